@@ -1,0 +1,1 @@
+"""Contracts: Avro schemas, topic catalogue, wire format and edge models. Imports nothing of ours."""

@@ -1,0 +1,71 @@
+"""The Avro schemas: read from `avro/*.avsc`, parsed once, identified by ids pinned in `lock.json`."""
+
+import hashlib
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import fastavro
+from avro.schema import parse as parse_canonical
+
+# In the order in which a schema may name the ones before it.
+NAMES = ("Decision", "RoutedDecision", "DeadLetter", "PolicyVersion", "Control", "CalibrationModel")
+
+# Everything up to here is what the router reads of a decision; the rest is forwarded unread.
+LAST_ROUTING_FIELD = "attributes"
+
+
+@cache
+def text(name: str) -> str:
+    """The self-contained schema document of `name` as compact JSON, records it names written out in full."""
+    return json.dumps(_document(name), separators=(",", ":"))
+
+
+@cache
+def parsed(name: str) -> Any:
+    """The schema of `name`, parsed for fastavro."""
+    return fastavro.parse_schema(json.loads(text(name)))
+
+
+@cache
+def routing_prefix_text() -> str:
+    """The schema of the routing fields at the start of a `Decision`, as JSON."""
+    document = _document("Decision")
+    names = [field["name"] for field in document["fields"]]
+    document["fields"] = document["fields"][: names.index(LAST_ROUTING_FIELD) + 1]
+    return json.dumps(document, separators=(",", ":"))
+
+
+@cache
+def routing_prefix() -> Any:
+    """The schema of the routing fields at the start of a `Decision`, parsed for fastavro."""
+    return fastavro.parse_schema(json.loads(routing_prefix_text()))
+
+
+@cache
+def fingerprint(name: str) -> str:
+    """Hex SHA-256 of the schema's parsing canonical form (Avro specification): equal when the bytes agree."""
+    return hashlib.sha256(parse_canonical(text(name)).canonical_form.encode()).hexdigest()
+
+
+@cache
+def lock() -> dict[str, dict[str, Any]]:
+    """What `lock.json` pins for each schema: `id`, `fingerprint` and the `schema` last released."""
+    content: dict[str, dict[str, Any]] = json.loads(files("schemas").joinpath("lock.json").read_text())
+    return content
+
+
+@cache
+def schema_id(name: str) -> int:
+    """The pinned id of `name` in the wire format."""
+    return int(lock()[name]["id"])
+
+
+def _document(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(files("schemas").joinpath("avro", f"{name}.avsc").read_text())
+    for field in document["fields"]:
+        reference = field["type"]
+        if isinstance(reference, str) and reference.startswith("interlock."):
+            field["type"] = _document(reference.removeprefix("interlock."))
+    return document

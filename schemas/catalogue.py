@@ -1,0 +1,117 @@
+"""The topic catalogue: creation, documentation, the sink and the tests derive from it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+DAY_MS = 86_400_000
+
+Cleanup = Literal["delete", "compact"]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One Kafka topic. `schema` is the Avro schema of its values, None where values are foreign bytes."""
+
+    name: str
+    schema: str | None
+    key: str
+    partitions: int
+    cleanup: Cleanup
+    retention_days: int | None
+    doc: str
+
+    def config(self) -> dict[str, str]:
+        """Topic configuration as Kafka takes it."""
+        config = {"cleanup.policy": self.cleanup, "max.message.bytes": str(MAX_MESSAGE_BYTES)}
+        if self.retention_days is not None:
+            config["retention.ms"] = str(self.retention_days * DAY_MS)
+        return config
+
+
+# A decision with its explanation is a few hundred bytes to some hundred kilobytes; 4 MiB leaves room for
+# long texts and still bounds what one batch of 10,000 can take.
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+# Enough for two routers on a laptop and a handful in production without re-keying; `topics create
+# --partitions` overrides it before the first message.
+DATA_PARTITIONS = 4
+
+# Longer than any weekend outage of a consumer, short enough for a disk; ClickHouse keeps the history.
+DATA_DAYS = 14
+
+DECISIONS = Topic(
+    "decisions", "Decision", "decision_id", DATA_PARTITIONS, "delete", DATA_DAYS, "What models decided."
+)
+AUTO_APPROVED = Topic(
+    "decisions.auto-approved",
+    "RoutedDecision",
+    "decision_id",
+    DATA_PARTITIONS,
+    "delete",
+    DATA_DAYS,
+    "Decisions that take effect now; executors read this.",
+)
+REVIEWS_ASYNC = Topic(
+    "reviews.async",
+    "RoutedDecision",
+    "decision_id",
+    DATA_PARTITIONS,
+    "delete",
+    DATA_DAYS,
+    "Decisions that wait in a queue for a person; audits and post-approval reviews too.",
+)
+REVIEWS_SYNC = Topic(
+    "reviews.sync",
+    "RoutedDecision",
+    "decision_id",
+    DATA_PARTITIONS,
+    "delete",
+    DATA_DAYS,
+    "Decisions somebody is waiting for.",
+)
+REVIEWS_MANUAL = Topic(
+    "reviews.manual",
+    "RoutedDecision",
+    "decision_id",
+    DATA_PARTITIONS,
+    "delete",
+    DATA_DAYS,
+    "Cases that a person handles from the start.",
+)
+DEAD_LETTER = Topic(
+    "dead-letter",
+    None,
+    "as it came",
+    DATA_PARTITIONS,
+    "delete",
+    90,  # somebody has to look at them; a quarter is time enough even for a team that is on holiday
+    "Messages that cannot be read, unchanged, with the reason in __streams.errors.* headers.",
+)
+POLICIES = Topic("policies", "PolicyVersion", "name", 1, "compact", None, "The policies in force.")
+CONTROLS = Topic("controls", "Control", "scope", 1, "compact", None, "Kill switches.")
+CALIBRATION_MODELS = Topic(
+    "calibration.models",
+    "CalibrationModel",
+    "model_id@model_version",
+    1,
+    "compact",
+    None,
+    "Recalibration of confidence, one per model version.",
+)
+
+TOPICS = (
+    DECISIONS,
+    AUTO_APPROVED,
+    REVIEWS_ASYNC,
+    REVIEWS_SYNC,
+    REVIEWS_MANUAL,
+    DEAD_LETTER,
+    POLICIES,
+    CONTROLS,
+    CALIBRATION_MODELS,
+)
+
+BY_NAME = {topic.name: topic for topic in TOPICS}
+
+# The topics whose records are routed decisions, from least to most human.
+ROUTE_TOPICS = (AUTO_APPROVED, REVIEWS_ASYNC, REVIEWS_SYNC, REVIEWS_MANUAL)

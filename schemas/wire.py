@@ -1,0 +1,75 @@
+"""Confluent wire format: a zero byte, the schema id as four big-endian bytes, the Avro body."""
+
+import struct
+from functools import cache
+from io import BytesIO
+from typing import Any
+
+import fastavro
+
+from schemas import avro_schemas
+
+MAGIC = 0
+HEADER_LENGTH = 5
+
+
+class WireError(ValueError):
+    """Bytes that are no message of the expected schema. `reason` is a stable code, the text for a person."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@cache
+def header(name: str) -> bytes:
+    """The five bytes that stand before every body of schema `name`."""
+    return struct.pack(">bI", MAGIC, avro_schemas.schema_id(name))
+
+
+def encode(name: str, record: dict[str, Any]) -> bytes:
+    """`record` as a framed message of schema `name`; raises ValueError naming the field that does not fit."""
+    buffer = BytesIO()
+    buffer.write(header(name))
+    fastavro.schemaless_writer(buffer, avro_schemas.parsed(name), record, strict_allow_default=True)
+    return buffer.getvalue()
+
+
+def decode(name: str, message: bytes | None) -> dict[str, Any]:
+    """The record in a framed message of schema `name`; raises WireError."""
+    check_header(name, message)
+    assert message is not None
+    stream = BytesIO(message)
+    stream.seek(HEADER_LENGTH)
+    record = read_record(stream, avro_schemas.parsed(name))
+    rest = len(message) - stream.tell()
+    if rest:
+        raise WireError("trailing-bytes", f"{rest} bytes follow the end of the {name} record")
+    return record
+
+
+def check_header(name: str, message: bytes | None) -> None:
+    """Raises WireError unless `message` starts with the header of schema `name`."""
+    if message is None:
+        raise WireError("empty-value", "the message has no value")
+    expected = header(name)
+    if message.startswith(expected):
+        return
+    if len(message) < HEADER_LENGTH or message[0] != MAGIC:
+        raise WireError("not-wire-format", "the value does not start with the Confluent wire format's header")
+    found = struct.unpack_from(">I", message, 1)[0]
+    wanted = avro_schemas.schema_id(name)
+    raise WireError("unknown-schema", f"schema id {found} is not {name} (id {wanted})")
+
+
+def read_record(stream: BytesIO, schema: Any) -> dict[str, Any]:
+    """Reads one record; whatever the bytes are, the only error is WireError."""
+    try:
+        record: dict[str, Any] = fastavro.schemaless_reader(stream, schema, None)
+    except UnicodeDecodeError as error:
+        raise WireError("invalid-utf8", f"a string is not UTF-8: {error}") from error
+    except Exception as error:
+        # fastavro raises many kinds of errors on damaged bytes (EOFError, IndexError, OverflowError,
+        # MemoryError, ValueError …); all mean the same thing here.
+        raise WireError("malformed-avro", f"the bytes are not the Avro record: {error!r}") from error
+    return record
