@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import fastavro
 import pyarrow as pa
@@ -142,7 +142,7 @@ class Decoder:
         schema = self._schema
         for i, body in enumerate(bodies, start):
             try:
-                records.append(read(BytesIO(body), schema, None))
+                records.append(cast(dict[str, Any], read(BytesIO(body), schema, None)))
             except Exception:
                 try:
                     wire.read_record(BytesIO(body), schema)

@@ -3,7 +3,7 @@
 import struct
 from functools import cache
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 import fastavro
 
@@ -65,7 +65,7 @@ def check_header(name: str, message: bytes | None) -> None:
 def read_record(stream: BytesIO, schema: Any) -> dict[str, Any]:
     """Reads one record; whatever the bytes are, the only error is WireError."""
     try:
-        record: dict[str, Any] = fastavro.schemaless_reader(stream, schema, None)
+        record = cast(dict[str, Any], fastavro.schemaless_reader(stream, schema, None))
     except UnicodeDecodeError as error:
         raise WireError("invalid-utf8", f"a string is not UTF-8: {error}") from error
     except Exception as error:

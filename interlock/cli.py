@@ -1,0 +1,50 @@
+"""The command line."""
+
+import sys
+
+import typer
+from confluent_kafka import KafkaException
+
+from interlock.commands import dead_letters, facts, platform, policy, schemas, topics
+from interlock.errors import Exit, UserError
+
+app = typer.Typer(
+    name="interlock",
+    help="Human-in-the-loop decisions on Kafka: automate the routine, escalate the exceptional.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+app.command("up")(platform.up)
+app.command("down")(platform.down)
+app.command("status")(platform.status)
+app.command("doctor")(platform.doctor)
+app.command("run")(platform.run)
+app.command("metrics")(facts.metrics)
+app.command("sql")(facts.sql)
+app.command("timeline")(facts.timeline)
+app.command("reconcile")(facts.reconcile)
+app.add_typer(topics.app, name="topics")
+app.add_typer(schemas.app, name="schemas")
+app.add_typer(policy.app, name="policy")
+app.add_typer(dead_letters.app, name="dead-letters")
+app.command("halt")(policy.halt)
+app.command("resume")(policy.resume)
+
+
+def main() -> None:
+    """Runs a command; what a user can cause ends with one message and an exit code, never with a traceback."""
+    try:
+        app()
+    except UserError as error:
+        print(f"interlock: {error}", file=sys.stderr)
+        sys.exit(error.code)
+    except KafkaException as error:
+        print(f"interlock: Kafka: {error.args[0].str()}", file=sys.stderr)
+        sys.exit(Exit.UNAVAILABLE)
+    except BrokenPipeError:
+        # The reader of our output has gone, as with `| head`.
+        sys.stderr.close()
+        sys.exit(Exit.OK)

@@ -1,0 +1,64 @@
+"""`interlock schemas`: the contracts."""
+
+from typing import Annotated
+
+import typer
+
+from interlock.commands.common import Json, errors, print_json, table
+from interlock.errors import Exit, UserError
+
+app = typer.Typer(help="The Avro contracts.", no_args_is_help=True)
+
+
+@app.command("check")
+def check(
+    json: Json = False,
+    relock: Annotated[
+        bool, typer.Option(help="Pin the schemas as they are now, if they are compatible.")
+    ] = False,
+) -> None:
+    """Prove that the schemas are backward and forward compatible with the ones pinned in the lock file."""
+    from schemas import avro_schemas, compatibility
+
+    problems = compatibility.check()
+    if relock:
+        problems = compatibility.relock()
+    if json:
+        print_json([problem.__dict__ for problem in problems])
+    elif not problems:
+        rows = [
+            (name, avro_schemas.schema_id(name), avro_schemas.fingerprint(name)[:16])
+            for name in avro_schemas.NAMES
+        ]
+        table(("schema", "id", "fingerprint"), rows)
+        errors.print("compatible with the lock")
+    else:
+        for problem in problems:
+            errors.print(str(problem), markup=False)
+    if problems:
+        raise typer.Exit(Exit.FAILED)
+
+
+@app.command("publish")
+def publish(
+    registry: Annotated[str, typer.Argument(help="URL of a Confluent-compatible registry.")],
+    json: Json = False,
+) -> None:
+    """Register every topic's schema in a registry, under the pinned ids.
+
+    Examples:
+
+        interlock schemas publish http://localhost:8081
+    """
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+    from schemas.registry import RegistryError
+    from schemas.registry import publish as register
+
+    try:
+        published = register(SchemaRegistryClient({"url": registry}))
+    except RegistryError as error:
+        raise UserError(str(error)) from error
+    if json:
+        print_json([one.__dict__ for one in published])
+    else:
+        table(("subject", "schema", "id"), [(one.subject, one.schema, one.id) for one in published])

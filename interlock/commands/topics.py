@@ -1,0 +1,54 @@
+"""`interlock topics`: the topic catalogue."""
+
+from typing import Annotated
+
+import typer
+
+from interlock import connect
+from interlock.commands.common import DataDir, Json, errors, print_json, table
+
+app = typer.Typer(help="The topic catalogue.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_topics(json: Json = False) -> None:
+    """List every topic Interlock knows, with its schema and its cleanup."""
+    from schemas import catalogue
+
+    if json:
+        print_json([topic.__dict__ for topic in catalogue.TOPICS])
+        return
+    table(
+        ("topic", "key", "schema", "partitions", "cleanup", "what"),
+        [
+            (
+                topic.name,
+                topic.key,
+                topic.schema or "foreign bytes",
+                topic.partitions,
+                topic.cleanup,
+                topic.doc,
+            )
+            for topic in catalogue.TOPICS
+        ],
+    )
+
+
+@app.command("create")
+def create(
+    data_dir: DataDir = None,
+    partitions: Annotated[
+        int | None, typer.Option(min=1, help="Partitions of the decision and review topics.")
+    ] = None,
+    replication: Annotated[int, typer.Option(min=1, help="Replication factor; 3 in production.")] = 1,
+) -> None:
+    """Create the topics that do not exist yet; existing ones are left alone, differences are reported.
+
+    Examples:
+
+        interlock topics create --partitions 12 --replication 3
+    """
+    from interlock.prepare import create_topics
+
+    for line in create_topics(connect.platform(data_dir), partitions=partitions, replication=replication):
+        errors.print(line)

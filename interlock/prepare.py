@@ -1,0 +1,27 @@
+"""What must exist before the roles run: topics and tables."""
+
+from dataclasses import replace
+
+from interlock.connect import Platform
+from schemas import catalogue
+
+
+def create_topics(platform: Platform, *, partitions: int | None = None, replication: int = 1) -> list[str]:
+    """Creates what is missing; returns a line for each topic created or different from the catalogue."""
+    from streams.topics import TopicSpec
+    from streams.topics import create_topics as create
+
+    specs = []
+    for topic in catalogue.TOPICS:
+        wanted = (
+            topic if partitions is None or topic.partitions == 1 else replace(topic, partitions=partitions)
+        )
+        specs.append(TopicSpec(wanted.name, wanted.partitions, wanted.config(), replication))
+    return create(platform.kafka(), specs)
+
+
+def migrate(platform: Platform) -> list[str]:
+    """Brings the tables up to date; returns the names of the migrations applied."""
+    from sinks.migrate import migrate as apply
+
+    return apply(platform.clickhouse())

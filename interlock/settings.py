@@ -1,0 +1,68 @@
+"""Settings: environment variables named INTERLOCK_…, nested with two underscores.
+
+What is not set comes from the local instance that `interlock up` started in the data directory, if there is one;
+so the same commands work against a laptop's instance and against any Kafka and ClickHouse.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class KafkaSettings(BaseModel):
+    """How to reach Kafka."""
+
+    bootstrap_servers: str | None = Field(None, description="host:port, several separated by commas")
+    properties: dict[str, str] = Field(
+        default_factory=dict, description="further librdkafka properties, for example security.protocol"
+    )
+    group_protocol: Literal["consumer", "classic"] = Field(
+        "consumer", description="consumer (KIP-848, brokers from 4.0 on) or classic"
+    )
+
+
+class ClickHouseSettings(BaseModel):
+    """How to reach ClickHouse over HTTP."""
+
+    url: str | None = Field(None, description="http://host:port")
+    user: str = "interlock"
+    password: SecretStr = SecretStr("")
+    analyst_user: str = "analyst"
+    analyst_password: SecretStr = SecretStr("")
+    database: str = "default"
+
+
+class RouterSettings(BaseModel):
+    """The router."""
+
+    audit_key: SecretStr | None = Field(None, description="secret of 32 hex digits; keys the audit coin")
+    max_bad_share: float = Field(0.5, gt=0, le=1, description="stop when more of the latest messages are bad")
+    max_batch: int = Field(10_000, gt=0)
+    # Under load batches fill by themselves; when it is quiet this is what a decision waits at most.
+    max_wait_seconds: float = Field(0.005, gt=0)
+
+
+class SinkSettings(BaseModel):
+    """The ClickHouse sink."""
+
+    # ClickHouse likes few large inserts; a second is what a person at a dashboard does not notice.
+    flush_seconds: float = Field(1.0, gt=0)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(env_prefix="INTERLOCK_", env_nested_delimiter="__", extra="forbid")
+
+    data_dir: Path = Path(".interlock")
+    kafka: KafkaSettings = KafkaSettings()
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    router: RouterSettings = RouterSettings()
+    sink: SinkSettings = SinkSettings()
+    metrics_port: int = Field(0, description="Prometheus metrics of a role; 0: none")
+    instance_id: str = Field(
+        "1", description="tells apart several processes of one role; keep it over restarts"
+    )
+    log_format: Literal["console", "json"] = "console"

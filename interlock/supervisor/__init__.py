@@ -1,0 +1,1 @@
+"""The embedded platform: starts, watches and stops the processes of one local instance."""

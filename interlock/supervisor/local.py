@@ -1,0 +1,98 @@
+"""What a local instance consists of, and in which order it comes up."""
+
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from interlock.connect import Platform
+from interlock.supervisor.instance import Instance
+from interlock.supervisor.processes import Process, role_command
+from interlock.supervisor.supervisor import Supervisor
+from streams.embedded_kafka.settings import free_port
+
+
+def supervisor(platform: Platform, instance: Instance, announce: Callable[[str], None]) -> Supervisor:
+    """The supervisor of a whole local instance, not yet started."""
+    data_dir = platform.settings.data_dir
+    environment = _environment(platform, instance)
+    router_port, sink_port = free_port(), free_port()
+    processes = [
+        _process("broker", data_dir, environment, lambda: kafka_answers(instance.bootstrap_servers)),
+        _process("warehouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping")),
+        _process("sink", data_dir, environment, lambda: listens(sink_port), sink_port),
+        _process("router", data_dir, environment, lambda: listens(router_port), router_port),
+    ]
+
+    def prepare() -> None:
+        from interlock.prepare import create_topics, migrate
+
+        announce("topics and tables")
+        create_topics(platform)
+        migrate(platform)
+
+    return Supervisor(data_dir, instance, processes, {"warehouse": prepare}, announce)
+
+
+def _process(
+    role: str,
+    data_dir: Path,
+    environment: Mapping[str, str],
+    ready: Callable[[], bool],
+    metrics_port: int = 0,
+) -> Process:
+    return Process(
+        role=role,
+        command=role_command(role),
+        environment={**environment, "INTERLOCK_METRICS_PORT": str(metrics_port)},
+        log_file=data_dir / "logs" / f"{role}.log",
+        ready=ready,
+        metrics_port=metrics_port,
+    )
+
+
+def _environment(platform: Platform, instance: Instance) -> dict[str, str]:
+    return {
+        "INTERLOCK_DATA_DIR": str(platform.settings.data_dir.absolute()),
+        "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": instance.bootstrap_servers,
+        "INTERLOCK_CLICKHOUSE__URL": instance.clickhouse_url,
+        "INTERLOCK_CLICKHOUSE__PASSWORD": instance.writer_password,
+        "INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD": instance.analyst_password,
+        "INTERLOCK_ROUTER__AUDIT_KEY": instance.audit_key,
+    }
+
+
+def kafka_answers(bootstrap_servers: str) -> bool:
+    """Whether a broker answers a request for metadata."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    host, _, port = bootstrap_servers.partition(":")
+    if not listens(int(port), host):
+        return False
+    # Its log would repeat on the terminal what this function returns.
+    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
+    try:
+        admin.list_topics(timeout=5)
+    except KafkaException:
+        return False
+    return True
+
+
+def listens(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether somebody accepts connections."""
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def answers(url: str) -> bool:
+    """Whether an HTTP server answers with success."""
+    try:
+        with urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False

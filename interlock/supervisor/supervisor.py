@@ -1,0 +1,89 @@
+"""The supervisor of one local instance: brings it up in order, keeps it up, takes it down in reverse order."""
+
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import structlog
+
+from interlock.supervisor import instance as description
+from interlock.supervisor.instance import Instance
+from interlock.supervisor.processes import Process
+
+log = structlog.get_logger()
+
+# A role finishes the batch in flight, the broker flushes and closes its log segments.
+STOP_PATIENCE = 20.0
+
+# How often ends of children are noticed; well below the shortest back-off.
+WATCH_SECONDS = 0.1
+
+
+class Supervisor:
+    """Runs `processes` in order; `after` maps a role to what must happen once it serves, before the next starts."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        instance: Instance,
+        processes: list[Process],
+        after: dict[str, Callable[[], None]],
+        announce: Callable[[str], None],
+    ) -> None:
+        self._data_dir = data_dir
+        self._instance = instance
+        self._processes = processes
+        self._after = after
+        self._announce = announce
+        self._stop = threading.Event()
+
+    @property
+    def stopping(self) -> threading.Event:
+        """Set it to take the instance down."""
+        return self._stop
+
+    def handle_signals(self) -> None:
+        """Ctrl-C and SIGTERM stop everything in order; only in the main thread."""
+
+        def stop(signal_number: int, frame: FrameType | None) -> None:
+            self._stop.set()
+
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
+
+    def up(self) -> None:
+        """Starts everything; returns when all serve, or raises UserError with everything stopped again."""
+        try:
+            for process in self._processes:
+                if self._stop.is_set():
+                    return
+                self._announce(process.role)
+                process.start()
+                self._record()
+                process.wait_ready(self._stop.is_set)
+                if process.role in self._after and not self._stop.is_set():
+                    self._after[process.role]()
+            self._instance.ready = not self._stop.is_set()
+            self._record()
+        except BaseException:
+            self.down()
+            raise
+
+    def watch(self) -> None:
+        """Returns when asked to stop."""
+        while not self._stop.wait(WATCH_SECONDS):
+            if any([process.watch() for process in self._processes]):
+                self._record()
+
+    def down(self) -> None:
+        """Stops everything, the last started first."""
+        self._instance.ready = False
+        for process in reversed(self._processes):
+            process.stop(STOP_PATIENCE)
+            self._record()
+
+    def _record(self) -> None:
+        self._instance.children = [process.child() for process in self._processes if process.state != "new"]
+        description.write(self._data_dir, self._instance)

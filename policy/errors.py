@@ -1,0 +1,28 @@
+"""What is wrong with a policy file, and where."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem; `line` counts from 1, `suggestion` may be empty."""
+
+    file: str
+    line: int
+    field: str
+    message: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}"
+        field = f"{self.field}: " if self.field else ""
+        return f"{where}: {field}{self.message}" + (f" ({self.suggestion})" if self.suggestion else "")
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be used; carries every problem found, not only the first."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = sorted(set(problems), key=lambda one: (one.file, one.line, one.field, one.message))
+        super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -1,0 +1,135 @@
+"""The policy as a person writes it, validated and frozen."""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from policy.words import ColumnType, Priority, Workflow
+
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@/-]*$", max_length=200)]
+HumanRoute = Literal["async", "sync", "manual"]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def _seconds(text: Any) -> Any:
+    if isinstance(text, str) and (match := re.fullmatch(r"([0-9]+)\s*([smhd])", text.strip())):
+        return int(match[1]) * _UNITS[match[2]]
+    if isinstance(text, bool) or not isinstance(text, int):
+        raise ValueError("write a duration such as 30m, 4h or 3d")
+    return text
+
+
+Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=False)
+
+
+class Thresholds(_Part):
+    """At least this confident for each route; below `sync`: manual."""
+
+    auto: Probability = 0.95
+    async_: Probability = Field(0.80, alias="async")
+    sync: Probability = 0.60
+
+
+class Lane(_Part):
+    """Thresholds of one outcome; what is not given comes from the policy's defaults."""
+
+    auto: Probability | None = None
+    async_: Probability | None = Field(None, alias="async")
+    sync: Probability | None = None
+    notice: Name | None = None
+
+
+class Domain(_Part):
+    """One kind of decision. `models`: who may decide here; ['*'] accepts any model explicitly."""
+
+    workflow: Workflow = Workflow.ESCALATION
+    models: tuple[str, ...] = Field(min_length=1)
+    outcomes: tuple[Name, ...] = Field(min_length=1)
+    lanes: dict[str, Lane] = Field(default_factory=dict)
+    attributes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ColumnType] = Field(
+        default_factory=dict
+    )
+    queue: Name = "general"
+    options: int = Field(3, ge=2, le=10)
+    override_window: Seconds = 86_400
+    on_timeout: Name = "escalate"
+
+
+class Rule(_Part):
+    """When `when` holds, or cannot be evaluated, at least `route`."""
+
+    id: Name
+    when: str
+    route: HumanRoute
+    because: str = ""
+    regulation: tuple[str, ...] = ()
+
+
+class PriorityRule(_Part):
+    """The first one that holds sets the priority."""
+
+    when: str
+    set: Priority
+
+
+class Audit(_Part):
+    """Share of auto decisions that a person sees as well."""
+
+    rate: Probability = 0.05
+
+
+class CalibrationUse(_Part):
+    """Whether lanes compare the calibrated confidence."""
+
+    use: bool = True
+
+
+class ServiceLevels(_Part):
+    """Seconds until a task of each priority must be decided."""
+
+    critical: Seconds = 3600
+    high: Seconds = 4 * 3600
+    medium: Seconds = 24 * 3600
+    low: Seconds = 3 * 86_400
+
+
+class Pack(_Part):
+    """Rules and duties that come together, such as those of a regulation."""
+
+    name: Name
+    because: str = ""
+    rules: tuple[Rule, ...] = ()
+    qualifications: tuple[Name, ...] = ()
+    retention_days: int = Field(0, ge=0)
+    reason_codes: tuple[Name, ...] = ()
+    notices: tuple[Name, ...] = ()
+    four_eyes: bool = False
+
+
+class Policy(_Part):
+    """A whole policy with its packs written out."""
+
+    name: Name
+    defaults: Thresholds = Thresholds()
+    domains: dict[Name, Domain] = Field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
+    audit: Audit = Audit()
+    calibration: CalibrationUse = CalibrationUse()
+    service_levels: ServiceLevels = ServiceLevels()
+    priority: tuple[PriorityRule, ...] = ()
+    packs: tuple[Pack, ...] = ()
+
+    def every_rule(self) -> tuple[Rule, ...]:
+        """The policy's own rules, then those of its packs, in order."""
+        return (*self.rules, *(rule for pack in self.packs for rule in pack.rules))
+
+    def attribute_types(self) -> dict[str, ColumnType]:
+        """Every declared attribute; loading made sure that domains agree on its type."""
+        return {name: kind for domain in self.domains.values() for name, kind in domain.attributes.items()}

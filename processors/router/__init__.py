@@ -1,0 +1,1 @@
+"""The router: gives every decision exactly one route."""

@@ -1,0 +1,38 @@
+"""The bad-message breaker: when too many messages are bad, the fault is rather a deployment than the messages,
+and stopping loses nothing while emptying a topic into the dead letters loses the order and the time."""
+
+from collections import deque
+
+
+class TooManyBadMessages(Exception):
+    """The router must stop. Nothing of the batch was routed; it is read again after the restart."""
+
+
+class Breaker:
+    """Opens when more than `max_share` of the latest `window` messages were bad."""
+
+    # A few bad messages at the start of a quiet topic are a large share of very little: judge from here on.
+    WINDOW = 1000
+
+    def __init__(self, max_share: float, window: int = WINDOW) -> None:
+        self._max_share = max_share
+        self._window = window
+        self._batches: deque[tuple[int, int]] = deque()
+        self._total = 0
+        self._bad = 0
+
+    def observe(self, total: int, bad: int) -> None:
+        """Counts a batch; raises TooManyBadMessages when the share is exceeded."""
+        self._batches.append((total, bad))
+        self._total += total
+        self._bad += bad
+        while self._batches and self._total - self._batches[0][0] >= self._window:
+            old_total, old_bad = self._batches.popleft()
+            self._total -= old_total
+            self._bad -= old_bad
+        if self._total >= self._window and self._bad > self._max_share * self._total:
+            raise TooManyBadMessages(
+                f"{self._bad} of the latest {self._total} messages are bad, more than the allowed share of "
+                f"{self._max_share:g}. Nothing was lost: look at `interlock dead-letters list`, mend the producer or "
+                f"its schema, and start the router again (INTERLOCK_ROUTER__MAX_BAD_SHARE=1 lets everything pass)."
+            )

@@ -1,0 +1,45 @@
+"""Dead letters: the original bytes, plus the headers of KIP-1034 that say what was wrong and where."""
+
+from collections.abc import Iterable
+
+Headers = list[tuple[str, bytes]]
+
+PREFIX = "__streams.errors."
+
+
+def error_headers(
+    original: Iterable[tuple[str, bytes | None]] | None,
+    *,
+    reason: str,
+    message: str,
+    topic: str,
+    partition: int,
+    offset: int,
+) -> list[tuple[str, bytes | None]]:
+    """The original headers followed by the six of KIP-1034. `reason` is a stable code for programs, `message`
+    a sentence for a person; there is no exception behind a bad message, so the stack trace names the step."""
+    added = {
+        "exception": reason,
+        "stacktrace": "interlock router",
+        "message": message,
+        "topic": topic,
+        "partition": str(partition),
+        "offset": str(offset),
+    }
+    return [*(original or ()), *((PREFIX + name, text.encode()) for name, text in added.items())]
+
+
+def read_error_headers(headers: Iterable[tuple[str, bytes | None]] | None) -> dict[str, str]:
+    """What `error_headers` added, by short name. The last value counts: a dead letter may have been one before."""
+    return {
+        name.removeprefix(PREFIX): (value or b"").decode(errors="replace")
+        for name, value in headers or ()
+        if name.startswith(PREFIX)
+    }
+
+
+def without_error_headers(
+    headers: Iterable[tuple[str, bytes | None]] | None,
+) -> list[tuple[str, bytes | None]]:
+    """The headers as the producer sent them: what a replay sends again."""
+    return [(name, value) for name, value in headers or () if not name.startswith(PREFIX)]

@@ -1,0 +1,125 @@
+"""What the router knows besides the decisions: policies, kill switches and calibrations, from compacted topics.
+
+Applied between batches. A record that cannot be read never makes the router more permissive: an unreadable policy
+or calibration leaves the one before in force, an unreadable control halts everything until it is replaced.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import polars as pl
+import structlog
+
+from policy.compiled import CompiledPolicy, Forced, compile_policy
+from policy.errors import PolicyError
+from policy.version import from_resolved
+from policy.words import Route
+from processors.router.calibration import Calibration
+from schemas import catalogue, wire
+
+log = structlog.get_logger()
+
+HALT_ALL = "all"
+
+
+@dataclass
+class RouterState:
+    """Policies by name, halted scopes with their reason, calibrations by (model_id, model_version)."""
+
+    policies: dict[str, CompiledPolicy] = field(default_factory=dict)
+    halted: dict[str, str] = field(default_factory=dict)
+    calibrations: dict[tuple[str, str], Calibration] = field(default_factory=dict)
+    _halted_by_key: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def apply(self, topic: str, key: bytes | None, value: bytes | None) -> None:
+        """Takes one record of a compacted topic; a record without a value withdraws what its key named."""
+        name = (key or b"").decode(errors="replace")
+        if topic == catalogue.POLICIES.name:
+            self._apply_policy(name, value)
+        elif topic == catalogue.CONTROLS.name:
+            self._apply_control(name, value)
+        elif topic == catalogue.CALIBRATION_MODELS.name:
+            self._apply_calibration(name, value)
+        else:
+            raise ValueError(f"the router does not read topic {topic}")
+
+    def policy_of(self) -> Mapping[str, CompiledPolicy | None]:
+        """The policy of every known domain; None where two policies claim the domain, so that a person decides."""
+        owners: dict[str, CompiledPolicy | None] = {}
+        for name in sorted(self.policies):
+            for domain in self.policies[name].domains:
+                owners[domain] = None if domain in owners else self.policies[name]
+        return owners
+
+    def halts(self, frame: pl.DataFrame) -> list[Forced]:
+        """Rows under a kill switch: never `auto`, whatever the policy says."""
+        found = []
+        for scope in sorted(self.halted):
+            mask = _in_scope(frame, scope)
+            if mask.any():
+                found.append(Forced(f"halted:{scope}", Route.ASYNC, mask))
+        return found
+
+    def _apply_policy(self, name: str, value: bytes | None) -> None:
+        if value is None:
+            self.policies.pop(name, None)
+            log.info("policy withdrawn", policy=name)
+            return
+        try:
+            record = wire.decode("PolicyVersion", value)
+            compiled = compile_policy(from_resolved(record["resolved"]))
+        except (wire.WireError, PolicyError, ValueError) as error:
+            log.error("policy refused; the one before stays in force", policy=name, error=str(error))
+            return
+        self.policies[name] = compiled
+        log.info("policy in force", policy=name, version=compiled.version)
+
+    def _apply_control(self, key: str, value: bytes | None) -> None:
+        if value is None:
+            self._halted_by_key.pop(key, None)
+        else:
+            try:
+                record = wire.decode("Control", value)
+            except wire.WireError as error:
+                log.error(
+                    "unreadable control; everything is halted until it is replaced", key=key, error=str(error)
+                )
+                self._halted_by_key[key] = (HALT_ALL, "unreadable control record")
+            else:
+                if record["halted"]:
+                    self._halted_by_key[key] = (record["scope"], record["reason"])
+                else:
+                    self._halted_by_key.pop(key, None)
+        self.halted = dict(self._halted_by_key.values())
+        log.info("controls", halted=sorted(self.halted))
+
+    def _apply_calibration(self, key: str, value: bytes | None) -> None:
+        if value is None:
+            model_id, _, model_version = key.rpartition("@")
+            self.calibrations.pop((model_id, model_version), None)
+            return
+        try:
+            record = wire.decode("CalibrationModel", value)
+        except wire.WireError as error:
+            log.error("calibration refused; the one before stays in force", key=key, error=str(error))
+            return
+        if not record["slope"] > 0:
+            log.error("calibration refused: its slope is not positive", key=key, slope=record["slope"])
+            return
+        model = Calibration(record["version"], record["intercept"], record["slope"])
+        self.calibrations[record["model_id"], record["model_version"]] = model
+        log.info("calibration in force", model=key, version=model.version)
+
+
+def _in_scope(frame: pl.DataFrame, scope: str) -> pl.Series:
+    kind, _, name = scope.partition(":")
+    if kind == "domain":
+        return frame["domain"] == name
+    if kind == "model":
+        model_id, at, version = name.rpartition("@")
+        if at:
+            exact = (frame["model_id"] == model_id) & (frame["model_version"] == version)
+            return exact | (frame["model_id"] == name)
+        return frame["model_id"] == name
+    # "all", and whatever nobody can name: in doubt everything is halted.
+    return pl.repeat(True, len(frame), eager=True)
