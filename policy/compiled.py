@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from policy.expression import parse_condition
-from policy.load import filled
+from policy.load import NO_LANE, filled
 from policy.model import Domain, Lane, Policy
 from policy.polars_eval import to_polars
 from policy.version import version
@@ -23,8 +23,6 @@ Ints = NDArray[np.int64]
 
 # Rules that match are kept as bits of integers; one bit is left for the sign.
 _BITS = 62
-
-_SECONDS_PER_HOUR = 3600
 
 _PRIORITY_OF_ROUTE = {
     Route.AUTO: Priority.LOW,  # only audits and post-approval reviews of them ever become tasks
@@ -43,7 +41,7 @@ _FLOOR = {
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """What rows with the same treatment share. `override_hours`: set where a post_approval row takes effect now."""
+    """What rows with the same treatment share. `override_seconds`: set where a post_approval row takes effect now."""
 
     route: Route
     reasons: tuple[str, ...]
@@ -52,7 +50,7 @@ class Group:
     queue: str
     notices: tuple[str, ...]
     audit_rate: float
-    override_hours: float | None
+    override_seconds: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +99,14 @@ class CompiledPolicy:
         self._groups: dict[tuple[int, ...], Group] = {}
         columns = {**ROUTING_COLUMNS, **self.attributes}
         self._names = sorted(policy.domains)
-        self._models = sorted(
-            {model for domain in policy.domains.values() for model in domain.models} - {"*"}
-        )
-        self._outcomes = sorted(
-            {outcome for domain in policy.domains.values() for outcome in domain.outcomes}
-        )
+        self._models = sorted({model for domain in policy.domains.values() for model in domain.models} - {"*"})
+        self._outcomes = sorted({outcome for domain in policy.domains.values() for outcome in domain.outcomes})
         self._lanes: list[_LaneInfo] = []
         self._lane_of = self._lay_out_lanes()
         self._knows_model = self._lay_out_models()
         self._thresholds = np.array([filled(policy, info.lane) for info in self._lanes]).reshape(-1, 3)
         self._masks = [
-            self._bits(
-                [parse_condition(rule.when, columns) for rule in self._rules[start : start + _BITS]], place
-            )
+            self._bits([parse_condition(rule.when, columns) for rule in self._rules[start : start + _BITS]], place)
             for place, start in enumerate(range(0, len(self._rules), _BITS))
         ]
         self._priority = self._first([parse_condition(one.when, columns) for one in policy.priority])
@@ -154,9 +146,7 @@ class CompiledPolicy:
             *(found[f"rules_{place}"].to_numpy() for place in range(len(self._masks))),
         ]
         index, first = _distinct(columns)
-        groups = [
-            self._group(tuple(int(column[row]) for column in columns), forced) for row in first.tolist()
-        ]
+        groups = [self._group(tuple(int(column[row]) for column in columns), forced) for row in first.tolist()]
         return Verdicts(index.astype(np.int32), groups)
 
     def _group(self, code: tuple[int, ...], forced: Sequence[Forced]) -> Group:
@@ -187,10 +177,8 @@ class CompiledPolicy:
             route = Route.MANUAL
         rules = [rule for place, rule in enumerate(self._rules) if masks[place // _BITS] >> place % _BITS & 1]
         workflow = domain.workflow if domain is not None else Workflow.ESCALATION
-        asked = max(
-            [Route[rule.route.upper()] for rule in rules] + [one.route for one in demands], default=Route.AUTO
-        )
-        hours = None
+        asked = max([Route[rule.route.upper()] for rule in rules] + [one.route for one in demands], default=Route.AUTO)
+        window = None
         if (
             workflow is Workflow.POST_APPROVAL
             and domain is not None
@@ -199,7 +187,7 @@ class CompiledPolicy:
             and route <= Route.ASYNC
             and asked is Route.AUTO
         ):
-            hours = domain.override_window / _SECONDS_PER_HOUR
+            window = domain.override_window
             route = Route.AUTO
         elif max(route, asked) < _FLOOR[workflow]:
             reasons.append(f"workflow:{workflow}")
@@ -217,8 +205,8 @@ class CompiledPolicy:
             ),
             queue=domain.queue if domain is not None else "unassigned",
             notices=(info.lane.notice,) if info is not None and info.lane.notice else (),
-            audit_rate=self._policy.audit.rate if final is Route.AUTO and hours is None else 0.0,
-            override_hours=hours,
+            audit_rate=self._policy.audit.rate if final is Route.AUTO and window is None else 0.0,
+            override_seconds=window,
         )
 
     def _lay_out_lanes(self) -> NDArray[np.int64]:
@@ -229,7 +217,7 @@ class CompiledPolicy:
             for outcome in domain.outcomes:
                 table[row, self._outcomes.index(outcome)] = len(self._lanes)
                 lane = domain.lanes.get(outcome)
-                info = _LaneInfo(f"{name}/{outcome}", domain, lane or Lane(), explicit=lane is not None)
+                info = _LaneInfo(f"{name}/{outcome}", domain, lane or NO_LANE, explicit=lane is not None)
                 self._lanes.append(info)
         return table
 
@@ -245,9 +233,7 @@ class CompiledPolicy:
     @staticmethod
     def _bits(conditions: list, place: int) -> pl.Expr:  # type: ignore[type-arg]
         """One integer a row; its bit k says that condition k holds or is unknown."""
-        bits = [
-            to_polars(one).fill_null(True).cast(pl.Int64) * (1 << bit) for bit, one in enumerate(conditions)
-        ]
+        bits = [to_polars(one).fill_null(True).cast(pl.Int64) * (1 << bit) for bit, one in enumerate(conditions)]
         return pl.sum_horizontal(bits).cast(pl.Int64).alias(f"rules_{place}")
 
     @staticmethod
@@ -255,9 +241,7 @@ class CompiledPolicy:
         """The place of the first condition that holds or is unknown; their number where none does."""
         chain = pl.lit(len(conditions), dtype=pl.Int64)
         for place, one in reversed(list(enumerate(conditions))):
-            chain = (
-                pl.when(to_polars(one).fill_null(True)).then(pl.lit(place, dtype=pl.Int64)).otherwise(chain)
-            )
+            chain = pl.when(to_polars(one).fill_null(True)).then(pl.lit(place, dtype=pl.Int64)).otherwise(chain)
         # A literal alone would be one row; tied to a column it is one for every row.
         return pl.when(pl.col("domain").is_not_null()).then(chain).otherwise(chain).alias("priority")
 
@@ -267,7 +251,7 @@ _NO_NUMBER = 4
 
 def _level(confidence: NDArray[np.float64], thresholds: NDArray[np.float64]) -> Ints:
     """The route by confidence alone, or _NO_NUMBER where it is none."""
-    below = (confidence[:, None] < thresholds).sum(axis=1)
+    below: Ints = (confidence[:, None] < thresholds).sum(axis=1)
     below[np.isnan(confidence)] = _NO_NUMBER
     return below
 

@@ -129,7 +129,7 @@ class _Reader:
     def __init__(self, columns: Mapping[str, ColumnType]) -> None:
         self._columns = columns
 
-    def condition(self, node: exp.Expression, depth: int) -> Condition:
+    def condition(self, node: exp.Expr, depth: int) -> Condition:
         if depth > MAX_DEPTH:
             raise ConditionError(f"nested more than {MAX_DEPTH} levels deep")
         deeper = depth + 1
@@ -176,14 +176,14 @@ class _Reader:
             values = [Literal(float(value.value)) for value in values]
         return In(term, tuple(values))
 
-    def _compare(self, operator: str, left_node: exp.Expression, right_node: exp.Expression) -> Condition:
+    def _compare(self, operator: str, left_node: exp.Expr, right_node: exp.Expr) -> Condition:
         node = exp.EQ(this=left_node.copy(), expression=right_node.copy())
         left, right = _comparable(self._term(left_node), self._term(right_node), node)
         if kind_of(left) is ColumnType.BOOL and operator not in ("=", "<>"):
             raise ConditionError(f"{node.sql()}: true and false have no order")
         return Compare(operator, left, right)
 
-    def _term(self, node: exp.Expression) -> Term:
+    def _term(self, node: exp.Expr) -> Term:
         if isinstance(node, exp.Paren):
             return self._term(node.this)
         if isinstance(node, exp.Column):
@@ -209,7 +209,7 @@ class _Reader:
         hint = f"; did you mean {near[0]}?" if near else "; declare it under the domain's attributes"
         raise ConditionError(f"unknown column {node.sql()}{hint}")
 
-    def _function(self, node: exp.Expression) -> Function:
+    def _function(self, node: exp.Expr) -> Function:
         of = self._term(node.this)
         kind = kind_of(of)
         if isinstance(node, exp.Abs):
@@ -258,7 +258,7 @@ def as_float(term: Term) -> Term:
     raise ConditionError("length is a whole number: compare it with one")
 
 
-def _comparable(left: Term, right: Term, node: exp.Expression) -> tuple[Term, Term]:
+def _comparable(left: Term, right: Term, node: exp.Expr) -> tuple[Term, Term]:
     kinds = kind_of(left), kind_of(right)
     if kinds[0] is kinds[1]:
         return left, right
@@ -267,7 +267,7 @@ def _comparable(left: Term, right: Term, node: exp.Expression) -> tuple[Term, Te
     raise ConditionError(f"{node.sql()}: cannot compare a {kinds[0]} with a {kinds[1]}")
 
 
-def _number_or_text(node: exp.Expression) -> Literal:
+def _number_or_text(node: exp.Expr) -> Literal:
     sign = 1
     if isinstance(node, exp.Neg):
         sign, node = -1, node.this

@@ -17,6 +17,10 @@ from policy.positions import Path as Place
 from policy.words import ROUTING_COLUMNS
 
 
+# A lane that says nothing: every threshold from the defaults.
+NO_LANE = Lane.model_validate({})
+
+
 def load(path: Path) -> Policy:
     """The policy in a file; raises PolicyError with every problem, and OSError if it cannot be read."""
     return parse(path.read_text(encoding="utf-8"), str(path))
@@ -56,7 +60,7 @@ def check(policy: Policy, document: Document) -> Iterator[Problem]:
         yield from _outcomes(name, domain, document)
         for outcome, lane in domain.lanes.items():
             yield from _order(policy, lane, ("domains", name, "lanes", outcome), document)
-    yield from _order(policy, Lane(), ("defaults",), document)
+    yield from _order(policy, NO_LANE, ("defaults",), document)
     seen: set[str] = set()
     for place, rule in enumerate(policy.every_rule()):
         here: Place = ("rules", place) if place < len(policy.rules) else ("packs",)
@@ -72,9 +76,7 @@ def check(policy: Policy, document: Document) -> Iterator[Problem]:
 def pack_names() -> tuple[str, ...]:
     """The packs that come with Interlock."""
     entries = files("policy").joinpath("packs").iterdir()
-    return tuple(
-        sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml"))
-    )
+    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml")))
 
 
 @cache
@@ -97,9 +99,7 @@ def _attributes(policy: Policy, document: Document) -> Iterator[Problem]:
                 yield document.problem(here, "is the name of a routing field", "rename the attribute")
             first, where = types.setdefault(name, (kind, domain))
             if first != kind:
-                yield document.problem(
-                    here, f"is {kind} here and {first} in domain {where}", "one attribute, one type"
-                )
+                yield document.problem(here, f"is {kind} here and {first} in domain {where}", "one attribute, one type")
 
 
 def _outcomes(name: str, domain: Domain, document: Document) -> Iterator[Problem]:
@@ -155,9 +155,7 @@ def _problem(document: Document, error: Any) -> Problem:
     if error["type"] == "missing":
         return document.problem(place, "is required")
     if error["type"] in ("enum", "literal_error"):
-        return document.problem(
-            place, f"{error['input']!r} is not allowed", f"write {error['ctx']['expected']}"
-        )
+        return document.problem(place, f"{error['input']!r} is not allowed", f"write {error['ctx']['expected']}")
     return document.problem(place, message[0].lower() + message[1:])
 
 
@@ -165,9 +163,7 @@ def _fields_at(place: Place) -> list[str]:
     """The fields of the model that stands at a place of the policy."""
     model: Any = Policy
     for part in place:
-        annotation = (
-            model.model_fields[part].annotation if _is_model(model) and part in model.model_fields else model
-        )
+        annotation = model.model_fields[part].annotation if _is_model(model) and part in model.model_fields else model
         model = _inner_model(annotation) or model
     names = [field.alias or name for name, field in model.model_fields.items()]
     return [*names, "packs"] if model is Policy else names

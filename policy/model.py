@@ -53,9 +53,7 @@ class Domain(_Part):
     models: tuple[str, ...] = Field(min_length=1)
     outcomes: tuple[Name, ...] = Field(min_length=1)
     lanes: dict[str, Lane] = Field(default_factory=dict)
-    attributes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ColumnType] = Field(
-        default_factory=dict
-    )
+    attributes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ColumnType] = Field(default_factory=dict)
     queue: Name = "general"
     options: int = Field(3, ge=2, le=10)
     override_window: Seconds = 86_400
@@ -117,7 +115,7 @@ class Policy(_Part):
     """A whole policy with its packs written out."""
 
     name: Name
-    defaults: Thresholds = Thresholds()
+    defaults: Thresholds = Field(default_factory=lambda: Thresholds.model_validate({}))
     domains: dict[Name, Domain] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     audit: Audit = Audit()

@@ -1,5 +1,6 @@
 """YAML with the line of every field, so that an error can point at it."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,19 @@ from policy.errors import PolicyError, Problem
 Path = tuple[str | int, ...]
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2: only true and false are booleans, so that `yes` and `no` can be outcomes and `NO` a country."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, form) for tag, form in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+
+
 class Document:
     """A parsed YAML file: its `data`, and the line on which each field stands."""
 
@@ -17,8 +31,8 @@ class Document:
         """Raises PolicyError if `text` is no YAML mapping or names a key twice."""
         self.source = source
         try:
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-            self.data: Any = yaml.safe_load(text)
+            node = yaml.compose(text, Loader=_Loader)
+            self.data: Any = yaml.load(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             line = mark.line + 1 if mark else 1
@@ -40,9 +54,7 @@ class Document:
 
     def problem(self, path: Path, message: str, suggestion: str = "") -> Problem:
         """A problem with the field at `path`."""
-        return Problem(
-            self.source, self.line(path), ".".join(str(part) for part in path), message, suggestion
-        )
+        return Problem(self.source, self.line(path), ".".join(str(part) for part in path), message, suggestion)
 
     def _walk(self, node: yaml.Node, path: Path) -> Iterator[Problem]:
         if isinstance(node, yaml.MappingNode):

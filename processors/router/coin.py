@@ -61,10 +61,7 @@ def _siphash_equal_lengths(rows: NDArray[np.uint8], key: bytes) -> Words:
     words[:, -1] = length & 0xFF
     message = np.ascontiguousarray(words.view("<u8").T)
     k0, k1 = np.frombuffer(key, dtype="<u8")
-    v = [
-        np.full(count, np.uint64(start) ^ k, dtype=np.uint64)
-        for start, k in zip(_INITIAL, (k0, k1) * 2, strict=True)
-    ]
+    v = [np.full(count, np.uint64(start) ^ k, dtype=np.uint64) for start, k in zip(_INITIAL, (k0, k1) * 2, strict=True)]
     for word in message:
         v[3] ^= word
         _rounds(v, 2)

@@ -15,8 +15,6 @@ import fastavro
 from policy.compiled import Group
 from schemas import avro_schemas, wire
 
-MICROSECONDS_PER_HOUR = 3_600_000_000
-
 
 def encode(
     group: Group,
@@ -28,7 +26,7 @@ def encode(
     now: int,
 ) -> tuple[bytes, bytes]:
     """The bytes before and after `calibrated_confidence`; `now` (microseconds since the epoch) is `routed_at`."""
-    hours = group.override_hours
+    seconds = group.override_seconds
     fields = {
         "routed_at": now,
         "route": group.route.label,
@@ -40,7 +38,7 @@ def encode(
         "queue": group.queue,
         "audit": audit,
         "propensity": propensity,
-        "override_until": None if hours is None else now + hours * MICROSECONDS_PER_HOUR,
+        "override_until": None if seconds is None else now + seconds * 1_000_000,
         "notices": list(group.notices),
     }
     before, after = _halves()

@@ -53,8 +53,8 @@ def unusable(rows: pa.RecordBatch, keys: Sequence[bytes | None], places: Sequenc
     found: dict[int, Unusable] = {}
 
     def refuse(mask: pa.BooleanArray, reason: str, message: str) -> None:
-        for row in np.flatnonzero(mask.to_numpy(zero_copy_only=False)):
-            found.setdefault(int(row), Unusable(int(row), Bad(places[row], reason, message)))
+        for row in np.flatnonzero(mask.to_numpy(zero_copy_only=False)).tolist():
+            found.setdefault(row, Unusable(row, Bad(places[row], reason, message)))
 
     for name in ("decision_id", "model_id"):
         lengths = pc.binary_length(rows.column(name))

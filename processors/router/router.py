@@ -64,6 +64,7 @@ class _Plan:
 
     group: Group
     policy_version: str
+    calibrated: bool
 
 
 class Router:
@@ -92,7 +93,9 @@ class Router:
             out = {one.row for one in refused}
             kept = [i for i in range(len(good)) if i not in out]
             rows = rows.take(pa.array(kept, type=pa.int64()))
-            good, keys, bodies = ([column[i] for i in kept] for column in (good, keys, bodies))
+            good = [good[i] for i in kept]
+            keys = [keys[i] for i in kept]
+            bodies = [bodies[i] for i in kept]
             bad = sorted([*bad, *(one.bad for one in refused)], key=lambda one: one.index)
         self._breaker.observe(len(messages), len(bad))
         topics, values, twice = self._route(rows, bodies, now) if good else ([], [], [])
@@ -116,9 +119,7 @@ class Router:
             counts=counts,
         )
 
-    def _route(
-        self, rows: pa.RecordBatch, bodies: list[bytes], now: int
-    ) -> tuple[list[str], list[bytes], list[int]]:
+    def _route(self, rows: pa.RecordBatch, bodies: list[bytes], now: int) -> tuple[list[str], list[bytes], list[int]]:
         """Topic and value of every row, and the rows that also go to review."""
         place = rows.schema.get_field_index("attributes")
         maps = rows.column(place)
@@ -126,8 +127,12 @@ class Router:
         assert isinstance(frame, pl.DataFrame)
         forced = plausible.implausible(frame, now) + self._state.halts(frame)
         confidence, calibration, calibrations = calibrate(frame, self._state.calibrations)
-        frame = frame.with_columns(raw_confidence=frame["confidence"]).with_columns(confidence=confidence)
+        frame = frame.with_columns(raw_confidence=frame["confidence"], confidence=confidence)
         plan, plans = self._evaluate(frame, maps, forced)
+        uncalibrated = np.array([not one.calibrated for one in plans])[plan]
+        if uncalibrated.any():
+            calibration[uncalibrated] = 0
+            confidence = frame["raw_confidence"].zip_with(pl.Series(uncalibrated), confidence)
         audited = self._audited(rows.column("decision_id"), plan, plans)
         codes = (plan * len(calibrations) + calibration) * 2 + audited
         size = len(plans) * len(calibrations) * 2
@@ -138,7 +143,7 @@ class Router:
             which, calibrated = divmod(which, len(calibrations))
             group = plans[which].group
             takes_effect = group.route is Route.AUTO
-            reviewed_anyway = not takes_effect or group.override_hours is not None
+            reviewed_anyway = not takes_effect or group.override_seconds is not None
             before[code], after[code] = envelope.encode(
                 group,
                 policy_version=plans[which].policy_version,
@@ -158,9 +163,7 @@ class Router:
         ]
         return [topic[code] for code in order], values, np.flatnonzero(again[codes]).tolist()
 
-    def _evaluate(
-        self, frame: pl.DataFrame, maps: pa.MapArray, forced: list[Forced]
-    ) -> tuple[Codes, list[_Plan]]:
+    def _evaluate(self, frame: pl.DataFrame, maps: pa.MapArray, forced: list[Forced]) -> tuple[Codes, list[_Plan]]:
         """Which plan holds for every row: each row is judged by the policy that owns its domain."""
         owners = self._state.policy_of()
         domain = frame["domain"]
@@ -173,11 +176,13 @@ class Router:
             chosen = pl.Series(mine)
             part = frame if everything else frame.filter(chosen)
             part_maps = maps if everything else maps.filter(pa.array(mine))
+            if not policy.use_calibration:
+                part = part.with_columns(confidence=pl.col("raw_confidence"))
             part = part.with_columns(attributes.typed_columns(part_maps, policy.attributes))
             marks = also if everything else [Forced(f.reason, f.route, f.mask.filter(chosen)) for f in also]
             verdicts = policy.evaluate(part, marks)
             plan[mine] = verdicts.group + len(plans)
-            plans.extend(_Plan(group, version) for group in verdicts.groups)
+            plans.extend(_Plan(group, version, policy.use_calibration) for group in verdicts.groups)
 
         for name in sorted(self._state.policies):
             policy = self._state.policies[name]

@@ -81,9 +81,7 @@ class RouterState:
             try:
                 record = wire.decode("Control", value)
             except wire.WireError as error:
-                log.error(
-                    "unreadable control; everything is halted until it is replaced", key=key, error=str(error)
-                )
+                log.error("unreadable control; everything is halted until it is replaced", key=key, error=str(error))
                 self._halted_by_key[key] = (HALT_ALL, "unreadable control record")
             else:
                 if record["halted"]:
