@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from streams.kafka import KafkaBroker
 
-_NOWHERE = "no {what} to talk to: start a local instance with `interlock up`, or set {variable}. (Looked for an instance in {dir}.)"
+_NOWHERE = (
+    "no {what} to talk to: start a local instance with `interlock up`, or set {variable}. "
+    "(Looked for an instance in {dir}.)"
+)
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,7 @@ def examine(platform: Platform) -> list[Finding]:
     directory = platform.settings.data_dir
     outside = platform.settings.kafka.bootstrap_servers is not None
     if not outside and not instances.is_running(directory):
-        findings.append(
-            Finding("warning", "instance", f"none runs in {directory}; `interlock up` starts one")
-        )
+        findings.append(Finding("warning", "instance", f"none runs in {directory}; `interlock up` starts one"))
         return findings
     findings += _roles(platform)
     findings.append(_checked("Kafka", lambda: _kafka(platform)))
@@ -55,9 +53,7 @@ def _machine(platform: Platform) -> Iterator[Finding]:
     try:
         yield Finding("ok", "pyruhvro", version("pyruhvro"))
     except ImportError:
-        yield Finding(
-            "warning", "pyruhvro", "not installed: the router is slower (pip install 'interlock[fast]')"
-        )
+        yield Finding("warning", "pyruhvro", "not installed: the router is slower (pip install 'interlock[fast]')")
     free = shutil.disk_usage(platform.settings.data_dir.absolute().parent).free
     yield Finding("ok" if free > ENOUGH_DISK else "warning", "disk", f"{free / 1e9:.1f} GB free")
     memory = psutil.virtual_memory().available
@@ -96,20 +92,17 @@ def _kafka(platform: Platform) -> Finding:
     servers = platform.bootstrap_servers
     if kafka_answers(servers.split(",", maxsplit=1)[0]):
         return Finding("ok", "Kafka", servers)
-    return Finding(
-        "wrong", "Kafka", f"{servers} does not answer; is the broker running, is the address right?"
-    )
+    return Finding("wrong", "Kafka", f"{servers} does not answer; is the broker running, is the address right?")
 
 
 def _topics(platform: Platform) -> Finding:
     from schemas import catalogue
 
-    there = platform.kafka().topics()
-    missing = [topic.name for topic in catalogue.TOPICS if topic.name not in there]
+    names = [topic.name for topic in catalogue.TOPICS]
+    there = platform.kafka().topic_states(names)
+    missing = [name for name in names if name not in there]
     if missing:
-        return Finding(
-            "wrong", "topics", f"missing: {', '.join(missing)}; `interlock topics create` makes them"
-        )
+        return Finding("wrong", "topics", f"missing: {', '.join(missing)}; `interlock topics create` makes them")
     return Finding("ok", "topics", f"all {len(catalogue.TOPICS)} exist")
 
 
@@ -123,7 +116,5 @@ def _policies(platform: Platform) -> Finding:
 
     published = published_policies(platform.kafka())
     if not published:
-        return Finding(
-            "warning", "policies", "none: every decision goes to a person; `interlock policy publish FILE`"
-        )
+        return Finding("warning", "policies", "none: every decision goes to a person; `interlock policy publish FILE`")
     return Finding("ok", "policies", ", ".join(f"{name} {one['version']}" for name, one in published.items()))

@@ -54,18 +54,14 @@ class Letter:
 
     def header_facts(self) -> list[tuple[str, str]]:
         """The producer's own headers as text."""
-        return [
-            (k, (v or b"").decode(errors="backslashreplace")) for k, v in without_error_headers(self.headers)
-        ]
+        return [(k, (v or b"").decode(errors="backslashreplace")) for k, v in without_error_headers(self.headers)]
 
 
 def read_letters(broker: Broker, reason: str | None = None) -> Iterator[Letter]:
     """Every dead letter, or those with one reason, partition by partition."""
     consumer = broker.consumer(None)
     try:
-        for letter in _read(
-            consumer, dict.fromkeys(broker.end_offsets(catalogue.DEAD_LETTER.name), 0), broker
-        ):
+        for letter in _read(consumer, dict.fromkeys(broker.end_offsets(catalogue.DEAD_LETTER.name), 0), broker):
             if reason is None or letter.what.get("exception") == reason:
                 yield letter
     finally:
@@ -155,9 +151,7 @@ def _send(broker: Broker, letters: list[Letter], progress: tuple[str, dict[int, 
     if progress is not None:
         group, ends = progress
         consumer: Consumer | Any = broker.consumer(group)
-        positions = [
-            TopicPartition(catalogue.DEAD_LETTER.name, partition, end) for partition, end in ends.items()
-        ]
+        positions = [TopicPartition(catalogue.DEAD_LETTER.name, partition, end) for partition, end in ends.items()]
         producer.send_offsets_to_transaction(positions, consumer.consumer_group_metadata(), PATIENCE)
         consumer.close()
     producer.commit_transaction(PATIENCE)

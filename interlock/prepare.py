@@ -8,16 +8,15 @@ from schemas import catalogue
 
 def create_topics(platform: Platform, *, partitions: int | None = None, replication: int = 1) -> list[str]:
     """Creates what is missing; returns a line for each topic created or different from the catalogue."""
-    from streams.topics import TopicSpec
-    from streams.topics import create_topics as create
+    from streams.ports import TopicSpec
+    from streams.topics import ensure_topics
 
     specs = []
     for topic in catalogue.TOPICS:
-        wanted = (
-            topic if partitions is None or topic.partitions == 1 else replace(topic, partitions=partitions)
-        )
+        wanted = topic if partitions is None or topic.partitions == 1 else replace(topic, partitions=partitions)
         specs.append(TopicSpec(wanted.name, wanted.partitions, wanted.config(), replication))
-    return create(platform.kafka(), specs)
+    report = ensure_topics(platform.kafka(), specs)
+    return [f"created {name}" for name in report.created] + [str(one) for one in report.differences]
 
 
 def migrate(platform: Platform) -> list[str]:

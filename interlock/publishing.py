@@ -1,6 +1,7 @@
 """Publishing policies and controls to their compacted topics, and reading back what is published."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ def published_policies(broker: "KafkaBroker") -> dict[str, dict[str, Any]]:
     from streams.tables import TableReader
 
     found: dict[str, dict[str, Any]] = {}
-    with TableReader(broker, [catalogue.POLICIES.name]) as reader:
+    with closing(TableReader(broker, [catalogue.POLICIES.name])) as reader:
         for message in reader.read_all():
             name = message.key().decode()
             if message.value() is None:
@@ -100,9 +101,7 @@ def send(broker: "KafkaBroker", topic: catalogue.Topic, key: str, value: bytes) 
         on_delivery=lambda error, _: failures.append(error.str()) if error else None,
     )
     if producer.flush(DELIVERY_SECONDS) or failures:
-        raise UserError(
-            f"Kafka did not take the record for topic {topic.name}: {', '.join(failures) or 'no answer'}"
-        )
+        raise UserError(f"Kafka did not take the record for topic {topic.name}: {', '.join(failures) or 'no answer'}")
 
 
 def now() -> int:

@@ -4,6 +4,7 @@ understands."""
 import signal
 import sys
 import threading
+from contextlib import closing
 from types import FrameType
 from typing import NoReturn
 
@@ -38,7 +39,8 @@ def broker(platform: Platform) -> NoReturn:
 
 def warehouse(platform: Platform) -> None:
     """The embedded ClickHouse of the local instance."""
-    from sinks.embedded_clickhouse import ServerSettings, WarehouseError, run_foreground
+    from sinks.embedded_clickhouse.errors import DataDirectoryInUseError
+    from sinks.embedded_clickhouse.server import ServerSettings, run_foreground
 
     instance = platform.instance
     if instance is None:
@@ -53,7 +55,7 @@ def warehouse(platform: Platform) -> None:
     )
     try:
         run_foreground(settings)
-    except WarehouseError as error:
+    except (DataDirectoryInUseError, OSError) as error:
         raise UserError(str(error)) from error
 
 
@@ -73,7 +75,7 @@ def router(platform: Platform) -> None:
     kafka = platform.kafka()
     state = RouterState()
     topics = [catalogue.POLICIES.name, catalogue.CONTROLS.name, catalogue.CALIBRATION_MODELS.name]
-    with TableReader(kafka, topics) as tables:
+    with closing(TableReader(kafka, topics)) as tables:
 
         def refresh() -> None:
             for message in tables.poll():

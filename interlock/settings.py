@@ -62,7 +62,5 @@ class Settings(BaseSettings):
     router: RouterSettings = RouterSettings()
     sink: SinkSettings = SinkSettings()
     metrics_port: int = Field(0, description="Prometheus metrics of a role; 0: none")
-    instance_id: str = Field(
-        "1", description="tells apart several processes of one role; keep it over restarts"
-    )
+    instance_id: str = Field("1", description="tells apart several processes of one role; keep it over restarts")
     log_format: Literal["console", "json"] = "console"

@@ -1,6 +1,7 @@
 """What commands share: options, tables, JSON."""
 
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 
@@ -19,7 +20,10 @@ DataDir = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
-console = Console()
+# In a pipe nobody wraps lines: the reader may want whole ones.
+PIPE_WIDTH = 240
+
+console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 errors = Console(stderr=True)
 
 

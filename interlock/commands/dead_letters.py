@@ -10,9 +10,7 @@ from interlock.errors import Exit, UserError
 
 app = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
 
-Reason = Annotated[
-    str | None, typer.Option(help="Only letters with this reason, for example malformed-avro.")
-]
+Reason = Annotated[str | None, typer.Option(help="Only letters with this reason, for example malformed-avro.")]
 
 
 @app.command("list")
@@ -32,10 +30,7 @@ def list_letters(
         return
     table(
         ("letter", "reason", "from", "key", "bytes", "message"),
-        [
-            (one["letter"], one["reason"], one["source"], one["key"], one["bytes"], one["message"])
-            for one in shown
-        ],
+        [(one["letter"], one["reason"], one["source"], one["key"], one["bytes"], one["message"]) for one in shown],
     )
     errors.print(f"{len(letters):,} dead letters; `interlock dead-letters show LETTER` shows one")
 
@@ -65,9 +60,7 @@ def show(
 @app.command("replay")
 def replay(
     letters: Annotated[list[str] | None, typer.Argument(help="PARTITION:OFFSET as listed.")] = None,
-    every: Annotated[
-        bool, typer.Option("--all", help="All of them (with --reason: all with that reason).")
-    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="All of them (with --reason: all with that reason).")] = False,
     reason: Reason = None,
     data_dir: DataDir = None,
     json: Json = False,

@@ -58,9 +58,7 @@ def up(
         _stop_orphans(directory)
         instance = instances.describe(directory, kafka_port=kafka_port, clickhouse_port=clickhouse_port)
         instances.write(directory, instance)
-        running = supervisor(
-            connect.platform(data_dir), instance, lambda what: errors.print(f"starting {what} …")
-        )
+        running = supervisor(connect.platform(data_dir), instance, lambda what: errors.print(f"starting {what} …"))
         running.handle_signals()
         running.up()
         if not running.stopping.is_set():

@@ -21,9 +21,7 @@ def _me() -> str:
 
 
 @app.command("check")
-def check(
-    files: Annotated[list[Path], typer.Argument(help="Policy files (YAML).")], json: Json = False
-) -> None:
+def check(files: Annotated[list[Path], typer.Argument(help="Policy files (YAML).")], json: Json = False) -> None:
     """Check policy files; every problem is named with file, line, field and a suggestion.
 
     Examples:

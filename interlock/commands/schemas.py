@@ -13,9 +13,7 @@ app = typer.Typer(help="The Avro contracts.", no_args_is_help=True)
 @app.command("check")
 def check(
     json: Json = False,
-    relock: Annotated[
-        bool, typer.Option(help="Pin the schemas as they are now, if they are compatible.")
-    ] = False,
+    relock: Annotated[bool, typer.Option(help="Pin the schemas as they are now, if they are compatible.")] = False,
 ) -> None:
     """Prove that the schemas are backward and forward compatible with the ones pinned in the lock file."""
     from schemas import avro_schemas, compatibility
@@ -27,8 +25,7 @@ def check(
         print_json([problem.__dict__ for problem in problems])
     elif not problems:
         rows = [
-            (name, avro_schemas.schema_id(name), avro_schemas.fingerprint(name)[:16])
-            for name in avro_schemas.NAMES
+            (name, avro_schemas.schema_id(name), avro_schemas.fingerprint(name)[:16]) for name in avro_schemas.NAMES
         ]
         table(("schema", "id", "fingerprint"), rows)
         errors.print("compatible with the lock")

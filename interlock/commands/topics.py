@@ -37,9 +37,7 @@ def list_topics(json: Json = False) -> None:
 @app.command("create")
 def create(
     data_dir: DataDir = None,
-    partitions: Annotated[
-        int | None, typer.Option(min=1, help="Partitions of the decision and review topics.")
-    ] = None,
+    partitions: Annotated[int | None, typer.Option(min=1, help="Partitions of the decision and review topics.")] = None,
     replication: Annotated[int, typer.Option(min=1, help="Replication factor; 3 in production.")] = 1,
 ) -> None:
     """Create the topics that do not exist yet; existing ones are left alone, differences are reported.

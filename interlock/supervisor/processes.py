@@ -67,9 +67,7 @@ class Process:
             if stopped():
                 return
             if self._popen.poll() is not None:
-                raise UserError(
-                    f"{self.role} ended with code {self._popen.returncode} while starting.\n{self.tail()}"
-                )
+                raise UserError(f"{self.role} ended with code {self._popen.returncode} while starting.\n{self.tail()}")
             if time.monotonic() > deadline:
                 raise UserError(f"{self.role} is not ready after {self.patience:g} s.\n{self.tail()}")
             time.sleep(0.05)
