@@ -15,22 +15,17 @@ INT_FORM = r"^-?[0-9]{1,18}$"
 FLOAT_FORM = r"^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?$"
 
 
-def from_strings(series: pl.Series, kind: ColumnType) -> pl.Series:
-    """Strings as values of a type; NULL where a string has not its form."""
+def typed(column: str, kind: ColumnType) -> pl.Expr:
+    """A column of strings as values of a type; NULL where a string has not its form."""
+    text = pl.col(column)
     if kind is ColumnType.STRING:
-        return series
+        return text
     if kind is ColumnType.BOOL:
-        return series.to_frame().select(
-            pl.col(series.name).replace_strict(_BOOLS, default=None, return_dtype=pl.Boolean)
-        )[series.name]
-    form = INT_FORM if kind is ColumnType.INT else FLOAT_FORM
-    kept = pl.when(pl.col(series.name).str.contains(form)).then(pl.col(series.name))
+        return text.replace_strict(_BOOLS, default=None, return_dtype=pl.Boolean)
     if kind is ColumnType.INT:
-        typed = kept.cast(pl.Int64, strict=False)
-    else:
-        number = kept.cast(pl.Float64, strict=False)
-        typed = pl.when(number.is_finite()).then(number)
-    return series.to_frame().select(typed.alias(series.name))[series.name]
+        return pl.when(text.str.contains(INT_FORM)).then(text).cast(pl.Int64, strict=False).alias(column)
+    number = pl.when(text.str.contains(FLOAT_FORM)).then(text).cast(pl.Float64, strict=False)
+    return pl.when(number.is_finite()).then(number).alias(column)
 
 
 def clickhouse_projection(attributes: Mapping[str, ColumnType], column: str = "attributes") -> list[str]:

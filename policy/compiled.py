@@ -123,14 +123,7 @@ class CompiledPolicy:
         typed, nullable column for each declared attribute. Amounts and confidences that are no finite numbers count
         as missing. The final route is the most human of lane, matching rules, workflow and `forced`.
         """
-        cleaned = [
-            pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name)
-            for name in ("confidence", "raw_confidence", "amount")
-            if not frame[name].is_finite().all(ignore_nulls=False)
-        ]
-        if cleaned:
-            frame = frame.with_columns(cleaned)
-        found = frame.select(*self._codes, *self._masks, self._priority)
+        found = frame.with_columns(_FINITE).select(*self._codes, *self._masks, self._priority)
         domain = found["domain_place"].to_numpy()
         lane = self._lane_of[domain, found["prediction_place"].to_numpy()]
         model = self._knows_model[domain, found["model_id_place"].to_numpy()]
@@ -248,6 +241,11 @@ class CompiledPolicy:
 
 _NO_NUMBER = 4
 
+_FINITE = [
+    pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name)
+    for name in ("confidence", "raw_confidence", "amount")
+]
+
 
 def _level(confidence: NDArray[np.float64], thresholds: NDArray[np.float64]) -> Ints:
     """The route by confidence alone, or _NO_NUMBER where it is none."""
@@ -272,17 +270,33 @@ def _forced_bits(forced: Sequence[Forced], count: int) -> Ints:
     return bits
 
 
+# Larger products might overflow 63 bits.
+_FULL = 2**62
+
+
+def _numbered(values: Ints) -> tuple[Ints, int]:
+    """The values numbered in order of first appearance, and how many different ones there are."""
+    encoded = pa.array(values).dictionary_encode()
+    return encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)
+
+
 def _distinct(columns: list[Ints]) -> tuple[Ints, Ints]:
     """For every row the number of its combination of values, and the first row of each combination.
 
-    Hashing column by column: combinations are few, so each step keeps the numbers small.
+    Combinations are few: columns are packed into one number as long as it fits, and hashed then.
     """
     index = np.zeros(len(columns[0]), dtype=np.int64)
-    for column in columns:
-        values = pa.array(column).dictionary_encode()
-        if len(values.dictionary) > 1:
-            combined = index * len(values.dictionary) + values.indices.to_numpy()
-            index = pa.array(combined).dictionary_encode().indices.to_numpy().astype(np.int64)
+    size = 1
+    for values in columns:
+        low = int(values.min(initial=0))
+        column, different = values - low, int(values.max(initial=0)) - low + 1
+        if size * different >= _FULL:
+            index, size = _numbered(index)
+        if size * different >= _FULL:
+            column, different = _numbered(column)
+        index = index * different + column
+        size *= different
+    index, _ = _numbered(index)
     # Assigning backwards leaves the first row of each combination.
     first = np.zeros(int(index.max(initial=-1)) + 1, dtype=np.int64)
     first[index[::-1]] = np.arange(len(index))[::-1]

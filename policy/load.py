@@ -16,7 +16,6 @@ from policy.positions import Document
 from policy.positions import Path as Place
 from policy.words import ROUTING_COLUMNS
 
-
 # A lane that says nothing: every threshold from the defaults.
 NO_LANE = Lane.model_validate({})
 

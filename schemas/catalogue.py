@@ -39,9 +39,7 @@ DATA_PARTITIONS = 4
 # Longer than any weekend outage of a consumer, short enough for a disk; ClickHouse keeps the history.
 DATA_DAYS = 14
 
-DECISIONS = Topic(
-    "decisions", "Decision", "decision_id", DATA_PARTITIONS, "delete", DATA_DAYS, "What models decided."
-)
+DECISIONS = Topic("decisions", "Decision", "decision_id", DATA_PARTITIONS, "delete", DATA_DAYS, "What models decided.")
 AUTO_APPROVED = Topic(
     "decisions.auto-approved",
     "RoutedDecision",

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from operator import itemgetter, methodcaller
 from typing import Any, Literal, cast
 
 import fastavro
@@ -25,6 +26,9 @@ except ImportError:  # the accelerator is optional
 Engine = Literal["pyruhvro", "fastavro"]
 
 FASTEST: Engine = "fastavro" if pyruhvro is None else "pyruhvro"
+
+
+_body = itemgetter(slice(wire.HEADER_LENGTH, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Decoder:
 
     def __init__(self, name: str, schema_text: str, engine: Engine = FASTEST) -> None:
         self._name = name
-        self._header = wire.header(name)
+        self._is_framed = methodcaller("startswith", wire.header(name))
         self._text = schema_text
         # Without logical types fastavro gives plain integers: faster, and no date is out of Python's range.
         self._schema = fastavro.parse_schema(_without_logical_types(json.loads(schema_text)))
@@ -64,17 +68,16 @@ class Decoder:
 
     def decode(self, messages: Sequence[bytes | None]) -> Decoded:
         """Every message is either a row or bad; nothing is raised for what a message contains."""
-        header = self._header
         index: list[int] | None = None
         bad: list[Bad] = []
         try:
-            framed = all([message.startswith(header) for message in messages])  # type: ignore[union-attr]
+            framed = all(map(self._is_framed, messages))
         except AttributeError:  # None among them: a tombstone
             framed = False
         if not framed:
             index, bad = self._sort_out_frames(messages)
         good = messages if index is None else [messages[i] for i in index]
-        bodies = [message[wire.HEADER_LENGTH :] for message in good]  # type: ignore[index]
+        bodies = list(map(_body, cast(Sequence[bytes], good)))
         if self._fast:
             rows = self._try_fast(bodies)
             if rows is not None:
@@ -152,8 +155,10 @@ class Decoder:
             pieces.append(self._columns(records))
 
     def _columns(self, records: list[dict[str, Any]]) -> pa.RecordBatch:
-        columns = [pa.array([r[field.name] for r in records], type=field.type) for field in self._arrow]
-        return pa.RecordBatch.from_arrays(columns, schema=self._arrow)
+        # Records hold their fields in the order of the schema.
+        columns = zip(*[record.values() for record in records], strict=True)
+        arrays = [pa.array(column, type=field.type) for column, field in zip(columns, self._arrow, strict=True)]
+        return pa.RecordBatch.from_arrays(arrays, schema=self._arrow)
 
 
 @cache

@@ -1,25 +1,20 @@
-"""Declared attributes as columns: from a map of strings in every row to one typed column an attribute."""
+"""Declared attributes: from a map of strings in every row to one column of strings an attribute."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from policy.attributes import from_strings
-from policy.words import ColumnType
 
-
-def typed_columns(maps: pa.MapArray, declared: Mapping[str, ColumnType]) -> list[pl.Series]:
-    """One nullable column for each declared attribute; missing or unparsable values are NULL.
+def columns(maps: pa.MapArray, declared: Iterable[str]) -> list[pl.Series]:
+    """One column of strings for each declared attribute, NULL where a map lacks it.
 
     Where a map holds a key twice the later entry counts, as in every Avro reader that builds a dictionary.
     """
-    if not declared:
-        return []
     rows = np.repeat(np.arange(len(maps)), np.diff(maps.offsets.to_numpy()))
-    return [from_strings(_column(maps, rows, name), kind) for name, kind in declared.items()]
+    return [_column(maps, rows, name) for name in declared]
 
 
 def _column(maps: pa.MapArray, rows: np.ndarray, name: str) -> pl.Series:

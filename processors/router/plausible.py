@@ -72,14 +72,15 @@ def unusable(rows: pa.RecordBatch, keys: Sequence[bytes | None], places: Sequenc
     return [found[row] for row in sorted(found)]
 
 
-def implausible(frame: pl.DataFrame, now: int) -> list[Forced]:
+def implausible(rows: pa.RecordBatch, now: int) -> list[Forced]:
     """Reasons that send a row to a person whatever the policy says; `now` in microseconds since the epoch."""
-    confidence = frame["confidence"]
-    created = frame["created_at"].to_physical()
-    amount = frame["amount"]
+    confidence = rows.column("confidence").to_numpy()
+    created = rows.column("created_at").cast(pa.int64()).to_numpy()
+    amount = pc.fill_null(rows.column("amount"), 0.0).to_numpy()
     checks = (
-        ("implausible-confidence", ~confidence.is_between(0.0, 1.0) | confidence.is_nan()),
-        ("implausible-timestamp", ~created.is_between(EARLIEST, now + MAX_AHEAD)),
-        ("implausible-amount", amount.is_not_null() & ~amount.is_finite()),
+        # written so that NaN, which is neither above nor below anything, is caught too
+        ("implausible-confidence", ~((confidence >= 0) & (confidence <= 1))),
+        ("implausible-timestamp", (created < EARLIEST) | (created > now + MAX_AHEAD)),
+        ("implausible-amount", ~np.isfinite(amount)),
     )
-    return [Forced(reason, Route.MANUAL, mask) for reason, mask in checks if mask.any()]
+    return [Forced(reason, Route.MANUAL, pl.Series(mask)) for reason, mask in checks if mask.any()]

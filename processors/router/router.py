@@ -1,9 +1,11 @@
 """The router as a pure function from a batch of messages and a time to a batch of outputs."""
 
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import chain
+from itertools import chain, repeat
+from operator import methodcaller
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +13,8 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from policy.compiled import CompiledPolicy, Forced, Group, compile_policy
+from policy.attributes import typed
+from policy.compiled import CompiledPolicy, Forced, Group, Verdicts, compile_policy
 from policy.load import parse
 from policy.words import Route
 from processors.router import attributes, coin, dead_letters, envelope, plausible
@@ -37,11 +40,11 @@ class Message(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Records to produce, as columns of equal length `count`; `headers` may be lazy. `counts`: records by topic."""
+    """Records to produce, as columns of length `count` that can be read once. `counts`: records by topic."""
 
-    topics: Sequence[str]
-    keys: Sequence[bytes | None]
-    values: Sequence[bytes | None]
+    topics: Iterable[str]
+    keys: Iterable[bytes | None]
+    values: Iterable[bytes | None]
     headers: Iterable[Any]
     count: int
     counts: dict[str, int]
@@ -67,6 +70,24 @@ class _Plan:
     calibrated: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Routed:
+    """Topic and value of every readable row; `twice`: rows that also go to review, with their values."""
+
+    topics: Iterable[str]
+    values: Iterable[bytes]
+    twice: list[int]
+    values_again: list[bytes]
+    counts: dict[str, int]
+
+
+_NOTHING = _Routed((), (), [], [], {})
+
+_headers = methodcaller("headers")
+_key = methodcaller("key")
+_value = methodcaller("value")
+
+
 class Router:
     """Routes batches under a state that changes between them."""
 
@@ -84,10 +105,10 @@ class Router:
         Every message becomes exactly one record of a route topic, with a second one in `reviews.async` where it
         takes effect and is reviewed as well, or exactly one dead letter. Raises TooManyBadMessages.
         """
-        decoded = self._decoder.decode([message.value() for message in messages])
+        decoded = self._decoder.decode(list(map(_value, messages)))
         rows, bodies, bad = decoded.rows, decoded.bodies, decoded.bad
         good = messages if decoded.index is None else [messages[i] for i in decoded.index]
-        keys = [message.key() for message in good]
+        keys = list(map(_key, good))
         refused = plausible.unusable(rows, keys, decoded.index or range(len(messages)))
         if refused:
             out = {one.row for one in refused}
@@ -98,39 +119,38 @@ class Router:
             bodies = [bodies[i] for i in kept]
             bad = sorted([*bad, *(one.bad for one in refused)], key=lambda one: one.index)
         self._breaker.observe(len(messages), len(bad))
-        topics, values, twice = self._route(rows, bodies, now) if good else ([], [], [])
+        routed = self._route(rows, bodies, now) if good else _NOTHING
         again = catalogue.REVIEWS_ASYNC.name
-        counts = _count(topics)
-        for name, number in ((again, len(twice)), (catalogue.DEAD_LETTER.name, len(bad))):
+        counts = dict(routed.counts)
+        for name, number in ((again, len(routed.twice)), (catalogue.DEAD_LETTER.name, len(bad))):
             if number:
                 counts[name] = counts.get(name, 0) + number
+        # Values and headers are made while they are written, so that they die young: ten thousand of each kept
+        # alive for a batch cost cache misses and set off the garbage collector.
         return Outputs(
-            topics=[*topics, *(again for _ in twice), *(catalogue.DEAD_LETTER.name for _ in bad)],
-            keys=[*keys, *(keys[i] for i in twice), *(messages[one.index].key() for one in bad)],
-            values=[*values, *(values[i] for i in twice), *(messages[one.index].value() for one in bad)],
-            # Headers are fetched while producing, so that they die young: ten thousand lists of tuples kept
-            # alive for a batch would set off the garbage collector again and again.
+            topics=chain(routed.topics, repeat(again, len(routed.twice)), repeat(catalogue.DEAD_LETTER.name, len(bad))),
+            keys=chain(keys, (keys[i] for i in routed.twice), (messages[one.index].key() for one in bad)),
+            values=chain(routed.values, routed.values_again, (messages[one.index].value() for one in bad)),
             headers=chain(
-                (message.headers() for message in good),
-                (good[i].headers() for i in twice),
+                map(_headers, good),
+                (good[i].headers() for i in routed.twice),
                 (_dead_letter_headers(messages[one.index], one) for one in bad),
             ),
-            count=len(topics) + len(twice) + len(bad),
+            count=len(good) + len(routed.twice) + len(bad),
             counts=counts,
         )
 
-    def _route(self, rows: pa.RecordBatch, bodies: list[bytes], now: int) -> tuple[list[str], list[bytes], list[int]]:
-        """Topic and value of every row, and the rows that also go to review."""
+    def _route(self, rows: pa.RecordBatch, bodies: list[bytes], now: int) -> _Routed:
         place = rows.schema.get_field_index("attributes")
         maps = rows.column(place)
         frame = pl.from_arrow(rows.remove_column(place))
         assert isinstance(frame, pl.DataFrame)
-        forced = plausible.implausible(frame, now) + self._state.halts(frame)
+        forced = plausible.implausible(rows, now) + self._state.halts(frame)
         confidence, calibration, calibrations = calibrate(frame, self._state.calibrations)
-        frame = frame.with_columns(raw_confidence=frame["confidence"], confidence=confidence)
-        plan, plans = self._evaluate(frame, maps, forced)
+        frame = frame.with_columns(pl.col("confidence").alias("raw_confidence"), confidence.alias("confidence"))
+        plan, plans = self._evaluate(frame, rows.column("domain"), maps, forced)
         uncalibrated = np.array([not one.calibrated for one in plans])[plan]
-        if uncalibrated.any():
+        if len(calibrations) > 1 and uncalibrated.any():
             calibration[uncalibrated] = 0
             confidence = frame["raw_confidence"].zip_with(pl.Series(uncalibrated), confidence)
         audited = self._audited(rows.column("decision_id"), plan, plans)
@@ -138,7 +158,9 @@ class Router:
         size = len(plans) * len(calibrations) * 2
         before, after, topic = [b""] * size, [b""] * size, [""] * size
         again = np.zeros(size, dtype=bool)
-        for code in np.flatnonzero(np.bincount(codes, minlength=size)).tolist():
+        counts: dict[str, int] = {}
+        sizes = np.bincount(codes, minlength=size)
+        for code in np.flatnonzero(sizes).tolist():
             which, audit = divmod(code, 2)
             which, calibrated = divmod(which, len(calibrations))
             group = plans[which].group
@@ -153,47 +175,48 @@ class Router:
                 now=now,
             )
             topic[code] = catalogue.ROUTE_TOPICS[group.route].name
+            counts[topic[code]] = counts.get(topic[code], 0) + int(sizes[code])
             again[code] = takes_effect and (audit or reviewed_anyway)
+        numbers = struct.unpack("8s" * len(bodies), confidence.to_numpy().astype("<f8").tobytes())
         order = codes.tolist()
-        number = confidence.to_numpy().astype("<f8").tobytes()
-        join = b"".join
-        values = [
-            join((before[code], number[at : at + 8], after[code], body))
-            for code, at, body in zip(order, range(0, 8 * len(order), 8), bodies, strict=True)
-        ]
-        return [topic[code] for code in order], values, np.flatnonzero(again[codes]).tolist()
 
-    def _evaluate(self, frame: pl.DataFrame, maps: pa.MapArray, forced: list[Forced]) -> tuple[Codes, list[_Plan]]:
+        def value(row: int) -> bytes:
+            number: bytes = numbers[row]
+            return before[order[row]] + number + after[order[row]] + bodies[row]
+
+        joined = zip(map(before.__getitem__, order), numbers, map(after.__getitem__, order), bodies, strict=True)
+        twice = np.flatnonzero(again[codes]).tolist()
+        return _Routed(
+            topics=map(topic.__getitem__, order),
+            values=map(b"".join, joined),
+            twice=twice,
+            values_again=[value(row) for row in twice],
+            counts=counts,
+        )
+
+    def _evaluate(
+        self, frame: pl.DataFrame, domains: pa.StringArray, maps: pa.MapArray, forced: list[Forced]
+    ) -> tuple[Codes, list[_Plan]]:
         """Which plan holds for every row: each row is judged by the policy that owns its domain."""
+        encoded = domains.dictionary_encode()
+        names = encoded.dictionary.to_pylist()
         owners = self._state.policy_of()
-        domain = frame["domain"]
+        judges = sorted({policy.name for name in names if (policy := owners.get(name))})
+        # The last judge is nobody: a person decides about what no policy owns, or more than one.
+        judge_of_name = [judges.index(p.name) if (p := owners.get(name)) else len(judges) for name in names]
+        judge = np.array(judge_of_name)[encoded.indices.to_numpy()]
+        ambiguous = [name for name in names if name in owners and owners[name] is None]
+        if ambiguous:
+            forced = [*forced, Forced("ambiguous-domain", Route.MANUAL, frame["domain"].is_in(ambiguous))]
         plan = np.zeros(len(frame), dtype=np.int32)
         plans: list[_Plan] = []
-        left = np.ones(len(frame), dtype=bool)
-
-        def judge(policy: CompiledPolicy, version: str, mine: NDArray[np.bool_], also: list[Forced]) -> None:
-            everything = bool(mine.all())
-            chosen = pl.Series(mine)
-            part = frame if everything else frame.filter(chosen)
-            part_maps = maps if everything else maps.filter(pa.array(mine))
-            if not policy.use_calibration:
-                part = part.with_columns(confidence=pl.col("raw_confidence"))
-            part = part.with_columns(attributes.typed_columns(part_maps, policy.attributes))
-            marks = also if everything else [Forced(f.reason, f.route, f.mask.filter(chosen)) for f in also]
-            verdicts = policy.evaluate(part, marks)
+        for number in sorted(set(judge_of_name)):
+            mine = judge == number
+            policy = self._state.policies[judges[number]] if number < len(judges) else self._nobody
+            verdicts = _judge(policy, frame, maps, forced, mine)
             plan[mine] = verdicts.group + len(plans)
+            version = policy.version if number < len(judges) else ""
             plans.extend(_Plan(group, version, policy.use_calibration) for group in verdicts.groups)
-
-        for name in sorted(self._state.policies):
-            policy = self._state.policies[name]
-            mine = domain.is_in([d for d, owner in owners.items() if owner is policy]).to_numpy() & left
-            if mine.any():
-                judge(policy, policy.version, mine, forced)
-                left &= ~mine
-        if left.any():
-            ambiguous = domain.is_in([d for d, owner in owners.items() if owner is None])
-            two = [Forced("ambiguous-domain", Route.MANUAL, ambiguous)] if ambiguous.any() else []
-            judge(self._nobody, "", left, forced + two)
         return plan, plans
 
     def _audited(self, ids: pa.StringArray, plan: Codes, plans: list[_Plan]) -> NDArray[np.bool_]:
@@ -207,8 +230,21 @@ class Router:
         return picked
 
 
-def _count(topics: list[str]) -> dict[str, int]:
-    return {topic.name: n for topic in catalogue.ROUTE_TOPICS if (n := topics.count(topic.name))}
+def _judge(
+    policy: CompiledPolicy, frame: pl.DataFrame, maps: pa.MapArray, forced: list[Forced], mine: NDArray[np.bool_]
+) -> Verdicts:
+    """The verdicts of one policy on the rows that are `mine`."""
+    if not mine.all():
+        chosen = pl.Series(mine)
+        frame = frame.filter(chosen)
+        maps = maps.filter(pa.array(mine))
+        forced = [Forced(one.reason, one.route, one.mask.filter(chosen)) for one in forced]
+    if not policy.use_calibration:
+        frame = frame.with_columns(confidence=pl.col("raw_confidence"))
+    if policy.attributes:
+        texts = attributes.columns(maps, policy.attributes)
+        frame = frame.with_columns(texts).with_columns(typed(name, kind) for name, kind in policy.attributes.items())
+    return policy.evaluate(frame, forced)
 
 
 def _dead_letter_headers(message: Message, bad: Bad) -> list[tuple[str, bytes | None]]:

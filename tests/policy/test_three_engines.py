@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import COLUMNS, conditions, rows
 
-from policy.attributes import clickhouse_projection, from_strings
+from policy.attributes import clickhouse_projection, typed
 from policy.clickhouse_eval import matched, to_clickhouse
 from policy.explain import evaluate, explain
 from policy.expression import ConditionError, parse_condition
@@ -167,6 +167,6 @@ def test_attributes_are_read_alike_by_polars_and_clickhouse(texts: list[str | No
     found = chdb.query(query, "Arrow")
     in_clickhouse = pa.ipc.open_file(found.bytes()).read_all()
     for name, kind in kinds.items():
-        in_polars = from_strings(pl.Series(name, texts, dtype=pl.String), kind).to_list()
+        in_polars = pl.DataFrame({name: pl.Series(texts, dtype=pl.String)}).select(typed(name, kind))[name].to_list()
         theirs = [v.decode() if isinstance(v, bytes) else v for v in in_clickhouse.column(name).to_pylist()]
         assert in_polars == theirs, kind
