@@ -46,7 +46,12 @@ def routing_prefix() -> Any:
 @cache
 def fingerprint(name: str) -> str:
     """Hex SHA-256 of the schema's parsing canonical form (Avro specification): equal when the bytes agree."""
-    return hashlib.sha256(parse_canonical(text(name)).canonical_form.encode()).hexdigest()
+    return fingerprint_of(text(name))
+
+
+def fingerprint_of(schema_text: str) -> str:
+    """The fingerprint of any schema document."""
+    return hashlib.sha256(parse_canonical(schema_text).canonical_form.encode()).hexdigest()
 
 
 @cache

@@ -70,6 +70,8 @@ def read_record(stream: BytesIO, schema: Any) -> dict[str, Any]:
         raise WireError("invalid-utf8", f"a string is not UTF-8: {error}") from error
     except Exception as error:
         # fastavro raises many kinds of errors on damaged bytes (EOFError, IndexError, OverflowError,
-        # MemoryError, ValueError …); all mean the same thing here.
-        raise WireError("malformed-avro", f"the bytes are not the Avro record: {error!r}") from error
+        # MemoryError, ValueError …); all mean the same thing here. Their texts may name objects by their address
+        # in memory, and what goes into a dead letter must be the same in every run: only the kind and the place.
+        kind = "ends too early" if isinstance(error, EOFError) else f"is damaged ({type(error).__name__})"
+        raise WireError("malformed-avro", f"the Avro record {kind} near byte {stream.tell()}") from error
     return record

@@ -52,9 +52,12 @@ def publish(
     from schemas.registry import publish as register
 
     try:
-        published = register(SchemaRegistryClient({"url": registry}))
+        with SchemaRegistryClient({"url": registry}) as client:
+            published = register(client)
     except RegistryError as error:
         raise UserError(str(error)) from error
+    except OSError as error:
+        raise UserError(f"the registry at {registry} does not answer: {error}", Exit.UNAVAILABLE) from error
     if json:
         print_json([one.__dict__ for one in published])
     else:

@@ -1,0 +1,151 @@
+"""A decision at the edge of the system: validated with messages a producer's developer can act on.
+
+Used where people and programs hand in single decisions; the hot path reads columns (`schemas.columns`).
+"""
+
+import json
+import math
+from typing import Annotated, Any, Self
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+# As the router demands it: the id stands in every table, log line and URL.
+MAX_ID_BYTES = 200
+
+# As the router demands it of every routing string.
+MAX_STRING_BYTES = 8 * 1024
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+def _short(text: str) -> str:
+    if len(text.encode()) > MAX_STRING_BYTES:
+        raise ValueError(f"is longer than {MAX_STRING_BYTES} bytes; long texts belong into input or explanation")
+    return text
+
+
+def as_text(value: Any) -> str:
+    """The canonical text of an attribute: `true`, `42`, `0.5`, or the string itself."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("an attribute must be a finite number")
+        return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, int | str):
+        return str(value)
+    raise ValueError(f"an attribute is a string, a number, true or false, not {type(value).__name__}")
+
+
+def _attributes(value: Any) -> Any:
+    return {key: as_text(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def _input(value: Any) -> Any:
+    """A JSON object, given as such or as text; empty text for none."""
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(value, str) and value:
+        try:
+            parsed = json.loads(value)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"is not JSON: {error}") from error
+        if not isinstance(parsed, dict):
+            raise ValueError("must be a JSON object")
+    return value
+
+
+Short = Annotated[
+    str, Field(max_length=MAX_STRING_BYTES), BeforeValidator(lambda v: _short(v) if isinstance(v, str) else v)
+]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Alternative(_Part):
+    """Another option the model weighed."""
+
+    option: str
+    confidence: Finite
+    pros: tuple[str, ...] = ()
+    cons: tuple[str, ...] = ()
+
+
+class Feature(_Part):
+    """A feature that weighed in the prediction."""
+
+    feature: str
+    value: str
+    importance: Finite
+
+
+class SimilarCase(_Part):
+    """A case like this one and what became of it."""
+
+    case_id: str
+    outcome: str
+
+
+class Explanation(_Part):
+    """Why the model decided so."""
+
+    top_features: tuple[Feature, ...] = ()
+    reasoning: str = ""
+    similar_cases: tuple[SimilarCase, ...] = ()
+
+
+class PreviousDecision(_Part):
+    """An earlier decision about the same subject."""
+
+    decision_id: str
+    outcome: str
+    decided_at: AwareDatetime
+
+
+class History(_Part):
+    """What was decided before."""
+
+    previous_decisions: tuple[PreviousDecision, ...] = ()
+    model_accuracy_on_similar: Finite | None = None
+
+
+class Decision(_Part):
+    """One prediction of one model about one subject; the fields of `Decision.avsc`."""
+
+    decision_id: Annotated[str, Field(min_length=1)]
+    domain: Annotated[Short, Field(min_length=1)]
+    model_id: Annotated[Short, Field(min_length=1)]
+    model_version: Short
+    prediction: Annotated[Short, Field(min_length=1)]
+    confidence: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+    created_at: AwareDatetime
+    impact: Short = ""
+    amount: Finite | None = None
+    novel: bool = False
+    compliance_review: bool = False
+    jurisdiction: Short = ""
+    subject_id: Short = ""
+    attributes: Annotated[dict[str, str], BeforeValidator(_attributes)] = Field(default_factory=dict)
+    input: Annotated[str, BeforeValidator(_input)] = ""
+    alternatives: tuple[Alternative, ...] = ()
+    explanation: Explanation = Explanation()
+    history: History = History()
+    vector: tuple[Finite, ...] = ()
+
+    @field_validator("decision_id")
+    @classmethod
+    def _id_fits(cls, value: str) -> str:
+        if len(value.encode()) > MAX_ID_BYTES:
+            raise ValueError(f"is longer than {MAX_ID_BYTES} bytes")
+        return value
+
+    def to_record(self) -> dict[str, Any]:
+        """The record that `schemas.wire.encode("Decision", …)` takes."""
+        return self.model_dump()
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Self:
+        """The decision in a decoded record; raises pydantic's ValidationError."""
+        return cls.model_validate(record)

@@ -1,0 +1,59 @@
+"""Publishing the schemas in a Confluent-compatible registry."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka.schema_registry import Schema
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from schemas import avro_schemas, catalogue
+
+
+class RegistryError(Exception):
+    """The registry refused a schema or gave it another id than the pinned one."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A schema as the registry knows it."""
+
+    subject: str
+    schema: str
+    id: int
+
+
+def publish(client: Any) -> list[Published]:
+    """Registers every schema under its record name and, for topics, as `<topic>-value`; twice changes nothing.
+
+    `client` is confluent_kafka's SchemaRegistryClient, or one that behaves like it. Messages carry the pinned ids, so
+    whoever asks the registry for one of them must get the schema: registered in the order of their ids, schemas get
+    these very numbers in an empty registry. Raises RegistryError where the registry has given a number away already.
+    """
+    published = []
+    for name in sorted(avro_schemas.NAMES, key=avro_schemas.schema_id):
+        topics = [f"{topic.name}-value" for topic in catalogue.TOPICS if topic.schema == name]
+        for subject in (f"interlock.{name}", *topics):
+            _register(client, subject, name)
+            published.append(Published(subject, name, avro_schemas.schema_id(name)))
+        _verify(client, name)
+    return published
+
+
+def _register(client: Any, subject: str, name: str) -> None:
+    try:
+        client.register_schema(subject, Schema(avro_schemas.text(name), "AVRO"))
+    except SchemaRegistryError as error:
+        raise RegistryError(f"the registry refused {name} for {subject}: {error.error_message}") from error
+
+
+def _verify(client: Any, name: str) -> None:
+    wanted = avro_schemas.schema_id(name)
+    try:
+        found = client.get_schema(wanted).schema_str
+    except SchemaRegistryError:
+        found = None
+    if found is None or avro_schemas.fingerprint_of(found) != avro_schemas.fingerprint(name):
+        raise RegistryError(
+            f"messages carry id {wanted} for {name}, but the registry knows it by another number: it held other "
+            "schemas before. Use a registry of its own, or a context of it (http://host:8081/contexts/interlock)."
+        )

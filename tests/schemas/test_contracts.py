@@ -1,0 +1,198 @@
+"""What the contracts promise: pinned ids, compatibility, and edge models that agree with the Avro schemas."""
+
+import copy
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from schemas import avro_schemas, catalogue, compatibility, wire
+from schemas.models import Decision
+from schemas.registry import RegistryError, publish
+from tests.registry.apicurio import Apicurio
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC).replace(tzinfo=None) for year in (1971, 2100))
+MINIMAL: dict[str, Any] = {
+    "decision_id": "d",
+    "domain": "loans",
+    "model_id": "m",
+    "model_version": "1",
+    "prediction": "approve",
+    "confidence": 0.5,
+    "created_at": NOW,
+}
+
+
+def test_the_schemas_are_compatible_with_the_lock() -> None:
+    assert compatibility.check() == []
+
+
+def test_ids_are_pinned_for_good() -> None:
+    pinned = {name: entry["id"] for name, entry in avro_schemas.lock().items()}
+    assert pinned["Decision"] == 1
+    assert pinned["RoutedDecision"] == 2
+    assert len(set(pinned.values())) == len(pinned)
+
+
+def _changed(name: str, change: Any) -> dict[str, dict[str, Any]]:
+    """A lock whose released schema differs from today's."""
+    lock = copy.deepcopy(avro_schemas.lock())
+    change(lock[name]["schema"]["fields"])
+    return lock
+
+
+def test_a_field_that_old_messages_lack_and_that_has_no_default_is_an_incompatible_change() -> None:
+    lock = _changed("Control", lambda fields: fields.pop(0))
+    problems = [str(problem) for problem in compatibility.check(lock)]
+    assert any(problem.startswith("Control: not compatible backward") for problem in problems)
+
+
+def test_a_field_that_old_readers_need_and_that_is_gone_is_an_incompatible_change() -> None:
+    lock = _changed("Control", lambda fields: fields.append({"name": "gone", "type": "string"}))
+    problems = [str(problem) for problem in compatibility.check(lock)]
+    assert any(problem.startswith("Control: not compatible forward") for problem in problems)
+
+
+def test_a_changed_fingerprint_asks_for_a_new_lock(tmp_path: Any) -> None:
+    lock = copy.deepcopy(avro_schemas.lock())
+    lock["Decision"]["fingerprint"] = "0" * 64
+    assert [str(p) for p in compatibility.check(lock)] == [
+        "Decision: has changed since it was pinned: run `interlock schemas check --relock`"
+    ]
+    assert compatibility.relock(tmp_path / "lock.json") == []
+    assert json.loads((tmp_path / "lock.json").read_text()) == avro_schemas.lock()
+
+
+def test_an_id_that_is_pinned_twice_is_reported() -> None:
+    lock = copy.deepcopy(avro_schemas.lock())
+    lock["Control"]["id"] = 1
+    assert "Control: id 1 is pinned twice" in [str(problem) for problem in compatibility.check(lock)]
+
+
+def test_every_record_and_topic_says_what_it_is() -> None:
+    for name in avro_schemas.NAMES:
+        assert json.loads(avro_schemas.text(name))["doc"]
+    for topic in catalogue.TOPICS:
+        assert topic.doc
+        assert topic.config()["cleanup.policy"] == topic.cleanup
+
+
+def test_the_topics_of_the_data_flow_are_there() -> None:
+    assert {topic.name for topic in catalogue.ROUTE_TOPICS} == {
+        "decisions.auto-approved",
+        "reviews.async",
+        "reviews.sync",
+        "reviews.manual",
+    }
+    compacted = {topic.name for topic in catalogue.TOPICS if topic.cleanup == "compact"}
+    assert compacted == {"policies", "controls", "calibration.models"}
+
+
+def test_the_edge_model_has_exactly_the_fields_of_the_schema() -> None:
+    fields = [field["name"] for field in json.loads(avro_schemas.text("Decision"))["fields"]]
+    assert list(Decision.model_fields) == fields
+
+
+_TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+@given(
+    st.fixed_dictionaries(
+        {
+            "decision_id": _TEXT.filter(lambda text: 0 < len(text.encode()) <= 200),
+            "confidence": st.floats(0, 1),
+            "amount": st.none() | st.floats(allow_nan=False, allow_infinity=False),
+            "created_at": st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC)),
+            "novel": st.booleans(),
+            "attributes": st.dictionaries(_TEXT, _TEXT, max_size=3),
+            "vector": st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), max_size=3).map(tuple),
+            "alternatives": st.lists(
+                st.builds(lambda o, c: {"option": o, "confidence": c, "pros": (o,)}, _TEXT, st.floats(0, 1)), max_size=2
+            ),
+        }
+    )
+)
+def test_a_decision_survives_the_wire(fields: dict[str, Any]) -> None:
+    decision = Decision.model_validate({**MINIMAL, **fields})
+    assert Decision.from_record(wire.decode("Decision", wire.encode("Decision", decision.to_record()))) == decision
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"decision_id": ""}, "decision_id"),
+        ({"decision_id": "é" * 101}, "decision_id"),
+        ({"confidence": 1.01}, "confidence"),
+        ({"confidence": float("nan")}, "confidence"),
+        ({"created_at": NOW.replace(tzinfo=None)}, "created_at"),
+        ({"amount": float("inf")}, "amount"),
+        ({"jurisdiction": "x" * 10_000}, "jurisdiction"),
+        ({"input": "[1]"}, "input"),
+        ({"input": "{"}, "input"),
+        ({"attributes": {"a": [1]}}, "attributes"),
+        ({"colour": "red"}, "colour"),
+        ({"model_id": ""}, "model_id"),
+    ],
+)
+def test_a_wrong_decision_is_refused_and_the_field_is_named(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Decision.model_validate({**MINIMAL, **fields})
+    assert field in {error["loc"][0] for error in caught.value.errors()}
+
+
+def test_attributes_become_the_text_that_policies_read() -> None:
+    given_values = {"age": 42, "score": 0.25, "whole": 3.0, "member": True, "name": "x"}
+    decision = Decision.model_validate({**MINIMAL, "attributes": given_values})
+    assert decision.attributes == {"age": "42", "score": "0.25", "whole": "3", "member": "true", "name": "x"}
+
+
+def test_the_input_may_be_given_as_an_object() -> None:
+    assert Decision.model_validate({**MINIMAL, "input": {"a": "é"}}).input == '{"a":"é"}'
+
+
+class _Registry:
+    """The mock client, with one id for equal schemas as real registries give them (it numbers every subject anew)."""
+
+    def __init__(self) -> None:
+        self._client = SchemaRegistryClient.new_client({"url": "mock://test"})
+        self._known: dict[str | None, int] = {}
+
+    def register_schema(self, subject: str, schema: Schema) -> int:
+        if schema.schema_str not in self._known:
+            self._known[schema.schema_str] = self._client.register_schema(subject, schema)
+        return self._known[schema.schema_str]
+
+    def get_schema(self, schema_id: int) -> Schema:
+        return self._client.get_schema(schema_id)
+
+
+def test_publishing_registers_every_topic_under_the_pinned_ids_and_can_be_repeated() -> None:
+    client = _Registry()
+    first = publish(client)
+    assert publish(client) == first
+    subjects = {f"{t.name}-value" for t in catalogue.TOPICS if t.schema}
+    assert {one.subject for one in first} == subjects | {f"interlock.{name}" for name in avro_schemas.NAMES}
+
+
+def test_a_registry_that_numbers_schemas_otherwise_is_refused_with_what_to_do() -> None:
+    client = _Registry()
+    client.register_schema("something-else", Schema('"string"', "AVRO"))
+    with pytest.raises(RegistryError, match="messages carry id 1 for Decision"):
+        publish(client)
+
+
+@pytest.mark.registry
+def test_a_real_registry_takes_the_schemas_under_the_pinned_ids() -> None:
+    with Apicurio() as registry, SchemaRegistryClient({"url": registry.url}) as client:
+        assert publish(client) == publish(client)
+        for name in avro_schemas.NAMES:
+            found = client.get_schema(avro_schemas.schema_id(name)).schema_str
+            assert json.loads(str(found))["name"] == name
+        again = client.get_latest_version("decisions-value")
+        assert json.loads(str(again.schema.schema_str))["name"] == "Decision"

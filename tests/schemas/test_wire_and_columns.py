@@ -1,0 +1,138 @@
+"""The wire format, one message at a time and whole batches in two engines."""
+
+import contextlib
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import avro_schemas, wire
+from schemas.columns import Decoder
+
+PREFIX = avro_schemas.routing_prefix_text()
+FULL = avro_schemas.text("Decision")
+
+
+def _decision(**fields: Any) -> dict[str, Any]:
+    return {
+        "decision_id": "d-é",
+        "domain": "loans",
+        "model_id": "m",
+        "model_version": "1",
+        "prediction": "approve",
+        "confidence": 0.5,
+        "created_at": 1_767_225_600_000_000,
+        "amount": 7.5,
+        "attributes": {"age": "40", "country": "DE"},
+        "alternatives": [{"option": "reject", "confidence": 0.1, "pros": ["safe"], "cons": []}],
+        "explanation": {
+            "top_features": [{"feature": "age", "value": "40", "importance": 0.2}],
+            "reasoning": "because",
+            "similar_cases": [{"case_id": "c", "outcome": "approve"}],
+        },
+        "history": {
+            "previous_decisions": [{"decision_id": "p", "outcome": "reject", "decided_at": 5}],
+            "model_accuracy_on_similar": None,
+        },
+        "vector": [0.5, 1.0],
+        **fields,
+    }
+
+
+GOOD = wire.encode("Decision", _decision())
+
+
+def _damaged(seed: int, times: int) -> bytes:
+    rng = random.Random(seed)
+    message = bytearray(GOOD)
+    for _ in range(times):
+        place = rng.randrange(len(message) + 1)
+        kind = rng.randrange(4)
+        if kind == 0 and place < len(message):
+            message[place] = rng.randrange(256)
+        elif kind == 1:
+            del message[place : place + rng.randrange(1, 6)]
+        elif kind == 2:
+            message[place:place] = rng.choice([b"\xff" * 9 + b"\x01", b"\x80" * 12, bytes([rng.randrange(256)])])
+        else:
+            message = message[:place]
+    return bytes(message)
+
+
+_MESSAGES = st.lists(
+    st.just(GOOD)
+    | st.none()
+    | st.binary(max_size=30)
+    | st.binary(max_size=60).map(lambda rest: wire.header("Decision") + rest)
+    | st.builds(_damaged, st.integers(0, 10**9), st.integers(1, 3)),
+    max_size=25,
+)
+
+
+@pytest.mark.parametrize("text", [PREFIX, FULL], ids=["prefix", "full"])
+@given(messages=_MESSAGES)
+@settings(deadline=None, max_examples=150)
+def test_both_engines_give_the_same_rows_and_name_the_same_bad_messages(
+    text: str, messages: list[bytes | None]
+) -> None:
+    fast = Decoder("Decision", text, "pyruhvro").decode(messages)
+    slow = Decoder("Decision", text, "fastavro").decode(messages)
+    assert fast.bad == slow.bad
+    assert fast.bodies == slow.bodies
+    places = list(range(len(messages)))
+    assert (fast.index or places[: len(fast.bodies)]) == (slow.index or places[: len(slow.bodies)])
+    assert fast.rows.schema.equals(slow.rows.schema)
+    # NaN equals nothing, itself included; as text it does
+    assert str(fast.rows.to_pylist()) == str(slow.rows.to_pylist())
+    assert fast.rows.num_rows + len(fast.bad) == len(messages)
+
+
+@given(st.integers(0, 10**9), st.integers(1, 3))
+@settings(deadline=None)
+def test_a_damaged_message_decodes_or_is_refused_with_a_reason_but_never_breaks(seed: int, times: int) -> None:
+    with contextlib.suppress(wire.WireError):
+        assert wire.decode("Decision", _damaged(seed, times))["decision_id"] is not None
+
+
+@pytest.mark.parametrize("engine", ["pyruhvro", "fastavro"])
+def test_one_bad_message_among_thousands_is_found_and_the_others_are_read(engine: Any) -> None:
+    messages: list[bytes | None] = [GOOD] * 3000
+    messages[1234] = GOOD[:40]
+    messages[2999] = None
+    decoded = Decoder("Decision", FULL, engine).decode(messages)
+    assert [(one.index, one.reason) for one in decoded.bad] == [(1234, "malformed-avro"), (2999, "empty-value")]
+    assert decoded.rows.num_rows == 2998
+    assert decoded.index is not None
+    assert 1234 not in decoded.index
+
+
+@pytest.mark.parametrize("engine", ["pyruhvro", "fastavro"])
+@pytest.mark.parametrize("text", [PREFIX, FULL], ids=["prefix", "full"])
+def test_no_messages_give_no_rows(engine: Any, text: str) -> None:
+    decoded = Decoder("Decision", text, engine).decode([])
+    assert (decoded.rows.num_rows, decoded.bad, decoded.bodies) == (0, [], [])
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (None, "empty-value"),
+        (b"", "not-wire-format"),
+        (b"{}", "not-wire-format"),
+        (b"\0\0\0\0\x63rest", "unknown-schema"),
+        (GOOD[:30], "malformed-avro"),
+        (GOOD + b"x", "trailing-bytes"),
+        (GOOD.replace("é".encode(), b"\xff\xff"), "invalid-utf8"),
+    ],
+)
+def test_what_is_no_message_of_the_schema_is_refused_with_its_reason(message: bytes | None, reason: str) -> None:
+    with pytest.raises(wire.WireError) as caught:
+        wire.decode("Decision", message)
+    assert caught.value.reason == reason
+
+
+def test_an_unknown_schema_is_named_by_its_id() -> None:
+    with pytest.raises(wire.WireError, match=r"schema id 99 is not Decision \(id 1\)"):
+        wire.decode("Decision", b"\0\0\0\0\x63rest")
