@@ -29,14 +29,15 @@ def publish(client: Any) -> list[Published]:
     whoever asks the registry for one of them must get the schema: registered in the order of their ids, schemas get
     these very numbers in an empty registry. Raises RegistryError where the registry has given a number away already.
     """
-    published = []
-    for name in sorted(avro_schemas.NAMES, key=avro_schemas.schema_id):
-        topics = [f"{topic.name}-value" for topic in catalogue.TOPICS if topic.schema == name]
-        for subject in (f"interlock.{name}", *topics):
-            _register(client, subject, name)
-            published.append(Published(subject, name, avro_schemas.schema_id(name)))
+    by_id = sorted(avro_schemas.NAMES, key=avro_schemas.schema_id)
+    # First all record names: some registries number every subject, even of a schema they know.
+    subjects = [(f"interlock.{name}", name) for name in by_id]
+    subjects += [(f"{topic.name}-value", topic.schema) for topic in catalogue.TOPICS if topic.schema is not None]
+    for subject, name in subjects:
+        _register(client, subject, name)
+    for name in by_id:
         _verify(client, name)
-    return published
+    return [Published(subject, name, avro_schemas.schema_id(name)) for subject, name in subjects]
 
 
 def _register(client: Any, subject: str, name: str) -> None:

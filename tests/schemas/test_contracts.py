@@ -156,24 +156,8 @@ def test_the_input_may_be_given_as_an_object() -> None:
     assert Decision.model_validate({**MINIMAL, "input": {"a": "é"}}).input == '{"a":"é"}'
 
 
-class _Registry:
-    """The mock client, with one id for equal schemas as real registries give them (it numbers every subject anew)."""
-
-    def __init__(self) -> None:
-        self._client = SchemaRegistryClient.new_client({"url": "mock://test"})
-        self._known: dict[str | None, int] = {}
-
-    def register_schema(self, subject: str, schema: Schema) -> int:
-        if schema.schema_str not in self._known:
-            self._known[schema.schema_str] = self._client.register_schema(subject, schema)
-        return self._known[schema.schema_str]
-
-    def get_schema(self, schema_id: int) -> Schema:
-        return self._client.get_schema(schema_id)
-
-
 def test_publishing_registers_every_topic_under_the_pinned_ids_and_can_be_repeated() -> None:
-    client = _Registry()
+    client = SchemaRegistryClient.new_client({"url": "mock://test"})
     first = publish(client)
     assert publish(client) == first
     subjects = {f"{t.name}-value" for t in catalogue.TOPICS if t.schema}
@@ -181,7 +165,7 @@ def test_publishing_registers_every_topic_under_the_pinned_ids_and_can_be_repeat
 
 
 def test_a_registry_that_numbers_schemas_otherwise_is_refused_with_what_to_do() -> None:
-    client = _Registry()
+    client = SchemaRegistryClient.new_client({"url": "mock://test"})
     client.register_schema("something-else", Schema('"string"', "AVRO"))
     with pytest.raises(RegistryError, match="messages carry id 1 for Decision"):
         publish(client)
