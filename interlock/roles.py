@@ -111,7 +111,6 @@ def router(platform: Platform) -> None:
 def sink(platform: Platform) -> None:
     """Copies every topic to ClickHouse, exactly once."""
     from interlock.sinking import writer
-
     from streams.metrics import Metrics
 
     stop = stop_on_signals()

@@ -48,6 +48,7 @@ def publish(
         interlock schemas publish http://localhost:8081
     """
     from confluent_kafka.schema_registry import SchemaRegistryClient
+
     from schemas.registry import RegistryError
     from schemas.registry import publish as register
 

@@ -1,0 +1,110 @@
+"""Loan approval: a small scikit-learn model trained on German Credit, explained and routed.
+
+python -m examples.loan_approval > decisions.jsonl
+interlock produce decisions.jsonl
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from schemas.models import Alternative, Decision, Explanation, Feature, SimilarCase
+
+HERE = Path(__file__).parent
+POLICY = HERE / "policy.yaml"
+DATA = HERE / "german_credit.parquet"
+
+# Sex, age and nationality are left out: a lender may not use them.
+NUMBERS = ["duration", "credit_amount", "installment_rate", "present_residence_since", "number_of_existing_credits"]
+WORDS = ["status", "credit_history", "purpose", "savings", "present_employment", "property", "housing", "job"]
+
+# Rows before this train the model, the others are decided about.
+TRAINING_ROWS = 600
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    columns: Any
+    classifier: Any
+    neighbours: Any
+    training: pl.DataFrame
+    names: list[str]
+
+
+def decisions(count: int, run: str, seed: int = 0) -> Iterator[Decision]:
+    """`count` decisions about applicants the model has not seen, over and over; ids start with `run`."""
+    model = _fitted()
+    applicants = _data()[TRAINING_ROWS:].sample(fraction=1, shuffle=True, seed=seed)
+    features = model.columns.transform(applicants[NUMBERS + WORDS])
+    repaid = model.classifier.predict_proba(features)[:, 1]
+    _, similar = model.neighbours.kneighbors(features)
+    rows = applicants.to_dicts()
+    for number in range(count):
+        at = number % len(rows)
+        yield _decision(model, rows[at], features[at], float(repaid[at]), similar[at], f"{run}-{number:06d}")
+
+
+def _decision(
+    model: _Fitted, row: dict[str, Any], features: Any, repaid: float, similar: Any, decision_id: str
+) -> Decision:
+    approve = repaid >= 0.5
+    confidence = repaid if approve else 1 - repaid
+    weights = features * model.classifier.coef_[0]
+    strongest = np.argsort(-np.abs(weights))[:3]
+    other = "reject" if approve else "approve"
+    return Decision(
+        decision_id=decision_id,
+        domain="loan_approval",
+        model_id="german-credit",
+        model_version="1",
+        prediction="approve" if approve else "reject",
+        confidence=confidence,
+        created_at=datetime.now(UTC),
+        impact="household credit",
+        amount=float(row["credit_amount"]),
+        jurisdiction="DE",
+        attributes={"duration": str(row["duration"]), "purpose": row["purpose"]},
+        input=json.dumps({name: row[name] for name in NUMBERS + WORDS}),
+        alternatives=(Alternative(option=other, confidence=1 - confidence),),
+        explanation=Explanation(
+            reasoning=f"probability of repayment {repaid:.2f}",
+            top_features=tuple(
+                Feature(feature=model.names[i], value=f"{features[i]:.2f}", importance=float(weights[i]))
+                for i in strongest
+            ),
+            similar_cases=tuple(
+                SimilarCase(case_id=f"german-credit-{i}", outcome=model.training["credit"][int(i)]) for i in similar
+            ),
+        ),
+    )
+
+
+@cache
+def _data() -> pl.DataFrame:
+    return pl.read_parquet(DATA)
+
+
+@cache
+def _fitted() -> _Fitted:
+    training = _data()[:TRAINING_ROWS]
+    columns = make_column_transformer(
+        (make_pipeline(StandardScaler()), NUMBERS),
+        (OneHotEncoder(handle_unknown="ignore", sparse_output=False), WORDS),
+        verbose_feature_names_out=False,
+    )
+    features = columns.fit_transform(training[NUMBERS + WORDS])
+    classifier = LogisticRegression(max_iter=1000).fit(features, (training["credit"] == "good").to_numpy())
+    neighbours = NearestNeighbors(n_neighbors=3).fit(features)
+    return _Fitted(columns, classifier, neighbours, training, list(columns.get_feature_names_out()))

@@ -1,0 +1,90 @@
+"""How the columns of a file become the fields of a decision."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from interlock.errors import Exit, UserError
+from schemas.models import Decision
+
+_PARTS = ("fields", "set", "attributes", "input", "id_prefix")
+
+
+@dataclass(frozen=True)
+class ColumnMapping:
+    """`fields`: decision field by column; `constants`: field values for every row; `attributes`: attribute name by
+    column; `input`: columns that make up the input; `id_prefix`: ids are this and the line number."""
+
+    fields: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    input: tuple[str, ...] = ()
+    id_prefix: str | None = None
+
+    def decision(self, row: Mapping[str, Any], line: int, now: datetime) -> dict[str, Any]:
+        """The fields of the decision in one row. A row's own column of a field's name counts as mapped to it."""
+        content = {name: row[name] for name in Decision.model_fields if name in row and row[name] is not None}
+        content.update(self.constants)
+        content.update({name: row.get(column) for name, column in self.fields.items()})
+        if self.attributes:
+            found = {name: row.get(column) for name, column in self.attributes.items()}
+            content["attributes"] = {name: value for name, value in found.items() if value is not None}
+        if self.input:
+            content["input"] = {column: row.get(column) for column in self.input}
+        if self.id_prefix is not None:
+            content["decision_id"] = f"{self.id_prefix}{line}"
+        content.setdefault("created_at", now)
+        created = content["created_at"]
+        if isinstance(created, datetime) and created.tzinfo is None:
+            content["created_at"] = created.replace(tzinfo=UTC)
+        return content
+
+
+def load_mapping(path: Path) -> ColumnMapping:
+    """A mapping file; raises UserError."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read the mapping {path}: {error}", Exit.USAGE) from error
+    if not isinstance(content, dict) or set(content) - set(_PARTS):
+        raise UserError(f"{path}: a mapping has the parts {', '.join(_PARTS)}", Exit.USAGE)
+    attributes = content.get("attributes", {})
+    return ColumnMapping(
+        fields=_known(content.get("fields", {}), path),
+        constants=_known(content.get("set", {}), path),
+        attributes=attributes if isinstance(attributes, dict) else {name: name for name in attributes},
+        input=tuple(content.get("input", ())),
+        id_prefix=content.get("id_prefix"),
+    )
+
+
+def extended(mapping: ColumnMapping, maps: list[str], sets: list[str], id_prefix: str | None) -> ColumnMapping:
+    """With `field=column` and `field=value` pairs from the command line; raises UserError."""
+    return ColumnMapping(
+        fields={**mapping.fields, **_known(dict(_pair(text) for text in maps), "--map")},
+        constants={**mapping.constants, **_known(dict(_pair(text) for text in sets), "--set")},
+        attributes=mapping.attributes,
+        input=mapping.input,
+        id_prefix=id_prefix if id_prefix is not None else mapping.id_prefix,
+    )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"{text!r}: write FIELD=COLUMN for --map and FIELD=VALUE for --set", Exit.USAGE)
+    return name, value
+
+
+def _known(pairs: Any, where: Any) -> dict[str, Any]:
+    if not isinstance(pairs, dict):
+        raise UserError(f"{where}: write a mapping of fields", Exit.USAGE)
+    unknown = sorted(set(pairs) - set(Decision.model_fields))
+    if unknown:
+        fields = ", ".join(Decision.model_fields)
+        raise UserError(f"{where}: a decision has no field {unknown[0]!r}; it has {fields}", Exit.USAGE)
+    return pairs

@@ -1,0 +1,96 @@
+"""Rows of a file as decisions, or as errors that name line and field."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from interlock.errors import UserError
+from interlock.produce.mapping import ColumnMapping
+from schemas.models import Decision
+
+# Rows in memory at a time: some megabytes of ordinary columns.
+CHUNK_ROWS = 5_000
+
+
+@dataclass(frozen=True)
+class LineError:
+    """A line that is no decision: where, which field, what is wrong."""
+
+    file: str
+    line: int
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.field + ': ' if self.field else ''}{self.message}"
+
+
+def read(path: Path, mapping: ColumnMapping, now: Callable[[], datetime]) -> Iterator[Decision | LineError]:
+    """Every line or row of a .jsonl, .csv or .parquet file, in order; raises UserError if it cannot be read at all."""
+    for line, row in _rows(path):
+        if isinstance(row, str):
+            yield LineError(str(path), line, "", row)
+            continue
+        try:
+            yield Decision.model_validate(mapping.decision(row, line, now()))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"])
+            yield LineError(str(path), line, place, first["msg"].removeprefix("Value error, "))
+
+
+def count(path: Path) -> int | None:
+    """How many rows a file has, where that is known without reading it."""
+    return int(pq.read_metadata(path).num_rows) if path.suffix == ".parquet" else None
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Line number, counted from 1, and row; a string says why a line is no row."""
+    readers = {".jsonl": _json_lines, ".ndjson": _json_lines, ".csv": _csv, ".parquet": _parquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise UserError(f"{path}: cannot tell what this is; known endings: {', '.join(readers)}")
+    try:
+        yield from reader(path)
+    except (OSError, pa.ArrowException) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    with path.open("rb") as file:
+        for line, text in enumerate(file, 1):
+            if not text.strip():
+                continue
+            try:
+                row = json.loads(text)
+            except ValueError as error:
+                yield line, f"not JSON: {error}"
+                continue
+            yield line, row if isinstance(row, dict) else "not a JSON object"
+
+
+def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Line 1 holds the names of the columns."""
+    line = 2
+    with pa_csv.open_csv(path) as batches:
+        for batch in batches:
+            for row in batch.to_pylist():
+                yield line, row
+                line += 1
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    line = 1
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(CHUNK_ROWS):
+            for row in batch.to_pylist():
+                yield line, row
+                line += 1
