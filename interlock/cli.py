@@ -5,7 +5,7 @@ import sys
 import typer
 from confluent_kafka import KafkaException
 
-from interlock.commands import dead_letters, facts, platform, policy, schemas, topics
+from interlock.commands import dead_letters, demo, facts, platform, policy, schemas, topics
 from interlock.errors import Exit, UserError
 
 app = typer.Typer(
@@ -26,6 +26,8 @@ app.command("metrics")(facts.metrics)
 app.command("sql")(facts.sql)
 app.command("timeline")(facts.timeline)
 app.command("reconcile")(facts.reconcile)
+app.command("produce")(facts.produce)
+app.command("demo")(demo.demo)
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(policy.app, name="policy")

@@ -1,6 +1,8 @@
 """Where Kafka and ClickHouse are: from the settings, else from the local instance in the data directory."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,6 +16,7 @@ from interlock.supervisor import instance
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as ClickHouseClient
+    from confluent_kafka.admin import AdminClient
 
     from streams.kafka import KafkaBroker
 
@@ -71,6 +74,17 @@ class Platform:
             group_protocol=self.settings.kafka.group_protocol,
         )
 
+    def admin(self) -> "AdminClient":
+        """Kafka's administration."""
+        from confluent_kafka.admin import AdminClient
+
+        properties: dict[str, str | int | float | bool] = {
+            **self.settings.kafka.properties,
+            "bootstrap.servers": self.bootstrap_servers,
+            "log_level": 2,
+        }
+        return AdminClient(properties)
+
     def clickhouse(self, *, analyst: bool = False) -> "ClickHouseClient":
         """A ClickHouse client; as the read-only analyst for what a person asks. Raises UserError."""
         import clickhouse_connect
@@ -103,6 +117,17 @@ class Platform:
 
     def _nowhere(self, what: str, variable: str) -> str:
         return _NOWHERE.format(what=what, variable=variable, dir=self.settings.data_dir)
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """What ClickHouse complains about, as errors of the user."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    try:
+        yield
+    except ClickHouseError as error:
+        raise UserError(f"ClickHouse: {str(error).strip()}") from error
 
 
 def platform(data_dir: str | None = None) -> Platform:

@@ -49,7 +49,7 @@ def published_policies(broker: "KafkaBroker") -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     with closing(TableReader(broker, [catalogue.POLICIES.name])) as reader:
         for message in reader.read_all():
-            name = message.key().decode()
+            name = (message.key() or b"").decode()
             if message.value() is None:
                 found.pop(name, None)
             else:

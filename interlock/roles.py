@@ -111,13 +111,17 @@ def router(platform: Platform) -> None:
 def sink(platform: Platform) -> None:
     """Copies every topic to ClickHouse, exactly once."""
     from interlock.sinking import writer
+    from sinks.writer import SinkStoppedError
     from streams.metrics import Metrics
 
     stop = stop_on_signals()
     metrics = Metrics("sink")
     serve_metrics(metrics, platform.settings.metrics_port)
     log.info("sink runs", kafka=platform.bootstrap_servers)
-    writer(platform, metrics).run(stop)
+    try:
+        writer(platform, metrics).run(stop)
+    except SinkStoppedError as error:
+        raise UserError(str(error), Exit.NEEDS_A_PERSON) from error
     log.info("sink stopped")
 
 
@@ -133,7 +137,7 @@ def stop_on_signals() -> threading.Event:
     """An event that SIGTERM and Ctrl-C set; a second signal ends the process at once."""
     stop = threading.Event()
 
-    def handle(signal_number: int, frame: FrameType | None) -> None:
+    def handle(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
         if stop.is_set():
             sys.exit(128 + signal_number)
         stop.set()

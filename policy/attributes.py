@@ -3,16 +3,28 @@
 A value that does not have the form of its type is NULL, and a rule that meets NULL counts as met: a person decides.
 """
 
-from collections.abc import Mapping
-
 import polars as pl
 
 from policy.clickhouse_eval import text_literal
+from policy.model import Policy
 from policy.words import ColumnType
 
-# Narrow on purpose: what every engine reads alike. Eighteen digits fit into 64 bits.
-INT_FORM = r"^-?[0-9]{1,18}$"
-FLOAT_FORM = r"^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,3})?$"
+# Narrow on purpose: what every engine reads alike. Up to 38 digits, what ClickHouse reads as Int128 without overflow;
+# beyond 64 bits the value is NULL.
+INT_FORM = r"^-?[0-9]{1,38}$"
+
+# Two digits of exponent: whatever has this form is finite.
+FLOAT_FORM = r"^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?$"
+
+# ClickHouse's quicker parser of floats may miss the nearest one; queries with the projection need this setting.
+CLICKHOUSE_SETTINGS = "precise_float_parsing = 1"
+
+_BOOLS = {"true": True, "false": False}
+
+
+def attribute_columns(policy: Policy) -> dict[str, ColumnType]:
+    """The type of every declared attribute, by name."""
+    return policy.attribute_types()
 
 
 def typed(column: str, kind: ColumnType) -> pl.Expr:
@@ -22,21 +34,23 @@ def typed(column: str, kind: ColumnType) -> pl.Expr:
         return text
     if kind is ColumnType.BOOL:
         return text.replace_strict(_BOOLS, default=None, return_dtype=pl.Boolean)
-    if kind is ColumnType.INT:
-        return pl.when(text.str.contains(INT_FORM)).then(text).cast(pl.Int64, strict=False).alias(column)
-    number = pl.when(text.str.contains(FLOAT_FORM)).then(text).cast(pl.Float64, strict=False)
-    return pl.when(number.is_finite()).then(number).alias(column)
+    form, dtype = (INT_FORM, pl.Int64) if kind is ColumnType.INT else (FLOAT_FORM, pl.Float64)
+    return pl.when(text.str.contains(form)).then(text).cast(dtype, strict=False).alias(column)
 
 
-def clickhouse_projection(attributes: Mapping[str, ColumnType], column: str = "attributes") -> list[str]:
-    """SELECT expressions that give the attributes in a `Map(String, String)` column the same typed values.
+def from_strings(series: pl.Series, kind: ColumnType) -> pl.Series:
+    """The same for a series by itself."""
+    return series.to_frame().select(typed(series.name, kind)).to_series()
 
-    Run them with `SETTINGS precise_float_parsing = 1`: ClickHouse's quicker parser may miss the nearest float.
+
+def clickhouse_projection(policy: Policy, column: str = "attributes") -> str:
+    """The SELECT list that gives the attributes in a `Map(String, String)` column the same typed, Nullable values.
+
+    Empty if none is declared. Run the query with CLICKHOUSE_SETTINGS.
     """
-    return [f"{_expression(name, kind, column)} AS `{name}`" for name, kind in attributes.items()]
-
-
-_BOOLS = {"true": True, "false": False}
+    return ", ".join(
+        f"{_expression(name, kind, column)} AS `{name}`" for name, kind in attribute_columns(policy).items()
+    )
 
 
 def _expression(name: str, kind: ColumnType, column: str) -> str:
@@ -47,6 +61,7 @@ def _expression(name: str, kind: ColumnType, column: str) -> str:
     if kind is ColumnType.BOOL:
         return f"multiIf({text} = 'true', true, {text} = 'false', false, NULL)"
     if kind is ColumnType.INT:
-        return f"if(match(ifNull({text}, ''), {text_literal(INT_FORM)}), toInt64OrNull({text}), NULL)"
-    number = f"toFloat64OrNull({text})"
-    return f"if(match(ifNull({text}, ''), {text_literal(FLOAT_FORM)}) AND isFinite({number}), {number}, NULL)"
+        number = f"toInt128OrNull({text})"
+        fits = f"{number} BETWEEN toInt128('-9223372036854775808') AND toInt128('9223372036854775807')"
+        return f"if(match(ifNull({text}, ''), {text_literal(INT_FORM)}) AND {fits}, toInt64OrNull({text}), NULL)"
+    return f"if(match(ifNull({text}, ''), {text_literal(FLOAT_FORM)}), toFloat64OrNull({text}), NULL)"

@@ -1,6 +1,8 @@
 """Conditions as ClickHouse SQL, for history."""
 
-from policy.expression import (
+import struct
+
+from policy.tree import (
     All,
     AnyOf,
     Column,
@@ -70,6 +72,4 @@ def _term(term: Term) -> str:
 
 
 def _little_endian_hex(number: float) -> str:
-    import struct
-
     return struct.pack("<d", number).hex()

@@ -1,7 +1,7 @@
 """A policy compiled for whole batches.
 
-Thousands of rows fall into few groups that are treated alike: same lane, same level of confidence, same matching
-rules. Everything is computed as columns of small integers; a group is worked out once and remembered.
+Thousands of rows fall into few kinds: same lane, same level of confidence, same matching rules. Every row becomes one
+integer that says its kind; what happens to a kind is worked out once and remembered.
 """
 
 from collections.abc import Sequence
@@ -9,53 +9,32 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from policy.expression import parse_condition
-from policy.load import NO_LANE, filled
-from policy.model import Domain, Lane, Policy
+from policy.keys import distinct, packed
+from policy.model import Policy
 from policy.polars_eval import to_polars
+from policy.treatment import IMPLAUSIBLE, Cell, Demand, Group, treatment
 from policy.version import version
-from policy.words import ROUTING_COLUMNS, ColumnType, Priority, Route, Workflow
+from policy.words import ROUTING_COLUMNS, ColumnType, Route
+
+__all__ = ["CompiledPolicy", "Forced", "Group", "Verdicts", "compile_policy"]
 
 Ints = NDArray[np.int64]
 
-# Rules that match are kept as bits of integers; one bit is left for the sign.
-_BITS = 62
+# Kinds of rows that are remembered, some 300 bytes each. A policy meets hundreds; the bound is for hundreds of rules
+# that match at random, which would otherwise fill the memory of the router over months.
+_MAX_KINDS = 50_000
 
-_PRIORITY_OF_ROUTE = {
-    Route.AUTO: Priority.LOW,  # only audits and post-approval reviews of them ever become tasks
-    Route.ASYNC: Priority.MEDIUM,
-    Route.SYNC: Priority.CRITICAL,
-    Route.MANUAL: Priority.HIGH,
-}
-
-_FLOOR = {
-    Workflow.ESCALATION: Route.AUTO,
-    Workflow.PRE_APPROVAL: Route.ASYNC,
-    Workflow.POST_APPROVAL: Route.AUTO,
-    Workflow.HYBRID: Route.ASYNC,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """What rows with the same treatment share. `override_seconds`: set where a post_approval row takes effect now."""
-
-    route: Route
-    reasons: tuple[str, ...]
-    workflow: Workflow
-    priority: Priority
-    queue: str
-    notices: tuple[str, ...]
-    audit_rate: float
-    override_seconds: int | None
+# Up to this many known values comparing with each of them is quicker than hashing the column (30 µs against 160 µs
+# for 10,000 rows).
+_FEW = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """`group`: for every row an index into `groups`, which are in order of first appearance."""
+    """`group`: for every row an index into `groups`, which are distinct and in order of first appearance."""
 
     group: NDArray[np.int32]
     groups: list[Group]
@@ -63,21 +42,11 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Forced:
-    """Rows that something outside the policy sends at least to `route`."""
+    """Rows (`mask`; NULL counts as true) that something outside the policy sends at least to `route`."""
 
     reason: str
     route: Route
     mask: pl.Series
-
-
-@dataclass(frozen=True, slots=True)
-class _LaneInfo:
-    """The lane of one (domain, outcome); `explicit`: only such an outcome may ever be auto."""
-
-    name: str
-    domain: Domain
-    lane: Lane
-    explicit: bool
 
 
 def compile_policy(policy: Policy) -> "CompiledPolicy":
@@ -86,7 +55,7 @@ def compile_policy(policy: Policy) -> "CompiledPolicy":
 
 
 class CompiledPolicy:
-    """Judges batches. The same row gets the same group in every batch."""
+    """Judges batches. The same row gets the same group in every batch, whatever stands beside it."""
 
     def __init__(self, policy: Policy) -> None:
         self.name = policy.name
@@ -96,208 +65,150 @@ class CompiledPolicy:
         self.use_calibration = policy.calibration.use
         self._policy = policy
         self._rules = policy.every_rule()
-        self._groups: dict[tuple[int, ...], Group] = {}
         columns = {**ROUTING_COLUMNS, **self.attributes}
-        self._names = sorted(policy.domains)
-        self._models = sorted({model for domain in policy.domains.values() for model in domain.models} - {"*"})
-        self._outcomes = sorted({outcome for domain in policy.domains.values() for outcome in domain.outcomes})
-        self._lanes: list[_LaneInfo] = []
-        self._lane_of = self._lay_out_lanes()
+        self._floats = [name for name, kind in columns.items() if kind is ColumnType.FLOAT]
+        texts = [*(rule.when for rule in self._rules), *(one.when for one in policy.priority)]
+        # In doubt a person decides: a condition that cannot be evaluated counts as met.
+        self._conditions = [
+            to_polars(parse_condition(text, columns)).fill_null(True).alias(f"condition_{place}")
+            for place, text in enumerate(texts)
+        ]
+        self._domain_places = {name: place for place, name in enumerate(sorted(policy.domains))}
+        outcomes = sorted({outcome for domain in policy.domains.values() for outcome in domain.outcomes})
+        self._outcome_places = {name: place for place, name in enumerate(outcomes)}
+        models = sorted({model for domain in policy.domains.values() for model in domain.models})
+        self._model_places = {name: place for place, name in enumerate(models)}
+        self._cells = self._lay_out_cells()
+        thresholds = np.array([policy.thresholds(cell.lane) for cell in self._cells])
+        self._below = [np.ascontiguousarray(column) for column in thresholds.T]
         self._knows_model = self._lay_out_models()
-        self._thresholds = np.array([filled(policy, info.lane) for info in self._lanes]).reshape(-1, 3)
-        self._masks = [
-            self._bits([parse_condition(rule.when, columns) for rule in self._rules[start : start + _BITS]], place)
-            for place, start in enumerate(range(0, len(self._rules), _BITS))
-        ]
-        self._priority = self._first([parse_condition(one.when, columns) for one in policy.priority])
-        self._codes = [
-            _place("domain", self._names),
-            _place("prediction", self._outcomes),
-            _place("model_id", self._models),
-        ]
+        self._cell_bits = len(self._cells).bit_length()
+        self._groups: dict[tuple[int, tuple[Demand, ...]], Group] = {}
+        self._same: dict[Group, Group] = {}
 
     def evaluate(self, frame: pl.DataFrame, forced: Sequence[Forced] = ()) -> Verdicts:
         """The group of every row.
 
         `frame` has the routing columns (`confidence`: what lanes compare, `raw_confidence`: the model's own) and one
-        typed, nullable column for each declared attribute. Amounts and confidences that are no finite numbers count
-        as missing. The final route is the most human of lane, matching rules, workflow and `forced`.
+        typed, nullable column for each declared attribute. Numbers that are not finite count as missing, and a
+        confidence that is no probability sends the row to a person. The final route is the most human of lane,
+        matching rules, workflow and `forced`.
         """
-        found = frame.with_columns(_FINITE).select(*self._codes, *self._masks, self._priority)
-        domain = found["domain_place"].to_numpy()
-        lane = self._lane_of[domain, found["prediction_place"].to_numpy()]
-        model = self._knows_model[domain, found["model_id_place"].to_numpy()]
-        confidence = frame["confidence"].fill_null(float("nan")).to_numpy()
-        level = _level(confidence, self._thresholds[lane]) if self._lanes else np.full(len(frame), 4)
-        columns = [
-            domain,
-            lane,
-            level,
-            model,
-            found["priority"].to_numpy(),
-            _forced_bits(forced, len(frame)),
-            *(found[f"rules_{place}"].to_numpy() for place in range(len(self._masks))),
-        ]
-        index, first = _distinct(columns)
-        groups = [self._group(tuple(int(column[row]) for column in columns), forced) for row in first.tolist()]
-        return Verdicts(index.astype(np.int32), groups)
+        if not len(frame):
+            return Verdicts(np.zeros(0, dtype=np.int32), [])
+        if len(self._groups) > _MAX_KINDS:
+            self._groups.clear()
+            self._same.clear()
+        frame = _finite(frame, self._floats)
+        domain = _places(frame["domain"], self._domain_places)
+        cell = domain * (len(self._outcome_places) + 1) + _places(frame["prediction"], self._outcome_places)
+        model = domain * (len(self._model_places) + 1) + _places(frame["model_id"], self._model_places)
+        # A real column first: a condition without columns is then repeated for every row.
+        met = frame.select("domain", *self._conditions).get_columns()[1:]
+        demands = [one for one in forced if one.mask.null_count() or one.mask.any()]
+        index, keys = distinct(
+            [
+                (cell, self._cell_bits),
+                (self._level(frame["confidence"].to_numpy(), cell), 3),
+                (self._knows_model.take(model), 1),
+                *packed([series.to_numpy() for series in met]),
+                *packed([_mask(one.mask) for one in demands]),
+            ]
+        )
+        places: dict[int, int] = {}
+        groups: list[Group] = []
+        number = np.empty(len(keys), dtype=np.int32)
+        for place, key in enumerate(keys):
+            group = self._group(key, demands)
+            number[place] = places.setdefault(id(group), len(groups))
+            if number[place] == len(groups):
+                groups.append(group)
+        return Verdicts(number.take(index), groups)
 
-    def _group(self, code: tuple[int, ...], forced: Sequence[Forced]) -> Group:
-        demands = tuple(one for place, one in enumerate(forced) if code[5] >> place & 1)
-        if not demands and code in self._groups:
-            return self._groups[code]
-        group = self._work_out(code, demands)
-        if not demands:
-            self._groups[code] = group
-        return group
+    def _group(self, key: int, forced: Sequence[Forced]) -> Group:
+        own_bits = self._cell_bits + 4 + len(self._conditions)
+        own, demanded = key & (1 << own_bits) - 1, key >> own_bits
+        demands = tuple((one.reason, one.route) for place, one in enumerate(forced) if demanded >> place & 1)
+        found = self._groups.get((own, demands))
+        if found is None:
+            group = self._work_out(own, demands)
+            # Equal groups are one object, so that a batch tells them apart without comparing their fields.
+            found = self._groups[own, demands] = self._same.setdefault(group, group)
+        return found
 
-    def _work_out(self, code: tuple[int, ...], demands: tuple[Forced, ...]) -> Group:
-        place, lane_place, level, knows_model, priority_place, _, *masks = code
-        domain = self._policy.domains[self._names[place]] if place >= 0 else None
-        info = self._lanes[lane_place] if lane_place >= 0 else None
-        reasons, route = [], Route.AUTO
-        if domain is None:
-            reasons, route = ["unknown-domain"], Route.MANUAL
-        elif info is None:
-            reasons, route = ["unknown-prediction"], Route.MANUAL
-        elif level == _NO_NUMBER:
-            reasons, route = ["implausible-confidence"], Route.MANUAL
-        else:
-            route = Route(level) if info.explicit else max(Route(level), Route.ASYNC)
-            reasons = [f"lane:{info.name}:{route.label}"]
-        if domain is not None and not knows_model:
-            reasons.append("unknown-model")
-            route = Route.MANUAL
-        rules = [rule for place, rule in enumerate(self._rules) if masks[place // _BITS] >> place % _BITS & 1]
-        workflow = domain.workflow if domain is not None else Workflow.ESCALATION
-        asked = max([Route[rule.route.upper()] for rule in rules] + [one.route for one in demands], default=Route.AUTO)
-        window = None
-        if (
-            workflow is Workflow.POST_APPROVAL
-            and domain is not None
-            and info is not None
-            and info.explicit
-            and route <= Route.ASYNC
-            and asked is Route.AUTO
-        ):
-            window = domain.override_window
-            route = Route.AUTO
-        elif max(route, asked) < _FLOOR[workflow]:
-            reasons.append(f"workflow:{workflow}")
-        final = max(route, asked, _FLOOR[workflow])
-        reasons += [rule.id for rule in rules]
-        reasons += [one.reason for one in demands if one.reason not in reasons]
-        return Group(
-            route=final,
-            reasons=tuple(reasons),
-            workflow=workflow,
-            priority=(
-                self._policy.priority[priority_place].set
-                if priority_place < len(self._policy.priority)
-                else _PRIORITY_OF_ROUTE[final]
-            ),
-            queue=domain.queue if domain is not None else "unassigned",
-            notices=(info.lane.notice,) if info is not None and info.lane.notice else (),
-            audit_rate=self._policy.audit.rate if final is Route.AUTO and window is None else 0.0,
-            override_seconds=window,
+    def _work_out(self, key: int, demands: tuple[Demand, ...]) -> Group:
+        cell = self._cells[key & (1 << self._cell_bits) - 1]
+        key >>= self._cell_bits
+        level, knows_model, met = key & 7, bool(key >> 3 & 1), key >> 4
+        rules = [rule for place, rule in enumerate(self._rules) if met >> place & 1]
+        urgent = met >> len(self._rules)
+        priority = next((one.set for place, one in enumerate(self._policy.priority) if urgent >> place & 1), None)
+        return treatment(
+            self._policy,
+            cell,
+            level=level,
+            knows_model=knows_model,
+            rules=rules,
+            priority=priority,
+            demands=demands,
         )
 
-    def _lay_out_lanes(self) -> NDArray[np.int64]:
-        """Index into `_lanes` by (domain, outcome); -1 for unknown, which is the last row and column of the table."""
-        table = np.full((len(self._names) + 1, len(self._outcomes) + 1), -1, dtype=np.int64)
-        for row, name in enumerate(self._names):
-            domain = self._policy.domains[name]
-            for outcome in domain.outcomes:
-                table[row, self._outcomes.index(outcome)] = len(self._lanes)
-                lane = domain.lanes.get(outcome)
-                info = _LaneInfo(f"{name}/{outcome}", domain, lane or NO_LANE, explicit=lane is not None)
-                self._lanes.append(info)
-        return table
+    def _level(self, confidence: NDArray[np.float64], cell: Ints) -> NDArray[np.uint8]:
+        """The route by confidence alone, or IMPLAUSIBLE where it is no probability."""
+        auto, later, sync = self._below
+        level = (confidence < auto.take(cell)).view(np.uint8)
+        level += (confidence < later.take(cell)).view(np.uint8)
+        level += (confidence < sync.take(cell)).view(np.uint8)
+        # NaN, which stands for NULL here, is not within any bounds.
+        level[~((confidence >= 0.0) & (confidence <= 1.0))] = IMPLAUSIBLE
+        return level
 
-    def _lay_out_models(self) -> NDArray[np.int64]:
-        table = np.zeros((len(self._names) + 1, len(self._models) + 1), dtype=np.int64)
-        for row, name in enumerate(self._names):
+    def _lay_out_cells(self) -> list[Cell]:
+        """The cells by domain and then outcome; the last place of either is for what the policy does not know."""
+        cells = []
+        for name in self._domain_places:
+            domain = self._policy.domains[name]
+            for outcome in self._outcome_places:
+                if outcome in domain.outcomes:
+                    cells.append(Cell(f"{name}/{outcome}", domain, outcome, domain.lanes.get(outcome)))
+                else:
+                    cells.append(Cell(name, domain))
+            cells.append(Cell(name, domain))
+        return cells + [Cell()] * (len(self._outcome_places) + 1)
+
+    def _lay_out_models(self) -> NDArray[np.uint8]:
+        """Whether a model may decide, by domain and then model, as in `_lay_out_cells`."""
+        table = np.zeros((len(self._domain_places) + 1, len(self._model_places) + 1), dtype=np.uint8)
+        for name, row in self._domain_places.items():
             models = self._policy.domains[name].models
             table[row, :] = "*" in models
-            for model in set(models) - {"*"}:
-                table[row, self._models.index(model)] = 1
-        return table
-
-    @staticmethod
-    def _bits(conditions: list, place: int) -> pl.Expr:  # type: ignore[type-arg]
-        """One integer a row; its bit k says that condition k holds or is unknown."""
-        bits = [to_polars(one).fill_null(True).cast(pl.Int64) * (1 << bit) for bit, one in enumerate(conditions)]
-        return pl.sum_horizontal(bits).cast(pl.Int64).alias(f"rules_{place}")
-
-    @staticmethod
-    def _first(conditions: list) -> pl.Expr:  # type: ignore[type-arg]
-        """The place of the first condition that holds or is unknown; their number where none does."""
-        chain = pl.lit(len(conditions), dtype=pl.Int64)
-        for place, one in reversed(list(enumerate(conditions))):
-            chain = pl.when(to_polars(one).fill_null(True)).then(pl.lit(place, dtype=pl.Int64)).otherwise(chain)
-        # A literal alone would be one row; tied to a column it is one for every row.
-        return pl.when(pl.col("domain").is_not_null()).then(chain).otherwise(chain).alias("priority")
+            table[row, [self._model_places[model] for model in models]] = 1
+        return table.ravel()
 
 
-_NO_NUMBER = 4
-
-_FINITE = [
-    pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name)
-    for name in ("confidence", "raw_confidence", "amount")
-]
-
-
-def _level(confidence: NDArray[np.float64], thresholds: NDArray[np.float64]) -> Ints:
-    """The route by confidence alone, or _NO_NUMBER where it is none."""
-    below: Ints = (confidence[:, None] < thresholds).sum(axis=1)
-    below[np.isnan(confidence)] = _NO_NUMBER
-    return below
+def _finite(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The frame with NULL for every NaN and infinity in the named columns."""
+    count = len(frame)
+    wrong = [
+        name
+        for name in names
+        if np.count_nonzero(np.isfinite(frame[name].to_numpy())) + frame[name].null_count() != count
+    ]
+    return frame.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in wrong)
 
 
-def _place(column: str, known: list[str]) -> pl.Expr:
-    """The place of each value in `known`, -1 (the last entry of every table) where it is not there."""
-    places = {value: place for place, value in enumerate(known)}
-    alias = f"{column}_place"
-    if not places:
-        return pl.col(column).is_null().cast(pl.Int64).mul(0).sub(1).alias(alias)
-    return pl.col(column).replace_strict(places, default=-1, return_dtype=pl.Int64).alias(alias)
+def _places(column: pl.Series, known: dict[str, int]) -> Ints:
+    """The place of every value among the known ones; their number for any other value and for NULL."""
+    if len(known) <= _FEW and not column.null_count():
+        place = np.full(len(column), len(known), dtype=np.int64)
+        for value, its in known.items():
+            place -= (column == value).to_numpy() * np.int64(len(known) - its)
+        return place
+    encoded = column.to_arrow().dictionary_encode(null_encoding="encode")
+    places: Ints = np.array([known.get(value, len(known)) for value in encoded.dictionary.to_pylist()], dtype=np.int64)
+    found: Ints = places[encoded.indices.to_numpy()]
+    return found
 
 
-def _forced_bits(forced: Sequence[Forced], count: int) -> Ints:
-    bits = np.zeros(count, dtype=np.int64)
-    for place, one in enumerate(forced):
-        bits |= one.mask.fill_null(True).to_numpy().astype(np.int64) << place
-    return bits
-
-
-# Larger products might overflow 63 bits.
-_FULL = 2**62
-
-
-def _numbered(values: Ints) -> tuple[Ints, int]:
-    """The values numbered in order of first appearance, and how many different ones there are."""
-    encoded = pa.array(values).dictionary_encode()
-    return encoded.indices.to_numpy().astype(np.int64), len(encoded.dictionary)
-
-
-def _distinct(columns: list[Ints]) -> tuple[Ints, Ints]:
-    """For every row the number of its combination of values, and the first row of each combination.
-
-    Combinations are few: columns are packed into one number as long as it fits, and hashed then.
-    """
-    index = np.zeros(len(columns[0]), dtype=np.int64)
-    size = 1
-    for values in columns:
-        low = int(values.min(initial=0))
-        column, different = values - low, int(values.max(initial=0)) - low + 1
-        if size * different >= _FULL:
-            index, size = _numbered(index)
-        if size * different >= _FULL:
-            column, different = _numbered(column)
-        index = index * different + column
-        size *= different
-    index, _ = _numbered(index)
-    # Assigning backwards leaves the first row of each combination.
-    first = np.zeros(int(index.max(initial=-1)) + 1, dtype=np.int64)
-    first[index[::-1]] = np.arange(len(index))[::-1]
-    return index, first
+def _mask(mask: pl.Series) -> NDArray[np.bool_]:
+    return (mask.fill_null(True) if mask.null_count() else mask).to_numpy()

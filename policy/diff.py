@@ -1,5 +1,6 @@
 """What one policy changes compared with another."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from policy.model import Policy
 
 @dataclass(frozen=True)
 class Change:
-    """A field that differs; None where it is absent on one side."""
+    """A field that differs, as JSON values; `old` is None where it is new, `new` is None where it is gone."""
 
     field: str
     old: Any
@@ -17,25 +18,32 @@ class Change:
 
     def __str__(self) -> str:
         if self.old is None:
-            return f"+ {self.field}: {self.new}"
+            return f"+ {self.field}: {_text(self.new)}"
         if self.new is None:
-            return f"- {self.field}: {self.old}"
-        return f"~ {self.field}: {self.old} → {self.new}"
+            return f"- {self.field}: {_text(self.old)}"
+        return f"~ {self.field}: {_text(self.old)} → {_text(self.new)}"
 
 
 def diff(old: Policy, new: Policy) -> list[Change]:
-    """Every difference in meaning, in the order of the fields."""
-    return list(_changes("", _keyed(old), _keyed(new)))
+    """Every difference in meaning, in the order of the fields. Empty exactly where the versions are equal."""
+    changes = list(_changes("", _keyed(old), _keyed(new)))
+    for field, before, after in (
+        ("order of rules", [rule.id for rule in old.every_rule()], [rule.id for rule in new.every_rule()]),
+        ("order of packs", [pack.name for pack in old.packs], [pack.name for pack in new.packs]),
+    ):
+        # What was added or removed is told already; the order matters where what remains has moved.
+        if [name for name in before if name in after] != [name for name in after if name in before]:
+            changes.append(Change(field, before, after))
+    return changes
 
 
 def _keyed(policy: Policy) -> dict[str, Any]:
     """The policy with rules and packs by id instead of by position: moving a rule is no long list of changes."""
     content = policy.model_dump(mode="json", by_alias=True)
-    content["packs"] = {pack["name"]: pack for pack in content["packs"]}
     content["rules"] = {rule["id"]: rule for rule in content["rules"]}
-    for pack in content["packs"].values():
-        pack["rules"] = {rule["id"]: rule for rule in pack["rules"]}
-    content["order of rules"] = " ".join(rule.id for rule in policy.every_rule())
+    content["packs"] = {
+        pack["name"]: {**pack, "rules": {one["id"]: one for one in pack["rules"]}} for pack in content["packs"]
+    }
     return content
 
 
@@ -45,3 +53,13 @@ def _changes(path: str, old: Any, new: Any) -> Iterator[Change]:
             yield from _changes(f"{path}.{key}" if path else str(key), old.get(key), new.get(key))
     elif old != new:
         yield Change(path, old, new)
+
+
+def _text(value: Any) -> str:
+    """One line without the fields that say nothing."""
+    if isinstance(value, dict):
+        said = [f"{key}: {_text(one)}" for key, one in value.items() if one not in (None, "", [], {}, False)]
+        return "{" + ", ".join(said) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_text(one) for one in value) + "]"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,10 +1,11 @@
 """Conditions in plain Python: the truth for one row, and the sentence a reviewer reads."""
 
+import math
 from collections.abc import Mapping
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
-from policy.expression import (
+from policy.tree import (
     All,
     AnyOf,
     Column,
@@ -26,7 +27,8 @@ _SIGNS = {"=": "=", "<>": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 
 
 def evaluate(condition: Condition, row: Row) -> bool | None:
-    """True, False, or None for unknown (Kleene's three truth values). A column that is absent is NULL."""
+    """True, False, or None for unknown (Kleene's three truth values). A column that is absent is NULL, as is a number
+    that is not finite."""
     match condition:
         case Compare(operator, left, right):
             a, b = value(left, row), value(right, row)
@@ -60,6 +62,8 @@ def value(term: Term, row: Row) -> Any:
     match term:
         case Column(name, _, as_float):
             found = row.get(name)
+            if isinstance(found, float) and not math.isfinite(found):
+                return None  # as in a batch: no rule can judge what is no number
             return float(found) if as_float and found is not None else found
         case Literal(constant):
             return constant

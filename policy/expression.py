@@ -2,17 +2,19 @@
 
 sqlglot parses the text; anything but column references, literals, comparisons, boolean logic and a few functions is
 refused. Numbers of different types are compared as floats, stated in the tree, so that no engine's own rules apply.
+LIKE, lower and upper are left out because the engines differ: in case folding beyond ASCII, and in what `\\` escapes.
 """
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from policy.tree import All, AnyOf, Column, Compare, Condition, Function, In, IsNull, Literal, Not, Term, Truth, kind_of
 from policy.words import ColumnType
 
 NUMBERS = (ColumnType.INT, ColumnType.FLOAT)
@@ -22,107 +24,60 @@ class ConditionError(ValueError):
     """A condition that is not understood, or not allowed; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of type `kind`; `as_float`: an int column compared with floats."""
-
-    name: str
-    kind: ColumnType
-    as_float: bool = False
+class UnknownColumnError(ConditionError):
+    """A condition over a column that does not exist."""
 
 
-@dataclass(frozen=True, slots=True)
-class Literal:
-    """A constant."""
+_COMPARISONS: dict[type[exp.Expr], str] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.GT: ">",
+    exp.GTE: ">=",
+}
 
-    value: str | int | float | bool
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """`abs` of a number (as a float), `length` of a string in characters, `coalesce` of a column and a literal."""
-
-    name: str
-    of: "Term"
-    default: Literal | None = None
-
-
-Term = Column | Literal | Function
-
-
-@dataclass(frozen=True, slots=True)
-class Compare:
-    """`operator` is one of = <> < <= > >=."""
-
-    operator: str
-    left: Term
-    right: Term
-
-
-@dataclass(frozen=True, slots=True)
-class In:
-    """Membership in a list of literals."""
-
-    term: Term
-    values: tuple[Literal, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IsNull:
-    """True where the term has no value; never unknown itself."""
-
-    term: Term
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """A boolean column or constant by itself."""
-
-    term: Term
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """Negation; unknown stays unknown."""
-
-    of: "Condition"
-
-
-@dataclass(frozen=True, slots=True)
-class All:
-    """Conjunction with three truth values."""
-
-    of: tuple["Condition", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """Disjunction with three truth values."""
-
-    of: tuple["Condition", ...]
-
-
-Condition = Compare | In | IsNull | Truth | Not | All | AnyOf
-
-_COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+# Everything that may stand in a condition, with the parts of it that are read. What sqlglot knows beyond these parts
+# (BETWEEN SYMMETRIC, a second argument of length) is refused: to overlook it would change the meaning.
+_PARTS: dict[type[exp.Expr], set[str]] = {
+    **{kind: {"this", "expression"} for kind in (*_COMPARISONS, exp.And, exp.Or, exp.Is)},
+    **{kind: {"this"} for kind in (exp.Paren, exp.Not, exp.Column, exp.Boolean, exp.Neg, exp.Abs, exp.Length)},
+    exp.Between: {"this", "low", "high"},
+    exp.In: {"this", "expressions"},
+    exp.Literal: {"this", "is_string"},
+    exp.Coalesce: {"this", "expressions", "is_nvl"},
+    exp.Null: set(),
+}
 
 # Deeper nesting than any person writes; keeps every evaluator far from the recursion limit.
 MAX_DEPTH = 50
+
+# A list of a few thousand codes; far within what the parsers of all engines take.
+MAX_LENGTH = 50_000
 
 # Far beyond any threshold, and exactly representable in every engine's 64-bit integer.
 _MAX_INT = 10**18 - 1
 
 
 def parse_condition(text: str, columns: Mapping[str, ColumnType]) -> Condition:
-    """The tree of a condition over `columns`; raises ConditionError."""
+    """The tree of a condition over `columns`; raises ConditionError, UnknownColumnError for a name not among them."""
+    if len(text) > MAX_LENGTH:
+        raise ConditionError(f"longer than {MAX_LENGTH:,} characters")
     try:
         parsed = sqlglot.parse(text)
-    except (SqlglotError, RecursionError) as error:
-        first = str(error).splitlines()[0]
-        raise ConditionError(f"not a condition: {first}") from error
+    except RecursionError as error:
+        raise ConditionError(f"nested more than {MAX_DEPTH} levels deep") from error
+    except SqlglotError as error:
+        raise ConditionError(f"not a condition: {_first_line(error)}") from error
     if len(parsed) != 1 or parsed[0] is None:
         raise ConditionError("write one condition")
     return _Reader(columns).condition(parsed[0], 0)
+
+
+def _first_line(error: SqlglotError) -> str:
+    # The lines after the first mark the place with terminal colours, which a log or web page would show as rubbish.
+    line = str(error).splitlines()[0].rstrip(".")
+    return re.sub(r"Required keyword: '\w+' missing for <class '[\w.]*?(\w+)'>", r"\1 lacks a part", line)
 
 
 class _Reader:
@@ -132,43 +87,44 @@ class _Reader:
     def condition(self, node: exp.Expr, depth: int) -> Condition:
         if depth > MAX_DEPTH:
             raise ConditionError(f"nested more than {MAX_DEPTH} levels deep")
+        _only_known_parts(node)
         deeper = depth + 1
-        if isinstance(node, exp.Paren):
-            return self.condition(node.this, deeper)
-        if isinstance(node, exp.And | exp.Or):
-            parts = tuple(self.condition(part, deeper) for part in node.flatten())
-            return All(parts) if isinstance(node, exp.And) else AnyOf(parts)
-        if isinstance(node, exp.Not):
-            return Not(self.condition(node.this, deeper))
-        if isinstance(node, exp.Is):
-            return self._is(node)
-        if isinstance(node, exp.Between):
-            low = self._compare(">=", node.this, node.args["low"])
-            return All((low, self._compare("<=", node.this, node.args["high"])))
-        if isinstance(node, exp.In):
-            return self._in(node)
-        for kind, operator in _COMPARISONS.items():
-            if isinstance(node, kind):
-                return self._compare(operator, node.this, node.expression)
+        match node:
+            case exp.Paren():
+                return self.condition(node.this, deeper)
+            case exp.And() | exp.Or():
+                parts = tuple(self.condition(part, deeper) for part in node.flatten())
+                return All(parts) if isinstance(node, exp.And) else AnyOf(parts)
+            case exp.Not():
+                return Not(self.condition(node.this, deeper))
+            case exp.Is():
+                return self._is(node)
+            case exp.Between():
+                low = self._compare(">=", node.this, node.args["low"])
+                return All((low, self._compare("<=", node.this, node.args["high"])))
+            case exp.In():
+                return self._in(node)
+        if type(node) in _COMPARISONS:
+            return self._compare(_COMPARISONS[type(node)], node.this, node.expression)
         term = self._term(node)
         if kind_of(term) is not ColumnType.BOOL:
-            raise ConditionError(f"{node.sql()} is not true or false by itself: compare it with something")
+            raise ConditionError(f"{_sql(node)} is not true or false by itself: compare it with something")
         return Truth(term)
 
     def _is(self, node: exp.Is) -> Condition:
         if isinstance(node.expression, exp.Null):
             return IsNull(self._term(node.this))
-        raise ConditionError(f"{node.sql()}: after IS only NULL and NOT NULL are understood")
+        raise ConditionError(f"{_sql(node)}: after IS only NULL and NOT NULL are understood")
 
     def _in(self, node: exp.In) -> Condition:
         if not node.expressions:
-            raise ConditionError(f"{node.sql()}: IN needs a list of values in parentheses")
+            raise ConditionError(f"{_sql(node)}: IN needs a list of values in parentheses")
         term = self._term(node.this)
         values = []
         for item in node.expressions:
             value = self._term(item)
             if not isinstance(value, Literal):
-                raise ConditionError(f"{item.sql()}: only constants may stand in the list of IN")
+                raise ConditionError(f"{_sql(item)}: only constants may stand in the list of IN")
             term, right = _comparable(term, value, node)
             assert isinstance(right, Literal)
             values.append(right)
@@ -180,71 +136,65 @@ class _Reader:
         node = exp.EQ(this=left_node.copy(), expression=right_node.copy())
         left, right = _comparable(self._term(left_node), self._term(right_node), node)
         if kind_of(left) is ColumnType.BOOL and operator not in ("=", "<>"):
-            raise ConditionError(f"{node.sql()}: true and false have no order")
+            raise ConditionError(f"{_sql(node)}: true and false have no order")
         return Compare(operator, left, right)
 
     def _term(self, node: exp.Expr) -> Term:
-        if isinstance(node, exp.Paren):
-            return self._term(node.this)
-        if isinstance(node, exp.Column):
-            return self._column(node)
-        if isinstance(node, exp.Boolean):
-            return Literal(bool(node.this))
-        if isinstance(node, exp.Literal | exp.Neg):
-            return _number_or_text(node)
-        if isinstance(node, exp.Abs | exp.Length | exp.Coalesce):
-            return self._function(node)
-        if isinstance(node, exp.Null):
-            raise ConditionError("a comparison with NULL is never true: write IS NULL or IS NOT NULL")
-        raise ConditionError(
-            f"{node.sql()[:60]}: not allowed in a condition (allowed: comparisons, AND, OR, NOT, IN, BETWEEN, "
-            f"IS NULL, abs, length, coalesce)"
-        )
+        _only_known_parts(node)
+        match node:
+            case exp.Paren():
+                return self._term(node.this)
+            case exp.Column():
+                return self._column(node)
+            case exp.Boolean():
+                return Literal(bool(node.this))
+            case exp.Literal() | exp.Neg():
+                return _number_or_text(node)
+            case exp.Abs() | exp.Length() | exp.Coalesce():
+                return self._function(node)
+            case exp.Null():
+                raise ConditionError("a comparison with NULL is never true: write IS NULL or IS NOT NULL")
+        raise ConditionError(f"{_sql(node)} stands where a column or constant should: it is a condition by itself")
 
     def _column(self, node: exp.Column) -> Column:
         name = node.name
-        if len(node.parts) == 1 and name in self._columns:
+        if name in self._columns:
             return Column(name, self._columns[name])
-        near = difflib.get_close_matches(name, self._columns, n=1)
+        near = difflib.get_close_matches(name.lower(), self._columns, n=1)
         hint = f"; did you mean {near[0]}?" if near else "; declare it under the domain's attributes"
-        raise ConditionError(f"unknown column {node.sql()}{hint}")
+        quoted = node.this.args.get("quoted")
+        hint += " (text stands in single quotes)" if quoted and not near else ""
+        raise UnknownColumnError(f"unknown column {_sql(node)}{hint}")
 
     def _function(self, node: exp.Expr) -> Function:
         of = self._term(node.this)
         kind = kind_of(of)
         if isinstance(node, exp.Abs):
             if kind not in NUMBERS:
-                raise ConditionError(f"{node.sql()}: abs needs a number")
-            return Function("abs", as_float(of))
+                raise ConditionError(f"{_sql(node)}: abs needs a number")
+            return Function("abs", _as_float(of))
         if isinstance(node, exp.Length):
             if kind is not ColumnType.STRING:
-                raise ConditionError(f"{node.sql()}: length needs a string")
+                raise ConditionError(f"{_sql(node)}: length needs a string")
             return Function("length", of)
         rest = node.expressions
         default = self._term(rest[0]) if len(rest) == 1 else None
         if not isinstance(default, Literal):
-            raise ConditionError(f"{node.sql()}: coalesce takes a column and one constant")
+            raise ConditionError(f"{_sql(node)}: coalesce takes a column and one constant")
         of, right = _comparable(of, default, node)
         assert isinstance(right, Literal)
         return Function("coalesce", of, right)
 
 
-def kind_of(term: Term) -> ColumnType:
-    """The type of a term's values."""
-    if isinstance(term, Column):
-        return ColumnType.FLOAT if term.as_float else term.kind
-    if isinstance(term, Literal):
-        if isinstance(term.value, bool):
-            return ColumnType.BOOL
-        if isinstance(term.value, int):
-            return ColumnType.INT
-        return ColumnType.FLOAT if isinstance(term.value, float) else ColumnType.STRING
-    if term.name == "length":
-        return ColumnType.INT
-    return ColumnType.FLOAT if term.name == "abs" else kind_of(term.of)
+_A = {
+    ColumnType.STRING: "a string",
+    ColumnType.INT: "an int",
+    ColumnType.FLOAT: "a float",
+    ColumnType.BOOL: "a bool",
+}
 
 
-def as_float(term: Term) -> Term:
+def _as_float(term: Term) -> Term:
     """The same number as a float."""
     if kind_of(term) is ColumnType.FLOAT:
         return term
@@ -254,7 +204,7 @@ def as_float(term: Term) -> Term:
         return Column(term.name, term.kind, as_float=True)
     if term.name == "coalesce":
         assert term.default is not None
-        return Function("coalesce", as_float(term.of), Literal(float(term.default.value)))
+        return Function("coalesce", _as_float(term.of), Literal(float(term.default.value)))
     raise ConditionError("length is a whole number: compare it with one")
 
 
@@ -263,8 +213,23 @@ def _comparable(left: Term, right: Term, node: exp.Expr) -> tuple[Term, Term]:
     if kinds[0] is kinds[1]:
         return left, right
     if kinds[0] in NUMBERS and kinds[1] in NUMBERS:
-        return as_float(left), as_float(right)
-    raise ConditionError(f"{node.sql()}: cannot compare a {kinds[0]} with a {kinds[1]}")
+        return _as_float(left), _as_float(right)
+    raise ConditionError(f"{_sql(node)}: cannot compare {_A[kinds[0]]} with {_A[kinds[1]]}")
+
+
+def _only_known_parts(node: exp.Expr) -> None:
+    extra = {name for name, value in node.args.items() if value} - _PARTS.get(type(node), set())
+    if type(node) not in _PARTS or extra:
+        raise ConditionError(
+            f"{_sql(node)}: not allowed in a condition (allowed: comparisons, AND, OR, NOT, IN, BETWEEN, IS NULL, "
+            f"abs, length, coalesce)"
+        )
+
+
+def _sql(node: exp.Expr) -> str:
+    """The node as text, short enough for one line of an error."""
+    text = node.sql()
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _number_or_text(node: exp.Expr) -> Literal:
@@ -272,10 +237,10 @@ def _number_or_text(node: exp.Expr) -> Literal:
     if isinstance(node, exp.Neg):
         sign, node = -1, node.this
     if not isinstance(node, exp.Literal):
-        raise ConditionError(f"-{node.sql()}: only a number may have a sign")
+        raise ConditionError(f"-{_sql(node)}: only a number may have a sign")
     if node.is_string:
         if sign < 0:
-            raise ConditionError(f"-{node.sql()}: only a number may have a sign")
+            raise ConditionError(f"-{_sql(node)}: only a number may have a sign")
         return Literal(str(node.this))
     text = str(node.this)
     if text.isdigit():

@@ -3,11 +3,13 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from policy.words import ColumnType, Priority, Workflow
 
-Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+# Strict: `true` is no probability, although Python would read it as 1.
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
+Switch = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@/-]*$", max_length=200)]
 HumanRoute = Literal["async", "sync", "manual"]
 
@@ -22,7 +24,16 @@ def _seconds(text: Any) -> Any:
     return text
 
 
-Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0)]
+# Ten years, far beyond any service level; what is longer was written in the wrong unit.
+_MAX_SECONDS = 3650 * 86_400
+
+
+def _sorted_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Their order has no meaning, so it must not change the version."""
+    return tuple(sorted(set(names)))
+
+
+Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0, le=_MAX_SECONDS)]
 
 
 class _Part(BaseModel):
@@ -46,28 +57,49 @@ class Lane(_Part):
     notice: Name | None = None
 
 
+def filled(defaults: Thresholds, lane: Lane | None) -> tuple[float, float, float]:
+    """The thresholds of a lane for auto, async and sync, those not given from the defaults.
+
+    A default yields where it contradicts what the lane gives: under `{auto: 0.60}` a default of 0.80 for async could
+    never apply, so it counts as 0.60. This never makes a route more automatic than what is written.
+    """
+    if lane is None:
+        return defaults.auto, defaults.async_, defaults.sync
+    given = [value for value in (lane.auto, lane.async_, lane.sync) if value is not None]
+    auto = max([defaults.auto, *given]) if lane.auto is None else lane.auto
+    sync = min([defaults.sync, *given]) if lane.sync is None else lane.sync
+    return auto, max(sync, min(auto, defaults.async_)) if lane.async_ is None else lane.async_, sync
+
+
 class Domain(_Part):
-    """One kind of decision. `models`: who may decide here; ['*'] accepts any model explicitly."""
+    """One kind of decision.
+
+    `models`: who may decide here; ['*'] accepts any model explicitly. `outcomes`: the predictions that are known.
+    `options`: how many a reviewer chooses from in the hybrid workflow. `override_window`: seconds in which a
+    post_approval decision can be overridden. `on_timeout`: what happens when a caller waited in vain: `escalate`, or
+    the outcome that is safe.
+    """
 
     workflow: Workflow = Workflow.ESCALATION
-    models: tuple[str, ...] = Field(min_length=1)
+    models: Annotated[tuple[str, ...], AfterValidator(_sorted_once)] = Field(min_length=1)
     outcomes: tuple[Name, ...] = Field(min_length=1)
     lanes: dict[str, Lane] = Field(default_factory=dict)
     attributes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ColumnType] = Field(default_factory=dict)
     queue: Name = "general"
-    options: int = Field(3, ge=2, le=10)
+    options: int = Field(3, ge=2, le=10, strict=True)
     override_window: Seconds = 86_400
     on_timeout: Name = "escalate"
 
 
 class Rule(_Part):
-    """When `when` holds, or cannot be evaluated, at least `route`."""
+    """When `when` holds, or cannot be evaluated, at least `route`. `four_eyes`: two different persons must agree."""
 
     id: Name
     when: str
     route: HumanRoute
     because: str = ""
-    regulation: tuple[str, ...] = ()
+    regulation: tuple[Name, ...] = ()
+    four_eyes: Switch = False
 
 
 class PriorityRule(_Part):
@@ -86,7 +118,7 @@ class Audit(_Part):
 class CalibrationUse(_Part):
     """Whether lanes compare the calibrated confidence."""
 
-    use: bool = True
+    use: Switch = True
 
 
 class ServiceLevels(_Part):
@@ -99,16 +131,19 @@ class ServiceLevels(_Part):
 
 
 class Pack(_Part):
-    """Rules and duties that come together, such as those of a regulation."""
+    """Rules and duties that come together, such as those of a regulation.
+
+    `qualifications`: what a reviewer must have. `retention_days`: records are kept at least so long. `reason_codes`:
+    what a negative outcome may give as its reason. `notices`: what must be sent to the person concerned.
+    """
 
     name: Name
     because: str = ""
     rules: tuple[Rule, ...] = ()
     qualifications: tuple[Name, ...] = ()
-    retention_days: int = Field(0, ge=0)
+    retention_days: int = Field(0, ge=0, strict=True)
     reason_codes: tuple[Name, ...] = ()
     notices: tuple[Name, ...] = ()
-    four_eyes: bool = False
 
 
 class Policy(_Part):
@@ -123,6 +158,10 @@ class Policy(_Part):
     service_levels: ServiceLevels = ServiceLevels()
     priority: tuple[PriorityRule, ...] = ()
     packs: tuple[Pack, ...] = ()
+
+    def thresholds(self, lane: Lane | None) -> tuple[float, float, float]:
+        """The thresholds of a lane for auto, async and sync; None: of an outcome without a lane."""
+        return filled(self.defaults, lane)
 
     def every_rule(self) -> tuple[Rule, ...]:
         """The policy's own rules, then those of its packs, in order."""

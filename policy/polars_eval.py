@@ -1,11 +1,11 @@
 """Conditions as Polars expressions, for whole batches in the stream."""
 
-from functools import reduce
+from collections.abc import Callable, Sequence
 from operator import and_, eq, ge, gt, le, lt, ne, or_
 
 import polars as pl
 
-from policy.expression import (
+from policy.tree import (
     All,
     AnyOf,
     Column,
@@ -38,9 +38,17 @@ def to_polars(condition: Condition) -> pl.Expr:
         case Not(of):
             return ~to_polars(of)
         case All(parts):
-            return reduce(and_, [to_polars(part) for part in parts])
+            return _folded(and_, [to_polars(part) for part in parts])
         case AnyOf(parts):
-            return reduce(or_, [to_polars(part) for part in parts])
+            return _folded(or_, [to_polars(part) for part in parts])
+
+
+def _folded(operator: Callable[[pl.Expr, pl.Expr], pl.Expr], parts: Sequence[pl.Expr]) -> pl.Expr:
+    """All parts under one operator, as a balanced tree: a chain of thousands would overflow the stack of Polars."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return operator(_folded(operator, parts[:half]), _folded(operator, parts[half:]))
 
 
 def _term(term: Term) -> pl.Expr:

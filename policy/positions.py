@@ -1,5 +1,6 @@
 """YAML with the line of every field, so that an error can point at it."""
 
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -11,8 +12,13 @@ from policy.errors import PolicyError, Problem
 Path = tuple[str | int, ...]
 
 
+# A policy of hundreds of domains and rules has some ten thousand; aliases of aliases reach billions in ten lines.
+_MAX_NODES = 200_000
+
+
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2: only true and false are booleans, so that `yes` and `no` can be outcomes and `NO` a country."""
+    """YAML 1.2: only true and false are booleans, so that `yes` and `no` can be outcomes and `NO` a country; `1e-2`
+    is a number."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -21,6 +27,9 @@ _Loader.yaml_implicit_resolvers = {
 }
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"), list("-+.0123456789")
 )
 
 
@@ -32,35 +41,44 @@ class Document:
         self.source = source
         try:
             node = yaml.compose(text, Loader=_Loader)
+            if node is not None and _size(node, {}) > _MAX_NODES:
+                raise PolicyError([Problem(source, 1, "", "repeats itself through aliases without end")])
             self.data: Any = yaml.load(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
-            line = mark.line + 1 if mark else 1
-            raise PolicyError([Problem(source, line, "", f"not YAML: {error.problem}")]) from error
-        except yaml.YAMLError as error:
-            raise PolicyError([Problem(source, 1, "", f"not YAML: {error}")]) from error
+            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            raise PolicyError([Problem(source, line, "", f"not YAML: {error.problem}, column {column}")]) from error
+        except yaml.reader.ReaderError as error:
+            # The position counts from the start of the text; the line is more useful.
+            line = text.count("\n", 0, error.position) + 1
+            raise PolicyError([Problem(source, line, "", f"not YAML: {error.reason}")]) from error
+        except (RecursionError, ValueError) as error:
+            # ValueError: a date or number of the right form that is none, such as 2026-02-31.
+            what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            raise PolicyError([Problem(source, 1, "", f"not YAML: {what}")]) from error
         if not isinstance(self.data, dict) or node is None:
             raise PolicyError([Problem(source, 1, "", "a policy is a YAML mapping of fields")])
-        self._lines: dict[Path, int] = {(): 1}
+        self._lines: dict[tuple[str, ...], int] = {(): 1}
         doubles = list(self._walk(node, ()))
         if doubles:
             raise PolicyError(doubles)
 
     def line(self, path: Path) -> int:
         """The line of a field, or of the nearest field around it that exists."""
-        while path not in self._lines:
-            path = path[:-1]
-        return self._lines[path]
+        place = tuple(str(part) for part in path)
+        while place not in self._lines:
+            place = place[:-1]
+        return self._lines[place]
 
     def problem(self, path: Path, message: str, suggestion: str = "") -> Problem:
         """A problem with the field at `path`."""
         return Problem(self.source, self.line(path), ".".join(str(part) for part in path), message, suggestion)
 
-    def _walk(self, node: yaml.Node, path: Path) -> Iterator[Problem]:
+    def _walk(self, node: yaml.Node, path: tuple[str, ...]) -> Iterator[Problem]:
         if isinstance(node, yaml.MappingNode):
             seen = set()
             for key, value in node.value:
-                here = (*path, key.value)
+                here = (*path, str(key.value))
                 self._lines[here] = key.start_mark.line + 1
                 if key.value in seen:
                     yield self.problem(here, "stands here twice", "remove one")
@@ -68,5 +86,16 @@ class Document:
                 yield from self._walk(value, here)
         elif isinstance(node, yaml.SequenceNode):
             for place, item in enumerate(node.value):
-                self._lines[(*path, place)] = item.start_mark.line + 1
-                yield from self._walk(item, (*path, place))
+                self._lines[(*path, str(place))] = item.start_mark.line + 1
+                yield from self._walk(item, (*path, str(place)))
+
+
+def _size(node: yaml.Node, known: dict[int, float]) -> float:
+    """How many nodes there are with all aliases written out; infinite for what contains itself."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in known:
+        known[id(node)] = math.inf  # while it is being counted: met again inside itself
+        parts = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]

@@ -47,14 +47,14 @@ def show(
     found = read_letter(connect.platform(data_dir).kafka(), *_place(letter))
     if found is None:
         raise UserError(f"there is no dead letter {letter}")
-    facts: dict[str, Any] = {**found.facts(), "headers": found.header_facts(), "value_hex": found.value.hex()}
+    facts: dict[str, Any] = {**found.facts(), "headers": found.header_facts(), "value_hex": (found.value or b"").hex()}
     if json:
         print_json(facts)
         return
     table(("", ""), [(key, value) for key, value in facts.items() if key not in ("headers", "value_hex")])
     for name, value in facts["headers"]:
         console.print(f"header {name}: {value}", markup=False, highlight=False)
-    console.print(hexdump(found.value), markup=False, highlight=False)
+    console.print(hexdump(found.value or b""), markup=False, highlight=False)
 
 
 @app.command("replay")

@@ -1,6 +1,8 @@
 """`interlock metrics | sql | timeline | reconcile`: what happened, from ClickHouse and Kafka."""
 
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,11 +17,14 @@ def metrics(data_dir: DataDir = None, json: Json = False) -> None:
     from sinks import queries
 
     with connect.database_errors():
-        rows = queries.metrics(connect.platform(data_dir).clickhouse(analyst=True))
+        client = connect.platform(data_dir).clickhouse(analyst=True)
+        found = queries.metrics(client)
+        _, columns = queries.select(client, "SELECT name, comment FROM system.columns WHERE table = 'metrics'")
     if json:
-        print_json(rows)
+        print_json(found)
     else:
-        table(("metric", "value"), list(rows.items()))
+        meanings = {str(name): comment for name, comment in columns}
+        table(("metric", "value", "what it speaks of"), [(k, v, meanings.get(k, "")) for k, v in found.items()])
 
 
 def sql(
@@ -65,8 +70,8 @@ def timeline(
 
 
 def reconcile(data_dir: DataDir = None, json: Json = False) -> None:
-    """Compare Kafka and ClickHouse: every committed record once in its table and in the roll-ups. Exit code 1 if not."""
-    from interlock.reconciling import reconcile as compare
+    """Compare Kafka and ClickHouse: every record once in its table and in the roll-ups. Exit code 1 if not."""
+    from interlock.sinking import reconcile as compare
 
     with connect.database_errors():
         result = compare(connect.platform(data_dir))
@@ -76,4 +81,72 @@ def reconcile(data_dir: DataDir = None, json: Json = False) -> None:
         table(*result.as_table())
         errors.print("[green]everything is where it belongs[/]" if result.ok else "[red]counts differ[/]")
     if not result.ok:
+        raise typer.Exit(Exit.FAILED)
+
+
+def produce(
+    file: Annotated[Path, typer.Argument(help="A .jsonl, .csv or .parquet file.")],
+    mapping: Annotated[Path | None, typer.Option(help="YAML file that maps columns to fields.")] = None,
+    maps: Annotated[list[str] | None, typer.Option("--map", help="FIELD=COLUMN; may be repeated.")] = None,
+    sets: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE for every row; may be repeated.")] = None,
+    id_prefix: Annotated[str | None, typer.Option(help="Ids are this and the line number.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=0.1, help="Decisions a second; as fast as possible if left out.")
+    ] = None,
+    strict: Annotated[bool, typer.Option(help="Stop at the first line that is no decision.")] = False,
+    rejects: Annotated[Path | None, typer.Option(help="File for the errors of all lines that were left out.")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Send decisions from a file. Lines that are no decisions are named with line and field and left out.
+
+    Exit code 1 if any line was left out.
+
+    Examples:
+
+        interlock produce decisions.jsonl
+
+        interlock produce scores.csv --map confidence=score --map decision_id=id --set domain=loan_approval
+        --set model_id=m --set model_version=1 --set prediction=approve
+    """
+    from datetime import UTC, datetime
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from interlock.client import Client, DeliveryError
+    from interlock.produce.mapping import ColumnMapping, extended, load_mapping
+    from interlock.produce.reading import count, read
+    from interlock.produce.sending import send
+
+    chosen = load_mapping(mapping) if mapping is not None else ColumnMapping()
+    chosen = extended(chosen, maps or [], sets or [], id_prefix)
+    connect.platform(data_dir)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=errors
+    )
+    with ExitStack() as stack:
+        rejected = stack.enter_context(rejects.open("w")) if rejects is not None else None
+        client = stack.enter_context(Client())
+        stack.enter_context(bar)
+        task = bar.add_task(file.name, total=count(file))
+        try:
+            summary = send(
+                read(file, chosen, lambda: datetime.now(UTC)),
+                client,
+                rate=rate,
+                strict=strict,
+                progress=lambda sent: bar.update(task, completed=sent),
+                on_error=lambda error: print(error, file=rejected) if rejected is not None else None,
+            )
+        except DeliveryError as error:
+            raise UserError(str(error), Exit.UNAVAILABLE) from error
+    for line in summary.errors:
+        errors.print(str(line), markup=False, highlight=False)
+    if summary.rejected > len(summary.errors):
+        errors.print(f"… and {summary.rejected - len(summary.errors):,} more; --rejects FILE keeps them all")
+    if json:
+        print_json({"sent": summary.sent, "rejected": summary.rejected, "seconds": round(summary.seconds, 3)})
+    else:
+        errors.print(f"sent {summary.sent:,} decisions in {summary.seconds:.1f} s, left out {summary.rejected:,} lines")
+    if summary.rejected:
         raise typer.Exit(Exit.FAILED)

@@ -47,7 +47,7 @@ def up(
     platform = connect.platform(data_dir)
     directory = platform.settings.data_dir
     if detach:
-        _detached(directory, kafka_port, clickhouse_port)
+        start_detached(directory, kafka_port, clickhouse_port)
         _show(directory)
         return
     from interlock.logs import configure
@@ -132,7 +132,8 @@ def run(role: Annotated[Role, typer.Argument(help="Which one.")], data_dir: Data
     getattr(roles, role.value)(platform)
 
 
-def _detached(directory: Path, kafka_port: int, clickhouse_port: int) -> None:
+def start_detached(directory: Path, kafka_port: int = 0, clickhouse_port: int = 0) -> None:
+    """Starts an instance that outlives this command; returns when everything serves, or raises UserError."""
     instances.acquire(directory).close()
     log = directory / "logs" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -47,7 +47,7 @@ class Supervisor:
     def handle_signals(self) -> None:
         """Ctrl-C and SIGTERM stop everything in order; only in the main thread."""
 
-        def stop(signal_number: int, frame: FrameType | None) -> None:
+        def stop(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
             self._stop.set()
 
         signal.signal(signal.SIGINT, stop)

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from policy.attributes import typed
+from policy.attributes import from_strings
 from policy.compiled import CompiledPolicy, Forced, Group, Verdicts, compile_policy
 from policy.load import parse
 from policy.words import Route
@@ -243,7 +243,7 @@ def _judge(
         frame = frame.with_columns(confidence=pl.col("raw_confidence"))
     if policy.attributes:
         texts = attributes.columns(maps, policy.attributes)
-        frame = frame.with_columns(texts).with_columns(typed(name, kind) for name, kind in policy.attributes.items())
+        frame = frame.with_columns(from_strings(text, policy.attributes[text.name]) for text in texts)
     return policy.evaluate(frame, forced)
 
 

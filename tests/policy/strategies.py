@@ -1,10 +1,11 @@
-"""Random well-typed conditions and rows, for the tests that hold the three engines equal."""
+"""Random policies, well-typed conditions and rows."""
 
 from typing import Any
 
 from hypothesis import strategies as st
 
-from policy.words import ColumnType
+from policy.load import pack_names
+from policy.words import ColumnType, Priority, Workflow
 
 COLUMNS = {
     "amount": ColumnType.FLOAT,
@@ -16,7 +17,8 @@ COLUMNS = {
     "member": ColumnType.BOOL,
 }
 
-_texts = st.text(alphabet="aAbB zé'\\ß日%_", max_size=4)
+# The last three: two UTF-16 units, a combining accent, the end of a string in C.
+_texts = st.text(alphabet="aAbB zé'\\ß日%_😀\u0301\0", max_size=4)
 _ints = st.integers(-(10**18) + 1, 10**18 - 1) | st.integers(-3, 3)
 _floats = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 1.5, 0.1, 3.0])
 _values = {
@@ -33,12 +35,12 @@ def rows() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _quoted(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _literal(kind: ColumnType) -> st.SearchStrategy[str]:
     if kind is ColumnType.STRING:
-        return _texts.filter(lambda text: "\\" not in text).map(_quoted)
+        return _texts.map(_quoted)
     if kind is ColumnType.BOOL:
         return st.sampled_from(["TRUE", "FALSE"])
     if kind is ColumnType.INT:
@@ -97,4 +99,61 @@ def conditions() -> st.SearchStrategy[str]:
             | st.builds("NOT ({})".format, inner)
         ),
         max_leaves=6,
+    )
+
+
+_probabilities = st.sampled_from([0, 0.5, 0.8, 0.95, 1]) | st.floats(0, 1)
+_names = st.sampled_from(["a", "b", "yes", "no", "q-1", "x.y"])
+_conditions = st.sampled_from(["novel", "amount > 5", "NOT compliance_review", "domain = 'a'", "confidence < 0.8"])
+
+
+def _thresholds(every: bool) -> st.SearchStrategy[dict[str, float]]:
+    def named(values: list[float], keep: set[str]) -> dict[str, float]:
+        falling = dict(zip(("auto", "async", "sync"), sorted(values, reverse=True), strict=True))
+        return {name: value for name, value in falling.items() if every or name in keep}
+
+    keep = st.sets(st.sampled_from(["auto", "async", "sync"]))
+    return st.builds(named, st.lists(_probabilities, min_size=3, max_size=3), keep)
+
+
+def _domains() -> st.SearchStrategy[dict[str, Any]]:
+    def domain(outcomes: list[str], lanes: list[dict[str, Any]], more: dict[str, Any]) -> dict[str, Any]:
+        return {"outcomes": outcomes, "lanes": dict(zip(outcomes, lanes, strict=False)), **more}
+
+    more = st.fixed_dictionaries(
+        {"models": st.lists(_names | st.just("*"), min_size=1, max_size=3)},
+        optional={
+            "workflow": st.sampled_from([str(one) for one in Workflow]),
+            "queue": _names,
+            "options": st.integers(2, 10),
+            "override_window": st.sampled_from(["30m", "2h", 60]),
+            "attributes": st.dictionaries(st.sampled_from(["age", "size"]), st.just("int"), max_size=2),
+        },
+    )
+    return st.builds(
+        domain,
+        st.lists(_names, min_size=1, max_size=3, unique=True),
+        st.lists(_thresholds(every=False), max_size=2),
+        more,
+    )
+
+
+def policies() -> st.SearchStrategy[dict[str, Any]]:
+    """Policies as a YAML file has them."""
+    rule = st.fixed_dictionaries(
+        {"id": _names, "when": _conditions, "route": st.sampled_from(["async", "sync", "manual"])},
+        optional={"because": st.text("aé'\"ß: #日", max_size=5), "regulation": st.lists(_names, max_size=2)},
+    )
+    priority = st.fixed_dictionaries({"when": _conditions, "set": st.sampled_from([str(one) for one in Priority])})
+    return st.fixed_dictionaries(
+        {"name": _names},
+        optional={
+            "defaults": _thresholds(every=True),
+            "domains": st.dictionaries(_names, _domains(), max_size=3),
+            "rules": st.lists(rule, max_size=3, unique_by=lambda one: one["id"]),
+            "priority": st.lists(priority, max_size=2),
+            "audit": st.fixed_dictionaries({"rate": _probabilities}),
+            "calibration": st.fixed_dictionaries({"use": st.booleans()}),
+            "packs": st.lists(st.sampled_from(pack_names()), unique=True, max_size=3),
+        },
     )

@@ -1,5 +1,7 @@
 """What a compiled policy decides, held against an obviously correct reference that looks at one row at a time."""
 
+import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ from hypothesis import strategies as st
 from policy.compiled import CompiledPolicy, Forced, Group, compile_policy
 from policy.explain import evaluate as holds
 from policy.expression import parse_condition
-from policy.load import filled, load, parse
-from policy.model import Lane, Policy
-from policy.words import ROUTING_COLUMNS, Route
+from policy.load import load, parse
+from policy.model import Policy
+from policy.tree import Condition
+from policy.words import ROUTING_COLUMNS, Priority, Route, Workflow
 
 LENDING = load(Path(__file__).with_name("lending.yaml"))
 FOUR = parse(
@@ -29,9 +32,36 @@ rules:
   - {id: novel, when: novel, route: sync}
 priority:
   - {when: amount > 100, set: critical}
+  - {when: confidence > 0.5 AND novel, set: low}
 """,
     "four",
 )
+# More of everything: domains, outcomes and models than are told apart by comparing, rules than bits in a byte and
+# in a word, a rule that always holds in one domain and one that names no column.
+_OUTCOMES = "[yes, no, maybe, approve, reject, other]"
+MANY = parse(
+    "name: many\ndomains:\n"
+    + "".join(
+        f"  {name}: {{workflow: {workflow}, models: [m, {name}-1], outcomes: {_OUTCOMES}, queue: {name},"
+        f" lanes: {{yes: {{auto: 0.9, notice: told}}, approve: {{sync: 0.85}}}}}}\n"
+        for name, workflow in [
+            ("e", "escalation"),
+            ("pre", "pre_approval"),
+            ("post", "post_approval"),
+            ("h", "hybrid"),
+            ("legal", "escalation"),
+            ("financial", "post_approval"),
+        ]
+    )
+    + "rules:\n"
+    + "".join(f"  - {{id: r{i}, when: amount < {1000 - 15 * i}, route: async}}\n" for i in range(70))
+    + "  - {id: pre, when: domain = 'pre', route: async}\n"
+    + "  - {id: never, when: 1 > 2, route: manual}\n"
+    + "packs: [high-stakes, gdpr-22]\n",
+    "many",
+)
+
+COMPILED = {policy.name: compile_policy(policy) for policy in (LENDING, FOUR, MANY)}
 
 COLUMNS = {
     "decision_id": pl.String,
@@ -79,48 +109,70 @@ def _one(policy: Policy, **fields: Any) -> Group:
     return _judge(compile_policy(policy), [{**ROW, **fields}])[0]
 
 
-def _reference(policy: Policy, row: dict[str, Any]) -> tuple[Route, tuple[str, ...]]:
-    """Route and reasons of one row, written for clarity."""
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@cache
+def _condition(policy: str, when: str) -> Condition:
+    return parse_condition(when, {**ROUTING_COLUMNS, **COMPILED[policy].attributes})
+
+
+def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Route]]) -> Group:
+    """The group of one row, written for clarity."""
+    row = {name: _finite(value) for name, value in row.items()}
+
+    def met(when: str) -> bool:
+        return holds(_condition(policy.name, when), row) is not False
+
     domain = policy.domains.get(row["domain"])
-    reasons = []
-    demands = []
     lane = None
+    by_lane = Route.MANUAL
     if domain is None:
-        reasons.append("unknown-domain")
-        demands.append(Route.MANUAL)
+        reasons = ["unknown-domain"]
     elif row["prediction"] not in domain.outcomes:
-        reasons.append("unknown-prediction")
-        demands.append(Route.MANUAL)
-    elif row["confidence"] is None or row["confidence"] != row["confidence"]:
-        reasons.append("implausible-confidence")
-        demands.append(Route.MANUAL)
+        reasons = ["unknown-prediction"]
+    elif row["confidence"] is None or not 0 <= row["confidence"] <= 1:
+        lane = domain.lanes.get(row["prediction"])
+        reasons = ["implausible-confidence"]
     else:
         lane = domain.lanes.get(row["prediction"])
-        auto, later, sync = filled(policy, lane or Lane.model_validate({}))
-        confidence = row["confidence"]
-        level = Route.MANUAL
-        for route, threshold in ((Route.SYNC, sync), (Route.ASYNC, later), (Route.AUTO, auto)):
-            if confidence >= threshold:
-                level = route
+        for route, threshold in zip((Route.AUTO, Route.ASYNC, Route.SYNC), policy.thresholds(lane), strict=True):
+            if row["confidence"] >= threshold:
+                by_lane = route
+                break
         if lane is None:
-            level = max(level, Route.ASYNC)
-        reasons.append(f"lane:{row['domain']}/{row['prediction']}:{level.label}")
-        demands.append(level)
+            by_lane = max(by_lane, Route.ASYNC)
+        reasons = [f"lane:{row['domain']}/{row['prediction']}:{by_lane.label}"]
     if domain is not None and "*" not in domain.models and row["model_id"] not in domain.models:
         reasons.append("unknown-model")
-        demands.append(Route.MANUAL)
-    columns = {**ROUTING_COLUMNS, **policy.attribute_types()}
-    clean = {k: None if isinstance(v, float) and not abs(v) < float("inf") else v for k, v in row.items()}
-    met = [r for r in policy.every_rule() if holds(parse_condition(r.when, columns), clean) is not False]
-    before_rules = max(demands)
-    demands += [Route[rule.route.upper()] for rule in met]
-    workflow = domain.workflow if domain is not None else "escalation"
-    if workflow == "post_approval" and lane is not None and not met and before_rules <= Route.ASYNC:
-        return Route.AUTO, tuple(reasons)
-    if workflow in ("pre_approval", "hybrid") and max(demands) is Route.AUTO:
+        by_lane = Route.MANUAL
+    rules = [rule for rule in policy.every_rule() if met(rule.when)]
+    demanded = max([Route.AUTO, *(Route[rule.route.upper()] for rule in rules), *(route for _, route in demands)])
+    workflow = domain.workflow if domain else Workflow.ESCALATION
+    route = max(by_lane, demanded)
+    window = None
+    if workflow is Workflow.POST_APPROVAL and lane and by_lane <= Route.ASYNC and demanded is Route.AUTO:
+        assert domain is not None
+        route, window = Route.AUTO, domain.override_window
+    elif workflow in (Workflow.PRE_APPROVAL, Workflow.HYBRID) and route is Route.AUTO:
         reasons.append(f"workflow:{workflow}")
-        demands.append(Route.ASYNC)
-    return max(demands), tuple(reasons + [rule.id for rule in met])
+        route = Route.ASYNC
+    reasons += [rule.id for rule in rules]
+    for reason, _ in demands:
+        if reason not in reasons:
+            reasons.append(reason)
+    by_route = {Route.SYNC: "critical", Route.MANUAL: "high", Route.ASYNC: "medium", Route.AUTO: "low"}
+    return Group(
+        route=route,
+        reasons=tuple(reasons),
+        workflow=workflow,
+        priority=next((one.set for one in policy.priority if met(one.when)), Priority(by_route[route])),
+        queue=domain.queue if domain else "unassigned",
+        notices=(lane.notice,) if lane and lane.notice else (),
+        audit_rate=policy.audit.rate if route is Route.AUTO and window is None else 0.0,
+        override_seconds=window,
+    )
 
 
 def _rows() -> st.SearchStrategy[dict[str, Any]]:
@@ -130,7 +182,8 @@ def _rows() -> st.SearchStrategy[dict[str, Any]]:
             "domain": st.sampled_from(["loan_approval", "financial", "nowhere", "e", "pre", "post", "h", "legal"]),
             "model_id": st.sampled_from(["credit-scorer", "m", "other"]),
             "prediction": st.sampled_from(["approve", "reject", "yes", "no", "maybe"]),
-            "confidence": st.none() | st.floats(0, 1) | st.sampled_from([0.5, 0.6, 0.8, 0.95, float("nan"), 1.0]),
+            "confidence": st.none() | st.floats(0, 1) | st.sampled_from([0.5, 0.6, 0.8, 0.9, 0.95, 1.0]) | st.floats(),
+            "raw_confidence": st.floats(),
             "amount": st.none() | st.floats() | st.sampled_from([10_000.0, 10_000.01, 50_000.01]),
             "novel": st.booleans(),
             "applicant_age": st.none() | st.integers(17, 25),
@@ -139,21 +192,80 @@ def _rows() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-@given(st.lists(_rows(), min_size=1, max_size=40), st.sampled_from([LENDING, FOUR]))
+def _forced(draw: list[tuple[str, Route, list[bool | None]]], count: int) -> list[Forced]:
+    return [Forced(reason, route, pl.Series((mask * count)[:count], dtype=pl.Boolean)) for reason, route, mask in draw]
+
+
+_demands = st.lists(
+    st.tuples(
+        st.sampled_from(["halted:all", "halted:model:m", "implausible-confidence", "implausible-timestamp"]),
+        st.sampled_from([Route.ASYNC, Route.MANUAL]),
+        st.lists(st.booleans() | st.none(), min_size=1, max_size=4),
+    ),
+    max_size=3,
+)
+
+
+@given(st.lists(_rows(), min_size=1, max_size=40), st.sampled_from([LENDING, FOUR, MANY]), _demands)
 @settings(deadline=None, max_examples=150)
-def test_a_batch_is_judged_as_its_rows_one_by_one(rows: list[dict[str, Any]], policy: Policy) -> None:
-    groups = _judge(compile_policy(policy), rows)
-    assert [(group.route, group.reasons) for group in groups] == [_reference(policy, row) for row in rows]
+def test_a_batch_is_judged_as_its_rows_one_by_one(
+    rows: list[dict[str, Any]], policy: Policy, demands: list[tuple[str, Route, list[bool | None]]]
+) -> None:
+    forced = _forced(demands, len(rows))
+    groups = _judge(COMPILED[policy.name], rows, forced)
+    for place, (group, row) in enumerate(zip(groups, rows, strict=True)):
+        mine = [(one.reason, one.route) for one in forced if one.mask[place] is not False]
+        assert group == _reference(policy, row, mine)
 
 
-@given(st.lists(_rows(), min_size=2, max_size=30), st.integers(1, 29))
+@given(st.lists(_rows(), min_size=2, max_size=30), st.integers(1, 29), st.sampled_from([LENDING, FOUR, MANY]))
 @settings(deadline=None, max_examples=50)
-def test_a_verdict_does_not_depend_on_the_batch_a_row_is_in(rows: list[dict[str, Any]], cut: int) -> None:
-    policy = compile_policy(FOUR)
-    whole = _judge(policy, rows)
+def test_a_verdict_does_not_depend_on_the_batch_a_row_is_in(
+    rows: list[dict[str, Any]], cut: int, policy: Policy
+) -> None:
+    compiled = compile_policy(policy)
+    whole = _judge(compiled, rows)
     cut = min(cut, len(rows) - 1)
-    assert _judge(policy, rows[:cut]) + _judge(policy, rows[cut:]) == whole
-    assert _judge(policy, rows[::-1])[::-1] == whole
+    assert _judge(compiled, rows[:cut]) + _judge(compiled, rows[cut:]) == whole
+    assert _judge(compile_policy(policy), rows[::-1])[::-1] == whole
+
+
+@given(st.lists(_rows(), min_size=1, max_size=30), st.sampled_from([LENDING, FOUR, MANY]))
+@settings(deadline=None, max_examples=50)
+def test_the_same_batch_gets_the_same_verdicts_with_every_group_once_in_order(
+    rows: list[dict[str, Any]], policy: Policy
+) -> None:
+    frame = pl.DataFrame(rows, schema=COLUMNS)
+    # One has judged many batches before, the other none.
+    first, second = COMPILED[policy.name].evaluate(frame), compile_policy(policy).evaluate(frame)
+    assert first.groups == second.groups == list(dict.fromkeys(first.groups))
+    assert first.group.tolist() == second.group.tolist()
+    assert list(dict.fromkeys(first.group.tolist())) == list(range(len(first.groups)))
+
+
+@given(_rows(), st.sampled_from([LENDING, FOUR, MANY]), st.floats(0, 1))
+@settings(deadline=None, max_examples=100)
+def test_less_confidence_or_one_more_demand_never_makes_a_route_less_human(
+    row: dict[str, Any], policy: Policy, lower: float
+) -> None:
+    row["confidence"] = max(lower, 0.97)
+    sure, unsure = _judge(COMPILED[policy.name], [row, {**row, "confidence": lower}])
+    assert unsure.route >= sure.route
+    (halted,) = _judge(COMPILED[policy.name], [row], [Forced("halted:all", Route.ASYNC, pl.Series([True]))])
+    assert halted.route >= max(sure.route, Route.ASYNC)
+
+
+def test_an_empty_batch_has_no_verdicts() -> None:
+    verdicts = COMPILED["four"].evaluate(pl.DataFrame(schema=COLUMNS))
+    assert (len(verdicts.group), verdicts.groups) == (0, [])
+
+
+@pytest.mark.parametrize("count", [9, 63, 64, 65, 130])
+def test_however_many_controls_there_are_every_one_counts(count: int) -> None:
+    forced = [Forced(f"halted:{i}", Route.ASYNC, pl.Series([i == count - 1, i == 0])) for i in range(count)]
+    last, first = _judge(COMPILED["four"], [ROW, ROW], forced)
+    assert (last.route, last.reasons[-1]) == (Route.ASYNC, f"halted:{count - 1}")
+    assert (first.route, first.reasons[-1]) == (Route.ASYNC, "halted:0")
 
 
 @pytest.mark.parametrize(
@@ -168,8 +280,8 @@ def test_an_outcome_without_a_lane_of_its_own_never_takes_effect_by_itself() -> 
     assert _one(FOUR, prediction="no", confidence=1.0).route is Route.ASYNC
 
 
-@pytest.mark.parametrize("confidence", [None, float("nan")])
-def test_a_missing_confidence_goes_to_a_person(confidence: float | None) -> None:
+@pytest.mark.parametrize("confidence", [None, float("nan"), float("inf"), -0.01, 1.01])
+def test_a_confidence_that_is_no_probability_goes_to_a_person(confidence: float | None) -> None:
     group = _one(FOUR, confidence=confidence)
     assert (group.route, group.reasons) == (Route.MANUAL, ("implausible-confidence",))
 
@@ -248,3 +360,26 @@ def test_more_rules_than_bits_in_a_word_are_judged_alike() -> None:
     groups = _judge(policy, [{**ROW, "applicant_age": age} for age in (0, 61, 62, 63, 199, 200)])
     matched = [group.reasons[1:] for group in groups]
     assert matched == [("r0",), ("r61",), ("r62",), ("r63",), ("r199",), ()]
+
+
+def test_the_policy_of_the_design_lets_nothing_take_effect_before_a_person_agrees() -> None:
+    policy = load(Path(__file__).with_name("sketch.yaml"))
+    row = {"domain": "loan_approval", "model_id": "credit-scorer"}
+    approve = _one(policy, **row, prediction="approve", confidence=0.99)
+    assert (approve.route, approve.queue) == (Route.ASYNC, "underwriting")
+    assert approve.reasons == ("lane:loan_approval/approve:auto", "workflow:pre_approval")
+    reject = _one(policy, **row, prediction="reject", confidence=0.60, amount=60_000.0)
+    assert (reject.reasons[0], reject.notices) == ("lane:loan_approval/reject:auto", ("adverse_action",))
+    assert reject.priority == "critical"
+    assert _one(policy, **row, prediction="reject", confidence=0.59).route is Route.MANUAL
+
+
+def test_what_a_policy_remembers_has_a_bound_and_forgetting_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {**ROW, "amount": float(amount), "domain": domain} for amount in range(0, 1100, 10) for domain in ("e", "h")
+    ]
+    expected = _judge(compile_policy(MANY), rows)
+    monkeypatch.setattr("policy.compiled._MAX_KINDS", 5)
+    policy = compile_policy(MANY)
+    assert _judge(policy, rows) == expected
+    assert _judge(policy, rows) == expected

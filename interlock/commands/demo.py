@@ -1,0 +1,215 @@
+"""`interlock demo`: the whole pipeline on real data, in the terminal."""
+
+import secrets
+import signal
+import threading
+import time
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from interlock import connect
+from interlock.commands.common import DataDir, Json, console, errors, print_json
+from interlock.commands.platform import down, start_detached
+from interlock.errors import Exit, UserError
+from interlock.supervisor import instance as instances
+
+# How often the view looks at ClickHouse.
+LOOK_SECONDS = 0.5
+
+# One message in a thousand is damaged on purpose in the live view, so that dead letters are seen to work.
+DAMAGED_SHARE = 0.001
+
+
+def demo(
+    data_dir: DataDir = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Run --decisions decisions, reconcile, print JSON, exit.")
+    ] = False,
+    decisions: Annotated[int, typer.Option(min=1, help="How many with --once.")] = 50_000,
+    rate: Annotated[
+        float | None, typer.Option(min=1, help="Decisions a second; 500 live, unlimited with --once.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(help="With --once: seconds until everything must be stored.")] = 600.0,
+    json: Json = False,
+) -> None:
+    """Stream real survey decisions through Kafka, the router and ClickHouse, and watch.
+
+    With --once the last line is a JSON object; exit code 0 only if every decision reached exactly one route or the dead
+    letters, and ClickHouse agrees with Kafka.
+
+    Examples:
+
+        interlock demo
+
+        interlock demo --once --decisions 50000 --json
+    """
+    directory = connect.platform(data_dir).settings.data_dir
+    started_here = not instances.is_running(directory)
+    if started_here:
+        start_detached(directory)
+    try:
+        platform = connect.platform(data_dir)
+        _publish(platform)
+        if once:
+            ok = _once(platform, decisions, rate, timeout, quiet=json)
+        else:
+            _live(platform, rate or 500.0)
+            ok = True
+    finally:
+        if started_here:
+            down(str(directory))
+    if not ok:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _publish(platform: connect.Platform) -> None:
+    from examples import employment
+    from interlock.publishing import publish_policy
+
+    publish_policy(platform.kafka(), employment.POLICY, "interlock demo", "the example policy")
+
+
+def _once(platform: connect.Platform, decisions: int, rate: float | None, timeout: float, quiet: bool) -> bool:
+    from interlock.demo.counts import count
+    from interlock.sinking import reconcile
+    from sinks.queries import metrics
+
+    run = f"demo-{secrets.token_hex(4)}"
+    started = time.monotonic()
+    producer = _Producer(platform, run, decisions, rate, damaged=0.0)
+    producer.start()
+    client = platform.clickhouse(analyst=True)
+    deadline = started + timeout
+    with console.status("…") as status:
+        while (found := _patiently(lambda: count(client, run, latency=False), deadline)).done < decisions:
+            if producer.failure:
+                raise UserError(producer.failure, Exit.UNAVAILABLE)
+            if time.monotonic() > deadline:
+                break
+            if not quiet:
+                status.update(f"produced {producer.sent:,}, routed and stored {found.done:,} of {decisions:,}")
+            time.sleep(LOOK_SECONDS)
+    producer.stop()
+    seconds = time.monotonic() - started
+    result = _patiently(lambda: reconcile(platform), deadline + 60)
+    expected_rows = decisions + found.audited
+    ok: bool = result.ok and producer.sent == decisions == found.done and found.rows == expected_rows
+    if not quiet and not result.ok:
+        from interlock.commands.common import table
+
+        table(*result.as_table())
+    facts: dict[str, Any] = {
+        "produced": producer.sent,
+        "routed": found.routed,
+        "dead_letters": found.dead_letters,
+        "clickhouse_rows": found.rows,
+        "audited": found.audited,
+        "seconds": round(seconds, 3),
+        "reconciled": result.ok,
+        "metrics": metrics(client),
+    }
+    print_json(facts)
+    return ok
+
+
+def _live(platform: connect.Platform, rate: float) -> None:
+    from rich.live import Live
+
+    from interlock.demo.counts import count
+    from interlock.demo.view import View
+
+    stop = threading.Event()
+
+    def handle(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
+        stop.set()
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
+    run = f"demo-{secrets.token_hex(4)}"
+    producer = _Producer(platform, run, None, rate, damaged=DAMAGED_SHARE)
+    client = platform.clickhouse(analyst=True)
+    instance = platform.instance
+    view = View(run, platform.bootstrap_servers, instance.clickhouse_url if instance else "")
+    started = time.monotonic()
+    producer.start()
+    with Live(view.render(), console=console, refresh_per_second=4, transient=False) as live:
+        while not stop.wait(LOOK_SECONDS) and not producer.failure:
+            view.add(time.monotonic() - started, producer.sent, count(client, run))
+            live.update(view.render())
+    producer.stop()
+    if producer.failure:
+        raise UserError(producer.failure, Exit.UNAVAILABLE)
+    errors.print("stopping …")
+
+
+def _patiently(look: Any, deadline: float) -> Any:
+    """What `look` finds; tried again while ClickHouse or Kafka is being restarted."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+    from confluent_kafka import KafkaException
+
+    from sinks.kafka_reading import KafkaSilentError
+
+    while True:
+        try:
+            return look()
+        except (ClickHouseError, KafkaException, KafkaSilentError, UserError, OSError) as error:
+            if time.monotonic() > deadline:
+                raise UserError(f"the pipeline does not answer: {error}", Exit.UNAVAILABLE) from error
+            time.sleep(LOOK_SECONDS)
+
+
+class _Producer(threading.Thread):
+    """Sends the example's decisions in the background."""
+
+    def __init__(
+        self, platform: connect.Platform, run: str, count: int | None, rate: float | None, *, damaged: float
+    ) -> None:
+        super().__init__(daemon=True)
+        self.sent = 0
+        self.failure = ""
+        self._platform = platform
+        self._run = run
+        self._count = count
+        self._rate = rate
+        self._damaged = damaged
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """In the thread."""
+        from examples import employment
+        from interlock.client import Client, DeliveryError
+        from interlock.produce.sending import send
+
+        source = employment.decisions(self._count or 10**9, self._run)
+        try:
+            with Client(broker=self._platform.kafka(), delivery_seconds=120) as client:
+                if self._damaged:
+                    threading.Thread(target=self._send_damaged, daemon=True).start()
+                send(source, client, rate=self._rate, progress=self._note, stopped=self._stopping.is_set)
+        except DeliveryError as error:
+            self.failure = str(error)
+
+    def stop(self) -> None:
+        """Returns when nothing more is sent."""
+        self._stopping.set()
+        self.join(30)
+
+    def _note(self, sent: int) -> None:
+        self.sent = sent
+
+    def _send_damaged(self) -> None:
+        """Messages cut off in the middle, as a broken producer would send them."""
+        from examples import employment
+        from schemas import catalogue, wire
+
+        producer = self._platform.kafka().producer(None)
+        pause = 1 / (self._damaged * (self._rate or 1))
+        for decision in employment.decisions(10**9, f"{self._run}-damaged", seed=1):
+            if self._stopping.wait(pause):
+                break
+            value = wire.encode("Decision", decision.to_record())[:60]
+            producer.produce(catalogue.DECISIONS.name, value, decision.decision_id.encode())
+            producer.poll(0)
+        producer.flush(5)

@@ -1,0 +1,1 @@
+"""The demonstration: real survey decisions through the whole pipeline, on the terminal."""

@@ -1,0 +1,62 @@
+"""What became of the decisions of one run, from ClickHouse."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+ROUTES = ("auto", "async", "sync", "manual")
+
+_ROUTED = """
+SELECT route, queue, count() AS rows, countIf(NOT review_copy) AS decisions,
+    countIf(audit AND NOT review_copy) AS audited
+FROM routed_decisions WHERE startsWith(decision_id, {run:String}) GROUP BY route, queue
+"""
+_LETTERS = "SELECT count() FROM dead_letters WHERE startsWith(key, {run:String})"
+_LATENCY = """
+SELECT quantiles(0.5, 0.99)(toUnixTimestamp64Milli(kafka_timestamp) - toUnixTimestamp64Milli(created_at))
+FROM routed_decisions WHERE startsWith(decision_id, {run:String}) AND kafka_timestamp > now64(3) - INTERVAL 10 SECOND
+"""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """`routed` counts decisions, `rows` also their copies for review; latencies in milliseconds of the last seconds."""
+
+    routed: dict[str, int] = field(default_factory=dict)
+    queues: dict[str, int] = field(default_factory=dict)
+    audited: int = 0
+    rows: int = 0
+    dead_letters: int = 0
+    latency_p50: float = 0.0
+    latency_p99: float = 0.0
+
+    @property
+    def done(self) -> int:
+        """Decisions that have a route or are a dead letter."""
+        return sum(self.routed.values()) + self.dead_letters
+
+
+def count(client: Client, run: str, *, latency: bool = True) -> Counts:
+    """The counts of the run whose decision ids start with `run`."""
+    routed = dict.fromkeys(ROUTES, 0)
+    queues: dict[str, int] = {}
+    audited = rows = 0
+    for route, queue, records, decisions, picked in _rows(client, _ROUTED, run):
+        routed[route] += decisions
+        waiting = records if route != "auto" else records - decisions
+        queues[queue] = queues.get(queue, 0) + waiting
+        audited += picked
+        rows += records
+    ((letters,),) = _rows(client, _LETTERS, run)
+    ((quantiles,),) = _rows(client, _LATENCY, run) if latency else (((0.0, 0.0),),)
+    return Counts(routed, queues, audited, rows + letters, letters, *(_number(one) for one in quantiles))
+
+
+def _rows(client: Client, query: str, run: str) -> Any:
+    return client.query(query, parameters={"run": run}).result_rows
+
+
+def _number(value: float) -> float:
+    return 0.0 if math.isnan(value) else value

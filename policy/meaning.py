@@ -1,0 +1,138 @@
+"""Problems of meaning: what a policy says in the right form and still cannot mean.
+
+Looks at the file as it was written, part by part, so that a problem of form in one part hides none in another.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from policy.errors import Problem
+from policy.expression import ConditionError, UnknownColumnError, parse_condition
+from policy.form import near, shown
+from policy.model import Domain, Lane, Pack, Thresholds, filled
+from policy.positions import Document, Path
+from policy.treatment import IMPLAUSIBLE_CONFIDENCE, UNKNOWN_DOMAIN, UNKNOWN_MODEL, UNKNOWN_PREDICTION
+from policy.words import ROUTING_COLUMNS, ColumnType
+
+# A rule of such a name could not be told from what it is named after in the reasons of a decision.
+_RESERVED = {UNKNOWN_DOMAIN, UNKNOWN_PREDICTION, UNKNOWN_MODEL, IMPLAUSIBLE_CONFIDENCE}
+_RESERVED_STARTS = ("lane:", "workflow:", "halted:")
+
+_KINDS = {kind.value: kind for kind in ColumnType}
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def problems_of_meaning(document: Document, packs: Sequence[Pack]) -> Iterator[Problem]:
+    """Every field that has the right form and contradicts another, or a condition that is not understood."""
+    domains = _mapping(document.data.get("domains"))
+    defaults = _valid(Thresholds, document.data.get("defaults", {}))
+    if defaults is not None:
+        yield from _order(defaults, None, ("defaults",), document)
+    for name, raw in domains.items():
+        domain = _valid(Domain, raw)
+        if domain is not None:
+            yield from _domain(name, domain, defaults, document)
+    yield from _attributes(domains, document)
+    yield from _rule_ids(packs, document)
+    columns, complete = _columns(domains)
+    for list_name in ("rules", "priority"):
+        for place, item in enumerate(_list(document.data.get(list_name))):
+            when = _mapping(item).get("when")
+            if isinstance(when, str):
+                try:
+                    parse_condition(when, columns)
+                except ConditionError as error:
+                    # Where the declarations cannot be read, a column may be unknown only because of that.
+                    if complete or not isinstance(error, UnknownColumnError):
+                        yield document.problem((list_name, place, "when"), str(error))
+
+
+def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Document) -> Iterator[Problem]:
+    here: Path = ("domains", name)
+    for place, outcome in enumerate(domain.outcomes):
+        if outcome in domain.outcomes[:place]:
+            yield document.problem((*here, "outcomes", place), f"{outcome!r} stands here twice", "remove one")
+    for outcome, lane in domain.lanes.items():
+        at: Path = (*here, "lanes", outcome)
+        if outcome not in domain.outcomes:
+            yield document.problem(at, "is not among the outcomes of the domain", near(outcome, domain.outcomes))
+        if defaults is not None:
+            yield from _order(defaults, lane, at, document)
+    if domain.on_timeout != "escalate" and domain.on_timeout not in domain.outcomes:
+        yield document.problem(
+            (*here, "on_timeout"),
+            f"{domain.on_timeout!r} is no outcome of the domain",
+            near(domain.on_timeout, ("escalate", *domain.outcomes)),
+        )
+
+
+def _order(defaults: Thresholds, lane: Lane | None, here: Path, document: Document) -> Iterator[Problem]:
+    auto, later, sync = filled(defaults, lane)
+    if not auto >= later >= sync:
+        yield document.problem(
+            here,
+            f"thresholds must fall from auto to async to sync, but are {auto:g}, {later:g}, {sync:g}",
+            "" if lane is None else "those not given come from the defaults",
+        )
+
+
+def _attributes(domains: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+    first: dict[str, tuple[Any, str]] = {}
+    for domain, raw in domains.items():
+        for name, kind in _mapping(_mapping(raw).get("attributes")).items():
+            here: Path = ("domains", domain, "attributes", name)
+            if name in ROUTING_COLUMNS or name in ("created_at", "attributes"):
+                yield document.problem(here, "is the name of a routing field", "rename the attribute")
+            its, where = first.setdefault(name, (kind, domain))
+            if its != kind:
+                yield document.problem(
+                    here, f"is {shown(kind)} here and {shown(its)} in domain {where}", "one attribute, one type"
+                )
+
+
+def _rule_ids(packs: Sequence[Pack], document: Document) -> Iterator[Problem]:
+    owner = {rule.id: f"in pack {pack.name}" for pack in packs for rule in pack.rules}
+    for place, item in enumerate(_list(document.data.get("rules"))):
+        name = _mapping(item).get("id")
+        if isinstance(name, str):
+            here = ("rules", place, "id")
+            if name in owner:
+                yield document.problem(here, f"there is a rule {name!r} {owner[name]} already", "rename one")
+            if name in _RESERVED or name.startswith(_RESERVED_STARTS):
+                yield document.problem(here, f"{name!r} is a reason that the pipeline gives itself", "rename the rule")
+            owner.setdefault(name, f"on line {document.line(here)}")
+
+
+def _columns(domains: Mapping[str, Any]) -> tuple[dict[str, ColumnType], bool]:
+    """What conditions may use, and whether all declarations could be read."""
+    columns = dict(ROUTING_COLUMNS)
+    complete = True
+    for raw in domains.values():
+        attributes = raw.get("attributes", {}) if isinstance(raw, dict) else None
+        if not isinstance(attributes, dict):
+            complete = False
+            continue
+        for name, kind in attributes.items():
+            known = isinstance(kind, str) and kind in _KINDS
+            complete = complete and known
+            if known and name not in columns:
+                columns[name] = _KINDS[kind]
+    return columns, complete
+
+
+def _valid(model: type[_Model], raw: Any) -> _Model | None:
+    try:
+        return model.model_validate(raw)
+    except ValidationError:
+        return None  # a problem of form, which is reported as such
+
+
+def _mapping(raw: Any) -> dict[Any, Any]:
+    return raw if isinstance(raw, dict) else {}
+
+
+def _list(raw: Any) -> list[Any]:
+    return raw if isinstance(raw, list) else []

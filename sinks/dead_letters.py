@@ -1,0 +1,66 @@
+"""Dead letters as columns: what the headers of KIP-1034 say, and the message as it came."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from sinks.ports import Message
+
+PREFIX = "__streams.errors."
+
+_TYPES = {
+    "reason": pa.string(),
+    "message": pa.string(),
+    "source_topic": pa.string(),
+    "source_partition": pa.int32(),
+    "source_offset": pa.int64(),
+    "original_key": pa.binary(),
+    "original_value": pa.binary(),
+    "original_headers": pa.list_(pa.struct([("name", pa.string()), ("value", pa.binary())])),
+}
+
+
+def columns(messages: Sequence[Message]) -> pa.Table:
+    """One row a message. Row by row, because dead letters are few or the router stops."""
+    rows = [_row(message) for message in messages]
+    return pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in _TYPES.items()})
+
+
+def errors_of(message: Message) -> dict[str, str]:
+    """The error headers by short name. The last value counts: a dead letter may have been one before."""
+    return {
+        name.removeprefix(PREFIX): (value or b"").decode(errors="backslashreplace")
+        for name, value in message.headers() or ()
+        if name.startswith(PREFIX)
+    }
+
+
+def source_of(errors: dict[str, str]) -> tuple[str, int | None, int | None]:
+    """Topic, partition and offset the message was read from; None where a header is missing or no number."""
+    return errors.get("topic", ""), _number(errors.get("partition"), 31), _number(errors.get("offset"), 63)
+
+
+def _row(message: Message) -> dict[str, Any]:
+    errors = errors_of(message)
+    topic, partition, offset = source_of(errors)
+    return {
+        "reason": errors.get("exception", ""),
+        "message": errors.get("message", ""),
+        "source_topic": topic,
+        "source_partition": partition,
+        "source_offset": offset,
+        "original_key": message.key(),
+        "original_value": message.value(),
+        "original_headers": [
+            {"name": name, "value": value} for name, value in message.headers() or () if not name.startswith(PREFIX)
+        ],
+    }
+
+
+def _number(text: str | None, bits: int) -> int | None:
+    """A non-negative number that fits; anybody may write to the topic, so it may be anything."""
+    if text is None or not (text.isascii() and text.isdigit()) or len(text) > 19:
+        return None
+    number = int(text)
+    return number if number < 2**bits else None

@@ -1,0 +1,62 @@
+"""A request's body: decompressed, read no further than needed, in pieces of a sensible size."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+from sinks.embedded_clickhouse.compression import Decoder
+from sinks.embedded_clickhouse.errors import QUERY_TOO_LARGE, refusal
+
+# Raw bytes per piece: enough that a hop to an engine thread costs nothing, little enough to hold a few.
+_PIECE_BYTES = 1 << 20
+
+CallInThread = Callable[[Callable[[], bytes]], Awaitable[bytes]]
+
+
+class Body:
+    """``chunks`` are the raw bytes as they arrive; decoding runs in a thread through ``call``."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], decoder: Decoder, call: CallInThread) -> None:
+        self._chunks = chunks
+        self._decoder = decoder
+        self._call = call
+        self._kept = b""
+        self._ended = False
+
+    async def head(self, size: int) -> bytes:
+        """The first ``size`` bytes or a little more (all, when there are fewer); they stay in the body."""
+        while len(self._kept) < size and not self._ended:
+            self._kept += await self._next_piece()
+        return self._kept
+
+    async def all(self, limit: int) -> bytes:
+        """The whole body, which is empty then; raises when it is larger than ``limit`` bytes."""
+        body = await self.head(limit + 1)
+        if len(body) > limit:
+            raise refusal(QUERY_TOO_LARGE, f"The query is longer than {limit} bytes")
+        self._kept = b""
+        return body
+
+    async def pieces(self, skip: int = 0) -> AsyncIterator[bytes]:
+        """The rest of the body behind ``skip`` bytes of its head."""
+        kept, self._kept = self._kept[skip:], b""
+        if kept:
+            yield kept
+        while not self._ended:
+            piece = await self._next_piece()
+            if piece:
+                yield piece
+
+    async def _next_piece(self) -> bytes:
+        raw = bytearray()
+        while len(raw) < _PIECE_BYTES:
+            chunk = await anext(self._chunks, None)
+            if chunk is None:
+                self._ended = True
+                break
+            raw += chunk
+        decoded = await self._call(partial(self._decoder.decode, bytes(raw)))
+        if self._ended:
+            self._decoder.finish()
+        return decoded

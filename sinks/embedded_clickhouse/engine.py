@@ -1,0 +1,206 @@
+"""The ClickHouse engine in this process: one owner per data directory, one handle per request."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import chdb
+
+from sinks.embedded_clickhouse import engine_config
+from sinks.embedded_clickhouse.errors import ClickHouseError, DataDirectoryInUseError, from_engine
+from sinks.embedded_clickhouse.settings import Account
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one statement did. ``data`` is empty when the rows went elsewhere (a pipe)."""
+
+    data: bytes = b""
+    read_rows: int = 0
+    read_bytes: int = 0
+    result_rows: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    elapsed: float = 0.0
+
+
+class Insert:
+    """Rows on their way into a table. Nothing counts before ``finish`` returned."""
+
+    def __init__(self, inserter: Any) -> None:
+        self._inserter = inserter
+
+    def append(self, data: bytes) -> None:
+        with _engine_errors():
+            self._inserter.append(data)
+
+    def finish(self) -> Result:
+        with _engine_errors():
+            done = self._inserter.finish()
+        return Result(written_rows=done.rows_written, written_bytes=done.bytes_written, elapsed=done.elapsed)
+
+    def cancel(self) -> None:
+        with _engine_errors():
+            self._inserter.cancel()
+
+
+class Handle:
+    """A connection of its own: USE, SET and readonly touch no other request."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def query(self, sql: str, output_format: str = "TabSeparated", params: Mapping[str, str] | None = None) -> Result:
+        """Run one statement, its whole result in memory. ``params`` are in ClickHouse's escaped form."""
+        with _engine_errors():
+            done = self._connection.query(sql, output_format, params=dict(params or {}))
+        return Result(
+            data=done.bytes() or b"",
+            read_rows=done.storage_rows_read(),
+            read_bytes=done.storage_bytes_read(),
+            result_rows=done.rows_read(),
+            written_rows=done.rows_written(),
+            written_bytes=done.bytes_written(),
+            elapsed=done.elapsed(),
+        )
+
+    def insert(self, statement: str, input_format: str) -> Insert:
+        with _engine_errors():
+            return Insert(self._connection.send_insert(statement, input_format))
+
+    def set(self, settings: Mapping[str, str]) -> None:
+        """SET every setting (or ``param_x``). The engine refuses unknown ones and, read-only, changes."""
+        if settings:
+            self.query("SET " + ", ".join(f"{key} = {quoted(value)}" for key, value in settings.items()))
+
+    def canonical(self, sql: str) -> str:
+        """The engine's formatting of one statement; raises its syntax error, also for several statements."""
+        formatted = self.query("SELECT formatQuerySingleLine({sql:String})", "TabSeparatedRaw", {"sql": escaped(sql)})
+        return formatted.data.decode()
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class Engine:
+    """The open engine. ``close`` it when no handle is in use any more."""
+
+    def __init__(self, data_dir: Path) -> None:
+        """Open ``data_dir``, creating it when needed.
+
+        Raises DataDirectoryInUseError when another process has it open.
+        """
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(data_dir)
+        try:
+            config = engine_config.write(data_dir)
+            self._address = f"{data_dir.resolve() / 'engine'}?config-file={config}"
+            with _engine_errors():
+                # Held open as long as the engine: it shuts down with its last connection.
+                self._root = chdb.connect(self._address)
+            about = Handle(self._root).query("SELECT version(), timezone(), hostName()").data
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self.version, self.timezone, self.host_name = about.decode().rstrip("\n").split("\t")
+
+    @contextmanager
+    def handle(
+        self,
+        account: Account,
+        query_id: str,
+        database: str = "",
+        settings: Mapping[str, str] | None = None,
+        *,
+        get_request: bool = False,
+    ) -> Iterator[Handle]:
+        """A fresh handle with this user's rights; ``settings`` are applied under those rights.
+
+        ``get_request`` forbids writing but not settings, as ClickHouse does for every HTTP GET.
+        """
+        with _engine_errors():
+            handle = Handle(chdb.connect(self._address))
+        try:
+            if account.read_only:
+                handle.query(f"SET ROLE {engine_config.ANALYST_ROLE}")
+            # The engine gives queries ids of its own; log_comment is how kill() finds this one.
+            own = {"log_comment": query_id}
+            if account.read_only or get_request:
+                own["readonly"] = "1" if account.read_only else "2"
+            handle.set(own)
+            if database:
+                handle.query("USE {database:Identifier}", params={"database": escaped(database)})
+            handle.set({key: value for key, value in (settings or {}).items() if key != "log_comment"})
+            yield handle
+        finally:
+            handle.close()
+
+    def kill(self, query_id: str) -> None:
+        """Ask the engine to stop a running query; it stops at its next block. Unknown ids are no error."""
+        handle = Handle(chdb.connect(self._address))
+        try:
+            handle.query(f"KILL QUERY WHERE Settings['log_comment'] = {quoted(query_id)} ASYNC")
+        finally:
+            handle.close()
+
+    def close(self) -> None:
+        """Shut the engine down and give the data directory free."""
+        self._root.close()
+        os.close(self._lock)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def quoted(value: str) -> str:
+    """A SQL string literal."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"})
+
+
+def escaped(value: str) -> str:
+    """A query parameter's value: ClickHouse reads it as one TabSeparated field."""
+    return value.translate(_ESCAPES)
+
+
+@contextmanager
+def _engine_errors() -> Iterator[None]:
+    """The engine raises RuntimeError with the server's text in it; nothing else is caught."""
+    try:
+        yield
+    except ClickHouseError:
+        raise
+    except RuntimeError as error:
+        raise from_engine(error) from error
+
+
+def _lock(data_dir: Path) -> int:
+    """Take the directory's lock; the kernel releases it when the process ends, however it ends."""
+    path = data_dir / "owner.lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(descriptor, 100).decode(errors="replace").strip() or "an unknown process"
+        os.close(descriptor)
+        raise DataDirectoryInUseError(
+            f"ClickHouse data directory {data_dir} is already in use by {owner}. "
+            "Only one process can own it: stop that one, use its HTTP port, or choose another directory."
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"process {os.getpid()}\n".encode())
+    return descriptor

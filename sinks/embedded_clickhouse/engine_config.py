@@ -1,0 +1,87 @@
+"""What the embedded engine is started with: its limits and its roles.
+
+The engine is told a configuration file explicitly; without one it would read a ``config.xml`` that happens to
+lie in the working directory.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ANALYST_ROLE = "analyst"
+
+MIB = 1024 * 1024
+
+# Memory of all queries together. The process needs about 280 MiB before the first query (most of it pages of
+# the engine's library, which the kernel can drop), so the sum stays within the half gigabyte that a laptop
+# with two cores can give to its database. A query beyond it fails with MEMORY_LIMIT_EXCEEDED; nothing dies.
+SERVER_MEMORY = 320 * MIB
+# One query may have most of it, but not so much that an insert beside it fails.
+QUERY_MEMORY = 192 * MIB
+# Sorting and grouping go to disk well before that limit.
+SPILL_MEMORY = 64 * MIB
+# Blocks of an insert: a sink chunk of up to 100,000 rows is always one block, and with it one part and one
+# deduplication entry, while a block of wide rows cannot fill the memory above.
+INSERT_BLOCK_ROWS = 262_144
+INSERT_BLOCK_BYTES = 64 * MIB
+# Marks (index of granules) are the only cache worth having at this size; the default would be 5 GiB.
+MARK_CACHE = 32 * MIB
+# Merges in the background: two at a time on two cores; the default of 16 is for servers.
+BACKGROUND_THREADS = 2
+
+_CONFIG = f"""<clickhouse>
+  <users_config>{{users}}</users_config>
+  <max_server_memory_usage>{SERVER_MEMORY}</max_server_memory_usage>
+  <mark_cache_size>{MARK_CACHE}</mark_cache_size>
+  <background_pool_size>{BACKGROUND_THREADS}</background_pool_size>
+  <background_schedule_pool_size>4</background_schedule_pool_size>
+  <background_common_pool_size>2</background_common_pool_size>
+  <background_move_pool_size>1</background_move_pool_size>
+  <background_fetches_pool_size>1</background_fetches_pool_size>
+</clickhouse>
+"""
+
+# async_insert: the engine's default is 1, which acknowledges before the rows are in and breaks exactly-once.
+# input_format_parquet_preserve_order: a repeated insert must fall into the same blocks to be recognised.
+# implicit_select, allow_introspection_functions: on in the embedded build, off in a server; as in a server.
+_USERS = f"""<clickhouse>
+  <profiles><default>
+    <max_memory_usage>{QUERY_MEMORY}</max_memory_usage>
+    <max_bytes_before_external_group_by>{SPILL_MEMORY}</max_bytes_before_external_group_by>
+    <max_bytes_before_external_sort>{SPILL_MEMORY}</max_bytes_before_external_sort>
+    <max_insert_block_size>{INSERT_BLOCK_ROWS}</max_insert_block_size>
+    <min_insert_block_size_rows>{INSERT_BLOCK_ROWS}</min_insert_block_size_rows>
+    <min_insert_block_size_bytes>{INSERT_BLOCK_BYTES}</min_insert_block_size_bytes>
+    <deduplicate_blocks_in_dependent_materialized_views>1</deduplicate_blocks_in_dependent_materialized_views>
+    <input_format_parquet_preserve_order>1</input_format_parquet_preserve_order>
+    <async_insert>0</async_insert>
+    <implicit_select>0</implicit_select>
+    <allow_introspection_functions>0</allow_introspection_functions>
+  </default></profiles>
+  <quotas><default/></quotas>
+  <roles>
+    <{ANALYST_ROLE}><grants><query>GRANT SELECT, SHOW, dictGet ON *.*</query></grants></{ANALYST_ROLE}>
+    <writer><grants><query>GRANT ALL ON *.*</query></grants></writer>
+  </roles>
+  <users><default>
+    <password></password>
+    <networks><ip>::/0</ip></networks>
+    <profile>default</profile>
+    <quota>default</quota>
+    <grants><query>GRANT {ANALYST_ROLE}</query><query>GRANT writer</query></grants>
+  </default></users>
+</clickhouse>
+"""
+
+
+def write(data_dir: Path) -> Path:
+    """Write the engine's configuration into ``data_dir`` and return the main file.
+
+    The engine's only user has no password because it has no network interface: who may come in is decided in
+    front of it.
+    """
+    users = (data_dir / "users.xml").resolve()
+    users.write_text(_USERS)
+    config = (data_dir / "config.xml").resolve()
+    config.write_text(_CONFIG.format(users=users))
+    return config

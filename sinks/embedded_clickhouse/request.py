@@ -1,0 +1,150 @@
+"""What one HTTP request asks for: who, which query, under which settings."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from email.parser import BytesParser
+from email.policy import HTTP
+
+from sinks.embedded_clickhouse.errors import (
+    AUTHENTICATION_FAILED,
+    BAD_ARGUMENTS,
+    NOT_IMPLEMENTED,
+    UNKNOWN_FORMAT,
+    refusal,
+)
+from sinks.embedded_clickhouse.settings import Account
+
+# Parameters of the HTTP interface that are no settings of the engine. Sessions are accepted and have no
+# effect (every request is its own); so are the hints about progress headers and buffering.
+_INTERFACE = frozenset(
+    {
+        "query",
+        "database",
+        "default_format",
+        "query_id",
+        "user",
+        "password",
+        "quota_key",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "compress",
+        "decompress",
+        "buffer_size",
+        "wait_end_of_query",
+        "stacktrace",
+        "role",
+        "client_protocol_version",
+        "enable_http_compression",
+        "http_zlib_compression_level",
+        "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms",
+        "http_wait_end_of_query",
+        "http_response_buffer_size",
+        "http_write_exception_in_output_format",
+        "cancel_http_readonly_queries_on_client_close",
+        "add_http_cors_header",
+    }
+)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class QueryParameters:
+    """The parameters of a query as ClickHouse names them, sorted by what they mean."""
+
+    query: str
+    database: str
+    query_id: str
+    default_format: str | None
+    compress_response: bool
+    settings: Mapping[str, str]
+    params: Mapping[str, str]
+
+
+def parameters(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str]) -> QueryParameters:
+    """Sort URL (or form) parameters. Raises for ClickHouse's own compressed framing and for odd names."""
+    given = dict(pairs)
+    for own_framing in ("compress", "decompress"):
+        if given.get(own_framing, "0") not in {"", "0"}:
+            raise refusal(
+                NOT_IMPLEMENTED,
+                f"{own_framing}=1 (the native block framing) is not supported by the embedded server; "
+                "use Content-Encoding / Accept-Encoding",
+            )
+    settings: dict[str, str] = {}
+    params: dict[str, str] = {}
+    for key, value in given.items():
+        if key in _INTERFACE:
+            continue
+        if not _NAME.fullmatch(key):
+            raise refusal(BAD_ARGUMENTS, f"{key!r} is not the name of a setting or parameter")
+        if key.startswith("param_"):
+            params[key.removeprefix("param_")] = value
+        else:
+            settings[key] = value
+    default_format = headers.get("x-clickhouse-format") or given.get("default_format") or None
+    if default_format is not None and not _NAME.fullmatch(default_format):
+        raise refusal(UNKNOWN_FORMAT, f"Unknown format {default_format!r}")
+    return QueryParameters(
+        query=given.get("query", ""),
+        database=given.get("database") or headers.get("x-clickhouse-database", ""),
+        query_id=given.get("query_id", ""),
+        default_format=default_format,
+        compress_response=given.get("enable_http_compression", "0") not in {"", "0", "false"},
+        settings=settings,
+        params=params,
+    )
+
+
+def authenticate(accounts: Iterable[Account], headers: Mapping[str, str], query: Mapping[str, str]) -> Account:
+    """The account this request belongs to; raises AUTHENTICATION_FAILED, not saying which part was wrong."""
+    name, password = _credentials(headers, query)
+    for account in accounts:
+        known = hmac.compare_digest(account.name.encode(), name.encode())
+        if hmac.compare_digest(account.password.encode(), password.encode()) and known:
+            return account
+    raise refusal(
+        AUTHENTICATION_FAILED,
+        f"{name}: Authentication failed: password is incorrect, or there is no user with such name",
+    )
+
+
+def _credentials(headers: Mapping[str, str], query: Mapping[str, str]) -> tuple[str, str]:
+    authorization = headers.get("authorization", "")
+    if authorization:
+        scheme, _, encoded = authorization.partition(" ")
+        try:
+            if scheme.lower() != "basic":
+                raise ValueError(scheme)
+            name, _, password = base64.b64decode(encoded, validate=True).decode().partition(":")
+        except (binascii.Error, ValueError):
+            raise refusal(
+                AUTHENTICATION_FAILED, "Invalid authentication: only HTTP Basic user:password is understood"
+            ) from None
+        return name, password
+    if "x-clickhouse-user" in headers or "x-clickhouse-key" in headers:
+        return headers.get("x-clickhouse-user", "default"), headers.get("x-clickhouse-key", "")
+    return query.get("user", "default"), query.get("password", "")
+
+
+def form_fields(body: bytes, content_type: str) -> list[tuple[str, str]]:
+    """The fields of a multipart form, in which clients send long parameters. External tables raise."""
+    head = f"Content-Type: {content_type}\r\n\r\n".encode()
+    message = BytesParser(policy=HTTP).parsebytes(head + body)
+    fields = []
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        if not isinstance(name, str):
+            raise refusal(BAD_ARGUMENTS, "A part of the multipart request has no name")
+        if part.get_filename() is not None:
+            raise refusal(NOT_IMPLEMENTED, f"External table {name} is not supported by the embedded server")
+        payload = part.get_payload(decode=True)
+        fields.append((name, payload.decode() if isinstance(payload, bytes) else str(payload)))
+    return fields

@@ -1,0 +1,174 @@
+"""Statements on their way: engine threads on one side, the event loop on the other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+from sinks.embedded_clickhouse.access import check_read_only
+from sinks.embedded_clickhouse.engine import Engine, Handle, Insert, Result
+from sinks.embedded_clickhouse.errors import READONLY, SAME_QUERY_ID, TOO_MANY_QUERIES, refusal
+from sinks.embedded_clickhouse.request import QueryParameters
+from sinks.embedded_clickhouse.result_stream import ResultStream, open_stream, select_into
+from sinks.embedded_clickhouse.settings import Account
+from sinks.embedded_clickhouse.sql import Statement
+
+T = TypeVar("T")
+
+# Running queries per user; more would only make all of them slower. Per user, so that analysts cannot keep
+# the pipeline from writing.
+MAX_RUNNING = 16
+# A query told to stop is told again, because the first time it may not have been registered yet.
+_KILL_EVERY_SECONDS = 0.2
+# Threads beyond the running queries, for stopping them.
+_SPARE_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request that has been let in. A GET request may not write, whoever sends it."""
+
+    account: Account
+    query_id: str
+    text: str
+    parameters: QueryParameters
+    get_request: bool
+
+
+class Runner:
+    """Runs statements in threads, at most ``MAX_RUNNING`` per user at a time."""
+
+    def __init__(self, engine: Engine, accounts: Iterable[Account]) -> None:
+        self._engine = engine
+        self._free = {account.name: MAX_RUNNING for account in accounts}
+        self._threads = ThreadPoolExecutor(sum(self._free.values()) + _SPARE_THREADS, thread_name_prefix="clickhouse")
+        self._running: dict[str, ResultStream | None] = {}  # by query id
+        self._stopping: set[asyncio.Task[None]] = set()
+
+    async def call(self, work: Callable[[], T]) -> T:
+        """Run ``work`` in an engine thread. A cancelled caller still waits for it: handles have one user."""
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait({future})
+            raise
+
+    async def select(self, job: Job, statement: Statement, output_format: str) -> ResultStream:
+        """Start a SELECT; its rows come out of the returned stream while it runs."""
+        self._admit(job)
+
+        def work(write_end: int) -> Result:
+            with self._handle(job) as handle:
+                return select_into(write_end, handle, statement, output_format, job.parameters.params)
+
+        try:
+            stream = await open_stream(self._threads, work)
+        except BaseException:
+            self._release(job)
+            raise
+        self._running[job.query_id] = stream
+        stream.done.add_done_callback(lambda _: self._release(job))
+        return stream
+
+    async def command(self, job: Job, output_format: str) -> Result:
+        """Run any other statement; its result is small (SHOW, DESCRIBE) or none."""
+
+        def work() -> Result:
+            with self._handle(job) as handle:
+                return handle.query(job.text, output_format, job.parameters.params)
+
+        self._admit(job)
+        try:
+            return await self.call(work)
+        finally:
+            self._release(job)
+
+    async def insert(self, job: Job, input_format: str, blocks: AsyncIterator[bytes]) -> Result:
+        """Feed ``blocks`` to the INSERT in ``job.text``. Fails as a whole when they do not all arrive."""
+        if job.account.read_only:
+            raise refusal(READONLY, "Cannot execute INSERT query in readonly mode")
+        self._admit(job)
+        with ExitStack() as handle_life:
+
+            def begin() -> Insert:
+                handle = handle_life.enter_context(self._handle(job))
+                handle.set({f"param_{key}": value for key, value in job.parameters.params.items()})
+                return handle.insert(job.text, input_format)
+
+            try:
+                insert = await self.call(begin)
+                try:
+                    async for block in blocks:
+                        await self.call(partial(insert.append, block))
+                    return await self.call(insert.finish)
+                except BaseException:
+                    await self.call(insert.cancel)
+                    raise
+            finally:
+                self._release(job)
+
+    def abandon(self, job: Job, stream: ResultStream) -> None:
+        """Stop a query whose reader has gone."""
+        stream.close()
+        if not stream.done.done():
+            task = asyncio.get_running_loop().create_task(self._kill_until_done(job.query_id, stream.done))
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+
+    async def stop_all(self) -> None:
+        """Stop everything that runs; returns when nothing does. Inserts still waiting for data are not
+        stopped by this: their requests must be cancelled."""
+        while self._running:
+            for query_id, stream in list(self._running.items()):
+                if stream is not None:
+                    stream.close()  # a query cannot be stopped while it waits for room in its pipe
+                await self.call(partial(self._engine.kill, query_id))
+            await asyncio.sleep(_KILL_EVERY_SECONDS)
+
+    async def close(self, within: float) -> bool:
+        """Stop everything; True when all threads are idle within so many seconds."""
+        try:
+            await asyncio.wait_for(self.stop_all(), within)
+        except TimeoutError:
+            return False
+        if self._stopping:
+            await asyncio.wait(self._stopping)
+        self._threads.shutdown()
+        return True
+
+    @contextmanager
+    def _handle(self, job: Job) -> Iterator[Handle]:
+        wanted = job.parameters
+        with self._engine.handle(
+            job.account, job.query_id, wanted.database, wanted.settings, get_request=job.get_request
+        ) as handle:
+            if job.account.read_only:
+                check_read_only(job.text, wanted.params, handle.canonical)
+            yield handle
+
+    def _admit(self, job: Job) -> None:
+        if job.query_id in self._running:
+            raise refusal(SAME_QUERY_ID, f"Query with id = {job.query_id} is already running")
+        if self._free[job.account.name] == 0:
+            raise refusal(
+                TOO_MANY_QUERIES,
+                f"Too many simultaneous queries: user {job.account.name} already runs {MAX_RUNNING}; "
+                "wait for one to end",
+            )
+        self._free[job.account.name] -= 1
+        self._running[job.query_id] = None
+
+    def _release(self, job: Job) -> None:
+        del self._running[job.query_id]
+        self._free[job.account.name] += 1
+
+    async def _kill_until_done(self, query_id: str, done: asyncio.Future[Result]) -> None:
+        while not done.done():
+            await self.call(partial(self._engine.kill, query_id))
+            await asyncio.wait({done}, timeout=_KILL_EVERY_SECONDS)

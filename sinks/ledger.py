@@ -1,0 +1,199 @@
+"""Counts of Kafka against counts of ClickHouse: by partition, and of the roll-ups against their tables."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import TopicPartition
+from numpy.typing import NDArray
+
+from schemas import catalogue
+from sinks.kafka_reading import PATIENCE_SECONDS
+from sinks.ports import Consumer, Message
+from sinks.rows import TARGETS
+
+_MILLISECONDS_PER_HOUR = 3_600_000
+
+# A roll-up is filled a moment after its table. Between two inserts, one a second, both agree; a difference that
+# outlasts this many looks, this far apart in seconds, is one.
+_LOOKS = 25
+_BETWEEN_LOOKS = 0.2
+
+# Offsets looked at by one query: to tell how many are different, ClickHouse holds them all in memory.
+_SLICE = 1_000_000
+
+_STORED = """
+SELECT count(), uniqExact(kafka_offset), sum(kafka_offset), groupBitXor(kafka_offset) FROM {table:Identifier}
+WHERE kafka_stream = {stream:String} AND kafka_topic = {topic:String} AND kafka_partition = {partition:UInt32}
+    AND kafka_offset >= {first:UInt64} AND kafka_offset < {end:UInt64}
+"""
+
+_HELD = """
+SELECT count(), groupUniqArray(kafka_offset) FROM {table:Identifier}
+WHERE kafka_stream = {stream:String} AND kafka_topic = {topic:String} AND kafka_partition = {partition:UInt32}
+    AND kafka_offset < {end:UInt64}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionCheck:
+    """One partition up to `inserted`, the sink's committed offset. `different`: distinct offsets in ClickHouse.
+    `checksums_agree`: sum and exclusive or of the offsets; on a compacted topic, that ClickHouse has all that Kafka
+    still has. `lag`: offsets from `inserted` to the end, transaction markers included."""
+
+    topic: str
+    partition: int
+    table: str
+    inserted: int
+    lag: int
+    in_kafka: int
+    in_clickhouse: int
+    different: int
+    checksums_agree: bool
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict == "ok"
+
+    @property
+    def verdict(self) -> str:
+        """What is wrong, or ok."""
+        doubled = self.in_clickhouse - self.different
+        if doubled:
+            return f"{doubled} rows doubled"
+        # ClickHouse keeps what Kafka compacts away.
+        compacted = catalogue.BY_NAME[self.topic].cleanup == "compact"
+        if self.in_clickhouse < self.in_kafka:
+            return f"{self.in_kafka - self.in_clickhouse} rows missing"
+        if self.in_clickhouse > self.in_kafka and not compacted:
+            return f"{self.in_clickhouse - self.in_kafka} rows too many"
+        return "ok" if self.checksums_agree else "other offsets than in Kafka"
+
+
+@dataclass(frozen=True, slots=True)
+class RollUpCheck:
+    """Records in a table and in one of its roll-ups, of one topic, from the oldest hour that Kafka still holds."""
+
+    topic: str
+    roll_up: str
+    in_table: int
+    in_roll_up: int
+
+    @property
+    def ok(self) -> bool:
+        return self.in_table == self.in_roll_up
+
+
+class Tally:
+    """Counts the records of a topic by partition, up to the offsets that are said to be inserted."""
+
+    def __init__(self, topic: str, inserted: Mapping[int, int]) -> None:
+        self.topic = topic
+        self.inserted = inserted
+        self.ends = dict(inserted)
+        self.offsets: dict[int, list[NDArray[np.uint64]]] = {partition: [] for partition in inserted}
+        self.oldest_ms: int | None = None
+
+    def add(self, messages: Sequence[Message]) -> None:
+        """Takes a batch."""
+        partitions = np.array([message.partition() for message in messages])
+        offsets = np.array([message.offset() for message in messages], dtype=np.uint64)
+        oldest = min(message.timestamp()[1] for message in messages)
+        self.oldest_ms = oldest if self.oldest_ms is None else min(oldest, self.oldest_ms)
+        for partition in np.unique(partitions).tolist():
+            mine = offsets[partitions == partition]
+            self.offsets[partition].append(mine[mine < self.inserted[partition]])
+
+    def note_ends(self, consumer: Consumer) -> None:
+        """Asks Kafka where the partitions end now."""
+        for partition in self.ends:
+            place = TopicPartition(self.topic, partition)
+            self.ends[partition] = consumer.get_watermark_offsets(place, PATIENCE_SECONDS)[1]
+
+
+def check_partitions(client: Client, tally: Tally, stream: str) -> list[PartitionCheck]:
+    """ClickHouse against `tally`, in the rows of log `stream`. Raises ClickHouseError."""
+    topic = tally.topic
+    compacted = catalogue.BY_NAME[topic].cleanup == "compact"
+    found = []
+    for partition, inserted in tally.inserted.items():
+        offsets = np.concatenate([np.empty(0, dtype=np.uint64), *tally.offsets[partition]])
+        parameters = {
+            "table": TARGETS[topic].table,
+            "stream": stream,
+            "topic": topic,
+            "partition": partition,
+            "end": inserted,
+        }
+        if compacted:
+            ((count, held),) = client.query(_HELD, parameters=parameters).result_rows
+            different, agree = len(held), set(offsets.tolist()) <= set(held)
+        else:
+            # What retention has removed from Kafka is not compared; where nothing is left, nothing is.
+            first = int(offsets[0]) if len(offsets) else inserted
+            count, different, total, exclusive = _stored(client, parameters, first, inserted)
+            agree = (total, exclusive) == (int(offsets.sum()), int(np.bitwise_xor.reduce(offsets)))
+        found.append(
+            PartitionCheck(
+                topic=topic,
+                partition=partition,
+                table=TARGETS[topic].table,
+                inserted=inserted,
+                lag=max(0, tally.ends[partition] - inserted),
+                in_kafka=len(offsets),
+                in_clickhouse=count,
+                different=different,
+                checksums_agree=agree,
+            )
+        )
+    return found
+
+
+def _stored(client: Client, parameters: dict[str, Any], first: int, end: int) -> tuple[int, int, int, int]:
+    """Rows, different offsets, and sum (modulo 2^64, as numpy adds) and exclusive or of the offsets."""
+    count, different, total, exclusive = 0, 0, 0, 0
+    for start in range(first, end, _SLICE):
+        bounds = {"first": start, "end": min(start + _SLICE, end)}
+        ((rows, offsets, added, mixed),) = client.query(_STORED, parameters=parameters | bounds).result_rows
+        count, different, total, exclusive = count + rows, different + offsets, total + added, exclusive ^ mixed
+    return count, different, total % 2**64, exclusive
+
+
+def check_roll_ups(client: Client, tallies: Mapping[str, Tally], sleep: Callable[[float], None]) -> list[RollUpCheck]:
+    """Every roll-up against its table. Raises ClickHouseError."""
+    for _ in range(_LOOKS - 1):
+        found = _look_at_roll_ups(client, tallies)
+        if all(one.ok for one in found):
+            return found
+        sleep(_BETWEEN_LOOKS)
+    return _look_at_roll_ups(client, tallies)
+
+
+def _look_at_roll_ups(client: Client, tallies: Mapping[str, Tally]) -> list[RollUpCheck]:
+    found = []
+    for topic, tally in tallies.items():
+        table = TARGETS[topic].table
+        if table not in _ROLL_UPS or tally.oldest_ms is None:
+            continue
+        # Both roll-ups begin a bucket here. Of what is older Kafka knows nothing, and the table may have dropped it.
+        hour = tally.oldest_ms // _MILLISECONDS_PER_HOUR * _MILLISECONDS_PER_HOUR
+        since = datetime.fromtimestamp(hour / 1000, UTC)
+        parameters = {"topic": topic, "since": since.strftime("%Y-%m-%d %H:%M:%S")}
+        for roll_up, bucket in _ROLL_UPS[table].items():
+            mine = "kafka_topic = {topic:String} AND " if table == "routed_decisions" else ""
+            counts = client.query(
+                f"SELECT (SELECT count() FROM {table} WHERE {mine} kafka_timestamp >= {{since:DateTime('UTC')}}), "
+                f"(SELECT sum(records) FROM {roll_up} WHERE {mine} {bucket} >= {{since:DateTime('UTC')}})",
+                parameters=parameters,
+            )
+            found.append(RollUpCheck(topic, roll_up, *counts.result_rows[0]))
+    return found
+
+
+_ROLL_UPS = {
+    "routed_decisions": {"routed_by_minute": "minute", "routed_by_hour": "hour"},
+    "dead_letters": {"dead_letters_by_minute": "minute", "dead_letters_by_hour": "hour"},
+}

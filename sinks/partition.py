@@ -1,0 +1,91 @@
+"""What the writer holds of one assigned partition."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sinks.chunk import Chunk, Place
+from sinks.ports import Message
+
+# unknown: Kafka has not been asked yet where to go on. gathering: no chunk is fixed. fixed: the next insert is `chunk`
+# and nothing else. inserted: `chunk` is in ClickHouse, which Kafka does not know yet.
+Stage = Literal["unknown", "gathering", "fixed", "inserted"]
+
+
+@dataclass(slots=True)
+class Partition:
+    """`since`: when the oldest message came. `planned_at`: when this member last told Kafka of `chunk`.
+    `failures`: how often inserting `chunk` failed."""
+
+    place: Place
+    stage: Stage = "unknown"
+    chunk: Chunk | None = None
+    planned_at: float | None = None
+    failures: int = 0
+    messages: list[Message] = field(default_factory=list)
+    bytes: int = 0
+    since: float | None = None
+    paused: bool = False
+
+    def add(self, message: Message, now: float) -> None:
+        self.messages.append(message)
+        self.bytes += len(message.value() or b"")
+        if self.since is None:
+            self.since = now
+
+    def clear(self) -> None:
+        """Forgets what was read."""
+        self.messages = []
+        self.bytes = 0
+        self.since = None
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a planned chunk has yet to be read to its end."""
+        # Complete when its last record, or one behind it, has been read: compaction may have removed the last one.
+        return (
+            self.stage == "fixed"
+            and self.chunk is not None
+            and (not self.messages or int(self.messages[-1].offset()) < self.chunk.last)
+        )
+
+    def is_due(self, now: float, *, max_rows: int, max_bytes: int, seconds: float) -> bool:
+        """Whether there is something to insert now: a whole chunk, or a part of one that is old enough."""
+        if self.stage == "fixed":
+            return not self.incomplete
+        if self.stage != "gathering" or self.since is None:
+            return False
+        return len(self.messages) >= max_rows or self.bytes >= max_bytes or now - self.since >= seconds
+
+    def fix(self, *, max_rows: int, max_bytes: int) -> None:
+        """Cuts the next chunk; at least one message, however large."""
+        count = min(len(self.messages), max_rows)
+        if self.bytes > max_bytes:
+            size = 0
+            for place in range(count):
+                size += len(self.messages[place].value() or b"")
+                if size > max_bytes and place:
+                    count = place
+                    break
+        first, last = self.messages[0].offset(), self.messages[count - 1].offset()
+        self.chunk = Chunk(*self.place, first, last)
+        self.stage = "fixed"
+
+    def of_chunk(self) -> list[Message]:
+        """The messages of the fixed chunk."""
+        assert self.chunk is not None
+        return [message for message in self.messages if message.offset() <= self.chunk.last]
+
+    def inserted(self) -> None:
+        """Drops the chunk's messages."""
+        assert self.chunk is not None
+        self.messages = [message for message in self.messages if message.offset() > self.chunk.last]
+        self.bytes = sum(len(message.value() or b"") for message in self.messages)
+        self.stage = "inserted"
+
+    def done(self, now: float) -> None:
+        """Kafka knows; the next chunk may be gathered."""
+        self.chunk = None
+        self.planned_at = None
+        self.failures = 0
+        self.stage = "gathering"
+        self.since = now if self.messages else None

@@ -1,0 +1,47 @@
+"""What the command line asks ClickHouse."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+_RATES = """
+SELECT
+    countIf(NOT review_copy) / {seconds:UInt32} AS decisions,
+    countIf(NOT review_copy AND route = 'auto') / {seconds:UInt32} AS auto,
+    countIf(NOT review_copy AND route = 'async') / {seconds:UInt32} AS async,
+    countIf(NOT review_copy AND route = 'sync') / {seconds:UInt32} AS sync,
+    countIf(NOT review_copy AND route = 'manual') / {seconds:UInt32} AS manual
+FROM routed_decisions
+WHERE kafka_timestamp > now64(3) - toIntervalSecond({seconds:UInt32})
+"""
+
+
+def metrics(client: Client) -> dict[str, Any]:
+    """The row of view `metrics`; `DESCRIBE metrics` says which population each number speaks of."""
+    (row,) = client.query("SELECT * FROM metrics").named_results()
+    return dict(row)
+
+
+def recent_rates(client: Client, seconds: int = 10) -> dict[str, float]:
+    """Decisions a second over the last `seconds`, all of them and by route; each decision once."""
+    (row,) = client.query(_RATES, parameters={"seconds": seconds}).named_results()
+    return dict(row)
+
+
+def decision_timeline(client: Client, decision_id: str) -> list[dict[str, Any]]:
+    """What happened to a decision, in order; empty if ClickHouse does not know it."""
+    query = (
+        "SELECT at, event, detail, kafka_topic, kafka_partition, kafka_offset FROM decision_timeline "
+        "WHERE decision_id = {id:String} ORDER BY at, kafka_topic, kafka_partition, kafka_offset, event"
+    )
+    return [dict(row) for row in client.query(query, parameters={"id": decision_id}).named_results()]
+
+
+def select(client: Client, query: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:
+    """Columns and rows of any query that only reads. Raises ClickHouseError.
+
+    Whether writing is refused depends on the user of `client`: use one that may only read.
+    """
+    found = client.query(query)
+    return found.column_names, found.result_rows

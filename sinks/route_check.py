@@ -1,0 +1,203 @@
+"""Invariant 1 by counting: every decision has exactly one route, or is a dead letter.
+
+Records are told apart by their key, the decision id, as a 64-bit hash: eight bytes a record, so that millions fit.
+Python keys its hash anew in every process, so nobody can provoke a collision.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from schemas import avro_schemas, catalogue
+from schemas.columns import Decoder
+from sinks import dead_letters
+from sinks.ports import Message
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class RouteCheck:
+    """What became of the decisions that the router says it has read.
+
+    `decisions`: how many were judged. `missing`: neither routed nor dead letters. `doubled`: records too many.
+    `unknown`: routed records and dead letters without a decision. `wrong_copies`: audits and post_approval decisions
+    without exactly one copy in a review topic, and copies of nothing. `not_judged`: those whose other side Kafka no
+    longer keeps. `wrong`: hashes of the keys concerned.
+    """
+
+    decisions: int
+    routed: int
+    copies: int
+    dead_letters: int
+    missing: int
+    doubled: int
+    unknown: int
+    wrong_copies: int
+    not_judged: int
+    wrong: Integers = field(repr=False, compare=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether invariant 1 holds."""
+        return not (self.missing or self.doubled or self.unknown or self.wrong_copies)
+
+
+class Decisions:
+    """Collects the records of topic `decisions`."""
+
+    def __init__(self) -> None:
+        self._pieces: list[tuple[Integers, Integers, Integers, Integers]] = []
+
+    def add(self, messages: Sequence[Message]) -> None:
+        self._pieces.append(
+            (
+                key_hashes(messages),
+                np.array([message.partition() for message in messages], dtype=np.int64),
+                np.array([message.offset() for message in messages], dtype=np.int64),
+                np.array([message.timestamp()[1] for message in messages], dtype=np.int64),
+            )
+        )
+
+    def columns(self) -> tuple[Integers, Integers, Integers, Integers]:
+        """Key hash, partition, offset, timestamp (milliseconds) of every record."""
+        hashes, partitions, offsets, times = zip(*self._pieces, strict=True) if self._pieces else ((), (), (), ())
+        return _joined(hashes), _joined(partitions), _joined(offsets), _joined(times)
+
+
+class Outputs:
+    """Collects the records of the route topics and the dead letters."""
+
+    def __init__(self) -> None:
+        self._routed: list[Integers] = []
+        self._copied: list[Integers] = []
+        self._copies: list[Integers] = []
+        self._dead: list[tuple[int, int]] = []
+        self._begun: set[tuple[str, int]] = set()
+        self._horizon = -1
+
+    def add(self, topic: str, messages: Sequence[Message]) -> None:
+        """Takes a batch of one of those topics."""
+        self._look_for_the_beginning(topic, messages)
+        if topic == catalogue.DEAD_LETTER.name:
+            for message in messages:
+                source, partition, offset = dead_letters.source_of(dead_letters.errors_of(message))
+                if source == catalogue.DECISIONS.name and partition is not None and offset is not None:
+                    self._dead.append((partition, offset))
+            return
+        hashes = key_hashes(messages)
+        if topic == catalogue.AUTO_APPROVED.name:
+            self._copied.append(hashes[_flags(messages)[1]])
+        elif topic == catalogue.REVIEWS_ASYNC.name:
+            takes_effect = _flags(messages)[0]
+            self._copies.append(hashes[takes_effect])
+            hashes = hashes[~takes_effect]
+        self._routed.append(hashes)
+
+    def judge(self, decisions: Decisions, before: dict[int, int], after: dict[int, int]) -> RouteCheck:
+        """`before`, `after`: the router's offsets by partition, before and after the outputs were read. The outputs of
+        what lies before the first must be there; those of what lies between may."""
+        keys, partitions, offsets, times = decisions.columns()
+        places = _places(partitions, offsets)
+        dead, dead_times = np.unique(
+            _places(*np.array(self._dead, dtype=np.int64).reshape(-1, 2).T), return_counts=True
+        )
+        alive = ~np.isin(places, dead)
+        read = offsets < _limits(partitions, before)
+        due = read & (times >= self._horizon)
+        possible = offsets < _limits(partitions, after)
+        routed, copied, copies = _joined(self._routed), _joined(self._copied), _joined(self._copies)
+
+        names, (must, may, found) = _counts(keys[due & alive], keys[possible & alive], routed)
+        missing = np.maximum(must - found, 0)
+        doubled = np.where(may > 0, np.maximum(found - may, 0), 0)
+        unknown = np.where(may == 0, found, 0)
+        letters_of_nothing = int(np.count_nonzero(~np.isin(dead, places[possible])))
+        not_judged = int(np.count_nonzero(read & ~due))
+        if _is_cut_off(partitions, offsets):
+            not_judged += int(unknown.sum()) + letters_of_nothing
+            unknown, letters_of_nothing = np.zeros_like(unknown), 0
+
+        judged = keys[due]
+        copy_names, (should, are) = _counts(copied[np.isin(copied, judged)], copies[np.isin(copies, judged)])
+        return RouteCheck(
+            decisions=int(np.count_nonzero(due)),
+            routed=len(routed),
+            copies=len(copies),
+            dead_letters=int(dead_times.sum()),
+            missing=int(missing.sum()),
+            doubled=int(doubled.sum() + (dead_times - 1).sum()),
+            unknown=int(unknown.sum()) + letters_of_nothing,
+            wrong_copies=int(np.abs(should - are).sum()),
+            not_judged=not_judged,
+            wrong=np.concatenate([names[(missing + doubled + unknown) > 0], copy_names[should != are]]),
+        )
+
+    def _look_for_the_beginning(self, topic: str, messages: Sequence[Message]) -> None:
+        """Where retention has removed the beginning of a partition, outputs older than its first record may be gone,
+        and decisions older than that cannot be judged."""
+        for message in messages:
+            place = (topic, message.partition())
+            if place not in self._begun:
+                self._begun.add(place)
+                if message.offset() > 0:
+                    self._horizon = max(self._horizon, message.timestamp()[1])
+
+
+def key_hashes(messages: Sequence[Message]) -> Integers:
+    """A hash of every record key."""
+    return np.array([hash(message.key()) for message in messages], dtype=np.int64)
+
+
+def _flags(messages: Sequence[Message]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """For every routed record, whether it takes effect, and whether it is reviewed although it does. False for what
+    cannot be read: it counts as the record of its topic."""
+    decoded = _decoder().decode([message.value() for message in messages])
+    automatic = np.zeros(len(messages), dtype=bool)
+    reviewed = np.zeros(len(messages), dtype=bool)
+    rows = slice(None) if decoded.index is None else decoded.index
+    automatic[rows] = pc.equal(decoded.rows["route"], "auto").to_numpy(zero_copy_only=False)
+    overridable = pc.is_valid(decoded.rows["override_until"])
+    reviewed[rows] = pc.or_(decoded.rows["audit"], overridable).to_numpy(zero_copy_only=False)
+    return automatic, automatic & reviewed
+
+
+@cache
+def _decoder() -> Decoder:
+    document = json.loads(avro_schemas.text("RoutedDecision"))
+    names = [one["name"] for one in document["fields"]]
+    document["fields"] = document["fields"][: names.index("override_until") + 1]
+    return Decoder("RoutedDecision", json.dumps(document))
+
+
+def _joined(pieces: Sequence[Integers]) -> Integers:
+    return np.concatenate([np.empty(0, dtype=np.int64), *pieces])
+
+
+def _places(partitions: Integers, offsets: Integers) -> Integers:
+    """One number for each place: offsets stay far below 2^47, partitions below 2^16."""
+    return (partitions << 47) + offsets
+
+
+def _limits(partitions: Integers, offsets: dict[int, int]) -> Integers:
+    table = np.zeros(max(offsets, default=0) + 1, dtype=np.int64)
+    for partition, offset in offsets.items():
+        table[partition] = offset
+    return table[partitions]
+
+
+def _is_cut_off(partitions: Integers, offsets: Integers) -> bool:
+    """Whether retention has removed the beginning of any partition."""
+    return any(int(offsets[partitions == number].min()) > 0 for number in np.unique(partitions))
+
+
+def _counts(*columns: Integers) -> tuple[Integers, list[Integers]]:
+    """The different values of all columns together, and how often each occurs in each column."""
+    names, place = np.unique(np.concatenate(columns), return_inverse=True)
+    ends = np.cumsum([len(column) for column in columns])[:-1]
+    return names, [np.bincount(piece, minlength=len(names)) for piece in np.split(place, ends)]

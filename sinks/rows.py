@@ -1,0 +1,160 @@
+"""Messages as rows: for every topic the table it goes to, and its messages as Arrow columns of that table.
+
+Every message becomes exactly one row, whatever its bytes are; counts in Kafka and ClickHouse must agree. No Python
+object is made per row and field: decoding and flattening work on whole columns.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import pyarrow as pa
+
+from schemas import avro_schemas, catalogue
+from schemas.columns import Bad, Decoder
+from sinks import arrow, dead_letters
+from sinks.chunk import Chunk
+from sinks.ports import Message
+
+Rows = Mapping[str, pa.Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a topic goes: a table, and how messages become its columns (those of `kafka_columns` aside)."""
+
+    table: str
+    columns: Callable[[Sequence[Message]], pa.Table]
+
+
+def to_arrow(messages: Sequence[Message], chunk: Chunk, stream: str) -> pa.Table:
+    """The rows of `messages`, which are those of `chunk`, for the table of its topic."""
+    rows = TARGETS[chunk.topic].columns(messages)
+    count = len(rows)
+    kafka = {
+        "kafka_stream": pa.repeat(stream, count),
+        "kafka_topic": pa.repeat(chunk.topic, count),
+        "kafka_partition": pa.repeat(pa.scalar(chunk.partition, pa.uint32()), count),
+        "kafka_chunk_first": pa.repeat(pa.scalar(chunk.first, pa.uint64()), count),
+        "kafka_chunk_last": pa.repeat(pa.scalar(chunk.last, pa.uint64()), count),
+    }
+    for name, column in kafka.items():
+        rows = rows.append_column(name, column)
+    # One batch: ClickHouse then takes the chunk as one block, and remembers it under one token.
+    return arrow.with_sane_times(rows).combine_chunks()
+
+
+def _decisions(messages: Sequence[Message]) -> pa.Table:
+    decoded = _decoder("Decision", avro_schemas.routing_prefix_text()).decode([m.value() for m in messages])
+    good = _with_places(pa.Table.from_batches([decoded.rows]), _kept(messages, decoded.index))
+    return _and_bad(good, messages, decoded.bad, keep_bytes=False, key_column="decision_id")
+
+
+def _routed_decisions(messages: Sequence[Message]) -> pa.Table:
+    """Columns of the envelope and of the decision in it, side by side.
+
+    The router forwards what follows the routing fields without reading it, so a record may be damaged there. Then
+    the routing columns are filled all the same.
+    """
+    decoded = _decoder("RoutedDecision", avro_schemas.text("RoutedDecision")).decode([m.value() for m in messages])
+    good = _with_places(_flattened(decoded.rows), _kept(messages, decoded.index))
+    if not decoded.bad:
+        return good
+    damaged = [messages[one.index] for one in decoded.bad]
+    routing = _decoder("RoutedDecision", _routing_part_text()).decode([m.value() for m in damaged])
+    places = range(len(damaged)) if routing.index is None else routing.index
+    partly = _with_places(_flattened(routing.rows), [damaged[i] for i in places])
+    partly = _with_errors(partly, [decoded.bad[i] for i in places], [damaged[i] for i in places])
+    both = arrow.concatenated([good, partly])
+    wholly = [decoded.bad[one.index] for one in routing.bad]
+    return _and_bad(both, messages, wholly, keep_bytes=True, key_column="decision_id")
+
+
+def _keyed(name: str) -> Callable[[Sequence[Message]], pa.Table]:
+    """Records of a compacted topic: the key as it is, and a tombstone is a row, not an error."""
+
+    def columns(messages: Sequence[Message]) -> pa.Table:
+        decoded = _decoder(name, avro_schemas.text(name)).decode([m.value() for m in messages])
+        good = _with_places(pa.Table.from_batches([decoded.rows]), _kept(messages, decoded.index))
+        bad = [one for one in decoded.bad if messages[one.index].value() is not None]
+        rows = _and_bad(good, messages, bad, keep_bytes=True, key_column=None)
+        tombstones = [message for message in messages if message.value() is None]
+        if tombstones:
+            rows = arrow.concatenated([rows, _with_places(pa.table({}), tombstones)])
+        # Concatenation has changed the order; the offset finds the message again.
+        by_offset = {message.offset(): message for message in messages}
+        ordered = [by_offset[offset] for offset in rows["kafka_offset"].to_pylist()]
+        rows = rows.append_column("key", pa.array([m.key() or b"" for m in ordered], pa.binary()))
+        return rows.append_column("tombstone", pa.array([m.value() is None for m in ordered], pa.bool_()))
+
+    return columns
+
+
+def _dead_letters(messages: Sequence[Message]) -> pa.Table:
+    return _with_places(dead_letters.columns(messages), messages)
+
+
+TARGETS: Mapping[str, Target] = {
+    catalogue.DECISIONS.name: Target("decisions", _decisions),
+    **{topic.name: Target("routed_decisions", _routed_decisions) for topic in catalogue.ROUTE_TOPICS},
+    catalogue.DEAD_LETTER.name: Target("dead_letters", _dead_letters),
+    catalogue.POLICIES.name: Target("policies", _keyed("PolicyVersion")),
+    catalogue.CONTROLS.name: Target("controls", _keyed("Control")),
+    catalogue.CALIBRATION_MODELS.name: Target("calibration_models", _keyed("CalibrationModel")),
+}
+
+
+def _with_places(rows: pa.Table, messages: Sequence[Message]) -> pa.Table:
+    """`rows` with the columns that differ from message to message whatever the topic."""
+    columns = dict(zip(rows.column_names, rows.columns, strict=True))
+    columns["kafka_offset"] = pa.array([m.offset() for m in messages], pa.uint64())
+    columns["kafka_timestamp"] = pa.array([m.timestamp()[1] for m in messages], pa.timestamp("ms"))
+    return pa.table(columns)
+
+
+def _kept(messages: Sequence[Message], index: list[int] | None) -> Sequence[Message]:
+    return messages if index is None else [messages[i] for i in index]
+
+
+def _and_bad(
+    good: pa.Table, messages: Sequence[Message], bad: Sequence[Bad], *, keep_bytes: bool, key_column: str | None
+) -> pa.Table:
+    """`good` and a row for each of the `bad` ones, of which only key, place and error are known."""
+    if not bad:
+        return good
+    unreadable = [messages[one.index] for one in bad]
+    rows = _with_places(pa.table({}), unreadable)
+    if key_column is not None:
+        keys = [(m.key() or b"").decode(errors="backslashreplace") for m in unreadable]
+        rows = rows.append_column(key_column, pa.array(keys, pa.string()))
+    return arrow.concatenated([good, _with_errors(rows, bad, unreadable if keep_bytes else None)])
+
+
+def _with_errors(rows: pa.Table, bad: Sequence[Bad], raw: Sequence[Message] | None) -> pa.Table:
+    rows = rows.append_column("error", pa.array([one.reason for one in bad], pa.string()))
+    rows = rows.append_column("error_message", pa.array([one.message for one in bad], pa.string()))
+    if raw is not None:
+        rows = rows.append_column("raw", pa.array([m.value() or b"" for m in raw], pa.binary()))
+    return rows
+
+
+def _flattened(rows: pa.RecordBatch) -> pa.Table:
+    columns = dict(zip(rows.schema.names, rows.columns, strict=True))
+    decision = columns.pop("decision")
+    names = [field.name for field in decision.type]
+    return pa.table(columns | dict(zip(names, decision.flatten(), strict=True)))
+
+
+@cache
+def _decoder(name: str, text: str) -> Decoder:
+    return Decoder(name, text)
+
+
+@cache
+def _routing_part_text() -> str:
+    """The schema of a routed decision up to the end of the decision's routing fields."""
+    document = json.loads(avro_schemas.text("RoutedDecision"))
+    assert document["fields"][-1]["name"] == "decision"
+    document["fields"][-1]["type"] = json.loads(avro_schemas.routing_prefix_text())
+    return json.dumps(document, separators=(",", ":"))

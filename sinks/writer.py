@@ -1,0 +1,389 @@
+"""The exactly-once writer from Kafka to ClickHouse.
+
+A chunk is a range of offsets of one partition, inserted at once. Each goes through three steps, and a crash before,
+in or after any of them changes nothing in the result:
+
+1. PLAN. Commit to Kafka the offset of the chunk's first record, with first and last offset as metadata. One commit for
+   the chunks of all partitions. From here on this chunk, and no other, comes next in its partition.
+2. INSERT. Send the chunk to ClickHouse under the token `log/topic/partition/first-last`. Tables and roll-ups remember
+   tokens: a chunk they have is acknowledged and dropped, and one that got stuck half-way through is completed.
+3. DONE. Commit the offset after the chunk, without metadata.
+
+Whoever gets the partition next reads the committed offset. With a plan beside it, exactly that chunk is read and
+inserted again, under the same token; without one, reading goes on at the offset. What was read but not planned may be
+thrown away at any time: it is read again.
+
+*Why two commits.* Chunks cut at multiples of some offset would be as repeatable without a plan, but could not be
+flushed by time: the last records before a quiet hour would wait for the hour's end, or be inserted under a range that
+depends on the moment of the flush.
+
+*Two writers at once.* Kafka refuses the commit of a member that has lost its partition, so it cannot plan. It may
+still insert what it planned before: that is the chunk its successor inserts, under the same token, with the same rows.
+A member that has been frozen must not wake up and insert a chunk which everybody has forgotten by then; therefore a
+plan is committed again if it is older than `PLAN_SECONDS`, a time within which ClickHouse remembers tokens for sure.
+
+*If Kafka forgets.* Kafka drops the offsets of a group that has been away for a week, people reset offsets, backups are
+restored. Every row therefore carries the chunk it was inserted with, and ClickHouse is asked for its last chunk of a
+partition before the first insert. If that lies behind what Kafka says, it counts as the plan: it is inserted again
+under its token, which completes it if it needs to be, and reading goes on after it.
+
+*Gaps.* Transaction markers and aborted records take offsets and are never seen, by any reader: a chunk is the same
+for everyone. Compaction may remove records of a planned chunk before it is repeated. If the first attempt got through,
+the repetition is dropped and ClickHouse has more than Kafka now has; if not, what Kafka forgot is in neither.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import structlog
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+
+from schemas import catalogue
+from sinks import chunk as chunks
+from sinks.chunk import Chunk, Place
+from sinks.incident import Incident
+from sinks.partition import Partition
+from sinks.ports import Consumer
+from sinks.warehouse import NotStoredError, Warehouse
+
+log = structlog.get_logger()
+
+GROUP = "interlock-sink"
+
+TOPICS = tuple(one.name for one in catalogue.TOPICS)
+
+# Far below the eight minutes for which ClickHouse surely remembers a token (see migrations/0001), and long enough not
+# to be felt: a chunk is inserted within a second of its plan.
+PLAN_SECONDS = 30.0
+
+# A consumer that does not poll for five minutes (max.poll.interval.ms) loses its partitions. However slow ClickHouse
+# is, inserting stops after this time to poll, and goes on afterwards.
+POLL_SECONDS = 30.0
+
+# Committed offsets and the ends of logs are asked for when partitions are assigned; a broker that does not answer in
+# this time is asked again in the next step.
+KAFKA_SECONDS = 10.0
+
+# While ClickHouse stores one chunk, the next is decoded. More would only make ClickHouse busier.
+INSERTS_AT_ONCE = 2
+
+# An upper limit to how long a stop has to wait.
+IDLE_SECONDS = 0.5
+
+# What can be wrong with the database that time or an operator mends; the chunk stays planned meanwhile.
+DATABASE_ERRORS = (ClickHouseError, OSError, NotStoredError)
+
+
+class SinkStoppedError(Exception):
+    """Something that a person must decide; the message says what. Nothing is lost, and a restart changes nothing."""
+
+
+class Metrics(Protocol):
+    """Where the writer counts."""
+
+    def add(self, name: Literal["messages_in", "batches", "unavailable"], amount: float = 1) -> None: ...
+    def set(self, name: Literal["lag", "assigned_partitions"], value: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSettings:
+    """`stream_ids`: for every topic an id that changes when the topic is created anew, because offsets then begin
+    again: Kafka's topic id. `flush_seconds`: how long a row may wait for company."""
+
+    stream_ids: Mapping[str, str]
+    # ClickHouse likes few large inserts; a second is what a person at a dashboard does not notice.
+    flush_seconds: float = 1.0
+    # One insert. Beyond some ten thousand rows ClickHouse gets hardly faster by the row (measured).
+    max_rows: int = 50_000
+    # The values of one insert, which decoded, encoded and in ClickHouse take some eight times that.
+    max_bytes: int = 16 * 1024 * 1024
+    # All values held. Two dozen partitions may each hold a chunk; the process stays below half a gigabyte.
+    max_buffered_bytes: int = 64 * 1024 * 1024
+    # One call of consume: enough for the C library to work in bulk, a fifth of a chunk.
+    max_consumed: int = 10_000
+
+
+class SinkWriter:
+    """Copies topics to ClickHouse. Not for several threads; use either `run` or `step` and `close`."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        client: Client,
+        settings: SinkSettings,
+        *,
+        topics: Iterable[str] = TOPICS,
+        metrics: Metrics | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        executor: Executor | None = None,
+    ) -> None:
+        """`consumer`: a member of `GROUP`, see `sinks.ports`. `client`: without a session, because two threads use it,
+        and with a timeout well below five minutes. `executor`: where inserts run; None: threads of its own."""
+        self._consumer = consumer
+        self._warehouse = Warehouse(client, dict(settings.stream_ids))
+        self._settings = settings
+        self._metrics = metrics
+        self._monotonic = monotonic
+        self._executor = executor or ThreadPoolExecutor(INSERTS_AT_ONCE, thread_name_prefix="sink")
+        self._partitions: dict[Place, Partition] = {}
+        self._database = Incident("ClickHouse does not take rows", monotonic)
+        self._kafka = Incident("Kafka does not serve the sink", monotonic)
+        consumer.subscribe(list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
+
+    def run(self, stop: threading.Event) -> None:
+        """Steps until `stop` is set, then inserts what is there and leaves the group. Raises SinkStoppedError."""
+        try:
+            while not stop.is_set():
+                self.step()
+            # Once, without waiting: what cannot be inserted now is read again after the restart.
+            self._flush(everything=True)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Leaves the group; what is not inserted is read again by whoever comes next."""
+        self._consumer.close()
+        self._executor.shutdown()
+
+    def step(self) -> None:
+        """Reads what is there and inserts what is due. Raises SinkStoppedError."""
+        self._read()
+        self._adopt()
+        self._flush()
+        self._hold_back()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was read is in ClickHouse, and Kafka knows."""
+        return all(one.stage == "gathering" and not one.messages for one in self._partitions.values())
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Values held, in bytes."""
+        return sum(one.bytes for one in self._partitions.values())
+
+    def _read(self) -> None:
+        messages = self._consumer.consume(self._settings.max_consumed, self._patience())
+        now = self._monotonic()
+        for message in messages:
+            error = message.error()
+            if error is None:
+                # A partition may have been revoked by the very call that delivers its last messages.
+                if (one := self._partitions.get((message.topic(), message.partition()))) is not None:
+                    one.add(message, now)
+            elif error.fatal():
+                raise SinkStoppedError(f"Kafka refuses this consumer for good: {error.str()}")
+            elif error.code() != KafkaError._PARTITION_EOF:
+                log.warning("Kafka complains; reading goes on", error=error.str())
+
+    def _patience(self) -> float:
+        """How long to wait for messages: not beyond the moment at which something is due."""
+        trouble = max(self._database.remaining(), self._kafka.remaining())
+        if trouble:
+            return min(IDLE_SECONDS, trouble)
+        if any(one.stage == "unknown" for one in self._partitions.values()):
+            return 0.0
+        now = self._monotonic()
+        oldest = min((one.since for one in self._partitions.values() if one.since is not None), default=now)
+        return min(IDLE_SECONDS, max(0.0, oldest + self._settings.flush_seconds - now))
+
+    # Assignment
+
+    def _on_assign(self, _: Any, partitions: list[TopicPartition]) -> None:
+        for one in partitions:
+            self._partitions[one.topic, one.partition] = Partition((one.topic, one.partition))
+
+    def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
+        for one in partitions:
+            self._partitions.pop((one.topic, one.partition), None)
+
+    def _adopt(self) -> None:
+        """Finds out how far new partitions are. Nothing is inserted of a partition before that is known."""
+        new = [one for one in self._partitions.values() if one.stage == "unknown"]
+        if not new or not (self._kafka.is_time() and self._database.is_time()):
+            return
+        try:
+            committed = self._consumer.committed([TopicPartition(*one.place) for one in new], KAFKA_SECONDS)
+            for partition, known in zip(new, committed, strict=True):
+                if known.error is not None:
+                    raise KafkaException(known.error)
+                self._start(partition, known)
+            self._kafka.over()
+        except KafkaException as error:
+            self._kafka.begin(_text(error))
+        except DATABASE_ERRORS as error:
+            self._count("unavailable")
+            self._database.begin(_text(error))
+        except chunks.ForeignMetadataError as error:
+            raise SinkStoppedError(str(error)) from error
+
+    def _start(self, partition: Partition, committed: TopicPartition) -> None:
+        """Decides with which chunk to begin, if with a certain one."""
+        topic, number = partition.place
+        plan = chunks.planned(topic, number, committed.metadata)
+        held = self._warehouse.last_chunk(topic, number)
+        begin = committed.offset if committed.offset >= 0 else OFFSET_BEGINNING
+        # The call of consume that assigned the partition may also have delivered records from before, when it was
+        # assigned already; they cannot be told from new ones.
+        again = bool(partition.messages)
+        if held is not None and held.last > (plan.last if plan is not None else committed.offset - 1):
+            self._check_log_is_the_same(held)
+            log.warning(
+                "Kafka's committed offset lies before what ClickHouse holds; going on after that",
+                topic=topic,
+                partition=number,
+                committed=committed.offset,
+                held=held.last,
+            )
+            plan, begin, again = held, held.first, True
+        if again:
+            self._consumer.seek(TopicPartition(topic, number, begin))
+            partition.clear()
+        partition.chunk = plan
+        partition.stage = "gathering" if plan is None else "fixed"
+
+    def _check_log_is_the_same(self, held: Chunk) -> None:
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(*held.place), KAFKA_SECONDS)
+        if held.last >= end:
+            raise SinkStoppedError(
+                f"ClickHouse holds {held.topic}[{held.partition}] up to offset {held.last}, but in Kafka the partition "
+                f"ends before offset {end}: Kafka has lost records, or the topic was created anew under the same "
+                f"stream id. Find out which; to begin a new log beside the old rows, give the topic a new stream id."
+            )
+
+    # The three steps
+
+    def _flush(self, *, everything: bool = False) -> None:
+        if not (self._kafka.is_time() and self._database.is_time()):
+            return
+        due = self._due(everything=everything)
+        if self._plan(due):
+            self._insert(due)
+            self._done()
+        self._count_lag()
+
+    def _due(self, *, everything: bool) -> list[Partition]:
+        now = self._monotonic()
+        full = self.buffered_bytes > self._settings.max_buffered_bytes
+        seconds = 0.0 if everything or full else self._settings.flush_seconds
+        limits = {"max_rows": self._settings.max_rows, "max_bytes": self._settings.max_bytes}
+        due = [one for one in self._partitions.values() if one.is_due(now, seconds=seconds, **limits)]
+        for one in due:
+            if one.stage == "gathering":
+                one.fix(**limits)
+        # What failed goes last, so that a chunk which ClickHouse refuses does not stop the others.
+        return sorted(due, key=lambda one: one.failures)
+
+    def _plan(self, due: list[Partition]) -> bool:
+        """Whether Kafka knows of every chunk in `due`, and that this member is in charge of it."""
+        now = self._monotonic()
+        stale = [one for one in due if one.planned_at is None or now - one.planned_at > PLAN_SECONDS]
+        plans = []
+        for one in stale:
+            assert one.chunk is not None
+            plans.append(TopicPartition(*one.place, one.chunk.first, one.chunk.metadata()))
+        if not self._commit(plans):
+            return False
+        for one in stale:
+            one.planned_at = now
+        return True
+
+    def _insert(self, due: list[Partition]) -> None:
+        """Inserts until all is in, something fails, or it is time to poll. Nothing is under way when it returns:
+        rebalances come while polling, and find every chunk either in ClickHouse or not."""
+        started = self._monotonic()
+        failed: Exception | None = None
+        for place in range(0, len(due), INSERTS_AT_ONCE):
+            if failed is not None or self._monotonic() - started > POLL_SECONDS:
+                break
+            under_way = [(one, self._submit(one)) for one in due[place : place + INSERTS_AT_ONCE]]
+            wait([future for _, future in under_way])
+            for one, future in under_way:
+                try:
+                    count = future.result()
+                except DATABASE_ERRORS as error:
+                    failed = error
+                    one.failures += 1
+                    self._count("unavailable")
+                else:
+                    self._count("messages_in", count)
+                    self._count("batches")
+                    one.inserted()
+        if failed is not None:
+            self._database.begin(_text(failed))
+        elif due:
+            self._database.over()
+
+    def _submit(self, one: Partition) -> Future[int]:
+        assert one.chunk is not None
+        return self._executor.submit(self._warehouse.insert, one.chunk, one.of_chunk())
+
+    def _done(self) -> None:
+        inserted = [one for one in self._partitions.values() if one.stage == "inserted"]
+        offsets = []
+        for one in inserted:
+            assert one.chunk is not None
+            offsets.append(TopicPartition(*one.place, one.chunk.last + 1))
+        if self._commit(offsets):
+            for one in inserted:
+                one.done(self._monotonic())
+
+    def _commit(self, offsets: list[TopicPartition]) -> bool:
+        """Whether Kafka took all of `offsets`. If not, they stay what they are and are tried again in a later step;
+        the calls of `consume` in between tell which partitions are lost, and those are forgotten."""
+        if not offsets:
+            return True
+        try:
+            for result in self._consumer.commit(offsets=offsets, asynchronous=False):
+                if result.error is not None:
+                    raise KafkaException(result.error)
+        except KafkaException as error:
+            if error.args[0].fatal():
+                raise SinkStoppedError(f"Kafka refuses this consumer for good: {_text(error)}") from error
+            self._kafka.begin(_text(error))
+            return False
+        self._kafka.over()
+        return True
+
+    # Backpressure
+
+    def _hold_back(self) -> None:
+        """Stops reading what cannot be inserted soon, and goes on polling, which keeps the member in its group."""
+        too_much = self.buffered_bytes > self._settings.max_buffered_bytes
+        for one in self._partitions.values():
+            full = len(one.messages) >= self._settings.max_rows or one.bytes >= self._settings.max_bytes
+            # A planned chunk must be read to its end, or it could never be inserted.
+            pause = (too_much or full) and not one.incomplete
+            if pause != one.paused:
+                place = [TopicPartition(*one.place)]
+                (self._consumer.pause if pause else self._consumer.resume)(place)
+                one.paused = pause
+
+    def _count(self, name: Literal["messages_in", "batches", "unavailable"], amount: float = 1) -> None:
+        if self._metrics is not None:
+            self._metrics.add(name, amount)
+
+    def _count_lag(self) -> None:
+        if self._metrics is None:
+            return
+        lag = 0
+        for one in self._partitions.values():
+            if one.chunk is None and not one.messages:
+                continue
+            _, end = self._consumer.get_watermark_offsets(TopicPartition(*one.place), cached=True)
+            first = one.chunk.first if one.chunk is not None else one.messages[0].offset()
+            lag += max(0, end - first)
+        self._metrics.set("lag", lag)
+        self._metrics.set("assigned_partitions", len(self._partitions))
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, KafkaException):
+        return str(error.args[0].str())
+    return str(error) or type(error).__name__

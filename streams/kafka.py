@@ -1,0 +1,199 @@
+"""Kafka itself: every client setting of the pipeline, in one place and each with its reason.
+
+The clients are confluent_kafka's own, unwrapped. "Measured": on two shared cores, with 330-byte records and
+the embedded broker on the same machine.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Producer as KafkaProducer
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+    ResourceType,
+)
+
+from schemas.catalogue import MAX_MESSAGE_BYTES
+from streams import ports
+
+log = logging.getLogger(__name__)
+
+GroupProtocol = Literal["consumer", "classic"]
+
+# Admin requests take milliseconds; a cluster that is electing leaders may need half a minute.
+ADMIN_SECONDS = 30.0
+
+# librdkafka reports a broker that is down at every attempt to reach it, several times a second.
+QUIET_SECONDS = 60.0
+
+CLIENT: Mapping[str, Any] = {
+    # Below "critical" the C library writes to stderr by itself; what matters reaches the log by error_cb.
+    "log_level": 2,
+    # After an outage the first attempt to reconnect comes within 2 s instead of 10 s.
+    "reconnect.backoff.max.ms": 2_000,
+}
+
+CONSUMER: Mapping[str, Any] = {
+    # Offsets are committed inside transactions, by the runner.
+    "enable.auto.commit": False,
+    # A new group starts at the beginning, and offsets lost to retention continue at the oldest record:
+    # "latest" would skip decisions.
+    "auto.offset.reset": "earliest",
+    # When a reader that found the queue full looks again; the default (1 s) starves a fast one (measured).
+    "fetch.queue.backoff.ms": 20,
+    # The prefetch queue holds what arrives during one batch; see the measurement in docs for 64 MB.
+    "queued.max.messages.kbytes": 65_536,
+}
+
+# Incremental in both protocols: only partitions that move stop, and the runner has one code path. Eager
+# assignors would stop every partition of every member whenever a member joins or leaves.
+GROUP: Mapping[GroupProtocol, Mapping[str, Any]] = {
+    "consumer": {"group.protocol": "consumer"},
+    "classic": {
+        "group.protocol": "classic",
+        "partition.assignment.strategy": "cooperative-sticky",
+        # Members learn of a rebalance from the answer to a heartbeat: the default (3 s) makes others wait.
+        "heartbeat.interval.ms": 1_000,
+    },
+}
+
+PRODUCER: Mapping[str, Any] = {
+    # No duplicates and no reordering when librdkafka retries; implies acks=all.
+    "enable.idempotence": True,
+    # A Python callback per record costs 0.3 us; failures fail the transaction anyway.
+    "delivery.report.only.error": True,
+    # The Java clients' partitioner: records of other producers with the same key meet ours.
+    "partitioner": "murmur2_random",
+    # Network and disk are dearer than lz4: without it 15 % slower (measured).
+    "compression.type": "lz4",
+    # librdkafka's own default, but it matters too much to be left to it: 16 KB halves the speed (measured).
+    "batch.size": 1_000_000,
+    # Fills batches while the runner still produces; committing flushes without waiting for it.
+    "linger.ms": 5,
+    # More than the outputs of one batch of 10,000, so that a full queue is an exception.
+    "queue.buffering.max.messages": 1_000_000,
+    # Twice the largest record we accept: an envelope may be added. The topic's own limit decides.
+    "message.max.bytes": 2 * MAX_MESSAGE_BYTES,
+}
+
+TRANSACTIONS: Mapping[str, Any] = {
+    # After this the broker aborts what a dead instance left open; until then, whoever takes over its
+    # partitions waits. Longer than a leader election and than the runner's own commit deadline (10 s).
+    "transaction.timeout.ms": 15_000,
+}
+
+
+class KafkaBroker:
+    """`streams.ports.Broker` for a real cluster."""
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        security: Mapping[str, str] | None = None,
+        group_protocol: GroupProtocol = "consumer",
+    ) -> None:
+        """`security`: librdkafka settings such as `security.protocol` and `sasl.*`."""
+        self._common: dict[str, Any] = {
+            **CLIENT,
+            **(security or {}),
+            "bootstrap.servers": bootstrap_servers,
+            "error_cb": _Complaints(bootstrap_servers),
+        }
+        self._group_protocol: GroupProtocol = group_protocol
+        self._admin_client: AdminClient | None = None
+
+    def consumer(
+        self,
+        group: str | None,
+        *,
+        isolation: ports.Isolation = "read_committed",
+        overrides: Mapping[str, Any] | None = None,
+    ) -> ports.Consumer:
+        # librdkafka wants a group id even where nothing is committed and no group is joined.
+        membership = {**GROUP[self._group_protocol], "group.id": group} if group else {"group.id": "-"}
+        return KafkaConsumer(
+            {**self._common, **CONSUMER, **membership, "isolation.level": isolation, **(overrides or {})}
+        )
+
+    def producer(self, transactional_id: str | None, overrides: Mapping[str, Any] | None = None) -> ports.Producer:
+        identity = {**TRANSACTIONS, "transactional.id": transactional_id} if transactional_id else {}
+        return KafkaProducer({**self._common, **PRODUCER, **identity, **(overrides or {})})
+
+    def create_topics(self, specs: Sequence[ports.TopicSpec]) -> None:
+        if not specs:
+            return
+        new = [
+            NewTopic(
+                spec.name,
+                num_partitions=spec.partitions,
+                replication_factor=spec.replication_factor,
+                config=dict(spec.config),
+            )
+            for spec in specs
+        ]
+        for created in self._admin().create_topics(new, request_timeout=ADMIN_SECONDS).values():
+            try:
+                created.result()
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+        # The controller answers before the brokers know: wait for them, each question being a round trip.
+        deadline = time.monotonic() + ADMIN_SECONDS
+        names = {spec.name for spec in specs}
+        while missing := names - self.topic_states(list(names)).keys():
+            if time.monotonic() > deadline:
+                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"created but not visible: {missing}"))
+
+    def topic_states(self, names: Sequence[str], config_keys: Sequence[str] = ()) -> dict[str, ports.TopicState]:
+        admin = self._admin()
+        known = admin.list_topics(timeout=ADMIN_SECONDS).topics
+        found = [name for name in names if name in known]
+        config: dict[str, dict[str, str]] = {name: {} for name in found}
+        if config_keys and found:
+            resources = [ConfigResource(ResourceType.TOPIC, name) for name in found]
+            for resource, answer in admin.describe_configs(resources, request_timeout=ADMIN_SECONDS).items():
+                entries = answer.result()
+                config[resource.name] = {key: entries[key].value for key in config_keys if key in entries}
+        return {name: ports.TopicState(name, len(known[name].partitions), config[name]) for name in found}
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        admin = self._admin()
+        known = admin.list_topics(topic, timeout=ADMIN_SECONDS).topics
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = {TopicPartition(topic, number): latest for number in known[topic].partitions}
+        answers = admin.list_offsets(
+            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ADMIN_SECONDS
+        )
+        return {partition.partition: answer.result().offset for partition, answer in answers.items()}
+
+    def _admin(self) -> AdminClient:
+        if self._admin_client is None:
+            self._admin_client = AdminClient(self._common)
+        return self._admin_client
+
+
+class _Complaints:
+    """Turns librdkafka's error events into one log line per kind of trouble."""
+
+    def __init__(self, servers: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._servers = servers
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._said: dict[int, float] = {}
+
+    def __call__(self, error: KafkaError) -> None:
+        with self._lock:
+            now = self._clock()
+            again = now - self._said.get(error.code(), -QUIET_SECONDS) < QUIET_SECONDS
+            if not again:
+                self._said[error.code()] = now
+        level = logging.DEBUG if again else logging.WARNING
+        log.log(level, "Kafka at %s: %s (%s); the client goes on trying", self._servers, error.str(), error.name())

@@ -1,0 +1,100 @@
+"""One process's view of the cluster in memory: `streams.ports.Broker`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from streams.clock import Clock, ManualClock
+from streams.memory.cluster import Cluster, Process
+from streams.memory.consumer import MemoryConsumer
+from streams.memory.faults import FaultPlan
+from streams.memory.producer import MemoryProducer
+from streams.ports import Consumer, Isolation, Producer, TopicSpec, TopicState
+
+
+class MemoryBroker:
+    """A new cluster and the process that uses it; `process()` gives further processes on the cluster."""
+
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        crash: FaultPlan | None = None,
+        *,
+        waits: bool = False,
+        cluster: Cluster | None = None,
+    ) -> None:
+        """`crash`: what goes wrong in this process. `waits`: `consume` really waits for its timeout, for code
+        that loops in threads; otherwise it returns at once, for tests that step.
+        """
+        self.cluster = cluster or Cluster(clock or ManualClock())
+        self.faults = crash or FaultPlan()
+        self._waits = waits
+        self._process = Process()
+        self.cluster.processes.append(self._process)
+
+    def process(self, crash: FaultPlan | None = None) -> "MemoryBroker":
+        """Another process on the same cluster, for example the one that replaces a dead one."""
+        return MemoryBroker(crash=crash, waits=self._waits, cluster=self.cluster)
+
+    def kill(self) -> None:
+        """The process dies now."""
+        self._process.died = self.cluster.clock.now()
+
+    @property
+    def dead(self) -> bool:
+        """Whether this process has died of a Crash."""
+        return self._process.died is not None
+
+    def consumer(
+        self,
+        group: str | None,
+        *,
+        isolation: Isolation = "read_committed",
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Consumer:
+        return MemoryConsumer(
+            self.cluster,
+            self._process,
+            self.faults,
+            group,
+            isolation=isolation,
+            partition_eof=bool((overrides or {}).get("enable.partition.eof", False)),
+            waits=self._waits,
+        )
+
+    def producer(self, transactional_id: str | None, overrides: Mapping[str, Any] | None = None) -> Producer:
+        return MemoryProducer(self.cluster, self._process, self.faults, transactional_id, overrides or {})
+
+    def create_topics(self, specs: Sequence[TopicSpec]) -> None:
+        with self.cluster.changed:
+            for spec in specs:
+                self.cluster.create(spec)
+
+    def topic_states(self, names: Sequence[str], config_keys: Sequence[str] = ()) -> dict[str, TopicState]:
+        with self.cluster.changed:
+            return {
+                name: TopicState(
+                    name,
+                    len(topic.logs),
+                    {key: topic.config[key] for key in config_keys if key in topic.config},
+                )
+                for name, topic in self.cluster.topics.items()
+                if name in names
+            }
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        with self.cluster.changed:
+            self.cluster.tick()
+            partitions = range(self.cluster.partitions().get(topic, 0))
+            return {p: self.cluster.log(topic, p).stable_end for p in partitions}
+
+    def compact(self, topic: str, *, drop_tombstones: bool = False) -> None:
+        """Runs the log cleaner."""
+        with self.cluster.changed:
+            for log in self.cluster.topics[topic].logs:
+                log.compact(drop_tombstones=drop_tombstones)
+
+    def evict(self, group: str) -> None:
+        """Throws all members out of a group, as happens to processes that do not poll for too long."""
+        with self.cluster.changed:
+            for member in list(self.cluster.group(group).members):
+                self.cluster.leave(group, member)

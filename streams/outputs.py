@@ -1,0 +1,38 @@
+"""What a processor is to the runner: a pure function from messages and a time to columns of records."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from streams.ports import Message
+
+
+class Outputs(Protocol):
+    """Records to produce, as columns of exactly `count` entries each; lazy iterables are read once.
+
+    `headers` may be None if no record has any. A lazy column (such as `map(Message.headers, messages)`) is
+    evaluated while producing: header lists then die young instead of living for a whole batch.
+    """
+
+    @property
+    def topics(self) -> Iterable[str]: ...
+    @property
+    def keys(self) -> Iterable[bytes | None]: ...
+    @property
+    def values(self) -> Iterable[bytes | None]: ...
+    @property
+    def headers(self) -> Iterable[Any] | None: ...
+    @property
+    def count(self) -> int: ...
+
+
+class Processor(Protocol):
+    """Turns inputs into outputs."""
+
+    def process(self, messages: Sequence[Message], now: int) -> Outputs:
+        """MUST be a pure function of its arguments and of state that only `before_batch` changes: after a
+        failure a batch is processed again, cut differently. `now`: microseconds since the epoch.
+
+        An exception stops the runner with nothing of the batch committed; a bad message is therefore to be
+        answered with a dead letter, not with an exception.
+        """
+        ...

@@ -1,0 +1,123 @@
+"""After a failure: what is still to be done before the next batch, and doing it.
+
+Remedies include one another: a new producer (or an abort), then rewinding to the committed offsets. The order
+matters: only after the new producer has fenced the old one are the committed offsets final.
+"""
+
+import logging
+
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+
+from streams.clock import Clock
+from streams.errors import Remedy, remedy
+from streams.metrics import Metrics
+from streams.outage import Outage
+from streams.ports import Consumer
+from streams.transaction import Transactor
+
+log = logging.getLogger(__name__)
+
+_PLANS = {
+    Remedy.REWIND: "reading again from the committed offsets",
+    Remedy.ABORT: "aborting the transaction and reading again from the committed offsets",
+    Remedy.RESTART: "starting a new producer and reading again from the committed offsets",
+    Remedy.STOP: "stopping, because no retry can mend this",
+}
+
+
+class Unusable(Exception):
+    """Kafka refuses something that no retry can mend: rights, settings, a record that is too large."""
+
+
+class Recovery:
+    """Remembers the dearest remedy that is needed. Never raises KafkaException."""
+
+    def __init__(self, transactor: Transactor, clock: Clock, metrics: Metrics, timeout: float) -> None:
+        self._transactor = transactor
+        self._metrics = metrics
+        self._timeout = timeout
+        self._outage = Outage(clock)
+        self._reason = ""
+        # The first producer is made like any other, so that an absent Kafka is waited for.
+        self._needed: Remedy | None = Remedy.RESTART
+
+    @property
+    def needed(self) -> bool:
+        """Whether anything has to be repaired before the next batch."""
+        return self._needed is not None
+
+    def require(self, needed: Remedy) -> None:
+        self._needed = max(needed, self._needed or needed)
+
+    def failed(self, doing: str, error: KafkaError, needed: Remedy | None = None) -> None:
+        """Notes a failure. `needed`: if more is known than the error says."""
+        suggested = remedy(error)
+        needed = suggested if needed is None or suggested is Remedy.STOP else needed
+        self._metrics.add("unavailable")
+        self._reason = f"{doing} failed: {error.str()} ({error.name()})"
+        self._outage.failed(self._reason, _PLANS[needed])
+        self.require(needed)
+
+    def passing(self, error: KafkaError) -> None:
+        """Notes a trouble that the client mends by itself, such as a topic that does not exist yet."""
+        self._outage.failed(f"reading: {error.str()} ({error.name()})", "the client goes on trying")
+
+    def succeeded(self) -> None:
+        """A transaction was committed: whatever was wrong is over."""
+        self._outage.over()
+
+    def pause(self) -> float:
+        """Seconds to wait before `repair`."""
+        return self._outage.pause()
+
+    def repair(self, consumer: Consumer) -> None:
+        """One attempt at what is needed. Raises Unusable if no attempt can succeed."""
+        if self._needed is Remedy.STOP:
+            raise Unusable(self._reason)
+        if self._needed is Remedy.RESTART:
+            self._restart()
+        elif self._needed is Remedy.ABORT:
+            self._abort()
+        if self._needed is Remedy.REWIND:
+            self._rewind(consumer)
+
+    def _restart(self) -> None:
+        self._metrics.add("producer_restarts")
+        try:
+            self._transactor.restart()
+        except KafkaException as error:
+            self.failed("starting a producer", error.args[0], Remedy.RESTART)
+        else:
+            self._needed = Remedy.REWIND
+
+    def _abort(self) -> None:
+        self._metrics.add("aborts")
+        try:
+            self._transactor.abort()
+        except KafkaException as error:
+            self.failed("aborting", error.args[0], Remedy.RESTART)
+        else:
+            self._needed = Remedy.REWIND
+
+    def _rewind(self, consumer: Consumer) -> None:
+        try:
+            rewind(consumer, self._timeout)
+        except KafkaException as error:
+            self.failed("reading the committed offsets", error.args[0], Remedy.REWIND)
+        else:
+            self._needed = None
+
+
+def rewind(consumer: Consumer, timeout: float) -> None:
+    """Every assigned partition continues at its committed offset, or at its beginning. Raises KafkaException."""
+    assignment = consumer.assignment()
+    for place in consumer.committed(assignment, timeout) if assignment else ():
+        if place.error is not None:
+            raise KafkaException(place.error)
+        offset = place.offset if place.offset >= 0 else OFFSET_BEGINNING
+        try:
+            consumer.seek(TopicPartition(place.topic, place.partition, offset))
+        except KafkaException as error:
+            # Assigned a moment ago and not begun yet: it begins at the committed offset by itself.
+            if error.args[0].code() != KafkaError._STATE:
+                raise

@@ -1,0 +1,113 @@
+"""One transactional producer and the commit protocol: begin, write, commit or abort, or start afresh.
+
+Raises KafkaException throughout; `streams.errors.remedy` says what to do then.
+"""
+
+import time
+from collections.abc import Mapping
+from itertools import repeat
+from typing import Any
+
+from confluent_kafka import TopicPartition
+
+from streams.outputs import Outputs
+from streams.ports import Broker, Producer
+
+# How often a full queue is asked whether it has room again.
+_FULL_QUEUE_SECONDS = 0.1
+
+
+# Whatever the steps before have used up, a commit gets one round trip's chance: giving up here costs a replay.
+_FLOOR_SECONDS = 0.5
+
+
+class Transactor:
+    """Owns the producer. One thread at a time."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        transactional_id: str,
+        overrides: Mapping[str, Any],
+        timeout: float,
+    ) -> None:
+        """`timeout`: seconds that any one of the methods may take."""
+        self._broker = broker
+        self._id = transactional_id
+        self._overrides = overrides
+        self._timeout = timeout
+        self._producer: Producer | None = None
+        self._open = False
+
+    def restart(self) -> None:
+        """A new producer. Afterwards no request of an older one can take effect any more."""
+        self.discard()
+        producer = self._broker.producer(self._id, self._overrides)
+        producer.init_transactions(self._timeout)
+        self._producer = producer
+
+    def write(self, outputs: Outputs) -> None:
+        """Begins a transaction and queues all records. Raises ValueError if the columns differ in length."""
+        producer = self._current()
+        producer.begin_transaction()
+        self._open = True
+        n = outputs.count
+        headers = repeat(None, n) if outputs.headers is None else outputs.headers
+        rows = zip(
+            outputs.topics,
+            outputs.values,
+            outputs.keys,
+            repeat(-1, n),  # partition: by key
+            repeat(None, n),  # no callbacks: a record that fails, fails the transaction
+            repeat(None, n),
+            repeat(0, n),  # timestamp: now
+            headers,
+            strict=True,
+        )
+        # The dearest loop of the runner. Positional, because naming the arguments costs as much as the call;
+        # a plain loop, because `map` and `starmap` are no faster and lose the record that met a full queue.
+        produce = producer.produce
+        for row in rows:
+            try:
+                produce(*row)
+            except BufferError:
+                self._produce_when_there_is_room(producer, row)
+
+    def _produce_when_there_is_room(self, producer: Producer, row: tuple[Any, ...]) -> None:
+        """Waits for deliveries as long as it takes: if they fail, the transaction fails and so does produce."""
+        while True:
+            producer.poll(_FULL_QUEUE_SECONDS)
+            try:
+                producer.produce(*row)
+            except BufferError:
+                continue
+            return
+
+    def commit(self, positions: list[TopicPartition], group_metadata: Any) -> None:
+        """Commits what was written together with the input positions, within one deadline."""
+        producer = self._current()
+        deadline = time.monotonic() + self._timeout
+        # Offsets first: these two round trips go on while the records are still being delivered.
+        producer.send_offsets_to_transaction(positions, group_metadata, self._timeout)
+        producer.commit_transaction(max(_FLOOR_SECONDS, deadline - time.monotonic()))
+        self._open = False
+
+    def abort(self) -> None:
+        """Aborts what was written."""
+        self._current().abort_transaction(self._timeout)
+        self._open = False
+
+    def abort_if_open(self) -> None:
+        """Aborts what was written, if anything was."""
+        if self._open:
+            self.abort()
+
+    def discard(self) -> None:
+        """Throws the producer away, with whatever it still had in its queue."""
+        producer, self._producer, self._open = self._producer, None, False
+        if producer is not None:
+            producer.purge()
+
+    def _current(self) -> Producer:
+        assert self._producer is not None, "restart() comes first"
+        return self._producer

@@ -1,0 +1,50 @@
+"""Fixtures and command line options shared by every test."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from streams.embedded_kafka import EmbeddedKafka
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--crash-kills",
+        type=int,
+        default=3,
+        metavar="N",
+        help="how often the crash tests kill processes (default: %(default)s, which proves that the test works)",
+    )
+    parser.addoption(
+        "--registry",
+        action="store_true",
+        help="also run the tests that start a real schema registry (downloads 158 MB once)",
+    )
+
+
+@pytest.fixture(scope="session")
+def crash_kills(request: pytest.FixtureRequest) -> int:
+    """How many processes a crash test may kill."""
+    kills: int = request.config.getoption("--crash-kills")
+    return kills
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--registry"):
+        for item in items:
+            if item.get_closest_marker("registry"):
+                item.add_marker(pytest.mark.skip(reason="starts a real schema registry: run with --registry"))
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator["EmbeddedKafka"]:
+    """A real Kafka broker, started when the first test asks for it and shared by all of them.
+
+    Use topic, group and transactional names of your own (`uuid4`), and do not kill it: tests that do start theirs.
+    """
+    from streams.embedded_kafka import EmbeddedKafka
+
+    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker

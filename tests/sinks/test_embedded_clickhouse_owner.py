@@ -1,0 +1,308 @@
+"""What the embedded server adds to ClickHouse's interface: two users, one owner, crashes and restarts."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import psutil
+import pyarrow as pa
+import pytest
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+
+from sinks.embedded_clickhouse import EmbeddedClickHouse, ServerDiedError, ServerSettings
+
+pytestmark = pytest.mark.warehouse
+
+DEADLINE = 30.0
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClickHouse]:
+    with EmbeddedClickHouse(ServerSettings.private(tmp_path_factory.mktemp("clickhouse"))) as running:
+        running.client().command("CREATE TABLE facts (id UInt64, file String) ENGINE = MergeTree ORDER BY id")
+        running.client().command("INSERT INTO facts SELECT number, 'x' FROM numbers(10)")
+        yield running
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {DEADLINE} s: {what}"
+
+
+# --- the analyst ----------------------------------------------------------------------------------------
+
+
+def test_the_analyst_reads_everything_in_every_way(server: EmbeddedClickHouse) -> None:
+    analyst = server.client("analyst")
+    assert analyst.query("SELECT sum(id) FROM facts WHERE id < {n:UInt8}", {"n": 5}).first_row == (10,)
+    assert analyst.query_arrow("SELECT id FROM facts ORDER BY id")["id"].to_pylist() == list(range(10))
+    assert analyst.command("SELECT count() FROM system.tables WHERE name = 'facts'") == 1
+    assert analyst.query("DESCRIBE TABLE facts").result_rows[0][:2] == ("id", "UInt64")
+    assert "facts" in str(analyst.command("SHOW TABLES"))
+    assert analyst.command("SELECT facts.file, 'file' FROM facts LIMIT 1") == ["x", "file"]
+    assert analyst.query("EXPLAIN SELECT 1").result_rows
+
+
+READONLY, ACCESS_DENIED = 164, 497
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        # writing
+        ("INSERT INTO facts VALUES (99, 'x')", READONLY),
+        ("INSERT INTO facts SELECT 99, 'x'", READONLY),
+        ("WITH 1 AS one INSERT INTO facts SELECT one, 'x'", READONLY),
+        ("CREATE TABLE mine (id UInt8) ENGINE = Memory", READONLY),
+        ("CREATE TEMPORARY TABLE mine (id UInt8)", READONLY),
+        ("ALTER TABLE facts DELETE WHERE 1", READONLY),
+        ("TRUNCATE TABLE facts", READONLY),
+        ("DROP TABLE facts", READONLY),
+        ("OPTIMIZE TABLE facts", READONLY),
+        ("RENAME TABLE facts TO other", READONLY),
+        ("INSERT INTO FUNCTION file('out.csv', 'CSV', 'a UInt8') SELECT 1", READONLY),
+        ("SELECT 1 INTO OUTFILE 'out.csv'", 358),
+        ("BACKUP TABLE facts TO File('backup')", READONLY),
+        # getting out of being read-only
+        ("SET readonly = 0", READONLY),
+        ("SET ROLE writer", READONLY),
+        ("SET ROLE ALL", READONLY),
+        ("SELECT 1 SETTINGS readonly = 0", READONLY),
+        ("SELECT 1 SETTINGS max_memory_usage = 0", READONLY),
+        ("GRANT ALL ON *.* TO default", READONLY),
+        ("EXECUTE AS default SELECT 1", READONLY),
+        ("SELECT 1; DROP TABLE facts", 62),
+        # disturbing others
+        ("KILL QUERY WHERE 1", READONLY),
+        ("SYSTEM STOP MERGES", READONLY),
+        ("SYSTEM SHUTDOWN", READONLY),
+        # files, networks, programs, memory of the server
+        ("SELECT file('/etc/passwd')", ACCESS_DENIED),
+        ("SELECT FILE ('/etc/passwd')", ACCESS_DENIED),
+        (r"SELECT `fi\x6ce`('/etc/passwd')", ACCESS_DENIED),
+        (r"""SELECT "f\u0069le"('/etc/passwd')""", None),
+        ("SELECT arrayMap(x -> file(x), ['/etc/passwd'])", ACCESS_DENIED),
+        ("SELECT arrayMap(file, ['/etc/passwd'])", ACCESS_DENIED),
+        ("SELECT * APPLY file FROM (SELECT '/etc/passwd')", ACCESS_DENIED),
+        ("SELECT * APPLY(x -> file(x)) FROM (SELECT '/etc/passwd')", ACCESS_DENIED),
+        ("SHOW COLUMNS FROM facts WHERE file('/etc/passwd') != ''", ACCESS_DENIED),
+        ("WITH (SELECT file('/etc/passwd')) AS x SELECT x", ACCESS_DENIED),
+        ("SELECT 1 /*", 62),
+        ("SELECT * FROM file('/etc/passwd', 'LineAsString')", ACCESS_DENIED),
+        ("DESCRIBE TABLE file('/etc/passwd', 'LineAsString')", ACCESS_DENIED),
+        ("SELECT * FROM `/etc/passwd`", ACCESS_DENIED),
+        ("SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a String')", ACCESS_DENIED),
+        ("DESCRIBE TABLE url('http://127.0.0.1:1/', 'CSV')", ACCESS_DENIED),
+        ("SELECT * FROM s3('http://abc.s3.us-east-1.amazonaws.com/k', 'CSV', 'a String')", ACCESS_DENIED),
+        ("SELECT * FROM remote('127.0.0.1:1', system.one)", ACCESS_DENIED),
+        ("SELECT * FROM mysql('127.0.0.1:1', 'd', 't', 'u', 'p')", ACCESS_DENIED),
+        ("SELECT * FROM sqlite('/tmp/x.db', 't')", ACCESS_DENIED),
+        ("SELECT * FROM executable('ls', TSV, 'a String')", ACCESS_DENIED),
+        ("SELECT * FROM filesystem('/')", ACCESS_DENIED),
+        ("SELECT * FROM python(settings)", ACCESS_DENIED),
+        ("SELECT * FROM (SELECT * FROM view(SELECT * FROM file('/etc/passwd', 'LineAsString')))", ACCESS_DENIED),
+        ("EXPLAIN SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a String')", ACCESS_DENIED),
+    ],
+)
+def test_the_analyst_cannot_write_or_leave_the_database(
+    server: EmbeddedClickHouse, query: str, code: int | None
+) -> None:
+    with pytest.raises(DatabaseError) as refused:
+        server.client("analyst").raw_query(query)
+    assert code is None or refused.value.code == code
+    assert "root:" not in str(refused.value)
+    assert server.client().query("SELECT count(), max(id) FROM facts").first_row == (10, 9)
+
+
+def test_the_analyst_cannot_name_a_forbidden_function_in_a_parameter(server: EmbeddedClickHouse) -> None:
+    with pytest.raises(DatabaseError) as refused:
+        server.client("analyst").query("SELECT arrayMap({f:Identifier}, ['/etc/passwd'])", {"f": "file"})
+    assert refused.value.code == ACCESS_DENIED
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("readonly", "0"), ("readonly", "2"), ("max_memory_usage", "0"), ("allow_introspection_functions", "1")],
+)
+def test_the_analyst_cannot_change_settings_by_url(server: EmbeddedClickHouse, setting: str, value: str) -> None:
+    user = {"user": "analyst", "password": server.settings.analyst_password}
+    query = urlencode({**user, setting: value, "query": "SELECT count() FROM facts"})
+    with pytest.raises(HTTPError) as refused:
+        urlopen(f"{server.url}/?{query}", timeout=DEADLINE)
+    with refused.value as answer:
+        assert answer.headers["X-ClickHouse-Exception-Code"] == str(READONLY)
+
+
+def test_neither_user_can_write_result_files(server: EmbeddedClickHouse, tmp_path: Path) -> None:
+    path = tmp_path / "out.csv"
+    for statement in ("SELECT 1", "SHOW TABLES"):
+        with pytest.raises(DatabaseError) as refused:
+            server.client().raw_query(f"{statement} INTO OUTFILE '{path}'")
+        assert refused.value.code == 358
+    assert not path.exists()
+
+
+# --- memory ---------------------------------------------------------------------------------------------
+
+
+def test_a_query_beyond_the_memory_limit_fails_alone(server: EmbeddedClickHouse) -> None:
+    with pytest.raises(DatabaseError) as refused:
+        server.client().raw_query("SELECT groupArray(number) FROM numbers(100000000) FORMAT Null")
+    assert refused.value.code == 241
+    assert server.client().command("SELECT 1") == 1
+
+
+def test_a_result_larger_than_memory_flows_through(server: EmbeddedClickHouse) -> None:
+    process = psutil.Process(server.pid)
+    before = process.memory_info().rss
+    total, peak = 0, 0
+    with server.client().raw_stream("SELECT number FROM numbers(100000000)", fmt="Native") as stream:
+        while part := stream.read(8 * MIB):
+            total += len(part)
+            peak = max(peak, process.memory_info().rss)
+    assert total > 750 * MIB
+    assert peak - before < 150 * MIB
+
+
+# --- one owner ------------------------------------------------------------------------------------------
+
+
+def test_a_second_server_on_the_same_data_is_refused_and_told_who_has_them(server: EmbeddedClickHouse) -> None:
+    second = EmbeddedClickHouse(replace(server.settings, port=0))
+    with pytest.raises(ServerDiedError, match=rf"already in use by process {server.pid}\b"):
+        second.start()
+    assert second.pid is None
+    assert server.client().command("SELECT count() FROM facts") == 10
+
+
+def test_a_taken_port_is_named_and_something_to_do_about_it(server: EmbeddedClickHouse, tmp_path: Path) -> None:
+    other = EmbeddedClickHouse(replace(ServerSettings.private(tmp_path), port=server.port))
+    with pytest.raises(OSError, match=rf"cannot listen on 127.0.0.1:{server.port}: .* choose another port"):
+        other.start()
+
+
+def test_passwords_are_in_neither_arguments_nor_log(server: EmbeddedClickHouse) -> None:
+    command = " ".join(psutil.Process(server.pid).cmdline())
+    for secret in (server.settings.writer_password, server.settings.analyst_password):
+        assert secret not in command
+        assert secret not in server.log_path.read_text()
+        assert secret not in repr(server.settings)
+
+
+def test_the_time_zone_is_utc_whatever_the_machine_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    with EmbeddedClickHouse(ServerSettings.private(tmp_path)) as server:
+        assert server.client().command("SELECT toString(toDateTime(0))") == "1970-01-01 00:00:00"
+
+
+# --- stopping, dying, starting again ----------------------------------------------------------------------
+
+
+def test_an_orderly_stop_lets_running_requests_finish_and_keeps_the_data(tmp_path: Path) -> None:
+    server = EmbeddedClickHouse(ServerSettings.private(tmp_path))
+    server.start()
+    client, port = server.client(), server.port
+    client.command("CREATE TABLE kept (id UInt8) ENGINE = MergeTree ORDER BY id")
+    client.command("INSERT INTO kept VALUES (1)")
+    with ThreadPoolExecutor(1) as threads:
+        slow = threads.submit(client.command, "SELECT sum(cityHash64(number, 'x')) > 0 FROM numbers(60000000)")
+        until(lambda: server.client().command("SELECT count() FROM system.processes") != 1, "it runs")
+        server.stop()
+        assert slow.result(DEADLINE) == 1
+    assert "ClickHouse stopped" in server.log_path.read_text()
+    with pytest.raises(OperationalError):
+        client.command("SELECT 1")
+    server.restart()
+    assert (server.port, client.command("SELECT id FROM kept")) == (port, 1)
+    server.stop()
+
+
+def test_the_server_does_not_outlive_the_process_that_started_it(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings\n"
+        "server = EmbeddedClickHouse(ServerSettings.private(Path(sys.argv[1]))); server.start()\n"
+        "print(server.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    parent = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert parent.returncode == -signal.SIGKILL, parent.stderr
+    pid = int(parent.stdout)
+    until(lambda: not psutil.pid_exists(pid), "the server ends")
+    assert "ClickHouse stopped" in (tmp_path / "server.log").read_text()
+
+
+def test_missing_passwords_are_asked_for_by_name(tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if "PASSWORD" not in key}
+    command = [sys.executable, "-m", "sinks.embedded_clickhouse", "--data-dir", str(tmp_path)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "set INTERLOCK_CLICKHOUSE_WRITER_PASSWORD and INTERLOCK_CLICKHOUSE_ANALYST_PASSWORD" in done.stderr
+
+
+ROWS = 20_000
+SINK_SETTINGS = {"async_insert": "0", "deduplicate_blocks_in_dependent_materialized_views": "1"}
+
+
+def _send(client: Client, chunk: int) -> None:
+    first = chunk * ROWS
+    rows = pa.table({"id": pa.array(range(first, first + ROWS), pa.uint64())})
+    token = {"insert_deduplication_token": f"decisions-0-{first}-{first + ROWS - 1}"}
+    client.insert_arrow("events", rows, settings=SINK_SETTINGS | token)
+
+
+@pytest.mark.crash
+def test_inserts_repeated_after_sigkill_lose_and_double_nothing(tmp_path: Path) -> None:
+    """As the sink does it: after every crash the last two chunks are sent again under their tokens."""
+    chances = random.Random(20)
+    with EmbeddedClickHouse(ServerSettings.private(tmp_path)) as server:
+        client = server.client()
+        window = "SETTINGS non_replicated_deduplication_window = 1000"
+        client.command(f"CREATE TABLE events (id UInt64) ENGINE = MergeTree ORDER BY id {window}")
+        client.command(
+            "CREATE TABLE sums (bucket UInt8, rows AggregateFunction(count), ids AggregateFunction(sum, UInt64)) "
+            f"ENGINE = AggregatingMergeTree ORDER BY bucket {window}"
+        )
+        client.command(
+            "CREATE MATERIALIZED VIEW to_sums TO sums AS SELECT toUInt8(id % 7) AS bucket, "
+            "countState() AS rows, sumState(id) AS ids FROM events GROUP BY bucket"
+        )
+        chunks, kills = 20, set(chances.sample(range(1, 20), 5))
+        for chunk in range(chunks):
+            if chunk not in kills:
+                _send(client, chunk)
+                continue
+            # An insert of this size takes some 20 ms: the kill falls before, into or behind its commit.
+            assassin = threading.Timer(chances.uniform(0, 0.03), server.kill)
+            assassin.start()
+            try:
+                _send(client, chunk)
+            except OperationalError:
+                pass  # the crash this test is about
+            finally:
+                assassin.join()
+            server.start()
+            _send(client, chunk - 1)
+            _send(client, chunk)
+        total = chunks * ROWS
+        expected = (total, total, total * (total - 1) // 2)
+        assert client.query("SELECT count(), uniqExact(id), sum(id) FROM events").first_row == expected
+        assert client.query("SELECT countMerge(rows), sumMerge(ids) FROM sums").first_row == (
+            total,
+            expected[2],
+        )

@@ -1,0 +1,193 @@
+"""Reconciliation: agreement where there is agreement, and a precise complaint where there is not."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from sink_world import ASYNC, AUTO, DEAD, DECISIONS, SYNC, World, decision, routed
+
+from schemas import wire
+from sinks.reconcile import Reconciliation
+
+pytestmark = pytest.mark.warehouse
+
+
+def complaints(result: Reconciliation) -> dict[str, str]:
+    _, rows = result.as_table()
+    return {str(row[0]): str(row[-1]) for row in rows if row[-1] != "ok"}
+
+
+def test_a_settled_pipeline_agrees_everywhere(shared: Client, run_id: str) -> None:
+    world = World(run_id, shared)
+    world.pipeline(40)
+    world.settle(world.writer())
+    result = world.reconcile()
+    assert complaints(result) == {}
+    assert result.ok
+    assert result.lag == 0
+    assert result.routes.decisions == 40
+    assert result.routes.copies > 0
+    assert result.routes.dead_letters > 0
+    assert sum(one.in_kafka for one in result.partitions) == sum(world.in_kafka().values())
+    assert json.loads(json.dumps(result.facts()))["ok"] is True
+
+
+def test_what_is_not_inserted_yet_is_lag_and_no_disagreement(shared: Client, run_id: str) -> None:
+    world = World(run_id, shared)
+    world.pipeline(10)
+    world.settle(world.writer())
+    world.pipeline(12)
+    result = world.reconcile()
+    assert result.ok
+    assert result.lag == sum(world.in_kafka().values()) - sum(world.in_clickhouse().values())
+
+
+def test_nothing_at_all_agrees(shared: Client, run_id: str) -> None:
+    assert World(run_id, shared).reconcile().ok
+
+
+def test_transaction_markers_and_aborted_records_are_no_disagreement(shared: Client, run_id: str) -> None:
+    world = World(run_id, shared, partitions=1)
+    producer = world.broker.producer("router")
+    producer.init_transactions()
+    for commit in (True, False, True):
+        producer.begin_transaction()
+        producer.produce(DECISIONS, b"unreadable", b"k")
+        producer.commit_transaction() if commit else producer.abort_transaction()
+    world.settle(world.writer())
+    result = world.reconcile()
+    assert result.ok
+    assert result.partitions[0].in_kafka == 2
+
+
+def test_missing_doubled_and_swapped_rows_are_found(own: Client, run_id: str) -> None:
+    world = World(run_id, own, partitions=1)
+    world.pipeline(24)
+    world.settle(world.writer())
+    assert world.reconcile().ok
+    own.command(f"DELETE FROM decisions WHERE kafka_stream = '{run_id}' AND kafka_offset = 3")
+    assert complaints(world.reconcile()) == {"decisions 0": "1 rows missing"}
+    twice = "SELECT * REPLACE (100000 AS kafka_chunk_first) FROM decisions WHERE kafka_offset = 4"
+    own.command(f"INSERT INTO decisions {twice}")
+    assert complaints(world.reconcile()) == {"decisions 0": "1 rows doubled"}
+    own.command("DELETE FROM decisions WHERE kafka_chunk_first = 100000")
+    # The right number of rows, one of them of another offset: twice in the log, or nowhere in it.
+    own.command(
+        "INSERT INTO dead_letters SELECT * REPLACE (0 AS kafka_offset) FROM (SELECT * FROM dead_letters) LIMIT 1"
+    )
+    own.command("DELETE FROM dead_letters WHERE kafka_offset = 1")
+    assert complaints(world.reconcile())["dead-letter 0"] == "1 rows doubled"
+
+
+def test_another_offset_in_the_place_of_the_right_one_is_found(own: Client, run_id: str) -> None:
+    world = World(run_id, own, partitions=1)
+    producer = world.broker.producer("router")
+    producer.init_transactions()
+    for _ in range(3):
+        producer.begin_transaction()
+        producer.produce(DECISIONS, b"unreadable", b"k")
+        producer.commit_transaction()
+    world.settle(world.writer())
+    # Offset 1 is a transaction marker.
+    own.command("INSERT INTO decisions SELECT * REPLACE (1 AS kafka_offset) FROM (SELECT * FROM decisions) LIMIT 1")
+    own.command("DELETE FROM decisions WHERE kafka_offset = 2")
+    assert complaints(world.reconcile()) == {"decisions 0": "other offsets than in Kafka"}
+
+
+def test_a_roll_up_that_is_wrong_is_found(own: Client, run_id: str) -> None:
+    world = World(run_id, own, partitions=1)
+    world.pipeline(24)
+    world.settle(world.writer())
+    own.command("INSERT INTO routed_by_hour SELECT * REPLACE ('another' AS queue) FROM routed_by_hour LIMIT 1")
+    own.command("ALTER TABLE dead_letters_by_minute DELETE WHERE 1 SETTINGS mutations_sync = 1")
+    result = world.reconcile()
+    assert not result.ok
+    assert {one.roll_up for one in result.roll_ups if not one.ok} == {"routed_by_hour", "dead_letters_by_minute"}
+
+
+def routed_bytes(world: World, decision_id: str, route: str = "auto", *, audit: bool = False) -> bytes:
+    return wire.encode("RoutedDecision", routed(decision(decision_id, world.name), route, audit=audit))
+
+
+def lose_a_route(world: World) -> None:
+    world.send(DECISIONS, b"lost", wire.encode("Decision", decision("lost", world.name)))
+
+
+def route_twice(world: World) -> None:
+    world.send(DECISIONS, b"twice", wire.encode("Decision", decision("twice", world.name)))
+    world.send(AUTO, b"twice", routed_bytes(world, "twice"))
+    world.send(SYNC, b"twice", routed_bytes(world, "twice", "sync"))
+
+
+def route_what_nobody_sent(world: World) -> None:
+    world.send(AUTO, b"invented", routed_bytes(world, "invented"))
+
+
+def forget_the_copy_of_an_audit(world: World) -> None:
+    world.send(DECISIONS, b"audited", wire.encode("Decision", decision("audited", world.name)))
+    world.send(AUTO, b"audited", routed_bytes(world, "audited", audit=True))
+
+
+def copy_what_is_no_audit(world: World) -> None:
+    world.send(DECISIONS, b"copied", wire.encode("Decision", decision("copied", world.name)))
+    world.send(AUTO, b"copied", routed_bytes(world, "copied"))
+    world.send(ASYNC, b"copied", routed_bytes(world, "copied"))
+
+
+def bury_and_route(world: World) -> None:
+    world.send(DECISIONS, b"both", b"unreadable")
+    world.bury(b"both", b"unreadable")
+    world.send(AUTO, b"both", routed_bytes(world, "both"))
+
+
+def bury_twice(world: World) -> None:
+    world.send(DECISIONS, b"buried", b"unreadable")
+    world.bury(b"buried", b"unreadable")
+    world.bury(b"buried", b"unreadable")
+
+
+def bury_what_nobody_sent(world: World) -> None:
+    errors = [("__streams.errors.topic", b"decisions"), ("__streams.errors.partition", b"0")]
+    world.send(DEAD, b"nothing", b"x", [*errors, ("__streams.errors.offset", b"99999")])
+
+
+@pytest.mark.parametrize(
+    ("damage", "verdict"),
+    [
+        (lose_a_route, "1 missing (lost)"),
+        (route_twice, "1 doubled (twice)"),
+        (route_what_nobody_sent, "1 unknown (invented)"),
+        (forget_the_copy_of_an_audit, "1 wrong copies (audited)"),
+        (copy_what_is_no_audit, "1 wrong copies (copied)"),
+        (bury_and_route, "1 unknown (both)"),
+        (bury_twice, "1 doubled"),
+        (bury_what_nobody_sent, "1 unknown"),
+    ],
+)
+def test_a_decision_without_exactly_one_route_is_named(
+    shared: Client, run_id: str, damage: Callable[[World], None], verdict: str
+) -> None:
+    world = World(run_id, shared)
+    world.pipeline(12)
+    damage(world)
+    world.commit_router()
+    result = world.reconcile()
+    assert complaints(result) == {"decisions and their routes": verdict}
+    assert not result.ok
+
+
+def test_a_decision_that_the_router_has_not_read_is_not_missing(shared: Client, run_id: str) -> None:
+    world = World(run_id, shared)
+    world.pipeline(12)
+    lose_a_route(world)  # on its way
+    assert world.reconcile().routes.ok
+
+
+def test_an_id_that_was_sent_twice_is_routed_twice(shared: Client, run_id: str) -> None:
+    world = World(run_id, shared)
+    for _ in range(2):
+        world.send(DECISIONS, b"again", wire.encode("Decision", decision("again", world.name)))
+        world.send(AUTO, b"again", routed_bytes(world, "again"))
+    world.commit_router()
+    assert world.reconcile().routes.ok

@@ -1,0 +1,102 @@
+"""The sink on a real broker: commits with metadata, topic ids, end of partition, as the in-memory broker has them."""
+
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from schemas import catalogue
+from sinks.chunk import Chunk, planned
+from sinks.reconcile import reconcile
+from sinks.stream_ids import stream_ids
+from sinks.writer import SinkSettings, SinkWriter
+from streams.kafka import KafkaBroker
+from streams.ports import Consumer, TopicSpec
+
+if TYPE_CHECKING:
+    from streams.embedded_kafka import EmbeddedKafka
+
+pytestmark = [pytest.mark.kafka, pytest.mark.warehouse]
+
+# The broker is shared: decisions come to it from other tests too, and every one must arrive.
+TOPIC = catalogue.DECISIONS.name
+PARTITIONS = 2
+
+
+@pytest.fixture
+def broker(kafka: "EmbeddedKafka") -> KafkaBroker:
+    broker = KafkaBroker(kafka.bootstrap_servers)
+    broker.create_topics([TopicSpec(TOPIC, PARTITIONS)])
+    return broker
+
+
+def test_a_chunk_survives_in_the_metadata_of_a_commit(broker: KafkaBroker) -> None:
+    chunk = Chunk(TOPIC, 0, 3, 17)
+    consumer = broker.consumer(f"group-{uuid4()}")
+    consumer.commit(offsets=[TopicPartition(TOPIC, 0, 3, chunk.metadata())], asynchronous=False)
+    (found,) = consumer.committed([TopicPartition(TOPIC, 0)], 30)
+    assert planned(TOPIC, 0, found.metadata) == chunk
+    consumer.commit(offsets=[TopicPartition(TOPIC, 0, 18)], asynchronous=False)
+    (found,) = consumer.committed([TopicPartition(TOPIC, 0)], 30)
+    assert (found.offset, planned(TOPIC, 0, found.metadata)) == (18, None)
+    consumer.close()
+
+
+def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
+    broker: KafkaBroker, kafka: "EmbeddedKafka", own: Client
+) -> None:
+    ids = stream_ids(AdminClient({"bootstrap.servers": kafka.bootstrap_servers}), [TOPIC])
+    assert len(ids[TOPIC]) > 10
+    group = f"sink-{uuid4()}"
+    producer = broker.producer(f"producer-{uuid4()}")
+    producer.init_transactions(30)
+
+    def transaction(*, commit: bool) -> None:
+        producer.begin_transaction()
+        for number in range(500):
+            producer.produce(TOPIC, b"unreadable", b"%d" % number)
+        producer.commit_transaction(30) if commit else producer.abort_transaction(30)
+
+    def consumer(of: str | None) -> Consumer:
+        return broker.consumer(of, overrides={"enable.partition.eof": True})
+
+    def sink() -> SinkWriter:
+        settings = SinkSettings(ids, flush_seconds=0.05, max_rows=130)
+        return SinkWriter(broker.consumer(group), own, settings, topics=[TOPIC])
+
+    def inserted() -> bool:
+        watcher = broker.consumer(group)
+        places = [TopicPartition(TOPIC, number) for number in range(PARTITIONS)]
+        at = {one.partition: one.offset for one in watcher.committed(places, 30)}
+        watcher.close()
+        # A commit or abort marker follows the last record.
+        return all(at[number] >= end - 2 for number, end in broker.end_offsets(TOPIC).items() if end)
+
+    transaction(commit=True)
+    transaction(commit=False)
+    first = sink()
+    for _ in range(12):
+        first.step()
+    second = sink()
+    transaction(commit=True)
+    for _ in range(200):
+        first.step()
+        second.step()
+        if inserted():
+            break
+    first.close()
+    transaction(commit=True)
+    for _ in range(200):
+        second.step()
+        if inserted():
+            break
+    second.close()
+    result = reconcile(
+        consumer, own, partitions={TOPIC: PARTITIONS}, stream_ids=ids, sink_group=group, router_group=group + "-none"
+    )
+    assert [one.verdict for one in result.partitions] == ["ok", "ok"]
+    assert sum(one.in_clickhouse for one in result.partitions) >= 1500
+    assert result.lag <= 2 * 2

@@ -1,0 +1,310 @@
+"""What every broker must do: the behaviour that the runner, the tables and the sinks rely upon.
+
+Run against the broker in memory and against Apache Kafka by `test_conformance.py`.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+
+from streams.memory.partitioner import murmur2
+from streams.ports import Broker, Consumer, Message, Producer, TopicSpec
+from streams.tables import TableReader
+from streams.topics import Difference, ensure_topics
+
+DEADLINE_SECONDS = 30.0  # of a broker on a machine with other work; nothing waits this long when all is well
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A broker under test. `let_time_pass(seconds)` moves the broker's clock where it can be moved."""
+
+    broker: Broker
+    let_time_pass: Callable[[float], None]
+
+    def topic(self, partitions: int = 1, **config: str) -> str:
+        name = f"topic-{uuid4()}"
+        spec = TopicSpec(name, partitions, {key.replace("_", "."): value for key, value in config.items()})
+        self.broker.create_topics([spec])
+        return name
+
+    def fill(self, topic: str, values: Iterable[bytes], partition: int = 0) -> None:
+        # Without idempotence, because acquiring a producer id costs librdkafka half a second.
+        producer = self.broker.producer(None, {"enable.idempotence": False})
+        for value in values:
+            producer.produce(topic, value, partition=partition)
+        assert producer.flush(DEADLINE_SECONDS) == 0
+
+    def transactional(self, name: str = "", **overrides: object) -> Producer:
+        producer = self.broker.producer(
+            name or f"id-{uuid4()}", {key.replace("_", "."): value for key, value in overrides.items()}
+        )
+        producer.init_transactions(DEADLINE_SECONDS)
+        return producer
+
+    def reader(self, topic: str, partitions: Iterable[int] = (0,)) -> Consumer:
+        consumer = self.broker.consumer(None)
+        consumer.assign([TopicPartition(topic, partition, 0) for partition in partitions])
+        return consumer
+
+    def values(self, topic: str, count: int) -> list[bytes | None]:
+        """The first `count` values of partition 0 that a new read_committed reader sees."""
+        reader = self.reader(topic)
+        try:
+            return [message.value() for message in take(reader, count)]
+        finally:
+            reader.close()
+
+
+def take(consumer: Consumer, count: int) -> list[Message]:
+    """Consumes until `count` messages have come."""
+    messages: list[Message] = []
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while len(messages) < count:
+        assert time.monotonic() < deadline, f"{len(messages)} of {count} messages came"
+        new = consumer.consume(count - len(messages), 0.05)
+        assert not [message.error() for message in new if message.error()]
+        messages += new
+    return messages
+
+
+def consume_until(condition: Callable[[], object], *consumers: Consumer) -> list[Message]:
+    """Lets the consumers take part in rebalances until `condition` holds; returns what they read meanwhile."""
+    messages: list[Message] = []
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "the condition never held"
+        for consumer in consumers:
+            messages += consumer.consume(100, 0.05)
+    return messages
+
+
+def partitions_of(consumer: Consumer) -> set[int]:
+    return {partition.partition for partition in consumer.assignment()}
+
+
+def offsets(partitions: Iterable[TopicPartition]) -> list[int]:
+    return [partition.offset for partition in partitions]
+
+
+class Conformance:
+    """Subclasses provide the fixture `env`."""
+
+    def test_records_of_a_partition_come_in_the_order_written(self, env: Environment) -> None:
+        topic = env.topic()
+        env.fill(topic, [b"%d" % number for number in range(500)])
+        assert env.values(topic, 500) == [b"%d" % number for number in range(500)]
+
+    def test_a_key_goes_to_the_partition_that_the_java_clients_choose(self, env: Environment) -> None:
+        topic = env.topic(partitions=7)
+        keys = [b"", b"a", b"decision-1", b"ein sch\xc3\xb6ner Tag", *(b"key-%d" % n for n in range(100))]
+        producer = env.broker.producer(None)
+        for key in keys:
+            producer.produce(topic, b"", key)
+        assert producer.flush(DEADLINE_SECONDS) == 0
+        reader = env.reader(topic, range(7))
+        found = {message.key(): message.partition() for message in take(reader, len(keys))}
+        assert found == {key: (murmur2(key) & 0x7FFFFFFF) % 7 for key in keys}
+
+    def test_everything_about_a_record_survives(self, env: Environment) -> None:
+        topic = env.topic()
+        headers: list[tuple[str, str | bytes | None]] = [("a", b"1"), ("a", b"\xff"), ("empty", b""), ("none", None)]
+        producer = env.broker.producer(None)
+        producer.produce(topic, b"value", b"key", 0, None, None, 1_700_000_000_123, headers)
+        producer.produce(topic, None, b"tombstone", partition=0)
+        producer.produce(topic, b"no key", None, partition=0)
+        producer.produce(topic, b"", b"", partition=0)
+        assert producer.flush(DEADLINE_SECONDS) == 0
+        first, second, third, fourth = take(env.reader(topic), 4)
+        assert (first.topic(), first.partition(), first.offset()) == (topic, 0, 0)
+        assert (first.key(), first.value(), first.headers()) == (b"key", b"value", headers)
+        assert first.timestamp() == (1, 1_700_000_000_123)
+        assert (second.key(), second.value(), second.headers()) == (b"tombstone", None, None)
+        assert (third.key(), third.value()) == (None, b"no key")
+        assert (fourth.key(), fourth.value()) == (b"", b"")
+
+    def test_delivery_is_reported_to_the_callback(self, env: Environment) -> None:
+        topic = env.topic()
+        reports: list[object] = []
+        producer = env.broker.producer(None, {"delivery.report.only.error": False})
+        producer.produce(topic, b"x", on_delivery=lambda error, message: reports.append((error, message.offset())))
+        assert producer.flush(DEADLINE_SECONDS) == 0
+        assert reports == [(None, 0)]
+
+    def test_a_full_queue_is_a_buffer_error_and_a_flush_makes_room(self, env: Environment) -> None:
+        topic = env.topic()
+        producer = env.broker.producer(None, {"queue.buffering.max.messages": 10, "linger.ms": 60_000})
+        for _ in range(10):
+            producer.produce(topic, b"x")
+        with pytest.raises(BufferError):
+            producer.produce(topic, b"x")
+        assert producer.flush(DEADLINE_SECONDS) == 0
+        producer.produce(topic, b"last")
+        assert producer.flush(DEADLINE_SECONDS) == 0
+        assert env.values(topic, 11) == [b"x"] * 10 + [b"last"]
+
+    def test_a_record_above_the_limit_is_refused_when_produced(self, env: Environment) -> None:
+        producer = env.broker.producer(None, {"message.max.bytes": 2000})
+        with pytest.raises(KafkaException) as refused:
+            producer.produce(env.topic(), b"x" * 3000)
+        assert refused.value.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE
+
+    def test_a_transaction_becomes_visible_when_it_commits(self, env: Environment) -> None:
+        topic = env.topic()
+        producer = env.transactional()
+        producer.begin_transaction()
+        producer.produce(topic, b"one")
+        producer.produce(topic, b"two")
+        assert producer.flush(DEADLINE_SECONDS) == 0
+        assert env.broker.end_offsets(topic) == {0: 0}
+        producer.commit_transaction(DEADLINE_SECONDS)
+        assert env.values(topic, 2) == [b"one", b"two"]
+        assert env.broker.end_offsets(topic) == {0: 3}, "the commit marker takes an offset"
+
+    def test_an_aborted_transaction_is_never_seen(self, env: Environment) -> None:
+        topic = env.topic()
+        producer = env.transactional()
+        for number in range(3):
+            producer.begin_transaction()
+            producer.produce(topic, b"aborted %d" % number)
+            producer.flush(DEADLINE_SECONDS)
+            producer.abort_transaction(DEADLINE_SECONDS)
+            producer.begin_transaction()
+            producer.produce(topic, b"committed %d" % number)
+            producer.commit_transaction(DEADLINE_SECONDS)
+        assert env.values(topic, 3) == [b"committed 0", b"committed 1", b"committed 2"]
+
+    def test_readers_wait_behind_an_open_transaction_unless_they_read_uncommitted(self, env: Environment) -> None:
+        topic = env.topic()
+        producer = env.transactional()
+        producer.begin_transaction()
+        producer.produce(topic, b"open")
+        producer.flush(DEADLINE_SECONDS)
+        env.fill(topic, [b"behind"])
+        curious = env.broker.consumer(None, isolation="read_uncommitted")
+        curious.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+        assert [message.value() for message in take(curious, 2)] == [b"open", b"behind"]
+        assert env.reader(topic).consume(10, 0.2) == []
+        producer.abort_transaction(DEADLINE_SECONDS)
+        assert env.values(topic, 1) == [b"behind"]
+
+    def test_an_empty_transaction_commits(self, env: Environment) -> None:
+        producer = env.transactional()
+        producer.begin_transaction()
+        producer.commit_transaction(DEADLINE_SECONDS)
+
+    def test_a_new_producer_aborts_and_fences_the_older_one(self, env: Environment) -> None:
+        topic, name = env.topic(), f"id-{uuid4()}"
+        old = env.transactional(name)
+        old.begin_transaction()
+        old.produce(topic, b"old")
+        old.flush(DEADLINE_SECONDS)
+        new = env.transactional(name)
+        new.begin_transaction()
+        new.produce(topic, b"new")
+        with pytest.raises(KafkaException) as fenced:
+            old.commit_transaction(DEADLINE_SECONDS)
+        assert fenced.value.args[0].code() == KafkaError._FENCED
+        assert fenced.value.args[0].fatal()
+        new.commit_transaction(DEADLINE_SECONDS)
+        assert env.values(topic, 1) == [b"new"]
+
+    def test_a_forgotten_transaction_times_out_and_its_producer_is_fenced(self, env: Environment) -> None:
+        topic = env.topic()
+        producer = env.transactional(transaction_timeout_ms=1000)
+        producer.begin_transaction()
+        producer.produce(topic, b"forgotten")
+        producer.flush(DEADLINE_SECONDS)
+        env.fill(topic, [b"behind"])
+        env.let_time_pass(2)
+        assert env.values(topic, 1) == [b"behind"]
+        with pytest.raises(KafkaException) as fenced:
+            producer.commit_transaction(DEADLINE_SECONDS)
+        assert fenced.value.args[0].fatal()
+
+    def test_positions_pass_over_what_readers_do_not_see(self, env: Environment) -> None:
+        topic = env.topic()
+        producer = env.transactional()
+        for finish in (producer.abort_transaction, producer.commit_transaction):
+            producer.begin_transaction()
+            producer.produce(topic, b"x")
+            producer.flush(DEADLINE_SECONDS)
+            finish(DEADLINE_SECONDS)
+        env.fill(topic, [b"y"])
+        consumer = env.reader(topic)
+        assert [message.offset() for message in take(consumer, 2)] == [2, 4]
+        assert offsets(consumer.position([TopicPartition(topic, 0)])) == [5]
+
+    def test_a_paused_partition_rests_until_it_is_resumed(self, env: Environment) -> None:
+        topic = env.topic(partitions=2)
+        consumer = env.reader(topic, (0, 1))
+        consumer.consume(1, 0.05)
+        consumer.pause([TopicPartition(topic, 0)])
+        env.fill(topic, [b"paused"], partition=0)
+        env.fill(topic, [b"flows"], partition=1)
+        assert [message.value() for message in take(consumer, 1)] == [b"flows"]
+        assert consumer.consume(1, 0.2) == []
+        consumer.resume([TopicPartition(topic, 0)])
+        assert [message.value() for message in take(consumer, 1)] == [b"paused"]
+
+    def test_watermarks_are_the_first_offset_and_the_one_after_the_last(self, env: Environment) -> None:
+        topic = env.topic()
+        env.fill(topic, [b"x"] * 4)
+        consumer = env.reader(topic)
+        assert consumer.get_watermark_offsets(TopicPartition(topic, 0), DEADLINE_SECONDS) == (0, 4)
+
+    def test_consume_returns_no_more_than_was_asked_for(self, env: Environment) -> None:
+        topic = env.topic()
+        env.fill(topic, [b"x"] * 20)
+        consumer = env.reader(topic)
+        take(consumer, 1)
+        assert len(consumer.consume(7, DEADLINE_SECONDS)) <= 7
+
+    def test_a_table_is_read_to_its_end_and_then_followed(self, env: Environment) -> None:
+        topic = env.topic(cleanup_policy="compact")
+        producer = env.transactional()
+        for key, value in ((b"a", b"1"), (b"b", b"1"), (b"a", b"2")):
+            producer.begin_transaction()
+            producer.produce(topic, value, key)
+            producer.commit_transaction(DEADLINE_SECONDS)
+        table = TableReader(env.broker, [topic])
+        # The end of the topic is a commit marker, which no reader sees.
+        read = {message.key(): message.value() for message in table.read_all(DEADLINE_SECONDS)}
+        assert read == {b"a": b"2", b"b": b"1"}
+        assert table.poll() == []
+        producer.begin_transaction()
+        producer.produce(topic, None, b"a")
+        producer.commit_transaction(DEADLINE_SECONDS)
+        news: list[Message] = []
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not news and time.monotonic() < deadline:
+            news = table.poll()
+        assert [(message.key(), message.value()) for message in news] == [(b"a", None)]
+        table.close()
+
+    def test_an_empty_table_is_read_at_once_and_a_missing_one_is_refused(self, env: Environment) -> None:
+        table = TableReader(env.broker, [env.topic(partitions=3), env.topic()])
+        assert table.read_all(DEADLINE_SECONDS) == []
+        table.close()
+        with pytest.raises(LookupError, match="no-such-topic does not exist"):
+            TableReader(env.broker, ["no-such-topic"])
+
+    def test_topics_are_created_once_and_differences_are_reported_not_changed(self, env: Environment) -> None:
+        name = f"topic-{uuid4()}"
+        spec = TopicSpec(name, 2, {"cleanup.policy": "compact", "max.message.bytes": "2000000"})
+        assert ensure_topics(env.broker, [spec]).created == (name,)
+        again = ensure_topics(env.broker, [spec])
+        assert (again.created, again.differences) == ((), ())
+        other = ensure_topics(env.broker, [TopicSpec(name, 3, {"cleanup.policy": "delete"})])
+        assert other.created == ()
+        assert other.differences == (
+            Difference(name, "partitions", "3", "2"),
+            Difference(name, "cleanup.policy", "delete", "compact"),
+        )
+        assert str(other.differences[0]) == f"topic {name}: partitions is 2, expected 3"
+        assert env.broker.topic_states([name])[name].partitions == 2
+        env.broker.create_topics([spec])

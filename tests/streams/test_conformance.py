@@ -1,0 +1,36 @@
+"""The conformance suite against the broker in memory and against Apache Kafka."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+from conformance import Conformance, Environment
+from group_conformance import GroupConformance
+
+from streams.clock import ManualClock
+from streams.kafka import GroupProtocol, KafkaBroker
+from streams.memory import MemoryBroker
+
+if TYPE_CHECKING:
+    from streams.embedded_kafka import EmbeddedKafka
+
+
+class TestMemory(Conformance, GroupConformance):
+    @pytest.fixture
+    def env(self) -> Environment:
+        clock = ManualClock()
+        return Environment(MemoryBroker(clock), clock.advance)
+
+
+@pytest.mark.kafka
+class TestKafka(Conformance):
+    @pytest.fixture
+    def env(self, kafka: "EmbeddedKafka") -> Environment:
+        return Environment(KafkaBroker(kafka.bootstrap_servers), lambda _: None)
+
+
+@pytest.mark.kafka
+class TestKafkaGroups(GroupConformance):
+    @pytest.fixture(params=["consumer", "classic"])
+    def env(self, kafka: "EmbeddedKafka", request: pytest.FixtureRequest) -> Environment:
+        protocol: GroupProtocol = request.param
+        return Environment(KafkaBroker(kafka.bootstrap_servers, group_protocol=protocol), lambda _: None)

@@ -1,0 +1,156 @@
+"""The small parts of streams: error classification, outages, clocks, metrics, hashing, compaction."""
+
+import gc
+import logging
+from typing import get_args
+
+import pytest
+from confluent_kafka import KafkaError
+from prometheus_client import CollectorRegistry, generate_latest
+
+from streams import garbage
+from streams.clock import ManualClock, SystemClock
+from streams.errors import HOPELESS, Remedy, remedy
+from streams.kafka import _Complaints
+from streams.memory import MemoryBroker
+from streams.memory.partitioner import murmur2
+from streams.metrics import DEFINITIONS, CounterName, GaugeName, HistogramName, Metrics
+from streams.outage import Outage
+from streams.ports import TopicSpec
+from streams.tables import TableReader
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        # Says itself that the transaction can be aborted.
+        (KafkaError(KafkaError.ILLEGAL_GENERATION, txn_requires_abort=True), Remedy.ABORT),
+        (KafkaError(KafkaError.NOT_ENOUGH_REPLICAS, txn_requires_abort=True), Remedy.ABORT),
+        (KafkaError(KafkaError._TIMED_OUT, txn_requires_abort=True, retriable=True), Remedy.ABORT),
+        # Nobody knows what became of the request.
+        (KafkaError(KafkaError._TIMED_OUT, retriable=True), Remedy.RESTART),
+        (KafkaError(KafkaError._TIMED_OUT), Remedy.RESTART),
+        (KafkaError(KafkaError._TRANSPORT, retriable=True), Remedy.RESTART),
+        (KafkaError(KafkaError._ALL_BROKERS_DOWN), Remedy.RESTART),
+        (KafkaError(KafkaError.UNKNOWN), Remedy.RESTART),
+        (KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS, retriable=True), Remedy.RESTART),
+        (KafkaError(KafkaError._STATE), Remedy.RESTART),
+        (KafkaError(KafkaError._CONFLICT), Remedy.RESTART),
+        # The producer is finished.
+        (KafkaError(KafkaError._FENCED, fatal=True), Remedy.RESTART),
+        (KafkaError(KafkaError.INVALID_PRODUCER_EPOCH, fatal=True, txn_requires_abort=True), Remedy.RESTART),
+        (KafkaError(KafkaError._FATAL, fatal=True), Remedy.RESTART),
+        # The same at every attempt, whatever the flags say.
+        (KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED, txn_requires_abort=True), Remedy.STOP),
+        (KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, txn_requires_abort=True), Remedy.STOP),
+        (KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, fatal=True), Remedy.STOP),
+    ],
+)
+def test_every_error_has_the_cheapest_remedy_that_is_certainly_right(error: KafkaError, expected: Remedy) -> None:
+    assert remedy(error) is expected
+
+
+def test_no_error_is_without_a_remedy_and_only_listed_ones_stop() -> None:
+    codes = [value for name, value in vars(KafkaError).items() if name.isupper() and isinstance(value, int)]
+    assert len(codes) > 100
+    assert {code for code in codes if remedy(KafkaError(code)) is Remedy.STOP} == HOPELESS
+
+
+def test_pauses_grow_from_nothing_to_ten_seconds_and_start_anew_after_a_success() -> None:
+    outage = Outage(ManualClock())
+    pauses = []
+    for _ in range(10):
+        outage.failed("down", "trying again")
+        pauses.append(outage.pause())
+    assert pauses == [0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10]
+    outage.over()
+    assert outage.pause() == 0
+    outage.failed("down", "trying again")
+    assert outage.pause() == 0
+
+
+def test_a_new_kind_of_trouble_is_told_although_the_old_one_is_not_over(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage(ManualClock())
+    for reason in ("down", "down", "refused", "refused"):
+        outage.failed(reason, "trying again")
+    assert [record.getMessage() for record in caplog.records] == ["down; trying again", "refused; trying again"]
+
+
+def test_librdkafkas_repeated_complaints_become_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    now = [1000.0]
+    complain = _Complaints("broker:9092", lambda: now[0])
+    for second in range(61):
+        now[0] = 1000.0 + second
+        complain(KafkaError(KafkaError._TRANSPORT, "Connection refused"))
+    assert [record.getMessage() for record in caplog.records] == [
+        "Kafka at broker:9092: Connection refused (_TRANSPORT); the client goes on trying"
+    ] * 2
+
+
+def test_a_manual_clock_moves_only_forward_and_only_when_told() -> None:
+    clock = ManualClock(5)
+    assert clock.now() == clock.now() == 5
+    clock.advance(1.5)
+    assert clock.now() == 1_500_005
+    with pytest.raises(ValueError, match="cannot go back"):
+        clock.advance(-1)
+
+
+def test_the_system_clock_counts_microseconds() -> None:
+    assert 1_700_000_000_000_000 < SystemClock().now() < 10_000_000_000_000_000
+
+
+def test_every_metric_is_defined_and_exposed_with_its_role_and_help() -> None:
+    names = {*get_args(CounterName), *get_args(GaugeName), *get_args(HistogramName)}
+    assert names == set(DEFINITIONS)
+    metrics = Metrics("sink", CollectorRegistry())
+    metrics.add("dead_letters", 3, reason="unreadable")
+    metrics.set("lag", 7)
+    text = generate_latest(metrics.registry).decode()
+    assert 'interlock_dead_letters_total{reason="unreadable",role="sink"} 3.0' in text
+    assert 'interlock_lag{role="sink"} 7.0' in text
+    assert "# HELP interlock_messages_in_total Messages whose batch was committed." in text
+
+
+@pytest.mark.parametrize(
+    ("key", "signed"),
+    [  # the vectors of Kafka's own tests
+        (b"21", -973932308),
+        (b"foobar", -790332482),
+        (b"a-little-bit-long-string", -985981536),
+        (b"a-little-bit-longer-string", -1486304829),
+        (b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8", -58897971),
+        (b"abc", 479470107),
+    ],
+)
+def test_murmur2_is_that_of_the_java_client(key: bytes, signed: int) -> None:
+    assert murmur2(key) == signed % 2**32
+
+
+def test_compaction_keeps_the_last_record_of_each_key_and_its_offset() -> None:
+    broker = MemoryBroker()
+    broker.create_topics([TopicSpec("table", 1)])
+    producer = broker.producer("id")
+    producer.init_transactions()
+    for key, value in ((b"a", b"1"), (b"b", b"1"), (b"a", b"2"), (b"b", None)):
+        producer.begin_transaction()
+        producer.produce("table", value, key)
+        producer.commit_transaction()
+    broker.compact("table")
+    records = TableReader(broker, ["table"]).read_all()
+    assert [(r.offset(), r.key(), r.value()) for r in records] == [(4, b"a", b"2"), (6, b"b", None)]
+    broker.compact("table", drop_tombstones=True)
+    assert [r.key() for r in TableReader(broker, ["table"]).read_all()] == [b"a"]
+
+
+def test_full_collections_are_kept_off_the_hot_path() -> None:
+    before = gc.get_threshold()
+    try:
+        garbage.keep_off_the_hot_path()
+        assert gc.get_freeze_count() > 0
+        assert gc.get_threshold()[0] > before[0]
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)
