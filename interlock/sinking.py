@@ -26,7 +26,7 @@ def reconcile(platform: "Platform") -> Reconciliation:
     kafka = platform.kafka()
     states = kafka.topic_states(TOPICS)
     return compare(
-        kafka.consumer,
+        lambda group: kafka.consumer(group, overrides={"enable.partition.eof": True}),
         platform.clickhouse(),
         partitions={name: state.partitions for name, state in states.items()},
         stream_ids=stream_ids(platform.admin(), states),

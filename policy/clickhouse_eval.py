@@ -15,7 +15,9 @@ from policy.tree import (
     Not,
     Term,
     Truth,
+    kind_of,
 )
+from policy.words import ColumnType
 
 
 def to_clickhouse(condition: Condition) -> str:
@@ -24,7 +26,10 @@ def to_clickhouse(condition: Condition) -> str:
         case Compare(operator, left, right):
             return f"({_term(left)} {operator} {_term(right)})"
         case In(term, values):
-            return f"({_term(term)} IN ({', '.join(_term(value) for value in values)}))"
+            # IN compares bits, by which -0.0 is not 0.0; adding zero makes it 0.0 and changes nothing else.
+            zero = " + toFloat64(0)" if kind_of(term) is ColumnType.FLOAT else ""
+            listed = ", ".join(_term(value) for value in values)
+            return f"({_term(term)}{zero} IN ({listed}))"
         case IsNull(term):
             return f"({_term(term)} IS NULL)"
         case Truth(term):

@@ -247,7 +247,7 @@ def _number_or_text(node: exp.Expr) -> Literal:
         if int(text) > _MAX_INT:
             raise ConditionError(f"{text} is too large")
         return Literal(sign * int(text))
-    number = sign * float(text)
+    number = sign * float(text) + 0.0  # there is no -0.0: the engines differ on whether it equals 0.0
     if not math.isfinite(number):
         raise ConditionError(f"{text} is too large")
     return Literal(number)

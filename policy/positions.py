@@ -41,8 +41,7 @@ class Document:
         self.source = source
         try:
             node = yaml.compose(text, Loader=_Loader)
-            if node is not None and _size(node, {}) > _MAX_NODES:
-                raise PolicyError([Problem(source, 1, "", "repeats itself through aliases without end")])
+            endless = node is not None and _size(node, {}) > _MAX_NODES
             self.data: Any = yaml.load(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
@@ -56,6 +55,8 @@ class Document:
             # ValueError: a date or number of the right form that is none, such as 2026-02-31.
             what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
             raise PolicyError([Problem(source, 1, "", f"not YAML: {what}")]) from error
+        if endless:
+            raise PolicyError([Problem(source, 1, "", "repeats itself through aliases without end")])
         if not isinstance(self.data, dict) or node is None:
             raise PolicyError([Problem(source, 1, "", "a policy is a YAML mapping of fields")])
         self._lines: dict[tuple[str, ...], int] = {(): 1}

@@ -33,7 +33,7 @@ def read(consumer: Consumer, topic: str, partitions: int) -> Iterator[Sequence[M
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in ends])
     deadline = time.monotonic() + PATIENCE_SECONDS
     while ends:
-        messages = consumer.consume(BATCH, 1.0)
+        messages = consumer.consume(BATCH, 0.2)
         if messages:
             deadline = time.monotonic() + PATIENCE_SECONDS
         elif time.monotonic() > deadline:

@@ -138,16 +138,20 @@ def reconcile(
 
 
 def _examples(factory: ConsumerFactory, partitions: Mapping[str, int], routes: RouteCheck) -> list[str]:
-    """Some of the keys behind the wrong hashes: only now worth a second reading."""
+    """Some of the keys behind the wrong hashes: only now worth a second reading, and only as far as needed."""
+    # However much is wrong, a hundred times the examples are sure to be found, and looked for quickly.
+    wrong = routes.wrong[: 100 * EXAMPLES]
     found: dict[bytes | None, None] = {}
     for topic in (catalogue.DECISIONS.name, *_OUTPUTS):
-        if not len(routes.wrong) or topic not in partitions or len(found) >= EXAMPLES:
+        if not len(wrong) or topic not in partitions:
             continue
         consumer = factory(None)
         try:
             for messages in kafka_reading.read(consumer, topic, partitions[topic]):
-                for place in np.flatnonzero(np.isin(key_hashes(messages), routes.wrong)).tolist():
-                    found.setdefault(messages[place].key())
+                places = np.flatnonzero(np.isin(key_hashes(messages), wrong)).tolist()
+                found.update((messages[place].key(), None) for place in places)
+                if len(found) >= EXAMPLES:
+                    break
         finally:
             consumer.close()
     return [(key or b"").decode(errors="backslashreplace") for key in list(found)[:EXAMPLES]]

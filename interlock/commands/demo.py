@@ -146,7 +146,7 @@ def _live(platform: connect.Platform, rate: float) -> None:
 
 def _patiently(look: Any, deadline: float) -> Any:
     """What `look` finds; tried again while ClickHouse or Kafka is being restarted."""
-    from clickhouse_connect.driver.exceptions import ClickHouseError
+    from clickhouse_connect.driver.exceptions import OperationalError
     from confluent_kafka import KafkaException
 
     from sinks.kafka_reading import KafkaSilentError
@@ -154,7 +154,7 @@ def _patiently(look: Any, deadline: float) -> Any:
     while True:
         try:
             return look()
-        except (ClickHouseError, KafkaException, KafkaSilentError, UserError, OSError) as error:
+        except (OperationalError, KafkaException, KafkaSilentError, OSError) as error:
             if time.monotonic() > deadline:
                 raise UserError(f"the pipeline does not answer: {error}", Exit.UNAVAILABLE) from error
             time.sleep(LOOK_SECONDS)

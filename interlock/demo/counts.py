@@ -13,7 +13,7 @@ SELECT route, queue, count() AS rows, countIf(NOT review_copy) AS decisions,
     countIf(audit AND NOT review_copy) AS audited
 FROM routed_decisions WHERE startsWith(decision_id, {run:String}) GROUP BY route, queue
 """
-_LETTERS = "SELECT count() FROM dead_letters WHERE startsWith(key, {run:String})"
+_LETTERS = "SELECT count() FROM dead_letters WHERE startsWith(original_key, {run:String})"
 _LATENCY = """
 SELECT quantiles(0.5, 0.99)(toUnixTimestamp64Milli(kafka_timestamp) - toUnixTimestamp64Milli(created_at))
 FROM routed_decisions WHERE startsWith(decision_id, {run:String}) AND kafka_timestamp > now64(3) - INTERVAL 10 SECOND
