@@ -11,13 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.decisions import HEADERS, decisions
+from bench.workers import Variant
 from schemas import catalogue
 from streams.embedded_kafka import EmbeddedKafka
 from streams.kafka import KafkaBroker
 from streams.ports import TopicSpec
-
-from bench.decisions import HEADERS, decisions
-from bench.workers import Variant
 
 VARIANTS: tuple[Variant, ...] = ("raw", "router-pyruhvro", "router-fastavro")
 
@@ -87,7 +86,7 @@ def _result(variant: str, headers: bool, runs: dict[str, list[dict[str, Any]]]) 
     ]
 
     def median(name: str) -> float:
-        return statistics.median(one[name] for one in mine)
+        return float(statistics.median(one[name] for one in mine))
 
     return Result(
         variant,

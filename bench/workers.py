@@ -13,16 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from confluent_kafka import Message
+from bench.decisions import POLICY
 from policy.compiled import compile_policy
 from policy.load import load
 from processors.router.router import Outputs, Router, RouterSettings
 from processors.router.state import RouterState
 from schemas.columns import Engine
 from streams.kafka import KafkaBroker
+from streams.ports import Message
 from streams.runner import Runner, RunnerSettings
-
-from bench.decisions import POLICY
 
 Variant = Literal["raw", "router-pyruhvro", "router-fastavro"]
 

@@ -14,7 +14,7 @@ Stage = Literal["unknown", "gathering", "fixed", "inserted"]
 @dataclass(slots=True)
 class Partition:
     """`since`: when the oldest message came. `planned_at`: when this member last told Kafka of `chunk`.
-    `failures`: how often inserting `chunk` failed."""
+    `failures`: how often inserting `chunk` failed. `next`: the first offset that is not inserted."""
 
     place: Place
     stage: Stage = "unknown"
@@ -25,6 +25,7 @@ class Partition:
     bytes: int = 0
     since: float | None = None
     paused: bool = False
+    next: int = 0
 
     def add(self, message: Message, now: float) -> None:
         self.messages.append(message)
@@ -80,6 +81,7 @@ class Partition:
         assert self.chunk is not None
         self.messages = [message for message in self.messages if message.offset() > self.chunk.last]
         self.bytes = sum(len(message.value() or b"") for message in self.messages)
+        self.next = self.chunk.last + 1
         self.stage = "inserted"
 
     def done(self, now: float) -> None:

@@ -246,6 +246,7 @@ class SinkWriter:
         if again:
             self._consumer.seek(TopicPartition(topic, number, begin))
             partition.clear()
+        partition.next = max(0, begin)
         partition.chunk = plan
         partition.stage = "gathering" if plan is None else "fixed"
 
@@ -375,11 +376,9 @@ class SinkWriter:
             return
         lag = 0
         for one in self._partitions.values():
-            if one.chunk is None and not one.messages:
-                continue
-            _, end = self._consumer.get_watermark_offsets(TopicPartition(*one.place), cached=True)
-            first = one.chunk.first if one.chunk is not None else one.messages[0].offset()
-            lag += max(0, end - first)
+            # From memory: nobody is asked, and what is not known yet is negative.
+            first, end = self._consumer.get_watermark_offsets(TopicPartition(*one.place), cached=True)
+            lag += max(0, end - max(first, one.next))
         self._metrics.set("lag", lag)
         self._metrics.set("assigned_partitions", len(self._partitions))
 

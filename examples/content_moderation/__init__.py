@@ -26,10 +26,27 @@ from schemas.models import Decision, Explanation, Feature
 HERE = Path(__file__).parent
 POLICY = HERE / "policy.yaml"
 
-_SAFE = ("thanks for the quick answer", "the photos are lovely", "does it come in blue", "my order arrived on time")
-_SAFE += ("I disagree but see your point", "great recipe", "could you add subtitles", "the second part was better")
-_SPAM = ("earn money from home", "click this link now", "cheap watches", "free prize for you", "limited offer")
-_SPAM += ("you are a worthless clown", "nobody wants you here", "get lost loser", "what a stupid post")
+_SAFE = (
+    "thanks for the quick answer",
+    "the photos are lovely",
+    "does it come in blue",
+    "my order arrived on time",
+    "I disagree but see your point",
+    "great recipe",
+    "could you add subtitles",
+    "the second part was better",
+)
+_SPAM = (
+    "earn money from home",
+    "click this link now",
+    "cheap watches",
+    "free prize for you",
+    "limited offer",
+    "you are a worthless clown",
+    "nobody wants you here",
+    "get lost loser",
+    "what a stupid post",
+)
 _FILLER = ("honestly", "by the way", "today", "again", "I think", "for real", "as I said", "well")
 
 

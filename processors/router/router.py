@@ -181,8 +181,7 @@ class Router:
         order = codes.tolist()
 
         def value(row: int) -> bytes:
-            number: bytes = numbers[row]
-            return before[order[row]] + number + after[order[row]] + bodies[row]
+            return b"".join((before[order[row]], numbers[row], after[order[row]], bodies[row]))
 
         joined = zip(map(before.__getitem__, order), numbers, map(after.__getitem__, order), bodies, strict=True)
         twice = np.flatnonzero(again[codes]).tolist()

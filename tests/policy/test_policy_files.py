@@ -11,7 +11,6 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import policies
 
 from policy.compiled import compile_policy
 from policy.diff import diff
@@ -19,6 +18,7 @@ from policy.errors import PolicyError, Problem
 from policy.load import load, pack, pack_names, parse
 from policy.model import Policy
 from policy.version import from_resolved, resolved, version
+from tests.policy.strategies import policies
 
 LENDING = Path(__file__).with_name("lending.yaml")
 MINIMAL = "name: small\ndomains:\n  loans: {models: [m], outcomes: [approve, reject]}\n"

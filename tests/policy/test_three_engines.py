@@ -9,7 +9,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import COLUMNS, conditions, rows
 
 from policy.attributes import CLICKHOUSE_SETTINGS, attribute_columns, clickhouse_projection, from_strings
 from policy.clickhouse_eval import matched, to_clickhouse
@@ -18,6 +17,7 @@ from policy.expression import ConditionError, parse_condition
 from policy.load import parse
 from policy.polars_eval import to_polars
 from policy.words import ColumnType
+from tests.policy.strategies import COLUMNS, conditions, rows
 
 _ARROW = {
     ColumnType.FLOAT: pa.float64(),

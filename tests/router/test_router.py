@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from messages import NOW, Sent, decision, sent
 
 from policy.compiled import compile_policy
 from policy.load import parse
@@ -18,6 +17,7 @@ from processors.router.router import Outputs, Router, RouterSettings
 from processors.router.state import RouterState
 from schemas import wire
 from schemas.columns import Engine
+from tests.router.messages import NOW, Sent, decision, sent
 
 KEY = bytes(range(16))
 HOUR = 3_600_000_000

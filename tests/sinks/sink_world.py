@@ -173,12 +173,19 @@ class World:
     def stream_ids(self) -> dict[str, str]:
         return dict.fromkeys(TOPICS, self.name)
 
-    def writer(self, broker: MemoryBroker | None = None, client: Any = None, **changes: Any) -> SinkWriter:
+    def writer(
+        self, broker: MemoryBroker | None = None, client: Any = None, metrics: Any = None, **changes: Any
+    ) -> SinkWriter:
         """A sink. By default it inserts at once whatever it has read."""
         settings = SinkSettings(self.stream_ids, **{"flush_seconds": 0.0, "max_rows": 7, "max_consumed": 10, **changes})
         consumer = (broker or self.broker).consumer(GROUP)
         return SinkWriter(
-            consumer, client or self.client, settings, monotonic=lambda: self.seconds, executor=InlineExecutor()
+            consumer,
+            client or self.client,
+            settings,
+            metrics=metrics,
+            monotonic=lambda: self.seconds,
+            executor=InlineExecutor(),
         )
 
     def settle(self, writer: SinkWriter, steps: int = 200) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from sink_world import AUTO, DECISIONS, World, decision
 
 from schemas import wire
 from sinks import queries
+from tests.sinks.sink_world import AUTO, DECISIONS, World, decision
 
 pytestmark = pytest.mark.warehouse
 

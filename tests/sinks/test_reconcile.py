@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from sink_world import ASYNC, AUTO, DEAD, DECISIONS, SYNC, World, decision, routed
 
 from schemas import wire
 from sinks.reconcile import Reconciliation
+from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, SYNC, World, decision, routed
 
 pytestmark = pytest.mark.warehouse
 

@@ -9,11 +9,11 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sink_world import ASYNC, AUTO, DEAD, DECISIONS, START, TOPICS, World, decision, routed
 
 from schemas import wire
 from sinks import rows
 from sinks.chunk import Chunk
+from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, START, TOPICS, World, decision, routed
 
 DAY = 86_400_000_000
 

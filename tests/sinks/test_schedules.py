@@ -4,10 +4,10 @@ import random
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from sink_world import World
 
 from sinks.writer import GROUP, SinkWriter
 from streams.memory import Crash, FaultPlan, Step, timed_out
+from tests.sinks.sink_world import World
 
 pytestmark = pytest.mark.warehouse
 

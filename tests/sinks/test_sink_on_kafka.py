@@ -93,6 +93,7 @@ def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
         second.step()
         if inserted():
             break
+    assert inserted()
     second.close()
     result = reconcile(
         consumer, own, partitions={TOPIC: PARTITIONS}, stream_ids=ids, sink_group=group, router_group=group + "-none"

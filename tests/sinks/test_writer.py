@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import TopicPartition
-from sink_world import DECISIONS, TOPICS, World
 from structlog.testing import capture_logs
 
 from schemas import wire
@@ -15,6 +14,8 @@ from sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from sinks.migrate import migrate
 from sinks.writer import GROUP, SinkStoppedError
 from streams.memory import Crash, FaultPlan, Step, timed_out
+from streams.metrics import Metrics
+from tests.sinks.sink_world import DECISIONS, TOPICS, World
 
 pytestmark = pytest.mark.warehouse
 
@@ -339,6 +340,23 @@ def test_reading_stops_when_too_much_is_held_and_goes_on_afterwards(shared: Clie
     assert max(held) <= 3000 + 10 * 100
     world.settle(writer)
     world.assert_exactly_once()
+
+
+def test_the_metrics_tell_rows_lag_and_outages(shared: Client, run_id: str) -> None:
+    world = World(run_id, shared)
+    world.pipeline(20)
+    metrics = Metrics("sink")
+    client = FaultyClient(shared, {0: OSError("down")}, {})
+    writer = world.writer(client=client, metrics=metrics)
+    writer.step()
+    lag = metrics.value("lag")
+    world.seconds += 10
+    world.settle(writer)
+    assert lag > 0
+    assert metrics.value("lag") == 0
+    assert metrics.value("unavailable") == 1
+    assert metrics.value("messages_in") == sum(world.in_kafka().values())
+    assert metrics.value("assigned_partitions") == sum(world.partitions_of(topic) for topic in TOPICS)
 
 
 def test_kill_9_of_the_database_in_the_middle_changes_nothing(tmp_path: Path, run_id: str, crash_kills: int) -> None:

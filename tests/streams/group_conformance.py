@@ -4,9 +4,9 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
-from conformance import DEADLINE_SECONDS, Environment, consume_until, offsets, partitions_of, take
 
 from streams.ports import Consumer
+from tests.streams.conformance import DEADLINE_SECONDS, Environment, consume_until, offsets, partitions_of, take
 
 # A broker may say in several ways that offsets do not come from a present member.
 STALE = {KafkaError.ILLEGAL_GENERATION, KafkaError.UNKNOWN_MEMBER_ID, KafkaError.STALE_MEMBER_EPOCH}

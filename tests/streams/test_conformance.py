@@ -3,12 +3,12 @@
 from typing import TYPE_CHECKING
 
 import pytest
-from conformance import Conformance, Environment
-from group_conformance import GroupConformance
 
 from streams.clock import ManualClock
 from streams.kafka import GroupProtocol, KafkaBroker
 from streams.memory import MemoryBroker
+from tests.streams.conformance import Conformance, Environment
+from tests.streams.group_conformance import GroupConformance
 
 if TYPE_CHECKING:
     from streams.embedded_kafka import EmbeddedKafka

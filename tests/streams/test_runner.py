@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
-from world import Columns, Copy, Impatient, LateExecutor, World
 
 from streams.clock import SystemClock
 from streams.memory import FaultPlan, MemoryBroker, abortable, unavailable
 from streams.metrics import Metrics
 from streams.ports import Headers, Message, TopicSpec
 from streams.runner import ProcessingFailed, Runner, RunnerSettings, Unusable
+from tests.streams.world import Columns, Copy, Impatient, LateExecutor, World
 
 SETTINGS = RunnerSettings("copy", "a", ("in",), max_batch=5)
 

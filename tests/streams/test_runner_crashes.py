@@ -4,7 +4,6 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 
 import pytest
-from world import LateExecutor, World
 
 from streams.memory import (
     Crash,
@@ -17,6 +16,7 @@ from streams.memory import (
     timed_out,
     unavailable,
 )
+from tests.streams.world import LateExecutor, World
 
 EXECUTORS = pytest.mark.parametrize("executor", [InlineExecutor, LateExecutor])
 

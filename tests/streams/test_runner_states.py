@@ -6,10 +6,10 @@ from contextlib import suppress
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from world import PARTITIONS, LateExecutor, World
 
 from streams.memory import Crash, InlineExecutor, Late, MemoryBroker, abortable, fenced, timed_out, unavailable
 from streams.runner import Runner
+from tests.streams.world import PARTITIONS, LateExecutor, World
 
 FAULTS: dict[str, Callable[[], BaseException]] = {
     "crash": Crash,
