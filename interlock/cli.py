@@ -5,7 +5,7 @@ import sys
 import typer
 from confluent_kafka import KafkaException
 
-from interlock.commands import dead_letters, demo, facts, platform, policy, schemas, topics
+from interlock.commands import bench, dead_letters, demo, facts, platform, policy, schemas, topics
 from interlock.errors import Exit, UserError
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(policy.app, name="policy")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(bench.app, name="bench")
 app.command("halt")(policy.halt)
 app.command("resume")(policy.resume)
 

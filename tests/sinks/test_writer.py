@@ -73,18 +73,28 @@ def test_a_crash_at_any_step_of_kafka_changes_nothing(shared: Client, run_id: st
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_crash_around_any_insert_changes_nothing(shared: Client, run_id: str, moment: str) -> None:
-    for insert in range(8):
-        world = World(f"{run_id}-{insert}", shared, partitions=1)
+    def inserts(name: str, crash_at: int | None) -> int:
+        """Runs a world whose first sink dies around an insert; returns how many inserts it makes."""
+        world = World(name, shared, partitions=1)
         world.pipeline(8)
-        crash: dict[int, BaseException] = {insert: Crash()}
+        crash: dict[int, BaseException] = {} if crash_at is None else {crash_at: Crash()}
         client = FaultyClient(shared, crash if moment == "before" else {}, crash if moment == "after" else {})
-        process = world.broker.process()
-        with pytest.raises(Crash):
-            world.settle(world.writer(process, client))
-        world.pipeline(4)
-        world.broker.evict(GROUP)  # Kafka notices that the process is gone
-        world.settle(world.writer(max_rows=5))
+        writer = world.writer(world.broker.process(), client)
+        if crash_at is None:
+            world.settle(writer)
+        else:
+            with pytest.raises(Crash):
+                world.settle(writer)
+            world.pipeline(4)
+            world.broker.evict(GROUP)  # Kafka notices that the process is gone
+            world.settle(world.writer(max_rows=5))
         world.assert_exactly_once()
+        return len(client.tokens)
+
+    count = inserts(run_id, None)
+    assert count >= 5
+    for insert in range(count):
+        inserts(f"{run_id}-{insert}", insert)
 
 
 def test_the_successor_repeats_a_planned_chunk_under_the_same_token(shared: Client, run_id: str) -> None:
@@ -316,6 +326,7 @@ def test_rows_wait_for_company_but_not_for_long(shared: Client, run_id: str) -> 
     client = FaultyClient(shared, {}, {})
     writer = world.writer(client=client, flush_seconds=2.0)
     writer.step()
+    writer.step()  # the first one only finds out where to begin
     world.seconds = 1.9
     world.send(DECISIONS, b"2", b"unreadable")
     writer.step()

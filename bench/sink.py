@@ -1,0 +1,116 @@
+"""The sink against inserting the same rows directly, into the same embedded ClickHouse."""
+
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from bench.decisions import decisions
+from policy.compiled import Group
+from policy.words import Priority, Route, Workflow
+from processors.router import envelope
+from schemas import catalogue, wire
+from sinks.chunk import Chunk
+from sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
+from sinks.migrate import migrate
+from sinks.rows import TARGETS, to_arrow
+from sinks.writer import SinkSettings, SinkWriter
+from streams.embedded_kafka import EmbeddedKafka
+from streams.kafka import KafkaBroker
+from streams.ports import TopicSpec
+
+TOPIC = catalogue.REVIEWS_ASYNC.name
+CHUNK = 50_000
+
+
+def run(count: int = 400_000, rounds: int = 3, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
+    """Rows a second of both, and the ratio; medians over alternating rounds."""
+    direct: list[float] = []
+    sink: list[float] = []
+    with tempfile.TemporaryDirectory() as directory, EmbeddedKafka(Path(directory) / "kafka") as kafka:
+        broker = KafkaBroker(kafka.bootstrap_servers)
+        broker.create_topics([TopicSpec(topic.name, topic.partitions) for topic in catalogue.TOPICS])
+        _fill(broker, count)
+        for number in range(rounds):
+            settings = ServerSettings.private(Path(directory) / f"clickhouse-{number}")
+            with EmbeddedClickHouse(settings) as server:
+                client = server.client()
+                migrate(client)
+                sink.append(_through_the_sink(broker, client, count, f"bench-{number}"))
+                client.command("TRUNCATE TABLE routed_decisions")
+                direct.append(_directly(broker, client))
+                say(f"round {number + 1} of {rounds}: sink {sink[-1]:,.0f} rows/s, directly {direct[-1]:,.0f} rows/s")
+    return {
+        "sink_rows_per_second": statistics.median(sink),
+        "direct_rows_per_second": statistics.median(direct),
+        "ratio_to_direct": statistics.median(mine / theirs for mine, theirs in zip(sink, direct, strict=True)),
+    }
+
+
+def _fill(broker: KafkaBroker, count: int) -> None:
+    group = Group(Route.ASYNC, ("lane",), Workflow.ESCALATION, Priority.MEDIUM, "underwriting", (), 0.0, None)
+    now = time.time_ns() // 1000
+    before, after = envelope.encode(
+        group, policy_version="v", calibration_version="", audit=False, propensity=1.0, now=now
+    )
+    producer: Any = broker.producer(None)
+    for key, value in decisions(count):
+        routed = before + b"\0" * 8 + after + value[wire.HEADER_LENGTH :]
+        while True:
+            try:
+                producer.produce(TOPIC, routed, key)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    producer.flush()
+
+
+def _through_the_sink(broker: KafkaBroker, client: Client, count: int, stream: str) -> float:
+    consumer = broker.consumer(stream)
+    inserted = 0
+    done = threading.Event()
+
+    class Counting:
+        """Counts the rows that the sink has inserted."""
+
+        def add(self, name: str, amount: float = 1) -> None:
+            nonlocal inserted
+            if name == "messages_in":
+                inserted += int(amount)
+                if inserted >= count:
+                    done.set()
+
+        def set(self, name: str, value: float) -> None:
+            """Gauges do not matter here."""
+
+    writer = SinkWriter(consumer, client, SinkSettings({TOPIC: stream}), topics=[TOPIC], metrics=Counting())
+    while not inserted:
+        writer.step()
+    first, started = inserted, time.perf_counter()
+    writer.run(done)
+    return (inserted - first) / (time.perf_counter() - started)
+
+
+def _directly(broker: KafkaBroker, client: Client) -> float:
+    """The same rows, already in memory as Arrow tables, inserted one after the other."""
+    consumer: Any = broker.consumer("direct")
+    consumer.subscribe([TOPIC])
+    messages: list[Any] = []
+    while len(messages) < 4 * CHUNK:
+        messages += [one for one in consumer.consume(10_000, 1.0) if one.error() is None]
+    consumer.close()
+    tables = []
+    for start in range(0, 4 * CHUNK, CHUNK):
+        part = messages[start : start + CHUNK]
+        tables.append(to_arrow(part, Chunk(TOPIC, 0, start, start + CHUNK - 1), "direct"))
+    table = TARGETS[TOPIC].table
+    client.insert_arrow(table, tables[0])
+    started = time.perf_counter()
+    for one in tables[1:]:
+        client.insert_arrow(table, one)
+    return 3 * CHUNK / (time.perf_counter() - started)

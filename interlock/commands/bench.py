@@ -1,0 +1,72 @@
+"""`interlock bench`: the figures of the documentation, measured here and now."""
+
+from typing import Annotated, Any
+
+import typer
+
+from interlock.commands.common import Json, errors, print_json, table
+
+app = typer.Typer(help="Benchmarks: every figure is a ratio to a reference of the same run.", no_args_is_help=True)
+
+Rounds = Annotated[int, typer.Option(min=1, help="Alternating runs of each variant; medians are shown.")]
+
+
+def _say(line: str) -> None:
+    errors.print(line, markup=False, highlight=False)
+
+
+@app.command("router")
+def router(
+    messages: Annotated[int, typer.Option(min=20_000, help="Messages of each run.")] = 600_000,
+    rounds: Rounds = 3,
+    json: Json = False,
+) -> None:
+    """The router with a full lending policy against a raw exactly-once pass-through on the same broker."""
+    from bench import router as benchmark
+
+    found = benchmark.run(messages, rounds, _say)
+    if json:
+        print_json(found)
+        return
+    columns = ("variant", "headers", "messages/s", "ratio to raw", "CPU µs/message", "peak MB")
+    table(columns, [tuple(one.values()) for one in found])
+
+
+@app.command("latency")
+def latency(
+    rate: Annotated[int, typer.Option(min=100, help="Decisions a second.")] = 10_000,
+    seconds: Annotated[float, typer.Option(min=1, help="Measured time of each run.")] = 15.0,
+    rounds: Rounds = 3,
+    json: Json = False,
+) -> None:
+    """From produced to routed and readable (read_committed), against the raw pass-through."""
+    from bench import latency as benchmark
+
+    _show(benchmark.run(rate, seconds, rounds, _say), json)
+
+
+@app.command("sink")
+def sink(
+    messages: Annotated[int, typer.Option(min=200_000, help="Messages of each run.")] = 400_000,
+    rounds: Rounds = 3,
+    json: Json = False,
+) -> None:
+    """The exactly-once sink against inserting ready-made blocks."""
+    from bench import sink as benchmark
+
+    _show(benchmark.run(messages, rounds, _say), json)
+
+
+@app.command("all")
+def everything(rounds: Rounds = 3, json: Json = False) -> None:
+    """All of them; some ten minutes."""
+    router(rounds=rounds, json=json)
+    latency(rounds=rounds, json=json)
+    sink(rounds=rounds, json=json)
+
+
+def _show(found: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(found)
+    else:
+        table(("figure", "value"), list(found.items()))
