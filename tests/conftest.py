@@ -37,7 +37,16 @@ def crash_kills(request: pytest.FixtureRequest) -> int:
     return kills
 
 
+# What starts processes comes last: a mistake shows in the fast tests first.
+_SLOW = ("examples", "platform", "crash")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    def slowness(item: pytest.Item) -> int:
+        folder = item.path.parent.name
+        return _SLOW.index(folder) + 1 if folder in _SLOW else 0
+
+    items.sort(key=slowness)
     if not config.getoption("--registry"):
         for item in items:
             if item.get_closest_marker("registry"):

@@ -31,26 +31,6 @@ class Result:
     elapsed: float = 0.0
 
 
-class Insert:
-    """Rows on their way into a table. Nothing counts before ``finish`` returned."""
-
-    def __init__(self, inserter: Any) -> None:
-        self._inserter = inserter
-
-    def append(self, data: bytes) -> None:
-        with _engine_errors():
-            self._inserter.append(data)
-
-    def finish(self) -> Result:
-        with _engine_errors():
-            done = self._inserter.finish()
-        return Result(written_rows=done.rows_written, written_bytes=done.bytes_written, elapsed=done.elapsed)
-
-    def cancel(self) -> None:
-        with _engine_errors():
-            self._inserter.cancel()
-
-
 class Handle:
     """A connection of its own: USE, SET and readonly touch no other request."""
 
@@ -70,10 +50,6 @@ class Handle:
             written_bytes=done.bytes_written(),
             elapsed=done.elapsed(),
         )
-
-    def insert(self, statement: str, input_format: str) -> Insert:
-        with _engine_errors():
-            return Insert(self._connection.send_insert(statement, input_format))
 
     def set(self, settings: Mapping[str, str]) -> None:
         """SET every setting (or ``param_x``). The engine refuses unknown ones and, read-only, changes."""
@@ -142,13 +118,14 @@ class Engine:
         finally:
             handle.close()
 
-    def kill(self, query_id: str) -> None:
-        """Ask the engine to stop a running query; it stops at its next block. Unknown ids are no error."""
+    def kill(self, query_id: str) -> bool:
+        """Ask the engine to stop a running query; it stops at its next block. False if it runs no such query."""
         handle = Handle(chdb.connect(self._address))
         try:
-            handle.query(f"KILL QUERY WHERE Settings['log_comment'] = {quoted(query_id)} ASYNC")
+            told = handle.query(f"KILL QUERY WHERE Settings['log_comment'] = {quoted(query_id)} ASYNC")
         finally:
             handle.close()
+        return bool(told.data)
 
     def close(self) -> None:
         """Shut the engine down and give the data directory free."""

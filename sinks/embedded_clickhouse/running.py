@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from sinks.embedded_clickhouse.access import check_read_only
-from sinks.embedded_clickhouse.engine import Engine, Handle, Insert, Result
+from sinks.embedded_clickhouse.engine import Engine, Handle, Result
 from sinks.embedded_clickhouse.errors import READONLY, SAME_QUERY_ID, TOO_MANY_QUERIES, refusal
+from sinks.embedded_clickhouse.insert_stream import insert_into, open_insert
 from sinks.embedded_clickhouse.request import QueryParameters
 from sinks.embedded_clickhouse.result_stream import ResultStream, open_stream, select_into
 from sinks.embedded_clickhouse.settings import Account
@@ -25,7 +26,9 @@ T = TypeVar("T")
 MAX_RUNNING = 16
 # A query told to stop is told again, because the first time it may not have been registered yet.
 _KILL_EVERY_SECONDS = 0.2
-# Threads beyond the running queries, for stopping them.
+# An insert has two threads: one runs it, one feeds it.
+_THREADS_PER_QUERY = 2
+# Threads beyond those, for stopping queries.
 _SPARE_THREADS = 4
 
 
@@ -46,7 +49,8 @@ class Runner:
     def __init__(self, engine: Engine, accounts: Iterable[Account]) -> None:
         self._engine = engine
         self._free = {account.name: MAX_RUNNING for account in accounts}
-        self._threads = ThreadPoolExecutor(sum(self._free.values()) + _SPARE_THREADS, thread_name_prefix="clickhouse")
+        threads = sum(self._free.values()) * _THREADS_PER_QUERY + _SPARE_THREADS
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="clickhouse")
         self._running: dict[str, ResultStream | None] = {}  # by query id
         self._stopping: set[asyncio.Task[None]] = set()
 
@@ -94,24 +98,25 @@ class Runner:
         if job.account.read_only:
             raise refusal(READONLY, "Cannot execute INSERT query in readonly mode")
         self._admit(job)
-        with ExitStack() as handle_life:
 
-            def begin() -> Insert:
-                handle = handle_life.enter_context(self._handle(job))
-                handle.set({f"param_{key}": value for key, value in job.parameters.params.items()})
-                return handle.insert(job.text, input_format)
+        def work(read_end: int) -> Result:
+            with self._handle(job) as handle:
+                return insert_into(read_end, handle, job.text, input_format, job.parameters.params)
 
-            try:
-                insert = await self.call(begin)
-                try:
-                    async for block in blocks:
-                        await self.call(partial(insert.append, block))
-                    return await self.call(insert.finish)
-                except BaseException:
-                    await self.call(insert.cancel)
-                    raise
-            finally:
-                self._release(job)
+        stream = open_insert(self._threads, work)
+        stream.done.add_done_callback(lambda _: self._release(job))
+        try:
+            async for block in blocks:
+                await stream.write(block)
+                if stream.done.done():
+                    break
+        except BaseException:
+            # The end of the pipe would look like the end of the rows: the engine must know before that.
+            await self._kill(job.query_id, stream.done)
+            raise
+        finally:
+            stream.close()
+        return await asyncio.shield(stream.done)
 
     def abandon(self, job: Job, stream: ResultStream) -> None:
         """Stop a query whose reader has gone."""
@@ -167,6 +172,11 @@ class Runner:
     def _release(self, job: Job) -> None:
         del self._running[job.query_id]
         self._free[job.account.name] += 1
+
+    async def _kill(self, query_id: str, done: asyncio.Future[Result]) -> None:
+        """Returns when the query is told to stop, or over."""
+        while not done.done() and not await self.call(partial(self._engine.kill, query_id)):
+            await asyncio.wait({done}, timeout=_KILL_EVERY_SECONDS)
 
     async def _kill_until_done(self, query_id: str, done: asyncio.Future[Result]) -> None:
         while not done.done():

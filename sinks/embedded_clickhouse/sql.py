@@ -104,6 +104,18 @@ def insert_with_data(head: bytes) -> InsertWithData | None:
     return InsertWithData(head, None, len(head))
 
 
+def insert_from(statement: str, file: str, input_format: str) -> str:
+    """``statement`` (an INSERT without FORMAT) with its rows read from ``file``; SETTINGS stay behind that."""
+    clauses = (
+        token.start
+        for before, token in pairwise(tokens(statement))
+        if token.depth == 0 and token.value == "SETTINGS" and before.value not in _NAME_FOLLOWS
+    )
+    cut = next(clauses, len(statement))
+    target, settings = statement[:cut], statement[cut:]
+    return f"{target}\nFROM INFILE '{file}' COMPRESSION 'none' {settings}\nFORMAT {input_format}"
+
+
 def _data_after_format(text: str, position: int) -> int:
     """Data begin behind the blanks and one line end, exactly as the server's parser has it."""
     while position < len(text) and text[position] in " \t\f":

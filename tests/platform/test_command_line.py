@@ -45,6 +45,7 @@ def _decision(domain: str, number: int, **fields: Any) -> str:
             "model_version": "1",
             "prediction": "approve",
             "confidence": 0.95,
+            "amount": 10,  # without one the rule on amounts cannot be evaluated, and a person decides
             **fields,
         }
     )

@@ -4,6 +4,7 @@ import contextlib
 import random
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,6 +62,11 @@ def _damaged(seed: int, times: int) -> bytes:
     return bytes(message)
 
 
+def _printed(rows: pa.RecordBatch) -> list[str]:
+    """As text NaN equals itself, and there may be a time that no Python date can hold."""
+    return [column.to_string(window=100, container_window=100) for column in rows.columns]
+
+
 _MESSAGES = st.lists(
     st.just(GOOD)
     | st.none()
@@ -84,8 +90,7 @@ def test_both_engines_give_the_same_rows_and_name_the_same_bad_messages(
     places = list(range(len(messages)))
     assert (fast.index or places[: len(fast.bodies)]) == (slow.index or places[: len(slow.bodies)])
     assert fast.rows.schema.equals(slow.rows.schema)
-    # NaN equals nothing, itself included; as text it does
-    assert str(fast.rows.to_pylist()) == str(slow.rows.to_pylist())
+    assert _printed(fast.rows) == _printed(slow.rows)
     assert fast.rows.num_rows + len(fast.bad) == len(messages)
 
 

@@ -464,6 +464,18 @@ def test_an_insert_that_breaks_off_leaves_nothing_behind(target: Target, table: 
     assert target.value(f"SELECT count() FROM {table}") == "0"
 
 
+def test_an_insert_that_a_constraint_or_a_view_refuses_is_an_error(target: Target, table: str) -> None:
+    target.value(
+        f"CREATE TABLE {table}_sums (id UInt64, CONSTRAINT small CHECK id < 10) ENGINE = MergeTree ORDER BY id"
+    )
+    target.value(f"CREATE MATERIALIZED VIEW {table}_view TO {table}_sums AS SELECT id FROM {table}")
+    for data in ("1,a\n", "10,b\n"):
+        answer = target.http(data, query=f"INSERT INTO {table} SETTINGS max_threads = 1 FORMAT CSV")
+        assert answer.status == (200 if data[0:2] == "1," else 500), answer.body
+    assert "Constraint `small`" in answer.body.decode()
+    assert target.value(f"SELECT count() FROM {table}_sums") == "1"
+
+
 SINK_SETTINGS = {"async_insert": "0", "deduplicate_blocks_in_dependent_materialized_views": "1"}
 
 

@@ -12,7 +12,7 @@ from sinks.embedded_clickhouse.compression import ENCODINGS, choose_encoding, de
 from sinks.embedded_clickhouse.errors import ClickHouseError, from_engine
 from sinks.embedded_clickhouse.request import form_fields, parameters
 from sinks.embedded_clickhouse.settings import ServerSettings
-from sinks.embedded_clickhouse.sql import insert_with_data, parse
+from sinks.embedded_clickhouse.sql import insert_from, insert_with_data, parse
 
 # --- where the data of an INSERT begin --------------------------------------------------------------------
 
@@ -51,6 +51,19 @@ def test_the_data_of_an_insert_are_found(head: bytes, statement: bytes, input_fo
 )
 def test_statements_without_data_are_not_taken_for_inserts_with_data(text: str) -> None:
     assert insert_with_data(text.encode()) is None
+
+
+def test_the_source_of_rows_stands_before_the_settings_and_after_any_comment() -> None:
+    assert insert_from("INSERT INTO t (a) -- why", "f", "CSV").split("\n") == [
+        "INSERT INTO t (a) -- why",
+        "FROM INFILE 'f' COMPRESSION 'none' ",
+        "FORMAT CSV",
+    ]
+    assert insert_from("INSERT INTO settings SETTINGS a = 1", "f", "CSV").split("\n") == [
+        "INSERT INTO settings ",
+        "FROM INFILE 'f' COMPRESSION 'none' SETTINGS a = 1",
+        "FORMAT CSV",
+    ]
 
 
 @given(st.binary(max_size=200), st.sampled_from(["CSV", "Native", "ArrowStream"]))
