@@ -61,7 +61,7 @@ def _measure(
     reader = threading.Thread(target=_read, args=(broker, total, delays, ready))
     reader.start()
     ready.wait()
-    producer: Any = broker.producer(None, {"linger.ms": 0})
+    producer: Any = broker.producer(None, {"linger.ms": 2})
     started = time.perf_counter()
     for number in range(total):
         # The time of sending travels as the record's timestamp, which the worker does not pass on, so as a header.

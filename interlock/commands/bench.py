@@ -28,8 +28,7 @@ def router(
     if json:
         print_json(found)
         return
-    columns = ("variant", "headers", "messages/s", "ratio to raw", "CPU µs/message", "peak MB")
-    table(columns, [tuple(one.values()) for one in found])
+    _routers(found)
 
 
 @app.command("latency")
@@ -60,9 +59,24 @@ def sink(
 @app.command("all")
 def everything(rounds: Rounds = 3, json: Json = False) -> None:
     """All of them; some ten minutes."""
-    router(rounds=rounds, json=json)
-    latency(rounds=rounds, json=json)
-    sink(rounds=rounds, json=json)
+    from bench import latency as latencies
+    from bench import router as routers
+    from bench import sink as sinks
+
+    of_routers = routers.run(rounds=rounds, say=_say)
+    of_latencies = latencies.run(rounds=rounds, say=_say)
+    of_sinks = sinks.run(rounds=rounds, say=_say)
+    if json:
+        print_json({"router": of_routers, "latency": of_latencies, "sink": of_sinks})
+        return
+    _routers(of_routers)
+    _show(of_latencies, json=False)
+    _show(of_sinks, json=False)
+
+
+def _routers(found: list[dict[str, Any]]) -> None:
+    columns = ("variant", "headers", "messages/s", "ratio to raw", "CPU µs/message", "peak MB")
+    table(columns, [tuple(one.values()) for one in found])
 
 
 def _show(found: dict[str, Any], json: bool) -> None:

@@ -1,19 +1,25 @@
 """The envelope: Avro records are plain concatenation, so a routed decision is a small encoded prefix followed by
 the untouched bytes of the decision.
 
-The prefix falls into a part before `calibrated_confidence` and a part after it. Within a batch both take few
-different values and are encoded once each; only the eight bytes between them differ from row to row.
+In the prefix only `routed_at`, `calibrated_confidence` and `override_until` differ from batch to batch or from row to
+row. What stands between them takes few different values and is encoded once each.
 """
 
 import json
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
+from itertools import pairwise
 from typing import Any
 
 import fastavro
 
 from policy.compiled import Group
 from schemas import avro_schemas, wire
+
+_MOVING = ("routed_at", "calibrated_confidence", "override_until")
+
+# As many as a policy remembers kinds of rows, by 300 bytes.
+_MAX_REMEMBERED = 50_000
 
 
 def encode(
@@ -26,9 +32,19 @@ def encode(
     now: int,
 ) -> tuple[bytes, bytes]:
     """The bytes before and after `calibrated_confidence`; `now` (microseconds since the epoch) is `routed_at`."""
+    routed_at, _, override_until = _moving_types()
     seconds = group.override_seconds
+    until = None if seconds is None else now + seconds * 1_000_000
+    start, middle, after, end = _fixed(group, policy_version, calibration_version, audit, propensity)
+    return start + _encoded(routed_at, now) + middle, after + _encoded(override_until, until) + end
+
+
+@lru_cache(_MAX_REMEMBERED)
+def _fixed(
+    group: Group, policy_version: str, calibration_version: str, audit: bool, propensity: float
+) -> tuple[bytes, ...]:
+    """The bytes before, between and after the fields that move."""
     fields = {
-        "routed_at": now,
         "route": group.route.label,
         "reasons": list(group.reasons),
         "policy_version": policy_version,
@@ -38,27 +54,30 @@ def encode(
         "queue": group.queue,
         "audit": audit,
         "propensity": propensity,
-        "override_until": None if seconds is None else now + seconds * 1_000_000,
         "notices": list(group.notices),
     }
-    before, after = _halves()
-    return wire.header("RoutedDecision") + _encoded(before, fields), _encoded(after, fields)
+    first, *others = (_encoded(piece, fields) for piece in _pieces())
+    return wire.header("RoutedDecision") + first, *others
 
 
 @cache
-def _halves() -> tuple[Any, Any]:
-    """RoutedDecision cut at `calibrated_confidence`, and without `decision` at the end."""
+def _pieces() -> tuple[Any, ...]:
+    """RoutedDecision without `decision` at the end, cut at the fields that move."""
     document = json.loads(avro_schemas.text("RoutedDecision"))
-    names = [field["name"] for field in document["fields"]]
+    fields = document["fields"]
+    names = [field["name"] for field in fields]
     assert names[-1] == "decision"
-    cut = names.index("calibrated_confidence")
-    before, after = dict(document), dict(document)
-    before["fields"] = document["fields"][:cut]
-    after["fields"] = document["fields"][cut + 1 : -1]
-    return fastavro.parse_schema(before), fastavro.parse_schema(after)
+    cuts = [-1, *(names.index(name) for name in _MOVING), len(names) - 1]
+    return tuple(fastavro.parse_schema({**document, "fields": fields[a + 1 : b]}) for a, b in pairwise(cuts))
 
 
-def _encoded(schema: Any, record: dict[str, Any]) -> bytes:
+@cache
+def _moving_types() -> tuple[Any, ...]:
+    types = {field["name"]: field["type"] for field in json.loads(avro_schemas.text("RoutedDecision"))["fields"]}
+    return tuple(fastavro.parse_schema(types[name]) for name in _MOVING)
+
+
+def _encoded(schema: Any, value: Any) -> bytes:
     buffer = BytesIO()
-    fastavro.schemaless_writer(buffer, schema, record)
+    fastavro.schemaless_writer(buffer, schema, value)
     return buffer.getvalue()
