@@ -34,8 +34,9 @@ the repetition is dropped and ClickHouse has more than Kafka now has; if not, wh
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -50,7 +51,7 @@ from sinks.chunk import Chunk, Place
 from sinks.incident import Incident
 from sinks.partition import Partition
 from sinks.ports import Consumer
-from sinks.warehouse import NotStoredError, Warehouse
+from sinks.warehouse import Warehouse
 
 log = structlog.get_logger()
 
@@ -77,7 +78,7 @@ INSERTS_AT_ONCE = 2
 IDLE_SECONDS = 0.5
 
 # What can be wrong with the database that time or an operator mends; the chunk stays planned meanwhile.
-DATABASE_ERRORS = (ClickHouseError, OSError, NotStoredError)
+DATABASE_ERRORS = (ClickHouseError, OSError)
 
 
 class SinkStoppedError(Exception):
@@ -301,12 +302,15 @@ class SinkWriter:
         rebalances come while polling, and find every chunk either in ClickHouse or not."""
         started = self._monotonic()
         failed: Exception | None = None
-        for place in range(0, len(due), INSERTS_AT_ONCE):
-            if failed is not None or self._monotonic() - started > POLL_SECONDS:
-                break
-            under_way = [(one, self._submit(one)) for one in due[place : place + INSERTS_AT_ONCE]]
-            wait([future for _, future in under_way])
-            for one, future in under_way:
+        waiting = deque(due)
+        under_way: dict[Future[int], Partition] = {}
+        while waiting or under_way:
+            while waiting and len(under_way) < INSERTS_AT_ONCE:
+                one = waiting.popleft()
+                under_way[self._submit(one)] = one
+            finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in finished:
+                one = under_way.pop(future)
                 try:
                     count = future.result()
                 except DATABASE_ERRORS as error:
@@ -317,6 +321,8 @@ class SinkWriter:
                     self._count("messages_in", count)
                     self._count("batches")
                     one.inserted()
+            if failed is not None or self._monotonic() - started > POLL_SECONDS:
+                waiting.clear()
         if failed is not None:
             self._database.begin(_text(failed))
         elif due:
