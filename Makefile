@@ -8,17 +8,18 @@ LOCK := requirements/lock.txt
 
 # uv comes from its own hashed lock, then installs the rest from theirs: ten times faster than pip.
 .venv/ready: $(LOCK) requirements/uv.txt pyproject.toml Makefile
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Interlock needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
-	$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $(LOCK) requirements/uv.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Interlock needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'
+	@echo 'setting up .venv from $(LOCK) …'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python $(LOCK) requirements/uv.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
+	@touch $@
 
 setup: .venv/ready
 
 demo: setup
-	$(BIN)/interlock demo $(ARGS)
+	@$(BIN)/interlock demo $(ARGS)
 
 test: setup
 	$(BIN)/ruff check .
@@ -34,7 +35,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	$(BIN)/interlock bench all $(ARGS)
+	@$(BIN)/interlock bench all $(ARGS)
 
 # Hashes and no index addresses: the file works with any mirror.
 lock:

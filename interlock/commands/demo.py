@@ -4,6 +4,7 @@ import secrets
 import signal
 import threading
 import time
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any
 
@@ -32,6 +33,9 @@ def demo(
         float | None, typer.Option(min=1, help="Decisions a second; 500 live, unlimited with --once.")
     ] = None,
     timeout: Annotated[float, typer.Option(help="With --once: seconds until everything must be stored.")] = 600.0,
+    picture: Annotated[
+        Path | None, typer.Option(help="Live: save the last view as an SVG picture.", metavar="FILE")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Stream real survey decisions through Kafka, the router and ClickHouse, and watch.
@@ -55,7 +59,7 @@ def demo(
         if once:
             ok = _once(platform, decisions, rate, timeout, quiet=json)
         else:
-            _live(platform, rate or 500.0)
+            _live(platform, rate or 500.0, picture)
             ok = True
     finally:
         if started_here:
@@ -114,11 +118,12 @@ def _once(platform: connect.Platform, decisions: int, rate: float | None, timeou
     return ok
 
 
-def _live(platform: connect.Platform, rate: float) -> None:
+def _live(platform: connect.Platform, rate: float, picture: Path | None) -> None:
+    from clickhouse_connect.driver.exceptions import ClickHouseError
     from rich.live import Live
 
     from interlock.demo.counts import count
-    from interlock.demo.view import View
+    from interlock.demo.view import View, save_picture
 
     stop = threading.Event()
 
@@ -136,9 +141,14 @@ def _live(platform: connect.Platform, rate: float) -> None:
     producer.start()
     with Live(view.render(), console=console, refresh_per_second=4, transient=False) as live:
         while not stop.wait(LOOK_SECONDS) and not producer.failure:
-            view.add(time.monotonic() - started, producer.sent, count(client, run))
+            try:
+                view.add(time.monotonic() - started, producer.sent, count(client, run))
+            except (ClickHouseError, OSError):  # it is being restarted; the view shows what was last seen
+                continue
             live.update(view.render())
     producer.stop()
+    if picture:
+        save_picture(view.render(), picture)
     if producer.failure:
         raise UserError(producer.failure, Exit.UNAVAILABLE)
     errors.print("stopping …")
