@@ -7,6 +7,7 @@ from confluent_kafka import KafkaException
 
 from interlock.commands import bench, dead_letters, demo, facts, platform, policy, schemas, topics
 from interlock.errors import Exit, UserError
+from interlock.logs import quieten
 
 app = typer.Typer(
     name="interlock",
@@ -39,6 +40,7 @@ app.command("resume")(policy.resume)
 
 def main() -> None:
     """Runs a command; what a user can cause ends with one message and an exit code, never with a traceback."""
+    quieten()
     try:
         app()
     except UserError as error:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from interlock.errors import Exit, UserError
+from interlock.reachable import kafka_problem
 from interlock.settings import Settings
 from interlock.supervisor import instance
 
@@ -74,16 +75,25 @@ class Platform:
             group_protocol=self.settings.kafka.group_protocol,
         )
 
+    def serving_kafka(self) -> "KafkaBroker":
+        """Kafka, if it answers; otherwise raises UserError within seconds."""
+        problem = kafka_problem(self._kafka_properties)
+        if problem is not None:
+            raise UserError(
+                f"Kafka at {self.bootstrap_servers} does not answer ({problem}). Is it running, is the address right?",
+                Exit.UNAVAILABLE,
+            )
+        return self.kafka()
+
     def admin(self) -> "AdminClient":
         """Kafka's administration."""
         from confluent_kafka.admin import AdminClient
 
-        properties: dict[str, str | int | float | bool] = {
-            **self.settings.kafka.properties,
-            "bootstrap.servers": self.bootstrap_servers,
-            "log_level": 2,
-        }
-        return AdminClient(properties)
+        return AdminClient({**self._kafka_properties, "log_level": 2})
+
+    @property
+    def _kafka_properties(self) -> dict[str, str | int | float | bool]:
+        return {**self.settings.kafka.properties, "bootstrap.servers": self.bootstrap_servers}
 
     def clickhouse(self, *, analyst: bool = False) -> "ClickHouseClient":
         """A ClickHouse client; as the read-only analyst for what a person asks. Raises UserError."""
@@ -113,10 +123,20 @@ class Platform:
                 autogenerate_session_id=False,
             )
         except (ClickHouseError, OSError) as error:
-            raise UserError(f"ClickHouse at {url} does not answer: {error}", Exit.UNAVAILABLE) from error
+            raise UserError(
+                f"ClickHouse at {url} does not answer ({_innermost(error)}). Is it running, is the address right?",
+                Exit.UNAVAILABLE,
+            ) from error
 
     def _nowhere(self, what: str, variable: str) -> str:
         return _NOWHERE.format(what=what, variable=variable, dir=self.settings.data_dir)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What began a chain of errors: the others repeat it with the names of libraries around it."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
 
 
 @contextmanager

@@ -38,10 +38,10 @@ def examine(platform: Platform) -> list[Finding]:
         findings.append(Finding("warning", "instance", f"none runs in {directory}; `interlock up` starts one"))
         return findings
     findings += _roles(platform)
-    findings.append(_checked("Kafka", lambda: _kafka(platform)))
-    findings.append(_checked("topics", lambda: _topics(platform)))
-    findings.append(_checked("ClickHouse", lambda: _clickhouse(platform)))
-    findings.append(_checked("policies", lambda: _policies(platform)))
+    kafka = _checked("Kafka", lambda: _kafka(platform))
+    findings += [kafka, _checked("ClickHouse", lambda: _clickhouse(platform))]
+    if kafka.state == "ok":
+        findings += [_checked("topics", lambda: _topics(platform)), _checked("policies", lambda: _policies(platform))]
     return findings
 
 
@@ -87,19 +87,15 @@ def _checked(what: str, look: Callable[[], Finding]) -> Finding:
 
 
 def _kafka(platform: Platform) -> Finding:
-    from interlock.supervisor.local import kafka_answers
-
-    servers = platform.bootstrap_servers
-    if kafka_answers(servers.split(",", maxsplit=1)[0]):
-        return Finding("ok", "Kafka", servers)
-    return Finding("wrong", "Kafka", f"{servers} does not answer; is the broker running, is the address right?")
+    platform.serving_kafka()
+    return Finding("ok", "Kafka", platform.bootstrap_servers)
 
 
 def _topics(platform: Platform) -> Finding:
     from schemas import catalogue
 
     names = [topic.name for topic in catalogue.TOPICS]
-    there = platform.kafka().topic_states(names)
+    there = platform.serving_kafka().topic_states(names)
     missing = [name for name in names if name not in there]
     if missing:
         return Finding("wrong", "topics", f"missing: {', '.join(missing)}; `interlock topics create` makes them")
@@ -114,7 +110,7 @@ def _clickhouse(platform: Platform) -> Finding:
 def _policies(platform: Platform) -> Finding:
     from interlock.publishing import published_policies
 
-    published = published_policies(platform.kafka())
+    published = published_policies(platform.serving_kafka())
     if not published:
         return Finding("warning", "policies", "none: every decision goes to a person; `interlock policy publish FILE`")
     return Finding("ok", "policies", ", ".join(f"{name} {one['version']}" for name, one in published.items()))

@@ -15,7 +15,7 @@ def create_topics(platform: Platform, *, partitions: int | None = None, replicat
     for topic in catalogue.TOPICS:
         wanted = topic if partitions is None or topic.partitions == 1 else replace(topic, partitions=partitions)
         specs.append(TopicSpec(wanted.name, wanted.partitions, wanted.config(), replication))
-    report = ensure_topics(platform.kafka(), specs)
+    report = ensure_topics(platform.serving_kafka(), specs)
     return [f"created {name}" for name in report.created] + [str(one) for one in report.differences]
 
 

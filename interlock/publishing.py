@@ -36,7 +36,7 @@ def policy_named(name_or_file: str, data_dir: str | None) -> Policy:
     """A policy from a file if there is one of that name, else the published one."""
     if Path(name_or_file).exists():
         return load_policy(Path(name_or_file))
-    published = published_policies(connect.platform(data_dir).kafka())
+    published = published_policies(connect.platform(data_dir).serving_kafka())
     if name_or_file not in published:
         raise UserError(f"{name_or_file!r} is neither a file nor a published policy")
     return parse(published[name_or_file]["source"], name_or_file)

@@ -6,13 +6,18 @@ import sys
 import threading
 from contextlib import closing
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import structlog
 
 from interlock.connect import Platform
 from interlock.errors import Exit, UserError
+from interlock.patience import when_available
 from schemas import catalogue
+
+if TYPE_CHECKING:
+    from processors.router.state import RouterState
+    from streams.tables import TableReader
 
 log = structlog.get_logger()
 
@@ -66,26 +71,27 @@ def router(platform: Platform) -> None:
     from processors.router.router import RouterSettings as Settings
     from processors.router.state import RouterState
     from streams.metrics import Metrics
-    from streams.runner import ProcessingFailed, Runner, RunnerSettings
-    from streams.tables import TableReader
+    from streams.runner import ProcessingFailed, Runner, RunnerSettings, Unusable
 
     stop = stop_on_signals()
     metrics = Metrics("router")
     chosen = platform.settings.router
-    kafka = platform.kafka()
+    audit_key = platform.audit_key
     state = RouterState()
     topics = [catalogue.POLICIES.name, catalogue.CONTROLS.name, catalogue.CALIBRATION_MODELS.name]
-    with closing(TableReader(kafka, topics)) as tables:
+    # Nothing is routed before the tables are known: without its policy a decision would go to a person.
+    tables = when_available(lambda: _table_reader(platform, topics, state), stop)
+    if tables is None:
+        return
+    with closing(tables):
 
         def refresh() -> None:
             for message in tables.poll():
                 state.apply(message.topic(), message.key(), message.value())
 
-        for message in tables.read_all():
-            state.apply(message.topic(), message.key(), message.value())
         runner = Runner(
-            kafka,
-            Router(state, Settings(platform.audit_key, chosen.max_bad_share)),
+            platform.kafka(),
+            Router(state, Settings(audit_key, chosen.max_bad_share)),
             RunnerSettings(
                 group="interlock-router",
                 instance=platform.settings.instance_id,
@@ -101,11 +107,27 @@ def router(platform: Platform) -> None:
         log.info("router runs", kafka=platform.bootstrap_servers, policies=sorted(state.policies))
         try:
             runner.run()
+        except Unusable as error:
+            raise UserError(str(error), Exit.NEEDS_A_PERSON) from error
         except ProcessingFailed as error:
             if isinstance(error.__cause__, TooManyBadMessages):
                 raise UserError(str(error.__cause__), Exit.NEEDS_A_PERSON) from error
             raise UserError(str(error), Exit.NEEDS_A_PERSON) from error
     log.info("router stopped")
+
+
+def _table_reader(platform: Platform, topics: list[str], state: "RouterState") -> "TableReader":
+    """Follows the tables; what they hold by now is in `state`."""
+    from streams.tables import TableReader
+
+    tables = TableReader(platform.serving_kafka(), topics)
+    try:
+        for message in tables.read_all():
+            state.apply(message.topic(), message.key(), message.value())
+    except BaseException:
+        tables.close()
+        raise
+    return tables
 
 
 def sink(platform: Platform) -> None:
@@ -116,10 +138,13 @@ def sink(platform: Platform) -> None:
 
     stop = stop_on_signals()
     metrics = Metrics("sink")
+    chosen = when_available(lambda: writer(platform, metrics), stop)
+    if chosen is None:
+        return
     serve_metrics(metrics, platform.settings.metrics_port)
     log.info("sink runs", kafka=platform.bootstrap_servers)
     try:
-        writer(platform, metrics).run(stop)
+        chosen.run(stop)
     except SinkStoppedError as error:
         raise UserError(str(error), Exit.NEEDS_A_PERSON) from error
     log.info("sink stopped")

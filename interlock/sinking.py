@@ -16,14 +16,15 @@ TOPICS = [topic.name for topic in catalogue.TOPICS]
 
 
 def writer(platform: "Platform", metrics: "Metrics") -> SinkWriter:
-    """The sink, ready to run."""
+    """The sink, ready to run. Raises UserError or KafkaException if Kafka or ClickHouse is not there."""
+    kafka = platform.serving_kafka()
     settings = SinkSettings(stream_ids(platform.admin(), TOPICS), flush_seconds=platform.settings.sink.flush_seconds)
-    return SinkWriter(platform.kafka().consumer(GROUP), platform.clickhouse(), settings, metrics=metrics)
+    return SinkWriter(kafka.consumer(GROUP), platform.clickhouse(), settings, metrics=metrics)
 
 
 def reconcile(platform: "Platform") -> Reconciliation:
     """Compares everything."""
-    kafka = platform.kafka()
+    kafka = platform.serving_kafka()
     states = kafka.topic_states(TOPICS)
     return compare(
         lambda group: kafka.consumer(group, overrides={"enable.partition.eof": True}),

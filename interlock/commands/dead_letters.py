@@ -23,7 +23,7 @@ def list_letters(
     """List the latest dead letters with their reasons."""
     from interlock.letters import read_letters
 
-    letters = [one.facts() for one in read_letters(connect.platform(data_dir).kafka(), reason)]
+    letters = [one.facts() for one in read_letters(connect.platform(data_dir).serving_kafka(), reason)]
     shown = letters[-limit:]
     if json:
         print_json(shown)
@@ -44,7 +44,7 @@ def show(
     """Show one dead letter: reason, headers, and the original bytes."""
     from interlock.letters import read_letter
 
-    found = read_letter(connect.platform(data_dir).kafka(), *_place(letter))
+    found = read_letter(connect.platform(data_dir).serving_kafka(), *_place(letter))
     if found is None:
         raise UserError(f"there is no dead letter {letter}")
     facts: dict[str, Any] = {**found.facts(), "headers": found.header_facts(), "value_hex": (found.value or b"").hex()}
@@ -80,7 +80,7 @@ def replay(
     if every == bool(letters):
         raise UserError("name dead letters, or use --all", Exit.USAGE)
     places = None if every else [_place(letter) for letter in letters or ()]
-    count = send_again(connect.platform(data_dir).kafka(), places, reason)
+    count = send_again(connect.platform(data_dir).serving_kafka(), places, reason)
     if json:
         print_json({"replayed": count})
     else:

@@ -72,7 +72,7 @@ def _publish(platform: connect.Platform) -> None:
     from examples import employment
     from interlock.publishing import publish_policy
 
-    publish_policy(platform.kafka(), employment.POLICY, "interlock demo", "the example policy")
+    publish_policy(platform.serving_kafka(), employment.POLICY, "interlock demo", "the example policy")
 
 
 def _once(platform: connect.Platform, decisions: int, rate: float | None, timeout: float, quiet: bool) -> bool:
@@ -164,7 +164,7 @@ def _patiently(look: Any, deadline: float) -> Any:
     while True:
         try:
             return look()
-        except (OperationalError, KafkaException, KafkaSilentError, OSError) as error:
+        except (OperationalError, KafkaException, KafkaSilentError, UserError, OSError) as error:
             if time.monotonic() > deadline:
                 raise UserError(f"the pipeline does not answer: {error}", Exit.UNAVAILABLE) from error
             time.sleep(LOOK_SECONDS)

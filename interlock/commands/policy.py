@@ -65,7 +65,7 @@ def show(
     """List the published policies, or show one as it was written."""
     from interlock import publishing
 
-    published = publishing.published_policies(connect.platform(data_dir).kafka())
+    published = publishing.published_policies(connect.platform(data_dir).serving_kafka())
     if name is None:
         facts = [
             {key: record[key] for key in ("name", "version", "published_at", "published_by", "note")}
@@ -130,7 +130,7 @@ def publish(
     """
     from interlock import publishing
 
-    version = publishing.publish_policy(connect.platform(data_dir).kafka(), file, by or _me(), note)
+    version = publishing.publish_policy(connect.platform(data_dir).serving_kafka(), file, by or _me(), note)
     if json:
         print_json(version)
     else:
@@ -151,7 +151,7 @@ def halt(
     """
     from interlock import publishing
 
-    publishing.publish_control(connect.platform(data_dir).kafka(), scope, True, reason, by or _me())
+    publishing.publish_control(connect.platform(data_dir).serving_kafka(), scope, True, reason, by or _me())
     errors.print(f"halted: {scope}", markup=False)
 
 
@@ -164,5 +164,5 @@ def resume(
     """Lift a halt."""
     from interlock import publishing
 
-    publishing.publish_control(connect.platform(data_dir).kafka(), scope, False, reason, by or _me())
+    publishing.publish_control(connect.platform(data_dir).serving_kafka(), scope, False, reason, by or _me())
     errors.print(f"resumed: {scope}", markup=False)

@@ -1,12 +1,10 @@
 """What a local instance consists of, and in which order it comes up."""
 
-import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from interlock.connect import Platform
+from interlock.reachable import answers, kafka_problem, listens
 from interlock.supervisor.instance import Instance
 from interlock.supervisor.processes import Process, role_command
 from interlock.supervisor.supervisor import Supervisor
@@ -19,7 +17,7 @@ def supervisor(platform: Platform, instance: Instance, announce: Callable[[str],
     environment = _environment(platform, instance)
     router_port, sink_port = free_port(), free_port()
     processes = [
-        _process("broker", data_dir, environment, lambda: kafka_answers(instance.bootstrap_servers)),
+        _process("broker", data_dir, environment, lambda: broker_serves(instance)),
         _process("warehouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping")),
         _process("sink", data_dir, environment, lambda: listens(sink_port), sink_port),
         _process("router", data_dir, environment, lambda: listens(router_port), router_port),
@@ -33,6 +31,11 @@ def supervisor(platform: Platform, instance: Instance, announce: Callable[[str],
         migrate(platform)
 
     return Supervisor(data_dir, instance, processes, {"warehouse": prepare}, announce)
+
+
+def broker_serves(instance: Instance) -> bool:
+    """Whether the embedded broker answers; quick to say no while nobody listens."""
+    return listens(instance.kafka_port) and not kafka_problem({"bootstrap.servers": instance.bootstrap_servers})
 
 
 def _process(
@@ -61,38 +64,3 @@ def _environment(platform: Platform, instance: Instance) -> dict[str, str]:
         "INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD": instance.analyst_password,
         "INTERLOCK_ROUTER__AUDIT_KEY": instance.audit_key,
     }
-
-
-def kafka_answers(bootstrap_servers: str) -> bool:
-    """Whether a broker answers a request for metadata."""
-    from confluent_kafka import KafkaException
-    from confluent_kafka.admin import AdminClient
-
-    host, _, port = bootstrap_servers.partition(":")
-    if not listens(int(port), host):
-        return False
-    # Its log would repeat on the terminal what this function returns.
-    admin = AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})
-    try:
-        admin.list_topics(timeout=5)
-    except KafkaException:
-        return False
-    return True
-
-
-def listens(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether somebody accepts connections."""
-    try:
-        with socket.create_connection((host, port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-def answers(url: str) -> bool:
-    """Whether an HTTP server answers with success."""
-    try:
-        with urlopen(url, timeout=2) as response:
-            return bool(response.status == 200)
-    except (URLError, OSError):
-        return False
