@@ -80,6 +80,10 @@ def _running(directory: Path, role: str) -> int | None:
     return None
 
 
+def _noticed(directory: Path, role: str, pid: int) -> bool:
+    return _running(directory, role) != pid
+
+
 @pytest.mark.crash
 @pytest.mark.kafka
 @pytest.mark.warehouse
@@ -113,6 +117,8 @@ def test_every_decision_has_one_route_and_one_row_after_kills_of_every_process(
         wait_until(partial(has_produced, moment), f"{moment} decisions produced")
         pid = wait_until(partial(_running, directory, role), f"{role} runs")
         os.kill(pid, signal.SIGKILL)
+        # Only that the supervisor has noticed: a second signal to the same dead process would not count.
+        wait_until(partial(_noticed, directory, role, pid), f"the end of {role} is noticed")
     producer.join(PATIENCE)
     assert produced == total
 
