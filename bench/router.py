@@ -34,6 +34,7 @@ class Result:
     ratio_to_raw: float
     cpu_us_per_message: float
     peak_mb: float
+    growth_mb: float
 
 
 def run(count: int = 600_000, rounds: int = 3, say: Callable[[str], None] = lambda _: None) -> list[dict[str, Any]]:
@@ -95,4 +96,5 @@ def _result(variant: str, headers: bool, runs: dict[str, list[dict[str, Any]]]) 
         statistics.median(ratios),
         median("cpu_us_per_message"),
         median("peak_mb"),
+        median("growth_mb"),
     )

@@ -41,12 +41,12 @@ class Progress:
         self._count = count
         self._done = done
         self._seen = 0
-        self._half: tuple[int, float, float] | None = None
+        self._half: tuple[int, float, float, float] | None = None
 
     def add(self, messages: int) -> None:
         """Call with every batch before it is processed."""
         if self._half is None and self._seen >= self._count // 2:
-            self._half = (self._seen, time.perf_counter(), _cpu())
+            self._half = (self._seen, time.perf_counter(), _cpu(), _memory_mb("VmRSS"))
         self._seen += messages
         if self._seen >= self._count:
             self._done.set()
@@ -54,12 +54,13 @@ class Progress:
     def report(self) -> dict[str, Any]:
         """Call when the last transaction is committed."""
         assert self._half is not None
-        seen, started, cpu = self._half
+        seen, started, cpu, memory = self._half
         messages = self._seen - seen
         return {
             "messages_per_second": messages / (time.perf_counter() - started),
             "cpu_us_per_message": (_cpu() - cpu) / messages * 1e6,
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "peak_mb": _memory_mb("VmHWM"),
+            "growth_mb": _memory_mb("VmRSS") - memory,
             "messages": self._seen,
         }
 
@@ -122,6 +123,12 @@ def router(broker: KafkaBroker, topic: str, group: str, count: int, engine: Engi
 def _cpu() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
+
+
+def _memory_mb(name: str) -> float:
+    """VmRSS: now, VmHWM: at most. getrusage would tell of the parent, whose memory a new process borrows."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith(name)).split()[1]) / 1024
 
 
 def main() -> None:

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from confluent_kafka import KafkaException
+
 from schemas import catalogue, wire
 from schemas.models import Decision
 from streams.kafka import KafkaBroker
@@ -35,8 +37,8 @@ class DeliveryError(Exception):
         first, reason = next(iter(failures.items()))
         others = f" and {len(failures) - 1} others" if len(failures) > 1 else ""
         super().__init__(
-            f"decision {first}{others} did not reach Kafka: {reason}. Submit again: the same decision_id may be "
-            f"submitted twice without harm only if it is the same decision."
+            f"decision {first}{others}: {reason}. Submit again under the same decision_id, by which a repetition can "
+            "be told: without an acknowledgement Kafka may have the decision or not."
         )
 
 
@@ -71,12 +73,14 @@ class Client:
         """
         delivery = _Deliveries()
         count = 0
-        for decision in decisions:
-            self._enqueue(decision, headers, delivery)
-            count += 1
-        deadline = time.monotonic() + self._seconds
-        while delivery.waiting and time.monotonic() < deadline:
-            self._producer.poll(_POLL_SECONDS)
+        try:
+            for decision in decisions:
+                self._enqueue(decision, headers, delivery)
+                count += 1
+        finally:  # what was handed over before `decisions` raised is seen through as well
+            deadline = time.monotonic() + self._seconds
+            while delivery.waiting and time.monotonic() < deadline:
+                self._producer.poll(_POLL_SECONDS)
         failures = delivery.failures()
         if failures:
             raise DeliveryError(failures)
@@ -88,6 +92,7 @@ class Client:
 
     def _enqueue(self, decision: Decision, headers: Headers | None, delivery: "_Deliveries") -> None:
         value = wire.encode("Decision", decision.to_record())
+        callback = delivery.callback(decision.decision_id)
         key = decision.decision_id.encode()
         while True:
             try:
@@ -95,11 +100,14 @@ class Client:
                     catalogue.DECISIONS.name,
                     value,
                     key,
-                    on_delivery=delivery.callback(decision.decision_id),
+                    on_delivery=callback,
                     headers=headers,
                 )
             except BufferError:  # Kafka is slower than the caller: wait for room
                 self._producer.poll(_POLL_SECONDS)
+            except KafkaException as error:  # refused on the spot, for example for its size
+                callback(error.args[0], None)
+                return
             else:
                 self._producer.poll(0)
                 return

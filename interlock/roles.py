@@ -66,6 +66,7 @@ def warehouse(platform: Platform) -> None:
 
 def router(platform: Platform) -> None:
     """Routes decisions, exactly once."""
+    from interlock.counted import CountedRouter
     from processors.router.breaker import TooManyBadMessages
     from processors.router.router import Router
     from processors.router.router import RouterSettings as Settings
@@ -91,7 +92,7 @@ def router(platform: Platform) -> None:
 
         runner = Runner(
             platform.kafka(),
-            Router(state, Settings(audit_key, chosen.max_bad_share)),
+            CountedRouter(Router(state, Settings(audit_key, chosen.max_bad_share)), metrics),
             RunnerSettings(
                 group="interlock-router",
                 instance=platform.settings.instance_id,

@@ -62,7 +62,9 @@ class Decoder:
         self._is_framed = methodcaller("startswith", wire.header(name))
         self._text = schema_text
         # Without logical types fastavro gives plain integers: faster, and no date is out of Python's range.
-        self._schema = fastavro.parse_schema(_without_logical_types(json.loads(schema_text)))
+        document = _without_logical_types(json.loads(schema_text))
+        self._schema = fastavro.parse_schema(document)
+        self._head, self._map = _cut_before_map(document)
         self._arrow = arrow_schema(schema_text)
         self._fast = engine == "pyruhvro"
 
@@ -141,24 +143,64 @@ class Decoder:
         self, bodies: list[bytes], start: int, pieces: list[pa.RecordBatch], unreadable: dict[int, Bad]
     ) -> None:
         records: list[dict[str, Any]] = []
-        read = fastavro.schemaless_reader
-        schema = self._schema
         for i, body in enumerate(bodies, start):
             try:
-                records.append(cast(dict[str, Any], read(BytesIO(body), schema, None)))
+                records.append(self._record(body))
             except Exception:
                 try:
-                    wire.read_record(BytesIO(body), schema)
+                    wire.read_record(BytesIO(body), self._schema)
                 except wire.WireError as error:
                     unreadable[i] = Bad(i, error.reason, str(error))
         if records:
             pieces.append(self._columns(records))
+
+    def _record(self, body: bytes) -> dict[str, Any]:
+        if self._map is not None:
+            stream = BytesIO(body)
+            record = cast(dict[str, Any], fastavro.schemaless_reader(stream, self._head, None))
+            usual = _usual_map(body, stream.tell())
+            if usual is not None:
+                record[self._map] = usual
+                return record
+        return cast(dict[str, Any], fastavro.schemaless_reader(BytesIO(body), self._schema, None))
 
     def _columns(self, records: list[dict[str, Any]]) -> pa.RecordBatch:
         # Records hold their fields in the order of the schema.
         columns = zip(*[record.values() for record in records], strict=True)
         arrays = [pa.array(column, type=field.type) for column, field in zip(columns, self._arrow, strict=True)]
         return pa.RecordBatch.from_arrays(arrays, schema=self._arrow)
+
+
+def _cut_before_map(document: dict[str, Any]) -> tuple[Any, str | None]:
+    """The schema without its last field and the name of that field, if it is a map of strings."""
+    *head, last = document["fields"]
+    if not isinstance(last["type"], dict) or (last["type"]["type"], last["type"].get("values")) != ("map", "string"):
+        return None, None
+    return fastavro.parse_schema({**document, "fields": head}), last["name"]
+
+
+def _usual_map(body: bytes, at: int) -> dict[str, str] | None:
+    """The map of strings at a position, if it has the form that nearly all have: one block, no more than 63 entries,
+    keys and values of less than 64 bytes. fastavro needs 3 us for two entries, this 1 us.
+
+    In Avro every number here is then one byte: twice the value. 0 ends the map.
+    """
+    found: dict[str, str] = {}
+    try:
+        count = body[at]
+        if count & 0x81:
+            return None
+        at += 1
+        for _ in range(count >> 1):
+            key, value = at + 1, at + 2 + (body[at] >> 1)
+            end = value + (body[value - 1] >> 1)
+            if (body[at] | body[value - 1]) & 0x81:
+                return None
+            found[body[key : value - 1].decode()] = body[value:end].decode()
+            at = end
+        return found if count == 0 or body[at] == 0 else None
+    except (IndexError, UnicodeDecodeError):
+        return None
 
 
 @cache

@@ -17,7 +17,6 @@ CounterName = Literal[
     "producer_restarts",
     "rebalances",
     "dead_letters",
-    "breaker_trips",
     "unavailable",
 ]
 GaugeName = Literal["lag", "assigned_partitions", "breaker_share"]
@@ -51,7 +50,6 @@ DEFINITIONS: Mapping[MetricName, Definition] = {
     ),
     "rebalances": Definition("Assignments or revocations of partitions.", ("event",)),
     "dead_letters": Definition("Messages put aside because they cannot be read.", ("reason",)),
-    "breaker_trips": Definition("Stops because too large a share of the messages was bad."),
     "unavailable": Definition("Failed attempts to reach Kafka or the warehouse."),
     "lag": Definition("Messages not yet processed, over the assigned partitions, as of the latest batch."),
     "assigned_partitions": Definition("Partitions this instance reads."),

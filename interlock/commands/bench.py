@@ -75,7 +75,7 @@ def everything(rounds: Rounds = 3, json: Json = False) -> None:
 
 
 def _routers(found: list[dict[str, Any]]) -> None:
-    columns = ("variant", "headers", "messages/s", "ratio to raw", "CPU µs/message", "peak MB")
+    columns = ("variant", "headers", "messages/s", "ratio to raw", "CPU µs/message", "peak MB", "growth MB")
     table(columns, [tuple(one.values()) for one in found])
 
 

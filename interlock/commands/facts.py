@@ -115,14 +115,20 @@ def produce(
 
     from interlock.client import Client, DeliveryError
     from interlock.produce.mapping import ColumnMapping, extended, load_mapping
-    from interlock.produce.reading import count, read
+    from interlock.produce.reading import check_readable, count, read
     from interlock.produce.sending import send
 
     chosen = load_mapping(mapping) if mapping is not None else ColumnMapping()
     chosen = extended(chosen, maps or [], sets or [], id_prefix)
-    connect.platform(data_dir)
+    check_readable(file)
+    connect.platform(data_dir).serving_kafka()
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=errors
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+        disable=not errors.is_terminal,
     )
     with ExitStack() as stack:
         rejected = stack.enter_context(rejects.open("w")) if rejects is not None else None
@@ -141,7 +147,7 @@ def produce(
         except DeliveryError as error:
             raise UserError(str(error), Exit.UNAVAILABLE) from error
     for line in summary.errors:
-        errors.print(str(line), markup=False, highlight=False)
+        errors.print(str(line), markup=False, highlight=False, soft_wrap=True)
     if summary.rejected > len(summary.errors):
         errors.print(f"… and {summary.rejected - len(summary.errors):,} more; --rejects FILE keeps them all")
     if json:

@@ -50,3 +50,38 @@ def create(
 
     for line in create_topics(connect.platform(data_dir), partitions=partitions, replication=replication):
         errors.print(line)
+
+
+def prepare(
+    data_dir: DataDir = None,
+    partitions: Annotated[int | None, typer.Option(min=1, help="Partitions of the decision and review topics.")] = None,
+    replication: Annotated[int, typer.Option(min=1, help="Replication factor; 3 in production.")] = 1,
+    json: Json = False,
+) -> None:
+    """Create missing topics and bring the ClickHouse tables up to date; run it before every new version's roles.
+
+    Running it again changes nothing; waits until Kafka and ClickHouse answer.
+
+    Examples:
+
+        interlock prepare --partitions 12 --replication 3
+    """
+    import threading
+
+    from interlock.logs import configure
+    from interlock.patience import when_available
+    from interlock.prepare import create_topics, migrate
+
+    platform = connect.platform(data_dir)
+    configure(platform.settings.log_format)
+    stop = threading.Event()
+    lines = when_available(lambda: create_topics(platform, partitions=partitions, replication=replication), stop)
+    applied = when_available(lambda: migrate(platform), stop)
+    if json:
+        print_json({"topics": lines, "migrations": applied})
+        return
+    for line in lines or ():
+        errors.print(line)
+    for name in applied or ():
+        errors.print(f"applied {name}")
+    errors.print("topics and tables are up to date")

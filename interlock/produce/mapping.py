@@ -1,8 +1,9 @@
 """How the columns of a file become the fields of a decision."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,14 @@ class ColumnMapping:
         if isinstance(created, datetime) and created.tzinfo is None:
             content["created_at"] = created.replace(tzinfo=UTC)
         return content
+
+    def check(self, columns: Sequence[str], path: Path) -> None:
+        """Raises UserError for a column that a table does not have."""
+        for column in [*self.fields.values(), *self.attributes.values(), *self.input]:
+            if column not in columns:
+                similar = get_close_matches(column, columns, 1)
+                hint = f" Did you mean {similar[0]!r}?" if similar else ""
+                raise UserError(f"{path} has no column {column!r}; it has {', '.join(columns)}.{hint}", Exit.USAGE)
 
 
 def load_mapping(path: Path) -> ColumnMapping:
@@ -85,6 +94,8 @@ def _known(pairs: Any, where: Any) -> dict[str, Any]:
         raise UserError(f"{where}: write a mapping of fields", Exit.USAGE)
     unknown = sorted(set(pairs) - set(Decision.model_fields))
     if unknown:
+        similar = get_close_matches(unknown[0], list(Decision.model_fields), 1)
+        hint = f" Did you mean {similar[0]!r}?" if similar else ""
         fields = ", ".join(Decision.model_fields)
-        raise UserError(f"{where}: a decision has no field {unknown[0]!r}; it has {fields}", Exit.USAGE)
+        raise UserError(f"{where}: a decision has no field {unknown[0]!r}; it has {fields}.{hint}", Exit.USAGE)
     return pairs

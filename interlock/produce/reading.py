@@ -1,6 +1,8 @@
 """Rows of a file as decisions, or as errors that name line and field."""
 
+import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,16 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from interlock.errors import UserError
+from interlock.errors import Exit, UserError
 from interlock.produce.mapping import ColumnMapping
 from schemas.models import Decision
 
+# What the csv module puts where a row is longer or shorter than the first line.
+_SURPLUS = "\0surplus"
+_MISSING = "\0missing"
+
+# What decoding leaves of bytes that are not UTF-8.
+_UNDECODED = re.compile("[\udc80-\udcff]")
+
 # Rows in memory at a time: some megabytes of ordinary columns.
 CHUNK_ROWS = 5_000
+
+# Here every row has the columns of the first.
+_TABLES = (".csv", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -35,7 +46,11 @@ class LineError:
 
 def read(path: Path, mapping: ColumnMapping, now: Callable[[], datetime]) -> Iterator[Decision | LineError]:
     """Every line or row of a .jsonl, .csv or .parquet file, in order; raises UserError if it cannot be read at all."""
+    unchecked = path.suffix.lower() in _TABLES
     for line, row in _rows(path):
+        if unchecked and isinstance(row, dict):
+            mapping.check(list(row), path)
+            unchecked = False
         if isinstance(row, str):
             yield LineError(str(path), line, "", row)
             continue
@@ -45,6 +60,14 @@ def read(path: Path, mapping: ColumnMapping, now: Callable[[], datetime]) -> Ite
             first = error.errors()[0]
             place = ".".join(str(part) for part in first["loc"])
             yield LineError(str(path), line, place, first["msg"].removeprefix("Value error, "))
+
+
+def check_readable(path: Path) -> None:
+    """Raises UserError if there is no such file."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}", Exit.USAGE) from error
 
 
 def count(path: Path) -> int | None:
@@ -78,13 +101,27 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
 
 
 def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Line 1 holds the names of the columns."""
-    line = 2
-    with pa_csv.open_csv(path) as batches:
-        for batch in batches:
-            for row in batch.to_pylist():
-                yield line, row
-                line += 1
+    """Line 1 holds the names of the columns; an empty cell is a missing value."""
+    # Bytes that are not UTF-8 spoil their own row only.
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+        reader = csv.DictReader(file, restkey=_SURPLUS, restval=_MISSING, strict=True)
+        columns = len(reader.fieldnames or ())
+        while True:
+            try:
+                row = next(reader, None)
+            except csv.Error as error:
+                yield reader.line_num, f"not CSV: {error}"
+                continue
+            if row is None:
+                return
+            cells = [cell for cell in row.values() if isinstance(cell, str) and cell is not _MISSING]
+            found = len(cells) + len(row.get(_SURPLUS, ()))
+            if found != columns:
+                yield reader.line_num, f"has {found} columns, the first line names {columns}"
+            elif any(map(_UNDECODED.search, cells)):
+                yield reader.line_num, "is not UTF-8"
+            else:
+                yield reader.line_num, {name: cell or None for name, cell in row.items()}
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:

@@ -50,6 +50,8 @@ def send(
             break
         summary.sent += client.submit_many(batch)
         progress(summary.sent)
+        if strict and summary.rejected:
+            break
         if rate is not None:
             ahead = summary.sent / rate - (monotonic() - started)
             if ahead > 0:

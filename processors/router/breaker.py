@@ -21,6 +21,11 @@ class Breaker:
         self._total = 0
         self._bad = 0
 
+    @property
+    def share(self) -> float:
+        """The share of bad messages among the latest ones."""
+        return self._bad / self._total if self._total else 0.0
+
     def observe(self, total: int, bad: int) -> None:
         """Counts a batch; raises TooManyBadMessages when the share is exceeded."""
         self._batches.append((total, bad))

@@ -1,6 +1,7 @@
 """The router as a pure function from a batch of messages and a time to a batch of outputs."""
 
 import struct
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -40,7 +41,8 @@ class Message(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Records to produce, as columns of length `count` that can be read once. `counts`: records by topic."""
+    """Records to produce, as columns of length `count` that can be read once. `counts`: records by topic; `bad`: dead
+    letters by reason."""
 
     topics: Iterable[str]
     keys: Iterable[bytes | None]
@@ -48,6 +50,7 @@ class Outputs:
     headers: Iterable[Any]
     count: int
     counts: dict[str, int]
+    bad: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,13 @@ class Router:
             ),
             count=len(good) + len(routed.twice) + len(bad),
             counts=counts,
+            bad=Counter(one.reason for one in bad),
         )
+
+    @property
+    def bad_share(self) -> float:
+        """The share of bad messages among the latest ones, 0 to 1."""
+        return self._breaker.share
 
     def _route(self, rows: pa.RecordBatch, bodies: list[bytes], now: int) -> _Routed:
         place = rows.schema.get_field_index("attributes")
