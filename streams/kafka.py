@@ -88,6 +88,9 @@ TRANSACTIONS: Mapping[str, Any] = {
     # After this the broker aborts what a dead instance left open; until then, whoever takes over its
     # partitions waits. Longer than a leader election and than the runner's own commit deadline (10 s).
     "transaction.timeout.ms": 15_000,
+    # The coordinator answers "concurrent transactions" while it still ends the one before, which takes milliseconds.
+    # With the default (100 ms) every such answer shows in the latency: p99 130 ms instead of 85 ms (measured).
+    "retry.backoff.ms": 5,
 }
 
 

@@ -1,0 +1,155 @@
+"""Compose file, image and Kubernetes manifests: everything they name exists."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from interlock.settings import Settings
+from tests.docs.commands import accept
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+KUBERNETES = ROOT / "deploy" / "kubernetes"
+MANIFESTS = [
+    manifest
+    for file in sorted(KUBERNETES.glob("*.yaml"))
+    if file.name != "kustomization.yaml"
+    for manifest in yaml.safe_load_all(file.read_text())
+]
+
+
+def pods() -> Iterator[dict[str, Any]]:
+    for manifest in MANIFESTS:
+        if "template" in manifest.get("spec", {}):
+            yield manifest["spec"]["template"]["spec"]
+
+
+def containers() -> Iterator[dict[str, Any]]:
+    for pod in pods():
+        yield from pod["containers"]
+
+
+def own_services() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, service in COMPOSE["services"].items():
+        if service["image"].startswith("interlock:"):
+            yield name, service
+
+
+def test_compose_runs_commands_that_exist() -> None:
+    services = dict(own_services())
+    assert set(services) == {"prepare", "router", "sink", "schemas"}
+    for service in services.values():
+        accept(service["command"])
+
+
+def test_kubernetes_runs_commands_that_exist() -> None:
+    commands = [one["args"] for one in containers()]
+    assert len(commands) == 3
+    for command in commands:
+        accept(command)
+
+
+def test_every_setting_of_the_deployments_is_one() -> None:
+    found = {name for _, service in own_services() for name in service["environment"]}
+    for manifest in MANIFESTS:
+        if manifest["kind"] in ("ConfigMap", "Secret"):
+            found |= set(manifest.get("data", {})) | set(manifest.get("stringData", {}))
+    found |= {one["name"] for container in containers() for one in container.get("env", [])}
+    found |= set(re.findall(r"INTERLOCK_\w+(?==)", (ROOT / "deploy" / "Dockerfile").read_text()))
+    assert len(found) > 6
+    for name in found:
+        model: Any = Settings
+        for part in name.removeprefix("INTERLOCK_").lower().split("__"):
+            assert part in model.model_fields, name
+            model = model.model_fields[part].annotation
+
+
+def test_every_mounted_file_exists() -> None:
+    mounts = [volume for service in COMPOSE["services"].values() for volume in service.get("volumes", [])]
+    files = [mount.split(":")[0] for mount in mounts if mount.startswith("./")]
+    assert len(files) >= 5
+    assert all((ROOT / file).is_file() for file in files)
+
+
+def test_every_secret_of_compose_has_an_example() -> None:
+    wanted = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
+    given = set(re.findall(r"^(\w+)=", (ROOT / "deploy" / "compose.env").read_text(), re.MULTILINE))
+    assert wanted == given
+
+
+def test_every_image_is_pinned_to_a_version() -> None:
+    images = [service["image"] for service in COMPOSE["services"].values()] + [one["image"] for one in containers()]
+    assert all(re.fullmatch(r"[\w./-]+:v?\d+\.\d+(\.\d+)?", image) for image in images), images
+
+
+def test_prometheus_collects_from_every_role_of_compose() -> None:
+    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
+    targets = [
+        target.split(":")[0]
+        for job in config["scrape_configs"]
+        for one in job["static_configs"]
+        for target in one["targets"]
+    ]
+    assert sorted(targets) == sorted(name for name, service in own_services() if service["command"][0] == "run")
+
+
+def test_kustomize_names_every_manifest() -> None:
+    listed = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["resources"]
+    assert {*listed, "kustomization.yaml"} == {file.name for file in KUBERNETES.iterdir()}
+
+
+def test_pods_run_without_privileges_and_have_limits() -> None:
+    for pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"]
+    for one in containers():
+        assert one["securityContext"]["readOnlyRootFilesystem"]
+        assert not one["securityContext"]["allowPrivilegeEscalation"]
+        assert {"requests", "limits"} <= set(one["resources"])
+
+
+def test_selectors_find_their_pods() -> None:
+    labels = [m["spec"]["template"]["metadata"]["labels"] for m in MANIFESTS if "template" in m.get("spec", {})]
+    for manifest in MANIFESTS:
+        spec = manifest.get("spec", {})
+        selector = spec.get("podSelector") or spec.get("selector")
+        if selector:
+            wanted = selector.get("matchLabels", selector)
+            assert any(wanted.items() <= one.items() for one in labels), manifest["kind"]
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(900)
+def test_the_sink_s_tables_and_the_topics_fit_the_servers_that_compose_starts() -> None:
+    """What the embedded platform cannot show: the same code on a ClickHouse server and a broker in containers."""
+    if "DOCKER_HOST" not in os.environ and not Path("/var/run/docker.sock").exists():
+        pytest.skip("no Docker engine on this machine: neither DOCKER_HOST nor /var/run/docker.sock")
+    from pydantic import SecretStr
+    from testcontainers.clickhouse import ClickHouseContainer
+    from testcontainers.kafka import KafkaContainer
+
+    from interlock.connect import Platform
+    from interlock.prepare import create_topics, migrate
+    from interlock.settings import ClickHouseSettings, KafkaSettings
+    from interlock.sinking import reconcile
+    from schemas import catalogue
+
+    images = {name: service["image"] for name, service in COMPOSE["services"].items()}
+    with (
+        ClickHouseContainer(images["clickhouse"], username="interlock", password="secret") as clickhouse,
+        KafkaContainer(images["kafka"]).with_kraft() as kafka,
+    ):
+        url = f"http://{clickhouse.get_container_host_ip()}:{clickhouse.get_exposed_port(8123)}"
+        platform = Platform(
+            Settings(
+                kafka=KafkaSettings(bootstrap_servers=kafka.get_bootstrap_server()),
+                clickhouse=ClickHouseSettings(url=url, password=SecretStr("secret")),
+            )
+        )
+        assert len(create_topics(platform)) == len(catalogue.TOPICS)
+        assert migrate(platform)
+        assert reconcile(platform).ok

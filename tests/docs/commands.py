@@ -1,0 +1,48 @@
+"""What documentation shows, as the command line and the Makefile see it."""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from interlock.cli import app
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("examples/*/README.md")])
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def accept(arguments: Sequence[str]) -> None:
+    """Raises for arguments that `interlock` would refuse."""
+    command: Any = typer.main.get_command(app)
+    rest = list(arguments)
+    while hasattr(command, "commands"):  # a group
+        name = rest.pop(0) if rest else ""
+        assert name in command.commands, f"no command {name!r} in {arguments}"
+        command = command.commands[name]
+    command.make_context(command.name, rest)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return [body for name, body in _FENCE.findall(text) if name == language]
+
+
+def shown_commands(text: str) -> Iterator[list[str]]:
+    """Every command line in an indented or shell block, as words; comments are left out."""
+    indented = [line[4:] for line in _FENCE.sub("", text).splitlines() if line.startswith("    ")]
+    shell = [body for name in ("sh", "bash", "console", "") for body in blocks(text, name)]
+    for shown in indented + [line for body in shell for line in body.splitlines()]:
+        line = shown.removeprefix("$ ").strip()
+        if re.match(r"(\w+=\S+ )*(interlock|make) ", line + " "):
+            words = shlex.split(line, comments=True)
+            while "=" in words[0]:
+                words.pop(0)
+            for stop in ("|", ">", "&&"):
+                if stop in words:
+                    words = words[: words.index(stop)]
+            yield words

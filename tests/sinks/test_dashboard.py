@@ -1,0 +1,35 @@
+"""The dashboard that Grafana shows: every query runs, every metric exists."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from clickhouse_connect.driver.client import Client
+
+from streams.metrics import DEFINITIONS, PREFIX
+
+DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "pipeline.json"
+PANELS: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]
+
+
+def targets(key: str) -> list[str]:
+    return [target[key] for panel in PANELS for target in panel["targets"] if key in target]
+
+
+def test_every_query_runs_on_the_tables(shared: Client) -> None:
+    queries = targets("rawSql")
+    assert len(queries) >= 8
+    for query in queries:
+        shared.query(re.sub(r"\$__timeFilter\((\w+)\)", r"\1 > now() - 3600", query))
+
+
+def test_every_metric_is_one() -> None:
+    found = {name for expression in targets("expr") for name in re.findall(PREFIX + r"(\w+)", expression)}
+    known = {name + suffix for name in DEFINITIONS for suffix in ("", "_total", "_bucket")}
+    assert found
+    assert found <= known
+
+
+def test_every_panel_says_which_population_it_speaks_of() -> None:
+    assert all(len(panel["description"]) > 20 for panel in PANELS)
