@@ -1,16 +1,19 @@
 """The wire format, one message at a time and whole batches in two engines."""
 
 import contextlib
+import json
 import random
+from io import BytesIO
 from typing import Any
 
+import fastavro
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import avro_schemas, wire
-from schemas.columns import Decoder
+from schemas import avro_schemas, columns, wire
+from schemas.columns import Decoded, Decoder, Engine
 
 PREFIX = avro_schemas.routing_prefix_text()
 FULL = avro_schemas.text("Decision")
@@ -77,21 +80,63 @@ _MESSAGES = st.lists(
 )
 
 
+def _by(engine: Engine, text: str, messages: list[bytes | None], few: int = 80) -> Decoded:
+    """`few`: below how many records fastavro reads one by one, where it would otherwise be columns."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("schemas.columns._FEW", few)
+        return Decoder("Decision", text, engine).decode(messages)
+
+
 @pytest.mark.parametrize("text", [PREFIX, FULL], ids=["prefix", "full"])
 @given(messages=_MESSAGES)
-@settings(deadline=None, max_examples=150)
-def test_both_engines_give_the_same_rows_and_name_the_same_bad_messages(
+@settings(deadline=None, max_examples=300)
+def test_every_reader_gives_the_same_rows_and_names_the_same_bad_messages(
     text: str, messages: list[bytes | None]
 ) -> None:
-    fast = Decoder("Decision", text, "pyruhvro").decode(messages)
-    slow = Decoder("Decision", text, "fastavro").decode(messages)
-    assert fast.bad == slow.bad
-    assert fast.bodies == slow.bodies
-    places = list(range(len(messages)))
-    assert (fast.index or places[: len(fast.bodies)]) == (slow.index or places[: len(slow.bodies)])
-    assert fast.rows.schema.equals(slow.rows.schema)
-    assert _printed(fast.rows) == _printed(slow.rows)
-    assert fast.rows.num_rows + len(fast.bad) == len(messages)
+    slow = _by("fastavro", text, messages, few=1000)
+    for fast in (_by("pyruhvro", text, messages), _by("fastavro", text, messages, few=0)):
+        assert fast.bad == slow.bad
+        assert fast.bodies == slow.bodies
+        places = list(range(len(messages)))
+        assert (fast.index or places[: len(fast.bodies)]) == (slow.index or places[: len(slow.bodies)])
+        assert fast.rows.schema.equals(slow.rows.schema)
+        assert _printed(fast.rows) == _printed(slow.rows)
+        assert fast.rows.num_rows + len(fast.bad) == len(messages)
+
+
+_TEXTS = st.text(max_size=5) | st.sampled_from(["", "é" * 40, "x" * 63, "x" * 64, "x" * 9000, "\0"])
+_NAMES = ("decision_id", "domain", "model_id", "model_version", "prediction", "impact", "jurisdiction", "subject_id")
+_PREFIXES = st.fixed_dictionaries(
+    {
+        **dict.fromkeys(_NAMES, _TEXTS),
+        "confidence": st.floats(),
+        "created_at": st.integers(-(2**63), 2**63 - 1),
+        "amount": st.none() | st.floats(),
+        "novel": st.booleans(),
+        "compliance_review": st.booleans(),
+        "attributes": st.dictionaries(_TEXTS, _TEXTS, max_size=4)
+        | st.integers(14, 80).map(lambda size: {str(i): "v" for i in range(size)}),
+    }
+)
+
+
+@given(records=st.lists(_PREFIXES, min_size=1, max_size=8), rest=st.binary(max_size=3))
+@settings(deadline=None, max_examples=200)
+def test_every_reader_gives_what_was_written_whatever_follows(records: list[dict[str, Any]], rest: bytes) -> None:
+    schema = fastavro.parse_schema(columns._without_logical_types(json.loads(PREFIX)))
+    messages: list[bytes | None] = []
+    for record in records:
+        out = BytesIO()
+        fastavro.schemaless_writer(out, schema, record)
+        messages.append(wire.header("Decision") + out.getvalue() + rest)
+    read = [
+        _by("pyruhvro", PREFIX, messages),
+        _by("fastavro", PREFIX, messages, few=0),
+        _by("fastavro", PREFIX, messages, few=1000),
+    ]
+    assert [one.bad for one in read] == [[], [], []]
+    assert _printed(read[0].rows) == _printed(read[1].rows) == _printed(read[2].rows)
+    assert read[1].rows["decision_id"].to_pylist() == [record["decision_id"] for record in records]
 
 
 @given(st.integers(0, 10**9), st.integers(1, 3))
