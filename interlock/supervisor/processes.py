@@ -97,7 +97,12 @@ class Process:
             return True
         if self.state == "restarting" and now >= self._next_start:
             self.restarts += 1
-            self.start()
+            try:
+                self.start()
+            except OSError as error:  # no memory or no room for another process; later there may be
+                self._next_start = now + self._backoff
+                self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
+                log.error("cannot be started; trying again", role=self.role, why=error.strerror)
             return True
         return False
 

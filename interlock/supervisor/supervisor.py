@@ -38,6 +38,7 @@ class Supervisor:
         self._after = after
         self._announce = announce
         self._stop = threading.Event()
+        self._unrecorded = False
 
     @property
     def stopping(self) -> threading.Event:
@@ -74,7 +75,7 @@ class Supervisor:
     def watch(self) -> None:
         """Returns when asked to stop."""
         while not self._stop.wait(WATCH_SECONDS):
-            if any([process.watch() for process in self._processes]):
+            if any([process.watch() for process in self._processes]) or self._unrecorded:
                 self._record()
 
     def down(self) -> None:
@@ -85,5 +86,13 @@ class Supervisor:
             self._record()
 
     def _record(self) -> None:
+        """Describes the instance for others. A full disk must not end the supervisor: its children need it then."""
         self._instance.children = [process.child() for process in self._processes if process.state != "new"]
-        description.write(self._data_dir, self._instance)
+        try:
+            description.write(self._data_dir, self._instance)
+        except OSError as error:
+            if not self._unrecorded:
+                log.error("cannot describe the instance; trying again", file=str(self._data_dir), why=error.strerror)
+            self._unrecorded = True
+        else:
+            self._unrecorded = False

@@ -74,11 +74,11 @@ def test_a_file_is_produced_routed_stored_and_told(instance: Instance, tmp_path:
     _until(lambda: sum(_routes(instance, "story").values()) == 3, "three decisions are stored")
     assert _routes(instance, "story") == {"auto": 1, "sync": 1, "manual": 1}
     events = _until(
-        lambda: (found := instance.json("timeline", "story-2")) and len(found) == 2 and found,
-        "two events of a decision",
+        lambda: (found := instance.json("timeline", "story-2")) and len(found) == 3 and found,
+        "three events of a decision",
     )
-    assert [event["event"] for event in events] == ["received", "routed"]
-    assert "large" in events[1]["detail"]
+    assert [event["event"] for event in events] == ["decided", "received", "routed"]
+    assert "large" in events[2]["detail"]
     assert instance.json("metrics")["total_decisions"] >= 3
     assert instance.json("reconcile")["ok"] is True
 

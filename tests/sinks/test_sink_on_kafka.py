@@ -50,6 +50,7 @@ def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
 ) -> None:
     ids = stream_ids(AdminClient({"bootstrap.servers": kafka.bootstrap_servers}), [TOPIC])
     assert len(ids[TOPIC]) > 10
+    partitions = broker.topic_states([TOPIC])[TOPIC].partitions  # others may have created it
     group = f"sink-{uuid4()}"
     producer = broker.producer(f"producer-{uuid4()}")
     producer.init_transactions(30)
@@ -69,7 +70,7 @@ def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
 
     def inserted() -> bool:
         watcher = broker.consumer(group)
-        places = [TopicPartition(TOPIC, number) for number in range(PARTITIONS)]
+        places = [TopicPartition(TOPIC, number) for number in range(partitions)]
         at = {one.partition: one.offset for one in watcher.committed(places, 30)}
         watcher.close()
         # A commit or abort marker follows the last record.
@@ -96,8 +97,8 @@ def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
     assert inserted()
     second.close()
     result = reconcile(
-        consumer, own, partitions={TOPIC: PARTITIONS}, stream_ids=ids, sink_group=group, router_group=group + "-none"
+        consumer, own, partitions={TOPIC: partitions}, stream_ids=ids, sink_group=group, router_group=group + "-none"
     )
-    assert [one.verdict for one in result.partitions] == ["ok", "ok"]
+    assert [one.verdict for one in result.partitions] == ["ok"] * partitions
     assert sum(one.in_clickhouse for one in result.partitions) >= 1500
-    assert result.lag <= 2 * 2
+    assert result.lag <= 2 * partitions
