@@ -28,7 +28,7 @@ Variant = Literal["raw", "router-pyruhvro", "router-fastavro"]
 BATCH = 10_000
 
 # What the router waits for company by default; the raw loop does the same.
-WAIT_SECONDS = 0.005
+WAIT_SECONDS = 0.010
 
 # Where the raw loop writes; as many partitions as the router's outputs together.
 RAW_OUTPUT = "decisions.auto-approved"

@@ -41,7 +41,7 @@ class RouterSettings(BaseModel):
     max_bad_share: float = Field(0.5, gt=0, le=1, description="stop when more of the latest messages are bad")
     max_batch: int = Field(10_000, gt=0)
     # Under load batches fill by themselves; when it is quiet this is what a decision waits at most.
-    max_wait_seconds: float = Field(0.005, gt=0)
+    max_wait_seconds: float = Field(0.010, gt=0)
 
 
 class SinkSettings(BaseModel):
