@@ -3,6 +3,8 @@
 A value that does not have the form of its type is NULL, and a rule that meets NULL counts as met: a person decides.
 """
 
+from collections.abc import Mapping, Sequence
+
 import polars as pl
 
 from policy.clickhouse_eval import text_literal
@@ -38,9 +40,9 @@ def typed(column: str, kind: ColumnType) -> pl.Expr:
     return pl.when(text.str.contains(form)).then(text).cast(dtype, strict=False).alias(column)
 
 
-def from_strings(series: pl.Series, kind: ColumnType) -> pl.Series:
-    """The same for a series by itself."""
-    return series.to_frame().select(typed(series.name, kind)).to_series()
+def from_strings(texts: Sequence[pl.Series], kinds: Mapping[str, ColumnType]) -> list[pl.Series]:
+    """The same for series by themselves; `kinds` by their names."""
+    return pl.DataFrame(texts).select(typed(text.name, kinds[text.name]) for text in texts).get_columns()
 
 
 def clickhouse_projection(policy: Policy, column: str = "attributes") -> str:

@@ -194,6 +194,8 @@ def _finite(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
         for name in names
         if np.count_nonzero(np.isfinite(frame[name].to_numpy())) + frame[name].null_count() != count
     ]
+    if not wrong:
+        return frame
     return frame.with_columns(pl.when(pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in wrong)
 
 

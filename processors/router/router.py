@@ -156,7 +156,9 @@ class Router:
         assert isinstance(frame, pl.DataFrame)
         forced = plausible.implausible(rows, now) + self._state.halts(frame)
         confidence, calibration, calibrations = calibrate(frame, self._state.calibrations)
-        frame = frame.with_columns(pl.col("confidence").alias("raw_confidence"), confidence.alias("confidence"))
+        raw = frame.drop_in_place("confidence")
+        # hstack, because with_columns builds and plans a query, which costs a small batch 0.3 ms.
+        frame = frame.hstack([raw.alias("raw_confidence"), confidence.alias("confidence")])
         plan, plans = self._evaluate(frame, rows.column("domain"), maps, forced)
         uncalibrated = np.array([not one.calibrated for one in plans])[plan]
         if len(calibrations) > 1 and uncalibrated.any():
@@ -248,10 +250,9 @@ def _judge(
         maps = maps.filter(pa.array(mine))
         forced = [Forced(one.reason, one.route, one.mask.filter(chosen)) for one in forced]
     if not policy.use_calibration:
-        frame = frame.with_columns(confidence=pl.col("raw_confidence"))
+        frame = frame.drop("confidence").hstack([frame["raw_confidence"].alias("confidence")])
     if policy.attributes:
-        texts = attributes.columns(maps, policy.attributes)
-        frame = frame.with_columns(from_strings(text, policy.attributes[text.name]) for text in texts)
+        frame = frame.hstack(from_strings(attributes.columns(maps, policy.attributes), policy.attributes))
     return policy.evaluate(frame, forced)
 
 

@@ -262,6 +262,6 @@ def test_attributes_are_read_alike_by_polars_and_clickhouse(texts: list[str | No
     found = _query(query, "Arrow")
     in_clickhouse = pa.ipc.open_file(found.bytes()).read_all()
     for name, kind in kinds.items():
-        in_polars = from_strings(pl.Series(name, texts, dtype=pl.String), kind).to_list()
+        in_polars = from_strings([pl.Series(name, texts, dtype=pl.String)], {name: kind})[0].to_list()
         theirs = [v.decode() if isinstance(v, bytes) else v for v in in_clickhouse.column(name).to_pylist()]
         assert in_polars == theirs, kind
