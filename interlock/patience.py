@@ -26,7 +26,7 @@ def when_available(make: Callable[[], T], stop: threading.Event) -> T | None:
     while not stop.is_set():
         try:
             made = make()
-        except (KafkaException, LookupError, TimeoutError, UserError) as error:
+        except (KafkaException, UserError) as error:
             if isinstance(error, UserError) and error.code != Exit.UNAVAILABLE:
                 raise
             reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)

@@ -28,8 +28,6 @@ def load_policy(file: Path) -> Policy:
         return load(file)
     except PolicyError as error:
         raise UserError(f"the policy is not valid; nothing was changed.\n{error}") from error
-    except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}") from error
 
 
 def policy_named(name_or_file: str, data_dir: str | None) -> Policy:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem; `line` counts from 1, `suggestion` may be empty."""
+    """One problem; `line` counts from 1, 0 means the whole file; `suggestion` may be empty."""
 
     file: str
     line: int
@@ -15,7 +15,7 @@ class Problem:
     suggestion: str = ""
 
     def __str__(self) -> str:
-        where = f"{self.file}:{self.line}"
+        where = f"{self.file}:{self.line}" if self.line else self.file
         field = f"{self.field}: " if self.field else ""
         return f"{where}: {field}{self.message}" + (f" ({self.suggestion})" if self.suggestion else "")
 

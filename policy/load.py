@@ -14,9 +14,11 @@ from policy.positions import Document
 
 
 def load(path: Path) -> Policy:
-    """The policy in a file; raises PolicyError with every problem, and OSError if it cannot be read."""
+    """The policy in a file; raises PolicyError with every problem, also if it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PolicyError([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise PolicyError([Problem(str(path), line, "", "is not UTF-8 text")]) from error

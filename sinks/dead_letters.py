@@ -1,13 +1,12 @@
 """Dead letters as columns: what the headers of KIP-1034 say, and the message as it came."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
+from schemas.error_headers import read_error_headers, without_error_headers
 from sinks.ports import Message
-
-PREFIX = "__streams.errors."
 
 _TYPES = {
     "reason": pa.string(),
@@ -27,22 +26,13 @@ def columns(messages: Sequence[Message]) -> pa.Table:
     return pa.table({name: pa.array([row[name] for row in rows], kind) for name, kind in _TYPES.items()})
 
 
-def errors_of(message: Message) -> dict[str, str]:
-    """The error headers by short name. The last value counts: a dead letter may have been one before."""
-    return {
-        name.removeprefix(PREFIX): (value or b"").decode(errors="backslashreplace")
-        for name, value in message.headers() or ()
-        if name.startswith(PREFIX)
-    }
-
-
-def source_of(errors: dict[str, str]) -> tuple[str, int | None, int | None]:
+def source_of(errors: Mapping[str, str]) -> tuple[str, int | None, int | None]:
     """Topic, partition and offset the message was read from; None where a header is missing or no number."""
     return errors.get("topic", ""), _number(errors.get("partition"), 31), _number(errors.get("offset"), 63)
 
 
 def _row(message: Message) -> dict[str, Any]:
-    errors = errors_of(message)
+    errors = read_error_headers(message.headers())
     topic, partition, offset = source_of(errors)
     return {
         "reason": errors.get("exception", ""),
@@ -53,7 +43,7 @@ def _row(message: Message) -> dict[str, Any]:
         "original_key": message.key(),
         "original_value": message.value(),
         "original_headers": [
-            {"name": name, "value": value} for name, value in message.headers() or () if not name.startswith(PREFIX)
+            {"name": name, "value": value} for name, value in without_error_headers(message.headers())
         ],
     }
 

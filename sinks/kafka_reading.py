@@ -1,7 +1,7 @@
 """Reading what Kafka holds, for comparison."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
@@ -18,26 +18,27 @@ PATIENCE_SECONDS = 60.0
 BATCH = 10_000
 
 
-class KafkaSilentError(Exception):
-    """Kafka did not deliver what it says it has."""
+def read(
+    consumer: Consumer, topic: str, partitions: Iterable[int], start: int = OFFSET_BEGINNING
+) -> Iterator[Sequence[Message]]:
+    """The committed records of some partitions from offset `start` to now (a few later ones may follow), in batches.
 
-
-def read(consumer: Consumer, topic: str, partitions: int) -> Iterator[Sequence[Message]]:
-    """All committed records of a topic as of now (a few later ones may follow), in batches. Raises KafkaException and
-    KafkaSilentError."""
+    Raises KafkaException, also if Kafka does not deliver what it says it has.
+    """
     ends = {}
-    for number in range(partitions):
+    for number in partitions:
         first, end = consumer.get_watermark_offsets(TopicPartition(topic, number), PATIENCE_SECONDS)
-        if first < end:
+        if max(first, start) < end:
             ends[number] = end
-    consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in ends])
+    consumer.assign([TopicPartition(topic, number, start) for number in ends])
     deadline = time.monotonic() + PATIENCE_SECONDS
     while ends:
         messages = consumer.consume(BATCH, 0.2)
         if messages:
             deadline = time.monotonic() + PATIENCE_SECONDS
         elif time.monotonic() > deadline:
-            raise KafkaSilentError(f"no message of {topic} {sorted(ends)} came within {PATIENCE_SECONDS:.0f} s")
+            silence = f"no message of {topic} {sorted(ends)} came within {PATIENCE_SECONDS:.0f} s"
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, silence))
         records = []
         for message in messages:
             error = message.error()

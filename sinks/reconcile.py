@@ -96,7 +96,7 @@ def reconcile(
     sleep: Callable[[float], None] = time.sleep,
 ) -> Reconciliation:
     """Compares. `partitions`: how many every topic has; topics that do not exist are left out. `stream_ids`: as the
-    writer has them. Raises KafkaException, KafkaSilentError, ClickHouseError."""
+    writer has them. Raises KafkaException and ClickHouseError."""
     partitions = {topic: count for topic, count in partitions.items() if topic in TARGETS}
     inserted = kafka_reading.committed(consumer_factory, sink_group, partitions)
     decisions = {name: partitions[name] for name in (catalogue.DECISIONS.name,) if name in partitions}
@@ -111,7 +111,7 @@ def reconcile(
         tally = tallies[topic] = Tally(topic, {p: inserted[topic, p] for p in range(partitions[topic])})
         consumer = consumer_factory(None)
         try:
-            for messages in kafka_reading.read(consumer, topic, partitions[topic]):
+            for messages in kafka_reading.read(consumer, topic, range(partitions[topic])):
                 tally.add(messages)
                 if topic in _OUTPUTS:
                     outputs.add(topic, messages)
@@ -147,7 +147,7 @@ def _examples(factory: ConsumerFactory, partitions: Mapping[str, int], routes: R
             continue
         consumer = factory(None)
         try:
-            for messages in kafka_reading.read(consumer, topic, partitions[topic]):
+            for messages in kafka_reading.read(consumer, topic, range(partitions[topic])):
                 places = np.flatnonzero(np.isin(key_hashes(messages), wrong)).tolist()
                 found.update((messages[place].key(), None) for place in places)
                 if len(found) >= EXAMPLES:

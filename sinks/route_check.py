@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from schemas import avro_schemas, catalogue
 from schemas.columns import Decoder
+from schemas.error_headers import read_error_headers
 from sinks import dead_letters
 from sinks.ports import Message
 
@@ -86,7 +87,7 @@ class Outputs:
         self._look_for_the_beginning(topic, messages)
         if topic == catalogue.DEAD_LETTER.name:
             for message in messages:
-                source, partition, offset = dead_letters.source_of(dead_letters.errors_of(message))
+                source, partition, offset = dead_letters.source_of(read_error_headers(message.headers()))
                 if source == catalogue.DECISIONS.name and partition is not None and offset is not None:
                     self._dead.append((partition, offset))
             return

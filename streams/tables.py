@@ -19,11 +19,12 @@ class TableReader:
     """Follows compacted topics under read_committed. Not for several threads."""
 
     def __init__(self, broker: Broker, topics: Sequence[str]) -> None:
-        """Raises LookupError if a topic does not exist: a missing table must not pass for an empty one."""
+        """Raises KafkaException if a topic does not exist: a missing table must not pass for an empty one."""
         states = broker.topic_states(topics)
         missing = [name for name in topics if name not in states]
         if missing:
-            raise LookupError(f"topic {', '.join(missing)} does not exist: create the topics first")
+            absent = f"topic {', '.join(missing)} does not exist: create the topics first"
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, absent))
         self._consumer = broker.consumer(None, overrides={"enable.partition.eof": True})
         partitions = [(name, number) for name in topics for number in range(states[name].partitions)]
         self._unread = set(partitions)
@@ -34,7 +35,7 @@ class TableReader:
     def read_all(self, timeout: float = 30.0) -> list[Message]:
         """Everything up to the present end, oldest first per partition. Call once, before `poll`.
 
-        `timeout` in seconds; a cluster that has just started may be electing leaders. Raises TimeoutError.
+        `timeout` in seconds; a cluster that has just started may be electing leaders. Raises KafkaException.
         """
         records: list[Message] = []
         # Waiting in tenths: an end-of-partition event does not end a consume() that still wants messages.
@@ -43,7 +44,8 @@ class TableReader:
             if not self._unread:
                 return records
         unread = ", ".join(f"{topic}[{number}]" for topic, number in sorted(self._unread))
-        raise TimeoutError(f"{unread} could not be read to the end within {timeout:g} s: is Kafka reachable?")
+        silence = f"{unread} could not be read to the end within {timeout:g} s: is Kafka reachable?"
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, silence))
 
     def poll(self) -> list[Message]:
         """What has come since; returns at once."""

@@ -20,7 +20,12 @@ def list_letters(
     limit: Annotated[int, typer.Option(min=1, help="The latest ones.")] = 20,
     json: Json = False,
 ) -> None:
-    """List the latest dead letters with their reasons."""
+    """List the latest dead letters with their reasons.
+
+    Examples:
+
+        interlock dead-letters list --reason malformed-avro --limit 5
+    """
     from interlock.letters import read_letters
 
     letters = [one.facts() for one in read_letters(connect.platform(data_dir).serving_kafka(), reason)]
@@ -41,7 +46,12 @@ def show(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Show one dead letter: reason, headers, and the original bytes."""
+    """Show one dead letter: reason, headers, and the original bytes.
+
+    Examples:
+
+        interlock dead-letters show 0:17
+    """
     from interlock.letters import read_letter
 
     found = read_letter(connect.platform(data_dir).serving_kafka(), *_place(letter))

@@ -4,9 +4,10 @@ import secrets
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -15,6 +16,8 @@ from interlock.commands.common import DataDir, Json, console, errors, print_json
 from interlock.commands.platform import down, start_detached
 from interlock.errors import Exit, UserError
 from interlock.supervisor import instance as instances
+
+T = TypeVar("T")
 
 # How often the view looks at ClickHouse.
 LOOK_SECONDS = 0.5
@@ -154,17 +157,15 @@ def _live(platform: connect.Platform, rate: float, picture: Path | None) -> None
     errors.print("stopping …")
 
 
-def _patiently(look: Any, deadline: float) -> Any:
+def _patiently(look: Callable[[], T], deadline: float) -> T:
     """What `look` finds; tried again while ClickHouse or Kafka is being restarted."""
     from clickhouse_connect.driver.exceptions import OperationalError
     from confluent_kafka import KafkaException
 
-    from sinks.kafka_reading import KafkaSilentError
-
     while True:
         try:
             return look()
-        except (OperationalError, KafkaException, KafkaSilentError, UserError, OSError) as error:
+        except (OperationalError, KafkaException, UserError, OSError) as error:
             if time.monotonic() > deadline:
                 raise UserError(f"the pipeline does not answer: {error}", Exit.UNAVAILABLE) from error
             time.sleep(LOOK_SECONDS)

@@ -13,7 +13,12 @@ from interlock.errors import Exit, UserError
 
 
 def metrics(data_dir: DataDir = None, json: Json = False) -> None:
-    """Show the numbers of the `metrics` view, each with the population it speaks of."""
+    """Show the numbers of the `metrics` view, each with the population it speaks of.
+
+    Examples:
+
+        interlock metrics --json
+    """
     from sinks import queries
 
     with connect.database_errors():
@@ -56,7 +61,12 @@ def timeline(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Tell the story of one decision, from its arrival on."""
+    """Tell the story of one decision, from its arrival on.
+
+    Examples:
+
+        interlock timeline loan-000000
+    """
     from sinks import queries
 
     with connect.database_errors():
@@ -70,7 +80,12 @@ def timeline(
 
 
 def reconcile(data_dir: DataDir = None, json: Json = False) -> None:
-    """Compare Kafka and ClickHouse: every record once in its table and in the roll-ups. Exit code 1 if not."""
+    """Compare Kafka and ClickHouse: every record once in its table and in the roll-ups. Exit code 1 if not.
+
+    Examples:
+
+        interlock reconcile --json
+    """
     from interlock.sinking import reconcile as compare
 
     with connect.database_errors():
@@ -106,8 +121,7 @@ def produce(
 
         interlock produce decisions.jsonl
 
-        interlock produce scores.csv --map confidence=score --map decision_id=id --set domain=loan_approval
-        --set model_id=m --set model_version=1 --set prediction=approve
+        interlock produce scores.csv --mapping columns.yaml --map confidence=score --set model_version=7
     """
     from datetime import UTC, datetime
 

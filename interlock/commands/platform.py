@@ -70,7 +70,12 @@ def up(
 
 
 def down(data_dir: DataDir = None) -> None:
-    """Stop the local instance in order; its data stays."""
+    """Stop the local instance in order; its data stays.
+
+    Examples:
+
+        interlock down
+    """
     directory = connect.platform(data_dir).settings.data_dir
     instance = instances.read(directory)
     if instance is None or not instances.is_running(directory):
@@ -88,7 +93,12 @@ def down(data_dir: DataDir = None) -> None:
 
 
 def status(data_dir: DataDir = None, json: Json = False) -> None:
-    """Say what runs, where, and since when. Exit code 4 when no instance runs, 1 when a part of it does not."""
+    """Say what runs and where. Exit code 4 when no instance runs, 1 when a part of it does not.
+
+    Examples:
+
+        interlock status --json
+    """
     directory = connect.platform(data_dir).settings.data_dir
     instance = instances.read(directory) if instances.is_running(directory) else None
     if instance is None:
@@ -104,7 +114,12 @@ def status(data_dir: DataDir = None, json: Json = False) -> None:
 
 
 def doctor(data_dir: DataDir = None, json: Json = False) -> None:
-    """Check everything Interlock needs, and say what to do where something is wrong."""
+    """Check everything Interlock needs, and say what to do where something is wrong.
+
+    Examples:
+
+        interlock doctor
+    """
     from interlock.doctor import examine
 
     findings = examine(connect.platform(data_dir))

@@ -62,7 +62,12 @@ def show(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """List the published policies, or show one as it was written."""
+    """List the published policies, or show one as it was written.
+
+    Examples:
+
+        interlock policy show lending
+    """
     from interlock import publishing
 
     published = publishing.published_policies(connect.platform(data_dir).serving_kafka())
@@ -161,7 +166,12 @@ def resume(
     by: By = "",
     data_dir: DataDir = None,
 ) -> None:
-    """Lift a halt."""
+    """Lift a halt.
+
+    Examples:
+
+        interlock resume model:credit-scorer@7 --reason "false alarm"
+    """
     from interlock import publishing
 
     publishing.publish_control(connect.platform(data_dir).serving_kafka(), scope, False, reason, by or _me())

@@ -15,7 +15,12 @@ def check(
     json: Json = False,
     relock: Annotated[bool, typer.Option(help="Pin the schemas as they are now, if they are compatible.")] = False,
 ) -> None:
-    """Prove that the schemas are backward and forward compatible with the ones pinned in the lock file."""
+    """Prove that the schemas are backward and forward compatible with the ones pinned in the lock file.
+
+    Examples:
+
+        interlock schemas check
+    """
     from schemas import avro_schemas, compatibility
 
     problems = compatibility.check()
@@ -47,18 +52,25 @@ def publish(
 
         interlock schemas publish http://localhost:8081
     """
+    from urllib.parse import urlsplit
+
     from confluent_kafka.schema_registry import SchemaRegistryClient
 
+    from interlock.reachable import listens
     from schemas.registry import RegistryError
     from schemas.registry import publish as register
 
+    address = urlsplit(registry)
+    if address.scheme not in ("http", "https") or address.hostname is None:
+        raise UserError(f"{registry!r} is no URL; write http://HOST:PORT", Exit.USAGE)
+    # Asked first, because the client tries for half a minute and its errors are those of its HTTP library.
+    if not listens(address.port or (443 if address.scheme == "https" else 80), address.hostname):
+        raise UserError(f"the registry at {registry} does not answer. Is it running?", Exit.UNAVAILABLE)
     try:
         with SchemaRegistryClient({"url": registry}) as client:
             published = register(client)
     except RegistryError as error:
         raise UserError(str(error)) from error
-    except OSError as error:
-        raise UserError(f"the registry at {registry} does not answer: {error}", Exit.UNAVAILABLE) from error
     if json:
         print_json([one.__dict__ for one in published])
     else:

@@ -12,7 +12,12 @@ app = typer.Typer(help="The topic catalogue.", no_args_is_help=True)
 
 @app.command("list")
 def list_topics(json: Json = False) -> None:
-    """List every topic Interlock knows, with its schema and its cleanup."""
+    """List every topic Interlock knows, with its schema and its cleanup.
+
+    Examples:
+
+        interlock topics list
+    """
     from schemas import catalogue
 
     if json:

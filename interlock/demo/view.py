@@ -47,8 +47,9 @@ class View:
         seconds, produced, counts = self._history[-1]
         total = max(1, sum(counts.routed.values()))
         routes = Table(box=None, expand=False, header_style="bold")
-        for name, justify in (("route", "left"), ("decisions", "right"), ("share", "right"), ("per second", "right")):
-            routes.add_column(name, justify=justify)  # type: ignore[arg-type]
+        routes.add_column("route")
+        for name in ("decisions", "share", "per second"):
+            routes.add_column(name, justify="right")
         routes.add_column("")
         routes.add_column("")
         for route in ROUTES:

@@ -18,12 +18,13 @@ from policy.attributes import from_strings
 from policy.compiled import CompiledPolicy, Forced, Group, Verdicts, compile_policy
 from policy.load import parse
 from policy.words import Route
-from processors.router import attributes, coin, dead_letters, envelope, plausible
+from processors.router import attributes, coin, envelope, plausible
 from processors.router.breaker import Breaker
 from processors.router.calibration import calibrate
 from processors.router.state import RouterState
 from schemas import avro_schemas, catalogue
 from schemas.columns import FASTEST, Bad, Decoder, Engine
+from schemas.error_headers import with_error_headers
 
 Codes = NDArray[np.int32]
 
@@ -257,7 +258,7 @@ def _judge(
 
 
 def _dead_letter_headers(message: Message, bad: Bad) -> list[tuple[str, bytes | None]]:
-    return dead_letters.error_headers(
+    return with_error_headers(
         message.headers(),
         reason=bad.reason,
         message=bad.message,

@@ -73,8 +73,13 @@ class Group:
         taken = {p for other in self.members.values() for p in other.owned}
         return self.members[member].target - taken
 
-    def check(self, metadata: GroupMetadata, *, requires_abort: bool = False) -> None:
-        """Raises unless the member is in the group and its generation is the one it was last told."""
+    def check(self, metadata: GroupMetadata, *, transactional: bool = False) -> None:
+        """Raises unless the member is in the group and its generation is the one it was last told.
+
+        As in Kafka, a transaction may also commit for a group without naming any member.
+        """
+        if transactional and not metadata.member:
+            return
         member = self.members.get(metadata.member)
         if member is None:
             code, reason = KafkaError.UNKNOWN_MEMBER_ID, "is not a member of the group any more"
@@ -83,4 +88,4 @@ class Group:
         else:
             return
         reason = f"{metadata.member} {reason} (group {self.name})"
-        raise KafkaException(KafkaError(code, reason, txn_requires_abort=requires_abort))
+        raise KafkaException(KafkaError(code, reason, txn_requires_abort=transactional))

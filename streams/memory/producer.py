@@ -107,7 +107,7 @@ class MemoryProducer(Client):
             self._cluster.transactions.deliver_late(self._identity())
             group = self._cluster.group(group_metadata.group)
             try:
-                group.check(group_metadata, requires_abort=True)
+                group.check(group_metadata, transactional=True)
             except KafkaException as refused:
                 raise self._noted(refused) from None
             for position in positions:

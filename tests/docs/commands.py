@@ -16,6 +16,17 @@ DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glo
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+def every_command() -> Iterator[tuple[str, Any]]:
+    """Every command that `interlock` has, by its words."""
+    left: list[tuple[str, Any]] = [("", typer.main.get_command(app))]
+    while left:
+        name, command = left.pop()
+        if hasattr(command, "commands"):  # a group
+            left += [(f"{name} {word}".strip(), one) for word, one in command.commands.items()]
+        else:
+            yield name, command
+
+
 def accept(arguments: Sequence[str]) -> None:
     """Raises for arguments that `interlock` would refuse."""
     command: Any = typer.main.get_command(app)

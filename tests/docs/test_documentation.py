@@ -12,7 +12,7 @@ import yaml
 
 from policy.compiled import compile_policy
 from policy.load import parse
-from tests.docs.commands import DOCUMENTS, ROOT, accept, blocks, shown_commands
+from tests.docs.commands import DOCUMENTS, ROOT, accept, blocks, every_command, shown_commands
 
 document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -49,6 +49,15 @@ def test_policies_shown_whole_are_valid(path: Path) -> None:
         content = yaml.safe_load(snippet)
         if isinstance(content, dict) and {"name", "domains"} <= set(content):
             compile_policy(parse(snippet, str(path)))
+
+
+@pytest.mark.parametrize("name", [name for name, _ in every_command()])
+def test_every_command_explains_itself_with_an_example_that_it_accepts(name: str) -> None:
+    examples = dict(every_command())[name].help.partition("Examples:")[2]
+    shown = list(shown_commands(examples))
+    assert shown
+    for words in shown:
+        accept(words[1:])
 
 
 def test_the_readme_shows_the_two_commands_first_and_a_picture() -> None:

@@ -149,6 +149,7 @@ def test_policies_are_checked_shown_compared_and_refused(instance: Instance, tmp
     changed = tmp_path / "changed.yaml"
     changed.write_text(POLICY.format(name="compare").replace("0.9", "0.8"))
     assert any("0.8" in str(change) for change in instance.json("policy", "diff", "compare", str(changed)))
+    assert "none.yaml: cannot be read" in instance.run("policy", "check", "none.yaml", code=1).stderr
     bad = tmp_path / "bad.yaml"
     bad.write_text("name: bad\ndomians: {}\n")
     problems = instance.json("policy", "check", str(bad), code=1)["problems"]
@@ -172,7 +173,7 @@ def test_status_and_doctor_find_everything_well(instance: Instance) -> None:
 
 def test_creating_topics_again_changes_nothing(instance: Instance) -> None:
     assert instance.run("topics", "create").stderr == ""
-    assert "decisions has" not in instance.run("topics", "list").stdout
+    assert {one["name"] for one in instance.json("topics", "list")} >= {"decisions", "reviews.sync", "dead-letter"}
 
 
 def test_a_second_instance_in_the_same_directory_is_refused(instance: Instance) -> None:
@@ -180,20 +181,6 @@ def test_a_second_instance_in_the_same_directory_is_refused(instance: Instance) 
         refused = instance.run("up", *detach, code=1).stderr
         assert "an instance is already running in" in refused
         assert "interlock down" in refused
-
-
-def test_every_command_explains_itself_with_an_example(instance: Instance) -> None:
-    for command in (
-        ["produce"],
-        ["halt"],
-        ["policy", "publish"],
-        ["sql"],
-        ["up"],
-        ["dead-letters", "replay"],
-        ["demo"],
-    ):
-        help_text = instance.run(*command, "--help").stdout
-        assert "Examples:" in help_text, command
 
 
 def test_the_prometheus_metrics_count_what_was_routed(instance: Instance) -> None:

@@ -51,6 +51,7 @@ def test_a_role_says_once_what_it_waits_for_and_still_stops_when_told(role: subp
         ("dead-letters list", f"Kafka at {KAFKA}"),
         ("reconcile", f"Kafka at {KAFKA}"),
         ("metrics", f"ClickHouse at {CLICKHOUSE}"),
+        (f"schemas publish http://{KAFKA}", f"registry at http://{KAFKA}"),
     ],
 )
 def test_a_command_names_what_does_not_answer(command: str, missing: str, environment: dict[str, str]) -> None:

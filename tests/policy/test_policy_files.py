@@ -168,6 +168,12 @@ def test_thresholds_that_a_lane_does_not_give_come_from_the_defaults_and_yield_t
     assert policy.thresholds(policy.domains["d"].lanes["a"]) == thresholds
 
 
+def test_a_file_that_cannot_be_read_is_a_problem_like_any_other(tmp_path: Path) -> None:
+    for path, reason in ((tmp_path / "none.yaml", "No such file"), (tmp_path, "Is a directory")):
+        with pytest.raises(PolicyError, match=f"^{path}: cannot be read: {reason}"):
+            load(path)
+
+
 def test_a_file_that_is_no_text_is_refused_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "p.yaml"
     file.write_bytes(b"name: x\n# \xff\n")

@@ -12,11 +12,11 @@ from policy.compiled import compile_policy
 from policy.load import parse
 from policy.version import resolved, version
 from processors.router.breaker import Breaker, TooManyBadMessages
-from processors.router.dead_letters import read_error_headers, without_error_headers
 from processors.router.router import Outputs, Router, RouterSettings
 from processors.router.state import RouterState
 from schemas import wire
 from schemas.columns import Engine
+from schemas.error_headers import read_error_headers, without_error_headers
 from tests.router.messages import NOW, Sent, decision, sent
 
 KEY = bytes(range(16))

@@ -290,8 +290,9 @@ class Conformance:
         table = TableReader(env.broker, [env.topic(partitions=3), env.topic()])
         assert table.read_all(DEADLINE_SECONDS) == []
         table.close()
-        with pytest.raises(LookupError, match="no-such-topic does not exist"):
+        with pytest.raises(KafkaException, match="no-such-topic does not exist") as refused:
             TableReader(env.broker, ["no-such-topic"])
+        assert refused.value.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
 
     def test_topics_are_created_once_and_differences_are_reported_not_changed(self, env: Environment) -> None:
         name = f"topic-{uuid4()}"

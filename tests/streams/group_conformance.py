@@ -75,6 +75,17 @@ class GroupConformance:
         producer.commit_transaction(DEADLINE_SECONDS)
         assert env.values(topic, 2) == [b"x", b"seen"]
 
+    def test_a_transaction_commits_for_a_group_that_nobody_has_joined(self, env: Environment) -> None:
+        topic, group = env.topic(), f"group-{uuid4()}"
+        consumer = env.broker.consumer(group)
+        producer = env.transactional()
+        producer.begin_transaction()
+        place = TopicPartition(topic, 0, 5)
+        producer.send_offsets_to_transaction([place], consumer.consumer_group_metadata(), DEADLINE_SECONDS)
+        producer.commit_transaction(DEADLINE_SECONDS)
+        assert offsets(consumer.committed([TopicPartition(topic, 0)], DEADLINE_SECONDS)) == [5]
+        consumer.close()
+
     def test_offsets_of_an_old_generation_are_refused(self, env: Environment) -> None:
         topic, group = env.topic(partitions=2), f"group-{uuid4()}"
         first, second = env.broker.consumer(group), env.broker.consumer(group)

@@ -1,13 +1,11 @@
-"""Dead letters: the original bytes, plus the headers of KIP-1034 that say what was wrong and where."""
+"""The headers of a dead letter, as KIP-1034 names them: what was wrong with the message, and where it came from."""
 
 from collections.abc import Iterable
-
-Headers = list[tuple[str, bytes]]
 
 PREFIX = "__streams.errors."
 
 
-def error_headers(
+def with_error_headers(
     original: Iterable[tuple[str, bytes | None]] | None,
     *,
     reason: str,
@@ -30,9 +28,9 @@ def error_headers(
 
 
 def read_error_headers(headers: Iterable[tuple[str, bytes | None]] | None) -> dict[str, str]:
-    """What `error_headers` added, by short name. The last value counts: a dead letter may have been one before."""
+    """What `with_error_headers` added, by short name. The last value counts: a dead letter may have been one before."""
     return {
-        name.removeprefix(PREFIX): (value or b"").decode(errors="replace")
+        name.removeprefix(PREFIX): (value or b"").decode(errors="backslashreplace")
         for name, value in headers or ()
         if name.startswith(PREFIX)
     }

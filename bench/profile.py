@@ -1,0 +1,129 @@
+"""Where the time of a decision goes: the router and the sink's decoding by themselves, without Kafka and ClickHouse."""
+
+import cProfile
+import pstats
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+from bench.decisions import POLICY, decisions
+from policy.compiled import compile_policy
+from policy.load import load
+from processors.router.router import Router, RouterSettings
+from processors.router.state import RouterState
+from schemas import catalogue
+from schemas.columns import Engine
+from sinks import rows
+from sinks.chunk import Chunk
+
+# A fiftieth of a second at 10,000 a second, as in the latency benchmark, and a full batch.
+BATCHES = (200, 10_000)
+
+# Of each size: about a second of work.
+MESSAGES = 200_000
+
+_ROOT = Path(__file__).parents[1]
+
+# The functions listed: enough to see every step of the router.
+LISTED = 25
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """As confluent_kafka's, without Kafka."""
+
+    at: int
+    its_key: bytes
+    its_value: bytes
+
+    def topic(self) -> str:
+        return catalogue.DECISIONS.name
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return self.at
+
+    def key(self) -> bytes:
+        return self.its_key
+
+    def value(self) -> bytes:
+        return self.its_value
+
+    def headers(self) -> None:
+        return None
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, 0
+
+    def error(self) -> None:
+        return None
+
+
+def run() -> dict[str, Any]:
+    """Microseconds for each decision by part and size of batch, and the router's dearest functions as shares."""
+    now = time.time_ns() // 1000
+    messages = [_Message(at, *one) for at, one in enumerate(decisions(BATCHES[-1], created_at=now))]
+    found: dict[str, Any] = {}
+    engines: tuple[Engine, ...] = ("pyruhvro", "fastavro")
+    for engine in engines:
+        router = _router(engine)
+        for size in BATCHES:
+            name = f"router with {engine}, batches of {size:,}"
+            found[name] = _microseconds(messages, size, partial(_route, router, now))
+    chunk = Chunk(catalogue.DECISIONS.name, 0, 0, len(messages) - 1)
+    found[f"decoding for ClickHouse, chunks of {len(messages):,}"] = _microseconds(
+        messages, len(messages), lambda batch: rows.to_arrow(batch, chunk, "log")
+    )
+    return {"microseconds": found, "functions": _functions(messages, now)}
+
+
+def _router(engine: Engine) -> Router:
+    state = RouterState()
+    policy = compile_policy(load(Path(POLICY)))
+    state.policies[policy.name] = policy
+    return Router(state, RouterSettings(b"0123456789abcdef", engine=engine))
+
+
+def _route(router: Router, now: int, batch: Sequence[_Message]) -> None:
+    outputs = router.process(batch, now)
+    for _ in zip(outputs.topics, outputs.keys, outputs.values, outputs.headers, strict=True):
+        pass
+
+
+def _microseconds(messages: Sequence[_Message], size: int, work: Callable[[Sequence[_Message]], object]) -> float:
+    """The fastest batch: what the others took longer is not the code's."""
+    source = cycle(messages)
+    fastest = float("inf")
+    for _ in range(MESSAGES // size):
+        batch = list(islice(source, size))
+        started = time.perf_counter()
+        work(batch)
+        fastest = min(fastest, time.perf_counter() - started)
+    return round(fastest / size * 1e6, 3)
+
+
+def _functions(messages: Sequence[_Message], now: int) -> list[tuple[str, float]]:
+    """Shares of the time of `Router.process`, small batches, with everything a function of ours calls."""
+    router = _router("pyruhvro")
+    source = cycle(messages)
+    profile = cProfile.Profile()
+    for _ in range(MESSAGES // 10 // BATCHES[0]):
+        batch = list(islice(source, BATCHES[0]))
+        profile.enable()
+        _route(router, now, batch)
+        profile.disable()
+    stats: dict[tuple[str, int, str], tuple[int, int, float, float, Any]] = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+    ours = {
+        f"{Path(file).relative_to(_ROOT).with_suffix('')}.{name}": cumulative
+        for (file, _, name), (_, _, _, cumulative, _) in stats.items()
+        if file.startswith(str(_ROOT)) and "site-packages" not in file
+    }
+    whole = max(ours.values())
+    ranked = sorted(ours.items(), key=lambda one: -one[1])
+    return [(name, round(seconds / whole, 3)) for name, seconds in ranked[:LISTED]]
