@@ -65,8 +65,11 @@ class _Message:
         return None
 
 
-def run() -> dict[str, Any]:
-    """Microseconds for each decision by part and size of batch, and the router's dearest functions as shares."""
+def run(count: int = MESSAGES) -> dict[str, Any]:
+    """Microseconds for each decision by part and size of batch, and the router's dearest functions.
+
+    `count`: decisions for each figure, two batches of the largest size at least.
+    """
     now = time.time_ns() // 1000
     messages = [_Message(at, *one) for at, one in enumerate(decisions(BATCHES[-1], created_at=now))]
     found: dict[str, Any] = {}
@@ -75,12 +78,12 @@ def run() -> dict[str, Any]:
         router = _router(engine)
         for size in BATCHES:
             name = f"router with {engine}, batches of {size:,}"
-            found[name] = _microseconds(messages, size, partial(_route, router, now))
+            found[name] = _microseconds(messages, count // size, size, partial(_route, router, now))
     chunk = Chunk(catalogue.DECISIONS.name, 0, 0, len(messages) - 1)
     found[f"decoding for ClickHouse, chunks of {len(messages):,}"] = _microseconds(
-        messages, len(messages), lambda batch: rows.to_arrow(batch, chunk, "log")
+        messages, count // len(messages), len(messages), lambda batch: rows.to_arrow(batch, chunk, "log")
     )
-    return {"microseconds": found, "functions": _functions(messages, now)}
+    return {"microseconds": found, "functions": _functions(messages, count // 2, now)}
 
 
 def _router(engine: Engine) -> Router:
@@ -96,11 +99,13 @@ def _route(router: Router, now: int, batch: Sequence[_Message]) -> None:
         pass
 
 
-def _microseconds(messages: Sequence[_Message], size: int, work: Callable[[Sequence[_Message]], object]) -> float:
+def _microseconds(
+    messages: Sequence[_Message], batches: int, size: int, work: Callable[[Sequence[_Message]], object]
+) -> float:
     """The fastest batch: what the others took longer is not the code's."""
     source = cycle(messages)
     fastest = float("inf")
-    for _ in range(MESSAGES // size):
+    for _ in range(batches):
         batch = list(islice(source, size))
         started = time.perf_counter()
         work(batch)
@@ -108,22 +113,27 @@ def _microseconds(messages: Sequence[_Message], size: int, work: Callable[[Seque
     return round(fastest / size * 1e6, 3)
 
 
-def _functions(messages: Sequence[_Message], now: int) -> list[tuple[str, float]]:
-    """Shares of the time of `Router.process`, small batches, with everything a function of ours calls."""
+def _functions(messages: Sequence[_Message], count: int, now: int) -> list[tuple[str, float, float]]:
+    """Shares of the router's time by function of ours, with everything it calls: in small batches, in large ones."""
+    small, large = (_shares(messages, count // size, size, now) for size in BATCHES)
+    dearest = sorted(small, key=lambda name: -small[name])[:LISTED]
+    return [(name, round(small[name], 3), round(large.get(name, 0.0), 3)) for name in dearest]
+
+
+def _shares(messages: Sequence[_Message], batches: int, size: int, now: int) -> dict[str, float]:
     router = _router("pyruhvro")
     source = cycle(messages)
     profile = cProfile.Profile()
-    for _ in range(MESSAGES // 10 // BATCHES[0]):
-        batch = list(islice(source, BATCHES[0]))
+    for _ in range(batches):
+        batch = list(islice(source, size))
         profile.enable()
         _route(router, now, batch)
         profile.disable()
     stats: dict[tuple[str, int, str], tuple[int, int, float, float, Any]] = pstats.Stats(profile).stats  # type: ignore[attr-defined]
-    ours = {
+    seconds = {
         f"{Path(file).relative_to(_ROOT).with_suffix('')}.{name}": cumulative
         for (file, _, name), (_, _, _, cumulative, _) in stats.items()
         if file.startswith(str(_ROOT)) and "site-packages" not in file
     }
-    whole = max(ours.values())
-    ranked = sorted(ours.items(), key=lambda one: -one[1])
-    return [(name, round(seconds / whole, 3)) for name, seconds in ranked[:LISTED]]
+    whole = max(seconds.values())
+    return {name: cumulative / whole for name, cumulative in seconds.items()}

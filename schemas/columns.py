@@ -71,6 +71,9 @@ class Decoder:
         self._fields = document["fields"] if flat_reader.reads(document["fields"]) else None
         self._arrow = arrow_schema(schema_text)
         self._fast = engine == "pyruhvro"
+        # With its first array pyarrow loads pandas, where it is installed: a second that is better spent here than in
+        # the first batch, when the partitions of the group already wait for it.
+        pa.array([])
 
     def decode(self, messages: Sequence[bytes | None]) -> Decoded:
         """Every message is either a row or bad; nothing is raised for what a message contains."""

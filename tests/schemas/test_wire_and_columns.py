@@ -3,6 +3,8 @@
 import contextlib
 import json
 import random
+import subprocess
+import sys
 from io import BytesIO
 from typing import Any
 
@@ -186,3 +188,20 @@ def test_what_is_no_message_of_the_schema_is_refused_with_its_reason(message: by
 def test_an_unknown_schema_is_named_by_its_id() -> None:
     with pytest.raises(wire.WireError, match=r"schema id 99 is not Decision \(id 1\)"):
         wire.decode("Decision", b"\0\0\0\0\x63rest")
+
+
+def test_a_decoder_loads_nothing_more_with_its_first_batch() -> None:
+    # In a process of its own, because this one has loaded everything long ago.
+    program = """
+import sys
+from schemas import avro_schemas
+from schemas.columns import Decoder
+decoder = Decoder("Decision", avro_schemas.routing_prefix_text())
+before = set(sys.modules)
+decoder.decode([b"no decision"])
+assert "pandas" not in set(sys.modules) - before
+import pyarrow
+pyarrow.array(["x"])
+assert "pandas" not in set(sys.modules) - before
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
