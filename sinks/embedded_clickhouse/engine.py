@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ import chdb
 from sinks.embedded_clickhouse import engine_config
 from sinks.embedded_clickhouse.errors import ClickHouseError, DataDirectoryInUseError, from_engine
 from sinks.embedded_clickhouse.settings import Account
+from sinks.embedded_clickhouse.unfinished_inserts import forget_unfinished
+
+log = logging.getLogger("interlock.clickhouse")
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,8 @@ class Engine:
         self._lock = _lock(data_dir)
         try:
             config = engine_config.write(data_dir)
+            for table in forget_unfinished(data_dir / "engine"):
+                log.warning("the engine was killed during an insert into %s; a repetition is stored", table)
             self._address = f"{data_dir.resolve() / 'engine'}?config-file={config}"
             with _engine_errors():
                 # Held open as long as the engine: it shuts down with its last connection.
