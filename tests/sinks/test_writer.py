@@ -21,17 +21,21 @@ pytestmark = pytest.mark.warehouse
 
 
 class FaultyClient:
-    """A client whose inserts go wrong on demand. `before`, `after`: what to raise around the n-th insert."""
+    """A client whose inserts go wrong on demand. `before`, `after`: what to raise around the n-th insert.
+
+    Inserts come from several threads: each has a number of its own."""
 
     def __init__(self, client: Client, before: dict[int, BaseException], after: dict[int, BaseException]) -> None:
         self._client = client
         self._before = before
         self._after = after
+        self._numbering = threading.Lock()
         self.tokens: list[str] = []
 
     def insert_arrow(self, table: str, rows: Any, settings: dict[str, Any]) -> None:
-        number = len(self.tokens)
-        self.tokens.append(settings["insert_deduplication_token"])
+        with self._numbering:
+            number = len(self.tokens)
+            self.tokens.append(settings["insert_deduplication_token"])
         if number in self._before:
             raise self._before[number]
         self._client.insert_arrow(table, rows, settings=settings)
