@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from policy.errors import Problem
-from policy.model import Policy
+from policy.model import Policy, time_zones
 from policy.positions import Document, Path
 
 # Message and suggestion by the type of pydantic's error.
@@ -37,11 +37,11 @@ def problems_of_form(document: Document, error: ValidationError) -> Iterator[Pro
             yield _problem(document, tuple(part for part in here if part != "[key]"), one)
 
 
-def near(word: str, known: Iterable[str]) -> str:
-    """A suggestion: the known word that resembles `word`, or all of them."""
+def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """A suggestion: the known word that resembles `word`, else `otherwise`, by default all of them."""
     names = list(dict.fromkeys(known))
     close = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean {close[0]}?" if close else f"known: {', '.join(names)}"
+    return f"did you mean {close[0]}?" if close else otherwise or f"known: {', '.join(names)}"
 
 
 def shown(value: Any) -> str:
@@ -58,6 +58,9 @@ def _problem(document: Document, place: Path, error: Any) -> Problem:
         return document.problem(place, "unknown field", near(str(place[-1]), _fields_at(place[:-1])))
     if kind in ("enum", "literal_error"):
         return document.problem(place, f"{shown(error['input'])} is not allowed", f"write {error['ctx']['expected']}")
+    if kind == "time_zone":
+        suggestion = near(str(error["input"]), sorted(time_zones()), "an IANA name such as Europe/Berlin")
+        return document.problem(place, f"unknown time zone {shown(error['input'])}", suggestion)
     if kind in _WORDS:
         message, suggestion = _WORDS[kind]
         if message.startswith("is no "):

@@ -3,6 +3,7 @@
 Looks at the file as it was written, part by part, so that a problem of form in one part hides none in another.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from policy.errors import Problem
 from policy.expression import ConditionError, UnknownColumnError, parse_condition
 from policy.form import near, shown
-from policy.model import Domain, Lane, Pack, Thresholds, filled
+from policy.model import Domain, Lane, Pack, Queue, Thresholds, filled
 from policy.positions import Document, Path
 from policy.treatment import IMPLAUSIBLE_CONFIDENCE, UNKNOWN_DOMAIN, UNKNOWN_MODEL, UNKNOWN_PREDICTION
 from policy.words import ROUTING_COLUMNS, ColumnType
@@ -35,6 +36,7 @@ def problems_of_meaning(document: Document, packs: Sequence[Pack]) -> Iterator[P
         domain = _valid(Domain, raw)
         if domain is not None:
             yield from _domain(name, domain, defaults, document)
+    yield from _queues(domains, document)
     yield from _attributes(domains, document)
     yield from _rule_ids(packs, document)
     columns, complete = _columns(domains)
@@ -52,9 +54,10 @@ def problems_of_meaning(document: Document, packs: Sequence[Pack]) -> Iterator[P
 
 def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Document) -> Iterator[Problem]:
     here: Path = ("domains", name)
-    for place, outcome in enumerate(domain.outcomes):
-        if outcome in domain.outcomes[:place]:
-            yield document.problem((*here, "outcomes", place), f"{outcome!r} stands here twice", "remove one")
+    for field, names in (("outcomes", domain.outcomes), ("reason_codes", domain.reason_codes)):
+        for place, one in enumerate(names):
+            if one in names[:place]:
+                yield document.problem((*here, field, place), f"{one!r} stands here twice", "remove one")
     for outcome, lane in domain.lanes.items():
         at: Path = (*here, "lanes", outcome)
         if outcome not in domain.outcomes:
@@ -67,6 +70,50 @@ def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Do
             f"{domain.on_timeout!r} is no outcome of the domain",
             near(domain.on_timeout, ("escalate", *domain.outcomes)),
         )
+
+
+def _queues(domains: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+    queues = _mapping(document.data.get("queues"))
+    fed_by: dict[str, list[str]] = {}
+    for domain, raw in domains.items():
+        name = _mapping(raw).get("queue", Domain.model_fields["queue"].default)
+        if isinstance(name, str):
+            fed_by.setdefault(name, []).append(domain)
+            # Under a name that is only nearly right the tasks would be open to people without the qualifications.
+            if queues and name not in queues:
+                yield document.problem(
+                    ("domains", domain, "queue"), f"{name!r} is not among the queues", near(name, map(str, queues))
+                )
+    for name, raw in queues.items():
+        queue = _valid(Queue, raw)
+        if queue is None:
+            continue
+        here: Path = ("queues", name)
+        if name not in fed_by and not queue.escalations:
+            yield document.problem(
+                here,
+                "no domain uses this queue; write escalations: true if only people send tasks here",
+                near(str(name), fed_by, "" if fed_by else "there are no domains"),
+            )
+        total = math.fsum(queue.floors.values())
+        if total > 1:
+            yield document.problem((*here, "floors"), f"add up to {total:g}, which is more than everything")
+        if queue.on_breach not in ("escalate", "raise_priority"):
+            yield from _safe_outcome(queue, fed_by.get(name, []), domains, here, document)
+
+
+def _safe_outcome(
+    queue: Queue, fed_by: Sequence[str], domains: Mapping[str, Any], queue_path: Path, document: Document
+) -> Iterator[Problem]:
+    """`on_breach` names an outcome: every task of the queue must be able to end so."""
+    for name in domains if queue.escalations else fed_by:
+        domain = _valid(Domain, domains[name])
+        if domain is not None and queue.on_breach not in domain.outcomes:
+            yield document.problem(
+                (*queue_path, "on_breach"),
+                f"{queue.on_breach!r} is no outcome of domain {name}, whose tasks come here",
+                near(queue.on_breach, ("escalate", "raise_priority", *domain.outcomes)),
+            )
 
 
 def _order(defaults: Thresholds, lane: Lane | None, here: Path, document: Document) -> Iterator[Problem]:

@@ -1,9 +1,14 @@
 """The policy as a person writes it, validated and frozen."""
 
 import re
-from typing import Annotated, Any, Literal
+from datetime import date, datetime
+from functools import cache
+from itertools import pairwise
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from policy.words import ColumnType, Priority, Workflow
 
@@ -12,6 +17,7 @@ Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=Tru
 Switch = Annotated[bool, Field(strict=True)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@/-]*$", max_length=200)]
 HumanRoute = Literal["async", "sync", "manual"]
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -28,12 +34,71 @@ def _seconds(text: Any) -> Any:
 _MAX_SECONDS = 3650 * 86_400
 
 
-def _sorted_once(names: tuple[str, ...]) -> tuple[str, ...]:
+_Ordered = TypeVar("_Ordered", str, date)
+
+
+def _sorted_once(names: tuple[_Ordered, ...]) -> tuple[_Ordered, ...]:
     """Their order has no meaning, so it must not change the version."""
     return tuple(sorted(set(names)))
 
 
+@cache
+def time_zones() -> frozenset[str]:
+    """IANA names; `localtime` is another zone on every machine."""
+    return frozenset(available_timezones() - {"localtime"})
+
+
+def _time_zone(name: str) -> str:
+    if name not in time_zones():
+        raise PydanticCustomError("time_zone", "unknown time zone")
+    return name
+
+
+def _date(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        return date.fromisoformat(value)
+    if isinstance(value, datetime) or not isinstance(value, date):
+        raise ValueError("write a date such as 2026-12-25")
+    return value
+
+
+def minutes(interval: str) -> tuple[int, int]:
+    """Begin and end of "HH:MM-HH:MM" in minutes after midnight; raises ValueError if it is none."""
+    match = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)", interval)
+    if match is None:
+        raise ValueError("write hours such as 09:00-17:00, at most until 24:00")
+    begin = int(match[1]) * 60 + int(match[2])
+    end = 24 * 60 if match[3] is None else int(match[3]) * 60 + int(match[4])
+    if begin >= end:
+        raise ValueError(f"{interval} ends before it begins; what goes on after midnight belongs to the next day")
+    return begin, end
+
+
+def _one_after_another(intervals: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises ValueError where one begins before the end of the one in front of it."""
+    for earlier, later in pairwise(intervals):
+        if minutes(later)[0] < minutes(earlier)[1]:
+            raise ValueError(f"{later} begins before {earlier} has ended")
+    return intervals
+
+
+def _open_days(hours: dict[Day, tuple[str, ...]]) -> dict[Day, tuple[str, ...]]:
+    """Without the days that have none; raises ValueError for a week that never comes to an hour of work."""
+    intervals = [minutes(one) for day in hours.values() for one in day]
+    # A service level of days is then months long, not for ever.
+    if sum(end - begin for begin, end in intervals) < 60:
+        raise ValueError("a week has at least one hour of work")
+    return {day: its for day, its in hours.items() if its}
+
+
+def _interval(text: str) -> str:
+    minutes(text)
+    return text
+
+
 Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0, le=_MAX_SECONDS)]
+Intervals = Annotated[tuple[Annotated[str, AfterValidator(_interval)], ...], AfterValidator(_one_after_another)]
+Holidays = Annotated[tuple[Annotated[date, BeforeValidator(_date)], ...], AfterValidator(_sorted_once)]
 
 
 class _Part(BaseModel):
@@ -75,9 +140,9 @@ class Domain(_Part):
     """One kind of decision.
 
     `models`: who may decide here; ['*'] accepts any model explicitly. `outcomes`: the predictions that are known.
-    `options`: how many a reviewer chooses from in the hybrid workflow. `override_window`: seconds in which a
-    post_approval decision can be overridden. `on_timeout`: what happens when a caller waited in vain: `escalate`, or
-    the outcome that is safe.
+    `options`: how many a reviewer chooses from in the hybrid workflow. `override_window`: seconds in which what took
+    effect can be overridden, from when it was decided. `on_timeout`: what happens when a caller waited in vain:
+    `escalate`, or the outcome that is safe. `reason_codes`: what a verdict may give as its reason.
     """
 
     workflow: Workflow = Workflow.ESCALATION
@@ -89,6 +154,41 @@ class Domain(_Part):
     options: int = Field(3, ge=2, le=10, strict=True)
     override_window: Seconds = 86_400
     on_timeout: Name = "escalate"
+    reason_codes: tuple[Name, ...] = ()
+
+
+class Calendar(_Part):
+    """When people work: local hours by weekday, such as mon: [09:00-12:00, 13:00-17:00], except on `holidays`."""
+
+    time_zone: Annotated[str, AfterValidator(_time_zone)]
+    hours: Annotated[dict[Day, Intervals], AfterValidator(_open_days)]
+    holidays: Holidays = ()
+
+    def __hash__(self) -> int:
+        # The hash that pydantic gives fails on the dict of hours.
+        return hash((self.time_zone, self.holidays))
+
+
+class Queue(_Part):
+    """How the tasks of one queue are worked.
+
+    `order`: by deadline, or by the weighted score. `assign`: reviewers pull, or tasks are pushed to them. `lease`: how
+    long a reviewer holds a task. `start_within`: a pushed task that is not begun by then goes to somebody else.
+    `on_breach`: what a missed deadline leads to: `escalate`, `raise_priority`, or the outcome that is safe. `calendar`:
+    when service levels run; None: always. `qualifications`: what a reviewer must have. `floors`: which share of what
+    is handed out each priority gets at least, however much of the others waits. `escalations`: people send tasks
+    here, no domain has to.
+    """
+
+    order: Literal["deadline", "score"] = "deadline"
+    assign: Literal["pull", "push"] = "pull"
+    lease: Seconds = 15 * 60
+    start_within: Seconds = 15 * 60
+    on_breach: Name = "escalate"
+    calendar: Calendar | None = None
+    qualifications: Annotated[tuple[Name, ...], AfterValidator(_sorted_once)] = ()
+    floors: dict[Priority, Probability] = Field(default_factory=dict)
+    escalations: Switch = False
 
 
 class Rule(_Part):
@@ -134,7 +234,8 @@ class Pack(_Part):
     """Rules and duties that come together, such as those of a regulation.
 
     `qualifications`: what a reviewer must have. `retention_days`: records are kept at least so long. `reason_codes`:
-    what a negative outcome may give as its reason. `notices`: what must be sent to the person concerned.
+    what a verdict may give as its reason, besides those of the domain. `notices`: what must be sent to the person
+    concerned.
     """
 
     name: Name
@@ -152,6 +253,7 @@ class Policy(_Part):
     name: Name
     defaults: Thresholds = Field(default_factory=lambda: Thresholds.model_validate({}))
     domains: dict[Name, Domain] = Field(default_factory=dict)
+    queues: dict[Name, Queue] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
     audit: Audit = Audit()
     calibration: CalibrationUse = CalibrationUse()

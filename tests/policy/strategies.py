@@ -1,5 +1,7 @@
 """Random policies, well-typed conditions and rows."""
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from hypothesis import strategies as st
@@ -127,6 +129,7 @@ def _domains() -> st.SearchStrategy[dict[str, Any]]:
             "queue": _names,
             "options": st.integers(2, 10),
             "override_window": st.sampled_from(["30m", "2h", 60]),
+            "reason_codes": st.lists(_names, max_size=2, unique=True),
             "attributes": st.dictionaries(st.sampled_from(["age", "size"]), st.just("int"), max_size=2),
         },
     )
@@ -138,14 +141,69 @@ def _domains() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _wall(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def _intervals() -> st.SearchStrategy[list[str]]:
+    """The hours of a day in order, some of them touching."""
+
+    def paired(marks: list[int]) -> list[str]:
+        ordered = sorted(marks)
+        return [f"{_wall(a)}-{_wall(b)}" for a, b in zip(ordered[::2], ordered[1::2], strict=False) if a < b]
+
+    quarters = st.integers(0, 96).map(lambda quarter: quarter * 15)
+    return st.lists(quarters | st.integers(0, 1440), min_size=2, max_size=6).map(paired)
+
+
+def calendars(zones: Sequence[str], holidays: st.SearchStrategy[date]) -> st.SearchStrategy[dict[str, Any]]:
+    """Calendars as a YAML file has them, with work on Sundays at the hours at which clocks change."""
+
+    def calendar(zone: str, hours: dict[str, list[str]], closed: list[date]) -> dict[str, Any]:
+        return {"time_zone": zone, "hours": {**hours, "sun": ["01:30-02:30", "02:30-12:00"]}, "holidays": closed}
+
+    return st.builds(
+        calendar,
+        st.sampled_from(zones),
+        st.dictionaries(st.sampled_from(WEEK), _intervals()),
+        st.lists(holidays, max_size=3),
+    )
+
+
+def _queues() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "order": st.sampled_from(["deadline", "score"]),
+            "assign": st.sampled_from(["pull", "push"]),
+            "lease": st.sampled_from(["30m", 60]),
+            "start_within": st.sampled_from(["30m", "2h"]),
+            "on_breach": st.sampled_from(["escalate", "raise_priority"]),
+            "qualifications": st.lists(_names, max_size=2),
+            "floors": st.dictionaries(st.sampled_from([str(one) for one in Priority]), st.floats(0, 0.25)),
+            "calendar": calendars(["UTC", "Europe/Berlin"], st.dates(date(2026, 1, 1), date(2026, 12, 31))),
+        },
+    )
+
+
 def policies() -> st.SearchStrategy[dict[str, Any]]:
     """Policies as a YAML file has them."""
+
+    def with_queues(policy: dict[str, Any], queues: list[dict[str, Any]]) -> dict[str, Any]:
+        names = sorted({domain.get("queue", "general") for domain in policy.get("domains", {}).values()})
+        # All that domains use, or none.
+        described = dict(zip(names, queues, strict=False)) if len(names) <= len(queues) else {}
+        return {**policy, "queues": described}
+
     rule = st.fixed_dictionaries(
         {"id": _names, "when": _conditions, "route": st.sampled_from(["async", "sync", "manual"])},
         optional={"because": st.text("aé'\"ß: #日", max_size=5), "regulation": st.lists(_names, max_size=2)},
     )
     priority = st.fixed_dictionaries({"when": _conditions, "set": st.sampled_from([str(one) for one in Priority])})
-    return st.fixed_dictionaries(
+    plain = st.fixed_dictionaries(
         {"name": _names},
         optional={
             "defaults": _thresholds(every=True),
@@ -157,3 +215,4 @@ def policies() -> st.SearchStrategy[dict[str, Any]]:
             "packs": st.lists(st.sampled_from(pack_names()), unique=True, max_size=3),
         },
     )
+    return st.builds(with_queues, plain, st.lists(_queues(), max_size=3))

@@ -1,0 +1,140 @@
+"""The terms on which people review what a policy sent to them."""
+
+from pathlib import Path
+
+import pytest
+
+from policy.load import load, pack, pack_names, parse
+from policy.model import Policy
+from policy.review import DEFAULT_REASON_CODES, Terms, deadline, owner, quorum, terms, warning
+from policy.version import version
+from policy.words import Priority
+
+LENDING = Path(__file__).with_name("lending.yaml")
+MINIMAL = "name: small\ndomains:\n  loans: {models: [m], outcomes: [approve, reject]}\n"
+HOUR = 3600
+SECOND = 1_000_000
+# Friday 25 September 2026, 16:00 in Berlin; hours of the lending policy are over at 15:00 on Fridays.
+FRIDAY = 1_790_344_800 * SECOND
+
+
+def _terms(extra: str = "", domain: str = "loans", queue: str = "general") -> Terms:
+    policy = parse(MINIMAL + extra, "p.yaml")
+    return terms(policy, version(policy), domain, queue)
+
+
+def test_terms_carry_what_the_policy_says_about_domain_and_queue() -> None:
+    policy = load(LENDING)
+    found = terms(policy, "v1", "loan_approval", "underwriting")
+    assert (found.policy_version, found.known) == ("v1", True)
+    assert found.outcomes == ("approve", "reject")
+    assert found.reason_codes == ("agree", "compensating-factors", "wrong-prediction", "other")
+    assert found.qualifications == ("underwriter",)
+    assert found.service_seconds == {"critical": HOUR, "high": 4 * HOUR, "medium": 24 * HOUR, "low": 72 * HOUR}
+    assert found.calendar is policy.queues["underwriting"].calendar
+    assert (found.push, found.order, found.on_breach, found.on_timeout) == (
+        True,
+        "deadline",
+        "raise_priority",
+        "escalate",
+    )
+    assert found.floors == {"low": 0.1, "medium": 0.2}
+    assert found.notices == {"reject": "adverse_action"}
+    assert (found.lease_seconds, found.start_within_seconds, found.override_seconds, found.options) == (
+        900,
+        900,
+        86_400,
+        3,
+    )
+    other = terms(policy, "v1", "financial", "finance")
+    assert (other.push, other.order, other.lease_seconds, other.calendar) == (False, "score", 1800, None)
+
+
+@pytest.mark.parametrize("domain", ["loans", "mortgages"])
+def test_where_no_policy_owns_the_domain_anything_may_be_decided_on_default_terms(domain: str) -> None:
+    packed = parse(MINIMAL + "packs: [eu-ai-act]\nservice_levels: {high: 1h}\nqueues: {general: {lease: 1h}}\n", "p")
+    policy = None if domain == "loans" else packed
+    found = terms(policy, "v1", domain, "general")
+    assert (found.known, found.outcomes, found.reason_codes) == (False, (), DEFAULT_REASON_CODES)
+    assert (found.qualifications, found.lease_seconds, found.service_seconds["high"]) == ((), 900, 4 * HOUR)
+    assert (found.notices, found.on_breach, found.on_timeout) == ({}, "escalate", "escalate")
+
+
+def test_a_queue_that_the_policy_does_not_describe_has_the_defaults_and_the_qualifications_of_the_packs() -> None:
+    found = _terms("packs: [medical-device, eu-ai-act]\n", queue="wherever")
+    assert (found.push, found.order, found.lease_seconds, found.calendar) == (False, "deadline", 900, None)
+    assert found.qualifications == ("ai-oversight", "clinician")
+
+
+def test_qualifications_of_queue_and_packs_are_all_needed() -> None:
+    found = _terms("packs: [eu-ai-act]\nqueues: {general: {qualifications: [underwriter, ai-oversight]}}\n")
+    assert found.qualifications == ("ai-oversight", "underwriter")
+
+
+@pytest.mark.parametrize("name", pack_names())
+def test_every_pack_s_duties_of_review_are_in_the_terms(name: str) -> None:
+    found = _terms(f"packs: [{name}]\n")
+    assert found.qualifications == tuple(sorted(pack(name).qualifications))
+    assert set(pack(name).reason_codes) <= set(found.reason_codes)
+    assert found.four_eyes == {rule.id for rule in pack(name).rules if rule.four_eyes}
+
+
+def test_agree_and_other_are_always_reasons_and_the_defaults_only_where_nobody_names_any() -> None:
+    assert _terms().reason_codes == DEFAULT_REASON_CODES
+    assert {"agree", "other"} <= set(DEFAULT_REASON_CODES)
+    own = MINIMAL.replace("reject]", "reject], reason_codes: [fraud, other]")
+    policy = parse(own + "packs: [ecoa-fcra]\n", "p")
+    codes = terms(policy, "v", "loans", "general").reason_codes
+    assert codes == ("agree", "fraud", "other", *pack("ecoa-fcra").reason_codes)
+    # Where the law asks for specific reasons, "internal policy" is none.
+    assert "outside-policy" not in codes
+
+
+def test_a_queue_s_safe_outcome_is_not_forced_on_a_task_whose_domain_does_not_know_it() -> None:
+    text = (
+        "name: x\ndomains:\n"
+        "  loans: {models: [m], outcomes: [approve, reject], queue: credit}\n"
+        "  claims: {models: [m], outcomes: [pay, refuse], queue: claims}\n"
+        "queues: {credit: {on_breach: reject}, claims: {}}\n"
+    )
+    policy = parse(text, "p")
+    assert terms(policy, "v", "loans", "credit").on_breach == "reject"
+    assert terms(policy, "v", "claims", "credit").on_breach == "escalate"
+
+
+def test_deadline_and_warning_count_working_time() -> None:
+    found = terms(load(LENDING), "v", "loan_approval", "underwriting")
+    # From Monday 9:00: 4 hours are up at 14:00, three quarters of them at noon, as lunch is from 12:00 to 13:00.
+    monday = FRIDAY + (2 * 24 + 17) * HOUR * SECOND
+    assert deadline(found, "high", FRIDAY) == monday + 5 * HOUR * SECOND
+    assert warning(found, "high", FRIDAY) == monday + 3 * HOUR * SECOND
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+def test_without_a_calendar_the_warning_comes_at_three_quarters_of_the_wall_clock(priority: Priority) -> None:
+    found = _terms()
+    level = found.service_seconds[priority]
+    assert deadline(found, priority, FRIDAY) == FRIDAY + level * SECOND
+    assert warning(found, priority, FRIDAY) == FRIDAY + level * 750_000
+
+
+def test_two_people_are_needed_where_a_reason_is_a_rule_of_four_eyes() -> None:
+    rules = (
+        "rules: [{id: both, when: novel, route: async, four_eyes: true}, {id: one, when: novel, route: async}]\n"
+        "packs: [eu-ai-act]\n"
+    )
+    found = _terms(rules)
+    assert quorum(found, ["lane:approve:async", "one"]) == 1
+    assert quorum(found, []) == 1
+    assert quorum(found, ["one", "both"]) == 2
+    assert quorum(found, iter(["eu-ai-act-biometric-identification"])) == 2
+    assert quorum(terms(None, "", "loans", "general"), ["both"]) == 1
+
+
+def test_a_domain_has_an_owner_only_if_exactly_one_policy_has_it() -> None:
+    one, other = parse(MINIMAL, "a"), parse(MINIMAL.replace("small", "large"), "b")
+    cards = parse(MINIMAL.replace("loans", "cards").replace("small", "cards"), "c")
+    policies: dict[str, Policy] = {"small": one, "cards": cards}
+    assert owner(policies, "loans") is one
+    assert owner(policies, "mortgages") is None
+    assert owner({**policies, "large": other}, "loans") is None
