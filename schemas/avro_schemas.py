@@ -10,7 +10,23 @@ import fastavro
 from avro.schema import parse as parse_canonical
 
 # In the order in which a schema may name the ones before it.
-NAMES = ("Decision", "RoutedDecision", "DeadLetter", "PolicyVersion", "Control", "CalibrationModel")
+NAMES = (
+    "Decision",
+    "RoutedDecision",
+    "DeadLetter",
+    "PolicyVersion",
+    "Control",
+    "CalibrationModel",
+    "Command",
+    "CommandReply",
+    "Task",
+    "Outcome",
+    "Resolution",
+    "Action",
+    "Alert",
+    "Reviewer",
+    "Presence",
+)
 
 # Everything up to here is what the router reads of a decision; the rest is forwarded unread.
 LAST_ROUTING_FIELD = "attributes"
@@ -26,6 +42,21 @@ def text(name: str) -> str:
 def parsed(name: str) -> Any:
     """The schema of `name`, parsed for fastavro."""
     return fastavro.parse_schema(json.loads(text(name)))
+
+
+@cache
+def parsed_plain(name: str) -> Any:
+    """The schema of `name` without logical types: fastavro then reads times as integers, twice as fast."""
+    return fastavro.parse_schema(without_logical_types(_document(name)))
+
+
+def without_logical_types(avro: Any) -> Any:
+    """A schema document without logical types and docs."""
+    if isinstance(avro, dict):
+        return {k: without_logical_types(v) for k, v in avro.items() if k not in ("logicalType", "doc")}
+    if isinstance(avro, list):
+        return [without_logical_types(item) for item in avro]
+    return avro
 
 
 @cache

@@ -39,6 +39,10 @@ DATA_PARTITIONS = 4
 # Longer than any weekend outage of a consumer, short enough for a disk; ClickHouse keeps the history.
 DATA_DAYS = 14
 
+# A desk is a single ordered writer, and a partition of its topics belongs to one desk: with more than one, tasks of one
+# queue would be ordered by several. People answer some tens of tasks a second, which one partition carries easily.
+DESK_PARTITIONS = 1
+
 DECISIONS = Topic("decisions", "Decision", "decision_id", DATA_PARTITIONS, "delete", DATA_DAYS, "What models decided.")
 AUTO_APPROVED = Topic(
     "decisions.auto-approved",
@@ -53,7 +57,7 @@ REVIEWS_ASYNC = Topic(
     "reviews.async",
     "RoutedDecision",
     "decision_id",
-    DATA_PARTITIONS,
+    DESK_PARTITIONS,
     "delete",
     DATA_DAYS,
     "Decisions that wait in a queue for a person; audits and post-approval reviews too.",
@@ -62,7 +66,7 @@ REVIEWS_SYNC = Topic(
     "reviews.sync",
     "RoutedDecision",
     "decision_id",
-    DATA_PARTITIONS,
+    DESK_PARTITIONS,
     "delete",
     DATA_DAYS,
     "Decisions somebody is waiting for.",
@@ -71,7 +75,7 @@ REVIEWS_MANUAL = Topic(
     "reviews.manual",
     "RoutedDecision",
     "decision_id",
-    DATA_PARTITIONS,
+    DESK_PARTITIONS,
     "delete",
     DATA_DAYS,
     "Cases that a person handles from the start.",
@@ -97,6 +101,72 @@ CALIBRATION_MODELS = Topic(
     "Recalibration of confidence, one per model version.",
 )
 
+COMMANDS = Topic(
+    "reviews.commands",
+    "Command",
+    "task_id, or actor",
+    DESK_PARTITIONS,
+    "delete",
+    DATA_DAYS,
+    "What reviewers, leads and waiting callers ask of the desk.",
+)
+REPLIES = Topic(
+    "reviews.replies",
+    "CommandReply",
+    "command_id",
+    DESK_PARTITIONS,
+    "delete",
+    2,  # whoever asked waits for seconds; the desk reads the latest ones back to know a repeated command again
+    "The desk's answers, one for every command.",
+)
+TASKS = Topic(
+    "reviews.tasks",
+    "Task",
+    "task_id",
+    DESK_PARTITIONS,
+    "compact",
+    None,
+    "Every task as it stands: the desk's memory, and what reviewer tools list.",
+)
+PRESENCE = Topic(
+    "reviews.presence",
+    "Presence",
+    "reviewer",
+    DESK_PARTITIONS,
+    "compact",
+    None,
+    "Who is on duty: the rest of the desk's memory.",
+)
+OUTCOMES = Topic(
+    "reviews.outcomes",
+    "Outcome",
+    "decision_id",
+    DESK_PARTITIONS,
+    "delete",
+    90,  # learning may have to begin anew from here; the history is in ClickHouse
+    "What people decided, verdict by verdict.",
+)
+RESOLUTIONS = Topic(
+    "resolutions",
+    "Resolution",
+    "decision_id",
+    DATA_PARTITIONS,
+    "compact",
+    None,
+    "The one word that holds for a decision; producers wait for it here.",
+)
+ACTIONS = Topic(
+    "actions",
+    "Action",
+    "decision_id",
+    DATA_PARTITIONS,
+    "delete",
+    DATA_DAYS,
+    "What executors must do: execute, roll_back, notify.",
+)
+ALERTS = Topic("alerts", "Alert", "alert_id", 1, "delete", DATA_DAYS, "What a person should know now.")
+REVIEWERS = Topic("reviewers", "Reviewer", "id", 1, "compact", None, "Who decides, and what each may decide.")
+
 TOPICS = (
     DECISIONS,
     AUTO_APPROVED,
@@ -107,6 +177,15 @@ TOPICS = (
     POLICIES,
     CONTROLS,
     CALIBRATION_MODELS,
+    COMMANDS,
+    REPLIES,
+    TASKS,
+    PRESENCE,
+    OUTCOMES,
+    RESOLUTIONS,
+    ACTIONS,
+    ALERTS,
+    REVIEWERS,
 )
 
 BY_NAME = {topic.name: topic for topic in TOPICS}

@@ -17,7 +17,7 @@ import fastavro
 import numpy as np
 import pyarrow as pa
 
-from schemas import flat_reader, wire
+from schemas import avro_schemas, flat_reader, wire
 
 try:
     import pyruhvro
@@ -66,7 +66,7 @@ class Decoder:
         self._is_framed = methodcaller("startswith", wire.header(name))
         self._text = schema_text
         # Without logical types fastavro gives plain integers: faster, and no date is out of Python's range.
-        document = _without_logical_types(json.loads(schema_text))
+        document = avro_schemas.without_logical_types(json.loads(schema_text))
         self._schema = fastavro.parse_schema(document)
         self._fields = document["fields"] if flat_reader.reads(document["fields"]) else None
         self._arrow = arrow_schema(schema_text)
@@ -219,14 +219,6 @@ def _arrow_type(avro: Any, nullable: bool) -> pa.DataType:
         return pa.map_(pa.string(), _arrow_field("value", avro["values"], nullable=False))
     assert avro["type"] == "record", avro
     return pa.struct([_arrow_field(field["name"], field["type"], nullable) for field in avro["fields"]])
-
-
-def _without_logical_types(avro: Any) -> Any:
-    if isinstance(avro, dict):
-        return {k: _without_logical_types(v) for k, v in avro.items() if k not in ("logicalType", "doc")}
-    if isinstance(avro, list):
-        return [_without_logical_types(item) for item in avro]
-    return avro
 
 
 def _joined(pieces: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:

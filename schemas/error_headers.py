@@ -13,12 +13,13 @@ def with_error_headers(
     topic: str,
     partition: int,
     offset: int,
+    step: str = "router",
 ) -> list[tuple[str, bytes | None]]:
     """The original headers followed by the six of KIP-1034. `reason` is a stable code for programs, `message`
     a sentence for a person; there is no exception behind a bad message, so the stack trace names the step."""
     added = {
         "exception": reason,
-        "stacktrace": "interlock router",
+        "stacktrace": f"interlock {step}",
         "message": message,
         "topic": topic,
         "partition": str(partition),

@@ -37,11 +37,20 @@ def encode(name: str, record: dict[str, Any]) -> bytes:
 
 def decode(name: str, message: bytes | None) -> dict[str, Any]:
     """The record in a framed message of schema `name`; raises WireError."""
+    return _decode(name, message, avro_schemas.parsed(name))
+
+
+def decode_plain(name: str, message: bytes | None) -> dict[str, Any]:
+    """As `decode`, with times as the integers they are on the wire: microseconds since the epoch."""
+    return _decode(name, message, avro_schemas.parsed_plain(name))
+
+
+def _decode(name: str, message: bytes | None, schema: Any) -> dict[str, Any]:
     check_header(name, message)
     assert message is not None
     stream = BytesIO(message)
     stream.seek(HEADER_LENGTH)
-    record = read_record(stream, avro_schemas.parsed(name))
+    record = read_record(stream, schema)
     rest = len(message) - stream.tell()
     if rest:
         raise WireError("trailing-bytes", f"{rest} bytes follow the end of the {name} record")
