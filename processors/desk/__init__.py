@@ -1,0 +1,1 @@
+"""The review desk: people take over, exactly once."""

@@ -1,0 +1,54 @@
+"""Who gets which task of a waiting batch.
+
+What counts is load and handling cost. How often somebody approves is no argument here and must never become one: it
+would send most work to those who look least.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+
+def assign(
+    eligible: NDArray[np.bool_],
+    load: NDArray[np.int64],
+    capacity: NDArray[np.int64],
+    cost: NDArray[np.float64] | None = None,
+) -> list[int]:
+    """For each task the index of its reviewer, -1 for none.
+
+    `eligible`, and `cost` (finite; the expected handling cost, in shares of a reviewer's whole capacity): tasks in the
+    order of their queue × reviewers. `load`: how many tasks each reviewer has already, of at most `capacity`.
+
+    As many tasks as possible get a reviewer; where there is not room for all, the earlier win. Among these the sum of
+    relative load, as each task adds it, and handling cost is least.
+    """
+    tasks, reviewers = eligible.shape
+    free = np.maximum(capacity - load, 0)
+    # No reviewer needs more slots than there are tasks.
+    slots = np.repeat(np.arange(reviewers), np.minimum(free, tasks))
+    found = np.full(tasks, -1)
+    if slots.size == 0 or tasks == 0:
+        return found.tolist()
+    possible = eligible[:, slots]
+    first_slot = np.searchsorted(slots, slots)
+    loads = (load[slots] + np.arange(slots.size) - first_slot) / capacity[slots]
+    costs = np.broadcast_to(loads, possible.shape) if cost is None else loads + cost[:, slots]
+    chosen = _chosen(possible)
+    rows, columns = linear_sum_assignment(np.where(possible[chosen], costs[chosen], np.inf))
+    found[chosen[rows]] = slots[columns]
+    return found.tolist()
+
+
+def _chosen(possible: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """The tasks that get a slot.
+
+    Sets of tasks that can be placed together form a matroid, so any weights that fall along the queue choose the same
+    set as taking one task after the other wherever it still fits: whole numbers do, without rounding.
+    """
+    tasks, slots = possible.shape
+    # Never more rows than columns: scipy would turn the matrix, and needs sixty times as long that way round.
+    weights = np.zeros((tasks, max(tasks, slots)))
+    weights[:, :slots] = possible * np.arange(tasks, 0, -1)[:, None]
+    rows, columns = linear_sum_assignment(weights, maximize=True)
+    return np.sort(rows[weights[rows, columns] > 0])

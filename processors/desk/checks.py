@@ -1,0 +1,79 @@
+"""What must hold before a command is carried out; each check raises Refused."""
+
+from processors.desk.command import Command
+from processors.desk.people import Reviewer
+from processors.desk.refusal import Refused, clock
+from processors.desk.state import DeskState
+from processors.desk.task import Task
+
+
+def known_reviewer(state: DeskState, name: str) -> Reviewer:
+    """The reviewer of that id."""
+    found = state.reviewers.get(name)
+    if found is None:
+        raise Refused("unknown-reviewer", f"there is no reviewer {name!r}: a lead adds people with a reviewers record")
+    return found
+
+
+def known_task(state: DeskState, task_id: str) -> Task:
+    """The task of that id."""
+    found = state.tasks.get(task_id)
+    if found is None:
+        raise Refused(
+            "unknown-task", f"there is no task {task_id!r}, or it was decided so long ago that only ClickHouse knows it"
+        )
+    return found
+
+
+def lead(reviewer: Reviewer, what: str) -> None:
+    """Leads only."""
+    if not reviewer.is_lead:
+        raise Refused("not-lead", f"{what} is for leads; {reviewer.id} is none")
+
+
+def undecided(task: Task) -> None:
+    """Not done yet."""
+    if task.state == "done":
+        raise Refused("already-decided", decided_by(task))
+
+
+def decided_by(task: Task) -> str:
+    """Who decided a task and when, in words."""
+    if task.kind == "gold" or task.decided_at is None:
+        return f"{task.task_id} is done already"
+    return (
+        f"{task.task_id} was already decided: {task.outcome} by {task.decided_by or 'nobody'} at "
+        f"{clock(task.decided_at)}. Your draft is not sent; a lead can override, the person concerned can appeal"
+    )
+
+
+def lease(task: Task, command: Command) -> None:
+    """The command's actor holds the task under the command's epoch."""
+    undecided(task)
+    if task.lease_holder != command.actor:
+        if task.holder:
+            raise Refused("held-by-another", f"{task.task_id} is with {held_by(task)}; claim another one")
+        if command.epoch and command.epoch == task.lease_epoch:
+            raise Refused(
+                "lease-expired", f"your lease on {task.task_id} has ended: claim it again and keep your draft"
+            )
+        raise Refused("not-held", f"claim {task.task_id} first")
+    if command.epoch != task.lease_epoch:
+        raise Refused(
+            "wrong-epoch",
+            f"{task.task_id} is leased under epoch {task.lease_epoch}, not {command.epoch}: this is an old claim",
+        )
+
+
+def same_view(task: Task, command: Command) -> None:
+    """The person was shown what the task is about."""
+    if command.payload_hash != task.payload_hash:
+        raise Refused(
+            "stale-view", f"you were shown something else than what {task.task_id} is about: read it again, then decide"
+        )
+
+
+def held_by(task: Task) -> str:
+    """Who has a task, and until when, in words."""
+    until = task.lease_until or task.assigned_until
+    return f"{task.holder} until {clock(until)}" if until is not None else task.holder

@@ -1,0 +1,125 @@
+"""Holding a task: claim, extend, release, snooze."""
+
+from processors.desk import checks
+from processors.desk.answer import Answer
+from processors.desk.command import Command
+from processors.desk.events import task_changed
+from processors.desk.people import Reviewer, available, unfit
+from processors.desk.refusal import Refused, clock
+from processors.desk.state import DeskState, hold
+from processors.desk.task import Task
+
+_SECOND = 1_000_000
+
+# A task that sleeps longer belongs to somebody else.
+LONGEST_SNOOZE = 7 * 86_400 * _SECOND
+
+
+def claim(state: DeskState, command: Command, now: int) -> Answer:
+    """Leases a named task, or the best one for the reviewer."""
+    me = checks.known_reviewer(state, command.actor)
+    refusal = available(me, me.id in state.on_duty, now)
+    if refusal is not None:
+        raise refusal
+    task = _named(state, command.task_id, me, now) if command.task_id else _next(state, command.queue, me, now)
+    if task.lease_holder == me.id:
+        return Answer(f"{task.task_id} is yours until {clock(task.lease_until or now)}", task)
+    if task.assigned_to != me.id and state.load(me.id) >= me.capacity:
+        raise Refused("at-capacity", f"{me.id} has {me.capacity} tasks, as many as at once: finish or release one")
+    order = state.queue(task.queue, escalated=task.escalation > 0)
+    why = ""
+    if order is not None and task.task_id in order:
+        why = f": {order.why(task.task_id, now)}"
+        order.served(task.priority)
+    task.give_back()
+    task.state = "leased"
+    task.lease_holder = me.id
+    task.lease_epoch += 1
+    task.lease_since = now
+    hold(task, now, state.terms(task).lease_seconds)
+    state.keep(task)
+    events = [task_changed(task, "claimed", me.id, now, command.command_id)]
+    return Answer(f"{task.task_id} is yours until {clock(task.lease_until or now)}{why}", task, events)
+
+
+def extend(state: DeskState, command: Command, now: int) -> Answer:
+    """Begins the lease's time anew."""
+    task = checks.known_task(state, command.task_id)
+    checks.lease(task, command)
+    hold(task, now, state.terms(task).lease_seconds)
+    state.keep(task)
+    events = [task_changed(task, "extended", command.actor, now, command.command_id)]
+    return Answer(f"{task.task_id} is yours until {clock(task.lease_until or now)}", task, events)
+
+
+def release(state: DeskState, command: Command, now: int) -> Answer:
+    """Gives a task back; with a reason it is kept away from this person from now on."""
+    task = checks.known_task(state, command.task_id)
+    checks.undecided(task)
+    if task.state == "assigned" and task.assigned_to == command.actor:
+        pass  # passed on without having been begun
+    else:
+        checks.lease(task, command)
+    skipped = bool(command.reason_code or command.reason_text)
+    if skipped:
+        task.exclude(command.actor)
+    task.give_back()
+    task.state = "waiting"
+    state.keep(task)
+    events = [task_changed(task, "released", command.actor, now, command.command_id)]
+    return Answer(f"{task.task_id} waits again" + (", and not for you" if skipped else ""), task, events)
+
+
+def snooze(state: DeskState, command: Command, now: int) -> Answer:
+    """Puts a task aside until a time; it then comes back to the same person. Its deadline stays."""
+    task = checks.known_task(state, command.task_id)
+    checks.lease(task, command)
+    until = command.until
+    if until is None or not now < until <= now + LONGEST_SNOOZE:
+        raise Refused("invalid", f"snooze until a time between now and {clock(now + LONGEST_SNOOZE)}")
+    task.give_back()
+    task.state = "snoozed"
+    task.assigned_to = command.actor
+    task.snoozed_until = until
+    state.keep(task)
+    events = [task_changed(task, "snoozed", command.actor, now, command.command_id)]
+    return Answer(f"{task.task_id} comes back to you at {clock(until)}", task, events)
+
+
+def _named(state: DeskState, task_id: str, me: Reviewer, now: int) -> Task:
+    task = checks.known_task(state, task_id)
+    checks.undecided(task)
+    if task.holder and task.holder != me.id:
+        raise Refused("held-by-another", f"{task_id} is with {checks.held_by(task)}; claim another one")
+    refusal = unfit(task, me, now)
+    if refusal is not None:
+        raise refusal
+    return task
+
+
+def _next(state: DeskState, queue: str, me: Reviewer, now: int) -> Task:
+    """What was assigned to the reviewer first; then, for leads, what was escalated; then the best of the queues."""
+    if queue and not me.works(queue):
+        raise Refused("wrong-queue", f"queue {queue} is not among yours: {', '.join(sorted(me.queues))}")
+    mine = [task for task in state.held(me.id) if task.state == "assigned" and queue in ("", task.queue)]
+    if mine:
+        return min(mine, key=_urgency)
+    names = [queue] if queue else [name for name in state.queue_names() if me.works(name)]
+    for escalated in (True, False) if me.is_lead else (False,):
+        found = [task for name in names if (task := _first(state, name, escalated, me, now)) is not None]
+        if found:
+            return min(found, key=_urgency)
+    where = f"queue {queue}" if queue else "your queues"
+    raise Refused("nothing-to-do", f"nothing waits for you in {where} now")
+
+
+def _first(state: DeskState, queue: str, escalated: bool, me: Reviewer, now: int) -> Task | None:
+    order = state.queue(queue, escalated=escalated)
+    for task_id in order.candidates(now) if order is not None else ():
+        if unfit(state.tasks[task_id], me, now) is None:
+            return state.tasks[task_id]
+    return None
+
+
+def _urgency(task: Task) -> tuple[bool, int, str]:
+    return task.breached, task.deadline, task.task_id

@@ -1,0 +1,33 @@
+"""A command as the desk carries it out."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The fields of `Command.avsc`; times in microseconds since the epoch."""
+
+    command_id: str
+    kind: str
+    actor: str
+    issued_at: int = 0
+    task_id: str = ""
+    queue: str = ""
+    epoch: int = 0
+    payload_hash: str = ""
+    verdict: str = ""
+    outcome: str = ""
+    modifications: str = ""
+    reason_code: str = ""
+    reason_text: str = ""
+    to_reviewer: str = ""
+    until: int | None = None
+
+
+_NAMES = tuple(field.name for field in fields(Command))
+
+
+def from_record(record: dict[str, Any]) -> Command:
+    """The command in a decoded record whose times are integers."""
+    return Command(*(record[name] for name in _NAMES))

@@ -1,0 +1,131 @@
+"""The desk on a stream: batches of messages in, columns of records out."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from processors.desk.command import from_record
+from processors.desk.desk import Desk
+from processors.desk.events import Event
+from processors.desk.memory import Record, Tables, rebuilt
+from processors.desk.reading import Message, read
+from processors.desk.state import DeskState
+from schemas import catalogue, wire
+from schemas.columns import Bad
+from schemas.error_headers import with_error_headers
+
+# Commands that are known again when they are repeated: an hour's worth at thirty a second, some 30 MB. Whoever repeats
+# one does so within seconds.
+REMEMBERED_REPLIES = 100_000
+
+Headers = list[tuple[str, bytes | None]]
+
+
+@dataclass
+class Outputs:
+    """Records to produce, as columns. `codes`: replies by code; `bad`: dead letters by reason."""
+
+    topics: list[str] = field(default_factory=list)
+    keys: list[bytes | None] = field(default_factory=list)
+    values: list[bytes | None] = field(default_factory=list)
+    headers: list[Headers | None] = field(default_factory=list)
+    codes: Counter[str] = field(default_factory=Counter)
+    bad: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def count(self) -> int:
+        return len(self.topics)
+
+    def add(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
+        self.topics.append(topic)
+        self.keys.append(key)
+        self.values.append(value)
+        self.headers.append(headers)
+
+
+class DeskProcessor:
+    """A desk with its memory of replies. After a failure `restore` must be called before the next batch."""
+
+    def __init__(self) -> None:
+        self.tables = Tables()
+        self.desk = Desk(DeskState())
+        self._replies: OrderedDict[str, bytes] = OrderedDict()
+
+    def restore(self, records: Iterable[Record], replies: Iterable[Record]) -> None:
+        """Begins anew from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
+        self.desk = Desk(rebuilt(self.tables, records))
+        self._replies = OrderedDict()
+        for reply in replies:
+            self._remember((reply.key() or b"").decode(errors="replace"), reply.value())
+
+    def follow(self, record: Record) -> None:
+        """Takes over a record of a policy or reviewer."""
+        self.tables.take(self.desk.state, record.topic(), record.key(), record.value())
+
+    def process(self, messages: Sequence[Message], now: int) -> Outputs:
+        """The outputs of one batch, and of the time that has passed since the one before."""
+        outputs = Outputs()
+        self._write(outputs, self.desk.advance(now))
+        routed = [message for message in messages if message.topic() != catalogue.COMMANDS.name]
+        arrivals, bad = read(routed) if routed else ([], [])
+        reasons = {one.index: one for one in bad}
+        place = 0
+        for message in messages:
+            if message.topic() == catalogue.COMMANDS.name:
+                self._command(outputs, message, now)
+                continue
+            arrival = arrivals[place]
+            if arrival is None:
+                _dead_letter(outputs, message, reasons[place])
+            else:
+                self._write(outputs, self.desk.arrive(arrival, now))
+            place += 1
+        self._write(outputs, self.desk.push(now))
+        return outputs
+
+    def _command(self, outputs: Outputs, message: Message, now: int) -> None:
+        try:
+            command = from_record(wire.decode_plain("Command", message.value()))
+        except wire.WireError as error:
+            _dead_letter(outputs, message, Bad(0, error.reason, str(error)))
+            return
+        if not command.command_id or not command.actor:
+            _dead_letter(outputs, message, Bad(0, "empty-id", "a command needs a command_id and an actor"))
+            return
+        before = self._replies.get(command.command_id)
+        if before is not None:
+            outputs.add(catalogue.REPLIES.name, command.command_id.encode(), before)
+            return
+        made = self.desk.apply(command, now)
+        self._write(outputs, made)
+        reply = made[-1].record
+        assert reply is not None
+        outputs.codes[reply["code"]] += 1
+        self._remember(command.command_id, outputs.values[-1])
+
+    def _write(self, outputs: Outputs, events: list[Event]) -> None:
+        for event in events:
+            schema = event.topic.schema
+            assert schema is not None
+            value = wire.encode(schema, event.record) if event.record is not None else None
+            outputs.add(event.topic.name, event.key.encode(), value)
+
+    def _remember(self, command_id: str, reply: bytes | None) -> None:
+        if reply is not None:
+            self._replies[command_id] = reply
+            if len(self._replies) > REMEMBERED_REPLIES:
+                self._replies.popitem(last=False)
+
+
+def _dead_letter(outputs: Outputs, message: Message, bad: Bad) -> None:
+    headers = with_error_headers(
+        message.headers(),
+        reason=bad.reason,
+        message=bad.message,
+        topic=message.topic(),
+        partition=message.partition(),
+        offset=message.offset(),
+        step="desk",
+    )
+    outputs.add(catalogue.DEAD_LETTER.name, message.key(), message.value(), headers)
+    outputs.bad[bad.reason] += 1

@@ -1,0 +1,106 @@
+"""Routed decisions, a batch at once, as the desk reads them."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from processors.desk.arrivals import Arrival
+from schemas import avro_schemas
+from schemas.columns import Bad, Decoder
+
+# What a routed decision says after its alternatives nobody here reads.
+_LAST_FIELD = "alternatives"
+
+# A name among 2^128: nobody finds two payloads of one hash.
+HASH_DIGITS = 32
+
+
+class Message(Protocol):
+    """What is read of a Kafka message."""
+
+    def topic(self) -> Any: ...
+    def partition(self) -> Any: ...
+    def offset(self) -> Any: ...
+    def key(self) -> Any: ...
+    def value(self) -> Any: ...
+    def headers(self) -> Any: ...
+
+
+def payload_hash(value: bytes) -> str:
+    """What a verdict must name: the hash of the routed decision that the reviewer was shown."""
+    return hashlib.sha256(value).hexdigest()[:HASH_DIGITS]
+
+
+def read(messages: Sequence[Message]) -> tuple[list[Arrival | None], list[Bad]]:
+    """An arrival for every message, None for the bad ones."""
+    decoded = _decoder().decode([message.value() for message in messages])
+    kept = range(len(messages)) if decoded.index is None else decoded.index
+    found: list[Arrival | None] = [None] * len(messages)
+    for place, row in zip(kept, _rows(decoded.rows), strict=True):
+        message = messages[place]
+        found[place] = _arrival(row, message)
+    return found, decoded.bad
+
+
+def _arrival(row: dict[str, Any], message: Message) -> Arrival:
+    return Arrival(
+        topic=message.topic(),
+        partition=message.partition(),
+        offset=message.offset(),
+        payload_hash=payload_hash(message.value()),
+        reasons=tuple(row.pop("reasons")),
+        alternatives=tuple((one["option"], one["confidence"]) for one in row.pop("alternatives")),
+        **row,
+    )
+
+
+_ENVELOPE = (
+    "routed_at",
+    "route",
+    "reasons",
+    "calibrated_confidence",
+    "policy_version",
+    "workflow",
+    "priority",
+    "queue",
+    "audit",
+    "propensity",
+    "override_until",
+)
+_DECISION = (
+    "decision_id",
+    "domain",
+    "model_id",
+    "model_version",
+    "prediction",
+    "confidence",
+    "impact",
+    "amount",
+    "compliance_review",
+    "alternatives",
+)
+
+
+def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    decision = batch.column(batch.schema.get_field_index("decision"))
+    columns = {name: batch.column(batch.schema.get_field_index(name)) for name in _ENVELOPE}
+    columns |= {name: decision.field(name) for name in _DECISION}
+    lists = [_plain(column).to_pylist() for column in columns.values()]
+    return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+
+
+@cache
+def _decoder() -> Decoder:
+    document = json.loads(avro_schemas.text("RoutedDecision"))
+    fields = document["fields"][-1]["type"]["fields"]
+    names = [field["name"] for field in fields]
+    document["fields"][-1]["type"]["fields"] = fields[: names.index(_LAST_FIELD) + 1]
+    return Decoder("RoutedDecision", json.dumps(document, separators=(",", ":")))

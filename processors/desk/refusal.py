@@ -1,0 +1,17 @@
+"""What a command is refused with: a stable code for programs, and for people what happened and what to do."""
+
+from datetime import UTC, datetime
+
+
+class Refused(Exception):
+    """The command changes nothing."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def clock(instant: int) -> str:
+    """An instant in microseconds as people read it."""
+    return datetime.fromtimestamp(instant / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

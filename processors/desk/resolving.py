@@ -1,0 +1,48 @@
+"""The next word on a decision: a new version, and what the outside world has to do about it."""
+
+from processors.desk import events
+from processors.desk.events import Event
+from processors.desk.state import DeskState
+from processors.desk.task import Task, Verdict
+
+_SECOND = 1_000_000
+
+
+def resolve(
+    state: DeskState, task: Task, verdict: Verdict, now: int, *, source: str, decided_by: tuple[str, ...]
+) -> list[Event]:
+    """Makes the verdict's outcome the word that holds. An effect that took place is rolled back before another one."""
+    terms = state.terms(task)
+    changes = not task.took_effect or (task.outcome, _modifications(task)) != (
+        verdict["outcome"],
+        verdict["modifications"],
+    )
+    made = []
+    if task.took_effect and changes:
+        made.append(events.action(task, "roll_back", verdict, now))
+    task.version += 1
+    task.outcome = verdict["outcome"]
+    task.decided_by = ", ".join(decided_by) or source
+    task.decided_at = now
+    if task.override_until is None or source == "appeal":
+        task.override_until = now + terms.override_seconds * _SECOND
+    notice = terms.notices.get(task.outcome)
+    notices = (notice,) if notice and changes else ()
+    made.append(events.resolution(task, verdict, source=source, decided_by=decided_by, final=True, notices=notices))
+    if changes:
+        made.append(events.action(task, "execute", verdict, now))
+    if notices:
+        made.append(events.action(task, "notify", verdict, now, notices))
+    return made
+
+
+def close(state: DeskState, task: Task) -> None:
+    """Nothing more is to be done about the task."""
+    task.give_back()
+    task.state = "done"
+    state.keep(task)
+
+
+def _modifications(task: Task) -> str:
+    """What the present resolution changed: that of the verdict that made it."""
+    return next((one["modifications"] for one in reversed(task.verdicts) if one["at"] == task.decided_at), "")

@@ -1,0 +1,236 @@
+"""What the desk remembers, and its indexes: queues, holders, timers."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from policy import review
+from policy.model import Policy
+from policy.review import Terms
+from processors.desk.impact import ImpactScale
+from processors.desk.order import QueueOrder, Waiting
+from processors.desk.people import Reviewer
+from processors.desk.task import Task
+
+# How long the desk knows a decided task, so that it can be overridden or appealed: a month is what people are told they
+# have, and at some thousand reviews a day it fits in memory. ClickHouse keeps the history.
+KEPT = 30 * 86_400 * 1_000_000
+
+# Share of a lease after which its holder is told that it ends: of the default 15 minutes, three are left.
+LEASE_WARNING = 0.8
+
+# A heap entry whose task has changed stays until its time comes; beyond this many stale ones it is made anew.
+_STALE = 10_000
+
+
+@dataclass
+class DeskState:
+    """Tasks by id; people by id; `on_duty` since when; `policies` as (policy, version) by name.
+
+    `replaced` tells that policies or reviewers have changed and open tasks must be looked at again.
+    """
+
+    tasks: dict[str, Task] = field(default_factory=dict)
+    reviewers: dict[str, Reviewer] = field(default_factory=dict)
+    on_duty: dict[str, int] = field(default_factory=dict)
+    policies: dict[str, tuple[Policy, str]] = field(default_factory=dict)
+    replaced: bool = False
+    _open: set[str] = field(default_factory=set)
+    _queues: dict[tuple[str, bool], QueueOrder] = field(default_factory=dict)
+    _ordered: dict[tuple[str, bool], tuple[str, dict[str, float]]] = field(default_factory=dict)
+    _placed: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    _held: dict[str, dict[str, None]] = field(default_factory=dict)
+    _holder: dict[str, str] = field(default_factory=dict)
+    _urgent: dict[str, None] = field(default_factory=dict)
+    _timers: list[tuple[int, str]] = field(default_factory=list)
+    _impacts: dict[str, ImpactScale] = field(default_factory=dict)
+    _leads: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _terms: dict[tuple[str, str], Terms] = field(default_factory=dict)
+
+    # Policies
+
+    def terms(self, task: Task) -> Terms:
+        """What the policy in force says about the task."""
+        return self.terms_of(task.domain, task.queue)
+
+    def terms_of(self, domain: str, queue: str) -> Terms:
+        """What the policy that owns `domain` says about its tasks in `queue`."""
+        key = (domain, queue)
+        found = self._terms.get(key)
+        if found is None:
+            owner = review.owner({name: policy for name, (policy, _) in self.policies.items()}, domain)
+            version = self.policies[owner.name][1] if owner else ""
+            found = self._terms[key] = review.terms(owner, version, domain, queue)
+        return found
+
+    def set_policy(self, name: str, policy: Policy | None, version: str = "") -> None:
+        """Puts a policy in force; None withdraws it."""
+        if policy is None:
+            self.policies.pop(name, None)
+        else:
+            self.policies[name] = (policy, version)
+        self._terms.clear()
+        self.replaced = True
+
+    def set_reviewer(self, name: str, reviewer: Reviewer | None) -> None:
+        """Takes over a reviewer's record; None removes the person."""
+        if reviewer is None:
+            self.reviewers.pop(name, None)
+        else:
+            self.reviewers[name] = reviewer
+        self._leads.clear()
+        self.replaced = True
+
+    # Tasks
+
+    def keep(self, task: Task) -> None:
+        """Files the task by what it is now: call after every change."""
+        self.tasks[task.task_id] = task
+        self._unfile(task.task_id)
+        if task.state == "done":
+            self._open.discard(task.task_id)
+        else:
+            self._open.add(task.task_id)
+        if task.state == "waiting":
+            self._wait(task)
+        elif task.holder and task.state != "done":
+            self._held.setdefault(task.holder, {})[task.task_id] = None
+            self._holder[task.task_id] = task.holder
+        self._schedule(task)
+
+    def queue(self, name: str, *, escalated: bool = False) -> QueueOrder | None:
+        """The waiting tasks of a queue in order; those for leads if `escalated`."""
+        return self._queues.get((name, escalated))
+
+    def queue_names(self) -> list[str]:
+        """Every queue in which a task waits, in alphabetical order."""
+        return sorted({name for (name, _), order in self._queues.items() if len(order)})
+
+    def held(self, reviewer: str) -> list[Task]:
+        """Tasks that somebody leases or has assigned."""
+        return [self.tasks[task_id] for task_id in self._held.get(reviewer, ())]
+
+    def load(self, reviewer: str) -> int:
+        """How many tasks somebody leases or has assigned."""
+        return len(self._held.get(reviewer, ()))
+
+    def urgent(self) -> list[Task]:
+        """Waiting tasks whose caller waits too, in the order in which they came."""
+        return [self.tasks[task_id] for task_id in self._urgent]
+
+    def first_waiting(self, name: str, count: int, now: int) -> list[Task]:
+        """The first `count` tasks of a queue."""
+        order = self.queue(name)
+        return [self.tasks[task_id] for task_id in order.first(count, now)] if order else []
+
+    def leads(self, queue: str) -> tuple[str, ...]:
+        """The leads who look after a queue, in alphabetical order."""
+        found = self._leads.get(queue)
+        if found is None:
+            named = [r.id for r in self.reviewers.values() if r.is_lead and (not r.queues or queue in r.queues)]
+            found = self._leads[queue] = tuple(sorted(named))
+        return found
+
+    def known_queues(self) -> set[str]:
+        """Queues that a policy names or a task has been in."""
+        named = {queue for policy, _ in self.policies.values() for queue in policy.queues}
+        used = {domain.queue for policy, _ in self.policies.values() for domain in policy.domains.values()}
+        return named | used | {name for name, _ in self._queues}
+
+    def reorder(self) -> None:
+        """Sorts the waiting tasks anew where the policy in force orders a queue differently."""
+        waiting: dict[tuple[str, bool], list[str]] = {}
+        for task_id, place in self._placed.items():
+            waiting.setdefault(place, []).append(task_id)
+        self._queues = {place: order for place, order in self._queues.items() if place in waiting}
+        for place, task_ids in waiting.items():
+            terms = self.terms(self.tasks[task_ids[0]])
+            if self._ordered[place] != (terms.order, dict(terms.floors)):
+                del self._queues[place]
+                for task_id in task_ids:
+                    self._wait(self.tasks[task_id])
+
+    def impact(self, queue: str, amount: float | None, word: str) -> float:
+        """The impact of a new arrival among the latest of its queue."""
+        scale = self._impacts.get(queue)
+        if scale is None:
+            scale = self._impacts[queue] = ImpactScale()
+        return scale.of(amount, word)
+
+    def due(self, now: int) -> Iterator[Task]:
+        """Tasks about which the clock changes something by `now`, each until it is kept again with a later time."""
+        while self._timers and self._timers[0][0] <= now:
+            instant, task_id = heapq.heappop(self._timers)
+            task = self.tasks.get(task_id)
+            if task is not None and task.due == instant:
+                task.due = None
+                yield task
+
+    def forget(self, task_id: str) -> None:
+        """Drops a task."""
+        self._unfile(task_id)
+        self._open.discard(task_id)
+        del self.tasks[task_id]
+
+    @property
+    def open(self) -> int:
+        """How many tasks are not done."""
+        return len(self._open)
+
+    def open_tasks(self) -> list[Task]:
+        """Tasks that are not done, in the order in which they came to be known."""
+        return [task for task_id, task in self.tasks.items() if task_id in self._open]
+
+    def _wait(self, task: Task) -> None:
+        place = (task.queue, task.escalation > 0)
+        order = self._queues.get(place)
+        if order is None:
+            terms = self.terms(task)
+            order = self._queues[place] = QueueOrder(terms.order, terms.floors)
+            self._ordered[place] = (terms.order, dict(terms.floors))
+        order.add(Waiting(task.task_id, task.priority, task.deadline, task.score, task.due_from, task.breached))
+        self._placed[task.task_id] = place
+        if task.route == "sync" and not task.escalation:
+            self._urgent[task.task_id] = None
+
+    def _unfile(self, task_id: str) -> None:
+        place = self._placed.pop(task_id, None)
+        if place is not None:
+            self._queues[place].remove(task_id)
+            self._urgent.pop(task_id, None)
+        holder = self._holder.pop(task_id, None)
+        if holder is not None:
+            del self._held[holder][task_id]
+
+    def _schedule(self, task: Task) -> None:
+        due = next_due(task)
+        if due is not None and due != task.due:
+            heapq.heappush(self._timers, (due, task.task_id))
+        task.due = due
+        if len(self._timers) > 2 * len(self.tasks) + _STALE:
+            live = [(one.due, one.task_id) for one in self.tasks.values() if one.due is not None]
+            heapq.heapify(live)
+            self._timers = live
+
+
+def next_due(task: Task) -> int | None:
+    """When the clock next changes something about `task`; None if never."""
+    if task.state == "done":
+        return (task.verdicts[-1]["at"] if task.verdicts else task.decided_at or task.arrived_at) + KEPT
+    instants = [task.window_open_until]
+    if not task.breached:
+        instants.append(task.deadline if task.warned else min(task.warn_at, task.deadline))
+    if task.state == "leased":
+        instants.append(task.lease_until if task.lease_warned else task.lease_warn_at)
+    elif task.state == "assigned":
+        instants.append(task.assigned_until)
+    elif task.state == "snoozed":
+        instants.append(task.snoozed_until)
+    return min((instant for instant in instants if instant is not None), default=None)
+
+
+def hold(task: Task, now: int, lease_seconds: int) -> None:
+    """Begins the time of a lease."""
+    task.lease_until = now + lease_seconds * 1_000_000
+    task.lease_warn_at = now + round(lease_seconds * LEASE_WARNING * 1_000_000)
+    task.lease_warned = False

@@ -1,0 +1,155 @@
+"""A task: a decision that waits for a person, as the desk remembers it."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any
+
+# Values that thousands of tasks share: kept once in memory.
+_SHARED = (
+    "kind",
+    "state",
+    "queue",
+    "priority",
+    "route",
+    "workflow",
+    "domain",
+    "model_id",
+    "model_version",
+    "prediction",
+    "policy_version",
+    "deadline_policy",
+    "topic",
+    "outcome",
+)
+_LISTS = ("options", "qualifications", "excluded", "verdicts")
+
+Verdict = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Task:
+    """The fields of `Task.avsc` but for those that tell of one event. Times in microseconds since the epoch.
+
+    The last four are not recorded. Three follow from the rest and the policy: `due`, when the clock next changes
+    something about it, None if never; `warn_at`, when 75 % of its service level is over; `lease_warn_at`, when its
+    holder is told that the lease ends. `passed_over` had it assigned last and did not begin it.
+    """
+
+    task_id: str
+    decision_id: str
+    kind: str
+    state: str
+    queue: str
+    priority: str
+    route: str
+    workflow: str
+    domain: str
+    model_id: str
+    model_version: str
+    prediction: str
+    confidence: float
+    raw_confidence: float
+    propensity: float
+    amount: float | None
+    impact: float
+    compliance_review: bool
+    policy_version: str
+    deadline_policy: str
+    routed_at: int
+    arrived_at: int
+    due_from: int
+    deadline: int
+    score: float
+    blind: bool
+    quorum: int
+    payload_hash: str
+    topic: str
+    partition: int
+    offset: int
+    warned: bool = False
+    breached: bool = False
+    gold_outcome: str = ""
+    options: tuple[str, ...] = ()
+    qualifications: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+    assigned_to: str = ""
+    assigned_until: int | None = None
+    lease_holder: str = ""
+    lease_epoch: int = 0
+    lease_since: int | None = None
+    lease_until: int | None = None
+    lease_warned: bool = False
+    snoozed_until: int | None = None
+    escalation: int = 0
+    escalation_note: str = ""
+    round: int = 0
+    statement: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    version: int = 0
+    outcome: str = ""
+    decided_by: str = ""
+    decided_at: int | None = None
+    override_until: int | None = None
+    due: int | None = None
+    warn_at: int = 0
+    lease_warn_at: int = 0
+    passed_over: str = ""
+
+    @property
+    def holder(self) -> str:
+        """Who leases it or has it assigned; empty for nobody."""
+        return self.lease_holder or self.assigned_to
+
+    @property
+    def took_effect(self) -> bool:
+        """Its outcome holds already; a verdict can only confirm or override it."""
+        return self.version > 0
+
+    @property
+    def window_open_until(self) -> int | None:
+        """post_approval: when its resolution becomes final unless somebody objects; None if it is final."""
+        return self.override_until if self.kind == "post_approval" and self.version == 1 else None
+
+    def this_round(self) -> list[Verdict]:
+        """The verdicts of the present round, oldest first."""
+        return [verdict for verdict in self.verdicts if verdict["round"] == self.round]
+
+    def exclude(self, *people: str) -> None:
+        """Keeps the task away from `people`."""
+        self.excluded = tuple(dict.fromkeys((*self.excluded, *people)))
+
+    def give_back(self) -> None:
+        """Nobody holds it any more."""
+        self.lease_holder = self.assigned_to = ""
+        self.lease_since = self.lease_until = self.assigned_until = self.snoozed_until = None
+        self.lease_warned = False
+
+    def forget_clock(self) -> None:
+        """A new deadline has been warned of to nobody yet."""
+        self.warned = self.breached = False
+
+
+_DERIVED = ("due", "warn_at", "lease_warn_at", "passed_over")
+
+RECORDED = tuple(field.name for field in fields(Task) if field.name not in _DERIVED)
+
+_read: Callable[[Task], tuple[Any, ...]] = attrgetter(*RECORDED)
+
+
+def to_record(task: Task) -> dict[str, Any]:
+    """The recorded fields."""
+    return dict(zip(RECORDED, _read(task), strict=True))
+
+
+def from_record(record: dict[str, Any]) -> Task:
+    """The task in a decoded record whose times are integers."""
+    found = {name: record[name] for name in RECORDED}
+    for name in _SHARED:
+        found[name] = sys.intern(found[name])
+    for name in _LISTS:
+        found[name] = tuple(found[name])
+    if found["decision_id"] == found["task_id"]:
+        found["decision_id"] = found["task_id"]
+    return Task(**found)

@@ -1,0 +1,157 @@
+"""What the clock does to tasks: leases, assignments, snoozes, service levels, override windows."""
+
+from processors.desk.duty import leave
+from processors.desk.events import Event, alert, resolution, task_changed
+from processors.desk.judging import time_out, to_leads
+from processors.desk.refusal import clock
+from processors.desk.resolving import close
+from processors.desk.service import reschedule
+from processors.desk.state import DeskState
+from processors.desk.task import Task
+from processors.desk.verdicts import nobodys_verdict
+from schemas import catalogue
+
+DESK = "desk"
+
+_HIGHER = {"low": "medium", "medium": "high", "high": "critical", "critical": "critical"}
+
+
+def fire(state: DeskState, task: Task, now: int) -> list[Event]:
+    """Everything that is due about one task, in a fixed order."""
+    if task.state == "done":
+        return _forgotten(state, task)
+    made: list[Event] = []
+    if task.window_open_until is not None and now >= task.window_open_until:
+        return _window_closed(state, task, now)
+    if task.state == "snoozed" and task.snoozed_until is not None and now >= task.snoozed_until:
+        made += _woken(state, task, now)
+    if task.state == "leased" and task.lease_until is not None:
+        if now >= task.lease_until:
+            made += _lease_expired(task, now)
+        elif now >= task.lease_warn_at and not task.lease_warned:
+            made += _lease_expiring(task, now)
+    if task.state == "assigned" and task.assigned_until is not None and now >= task.assigned_until:
+        made += _not_begun(state, task, now)
+    if now >= task.deadline and not task.breached:
+        made += _breached(state, task, now)
+    elif now >= task.warn_at and not task.warned:
+        made += _warned(state, task, now)
+    if task.task_id in state.tasks:
+        state.keep(task)
+    return made
+
+
+def look_again(state: DeskState, now: int) -> list[Event]:
+    """After policies or reviewers changed: deadlines anew, and back with what removed people held."""
+    made: list[Event] = []
+    present = {task.holder for task in state.open_tasks() if task.holder} | state.on_duty.keys()
+    for name in sorted(present - state.reviewers.keys()):
+        message = f"{name} is no reviewer any more; the tasks that {name} held wait for others"
+        made.append(alert("reviewer_removed", f"{name}/{now}", "warning", (), message, now))
+        made += leave(state, name, DESK, now)
+    for task in state.open_tasks():
+        terms = state.terms(task)
+        if task.deadline_policy == terms.policy_version:
+            continue
+        before = task.deadline, task.qualifications
+        reschedule(state, task)
+        if (task.deadline, task.qualifications) != before:
+            task.breached = task.breached and task.deadline <= now
+            task.warned = task.warned and task.warn_at <= now
+            made.append(task_changed(task, "rescheduled", DESK, now))
+        state.keep(task)
+    state.reorder()
+    state.replaced = False
+    return made
+
+
+def _forgotten(state: DeskState, task: Task) -> list[Event]:
+    state.forget(task.task_id)
+    return [Event(catalogue.TASKS, task.task_id, None)]
+
+
+def _window_closed(state: DeskState, task: Task, now: int) -> list[Event]:
+    """Nobody objected: what took effect is final."""
+    verdict = nobodys_verdict(task.outcome, "window", "nobody objected in time", task, now)
+    task.version += 1
+    task.decided_at = now
+    made = [resolution(task, verdict, source="window", decided_by=(), final=True)]
+    close(state, task)
+    made.append(task_changed(task, "window_closed", DESK, now))
+    return made
+
+
+def _woken(state: DeskState, task: Task, now: int) -> list[Event]:
+    task.state = "assigned"
+    task.snoozed_until = None
+    task.assigned_until = now + state.terms(task).start_within_seconds * 1_000_000
+    return [task_changed(task, "woken", DESK, now)]
+
+
+def _lease_expired(task: Task, now: int) -> list[Event]:
+    holder = task.lease_holder
+    task.give_back()
+    task.state = "waiting"
+    message = f"your lease on {task.task_id} has ended and it waits for others; claim it again, your draft is yours"
+    cause = f"{task.task_id}/{task.lease_epoch}"
+    return [
+        task_changed(task, "expired", DESK, now),
+        alert("lease_expired", cause, "info", (holder,), message, now, task),
+    ]
+
+
+def _lease_expiring(task: Task, now: int) -> list[Event]:
+    task.lease_warned = True
+    cause = f"{task.task_id}/{task.lease_epoch}/{task.lease_until}"
+    message = f"your lease on {task.task_id} ends at {clock(task.lease_until or now)}: extend it or decide"
+    return [alert("lease_expiring", cause, "info", (task.lease_holder,), message, now, task)]
+
+
+def _not_begun(state: DeskState, task: Task, now: int) -> list[Event]:
+    """Whoever was given a task and has begun nothing in time is taken to be away."""
+    name = task.assigned_to
+    task.give_back()
+    task.state = "waiting"
+    task.passed_over = name
+    state.keep(task)
+    made = [task_changed(task, "unassigned", DESK, now)]
+    if not any(other.state == "leased" for other in state.held(name)):
+        made += leave(state, name, DESK, now)
+    return made
+
+
+def _warned(state: DeskState, task: Task, now: int) -> list[Event]:
+    task.warned = True
+    message = f"{task.task_id} must be decided by {clock(task.deadline)}"
+    to = (task.holder,) if task.holder else state.leads(task.queue)
+    return [
+        task_changed(task, "warned", DESK, now),
+        alert("sla_warning", _sla_cause(task), "warning", to, message, now, task),
+    ]
+
+
+def _breached(state: DeskState, task: Task, now: int) -> list[Event]:
+    """Told once, to whoever has the task and that person's manager, else to the leads; then what the policy says."""
+    task.warned = task.breached = True
+    holder = state.reviewers.get(task.holder)
+    to = (task.holder, holder.manager) if holder else state.leads(task.queue)
+    message = f"{task.task_id} should have been decided by {clock(task.deadline)} (priority {task.priority})"
+    made = [
+        task_changed(task, "breached", DESK, now),
+        alert("sla_breach", _sla_cause(task), "critical", to, message, now, task),
+    ]
+    what = state.terms(task).on_breach
+    if what == "raise_priority":
+        task.priority = _HIGHER[task.priority]
+    elif what != "escalate":
+        if not task.took_effect and task.kind != "gold":
+            made += time_out(state, task, what, "nobody decided in time", now)
+            made.append(task_changed(task, "timed_out", DESK, now))
+    elif not task.escalation and task.kind != "gold":
+        made.append(to_leads(state, task, "its deadline has passed", now))
+        made.append(task_changed(task, "escalated", DESK, now))
+    return made
+
+
+def _sla_cause(task: Task) -> str:
+    return f"{task.task_id}/{task.round}/{task.deadline}"
