@@ -91,7 +91,20 @@ def test_the_topics_of_the_data_flow_are_there() -> None:
         "reviews.manual",
     }
     compacted = {topic.name for topic in catalogue.TOPICS if topic.cleanup == "compact"}
-    assert compacted == {"policies", "controls", "calibration.models"}
+    assert compacted == {
+        "policies",
+        "controls",
+        "calibration.models",
+        "reviewers",
+        "reviews.tasks",
+        "reviews.presence",
+        "resolutions",
+    }
+
+
+def test_what_one_desk_reads_and_remembers_has_one_partition() -> None:
+    names = ("reviews.async", "reviews.sync", "reviews.manual", "reviews.commands", "reviews.tasks", "reviews.presence")
+    assert {catalogue.BY_NAME[name].partitions for name in names} == {1}
 
 
 def test_the_edge_model_has_exactly_the_fields_of_the_schema() -> None:

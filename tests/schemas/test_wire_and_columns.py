@@ -125,7 +125,7 @@ _PREFIXES = st.fixed_dictionaries(
 @given(records=st.lists(_PREFIXES, min_size=1, max_size=8), rest=st.binary(max_size=3))
 @settings(deadline=None, max_examples=200)
 def test_every_reader_gives_what_was_written_whatever_follows(records: list[dict[str, Any]], rest: bytes) -> None:
-    schema = fastavro.parse_schema(columns._without_logical_types(json.loads(PREFIX)))
+    schema = fastavro.parse_schema(avro_schemas.without_logical_types(json.loads(PREFIX)))
     messages: list[bytes | None] = []
     for record in records:
         out = BytesIO()

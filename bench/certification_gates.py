@@ -1,0 +1,263 @@
+"""Simulations that hold what `learning` promises about thresholds, rules, slices, drift and picks.
+
+Each takes the number of `runs` and returns what was measured; tests run a few, `python -m bench.certification_gates`
+many. The population is the employment example: real scores, real labels, and the truth is known because all of it is.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+
+from learning.active import greedy
+from learning.arrays import Bools, Floats
+from learning.certification import (
+    add,
+    binomial_p,
+    certify,
+    first_thresholds,
+    no_evidence,
+    selective_guarantee,
+)
+from learning.drift import KAPPAS, ConfidenceMonitor, e_values, step
+from learning.rules import safe_rules
+from learning.slices import Correction, Features, Slice, binned, find, matches
+
+Measured = dict[str, float]
+
+_SAMPLE = Path(__file__).parents[1] / "examples" / "employment" / "sample.parquet"
+
+# Where a slice of overrides is planted.
+PLANTED = {("f1", "2"), ("f4", "0")}
+
+
+def population() -> tuple[Floats, Bools, Features]:
+    """Confidence, whether the model was right, and categories of 20,000 records."""
+    frame = pl.read_parquet(_SAMPLE)
+    score = frame["predicted_probability"].to_numpy()
+    correct = (score >= 0.5) == (frame["employed"].to_numpy() == 1)
+    features = {name: frame[name].to_numpy() for name in ("SCHL", "MAR", "DIS", "CIT", "SEX", "RAC1P")}
+    features["AGEP"] = binned(frame["AGEP"].to_numpy().astype(np.float64), 8)
+    return np.maximum(score, 1 - score), correct, features
+
+
+def allowed(delta: float, runs: int) -> float:
+    """The share of violations that a procedure with probability delta may show: two standard errors above."""
+    return delta + 2 * math.sqrt(delta * (1 - delta) / runs)
+
+
+def thresholds(runs: int, labels: int = 1000, alpha: float = 0.05, delta: float = 0.1, seed: int = 1) -> Measured:
+    """Violations (true error above alpha) and mean coverage of four ways to choose a threshold from few labels."""
+    confidence, correct, _ = population()
+    rng = np.random.default_rng(seed)
+    grid = first_thresholds(confidence, labels, alpha, delta)
+    violations = dict.fromkeys(("naive", "bonferroni", "sgr", "fixed"), 0)
+    coverage = dict.fromkeys(violations, 0.0)
+    for _ in range(runs):
+        rows = rng.integers(0, len(correct), labels)
+        c, y = confidence[rows], correct[rows]
+        accepted = c >= grid[:, None]
+        cases, errors = accepted.sum(axis=1), (accepted & ~y).sum(axis=1)
+        chosen = {
+            "naive": grid[errors <= alpha * cases],
+            "bonferroni": grid[binomial_p(errors, cases, alpha) <= delta / len(grid)],
+            "sgr": [selective_guarantee(c, y, alpha=alpha, delta=delta)],
+            "fixed": [certify(c, y, grid, alpha=alpha, delta=delta).threshold],
+        }
+        for name, found in chosen.items():
+            if not len(found) or found[0] is None:
+                continue
+            above = confidence >= min(found)
+            coverage[name] += above.mean() / runs
+            violations[name] += (~correct[above]).mean() > alpha
+    shares = {f"{name} violations": count / runs for name, count in violations.items()}
+    return shares | {f"{name} coverage": share for name, share in coverage.items()}
+
+
+def streaming(
+    runs: int, decisions: int = 20_000, audit: float = 0.1, alpha: float = 0.05, delta: float = 0.1, seed: int = 2
+) -> Measured:
+    """Share of runs that *ever* certify a threshold with a true error above alpha, and coverage on the way."""
+    confidence, correct, _ = population()
+    rng = np.random.default_rng(seed)
+    grid = first_thresholds(confidence, 1000, alpha, delta)
+    error = np.array([(~correct[confidence >= one]).mean() for one in grid])
+    share = {float(one): float((confidence >= one).mean()) for one in grid}
+    # People see everything at first, then what an audit picks.
+    parts = {at: 1.0 if at <= 500 else audit for at in (500, 1000, 5000, decisions)}
+    measured = {f"coverage at {at}": 0.0 for at in parts} | {"violations": 0.0}
+    for _ in range(runs):
+        evidence = no_evidence(grid, alpha=alpha, delta=delta)
+        for at, propensity in parts.items():
+            count = at - evidence.decisions
+            rows = rng.integers(0, len(correct), count)
+            reviewed = rng.random(count) < propensity
+            evidence = add(evidence, confidence[rows], correct[rows], reviewed, np.full(count, propensity), propensity)
+            if evidence.certified is not None:
+                measured[f"coverage at {at}"] += share[evidence.certified] / runs
+        certified = evidence.certified
+        measured["violations"] += (certified is not None and (error[grid >= certified] > alpha).any()) / runs
+    return measured
+
+
+def rules(
+    runs: int, labels: int = 10_000, alpha: float = 0.02, delta: float = 0.05, depth: int = 2, seed: int = 3
+) -> Measured:
+    """Rules from `labels` labels in each half: certified ones by run, runs with one whose true error is above alpha."""
+    _, correct, features = population()
+    rng = np.random.default_rng(seed)
+    certified = violations = candidates = 0
+    for _ in range(runs):
+        rows = rng.integers(0, len(correct), 2 * labels)
+        drawn = {name: column[rows] for name, column in features.items()}
+        half = np.arange(2 * labels) < labels
+        tested = safe_rules(drawn, correct[rows], half, alpha=alpha, delta=delta, depth=depth)
+        safe = [one.found.conditions for one in tested if one.certified]
+        candidates += len(tested)
+        certified += len(safe)
+        violations += any((~correct[matches(features, one)]).mean() > alpha for one in safe)
+    return {"candidates": candidates / runs, "certified": certified / runs, "violations": violations / runs}
+
+
+def noise(seed: int, planted: bool, rows: int = 2000) -> tuple[Features, Bools]:
+    """Eight features of four values; 8 % overrides, 35 % in the planted slice."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 4, (rows, 8))
+    inside = (values[:, 1] == 2) & (values[:, 4] == 0) if planted else np.zeros(rows, dtype=np.bool_)
+    return _named(values), rng.random(rows) < np.where(inside, 0.35, 0.08)
+
+
+def routed(seed: int, rows: int = 20_000) -> tuple[Features, Bools, Floats]:
+    """Reviewed decisions whose routing misleads: f0 = 0 is always reviewed, others when the model is unsure or audited
+    (10 %). Overrides depend on the model's doubt alone, which no feature knows of."""
+    rng = np.random.default_rng(seed)
+    values = rng.integers(0, 4, (rows, 8))
+    doubt = rng.random(rows) < 0.1
+    overridden = rng.random(rows) < np.where(doubt, 0.4, 0.04)
+    propensity = np.where(doubt | (values[:, 0] == 0), 1.0, 0.1)
+    seen = rng.random(rows) < propensity
+    return _named(values[seen]), overridden[seen], propensity[seen]
+
+
+def slices(runs: int) -> Measured:
+    """Shares of seeds: planted slice found, found first, something unrelated flagged with it; false alarms on noise,
+    by naive counting, by correction, and under misleading routing with and without weights."""
+    names = ("found", "first", "unrelated bh", "unrelated by", "null bh", "null by", "routed", "routed unweighted")
+    measured = dict.fromkeys(names, 0.0)
+    for seed in range(runs):
+        features, overridden = noise(seed, planted=True)
+        ones = np.ones(len(overridden))
+        found = find(features, overridden, ones)
+        measured["found"] += any(set(one.conditions) == PLANTED for one in found)
+        measured["first"] += bool(found) and set(found[0].conditions) == PLANTED
+        measured["unrelated bh"] += any(map(_unrelated, found))
+        measured["unrelated by"] += any(map(_unrelated, find(features, overridden, ones, correction="by")))
+        features, overridden = noise(1000 + seed, planted=False)
+        corrections: tuple[Correction, ...] = ("bh", "by")
+        for correction in corrections:
+            measured[f"null {correction}"] += bool(find(features, overridden, ones, correction=correction))
+        features, overridden, propensity = routed(seed)
+        measured["routed"] += bool(find(features, overridden, propensity))
+        measured["routed unweighted"] += bool(find(features, overridden, np.ones(len(overridden))))
+    return {name: count / runs for name, count in measured.items()}
+
+
+def _unrelated(one: Slice) -> bool:
+    return not PLANTED & set(one.conditions)
+
+
+def _named(values: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Features:
+    return {f"f{place}": column for place, column in enumerate(values.T)}
+
+
+def first_alarms(values: Floats, limit: float, wanted: tuple[float, float]) -> tuple[Floats, Floats]:
+    """When the e-process and the e-CUSUM first reach `wanted`, by run; inf: never. `values`: (runs, decisions)."""
+    kappas = np.array(KAPPAS)
+    bets = np.zeros((2, len(values), len(kappas)))
+    first = np.full((2, len(values)), np.inf)
+    for place, value in enumerate(values.T):
+        bets = step(bets, value, limit, kappas)
+        reached = e_values(bets) >= np.array(wanted)[:, None]
+        first = np.where(reached & np.isinf(first), place + 1, first)
+    return first[0], first[1]
+
+
+def drift(runs: int, seed: int = 4) -> Measured:
+    """Limit 15 %: delays and false alarms of the e-process, the e-CUSUM and ADWIN."""
+    rng = np.random.default_rng(seed)
+    wanted = (20.0, 1000.0)
+    at_limit, _ = first_alarms((rng.random((runs, 3000)) < 0.15).astype(float), 0.15, wanted)
+    above, _ = first_alarms((rng.random((runs, 3000)) < 0.20).astype(float), 0.15, wanted)
+    measured = {"false alarms at the limit": float(np.isfinite(at_limit).mean()), "decisions at .20": _median(above)}
+    for rate in (0.2, 0.3):
+        changing = rng.random((runs, 5000)) < np.where(np.arange(5000) < 2000, 0.1, rate)
+        _, late = first_alarms(changing.astype(float), 0.15, wanted)
+        measured[f"e-CUSUM early, to {rate}"] = float((late <= 2000).mean())
+        measured[f"e-CUSUM delay to {rate}"] = _median(late) - 2000
+        if rate == 0.2:
+            adwin = np.array([_adwin(row) for row in changing])
+            measured["ADWIN early"] = float((adwin <= 2000).mean())
+            measured["ADWIN delay"] = _median(adwin) - 2000
+    return measured
+
+
+def _adwin(values: Bools) -> float:
+    monitor = ConfidenceMonitor()
+    alarms = (alarm for place, one in enumerate(values) if (alarm := monitor.update(float(one), place + 1)))
+    return next((float(alarm.at) for alarm in alarms), math.inf)
+
+
+def _median(values: Floats) -> float:
+    return float(np.median(values))
+
+
+def active(runs: int, last: int = 350, seed: int = 5) -> Measured:
+    """Digits: mean accuracy from 50 to `last` labels in batches of 50, greedy picks and random ones."""
+    data = load_digits()
+    vectors, labels = data.data / 16, data.target
+    means = {"greedy": 0.0, "random": 0.0}
+    for run in range(runs):
+        order = np.random.default_rng(seed + run).permutation(len(labels))
+        test, pool = order[:500], order[500:]
+        for name in means:
+            known, accuracy = pool[:50], []
+            while True:
+                model = LogisticRegression(max_iter=500).fit(vectors[known], labels[known])
+                accuracy.append(float(model.score(vectors[test], labels[test])))
+                if len(known) >= last:
+                    break
+                left = np.setdiff1d(pool, known) if name == "greedy" else pool[len(known) :]
+                uncertainty = 1 - model.predict_proba(vectors[left]).max(axis=1)
+                picked = greedy(uncertainty, vectors[left], vectors[known], 50) if name == "greedy" else range(50)
+                known = np.concatenate([known, left[list(picked)]])
+            means[name] += float(np.mean(accuracy)) / runs
+    return means
+
+
+GATES: dict[str, tuple[Callable[[int], Measured], int]] = {
+    "thresholds, 1,000 labels": (thresholds, 1000),
+    "thresholds, 3,000 labels": (lambda runs: thresholds(runs, labels=3000), 1000),
+    "streaming": (streaming, 100),
+    "rules, 10,000 + 10,000 labels": (rules, 100),
+    "slices": (slices, 100),
+    "drift": (drift, 100),
+    "active": (active, 10),
+}
+
+
+def main() -> None:
+    """All gates in their full form, one line of JSON each; an argument scales the runs."""
+    scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
+    for name, (gate, runs) in GATES.items():
+        measured = {key: round(value, 4) for key, value in gate(max(1, int(scale * runs))).items()}
+        print(json.dumps({"gate": name, **measured}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

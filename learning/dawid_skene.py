@@ -1,0 +1,142 @@
+"""How good each reviewer is, told from reviewers who judged the same items, and who overrides too seldom."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp  # type: ignore[import-untyped, unused-ignore]
+from scipy.stats import binom  # type: ignore[import-untyped, unused-ignore]
+
+from learning.arrays import Floats, open_unit
+from learning.bounds import clopper_pearson
+from learning.refusal import Reason, Refusal
+from learning.rules import holm
+
+Index = NDArray[np.int64]
+
+# The likelihood rises slowly near its top; a reference value with three decimals needs this.
+TOLERANCE = 1e-9
+MAX_STEPS = 5000
+
+# An answer that a reviewer never gives to a class rules the class out; a logarithm of this does so without infinities.
+IMPOSSIBLE = 1e-300
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The most likely truth. `prevalence`: (classes). `confusion`: (reviewers × true class × answer), rows sum to 1;
+    a row of a true class that a reviewer never met is uniform. `posterior`: (items × classes), of the true class.
+    `log_likelihood`: of the ratings in the order given. `converged`: False when the steps ran out."""
+
+    prevalence: Floats
+    confusion: Floats
+    posterior: Floats
+    log_likelihood: float
+    converged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """`accuracy`: expected share of this reviewer's answers that are true, within `low` … `high` with 95 %
+    (Clopper–Pearson on the expected number of true ones, the fit taken as known)."""
+
+    reviewer: int
+    answers: int
+    accuracy: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class TooFewOverrides:
+    """`expected`: overrides that items like this reviewer's bring. `adjusted_p`: after Holm over all reviewers."""
+
+    reviewer: int
+    answers: int
+    overrides: int
+    expected: float
+    adjusted_p: float
+
+
+def fit(items: Index, reviewers: Index, answers: Index, *, classes: int, smoothing: float = 0.0) -> Fit:
+    """EM of Dawid & Skene (1979), from majority shares; one row for each rating, everything numbered from 0.
+
+    `smoothing`: pseudo-answers added to each cell of every confusion matrix; 0 is maximum likelihood, 1 keeps
+    reviewers with few answers from looking perfect. Assumes that reviewers err independently given the true class and
+    that most are better than chance. Refused with fewer than three reviewers who share items with others: two who
+    differ do not tell which of them errs.
+    """
+    _check(items, reviewers, answers, classes)
+    shape = (int(items.max()) + 1, int(reviewers.max()) + 1)
+    posterior = np.zeros((shape[0], classes))
+    np.add.at(posterior, (items, answers), 1)
+    posterior /= posterior.sum(axis=1, keepdims=True)
+    before = -np.inf
+    for _ in range(MAX_STEPS):
+        prevalence = posterior.mean(axis=0)
+        given = np.full((shape[1], classes, classes), smoothing)  # reviewer × answer × true class
+        np.add.at(given, (reviewers, answers), posterior[items])
+        met = given.sum(axis=1, keepdims=True)
+        given = np.divide(given, met, out=np.full_like(given, 1 / classes), where=met > 0)
+        joint = np.tile(np.log(np.maximum(prevalence, IMPOSSIBLE)), (shape[0], 1))
+        np.add.at(joint, items, np.log(np.maximum(given, IMPOSSIBLE))[reviewers, answers])
+        by_item = logsumexp(joint, axis=1, keepdims=True)
+        posterior = np.exp(joint - by_item)
+        likelihood = float(by_item.sum())
+        if abs(likelihood - before) < TOLERANCE:
+            return Fit(prevalence, given.swapaxes(1, 2), posterior, likelihood, True)
+        before = likelihood
+    return Fit(prevalence, given.swapaxes(1, 2), posterior, before, False)
+
+
+def quality(fitted: Fit, items: Index, reviewers: Index, answers: Index) -> list[Quality]:
+    """Of each reviewer with an answer, by number, over the rows that `fit` got."""
+    true = fitted.posterior[items, answers]
+    found = []
+    for reviewer in np.unique(reviewers).tolist():
+        mine = true[reviewers == reviewer]
+        n, k = len(mine), min(float(mine.sum()), float(len(mine)))  # a sum of ones may exceed their number
+        found.append(Quality(reviewer, n, k / n, *clopper_pearson(k, n)))
+    return found
+
+
+def too_few_overrides(
+    overrides: Index, answers: Index, expected: Floats, *, alpha: float = 0.05, share: float = 0.5
+) -> list[TooFewOverrides]:
+    """Reviewers proved to override less than `share` of what their items call for: perhaps they no longer read.
+
+    By reviewer: `overrides` among `answers`, and the `expected` number of overrides, Σ (1 − calibrated confidence) or
+    what blind reviews of such items found. With probability ≥ 1 − alpha nobody who overrides at `share` or more of
+    the expected rate is named. Binomial, which is cautious where items differ (Hoeffding 1956).
+    """
+    open_unit(alpha, "alpha")
+    if not (overrides.shape == answers.shape == expected.shape):
+        raise Refusal(Reason.LENGTHS_DIFFER, "give overrides, answers and expected overrides for each reviewer")
+    if not np.all((overrides >= 0) & (overrides <= answers) & (expected >= 0) & (expected <= answers)):
+        raise Refusal(Reason.BAD_PARAMETER, "overrides and expected overrides must lie between 0 and the answers")
+    rate = share * np.divide(expected, answers, out=np.zeros(len(answers)), where=answers > 0)
+    p = np.asarray(binom.cdf(overrides, answers, rate), dtype=np.float64)
+    adjusted = holm(p)
+    return [
+        TooFewOverrides(who, int(answers[who]), int(overrides[who]), float(expected[who]), float(adjusted[who]))
+        for who in np.argsort(p, kind="stable").tolist()
+        if adjusted[who] <= alpha
+    ]
+
+
+def _check(items: Index, reviewers: Index, answers: Index, classes: int) -> None:
+    if not len(items) or not (len(items) == len(reviewers) == len(answers)):
+        raise Refusal(Reason.NO_DATA, "give one item, one reviewer and one answer for each rating, one rating at least")
+    if min(items.min(), reviewers.min(), answers.min()) < 0 or answers.max() >= classes:
+        raise Refusal(Reason.BAD_PARAMETER, f"numbers start at 0, and answers end at {classes - 1}")
+    if len(numbers := np.unique(items)) <= items.max():
+        gap = int(np.setdiff1d(np.arange(items.max()), numbers)[0])
+        raise Refusal(Reason.NO_DATA, f"item {gap} has no rating: number the items without gaps")
+    pairs = np.unique(np.column_stack([items, reviewers]), axis=0)
+    shared = np.bincount(pairs[:, 0])[pairs[:, 0]] >= 2
+    sharing = len(np.unique(pairs[shared, 1]))
+    if sharing < 3:
+        raise Refusal(
+            Reason.TOO_FEW_LABELS,
+            f"{sharing} reviewers share items with others, three are needed: ask more people about the same",
+        )

@@ -1,0 +1,122 @@
+"""Whether the world has moved: a change of mean confidence, or errors and overrides above their limit.
+
+Either alarm says that past labels no longer speak for today: certificates are revoked, evidence begins anew.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from river.drift import ADWIN
+
+from learning.arrays import Floats, open_unit
+from learning.refusal import Reason, Refusal
+
+# Small bets find a rate just above the limit, large ones a rate far above it.
+KAPPAS = (0.5, 1.0, 2.0, 3.0, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """`kind`: confidence-moved, rate-above-limit or rate-rose. `at`: time of the decision that gave it, as passed in.
+    `decisions`: how many the monitor had seen. `why`: one sentence for people."""
+
+    kind: str
+    at: int
+    decisions: int
+    why: str
+
+
+class ConfidenceMonitor:
+    """ADWIN (Bifet & Gavaldà 2007) on confidences in [0, 1]: an adaptive window that drops what differs from now.
+
+    Goes on after an alarm with what it kept. `delta`: false alarm probability by check, river's default.
+    """
+
+    def __init__(self, delta: float = 0.002) -> None:
+        self._adwin = ADWIN(delta=open_unit(delta, "delta"))  # type: ignore[no-untyped-call, unused-ignore]
+        self._decisions = 0
+
+    def update(self, confidence: float, at: int) -> Alarm | None:
+        """Adds the next decision. Refused where the confidence is missing or no probability; nothing changes then."""
+        if not 0 <= confidence <= 1:
+            raise Refusal(Reason.NOT_A_PROBABILITY, f"confidence must lie in [0, 1], not {confidence}")
+        before, window = self._adwin.estimation, self._adwin.width
+        self._adwin.update(confidence)  # type: ignore[no-untyped-call, unused-ignore]
+        self._decisions += 1
+        if not self._adwin.drift_detected:
+            return None
+        now, kept = self._adwin.estimation, self._adwin.width
+        why = (
+            f"mean confidence is {now:.3f} over the last {kept:,.0f} decisions, "
+            f"it was {before:.3f} over the last {window:,.0f} before the older ones were dropped"
+        )
+        return Alarm("confidence-moved", at, self._decisions, why)
+
+
+class RateMonitor:
+    """Bets that a rate exceeds `limit`; gives each of two alarms at most once, `restart` begins anew.
+
+    *rate-above-limit*: an e-process, Π(1 + κ(x − limit)) averaged over κ. If the rate never exceeds the limit, this
+    alarm *ever* comes with probability ≤ alpha, however often one looks (Ville). It answers "has it been too high".
+    *rate-rose*: the same bets with losses forgotten (e-CUSUM, Shin, Ramdas & Rinaldo 2203.03532), so that a long good
+    past cannot hide a late change. Its promise is weaker: the mean time to a false alarm is ≥ 1/cusum_alpha decisions.
+
+    Feed every decision in order with `update`, reviewed or not: an override counts 1/π, everything else 0, so that
+    the rate is the whole population's. `kappas`: bets below 1/limit.
+    """
+
+    def __init__(
+        self, limit: float, *, alpha: float = 0.05, cusum_alpha: float = 1e-3, kappas: Sequence[float] = KAPPAS
+    ) -> None:
+        for name, value in (("limit", limit), ("alpha", alpha), ("cusum_alpha", cusum_alpha)):
+            open_unit(value, name)
+        if not kappas or not all(0 < kappa < 1 / limit for kappa in kappas):
+            raise Refusal(Reason.BAD_PARAMETER, f"kappas must lie between 0 and {1 / limit:g} (1 / limit)")
+        self._limit = limit
+        self._kappas = np.array(kappas, dtype=np.float64)
+        self._wanted = {"rate-above-limit": 1 / alpha, "rate-rose": 1 / cusum_alpha}
+        self.restart()
+
+    def restart(self) -> None:
+        """Forgets everything, after the cause of an alarm was dealt with."""
+        self._bets = np.zeros((2, len(self._kappas)))
+        self._decisions = 0
+        self._weighted = 0.0
+        self._given: set[str] = set()
+
+    def update(self, overridden: bool, propensity: float, at: int) -> list[Alarm]:
+        """Adds the next decision; the alarms that it gives. `overridden`: False too where nobody reviewed it."""
+        if not 0 < propensity <= 1:
+            raise Refusal(Reason.BAD_PROPENSITY, f"propensity must lie in (0, 1], not {propensity}")
+        value = overridden / propensity
+        self._bets = step(self._bets, np.float64(value), self._limit, self._kappas)
+        self._decisions += 1
+        self._weighted += value
+        alarms = []
+        for kind, e_value in zip(self._wanted, e_values(self._bets), strict=True):
+            if kind not in self._given and e_value >= self._wanted[kind]:
+                self._given.add(kind)
+                alarms.append(Alarm(kind, at, self._decisions, self._why(kind)))
+        return alarms
+
+    def _why(self, kind: str) -> str:
+        rate = f"{self._weighted / self._decisions:.3f} over {self._decisions:,} decisions (weighted by 1/π)"
+        if kind == "rate-rose":
+            return f"the rate has recently been above {self._limit:g}; since the start it is {rate}"
+        return f"the rate has been above {self._limit:g}: {rate}"
+
+
+def step(bets: Floats, values: Floats | np.float64, limit: float, kappas: Floats) -> Floats:
+    """One more value ≥ 0 for each of many monitors. `bets`: log wealth, (2, …, κ): [0] e-process, [1] e-CUSUM.
+
+    `values`: (…). The e-CUSUM starts again from 1 whenever it has lost.
+    """
+    gains = np.log1p(kappas * (np.asarray(values)[..., None] - limit))
+    return np.stack([bets[0] + gains, np.maximum(bets[1], 0) + gains])
+
+
+def e_values(bets: Floats) -> Floats:
+    """The evidence of each monitor, (2, …): wealth averaged over bets, capped where it would overflow."""
+    return np.asarray(np.exp(np.minimum(bets, math.log(1e300))).mean(axis=-1), dtype=np.float64)

@@ -1,0 +1,223 @@
+"""Groups of decisions in which people override a model more often than elsewhere.
+
+A pattern is a conjunction of `feature = value`. Features come as columns of categories: bin numbers with `binned`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import false_discovery_control, hypergeom, norm  # type: ignore[import-untyped, unused-ignore]
+
+from learning.arrays import Bools, Floats, binary, propensities
+from learning.refusal import Reason, Refusal
+
+Condition = tuple[str, str]
+Features = Mapping[str, NDArray[Any]]
+
+# bh holds the expected share of false alarms where patterns are independent or positively related, as overlapping
+# ones mostly are; by whatever their relation, at the price of some power.
+Correction = Literal["bh", "by"]
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A pattern with more overrides than the other decisions.
+
+    `support`, `overrides`: as counted among reviewed decisions. `rate`, `overall`: of the whole population, weighted
+    by 1/π (Hájek). `lift`: rate / overall, with a 95 % interval `lift_low` … `lift_high` that is not corrected for
+    having looked at many patterns. `p`: probability of so many overrides if the pattern did not matter;
+    `adjusted_p`: corrected for every pattern that was tried.
+    """
+
+    conditions: tuple[Condition, ...]
+    support: int
+    overrides: int
+    rate: float
+    overall: float
+    lift: float
+    lift_low: float
+    lift_high: float
+    p: float
+    adjusted_p: float
+
+
+def find(
+    features: Features,
+    overridden: Bools,
+    propensity: Floats,
+    *,
+    depth: int = 2,
+    min_support: int = 20,
+    level: float = 0.05,
+    correction: Correction = "bh",
+) -> list[Slice]:
+    """Patterns of up to `depth` conditions and at least `min_support` reviewed decisions, most certain first.
+
+    One row for each *reviewed* decision: `overridden`, and `propensity`, its π. `level`: expected share of false
+    alarms among what is returned. With equal π, p is the exact hypergeometric tail; otherwise that of Kish's
+    effective counts, an approximation. Empty where nothing stands out. Refused where π is not in (0, 1].
+    """
+    found = list(_patterns(features, _columns(overridden, propensity), depth, min_support))
+    return _judged(found, overridden, propensity, level, correction)
+
+
+def confirm(
+    found: Sequence[Slice], features: Features, overridden: Bools, propensity: Floats, *, level: float = 0.05
+) -> list[Slice]:
+    """Those of `found` that stand out again in later decisions, measured on these alone."""
+    columns = _columns(overridden, propensity)
+    sums = [(one.conditions, columns[matches(features, one.conditions)].sum(axis=0)) for one in found]
+    return _judged([one for one in sums if one[1][0]], overridden, propensity, level, "bh")
+
+
+def matches(features: Features, conditions: Sequence[Condition]) -> Bools:
+    """Which rows fulfil all conditions."""
+    if missing := [name for name, _ in conditions if name not in features]:
+        raise Refusal(Reason.BAD_PARAMETER, f"no column {missing[0]!r}: give every column that the pattern names")
+    rows: Bools = np.logical_and.reduce([features[name].astype(str) == value for name, value in conditions])
+    return rows
+
+
+def counted(
+    features: Features, hits: Bools, *, depth: int, min_support: int
+) -> list[tuple[tuple[Condition, ...], int, int]]:
+    """Every pattern of up to `depth` conditions with at least `min_support` rows: (conditions, rows, hits)."""
+    columns = np.column_stack([np.ones(len(hits)), hits])
+    return [(conditions, int(n), int(k)) for conditions, (n, k) in _patterns(features, columns, depth, min_support)]
+
+
+def binned(values: Floats, bins: int = 4) -> NDArray[np.str_]:
+    """Numbers as categories `[low, high)` with about equally many rows; not finite ones become "missing".
+
+    Fewer bins where values repeat. Looks at no label, so that what is tested later stays valid.
+    """
+    finite = np.isfinite(values)
+    if not finite.any():
+        return np.full(len(values), "missing")
+    edges = np.unique(np.quantile(values[finite], np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf"))
+    bounds = [-np.inf, *edges, np.inf]
+    names = np.array([f"[{low:.15g}, {high:.15g})" for low, high in pairwise(bounds)] + ["missing"])
+    return names[np.where(finite, np.searchsorted(edges, values, side="right"), len(names) - 1)]
+
+
+def _columns(overridden: Bools, propensity: Floats) -> Floats:
+    """By row: 1, override, weight, its square, weight of an override."""
+    weight = 1 / propensities(propensity, np.asarray(overridden, dtype=np.float64))
+    hits = binary(overridden, weight, "overridden")
+    return np.column_stack([np.ones(len(weight)), hits, weight, weight**2, weight * hits])
+
+
+def _patterns(
+    features: Features, columns: Floats, depth: int, min_support: int
+) -> Iterator[tuple[tuple[Condition, ...], Floats]]:
+    """Every pattern with enough rows, and the sums of `columns` (the first one counts rows) over them."""
+    literals: list[Condition] = []
+    owner: list[int] = []
+    rows: list[Floats] = []
+    for place, (name, column) in enumerate(features.items()):
+        if len(column) != len(columns):
+            raise Refusal(Reason.LENGTHS_DIFFER, f"column {name!r} has {len(column)} rows, not {len(columns)}")
+        plain = column if column.dtype.kind in "biu" else column.astype(str)  # whole numbers sort faster
+        values, codes, support = np.unique(plain, return_inverse=True, return_counts=True)
+        for code in np.flatnonzero(support >= min_support):
+            literals.append((name, str(values[code])))
+            owner.append(place)
+            rows.append((codes == code).astype(np.float64))
+    if literals:
+        yield from _extended((), np.column_stack(rows), columns, literals, np.array(owner), depth, max(min_support, 1))
+
+
+def _extended(
+    prefix: tuple[Condition, ...],
+    rows: Floats,
+    columns: Floats,
+    literals: Sequence[Condition],
+    owner: NDArray[np.int64],
+    depth: int,
+    min_support: int,
+) -> Iterator[tuple[tuple[Condition, ...], Floats]]:
+    """`rows`: (rows that match the prefix) × (literals that may still be added), 1 where one holds."""
+    sums = rows.T @ columns
+    for place in np.flatnonzero(sums[:, 0] >= min_support).tolist():
+        conditions = (*prefix, literals[place])
+        yield conditions, sums[place]
+        later = int(np.searchsorted(owner, owner[place], side="right"))
+        if depth > 1 and later < len(owner):
+            inside = rows[:, place] > 0
+            yield from _extended(
+                conditions,
+                rows[inside, later:],
+                columns[inside],
+                literals[later:],
+                owner[later:],
+                depth - 1,
+                min_support,
+            )
+
+
+def _judged(
+    found: Sequence[tuple[tuple[Condition, ...], Floats]],
+    overridden: Bools,
+    propensity: Floats,
+    level: float,
+    correction: Correction,
+) -> list[Slice]:
+    total = _columns(overridden, propensity).sum(axis=0)
+    found = [one for one in found if one[1][0] < total[0]]  # a pattern of everything sets nothing apart
+    if not found or not total[1]:
+        return []
+    inside = np.array([sums for _, sums in found])
+    p = _tail(inside, total - inside)
+    adjusted = false_discovery_control(p, method=correction)
+    low, high = _lift_interval(inside, total - inside)
+    rate, overall = inside[:, 4] / inside[:, 2], float(total[4] / total[2])
+    lift = rate / overall
+    return [
+        Slice(
+            conditions=found[place][0],
+            support=int(inside[place, 0]),
+            overrides=int(inside[place, 1]),
+            rate=float(rate[place]),
+            overall=overall,
+            lift=float(lift[place]),
+            # The interval is smoothed, the point is not: at the edges it may fall outside.
+            lift_low=float(min(low[place], lift[place])),
+            lift_high=float(max(high[place], lift[place])),
+            p=float(p[place]),
+            adjusted_p=float(adjusted[place]),
+        )
+        for place in np.lexsort((-inside[:, 1], p))
+        if adjusted[place] <= level
+    ]
+
+
+def _effective(sums: Floats) -> tuple[Floats, Floats]:
+    """Kish's effective cases (Σw)²/Σw² and the overrides among them; the plain counts where weights are equal."""
+    cases = np.divide(sums[:, 2] ** 2, sums[:, 3], out=np.zeros(len(sums)), where=sums[:, 3] > 0)
+    rate = np.divide(sums[:, 4], sums[:, 2], out=np.zeros(len(sums)), where=sums[:, 2] > 0)
+    return cases, cases * rate
+
+
+def _tail(inside: Floats, outside: Floats) -> Floats:
+    """P(at least so many overrides inside), overrides falling on decisions at random; rounded to the safe side."""
+    cases, hits = _effective(inside)
+    other_cases, other_hits = _effective(outside)
+    n, k = np.floor(cases + 1e-6), np.floor(hits + 1e-6)
+    others, other_k = np.floor(other_cases + 1e-6), np.ceil(other_hits - 1e-6)
+    return np.asarray(hypergeom.sf(k - 1, n + others, k + np.minimum(other_k, others), n), dtype=np.float64)
+
+
+def _lift_interval(inside: Floats, outside: Floats) -> tuple[Floats, Floats]:
+    """95 %: Walter's log interval of the ratio to the others, turned into the ratio to all; always finite."""
+    cases, hits = (one + 0.5 for one in _effective(inside))
+    other_cases, other_hits = (one + 0.5 for one in _effective(outside))
+    centre = np.log(hits / cases) - np.log(other_hits / other_cases)
+    spread = norm.ppf(0.975) * np.sqrt(np.maximum(1 / hits - 1 / cases + 1 / other_hits - 1 / other_cases, 0))
+    share = inside[:, 2] / (inside[:, 2] + outside[:, 2])
+    # rate / overall = 1 / (share + (1 − share) / ratio) grows with the ratio.
+    low, high = (1 / (share + (1 - share) / np.exp(centre + sign * spread)) for sign in (-1, 1))
+    return low, high
