@@ -18,8 +18,9 @@ CounterName = Literal[
     "rebalances",
     "dead_letters",
     "unavailable",
+    "commands",
 ]
-GaugeName = Literal["lag", "assigned_partitions", "breaker_share"]
+GaugeName = Literal["lag", "assigned_partitions", "breaker_share", "open_tasks"]
 HistogramName = Literal["batch_size", "batch_seconds", "commit_seconds"]
 MetricName = CounterName | GaugeName | HistogramName
 
@@ -51,9 +52,11 @@ DEFINITIONS: Mapping[MetricName, Definition] = {
     "rebalances": Definition("Assignments or revocations of partitions.", ("event",)),
     "dead_letters": Definition("Messages put aside because they cannot be read.", ("reason",)),
     "unavailable": Definition("Failed attempts to reach Kafka or the warehouse."),
+    "commands": Definition("Commands answered by the desk, by the code of the reply.", ("code",)),
     "lag": Definition("Messages not yet processed, over the assigned partitions, as of the latest batch."),
     "assigned_partitions": Definition("Partitions this instance reads."),
     "breaker_share": Definition("Share of bad messages among the latest ones, 0 to 1."),
+    "open_tasks": Definition("Tasks that are not decided yet."),
     "batch_size": Definition("Messages per batch.", buckets=_SIZES),
     "batch_seconds": Definition("Processing time of a batch, without waiting for input.", buckets=_SECONDS),
     "commit_seconds": Definition("From the last record of a batch to its committed transaction.", buckets=_SECONDS),

@@ -15,8 +15,10 @@ LONGEST_PAUSE_SECONDS = 10.0
 class Outage:
     """Counts failures in a row."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, least_pause: float = 0.0) -> None:
+        """`least_pause`: seconds, also before the first attempt."""
         self._clock = clock
+        self._least_pause = least_pause
         self._failures = 0
         self._since = 0
         self._said = ""
@@ -32,10 +34,13 @@ class Outage:
 
     def pause(self) -> float:
         """Seconds to wait before the next attempt."""
-        if self._failures <= 1:
+        if self._failures == 0:
             return 0.0
+        if self._failures == 1:
+            return self._least_pause
         # The exponent is bounded because an outage may last for days.
-        return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 2, 10))
+        pause = FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 2, 10)
+        return min(LONGEST_PAUSE_SECONDS, max(self._least_pause, pause))
 
     def over(self) -> None:
         """Logs the end if there was a beginning."""

@@ -42,7 +42,9 @@ class Consumer(Protocol):
         on_revoke: "RebalanceCallback | None" = None,
         on_lost: "RebalanceCallback | None" = None,
     ) -> None:
-        """Joins the group. Assignment is incremental: callbacks name only what comes or goes."""
+        """Joins the group. Assignment is incremental, unless the group is exclusive: callbacks name only what comes
+        or goes.
+        """
         ...
 
     def assign(self, partitions: list[TopicPartition]) -> None:
@@ -166,9 +168,15 @@ class Broker(Protocol):
         group: str | None,
         *,
         isolation: Isolation = "read_committed",
+        exclusive: bool = False,
         overrides: Mapping[str, Any] | None = None,
     ) -> Consumer:
-        """A consumer that commits nothing by itself and starts at the earliest record; None: no group."""
+        """A consumer that commits nothing by itself and starts at the earliest record; None: no group.
+
+        `exclusive`, which all members of a group MUST agree on: one member is given every partition of topics with
+        one partition, all at once and after whoever had them has given all back. Any change of the membership
+        may revoke them, also to assign them to the same member again.
+        """
         ...
 
     def producer(self, transactional_id: str | None, overrides: Mapping[str, Any] | None = None) -> Producer:

@@ -1,10 +1,16 @@
 """After a failure: what is still to be done before the next batch, and doing it.
 
-Remedies include one another: a new producer (or an abort), then rewinding to the committed offsets. The order
-matters: only after the new producer has fenced the old one are the committed offsets final.
+Remedies include one another: a new producer (or an abort), then rewinding to the committed offsets, then restoring
+the processor's state. The order matters: only after the new producer has fenced the old one are the committed offsets
+final, and the outputs from which the state is restored.
+
+That is why a processor with state always gets a new producer, even where an abort would do: a commit is acknowledged
+before its markers have reached every partition, and a reader could still miss what it wrote. The first request of a new
+producer (init_transactions) is answered only when every earlier transaction of its id has ended everywhere.
 """
 
 import logging
+from collections.abc import Callable, Collection
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
@@ -16,6 +22,10 @@ from streams.ports import Consumer
 from streams.transaction import Transactor
 
 log = logging.getLogger(__name__)
+
+# A member of an exclusive group that was paused or cut off is fenced, and would in turn fence its successor if it did
+# not hear first that it has one. Its heartbeat tells it, which goes out every second.
+_HEARING_SECONDS = 1.5
 
 _PLANS = {
     Remedy.REWIND: "reading again from the committed offsets",
@@ -32,11 +42,23 @@ class Unusable(Exception):
 class Recovery:
     """Remembers the dearest remedy that is needed. Never raises KafkaException."""
 
-    def __init__(self, transactor: Transactor, clock: Clock, metrics: Metrics, timeout: float) -> None:
+    def __init__(
+        self,
+        transactor: Transactor,
+        clock: Clock,
+        metrics: Metrics,
+        timeout: float,
+        restore: Callable[[], None] | None = None,
+        exclusive_inputs: Collection[str] = (),
+    ) -> None:
+        """`exclusive_inputs`: topics without which nothing is repaired, because another instance may be at work."""
         self._transactor = transactor
         self._metrics = metrics
         self._timeout = timeout
-        self._outage = Outage(clock)
+        self._restore = restore
+        self._exclusive_inputs = frozenset(exclusive_inputs)
+        self._least = Remedy.RESTART if restore or exclusive_inputs else Remedy.REWIND
+        self._outage = Outage(clock, _HEARING_SECONDS if exclusive_inputs else 0.0)
         self._reason = ""
         # The first producer is made like any other, so that an absent Kafka is waited for.
         self._needed: Remedy | None = Remedy.RESTART
@@ -47,12 +69,12 @@ class Recovery:
         return self._needed is not None
 
     def require(self, needed: Remedy) -> None:
-        self._needed = max(needed, self._needed or needed)
+        self._needed = max(needed, self._needed or needed, self._least)
 
     def failed(self, doing: str, error: KafkaError, needed: Remedy | None = None) -> None:
         """Notes a failure. `needed`: if more is known than the error says."""
         suggested = remedy(error)
-        needed = suggested if needed is None or suggested is Remedy.STOP else needed
+        needed = max(suggested if needed is None or suggested is Remedy.STOP else needed, self._least)
         self._metrics.add("unavailable")
         self._reason = f"{doing} failed: {error.str()} ({error.name()})"
         self._outage.failed(self._reason, _PLANS[needed])
@@ -70,10 +92,18 @@ class Recovery:
         """Seconds to wait before `repair`."""
         return self._outage.pause()
 
+    def stands_by(self, consumer: Consumer) -> bool:
+        """Whether this is a member of an exclusive group that has nothing to do."""
+        if not self._exclusive_inputs:
+            return False
+        return not {partition.topic for partition in consumer.assignment()} >= self._exclusive_inputs
+
     def repair(self, consumer: Consumer) -> None:
         """One attempt at what is needed. Raises Unusable if no attempt can succeed."""
         if self._needed is Remedy.STOP:
             raise Unusable(self._reason)
+        if self.stands_by(consumer):
+            return
         if self._needed is Remedy.RESTART:
             self._restart()
         elif self._needed is Remedy.ABORT:
@@ -106,6 +136,14 @@ class Recovery:
             self.failed("reading the committed offsets", error.args[0], Remedy.REWIND)
         else:
             self._needed = None
+            if self._restore is not None and consumer.assignment():
+                self._restore_state(self._restore)
+
+    def _restore_state(self, restore: Callable[[], None]) -> None:
+        try:
+            restore()
+        except KafkaException as error:
+            self.failed("restoring the state", error.args[0])
 
 
 def rewind(consumer: Consumer, timeout: float) -> None:

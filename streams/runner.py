@@ -22,6 +22,15 @@ Fencing. An older run of the *same* instance is fenced by the transactional id, 
 unique among running instances and stable over restarts: a restart then ends what the last run left open, without
 waiting for its time-out. *Another* instance that has lost its partitions and does not know it is fenced by the
 group metadata in each transaction (KIP-447), so that no transactional id per partition is needed.
+
+State. A processor whose state `process` changes needs `restore`, which makes that state anew from what was committed.
+It is called whenever something processed may have been dropped or another instance may have written: after every
+failure and every rebalance, and before the next batch.
+
+Exclusive. One instance of the group does everything and the others stand by: a single ordered writer. Its inputs
+have one partition each and one member is given all of them. All instances have one transactional id, so that whoever
+takes over fences the one before, does not wait for its open transaction to time out, and finds all of its writings
+ended. Therefore a producer is started only by a member that holds all inputs: one that stands by must fence nobody.
 """
 
 import logging
@@ -33,7 +42,7 @@ from dataclasses import dataclass, field
 from operator import methodcaller
 from typing import Any
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from streams import garbage
 from streams.clock import Clock, SystemClock
@@ -53,7 +62,11 @@ _error = methodcaller("error")
 
 @dataclass(frozen=True, slots=True)
 class RunnerSettings:
-    """`instance`: unique among the running instances of `group`, and the same after a restart."""
+    """`instance`: unique among the running instances of `group`, and the same after a restart.
+
+    `exclusive`: one instance at a time works, and the inputs have one partition each. `tick_seconds`: after that
+    long without a message the processor is called with none, so that it can do what only time brings about.
+    """
 
     group: str
     instance: str
@@ -66,11 +79,18 @@ class RunnerSettings:
     # Bounds every request, above all a commit, and with it a rebalance that waits for one. Longer than a leader
     # election; shorter than `transaction.timeout.ms`, after which the broker aborts by itself.
     request_seconds: float = 10.0
+    exclusive: bool = False
+    tick_seconds: float | None = None
     consumer_overrides: Mapping[str, Any] = field(default_factory=dict)
     producer_overrides: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def transactional_id(self) -> str:
+        return self.group if self.exclusive else self.name
+
+    @property
+    def name(self) -> str:
+        """For the log."""
         return f"{self.group}-{self.instance}"
 
 
@@ -104,14 +124,16 @@ class Runner:
         *,
         clock: Clock | None = None,
         before_batch: Callable[[], None] = lambda: None,
+        restore: Callable[[], None] | None = None,
         metrics: Metrics | None = None,
         stop: threading.Event | None = None,
         executor: Executor | None = None,
     ) -> None:
         """Joins the group, but reads nothing yet.
 
-        `before_batch` is called between batches, for example to read tables. `executor` runs the commits, by
-        default in a thread of its own.
+        `before_batch` is called between batches, for example to read tables. `restore` makes the processor's state
+        anew from what was committed; if it raises KafkaException it is called again. `executor` runs the commits,
+        by default in a thread of its own.
         """
         self._settings = settings
         self._processor = processor
@@ -122,11 +144,22 @@ class Runner:
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="commit")
         timeout = settings.request_seconds
         self._transactor = Transactor(broker, settings.transactional_id, settings.producer_overrides, timeout)
-        self._recovery = Recovery(self._transactor, self._clock, self._metrics, timeout)
+        self._restore = restore
+        self._recovery = Recovery(
+            self._transactor,
+            self._clock,
+            self._metrics,
+            timeout,
+            restore=self._restored if restore else None,
+            exclusive_inputs=settings.inputs if settings.exclusive else (),
+        )
         self._in_flight: _InFlight | None = None
         self._behind = False
         self._last_read = 0.0
-        self._consumer = broker.consumer(settings.group, overrides=settings.consumer_overrides)
+        self._processed = 0  # when, in microseconds since the epoch
+        self._consumer = broker.consumer(
+            settings.group, exclusive=settings.exclusive, overrides=settings.consumer_overrides
+        )
         self._consumer.subscribe(
             list(settings.inputs), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
         )
@@ -146,8 +179,7 @@ class Runner:
     def step(self) -> None:
         """One iteration. Raises ProcessingFailed or Unusable."""
         if self._recovery.needed:
-            self._stop.wait(self._recovery.pause())
-            self._recovery.repair(self._consumer)
+            self._repair()
             return
         if not self._behind and not self._finish():
             return
@@ -157,10 +189,19 @@ class Runner:
             started = time.perf_counter()
             outputs = self._process(batch)
             self._metrics.observe("batch_seconds", time.perf_counter() - started)
-            if self._finish():
+            if self._finish() and (batch.messages or outputs.count):
                 self._write(batch, outputs)
         if self._in_flight is not None and self._in_flight.commit.done():
             self._finish()
+
+    def _repair(self) -> None:
+        self._finish()  # the commit of a batch before the trouble; its producer may be about to be replaced
+        # One that stands by has nothing to be patient about, and would hold up the rebalances of the others.
+        if not self._recovery.stands_by(self._consumer):
+            self._stop.wait(self._recovery.pause())
+        if self._settings.exclusive:
+            self._read()  # only to hear of rebalances: who has lost its place to another must not fence it
+        self._recovery.repair(self._consumer)
 
     def close(self) -> None:
         """Finishes the commit in flight, leaves the group, ends the helper thread."""
@@ -171,12 +212,12 @@ class Runner:
             try:
                 farewell()
             except KafkaException as error:
-                log.warning("%s: leaving in disorder: %s", self._settings.transactional_id, error)
+                log.warning("%s: leaving in disorder: %s", self._settings.name, error)
         self._transactor.discard()
         self._executor.shutdown()
 
     def _read(self) -> _Batch | None:
-        """The next batch, with the group's metadata and the positions after it; None if there is nothing."""
+        """The next batch, with the group's metadata and the positions after it; None if there is nothing to do."""
         try:
             waited = time.monotonic() - self._last_read
             left = max(0.0, self._settings.max_wait_seconds - waited)
@@ -184,10 +225,13 @@ class Runner:
             self._last_read = time.monotonic()
             if any(map(_error, messages)):
                 messages = self._without_events(messages)
-            if self._recovery.needed or not messages:
+            if self._recovery.needed or not (messages or self._tick_is_due()):
                 return None
             self._behind = len(messages) > self._settings.max_batch // 2
+            # After a tick some may be unknown (-1001), which leaves their committed offsets as they are.
             positions = self._consumer.position(self._consumer.assignment())
+            if not positions:  # a tick for somebody who has nothing to do
+                return None
             self._measure_lag(positions)
             return _Batch(messages, positions, self._consumer.consumer_group_metadata())
         except KafkaException as error:
@@ -204,9 +248,17 @@ class Runner:
                     self._recovery.passing(error)
         return [message for message in messages if message.error() is None]
 
+    def _tick_is_due(self) -> bool:
+        if self._settings.tick_seconds is None:
+            return False
+        passed = self._clock.now() - self._processed
+        # A clock that was set back must not stop the ticks until it has caught up.
+        return passed < 0 or passed >= self._settings.tick_seconds * 1e6
+
     def _process(self, batch: _Batch) -> Outputs:
+        self._processed = self._clock.now()
         try:
-            return self._processor.process(batch.messages, self._clock.now())
+            return self._processor.process(batch.messages, self._processed)
         except Exception as error:
             raise self._processing_failed(batch, error) from error
 
@@ -236,18 +288,25 @@ class Runner:
     # These two run inside consume() and close(), and must not raise.
 
     def _on_assign(self, _: Any, partitions: list[TopicPartition]) -> None:
+        if self._restore is not None:
+            self._recovery.require(Remedy.RESTART)
+        if self._settings.exclusive and any(partition.partition for partition in partitions):
+            reason = "an exclusive group's inputs must have one partition each"
+            self._recovery.failed("taking over", KafkaError(KafkaError._INVALID_ARG, reason), Remedy.STOP)
         self._rebalanced("assigned", partitions)
 
     def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
         """Lost partitions too: the commit in flight is then either refused or was in time."""
         self._finish()  # within the deadline that the commit has anyway; nothing else is unfinished
         self._recovery.require(Remedy.REWIND)
+        if self._settings.exclusive:
+            self._transactor.discard()  # what it may have left open is for the next one to end
         self._rebalanced("revoked", partitions)
 
     def _rebalanced(self, event: str, partitions: list[TopicPartition]) -> None:
         self._metrics.add("rebalances", event=event)
         names = ", ".join(sorted(f"{p.topic}[{p.partition}]" for p in partitions))
-        log.info("%s: %s %s", self._settings.transactional_id, event, names)
+        log.info("%s: %s %s", self._settings.name, event, names or "nothing")
 
     def _count(self, flight: _InFlight) -> None:
         self._recovery.succeeded()
@@ -271,9 +330,23 @@ class Runner:
         for message in batch.messages:
             ranges.setdefault(f"{message.topic()}[{message.partition()}]", []).append(message.offset())
         where = ", ".join(f"{name} offsets {min(found)} to {max(found)}" for name, found in sorted(ranges.items()))
-        what = (
-            f"{self._settings.transactional_id} stops: processing {where} failed with {error!r}. Nothing of this "
-            "batch was committed; it is read again after the restart."
+        return self._stopped(
+            f"processing {where or 'a tick'} failed with {error!r}. Nothing of this batch was committed; it is read "
+            "again after the restart.",
+            error,
         )
+
+    def _restored(self) -> None:
+        assert self._restore is not None
+        try:
+            self._restore()
+        except KafkaException:
+            raise
+        except Exception as error:
+            what = f"restoring the processor's state failed with {error!r}. It is tried again after the restart."
+            raise self._stopped(what, error) from error
+
+    def _stopped(self, why: str, error: Exception) -> ProcessingFailed:
+        what = f"{self._settings.name} stops: {why}"
         log.error("%s", what, exc_info=error)
         return ProcessingFailed(what)

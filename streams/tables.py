@@ -4,7 +4,7 @@ Read without a group, because every instance needs every record; and by end-of-p
 comparing offsets, because the last offset of a transactional topic belongs to a control record nobody sees.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
@@ -18,8 +18,12 @@ _AT_ONCE = 10_000
 class TableReader:
     """Follows compacted topics under read_committed. Not for several threads."""
 
-    def __init__(self, broker: Broker, topics: Sequence[str]) -> None:
-        """Raises KafkaException if a topic does not exist: a missing table must not pass for an empty one."""
+    def __init__(self, broker: Broker, topics: Sequence[str], *, last: int | None = None) -> None:
+        """`last`: only that many offsets of each partition, to see what was written lately. Transaction markers and
+        aborted records take offsets too, so that fewer records may come.
+
+        Raises KafkaException if a topic does not exist: a missing table must not pass for an empty one.
+        """
         states = broker.topic_states(topics)
         missing = [name for name in topics if name not in states]
         if missing:
@@ -30,19 +34,30 @@ class TableReader:
         self._unread = set(partitions)
         # Offset 0 and not "the beginning", which librdkafka would first ask for, and wait 0.5 s for (measured).
         # Should 0 be gone, the reset policy leads to the earliest record all the same.
-        self._consumer.assign([TopicPartition(*partition, 0) for partition in partitions])
+        starts = dict.fromkeys(partitions, 0)
+        if last is not None:
+            ends = {name: broker.end_offsets(name) for name in topics}
+            starts = {(name, number): max(0, ends[name][number] - last) for name, number in partitions}
+        self._consumer.assign([TopicPartition(*partition, starts[partition]) for partition in partitions])
 
     def read_all(self, timeout: float = 30.0) -> list[Message]:
         """Everything up to the present end, oldest first per partition. Call once, before `poll`.
 
-        `timeout` in seconds; a cluster that has just started may be electing leaders. Raises KafkaException.
+        `timeout`: seconds without a record; a cluster that has just started may be electing leaders. Raises
+        KafkaException.
         """
-        records: list[Message] = []
-        # Waiting in tenths: an end-of-partition event does not end a consume() that still wants messages.
-        for _ in range(max(1, round(timeout / 0.1))):
-            records += self._records(0.1)
+        return [record for part in self.read_parts(timeout) for record in part]
+
+    def read_parts(self, timeout: float = 30.0) -> Iterator[list[Message]]:
+        """The same in parts, for tables that are larger than what is kept of them."""
+        attempts = left = max(1, round(timeout / 0.1))
+        while left:
+            # Waiting in tenths: an end-of-partition event does not end a consume() that still wants messages.
+            records = self._records(0.1)
+            yield records
             if not self._unread:
-                return records
+                return
+            left = attempts if records else left - 1
         unread = ", ".join(f"{topic}[{number}]" for topic, number in sorted(self._unread))
         silence = f"{unread} could not be read to the end within {timeout:g} s: is Kafka reachable?"
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT, silence))

@@ -49,6 +49,7 @@ class MemoryBroker:
         group: str | None,
         *,
         isolation: Isolation = "read_committed",
+        exclusive: bool = False,
         overrides: Mapping[str, Any] | None = None,
     ) -> Consumer:
         return MemoryConsumer(
@@ -57,6 +58,7 @@ class MemoryBroker:
             self.faults,
             group,
             isolation=isolation,
+            exclusive=exclusive,
             partition_eof=bool((overrides or {}).get("enable.partition.eof", False)),
             waits=self._waits,
         )

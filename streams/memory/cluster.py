@@ -66,12 +66,12 @@ class Cluster:
     def group(self, name: str) -> Group:
         return self.groups.setdefault(name, Group(name))
 
-    def join(self, process: Process, group: str, topics: tuple[str, ...]) -> str:
+    def join(self, process: Process, group: str, topics: tuple[str, ...], *, exclusive: bool) -> str:
         """A new member; returns its id."""
         self._members += 1
         member = f"member-{self._members}"
         process.members.append((group, member))
-        self.group(group).join(member, topics, self.partitions())
+        self.group(group).join(member, topics, self.partitions(), exclusive=exclusive)
         return member
 
     def leave(self, group: str, member: str) -> None:

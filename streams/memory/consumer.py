@@ -48,12 +48,14 @@ class MemoryConsumer(Client):
         group: str | None,
         *,
         isolation: Isolation,
+        exclusive: bool,
         partition_eof: bool,
         waits: bool,
     ) -> None:
         super().__init__(cluster, process, faults)
         self._group = group
         self._isolation: Isolation = isolation
+        self._exclusive = exclusive
         self._partition_eof = partition_eof
         self._waits = waits
         self._member = ""
@@ -72,7 +74,7 @@ class MemoryConsumer(Client):
         with self._request():
             self._topics = tuple(topics)
             self._callbacks = {"assign": on_assign, "revoke": on_revoke, "lost": on_lost or on_revoke}
-            self._member = self._cluster.join(self._process, self._group_name(), self._topics)
+            self._member = self._join()
 
     def assign(self, partitions: list[TopicPartition]) -> None:
         with self._request():
@@ -175,9 +177,9 @@ class MemoryConsumer(Client):
         if self._member not in group.members:
             self._give_up("lost", set(self._cursors))
             self._process.members.remove((group.name, self._member))
-            self._member = self._cluster.join(self._process, group.name, self._topics)
+            self._member = self._join()
         member = group.members[self._member]
-        gone = member.owned - member.target
+        gone = group.to_give_back(self._member)
         if gone:
             self._give_up("revoke", gone)
             member.owned -= gone
@@ -262,6 +264,9 @@ class MemoryConsumer(Client):
         if offset < 0:
             raise error(KafkaError._INVALID_ARG, f"offset {partition.offset} cannot be sought")
         return offset
+
+    def _join(self) -> str:
+        return self._cluster.join(self._process, self._group_name(), self._topics, exclusive=self._exclusive)
 
     def _group_name(self) -> str:
         if self._group is None:

@@ -1,4 +1,7 @@
-"""Consumer groups: who reads what, by an incremental protocol as in KIP-848 and cooperative rebalancing."""
+"""Consumer groups: who reads what, by an incremental protocol as in KIP-848 and cooperative rebalancing.
+
+Exclusive groups are eager, as with Kafka's range assignor: at every change each member first gives everything back.
+"""
 
 from dataclasses import dataclass, field
 
@@ -32,11 +35,15 @@ class Group:
     def __init__(self, name: str) -> None:
         self.name = name
         self.generation = 0
+        self.exclusive = False
         self.members: dict[str, Member] = {}
         self.committed: dict[Partition, tuple[int, str]] = {}
 
-    def join(self, member: str, topics: tuple[str, ...], partitions: dict[str, int]) -> None:
+    def join(
+        self, member: str, topics: tuple[str, ...], partitions: dict[str, int], *, exclusive: bool = False
+    ) -> None:
         """Adds a member. `partitions`: the partition count of every existing topic."""
+        self.exclusive = exclusive
         self.members[member] = Member(topics)
         self.rebalance(partitions)
 
@@ -48,7 +55,9 @@ class Group:
     def rebalance(self, partitions: dict[str, int]) -> None:
         """Chooses targets anew: balanced per topic, and nobody loses a partition without need."""
         self.generation += 1
-        before = {p: name for name, member in self.members.items() for p in member.target}
+        # The range assignor remembers nothing: the first partitions go to whoever joined first.
+        holders = {p: name for name, member in self.members.items() for p in member.target}
+        before = {} if self.exclusive else holders
         for member in self.members.values():
             member.target = set()
         for topic in sorted({topic for member in self.members.values() for topic in member.topics}):
@@ -67,6 +76,13 @@ class Group:
                 name = next(name for name in readers if room[name])
                 room[name] -= 1
                 self.members[name].target.add(partition)
+
+    def to_give_back(self, member: str) -> set[Partition]:
+        """What `member` reads and should not, or not before everybody has given everything back."""
+        found = self.members[member]
+        if self.exclusive and found.generation != self.generation:
+            return set(found.owned)
+        return found.owned - found.target
 
     def free(self, member: str) -> set[Partition]:
         """What `member` should read, does not yet, and nobody else still reads."""

@@ -8,13 +8,14 @@ from streams.clock import ManualClock
 from streams.kafka import GroupProtocol, KafkaBroker
 from streams.memory import MemoryBroker
 from tests.streams.conformance import Conformance, Environment
+from tests.streams.exclusive_conformance import ExclusiveConformance
 from tests.streams.group_conformance import GroupConformance
 
 if TYPE_CHECKING:
     from streams.embedded_kafka import EmbeddedKafka
 
 
-class TestMemory(Conformance, GroupConformance):
+class TestMemory(Conformance, GroupConformance, ExclusiveConformance):
     @pytest.fixture
     def env(self) -> Environment:
         clock = ManualClock()
@@ -22,7 +23,7 @@ class TestMemory(Conformance, GroupConformance):
 
 
 @pytest.mark.kafka
-class TestKafka(Conformance):
+class TestKafka(Conformance, ExclusiveConformance):
     @pytest.fixture
     def env(self, kafka: "EmbeddedKafka") -> Environment:
         return Environment(KafkaBroker(kafka.bootstrap_servers), lambda _: None)

@@ -144,6 +144,19 @@ def test_compaction_keeps_the_last_record_of_each_key_and_its_offset() -> None:
     assert [r.key() for r in TableReader(broker, ["table"]).read_all()] == [b"a"]
 
 
+def test_a_long_table_may_take_more_than_the_timeout_while_its_records_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = MemoryBroker()
+    broker.create_topics([TopicSpec("table", 1)])
+    producer = broker.producer(None)
+    for number in range(9):
+        producer.produce("table", b"%d" % number)
+    producer.flush()
+    monkeypatch.setattr("streams.tables._AT_ONCE", 2)
+    parts = list(TableReader(broker, ["table"]).read_parts(0.1))  # one attempt, if nothing came
+    assert [record.value() for part in parts for record in part] == [b"%d" % number for number in range(9)]
+    assert len(parts) > 4
+
+
 def test_full_collections_are_kept_off_the_hot_path() -> None:
     before = gc.get_threshold()
     try:
