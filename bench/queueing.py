@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.desk.order import WAITING, QueueOrder, Waiting, score
+from processors.desk.order import QueueOrder, Waiting, score
 
 _HOUR = 3600 * 1_000_000
 LOADS = (0.75, 1.09, 1.28)
@@ -76,51 +76,20 @@ class Keyed:
         return heapq.heappop(self._heap)[1]
 
 
-class ScoreToADay:
-    """The weighted score whose waiting term is full after a day and grows no further: how the published table was made.
-
-    Such scores change their order while they wait, so all are computed for every hand-out.
-    """
-
-    def __init__(self) -> None:
-        self._ids: list[str] = []
-        self._scores = np.empty(1)
-        self._since = np.empty(1)
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def put(self, one: Waiting) -> None:
-        number = len(self)
-        if number == len(self._scores):
-            self._scores = np.resize(self._scores, 2 * number)
-            self._since = np.resize(self._since, 2 * number)
-        self._scores[number], self._since[number] = one.score, one.since
-        self._ids.append(one.task_id)
-
-    def take(self, now: int) -> str:
-        number = len(self)
-        waited = np.minimum((now - self._since[:number]) / (24 * _HOUR), 1.0)
-        best = int(np.argmax(self._scores[:number] + WAITING * waited))
-        for values in (self._scores, self._since):
-            values[best] = values[number - 1]
-        self._ids[best], self._ids[-1] = self._ids[-1], self._ids[best]
-        return self._ids.pop()
-
-
 ORDERS: dict[str, Callable[[], Queue]] = {
     "first come, first served": lambda: Keyed(lambda one: one.since),
     "score": lambda: Desk(QueueOrder("score")),
-    "score, waiting counts up to a day": ScoreToADay,
     "by class": lambda: Keyed(lambda one: (_PRIORITIES.index(one.priority), one.since)),
     "deadline, late ones too": lambda: Keyed(lambda one: one.deadline),
     "deadline": lambda: Desk(QueueOrder("deadline")),
 }
 
-# Share in time, of all and of critical ones, as published for this setting; None where it was not given.
+# Share in time, of all and of critical ones, as published for this setting; None where it was not given. At 1.09 the
+# work that a run happens to bring (±0.02) moves first come, first served by ±0.05: its mean over 60 runs is 0.62, over
+# longer runs it is less, and what was published is what a run finds that brings 1.065.
 PUBLISHED: dict[str, tuple[tuple[float, float | None], ...]] = {
     "first come, first served": ((0.845, 0.155), (0.692, 0.015), (0.394, None)),
-    "score, waiting counts up to a day": ((0.891, 0.554), (0.751, 0.242), (0.600, 0.099)),
+    "score": ((0.891, 0.554), (0.751, 0.242), (0.600, 0.099)),
     "by class": ((0.997, 0.973), (0.996, 0.978), (0.734, 0.975)),
     "deadline, late ones too": ((0.997, 0.973), (0.998, 0.979), (0.390, 0.512)),
     "deadline": ((0.997, None), (0.998, None), (0.788, 0.761)),
@@ -197,7 +166,7 @@ def run(runs: int = 6, days: int = 10, say: Callable[[str], None] = lambda _: No
         for name, make in ORDERS.items():
             found = [in_time(work, simulate(work, make())) for work in works]
             shares = [one["all"] for one in found]
-            published = PUBLISHED[name][place] if name in PUBLISHED else (None, None)
+            published = PUBLISHED[name][place]
             table.append(
                 {
                     "load": load,

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from interlock.client import AsyncClient, Client, DeliveryError
+    from interlock.deciding import Decided, Undecided
     from schemas.models import Decision
 
-__all__ = ["AsyncClient", "Client", "Decision", "DeliveryError"]
+__all__ = ["AsyncClient", "Client", "Decided", "Decision", "DeliveryError", "Undecided"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,21 @@ import sys
 import typer
 from confluent_kafka import KafkaException
 
-from interlock.commands import bench, dead_letters, demo, facts, platform, policy, schemas, topics
+from interlock.commands import (
+    bench,
+    checklist,
+    dead_letters,
+    demo,
+    facts,
+    platform,
+    policy,
+    queues,
+    review,
+    reviewers,
+    schemas,
+    simulate,
+    topics,
+)
 from interlock.errors import Exit, UserError
 from interlock.logs import quieten
 
@@ -30,6 +44,11 @@ app.command("timeline")(facts.timeline)
 app.command("reconcile")(facts.reconcile)
 app.command("produce")(facts.produce)
 app.command("demo")(demo.demo)
+app.command("queues")(queues.queues)
+app.command("checklist")(checklist.checklist)
+app.command("simulate-reviewers")(simulate.simulate_reviewers)
+app.add_typer(review.app, name="review")
+app.add_typer(reviewers.app, name="reviewers")
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(policy.app, name="policy")

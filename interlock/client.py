@@ -4,23 +4,31 @@
 
     with Client("localhost:9092") as client:
         client.submit(Decision(decision_id="…", …))
+        decided = client.decide(Decision(decision_id="…", …), timeout=30)
 
 When `submit` returns, Kafka has the decision; when it raises, the error says which decision and what to do.
+`decide` also waits until the decision is decided, by the policy or by a person.
 """
 
 import asyncio
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
 
 from confluent_kafka import KafkaException
 
+from interlock.deciding import GRACE_SECONDS, Decided, Undecided, Waiting
 from schemas import catalogue, wire
 from schemas.models import Decision
 from streams.kafka import KafkaBroker
 from streams.ports import Broker, Headers
+
+if TYPE_CHECKING:
+    from interlock.listening import Listener
 
 # How long a decision may be under way: longer than the restart of a broker.
 DELIVERY_SECONDS = 30.0
@@ -43,7 +51,7 @@ class DeliveryError(Exception):
 
 
 class Client:
-    """Submits decisions; safe to share between threads."""
+    """Submits decisions and waits for words on them; safe to share between threads."""
 
     def __init__(
         self,
@@ -51,16 +59,22 @@ class Client:
         *,
         properties: Mapping[str, str] | None = None,
         delivery_seconds: float = DELIVERY_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
         broker: Broker | None = None,
     ) -> None:
         """`properties`: further librdkafka settings such as `security.protocol`. Without `bootstrap_servers` the
-        INTERLOCK_ settings apply, and the local instance. `broker` replaces Kafka in tests."""
+        INTERLOCK_ settings apply, and the local instance. `broker` replaces Kafka in tests. `grace_seconds`: how
+        long after its time-out `decide` waits for the desk's answer."""
         self._seconds = delivery_seconds
-        chosen = broker or _broker(bootstrap_servers, properties)
-        self._producer = chosen.producer(
+        self._broker = broker or _broker(bootstrap_servers, properties)
+        self._producer = self._broker.producer(
             None,
             {"delivery.report.only.error": False, "message.timeout.ms": int(delivery_seconds * 1000)},
         )
+        self._grace = grace_seconds
+        self._listener: Listener | None = None
+        self._listener_lock = threading.Lock()
+        self._closed = False
 
     def submit(self, decision: Decision, headers: Headers | None = None) -> None:
         """Hands one decision to Kafka and waits until it is stored; raises DeliveryError."""
@@ -86,9 +100,74 @@ class Client:
             raise DeliveryError(failures)
         return count
 
+    def decide(self, decision: Decision, timeout: float, headers: Headers | None = None) -> Decided:
+        """Hands one decision to Kafka and waits for the word on it.
+
+        After `timeout` seconds the policy's `on_timeout` applies: its safe outcome, or a lead is asked and the answer
+        has the status "escalated"; see Decided. Raises DeliveryError where Kafka did not take the decision, and
+        Undecided where no word came; nothing is ever decided on this side.
+        """
+        future = self.begin(decision, timeout, headers)
+        try:
+            return future.result()
+        finally:
+            future.cancel()  # an interrupted caller waits no longer
+
+    def wait(self, decision_id: str, timeout: float) -> Decided:
+        """Waits for the next word on a decision; raises Undecided after `timeout` seconds.
+
+        Heard is what comes from now on, and what came after `decide` or `wait` of this client ended without a word.
+        """
+        future = self.begin_waiting(decision_id, timeout)
+        try:
+            return future.result()
+        finally:
+            future.cancel()
+
+    def begin(self, decision: Decision, timeout: float, headers: Headers | None = None) -> "Future[Decided]":
+        """As `decide`, but returns the future word as soon as Kafka has the decision."""
+        try:
+            waiting = self._listen()
+        except KafkaException as error:
+            reason = f"not submitted, because answers cannot be read: {error.args[0].str()}"
+            raise DeliveryError({decision.decision_id: reason}) from error
+        future = waiting.add(decision.decision_id, time.monotonic() + timeout, expires=True)
+        if not future.done():  # left open before, and decided meanwhile: there is nothing to submit
+            try:
+                self.submit(decision, headers)
+            except BaseException:
+                future.cancel()
+                raise
+        return future
+
+    def begin_waiting(self, decision_id: str, timeout: float) -> "Future[Decided]":
+        """As `wait`, but returns the future word at once."""
+        try:
+            waiting = self._listen()
+        except KafkaException as error:
+            reason = f"its word cannot be waited for: {error.args[0].str()}"
+            raise Undecided(decision_id, "not-listening", reason) from error
+        return waiting.add(decision_id, time.monotonic() + timeout, expires=False)
+
     def close(self) -> None:
-        """Waits for what is under way."""
+        """Waits for what is under way; whoever waits for a word is told that none will be heard."""
+        with self._listener_lock:
+            self._closed = True
+            if self._listener is not None:
+                self._listener.close()
         self._producer.flush(self._seconds)
+
+    def _listen(self) -> Waiting:
+        """Those who wait, with the shared reader running. Raises KafkaException."""
+        with self._listener_lock:
+            if self._closed:
+                raise RuntimeError("the client is closed")
+            if self._listener is None or self._listener.broken:
+                from interlock.listening import Listener
+
+                waiting = Waiting(f"client-{uuid4().hex}", self._grace)
+                self._listener = Listener(self._broker, self._producer, waiting)
+            return self._listener.waiting
 
     def _enqueue(self, decision: Decision, headers: Headers | None, delivery: "_Deliveries") -> None:
         value = wire.encode("Decision", decision.to_record())
@@ -130,11 +209,16 @@ class AsyncClient:
         *,
         properties: Mapping[str, str] | None = None,
         delivery_seconds: float = DELIVERY_SECONDS,
+        grace_seconds: float = GRACE_SECONDS,
         broker: Broker | None = None,
     ) -> None:
         """As for Client."""
         self._client = Client(
-            bootstrap_servers, properties=properties, delivery_seconds=delivery_seconds, broker=broker
+            bootstrap_servers,
+            properties=properties,
+            delivery_seconds=delivery_seconds,
+            grace_seconds=grace_seconds,
+            broker=broker,
         )
 
     async def submit(self, decision: Decision, headers: Headers | None = None) -> None:
@@ -144,6 +228,14 @@ class AsyncClient:
     async def submit_many(self, decisions: Iterable[Decision], headers: Headers | None = None) -> int:
         """Raises DeliveryError. Waiting happens in a thread: the event loop stays free."""
         return await asyncio.to_thread(self._client.submit_many, list(decisions), headers)
+
+    async def decide(self, decision: Decision, timeout: float, headers: Headers | None = None) -> Decided:
+        """As for Client. No thread waits meanwhile, however many callers do."""
+        return await asyncio.wrap_future(await asyncio.to_thread(self._client.begin, decision, timeout, headers))
+
+    async def wait(self, decision_id: str, timeout: float) -> Decided:
+        """As for Client."""
+        return await asyncio.wrap_future(await asyncio.to_thread(self._client.begin_waiting, decision_id, timeout))
 
     async def close(self) -> None:
         """Waits for what is under way."""

@@ -4,6 +4,7 @@ understands."""
 import signal
 import sys
 import threading
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -16,7 +17,7 @@ from interlock.patience import when_available
 from schemas import catalogue
 
 if TYPE_CHECKING:
-    from processors.router.state import RouterState
+    from streams.ports import Message
     from streams.tables import TableReader
 
 log = structlog.get_logger()
@@ -81,14 +82,18 @@ def router(platform: Platform) -> None:
     state = RouterState()
     topics = [catalogue.POLICIES.name, catalogue.CONTROLS.name, catalogue.CALIBRATION_MODELS.name]
     # Nothing is routed before the tables are known: without its policy a decision would go to a person.
-    tables = when_available(lambda: _table_reader(platform, topics, state), stop)
+
+    def take(message: "Message") -> None:
+        state.apply(message.topic(), message.key(), message.value())
+
+    tables = when_available(lambda: table_reader(platform, topics, take), stop)
     if tables is None:
         return
     with closing(tables):
 
         def refresh() -> None:
             for message in tables.poll():
-                state.apply(message.topic(), message.key(), message.value())
+                take(message)
 
         runner = Runner(
             platform.kafka(),
@@ -117,18 +122,45 @@ def router(platform: Platform) -> None:
     log.info("router stopped")
 
 
-def _table_reader(platform: Platform, topics: list[str], state: "RouterState") -> "TableReader":
-    """Follows the tables; what they hold by now is in `state`."""
+def table_reader(platform: Platform, topics: Sequence[str], take: Callable[["Message"], None]) -> "TableReader":
+    """Follows the tables; what they hold by now was given to `take`."""
     from streams.tables import TableReader
 
     tables = TableReader(platform.serving_kafka(), topics)
     try:
         for message in tables.read_all():
-            state.apply(message.topic(), message.key(), message.value())
+            take(message)
     except BaseException:
         tables.close()
         raise
     return tables
+
+
+def desk(platform: Platform) -> None:
+    """Makes tasks of what people must see, and carries out what they command; stands by while another desk works."""
+    from interlock.reviewing.desk_runner import desk_runner
+    from processors.desk.memory import FOLLOWED
+    from processors.desk.processor import DeskProcessor
+    from streams.metrics import Metrics
+    from streams.runner import ProcessingFailed, Unusable
+
+    stop = stop_on_signals()
+    metrics = Metrics("desk")
+    processor = DeskProcessor()
+    tables = when_available(lambda: table_reader(platform, FOLLOWED, processor.follow), stop)
+    if tables is None:
+        return
+    with closing(tables):
+        runner = desk_runner(
+            platform.kafka(), processor, tables, platform.settings.instance_id, metrics=metrics, stop=stop
+        )
+        serve_metrics(metrics, platform.settings.metrics_port)
+        log.info("desk runs", kafka=platform.bootstrap_servers, policies=sorted(processor.desk.state.policies))
+        try:
+            runner.run()
+        except (Unusable, ProcessingFailed) as error:
+            raise UserError(str(error), Exit.NEEDS_A_PERSON) from error
+    log.info("desk stopped")
 
 
 def sink(platform: Platform) -> None:

@@ -51,6 +51,25 @@ class SinkSettings(BaseModel):
     flush_seconds: float = Field(1.0, gt=0)
 
 
+class WebhookSettings(BaseModel):
+    """The executor that tells another system what takes effect."""
+
+    url: str | None = Field(None, description="where executions are posted")
+    secret: SecretStr | None = Field(None, description="base64, with or without whsec_; signs every webhook")
+    previous_secret: SecretStr | None = Field(None, description="signs as well while the secret is replaced")
+    group: str = Field("interlock-webhooks", description="consumer group; one for each receiver")
+    attempts: int = Field(15, gt=0, description="then it becomes a dead letter")
+    timeout_seconds: float = Field(10.0, gt=0, description="of one attempt")
+    concurrency: int = Field(8, gt=0, description="webhooks under way at once, of different decisions")
+
+
+class AlertSettings(BaseModel):
+    """Alerts to people."""
+
+    urls: list[SecretStr] = Field(default_factory=list, description="the operators' channels, as apprise URLs")
+    group: str = "interlock-notifier"
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -61,6 +80,8 @@ class Settings(BaseSettings):
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     router: RouterSettings = RouterSettings()
     sink: SinkSettings = SinkSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    alerts: AlertSettings = AlertSettings()
     metrics_port: int = Field(0, description="Prometheus metrics of a role; 0: none")
     instance_id: str = Field("1", description="tells apart several processes of one role; keep it over restarts")
     log_format: Literal["console", "json"] = "console"

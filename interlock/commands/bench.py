@@ -71,6 +71,43 @@ def sink(
     _show(benchmark.run(messages, rounds, _say), json)
 
 
+@app.command("desk")
+def desk(
+    tasks: Annotated[int, typer.Option(min=1_000, help="Tasks that wait at the desk.")] = 200_000,
+    commands: Annotated[int, typer.Option(min=100, help="Commands sent at once.")] = 40_000,
+    seconds: Annotated[float, typer.Option(min=5, help="How long a hundred reviewers work.")] = 20.0,
+    json: Json = False,
+) -> None:
+    """The review desk on Kafka: commands a second, waiting for an answer, memory, and rebuilding after a kill.
+
+    Examples:
+
+        interlock bench desk --tasks 20000 --commands 4000
+    """
+    from bench import desk as benchmark
+
+    _show(benchmark.run(tasks, commands, seconds, _say), json)
+
+
+@app.command("queueing")
+def queueing(
+    runs: Annotated[int, typer.Option(min=1, help="Simulated runs of ten days.")] = 6, json: Json = False
+) -> None:
+    """What each order of a queue costs: shares decided in time, by the desk's own ordering, beside published ones.
+
+    Examples:
+
+        interlock bench queueing --runs 2
+    """
+    from bench import queueing as benchmark
+
+    found = benchmark.run(runs, say=_say)
+    if json:
+        print_json(found)
+    else:
+        table(list(found[0]), [list(row.values()) for row in found])
+
+
 @app.command("profile")
 def profile(json: Json = False) -> None:
     """Where the time of a decision goes inside the router and the sink's decoding, without Kafka and ClickHouse.

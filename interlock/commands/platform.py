@@ -27,7 +27,10 @@ class Role(StrEnum):
     BROKER = "broker"
     WAREHOUSE = "warehouse"
     ROUTER = "router"
+    DESK = "desk"
     SINK = "sink"
+    WEBHOOKS = "webhooks"
+    NOTIFIER = "notifier"
 
 
 def up(
@@ -36,7 +39,7 @@ def up(
     kafka_port: Annotated[int, typer.Option(help="Port of the broker; 0: a free one.")] = 0,
     clickhouse_port: Annotated[int, typer.Option(help="Port of ClickHouse; 0: a free one.")] = 0,
 ) -> None:
-    """Start Kafka, ClickHouse, the router and the sink on this machine; Ctrl-C stops them in order.
+    """Start Kafka, ClickHouse, router, desk and sink on this machine; Ctrl-C stops them in order.
 
     Examples:
 
@@ -140,11 +143,13 @@ def run(role: Annotated[Role, typer.Argument(help="Which one.")], data_dir: Data
         INTERLOCK_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 interlock run router
     """
     from interlock import roles
+    from interlock.executors import roles as executor_roles
     from interlock.logs import configure
 
     platform = connect.platform(data_dir)
     configure(platform.settings.log_format)
-    getattr(roles, role.value)(platform)
+    module = executor_roles if role in (Role.WEBHOOKS, Role.NOTIFIER) else roles
+    getattr(module, role.value)(platform)
 
 
 def start_detached(directory: Path, kafka_port: int = 0, clickhouse_port: int = 0) -> None:

@@ -15,12 +15,13 @@ def supervisor(platform: Platform, instance: Instance, announce: Callable[[str],
     """The supervisor of a whole local instance, not yet started."""
     data_dir = platform.settings.data_dir
     environment = _environment(platform, instance)
-    router_port, sink_port = free_port(), free_port()
+    router_port, desk_port, sink_port = free_port(), free_port(), free_port()
     processes = [
         _process("broker", data_dir, environment, lambda: broker_serves(instance)),
         _process("warehouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping")),
         _process("sink", data_dir, environment, lambda: listens(sink_port), sink_port),
         _process("router", data_dir, environment, lambda: listens(router_port), router_port),
+        _process("desk", data_dir, environment, lambda: listens(desk_port), desk_port),
     ]
 
     def prepare() -> None:

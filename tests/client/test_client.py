@@ -163,5 +163,5 @@ def test_a_wrong_decision_is_refused_with_the_name_of_the_field(field: str, valu
 
 
 def test_the_public_names_are_these() -> None:
-    assert sorted(interlock.__all__) == ["AsyncClient", "Client", "Decision", "DeliveryError"]
+    assert sorted(interlock.__all__) == ["AsyncClient", "Client", "Decided", "Decision", "DeliveryError", "Undecided"]
     assert all(getattr(interlock, name).__doc__ for name in interlock.__all__)

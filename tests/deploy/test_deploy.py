@@ -42,14 +42,14 @@ def own_services() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_compose_runs_commands_that_exist() -> None:
     services = dict(own_services())
-    assert set(services) == {"prepare", "router", "sink", "schemas"}
+    assert set(services) == {"prepare", "router", "desk", "sink", "schemas"}
     for service in services.values():
         accept(service["command"])
 
 
 def test_kubernetes_runs_commands_that_exist() -> None:
     commands = [one["args"] for one in containers()]
-    assert len(commands) == 3
+    assert len(commands) == 4
     for command in commands:
         accept(command)
 

@@ -164,7 +164,7 @@ def test_policies_are_checked_shown_compared_and_refused(instance: Instance, tmp
 
 def test_status_and_doctor_find_everything_well(instance: Instance) -> None:
     status = instance.json("status")
-    assert set(status["roles"]) == {"broker", "warehouse", "sink", "router"}
+    assert set(status["roles"]) == {"broker", "warehouse", "sink", "router", "desk"}
     assert all(role["state"] == "running" for role in status["roles"].values())
     findings = instance.json("doctor")
     assert {one["what"] for one in findings} >= {"Kafka", "topics", "ClickHouse", "policies", "router"}

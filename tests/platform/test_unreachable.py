@@ -33,7 +33,7 @@ def role(request: pytest.FixtureRequest, environment: dict[str, str]) -> Iterato
         process.kill()
 
 
-@pytest.mark.parametrize("role", ["router", "sink"], indirect=True)
+@pytest.mark.parametrize("role", ["router", "desk", "sink"], indirect=True)
 def test_a_role_says_once_what_it_waits_for_and_still_stops_when_told(role: subprocess.Popen[str]) -> None:
     assert role.stderr is not None
     line = role.stderr.readline()

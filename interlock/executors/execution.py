@@ -1,0 +1,74 @@
+"""One thing to be done about a decision."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+from schemas import catalogue, wire
+from streams.ports import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """`execute`, `roll_back` or `notify`. Carry an `action_id` out once, however often it is handed over."""
+
+    action_id: str
+    """decision_id/version/kind."""
+    kind: str
+    decision_id: str
+    version: int
+    """Of the resolution that is executed, told of, or rolled back."""
+    outcome: str
+    """Of that version."""
+    domain: str
+    at: datetime
+    modifications: dict[str, Any] = field(default_factory=dict)
+    """Fields that the reviewer changed."""
+    notices: tuple[str, ...] = ()
+    """What the subject must be told; the desk gives a `notify` of its own for its decisions."""
+    reason_code: str = ""
+    reason_text: str = ""
+    decision: dict[str, Any] | None = None
+    """The Decision record where it came along: of what took effect by itself."""
+
+    @classmethod
+    def from_message(cls, message: Message) -> Self:
+        """What a record of `decisions.auto-approved` or `actions` demands; raises WireError."""
+        if message.topic() == catalogue.ACTIONS.name:
+            return cls._from_action(wire.decode("Action", message.value()))
+        return cls._from_routed(wire.decode("RoutedDecision", message.value()))
+
+    @classmethod
+    def _from_action(cls, record: dict[str, Any]) -> Self:
+        same = ("action_id", "kind", "decision_id", "version", "outcome", "domain", "at", "reason_code", "reason_text")
+        try:
+            modifications = json.loads(record["modifications"] or "{}")
+        except ValueError as error:
+            raise wire.WireError("malformed-json", f"modifications are not JSON: {error}") from error
+        return cls(
+            **{name: record[name] for name in same},
+            modifications=modifications,
+            notices=tuple(record["notices"]),
+        )
+
+    @classmethod
+    def _from_routed(cls, record: dict[str, Any]) -> Self:
+        decision = record["decision"]
+        return cls(
+            action_id=action_id(decision["decision_id"], 1, "execute"),
+            kind="execute",
+            decision_id=decision["decision_id"],
+            version=1,
+            outcome=decision["prediction"],
+            domain=decision["domain"],
+            at=record["routed_at"],
+            notices=tuple(record["notices"]),
+            reason_text=", ".join(record["reasons"]),
+            decision=decision,
+        )
+
+
+def action_id(decision_id: str, version: int, kind: str) -> str:
+    """The same in every replay; as the desk writes it."""
+    return f"{decision_id}/{version}/{kind}"

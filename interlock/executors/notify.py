@@ -1,0 +1,160 @@
+"""Alerts to people: by mail, chat, pager, whatever apprise has a URL for."""
+
+import hashlib
+import logging
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor as Pool
+from contextlib import closing
+from dataclasses import dataclass
+
+import apprise
+
+from interlock.executors.deliveries import Job, Refused, Schedule, TryLater
+from interlock.executors.engine import Engine
+from interlock.executors.seen import MemorySeen, Seen
+from schemas import catalogue, wire
+from streams.clock import Clock, SystemClock
+from streams.metrics import Metrics
+from streams.ports import Broker, Message
+from streams.tables import TableReader
+
+log = logging.getLogger(__name__)
+
+# An alert calls for something to be done now. After a weekend without a notifier, or at its very first start, people
+# are not flooded with what is over.
+STALE_SECONDS = 24 * 3600
+
+# Some four minutes: then the alert is about to lose its point, and the log has it.
+SCHEDULE = Schedule(attempts=8, first_seconds=2.0, longest_seconds=60.0)
+
+# Mail servers take seconds, others less.
+_SEND_SECONDS = 30.0
+
+_KINDS: Mapping[str, apprise.NotifyType] = {
+    "info": apprise.NotifyType.INFO,
+    "warning": apprise.NotifyType.WARNING,
+    "critical": apprise.NotifyType.FAILURE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An alert on its way to one channel. `channel`: its name, as URLs hold passwords."""
+
+    url: str
+    channel: str
+    severity: str
+    title: str
+    body: str
+
+
+class Notifier:
+    """Reads `alerts` as one member of a group, and `reviewers` for where people are reached.
+
+    An alert goes to everybody it names who has a `contact`. One that names nobody goes to the operators, and so does
+    one that is more than information and would reach nobody. Each channel gets each alert once and in order; one
+    that fails is tried again by itself.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        group: str,
+        operators: Sequence[str],
+        *,
+        seen: Seen | None = None,
+        schedule: Schedule = SCHEDULE,
+        concurrency: int = 8,
+        clock: Clock | None = None,
+        pool: Pool | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """`operators`: apprise URLs. Raises KafkaException if a topic does not exist or cannot be read."""
+        self._operators = [(f"operators #{number}", url) for number, url in enumerate(operators, 1)]
+        self._clock = clock or SystemClock()
+        self._contacts: dict[str, str] = {}
+        self._table = TableReader(broker, [catalogue.REVIEWERS.name])
+        try:
+            self._learn(self._table.read_all())
+            self._engine = Engine(
+                broker,
+                group,
+                [catalogue.ALERTS.name],
+                self._jobs,
+                send,
+                None,
+                seen=seen if seen is not None else MemorySeen(),
+                schedule=schedule,
+                concurrency=concurrency,
+                clock=clock,
+                pool=pool,
+                metrics=metrics,
+            )
+        except BaseException:
+            self._table.close()
+            raise
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set; raises KafkaException where only a person can help."""
+        with closing(self._table):
+            self._engine.run(stop)
+
+    def step(self) -> None:
+        """One turn."""
+        self._engine.step()
+
+    def close(self) -> None:
+        """Leaves the group; `run` does it by itself."""
+        self._engine.close()
+        self._table.close()
+
+    def _jobs(self, message: Message) -> Sequence[Job[Note]]:
+        alert = wire.decode("Alert", message.value())
+        age = self._clock.now() / 1e6 - alert["at"].timestamp()
+        if age > STALE_SECONDS:
+            log.info("alert %s is %.0f hours old and not sent any more", alert["alert_id"], age / 3600)
+            return []
+        about = " · ".join(filter(None, (alert["queue"], alert["task_id"])))
+        title = f"{alert['severity']}: {alert['kind'].replace('_', ' ')}" + (f" ({about})" if about else "")
+        return [
+            Job(
+                f"{alert['alert_id']} {hashlib.sha256(url.encode()).hexdigest()[:16]}",
+                url,
+                Note(url, channel, alert["severity"], title, alert["message"]),
+            )
+            for url, channel in self._channels(alert["to"], alert["severity"]).items()
+        ]
+
+    def _channels(self, people: Sequence[str], severity: str) -> dict[str, str]:
+        """Name by URL: nobody is told twice."""
+        self._learn(self._table.poll())
+        reached = [(name, self._contacts[name]) for name in people if name in self._contacts]
+        if not reached and (not people or severity != "info"):
+            reached = self._operators
+        return {url: name for name, url in reached}
+
+    def _learn(self, records: Sequence[Message]) -> None:
+        for record in records:
+            name = (record.key() or b"").decode(errors="replace")
+            self._contacts.pop(name, None)
+            if record.value() is None:
+                continue
+            try:
+                contact = wire.decode("Reviewer", record.value())["contact"]
+            except wire.WireError as error:
+                log.warning("reviewer %s cannot be read: %s", name, error)
+                continue
+            if contact:
+                self._contacts[name] = contact
+
+
+def send(note: Note) -> None:
+    """Returns when the channel has taken the note. Raises Refused or TryLater."""
+    channel = apprise.Apprise()
+    if not channel.add(note.url):
+        raise Refused(f"the contact of {note.channel} is not an apprise URL")
+    kind = _KINDS.get(note.severity, apprise.NotifyType.WARNING)
+    result = channel.notify(body=note.body, title=note.title, notify_type=kind, timeout=_SEND_SECONDS)
+    if not result:
+        raise TryLater(f"the channel of {note.channel} did not take it")

@@ -1,0 +1,66 @@
+"""What was done already, so that it is not done again when it is read again."""
+
+import sqlite3
+from collections import OrderedDict
+from contextlib import closing
+from pathlib import Path
+from typing import Protocol
+
+# More than is ever read again: at most what was under way when a process ended. The rest is for copies that somebody
+# sent twice.
+KEPT = 100_000
+
+# How many are added before the oldest ones are thrown out.
+_PRUNE_EVERY = 1_000
+
+
+class Seen(Protocol):
+    """Remembers ids. Called from one thread. Several processes of one group are safer with one store in common."""
+
+    def __contains__(self, key: str, /) -> bool: ...
+
+    def add(self, key: str) -> None:
+        """MUST be durable when it returns, as far as the store is."""
+        ...
+
+
+class MemorySeen:
+    """Forgets everything when the process ends."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._keys: OrderedDict[str, None] = OrderedDict()
+
+    def __contains__(self, key: str, /) -> bool:
+        return key in self._keys
+
+    def add(self, key: str) -> None:
+        self._keys[key] = None
+        if len(self._keys) > self._kept:
+            self._keys.popitem(last=False)
+
+
+class SqliteSeen:
+    """A file that outlives the process."""
+
+    def __init__(self, path: Path, kept: int = KEPT) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._kept = kept
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        # A commit then costs no fsync: what a power failure takes is done a second time, with the same id.
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.execute("CREATE TABLE IF NOT EXISTS seen (number INTEGER PRIMARY KEY, key TEXT UNIQUE)")
+
+    def __contains__(self, key: str, /) -> bool:
+        with closing(self._connection.execute("SELECT 1 FROM seen WHERE key = ?", (key,))) as found:
+            return found.fetchone() is not None
+
+    def add(self, key: str) -> None:
+        added = self._connection.execute("INSERT OR IGNORE INTO seen (key) VALUES (?)", (key,))
+        number = added.lastrowid
+        if added.rowcount and number is not None and number % _PRUNE_EVERY == 0:
+            self._connection.execute("DELETE FROM seen WHERE number <= ?", (number - self._kept,))
+
+    def close(self) -> None:
+        self._connection.close()

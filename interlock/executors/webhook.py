@@ -1,0 +1,123 @@
+"""Executions as signed webhooks, as standardwebhooks.com describes them."""
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote
+
+import httpx
+from pydantic_core import to_json
+from standardwebhooks import Webhook
+
+from interlock.executors.deliveries import Refused, TryLater
+from interlock.executors.execution import Execution
+from streams.clock import Clock, SystemClock
+
+# Statuses of the client's fault that pass all the same: too slow, too early, too many.
+_PASSING = frozenset({408, 425, 429})
+
+# Enough of an answer to say in a dead letter what the other side had against it.
+_QUOTED_BYTES = 500
+
+# Somebody who asks for more is asked again after that.
+_LONGEST_AFTER_SECONDS = 3600.0
+
+# What an id may hold as it stands in a header; everything else, the percent sign included, is percent-encoded.
+_PLAIN = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
+
+
+class WebhookSender:
+    """A handler for Executor: posts each execution to one address. Safe to share between threads.
+
+    The receiver verifies `webhook-signature` with the shared secret, and drops a `webhook-id` that it knows: an
+    execution is sent again when its answer got lost.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        secrets: Sequence[str],
+        *,
+        timeout_seconds: float = 10.0,
+        clock: Clock | None = None,
+        client: httpx.Client | None = None,
+    ) -> None:
+        """`secrets`: base64, with or without whsec_; the first one is the present one, others sign as well while they
+        are replaced. `timeout_seconds`: of one attempt. Raises ValueError for an address or secret that is none.
+        """
+        if not url.startswith(("http://", "https://")) or not httpx.URL(url).host:
+            raise ValueError("not an address that begins with https:// or http://")
+        if not secrets:
+            raise ValueError("a webhook needs a secret")
+        try:
+            self._signers = [Webhook(secret) for secret in secrets]
+        except Exception as error:  # binascii.Error, or the library's own for an empty one
+            raise ValueError(f"not a webhook secret (base64, with or without whsec_): {error}") from error
+        self._url = url
+        self._timeout = timeout_seconds
+        self._clock = clock or SystemClock()
+        # A signed body goes where it was meant to go, and nowhere else: redirects are not followed.
+        self._client = client or httpx.Client(timeout=timeout_seconds, follow_redirects=False)
+
+    def __call__(self, execution: Execution) -> None:
+        """Returns when the receiver has taken it (2xx). Raises Refused or TryLater."""
+        body = body_of(execution)
+        deadline = time.monotonic() + self._timeout
+        try:
+            with self._client.stream("POST", self._url, content=body, headers=self._headers(execution, body)) as answer:
+                said = _beginning(answer, deadline)
+        except httpx.HTTPError as error:
+            raise TryLater(f"{type(error).__name__}: {error}") from error
+        if answer.is_success:
+            return
+        reason = f"the receiver answered {answer.status_code} {said!r}"
+        if answer.is_server_error or answer.status_code in _PASSING:
+            raise TryLater(reason, self._retry_after(answer))
+        raise Refused(reason, f"http-{answer.status_code}")
+
+    def close(self) -> None:
+        """Closes connections."""
+        self._client.close()
+
+    def _headers(self, execution: Execution, body: str) -> dict[str, str]:
+        message_id = quote(execution.action_id, safe=_PLAIN)
+        now = datetime.fromtimestamp(self._clock.now() / 1e6, UTC)
+        return {
+            "content-type": "application/json",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(signer.sign(message_id, now, body) for signer in self._signers),
+        }
+
+    def _retry_after(self, answer: httpx.Response) -> float:
+        """Seconds, from either form of the header; 0 without or with nonsense."""
+        text = answer.headers.get("retry-after", "")
+        try:
+            seconds = float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - self._now()
+        except ValueError:
+            return 0.0
+        return min(max(seconds, 0.0), _LONGEST_AFTER_SECONDS)
+
+    def _now(self) -> float:
+        return self._clock.now() / 1e6
+
+
+def body_of(execution: Execution) -> str:
+    """JSON, the same at every attempt; what JSON cannot say of a number (NaN) is null."""
+    payload = {"type": f"decision.{execution.kind}", "timestamp": execution.at, "data": asdict(execution)}
+    return to_json(payload, inf_nan_mode="null").decode()
+
+
+def _beginning(answer: httpx.Response, deadline: float) -> str:
+    """The first bytes of the answer. Reading ends at `deadline`, however slowly the rest comes, and what goes wrong
+    with the rest changes nothing: the status has been given."""
+    said = b""
+    with suppress(httpx.HTTPError):
+        for chunk in answer.iter_raw():
+            said += chunk
+            if len(said) >= _QUOTED_BYTES or time.monotonic() > deadline:
+                break
+    return said[:_QUOTED_BYTES].decode(errors="replace")

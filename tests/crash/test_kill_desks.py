@@ -1,0 +1,287 @@
+"""Two desks, the working one killed again and again while fifty people work: no task is lost, none is decided twice, no
+timer fires twice, and the other one takes over within seconds.
+
+The schedule follows from a seed. `--crash-kills N` kills more.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from interlock.reviewing.desk_client import DeskClient
+from interlock.reviewing.desk_line import DeskLine, DeskSilent, Refused
+from policy.load import parse
+from policy.version import resolved, version
+from schemas import catalogue, wire
+from streams.embedded_kafka import EmbeddedKafka
+from streams.embedded_kafka.settings import free_port
+from streams.kafka import KafkaBroker
+from streams.ports import TopicSpec
+from tests.crash.test_kill_everything import wait_until
+
+SEED = 20260202
+PEOPLE = 50
+TASKS = 1500
+
+# What the design promises to people who wait.
+TAKEOVER_SECONDS = 15.0
+
+# Service levels of seconds, so that warnings and breaches happen all the time; nobody but the leads gets what breached.
+POLICY = """
+name: crash
+domains:
+  loan: {workflow: pre_approval, models: ['*'], outcomes: [approve, reject], queue: underwriting}
+queues:
+  underwriting: {lease: 4s, on_breach: raise_priority}
+service_levels: {critical: 8s, high: 20s, medium: 40s, low: 90s}
+"""
+
+
+class Desk:
+    """One `interlock run desk` that is started again after every kill."""
+
+    def __init__(self, bootstrap: str, instance: str, log: Path) -> None:
+        self.port = free_port()
+        self._environment = {
+            **os.environ,
+            "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+            "INTERLOCK_INSTANCE_ID": instance,
+            "INTERLOCK_METRICS_PORT": str(self.port),
+        }
+        self._log = log.open("ab")
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "interlock", "run", "desk"]
+        self.process = subprocess.Popen(command, env=self._environment, stdout=self._log, stderr=subprocess.STDOUT)
+
+    def works(self) -> bool:
+        """Whether it holds the partitions: the other one stands by."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=2) as answer:
+                text = answer.read().decode()
+        except OSError:
+            return False
+        held = [line for line in text.splitlines() if line.startswith("interlock_assigned_partitions")]
+        return bool(held) and float(held[0].split()[-1]) > 0
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def close(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._log.close()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[KafkaBroker]:
+    with EmbeddedKafka(tmp_path / "kafka") as kafka:
+        broker = KafkaBroker(kafka.bootstrap_servers)
+        broker.create_topics([TopicSpec(topic.name, topic.partitions, topic.config()) for topic in catalogue.TOPICS])
+        yield broker
+
+
+def send(broker: KafkaBroker, topic: catalogue.Topic, records: dict[str, dict[str, Any]]) -> None:
+    assert topic.schema is not None
+    producer = broker.producer(None)
+    for key, record in records.items():
+        producer.produce(topic.name, wire.encode(topic.schema, record), key.encode())
+    producer.flush()
+
+
+def routed(decision_id: str, rng: random.Random) -> dict[str, Any]:
+    now = time.time_ns() // 1000
+    return {
+        "routed_at": now,
+        "route": "async",
+        "reasons": [],
+        "calibrated_confidence": 0.8,
+        "policy_version": "v",
+        "calibration_version": "",
+        "workflow": "pre_approval",
+        "priority": rng.choice(["critical", "high", "medium", "low"]),
+        "queue": "underwriting",
+        "audit": False,
+        "propensity": 1.0,
+        "override_until": None,
+        "notices": [],
+        "decision": {
+            "decision_id": decision_id,
+            "domain": "loan",
+            "model_id": "m",
+            "model_version": "1",
+            "prediction": "approve",
+            "confidence": 0.8,
+            "created_at": now,
+        },
+    }
+
+
+class Person:
+    """Claims, thinks for a moment, and decides, passes on, or forgets about it."""
+
+    def __init__(self, name: str, line: DeskLine, seed: int, stop: threading.Event) -> None:
+        self.accepted: list[str] = []
+        self.answers: list[float] = []
+        self._desk = DeskClient(line=line, broker=None, reviewer=name)  # type: ignore[arg-type]  # the line is open
+        self._rng = random.Random(seed)
+        self._stop = stop
+        self.thread = threading.Thread(target=self._work)
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._one()
+            except Refused as refused:
+                if refused.reason in ("nothing-to-do", "off-duty"):
+                    self._stop.wait(0.2)
+            except DeskSilent:
+                continue
+
+    def _one(self) -> None:
+        self._desk.on_duty()
+        lease = self._desk.claim()
+        self.answers.append(time.monotonic())
+        self._stop.wait(self._rng.expovariate(4))
+        what = self._rng.random()
+        if what < 0.1:
+            self._desk.release(lease.task_id, lease.epoch)
+        elif what > 0.05 + 0.1:
+            self._desk.submit(
+                lease.task_id,
+                lease.epoch,
+                lease.payload_hash,
+                self._rng.choice(["approve", "reject"]),
+                reason_code="other",
+                reason_text="seen",
+            )
+            self.accepted.append(lease.task_id)
+
+
+def read(broker: KafkaBroker, topic: str) -> list[dict[str, Any]]:
+    """Everything committed in a topic."""
+    schema = catalogue.BY_NAME[topic].schema
+    assert schema is not None
+    consumer = broker.consumer(None, overrides={"enable.partition.eof": True})
+    partitions = range(catalogue.BY_NAME[topic].partitions)
+    consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
+    left = set(partitions)
+    found = []
+    while left:
+        for message in consumer.consume(10_000, 0.2):
+            if message.error() is not None:
+                left.discard(message.partition())
+            elif message.value() is not None:
+                found.append(wire.decode_plain(schema, message.value()))
+    consumer.close()
+    return found
+
+
+@pytest.mark.crash
+@pytest.mark.kafka
+@pytest.mark.timeout(900)
+def test_the_working_desk_is_killed_again_and_again_while_fifty_people_work(
+    broker: KafkaBroker, tmp_path: Path, crash_kills: int
+) -> None:
+    rng = random.Random(SEED)
+    policy = parse(POLICY, "crash policy")
+    record = {
+        "name": policy.name,
+        "version": version(policy),
+        "resolved": resolved(policy),
+        "source": POLICY,
+        "published_at": 0,
+        "published_by": "the test",
+    }
+    send(broker, catalogue.POLICIES, {policy.name: record})
+    names = [f"person-{number}" for number in range(PEOPLE)]
+    send(broker, catalogue.REVIEWERS, {name: {"id": name, "name": name} for name in names})
+    bootstrap = broker._common["bootstrap.servers"]
+    takeovers = []
+    with ExitStack() as stack:
+        desks = []
+        for number in range(2):
+            desks.append(Desk(bootstrap, str(number), tmp_path / f"desk-{number}.log"))
+            stack.callback(desks[-1].close)
+        wait_until(lambda: any(desk.works() for desk in desks), "a desk works", 60)
+        line = DeskLine(broker)
+        stack.callback(line.close)
+        stop = threading.Event()
+        people = [Person(name, line, seed, stop) for seed, name in enumerate(names)]
+        for one in people:
+            one.thread.start()
+        ids = [f"decision-{number:05d}" for number in range(TASKS)]
+        for kill in range(crash_kills + 1):
+            share = ids[kill * TASKS // (crash_kills + 1) : (kill + 1) * TASKS // (crash_kills + 1)]
+            send(broker, catalogue.REVIEWS_ASYNC, {one: routed(one, rng) for one in share})
+            if kill == crash_kills:
+                break
+            threading.Event().wait(rng.uniform(1, 4))
+            victim = wait_until(lambda: next((one for one in desks if one.works()), None), "a desk works")
+            victim.kill()
+            killed = time.monotonic()
+            moments = [one.answers for one in people]
+
+            def answered(since: float = killed, moments: list[list[float]] = moments) -> float | None:
+                return min((m[-1] for m in moments if m and m[-1] > since), default=None)
+
+            takeovers.append(wait_until(answered, "somebody gets an answer again", 60) - killed)
+            victim.start()
+        wait_until(
+            lambda: len({one["decision_id"] for one in read(broker, "resolutions")}) == TASKS,
+            "every task is decided",
+        )
+        stop.set()
+        for one in people:
+            one.thread.join()
+    print(f"takeovers: {', '.join(f'{seconds:.1f} s' for seconds in takeovers)}")
+    assert max(takeovers) <= TAKEOVER_SECONDS
+
+    words = Counter((one["decision_id"], one["version"]) for one in read(broker, "resolutions"))
+    assert set(words) == {(one, 1) for one in ids}
+    assert set(words.values()) == {1}
+    tasks = read(broker, "reviews.tasks")
+    assert Counter(one["task_id"] for one in tasks if one["event"] == "arrived") == Counter(ids)
+    assert Counter(one["task_id"] for one in tasks if one["event"] == "resolved") == Counter(ids)
+    outcomes = read(broker, "reviews.outcomes")
+    assert Counter(one["outcome_id"] for one in outcomes) == Counter(f"{one}#1" for one in ids)
+    # Whoever was told "accepted" is the one whose verdict holds; nobody was told so in vain.
+    told = Counter(task_id for one in people for task_id in one.accepted)
+    assert told == Counter(ids)
+    alerts = Counter(one["alert_id"] for one in read(broker, "alerts"))
+    assert set(alerts.values()) == {1}
+    for event in ("warned", "breached"):
+        counted = Counter(one["task_id"] for one in tasks if one["event"] == event)
+        assert set(counted.values()) <= {1}, event
+    breached = {one["task_id"] for one in tasks if one["event"] == "breached"}
+    assert breached == {one["task_id"] for one in read(broker, "alerts") if one["kind"] == "sla_breach"}
+    late = {one["task_id"] for one in outcomes if not one["within_sla"]}
+    assert late <= breached
+    epochs: dict[str, int] = {}
+    for one in tasks:
+        assert one["lease_epoch"] >= epochs.get(one["task_id"], 0)
+        epochs[one["task_id"]] = one["lease_epoch"]
+    assert not read_dead_letters(broker)
+
+
+def read_dead_letters(broker: KafkaBroker) -> int:
+    return sum(broker.end_offsets(catalogue.DEAD_LETTER.name).values())
