@@ -1,7 +1,7 @@
 """Employment: real survey records with the score of a fixed classifier, as published for monitoring research."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,18 @@ def truth(seed: int, number: int) -> str:
     """The true outcome of decision `number`: what a perfect reviewer would say. Never sent."""
     rows = _shuffled(seed)
     return _outcome(bool(rows[number % len(rows)]["employed"]))
+
+
+def truth_of(decision: Mapping[str, Any]) -> str | None:
+    """The true outcome of a `Decision` record of this example, whatever its run and order; None of any other."""
+    employed = _labels().get(decision["subject_id"])
+    return None if employed is None or decision["domain"] != "employment" else _outcome(employed)
+
+
+@cache
+def _labels() -> dict[str, bool]:
+    table = pl.read_parquet(SAMPLE, columns=["id", "employed"])
+    return {f"acs-{row['id']}": bool(row["employed"]) for row in table.to_dicts()}
 
 
 @cache

@@ -5,7 +5,7 @@ interlock produce decisions.jsonl
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -54,6 +54,24 @@ def decisions(count: int, run: str, seed: int = 0) -> Iterator[Decision]:
     for number in range(count):
         at = number % len(rows)
         yield _decision(model, rows[at], features[at], float(repaid[at]), similar[at], f"{run}-{number:06d}")
+
+
+def truth_of(decision: Mapping[str, Any]) -> str | None:
+    """What would have been right for a `Decision` record of this example: approve what was repaid; None of any other.
+
+    Known by the input, which no two applicants share.
+    """
+    if decision["domain"] != "loan_approval":
+        return None
+    return _labels().get(decision["input"])
+
+
+@cache
+def _labels() -> dict[str, str]:
+    return {
+        json.dumps({name: row[name] for name in NUMBERS + WORDS}): "approve" if row["credit"] == "good" else "reject"
+        for row in _data().to_dicts()
+    }
 
 
 def _decision(

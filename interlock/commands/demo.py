@@ -14,6 +14,7 @@ import typer
 from interlock import connect
 from interlock.commands.common import DataDir, Json, console, errors, print_json
 from interlock.commands.platform import down, start_detached
+from interlock.demo.people import People
 from interlock.errors import Exit, UserError
 from interlock.supervisor import instance as instances
 
@@ -22,8 +23,14 @@ T = TypeVar("T")
 # How often the view looks at ClickHouse.
 LOOK_SECONDS = 0.5
 
-# One message in a thousand is damaged on purpose in the live view, so that dead letters are seen to work.
-DAMAGED_SHARE = 0.001
+# What ten simulated people can just cope with.
+LIVE_RATE = 30.0
+
+# With --once nobody watches: a verdict a person takes two minutes for comes after a tenth of a second.
+ONCE_SPEEDUP = 1200.0
+
+# One message in a hundred is damaged on purpose in the live view, so that dead letters are seen to work.
+DAMAGED_SHARE = 0.01
 
 
 def demo(
@@ -33,18 +40,20 @@ def demo(
     ] = False,
     decisions: Annotated[int, typer.Option(min=1, help="How many with --once.")] = 50_000,
     rate: Annotated[
-        float | None, typer.Option(min=1, help="Decisions a second; 500 live, unlimited with --once.")
+        float | None, typer.Option(min=1, help="Decisions a second; 30 live, unlimited with --once.")
     ] = None,
+    reviewers: Annotated[int, typer.Option(min=1, max=100, help="Simulated people who work the queues.")] = 10,
+    verdicts: Annotated[int, typer.Option(min=1, help="With --once: how many verdicts they give.")] = 200,
     timeout: Annotated[float, typer.Option(help="With --once: seconds until everything must be stored.")] = 600.0,
     picture: Annotated[
         Path | None, typer.Option(help="Live: save the last view as an SVG picture.", metavar="FILE")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Stream real survey decisions through Kafka, the router and ClickHouse, and watch.
+    """Stream real survey decisions through Kafka, router, people and ClickHouse, and watch.
 
     With --once the last line is a JSON object; exit code 0 only if every decision reached exactly one route or the dead
-    letters, and ClickHouse agrees with Kafka.
+    letters, people gave their verdicts, and ClickHouse agrees with Kafka.
 
     Examples:
 
@@ -60,9 +69,10 @@ def demo(
         platform = connect.platform(data_dir)
         _publish(platform)
         if once:
-            ok = _once(platform, decisions, rate, timeout, quiet=json)
+            people = People(platform, reviewers, speedup=ONCE_SPEEDUP, verdicts=verdicts)
+            ok = _once(platform, people, decisions, rate, timeout, quiet=json)
         else:
-            _live(platform, rate or 500.0, picture)
+            _live(platform, People(platform, reviewers), rate or LIVE_RATE, picture)
             ok = True
     finally:
         if started_here:
@@ -78,7 +88,9 @@ def _publish(platform: connect.Platform) -> None:
     publish_policy(platform.serving_kafka(), employment.POLICY, "interlock demo", "the example policy")
 
 
-def _once(platform: connect.Platform, decisions: int, rate: float | None, timeout: float, quiet: bool) -> bool:
+def _once(
+    platform: connect.Platform, people: People, decisions: int, rate: float | None, timeout: float, quiet: bool
+) -> bool:
     from interlock.demo.counts import count
     from interlock.sinking import reconcile
     from sinks.queries import metrics
@@ -87,6 +99,7 @@ def _once(platform: connect.Platform, decisions: int, rate: float | None, timeou
     started = time.monotonic()
     producer = _Producer(platform, run, decisions, rate, damaged=0.0)
     producer.start()
+    people.start()
     client = platform.clickhouse(analyst=True)
     deadline = started + timeout
     with console.status("…") as status:
@@ -98,11 +111,19 @@ def _once(platform: connect.Platform, decisions: int, rate: float | None, timeou
             if not quiet:
                 status.update(f"produced {producer.sent:,}, routed and stored {found.done:,} of {decisions:,}")
             time.sleep(LOOK_SECONDS)
-    producer.stop()
+        producer.stop()
+        while people.is_alive() and time.monotonic() < deadline:
+            if not quiet:
+                status.update(f"people have decided {people.decided:,}")
+            people.join(LOOK_SECONDS)
+    people.stop()
+    if people.failure:
+        raise UserError(people.failure, Exit.UNAVAILABLE)
     seconds = time.monotonic() - started
     result = _patiently(lambda: reconcile(platform), deadline + 60)
     expected_rows = decisions + found.audited
     ok: bool = result.ok and producer.sent == decisions == found.done and found.rows == expected_rows
+    ok = ok and people.decided > 0
     if not quiet and not result.ok:
         from interlock.commands.common import table
 
@@ -113,6 +134,7 @@ def _once(platform: connect.Platform, decisions: int, rate: float | None, timeou
         "dead_letters": found.dead_letters,
         "clickhouse_rows": found.rows,
         "audited": found.audited,
+        "verdicts": people.decided,
         "seconds": round(seconds, 3),
         "reconciled": result.ok,
         "metrics": metrics(client),
@@ -121,11 +143,11 @@ def _once(platform: connect.Platform, decisions: int, rate: float | None, timeou
     return ok
 
 
-def _live(platform: connect.Platform, rate: float, picture: Path | None) -> None:
+def _live(platform: connect.Platform, people: People, rate: float, picture: Path | None) -> None:
     from clickhouse_connect.driver.exceptions import ClickHouseError
     from rich.live import Live
 
-    from interlock.demo.counts import count
+    from interlock.demo.counts import count, count_reviews
     from interlock.demo.view import View, save_picture
 
     stop = threading.Event()
@@ -142,14 +164,17 @@ def _live(platform: connect.Platform, rate: float, picture: Path | None) -> None
     view = View(run, platform.bootstrap_servers, instance.clickhouse_url if instance else "")
     started = time.monotonic()
     producer.start()
+    people.start()
     with Live(view.render(), console=console, refresh_per_second=4, transient=False) as live:
         while not stop.wait(LOOK_SECONDS) and not producer.failure:
             try:
-                view.add(time.monotonic() - started, producer.sent, count(client, run))
+                view.add(time.monotonic() - started, producer.sent, count(client, run), count_reviews(client, run))
             except (ClickHouseError, OSError):  # it is being restarted; the view shows what was last seen
                 continue
             live.update(view.render())
     producer.stop()
+    errors.print("sending people home …")
+    people.stop()
     if picture:
         save_picture(view.render(), picture)
     if producer.failure:

@@ -139,14 +139,14 @@ def appeal(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Open a decision again; somebody who has not decided it before will.
+    """Open a decision again; somebody who has not decided it before will. Also one that took effect unseen.
 
     Examples:
 
         interlock review appeal loan-000017 -m "the late payments were not mine" --as ann
     """
     with open_session(data_dir, me) as session:
-        tell(session.desk.appeal(task, statement), json)
+        tell(session.appeal(task, statement), json)
 
 
 def gold(

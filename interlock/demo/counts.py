@@ -9,9 +9,9 @@ from clickhouse_connect.driver.client import Client
 ROUTES = ("auto", "async", "sync", "manual")
 
 _ROUTED = """
-SELECT route, queue, count() AS rows, countIf(NOT review_copy) AS decisions,
+SELECT route, count() AS rows, countIf(NOT review_copy) AS decisions,
     countIf(audit AND NOT review_copy) AS audited
-FROM routed_decisions WHERE startsWith(decision_id, {run:String}) GROUP BY route, queue
+FROM routed_decisions WHERE startsWith(decision_id, {run:String}) GROUP BY route
 """
 _LETTERS = "SELECT count() FROM dead_letters WHERE startsWith(original_key, {run:String})"
 _LATENCY = """
@@ -20,12 +20,35 @@ FROM routed_decisions WHERE startsWith(decision_id, {run:String}) AND kafka_time
 """
 
 
+_REVIEWS = """
+SELECT count(), countIf(overridden), countIf(within_sla),
+    quantileIf(0.5)(dateDiff('millisecond', claimed_at, at) / 1000, claimed_at IS NOT NULL)
+FROM outcomes WHERE startsWith(decision_id, {run:String}) AND kind != 'gold'
+"""
+_HELD = """
+SELECT countIf(state = 'leased'), countIf(breached AND state != 'done'), countIf(state != 'done')
+FROM tasks_now WHERE startsWith(decision_id, {run:String})
+"""
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """What people did. `seconds`: median from claim to verdict. `late`: open tasks past their deadline."""
+
+    decided: int = 0
+    overridden: int = 0
+    in_time: int = 0
+    seconds: float = 0.0
+    held: int = 0
+    late: int = 0
+    open: int = 0
+
+
 @dataclass(frozen=True)
 class Counts:
     """`routed` counts decisions, `rows` also their copies for review; latencies in milliseconds of the last seconds."""
 
     routed: dict[str, int] = field(default_factory=dict)
-    queues: dict[str, int] = field(default_factory=dict)
     audited: int = 0
     rows: int = 0
     dead_letters: int = 0
@@ -41,17 +64,21 @@ class Counts:
 def count(client: Client, run: str, *, latency: bool = True) -> Counts:
     """The counts of the run whose decision ids start with `run`."""
     routed = dict.fromkeys(ROUTES, 0)
-    queues: dict[str, int] = {}
     audited = rows = 0
-    for route, queue, records, decisions, picked in _rows(client, _ROUTED, run):
+    for route, records, decisions, picked in _rows(client, _ROUTED, run):
         routed[route] += decisions
-        waiting = records if route != "auto" else records - decisions
-        queues[queue] = queues.get(queue, 0) + waiting
         audited += picked
         rows += records
     ((letters,),) = _rows(client, _LETTERS, run)
     ((quantiles,),) = _rows(client, _LATENCY, run) if latency else (((0.0, 0.0),),)
-    return Counts(routed, queues, audited, rows + letters, letters, *(_number(one) for one in quantiles))
+    return Counts(routed, audited, rows + letters, letters, *(_number(one) for one in quantiles))
+
+
+def count_reviews(client: Client, run: str) -> Reviews:
+    """What people did with the run whose decision ids start with `run`."""
+    ((decided, overridden, in_time, seconds),) = _rows(client, _REVIEWS, run)
+    ((held, late, waiting),) = _rows(client, _HELD, run)
+    return Reviews(decided, overridden, in_time, _number(seconds or 0.0), held, late, waiting)
 
 
 def _rows(client: Client, query: str, run: str) -> Any:

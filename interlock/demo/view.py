@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from interlock.demo.counts import ROUTES, Counts
+from interlock.demo.counts import ROUTES, Counts, Reviews
 
 _MEANING = {
     "auto": "takes effect now",
@@ -35,10 +35,12 @@ class View:
         self._kafka = kafka
         self._clickhouse = clickhouse
         self._history: deque[tuple[float, int, Counts]] = deque(maxlen=_LOOKS)
+        self._reviews = Reviews()
 
-    def add(self, seconds: float, produced: int, counts: Counts) -> None:
+    def add(self, seconds: float, produced: int, counts: Counts, reviews: Reviews) -> None:
         """Notes what was seen `seconds` after the start."""
         self._history.append((seconds, produced, counts))
+        self._reviews = reviews
 
     def render(self) -> RenderableType:
         """The whole picture."""
@@ -70,16 +72,30 @@ class View:
             "latency p50 / p99",
             f"{counts.latency_p50:,.0f} / {counts.latency_p99:,.0f} ms",
             "waiting for people",
-            ", ".join(f"{name} {waiting:,}" for name, waiting in sorted(counts.queues.items())) or "0",
+            f"{self._reviews.open:,}",
         )
+        reviews = self._reviews
+        share = reviews.overridden / reviews.decided if reviews.decided else 0.0
+        people = Table.grid(padding=(0, 3))
+        people.add_row("decided by people", f"{reviews.decided:,}", "of these overridden", f"{share:.0%}")
+        people.add_row("held right now", f"{reviews.held:,}", "late", f"{reviews.late:,}")
+        people.add_row("claim to verdict", f"{reviews.seconds:.1f} s", "within service level", _share(reviews))
         where = Text(f"Kafka {self._kafka}   ClickHouse {self._clickhouse}   run {self._run}   {seconds:.0f} s", "dim")
-        return Panel(Group(routes, Text(), facts, Text(), where), title="Interlock", subtitle="Ctrl-C stops")
+        return Panel(
+            Group(routes, Text(), facts, Text(), people, Text(), where), title="Interlock", subtitle="Ctrl-C stops"
+        )
 
     def _rate(self, route: str) -> float:
         (start, _, first), (end, _, last) = self._history[0], self._history[-1]
         if end <= start:
             return 0.0
         return (last.routed.get(route, 0) - first.routed.get(route, 0)) / (end - start)
+
+
+def _share(reviews: Reviews) -> str:
+    """Late open tasks count as not in time; what is not due yet does not count."""
+    judged = reviews.decided + reviews.late
+    return f"{reviews.in_time / judged:.0%}" if judged else "–"
 
 
 def save_picture(view: RenderableType, file: Path) -> None:

@@ -1,21 +1,27 @@
 """What a reviewer does between looking at a task and deciding it, as the command line needs it."""
 
+import threading
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
-from interlock.connect import Platform
+from interlock.connect import Platform, database_errors
 from interlock.errors import Exit, UserError
 from interlock.reviewing.board import Board, Record
 from interlock.reviewing.desk_client import DeskClient
-from interlock.reviewing.desk_line import Reply
+from interlock.reviewing.desk_line import Refused, Reply
 from interlock.reviewing.payload import PayloadReader
 from interlock.reviewing.policies import Policies
 from interlock.reviewing.shown import Shown, ShownTo
+from interlock.reviewing.taking_over import take_over
 from interlock.reviewing.times import SECOND, due, micros
 from interlock.reviewing.view import View, view
 from policy.review import terms
 from streams.clock import SystemClock
+
+# The desk takes over what it is given within tenths of a second.
+_LOOK_SECONDS = 0.2
+_LOOKS = 50
 
 
 class Session:
@@ -30,6 +36,7 @@ class Session:
         self._platform = platform
         self._clock = SystemClock()
         self._shown = ShownTo(platform.settings.data_dir, reviewer)
+        self._pause = threading.Event()
 
     @cached_property
     def desk(self) -> DeskClient:
@@ -51,6 +58,24 @@ class Session:
         if found is None:
             raise UserError(f"there is no task {task_id!r}; `interlock review list` lists the open ones")
         return found
+
+    def appeal(self, task_id: str, statement: str) -> Reply:
+        """Opens a decision again; one that took effect unseen is put on the desk's file first. Raises Refused."""
+        try:
+            return self.desk.appeal(task_id, statement)
+        except Refused as refused:
+            if refused.reason != "unknown-task":
+                raise
+        with database_errors():
+            take_over(self.broker, self._platform.clickhouse(), task_id)
+        for _ in range(_LOOKS):
+            try:
+                return self.desk.appeal(task_id, statement)
+            except Refused as refused:
+                if refused.reason != "unknown-task":
+                    raise
+            self._pause.wait(_LOOK_SECONDS)
+        raise UserError(f"the desk has not taken over {task_id} yet: appeal again in a moment", Exit.UNAVAILABLE)
 
     def claim(self, task_id: str, queue: str, unfold: bool) -> View:
         """Claims a task, the next best one if none is named, and looks at it. Raises Refused."""

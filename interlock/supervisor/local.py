@@ -1,6 +1,7 @@
 """What a local instance consists of, and in which order it comes up."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from interlock.connect import Platform
@@ -22,6 +23,7 @@ def supervisor(platform: Platform, instance: Instance, announce: Callable[[str],
         _process("sink", data_dir, environment, lambda: listens(sink_port), sink_port),
         _process("router", data_dir, environment, lambda: listens(router_port), router_port),
         _process("desk", data_dir, environment, lambda: listens(desk_port), desk_port),
+        *_executors(platform, environment),
     ]
 
     def prepare() -> None:
@@ -37,6 +39,17 @@ def supervisor(platform: Platform, instance: Instance, announce: Callable[[str],
 def broker_serves(instance: Instance) -> bool:
     """Whether the embedded broker answers; quick to say no while nobody listens."""
     return listens(instance.kafka_port) and not kafka_problem({"bootstrap.servers": instance.bootstrap_servers})
+
+
+def _executors(platform: Platform, environment: Mapping[str, str]) -> list[Process]:
+    """What tells the outside world, where the settings say whom."""
+    settings = platform.settings
+    wanted = {"webhooks": bool(settings.webhooks.url), "notifier": bool(settings.alerts.urls)}
+    found = []
+    for role in (name for name, needed in wanted.items() if needed):
+        port = free_port()
+        found.append(_process(role, settings.data_dir, environment, partial(listens, port), port))
+    return found
 
 
 def _process(

@@ -1,7 +1,8 @@
 """Which waiting task comes first.
 
 `deadline`: the earliest first; what is late already comes after all others, because it cannot be saved any more and
-would drag those after it along (it is escalated instead). `score`: the greatest weighted score first.
+would drag those after it along (it is escalated instead). `score`: the greatest weighted score first; waiting counts up
+to a day and no further, so under lasting overload what scores low waits until its breach or a floor saves it.
 
 A class (priority) may have a floor: its least share of the hand-outs while one of its tasks waits. It is kept with a
 debt that grows by the floor with every hand-out and shrinks by one with every hand-out to the class; a class that is
@@ -10,23 +11,14 @@ owed a whole hand-out goes first.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from heapq import merge
 from itertools import chain, islice
-from typing import Any, Literal
+from typing import Literal
 
-from sortedcontainers import SortedList
+from processors.desk.ranks import FULL_WAIT, ByDeadline, ByScore, Key
 
 _MINUTE = 60 * 1_000_000
-_DAY = 24 * 60 * _MINUTE
 
 IMPACT, WAITING, DOUBT, COMPLIANCE = 0.4, 0.3, 0.2, 0.1
-
-# Waiting counts fully after the longest usual service level, so its term stays below its weight for all that can still
-# be in time. Beyond that it counts on: everything ages at the same rate, so two tasks never change places while they
-# wait (one sorted list is enough), and nothing waits for ever. `interlock bench queueing` shows what this costs.
-_FULL_WAIT = 3 * _DAY
-
-_Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +43,16 @@ def score(impact: float, confidence: float, compliance: bool) -> float:
 
 
 def full_score(one: Waiting, now: int) -> float:
-    """The weighted score; it can exceed 1 for what has waited longer than three days."""
-    return one.score + WAITING * (now - one.since) / _FULL_WAIT
+    """The weighted score, from 0 to 1: the part that does not change and that for waiting, full after a day."""
+    return WAITING * (_head_start(one) + min(now - one.since, FULL_WAIT)) / FULL_WAIT
+
+
+def _head_start(one: Waiting) -> int:
+    """The score as a time: how much earlier an equal task without it would have had to come.
+
+    In whole microseconds (4e-12 of score), so that no rounding of sums decides between two tasks.
+    """
+    return round(one.score / WAITING * FULL_WAIT)
 
 
 class QueueOrder:
@@ -62,8 +62,9 @@ class QueueOrder:
         self._by_deadline = order == "deadline"
         self._floors = dict(sorted((floors or {}).items()))
         self._waiting: dict[str, Waiting] = {}
-        self._all = SortedList()
-        self._classes = {priority: SortedList() for priority in self._floors}
+        ranks = ByDeadline if self._by_deadline else ByScore
+        self._all: ByDeadline | ByScore = ranks()
+        self._classes = {priority: ranks() for priority in self._floors}
         self._debts = dict.fromkeys(self._floors, 0.0)
 
     def __len__(self) -> int:
@@ -95,11 +96,12 @@ class QueueOrder:
         """Every task id once, best first, for somebody who takes the first that fits.
 
         Classes that are owed a hand-out come whole: one of their tasks may fit where their first does not. Add and
-        remove nothing while reading on.
+        remove nothing while reading on, and ask about no other instant. An instant before the last one is answered as
+        rightly.
         """
         owed = self._owed(self._debts)
-        first = chain.from_iterable(self._in_order(self._classes[priority], now) for priority in owed)
-        rest = self._in_order(self._all, now)
+        first = chain.from_iterable(self._classes[priority].in_order(now) for priority in owed)
+        rest = self._all.in_order(now)
         if not owed:
             return rest
         return chain(first, (task_id for task_id in rest if self._waiting[task_id].priority not in owed))
@@ -107,11 +109,11 @@ class QueueOrder:
     def first(self, count: int, now: int) -> list[str]:
         """The next `count` task ids if each of them is handed out: floors get their share of these, and no more."""
         if not self._floors:
-            return list(islice(self._in_order(self._all, now), count))
+            return list(islice(self._all.in_order(now), count))
         debts = dict(self._debts)
-        lists = {priority: self._in_order(keys, now) for priority, keys in self._classes.items()}
+        lists = {priority: keys.in_order(now) for priority, keys in self._classes.items()}
         left = {priority: len(keys) for priority, keys in self._classes.items()}
-        rest = self._in_order(self._all, now)
+        rest = self._all.in_order(now)
         found: dict[str, None] = {}
         while len(found) < min(count, len(self)):
             owed = [priority for priority in self._owed(debts) if left[priority]]
@@ -130,7 +132,7 @@ class QueueOrder:
     def why(self, task_id: str, now: int) -> str:
         """Why the task stands where it stands, for people; raises KeyError if it does not wait here."""
         one = self._waiting[task_id]
-        place = self._place(self._key(one), now)
+        place = self._all.place(self._key(one), now)
         where = f"first of {len(self)}" if place == 1 else f"number {place} of {len(self)}"
         if not self._by_deadline:
             grown = full_score(one, now) - one.score
@@ -149,30 +151,10 @@ class QueueOrder:
             )
         return told
 
-    def _key(self, one: Waiting) -> _Key:
+    def _key(self, one: Waiting) -> Key:
         if self._by_deadline:
             return one.breached, one.deadline, one.since, one.task_id
-        # The score as a head start: as if the task had come so much earlier.
-        return one.since - round(one.score / WAITING * _FULL_WAIT), one.since, one.task_id
-
-    def _in_order(self, keys: Any, now: int) -> Iterator[str]:
-        if not self._by_deadline:
-            return (key[-1] for key in keys)
-        # Late is what the desk has told of, and what the clock says although the desk has not told of it yet.
-        in_time = keys.irange((False, now + 1), (True,))
-        late = merge(keys.irange(None, (False, now + 1)), keys.irange((True,), None), key=lambda key: key[1:])
-        return (key[-1] for key in chain(in_time, late))
-
-    def _place(self, key: _Key, now: int) -> int:
-        """How many come before, and one; floors aside."""
-        before: int = self._all.bisect_left(key)
-        if not self._by_deadline:
-            return before + 1
-        first, told = (self._all.bisect_left(start) for start in ((False, now + 1), (True,)))
-        if first <= before < told:
-            return int(before - first + 1)
-        late, late_and_told = (self._all.bisect_left((flag, *key[1:])) for flag in (False, True))
-        return int(told - first + min(late, first) + late_and_told - told + 1)
+        return one.since - _head_start(one), one.since, one.task_id
 
     def _owed(self, debts: Mapping[str, float]) -> list[str]:
         """Waiting classes that are owed a hand-out, the greatest debt first."""

@@ -42,7 +42,7 @@ def own_services() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_compose_runs_commands_that_exist() -> None:
     services = dict(own_services())
-    assert set(services) == {"prepare", "router", "desk", "sink", "schemas"}
+    assert set(services) == {"prepare", "router", "desk", "sink", "webhooks", "notifier", "schemas"}
     for service in services.values():
         accept(service["command"])
 
