@@ -17,6 +17,8 @@ from sinks.rows import TARGETS
 
 _MILLISECONDS_PER_HOUR = 3_600_000
 
+_KAFKA_TIME = "kafka_timestamp"
+
 # A roll-up is filled a moment after its table. Between two inserts, one a second, both agree; a difference that
 # outlasts this many looks, this far apart in seconds, is one.
 _LOOKS = 25
@@ -184,8 +186,12 @@ def _look_at_roll_ups(client: Client, tallies: Mapping[str, Tally]) -> list[Roll
         parameters = {"topic": topic, "since": since.strftime("%Y-%m-%d %H:%M:%S")}
         for roll_up, bucket in _ROLL_UPS[table].items():
             mine = "kafka_topic = {topic:String} AND " if table == "routed_decisions" else ""
+            # Tasks by round have no time of their records, but one that all records of a round agree in.
+            time, readable = (
+                (bucket, "error = '' AND NOT tombstone AND ") if bucket == "due_from" else (_KAFKA_TIME, "")
+            )
             counts = client.query(
-                f"SELECT (SELECT count() FROM {table} WHERE {mine} kafka_timestamp >= {{since:DateTime('UTC')}}), "
+                f"SELECT (SELECT count() FROM {table} WHERE {mine} {readable} {time} >= {{since:DateTime('UTC')}}), "
                 f"(SELECT sum(records) FROM {roll_up} WHERE {mine} {bucket} >= {{since:DateTime('UTC')}})",
                 parameters=parameters,
             )
@@ -196,4 +202,6 @@ def _look_at_roll_ups(client: Client, tallies: Mapping[str, Tally]) -> list[Roll
 _ROLL_UPS = {
     "routed_decisions": {"routed_by_minute": "minute", "routed_by_hour": "hour"},
     "dead_letters": {"dead_letters_by_minute": "minute", "dead_letters_by_hour": "hour"},
+    "outcomes": {"outcomes_by_minute": "minute", "outcomes_by_hour": "hour"},
+    "tasks": {"task_events_by_minute": "minute", "task_events_by_hour": "hour", "task_round_states": "due_from"},
 }

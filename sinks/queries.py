@@ -29,11 +29,23 @@ def recent_rates(client: Client, seconds: int = 10) -> dict[str, float]:
     return dict(row)
 
 
+def queues(client: Client) -> list[dict[str, Any]]:
+    """How every queue stands, the one with most overdue tasks first; columns as view `queue_health` describes them."""
+    query = "SELECT * FROM queue_health ORDER BY overdue DESC, queue"
+    return [dict(row) for row in client.query(query).named_results()]
+
+
+def reviewer_workload(client: Client) -> list[dict[str, Any]]:
+    """What every reviewer does and has done; columns as view `reviewer_workload` describes them."""
+    query = "SELECT * FROM reviewer_workload ORDER BY reviewer"
+    return [dict(row) for row in client.query(query).named_results()]
+
+
 def decision_timeline(client: Client, decision_id: str) -> list[dict[str, Any]]:
     """What happened to a decision, in order; empty if ClickHouse does not know it."""
     query = (
         "SELECT at, event, detail, kafka_topic, kafka_partition, kafka_offset FROM decision_timeline "
-        "WHERE decision_id = {id:String} ORDER BY at, kafka_topic, kafka_partition, kafka_offset, event"
+        "WHERE decision_id = {id:String} ORDER BY at, step, kafka_topic, kafka_partition, kafka_offset"
     )
     return [dict(row) for row in client.query(query, parameters={"id": decision_id}).named_results()]
 

@@ -98,6 +98,9 @@ class Outputs:
             takes_effect = _flags(messages)[0]
             self._copies.append(hashes[takes_effect])
             hashes = hashes[~takes_effect]
+        elif topic == catalogue.REVIEWS_MANUAL.name:
+            # What took effect unseen and was contested later is copied here, for the desk to take over.
+            hashes = hashes[~_flags(messages)[0]]
         self._routed.append(hashes)
 
     def judge(self, decisions: Decisions, before: dict[int, int], after: dict[int, int]) -> RouteCheck:

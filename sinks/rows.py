@@ -71,6 +71,17 @@ def _routed_decisions(messages: Sequence[Message]) -> pa.Table:
     return _and_bad(both, messages, wholly, keep_bytes=True, key_column="decision_id")
 
 
+def _plain(name: str, key_column: str) -> Callable[[Sequence[Message]], pa.Table]:
+    """Records of schema `name`; the column `key_column` of an unreadable one has its key."""
+
+    def columns(messages: Sequence[Message]) -> pa.Table:
+        decoded = _decoder(name, avro_schemas.text(name)).decode([m.value() for m in messages])
+        good = _with_places(pa.Table.from_batches([decoded.rows]), _kept(messages, decoded.index))
+        return _and_bad(good, messages, decoded.bad, keep_bytes=True, key_column=key_column)
+
+    return columns
+
+
 def _keyed(name: str) -> Callable[[Sequence[Message]], pa.Table]:
     """Records of a compacted topic: the key as it is, and a tombstone is a row, not an error."""
 
@@ -102,6 +113,15 @@ TARGETS: Mapping[str, Target] = {
     catalogue.POLICIES.name: Target("policies", _keyed("PolicyVersion")),
     catalogue.CONTROLS.name: Target("controls", _keyed("Control")),
     catalogue.CALIBRATION_MODELS.name: Target("calibration_models", _keyed("CalibrationModel")),
+    catalogue.COMMANDS.name: Target("commands", _plain("Command", "task_id")),
+    catalogue.REPLIES.name: Target("command_replies", _plain("CommandReply", "command_id")),
+    catalogue.TASKS.name: Target("tasks", _keyed("Task")),
+    catalogue.PRESENCE.name: Target("presence", _keyed("Presence")),
+    catalogue.OUTCOMES.name: Target("outcomes", _plain("Outcome", "decision_id")),
+    catalogue.RESOLUTIONS.name: Target("resolutions", _keyed("Resolution")),
+    catalogue.ACTIONS.name: Target("actions", _plain("Action", "decision_id")),
+    catalogue.ALERTS.name: Target("alerts", _plain("Alert", "alert_id")),
+    catalogue.REVIEWERS.name: Target("reviewers", _keyed("Reviewer")),
 }
 
 

@@ -1,6 +1,7 @@
 """A real ClickHouse engine for the tests of the sink."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
@@ -39,11 +40,15 @@ def own(empty: Client) -> Client:
     return empty
 
 
-def _database(server: EmbeddedClickHouse) -> Client:
+@contextmanager
+def _database(server: EmbeddedClickHouse) -> Iterator[Client]:
     name = f"test_{uuid4().hex}"
-    with server.client() as client:
-        client.command(f"CREATE DATABASE {name}")
-    return server.client(database=name)
+    with server.client() as owner:
+        owner.command(f"CREATE DATABASE {name}")
+        with server.client(database=name) as client:
+            yield client
+        # Every table that remembers blocks takes a megabyte of the little memory that the engine has.
+        owner.command(f"DROP DATABASE {name} SYNC")
 
 
 NewName = Callable[[], str]

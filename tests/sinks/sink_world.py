@@ -10,10 +10,12 @@ from confluent_kafka import TopicPartition
 from schemas import catalogue, wire
 from sinks.kafka_reading import ConsumerFactory
 from sinks.reconcile import ROUTER_GROUP, Reconciliation, reconcile
+from sinks.rows import TARGETS
 from sinks.writer import GROUP, SinkSettings, SinkWriter
 from streams.clock import ManualClock
 from streams.memory import InlineExecutor, MemoryBroker
 from streams.ports import Consumer, TopicSpec
+from tests.sinks import review_records
 
 TOPICS = tuple(topic.name for topic in catalogue.TOPICS)
 DECISIONS, AUTO, ASYNC, SYNC, MANUAL = (
@@ -21,6 +23,7 @@ DECISIONS, AUTO, ASYNC, SYNC, MANUAL = (
     *(topic.name for topic in catalogue.ROUTE_TOPICS),
 )
 DEAD = catalogue.DEAD_LETTER.name
+TASKS, OUTCOMES = catalogue.TASKS.name, catalogue.OUTCOMES.name
 
 # 2026-01-01T00:00:00Z in microseconds.
 START = ManualClock.START
@@ -105,7 +108,8 @@ class World:
         self.producer.flush()
 
     def pipeline(self, count: int) -> None:
-        """As many decisions as a router has treated: most take effect, some are audited, reviewed or unreadable."""
+        """As many decisions as a router and a desk have treated: some take effect, some are audited, reviewed or
+        unreadable."""
         for _ in range(count):
             self.made += 1
             kind = self.made % 6
@@ -117,6 +121,8 @@ class World:
             else:
                 self.send(DECISIONS, key, wire.encode("Decision", record))
                 self.route(record, ("auto", "async", "sync", "manual", "auto")[kind], audit=kind == 4)
+                if kind:
+                    self.review(record["decision_id"], "audit" if kind == 4 else "review")
         self.commit_router()
 
     def route(self, record: dict[str, Any], route: str, *, audit: bool = False) -> None:
@@ -126,6 +132,21 @@ class World:
         self.send(topic, key, value)
         if audit:
             self.send(ASYNC, key, value)
+
+    def review(self, decision_id: str, kind: str) -> None:
+        """A task that comes and is decided, and the verdict."""
+        for event, state in (("arrived", "waiting"), ("resolved", "done")):
+            record = review_records.task(decision_id, event, domain=self.name, kind=kind, state=state, actor="ann")
+            self.tell(TASKS, decision_id, record)
+        propensity = 0.05 if kind == "audit" else 1.0
+        verdict = review_records.outcome(decision_id, domain=self.name, kind=kind, propensity=propensity)
+        self.tell(OUTCOMES, decision_id, verdict)
+
+    def tell(self, topic: str, key: str, record: dict[str, Any] | None) -> None:
+        """A record of that topic's schema; None is a tombstone."""
+        schema = catalogue.BY_NAME[topic].schema
+        assert schema
+        self.send(topic, key.encode(), None if record is None else wire.encode(schema, record))
 
     def bury(self, key: bytes, value: bytes) -> None:
         """A dead letter for the newest decision."""
@@ -215,7 +236,7 @@ class World:
     def in_clickhouse(self) -> dict[str, int]:
         """Rows by topic; fails if any offset stands twice."""
         found: dict[str, int] = dict.fromkeys(TOPICS, 0)
-        for table in ("decisions", "routed_decisions", "dead_letters", "policies", "controls", "calibration_models"):
+        for table in {target.table for target in TARGETS.values()}:
             for topic, count, different in self.ask(
                 f"SELECT kafka_topic, count(), uniqExact(kafka_partition, kafka_offset) FROM {table} "
                 "WHERE kafka_stream = {name:String} GROUP BY kafka_topic"
@@ -224,21 +245,23 @@ class World:
                 found[topic] = count
         return found
 
-    def in_roll_ups(self) -> Iterator[tuple[int, int]]:
-        """Records of route topics and dead letters in each pair of roll-ups."""
+    def in_roll_ups(self) -> Iterator[tuple[int, ...]]:
+        """Records of route topics, dead letters, outcomes and tasks in each set of roll-ups."""
         for bucket in ("minute", "hour"):
             ((records,),) = self.ask(f"SELECT sum(records) FROM routed_by_{bucket} WHERE domain = {{name:String}}")
             ((letters,),) = self.ask(
                 f"SELECT sum(records) FROM dead_letters_by_{bucket} WHERE reason = {{name:String}}"
             )
-            yield records, letters
+            ((outcomes,),) = self.ask(f"SELECT sum(records) FROM outcomes_by_{bucket} WHERE domain = {{name:String}}")
+            ((tasks,),) = self.ask(f"SELECT sum(records) FROM task_events_by_{bucket} WHERE domain = {{name:String}}")
+            yield records, letters, outcomes, tasks
 
     def assert_exactly_once(self) -> None:
         """Every committed record of Kafka once in its table and in both roll-ups."""
         expected = self.in_kafka()
         assert self.in_clickhouse() == expected
         records = sum(expected[topic] for topic in (AUTO, ASYNC, SYNC, MANUAL))
-        assert list(self.in_roll_ups()) == [(records, expected[DEAD])] * 2
+        assert list(self.in_roll_ups()) == [(records, expected[DEAD], expected[OUTCOMES], expected[TASKS])] * 2
 
     def reconcile(self) -> Reconciliation:
         def consumer(group: str | None) -> Consumer:

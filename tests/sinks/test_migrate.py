@@ -69,7 +69,7 @@ def test_every_shipped_statement_may_run_twice(own: Client) -> None:
 @pytest.mark.warehouse
 def test_analysts_find_an_explanation_of_every_table_and_column(own: Client) -> None:
     tables = own.query("SELECT name, engine, comment FROM system.tables WHERE database = currentDatabase()").result_rows
-    assert len(tables) >= 15
+    assert len(tables) >= 30
     fills = {name for name, engine, _ in tables if engine == "MaterializedView"}
     assert [name for name, _, comment in tables if not comment and name not in fills] == []
     columns = own.query(
@@ -80,12 +80,13 @@ def test_analysts_find_an_explanation_of_every_table_and_column(own: Client) -> 
 
 @pytest.mark.warehouse
 def test_every_rate_names_its_population(own: Client) -> None:
-    for view in ("metrics", "metrics_by_domain"):
+    for view in ("metrics", "metrics_by_domain", "review_metrics"):
         for name, _, _, _, comment, *_ in own.query(f"DESCRIBE {view}").result_rows:
             if name.endswith("_rate"):
-                assert re.match(r"Share of (the )?(domain's )?(decisions|total_decisions|dead_letters) ", comment), (
-                    comment
-                )
+                assert re.match(
+                    r"Share of (the )?(domain's )?(decisions|total_decisions|dead_letters|reviewed_decisions|tasks) ",
+                    comment,
+                ), comment
 
 
 @pytest.mark.warehouse
@@ -94,19 +95,31 @@ def test_every_table_that_rows_are_inserted_into_remembers_blocks(own: Client) -
         "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase() "
         "AND engine IN ('MergeTree', 'AggregatingMergeTree')"
     ).result_rows
-    assert len(targets) == 10
+    assert len(targets) == 24
     assert [name for name, sql in targets if "non_replicated_deduplication_window = 10000" not in sql] == []
 
 
 @pytest.mark.warehouse
-def test_decisions_are_kept_longer_than_any_default_pack_demands(own: Client) -> None:
-    for table in ("decisions", "routed_decisions", "dead_letters"):
+def test_decisions_and_reviews_are_kept_longer_than_any_default_pack_demands(own: Client) -> None:
+    reviews = ("commands", "command_replies", "tasks", "outcomes", "actions", "alerts")
+    for table in ("decisions", "routed_decisions", "dead_letters", *reviews):
         ((sql,),) = own.query(
             f"SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '{table}'"
         ).result_rows
         found = re.search(r"TTL inserted_at \+ toIntervalYear\((\d+)\)", sql)
         assert found, sql
         assert int(found[1]) > LONGEST_FLOOR_OF_THE_DEFAULT_PACKS
+
+
+@pytest.mark.warehouse
+def test_what_kafka_never_forgets_is_never_dropped(own: Client) -> None:
+    kept = ["policies", "controls", "calibration_models", "resolutions", "presence", "reviewers"]
+    definitions = own.query(
+        "SELECT name, create_table_query FROM system.tables "
+        "WHERE database = currentDatabase() AND name IN {kept:Array(String)}",
+        parameters={"kept": kept},
+    ).result_rows
+    assert {name for name, sql in definitions if " TTL " not in sql} == set(kept)
 
 
 def test_semicolons_in_strings_comments_and_names_end_nothing() -> None:

@@ -36,10 +36,6 @@ def test_an_audited_decision_counts_once(world: World) -> None:
     assert found["unreadable_records"] == 0
 
 
-def test_numbers_that_need_the_review_desk_are_left_out(world: World) -> None:
-    assert {"approval_rate", "override_rate", "ai_accuracy", "sla_compliance"}.isdisjoint(queries.metrics(world.client))
-
-
 def test_rates_of_nothing_are_unknown(own: Client) -> None:
     found = queries.metrics(own)
     assert (found["total_decisions"], found["dead_letters"]) == (0, 0)
@@ -47,6 +43,9 @@ def test_rates_of_nothing_are_unknown(own: Client) -> None:
         "total_decisions",
         "dead_letters",
         "unreadable_records",
+        "reviewed_decisions",
+        "open_tasks",
+        "breached_open",
     ]
 
 
@@ -83,14 +82,11 @@ def test_a_minute_with_only_dead_letters_has_a_row(own: Client, run_id: str) -> 
 
 def test_the_timeline_of_a_decision_is_told_in_order(world: World) -> None:
     audited = queries.decision_timeline(world.client, f"{world.name}-4")
-    assert [one["event"] for one in audited] == ["decided", "received", "routed", "sent to review"]
+    assert [one["event"] for one in audited[:4]] == ["decided", "received", "routed", "sent to review"]
     assert "auto because of lane, policy 0123456789abcdef, audit" in audited[2]["detail"]
     assert audited[2]["kafka_topic"] == AUTO
     buried = queries.decision_timeline(world.client, f"{world.name}-5")
-    assert [one["event"] for one in buried] == ["dead-lettered", "received"] or [one["event"] for one in buried] == [
-        "received",
-        "dead-lettered",
-    ]
+    assert [one["event"] for one in buried] == ["received", "dead-lettered"]
     assert queries.decision_timeline(world.client, "nobody") == []
 
 

@@ -8,7 +8,8 @@ from clickhouse_connect.driver.client import Client
 
 from schemas import wire
 from sinks.reconcile import Reconciliation
-from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, SYNC, World, decision, routed
+from tests.sinks import review_records
+from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, OUTCOMES, SYNC, TASKS, World, decision, routed
 
 pytestmark = pytest.mark.warehouse
 
@@ -104,6 +105,22 @@ def test_a_roll_up_that_is_wrong_is_found(own: Client, run_id: str) -> None:
     result = world.reconcile()
     assert not result.ok
     assert {one.roll_up for one in result.roll_ups if not one.ok} == {"routed_by_hour", "dead_letters_by_minute"}
+
+
+def test_roll_ups_of_the_review_side_that_are_wrong_are_found(own: Client, run_id: str) -> None:
+    world = World(run_id, own, partitions=1)
+    world.pipeline(12)
+    for record in (review_records.task("forgotten", "resolved", state="done"), None):
+        world.tell(TASKS, "forgotten", record)
+    world.send(TASKS, b"unreadable", b"unreadable")
+    world.settle(world.writer())
+    result = world.reconcile()
+    found = {one.roll_up for one in result.roll_ups if one.topic in (TASKS, OUTCOMES)}
+    assert result.ok
+    assert len(found) == 5
+    for roll_up in found:
+        own.command(f"INSERT INTO {roll_up} SELECT * REPLACE ('again' AS domain) FROM {roll_up} LIMIT 1")
+    assert {one.roll_up for one in world.reconcile().roll_ups if not one.ok} == found
 
 
 def routed_bytes(world: World, decision_id: str, route: str = "auto", *, audit: bool = False) -> bytes:

@@ -1,0 +1,128 @@
+"""The records of the review side as rows: every field a column, every record one row."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from schemas import catalogue, wire
+from sinks.rows import TARGETS
+from tests.sinks import review_records as records
+from tests.sinks.sink_world import World
+
+pytestmark = pytest.mark.warehouse
+
+COMPACTED = [
+    ("reviews.tasks", records.task("d-1", verdicts=[records.verdict("ann"), records.verdict("bob", "approve")])),
+    ("reviews.presence", records.presence("ann")),
+    ("resolutions", records.resolution("d-1")),
+    ("reviewers", records.reviewer("ann")),
+]
+PLAIN = [
+    ("reviews.commands", records.command("c-1"), "task_id"),
+    ("reviews.replies", records.reply("c-1"), "command_id"),
+    ("reviews.outcomes", records.outcome("d-1"), "decision_id"),
+    ("actions", records.action("d-1"), "decision_id"),
+    ("alerts", records.alert("a-1"), "alert_id"),
+]
+
+
+def rows(world: World, topic: str) -> list[dict[str, Any]]:
+    query = "SELECT * FROM {table:Identifier} WHERE kafka_stream = {name:String} ORDER BY kafka_offset"
+    parameters = {"table": TARGETS[topic].table, "name": world.name}
+    return [dict(row) for row in world.client.query(query, parameters=parameters).named_results()]
+
+
+def settled(run_id: str, client: Client, send: Callable[[World], None]) -> World:
+    world = World(run_id, client, partitions=1)
+    send(world)
+    world.settle(world.writer())
+    return world
+
+
+def plain(value: Any) -> Any:
+    """Times as integers, so that they compare with what was sent."""
+    if isinstance(value, datetime):
+        # The client leaves the zone out inside of tuples.
+        return (value.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    if isinstance(value, dict):
+        return {name: plain(one) for name, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def without_places(row: dict[str, Any]) -> dict[str, Any]:
+    own = {"error", "error_message", "raw", "key", "tombstone", "inserted_at", "reviewed"}
+    return {name: plain(value) for name, value in row.items() if name not in own and not name.startswith("kafka_")}
+
+
+@pytest.mark.parametrize(("topic", "record"), [*COMPACTED, *((topic, record) for topic, record, _ in PLAIN)])
+def test_every_field_comes_back_as_it_was_sent(shared: Client, run_id: str, topic: str, record: dict[str, Any]) -> None:
+    world = settled(run_id, shared, lambda world: world.tell(topic, "key", record))
+    (row,) = rows(world, topic)
+    assert without_places(row) == record
+    assert (row["error"], row["raw"]) == ("", "")
+
+
+@pytest.mark.parametrize(("topic", "record"), COMPACTED)
+def test_a_tombstone_is_a_row_with_its_key_and_no_error(
+    shared: Client, run_id: str, topic: str, record: dict[str, Any]
+) -> None:
+    def send(world: World) -> None:
+        world.tell(topic, "key", record)
+        world.tell(topic, "key", None)
+
+    kept, removed = rows(settled(run_id, shared, send), topic)
+    assert [(one["key"], one["tombstone"], one["error"]) for one in (kept, removed)] == [
+        ("key", False, ""),
+        ("key", True, ""),
+    ]
+    empty = [value for value in without_places(removed).values() if value not in ("", 0, [], None, False)]
+    assert empty == []
+
+
+@pytest.mark.parametrize(("topic", "key_column"), [*((t, "key") for t, _ in COMPACTED), *((t, c) for t, _, c in PLAIN)])
+def test_what_cannot_be_read_is_a_row_with_its_key_its_error_and_its_bytes(
+    shared: Client, run_id: str, topic: str, key_column: str
+) -> None:
+    schema = catalogue.BY_NAME[topic].schema
+    assert schema
+    damaged = wire.header(schema) + b"\x09damaged"
+
+    def send(world: World) -> None:
+        world.send(topic, b"first", b"nonsense")
+        world.send(topic, b"second", damaged)
+
+    nonsense, cut = rows(settled(run_id, shared, send), topic)
+    assert [(one[key_column], one["error"]) for one in (nonsense, cut)] == [
+        ("first", "not-wire-format"),
+        ("second", "malformed-avro"),
+    ]
+    assert nonsense["raw"] == "nonsense"
+    assert all(one["error_message"] for one in (nonsense, cut))
+
+
+@pytest.mark.parametrize(("topic", "record", "key_column"), PLAIN)
+def test_an_empty_record_is_an_error_where_nothing_is_compacted(
+    shared: Client, run_id: str, topic: str, record: dict[str, Any], key_column: str
+) -> None:
+    def send(world: World) -> None:
+        world.tell(topic, "key", record)
+        world.send(topic, b"key", None)
+
+    _, empty = rows(settled(run_id, shared, send), topic)
+    assert (empty["error"], empty[key_column]) == ("empty-value", "key")
+
+
+def test_every_topic_of_the_catalogue_has_a_table() -> None:
+    assert set(TARGETS) == set(catalogue.BY_NAME)
+
+
+def test_absurd_times_in_lists_are_clamped_and_stop_nothing(shared: Client, run_id: str) -> None:
+    off = {"start": -(2**62), "end": 2**62}
+    world = settled(
+        run_id, shared, lambda world: world.tell("reviewers", "ann", records.reviewer("ann", time_off=[off]))
+    )
+    (row,) = rows(world, "reviewers")
+    assert [(one["start"].year, one["end"].year) for one in row["time_off"]] == [(1900, 2299)]
