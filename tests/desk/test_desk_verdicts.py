@@ -111,10 +111,8 @@ def test_hybrid_offers_the_top_options_and_keeps_which_was_preferred(world: Desk
         "h1", workflow="hybrid", domain="advice", queue="advisers", prediction="hold", alternatives=options
     )
     assert task.options == ("hold", "buy")
-    assert (
-        world.decide("ann", "choose", claimed=(lease := world.claim("ann")), outcome="sell")["code"]
-        == "unknown-outcome"
-    )
+    lease = world.claim("ann")
+    assert world.decide("ann", "choose", claimed=lease, outcome="sell")["code"] == "unknown-outcome"
     world.decide("ann", "choose", claimed=lease, outcome="buy")
     outcome = world.last("reviews.outcomes")
     assert (outcome["options"], outcome["outcome"], outcome["verdict"]) == (("hold", "buy"), "buy", "choose")

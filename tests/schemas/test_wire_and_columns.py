@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import avro_schemas, columns, wire
+from schemas import avro_schemas, wire
 from schemas.columns import Decoded, Decoder, Engine
 
 PREFIX = avro_schemas.routing_prefix_text()
