@@ -26,6 +26,11 @@ NAMES = (
     "Alert",
     "Reviewer",
     "Presence",
+    "TrainingExample",
+    "RetrainingRequest",
+    "CalibrationReport",
+    "DriftSignal",
+    "Proposal",
 )
 
 # Everything up to here is what the router reads of a decision; the rest is forwarded unread.

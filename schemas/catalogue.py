@@ -167,6 +167,45 @@ ACTIONS = Topic(
 ALERTS = Topic("alerts", "Alert", "alert_id", 1, "delete", DATA_DAYS, "What a person should know now.")
 REVIEWERS = Topic("reviewers", "Reviewer", "id", 1, "compact", None, "Who decides, and what each may decide.")
 
+SHADOW = Topic(
+    "decisions.shadow",
+    "RoutedDecision",
+    "decision_id",
+    DATA_PARTITIONS,
+    "delete",
+    DATA_DAYS,
+    "What models on trial decided, with the route it would have had: nothing of it takes effect, nobody reviews it.",
+)
+TRAINING_EXAMPLES = Topic(
+    "training.examples",
+    "TrainingExample",
+    "decision_id",
+    1,  # made in the order of reviews.outcomes, which has one
+    "delete",
+    365,  # a model is trained anew within a year; the history is in ClickHouse
+    "What models are trained on: cases with the answer that people gave.",
+)
+RETRAINING_REQUESTS = Topic(
+    "retraining.requests",
+    "RetrainingRequest",
+    "model_id@model_version",
+    1,
+    "delete",
+    365,
+    "Models that people override too often, with the evidence.",
+)
+CALIBRATION_REPORTS = Topic(
+    "calibration.reports",
+    "CalibrationReport",
+    "model_id@model_version",
+    1,
+    "delete",
+    90,
+    "How well each model version knows what it knows, again and again.",
+)
+DRIFT_SIGNALS = Topic("drift.signals", "DriftSignal", "signal_id", 1, "delete", 365, "Monitors that raised an alarm.")
+PROPOSALS = Topic("proposals", "Proposal", "proposal_id", 1, "compact", None, "Changes that a person must sign.")
+
 TOPICS = (
     DECISIONS,
     AUTO_APPROVED,
@@ -186,6 +225,12 @@ TOPICS = (
     ACTIONS,
     ALERTS,
     REVIEWERS,
+    SHADOW,
+    TRAINING_EXAMPLES,
+    RETRAINING_REQUESTS,
+    CALIBRATION_REPORTS,
+    DRIFT_SIGNALS,
+    PROPOSALS,
 )
 
 BY_NAME = {topic.name: topic for topic in TOPICS}

@@ -1,5 +1,5 @@
 """The proof that every committed record stands in ClickHouse exactly once, in tables and roll-ups alike, and that every
-decision got exactly one route.
+decision got exactly one route or is on trial.
 
 Kafka is read in full, up to what the sink says it has inserted. Everything may run meanwhile: what is compared lies
 before offsets that were taken at the start.
@@ -26,7 +26,7 @@ ROUTER_GROUP = "interlock-router"
 # Enough to see a pattern; the numbers say how many there are.
 EXAMPLES = 10
 
-_OUTPUTS = (*(topic.name for topic in catalogue.ROUTE_TOPICS), catalogue.DEAD_LETTER.name)
+_OUTPUTS = tuple(topic.name for topic in (*catalogue.ROUTE_TOPICS, catalogue.SHADOW, catalogue.DEAD_LETTER))
 
 
 @dataclass(frozen=True, slots=True)

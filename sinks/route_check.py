@@ -21,6 +21,10 @@ from sinks.ports import Message
 
 Integers = NDArray[np.int64]
 
+# In the reasons of a decision: the router left it to the picker; the picker sent it to a person.
+_POOL = "active-pool"
+_PICKED = "picked:"
+
 
 @dataclass(frozen=True, slots=True)
 class RouteCheck:
@@ -28,8 +32,8 @@ class RouteCheck:
 
     `decisions`: how many were judged. `missing`: neither routed nor dead letters. `doubled`: records too many.
     `unknown`: routed records and dead letters without a decision. `wrong_copies`: audits and post_approval decisions
-    without exactly one copy in a review topic, and copies of nothing. `not_judged`: those whose other side Kafka no
-    longer keeps. `wrong`: hashes of the keys concerned.
+    without exactly one copy in a review topic, copies of nothing, and what the picker sent twice or was not left.
+    `not_judged`: those whose other side Kafka no longer keeps. `wrong`: hashes of the keys concerned.
     """
 
     decisions: int
@@ -72,12 +76,14 @@ class Decisions:
 
 
 class Outputs:
-    """Collects the records of the route topics and the dead letters."""
+    """Collects the records of the route topics, those on trial and the dead letters."""
 
     def __init__(self) -> None:
         self._routed: list[Integers] = []
         self._copied: list[Integers] = []
         self._copies: list[Integers] = []
+        self._pool: list[Integers] = []
+        self._picked: list[Integers] = []
         self._dead: list[tuple[int, int]] = []
         self._begun: set[tuple[str, int]] = set()
         self._horizon = -1
@@ -93,14 +99,17 @@ class Outputs:
             return
         hashes = key_hashes(messages)
         if topic == catalogue.AUTO_APPROVED.name:
-            self._copied.append(hashes[_flags(messages)[1]])
+            flags = _flags(messages)
+            self._copied.append(hashes[flags.reviewed])
+            self._pool.append(hashes[flags.in_pool])
         elif topic == catalogue.REVIEWS_ASYNC.name:
-            takes_effect = _flags(messages)[0]
-            self._copies.append(hashes[takes_effect])
-            hashes = hashes[~takes_effect]
+            flags = _flags(messages)
+            self._copies.append(hashes[flags.takes_effect & ~flags.picked])
+            self._picked.append(hashes[flags.picked])
+            hashes = hashes[~flags.takes_effect]
         elif topic == catalogue.REVIEWS_MANUAL.name:
             # What took effect unseen and was contested later is copied here, for the desk to take over.
-            hashes = hashes[~_flags(messages)[0]]
+            hashes = hashes[~_flags(messages).takes_effect]
         self._routed.append(hashes)
 
     def judge(self, decisions: Decisions, before: dict[int, int], after: dict[int, int]) -> RouteCheck:
@@ -129,17 +138,23 @@ class Outputs:
 
         judged = keys[due]
         copy_names, (should, are) = _counts(copied[np.isin(copied, judged)], copies[np.isin(copies, judged)])
+        pool, picks = _joined(self._pool), _joined(self._picked)
+        # Of a decision that its producer sent twice one is picked at most, as of any other.
+        pick_names, (pickable, picked) = _counts(np.unique(pool), picks[np.isin(picks, judged)])
+        overpicked = np.maximum(picked - pickable, 0)
         return RouteCheck(
             decisions=int(np.count_nonzero(due)),
             routed=len(routed),
-            copies=len(copies),
+            copies=len(copies) + len(picks),
             dead_letters=int(dead_times.sum()),
             missing=int(missing.sum()),
             doubled=int(doubled.sum() + (dead_times - 1).sum()),
             unknown=int(unknown.sum()) + letters_of_nothing,
-            wrong_copies=int(np.abs(should - are).sum()),
+            wrong_copies=int(np.abs(should - are).sum() + overpicked.sum()),
             not_judged=not_judged,
-            wrong=np.concatenate([names[(missing + doubled + unknown) > 0], copy_names[should != are]]),
+            wrong=np.concatenate(
+                [names[(missing + doubled + unknown) > 0], copy_names[should != are], pick_names[overpicked > 0]]
+            ),
         )
 
     def _look_for_the_beginning(self, topic: str, messages: Sequence[Message]) -> None:
@@ -158,17 +173,28 @@ def key_hashes(messages: Sequence[Message]) -> Integers:
     return np.array([hash(message.key()) for message in messages], dtype=np.int64)
 
 
-def _flags(messages: Sequence[Message]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """For every routed record, whether it takes effect, and whether it is reviewed although it does. False for what
-    cannot be read: it counts as the record of its topic."""
+@dataclass(frozen=True, slots=True)
+class _Flags:
+    """Of every routed record: whether it takes effect, is reviewed by the router's will although it does, was left to
+    the picker, and was picked. False for what cannot be read: it counts as the record of its topic."""
+
+    takes_effect: NDArray[np.bool_]
+    reviewed: NDArray[np.bool_]
+    in_pool: NDArray[np.bool_]
+    picked: NDArray[np.bool_]
+
+
+def _flags(messages: Sequence[Message]) -> _Flags:
     decoded = _decoder().decode([message.value() for message in messages])
-    automatic = np.zeros(len(messages), dtype=bool)
-    reviewed = np.zeros(len(messages), dtype=bool)
-    rows = slice(None) if decoded.index is None else decoded.index
+    rows = np.arange(len(messages)) if decoded.index is None else np.array(decoded.index, dtype=np.int64)
+    automatic, reviewed, pool, picked = np.zeros((4, len(messages)), dtype=bool)
     automatic[rows] = pc.equal(decoded.rows["route"], "auto").to_numpy(zero_copy_only=False)
     overridable = pc.is_valid(decoded.rows["override_until"])
     reviewed[rows] = pc.or_(decoded.rows["audit"], overridable).to_numpy(zero_copy_only=False)
-    return automatic, automatic & reviewed
+    reasons, parents = pc.list_flatten(decoded.rows["reasons"]), pc.list_parent_indices(decoded.rows["reasons"])
+    pool[rows[parents.filter(pc.equal(reasons, _POOL)).to_numpy()]] = True
+    picked[rows[parents.filter(pc.starts_with(reasons, _PICKED)).to_numpy()]] = True
+    return _Flags(automatic, automatic & reviewed, automatic & pool, automatic & picked)
 
 
 @cache

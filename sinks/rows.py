@@ -122,6 +122,12 @@ TARGETS: Mapping[str, Target] = {
     catalogue.ACTIONS.name: Target("actions", _plain("Action", "decision_id")),
     catalogue.ALERTS.name: Target("alerts", _plain("Alert", "alert_id")),
     catalogue.REVIEWERS.name: Target("reviewers", _keyed("Reviewer")),
+    catalogue.SHADOW.name: Target("shadow_decisions", _routed_decisions),
+    catalogue.TRAINING_EXAMPLES.name: Target("training_examples", _plain("TrainingExample", "decision_id")),
+    catalogue.RETRAINING_REQUESTS.name: Target("retraining_requests", _plain("RetrainingRequest", "request_id")),
+    catalogue.CALIBRATION_REPORTS.name: Target("calibration_reports", _plain("CalibrationReport", "report_id")),
+    catalogue.DRIFT_SIGNALS.name: Target("drift_signals", _plain("DriftSignal", "signal_id")),
+    catalogue.PROPOSALS.name: Target("proposals", _keyed("Proposal")),
 }
 
 

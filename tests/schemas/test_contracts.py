@@ -99,6 +99,7 @@ def test_the_topics_of_the_data_flow_are_there() -> None:
         "reviews.tasks",
         "reviews.presence",
         "resolutions",
+        "proposals",
     }
 
 

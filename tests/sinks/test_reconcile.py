@@ -6,12 +6,16 @@ from collections.abc import Callable
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from schemas import wire
+from policy.treatment import ACTIVE_POOL
+from processors.picker.picking import GREEDY
+from schemas import catalogue, wire
 from sinks.reconcile import Reconciliation
 from tests.sinks import review_records
 from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, OUTCOMES, SYNC, TASKS, World, decision, routed
 
 pytestmark = pytest.mark.warehouse
+
+SHADOW = catalogue.SHADOW.name
 
 
 def complaints(result: Reconciliation) -> dict[str, str]:
@@ -152,6 +156,31 @@ def copy_what_is_no_audit(world: World) -> None:
     world.send(ASYNC, b"copied", routed_bytes(world, "copied"))
 
 
+def route_and_try(world: World) -> None:
+    world.send(DECISIONS, b"tried", wire.encode("Decision", decision("tried", world.name)))
+    world.send(AUTO, b"tried", routed_bytes(world, "tried"))
+    world.send(SHADOW, b"tried", routed_bytes(world, "tried"))
+
+
+def pick(world: World, decision_id: str, *, from_pool: bool = True, times: int = 1) -> None:
+    """A decision that took effect, left to the picker or not, which the picker sent to review."""
+    key, record = decision_id.encode(), decision(decision_id, world.name)
+    pool = ["lane", *[ACTIVE_POOL] * from_pool]
+    world.send(DECISIONS, key, wire.encode("Decision", record))
+    world.send(AUTO, key, wire.encode("RoutedDecision", routed(record, "auto", reasons=pool)))
+    picked = routed(record, "auto", reasons=[*pool, GREEDY], audit=True, propensity=0.9)
+    for _ in range(times):
+        world.send(ASYNC, key, wire.encode("RoutedDecision", picked))
+
+
+def pick_what_was_not_in_the_pool(world: World) -> None:
+    pick(world, "grabbed", from_pool=False)
+
+
+def pick_twice(world: World) -> None:
+    pick(world, "liked", times=2)
+
+
 def bury_and_route(world: World) -> None:
     world.send(DECISIONS, b"both", b"unreadable")
     world.bury(b"both", b"unreadable")
@@ -177,6 +206,9 @@ def bury_what_nobody_sent(world: World) -> None:
         (route_what_nobody_sent, "1 unknown (invented)"),
         (forget_the_copy_of_an_audit, "1 wrong copies (audited)"),
         (copy_what_is_no_audit, "1 wrong copies (copied)"),
+        (route_and_try, "1 doubled (tried)"),
+        (pick_what_was_not_in_the_pool, "1 wrong copies (grabbed)"),
+        (pick_twice, "1 wrong copies (liked)"),
         (bury_and_route, "1 unknown (both)"),
         (bury_twice, "1 doubled"),
         (bury_what_nobody_sent, "1 unknown"),
@@ -192,6 +224,24 @@ def test_a_decision_without_exactly_one_route_is_named(
     result = world.reconcile()
     assert complaints(result) == {"decisions and their routes": verdict}
     assert not result.ok
+
+
+def test_a_decision_on_trial_has_its_place_and_so_has_what_the_picker_sends_to_people(
+    shared: Client, run_id: str
+) -> None:
+    world = World(run_id, shared)
+    world.pipeline(6)
+    for decision_id in ("tried-1", "tried-2"):
+        world.send(DECISIONS, decision_id.encode(), wire.encode("Decision", decision(decision_id, world.name)))
+        world.send(SHADOW, decision_id.encode(), routed_bytes(world, decision_id))
+    pick(world, "picked")
+    pick(world, "left", times=0)
+    world.commit_router()
+    world.settle(world.writer())
+    result = world.reconcile()
+    assert complaints(result) == {}
+    # One audit of the pipeline, and the picked one.
+    assert (result.routes.decisions, result.routes.copies) == (10, 2)
 
 
 def test_a_decision_that_the_router_has_not_read_is_not_missing(shared: Client, run_id: str) -> None:

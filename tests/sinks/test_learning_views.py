@@ -1,0 +1,387 @@
+"""What the views say about learning, against numbers worked out by hand, by `learning`, or by statsmodels."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+from clickhouse_connect.driver.client import Client
+from statsmodels.stats.proportion import proportion_confint
+
+from learning import estimates
+from schemas import catalogue, wire
+from sinks import queries
+from tests.sinks.learning_records import example, proposal, report, request, signal
+from tests.sinks.review_records import DAY, START, outcome
+from tests.sinks.sink_world import AUTO, OUTCOMES, World, decision, routed
+
+pytestmark = pytest.mark.warehouse
+
+SHADOW = catalogue.SHADOW.name
+
+
+class Tale:
+    """Decisions and what people said, in a domain of the test's own."""
+
+    def __init__(self, name: str, client: Client) -> None:
+        self.world = World(name, client, partitions=1)
+        self.made = 0
+
+    def decide(
+        self,
+        overridden: bool | None,
+        route: str = "async",
+        *,
+        propensity: float = 1.0,
+        confidence: float = 0.9,
+        workflow: str = "escalation",
+        **changes: Any,
+    ) -> None:
+        """One decision; `overridden` None: no verdict, and of an auto decision no audit. `changes`: of the verdict."""
+        self.made += 1
+        name, world = f"{self.world.name}-{self.made}", self.world
+        post = workflow == "post_approval"
+        audit = route == "auto" and not post and overridden is not None
+        envelope: dict[str, Any] = {
+            "propensity": propensity,
+            "calibrated_confidence": confidence,
+            "audit": audit,
+            "override_until": START + DAY if post else None,
+            "workflow": workflow,
+        }
+        value = wire.encode("RoutedDecision", routed(decision(name, world.name), route, **envelope))
+        topics = [AUTO] if route == "auto" else [f"reviews.{route}"]
+        for topic in topics + ["reviews.async"] * (audit or post):
+            world.send(topic, name.encode(), value)
+        if overridden is not None:
+            verdict: dict[str, Any] = {
+                "domain": world.name,
+                "kind": "post_approval" if post else "audit" if route == "auto" else "review",
+                "route": route,
+                "audit": audit,
+                "workflow": workflow,
+                "propensity": propensity,
+                "confidence": confidence,
+                "outcome": "reject" if overridden else "approve",
+                **changes,
+            }
+            world.tell(OUTCOMES, name, outcome(name, **verdict))
+
+    def tell(self, topic: str, records: Iterable[dict[str, Any]]) -> None:
+        for one in records:
+            self.world.tell(topic, "key", one)
+
+    def view(self, name: str, order: str = "ALL") -> list[dict[str, Any]]:
+        """The rows of a view on this domain, in order, once everything is inserted."""
+        writer = self.world.writer(max_rows=5000, max_consumed=5000)
+        self.world.settle(writer)
+        writer.close()
+        query = f"SELECT * FROM {name} WHERE domain = {{name:String}} ORDER BY {order}"
+        found = self.world.client.query(query, parameters={"name": self.world.name})
+        return [dict(row) for row in found.named_results()]
+
+    def estimates(self) -> dict[str, Any]:
+        (row,) = self.view("population_estimates")
+        return row
+
+
+@pytest.fixture
+def tale(shared: Client, run_id: str) -> Tale:
+    return Tale(run_id, shared)
+
+
+def wilson(count: float, of: float) -> tuple[float, float]:
+    lower, upper = proportion_confint(count, of, method="wilson")
+    return float(lower), float(upper)
+
+
+def tiny(tale: Tale) -> None:
+    """Four decisions reviewed for sure, three of them overridden; of sixteen five are audited, one is overridden."""
+    for overridden in (True, True, False, True):
+        tale.decide(overridden, confidence=0.6)
+    for overridden in (False, False, False, True, False):
+        tale.decide(overridden, "auto", propensity=0.25, confidence=0.98)
+    for _ in range(11):
+        tale.decide(None, "auto", propensity=0.25, confidence=0.98)
+
+
+def test_the_rate_of_all_decisions_is_estimated_from_those_that_were_reviewed(tale: Tale) -> None:
+    tiny(tale)
+    found = tale.estimates()
+    assert (found["decisions"], found["covered_decisions"], found["reviewed_decisions"]) == (20, 20, 9)
+    assert found["answered_rate"] == 1
+    assert found["naive"] == pytest.approx(0.444444, abs=5e-7)
+    assert found["horvitz_thompson"] == pytest.approx(0.35)
+    assert found["hajek"] == pytest.approx(0.291667, abs=5e-7)
+    assert found["aipw"] == pytest.approx(0.346)
+    assert found["horvitz_thompson_standard_error"] ** 2 == pytest.approx(0.03)
+    assert found["hajek_standard_error"] ** 2 == pytest.approx(0.0175420, abs=5e-8)
+    # Sum of (1 - pi) (y - f)^2 / pi^2 over 20^2: four audits 12 x 0.02^2, one 12 x 0.98^2.
+    assert found["aipw_standard_error"] ** 2 == pytest.approx(12 * (4 * 0.02**2 + 0.98**2) / 400)
+
+
+def test_few_verdicts_get_the_wider_interval_around_what_is_known(tale: Tale) -> None:
+    tiny(tale)
+    found = tale.estimates()
+    assert (found["naive_lower"], found["naive_upper"]) == pytest.approx(wilson(4, 9))
+    # Three overrides are known; of the other sixteen one of five is all there is to go by.
+    ends = [(3 + 16 * one) / 20 for one in wilson(1, 5)]
+    for name in ("horvitz_thompson", "hajek", "aipw"):
+        assert (found[f"{name}_lower"], found[f"{name}_upper"]) == pytest.approx(ends)
+
+
+def test_the_estimates_are_those_of_the_learning_side(tale: Tale) -> None:
+    rng = np.random.default_rng(5)
+    size = 600
+    confidence = rng.uniform(0.5, 1.0, size)
+    wrong = rng.random(size) < np.minimum(1.0, 1.4 * (1 - confidence))
+    unseen = confidence >= 0.7
+    propensity = np.where(unseen, 0.3, 1.0)
+    reviewed = rng.random(size) < propensity
+    for number in range(size):
+        tale.decide(
+            bool(wrong[number]) if reviewed[number] else None,
+            "auto" if unseen[number] else "sync",
+            propensity=float(propensity[number]),
+            confidence=float(confidence[number]),
+        )
+    found = tale.estimates()
+    expected = {
+        "horvitz_thompson": estimates.horvitz_thompson(wrong, reviewed, propensity),
+        "hajek": estimates.hajek(wrong, reviewed, propensity),
+        "aipw": estimates.aipw(wrong, reviewed, propensity, 1 - confidence),
+    }
+    for name, one in expected.items():
+        columns = (name, f"{name}_standard_error", f"{name}_lower", f"{name}_upper")
+        assert [found[column] for column in columns] == pytest.approx([one.value, one.variance**0.5, one.low, one.high])
+    naive = estimates.naive(wrong, reviewed)
+    assert [found["naive"], found["naive_lower"], found["naive_upper"]] == pytest.approx(
+        [naive.value, naive.low, naive.high]
+    )
+
+
+def test_what_waits_for_its_verdict_is_taken_to_be_like_what_has_one_on_the_same_way(tale: Tale) -> None:
+    for overridden in (True, True, False, False, *[None] * 4):
+        tale.decide(overridden)
+    for _ in range(12):
+        tale.decide(False, "sync", confidence=0.8)
+    found = tale.estimates()
+    assert (found["covered_decisions"], found["reviewed_decisions"]) == (20, 16)
+    assert found["answered_rate"] == pytest.approx(16 / 20)
+    # Half of the eight asynchronous ones, none of the others; a plain mean of verdicts would say an eighth.
+    assert found["naive"] == pytest.approx(2 / 16)
+    assert found["horvitz_thompson"] == found["hajek"] == pytest.approx(4 / 20)
+    # f: 0.1 for eight, 0.2 for twelve; y - f over 1/2, and over 1.
+    assert found["aipw"] == pytest.approx((8 * 0.1 + 12 * 0.2 + (4 * -0.1 + 2) / 0.5 + 12 * -0.2) / 20)
+    # Only the asynchronous ones leave anything to chance: (1 - 1/2) y^2 / (1/2)^2.
+    assert found["horvitz_thompson_standard_error"] ** 2 == pytest.approx(2 * 2 / 20**2)
+
+
+def test_nothing_is_said_of_ways_on_which_nobody_has_answered_or_that_reach_nobody(tale: Tale) -> None:
+    for _ in range(3):
+        tale.decide(True)
+    tale.decide(None, "manual")
+    tale.decide(None, "auto", propensity=0.0)
+    tale.decide(None, "auto", propensity=0.05)
+    found = tale.estimates()
+    assert (found["decisions"], found["covered_decisions"]) == (6, 3)
+    assert found["horvitz_thompson"] == found["hajek"] == found["aipw"] == pytest.approx(1)
+    assert found["answered_rate"] == pytest.approx(3 / 4)
+
+
+def test_nothing_is_estimated_before_the_first_verdict(tale: Tale) -> None:
+    tale.decide(None)
+    found = tale.estimates()
+    assert (found["decisions"], found["covered_decisions"], found["reviewed_decisions"]) == (1, 0, 0)
+    unknown = [value for name, value in found.items() if name.startswith(("naive", "horvitz", "hajek", "aipw"))]
+    assert unknown == [None] * 16
+
+
+def test_post_approval_is_known_where_it_was_judged_and_gold_and_appeals_are_not_counted(tale: Tale) -> None:
+    tale.decide(True, "auto", workflow="post_approval")
+    tale.decide(False, "auto", workflow="post_approval")
+    others: list[dict[str, Any]] = [{"kind": "gold", "resolves": False}, {"kind": "appeal", "round": 1}]
+    for changes in others:
+        tale.tell(OUTCOMES, [outcome("x", domain=tale.world.name, outcome="reject", **changes)])
+    found = tale.estimates()
+    assert (found["decisions"], found["reviewed_decisions"]) == (2, 2)
+    assert found["hajek"] == pytest.approx(0.5)
+    # Everything was reviewed: no doubt is left about these two.
+    assert (found["hajek_standard_error"], found["hajek_lower"], found["hajek_upper"]) == pytest.approx((0, 0.5, 0.5))
+
+
+@pytest.mark.parametrize("propensity", [0.0, float("nan"), 1.5, -1.0])
+def test_a_verdict_without_a_usable_propensity_is_counted_and_estimates_nothing(tale: Tale, propensity: float) -> None:
+    tale.decide(False)
+    tale.decide(False)
+    tale.tell(OUTCOMES, [outcome("odd", domain=tale.world.name, outcome="reject", propensity=propensity)])
+    found = tale.estimates()
+    assert (found["reviewed_decisions"], found["naive"]) == (3, pytest.approx(1 / 3))
+    assert found["horvitz_thompson"] == found["hajek"] == 0
+
+
+def test_a_confidence_that_is_no_number_spoils_no_estimate(tale: Tale) -> None:
+    tale.decide(True)
+    broken = decision("nan", tale.world.name, confidence=float("nan"))
+    envelope = routed(broken, "manual", propensity=1.0, calibrated_confidence=float("nan"))
+    tale.world.send("reviews.manual", b"nan", wire.encode("RoutedDecision", envelope))
+    verdict = outcome("nan", domain=tale.world.name, route="manual", confidence=0.0, raw_confidence=float("nan"))
+    tale.tell(OUTCOMES, [verdict])
+    found = tale.estimates()
+    assert found["aipw"] == found["hajek"] == pytest.approx(0.5)
+
+
+def test_overrides_are_told_by_day_with_the_reviewed_rate_beside_that_of_all(tale: Tale) -> None:
+    tiny(tale)
+    for code, times in (("income", 3), ("age", 2), ("fraud", 1), ("other", 1)):
+        for _ in range(times):
+            tale.decide(True, reason_code=code, at=START + DAY, verdict="modify" if code == "age" else "reject")
+    first, second = tale.view("override_analytics", "day")
+    assert (first["reviewed_decisions"], first["overrides"], str(first["day"])) == (9, 4, "2026-01-01")
+    assert first["override_rate"] == pytest.approx(4 / 9)
+    assert (first["override_rate_lower"], first["override_rate_upper"]) == pytest.approx(wilson(4, 9))
+    assert first["population_override_rate"] == pytest.approx(7 / 24)
+    # p (1 - p) / variance is 11.8 verdicts, more than there are: nine.
+    interval = (first["population_override_rate_lower"], first["population_override_rate_upper"])
+    assert interval == pytest.approx(wilson(9 * 7 / 24, 9))
+    assert first["top_reason_codes"] == [{"reason_code": "fits", "overrides": 4}]
+    assert (second["reviewed_decisions"], second["override_rate"], second["population_override_rate"]) == (7, 1, 1)
+    assert second["modification_rate"] == pytest.approx(2 / 7)
+    codes = [(one["reason_code"], one["overrides"]) for one in second["top_reason_codes"]]
+    assert codes == [("income", 3), ("age", 2), ("fraud", 1)]
+
+
+def test_reviewers_are_measured_by_gold_by_who_spoke_last_and_by_what_the_models_expect(
+    own: Client, run_id: str
+) -> None:
+    tale = Tale(run_id, own)
+
+    def say(decision_id: str, reviewer: str, said: str, number: int = 1, **changes: Any) -> None:
+        record = outcome(decision_id, number, reviewer=reviewer, outcome=said, domain=run_id, **changes)
+        tale.tell(OUTCOMES, [record])
+
+    say("two", "ann", "reject", resolves=False)
+    say("two", "bob", "approve", 2, resolves=False)
+    say("two", "lea", "approve", 3)
+    say("appealed", "ann", "reject")
+    say("appealed", "bob", "reject", 2, kind="appeal", round=1)
+    say("open", "ann", "reject", resolves=False)
+    say("open", "bob", "approve", 2, resolves=False)
+    for number, right in enumerate((True, True, False)):
+        item: dict[str, Any] = {"kind": "gold", "resolves": False, "gold_outcome": "approve"}
+        say(f"gold:{number}", "ann", "approve" if right else "reject", **item)
+    for number in range(60):
+        say(f"nod-{number}", "eve", "approve", confidence=0.8)
+        say(f"look-{number}", "joe", "reject" if number % 6 == 0 else "approve", confidence=0.8)
+    say("blind", "eve", "reject", kind="audit", blind=True, propensity=0.1)
+    tale.view("population_estimates")
+    found = {row["reviewer"]: row for row in own.query("SELECT * FROM reviewer_quality").named_results()}
+
+    # bob spoke last on the appeal, and of the open one nobody knows how it ends.
+    assert (found["ann"]["judged_again"], found["ann"]["agreement"]) == (2, 0.5)
+    assert (found["bob"]["judged_again"], found["bob"]["agreement"]) == (1, 1)
+    assert (found["lea"]["judged_again"], found["lea"]["agreement"], found["lea"]["agreement_lower"]) == (0, None, None)
+    assert (found["ann"]["agreement_lower"], found["ann"]["agreement_upper"]) == pytest.approx(wilson(1, 2))
+    assert (found["ann"]["verdicts"], found["ann"]["gold_items"]) == (3, 3)
+    gold = [found["ann"][f"gold_accuracy{end}"] for end in ("", "_lower", "_upper")]
+    assert gold == pytest.approx([2 / 3, *wilson(2, 3)])
+    assert (found["eve"]["blind_override_rate"], found["eve"]["seen_override_rate"]) == (1, 0)
+    # Twelve overrides were to be expected of each: nobody is named for ten, or where too little is known.
+    assert found["eve"]["expected_override_rate"] == pytest.approx(0.2)
+    assert {name for name, row in found.items() if row["too_few_overrides"]} == {"eve"}
+    assert found["joe"]["seen_override_rate_upper"] == pytest.approx(wilson(10, 60)[1])
+
+
+def test_the_latest_calibration_report_of_every_version_is_told_bin_by_bin(own: Client, run_id: str) -> None:
+    tale = Tale(run_id, own)
+    newest = report(number=300, published=False, method="", refusal="")
+    # After a crash an older one is written again.
+    tale.tell(catalogue.CALIBRATION_REPORTS.name, [report(number=200), newest, report(number=200)])
+    empty = report("other", bins=[], log_loss_after=None, refusal="too-few-labels: wait")
+    tale.tell(catalogue.CALIBRATION_REPORTS.name, [empty])
+    tale.view("population_estimates")
+    rows = [dict(row) for row in own.query("SELECT * FROM calibration_report ORDER BY ALL").named_results()]
+    assert [(row["model_id"], row["report_id"], row["bin"]) for row in rows] == [
+        ("other", "other@7#200", 0),
+        ("scorer", "scorer@7#300", 1),
+        ("scorer", "scorer@7#300", 2),
+    ]
+    last = rows[-1]
+    assert (last["bin_count"], last["mean_confidence"], last["accuracy"], last["finding"]) == (
+        80,
+        0.95,
+        0.75,
+        "warning",
+    )
+    assert (last["lower"], last["upper"], last["gap"]) == pytest.approx((0.65, 0.83, 0.2))
+    assert (last["ece"], last["ece_by_chance"], last["smooth_ece"], last["published"]) == (0.09, 0.05, 0.08, False)
+    assert (rows[0]["log_loss_after"], rows[0]["refusal"]) == (None, "too-few-labels: wait")
+
+
+def test_alarms_and_the_slices_of_the_latest_request_are_told_once(tale: Tale) -> None:
+    name = tale.world.name
+    late = signal(f"{name}/2", domain=name, at=START + 5, monitor="confidence", revokes=[])
+    early = signal(f"{name}/1", domain=name)
+    tale.tell(catalogue.DRIFT_SIGNALS.name, [early, late, early])
+    first = request(name, 1, domain=name)
+    second = request(name, 2, domain=name, at=START + 9, slices=first["slices"][:1])
+    tale.tell(catalogue.RETRAINING_REQUESTS.name, [first, second, first, second])
+    found = tale.view("drift", "at")
+    assert [(one["signal_id"], one["monitor"], one["revoked_proposals"]) for one in found] == [
+        (f"{name}/1", "overrides", ["threshold-1", "safe-rule-2"]),
+        (f"{name}/2", "confidence", []),
+    ]
+    (slice_,) = tale.view("retraining_slices")
+    assert (slice_["pattern"], slice_["support"], slice_["overrides"], slice_["lift"]) == ("purpose = car", 40, 30, 2.8)
+    assert (slice_["override_rate_limit"], slice_["override_rate_lower"]) == (0.15, 0.17)
+
+
+def on_trial(tale: Tale, decision_id: str, route: str, **changes: Any) -> None:
+    record = routed(
+        decision(decision_id, tale.world.name, model_version="8"), route, propensity=0.0, reasons=["shadow"], **changes
+    )
+    tale.world.send(SHADOW, decision_id.encode(), wire.encode("RoutedDecision", record))
+
+
+def test_a_model_on_trial_is_shown_beside_the_one_that_decides_and_counts_nowhere_else(tale: Tale) -> None:
+    for route in ("auto", "auto", "auto", "manual"):
+        on_trial(tale, f"{tale.world.name}-{route}", route, calibrated_confidence=0.7)
+    tiny(tale)
+    live, trial = tale.view("shadow_comparison", "model_version")
+    assert (live["on_trial"], live["decisions"], live["auto_rate"], live["async_rate"]) == (False, 20, 0.8, 0.2)
+    assert (trial["on_trial"], trial["decisions"], trial["auto_rate"], trial["manual_rate"]) == (True, 4, 0.75, 0.25)
+    assert (trial["mean_confidence"], trial["mean_calibrated_confidence"]) == pytest.approx((0.9, 0.7))
+    (by_domain,) = tale.view("metrics_by_domain")
+    assert by_domain["total_decisions"] == 20
+    assert [row["model_version"] for row in tale.view("population_estimates")] == ["7"]
+
+
+def test_the_timeline_tells_of_trials_and_examples(tale: Tale) -> None:
+    name = f"{tale.world.name}-tale"
+    on_trial(tale, name, "async")
+    tale.tell(catalogue.TRAINING_EXAMPLES.name, [example(name), example(name)])
+    tale.view("population_estimates")
+    trial, learned = queries.decision_timeline(tale.world.client, name)
+    assert trial["event"] == "routed on trial"
+    assert trial["detail"].startswith("would have been async because of shadow")
+    assert (learned["event"], learned["detail"]) == ("training example", "reject is right, with weight 4")
+
+
+def test_all_that_the_learning_side_says_arrives_exactly_once(tale: Tale) -> None:
+    tiny(tale)
+    on_trial(tale, "trial", "auto")
+    for topic, record in (
+        (catalogue.TRAINING_EXAMPLES, example("d")),
+        (catalogue.RETRAINING_REQUESTS, request()),
+        (catalogue.CALIBRATION_REPORTS, report()),
+        (catalogue.DRIFT_SIGNALS, signal("s")),
+        (catalogue.PROPOSALS, proposal("p")),
+    ):
+        tale.tell(topic.name, [record, record])
+    tale.world.tell(catalogue.PROPOSALS.name, "key", None)
+    tale.view("drift")
+    assert tale.world.in_clickhouse() == tale.world.in_kafka()
+    again = tale.world
+    again.broker.cluster.group("interlock-sink").committed.clear()
+    again.settle(again.writer(max_rows=5000, max_consumed=5000))
+    assert again.in_clickhouse() == again.in_kafka()
