@@ -27,6 +27,9 @@ Ints = NDArray[np.int64]
 # that match at random, which would otherwise fill the memory of the router over months.
 _MAX_KINDS = 50_000
 
+# What a policy says of the model of a row: it may not decide here, it may, it is on trial.
+_UNKNOWN, _KNOWN, _ON_TRIAL = 0, 1, 2
+
 # Up to this many known values comparing with each of them is quicker than hashing the column (30 µs against 160 µs
 # for 10,000 rows).
 _FEW = 4
@@ -73,15 +76,28 @@ class CompiledPolicy:
             to_polars(parse_condition(text, columns)).fill_null(True).alias(f"condition_{place}")
             for place, text in enumerate(texts)
         ]
+        # ... and a person decides as well where a safe rule cannot be evaluated: it does not hold then.
+        self._safe = policy.safe_rules
+        self._conditions += [
+            to_polars(parse_condition(one.when, columns)).fill_null(False).alias(f"safe_{place}")
+            for place, one in enumerate(self._safe)
+        ]
         self._domain_places = {name: place for place, name in enumerate(sorted(policy.domains))}
         outcomes = sorted({outcome for domain in policy.domains.values() for outcome in domain.outcomes})
         self._outcome_places = {name: place for place, name in enumerate(outcomes)}
-        models = sorted({model for domain in policy.domains.values() for model in domain.models})
+        trials = [(name, *one.rpartition("@")) for name, domain in policy.domains.items() for one in domain.shadow]
+        models = sorted(
+            {*(model for domain in policy.domains.values() for model in domain.models), *(t[1] for t in trials)}
+        )
         self._model_places = {name: place for place, name in enumerate(models)}
         self._cells = self._lay_out_cells()
         thresholds = np.array([policy.thresholds(cell.lane) for cell in self._cells])
         self._below = [np.ascontiguousarray(column) for column in thresholds.T]
-        self._knows_model = self._lay_out_models()
+        self._standing = self._lay_out_models()
+        self._trials = [
+            (self._domain_places[name] * (len(models) + 1) + self._model_places[model_id], model_version)
+            for name, model_id, _, model_version in trials
+        ]
         self._cell_bits = len(self._cells).bit_length()
         self._groups: dict[tuple[int, tuple[Demand, ...]], Group] = {}
         self._same: dict[Group, Group] = {}
@@ -103,6 +119,11 @@ class CompiledPolicy:
         domain = _places(frame["domain"], self._domain_places)
         cell = domain * (len(self._outcome_places) + 1) + _places(frame["prediction"], self._outcome_places)
         model = domain * (len(self._model_places) + 1) + _places(frame["model_id"], self._model_places)
+        standing = self._standing.take(model)
+        for place, model_version in self._trials:
+            standing[(model == place) & (frame["model_version"] == model_version).fill_null(False).to_numpy()] = (
+                _ON_TRIAL
+            )
         # A real column first: a condition without columns is then repeated for every row.
         met = frame.select("domain", *self._conditions).get_columns()[1:]
         demands = [one for one in forced if one.mask.null_count() or one.mask.any()]
@@ -110,7 +131,7 @@ class CompiledPolicy:
             [
                 (cell, self._cell_bits),
                 (self._level(frame["confidence"].to_numpy(), cell), 3),
-                (self._knows_model.take(model), 1),
+                (standing, 2),
                 *packed([series.to_numpy() for series in met]),
                 *packed([_mask(one.mask) for one in demands]),
             ]
@@ -126,7 +147,7 @@ class CompiledPolicy:
         return Verdicts(number.take(index), groups)
 
     def _group(self, key: int, forced: Sequence[Forced]) -> Group:
-        own_bits = self._cell_bits + 4 + len(self._conditions)
+        own_bits = self._cell_bits + 5 + len(self._conditions)
         own, demanded = key & (1 << own_bits) - 1, key >> own_bits
         demands = tuple((one.reason, one.route) for place, one in enumerate(forced) if demanded >> place & 1)
         found = self._groups.get((own, demands))
@@ -139,16 +160,25 @@ class CompiledPolicy:
     def _work_out(self, key: int, demands: tuple[Demand, ...]) -> Group:
         cell = self._cells[key & (1 << self._cell_bits) - 1]
         key >>= self._cell_bits
-        level, knows_model, met = key & 7, bool(key >> 3 & 1), key >> 4
+        level, standing, met = key & 7, key >> 3 & 3, key >> 5
         rules = [rule for place, rule in enumerate(self._rules) if met >> place & 1]
         urgent = met >> len(self._rules)
         priority = next((one.set for place, one in enumerate(self._policy.priority) if urgent >> place & 1), None)
+        sure = urgent >> len(self._policy.priority)
         return treatment(
             self._policy,
             cell,
             level=level,
-            knows_model=knows_model,
+            knows_model=standing != _UNKNOWN,
+            shadow=standing == _ON_TRIAL,
             rules=rules,
+            safe=[
+                rule
+                for place, rule in enumerate(self._safe)
+                if sure >> place & 1
+                and cell.domain is self._policy.domains[rule.domain]
+                and cell.outcome == rule.prediction
+            ],
             priority=priority,
             demands=demands,
         )
@@ -177,12 +207,12 @@ class CompiledPolicy:
         return cells + [Cell()] * (len(self._outcome_places) + 1)
 
     def _lay_out_models(self) -> NDArray[np.uint8]:
-        """Whether a model may decide, by domain and then model, as in `_lay_out_cells`."""
-        table = np.zeros((len(self._domain_places) + 1, len(self._model_places) + 1), dtype=np.uint8)
+        """The standing of a model, whatever its version, by domain and then model, as in `_lay_out_cells`."""
+        table = np.full((len(self._domain_places) + 1, len(self._model_places) + 1), _UNKNOWN, dtype=np.uint8)
         for name, row in self._domain_places.items():
             models = self._policy.domains[name].models
-            table[row, :] = "*" in models
-            table[row, [self._model_places[model] for model in models]] = 1
+            table[row, :] = _KNOWN if "*" in models else _UNKNOWN
+            table[row, [self._model_places[model] for model in models]] = _KNOWN
         return table.ravel()
 
 

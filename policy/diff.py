@@ -29,6 +29,7 @@ def diff(old: Policy, new: Policy) -> list[Change]:
     changes = list(_changes("", _keyed(old), _keyed(new)))
     for field, before, after in (
         ("order of rules", [rule.id for rule in old.every_rule()], [rule.id for rule in new.every_rule()]),
+        ("order of safe rules", [rule.id for rule in old.safe_rules], [rule.id for rule in new.safe_rules]),
         ("order of packs", [pack.name for pack in old.packs], [pack.name for pack in new.packs]),
     ):
         # What was added or removed is told already; the order matters where what remains has moved.
@@ -41,6 +42,7 @@ def _keyed(policy: Policy) -> dict[str, Any]:
     """The policy with rules and packs by id instead of by position: moving a rule is no long list of changes."""
     content = policy.model_dump(mode="json", by_alias=True)
     content["rules"] = {rule["id"]: rule for rule in content["rules"]}
+    content["safe_rules"] = {rule["id"]: rule for rule in content["safe_rules"]}
     content["packs"] = {
         pack["name"]: {**pack, "rules": {one["id"]: one for one in pack["rules"]}} for pack in content["packs"]
     }

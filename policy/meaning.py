@@ -12,14 +12,21 @@ from pydantic import BaseModel, ValidationError
 from policy.errors import Problem
 from policy.expression import ConditionError, UnknownColumnError, parse_condition
 from policy.form import near, shown
-from policy.model import Domain, Lane, Pack, Queue, Thresholds, filled
+from policy.model import Audit, Domain, Lane, Pack, Queue, SafeRule, Thresholds, filled
 from policy.positions import Document, Path
-from policy.treatment import IMPLAUSIBLE_CONFIDENCE, UNKNOWN_DOMAIN, UNKNOWN_MODEL, UNKNOWN_PREDICTION
+from policy.treatment import (
+    ACTIVE_POOL,
+    IMPLAUSIBLE_CONFIDENCE,
+    SHADOW,
+    UNKNOWN_DOMAIN,
+    UNKNOWN_MODEL,
+    UNKNOWN_PREDICTION,
+)
 from policy.words import ROUTING_COLUMNS, ColumnType
 
 # A rule of such a name could not be told from what it is named after in the reasons of a decision.
-_RESERVED = {UNKNOWN_DOMAIN, UNKNOWN_PREDICTION, UNKNOWN_MODEL, IMPLAUSIBLE_CONFIDENCE}
-_RESERVED_STARTS = ("lane:", "workflow:", "halted:")
+_RESERVED = {UNKNOWN_DOMAIN, UNKNOWN_PREDICTION, UNKNOWN_MODEL, IMPLAUSIBLE_CONFIDENCE, SHADOW, ACTIVE_POOL}
+_RESERVED_STARTS = ("lane:", "workflow:", "halted:", "picked:", "safe:")
 
 _KINDS = {kind.value: kind for kind in ColumnType}
 
@@ -36,11 +43,16 @@ def problems_of_meaning(document: Document, packs: Sequence[Pack]) -> Iterator[P
         domain = _valid(Domain, raw)
         if domain is not None:
             yield from _domain(name, domain, defaults, document)
+    audit = _valid(Audit, document.data.get("audit", {}))
+    if audit is not None and audit.active is not None and audit.rate == 0:
+        # Without audits nothing can be said about what was not picked.
+        yield document.problem(("audit", "active"), "active learning needs audits", "write an audit rate above 0")
     yield from _queues(domains, document)
     yield from _attributes(domains, document)
     yield from _rule_ids(packs, document)
+    yield from _safe_rules(domains, document)
     columns, complete = _columns(domains)
-    for list_name in ("rules", "priority"):
+    for list_name in ("rules", "safe_rules", "priority"):
         for place, item in enumerate(_list(document.data.get(list_name))):
             when = _mapping(item).get("when")
             if isinstance(when, str):
@@ -58,6 +70,9 @@ def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Do
         for place, one in enumerate(names):
             if one in names[:place]:
                 yield document.problem((*here, field, place), f"{one!r} stands here twice", "remove one")
+    for place, one in enumerate(domain.shadow):
+        if one in domain.models:
+            yield document.problem((*here, "shadow", place), f"{one!r} is among the models as well", "remove one")
     for outcome, lane in domain.lanes.items():
         at: Path = (*here, "lanes", outcome)
         if outcome not in domain.outcomes:
@@ -151,6 +166,32 @@ def _rule_ids(packs: Sequence[Pack], document: Document) -> Iterator[Problem]:
             if name in _RESERVED or name.startswith(_RESERVED_STARTS):
                 yield document.problem(here, f"{name!r} is a reason that the pipeline gives itself", "rename the rule")
             owner.setdefault(name, f"on line {document.line(here)}")
+
+
+def _safe_rules(domains: Mapping[str, Any], document: Document) -> Iterator[Problem]:
+    seen: dict[str, int] = {}
+    for place, item in enumerate(_list(document.data.get("safe_rules"))):
+        rule = _valid(SafeRule, item)
+        if rule is None:
+            continue
+        here: Path = ("safe_rules", place)
+        if rule.id in seen:
+            yield document.problem(
+                (*here, "id"), f"there is a safe rule {rule.id!r} on line {seen[rule.id]} already", "rename one"
+            )
+        seen.setdefault(rule.id, document.line((*here, "id")))
+        if rule.domain not in domains:
+            yield document.problem(
+                (*here, "domain"), f"{rule.domain!r} is no domain of this policy", near(rule.domain, map(str, domains))
+            )
+            continue
+        domain = _valid(Domain, domains[rule.domain])
+        if domain is not None and rule.prediction not in domain.outcomes:
+            yield document.problem(
+                (*here, "prediction"),
+                f"{rule.prediction!r} is no outcome of domain {rule.domain}",
+                near(rule.prediction, domain.outcomes),
+            )
 
 
 def _columns(domains: Mapping[str, Any]) -> tuple[dict[str, ColumnType], bool]:

@@ -96,9 +96,17 @@ def _interval(text: str) -> str:
     return text
 
 
+def _model_version(text: str) -> str:
+    model_id, _, model_version = text.rpartition("@")
+    if not model_id or not model_version:
+        raise ValueError("write model_id@model_version, such as credit-scorer@7")
+    return text
+
+
 Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0, le=_MAX_SECONDS)]
 Intervals = Annotated[tuple[Annotated[str, AfterValidator(_interval)], ...], AfterValidator(_one_after_another)]
 Holidays = Annotated[tuple[Annotated[date, BeforeValidator(_date)], ...], AfterValidator(_sorted_once)]
+ModelVersions = Annotated[tuple[Annotated[str, AfterValidator(_model_version)], ...], AfterValidator(_sorted_once)]
 
 
 class _Part(BaseModel):
@@ -139,7 +147,8 @@ def filled(defaults: Thresholds, lane: Lane | None) -> tuple[float, float, float
 class Domain(_Part):
     """One kind of decision.
 
-    `models`: who may decide here; ['*'] accepts any model explicitly. `outcomes`: the predictions that are known.
+    `models`: who may decide here; ['*'] accepts any model explicitly. `shadow`: model_id@model_version of those on
+    trial: what they decide is routed and logged, and nothing comes of it. `outcomes`: the predictions that are known.
     `options`: how many a reviewer chooses from in the hybrid workflow. `override_window`: seconds in which what took
     effect can be overridden, from when it was decided. `on_timeout`: what happens when a caller waited in vain:
     `escalate`, or the outcome that is safe. `reason_codes`: what a verdict may give as its reason.
@@ -147,6 +156,7 @@ class Domain(_Part):
 
     workflow: Workflow = Workflow.ESCALATION
     models: Annotated[tuple[str, ...], AfterValidator(_sorted_once)] = Field(min_length=1)
+    shadow: ModelVersions = ()
     outcomes: tuple[Name, ...] = Field(min_length=1)
     lanes: dict[str, Lane] = Field(default_factory=dict)
     attributes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ColumnType] = Field(default_factory=dict)
@@ -202,6 +212,21 @@ class Rule(_Part):
     four_eyes: Switch = False
 
 
+class SafeRule(_Part):
+    """Where `when` holds for certain, decisions for `prediction` need no confidence to be automatic.
+
+    It lifts what the lane says and nothing else: rules, workflow, controls, unknown models and implausible values
+    demand a person all the same. `proposal`: whose certificate it rests on; empty where a person wrote it.
+    """
+
+    id: Name
+    domain: Name
+    prediction: Name
+    when: str
+    because: str = ""
+    proposal: str = ""
+
+
 class PriorityRule(_Part):
     """The first one that holds sets the priority."""
 
@@ -209,10 +234,22 @@ class PriorityRule(_Part):
     set: Priority
 
 
+class Active(_Part):
+    """Active learning: the picker audits a share `pool` of the auto decisions instead of the router.
+
+    It audits them at the same rate, and besides the audits `budget_per_day` of them that teach the most.
+    """
+
+    budget_per_day: int = Field(ge=1, strict=True)
+    # Half: the audits of the other half never depend on a second process.
+    pool: Annotated[Probability, Field(gt=0)] = 0.5
+
+
 class Audit(_Part):
     """Share of auto decisions that a person sees as well."""
 
     rate: Probability = 0.05
+    active: Active | None = None
 
 
 class CalibrationUse(_Part):
@@ -255,6 +292,7 @@ class Policy(_Part):
     domains: dict[Name, Domain] = Field(default_factory=dict)
     queues: dict[Name, Queue] = Field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
+    safe_rules: tuple[SafeRule, ...] = ()
     audit: Audit = Audit()
     calibration: CalibrationUse = CalibrationUse()
     service_levels: ServiceLevels = ServiceLevels()

@@ -2,6 +2,8 @@
 
 python -m examples.loan_approval > decisions.jsonl
 interlock produce decisions.jsonl
+
+`examples.loan_approval.retrain` trains its second version from what people answered.
 """
 
 import json
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import ArrayLike
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import NearestNeighbors
@@ -35,7 +38,10 @@ TRAINING_ROWS = 600
 
 
 @dataclass(frozen=True)
-class _Fitted:
+class Fitted:
+    """A trained version of the model; `training`: what it was trained on."""
+
+    version: str
     columns: Any
     classifier: Any
     neighbours: Any
@@ -43,15 +49,18 @@ class _Fitted:
     names: list[str]
 
 
-def decisions(count: int, run: str, seed: int = 0) -> Iterator[Decision]:
-    """`count` decisions about applicants the model has not seen, over and over; ids start with `run`."""
-    model = _fitted()
+def decisions(count: int, run: str, seed: int = 0, first: int = 0, model: Fitted | None = None) -> Iterator[Decision]:
+    """`count` decisions about applicants version 1 has not seen, over and over; ids start with `run`.
+
+    `first`: which of the applicants begins. `model`: by default version 1.
+    """
+    model = model or version_1()
     applicants = _data()[TRAINING_ROWS:].sample(fraction=1, shuffle=True, seed=seed)
     features = model.columns.transform(applicants[NUMBERS + WORDS])
     repaid = model.classifier.predict_proba(features)[:, 1]
     _, similar = model.neighbours.kneighbors(features)
     rows = applicants.to_dicts()
-    for number in range(count):
+    for number in range(first, first + count):
         at = number % len(rows)
         yield _decision(model, rows[at], features[at], float(repaid[at]), similar[at], f"{run}-{number:06d}")
 
@@ -68,14 +77,11 @@ def truth_of(decision: Mapping[str, Any]) -> str | None:
 
 @cache
 def _labels() -> dict[str, str]:
-    return {
-        json.dumps({name: row[name] for name in NUMBERS + WORDS}): "approve" if row["credit"] == "good" else "reject"
-        for row in _data().to_dicts()
-    }
+    return {_input(row): "approve" if row["credit"] == "good" else "reject" for row in _data().to_dicts()}
 
 
 def _decision(
-    model: _Fitted, row: dict[str, Any], features: Any, repaid: float, similar: Any, decision_id: str
+    model: Fitted, row: dict[str, Any], features: Any, repaid: float, similar: Any, decision_id: str
 ) -> Decision:
     approve = repaid >= 0.5
     confidence = repaid if approve else 1 - repaid
@@ -86,7 +92,7 @@ def _decision(
         decision_id=decision_id,
         domain="loan_approval",
         model_id="german-credit",
-        model_version="1",
+        model_version=model.version,
         prediction="approve" if approve else "reject",
         confidence=confidence,
         created_at=datetime.now(UTC),
@@ -94,7 +100,7 @@ def _decision(
         amount=float(row["credit_amount"]),
         jurisdiction="DE",
         attributes={"duration": str(row["duration"]), "purpose": row["purpose"]},
-        input=json.dumps({name: row[name] for name in NUMBERS + WORDS}),
+        input=_input(row),
         alternatives=(Alternative(option=other, confidence=1 - confidence),),
         explanation=Explanation(
             reasoning=f"probability of repayment {repaid:.2f}",
@@ -114,15 +120,32 @@ def _data() -> pl.DataFrame:
     return pl.read_parquet(DATA)
 
 
+def _input(row: Mapping[str, Any]) -> str:
+    return json.dumps({name: row[name] for name in NUMBERS + WORDS})
+
+
 @cache
-def _fitted() -> _Fitted:
-    training = _data()[:TRAINING_ROWS]
+def version_1() -> Fitted:
+    """The model as it was before anybody reviewed it."""
+    training = training_rows()
+    return fit("1", training, np.ones(len(training)))
+
+
+def training_rows() -> pl.DataFrame:
+    """What version 1 is trained on."""
+    return _data()[:TRAINING_ROWS]
+
+
+def fit(version: str, training: pl.DataFrame, weights: ArrayLike) -> Fitted:
+    """A version trained on rows with the columns of the data; `weights`: how many cases each row stands for."""
     columns = make_column_transformer(
         (make_pipeline(StandardScaler()), NUMBERS),
         (OneHotEncoder(handle_unknown="ignore", sparse_output=False), WORDS),
         verbose_feature_names_out=False,
     )
     features = columns.fit_transform(training[NUMBERS + WORDS])
-    classifier = LogisticRegression(max_iter=1000).fit(features, (training["credit"] == "good").to_numpy())
+    classifier = LogisticRegression(max_iter=1000).fit(
+        features, (training["credit"] == "good").to_numpy(), sample_weight=weights
+    )
     neighbours = NearestNeighbors(n_neighbors=3).fit(features)
-    return _Fitted(columns, classifier, neighbours, training, list(columns.get_feature_names_out()))
+    return Fitted(version, columns, classifier, neighbours, training, list(columns.get_feature_names_out()))

@@ -16,6 +16,24 @@ KEY_LENGTH = 16
 _INITIAL = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
 
+# What may become of a decision that takes effect unseen.
+UNSEEN, AUDITED, POOLED = 0, 1, 2
+
+
+def draw(ids: pa.StringArray, key: bytes, rate: float, pool: float) -> NDArray[np.int32]:
+    """For every id AUDITED, UNSEEN, or, with probability `pool`, POOLED: left to the picker.
+
+    Outside the pool the coin falls on AUDITED with probability `rate`. Both come from one hash: the lowest values are
+    audited, the highest are the pool.
+    """
+    if pool == 0:
+        return flip(ids, key, rate).astype(np.int32)
+    hashes = siphash(ids, key)
+    drawn = (hashes < _threshold(rate * (1 - pool))).astype(np.int32)
+    drawn[hashes >= _threshold(1 - pool)] = POOLED
+    return drawn
+
+
 def flip(ids: pa.StringArray, key: bytes, rate: float) -> NDArray[np.bool_]:
     """For every id, whether its coin falls on "audit"; True with probability `rate` over random keys.
 
@@ -23,8 +41,12 @@ def flip(ids: pa.StringArray, key: bytes, rate: float) -> NDArray[np.bool_]:
     """
     if rate >= 1:
         return np.ones(len(ids), dtype=bool)
-    threshold = np.uint64(int(rate * 2.0**64))
-    return siphash(ids, key) < threshold
+    return siphash(ids, key) < _threshold(rate)
+
+
+def _threshold(share: float) -> np.uint64:
+    """The hash below which a share of all hashes lies; `share` < 1, or so near to it that all but one do."""
+    return np.uint64(min(int(share * 2.0**64), 2**64 - 1))
 
 
 def siphash(strings: pa.StringArray, key: bytes) -> Words:

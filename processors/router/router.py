@@ -3,7 +3,7 @@
 import struct
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import chain, repeat
 from operator import methodcaller
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from policy.attributes import from_strings
 from policy.compiled import CompiledPolicy, Forced, Group, Verdicts, compile_policy
 from policy.load import parse
+from policy.treatment import ACTIVE_POOL
 from policy.words import Route
 from processors.router import attributes, coin, envelope, plausible
 from processors.router.breaker import Breaker
@@ -107,7 +108,8 @@ class Router:
         """The outputs of one batch; `now` in microseconds since the epoch.
 
         Every message becomes exactly one record of a route topic, with a second one in `reviews.async` where it
-        takes effect and is reviewed as well, or exactly one dead letter. Raises TooManyBadMessages.
+        takes effect and is reviewed as well, or one of `decisions.shadow`, or exactly one dead letter. Raises
+        TooManyBadMessages.
         """
         decoded = self._decoder.decode(list(map(_value, messages)))
         rows, bodies, bad = decoded.rows, decoded.bodies, decoded.bad
@@ -165,28 +167,31 @@ class Router:
         if len(calibrations) > 1 and uncalibrated.any():
             calibration[uncalibrated] = 0
             confidence = frame["raw_confidence"].zip_with(pl.Series(uncalibrated), confidence)
-        audited = self._audited(rows.column("decision_id"), plan, plans)
-        codes = (plan * len(calibrations) + calibration) * 2 + audited
-        size = len(plans) * len(calibrations) * 2
+        drawn = self._drawn(rows.column("decision_id"), plan, plans)
+        codes = (plan * len(calibrations) + calibration) * 3 + drawn
+        size = len(plans) * len(calibrations) * 3
         before, after, topic = [b""] * size, [b""] * size, [""] * size
         again = np.zeros(size, dtype=bool)
         counts: dict[str, int] = {}
         sizes = np.bincount(codes, minlength=size)
         for code in np.flatnonzero(sizes).tolist():
-            which, audit = divmod(code, 2)
+            which, draw = divmod(code, 3)
             which, calibrated = divmod(which, len(calibrations))
             group = plans[which].group
-            takes_effect = group.route is Route.AUTO
-            reviewed_anyway = not takes_effect or group.override_seconds is not None
+            audit = draw == coin.AUDITED
+            takes_effect = group.route is Route.AUTO and not group.shadow
+            reviewed_anyway = not (takes_effect or group.shadow) or group.override_seconds is not None
+            if draw == coin.POOLED:
+                group = replace(group, reasons=(*group.reasons, ACTIVE_POOL))
             before[code], after[code] = envelope.encode(
                 group,
                 policy_version=plans[which].policy_version,
                 calibration_version=calibrations[calibrated],
-                audit=bool(audit),
+                audit=audit,
                 propensity=1.0 if reviewed_anyway else group.audit_rate,
                 now=now,
             )
-            topic[code] = catalogue.ROUTE_TOPICS[group.route].name
+            topic[code] = (catalogue.SHADOW if group.shadow else catalogue.ROUTE_TOPICS[group.route]).name
             counts[topic[code]] = counts.get(topic[code], 0) + int(sizes[code])
             again[code] = takes_effect and (audit or reviewed_anyway)
         numbers = struct.unpack("8s" * len(bodies), confidence.to_numpy().astype("<f8").tobytes())
@@ -230,15 +235,15 @@ class Router:
             plans.extend(_Plan(group, version, policy.use_calibration) for group in verdicts.groups)
         return plan, plans
 
-    def _audited(self, ids: pa.StringArray, plan: Codes, plans: list[_Plan]) -> NDArray[np.bool_]:
-        """Which rows the audit coin picked, among those that would take effect unseen."""
-        picked = np.zeros(len(plan), dtype=bool)
-        rates = np.array([one.group.audit_rate for one in plans])
-        for rate in np.unique(rates[rates > 0]):
-            rows = np.flatnonzero(rates[plan] == rate)
+    def _drawn(self, ids: pa.StringArray, plan: Codes, plans: list[_Plan]) -> Codes:
+        """What the audit coin says of the rows that would take effect unseen; UNSEEN for all others."""
+        drawn = np.zeros(len(plan), dtype=np.int32)
+        chances = [(one.group.audit_rate, one.group.pool) for one in plans]
+        for rate, pool in sorted({one for one in chances if one[0] > 0}):
+            rows = np.flatnonzero(np.array([one == (rate, pool) for one in chances])[plan])
             if len(rows):
-                picked[rows] = coin.flip(ids.take(pa.array(rows)), self._settings.audit_key, float(rate))
-        return picked
+                drawn[rows] = coin.draw(ids.take(pa.array(rows)), self._settings.audit_key, rate, pool)
+        return drawn
 
 
 def _judge(

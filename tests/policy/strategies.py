@@ -127,6 +127,7 @@ def _domains() -> st.SearchStrategy[dict[str, Any]]:
         optional={
             "workflow": st.sampled_from([str(one) for one in Workflow]),
             "queue": _names,
+            "shadow": st.lists(_names.map("{}@2".format), max_size=2),
             "options": st.integers(2, 10),
             "override_window": st.sampled_from(["30m", "2h", 60]),
             "reason_codes": st.lists(_names, max_size=2, unique=True),

@@ -22,11 +22,13 @@ LENDING = load(Path(__file__).with_name("lending.yaml"))
 FOUR = parse(
     """
 name: four
-audit: {rate: 0.1}
+audit: {rate: 0.1, active: {budget_per_day: 5, pool: 0.25}}
 domains:
-  e: {workflow: escalation, models: ['*'], outcomes: [yes, no], lanes: {yes: {}}}
+  e: {workflow: escalation, models: ['*'], shadow: ['m@2'], outcomes: [yes, no], lanes: {yes: {}}}
   pre: {workflow: pre_approval, models: [m], outcomes: [yes], lanes: {yes: {}}}
-  post: {workflow: post_approval, models: [m], outcomes: [yes, no], lanes: {yes: {}}, override_window: 2h}
+  post:
+    {workflow: post_approval, models: [m], shadow: ['m@2', 'other@1'], outcomes: [yes, no], lanes: {yes: {}},
+     override_window: 2h}
   h: {workflow: hybrid, models: [m], outcomes: [yes], lanes: {yes: {}}}
 rules:
   - {id: novel, when: novel, route: sync}
@@ -144,7 +146,8 @@ def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Rou
         if lane is None:
             by_lane = max(by_lane, Route.ASYNC)
         reasons = [f"lane:{row['domain']}/{row['prediction']}:{by_lane.label}"]
-    if domain is not None and "*" not in domain.models and row["model_id"] not in domain.models:
+    shadow = domain is not None and f"{row['model_id']}@{row['model_version']}" in domain.shadow
+    if domain is not None and not shadow and "*" not in domain.models and row["model_id"] not in domain.models:
         reasons.append("unknown-model")
         by_lane = Route.MANUAL
     rules = [rule for rule in policy.every_rule() if met(rule.when)]
@@ -162,6 +165,9 @@ def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Rou
     for reason, _ in demands:
         if reason not in reasons:
             reasons.append(reason)
+    if shadow:
+        reasons.append("shadow")
+    audited = route is Route.AUTO and window is None and not shadow
     by_route = {Route.SYNC: "critical", Route.MANUAL: "high", Route.ASYNC: "medium", Route.AUTO: "low"}
     return Group(
         route=route,
@@ -170,8 +176,10 @@ def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Rou
         priority=next((one.set for one in policy.priority if met(one.when)), Priority(by_route[route])),
         queue=domain.queue if domain else "unassigned",
         notices=(lane.notice,) if lane and lane.notice else (),
-        audit_rate=policy.audit.rate if route is Route.AUTO and window is None else 0.0,
-        override_seconds=window,
+        audit_rate=policy.audit.rate if audited else 0.0,
+        override_seconds=None if shadow else window,
+        pool=policy.audit.active.pool if audited and policy.audit.active else 0.0,
+        shadow=shadow,
     )
 
 
@@ -181,6 +189,7 @@ def _rows() -> st.SearchStrategy[dict[str, Any]]:
             **{name: st.just(value) for name, value in ROW.items()},
             "domain": st.sampled_from(["loan_approval", "financial", "nowhere", "e", "pre", "post", "h", "legal"]),
             "model_id": st.sampled_from(["credit-scorer", "m", "other"]),
+            "model_version": st.sampled_from(["1", "2"]),
             "prediction": st.sampled_from(["approve", "reject", "yes", "no", "maybe"]),
             "confidence": st.none() | st.floats(0, 1) | st.sampled_from([0.5, 0.6, 0.8, 0.9, 0.95, 1.0]) | st.floats(),
             "raw_confidence": st.floats(),
