@@ -10,13 +10,16 @@ from interlock.commands import (
     checklist,
     dead_letters,
     demo,
+    export,
     facts,
     platform,
     policy,
+    proposals,
     queues,
     review,
     reviewers,
     schemas,
+    shadow,
     simulate,
     topics,
 )
@@ -52,7 +55,10 @@ app.add_typer(reviewers.app, name="reviewers")
 app.add_typer(topics.app, name="topics")
 app.add_typer(schemas.app, name="schemas")
 app.add_typer(policy.app, name="policy")
+app.add_typer(proposals.app, name="proposals")
+app.add_typer(shadow.app, name="shadow")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(export.app, name="export")
 app.add_typer(bench.app, name="bench")
 app.command("halt")(policy.halt)
 app.command("resume")(policy.resume)

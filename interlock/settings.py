@@ -44,6 +44,13 @@ class RouterSettings(BaseModel):
     max_wait_seconds: float = Field(0.010, gt=0)
 
 
+class PickerSettings(BaseModel):
+    """The picker of active learning."""
+
+    # An hour's share of a budget is enough to choose by; an audit may still roll back within its day.
+    round_seconds: float = Field(3600.0, gt=0, description="from one round of picks to the next")
+
+
 class SinkSettings(BaseModel):
     """The ClickHouse sink."""
 
@@ -70,6 +77,32 @@ class AlertSettings(BaseModel):
     group: str = "interlock-notifier"
 
 
+class FeedbackSettings(BaseModel):
+    """Training examples and requests for retraining."""
+
+    group: str = "interlock-feedback"
+    limit: float = Field(0.15, gt=0, lt=1, description="override rate of all decisions that is allowed")
+    smallest_propensity: float = Field(
+        0.05, gt=0, le=1, description="the least audit rate of the policies in force; the bound does not hold below it"
+    )
+    every: int = Field(100, gt=0, description="outcomes of a model version between two analyses")
+    renew: int = Field(500, gt=0, description="outcomes after which retraining is asked for again")
+    window: int = Field(20_000, gt=0, description="latest outcomes of a model version in which errors are looked for")
+
+
+class CalibrationSettings(BaseModel):
+    """Calibration, drift and proposals."""
+
+    group: str = Field("interlock", description="what the names of its consumer groups begin with")
+    every: int = Field(50, gt=0, description="outcomes of a model version between two calibration reports")
+    override_limit: float = Field(0.15, gt=0, lt=1, description="override rate of all decisions above which it alarms")
+    alpha: float = Field(0.05, gt=0, lt=1, description="share of wrong decisions that a certificate allows")
+    delta: float = Field(0.10, gt=0, lt=0.5, description="risk that a certificate allows more than that")
+    propose_every: int = Field(100, gt=0, description="examples of a lane between two looks for proposals")
+    # Faust takes some thousands a second.
+    every_decision: int = Field(1, gt=0, description="only each so-many-th decision is watched for drift")
+
+
 class Settings(BaseSettings):
     """Everything that can be set."""
 
@@ -79,9 +112,12 @@ class Settings(BaseSettings):
     kafka: KafkaSettings = KafkaSettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     router: RouterSettings = RouterSettings()
+    picker: PickerSettings = PickerSettings()
     sink: SinkSettings = SinkSettings()
     webhooks: WebhookSettings = WebhookSettings()
     alerts: AlertSettings = AlertSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
     metrics_port: int = Field(0, description="Prometheus metrics of a role; 0: none")
     instance_id: str = Field("1", description="tells apart several processes of one role; keep it over restarts")
     log_format: Literal["console", "json"] = "console"

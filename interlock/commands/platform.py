@@ -31,6 +31,19 @@ class Role(StrEnum):
     SINK = "sink"
     WEBHOOKS = "webhooks"
     NOTIFIER = "notifier"
+    FEEDBACK = "feedback"
+    CALIBRATION = "calibration"
+    PICKER = "picker"
+
+
+# Where a role is that does not stand in `interlock.roles`.
+_MODULES = {
+    Role.WEBHOOKS: "interlock.executors.roles",
+    Role.NOTIFIER: "interlock.executors.roles",
+    Role.FEEDBACK: "interlock.learning_roles",
+    Role.CALIBRATION: "interlock.calibration_roles",
+    Role.PICKER: "interlock.picker_roles",
+}
 
 
 def up(
@@ -142,14 +155,13 @@ def run(role: Annotated[Role, typer.Argument(help="Which one.")], data_dir: Data
 
         INTERLOCK_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 interlock run router
     """
-    from interlock import roles
-    from interlock.executors import roles as executor_roles
+    from importlib import import_module
+
     from interlock.logs import configure
 
     platform = connect.platform(data_dir)
     configure(platform.settings.log_format)
-    module = executor_roles if role in (Role.WEBHOOKS, Role.NOTIFIER) else roles
-    getattr(module, role.value)(platform)
+    getattr(import_module(_MODULES.get(role, "interlock.roles")), role.value)(platform)
 
 
 def start_detached(directory: Path, kafka_port: int = 0, clickhouse_port: int = 0) -> None:

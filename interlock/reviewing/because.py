@@ -52,6 +52,8 @@ def _because(reason: str, rule: Rule | None, routed: Mapping[str, Any], policy: 
         return Because(reason, _KNOWN[reason], reason in _TELLING)
     if kind == "lane":
         return Because(reason, _by_lane(rest, routed, policy), tells=True)
+    if kind == "safe":
+        return Because(reason, f"safe rule {rest} lets it take effect whatever the confidence", tells=True)
     if kind == "workflow":
         return Because(reason, "every decision of this kind waits for a person before it takes effect", tells=False)
     if kind == "halted":

@@ -11,19 +11,18 @@ from interlock.supervisor.processes import Process, role_command
 from interlock.supervisor.supervisor import Supervisor
 from streams.embedded_kafka.settings import free_port
 
+# Those that need nothing but Kafka and ClickHouse, and wait for one another by themselves.
+ROLES = ("sink", "router", "desk", "feedback", "calibration", "picker")
+
 
 def supervisor(platform: Platform, instance: Instance, announce: Callable[[str], None]) -> Supervisor:
     """The supervisor of a whole local instance, not yet started."""
     data_dir = platform.settings.data_dir
     environment = _environment(platform, instance)
-    router_port, desk_port, sink_port = free_port(), free_port(), free_port()
-    processes = [
-        _process("broker", data_dir, environment, lambda: broker_serves(instance)),
-        _process("warehouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping")),
-        _process("sink", data_dir, environment, lambda: listens(sink_port), sink_port),
-        _process("router", data_dir, environment, lambda: listens(router_port), router_port),
-        _process("desk", data_dir, environment, lambda: listens(desk_port), desk_port),
-        *_executors(platform, environment),
+    stages = [
+        [_process("broker", data_dir, environment, lambda: broker_serves(instance))],
+        [_process("warehouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping"))],
+        [_with_metrics(role, data_dir, environment) for role in (*ROLES, *_executors(platform))],
     ]
 
     def prepare() -> None:
@@ -33,7 +32,7 @@ def supervisor(platform: Platform, instance: Instance, announce: Callable[[str],
         create_topics(platform)
         migrate(platform)
 
-    return Supervisor(data_dir, instance, processes, {"warehouse": prepare}, announce)
+    return Supervisor(data_dir, instance, stages, {"warehouse": prepare}, announce)
 
 
 def broker_serves(instance: Instance) -> bool:
@@ -41,15 +40,17 @@ def broker_serves(instance: Instance) -> bool:
     return listens(instance.kafka_port) and not kafka_problem({"bootstrap.servers": instance.bootstrap_servers})
 
 
-def _executors(platform: Platform, environment: Mapping[str, str]) -> list[Process]:
+def _executors(platform: Platform) -> list[str]:
     """What tells the outside world, where the settings say whom."""
     settings = platform.settings
     wanted = {"webhooks": bool(settings.webhooks.url), "notifier": bool(settings.alerts.urls)}
-    found = []
-    for role in (name for name, needed in wanted.items() if needed):
-        port = free_port()
-        found.append(_process(role, settings.data_dir, environment, partial(listens, port), port))
-    return found
+    return [role for role, needed in wanted.items() if needed]
+
+
+def _with_metrics(role: str, data_dir: Path, environment: Mapping[str, str]) -> Process:
+    """A role whose metrics port is the sign that it serves."""
+    port = free_port()
+    return _process(role, data_dir, environment, partial(listens, port), port)
 
 
 def _process(

@@ -22,19 +22,21 @@ WATCH_SECONDS = 0.1
 
 
 class Supervisor:
-    """Runs `processes` in order; `after` maps a role to what must happen once it serves, before the next starts."""
+    """Runs `stages` in order, the processes of one stage side by side; `after` maps a role to what must happen once it
+    serves, before the next stage starts."""
 
     def __init__(
         self,
         data_dir: Path,
         instance: Instance,
-        processes: list[Process],
+        stages: list[list[Process]],
         after: dict[str, Callable[[], None]],
         announce: Callable[[str], None],
     ) -> None:
         self._data_dir = data_dir
         self._instance = instance
-        self._processes = processes
+        self._stages = stages
+        self._processes = [process for stage in stages for process in stage]
         self._after = after
         self._announce = announce
         self._stop = threading.Event()
@@ -57,15 +59,17 @@ class Supervisor:
     def up(self) -> None:
         """Starts everything; returns when all serve, or raises UserError with everything stopped again."""
         try:
-            for process in self._processes:
+            for stage in self._stages:
                 if self._stop.is_set():
                     return
-                self._announce(process.role)
-                process.start()
-                self._record()
-                process.wait_ready(self._stop.is_set)
-                if process.role in self._after and not self._stop.is_set():
-                    self._after[process.role]()
+                self._announce(", ".join(process.role for process in stage))
+                for process in stage:
+                    process.start()
+                    self._record()
+                for process in stage:
+                    process.wait_ready(self._stop.is_set)
+                    if process.role in self._after and not self._stop.is_set():
+                        self._after[process.role]()
             self._instance.ready = not self._stop.is_set()
             self._record()
         except BaseException:

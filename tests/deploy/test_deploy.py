@@ -42,14 +42,16 @@ def own_services() -> Iterator[tuple[str, dict[str, Any]]]:
 
 def test_compose_runs_commands_that_exist() -> None:
     services = dict(own_services())
-    assert set(services) == {"prepare", "router", "desk", "sink", "webhooks", "notifier", "schemas"}
+    assert set(services) == {
+        *("prepare", "router", "desk", "sink", "feedback", "calibration", "picker", "webhooks", "notifier", "schemas"),
+    }
     for service in services.values():
         accept(service["command"])
 
 
 def test_kubernetes_runs_commands_that_exist() -> None:
     commands = [one["args"] for one in containers()]
-    assert len(commands) == 4
+    assert len(commands) == 7
     for command in commands:
         accept(command)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from interlock.supervisor.local import ROLES
 from tests.platform.conftest import Instance
 
 pytestmark = [pytest.mark.kafka, pytest.mark.warehouse]
@@ -164,7 +165,7 @@ def test_policies_are_checked_shown_compared_and_refused(instance: Instance, tmp
 
 def test_status_and_doctor_find_everything_well(instance: Instance) -> None:
     status = instance.json("status")
-    assert set(status["roles"]) == {"broker", "warehouse", "sink", "router", "desk"}
+    assert set(status["roles"]) == {"broker", "warehouse", *ROLES}
     assert all(role["state"] == "running" for role in status["roles"].values())
     findings = instance.json("doctor")
     assert {one["what"] for one in findings} >= {"Kafka", "topics", "ClickHouse", "policies", "router"}

@@ -1,0 +1,117 @@
+"""Feedback: from outcomes, in their order, to training examples, systematic errors and requests for retraining."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from learning.slices import Slice
+from processors.desk.events import Event, alert
+from processors.feedback import examples, patterns
+from processors.feedback.judged import Judged, Terms
+from schemas import catalogue
+
+# As many as a person reads; the examples hold everything.
+_WORST = 10
+
+
+class Feedback:
+    """A fold of outcomes: every time and id in what it says is that of the outcome that caused it."""
+
+    def __init__(self, terms: Terms | None = None) -> None:
+        self._terms = terms or Terms()
+        self._models: dict[str, Judged] = {}
+
+    def take(self, outcome: dict[str, Any], payload: dict[str, Any] | None) -> list[Event]:
+        """What follows from an `Outcome`, of which `payload` is the `RoutedDecision`, None if it is gone.
+
+        Raises Unusable, and then nothing has changed.
+        """
+        if not examples.is_word(outcome):
+            return []
+        examples.check(outcome)
+        example = examples.example(outcome, payload)
+        return [Event(catalogue.TRAINING_EXAMPLES, outcome["decision_id"], example), *self.learn(outcome, example)]
+
+    def learn(self, outcome: dict[str, Any], example: dict[str, Any]) -> list[Event]:
+        """What follows besides its `TrainingExample`, which was made before."""
+        if not examples.is_sample(outcome):
+            return []
+        key = f"{outcome['model_id']}@{outcome['model_version']}"
+        judged = self._models.setdefault(key, Judged(self._terms))
+        could_judge = not judged.too_small
+        if not judged.add(outcome, example):
+            return []
+        made = [_cannot_judge(key, outcome, self._terms)] if judged.too_small and could_judge else []
+        if judged.all.count % self._terms.every:
+            return made
+        if new := judged.new_slices():
+            made.append(_systematic(key, outcome, new))
+        if judged.must_ask():
+            made += _retraining(key, outcome, judged, self._terms)
+        return made
+
+
+def _retraining(key: str, outcome: dict[str, Any], judged: Judged, terms: Terms) -> list[Event]:
+    worst = sorted(judged.slices(), key=lambda one: -(one.rate - one.overall) * one.support)[:_WORST]
+    assert judged.bounds is not None
+    low, high = judged.bounds
+    naive = judged.all.overridden / judged.all.count
+    reason = (
+        f"People override {judged.all.rate:.1%} of the decisions of {key}, certainly more than {low:.1%}; "
+        f"{terms.limit:.0%} are allowed. (Of the {judged.all.count} that were reviewed: {naive:.1%}.) "
+    )
+    if worst:
+        reason += f"Most of all where {patterns.text(worst[0].conditions)}: {worst[0].rate:.1%}. "
+    if judged.contradictions:
+        reason += f"{judged.contradictions} decisions were judged again with another answer; the first one counts. "
+    reason += f"Train it anew: `interlock export training-examples --model {key} --out examples.parquet`."
+    request_id = f"{key}#{outcome['outcome_id']}"
+    request = {
+        "request_id": request_id,
+        "model_id": outcome["model_id"],
+        "model_version": outcome["model_version"],
+        "domain": outcome["domain"],
+        "limit": terms.limit,
+        "override_rate_estimate": judged.all.rate,
+        "override_rate_lower": low,
+        "override_rate_upper": high,
+        "reviewed": judged.all.count,
+        "reviewed_override_rate": naive,
+        "slices": [_slice(one) for one in worst],
+        "first_example": judged.first_example,
+        "last_example": judged.last_example,
+        "reason": reason,
+        "at": outcome["at"],
+    }
+    told = alert("retraining", request_id, "warning", (), reason, outcome["at"])
+    return [Event(catalogue.RETRAINING_REQUESTS, key, request), told]
+
+
+def _slice(one: Slice) -> dict[str, Any]:
+    return {
+        "pattern": patterns.text(one.conditions),
+        "support": one.support,
+        "overrides": one.overrides,
+        "rate": one.rate,
+        "lift": one.lift,
+        "p_value": one.p,
+        "q_value": one.adjusted_p,
+    }
+
+
+def _systematic(key: str, outcome: dict[str, Any], new: Sequence[Slice]) -> Event:
+    named = "; ".join(
+        f"{patterns.text(one.conditions)}: {one.overrides} of {one.support} overridden, {one.lift:.1f} times as often "
+        "as in all"
+        for one in new[:_WORST]
+    )
+    message = f"{key} errs systematically where {named}. Look at these cases; a rule can send them to people meanwhile."
+    return alert("systematic_error", f"{key}#{outcome['outcome_id']}", "warning", (), message, outcome["at"])
+
+
+def _cannot_judge(key: str, outcome: dict[str, Any], terms: Terms) -> Event:
+    message = (
+        f"Whether {key} must be trained again can no longer be told: {outcome['outcome_id']} was reviewed with "
+        f"propensity {outcome['propensity']:g}, and the smallest was said to be {terms.smallest_propensity:g}. Set "
+        "INTERLOCK_FEEDBACK__SMALLEST_PROPENSITY to the least audit rate of your policies, and start feedback again."
+    )
+    return alert("retraining", f"{key}/propensity", "warning", (), message, outcome["at"])

@@ -1,0 +1,169 @@
+"""Faust as it must be set up here, and the three things about it that have to be put right.
+
+* It reads uncommitted records unless it is transactional itself; the desk's aborted verdicts would be learned from.
+* Where offsets have gaps, as after every transaction of the desk, it may commit past a record that is still being
+  processed (faust-streaming issue 606). Records are acknowledged in order here, so the last one says it all.
+* It and aiokafka log every attempt to reach a broker that is down, with tracebacks.
+"""
+
+import logging
+import ssl
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import faust
+from confluent_kafka import KafkaError, KafkaException
+from faust.auth import SASLCredentials, SSLCredentials
+from faust.transport.drivers import aiokafka as driver
+from yarl import URL
+
+from schemas.catalogue import MAX_MESSAGE_BYTES
+
+log = logging.getLogger(__name__)
+
+# A worker that was killed is missed after this; Faust's default (60 s) blocks its group for a minute.
+SESSION_SECONDS = 8.0
+HEARTBEAT_SECONDS = 1.0
+
+# How long the broker waits for members that are alive to join again; with one record in hand that is soon.
+REBALANCE_SECONDS = 20.0
+
+# Longer than a leader election; then the fold ends with an error, and whoever runs it begins anew.
+REQUEST_SECONDS = 30.0
+
+# The same trouble is told again after this.
+QUIET_SECONDS = 60.0
+
+_LOGGERS = ("faust", "mode", "aiokafka")
+
+# mode would make loggers named like this module for the classes here, which speaks for itself.
+_LOGGER = logging.getLogger("faust.interlock")
+
+
+def make_app(
+    group: str, bootstrap_servers: str, properties: Mapping[str, str], instance: str, commit_seconds: float
+) -> faust.App:
+    """An app that is started by hand: no worker, no web server, no tables, no topics of its own.
+
+    Raises KafkaException where `properties`, librdkafka's, ask for what aiokafka cannot do.
+    """
+    one_line_logs(bootstrap_servers)
+    app = faust.App(
+        group,
+        broker=[URL(f"kafka://{server.strip()}") for server in bootstrap_servers.split(",")],
+        broker_credentials=credentials(properties),
+        processing_guarantee="at_least_once",
+        broker_commit_interval=commit_seconds,
+        broker_commit_every=1_000,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=HEARTBEAT_SECONDS,
+        broker_rebalance_timeout=REBALANCE_SECONDS,
+        broker_request_timeout=REQUEST_SECONDS,
+        # A static member: after a restart it is known again at once, instead of when the session of its dead
+        # predecessor ends.
+        consumer_group_instance_id=f"{group}-{instance}",
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+        producer_acks=-1,
+        producer_compression_type="lz4",
+        producer_max_request_size=2 * MAX_MESSAGE_BYTES,
+        producer_request_timeout=REQUEST_SECONDS,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        # Nothing is kept there: the folds' state is the log itself. By default it would be made in whatever directory
+        # the process was started in.
+        datadir=tempfile.gettempdir(),
+    )
+    app.transport = _Transport(app.conf.broker_consumer, app)
+    return app
+
+
+def credentials(properties: Mapping[str, str]) -> SSLCredentials | SASLCredentials | None:
+    """What librdkafka's security settings mean to aiokafka; others, which only tune librdkafka, mean nothing here."""
+    protocol = properties.get("security.protocol", "plaintext").upper()
+    context = _ssl_context(properties) if protocol.endswith("SSL") else None
+    if not protocol.startswith("SASL_"):
+        return SSLCredentials(context) if context is not None else None
+    mechanism = properties.get("sasl.mechanism", properties.get("sasl.mechanisms", "PLAIN")).upper()
+    if mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        text = f"sasl.mechanism {mechanism} is not supported by the learning roles: use PLAIN or SCRAM-SHA-256 or -512"
+        raise KafkaException(KafkaError(KafkaError._UNSUPPORTED_FEATURE, text))
+    return SASLCredentials(
+        username=properties.get("sasl.username"),
+        password=properties.get("sasl.password"),
+        mechanism=mechanism,
+        ssl_context=context,
+    )
+
+
+def _ssl_context(properties: Mapping[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=properties.get("ssl.ca.location"))
+    if certificate := properties.get("ssl.certificate.location"):
+        context.load_cert_chain(certificate, properties.get("ssl.key.location"), properties.get("ssl.key.password"))
+    if properties.get("ssl.endpoint.identification.algorithm", "https") == "none":
+        context.check_hostname = False
+    return context
+
+
+class _ConsumerThread(driver.AIOKafkaConsumerThread):
+    logger = _LOGGER
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+
+class _Consumer(driver.Consumer):
+    logger = _LOGGER
+
+    def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
+        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _new_offset(self, tp: Any) -> int | None:
+        """The offset after the last acknowledged record."""
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        last = max(acked)
+        acked.clear()
+        self._acked_index[tp].clear()
+        return last + 1
+
+    async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
+        """Gaps need no book-keeping then."""
+
+
+class _Transport(driver.Transport):
+    Consumer = _Consumer
+
+
+def one_line_logs(servers: str, clock: Callable[[], float] = time.monotonic) -> None:
+    """Lets Faust and aiokafka tell each trouble in one line, and not again within a minute."""
+    for name in _LOGGERS:
+        logger = logging.getLogger(name)
+        logger.handlers = [_OneLine(servers, clock)]
+        logger.propagate = False
+        logger.setLevel(logging.ERROR)  # their warnings speak of their own design
+
+
+class _OneLine(logging.Handler):
+    def __init__(self, servers: str, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._servers = servers
+        self._clock = clock
+        self._said: dict[str, float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        now = self._clock()
+        # By the template, because the text may carry a counter or a port.
+        template = str(record.msg)
+        again = now - self._said.get(template, -QUIET_SECONDS) < QUIET_SECONDS
+        self._said[template] = now if not again else self._said[template]
+        if not again:
+            text = record.getMessage().strip().partition("\n")[0]
+            log.warning("Kafka at %s: %s; the client goes on trying", self._servers, text)

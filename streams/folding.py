@@ -1,0 +1,181 @@
+"""Folds: what follows from the records of a topic in their order, on Faust.
+
+State is kept in memory only. Whoever is given a partition folds its records again from the first to the committed
+offset without saying anything, and goes on from there: a worker that was killed says what it would have said, some of
+it twice. That makes a fold simple and exact, where every output has an id that follows from its input.
+
+Outputs of a record are acknowledged by Kafka before its offset may be committed, and records are taken one by one.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException
+
+from streams.between import records_between
+from streams.ports import Broker
+
+if TYPE_CHECKING:
+    import faust
+
+# How late a fold notices that it shall stop.
+_LOOK_SECONDS = 0.1
+
+# Longer than the last commit takes; what is not committed by then is folded again.
+_FAREWELL_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class FoldSettings:
+    """`properties`: librdkafka's, for security. `instance`: tells apart the members of a group, and stays the same over
+    restarts. `reach`: how many offsets back state is rebuilt at most, for topics too long to be read from their
+    beginning; None: all."""
+
+    group: str
+    topic: str
+    bootstrap_servers: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+    instance: str = "1"
+    commit_seconds: float = 1.0
+    reach: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """One record. `replayed`: what follows from it was said before, only the state is wanted."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    replayed: bool
+
+
+class Output(NamedTuple):
+    """One record to be written."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+Plain = tuple[str, bytes | None, bytes | None]
+Fold = Callable[[Folded], Iterable[Output | Plain]]
+
+
+def run_fold(settings: FoldSettings, broker: Broker, fold: Fold, stop: threading.Event) -> None:
+    """Calls `fold` with one record after the other, never two at once, until `stop` is set.
+
+    Of several members of a group each has some of the partitions; the others stand by. Raises KafkaException, and
+    whatever `fold` raises. Its state is then of no use any more: begin anew with a new one.
+    """
+    asyncio.run(_run(settings, Steps(settings, broker, fold, stop), stop))
+
+
+class Steps:
+    """One record after the other, without gaps and without repetition, whatever happens to the group."""
+
+    def __init__(self, settings: FoldSettings, broker: Broker, fold: Fold, stop: threading.Event) -> None:
+        self._settings = settings
+        self._broker = broker
+        self._fold = fold
+        self._stop = stop
+        # By partition: the offset after the last record that was folded, and the membership it was read under.
+        self._next: dict[int, int] = {}
+        self._generation: dict[int, int] = {}
+
+    def take(self, record: Folded, generation: int) -> list[Output]:
+        """What follows from `record`, read by member `generation` of the group."""
+        place = record.partition
+        if self._generation.get(place) != generation:
+            # Only now others may have gone on with the partition; later gaps are markers of transactions.
+            self._catch_up(record)
+            self._generation[place] = generation
+        if self._stop.is_set() or record.offset < self._next.get(place, 0):
+            return []  # it was taken before the group changed, and what follows from it was written
+        outputs = [Output(*one) for one in self._fold(record)]
+        self._next[place] = record.offset + 1
+        return outputs
+
+    def _catch_up(self, record: Folded) -> None:
+        place = record.partition
+        start = self._next.get(place, 0)
+        if self._settings.reach is not None:
+            start = max(start, record.offset - self._settings.reach)
+        if start >= record.offset:
+            return
+        for one in records_between(self._broker, record.topic, place, start, record.offset, self._stop):
+            headers = one.headers() or ()
+            self._fold(Folded(record.topic, place, one.offset(), one.key(), one.value(), headers, replayed=True))
+            self._next[place] = one.offset() + 1
+
+
+async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> None:
+    from aiokafka.errors import KafkaError as ClientError  # type: ignore[import-untyped, unused-ignore]
+
+    from streams.faust_app import make_app
+
+    app = make_app(
+        settings.group, settings.bootstrap_servers, settings.properties, settings.instance, settings.commit_seconds
+    )
+    failures: list[Exception] = []
+    _follow(app, settings.topic, steps, stop, failures)
+    try:
+        await app.start()
+        while not (stop.is_set() or failures or app.should_stop):
+            await asyncio.sleep(_LOOK_SECONDS)
+        if not stop.is_set():
+            raise failures[0] if failures else app.crash_reason or _ended(settings.topic, "the client stopped")
+    except (ClientError, OSError) as error:
+        raise _ended(settings.topic, str(error)) from error
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await app.stop()
+
+
+def _ended(topic: str, why: str) -> KafkaException:
+    return KafkaException(KafkaError(KafkaError._TRANSPORT, f"{topic} cannot be followed any more: {why}"))
+
+
+def _follow(app: "faust.App", topic: str, steps: Steps, stop: threading.Event, failures: list[Exception]) -> None:
+    """Registers the one agent, which hands records to `steps`."""
+
+    @app.agent(app.topic(topic, key_type=bytes, value_type=bytes, value_serializer="raw", key_serializer="raw"))
+    async def follow(stream: Any) -> None:
+        stream = stream.noack()
+        async for event in stream.events():
+            message = event.message
+            record = Folded(
+                message.topic,
+                message.partition,
+                message.offset,
+                message.key,
+                message.value,
+                tuple(message.headers or ()),
+                replayed=False,
+            )
+            if failures:
+                return
+            try:
+                # In a thread, because folds fetch and compute, and the group must hear from this member meanwhile.
+                outputs = await asyncio.to_thread(steps.take, record, message.generation_id)
+                sent = [await app.producer.send(*one[:3], None, None, [*one.headers]) for one in outputs]
+                await asyncio.gather(*sent)
+            except asyncio.CancelledError:
+                failures.append(_ended(topic, "it was interrupted"))
+                raise
+            except Exception as error:
+                # Not raised: Faust would begin the agent anew, with the next record.
+                failures.append(error)
+                return
+            if stop.is_set():
+                return
+            await stream.ack(event)
