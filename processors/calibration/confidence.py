@@ -1,0 +1,110 @@
+"""Whether a model's confidence has moved: ADWIN on every decision, reviewed or not.
+
+The order of decisions is known within a partition only, so each partition has a monitor of its own: it sees every
+n-th decision, and what it says does not depend on when the others were read.
+"""
+
+import json
+from functools import cache
+from io import BytesIO
+from typing import Any
+
+import fastavro
+
+from learning.drift import ConfidenceMonitor
+from processors.calibration.signals import drift
+from processors.desk.events import Event
+from schemas import avro_schemas, wire
+
+# A shift of the mean that is told. ADWIN finds smaller ones in long streams; they are true and mean nothing.
+SHIFT = 0.01
+
+# The mean of now: over some 200 decisions, fewer than ADWIN needs to find a moderate shift.
+_RECENT = 1 / 200
+
+# ADWIN may see a shift before the mean of now does; for so many decisions it is waited for.
+_PATIENCE = 1_000
+
+# 2000 and 2100: a decision from outside has no plausible time, and goes to a person for that reason.
+_EARLIEST, _LATEST = 946_684_800_000_000, 4_102_444_800_000_000
+
+
+class ConfidenceDrift:
+    """Monitors of all model versions. `every`: only each so-many-th offset is looked at, to save time."""
+
+    def __init__(self, every: int = 1) -> None:
+        self._every = every
+        self._monitors: dict[tuple[str, str, int], _Monitor] = {}
+
+    def take(self, value: bytes | None, partition: int, offset: int) -> list[Event]:
+        """What follows from a record of `decisions`; nothing from one that the router would refuse."""
+        if offset % self._every:
+            return []
+        try:
+            decision = routing_fields(value)
+        except wire.WireError:
+            return []  # a dead letter of the router
+        confidence, at = decision["confidence"], decision["created_at"]
+        if not 0 <= confidence <= 1 or not _EARLIEST <= at < _LATEST:
+            return []
+        key = (decision["model_id"], decision["model_version"], partition)
+        monitor = self._monitors.setdefault(key, _Monitor())
+        found = monitor.update(confidence, at)
+        if found is None:
+            return []
+        return drift(
+            "confidence",
+            cause=f"{partition}/{offset}",
+            model_id=decision["model_id"],
+            model_version=decision["model_version"],
+            domain=decision["domain"],
+            statistic=abs(found),
+            threshold=SHIFT,
+            seen=monitor.seen,
+            message=(
+                f"its mean confidence moved by {found:+.3f} to {monitor.recent:.3f}. What it decides about, or the "
+                "model itself, has changed: look at what is new; its certificates no longer hold"
+            ),
+            at=at,
+        )
+
+
+class _Monitor:
+    def __init__(self) -> None:
+        self._adwin = ConfidenceMonitor()
+        self.seen = 0
+        self.recent = 0.0
+        self._before = 0.0  # mean since the last alarm
+        self._count = 0
+        self._alarm_until = 0
+
+    def update(self, confidence: float, at: int) -> float | None:
+        """The shift of the mean, once for each time that ADWIN found one and it is worth telling."""
+        self.seen += 1
+        # A plain mean at first, so that the first decision does not weigh for ever.
+        self.recent += (confidence - self.recent) * max(_RECENT, 1 / self.seen)
+        if self._adwin.update(confidence, at) is not None and not self._alarm_until:
+            self._alarm_until = self.seen + _PATIENCE
+        if not self._alarm_until:
+            self._count += 1
+            self._before += (confidence - self._before) / self._count
+            return None
+        shift = self.recent - self._before
+        if abs(shift) <= SHIFT and self.seen < self._alarm_until:
+            return None
+        self._alarm_until = self._count = 0
+        return shift if abs(shift) > SHIFT else None
+
+
+def routing_fields(value: bytes | None) -> dict[str, Any]:
+    """The routing fields of a `Decision`, times as integers; raises WireError."""
+    wire.check_header("Decision", value)
+    assert value is not None
+    stream = BytesIO(value)
+    stream.seek(wire.HEADER_LENGTH)
+    return wire.read_record(stream, _prefix())
+
+
+@cache
+def _prefix() -> Any:
+    return fastavro.parse_schema(avro_schemas.without_logical_types(json.loads(avro_schemas.routing_prefix_text())))

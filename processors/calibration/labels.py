@@ -1,0 +1,65 @@
+"""Which outcomes say whether a model was right, and what they say."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# What a person says about a decision for the first time. Gold items were planted, overrides and appeals come from who
+# was not content: none of them is a sample of what the model does.
+SAMPLED = frozenset({"review", "audit", "post_approval"})
+
+
+class BadLabelError(ValueError):
+    """An outcome that must not be used; `reason` is a stable code."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One reviewed decision. `confidence`: the model's own; `propensity`: π, with which it was sent to a person;
+    `at`: when it was reviewed, microseconds since the epoch."""
+
+    model_id: str
+    model_version: str
+    domain: str
+    confidence: float
+    correct: bool
+    propensity: float
+    at: int
+
+    @property
+    def model(self) -> str:
+        """As topics are keyed."""
+        return f"{self.model_id}@{self.model_version}"
+
+
+def label(outcome: Mapping[str, Any]) -> Label | None:
+    """The label in an `Outcome` record (times as integers), None if it is no sample; raises BadLabelError.
+
+    Every decision gives one label at most: of two verdicts of a quorum the one that resolves. An audit measures even
+    where it resolves nothing.
+    """
+    if outcome["kind"] not in SAMPLED or outcome["round"] != 0:
+        return None
+    if not outcome["resolves"] and outcome["kind"] != "audit":
+        return None
+    if not 0 < outcome["propensity"] <= 1:
+        raise BadLabelError(
+            "bad-propensity", f"{outcome['outcome_id']}: propensity {outcome['propensity']} is not in (0, 1]"
+        )
+    if not 0 <= outcome["raw_confidence"] <= 1:
+        raise BadLabelError(
+            "bad-confidence", f"{outcome['outcome_id']}: confidence {outcome['raw_confidence']} is no probability"
+        )
+    return Label(
+        outcome["model_id"],
+        outcome["model_version"],
+        outcome["domain"],
+        outcome["raw_confidence"],
+        outcome["outcome"] == outcome["prediction"],
+        outcome["propensity"],
+        outcome["at"],
+    )

@@ -1,0 +1,53 @@
+"""Whether people override a model version more often than they should: one monitor for each."""
+
+from processors.calibration.labels import Label
+from processors.calibration.rate import Crossing, ReviewedRate
+from processors.calibration.signals import drift
+from processors.desk.events import Event
+
+# While the rate stays high the alarm would come again every hundred outcomes; it is repeated after so many at the
+# earliest.
+QUIET = 1_000
+
+
+class OverrideDrift:
+    """The override rate of all decisions of one model version against `limit`."""
+
+    def __init__(self, limit: float) -> None:
+        # The defaults of learning.drift.RateMonitor.
+        self._rate = ReviewedRate(limit, alpha=0.05, cusum_alpha=1e-3)
+        self._seen = 0
+        self._quiet_until = 0
+
+    def take(self, label: Label) -> list[Event]:
+        """The alarm that this outcome gives, if any."""
+        self._seen += 1
+        crossing = self._rate.update(not label.correct, label.propensity)
+        if crossing is None:
+            return []
+        rate = self._rate.rate
+        self._rate.restart()
+        if self._seen < self._quiet_until:
+            return []
+        self._quiet_until = self._seen + QUIET
+        return drift(
+            "overrides",
+            cause=str(self._seen),
+            model_id=label.model_id,
+            model_version=label.model_version,
+            domain=label.domain,
+            statistic=crossing.statistic,
+            threshold=crossing.threshold,
+            seen=crossing.seen,
+            message=_message(crossing, rate, self._rate.limit),
+            at=label.at,
+        )
+
+
+def _message(crossing: Crossing, rate: float, limit: float) -> str:
+    when = "has recently been" if crossing.kind == "rate-rose" else "is"
+    return (
+        f"the share of decisions that people override {when} above {limit:.0%}: {rate:.1%} of all decisions over "
+        f"{crossing.seen:,} reviews, corrected for who was reviewed. Look at the latest overrides; certificates of "
+        "this model no longer hold"
+    )

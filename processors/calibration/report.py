@@ -1,0 +1,91 @@
+"""The calibration of one model version as a record: bins, errors, and the recalibration that the labels support."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from learning import calibration, calibration_metrics
+from learning.arrays import Floats, effective_size
+from learning.calibration import LogOdds
+from learning.calibration_metrics import Bin
+from learning.refusal import Refusal
+from processors.calibration.labels import Label
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`model`: the recalibration of all labels if there is one; `better`: it predicts later labels better than the
+    model's own confidence did. `bins`: as in the report."""
+
+    record: dict[str, Any]
+    bins: list[Bin]
+    model: LogOdds | None
+    better: bool
+
+
+def arrays(labels: Sequence[Label]) -> tuple[Floats, Floats, Floats]:
+    """Confidence, correct (0 or 1) and 1/π."""
+    confidence = np.array([one.confidence for one in labels])
+    correct = np.array([float(one.correct) for one in labels])
+    return confidence, correct, 1 / np.array([one.propensity for one in labels])
+
+
+def report(labels: Sequence[Label], number: int) -> Finding:
+    """`labels` of one model version, oldest first, at least one; `number`: how many it has had in all.
+
+    The record lacks `published`, which is not for the labels to say.
+    """
+    f, y, w = arrays(labels)
+    effective = effective_size(w)
+    found = calibration_metrics.bins(f, y, w)
+    refusal, method, model, better = "", "", None, False
+    before = float(np.average(calibration.log_loss(f, y), weights=w))
+    after: float | None = None
+    try:
+        recalibration = calibration.recalibrate(f, y, w)
+    except Refusal as error:
+        refusal = f"{error.reason}: {error}"
+    else:
+        model, better = recalibration.model, recalibration.deploy
+        after = before - recalibration.gain
+        if better:
+            method = "temperature" if effective < calibration.TEMPERATURE_BELOW else "logistic"
+    used = model if model is not None and better else calibration.IDENTITY
+    last = labels[-1]
+    record = {
+        "report_id": f"{last.model}#{number}",
+        "model_id": last.model_id,
+        "model_version": last.model_version,
+        "at": last.at,
+        "reviewed": len(labels),
+        "effective": effective,
+        "bins": [_bin(one) for one in found],
+        "ece": calibration_metrics.ece(f, y, w),
+        # The formula counts labels of equal weight; unequal ones are worth fewer, and noise goes with the root.
+        "ece_by_chance": min(1.0, calibration_metrics.ece_noise(f) * math.sqrt(len(labels) / effective)),
+        "smooth_ece": calibration_metrics.smooth_ece(f, y, w),
+        "brier": float(np.average((f - y) ** 2, weights=w)),
+        "log_loss_before": before,
+        "log_loss_after": after,
+        "method": method,
+        "intercept": used.intercept,
+        "slope": used.slope,
+        "refusal": refusal,
+    }
+    return Finding(record, found, model, better)
+
+
+def _bin(one: Bin) -> dict[str, Any]:
+    return {
+        "count": one.labels,
+        "mean_confidence": one.mean_confidence,
+        "accuracy": one.accuracy,
+        # Wilson's interval holds the accuracy but for rounding.
+        "lower": float(np.clip(one.mean_confidence + one.gap_low, 0, one.accuracy)),
+        "upper": float(np.clip(one.mean_confidence + one.gap_high, one.accuracy, 1)),
+        "gap": one.mean_confidence - one.accuracy,
+        "finding": str(one.notice),
+    }

@@ -1,0 +1,61 @@
+"""Training examples as evidence: what a certificate may rest upon."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from processors.calibration.labels import SAMPLED, BadLabelError
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One reviewed decision. `confidence`: as the lanes compared it; `propensity`: π, with which it was sent to a
+    person; `waited`: it took effect only after a person had seen it; `at`: when that was."""
+
+    example_id: str
+    domain: str
+    model_id: str
+    model_version: str
+    prediction: str
+    confidence: float
+    correct: bool
+    propensity: float
+    waited: bool
+    attributes: Mapping[str, str]
+    at: int
+
+    @property
+    def lane(self) -> tuple[str, str, str, str]:
+        """What a certificate is about: domain, prediction, model and version."""
+        return self.domain, self.prediction, self.model_id, self.model_version
+
+
+def example(record: Mapping[str, Any]) -> Example | None:
+    """The evidence in a `TrainingExample` record (times as integers), None if it is no sample; raises BadLabelError."""
+    if record["kind"] not in SAMPLED:
+        return None
+    name, propensity, confidence = record["example_id"], record["propensity"], record["calibrated_confidence"]
+    if not 0 < propensity <= 1:
+        raise BadLabelError("bad-propensity", f"{name}: propensity {propensity} is not in (0, 1]")
+    if not 0 <= confidence <= 1:
+        raise BadLabelError("bad-confidence", f"{name}: confidence {confidence} is no probability")
+    return Example(
+        name,
+        record["domain"],
+        record["model_id"],
+        record["model_version"],
+        record["prediction"],
+        confidence,
+        record["final"] == record["prediction"],
+        propensity,
+        record["kind"] == "review",
+        record["attributes"],
+        record["decided_at"],
+    )
+
+
+def coin(example_id: str, purpose: str) -> float:
+    """Uniform in [0, 1), the same in every replay, and independent of the audit coin, which has a secret key."""
+    digest = hashlib.sha256(f"{purpose}/{example_id}".encode()).digest()
+    return int.from_bytes(digest[:7], "big") / 2**56

@@ -1,0 +1,99 @@
+"""What examples show about one lane and model version, and the certificates that follow."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from policy.words import ColumnType
+from processors.calibration.rate import Crossing
+from processors.proposals.certificate import Certificate
+from processors.proposals.examples import Example
+from processors.proposals.record import proposal_id
+from processors.proposals.safe_rules import RuleTests, Safe
+from processors.proposals.thresholds import Proof, ThresholdEvidence
+
+# Examples that rules are mined from and errors estimated on; some 500 bytes each.
+WINDOW = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a certificate says, under the id of its proposal: a threshold with its proof, or a safe rule."""
+
+    proposal_id: str
+    proof: Proof | None = None
+    safe: Safe | None = None
+
+    def covers(self, example: Example) -> bool:
+        """Whether the claim speaks of this decision."""
+        if self.proof is not None:
+            return example.confidence >= self.proof.threshold
+        assert self.safe is not None
+        return self.safe.pattern.holds(example)
+
+
+class Lane:
+    """One (domain, prediction, model, version). `count`: examples since `since`, when the evidence began."""
+
+    def __init__(self, name: tuple[str, str, str, str], alpha: float, delta: float) -> None:
+        self.name = name
+        self.alpha = alpha
+        self.delta = delta
+        self.window: deque[Example] = deque(maxlen=WINDOW)
+        self._thresholds = ThresholdEvidence(alpha, delta)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.count = 0
+        self.since = 0
+        self.window.clear()
+        self._tests = RuleTests(self.alpha, self.delta)
+        self._threshold: Claim | None = None
+        self._rules: tuple[Claim, ...] = ()
+        self._certificates: dict[str, Certificate] = {}
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What holds now, the threshold first."""
+        return (*((self._threshold,) if self._threshold else ()), *self._rules)
+
+    @property
+    def certified(self) -> tuple[str, ...]:
+        """The ids of everything that was ever claimed on the present evidence."""
+        return tuple(sorted(self._certificates))
+
+    def restart(self) -> None:
+        """Begins anew: what was seen before no longer speaks for today."""
+        self._thresholds.begin()
+        self._begin()
+
+    def take(self, example: Example) -> tuple[Certificate, Crossing] | None:
+        """Adds an example; the certificate that it breaks, if any. The caller then restarts the lane."""
+        for certificate in self._certificates.values():
+            crossing = certificate.take(example)
+            if crossing is not None:
+                return certificate, crossing
+        if self._thresholds.take(example):
+            self._begin()
+        if not self.count:
+            self.since = example.at
+        self.count += 1
+        self.window.append(example)
+        return None
+
+    def prove(self, types: Mapping[str, ColumnType]) -> None:
+        """Brings `claims` up to date. `types`: of the attributes that the policy of the domain declares."""
+        proof = self._thresholds.proof()
+        if proof is None:
+            self._threshold = None
+        else:
+            self._threshold = self._claim("threshold", f"{proof.threshold:.4f}", proof=proof)
+        if types and self._tests.due(self.count):
+            found = self._tests.test(self.window, types)
+            self._rules = tuple(self._claim("safe_rule", str(one.pattern), safe=one) for one in found)
+
+    def _claim(self, kind: str, what: str, *, proof: Proof | None = None, safe: Safe | None = None) -> Claim:
+        claim = Claim(proposal_id(kind, *self.name, self.since, what), proof, safe)
+        if claim.proposal_id not in self._certificates:
+            self._certificates[claim.proposal_id] = Certificate(claim.proposal_id, claim.covers, self.alpha)
+        return claim

@@ -1,0 +1,106 @@
+"""Attributes as columns of categories, and patterns in them as conditions of a policy."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from learning.slices import Condition, binned
+from policy.attributes import FLOAT_FORM, INT_FORM
+from policy.words import ColumnType
+from processors.proposals.examples import Example
+
+# Stands for no value; a pattern with it is never proposed, whatever a producer writes.
+MISSING = "\0missing"
+
+# A condition that nobody can read is no rule.
+_MAX_TEXT = 100
+
+_NUMBERS = (ColumnType.INT, ColumnType.FLOAT)
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A conjunction over declared attributes: equal to a text, or low ≤ number < high."""
+
+    texts: tuple[tuple[str, str], ...]
+    ranges: tuple[tuple[str, ColumnType, float, float], ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The attributes that it speaks of."""
+        return tuple([name for name, _ in self.texts] + [name for name, *_ in self.ranges])
+
+    def holds(self, example: Example) -> bool:
+        """As the condition would: what is missing or no number does not fulfil it."""
+        attributes = example.attributes
+        if any(attributes.get(name) != value for name, value in self.texts):
+            return False
+        return all(low <= number(attributes.get(name), kind) < high for name, kind, low, high in self.ranges)
+
+
+def columns(examples: Sequence[Example], types: Mapping[str, ColumnType]) -> dict[str, NDArray[np.str_]]:
+    """One column of categories for each declared attribute that any of the examples has."""
+    found = {}
+    for name, kind in sorted(types.items()):
+        texts = [one.attributes.get(name) for one in examples]
+        if all(text is None for text in texts):
+            continue
+        if kind in _NUMBERS:
+            found[name] = binned(np.array([number(text, kind) for text in texts]))
+        elif kind is ColumnType.BOOL:
+            found[name] = np.array([text if text in ("true", "false") else MISSING for text in texts])
+        else:
+            found[name] = np.array([MISSING if text is None else text for text in texts])
+    return found
+
+
+def pattern(conditions: Sequence[Condition], types: Mapping[str, ColumnType]) -> Pattern | None:
+    """The pattern of conditions over such columns; None where no policy can say it."""
+    texts, ranges = [], []
+    for name, value in conditions:
+        kind = types[name]
+        if kind in _NUMBERS:
+            if value == "missing":
+                return None
+            low, _, high = value.removeprefix("[").removesuffix(")").partition(", ")
+            ranges.append((name, kind, float(low), float(high)))
+        elif value == MISSING or len(value) > _MAX_TEXT or not value.isprintable():
+            return None
+        else:
+            texts.append((name, value))
+    return Pattern(tuple(texts), tuple(ranges))
+
+
+def condition(pattern: Pattern, types: Mapping[str, ColumnType]) -> str:
+    """The pattern as the text of a policy's `when`."""
+    parts = []
+    for name, value in pattern.texts:
+        if types[name] is ColumnType.BOOL:
+            parts.append(name if value == "true" else f"NOT {name}")
+        else:
+            parts.append(f"{name} = {quoted(value)}")
+    for name, _, low, high in pattern.ranges:
+        if math.isfinite(low):
+            parts.append(f"{name} >= {_number(low)}")
+        if math.isfinite(high):
+            parts.append(f"{name} < {_number(high)}")
+    return " AND ".join(parts)
+
+
+def quoted(text: str) -> str:
+    """A text constant of a condition."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def number(text: str | None, kind: ColumnType) -> float:
+    """The number that a policy reads in an attribute's text; NaN where it reads none."""
+    form = INT_FORM if kind is ColumnType.INT else FLOAT_FORM
+    return float(text) if text is not None and re.fullmatch(form, text) else math.nan
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)

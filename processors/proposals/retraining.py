@@ -1,0 +1,41 @@
+"""Requests for retraining as proposals, so that everything a person must decide stands in one list."""
+
+from typing import Any
+
+from learning.estimates import Estimate, Target
+from processors.desk.events import Event
+from processors.proposals.book import Book
+from processors.proposals.record import opened, proposal_id
+
+
+def mirror(request: dict[str, Any], book: Book) -> list[Event]:
+    """The proposal of a `RetrainingRequest` record (times as integers), unless it stands in the book already."""
+    name = proposal_id("retraining", request["request_id"])
+    if book.get(name) is not None:
+        return []
+    model = f"{request['model_id']}@{request['model_version']}"
+    evidence = {
+        key: request[key]
+        for key in ("request_id", "limit", "reviewed", "reviewed_override_rate", "first_example", "last_example")
+    }
+    made = opened(
+        "retraining",
+        name,
+        at=request["at"],
+        domain=request["domain"],
+        model_id=request["model_id"],
+        model_version=request["model_version"],
+        title=f"Train {model} anew",
+        claim=request["reason"],
+        evidence=evidence | {"slices": request["slices"]},
+        error=_error(request),
+    )
+    return [book.note(made)]
+
+
+def _error(request: dict[str, Any]) -> Estimate | None:
+    ends = [request[f"override_rate_{end}"] for end in ("estimate", "lower", "upper")]
+    if None in ends:
+        return None
+    value, low, high = ends
+    return Estimate("as requested", Target.PROCESS, value, 0.0, low, high, 0, request["reviewed"])

@@ -1,0 +1,98 @@
+"""A threshold above which one model version may decide alone, certified as examples come."""
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from learning.certification import Evidence, add, first_thresholds, no_evidence, sample_size
+from processors.proposals.examples import Example
+
+# Examples whose confidences choose the thresholds to test, and whose labels are not used for that.
+WARM_UP = 200
+
+# The strictest threshold accepts a tenth of what people see. With less one unlucky error would end the sequence at its
+# first step; with more it would reach down to where the model errs.
+STRICTEST = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was shown about decisions with at least this confidence: of `labels` reviewed ones it accepts `accepted`,
+    `errors` of them wrong. `e_value`: how strongly, at least 1/δ. `lowest`: the smallest π that occurred."""
+
+    threshold: float
+    labels: int
+    accepted: int
+    errors: int
+    e_value: float
+    lowest: float
+
+
+class ThresholdEvidence:
+    """The evidence about one lane and model version.
+
+    It begins after WARM_UP examples, and begins anew when a smaller π than before appears: the smallest must be known
+    beforehand. Every beginning has the risk δ of its own.
+    """
+
+    def __init__(self, alpha: float, delta: float) -> None:
+        self._alpha = alpha
+        self._delta = delta
+        self._lowest = 1.0
+        self._earlier: deque[float] = deque(maxlen=WARM_UP)
+        self.begin()
+
+    def begin(self) -> None:
+        """Forgets all labels; the latest confidences choose the next thresholds."""
+        self._evidence: Evidence | None = None
+        self._new: list[Example] = []
+        self._accepted = self._errors = np.zeros(0, dtype=np.int64)
+
+    def take(self, example: Example) -> bool:
+        """Adds an example; True if the evidence began anew with it."""
+        anew = example.propensity < self._lowest
+        if anew:
+            self._lowest = example.propensity
+            anew = self._evidence is not None
+            self.begin()
+        elif len(self._earlier) == WARM_UP:
+            if self._evidence is None:
+                labels = round(2 * sample_size(self._alpha, self._delta) / STRICTEST)
+                steps = first_thresholds(np.array(self._earlier), labels, self._alpha, self._delta)
+                self._evidence = no_evidence(steps, alpha=self._alpha, delta=self._delta)
+                self._accepted = self._errors = np.zeros(len(self._evidence.thresholds), dtype=np.int64)
+            self._new.append(example)
+        self._earlier.append(example.confidence)
+        return anew
+
+    def proof(self) -> Proof | None:
+        """The laxest threshold that is certified by now."""
+        if self._evidence is None:
+            return None
+        if self._new:
+            self._evidence = self._add(self._evidence)
+        threshold = self._evidence.certified
+        if threshold is None:
+            return None
+        place = int(np.argmax(self._evidence.thresholds == threshold))
+        return Proof(
+            threshold=threshold,
+            labels=self._evidence.decisions,
+            accepted=int(self._accepted[place]),
+            errors=int(self._errors[place]),
+            # A long proof is stronger than a float can say.
+            e_value=math.exp(min(float(self._evidence.peak[place]), 700.0)),
+            lowest=self._lowest,
+        )
+
+    def _add(self, evidence: Evidence) -> Evidence:
+        confidence = np.array([one.confidence for one in self._new])
+        correct = np.array([one.correct for one in self._new])
+        propensity = np.array([one.propensity for one in self._new])
+        self._new = []
+        inside = confidence[:, None] >= evidence.thresholds
+        self._accepted = self._accepted + inside.sum(axis=0)
+        self._errors = self._errors + (inside & ~correct[:, None]).sum(axis=0)
+        return add(evidence, confidence, correct, np.ones(len(correct), dtype=np.bool_), propensity, self._lowest)
