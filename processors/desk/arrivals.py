@@ -7,7 +7,7 @@ from processors.desk.events import Event, resolution, task_changed
 from processors.desk.order import score
 from processors.desk.service import reschedule
 from processors.desk.state import DeskState
-from processors.desk.task import Task
+from processors.desk.task import NOBODY, Task
 from processors.desk.timers import DESK
 from processors.desk.verdicts import nobodys_verdict
 
@@ -61,12 +61,15 @@ def arrive(state: DeskState, one: Arrival, now: int) -> list[Event]:
     terms = state.terms_of(one.domain, one.queue)
     took_effect = one.route == "auto"
     unseen = took_effect and not one.audit and one.override_until is None
+    # What has not taken effect waits for its word, whatever else its record says.
+    measured = "audit" if one.audit else "post_approval" if one.override_until is not None else "review"
+    kind = measured if took_effect else "review"
     confidence = min(1.0, max(0.0, one.calibrated_confidence)) if one.calibrated_confidence >= 0 else 0.0
     impact = state.impact(one.queue, one.amount, one.impact)
     task = Task(
         task_id=one.decision_id,
         decision_id=one.decision_id,
-        kind="audit" if one.audit else "post_approval" if one.override_until is not None else "review",
+        kind=kind,
         state="done" if unseen else "waiting",
         queue=one.queue,
         priority=one.priority if one.priority in terms.service_seconds else _IN_DOUBT,
@@ -89,7 +92,7 @@ def arrive(state: DeskState, one: Arrival, now: int) -> list[Event]:
         due_from=min(one.routed_at, now),
         deadline=0,
         score=score(impact, confidence, one.compliance_review),
-        blind=one.audit,
+        blind=kind == "audit",
         quorum=review.quorum(terms, one.reasons),
         payload_hash=one.payload_hash,
         topic=one.topic,
@@ -101,13 +104,14 @@ def arrive(state: DeskState, one: Arrival, now: int) -> list[Event]:
     if took_effect:
         task.version = 1
         task.outcome = one.prediction
-        task.decided_by = "policy"
+        task.decided_by = NOBODY
         task.decided_at = one.routed_at
-        task.override_until = one.override_until or one.routed_at + terms.override_seconds * _SECOND
+        window = one.routed_at + terms.override_seconds * _SECOND
+        task.override_until = window if one.override_until is None else one.override_until
         verdict = nobodys_verdict(one.prediction, "policy", "took effect by itself", task, now)
         final = task.window_open_until is None
         made.append(resolution(task, verdict, source="policy", decided_by=(), final=final))
-    reschedule(state, task)
+    reschedule(state, task, now)
     state.keep(task)
     made.append(task_changed(task, "taken_over" if unseen else "arrived", DESK, now))
     return made

@@ -51,7 +51,7 @@ def lease(task: Task, command: Command) -> None:
     """The command's actor holds the task under the command's epoch."""
     undecided(task)
     if task.lease_holder != command.actor:
-        if task.holder:
+        if task.holder not in ("", command.actor):
             raise Refused("held-by-another", f"{task.task_id} is with {held_by(task)}; claim another one")
         if command.epoch and command.epoch == task.lease_epoch:
             raise Refused(

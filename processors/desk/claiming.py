@@ -56,9 +56,8 @@ def release(state: DeskState, command: Command, now: int) -> Answer:
     """Gives a task back; with a reason it is kept away from this person from now on."""
     task = checks.known_task(state, command.task_id)
     checks.undecided(task)
-    if task.state == "assigned" and task.assigned_to == command.actor:
-        pass  # passed on without having been begun
-    else:
+    # What is assigned to somebody, or put aside by, is given back without having been begun.
+    if task.assigned_to != command.actor:
         checks.lease(task, command)
     skipped = bool(command.reason_code or command.reason_text)
     if skipped:
@@ -101,7 +100,11 @@ def _next(state: DeskState, queue: str, me: Reviewer, now: int) -> Task:
     """What was assigned to the reviewer first; then, for leads, what was escalated; then the best of the queues."""
     if queue and not me.works(queue):
         raise Refused("wrong-queue", f"queue {queue} is not among yours: {', '.join(sorted(me.queues))}")
-    mine = [task for task in state.held(me.id) if task.state == "assigned" and queue in ("", task.queue)]
+    mine = [
+        task
+        for task in state.held(me.id)
+        if task.state == "assigned" and queue in ("", task.queue) and unfit(task, me, now) is None
+    ]
     if mine:
         return min(mine, key=_urgency)
     names = [queue] if queue else [name for name in state.queue_names() if me.works(name)]

@@ -24,6 +24,11 @@ class Command:
     to_reviewer: str = ""
     until: int | None = None
 
+    @property
+    def size(self) -> int:
+        """Characters of all its texts."""
+        return sum(len(value) for name in _NAMES if isinstance(value := getattr(self, name), str))
+
 
 _NAMES = tuple(field.name for field in fields(Command))
 

@@ -12,6 +12,9 @@ from processors.desk.refusal import Refused
 from processors.desk.state import DeskState
 from processors.desk.timers import fire, look_again
 
+# What people write stays with the task and is written again with every change of it: some pages, not a document.
+MAX_TEXT = 16_384
+
 Handler = Callable[[DeskState, Command, int], Answer]
 
 HANDLERS: Mapping[str, Handler] = {
@@ -38,8 +41,8 @@ class Desk:
         self.state = state
 
     def arrive(self, arrival: Arrival, now: int) -> list[Event]:
-        """Takes over a routed decision."""
-        return arrive(self.state, arrival, now)
+        """Takes over a routed decision; one that comes late is dealt with at once."""
+        return [*arrive(self.state, arrival, now), *self._due(now)]
 
     def apply(self, command: Command, now: int) -> list[Event]:
         """Carries out a command or refuses it; the last event is the reply. A refused command changes nothing."""
@@ -47,18 +50,21 @@ class Desk:
         try:
             if handler is None:
                 raise Refused("unknown-kind", f"there is no command {command.kind!r}: {', '.join(HANDLERS)}")
+            if command.size > MAX_TEXT:
+                raise Refused("invalid", f"its texts have {command.size} characters; {MAX_TEXT} are possible: shorten")
             answer = handler(self.state, command, now)
         except Refused as refusal:
             return [refused(command, refusal, self.state.tasks.get(command.task_id), now)]
-        return [*answer.events, accepted(command, answer, now)]
+        return [*answer.events, *self._due(now), accepted(command, answer, now)]
 
     def advance(self, now: int) -> list[Event]:
         """Does what is due: call before anything else happens at `now`."""
         made = look_again(self.state, now) if self.state.replaced else []
-        for task in self.state.due(now):
-            made += fire(self.state, task, now)
-        return made
+        return made + self._due(now)
 
     def push(self, now: int) -> list[Event]:
         """Gives waiting tasks to free people: call after everything else has happened at `now`."""
         return push(self.state, now)
+
+    def _due(self, now: int) -> list[Event]:
+        return [event for task in self.state.due(now) for event in fire(self.state, task, now)]

@@ -8,10 +8,13 @@ from processors.desk.command import Command
 from processors.desk.events import Event, alert, task_changed
 from processors.desk.people import available, unqualified
 from processors.desk.refusal import Refused, clock
-from processors.desk.resolving import close, resolve
+from processors.desk.resolving import close, content, in_effect, resolve
 from processors.desk.state import DeskState
-from processors.desk.task import Task, Verdict
+from processors.desk.task import NOBODY, Task, Verdict
 from processors.desk.verdicts import as_verdict, check_reason, decided_outcome, nobodys_verdict
+
+# All of them are written with every change of the task. Nobody but a program changes a mind more often.
+MANY_VERDICTS = 50
 
 
 def submit(state: DeskState, command: Command, now: int) -> Answer:
@@ -45,8 +48,10 @@ def override(state: DeskState, command: Command, now: int) -> Answer:
     me = checks.known_reviewer(state, command.actor)
     if not task.took_effect or task.kind == "gold":
         raise Refused("not-decided", f"{task.task_id} has no outcome yet that could be overridden: claim and decide it")
-    if not (me.is_lead or task.kind in ("audit", "post_approval")):
+    if task.kind not in ("audit", "post_approval") or task.decided_by != NOBODY:
         checks.lead(me, "overriding what people decided")
+    if any(one["reviewer"] == me.id and one["round"] < task.round for one in task.verdicts):
+        raise Refused("same-person", f"{me.id} decided {task.task_id} before the appeal; somebody else must do it now")
     refusal = available(me, me.id in state.on_duty, now) or unqualified(task, me, now)
     if refusal is not None:
         raise refusal
@@ -59,7 +64,11 @@ def override(state: DeskState, command: Command, now: int) -> Answer:
     terms = state.terms(task)
     check_reason(command, terms)
     verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
-    if verdict["outcome"] == task.outcome and not verdict["modifications"]:
+    if len(task.verdicts) >= MANY_VERDICTS:
+        raise Refused(
+            "invalid", f"{task.task_id} has been decided {len(task.verdicts)} times: now only an appeal helps"
+        )
+    if content(verdict) == in_effect(task):
         raise Refused("invalid", f"{task.outcome!r} holds already: there is nothing to override")
     made = resolve(state, task, verdict, now, source="override", decided_by=(me.id,))
     task.verdicts = (*task.verdicts, verdict)
@@ -73,7 +82,7 @@ def expire(state: DeskState, command: Command, now: int) -> Answer:
     """A caller gave up waiting: what the policy says for that happens."""
     task = checks.known_task(state, command.task_id)
     checks.undecided(task)
-    if task.route != "sync" or task.took_effect:
+    if not task.has_caller:
         raise Refused("not-sync", f"nobody waits for {task.task_id}: it is not a sync review")
     safe = state.terms(task).on_timeout
     if safe != "escalate":
@@ -106,7 +115,7 @@ def to_leads(state: DeskState, task: Task, note: str, now: int, kind: str = "esc
     leads = state.leads(task.queue)
     task.escalation += bool(leads)
     task.escalation_note = note
-    if task.state == "assigned":
+    if task.state in ("assigned", "snoozed"):
         task.give_back()
         task.state = "waiting"
     state.keep(task)
@@ -162,7 +171,7 @@ def _one_of_several(state: DeskState, task: Task, verdict: Verdict, now: int) ->
     disagreed = len(before) >= task.quorum
     if disagreed:
         return _Taken(_decided(state, task, verdict, now, (me,)), f"decided: {verdict['outcome']}")
-    agree = all(_content(one) == _content(verdict) for one in before)
+    agree = all(content(one) == content(verdict) for one in before)
     if agree and len(before) == task.quorum - 1:
         people = (*(one["reviewer"] for one in before), me)
         return _Taken(_decided(state, task, verdict, now, people), f"decided: {verdict['outcome']}")
@@ -177,7 +186,3 @@ def _one_of_several(state: DeskState, task: Task, verdict: Verdict, now: int) ->
         return _Taken(made, "noted: somebody else must agree before it holds", "submitted")
     made.append(to_leads(state, task, "two people disagree", now, "quorum_disagrees"))
     return _Taken(made, "noted: the other person decided differently, one more verdict decides", "escalated")
-
-
-def _content(verdict: Verdict) -> tuple[str, str]:
-    return verdict["outcome"], verdict["modifications"]

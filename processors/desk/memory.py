@@ -87,8 +87,20 @@ def _apply(state: DeskState, topic: str, name: str, value: bytes | None) -> None
         if value is None:
             state.set_policy(name, None)
         else:
-            record = wire.decode("PolicyVersion", value)
-            state.set_policy(record["name"], from_resolved(record["resolved"]), record["version"])
+            record = wire.decode_plain("PolicyVersion", value)
+            policy = from_resolved(record["resolved"])
+            _must_be(name, record["name"], policy.name)
+            state.set_policy(name, policy, record["version"])
+    elif value is None:
+        state.set_reviewer(name, None)
     else:
-        reviewer = people.from_record(wire.decode_plain("Reviewer", value)) if value is not None else None
+        reviewer = people.from_record(wire.decode_plain("Reviewer", value))
+        _must_be(name, reviewer.id)
         state.set_reviewer(name, reviewer)
+
+
+def _must_be(key: str, *names: str) -> None:
+    """Whoever is known by one name and called by another would be taken for two."""
+    for name in names:
+        if name != key:
+            raise ValueError(f"the record with the key {key!r} is about {name!r}: write it again under its own name")

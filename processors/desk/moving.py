@@ -5,7 +5,7 @@ from processors.desk.answer import Answer
 from processors.desk.command import Command
 from processors.desk.events import Event, task_changed
 from processors.desk.judging import to_leads
-from processors.desk.people import unfit
+from processors.desk.people import available, unfit
 from processors.desk.refusal import Refused
 from processors.desk.service import reschedule
 from processors.desk.state import DeskState
@@ -32,7 +32,7 @@ def escalate(state: DeskState, command: Command, now: int) -> Answer:
         task.give_back()
         task.state = "waiting"
         task.queue = command.queue
-        reschedule(state, task)
+        reschedule(state, task, now)
         state.keep(task)
         where = f"queue {command.queue}"
     else:
@@ -76,7 +76,7 @@ def appeal(state: DeskState, command: Command, now: int) -> Answer:
     task.escalation_note = ""
     task.due_from = now
     task.forget_clock()
-    reschedule(state, task)
+    reschedule(state, task, now)
     state.keep(task)
     made = [task_changed(task, "appealed", me.id, now, command.command_id)]
     return Answer(f"{task.task_id} is open again, for somebody who has not judged it", task, made)
@@ -94,8 +94,11 @@ def gold(state: DeskState, command: Command, now: int) -> Answer:
         raise Refused("missing-outcome", "say which outcome is right")
     if terms.outcomes and command.outcome not in terms.outcomes:
         raise Refused("unknown-outcome", f"{command.outcome!r} is not possible here: {', '.join(terms.outcomes)}")
+    task_id = f"gold:{command.command_id}:{known.decision_id}"
+    if task_id in state.tasks:
+        raise Refused("invalid", f"there is a task {task_id} already: choose another command_id")
     task = Task(
-        task_id=f"gold:{command.command_id}:{known.decision_id}",
+        task_id=task_id,
         decision_id=known.decision_id,
         kind="gold",
         state="waiting",
@@ -130,18 +133,21 @@ def gold(state: DeskState, command: Command, now: int) -> Answer:
         qualifications=known.qualifications,
     )
     task.exclude(me.id, *(verdict["reviewer"] for verdict in known.verdicts))
-    reschedule(state, task)
+    reschedule(state, task, now)
     state.keep(task)
     made = [task_changed(task, "arrived", me.id, now, command.command_id)]
     return Answer(f"{task.task_id} waits in queue {task.queue}", task, made)
 
 
 def _give(state: DeskState, task: Task, name: str, now: int) -> None:
-    """Assigns a task to a named person; raises Refused and changes nothing if that person must not judge it."""
+    """Assigns a task to a named person; raises Refused and changes nothing if that person cannot or must not judge it.
+
+    Capacity is no reason: who passes a task on by name has thought about it.
+    """
     if not name:
         raise Refused("invalid", "say to whom")
     other = checks.known_reviewer(state, name)
-    refusal = unfit(task, other, now)
+    refusal = available(other, name in state.on_duty, now) or unfit(task, other, now)
     if refusal is not None:
         raise refusal
     task.give_back()

@@ -18,6 +18,9 @@ from schemas.error_headers import with_error_headers
 # one does so within seconds.
 REMEMBERED_REPLIES = 100_000
 
+# Names are repeated in every answer.
+MAX_NAME = 1_024
+
 Headers = list[tuple[str, bytes | None]]
 
 
@@ -91,6 +94,9 @@ class DeskProcessor:
             return
         if not command.command_id or not command.actor:
             _dead_letter(outputs, message, Bad(0, "empty-id", "a command needs a command_id and an actor"))
+            return
+        if max(map(len, (command.command_id, command.actor, command.kind, command.task_id))) > MAX_NAME:
+            _dead_letter(outputs, message, Bad(0, "oversized", f"a name in it is longer than {MAX_NAME} characters"))
             return
         before = self._replies.get(command.command_id)
         if before is not None:

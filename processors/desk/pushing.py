@@ -27,7 +27,12 @@ def push(state: DeskState, now: int) -> list[Event]:
     people = _free(state, now)
     if not people:
         return []
-    eligible = np.array([[unfit(task, one, now) is None for one in people] for task in tasks])
+    fits = [[unfit(task, one, now) is None for one in people] for task in tasks]
+    # What none of them may judge would only make the problem bigger, in every step while somebody is free.
+    tasks = [task for task, row in zip(tasks, fits, strict=True) if any(row)]
+    if not tasks:
+        return []
+    eligible = np.array([row for row in fits if any(row)])
     cost = np.array([[_PASSED_OVER * (task.passed_over == one.id) for one in people] for task in tasks])
     load = np.array([state.load(one.id) for one in people])
     capacity = np.array([one.capacity for one in people])
@@ -52,9 +57,10 @@ def push(state: DeskState, now: int) -> list[Event]:
 def _to_push(state: DeskState, now: int) -> list[Task]:
     found = {task.task_id: task for task in state.urgent()[:AT_ONCE]}
     for name in state.queue_names():
-        first = state.first_waiting(name, 1, now)
-        if first and state.terms(first[0]).push:
-            found.update((task.task_id, task) for task in state.first_waiting(name, AT_ONCE, now))
+        if state.is_pushed(name):
+            first = state.first_waiting(name, AT_ONCE, now)
+            # A queue may hold tasks of a policy that pushes nothing.
+            found.update((task.task_id, task) for task in first if state.terms(task).push)
     return list(found.values())
 
 

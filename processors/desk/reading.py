@@ -15,6 +15,12 @@ from schemas.columns import Bad, Decoder
 # What a routed decision says after its alternatives nobody here reads.
 _LAST_FIELD = "alternatives"
 
+# What a task takes over of a decision is written again with every change; the router lets 8 KiB pass for each name.
+MAX_TEXT_BYTES = 128 * 1024
+
+# The year 9000: beyond it instants are no dates any more. Before 1970 nobody routed anything.
+_END_OF_TIME = 221_845_392_000_000_000
+
 # A name among 2^128: nobody finds two payloads of one hash.
 HASH_DIGITS = 32
 
@@ -40,10 +46,28 @@ def read(messages: Sequence[Message]) -> tuple[list[Arrival | None], list[Bad]]:
     decoded = _decoder().decode([message.value() for message in messages])
     kept = range(len(messages)) if decoded.index is None else decoded.index
     found: list[Arrival | None] = [None] * len(messages)
+    bad = list(decoded.bad)
     for place, row in zip(kept, _rows(decoded.rows), strict=True):
-        message = messages[place]
-        found[place] = _arrival(row, message)
-    return found, decoded.bad
+        unusable = _unusable(row)
+        if unusable is None:
+            found[place] = _arrival(row, messages[place])
+        else:
+            bad.append(Bad(place, *unusable))
+    return found, bad
+
+
+def _unusable(row: dict[str, Any]) -> tuple[str, str] | None:
+    """Why no task can be made of a row, as a reason and a sentence: one of them would stop the desk for all."""
+    if not row["decision_id"]:
+        return "empty-id", "decision_id is empty"
+    texts = [value for value in row.values() if isinstance(value, str)]
+    size = sum(len(text.encode()) for text in (*texts, *(one["option"] for one in row["alternatives"])))
+    if size > MAX_TEXT_BYTES:
+        return "oversized", f"its names and options have {size} bytes; {MAX_TEXT_BYTES} are possible"
+    for name in ("routed_at", "override_until"):
+        if row[name] is not None and not 0 <= row[name] < _END_OF_TIME:
+            return "implausible-timestamp", f"{name} is {row[name]} microseconds after 1970: mixed up units?"
+    return None
 
 
 def _arrival(row: dict[str, Any], message: Message) -> Arrival:

@@ -13,5 +13,8 @@ class Refused(Exception):
 
 
 def clock(instant: int) -> str:
-    """An instant in microseconds as people read it."""
-    return datetime.fromtimestamp(instant / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    """An instant in microseconds as people read it; one that no calendar has, as its number of seconds."""
+    try:
+        return datetime.fromtimestamp(instant / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return f"{instant // 1_000_000} s after 1970"

@@ -13,13 +13,11 @@ def resolve(
 ) -> list[Event]:
     """Makes the verdict's outcome the word that holds. An effect that took place is rolled back before another one."""
     terms = state.terms(task)
-    changes = not task.took_effect or (task.outcome, _modifications(task)) != (
-        verdict["outcome"],
-        verdict["modifications"],
-    )
+    changes = not task.took_effect or content(verdict) != in_effect(task)
     made = []
     if task.took_effect and changes:
-        made.append(events.action(task, "roll_back", verdict, now))
+        # What is taken back is what was done, for the reason that is given now.
+        made.append(events.action(task, "roll_back", verdict | {"modifications": in_effect(task)[1]}, now))
     task.version += 1
     task.outcome = verdict["outcome"]
     task.decided_by = ", ".join(decided_by) or source
@@ -43,6 +41,14 @@ def close(state: DeskState, task: Task) -> None:
     state.keep(task)
 
 
-def _modifications(task: Task) -> str:
-    """What the present resolution changed: that of the verdict that made it."""
-    return next((one["modifications"] for one in reversed(task.verdicts) if one["at"] == task.decided_at), "")
+def content(verdict: Verdict) -> tuple[str, str]:
+    """What a verdict is for: the outcome and the changed fields."""
+    return verdict["outcome"], verdict["modifications"]
+
+
+def in_effect(task: Task) -> tuple[str, str]:
+    """What the present resolution is for: the fields are those of the verdict that made it, if a person's did."""
+    for one in reversed(task.verdicts):
+        if one["at"] == task.decided_at and f", {task.decided_by}".endswith(f", {one['reviewer']}"):
+            return task.outcome, one["modifications"]
+    return task.outcome, ""

@@ -5,9 +5,10 @@ from processors.desk.state import DeskState
 from processors.desk.task import Task
 
 
-def reschedule(state: DeskState, task: Task) -> None:
-    """Deadline, warning and qualifications as the policy in force has them."""
+def reschedule(state: DeskState, task: Task, now: int) -> None:
+    """Deadline, warning and qualifications as the policy in force has them; of a new deadline nobody was told yet."""
     terms = state.terms(task)
+    before = task.deadline
     task.deadline = review.deadline(terms, task.priority, task.due_from)
     if task.window_open_until is not None:
         # A review that comes after the window cannot change anything any more.
@@ -15,6 +16,9 @@ def reschedule(state: DeskState, task: Task) -> None:
     task.qualifications = terms.qualifications
     task.deadline_policy = terms.policy_version
     set_warning(state, task)
+    if task.deadline != before:
+        task.breached = task.breached and task.deadline <= now
+        task.warned = task.warned and task.warn_at <= now
 
 
 def set_warning(state: DeskState, task: Task) -> None:

@@ -19,6 +19,9 @@ KEPT = 30 * 86_400 * 1_000_000
 # Share of a lease after which its holder is told that it ends: of the default 15 minutes, three are left.
 LEASE_WARNING = 0.8
 
+# Policies know some dozen domains and queues; producers may name any number of domains that none knows.
+_MANY_TERMS = 10_000
+
 # A heap entry whose task has changed stays until its time comes; beyond this many stale ones it is made anew.
 _STALE = 10_000
 
@@ -41,7 +44,7 @@ class DeskState:
     _placed: dict[str, tuple[str, bool]] = field(default_factory=dict)
     _held: dict[str, dict[str, None]] = field(default_factory=dict)
     _holder: dict[str, str] = field(default_factory=dict)
-    _urgent: dict[str, None] = field(default_factory=dict)
+    _urgent: set[str] = field(default_factory=set)
     _timers: list[tuple[int, str]] = field(default_factory=list)
     _impacts: dict[str, ImpactScale] = field(default_factory=dict)
     _leads: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -58,6 +61,8 @@ class DeskState:
         key = (domain, queue)
         found = self._terms.get(key)
         if found is None:
+            if len(self._terms) >= _MANY_TERMS:
+                self._terms.clear()
             owner = review.owner({name: policy for name, (policy, _) in self.policies.items()}, domain)
             version = self.policies[owner.name][1] if owner else ""
             found = self._terms[key] = review.terms(owner, version, domain, queue)
@@ -116,7 +121,7 @@ class DeskState:
 
     def urgent(self) -> list[Task]:
         """Waiting tasks whose caller waits too, in the order in which they came."""
-        return [self.tasks[task_id] for task_id in self._urgent]
+        return sorted((self.tasks[task_id] for task_id in self._urgent), key=lambda one: (one.arrived_at, one.task_id))
 
     def first_waiting(self, name: str, count: int, now: int) -> list[Task]:
         """The first `count` tasks of a queue."""
@@ -132,10 +137,16 @@ class DeskState:
         return found
 
     def known_queues(self) -> set[str]:
-        """Queues that a policy names or a task has been in."""
+        """Queues that a policy names or a task waits in."""
         named = {queue for policy, _ in self.policies.values() for queue in policy.queues}
         used = {domain.queue for policy, _ in self.policies.values() for domain in policy.domains.values()}
-        return named | used | {name for name, _ in self._queues}
+        return named | used | set(self.queue_names())
+
+    def is_pushed(self, queue: str) -> bool:
+        """Whether any policy gives the tasks of a queue to people by itself."""
+        return any(
+            queue in policy.queues and policy.queues[queue].assign == "push" for policy, _ in self.policies.values()
+        )
 
     def reorder(self) -> None:
         """Sorts the waiting tasks anew where the policy in force orders a queue differently."""
@@ -190,14 +201,14 @@ class DeskState:
             self._ordered[place] = (terms.order, dict(terms.floors))
         order.add(Waiting(task.task_id, task.priority, task.deadline, task.score, task.due_from, task.breached))
         self._placed[task.task_id] = place
-        if task.route == "sync" and not task.escalation:
-            self._urgent[task.task_id] = None
+        if task.has_caller and not task.escalation:
+            self._urgent.add(task.task_id)
 
     def _unfile(self, task_id: str) -> None:
         place = self._placed.pop(task_id, None)
         if place is not None:
             self._queues[place].remove(task_id)
-            self._urgent.pop(task_id, None)
+            self._urgent.discard(task_id)
         holder = self._holder.pop(task_id, None)
         if holder is not None:
             del self._held[holder][task_id]
@@ -216,7 +227,8 @@ class DeskState:
 def next_due(task: Task) -> int | None:
     """When the clock next changes something about `task`; None if never."""
     if task.state == "done":
-        return (task.verdicts[-1]["at"] if task.verdicts else task.decided_at or task.arrived_at) + KEPT
+        last = task.verdicts[-1]["at"] if task.verdicts else task.arrived_at
+        return max(last, task.arrived_at, task.decided_at or 0) + KEPT
     instants = [task.window_open_until]
     if not task.breached:
         instants.append(task.deadline if task.warned else min(task.warn_at, task.deadline))

@@ -27,6 +27,9 @@ _LISTS = ("options", "qualifications", "excluded", "verdicts")
 
 Verdict = dict[str, Any]
 
+# In `decided_by`: it took effect without anybody.
+NOBODY = "policy"
+
 
 @dataclass(slots=True)
 class Task:
@@ -106,6 +109,11 @@ class Task:
     def took_effect(self) -> bool:
         """Its outcome holds already; a verdict can only confirm or override it."""
         return self.version > 0
+
+    @property
+    def has_caller(self) -> bool:
+        """Somebody waits for its first word."""
+        return self.route == "sync" and self.kind == "review" and not self.took_effect
 
     @property
     def window_open_until(self) -> int | None:

@@ -54,10 +54,8 @@ def look_again(state: DeskState, now: int) -> list[Event]:
         if task.deadline_policy == terms.policy_version:
             continue
         before = task.deadline, task.qualifications
-        reschedule(state, task)
+        reschedule(state, task, now)
         if (task.deadline, task.qualifications) != before:
-            task.breached = task.breached and task.deadline <= now
-            task.warned = task.warned and task.warn_at <= now
             made.append(task_changed(task, "rescheduled", DESK, now))
         state.keep(task)
     state.reorder()
@@ -136,20 +134,20 @@ def _breached(state: DeskState, task: Task, now: int) -> list[Event]:
     holder = state.reviewers.get(task.holder)
     to = (task.holder, holder.manager) if holder else state.leads(task.queue)
     message = f"{task.task_id} should have been decided by {clock(task.deadline)} (priority {task.priority})"
+    what = state.terms(task).on_breach
+    if what == "raise_priority":
+        task.priority = _HIGHER[task.priority]
     made = [
         task_changed(task, "breached", DESK, now),
         alert("sla_breach", _sla_cause(task), "critical", to, message, now, task),
     ]
-    what = state.terms(task).on_breach
-    if what == "raise_priority":
-        task.priority = _HIGHER[task.priority]
-    elif what != "escalate":
-        if not task.took_effect and task.kind != "gold":
-            made += time_out(state, task, what, "nobody decided in time", now)
-            made.append(task_changed(task, "timed_out", DESK, now))
-    elif not task.escalation and task.kind != "gold":
-        made.append(to_leads(state, task, "its deadline has passed", now))
-        made.append(task_changed(task, "escalated", DESK, now))
+    if what == "escalate":
+        if not task.escalation and task.kind != "gold":
+            made.append(to_leads(state, task, "its deadline has passed", now))
+            made.append(task_changed(task, "escalated", DESK, now))
+    elif what != "raise_priority" and not task.took_effect and task.kind != "gold":
+        made += time_out(state, task, what, "nobody decided in time", now)
+        made.append(task_changed(task, "timed_out", DESK, now))
     return made
 
 

@@ -21,6 +21,8 @@ def check_reason(command: Command, terms: Terms) -> None:
 
 def decided_outcome(command: Command, task: Task, terms: Terms) -> str:
     """The outcome that the command's verdict decides for; raises Refused."""
+    if command.modifications and command.verdict in ("approve", "reject", "choose"):
+        raise Refused("invalid", f"{command.verdict} changes no fields: modify does")
     match command.verdict:
         case "approve":
             return _approved(command, task, terms)
@@ -93,7 +95,7 @@ def _modified(command: Command, task: Task, terms: Terms) -> str:
     if command.modifications:
         try:
             changed = json.loads(command.modifications)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Refused("invalid", f"modifications must be a JSON object: {error}") from error
         if not isinstance(changed, dict) or not changed:
             raise Refused("invalid", "modifications must be a JSON object with at least one field")

@@ -2,118 +2,17 @@
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from policy.load import parse
-from policy.version import resolved, version
-from processors.desk.processor import DeskProcessor, Outputs
+from processors.desk.processor import DeskProcessor
 from processors.desk.reading import payload_hash
 from processors.desk.state import DeskState
 from processors.desk.task import to_record
-from schemas import catalogue, wire
 from schemas.error_headers import read_error_headers
-from tests.desk.desk_world import DAY, HOUR, MINUTE, POLICY
-
-START = 1_767_225_600_000_000
-
-
-@dataclass(frozen=True)
-class Record:
-    name: str
-    key_bytes: bytes | None
-    value_bytes: bytes | None
-    place: int = 0
-
-    def topic(self) -> str:
-        return self.name
-
-    def partition(self) -> int:
-        return 0
-
-    def offset(self) -> int:
-        return self.place
-
-    def key(self) -> bytes | None:
-        return self.key_bytes
-
-    def value(self) -> bytes | None:
-        return self.value_bytes
-
-    def headers(self) -> list[tuple[str, bytes | None]]:
-        return [("traceparent", b"00")]
-
-
-def policy_record(text: str = POLICY) -> Record:
-    policy = parse(text, "p")
-    value = wire.encode(
-        "PolicyVersion",
-        {
-            "name": policy.name,
-            "version": version(policy),
-            "resolved": resolved(policy),
-            "source": text,
-            "published_at": START,
-            "published_by": "me",
-            "note": "",
-        },
-    )
-    return Record("policies", policy.name.encode(), value)
-
-
-def reviewer_record(name: str, **fields: Any) -> Record:
-    value = wire.encode("Reviewer", {"id": name, "name": name} | fields)
-    return Record("reviewers", name.encode(), value)
-
-
-def routed(decision_id: str, offset: int = 0, topic: str = "reviews.async", **fields: Any) -> Record:
-    decision = {
-        "decision_id": decision_id,
-        "domain": "loan",
-        "model_id": "m",
-        "model_version": "1",
-        "prediction": "approve",
-        "confidence": 0.9,
-        "created_at": START,
-        "impact": "",
-        "amount": 10.0,
-        "novel": False,
-        "compliance_review": False,
-        "jurisdiction": "",
-        "subject_id": "",
-        "attributes": {},
-        "input": "{}",
-        "alternatives": [],
-        "explanation": {"top_features": [], "reasoning": "", "similar_cases": []},
-        "history": {"previous_decisions": [], "model_accuracy_on_similar": None},
-        "vector": [],
-    }
-    record = {
-        "routed_at": START,
-        "route": "async",
-        "reasons": [],
-        "calibrated_confidence": 0.8,
-        "policy_version": "v",
-        "calibration_version": "",
-        "workflow": "pre_approval",
-        "priority": "medium",
-        "queue": "underwriting",
-        "audit": False,
-        "propensity": 1.0,
-        "override_until": None,
-        "notices": [],
-        "decision": decision,
-    } | fields
-    return Record(topic, decision_id.encode(), wire.encode("RoutedDecision", record), offset)
-
-
-def command(number: int, kind: str, actor: str, **fields: Any) -> Record:
-    value = wire.encode(
-        "Command", {"command_id": f"c{number}", "kind": kind, "actor": actor, "issued_at": START} | fields
-    )
-    return Record("reviews.commands", b"key", value, number)
+from tests.desk.desk_records import START, Record, command, policy_record, records, reviewer_record, routed
+from tests.desk.desk_world import DAY, HOUR, MINUTE
 
 
 def processor() -> DeskProcessor:
@@ -126,16 +25,6 @@ def processor() -> DeskProcessor:
     ):
         desk.follow(record)
     return desk
-
-
-def records(outputs: Outputs, topic: str) -> list[dict[str, Any]]:
-    schema = catalogue.BY_NAME[topic].schema
-    assert schema is not None
-    return [
-        wire.decode_plain(schema, value)
-        for name, value in zip(outputs.topics, outputs.values, strict=True)
-        if name == topic
-    ]
 
 
 def test_a_routed_decision_becomes_a_task_that_names_its_place_and_its_hash() -> None:
@@ -201,7 +90,9 @@ def work(desk: DeskProcessor, seed: int, steps: int = 300) -> tuple[list[Record]
         now += rng.choice([0, MINUTE, 20 * MINUTE, 5 * HOUR])
         kind = rng.choice(["arrive", "claim", "claim", "submit", "release", "snooze", "escalate", "appeal"])
         if kind == "arrive":
-            route = rng.choice([{}, {"audit": True, "route": "auto"}, {"route": "auto", "override_until": now + DAY}])
+            route: dict[str, Any] = rng.choice(
+                [{}, {"audit": True, "route": "auto"}, {"route": "auto", "override_until": now + DAY}]
+            )
             batch.append(routed(f"d{step}", step, **route, priority=rng.choice(["critical", "high", "low"])))
         elif kind == "claim":
             batch.append(command(step, "claim", rng.choice(["ann", "bob", "lee"])))

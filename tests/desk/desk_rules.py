@@ -1,0 +1,94 @@
+"""A policy of many shapes, as the desk loads it and as its model reads it. Times in microseconds."""
+
+from dataclasses import dataclass
+from typing import Any
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+KEPT = 30 * DAY
+
+Named = dict[str, Any]
+
+OUTCOMES = {"loan": ("approve", "reject"), "advice": ("hold", "buy", "sell"), "post": ("publish", "remove")}
+QUEUES = {"loan": "underwriting", "advice": "advisers", "post": "moderation"}
+PRIORITIES = ("low", "medium", "high", "critical")
+
+_USUAL_CODES = ("agree", "wrong-prediction", "missing-information", "outside-policy", "special-circumstances", "other")
+_USUAL_LEVELS = {"critical": HOUR, "high": 4 * HOUR, "medium": DAY, "low": 3 * DAY}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The policy in force; `levels` by priority, `on_breach` by queue. `owns`: the policy has the three domains."""
+
+    critical: int = HOUR
+    low: int = 3 * DAY
+    lease: int = 15 * MINUTE
+    on_breach: str = "escalate"
+    on_timeout: str = "reject"
+    push: bool = False
+    qualified: bool = False
+    four_eyes: bool = True
+
+    def text(self) -> str:
+        """The same for the policy's loader."""
+        work = f"assign: {'push' if self.push else 'pull'}, lease: {self.lease // SECOND}, on_breach: {self.on_breach}"
+        needed = ", qualifications: [underwriter]" if self.qualified else ""
+        return f"""
+name: bank
+service_levels: {{critical: {self.critical // SECOND}, low: {self.low // SECOND}}}
+domains:
+  loan:
+    workflow: pre_approval
+    models: ['*']
+    outcomes: [approve, reject]
+    lanes: {{reject: {{auto: 0.95, notice: adverse_action}}}}
+    queue: underwriting
+    on_timeout: {self.on_timeout}
+    reason_codes: [income, history]
+  advice: {{workflow: hybrid, models: ['*'], outcomes: [hold, buy, sell], queue: advisers, options: 2}}
+  post: {{workflow: post_approval, models: ['*'], outcomes: [publish, remove], queue: moderation}}
+queues:
+  underwriting: {{{work}{needed}}}
+  moderation: {{on_breach: raise_priority}}
+  advisers: {{order: score, start_within: 10m}}
+rules:
+  - {{id: big, when: amount > 1000000, route: sync, four_eyes: {str(self.four_eyes).lower()}}}
+"""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the policy says about one task."""
+
+    outcomes: tuple[str, ...] = ()
+    codes: tuple[str, ...] = _USUAL_CODES
+    levels: Any = None
+    lease: int = 15 * MINUTE
+    start_within: int = 15 * MINUTE
+    on_breach: str = "escalate"
+    on_timeout: str = "escalate"
+    push: bool = False
+    qualifications: tuple[str, ...] = ()
+    notices: Any = None
+
+
+def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
+    if rules is None or domain not in OUTCOMES:
+        return Terms(levels=_USUAL_LEVELS, notices={})
+    loan, here = domain == "loan", queue == "underwriting"
+    breach = {"underwriting": rules.on_breach, "moderation": "raise_priority"}.get(queue, "escalate")
+    return Terms(
+        outcomes=OUTCOMES[domain],
+        codes=("agree", "income", "history", "other") if loan else _USUAL_CODES,
+        levels=_USUAL_LEVELS | {"critical": rules.critical, "low": rules.low},
+        lease=rules.lease if here else 15 * MINUTE,
+        start_within=10 * MINUTE if queue == "advisers" else 15 * MINUTE,
+        on_breach=breach if breach in ("escalate", "raise_priority", *OUTCOMES[domain]) else "escalate",
+        on_timeout=rules.on_timeout if loan else "escalate",
+        push=here and rules.push,
+        qualifications=("underwriter",) if here and rules.qualified else (),
+        notices={"reject": "adverse_action"} if loan else {},
+    )
