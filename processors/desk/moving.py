@@ -75,7 +75,6 @@ def appeal(state: DeskState, command: Command, now: int) -> Answer:
     task.escalation = 0
     task.escalation_note = ""
     task.due_from = now
-    task.forget_clock()
     reschedule(state, task, now)
     state.keep(task)
     made = [task_changed(task, "appealed", me.id, now, command.command_id)]

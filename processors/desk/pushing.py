@@ -21,12 +21,8 @@ _PASSED_OVER = 1000.0
 
 def push(state: DeskState, now: int) -> list[Event]:
     """Assigns what can be assigned, each task to the least loaded person who may judge it."""
-    tasks = _to_push(state, now)
-    if not tasks:
-        return []
     people = _free(state, now)
-    if not people:
-        return []
+    tasks = _to_push(state, now) if people else []
     fits = [[unfit(task, one, now) is None for one in people] for task in tasks]
     # What none of them may judge would only make the problem bigger, in every step while somebody is free.
     tasks = [task for task, row in zip(tasks, fits, strict=True) if any(row)]
@@ -55,7 +51,7 @@ def push(state: DeskState, now: int) -> list[Event]:
 
 
 def _to_push(state: DeskState, now: int) -> list[Task]:
-    found = {task.task_id: task for task in state.urgent()[:AT_ONCE]}
+    found = {task.task_id: task for task in state.urgent(AT_ONCE)}
     for name in state.queue_names():
         if state.is_pushed(name):
             first = state.first_waiting(name, AT_ONCE, now)

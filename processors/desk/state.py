@@ -3,6 +3,9 @@
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
+
+from sortedcontainers import SortedSet
 
 from policy import review
 from policy.model import Policy
@@ -44,7 +47,7 @@ class DeskState:
     _placed: dict[str, tuple[str, bool]] = field(default_factory=dict)
     _held: dict[str, dict[str, None]] = field(default_factory=dict)
     _holder: dict[str, str] = field(default_factory=dict)
-    _urgent: set[str] = field(default_factory=set)
+    _urgent: SortedSet = field(default_factory=SortedSet)
     _timers: list[tuple[int, str]] = field(default_factory=list)
     _impacts: dict[str, ImpactScale] = field(default_factory=dict)
     _leads: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -119,9 +122,9 @@ class DeskState:
         """How many tasks somebody leases or has assigned."""
         return len(self._held.get(reviewer, ()))
 
-    def urgent(self) -> list[Task]:
-        """Waiting tasks whose caller waits too, in the order in which they came."""
-        return sorted((self.tasks[task_id] for task_id in self._urgent), key=lambda one: (one.arrived_at, one.task_id))
+    def urgent(self, count: int) -> list[Task]:
+        """The first `count` waiting tasks whose caller waits too, in the order in which they came."""
+        return [self.tasks[task_id] for _, task_id in islice(self._urgent, count)]
 
     def first_waiting(self, name: str, count: int, now: int) -> list[Task]:
         """The first `count` tasks of a queue."""
@@ -202,13 +205,13 @@ class DeskState:
         order.add(Waiting(task.task_id, task.priority, task.deadline, task.score, task.due_from, task.breached))
         self._placed[task.task_id] = place
         if task.has_caller and not task.escalation:
-            self._urgent.add(task.task_id)
+            self._urgent.add((task.arrived_at, task.task_id))
 
     def _unfile(self, task_id: str) -> None:
         place = self._placed.pop(task_id, None)
         if place is not None:
             self._queues[place].remove(task_id)
-            self._urgent.discard(task_id)
+            self._urgent.discard((self.tasks[task_id].arrived_at, task_id))
         holder = self._holder.pop(task_id, None)
         if holder is not None:
             del self._held[holder][task_id]

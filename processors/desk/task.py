@@ -134,10 +134,6 @@ class Task:
         self.lease_since = self.lease_until = self.assigned_until = self.snoozed_until = None
         self.lease_warned = False
 
-    def forget_clock(self) -> None:
-        """A new deadline has been warned of to nobody yet."""
-        self.warned = self.breached = False
-
 
 _DERIVED = ("due", "warn_at", "lease_warn_at", "passed_over")
 

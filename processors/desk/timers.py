@@ -44,8 +44,8 @@ def fire(state: DeskState, task: Task, now: int) -> list[Event]:
 def look_again(state: DeskState, now: int) -> list[Event]:
     """After policies or reviewers changed: deadlines anew, and back with what removed people held."""
     made: list[Event] = []
-    present = {task.holder for task in state.open_tasks() if task.holder} | state.on_duty.keys()
-    for name in sorted(present - state.reviewers.keys()):
+    # Only who is on duty holds anything.
+    for name in sorted(state.on_duty.keys() - state.reviewers.keys()):
         message = f"{name} is no reviewer any more; the tasks that {name} held wait for others"
         made.append(alert("reviewer_removed", f"{name}/{now}", "warning", (), message, now))
         made += leave(state, name, DESK, now)

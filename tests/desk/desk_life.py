@@ -177,7 +177,7 @@ class DeskLife:
         flaw = dice.choice(FLAWS)
         if flaw == "actor":
             actor = dice.choice(PEOPLE)
-        until = dice.choice([-MINUTE, MINUTE, HOUR, 5 * HOUR, 3 * DAY, 8 * DAY])
+        until = dice.choice([-MINUTE, 0, MINUTE, HOUR, 5 * HOUR, 3 * DAY, 8 * DAY])
         fields: Named = {
             "task_id": "nothing" if flaw == "task_id" else task["task_id"],
             "epoch": task["lease_epoch"] - (flaw == "epoch"),
@@ -368,7 +368,9 @@ def check_indexes(state: DeskState) -> None:
     callers = {
         t.task_id for t in state.tasks.values() if t.state == "waiting" and t.route == "sync" and t.kind == "review"
     }
-    assert {task.task_id for task in state.urgent()} == {one for one in callers if not state.tasks[one].escalation}
+    assert {task.task_id for task in state.urgent(len(state.tasks))} == {
+        one for one in callers if not state.tasks[one].escalation
+    }
     assert state.open == sum(task.state != "done" for task in state.tasks.values()) == len(state.open_tasks())
 
 
