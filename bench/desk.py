@@ -215,9 +215,7 @@ def _waits(broker: KafkaBroker, seconds: float) -> list[float]:
             waits.append((time.perf_counter() - started) * 1000)
             pause.wait(2)
 
-    people = [
-        threading.Thread(target=work, args=(f"r{number}", number * 4 / REVIEWERS)) for number in range(REVIEWERS)
-    ]
+    people = [threading.Thread(target=work, args=(f"r{number}", number * 4 / REVIEWERS)) for number in range(REVIEWERS)]
     for one in people:
         one.start()
     for one in people:

@@ -105,7 +105,27 @@ def queueing(
     if json:
         print_json(found)
     else:
-        table(list(found[0]), [list(row.values()) for row in found])
+        _queues(found)
+
+
+@app.command("learning")
+def learning(
+    scale: Annotated[float, typer.Option(min=0.001, help="Multiplies the number of simulated runs.")] = 1.0,
+    json: Json = False,
+) -> None:
+    """The statistical promises by simulation: coverage of intervals, false alarms, thresholds that hold.
+
+    Examples:
+
+        interlock bench learning --scale 0.1
+    """
+    from bench import learning as benchmark
+
+    found = benchmark.run(scale, _say)
+    if json:
+        print_json(found)
+    else:
+        _gates(found)
 
 
 @app.command("profile")
@@ -129,25 +149,43 @@ def profile(json: Json = False) -> None:
 
 @app.command("all")
 def everything(rounds: Rounds = 3, json: Json = False) -> None:
-    """All of them but the profile; some six minutes.
+    """All of them but the profile; some fifteen minutes.
 
     Examples:
 
         interlock bench all --json
     """
+    from bench import desk as desks
     from bench import latency as latencies
+    from bench import learning as gates
+    from bench import queueing as queues
     from bench import router as routers
     from bench import sink as sinks
 
     of_routers = routers.run(rounds=rounds, say=_say)
     of_latencies = latencies.run(rounds=rounds, say=_say)
     of_sinks = sinks.run(rounds=rounds, say=_say)
+    of_desk = desks.run(say=_say)
+    of_queues = queues.run(say=_say)
+    of_learning = gates.run(say=_say)
     if json:
-        print_json({"router": of_routers, "latency": of_latencies, "sink": of_sinks})
+        print_json(
+            {
+                "router": of_routers,
+                "latency": of_latencies,
+                "sink": of_sinks,
+                "desk": of_desk,
+                "queueing": of_queues,
+                "learning": of_learning,
+            }
+        )
         return
     _routers(of_routers)
     _show(of_latencies, json=False)
     _show(of_sinks, json=False)
+    _show(of_desk, json=False)
+    _queues(of_queues)
+    _gates(of_learning)
 
 
 def _routers(found: list[dict[str, Any]]) -> None:
@@ -160,3 +198,11 @@ def _show(found: dict[str, Any], json: bool) -> None:
         print_json(found)
     else:
         table(("figure", "value"), list(found.items()))
+
+
+def _queues(found: list[dict[str, Any]]) -> None:
+    table(list(found[0]), [list(row.values()) for row in found])
+
+
+def _gates(found: dict[str, dict[str, Any]]) -> None:
+    table(("gate", "figure", "value"), [(gate, *one) for gate, figures in found.items() for one in figures.items()])
