@@ -7,6 +7,10 @@ from typing import Any
 from bench import certification_gates, learning_gates
 from learning.calibration import IDENTITY, LogOdds
 
+_EVER = ("anytime", "Clopper-Pearson at every look")
+_ASKED = ("share of runs", "by the raw rate of the last 100", "median reviews until then")
+_GATE = ("deployed", "excess loss of none", "of always", "of the gate")
+
 # Enough for two digits of a coverage; together some minutes.
 GATES: dict[str, tuple[Callable[[int], Any], int]] = {
     "intervals under selection": (learning_gates.estimator_coverage, 3000),
@@ -25,10 +29,6 @@ GATES: dict[str, tuple[Callable[[int], Any], int]] = {
     "accuracy of the confident": (learning_gates.confident_accuracy, 100),
     **certification_gates.GATES,
 }
-
-_EVER = ("anytime", "Clopper-Pearson at every look")
-_ASKED = ("share of runs", "by the raw rate of the last 100", "median reviews until then")
-_GATE = ("deployed", "excess loss of none", "of always", "of the gate")
 
 
 def run(scale: float = 1.0, say: Callable[[str], None] = lambda _: None) -> dict[str, dict[str, Any]]:
