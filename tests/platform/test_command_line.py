@@ -75,12 +75,42 @@ def test_a_file_is_produced_routed_stored_and_told(instance: Instance, tmp_path:
     _until(lambda: sum(_routes(instance, "story").values()) == 3, "three decisions are stored")
     assert _routes(instance, "story") == {"auto": 1, "sync": 1, "manual": 1}
     events = _until(
-        lambda: (found := instance.json("timeline", "story-2")) and len(found) == 3 and found,
-        "three events of a decision",
+        lambda: (found := instance.json("timeline", "story-2")) and len(found) == 4 and found,
+        "four events of a decision",
     )
-    assert [event["event"] for event in events] == ["decided", "received", "routed"]
+    assert [event["event"] for event in events] == ["decided", "received", "routed", "task arrived"]
     assert "large" in events[2]["detail"]
     assert instance.json("metrics")["total_decisions"] >= 3
+    assert instance.json("reconcile")["ok"] is True
+
+
+def test_a_person_decides_what_was_left_to_people_and_everybody_can_read_it(instance: Instance, tmp_path: Path) -> None:
+    _publish(instance, tmp_path, "people")
+    file = tmp_path / "people.jsonl"
+    file.write_text(_decision("people", 1, amount=5000) + "\n")
+    instance.run("produce", str(file))
+    instance.run("reviewers", "add", "ann", "--name", "Ann")
+    instance.run("reviewers", "on-duty", "ann")
+    _until(
+        lambda: [one for one in instance.json("review", "list") if one["task_id"] == "people-1"], "the task is listed"
+    )
+    instance.run("review", "next", "--task", "people-1", "--as", "ann")
+    refused = instance.run("review", "approve", "people-1", "-r", "mood", "-m", "fine", "--as", "ann", code=1)
+    assert "unknown-reason" in refused.stderr
+    instance.run("review", "approve", "people-1", "-r", "agree", "-m", "income is documented", "--as", "ann")
+    late = instance.run("review", "next", "--task", "people-1", "--as", "ann", code=1)
+    assert "was already decided: approve by ann" in late.stderr
+    events = _until(
+        lambda: (
+            (found := instance.json("timeline", "people-1"))
+            and {"verdict", "resolution", "action execute"} <= {one["event"] for one in found}
+            and found
+        ),
+        "the story of the decision to its end",
+    )
+    assert "income is documented" in next(one["detail"] for one in events if one["event"] == "verdict")
+    assert instance.json("metrics")["reviewed_decisions"] >= 1
+    assert {one["question"] for one in instance.json("checklist")}
     assert instance.json("reconcile")["ok"] is True
 
 

@@ -159,10 +159,11 @@ def test_a_long_table_may_take_more_than_the_timeout_while_its_records_come(monk
 
 def test_full_collections_are_kept_off_the_hot_path() -> None:
     before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)  # Python's own: a runner that ran in this process before has changed it
     try:
         garbage.keep_off_the_hot_path()
         assert gc.get_freeze_count() > 0
-        assert gc.get_threshold()[0] > before[0]
+        assert gc.get_threshold()[0] > 700
         assert gc.isenabled()
     finally:
         gc.unfreeze()
