@@ -66,7 +66,7 @@ class Model(Deeds, Permits):
     def crash(self) -> None:
         """The desk begins anew from what it wrote: it looks at everything again."""
         self.looks_again = True
-        self.maybe = {one for one in self.told if one[0] == "lease_expiring"}
+        self.maybe |= {one for one in self.told if one[0] == "lease_expiring"}
         self.told -= self.maybe
 
     def observe(self, inputs: list[Named], outputs: list[tuple[str, str, Any, bytes | None]], now: int) -> None:

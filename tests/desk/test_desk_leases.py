@@ -104,7 +104,7 @@ def test_a_snoozed_task_comes_back_to_the_same_person_and_its_deadline_stays(wor
     assert world.claim("ann")["task_id"] == "d1"
 
 
-@pytest.mark.parametrize("until", [None, -HOUR, 8 * DAY])
+@pytest.mark.parametrize("until", [None, -HOUR, 0, 8 * DAY])
 def test_nobody_can_snooze_into_the_past_or_for_ever(world: DeskWorld, until: int | None) -> None:
     world.arrive("d1")
     lease = world.claim("ann")
