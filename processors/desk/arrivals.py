@@ -102,7 +102,7 @@ def arrive(state: DeskState, one: Arrival, now: int) -> list[Event]:
     )
     made = []
     if took_effect:
-        task.version = 1
+        task.version = task.effect = 1
         task.outcome = one.prediction
         task.decided_by = NOBODY
         task.decided_at = one.routed_at

@@ -91,12 +91,13 @@ def outcome(task: Task, verdict: dict[str, Any], *, kind: str, resolves: bool, c
 
 
 def action(task: Task, kind: str, verdict: dict[str, Any], now: int, notices: tuple[str, ...] = ()) -> Event:
-    """What the outside world has to do about the task's present resolution."""
+    """What the outside world has to do about the task's present resolution, or about what was carried out before it."""
+    version = task.effect if kind == "roll_back" else task.version
     record = {
-        "action_id": f"{task.decision_id}/{task.version}/{kind}",
+        "action_id": f"{task.decision_id}/{version}/{kind}",
         "decision_id": task.decision_id,
         "kind": kind,
-        "version": task.version,
+        "version": version,
         "outcome": task.outcome,
         "modifications": verdict["modifications"],
         "notices": list(notices),

@@ -28,6 +28,7 @@ def resolve(
     notices = (notice,) if notice and changes else ()
     made.append(events.resolution(task, verdict, source=source, decided_by=decided_by, final=True, notices=notices))
     if changes:
+        task.effect = task.version
         made.append(events.action(task, "execute", verdict, now))
     if notices:
         made.append(events.action(task, "notify", verdict, now, notices))

@@ -92,6 +92,7 @@ class Task:
     verdicts: tuple[Verdict, ...] = ()
     version: int = 0
     outcome: str = ""
+    effect: int = 0
     decided_by: str = ""
     decided_at: int | None = None
     override_until: int | None = None

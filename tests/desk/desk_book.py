@@ -92,7 +92,7 @@ def new_task(one: Named, kind: str, now: int) -> Named:
     times = dict.fromkeys(
         ("lease_until", "assigned_until", "snoozed_until", "window", "decided_at", "override_until", "forget_at")
     )
-    numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "moved"), 0)
+    numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "effect", "moved"), 0)
     flags = {"warned": False, "breached": False, "blind": kind == "audit", "quorum": 1, "rules": None}
     task = {name: one[name] for name in same} | lists | words | holding | times | numbers | flags
     return task | {"kind": kind, "state": "waiting", "arrived_at": now}

@@ -149,6 +149,7 @@ class Deeds(Timers):
             until = one["routed_at"] + DAY if one["override_until"] is None else one["override_until"]
             task |= {
                 "version": 1,
+                "effect": 1,
                 "outcome": one["prediction"],
                 "decided_at": one["routed_at"],
                 "override_until": until,

@@ -43,6 +43,7 @@ RECORDED = [
     "round",
     "statement",
     "version",
+    "effect",
     "outcome",
     "decided_at",
     "override_until",

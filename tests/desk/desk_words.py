@@ -36,6 +36,7 @@ class Words(Book):
         notices = [notice] if notice and differs else []
         made.append(("resolutions", self.resolution(task, source, people) | {"notices": notices}))
         if differs:
+            task["effect"] = task["version"]
             made.append(("actions", self.action(task, "execute")))
         if notices:
             made.append(("actions", self.action(task, "notify") | {"notices": notices}))
@@ -51,8 +52,9 @@ class Words(Book):
         }
 
     def action(self, task: Named, kind: str) -> Named:
-        name = f"{task['decision_id']}/{task['version']}/{kind}"
-        same = {name: task[name] for name in ("decision_id", "version", "outcome")}
+        version = task["effect"] if kind == "roll_back" else task["version"]
+        name = f"{task['decision_id']}/{version}/{kind}"
+        same = {"decision_id": task["decision_id"], "outcome": task["outcome"], "version": version}
         return same | {"action_id": name, "kind": kind, "modifications": task["changes"], "at": self.now}
 
     def outcome(self, task: Named, said: Named, *, kind: str, resolves: bool) -> tuple[str, Named]:

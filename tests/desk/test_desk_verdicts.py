@@ -294,6 +294,16 @@ def test_an_appeal_that_changes_nothing_is_a_new_version_without_an_effect(world
     assert actions(world) == before
 
 
+def test_what_is_rolled_back_is_the_version_that_was_carried_out_not_one_that_confirmed_it(world: DeskWorld) -> None:
+    world.arrive("d1")
+    world.decide("ann", "reject")
+    world.command("appeal", "bob", task_id="d1", reason_text="unfair")
+    world.decide("bob", "reject")
+    world.command("appeal", "cid", task_id="d1", reason_text="still unfair")
+    world.decide("cid")
+    assert [one for one, _ in actions(world)] == ["d1/1/execute", "d1/1/notify", "d1/1/roll_back", "d1/3/execute"]
+
+
 def test_a_decision_that_took_effect_unseen_can_be_taken_over_and_appealed(world: DeskWorld) -> None:
     task = world.arrive("u1", topic="reviews.manual", route="auto", prediction="reject")
     assert (task.state, task.version) == ("done", 1)

@@ -84,6 +84,7 @@ def task(task_id: str, event: str = "arrived", **changes: Any) -> dict[str, Any]
         "verdicts": [],
         "version": 0,
         "outcome": "",
+        "effect": 0,
         "decided_by": "",
         "decided_at": None,
         "override_until": None,
