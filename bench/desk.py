@@ -21,9 +21,9 @@ from interlock.reviewing.desk_line import DeskLine
 from interlock.reviewing.desk_runner import GROUP
 from policy.load import parse
 from policy.version import resolved, version
-from processors.desk.reading import payload_hash
 from schemas import catalogue, wire
 from schemas.catalogue import Topic
+from schemas.payload import payload_hash
 from streams.embedded_kafka import EmbeddedKafka
 from streams.kafka import KafkaBroker
 from streams.ports import TopicSpec

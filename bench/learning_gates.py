@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from scipy.special import expit  # type: ignore[import-untyped, unused-ignore]
-from scipy.stats import binom  # type: ignore[import-untyped, unused-ignore]
+from scipy.special import expit
+from scipy.stats import binom
 
 from learning import betting, bounds
 from learning.arrays import Bools, Floats

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import KDTree  # type: ignore[import-untyped, unused-ignore]
+from scipy.spatial import KDTree
 
 from learning.arrays import Floats
 from learning.refusal import Reason, Refusal

@@ -12,7 +12,7 @@ them (overrides that take longer to decide), or where the mean moves.
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq  # type: ignore[import-untyped, unused-ignore]
+from scipy.optimize import brentq
 
 from learning.arrays import Floats, open_unit, positive, probabilities
 from learning.refusal import Reason, Refusal

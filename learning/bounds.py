@@ -7,9 +7,9 @@ The first two hold for one look at n cases. Looked at after every case they miss
 from typing import Any, overload
 
 import numpy as np
-from scipy.optimize import brentq  # type: ignore[import-untyped, unused-ignore]
-from scipy.special import betaln, xlog1py, xlogy  # type: ignore[import-untyped, unused-ignore]
-from scipy.stats import beta, norm  # type: ignore[import-untyped, unused-ignore]
+from scipy.optimize import brentq
+from scipy.special import betaln, xlog1py, xlogy
+from scipy.stats import beta, norm
 
 from learning.arrays import Floats, open_unit
 from learning.refusal import Reason, Refusal

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize  # type: ignore[import-untyped, unused-ignore]
-from scipy.special import expit, logit  # type: ignore[import-untyped, unused-ignore]
+from scipy.optimize import minimize
+from scipy.special import expit, logit
 
 from learning.arrays import Floats, binary, effective_size, positive, probabilities
 from learning.refusal import Reason, Refusal

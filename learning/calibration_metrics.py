@@ -9,8 +9,8 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.fft import dct, idct  # type: ignore[import-untyped, unused-ignore]
-from scipy.optimize import brentq  # type: ignore[import-untyped, unused-ignore]
+from scipy.fft import dct, idct
+from scipy.optimize import brentq
 
 from learning.arrays import Floats, binary, effective_size, open_unit, positive, probabilities
 from learning.bounds import wilson

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp  # type: ignore[import-untyped, unused-ignore]
-from scipy.stats import binom  # type: ignore[import-untyped, unused-ignore]
+from scipy.special import logsumexp
+from scipy.stats import binom
 
 from learning.arrays import Bools, Floats, binary, open_unit, probabilities
 from learning.bounds import clopper_pearson

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm  # type: ignore[import-untyped, unused-ignore]
+from scipy.stats import norm
 
 from learning.arrays import binary, effective_size, open_unit, probabilities, propensities
 from learning.estimates import Target, hajek

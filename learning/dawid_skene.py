@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp  # type: ignore[import-untyped, unused-ignore]
-from scipy.stats import binom  # type: ignore[import-untyped, unused-ignore]
+from scipy.special import logsumexp
+from scipy.stats import binom
 
 from learning.arrays import Floats, open_unit
 from learning.bounds import clopper_pearson

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm  # type: ignore[import-untyped, unused-ignore]
+from scipy.stats import norm
 
 from learning.arrays import Bools, Floats, binary, effective_size, open_unit, probabilities, propensities
 from learning.bounds import clopper_pearson, wilson

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm  # type: ignore[import-untyped, unused-ignore]
+from scipy.stats import norm
 
 from learning.arrays import binary, probabilities
 from learning.refusal import Reason, Refusal

@@ -7,8 +7,8 @@ O(log n) of the best fixed recalibration in hindsight, for any sequence whatever
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq  # type: ignore[import-untyped, unused-ignore]
-from scipy.special import expit  # type: ignore[import-untyped, unused-ignore]
+from scipy.optimize import brentq
+from scipy.special import expit
 
 from learning.arrays import Floats, binary, positive, probabilities
 from learning.calibration import LogOdds, log_odds

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control, hypergeom, norm  # type: ignore[import-untyped, unused-ignore]
+from scipy.stats import false_discovery_control, hypergeom, norm
 
 from learning.arrays import Bools, Floats, binary, propensities
 from learning.refusal import Reason, Refusal

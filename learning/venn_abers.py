@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import isotonic_regression  # type: ignore[import-untyped, unused-ignore]
+from scipy.optimize import isotonic_regression
 
 from learning.arrays import Floats, binary, effective_size, positive, probabilities
 

@@ -118,7 +118,7 @@ class Steps:
 
 
 async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> None:
-    from aiokafka.errors import KafkaError as ClientError  # type: ignore[import-untyped, unused-ignore]
+    from aiokafka.errors import KafkaError as ClientError
 
     from streams.faust_app import make_app
 

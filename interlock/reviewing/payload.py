@@ -5,7 +5,6 @@ encoded again: where that gives the same bytes the hash proves it as well, and o
 nothing does (a producer's Avro library may have laid the same content out differently).
 """
 
-import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,14 +14,12 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock.errors import UserError
 from schemas import wire
+from schemas.payload import payload_hash
 from streams.errors import HOPELESS
 from streams.ports import Broker
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-
-# As `Task.payload_hash` is defined.
-HASH_DIGITS = 32
 
 # Longer than a broker's restart; then a person should know.
 PATIENCE_SECONDS = 30.0
@@ -47,11 +44,6 @@ class Payload:
     routed: dict[str, Any]
     verified: bool
     note: str = ""
-
-
-def payload_hash(value: bytes) -> str:
-    """First 32 hex digits of the SHA-256 of a routed decision's bytes."""
-    return hashlib.sha256(value).hexdigest()[:HASH_DIGITS]
 
 
 class PayloadReader:

@@ -1,6 +1,5 @@
 """Routed decisions, a batch at once, as the desk reads them."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from functools import cache
@@ -11,6 +10,7 @@ import pyarrow as pa
 from processors.desk.arrivals import Arrival
 from schemas import avro_schemas
 from schemas.columns import Bad, Decoder
+from schemas.payload import payload_hash
 
 # What a routed decision says after its alternatives nobody here reads.
 _LAST_FIELD = "alternatives"
@@ -20,9 +20,6 @@ MAX_TEXT_BYTES = 128 * 1024
 
 # The year 9000: beyond it instants are no dates any more. Before 1970 nobody routed anything.
 _END_OF_TIME = 221_845_392_000_000_000
-
-# A name among 2^128: nobody finds two payloads of one hash.
-HASH_DIGITS = 32
 
 
 class Message(Protocol):
@@ -34,11 +31,6 @@ class Message(Protocol):
     def key(self) -> Any: ...
     def value(self) -> Any: ...
     def headers(self) -> Any: ...
-
-
-def payload_hash(value: bytes) -> str:
-    """What a verdict must name: the hash of the routed decision that the reviewer was shown."""
-    return hashlib.sha256(value).hexdigest()[:HASH_DIGITS]
 
 
 def read(messages: Sequence[Message]) -> tuple[list[Arrival | None], list[Bad]]:

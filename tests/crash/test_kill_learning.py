@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 from confluent_kafka import TopicPartition
 
-from interlock.reviewing.payload import payload_hash
 from processors.feedback.feedback import Feedback
 from processors.feedback.judged import Terms
 from schemas import catalogue, wire
 from schemas.catalogue import Topic
+from schemas.payload import payload_hash
 from streams.embedded_kafka import EmbeddedKafka
 from streams.kafka import KafkaBroker
 from streams.ports import TopicSpec

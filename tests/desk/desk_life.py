@@ -5,10 +5,10 @@ from random import Random
 from typing import Any
 
 from processors.desk.processor import DeskProcessor, Outputs
-from processors.desk.reading import payload_hash
 from processors.desk.state import DeskState, next_due
 from processors.desk.task import Task, from_record, to_record
 from schemas import catalogue, wire
+from schemas.payload import payload_hash
 from tests.desk.desk_book import holder as holder_of
 from tests.desk.desk_model import Model
 from tests.desk.desk_permits import KINDS

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped,unused-ignore]
+from scipy.optimize import linear_sum_assignment
 
 from processors.desk.assignment import assign
 

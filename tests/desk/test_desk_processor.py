@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from processors.desk.processor import DeskProcessor
-from processors.desk.reading import payload_hash
 from processors.desk.state import DeskState
 from processors.desk.task import to_record
 from schemas.error_headers import read_error_headers
+from schemas.payload import payload_hash
 from tests.desk.desk_records import START, Record, command, policy_record, records, reviewer_record, routed
 from tests.desk.desk_world import DAY, HOUR, MINUTE
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.stats.proportion import proportion_confint  # type: ignore[import-untyped, unused-ignore]
+from statsmodels.stats.proportion import proportion_confint
 
 from learning.bounds import anytime, clopper_pearson, evidence, wilson
 from learning.refusal import Reason, Refusal

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mapie.metrics.calibration import expected_calibration_error  # type: ignore[import-untyped, unused-ignore]
+from mapie.metrics.calibration import expected_calibration_error
 
 from learning.calibration_metrics import (
     TENTHS,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mapie.risk_control import BinaryClassificationController  # type: ignore[import-untyped, unused-ignore]
+from mapie.risk_control import BinaryClassificationController
 
 from bench.certification_gates import population
 from learning.certification import (

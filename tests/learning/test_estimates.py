@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statsmodels.stats.weightstats import DescrStatsW  # type: ignore[import-untyped, unused-ignore]
+from statsmodels.stats.weightstats import DescrStatsW
 
 from learning.estimates import Estimate, Target, aipw, hajek, horvitz_thompson, naive, rogan_gladen
 from learning.refusal import Reason, Refusal

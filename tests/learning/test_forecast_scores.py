@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mapie.metrics.calibration import spiegelhalter_p_value, spiegelhalter_statistic  # type: ignore[import-untyped, unused-ignore]
+from mapie.metrics.calibration import spiegelhalter_p_value, spiegelhalter_statistic
 from sklearn.metrics import brier_score_loss
 
 from learning.forecast_scores import brier, corp, murphy, spiegelhalter

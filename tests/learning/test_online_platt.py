@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import expit  # type: ignore[import-untyped, unused-ignore]
+from scipy.special import expit
 
 from learning.calibration import fit, log_loss, log_odds
 from learning.online_platt import GAMMA, RADIUS, OnlinePlatt

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import hypergeom  # type: ignore[import-untyped, unused-ignore]
+from scipy.stats import hypergeom
 
 from bench.certification_gates import PLANTED, noise, routed
 from learning.refusal import Reason, Refusal

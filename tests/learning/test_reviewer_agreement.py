@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from statsmodels.stats import inter_rater  # type: ignore[import-untyped, unused-ignore]
-from statsmodels.stats.tests.test_inter_rater import diagnoses  # type: ignore[import-untyped, unused-ignore]
+from statsmodels.stats import inter_rater
+from statsmodels.stats.tests.test_inter_rater import diagnoses
 
 from learning.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha, percent_agreement
 from learning.refusal import Reason, Refusal

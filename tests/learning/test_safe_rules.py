@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from statsmodels.stats.multitest import multipletests  # type: ignore[import-untyped, unused-ignore]
+from statsmodels.stats.multitest import multipletests
 
 from learning.certification import binomial_p
 from learning.refusal import Refusal

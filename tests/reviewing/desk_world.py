@@ -7,13 +7,13 @@ from typing import Any
 from confluent_kafka import TopicPartition
 
 from interlock.reviewing.enrolling import enrol
-from interlock.reviewing.payload import payload_hash
 from interlock.reviewing.roster import person
 from policy.load import parse
 from policy.version import resolved, version
 from processors.desk.memory import FOLLOWED
 from processors.desk.processor import DeskProcessor
 from schemas import catalogue, wire
+from schemas.payload import payload_hash
 from streams.clock import SystemClock
 from streams.memory import MemoryBroker
 from streams.ports import TopicSpec

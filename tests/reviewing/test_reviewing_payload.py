@@ -8,8 +8,9 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from interlock.errors import UserError
-from interlock.reviewing.payload import PayloadReader, payload_hash
+from interlock.reviewing.payload import PayloadReader
 from schemas import catalogue, wire
+from schemas.payload import payload_hash
 from sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from sinks.migrate import migrate
 from streams.kafka import KafkaBroker

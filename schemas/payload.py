@@ -1,0 +1,11 @@
+"""What a verdict must name: the hash of the routed decision that a person was shown."""
+
+import hashlib
+
+# A name among 2^128: nobody finds two payloads of one hash.
+HASH_DIGITS = 32
+
+
+def payload_hash(value: bytes) -> str:
+    """First hex digits of the SHA-256 of a routed decision's bytes, as `Task.payload_hash` has them."""
+    return hashlib.sha256(value).hexdigest()[:HASH_DIGITS]
