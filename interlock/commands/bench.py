@@ -1,10 +1,11 @@
 """`interlock bench`: the figures of the documentation, measured here and now."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from interlock.commands.common import Json, errors, print_json, table
+from interlock.commands.common import Json, console, errors, print_json, table
 
 app = typer.Typer(help="Benchmarks: every figure is a ratio to a reference of the same run.", no_args_is_help=True)
 
@@ -126,6 +127,27 @@ def learning(
         print_json(found)
     else:
         _gates(found)
+
+
+@app.command("learning-proofs")
+def learning_proofs(
+    quick: Annotated[bool, typer.Option("--quick", help="A minute instead of five.")] = False,
+    plots: Annotated[Path | None, typer.Option(help="Directory for the plots of docs/learning.md.")] = None,
+    json: Json = False,
+) -> None:
+    """What learning promises, on real data through the real router, desk and learning.
+
+    Examples:
+
+        interlock bench learning-proofs --quick --json
+    """
+    from bench import learning_proofs as benchmark
+
+    found = benchmark.run(quick=quick, plots=plots, say=_say)
+    if json:
+        print_json(found)
+    else:
+        console.print_json(data=found, default=str)
 
 
 @app.command("profile")

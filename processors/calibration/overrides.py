@@ -47,7 +47,7 @@ class OverrideDrift:
 def _message(crossing: Crossing, rate: float, limit: float) -> str:
     when = "has recently been" if crossing.kind == "rate-rose" else "is"
     return (
-        f"the share of decisions that people override {when} above {limit:.0%}: {rate:.1%} of all decisions over "
+        f"the share of decisions that people override {when} above {limit:.1%}: {rate:.1%} of all decisions over "
         f"{crossing.seen:,} reviews, corrected for who was reviewed. Look at the latest overrides; certificates of "
         "this model no longer hold"
     )

@@ -36,7 +36,9 @@ class Feedback:
         if not examples.is_sample(outcome):
             return []
         key = f"{outcome['model_id']}@{outcome['model_version']}"
-        judged = self._models.setdefault(key, Judged(self._terms))
+        judged = self._models.get(key)
+        if judged is None:
+            judged = self._models[key] = Judged(self._terms)
         could_judge = not judged.too_small
         if not judged.add(outcome, example):
             return []

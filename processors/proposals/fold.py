@@ -72,7 +72,9 @@ class ProposalFold:
         if one is None:
             return []
         self._restart_after_drift(one)
-        lane = self._lanes.setdefault(one.lane, Lane(one.lane, self._settings.alpha, self._settings.delta))
+        lane = self._lanes.get(one.lane)
+        if lane is None:
+            lane = self._lanes[one.lane] = Lane(one.lane, self._settings.alpha, self._settings.delta)
         recent = self._recent.setdefault((one.domain, one.model_id, one.model_version), deque(maxlen=WINDOW))
         recent.append(one)
         broken = lane.take(one)

@@ -60,7 +60,7 @@ def _halt(one: Proposal, reason: str, at: int) -> list[Event]:
     control = {
         "scope": scope,
         "halted": True,
-        "reason": f"certificate {one['proposal_id']} was {reason}",
+        "reason": f"certificate {one['proposal_id']}: {reason}",
         "set_by": LEARNING,
         "set_at": at,
     }
