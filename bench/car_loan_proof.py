@@ -98,6 +98,7 @@ def run(span: Span, seed: int = 1) -> dict[str, Any]:
             for one in pipeline.proposals.book
             if one["proposal_id"] in signed and one["state"] == "revoked"
         ],
+        "asked": [one["title"] for one in pipeline.proposals.book if one["kind"] == "retraining"],
         "events": [asdict(one) for one in seen.values()],
         "automatic": len(auto),
         "last_automatic_row": max(auto),

@@ -24,6 +24,7 @@ from processors.desk.processor import DeskProcessor
 from processors.feedback.feedback import Feedback
 from processors.feedback.judged import Terms
 from processors.proposals.fold import FOLLOWED, ProposalFold, ProposalSettings
+from processors.proposals.retraining import ask_after
 from processors.proposals.revoking import revoke
 from processors.router.router import Router, RouterSettings
 from processors.router.state import RouterState
@@ -268,6 +269,7 @@ class Pipeline:
             self._say(self.proposals.take(plain))
         if topic.name == catalogue.DRIFT_SIGNALS.name:
             self._say(revoke(plain, self.proposals.book))
+            self._say(ask_after(plain, self.proposals.book))
 
     def _message(self, topic: str, key: bytes, value: bytes | None) -> _Sent:
         return _Sent(topic, next(self._offsets.setdefault(topic, count())), key, value)

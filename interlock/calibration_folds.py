@@ -13,7 +13,7 @@ from processors.proposals import fold as proposals
 from processors.proposals.book import Book
 from processors.proposals.coaching import CoachingFold
 from processors.proposals.fold import ProposalFold, ProposalSettings
-from processors.proposals.retraining import mirror
+from processors.proposals.retraining import ask_after, mirror
 from processors.proposals.revoking import revoke
 from schemas import catalogue, wire
 from streams.folding import Fold, Folded, Output
@@ -77,8 +77,12 @@ def examples(broker: Broker, settings: ProposalSettings) -> Iterator[Fold]:
 
 @contextmanager
 def signals(broker: Broker) -> Iterator[Fold]:
-    """Of `drift.signals`: certificates that end, and models that are halted for it."""
-    with _with_book(broker, "DriftSignal", revoke) as fold:
+    """Of `drift.signals`: certificates that end, models that are halted for it, models to be trained anew."""
+
+    def follow(signal: dict[str, Any], book: Book) -> list[Event]:
+        return [*revoke(signal, book), *ask_after(signal, book)]
+
+    with _with_book(broker, "DriftSignal", follow) as fold:
         yield fold
 
 

@@ -1,4 +1,8 @@
-"""Requests for retraining as proposals, so that everything a person must decide stands in one list."""
+"""Calls for retraining as proposals, so that everything a person must decide stands in one list.
+
+A `RetrainingRequest` speaks of all decisions since the model version began; the override monitor forgets a good past and
+asks as well, where a model that was good for long has lately become worse.
+"""
 
 from typing import Any
 
@@ -29,6 +33,25 @@ def mirror(request: dict[str, Any], book: Book) -> list[Event]:
         claim=request["reason"],
         evidence=evidence | {"slices": request["slices"]},
         error=_error(request),
+    )
+    return [book.note(made)]
+
+
+def ask_after(signal: dict[str, Any], book: Book) -> list[Event]:
+    """The proposal that follows from a `DriftSignal` of the override monitor (times as integers); none from others."""
+    name = proposal_id("retraining", signal["signal_id"])
+    if signal["monitor"] != "overrides" or book.get(name) is not None:
+        return []
+    made = opened(
+        "retraining",
+        name,
+        at=signal["at"],
+        domain=signal["domain"],
+        model_id=signal["model_id"],
+        model_version=signal["model_version"],
+        title=f"Train {signal['model_id']}@{signal['model_version']} anew",
+        claim=signal["message"],
+        evidence={key: signal[key] for key in ("signal_id", "statistic", "threshold", "seen")},
     )
     return [book.note(made)]
 

@@ -35,6 +35,7 @@ def test_overrides_ask_for_retraining_after_the_change_and_not_before(story: dic
     assert story["error_before"] < story["limit"] < story["error_after"]
     first = _rows(story, "overrides")[0]
     assert car_loan.CHANGE < first < car_loan.CHANGE + 5_000
+    assert story["asked"][0].startswith("Train ")
 
 
 def test_the_plot_of_the_drift_names_the_alarms(story: dict) -> None:  # type: ignore[type-arg]

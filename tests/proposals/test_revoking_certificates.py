@@ -6,7 +6,7 @@ import pytest
 
 from processors.proposals.book import Book
 from processors.proposals.record import opened
-from processors.proposals.retraining import mirror
+from processors.proposals.retraining import ask_after, mirror
 from processors.proposals.revoking import revoke
 from processors.router.state import RouterState
 from schemas import catalogue, wire
@@ -129,6 +129,17 @@ def test_a_request_for_retraining_stands_in_the_list_once() -> None:
     (known,) = mirror(request | {"request_id": "scorer@7#2", "override_rate_upper": 0.25}, book)
     assert known.record is not None
     assert (known.record["error_lower"], known.record["error_upper"]) == (0.16, 0.25)
+
+
+def test_the_override_monitor_asks_for_retraining_once_and_no_other_monitor_does() -> None:
+    book = Book()
+    assert ask_after(_signal("confidence"), book) == []
+    (event,) = ask_after(_signal("overrides"), book)
+    assert event.record is not None
+    wire.encode("Proposal", event.record)
+    assert (event.record["kind"], event.record["state"], event.record["change"]) == ("retraining", "open", "")
+    assert event.record["title"] == "Train scorer@7 anew"
+    assert ask_after(_signal("overrides"), book) == []
 
 
 def test_an_unreadable_proposal_changes_nothing_and_a_tombstone_removes_one() -> None:
