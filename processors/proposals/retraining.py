@@ -1,7 +1,7 @@
 """Calls for retraining as proposals, so that everything a person must decide stands in one list.
 
-A `RetrainingRequest` speaks of all decisions since the model version began; the override monitor forgets a good past and
-asks as well, where a model that was good for long has lately become worse.
+A `RetrainingRequest` speaks of all decisions since the model version began; the override monitor forgets a good past
+and asks as well, where a model that was good for long has lately become worse.
 """
 
 from typing import Any
