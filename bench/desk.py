@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
+from interlock.errors import UserError
 from interlock.reviewing.desk_client import DeskClient
 from interlock.reviewing.desk_line import DeskLine
 from interlock.reviewing.desk_runner import GROUP
@@ -230,7 +231,7 @@ def _answers(broker: KafkaBroker) -> bool:
     try:
         for number in range(REVIEWERS):
             DeskClient(broker, f"r{number}", line=line).on_duty()
-    except Exception:
+    except (UserError, KafkaException):  # refused, silent, or Kafka itself: it does not answer yet
         return False
     finally:
         line.close()
