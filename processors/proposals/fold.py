@@ -95,7 +95,9 @@ class ProposalFold:
         wanted = {one["proposal_id"]: one for one in made if one is not None}
         events = []
         for known in list(self.book):
-            if known["state"] == "open" and lane_of(known) == lane.name and known["proposal_id"] not in wanted:
+            # After a crash the book knows what followed from examples that are still to be taken again.
+            current = known["state"] == "open" and known["proposed_at"] <= at
+            if current and lane_of(known) == lane.name and known["proposal_id"] not in wanted:
                 newer = any(one["kind"] == known["kind"] for one in wanted.values())
                 why = "replaced by a newer proposal" if newer else "no longer certified, or the policy does so already"
                 events.append(self.book.note(revoked(known, why, at)))

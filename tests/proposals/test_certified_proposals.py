@@ -149,6 +149,24 @@ def test_a_fold_that_begins_anew_says_what_the_first_would_have_said() -> None:
         assert said + taken(second, examples[cut:]) == undisturbed
 
 
+def test_a_fold_that_takes_examples_again_after_a_crash_ends_where_the_undisturbed_one_does() -> None:
+    """What had been written before the crash was not committed: it is known already, from records still to come."""
+    examples = list(World(intercept=0.6, seed=3).examples(5_000))
+    undisturbed = taken(new_fold(), examples)
+    for committed, reached in ((0, 5_000), (150, 1_000), (700, 2_345), (1_000, 1_001)):
+        said = taken(new_fold(), examples[:reached])
+        for written in (len(said), len(said) - 1):
+            second = new_fold()
+            for event in said[:written]:
+                if event.topic is catalogue.PROPOSALS:
+                    second.follow(event.topic.name, event.key.encode(), wire.encode("Proposal", event.record or {}))
+            for one in examples[:committed]:
+                second.take(one, replayed=True)
+            again = taken(second, examples[committed:])
+            assert proposals(said[:written] + again) == proposals(undisturbed)
+            assert all(event in undisturbed for event in again)
+
+
 def test_examples_that_cannot_be_used_are_counted_and_change_nothing() -> None:
     examples = list(World(intercept=1.0).examples(2_000))
     bad = [
