@@ -152,6 +152,8 @@ def _arrow(avro: Any) -> Any:
     import pyarrow as pa
 
     match avro:
+        case ["null", some]:
+            return _arrow(some)
         case {"logicalType": "timestamp-micros"}:
             return pa.timestamp("us", tz="UTC")
         case {"type": "array", "items": items}:

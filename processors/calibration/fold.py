@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from processors.calibration.calibrator import Calibrator, CalibratorSettings
-from processors.calibration.labels import BadLabelError, label
+from processors.calibration.labels import BadLabelError, Label, label
 from processors.calibration.overrides import OverrideDrift
 from processors.desk.events import Event
+from processors.settled import Settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +20,28 @@ class CalibrationSettings:
     override_limit: float = 0.15
 
 
+class _Model:
+    """One model version."""
+
+    def __init__(self, settings: CalibrationSettings) -> None:
+        self.settled: Settled[Label] = Settled()
+        self.calibrator = Calibrator(settings.calibrator)
+        self.overrides = OverrideDrift(settings.override_limit)
+
+    def take(self, label: Label) -> list[Event]:
+        return [*self.calibrator.take(label), *self.overrides.take(label)]
+
+
 class CalibrationFold:
-    """State is a fold of the outcomes in their order: whoever begins anew comes to the same.
+    """State is a fold of the outcomes in their order: whoever begins anew comes to the same. They are counted in the
+    order in which the decisions arrived.
 
     `refused`: outcomes that must not be used, by reason.
     """
 
     def __init__(self, settings: CalibrationSettings) -> None:
         self._settings = settings
-        self._models: dict[str, tuple[Calibrator, OverrideDrift]] = {}
+        self._models: dict[str, _Model] = {}
         self.refused: Counter[str] = Counter()
 
     def take(self, outcome: Mapping[str, Any]) -> list[Event]:
@@ -39,10 +53,9 @@ class CalibrationFold:
             return []
         if one is None:
             return []
-        if one.model not in self._models:
-            self._models[one.model] = (
-                Calibrator(self._settings.calibrator),
-                OverrideDrift(self._settings.override_limit),
-            )
-        calibrator, overrides = self._models[one.model]
-        return [*calibrator.take(one), *overrides.take(one)]
+        model = self._models.get(one.model)
+        if model is None:
+            model = self._models[one.model] = _Model(self._settings)
+        ready = model.settled.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], one)
+        counted = [replace(each, at=one.at) for each in ready]
+        return [event for each in counted for event in model.take(each)]

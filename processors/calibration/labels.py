@@ -20,7 +20,7 @@ class BadLabelError(ValueError):
 @dataclass(frozen=True, slots=True)
 class Label:
     """One reviewed decision. `confidence`: the model's own; `propensity`: π, with which it was sent to a person;
-    `at`: when it was reviewed, microseconds since the epoch."""
+    `at`: when it was counted, microseconds since the epoch."""
 
     model_id: str
     model_version: str

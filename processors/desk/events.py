@@ -41,7 +41,9 @@ def alert(
     return Event(catalogue.ALERTS, alert_id, record)
 
 
-def outcome(task: Task, verdict: dict[str, Any], *, kind: str, resolves: bool, claimed_at: int | None) -> Event:
+def outcome(
+    task: Task, verdict: dict[str, Any], *, kind: str, resolves: bool, claimed_at: int | None, settled_before: int
+) -> Event:
     """One verdict of one person, already among the task's verdicts."""
     number = len(task.verdicts)
     record = {
@@ -60,6 +62,7 @@ def outcome(task: Task, verdict: dict[str, Any], *, kind: str, resolves: bool, c
         "claimed_at": claimed_at,
         "within_sla": verdict["at"] <= task.deadline,
         "audit": task.kind == "audit",
+        "settled_before": settled_before,
     }
     same = (
         "task_id",

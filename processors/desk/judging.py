@@ -31,7 +31,7 @@ def submit(state: DeskState, command: Command, now: int) -> Answer:
     verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
     match task.kind:
         case "gold":
-            taken = _Taken(_noted(state, task, verdict), "thank you: noted")
+            taken = _Taken(_noted(state, task, verdict, now), "thank you: noted")
         case "audit":
             taken = _audited(state, task, verdict, now)
         case _ if task.quorum > 1:
@@ -72,8 +72,8 @@ def override(state: DeskState, command: Command, now: int) -> Answer:
         raise Refused("invalid", f"{task.outcome!r} holds already: there is nothing to override")
     made = resolve(state, task, verdict, now, source="override", decided_by=(me.id,))
     task.verdicts = (*task.verdicts, verdict)
-    made.insert(0, events.outcome(task, verdict, kind="override", resolves=True, claimed_at=None))
     close(state, task)
+    made.insert(0, _outcome(state, task, verdict, now, kind="override", resolves=True, claimed_at=None))
     made.append(task_changed(task, "overridden", me.id, now, command.command_id))
     return Answer(f"overridden: {task.outcome}; what was done is rolled back", task, made)
 
@@ -141,25 +141,33 @@ def _decided(state: DeskState, task: Task, verdict: Verdict, now: int, decided_b
     made = resolve(state, task, verdict, now, source=source, decided_by=decided_by)
     task.verdicts = (*task.verdicts, verdict)
     close(state, task)
-    return [events.outcome(task, verdict, kind=task.kind, resolves=True, claimed_at=claimed_at), *made]
+    return [_outcome(state, task, verdict, now, kind=task.kind, resolves=True, claimed_at=claimed_at), *made]
 
 
-def _noted(state: DeskState, task: Task, verdict: Verdict) -> list[Event]:
+def _noted(state: DeskState, task: Task, verdict: Verdict, now: int) -> list[Event]:
     """The verdict is measured and changes nothing."""
     claimed_at = task.lease_since
     task.verdicts = (*task.verdicts, verdict)
     close(state, task)
-    return [events.outcome(task, verdict, kind=task.kind, resolves=False, claimed_at=claimed_at)]
+    return [_outcome(state, task, verdict, now, kind=task.kind, resolves=False, claimed_at=claimed_at)]
+
+
+def _outcome(
+    state: DeskState, task: Task, verdict: Verdict, now: int, *, kind: str, resolves: bool, claimed_at: int | None
+) -> Event:
+    """Call it when the task is filed as it is now."""
+    settled = state.settled_before(task, now)
+    return events.outcome(task, verdict, kind=kind, resolves=resolves, claimed_at=claimed_at, settled_before=settled)
 
 
 def _audited(state: DeskState, task: Task, verdict: Verdict, now: int) -> _Taken:
     """An audit that disagrees in time is an override; otherwise it only measures."""
     if verdict["outcome"] == task.outcome:
-        return _Taken(_noted(state, task, verdict), f"noted: {task.outcome} stands")
+        return _Taken(_noted(state, task, verdict, now), f"noted: {task.outcome} stands")
     if task.override_until is None or now >= task.override_until:
         until = clock(task.override_until or now)
         message = f"noted; {task.outcome} stands all the same, because it could be rolled back only until {until}"
-        return _Taken(_noted(state, task, verdict), message)
+        return _Taken(_noted(state, task, verdict, now), message)
     made = _decided(state, task, verdict, now, (verdict["reviewer"],))
     return _Taken(made, f"overridden: {task.outcome}; what was done is rolled back", "overridden")
 
@@ -177,7 +185,7 @@ def _one_of_several(state: DeskState, task: Task, verdict: Verdict, now: int) ->
         return _Taken(_decided(state, task, verdict, now, people), f"decided: {verdict['outcome']}")
     claimed_at = task.lease_since
     task.verdicts = (*task.verdicts, verdict)
-    made = [events.outcome(task, verdict, kind=task.kind, resolves=False, claimed_at=claimed_at)]
+    made = [_outcome(state, task, verdict, now, kind=task.kind, resolves=False, claimed_at=claimed_at)]
     task.exclude(me)
     task.give_back()
     task.state = "waiting"

@@ -48,6 +48,7 @@ class DeskState:
     _held: dict[str, dict[str, None]] = field(default_factory=dict)
     _holder: dict[str, str] = field(default_factory=dict)
     _urgent: SortedSet = field(default_factory=SortedSet)
+    _unsettled: dict[tuple[str, str], SortedSet] = field(default_factory=dict)
     _timers: list[tuple[int, str]] = field(default_factory=list)
     _impacts: dict[str, ImpactScale] = field(default_factory=dict)
     _leads: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -99,6 +100,7 @@ class DeskState:
             self._open.discard(task.task_id)
         else:
             self._open.add(task.task_id)
+        self._settle(task)
         if task.state == "waiting":
             self._wait(task)
         elif task.holder and task.state != "done":
@@ -180,6 +182,12 @@ class DeskState:
                 task.due = None
                 yield task
 
+    def settled_before(self, task: Task, now: int) -> int:
+        """Every task of the model version of `task` that arrived before then has been judged, or is past its deadline:
+        what waits for longer than it should must not keep everything else from being learned."""
+        waiting = self._unsettled.get((task.model_id, task.model_version))
+        return min(now, waiting[0][0]) if waiting else now
+
     def forget(self, task_id: str) -> None:
         """Drops a task."""
         self._unfile(task_id)
@@ -194,6 +202,18 @@ class DeskState:
     def open_tasks(self) -> list[Task]:
         """Tasks that are not done, in the order in which they came to be known."""
         return [task for task_id, task in self.tasks.items() if task_id in self._open]
+
+    def _settle(self, task: Task) -> None:
+        model = task.model_id, task.model_version
+        waiting = self._unsettled.get(model)
+        if task.state != "done" and not task.breached and task.is_sample:
+            if waiting is None:
+                waiting = self._unsettled[model] = SortedSet()
+            waiting.add((task.due_from, task.task_id))
+        elif waiting is not None:
+            waiting.discard((task.due_from, task.task_id))
+            if not waiting:
+                del self._unsettled[model]
 
     def _wait(self, task: Task) -> None:
         place = (task.queue, task.escalation > 0)

@@ -112,6 +112,11 @@ class Task:
         return self.version > 0
 
     @property
+    def is_sample(self) -> bool:
+        """Its verdict will say something about what the model does: it was neither planted nor contested."""
+        return self.kind in ("review", "audit", "post_approval") and self.round == 0
+
+    @property
     def has_caller(self) -> bool:
         """Somebody waits for its first word."""
         return self.route == "sync" and self.kind == "review" and not self.took_effect

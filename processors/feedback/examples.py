@@ -24,6 +24,8 @@ _SAME = (
     "blind",
     "reviewer",
     "policy_version",
+    "arrived_at",
+    "settled_before",
 )
 
 

@@ -7,18 +7,27 @@ from learning.slices import Slice
 from processors.desk.events import Event, alert
 from processors.feedback import examples, patterns
 from processors.feedback.judged import Judged, Terms
+from processors.settled import Settled
 from schemas import catalogue
 
 # As many as a person reads; the examples hold everything.
 _WORST = 10
 
 
+# A sample, held back until it may be counted: its outcome and its training example.
+_Sample = tuple[dict[str, Any], dict[str, Any]]
+
+
 class Feedback:
-    """A fold of outcomes: every time and id in what it says is that of the outcome that caused it."""
+    """A fold of outcomes: every time in what it says is that of the outcome that caused it.
+
+    Examples are made at once; rates and patterns count them in the order in which the decisions arrived.
+    """
 
     def __init__(self, terms: Terms | None = None) -> None:
         self._terms = terms or Terms()
         self._models: dict[str, Judged] = {}
+        self._settled: dict[str, Settled[_Sample]] = {}
 
     def take(self, outcome: dict[str, Any], payload: dict[str, Any] | None) -> list[Event]:
         """What follows from an `Outcome`, of which `payload` is the `RoutedDecision`, None if it is gone.
@@ -36,23 +45,29 @@ class Feedback:
         if not examples.is_sample(outcome):
             return []
         key = f"{outcome['model_id']}@{outcome['model_version']}"
+        settled = self._settled.setdefault(key, Settled())
+        sample = (outcome, example)
+        ready = settled.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], sample)
+        return [event for each in ready for event in self._count(key, *each, outcome["at"])]
+
+    def _count(self, key: str, outcome: dict[str, Any], example: dict[str, Any], now: int) -> list[Event]:
         judged = self._models.get(key)
         if judged is None:
             judged = self._models[key] = Judged(self._terms)
         could_judge = not judged.too_small
         if not judged.add(outcome, example):
             return []
-        made = [_cannot_judge(key, outcome, self._terms)] if judged.too_small and could_judge else []
+        made = [_cannot_judge(key, outcome, self._terms, now)] if judged.too_small and could_judge else []
         if judged.all.count % self._terms.every:
             return made
         if new := judged.new_slices():
-            made.append(_systematic(key, outcome, new))
+            made.append(_systematic(key, outcome, new, now))
         if judged.must_ask():
-            made += _retraining(key, outcome, judged, self._terms)
+            made += _retraining(key, outcome, judged, self._terms, now)
         return made
 
 
-def _retraining(key: str, outcome: dict[str, Any], judged: Judged, terms: Terms) -> list[Event]:
+def _retraining(key: str, outcome: dict[str, Any], judged: Judged, terms: Terms, now: int) -> list[Event]:
     worst = sorted(judged.slices(), key=lambda one: -(one.rate - one.overall) * one.support)[:_WORST]
     assert judged.bounds is not None
     low, high = judged.bounds
@@ -82,9 +97,9 @@ def _retraining(key: str, outcome: dict[str, Any], judged: Judged, terms: Terms)
         "first_example": judged.first_example,
         "last_example": judged.last_example,
         "reason": reason,
-        "at": outcome["at"],
+        "at": now,
     }
-    told = alert("retraining", request_id, "warning", (), reason, outcome["at"])
+    told = alert("retraining", request_id, "warning", (), reason, now)
     return [Event(catalogue.RETRAINING_REQUESTS, key, request), told]
 
 
@@ -100,20 +115,20 @@ def _slice(one: Slice) -> dict[str, Any]:
     }
 
 
-def _systematic(key: str, outcome: dict[str, Any], new: Sequence[Slice]) -> Event:
+def _systematic(key: str, outcome: dict[str, Any], new: Sequence[Slice], now: int) -> Event:
     named = "; ".join(
         f"{patterns.text(one.conditions)}: {one.overrides} of {one.support} overridden, {one.lift:.1f} times as often "
         "as in all"
         for one in new[:_WORST]
     )
     message = f"{key} errs systematically where {named}. Look at these cases; a rule can send them to people meanwhile."
-    return alert("systematic_error", f"{key}#{outcome['outcome_id']}", "warning", (), message, outcome["at"])
+    return alert("systematic_error", f"{key}#{outcome['outcome_id']}", "warning", (), message, now)
 
 
-def _cannot_judge(key: str, outcome: dict[str, Any], terms: Terms) -> Event:
+def _cannot_judge(key: str, outcome: dict[str, Any], terms: Terms, now: int) -> Event:
     message = (
         f"Whether {key} must be trained again can no longer be told: {outcome['outcome_id']} was reviewed with "
         f"propensity {outcome['propensity']:g}, and the smallest was said to be {terms.smallest_propensity:g}. Set "
         "INTERLOCK_FEEDBACK__SMALLEST_PROPENSITY to the least audit rate of your policies, and start feedback again."
     )
-    return alert("retraining", f"{key}/propensity", "warning", (), message, outcome["at"])
+    return alert("retraining", f"{key}/propensity", "warning", (), message, now)

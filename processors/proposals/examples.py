@@ -11,7 +11,7 @@ from processors.calibration.labels import SAMPLED, BadLabelError
 @dataclass(frozen=True, slots=True)
 class Example:
     """One reviewed decision. `confidence`: as the lanes compared it; `propensity`: π, with which it was sent to a
-    person; `waited`: it took effect only after a person had seen it; `at`: when that was."""
+    person; `waited`: it took effect only after a person had seen it; `at`: when it came."""
 
     example_id: str
     domain: str
@@ -51,7 +51,7 @@ def example(record: Mapping[str, Any]) -> Example | None:
         propensity,
         record["kind"] == "review",
         record["attributes"],
-        record["decided_at"],
+        record["decided_at"] if record["arrived_at"] is None else record["arrived_at"],
     )
 
 

@@ -20,6 +20,7 @@ from processors.proposals.examples import Example, example
 from processors.proposals.lane import WINDOW, Lane
 from processors.proposals.proposing import Owner, proposal
 from processors.proposals.record import lane_of, revoked
+from processors.settled import Settled
 from schemas import catalogue, wire
 
 log = structlog.get_logger()
@@ -39,13 +40,15 @@ class ProposalSettings:
 
 
 class ProposalFold:
-    """The evidence is a fold of the examples in their order, and of the drift signals by their time. Policies and what
-    people said to earlier proposals decide only what is written. `refused`: unusable examples, by reason."""
+    """The evidence is a fold of the examples in the order in which their decisions arrived, and of the drift signals by
+    their time. Policies and what people said to earlier proposals decide only what is written. `refused`: unusable
+    examples, by reason."""
 
     def __init__(self, settings: ProposalSettings) -> None:
         self._settings = settings
         self._lanes: dict[tuple[str, str, str, str], Lane] = {}
         self._recent: dict[tuple[str, str, str], deque[Example]] = {}
+        self._settled: dict[tuple[str, str], Settled[Example]] = {}
         self._moved: dict[tuple[str, str], list[int]] = {}
         self._policies: dict[str, Policy] = {}
         self._versions: dict[str, str] = {}
@@ -71,6 +74,11 @@ class ProposalFold:
             return []
         if one is None:
             return []
+        settled = self._settled.setdefault((one.model_id, one.model_version), Settled())
+        ready = settled.add(one.example_id, one.at, record["settled_before"], one)
+        return [event for each in ready for event in self._count(each, record["decided_at"], replayed=replayed)]
+
+    def _count(self, one: Example, now: int, *, replayed: bool) -> list[Event]:
         self._restart_after_drift(one)
         lane = self._lanes.get(one.lane)
         if lane is None:
@@ -79,28 +87,28 @@ class ProposalFold:
         recent.append(one)
         broken = lane.take(one)
         if broken is not None:
-            events = _broken(lane, *broken, one)
+            events = _broken(lane, *broken, one, now)
             lane.restart()
             return events
         if lane.count % self._settings.every:
             return []
         its = self._owner(one.domain)
         lane.prove(its.policy.attribute_types() if its else {})
-        return [] if replayed else self._told(lane, its, one.at)
+        return [] if replayed else self._told(lane, its, now)
 
-    def _told(self, lane: Lane, its: Owner | None, at: int) -> list[Event]:
+    def _told(self, lane: Lane, its: Owner | None, now: int) -> list[Event]:
         """New proposals, and the end of open ones that no longer hold or no longer change anything."""
         recent = self._recent[lane.name[0], lane.name[2], lane.name[3]]
-        made = [proposal(claim, lane, recent, its, at) for claim in lane.claims] if its else []
+        made = [proposal(claim, lane, recent, its, now) for claim in lane.claims] if its else []
         wanted = {one["proposal_id"]: one for one in made if one is not None}
         events = []
         for known in list(self.book):
             # After a crash the book knows what followed from examples that are still to be taken again.
-            current = known["state"] == "open" and known["proposed_at"] <= at
+            current = known["state"] == "open" and known["proposed_at"] <= now
             if current and lane_of(known) == lane.name and known["proposal_id"] not in wanted:
                 newer = any(one["kind"] == known["kind"] for one in wanted.values())
                 why = "replaced by a newer proposal" if newer else "no longer certified, or the policy does so already"
-                events.append(self.book.note(revoked(known, why, at)))
+                events.append(self.book.note(revoked(known, why, now)))
         events += [self.book.note(one) for name, one in wanted.items() if self.book.get(name) is None]
         return events
 
@@ -142,7 +150,7 @@ class ProposalFold:
             moved.sort()
 
 
-def _broken(lane: Lane, certificate: Certificate, crossing: Crossing, one: Example) -> list[Event]:
+def _broken(lane: Lane, certificate: Certificate, crossing: Crossing, one: Example, now: int) -> list[Event]:
     return drift(
         "certificate",
         cause=one.example_id,
@@ -156,6 +164,6 @@ def _broken(lane: Lane, certificate: Certificate, crossing: Crossing, one: Examp
             f"certificate {certificate.proposal_id} for {one.domain}/{one.prediction} is broken: "
             f"{certificate.error_rate:.1%} of what it covers is wrong, {lane.alpha:.0%} were promised"
         ),
-        at=one.at,
+        at=now,
         revokes=lane.certified,
     )

@@ -223,6 +223,7 @@ CREATE TABLE IF NOT EXISTS outcomes
     topic LowCardinality(String) COMMENT 'Topic of the routed decision: readers fetch the payload by its place',
     partition Int32 COMMENT 'Its partition',
     offset Int64 COMMENT 'Its offset',
+    settled_before Nullable(DateTime64(6, 'UTC')) COMMENT 'Every task of this model version that arrived before it has been judged, or is past its deadline: learning counts in the order of arrival, up to here',
     reviewed Bool DEFAULT error = '' AND reviewer != '' AND round = 0 AND multiIf(
         kind IN ('review', 'post_approval'), resolves,
         kind = 'audit', true,

@@ -100,6 +100,8 @@ CREATE TABLE IF NOT EXISTS training_examples
     reviewer LowCardinality(String) COMMENT 'Who decided',
     decided_at DateTime64(6, 'UTC') COMMENT 'When',
     policy_version LowCardinality(String) COMMENT 'Policy that routed the decision',
+    arrived_at Nullable(DateTime64(6, 'UTC')) COMMENT 'When the task came',
+    settled_before Nullable(DateTime64(6, 'UTC')) COMMENT 'As in outcomes',
     INDEX by_decision_id decision_id TYPE bloom_filter GRANULARITY 4,
     INDEX by_time kafka_timestamp TYPE minmax GRANULARITY 1
 )

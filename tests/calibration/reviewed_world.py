@@ -107,6 +107,7 @@ def outcome(number: int, **fields: Any) -> dict[str, Any]:
         "topic": "reviews.async",
         "partition": 0,
         "offset": number,
+        "settled_before": None,
         **fields,
     }
     record.setdefault("raw_confidence", record["confidence"])
@@ -138,6 +139,8 @@ def example(number: int, **fields: Any) -> dict[str, Any]:
         "blind": False,
         "reviewer": "ana",
         "decided_at": START + number * SECOND,
+        "arrived_at": None,
+        "settled_before": None,
         "policy_version": "p1",
         **fields,
     }

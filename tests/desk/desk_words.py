@@ -66,4 +66,15 @@ class Words(Book):
             "overridden": said["outcome"] != task["prediction"],
             "claimed_at": None if kind == "override" else task["lease_since"],
             "within_sla": self.now <= task["deadline"],
+            "settled_before": self.settled_before(task if resolves or kind in ("audit", "gold") else None),
         }
+
+    def settled_before(self, closed: Named | None) -> int:
+        """The oldest that still waits for its first judgement in time; all are of one model here."""
+        samples = ("review", "audit", "post_approval")
+        waiting = [
+            one["due_from"]
+            for one in self.open()
+            if one is not closed and one["kind"] in samples and one["round"] == 0 and not one["breached"]
+        ]
+        return int(min([self.now, *waiting]))

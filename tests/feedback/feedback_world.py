@@ -50,6 +50,7 @@ def outcome(number: int, *, overridden: bool = False, **fields: Any) -> dict[str
         "topic": "reviews.async",
         "partition": 0,
         "offset": number,
+        "settled_before": None,
     }
     return record | fields
 

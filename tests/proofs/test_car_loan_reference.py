@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from river.drift import KSWIN
 
 from examples import car_loan
 from learning.calibration import fit
@@ -50,3 +51,14 @@ def test_adwin_sees_the_change_and_nothing_before_it(
     first = next(row for row, value in enumerate(values) if monitor.update(float(value), row) is not None)
     assert first >= car_loan.CHANGE
     assert first == pytest.approx(published, abs=64)  # river looks every 32 decisions
+
+
+def test_kswin_gives_the_published_false_alarms_before_the_change(confidence: np.ndarray) -> None:
+    monitor = KSWIN(seed=1)
+    alarms = 0
+    for value in confidence[:10_000]:
+        monitor.update(float(value))
+        alarms += monitor.drift_detected
+    # Published: 39 in 75,000. Three standard deviations of as many in the first 10,000.
+    expected = 39 * 10_000 / car_loan.CHANGE
+    assert 0 < alarms < expected + 3 * expected**0.5

@@ -167,6 +167,23 @@ def test_a_fold_that_takes_examples_again_after_a_crash_ends_where_the_undisturb
             assert all(event in undisturbed for event in again)
 
 
+def test_the_order_in_which_people_judge_changes_no_certificate() -> None:
+    """Of every fifty decisions the errors are judged first, or last."""
+    examples = list(World(intercept=1.0).examples(3_000))
+    claims = []
+    for first in (True, False):
+        judged = []
+        for start in range(0, len(examples), 50):
+            block = [one | {"arrived_at": one["decided_at"]} for one in examples[start : start + 50]]
+            block.sort(key=lambda one, first=first: one["overridden"] != first)  # type: ignore[misc]
+            for place, one in enumerate(block):
+                waiting = [other["arrived_at"] for other in block[place + 1 :]]
+                judged.append(one | {"settled_before": min(waiting, default=block[-1]["arrived_at"] + 10**9)})
+        events = taken(new_fold(), judged)
+        claims.append([(one["proposal_id"], one["evidence"], one["state"]) for one in proposals(events)])
+    assert claims[0] == claims[1] != []
+
+
 def test_examples_that_cannot_be_used_are_counted_and_change_nothing() -> None:
     examples = list(World(intercept=1.0).examples(2_000))
     bad = [

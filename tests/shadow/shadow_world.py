@@ -96,6 +96,7 @@ def answered(record: dict[str, Any], outcome: str, **changes: Any) -> dict[str, 
         "topic": "",
         "partition": 0,
         "offset": 0,
+        "settled_before": None,
         **changes,
     }
 

@@ -33,6 +33,8 @@ def example(decision_id: str, **changes: Any) -> dict[str, Any]:
         "reviewer": "ann",
         "decided_at": START,
         "policy_version": "0123456789abcdef",
+        "arrived_at": START - DAY,
+        "settled_before": START,
         **changes,
     }
 

@@ -131,6 +131,7 @@ def outcome(decision_id: str, number: int = 1, **changes: Any) -> dict[str, Any]
         "round": 0,
         "policy_version": "0123456789abcdef",
         "payload_hash": "ab" * 16,
+        "settled_before": START,
         **_PLACE,
         **changes,
     }

@@ -9,6 +9,7 @@ from clickhouse_connect.driver.client import Client
 from statsmodels.stats.proportion import proportion_confint
 
 from learning import estimates
+from learning.agreement import cohen_kappa, percent_agreement
 from schemas import catalogue, wire
 from sinks import queries
 from tests.sinks.learning_records import example, proposal, report, request, signal
@@ -290,6 +291,62 @@ def test_reviewers_are_measured_by_gold_by_who_spoke_last_and_by_what_the_models
     assert found["eve"]["expected_override_rate"] == pytest.approx(0.2)
     assert {name for name, row in found.items() if row["too_few_overrides"]} == {"eve"}
     assert found["joe"]["seen_override_rate_upper"] == pytest.approx(wilson(10, 60)[1])
+
+
+def test_the_agreement_of_people_who_judged_alone_is_that_of_the_functions(tale: Tale) -> None:
+    rng = np.random.default_rng(1)
+    said: dict[str, list[tuple[int, int]]] = {"ann": [], "bob": [], "cyd": []}
+    disputes = dict.fromkeys(said, 0)
+    outcomes = ("approve", "reject", "ask")
+
+    def say(name: str, number: int, reviewer: str, answer: int, **changes: Any) -> None:
+        made = {"reviewer": reviewer, "outcome": outcomes[answer], "domain": tale.world.name, **changes}
+        tale.tell(OUTCOMES, [outcome(f"{tale.world.name}-{name}", number, **made)])
+
+    for task in range(60):
+        first, second = (str(one) for one in rng.permutation(sorted(said))[:2])
+        a, b, c = (int(one) for one in rng.choice(3, 3, p=[0.6, 0.3, 0.1]))
+        said[first].append((a, b))
+        said[second].append((b, a))
+        kind = "post_approval" if task % 3 else "review"
+        say(f"{task}", 1, first, a, resolves=False, kind=kind)
+        say(f"{task}", 2, second, b, resolves=a == b, kind=kind)
+        if a != b and task % 5:
+            say(f"{task}", 3, "lea", c, kind=kind)
+            disputes[first] += c in (a, b)
+            disputes[second] += c in (a, b)
+    # None of these are two who judged alone.
+    for number, kind in enumerate(("override", "appeal"), 2):
+        say("contested", number, "ann", 1, kind=kind, round=number - 2)
+    say("contested", 1, "bob", 0)
+    say("gold:1", 1, "ann", 0, kind="gold", gold_outcome="approve", resolves=False)
+    say("open", 1, "ann", 0, resolves=False)
+
+    found = {row["reviewer"]: row for row in tale.view("reviewer_agreement")}
+    assert set(found) == set(said)
+    for name, pairs in said.items():
+        row, ratings = found[name], np.array(pairs)
+        kappa, agreed = cohen_kappa(ratings), percent_agreement(ratings)
+        assert row["double_reviews"] == len(pairs)
+        told = [row[f"agreement{end}"] for end in ("", "_lower", "_upper")]
+        assert told == pytest.approx([agreed.value, agreed.low, agreed.high])
+        told = [row[f"kappa{end}"] for end in ("", "_lower", "_upper")]
+        assert told == pytest.approx([kappa.value, kappa.low, kappa.high])
+        assert row["disputes"] == disputes[name] > 0
+        told = [row[f"lost_share{end}"] for end in ("", "_lower", "_upper")]
+        lost, of = row["disputes_lost"], row["disputes"]
+        assert told == pytest.approx([lost / of, *wilson(lost, of)])
+    assert sum(row["disputes_lost"] for row in found.values()) * 2 == sum(disputes.values())
+
+
+def test_full_agreement_on_one_outcome_is_no_agreement_beyond_chance(tale: Tale) -> None:
+    for number, reviewer in ((1, "ann"), (2, "bob")):
+        made = {"reviewer": reviewer, "domain": tale.world.name, "resolves": number == 2}
+        tale.tell(OUTCOMES, [outcome(f"{tale.world.name}-1", number, **made)])
+    rows = tale.view("reviewer_agreement")
+    assert [(row["agreement"], row["kappa"], row["disputes"], row["lost_share"]) for row in rows] == [
+        (1, None, 0, None)
+    ] * 2
 
 
 def test_the_latest_calibration_report_of_every_version_is_told_bin_by_bin(own: Client, run_id: str) -> None:

@@ -1,0 +1,26 @@
+"""A backlog of real decisions, worked off by urgency, raises no alarm about a model that is as good as ever."""
+
+import pytest
+
+from bench import employment_proof
+from bench.learning_pipeline import people
+from examples import employment
+from processors.settled import Settled
+from schemas import catalogue
+
+
+def _alarms(monkeypatch: pytest.MonkeyPatch, *, in_order: bool) -> list[str]:
+    monkeypatch.setattr(employment_proof, "_BATCH", 500)
+    if not in_order:
+        monkeypatch.setattr(Settled, "add", lambda _self, _name, _arrived, _settled, item: [item])
+    pipeline = employment_proof._pipeline(employment.POLICY.read_text(), 1, people(20))
+    employment_proof._send(pipeline, employment_proof.early(1, 2_000))
+    return [one["monitor"] for one in pipeline.of(catalogue.DRIFT_SIGNALS)]
+
+
+def test_verdicts_counted_in_the_order_of_arrival_raise_no_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _alarms(monkeypatch, in_order=True) == []
+
+
+def test_counted_as_they_come_they_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "overrides" in _alarms(monkeypatch, in_order=False)
