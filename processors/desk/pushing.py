@@ -1,5 +1,7 @@
 """Giving waiting tasks to people who are free: those of queues that are pushed, and those whose caller waits too."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from processors.desk.assignment import assign
@@ -23,7 +25,7 @@ def push(state: DeskState, now: int) -> list[Event]:
     """Assigns what can be assigned, each task to the least loaded person who may judge it."""
     people = _free(state, now)
     tasks = _to_push(state, now) if people else []
-    fits = [[unfit(task, one, now) is None for one in people] for task in tasks]
+    fits = _fits(tasks, people, now)
     # What none of them may judge would only make the problem bigger, in every step while somebody is free.
     tasks = [task for task, row in zip(tasks, fits, strict=True) if any(row)]
     if not tasks:
@@ -48,6 +50,18 @@ def push(state: DeskState, now: int) -> list[Event]:
         state.keep(task)
         made.append(task_changed(task, "assigned", DESK, now))
     return made
+
+
+def _fits(tasks: Sequence[Task], people: Sequence[Reviewer], now: int) -> list[list[bool]]:
+    """For each task, who of `people` may judge it. The same goes for all tasks of a kind that nobody passed on."""
+    known: dict[tuple[object, ...], list[bool]] = {}
+    rows = []
+    for task in tasks:
+        kind = (task.queue, task.qualifications, task.escalation > 0, task.excluded)
+        if kind not in known:
+            known[kind] = [unfit(task, one, now) is None for one in people]
+        rows.append(known[kind])
+    return rows
 
 
 def _to_push(state: DeskState, now: int) -> list[Task]:

@@ -119,10 +119,10 @@ def test_a_thousand_tasks_and_fifty_reviewers_take_the_optimum_in_a_moment() -> 
     draw = np.random.default_rng(8)
     cost = draw.random((1000, 50))
     load, capacity = np.zeros(50, np.int64), np.full(50, 20, np.int64)
-    started = time.perf_counter()
+    started = time.process_time()
     places = assign(everybody(1000, 50), load, capacity, cost)
-    # Quiet machine: 0.3 s, most of it for the ties of equal slots.
-    assert time.perf_counter() - started < 5
+    # Some 0.3 s, most of it for the ties of equal slots.
+    assert time.process_time() - started < 5
     assert max(places.count(one) for one in range(50)) == 20
     # Everybody is filled up, so the loads add up to the same for every assignment: only the handling cost decides.
     rows, columns = linear_sum_assignment(np.repeat(cost, 20, axis=1))

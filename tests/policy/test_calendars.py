@@ -180,10 +180,10 @@ def test_what_is_done_as_the_day_closes_is_done_that_day() -> None:
 def test_a_service_level_of_three_days_over_weeks_costs_microseconds() -> None:
     office = _office("America/New_York")
     start = _at("2026-03-01T12:00", "America/New_York")
-    began = time.perf_counter()
+    began = time.process_time()
     for place in range(10_000):
         due(start + place * 60_000_000, 3 * 86_400, office)
-    assert time.perf_counter() - began < 3  # some 0.1 s on an idle machine
+    assert time.process_time() - began < 3  # some 0.1 s on an idle machine
 
 
 def test_equal_calendars_are_one_and_others_are_told_apart() -> None:
