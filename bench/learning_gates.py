@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from scipy.special import expit
 from scipy.stats import binom
+from sklearn.linear_model import LogisticRegression
 
 from learning import betting, bounds
 from learning.arrays import Bools, Floats
@@ -134,25 +135,31 @@ def reviewed_stream(rng: np.random.Generator, items: int, rate: float) -> tuple[
     return overridden.astype(np.float64), np.where(audited, 0.05, 1.0)
 
 
-def calibration_losses(runs: int, labels: int = 200, seed: int = 6) -> dict[str, float]:
-    """Mean log-loss on unseen decisions after recalibrating scores whose log-odds were doubled (overconfident)."""
+def calibration_losses(runs: int, labels: int = 200, loudness: float = 2.0, seed: int = 6) -> dict[str, float]:
+    """Mean log-loss on unseen decisions after recalibrating scores whose log-odds were multiplied by `loudness`.
+
+    2: an overconfident model; 1: the score as published, which is calibrated.
+    """
     score, label, _ = employment()
-    loud = expit(2 * log_odds(score))
+    loud = expit(loudness * log_odds(score))
     rng = np.random.default_rng(seed)
     losses: dict[str, list[float]] = {}
     for _ in range(runs):
         order = rng.permutation(len(score))
         known, unseen = order[:labels], order[labels : labels + 1000]
         f, y, at, truth = loud[known], label[known], loud[unseen], label[unseen]
+        platt = LogisticRegression(C=np.inf).fit(log_odds(f)[:, None], y)
+        # Isotonic answers of 0 and 1 would lose without bound: nothing is surer than the rule of succession allows.
+        surest = 1 / (labels + 2)
         answers = {
             "none": at,
             "fitted": fit(f, y).apply(at),
-            "isotonic": isotonic(f, y, at),
+            "platt": platt.predict_proba(log_odds(at)[:, None])[:, 1],
+            "isotonic": np.clip(isotonic(f, y, at), surest, 1 - surest),
             "venn-abers": venn_abers(f, y, at).point,
         }
         for method, answer in answers.items():
-            # Isotonic answers of 0 and 1 would lose without bound.
-            losses.setdefault(method, []).append(log_loss(np.clip(answer, 1e-3, 1 - 1e-3), truth).mean())
+            losses.setdefault(method, []).append(log_loss(answer, truth).mean())
     return {method: float(np.mean(each)) for method, each in losses.items()}
 
 
@@ -171,25 +178,40 @@ def identity_gate(runs: int, labels: int, truth: LogOdds, seed: int = 7) -> tupl
     return float(deployed), float(none), float(always), float(gated)
 
 
-def drifted_stream(runs: int, items: int = 4000, seed: int = 8) -> dict[str, float]:
-    """Mean log-loss after the slope falls from 1 to .4 in the middle of a stream, by what is deployed."""
+def drifted_stream(runs: int, items: int = 3000, window: int = 500, seed: int = 8) -> dict[str, float]:
+    """Expected log-loss in the second half of a stream, in which a model is far too sure, by what is deployed.
+
+    True log-odds are normal (1.5, 1.5). The model says 1.05 times these, from the middle on 3 times. Refits (all the
+    history, the last `window` labels) every hundred labels.
+    """
     rng = np.random.default_rng(seed)
     half = items // 2
-    before, after = LogOdds(0.0, 1.0), LogOdds(0.3, 0.4)
     losses: dict[str, list[float]] = {}
     for _ in range(runs):
-        f = expit(rng.normal(0, 2.5, items))
-        p = np.concatenate([before.apply(f[:half]), after.apply(f[half:])])
+        odds = rng.normal(1.5, 1.5, items)
+        p = expit(odds)
+        f = expit(odds * np.where(np.arange(items) < half, 1.05, 3.0))
         y = (rng.random(items) < p).astype(np.float64)
         state = OnlinePlatt()
         online = np.empty(items)
         for place in range(items):
             online[place] = state.predict(f[place])
             state = state.update(f[place], bool(y[place]))
-        frozen = fit(f[:half], y[:half]).apply(f[half:])
-        history = np.concatenate([fit(f[:end], y[:end]).apply(f[end : end + 100]) for end in range(half, items, 100)])
-        for name, q in (("frozen", frozen), ("history", history), ("online", online[half:]), ("oracle", p[half:])):
-            losses.setdefault(name, []).append(log_loss(q, y[half:]).mean())
+        ends = range(half, items, 100)
+        deployed = {
+            "none": f[half:],
+            "frozen": fit(f[:half], y[:half]).apply(f[half:]),
+            "history": np.concatenate([fit(f[:end], y[:end]).apply(f[end : end + 100]) for end in ends]),
+            "online": online[half:],
+            "window": np.concatenate(
+                [fit(f[end - window : end], y[end - window : end]).apply(f[end : end + 100]) for end in ends]
+            ),
+            "oracle": p[half:],
+        }
+        for name, q in deployed.items():
+            # Over the labels that might have come: one run tells as much as several would.
+            right, wrong = (log_loss(q, np.full(len(q), label)) for label in (1.0, 0.0))
+            losses.setdefault(name, []).append((p[half:] * right + (1 - p[half:]) * wrong).mean())
     return {name: float(np.mean(each)) for name, each in losses.items()}
 
 

@@ -147,7 +147,8 @@ def smooth_ece(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | N
     if error(_NARROWEST) <= _NARROWEST:
         return error(_NARROWEST)
     # Falls from above the diagonal to at most 1, its greatest value.
-    return float(brentq(lambda bandwidth: error(bandwidth) - bandwidth, _NARROWEST, 1.0 + _NARROWEST))
+    found = float(brentq(lambda bandwidth: error(bandwidth) - bandwidth, _NARROWEST, 1.0 + _NARROWEST))
+    return min(1.0, found)  # rounding may add an ulp
 
 
 def smooth_ece_interval(

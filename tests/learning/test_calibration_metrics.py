@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mapie.metrics.calibration import expected_calibration_error
 
@@ -89,10 +89,11 @@ def test_the_noise_of_ece_is_the_reference_value_and_what_calibrated_models_show
     assert ece_noise(np.linspace(0.5, 1, n)) == pytest.approx(expected, rel=0.03)
     rng = np.random.default_rng(n)
     shown = []
-    for _ in range(400):
+    for _ in range(1000):
         f = rng.uniform(0.5, 1, n)
         shown.append(ece(f, rng.random(n) < f))
-    assert np.mean(shown) == pytest.approx(ece_noise(np.linspace(0.5, 1, n)), rel=0.05)
+    # 1.2 % is the standard error of a thousand; the formula itself is published as right to 3 %.
+    assert np.mean(shown) == pytest.approx(ece_noise(np.linspace(0.5, 1, n)), rel=0.03)
 
 
 def test_the_debiased_error_is_zero_on_average_for_a_calibrated_model() -> None:
@@ -149,6 +150,7 @@ def test_smooth_ece_of_weighted_labels_is_that_of_repeated_ones() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(labels)
+@example([(0.0, True, 1.0)])
 def test_smooth_ece_is_the_same_for_a_prediction_and_its_opposite(
     given_labels: list[tuple[float, bool, float]],
 ) -> None:

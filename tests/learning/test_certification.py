@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mapie.risk_control import BinaryClassificationController
 
 from bench.certification_gates import population
+from learning.bounds import anytime
 from learning.certification import (
     add,
     binomial_p,
@@ -105,6 +106,17 @@ def _labels(seed: int, count: int = 1500) -> tuple[np.ndarray, np.ndarray]:
     return confidence[rows], correct[rows]
 
 
+def _mapie(grid: np.ndarray, method: str) -> BinaryClassificationController:
+    return BinaryClassificationController(
+        predict_function=lambda c: np.column_stack([1 - c[:, 0], c[:, 0]]),
+        risk="precision",
+        target_level=0.95,
+        confidence_level=0.9,
+        list_predict_params=grid,
+        fwer_method=method,
+    )
+
+
 # MAPIE orders by a monotonic risk and warns of noise in it; our order is fixed and needs none.
 @pytest.mark.filterwarnings("ignore:Fixed sequence testing requires a monotonic risk")
 @pytest.mark.parametrize("seed", range(6))
@@ -112,14 +124,7 @@ def test_mapie_certifies_the_same_threshold(seed: int) -> None:
     confidence, correct = _labels(seed)
     grid = np.round(np.arange(0.95, 0.5, -0.01), 2)
     ours = certify(confidence, correct, grid, alpha=0.05, delta=0.1)
-    oracle = BinaryClassificationController(
-        predict_function=lambda c: np.column_stack([1 - c[:, 0], c[:, 0]]),
-        risk="precision",
-        target_level=0.95,
-        confidence_level=0.9,
-        list_predict_params=grid,
-        fwer_method="fixed_sequence",
-    )
+    oracle = _mapie(grid, "fixed_sequence")
     oracle.calibrate(confidence[:, None], correct.astype(int))
     assert ours.threshold is not None
     assert ours.threshold == pytest.approx(min(oracle.valid_predict_params))
@@ -128,6 +133,24 @@ def test_mapie_certifies_the_same_threshold(seed: int) -> None:
         exact, one_more = (float(binomial_p(step.errors + more, step.accepted, 0.05)) for more in (0, 1))
         assert step.p == exact
         assert exact * (1 - 1e-6) <= p <= one_more * (1 + 1e-6)
+
+
+def test_mapie_certifies_less_by_corrections_that_know_no_order() -> None:
+    grid = np.round(np.arange(0.95, 0.5, -0.01), 2)
+    found: dict[str, list[float]] = {}
+    for seed in range(6):
+        confidence, correct = _labels(seed, 3000)
+        found.setdefault("fixed", []).append(certify(confidence, correct, grid, alpha=0.05, delta=0.1).threshold or 1)
+        for method in ("bonferroni_holm", "bonferroni"):
+            oracle = _mapie(grid, method)
+            oracle.calibrate(confidence[:, None], correct.astype(int))
+            found.setdefault(method, []).append(min(oracle.valid_predict_params))
+    for method in ("bonferroni_holm", "bonferroni"):
+        assert all(ours <= other for ours, other in zip(found["fixed"], found[method], strict=True))
+        # Published of one sample: .86 and .90. Three standard deviations of a sample, which are .02 and .016.
+        assert np.mean(found[method]) == pytest.approx(0.90, abs=0.048)
+    assert np.mean(found["fixed"]) == pytest.approx(0.86, abs=0.06)
+    assert np.mean(found["fixed"]) < np.mean(found["bonferroni_holm"]) - 0.01
 
 
 def test_certification_ends_at_the_first_failure_and_shows_every_step() -> None:
@@ -194,6 +217,12 @@ def test_a_stream_without_errors_certifies_after_the_reference_number_of_items(d
         yes = np.ones(count, dtype=np.bool_)
         evidence = add(evidence, np.full(count, 0.9), yes, yes, np.ones(count), 1.0)
         assert evidence.certified == certified
+
+
+def test_the_anytime_interval_for_any_rate_needs_more_than_twice_as_many_items() -> None:
+    clean = np.arange(1, 200)
+    highest = np.array([anytime(0, count, 0.05)[1] for count in clean.tolist()])
+    assert clean[highest < 0.05][0] == 158
 
 
 @given(st.integers(0, 1000), st.lists(st.integers(0, 300), max_size=4))
