@@ -38,11 +38,12 @@ def outcomes(broker: Broker, settings: CalibrationSettings) -> Iterator[Fold]:
                 return []
             if not record.replayed:
                 refresh()
-            before = calibration.refused.total()
-            events = calibration.take(outcome)
-            if calibration.refused.total() > before and not record.replayed:
-                log.warning("outcome not used", outcome=outcome["outcome_id"], refused=dict(calibration.refused))
-            return outputs(events + coaching.take(outcome, replayed=record.replayed))
+            before = (calibration.refused + coaching.refused).total()
+            events = calibration.take(outcome) + coaching.take(outcome, replayed=record.replayed)
+            refused = calibration.refused + coaching.refused
+            if refused.total() > before and not record.replayed:
+                log.warning("outcome not used", outcome=outcome["outcome_id"], refused=dict(refused))
+            return outputs(events)
 
         yield fold
 

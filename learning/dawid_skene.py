@@ -58,15 +58,30 @@ class TooFewOverrides:
     adjusted_p: float
 
 
-def fit(items: Index, reviewers: Index, answers: Index, *, classes: int, smoothing: float = 0.0) -> Fit:
+def fit(
+    items: Index,
+    reviewers: Index,
+    answers: Index,
+    *,
+    classes: int,
+    smoothing: float = 0.0,
+    one_accuracy: bool = False,
+) -> Fit:
     """EM of Dawid & Skene (1979), from majority shares; one row for each rating, everything numbered from 0.
 
     `smoothing`: pseudo-answers added to each cell of every confusion matrix; 0 is maximum likelihood, 1 keeps
     reviewers with few answers from looking perfect. Assumes that reviewers err independently given the true class and
     that most are better than chance. Refused with fewer than three reviewers who share items with others: two who
     differ do not tell which of them errs.
+
+    `one_accuracy`: a reviewer is equally often right in every class, and each error equally likely. Needed where no
+    item has three answers: of two classes, such items tell of each reviewer how often a class is named, and one factor
+    of the covariances (that of two is the product of theirs); 2R numbers, while R confusion matrices and a prevalence
+    are 2R + 1. Refused also where who judged with whom does not tell even that, as where two shifts check each other.
     """
     _check(items, reviewers, answers, classes)
+    if one_accuracy:
+        _check_one_accuracy(items, reviewers, classes)
     shape = (int(items.max()) + 1, int(reviewers.max()) + 1)
     posterior = np.zeros((shape[0], classes))
     np.add.at(posterior, (items, answers), 1)
@@ -76,6 +91,8 @@ def fit(items: Index, reviewers: Index, answers: Index, *, classes: int, smoothi
         prevalence = posterior.mean(axis=0)
         given = np.full((shape[1], classes, classes), smoothing)  # reviewer × answer × true class
         np.add.at(given, (reviewers, answers), posterior[items])
+        if one_accuracy:
+            given = _same_for_all_classes(given)
         met = given.sum(axis=1, keepdims=True)
         given = np.divide(given, met, out=np.full_like(given, 1 / classes), where=met > 0)
         joint = np.tile(np.log(np.maximum(prevalence, IMPOSSIBLE)), (shape[0], 1))
@@ -87,6 +104,15 @@ def fit(items: Index, reviewers: Index, answers: Index, *, classes: int, smoothi
             return Fit(prevalence, given.swapaxes(1, 2), posterior, likelihood, True)
         before = likelihood
     return Fit(prevalence, given.swapaxes(1, 2), posterior, before, False)
+
+
+def _same_for_all_classes(given: Floats) -> Floats:
+    """The counts as they would be, did each reviewer's right and wrong answers spread evenly over the cells."""
+    classes = given.shape[1]
+    right = given.trace(axis1=1, axis2=2)
+    wrong = given.sum(axis=(1, 2)) - right
+    shares = np.stack([wrong / (classes - 1), right])
+    return np.asarray(shares[np.eye(classes, dtype=np.int64)].transpose(2, 0, 1))
 
 
 def quality(fitted: Fit, items: Index, reviewers: Index, answers: Index) -> list[Quality]:
@@ -139,4 +165,23 @@ def _check(items: Index, reviewers: Index, answers: Index, classes: int) -> None
         raise Refusal(
             Reason.TOO_FEW_LABELS,
             f"{sharing} reviewers share items with others, three are needed: ask more people about the same",
+        )
+
+
+def _check_one_accuracy(items: Index, reviewers: Index, classes: int) -> None:
+    """How far two agree beyond chance is the product of what each is better than chance: R unknowns, and one equation
+    for each pair that shares an item, linear in their logarithms."""
+    if classes < 2:
+        raise Refusal(Reason.SINGLE_CLASS, "every answer is the same: accuracy says nothing until two are used")
+    seen = np.zeros((int(items.max()) + 1, int(reviewers.max()) + 1))
+    seen[items, reviewers] = 1
+    first, second = np.nonzero(np.triu(seen.T @ seen, 1))
+    equations = np.zeros((len(first), seen.shape[1]))
+    equations[np.arange(len(first)), first] = equations[np.arange(len(first)), second] = 1
+    unknown = len(np.unique(reviewers))
+    if np.linalg.matrix_rank(equations) < unknown:
+        raise Refusal(
+            Reason.TOO_FEW_LABELS,
+            "who judged with whom does not tell who errs: needed are three people each two of whom share items, "
+            "and everybody tied to such three",
         )

@@ -1,5 +1,7 @@
-"""Reviewers who seem to need a word: they miss known items, or override far less than their cases call for."""
+"""Reviewers who seem to need a word: they miss known items, override far less than their cases call for, or are
+outvoted by the others."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +12,7 @@ from learning.bounds import anytime
 from learning.dawid_skene import too_few_overrides
 from learning.refusal import Refusal
 from processors.desk.events import Event
+from processors.proposals.agreement import DoubleReviews
 from processors.proposals.book import Book
 from processors.proposals.record import opened, proposal_id
 
@@ -42,23 +45,28 @@ class CoachingFold:
         self._reviewers: dict[str, _Reviewer] = {}
         self._answers = 0
         self._tests = 0
+        self._doubles = DoubleReviews(risk)
 
     def take(self, outcome: Mapping[str, Any], *, replayed: bool = False) -> list[Event]:
         """What follows from one `Outcome` record, times as integers. `replayed`: only the state is wanted."""
         one = self._reviewers.setdefault(outcome["reviewer"], _Reviewer(len(self._reviewers) + 1))
+        made = self._doubles.take(outcome, replayed=replayed)
         if outcome["kind"] == "gold":
             one.gold += 1
             one.gold_right += outcome["outcome"] == outcome["gold_outcome"]
-            events = self._gold(outcome["reviewer"], one, outcome["at"])
+            made += self._gold(outcome["reviewer"], one, outcome["at"])
         elif self._shown(outcome):
             one.answers += 1
             one.overrides += outcome["overridden"]
             one.expected += 1 - outcome["confidence"]
             self._answers += 1
-            events = self._overrides(outcome["at"])
-        else:
-            return []
-        return [] if replayed else [self._book.note(one) for one in events if not self._book.get(one["proposal_id"])]
+            made += self._overrides(outcome["at"])
+        return [] if replayed else [self._book.note(one) for one in made if not self._book.get(one["proposal_id"])]
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Verdicts on what two people judged that could not be used, by reason."""
+        return self._doubles.refused
 
     @staticmethod
     def _shown(outcome: Mapping[str, Any]) -> bool:

@@ -137,3 +137,87 @@ def test_reviewers_without_answers_are_not_named_and_impossible_counts_are_refus
     assert too_few_overrides(np.array([0]), np.array([0]), np.array([0.0])) == []
     with pytest.raises(Refusal, match="between 0 and the answers"):
         too_few_overrides(np.array([5]), np.array([4]), np.array([1.0]))
+
+
+# Two answers to each item, as four eyes give
+
+
+def _pairs(accuracy: np.ndarray, count: int, seed: int, prevalence: float = 0.05) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng(seed)
+    truth = (rng.random(count) < prevalence).astype(np.int64)
+    reviewers = np.argsort(rng.random((count, len(accuracy))), axis=1)[:, :2].ravel()
+    items = np.repeat(np.arange(count), 2)
+    right = rng.random(2 * count) < accuracy[reviewers]
+    return items, reviewers, np.where(right, truth[items], 1 - truth[items])
+
+
+def _pair_shares(prevalence: float, sensitivity: np.ndarray, specificity: np.ndarray) -> np.ndarray:
+    """P(one says 1 and the other says 1), for every two of them; and how often each says 1."""
+    both = prevalence * np.outer(sensitivity, sensitivity)
+    both += (1 - prevalence) * np.outer(1 - specificity, 1 - specificity)
+    named = prevalence * sensitivity + (1 - prevalence) * (1 - specificity)
+    return np.append(both[np.triu_indices(len(sensitivity), 1)], named)
+
+
+def test_pairs_do_not_tell_sensitivity_and_specificity_from_prevalence() -> None:
+    sensitivity, specificity = np.array([0.9, 0.8, 0.85, 0.7]), np.array([0.8, 0.9, 0.7, 0.85])
+    p, other = 0.4, 0.5
+    better = sensitivity + specificity - 1
+    named = p * sensitivity + (1 - p) * (1 - specificity)
+    stretched = better * (p * (1 - p) / (other * (1 - other))) ** 0.5
+    elsewhere = named + (1 - other) * stretched, 1 - named + other * stretched
+    np.testing.assert_allclose(_pair_shares(other, *elsewhere), _pair_shares(p, sensitivity, specificity))
+    assert np.abs(elsewhere[0] - sensitivity).max() > 0.04
+    assert all(((one > 0) & (one < 1)).all() for one in elsewhere)
+
+
+def test_one_accuracy_each_is_told_from_pairs_and_so_is_the_prevalence() -> None:
+    accuracy = np.array([0.95, 0.9, 0.95, 0.95, 0.7])
+    rows = _pairs(accuracy, 4000, 1)
+    found = fit(*rows, classes=2, one_accuracy=True)
+    assert found.converged
+    np.testing.assert_allclose([one.accuracy for one in quality(found, *rows)], accuracy, atol=0.025)
+    assert found.prevalence[1] == pytest.approx(0.05, abs=0.01)
+    # As far off as pairs allow.
+    assert fit(*rows, classes=2).prevalence[1] > 0.1
+    np.testing.assert_allclose(found.confusion[:, 0, 0], found.confusion[:, 1, 1])
+
+
+def test_one_accuracy_over_three_classes_spreads_errors_evenly() -> None:
+    items, reviewers, answers, _ = _reviews(5, 600)
+    three = np.where((items % 2 == 0) & (answers == 1), 2, answers)
+    found = fit(items, reviewers, three, classes=3, one_accuracy=True, smoothing=0.5)
+    np.testing.assert_allclose(found.confusion.sum(axis=2), 1)
+    for matrix in found.confusion:
+        assert len(np.unique(matrix.round(12))) == 2
+
+
+def test_the_interval_of_the_worst_of_a_team_holds_its_accuracy_as_often_as_it_says() -> None:
+    accuracy = np.array([0.95, 0.95, 0.95, 0.95, 0.7])
+    held = 0
+    for seed in range(100):
+        rows = _pairs(accuracy, 250, seed, prevalence=0.3)
+        worst = quality(fit(*rows, classes=2, one_accuracy=True), *rows)[4]
+        held += worst.low <= 0.7 <= worst.high
+    assert held / 100 >= 0.9
+
+
+def _who(*pairs: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Ten items for each pair; every third time they differ."""
+    everybody = np.repeat(np.array(pairs), 10, axis=0)
+    items = np.arange(len(everybody))
+    answers = np.stack([items % 2, (items + (items % 3 == 0)) % 2], axis=1)
+    return np.repeat(items, 2), everybody.ravel(), answers.ravel()
+
+
+def test_who_judged_with_whom_must_tell_who_errs() -> None:
+    for tied in (((0, 1), (1, 2), (0, 2)), ((0, 1), (1, 2), (0, 2), (2, 3))):
+        assert fit(*_who(*tied), classes=2, one_accuracy=True).converged
+    # A chain, two shifts that only check each other, three and two who never meet.
+    for loose in (((0, 1), (1, 2)), ((0, 2), (0, 3), (1, 2), (1, 3)), ((0, 1), (1, 2), (0, 2), (3, 4))):
+        with pytest.raises(Refusal, match="does not tell who errs") as refused:
+            fit(*_who(*loose), classes=2, one_accuracy=True)
+        assert refused.value.reason is Reason.TOO_FEW_LABELS
+    items, reviewers, answers = _who((0, 1), (1, 2), (0, 2))
+    with pytest.raises(Refusal, match="every answer is the same"):
+        fit(items, reviewers, answers * 0, classes=1, one_accuracy=True)
