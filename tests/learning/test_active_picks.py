@@ -1,5 +1,6 @@
 """Active learning: greedy quality by brute force, and selection probabilities that are true."""
 
+import time
 from itertools import combinations
 
 import numpy as np
@@ -42,6 +43,16 @@ def test_picks_follow_the_score_and_every_pick_changes_the_next(seed: int) -> No
     rng = np.random.default_rng(seed)
     uncertainty, vectors, labelled = rng.random(40), rng.normal(size=(40, 3)), rng.normal(size=(5, 3))
     assert greedy(uncertainty, vectors, labelled, 12) == _step_by_step(uncertainty, vectors, labelled, 12)
+
+
+def test_a_hundred_picks_among_ten_thousand_take_a_moment() -> None:
+    rng = np.random.default_rng(1)
+    uncertainty, vectors, labelled = rng.random(10_000), rng.normal(size=(10_000, 20)), rng.normal(size=(100, 20))
+    started = time.perf_counter()
+    picked = greedy(uncertainty, vectors, labelled, 100)
+    # Reference .19 s, quiet machine here .06 s.
+    assert time.perf_counter() - started < 2
+    assert len(set(picked)) == 100
 
 
 def test_the_most_uncertain_comes_first_where_nothing_is_labelled() -> None:

