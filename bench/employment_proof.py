@@ -34,9 +34,8 @@ ALPHA, DELTA = 0.05, 0.10
 
 # People override 17 % of this model's decisions. At the default limit of 15 % it would be sent to training at once, and
 # every certificate would end with it.
-_LIMIT = 0.25
+OVERRIDE_LIMIT = 0.25
 
-# Nothing is automatic before something is certified.
 _CAREFUL = (("employed: {auto: 0.85}", "employed: {auto: 1}"), ("{auto: 0.90, notice", "{auto: 1, notice"))
 
 # Decisions that come while people work: as many as there are people, so that no backlog forms.
@@ -107,11 +106,7 @@ def coverage(seed: int, sizes: Sizes, coins: int) -> dict[str, float]:
 
 def certificates(seed: int, sizes: Sizes, reviewers: Sequence[Persona] | None = None) -> dict[str, Any]:
     """Thresholds certified on the first years and signed, and the errors they let through in the last one."""
-    source = employment.POLICY.read_text()
-    for before, after in _CAREFUL:
-        assert before in source
-        source = source.replace(before, after)
-    pipeline = _pipeline(source, seed, reviewers)
+    pipeline = _pipeline(careful(), seed, reviewers)
     _send(pipeline, early(seed, sizes.early))
     accepted = [one for one in pipeline.proposals.book if one["state"] == "open" and one["kind"] == "threshold"]
     for one in accepted:
@@ -180,6 +175,20 @@ def calibration(seed: int, sizes: Sizes, *, loud: bool, reviewers: Sequence[Pers
     }
 
 
+def careful() -> str:
+    """The policy, but that nothing is automatic before something is certified."""
+    source = employment.POLICY.read_text()
+    for before, after in _CAREFUL:
+        assert before in source
+        source = source.replace(before, after)
+    return source
+
+
+def too_sure(confidence: float) -> float:
+    """A confidence with its log-odds doubled."""
+    return float(expit(2 * log_odds(np.array([confidence]))[0]))
+
+
 def early(seed: int, count: int) -> list[Record]:
     """Decisions of 2015 and 2016, in an order given by `seed`."""
     return [one for one in _years(seed) if _year(one) < 2017][:count]
@@ -199,7 +208,7 @@ def _year(decision: Record) -> int:
 
 
 def _loud(rows: list[Record]) -> list[Record]:
-    return [one | {"confidence": float(expit(2 * log_odds(np.array([one["confidence"]]))[0]))} for one in rows]
+    return [one | {"confidence": too_sure(one["confidence"])} for one in rows]
 
 
 def _wrong(rows: Sequence[Record]) -> Floats:
@@ -208,7 +217,7 @@ def _wrong(rows: Sequence[Record]) -> Floats:
 
 def _pipeline(source: str, seed: int, reviewers: Sequence[Persona] | None) -> Pipeline:
     learning = Learning(
-        calibration=CalibrationSettings(CalibratorSettings(every=200), override_limit=_LIMIT),
+        calibration=CalibrationSettings(CalibratorSettings(every=200), override_limit=OVERRIDE_LIMIT),
         proposals=ProposalSettings(ALPHA, DELTA),
     )
     return Pipeline(source, employment.truth_of, reviewers or people(_BATCH), learning, seed=seed, start=START)
