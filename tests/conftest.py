@@ -40,6 +40,9 @@ def crash_kills(request: pytest.FixtureRequest) -> int:
 # What starts processes comes last: a mistake shows in the fast tests first.
 _SLOW = ("examples", "platform", "crash")
 
+# What is started there keeps both cores busy, and some of it is timed.
+_ALONE = ("platform", "crash")
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     def slowness(item: pytest.Item) -> int:
@@ -47,6 +50,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return _SLOW.index(folder) + 1 if folder in _SLOW else 0
 
     items.sort(key=slowness)
+    for item in items:
+        if item.path.parent.name in _ALONE:
+            item.add_marker("alone")
     if not config.getoption("--registry"):
         for item in items:
             if item.get_closest_marker("registry"):

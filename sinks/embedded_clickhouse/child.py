@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -142,7 +143,8 @@ class EmbeddedClickHouse:
                 if connection.getresponse().status == 200:
                     return
             except (OSError, http.client.HTTPException):
-                if self._process.poll() is None:
+                # It is dying, or has not begun to listen.
+                with suppress(subprocess.TimeoutExpired):
                     self._process.wait(1.0)
             finally:
                 connection.close()

@@ -66,6 +66,7 @@ def test_the_readme_shows_the_two_commands_first_and_a_picture() -> None:
     assert "docs/demo.svg" in first_screen
 
 
+@pytest.mark.alone
 @pytest.mark.kafka
 @pytest.mark.warehouse
 def test_what_the_readme_shows_next_works_as_it_stands(tmp_path: Path) -> None:
@@ -78,16 +79,17 @@ def test_what_the_readme_shows_next_works_as_it_stands(tmp_path: Path) -> None:
     place = next(i for i, line in enumerate(lines) if line.startswith("interlock sql"))
     script = "\n".join(["set -e", *lines[2:place], f"({wait}) >/dev/null 2>&1", *lines[place:]])
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
-    done = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env={**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    if done.returncode:
+    try:
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            env={**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=480,
+            check=False,
+        )
+    finally:
         subprocess.run([sys.executable, "-m", "interlock", "down"], cwd=tmp_path, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "routed" in done.stdout
