@@ -7,7 +7,7 @@ import pytest
 from bench.employment_proof import ALPHA
 from bench.running_proof import QUICK, run
 
-# The start of an instance of its own and some four thousand verdicts; a minute and a half on two idle cores.
+# The start of an instance of its own and some four thousand verdicts; two and a half minutes on two cores.
 pytestmark = [pytest.mark.kafka, pytest.mark.warehouse, pytest.mark.timeout(900)]
 
 
