@@ -13,11 +13,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression
 
 from bench import drift_gates
-from learning.active import greedy
 from learning.arrays import Bools, Floats
 from learning.certification import (
     add,
@@ -208,29 +205,6 @@ def _named(values: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Features:
     return {f"f{place}": column for place, column in enumerate(values.T)}
 
 
-def active(runs: int, last: int = 350, seed: int = 5) -> Measured:
-    """Digits: mean accuracy from 50 to `last` labels in batches of 50, greedy picks and random ones."""
-    data = load_digits()
-    vectors, labels = data.data / 16, data.target
-    means = {"greedy": 0.0, "random": 0.0}
-    for run in range(runs):
-        order = np.random.default_rng(seed + run).permutation(len(labels))
-        test, pool = order[:500], order[500:]
-        for name in means:
-            known, accuracy = pool[:50], []
-            while True:
-                model = LogisticRegression(max_iter=500).fit(vectors[known], labels[known])
-                accuracy.append(float(model.score(vectors[test], labels[test])))
-                if len(known) >= last:
-                    break
-                left = np.setdiff1d(pool, known) if name == "greedy" else pool[len(known) :]
-                uncertainty = 1 - model.predict_proba(vectors[left]).max(axis=1)
-                picked = greedy(uncertainty, vectors[left], vectors[known], 50) if name == "greedy" else range(50)
-                known = np.concatenate([known, left[list(picked)]])
-            means[name] += float(np.mean(accuracy)) / runs
-    return means
-
-
 GATES: dict[str, tuple[Callable[[int], Measured], int]] = {
     "thresholds, 1,000 labels": (thresholds, 1000),
     "thresholds, 3,000 labels": (lambda runs: thresholds(runs, labels=3000), 1000),
@@ -240,7 +214,6 @@ GATES: dict[str, tuple[Callable[[int], Measured], int]] = {
     "rules, 10,000 + 10,000 labels": (rules, 100),
     "slices": (slices, 100),
     **drift_gates.GATES,
-    "active": (active, 10),
 }
 
 

@@ -56,8 +56,8 @@ QUICK, FULL = Sizes(3_000, 1_000), Sizes(13_286, 6_714)
 def rates(seed: int, sizes: Sizes, block: int, reviewers: Sequence[Persona] | None = None) -> dict[str, Any]:
     """The override rate of all decisions, block by block and altogether, as told from what people saw."""
     rows = [*early(seed, sizes.early), *last(seed, sizes.last)]
-    pipeline = _pipeline(employment.POLICY.read_text(), seed, reviewers)
-    _send(pipeline, rows)
+    pipeline = pipeline_of(employment.POLICY.read_text(), seed, reviewers)
+    send(pipeline, rows)
     judged = {one["decision_id"]: one for one in pipeline.of(catalogue.OUTCOMES)}
     routed = [pipeline.routed[one["decision_id"]] for one in rows]
     reviewed = np.array([one["decision_id"] in judged for one in rows])
@@ -85,7 +85,7 @@ def coverage(seed: int, sizes: Sizes, coins: int) -> dict[str, float]:
     """
     rows = [*early(seed, sizes.early), *last(seed, sizes.last)]
     source = employment.POLICY.read_text()
-    pipeline = _pipeline(source, seed, None)
+    pipeline = pipeline_of(source, seed, None)
     pipeline.route([one | {"created_at": START} for one in rows])
     routed = [pipeline.routed[one["decision_id"]] for one in rows]
     waits = np.array([one["route"] != "auto" for one in routed])
@@ -94,7 +94,7 @@ def coverage(seed: int, sizes: Sizes, coins: int) -> dict[str, float]:
     wrong, ids = _wrong(rows), pa.array([one["decision_id"] for one in rows])
     covered = dict.fromkeys(("naive", "hajek", "aipw"), 0)
     for number in range(coins):
-        r = waits | coin.flip(ids, _key(number), parse(source, "example").audit.rate)
+        r = waits | coin.flip(ids, audit_key(number), parse(source, "example").audit.rate)
         for name, one in (
             ("naive", naive(wrong, r)),
             ("hajek", hajek(wrong, r, propensity)),
@@ -106,37 +106,20 @@ def coverage(seed: int, sizes: Sizes, coins: int) -> dict[str, float]:
 
 def certificates(seed: int, sizes: Sizes, reviewers: Sequence[Persona] | None = None) -> dict[str, Any]:
     """Thresholds certified on the first years and signed, and the errors they let through in the last one."""
-    pipeline = _pipeline(careful(), seed, reviewers)
-    _send(pipeline, early(seed, sizes.early))
+    pipeline = pipeline_of(careful(), seed, reviewers)
+    send(pipeline, early(seed, sizes.early))
     accepted = [one for one in pipeline.proposals.book if one["state"] == "open" and one["kind"] == "threshold"]
     for one in accepted:
         pipeline.accept(one)
     held_back = last(seed, sizes.last)
-    _send(pipeline, held_back)
+    send(pipeline, held_back)
     wrong = _wrong(held_back)
     auto = np.array([pipeline.routed[one["decision_id"]]["route"] == "auto" for one in held_back])
     found = []
     for one in accepted:
-        change = json.loads(one["change"])
-        mine = auto & np.array([each["prediction"] == change["prediction"] for each in held_back])
-        errors, cases = int(wrong[mine].sum()), int(mine.sum())
-        low, high = clopper_pearson(errors, cases) if cases else (0.0, 1.0)
-        lane = np.array([each["prediction"] == change["prediction"] for each in held_back])
+        lane = np.array([each["prediction"] == json.loads(one["change"])["prediction"] for each in held_back])
         confidence = np.array([each["confidence"] for each in held_back])
-        found.append(
-            {
-                "prediction": change["prediction"],
-                "threshold": change["auto"],
-                "labels": json.loads(one["evidence"])["labels"],
-                "cases": cases,
-                "errors": errors,
-                "error": errors / cases if cases else 0.0,
-                "low": low,
-                "high": high,
-                "held": errors <= ALPHA * cases,
-                "curve": _curve(confidence[lane], wrong[lane]),
-            }
-        )
+        found.append(promise(one, wrong[auto & lane]) | {"curve": _curve(confidence[lane], wrong[lane])})
     revoked = [one["proposal_id"] for one in pipeline.proposals.book if one["state"] == "revoked"]
     return {
         "alpha": ALPHA,
@@ -148,30 +131,55 @@ def certificates(seed: int, sizes: Sizes, reviewers: Sequence[Persona] | None = 
     }
 
 
+def promise(threshold: Record, wrong: Floats) -> dict[str, Any]:
+    """Whether a signed threshold kept its promise on what took effect under it. `wrong`: 1 for each error."""
+    change = json.loads(threshold["change"])
+    errors, cases = int(wrong.sum()), len(wrong)
+    low, high = clopper_pearson(errors, cases) if cases else (0.0, 1.0)
+    return {
+        "prediction": change["prediction"],
+        "threshold": change["auto"],
+        "labels": json.loads(threshold["evidence"])["labels"],
+        "cases": cases,
+        "errors": errors,
+        "error": errors / cases if cases else 0.0,
+        "low": low,
+        "high": high,
+        "held": errors <= ALPHA * cases,
+    }
+
+
 def calibration(seed: int, sizes: Sizes, *, loud: bool, reviewers: Sequence[Persona] | None = None) -> dict[str, Any]:
     """Log-loss on the last year of what the router used, beside the model's own confidence. `loud`: its log-odds are
     doubled, so that it is far too sure; otherwise it is left as it is, which is nearly right."""
-    pipeline = _pipeline(employment.POLICY.read_text(), seed, reviewers)
-    _send(pipeline, _loud(early(seed, sizes.early)) if loud else early(seed, sizes.early))
+    pipeline = pipeline_of(employment.POLICY.read_text(), seed, reviewers)
+    send(pipeline, _loud(early(seed, sizes.early)) if loud else early(seed, sizes.early))
     held_back = _loud(last(seed, sizes.last)) if loud else last(seed, sizes.last)
     before = len(pipeline.of(catalogue.CALIBRATION_MODELS))
-    _send(pipeline, held_back)
+    send(pipeline, held_back)
     raw = np.array([one["confidence"] for one in held_back])
     used = np.array([pipeline.routed[one["decision_id"]]["calibrated_confidence"] for one in held_back])
     right = 1 - _wrong(held_back)
-    gain = log_loss(raw, right) - log_loss(used, right)
     return {
         "published": len(pipeline.of(catalogue.CALIBRATION_MODELS)),
         "published_on_first_years": before,
-        "log_loss_raw": float(log_loss(raw, right).mean()),
-        "log_loss_used": float(log_loss(used, right).mean()),
-        "gain": float(gain.mean()),
-        "gain_error": float(gain.std(ddof=1) / len(gain) ** 0.5),
+        **losses(raw, used, right),
         "smooth_ece_raw": smooth_ece(raw, right),
         "smooth_ece_used": smooth_ece(used, right),
         "ece_by_chance": ece_noise(used),
         "bins_raw": _bins(bins(raw, right)),
         "bins_used": _bins(bins(used, right)),
+    }
+
+
+def losses(raw: Floats, used: Floats, right: Floats) -> dict[str, float]:
+    """Log-loss of the model's own confidence and of what the router used, and what that gained."""
+    gain = log_loss(raw, right) - log_loss(used, right)
+    return {
+        "log_loss_raw": float(log_loss(raw, right).mean()),
+        "log_loss_used": float(log_loss(used, right).mean()),
+        "gain": float(gain.mean()),
+        "gain_error": float(gain.std(ddof=1) / len(gain) ** 0.5),
     }
 
 
@@ -215,7 +223,8 @@ def _wrong(rows: Sequence[Record]) -> Floats:
     return np.array([employment.truth_of(one) != one["prediction"] for one in rows], dtype=np.float64)
 
 
-def _pipeline(source: str, seed: int, reviewers: Sequence[Persona] | None) -> Pipeline:
+def pipeline_of(source: str, seed: int, reviewers: Sequence[Persona] | None) -> Pipeline:
+    """The pipeline under policy `source`, its monitors set for this model."""
     learning = Learning(
         calibration=CalibrationSettings(CalibratorSettings(every=200), override_limit=OVERRIDE_LIMIT),
         proposals=ProposalSettings(ALPHA, DELTA),
@@ -223,13 +232,15 @@ def _pipeline(source: str, seed: int, reviewers: Sequence[Persona] | None) -> Pi
     return Pipeline(source, employment.truth_of, reviewers or people(_BATCH), learning, seed=seed, start=START)
 
 
-def _send(pipeline: Pipeline, rows: Sequence[Record]) -> None:
-    for place in range(0, len(rows), _BATCH):
+def send(pipeline: Pipeline, rows: Sequence[Record], batch: int = _BATCH) -> None:
+    """Decides them in batches a minute apart; people finish each before the next comes."""
+    for place in range(0, len(rows), batch):
         at = pipeline.now + 60 * SECOND
-        pipeline.decide([one | {"created_at": at} for one in rows[place : place + _BATCH]])
+        pipeline.decide([one | {"created_at": at} for one in rows[place : place + batch]])
 
 
-def _key(number: int) -> bytes:
+def audit_key(number: int) -> bytes:
+    """One of many keys of the audit coin."""
     return hashlib.sha256(str(number).encode()).digest()[: coin.KEY_LENGTH]
 
 

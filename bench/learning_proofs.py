@@ -1,17 +1,8 @@
-"""What learning promises, shown on real data through the real router, desk and learning: figures and plots.
+"""What learning promises, shown on real data through the real router, desk and learning: figures and plots."""
 
-`python -m bench.learning_proofs` in full (four minutes), `--quick` for a first look; `--plots docs` writes the plots.
-"""
-
-import argparse
-import json
-import logging
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import structlog
 
 from bench import car_loan_proof, employment_proof, learning_plots
 from examples import car_loan
@@ -92,27 +83,3 @@ def _draw(
         drawn["learning-threshold"] = learning_plots.threshold(lanes[0], certified["alpha"], certified["delta"])
     for name, text in drawn.items():
         (directory / f"{name}.svg").write_text(text)
-
-
-def main() -> None:
-    """Figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--plots", type=Path)
-    given = parser.parse_args()
-    # Standard output is for the figures.
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-    found = run(
-        given.seed,
-        quick=given.quick,
-        repeats=given.repeats,
-        plots=given.plots,
-        say=lambda line: print(line, file=sys.stderr),
-    )
-    print(json.dumps(found, indent=1, default=str))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,13 @@
 """A whole local instance for a proof, simulated people who work its queues, and what has become of decisions so far."""
 
-import hashlib
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,6 @@ from interlock.reviewing.simulating import Simulation
 from interlock.reviewing.simulation import Persona, TruthSource
 from interlock.settings import ClickHouseSettings, KafkaSettings, Settings
 from interlock.supervisor import instance as instances
-from processors.router.coin import KEY_LENGTH
 from schemas import catalogue, wire
 from schemas.models import Decision
 from streams.clock import SystemClock
@@ -71,11 +70,10 @@ class Running:
 
 
 @contextmanager
-def running(directory: Path, seed: int, settings: Mapping[str, str]) -> Iterator[Running]:
-    """Starts it as a user would, but that the audit coin falls as `seed` says; stops it in the end."""
+def running(directory: Path, audit_key: bytes, settings: Mapping[str, str]) -> Iterator[Running]:
+    """Starts it as a user would, but that the audit coin falls as `audit_key` says; stops it in the end."""
     directory.mkdir(parents=True)
-    key = hashlib.sha256(str(seed).encode()).digest()[:KEY_LENGTH].hex()
-    instances.write(directory, replace(instances.describe(directory), audit_key=key))
+    instances.write(directory, replace(instances.describe(directory), audit_key=audit_key.hex()))
     instance = Running(directory, settings)
     try:
         instance.command("up", "--detach")
@@ -94,22 +92,13 @@ def at_work(platform: Platform, people: Sequence[Persona], truth: TruthSource, s
     )
     simulation.register()
 
-    def work() -> None:
+    with closing(payloads), ThreadPoolExecutor(1) as pool:
+        working = pool.submit(simulation.run)
         try:
-            simulation.run()
-        except Exception as error:
-            simulation.failure = error
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    try:
-        yield simulation
-    finally:
-        simulation.stopping.set()
-        worker.join()
-        payloads.close()
-    if simulation.failure is not None:
-        raise simulation.failure
+            yield simulation
+        finally:
+            simulation.stopping.set()
+        working.result()
 
 
 class Course:

@@ -3,14 +3,9 @@
 Three models decide about the same survey records. Of one, under the policy as published but for more audits, the
 override rate is estimated. Of another nothing is automatic before a threshold is certified and signed. The third is far
 too sure, until it is recalibrated. Nobody but the simulated people and this proof knows the labels.
-
-`python -m bench.running_proof [--quick] [--seed N]`: figures as JSON, progress on standard error.
 """
 
-import argparse
 import json
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -22,7 +17,7 @@ from typing import Any
 import numpy as np
 from clickhouse_connect.driver.client import Client as ClickHouse
 
-from bench.employment_proof import ALPHA, DELTA, OVERRIDE_LIMIT, careful, too_sure
+from bench.employment_proof import ALPHA, DELTA, OVERRIDE_LIMIT, audit_key, careful, losses, promise, too_sure
 from bench.learning_pipeline import people
 from bench.running_platform import Course, Running, at_work, running, until
 from examples import employment
@@ -30,8 +25,6 @@ from interlock.demo.counts import count, count_reviews
 from interlock.publishing import publish_policy
 from interlock.signing import read_book
 from learning.arrays import Floats
-from learning.bounds import clopper_pearson
-from learning.calibration import log_loss
 from schemas.models import Decision
 
 Record = dict[str, Any]
@@ -106,7 +99,7 @@ def run(
     everything = [one for part in (audited, *early, *last) for one in part]
     wrong = {one.decision_id: _truth(one.to_record()) != one.prediction for one in everything}
     tell("starting Kafka, ClickHouse and all roles")
-    with running(directory, seed, _SETTINGS) as instance:
+    with running(directory, audit_key(seed), _SETTINGS) as instance:
         _publish(instance)
         tell(f"{len(everything) - sum(map(len, last)):,} decisions, and people who judge them")
         with (
@@ -167,24 +160,9 @@ def _certificates(
     automatic = _ask(warehouse, query, CERTIFIED)
     accepted = []
     for one in signed:
-        change = json.loads(one["change"])
-        mine = [wrong[each["decision_id"]] for each in automatic if each["prediction"] == change["prediction"]]
-        errors, cases = sum(mine), len(mine)
-        low, high = clopper_pearson(errors, cases) if cases else (0.0, 1.0)
-        accepted.append(
-            {
-                "proposal_id": one["proposal_id"],
-                "prediction": change["prediction"],
-                "threshold": change["auto"],
-                "labels": json.loads(one["evidence"])["labels"],
-                "cases": cases,
-                "errors": errors,
-                "error": errors / cases if cases else 0.0,
-                "low": low,
-                "high": high,
-                "held": errors <= ALPHA * cases,
-            }
-        )
+        lane = json.loads(one["change"])["prediction"]
+        mine = [wrong[each["decision_id"]] for each in automatic if each["prediction"] == lane]
+        accepted.append({"proposal_id": one["proposal_id"], **promise(one, np.array(mine, dtype=np.float64))})
     ids = {one["proposal_id"] for one in signed}
     return {
         "alpha": ALPHA,
@@ -203,20 +181,17 @@ def _calibration(warehouse: ClickHouse, last: Sequence[Decision], wrong: Mapping
     """
     routed = {one["decision_id"]: one for one in _ask(warehouse, query, TOO_SURE)}
     rows = [routed[one.decision_id] for one in last]
-    right = np.array([not wrong[one["decision_id"]] for one in rows], dtype=np.float64)
-    raw = log_loss(np.array([one["confidence"] for one in rows]), right)
-    used = log_loss(np.array([one["calibrated_confidence"] for one in rows]), right)
-    gain = raw - used
     query = "SELECT count() AS published FROM calibration_models WHERE model_version = {version:String}"
     (models,) = _ask(warehouse, query, TOO_SURE)
     return {
         **models,
         "decisions": len(rows),
         "recalibrated": sum(one["calibration_version"] != "" for one in rows),
-        "log_loss_raw": float(raw.mean()),
-        "log_loss_used": float(used.mean()),
-        "gain": float(gain.mean()),
-        "gain_error": float(gain.std(ddof=1) / len(gain) ** 0.5),
+        **losses(
+            np.array([one["confidence"] for one in rows]),
+            np.array([one["calibrated_confidence"] for one in rows]),
+            np.array([not wrong[one["decision_id"]] for one in rows], dtype=np.float64),
+        ),
     }
 
 
@@ -278,23 +253,3 @@ def _mixed(parts: Sequence[Sequence[Decision]]) -> list[Decision]:
     """All of them, each part spread evenly over the whole."""
     placed = [(place / len(part), number, one) for number, part in enumerate(parts) for place, one in enumerate(part)]
     return [one for _, _, one in sorted(placed, key=lambda each: each[:2])]
-
-
-def main() -> None:
-    """Figures as JSON."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--quick", action="store_true")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        found = run(
-            Path(directory) / "instance",
-            QUICK if given.quick else FULL,
-            given.seed,
-            lambda line: print(line, file=sys.stderr, flush=True),
-        )
-    print(json.dumps(found, indent=1, default=str))
-
-
-if __name__ == "__main__":
-    main()

@@ -29,7 +29,7 @@ class Settled(Generic[T]):
         """
         if settled_before is None:
             return [item]
-        self._count += 1
+        self._count += 1  # so that items are never compared
         heapq.heappush(self._held, (arrived_at, name, self._count, item))
         ready = []
         while self._held and (self._held[0][0] < settled_before or len(self._held) > HELD):

@@ -9,11 +9,22 @@ from interlock.commands.common import Json, console, errors, print_json, table
 
 app = typer.Typer(help="Benchmarks: every figure is a ratio to a reference of the same run.", no_args_is_help=True)
 
+Seed = Annotated[int, typer.Option(help="Another one gives another order of decisions, and other coins.")]
+
 Rounds = Annotated[int, typer.Option(min=1, help="Alternating runs of each variant; medians are shown.")]
 
 
 def _say(line: str) -> None:
     errors.print(line, markup=False, highlight=False)
+
+
+def _quiet() -> None:
+    """Standard output is for the figures: what roles would log in their processes is not told there."""
+    import logging
+
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
 @app.command("router")
@@ -133,6 +144,7 @@ def learning(
 def learning_proofs(
     quick: Annotated[bool, typer.Option("--quick", help="A minute instead of five.")] = False,
     plots: Annotated[Path | None, typer.Option(help="Directory for the plots of docs/learning.md.")] = None,
+    seed: Seed = 1,
     json: Json = False,
 ) -> None:
     """What learning promises, on real data through the real router, desk and learning.
@@ -143,7 +155,34 @@ def learning_proofs(
     """
     from bench import learning_proofs as benchmark
 
-    found = benchmark.run(quick=quick, plots=plots, say=_say)
+    _quiet()
+    _figures(benchmark.run(seed, quick=quick, plots=plots, say=_say), json=json)
+
+
+@app.command("running-proof")
+def running_proof(
+    quick: Annotated[bool, typer.Option("--quick", help="Two minutes instead of four.")] = False,
+    seed: Seed = 1,
+    json: Json = False,
+) -> None:
+    """The same on a platform that runs: Kafka, ClickHouse, every role, and simulated people.
+
+    Examples:
+
+        interlock bench running-proof --quick --json
+    """
+    import tempfile
+
+    from bench import running_proof as benchmark
+
+    _quiet()
+    sizes = benchmark.QUICK if quick else benchmark.FULL
+    with tempfile.TemporaryDirectory() as directory:
+        found = benchmark.run(Path(directory) / "instance", sizes, seed, _say)
+    _figures(found, json=json)
+
+
+def _figures(found: dict[str, Any], *, json: bool) -> None:
     if json:
         print_json(found)
     else:

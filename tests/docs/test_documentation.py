@@ -86,7 +86,7 @@ def test_what_the_readme_shows_next_works_as_it_stands(tmp_path: Path) -> None:
             env={**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=480,
+            timeout=240,
             check=False,
         )
     finally:

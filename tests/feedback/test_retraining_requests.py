@@ -46,6 +46,20 @@ def test_the_running_judgement_is_that_of_all_outcomes_at_once(outcomes: list[tu
     assert whole.lower - 0.005 <= running.lower <= whole.lower + 1e-9
 
 
+def test_a_backlog_whose_overrides_are_judged_first_asks_for_nothing_that_the_whole_does_not() -> None:
+    came = stream(1_000, 0.1, seed=3, audit=1.0)
+    judged = sorted(came, key=lambda one: not one["overridden"])
+    known = []
+    for place, one in enumerate(judged):
+        waiting = [other["arrived_at"] for other in judged[place + 1 :]]
+        known.append(one | {"settled_before": min(waiting, default=came[-1]["at"])})
+    terms = Terms(smallest_propensity=1.0)
+    assert requests(fold(judged, terms))
+    assert requests(fold(known, terms)) == []
+    # Every example is made at once all the same.
+    assert sum(e.topic is catalogue.TRAINING_EXAMPLES for e in fold(known[:500], terms)) == 500
+
+
 def test_retraining_is_asked_for_when_people_override_too_much_of_everything() -> None:
     events = fold(stream(2000, 0.4, seed=1))
     found = requests(events)

@@ -28,6 +28,13 @@ def test_an_example_holds_what_the_model_saw_what_people_said_and_how_many_decis
     wire.encode("TrainingExample", made.record)
 
 
+def test_an_example_says_when_its_decision_came_and_up_to_where_all_are_judged() -> None:
+    one = outcome(1, settled_before=7)
+    (made,) = Feedback().take(one, payload())
+    assert made.record is not None
+    assert (made.record["arrived_at"], made.record["settled_before"]) == (one["arrived_at"], 7)
+
+
 def test_a_payload_that_is_gone_leaves_the_input_empty() -> None:
     (made,) = Feedback().take(outcome(1), None)
     assert made.record is not None

@@ -70,8 +70,3 @@ def test_planted_slices_are_found_and_noise_and_routing_raise_few_alarms() -> No
     # Found slices make room for false ones among them: BH promises a share of what is found, not of runs.
     assert measured["unrelated bh"] <= 0.3
     assert measured["routed unweighted"] > 0.9
-
-
-def test_greedy_picks_teach_more_than_random_ones() -> None:
-    measured = gates.active(2, last=200)
-    assert measured["greedy"] > measured["random"] + 0.005

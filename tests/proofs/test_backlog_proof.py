@@ -10,11 +10,10 @@ from schemas import catalogue
 
 
 def _alarms(monkeypatch: pytest.MonkeyPatch, *, in_order: bool) -> list[str]:
-    monkeypatch.setattr(employment_proof, "_BATCH", 500)
     if not in_order:
         monkeypatch.setattr(Settled, "add", lambda _self, _name, _arrived, _settled, item: [item])
-    pipeline = employment_proof._pipeline(employment.POLICY.read_text(), 1, people(20))
-    employment_proof._send(pipeline, employment_proof.early(1, 2_000))
+    pipeline = employment_proof.pipeline_of(employment.POLICY.read_text(), 1, people(20))
+    employment_proof.send(pipeline, employment_proof.early(1, 2_000), batch=500)
     return [one["monitor"] for one in pipeline.of(catalogue.DRIFT_SIGNALS)]
 
 
