@@ -40,7 +40,7 @@ lint: setup
 	$(BIN)/lint-imports
 
 bench: setup
-	@$(BIN)/interlock bench all $(ARGS)
+	@$(BIN)/python -m bench all $(ARGS)
 
 # Hashes and no index addresses: the file works with any mirror.
 lock:

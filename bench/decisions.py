@@ -4,7 +4,7 @@ import random
 import time
 from collections.abc import Iterator
 
-from schemas import wire
+from interlock.schemas import wire
 
 POLICY = "bench/lending.yaml"
 

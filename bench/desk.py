@@ -16,18 +16,18 @@ from typing import Any
 import psutil
 from confluent_kafka import KafkaException, TopicPartition
 
-from interlock.errors import UserError
-from interlock.reviewing.desk_client import DeskClient
-from interlock.reviewing.desk_line import DeskLine
-from interlock.reviewing.desk_runner import GROUP
-from policy.load import parse
-from policy.version import resolved, version
-from schemas import catalogue, wire
-from schemas.catalogue import Topic
-from schemas.payload import payload_hash
-from streams.embedded_kafka import EmbeddedKafka
-from streams.kafka import KafkaBroker
-from streams.ports import TopicSpec
+from interlock.errors import InterlockError
+from interlock.policy.load import parse
+from interlock.policy.version import resolved, version
+from interlock.review.desk_client import DeskClient
+from interlock.review.desk_connection import DeskConnection
+from interlock.schemas import catalogue, wire
+from interlock.schemas.catalogue import Topic
+from interlock.schemas.payload import payload_hash
+from interlock.services.desk_runner import GROUP
+from interlock.streams.embedded_kafka import EmbeddedKafka
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.ports import TopicSpec
 
 POLICY = """
 name: bench
@@ -92,7 +92,10 @@ def _desk(bootstrap: str, directory: Path) -> Iterator[psutil.Popen]:
     environment = {**os.environ, "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": bootstrap}
     with (directory / "desk.log").open("ab") as log:
         process = psutil.Popen(
-            [sys.executable, "-m", "interlock", "run", "desk"], env=environment, stdout=log, stderr=subprocess.STDOUT
+            [sys.executable, "-P", "-m", "interlock", "run", "desk"],
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
         )
     try:
         yield process
@@ -193,7 +196,7 @@ def _waits(broker: KafkaBroker, seconds: float) -> list[float]:
     """Milliseconds that each of a hundred people waits for each answer, two seconds apart."""
     waits: list[float] = []
     stop = time.perf_counter() + seconds
-    line = DeskLine(broker)
+    line = DeskConnection(broker)
 
     def work(name: str, offset: float) -> None:
         desk = DeskClient(broker, name, line=line)
@@ -227,11 +230,11 @@ def _waits(broker: KafkaBroker, seconds: float) -> list[float]:
 
 def _answers(broker: KafkaBroker) -> bool:
     """Whether the desk answers a command at once; on duty is what everybody must be anyway."""
-    line = DeskLine(broker)
+    line = DeskConnection(broker)
     try:
         for number in range(REVIEWERS):
             DeskClient(broker, f"r{number}", line=line).on_duty()
-    except (UserError, KafkaException):  # refused, silent, or Kafka itself: it does not answer yet
+    except (InterlockError, KafkaException):  # refused, silent, or Kafka itself: it does not answer yet
         return False
     finally:
         line.close()

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from bench.decisions import decisions
-from schemas import catalogue
-from streams.embedded_kafka import EmbeddedKafka
-from streams.kafka import KafkaBroker
-from streams.ports import TopicSpec
+from interlock.schemas import catalogue
+from interlock.streams.embedded_kafka import EmbeddedKafka
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.ports import TopicSpec
 
 # The first seconds load libraries and fill caches; they are not measured.
 WARM_SECONDS = 5.0

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from bench.decisions import POLICY, decisions
-from policy.compiled import compile_policy
-from policy.load import load
-from processors.router.router import Router, RouterSettings
-from processors.router.state import RouterState
-from schemas import catalogue
-from schemas.columns import Engine
-from sinks import rows
-from sinks.chunk import Chunk
+from interlock.policy.compiled import compile_policy
+from interlock.policy.load import load
+from interlock.processors.router.router import Router, RouterSettings
+from interlock.processors.router.state import RouterState
+from interlock.schemas import catalogue
+from interlock.schemas.columns import Engine
+from interlock.sinks import rows
+from interlock.sinks.chunk import Chunk
 
 # A fiftieth of a second at 10,000 a second, as in the latency benchmark, and a full batch.
 BATCHES = (200, 10_000)

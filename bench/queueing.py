@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from processors.desk.order import QueueOrder, Waiting, score
+from interlock.processors.desk.order import QueueOrder, Waiting, score
 
 _HOUR = 3600 * 1_000_000
 LOADS = (0.75, 1.09, 1.28)

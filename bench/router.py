@@ -13,10 +13,10 @@ from typing import Any
 
 from bench.decisions import HEADERS, decisions
 from bench.workers import Variant
-from schemas import catalogue
-from streams.embedded_kafka import EmbeddedKafka
-from streams.kafka import KafkaBroker
-from streams.ports import TopicSpec
+from interlock.schemas import catalogue
+from interlock.streams.embedded_kafka import EmbeddedKafka
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.ports import TopicSpec
 
 VARIANTS: tuple[Variant, ...] = ("raw", "router-pyruhvro", "router-fastavro")
 

@@ -11,18 +11,18 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from bench.decisions import decisions
-from policy.compiled import Group
-from policy.words import Priority, Route, Workflow
-from processors.router import envelope
-from schemas import catalogue, wire
-from sinks.chunk import Chunk
-from sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
-from sinks.migrate import migrate
-from sinks.rows import TARGETS, to_arrow
-from sinks.writer import SinkSettings, SinkWriter
-from streams.embedded_kafka import EmbeddedKafka
-from streams.kafka import KafkaBroker
-from streams.ports import TopicSpec
+from interlock.policy.compiled import Treatment
+from interlock.policy.vocabulary import Priority, Route, Workflow
+from interlock.processors.router import envelope
+from interlock.schemas import catalogue, wire
+from interlock.sinks.chunk import Chunk
+from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
+from interlock.sinks.migrate import migrate
+from interlock.sinks.rows import TARGETS, to_arrow
+from interlock.sinks.writer import SinkSettings, SinkWriter
+from interlock.streams.embedded_kafka import EmbeddedKafka
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.ports import TopicSpec
 
 TOPIC = catalogue.REVIEWS_ASYNC.name
 CHUNK = 50_000
@@ -53,7 +53,7 @@ def run(count: int = 400_000, rounds: int = 3, say: Callable[[str], None] = lamb
 
 
 def _fill(broker: KafkaBroker, count: int) -> None:
-    group = Group(Route.ASYNC, ("lane",), Workflow.ESCALATION, Priority.MEDIUM, "underwriting", (), 0.0, None)
+    group = Treatment(Route.ASYNC, ("lane",), Workflow.ESCALATION, Priority.MEDIUM, "underwriting", (), 0.0, None)
     now = time.time_ns() // 1000
     before, after = envelope.encode(
         group, policy_version="v", calibration_version="", audit=False, propensity=1.0, now=now

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from bench.decisions import POLICY
-from policy.compiled import compile_policy
-from policy.load import load
-from processors.router.router import Outputs, Router, RouterSettings
-from processors.router.state import RouterState
-from schemas.columns import Engine
-from streams.kafka import KafkaBroker
-from streams.ports import Message
-from streams.runner import Runner, RunnerSettings
+from interlock.policy.compiled import compile_policy
+from interlock.policy.load import load
+from interlock.processors.router.router import Outputs, Router, RouterSettings
+from interlock.processors.router.state import RouterState
+from interlock.schemas.columns import Engine
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.ports import Message
+from interlock.streams.runner import Runner, RunnerSettings
 
 Variant = Literal["raw", "router-pyruhvro", "router-fastavro"]
 

@@ -1,21 +1,35 @@
-"""Errors that a user can cause, and the exit codes they end with."""
+"""The errors of Interlock, one family: `except InterlockError` catches whatever the library raises on purpose.
 
-from enum import IntEnum
+InterlockError                      what happened, where, and what to do
+├── UsageError                      an argument, option or setting is wrong
+├── OperatorRequiredError           stopped on purpose: a restart without a change would stop again
+├── UnavailableError                Kafka, ClickHouse, the desk or the local instance does not answer
+│   └── DeskUnavailableError        no desk replied in time; the command may still be carried out
+├── DeliveryError                   Kafka did not take a decision
+├── NotDecidedError                 no resolution in time
+├── CommandRefusedError             the desk refused a command; `code` says why
+├── WireError, RegistryError        schemas
+├── PolicyError, ConditionError     policies
+├── BrokerError, JarError           the embedded Kafka
+├── UnrecoverableError, ProcessingError   the runner
+└── SinkStoppedError, MigrationError, …   the sink
+
+Each class stands where it is raised; this module holds those that more than one room raises. The command line maps
+them to exit codes (`interlock/platform/exit_codes.py`).
+"""
 
 
-class Exit(IntEnum):
-    """Exit codes of the command line and of roles."""
-
-    OK = 0
-    FAILED = 1  # the answer is no: counts do not reconcile, a file is invalid
-    USAGE = 2  # the command line itself is wrong
-    NEEDS_A_PERSON = 3  # stopped on purpose; starting again without a change would stop again
-    UNAVAILABLE = 4  # Kafka, ClickHouse or the instance cannot be reached
+class InterlockError(Exception):
+    """What happened, where, and what to do; fit to be printed as it is, without a traceback."""
 
 
-class UserError(Exception):
-    """What happened, where, and what to do; printed as it is, without a traceback."""
+class UsageError(InterlockError):
+    """An argument, an option or a setting is wrong: nothing was done."""
 
-    def __init__(self, message: str, code: Exit = Exit.FAILED) -> None:
-        super().__init__(message)
-        self.code = code
+
+class OperatorRequiredError(InterlockError):
+    """Stopped on purpose: starting again without a change would stop again."""
+
+
+class UnavailableError(InterlockError):
+    """Kafka, ClickHouse, the desk or the local instance cannot be reached; later it may be."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import KDTree
 
-from learning.arrays import Floats
-from learning.refusal import Reason, Refusal
+from interlock.learning.arrays import Floats
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # Shares of the score. On tabular data the exact mixture matters little (statistics: spambase, credit_data, digits).
 UNCERTAINTY = 0.6
@@ -44,15 +44,19 @@ def pick(
     """
     n = len(uncertainty)
     if vectors.shape[:1] != (n,) or coins.shape != (n,) or vectors.ndim != 2 or labelled.shape[1:] != vectors.shape[1:]:
-        raise Refusal(
+        raise InsufficientDataError(
             Reason.LENGTHS_DIFFER,
             f"{n} uncertainties, vectors {vectors.shape}, coins {coins.shape}, labelled {labelled.shape}: "
             "give one row and one coin for each candidate, and the same features everywhere",
         )
     if not (np.isfinite(uncertainty).all() and (uncertainty >= 0).all() and np.isfinite(vectors).all()):
-        raise Refusal(Reason.BAD_PARAMETER, "uncertainties must be finite and ≥ 0, vectors finite: leave others out")
+        raise InsufficientDataError(
+            Reason.BAD_PARAMETER, "uncertainties must be finite and ≥ 0, vectors finite: leave others out"
+        )
     if not np.isfinite(labelled).all() or budget < 0 or not 0 <= explore <= 1:
-        raise Refusal(Reason.BAD_PARAMETER, "labelled vectors must be finite, budget ≥ 0 and explore in [0, 1]")
+        raise InsufficientDataError(
+            Reason.BAD_PARAMETER, "labelled vectors must be finite, budget ≥ 0 and explore in [0, 1]"
+        )
     if budget == 0 or n == 0:
         return Picks((), 0, np.zeros(n))
     if n <= budget:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.bounds import wilson
-from learning.refusal import Reason, Refusal
+from interlock.learning.bounds import wilson
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 Ratings = NDArray[np.int64]
 
@@ -39,7 +39,9 @@ def cohen_kappa(ratings: Ratings) -> Agreement:
     Refused where both always use the same single category: chance would agree as well.
     """
     if ratings.ndim != 2 or ratings.shape[1] != 2:
-        raise Refusal(Reason.BAD_PARAMETER, f"Cohen's kappa compares two raters: give two columns, not {ratings.shape}")
+        raise InsufficientDataError(
+            Reason.BAD_PARAMETER, f"Cohen's kappa compares two raters: give two columns, not {ratings.shape}"
+        )
     both = ratings[(ratings != MISSING).all(axis=1)]
     observed, _ = _observed(_counts(both))
     shares = [np.bincount(column, minlength=int(both.max()) + 1) / len(both) for column in both.T]
@@ -53,7 +55,9 @@ def fleiss_kappa(counts: NDArray[np.int64]) -> Agreement:
     """
     ratings = counts.sum(axis=1)
     if len(set(ratings.tolist())) > 1:
-        raise Refusal(Reason.LENGTHS_DIFFER, "items have different numbers of ratings: use krippendorff_alpha")
+        raise InsufficientDataError(
+            Reason.LENGTHS_DIFFER, "items have different numbers of ratings: use krippendorff_alpha"
+        )
     observed, kept = _observed(counts)
     shares = kept.sum(axis=0) / kept.sum()
     return _corrected(observed, float(shares @ shares))
@@ -75,7 +79,9 @@ def krippendorff_alpha(ratings: Ratings) -> Agreement:
 
 def _counts(ratings: Ratings) -> NDArray[np.int64]:
     if ratings.ndim != 2 or (ratings < MISSING).any():
-        raise Refusal(Reason.BAD_PARAMETER, "ratings must be (items × raters) of categories ≥ 0, or −1 for none")
+        raise InsufficientDataError(
+            Reason.BAD_PARAMETER, "ratings must be (items × raters) of categories ≥ 0, or −1 for none"
+        )
     categories = int(ratings.max(initial=0)) + 1
     return np.stack([(ratings == category).sum(axis=1) for category in range(categories)], axis=1)
 
@@ -85,7 +91,7 @@ def _observed(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[n
     seen = counts.sum(axis=1)
     kept = counts[seen >= 2]
     if not len(kept):
-        raise Refusal(Reason.NO_DATA, "no item has two ratings: send some decisions to two reviewers")
+        raise InsufficientDataError(Reason.NO_DATA, "no item has two ratings: send some decisions to two reviewers")
     n = kept.sum(axis=1)
     return (kept * (kept - 1)).sum(axis=1) / (n * (n - 1)), kept
 
@@ -97,7 +103,9 @@ def _corrected(observed: NDArray[np.float64], chance: float, *, weights: NDArray
     and too wide for more. Both stay honest at full agreement, where intervals by variance shrink to a point.
     """
     if chance >= 1:
-        raise Refusal(Reason.SINGLE_CLASS, "every rating is of one category: agreement says nothing until two are used")
+        raise InsufficientDataError(
+            Reason.SINGLE_CLASS, "every rating is of one category: agreement says nothing until two are used"
+        )
     share = float(np.average(observed, weights=weights))
     value, low, high = ((one - chance) / (1 - chance) for one in (share, *wilson(share * len(observed), len(observed))))
     return Agreement(value, low, high, len(observed))

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from learning.refusal import Reason, Refusal
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -14,7 +14,7 @@ def probabilities(values: ArrayLike, name: str = "confidence") -> Floats:
     array = _vector(values, name)
     wrong = ~((array >= 0) & (array <= 1))
     if wrong.any():
-        raise Refusal(Reason.NOT_A_PROBABILITY, f"{name} must lie in [0, 1]; {_first(array, wrong)}")
+        raise InsufficientDataError(Reason.NOT_A_PROBABILITY, f"{name} must lie in [0, 1]; {_first(array, wrong)}")
     return array
 
 
@@ -23,7 +23,7 @@ def binary(values: ArrayLike, like: Floats, name: str = "correct") -> Floats:
     array = _alike(_vector(values, name), like, name)
     wrong = (array != 0) & (array != 1) | np.isnan(array)
     if wrong.any():
-        raise Refusal(Reason.NOT_BINARY, f"{name} must be 0 or 1; {_first(array, wrong)}")
+        raise InsufficientDataError(Reason.NOT_BINARY, f"{name} must be 0 or 1; {_first(array, wrong)}")
     return array
 
 
@@ -34,7 +34,7 @@ def positive(values: ArrayLike | None, like: Floats, name: str = "weights") -> F
     array = _alike(_vector(values, name), like, name)
     wrong = ~((array > 0) & np.isfinite(array))
     if wrong.any():
-        raise Refusal(Reason.BAD_WEIGHT, f"{name} must be positive and finite; {_first(array, wrong)}")
+        raise InsufficientDataError(Reason.BAD_WEIGHT, f"{name} must be positive and finite; {_first(array, wrong)}")
     return array
 
 
@@ -47,7 +47,7 @@ def propensities(values: ArrayLike, like: Floats) -> Floats:
     array = _alike(_vector(values, "propensity"), like, "propensity")
     wrong = ~((array > 0) & (array <= 1))
     if wrong.any():
-        raise Refusal(
+        raise InsufficientDataError(
             Reason.BAD_PROPENSITY,
             f"{wrong.sum()} of {len(array)} propensities are missing or not in (0, 1]; {_first(array, wrong)}. "
             "Audit these decisions at random, or leave them out and say so",
@@ -63,22 +63,24 @@ def effective_size(weights: Floats) -> float:
 def open_unit(value: float, name: str) -> float:
     """A number strictly between 0 and 1, as levels and thresholds are."""
     if not 0 < value < 1:
-        raise Refusal(Reason.BAD_PARAMETER, f"{name} must lie strictly between 0 and 1, not {value}")
+        raise InsufficientDataError(Reason.BAD_PARAMETER, f"{name} must lie strictly between 0 and 1, not {value}")
     return value
 
 
 def _vector(values: ArrayLike, name: str) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1:
-        raise Refusal(Reason.LENGTHS_DIFFER, f"{name} must have one dimension, not {array.ndim}")
+        raise InsufficientDataError(Reason.LENGTHS_DIFFER, f"{name} must have one dimension, not {array.ndim}")
     if not len(array):
-        raise Refusal(Reason.NO_DATA, f"{name} is empty: wait for outcomes")
+        raise InsufficientDataError(Reason.NO_DATA, f"{name} is empty: wait for outcomes")
     return array
 
 
 def _alike(array: Floats, like: Floats, name: str) -> Floats:
     if len(array) != len(like):
-        raise Refusal(Reason.LENGTHS_DIFFER, f"{name} has {len(array)} elements where {len(like)} are expected")
+        raise InsufficientDataError(
+            Reason.LENGTHS_DIFFER, f"{name} has {len(array)} elements where {len(like)} are expected"
+        )
     return array
 
 

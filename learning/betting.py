@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import brentq
 
-from learning.arrays import Floats, open_unit, positive, probabilities
-from learning.refusal import Reason, Refusal
+from interlock.learning.arrays import Floats, open_unit, positive, probabilities
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # Share of the wealth that one case may take at most: the reference implementation's value.
 _AT_STAKE = 0.5
@@ -30,7 +30,9 @@ def interval(values: ArrayLike, weights: ArrayLike | None = None, alpha: float =
     low = lower(x, weights, alpha / 2)
     high = 1 - lower(1 - x, weights, alpha / 2)
     if low > high:
-        raise Refusal(Reason.MEAN_CHANGED, "no single mean explains the whole stream: it changed; start a new one")
+        raise InsufficientDataError(
+            Reason.MEAN_CHANGED, "no single mean explains the whole stream: it changed; start a new one"
+        )
     return low, high
 
 
@@ -72,5 +74,7 @@ def stakes(weights: ArrayLike | None, like: Floats) -> Floats:
     """Weights in (0, 1]; refuses others, under which wealth could fall below 0."""
     w = positive(weights, like)
     if w.max() > 1:
-        raise Refusal(Reason.BAD_WEIGHT, f"weight {w.max()} is above 1: scale 1/π by the smallest π that can occur")
+        raise InsufficientDataError(
+            Reason.BAD_WEIGHT, f"weight {w.max()} is above 1: scale 1/π by the smallest π that can occur"
+        )
     return w

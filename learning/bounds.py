@@ -1,7 +1,7 @@
 """Intervals for a share: at a sample size fixed in advance, and valid at every look.
 
 The first two hold for one look at n cases. Looked at after every case they miss the truth sooner or later (42 % within
-2,000 cases at 95 %): whatever watches a stream uses `anytime`, or `learning.betting` where cases are weighted.
+2,000 cases at 95 %): whatever watches a stream uses `anytime`, or `learning/betting.py` where cases are weighted.
 """
 
 from typing import Any, overload
@@ -11,8 +11,8 @@ from scipy.optimize import brentq
 from scipy.special import betaln, xlog1py, xlogy
 from scipy.stats import beta, norm
 
-from learning.arrays import Floats, open_unit
-from learning.refusal import Reason, Refusal
+from interlock.learning.arrays import Floats, open_unit
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 
 def clopper_pearson(successes: float, trials: float, alpha: float = 0.05) -> tuple[float, float]:
@@ -73,4 +73,4 @@ def evidence(successes: Any, trials: Any, p: float) -> Any:
 def _check(successes: float, trials: float, alpha: float) -> None:
     open_unit(alpha, "alpha")
     if not 0 <= successes <= trials < np.inf:
-        raise Refusal(Reason.BAD_PARAMETER, f"{successes} successes in {trials} trials are not possible")
+        raise InsufficientDataError(Reason.BAD_PARAMETER, f"{successes} successes in {trials} trials are not possible")

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
-from learning.arrays import Floats, binary, effective_size, positive, probabilities
-from learning.refusal import Reason, Refusal
+from interlock.learning.arrays import Floats, binary, effective_size, positive, probabilities
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # What the router applies: a confidence nearer to 0 or 1 than this is taken as this.
 EPSILON = 1e-9
@@ -95,15 +95,19 @@ def fit(
     y = binary(correct, f)
     w = positive(weights, f)
     if not 0 < shrinkage < np.inf:
-        raise Refusal(Reason.BAD_PARAMETER, f"shrinkage must be positive, not {shrinkage}")
+        raise InsufficientDataError(Reason.BAD_PARAMETER, f"shrinkage must be positive, not {shrinkage}")
     effective = effective_size(w)
     x = log_odds(f)
     identity = np.array([1.0] if effective < TEMPERATURE_BELOW else [1.0, 0.0])
     if y.min() == y.max():
         answer = "right" if y[0] else "wrong"
-        raise Refusal(Reason.SINGLE_CLASS, f"all {len(y)} predictions were {answer}: wait for one that was not")
+        raise InsufficientDataError(
+            Reason.SINGLE_CLASS, f"all {len(y)} predictions were {answer}: wait for one that was not"
+        )
     if np.ptp(x) == 0:
-        raise Refusal(Reason.CONSTANT_CONFIDENCE, f"every confidence is {f[0]}: the model does not tell cases apart")
+        raise InsufficientDataError(
+            Reason.CONSTANT_CONFIDENCE, f"every confidence is {f[0]}: the model does not tell cases apart"
+        )
     design = np.stack([x, np.ones_like(x)][: len(identity)], axis=1)
     found = minimize(
         _loss,
@@ -115,7 +119,7 @@ def fit(
     )
     slope, intercept = (*found.x, 0.0)[:2]
     if slope <= 0:
-        raise Refusal(
+        raise InsufficientDataError(
             Reason.REVERSED, f"higher confidence is not more often right (slope {slope:.3f}): check the model"
         )
     return LogOdds(float(intercept), float(slope), len(y), effective)
@@ -137,7 +141,7 @@ def recalibrate(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | 
     for start, end in pairwise(edges[1:]):
         try:
             earlier = fit(f[:start], y[:start], w[:start])
-        except Refusal:
+        except InsufficientDataError:
             continue
         block = slice(start, end)
         gains[block] = log_loss(f[block], y[block]) - log_loss(earlier.apply(f[block]), y[block])

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 from scipy.fft import dct, idct
 from scipy.optimize import brentq
 
-from learning.arrays import Floats, binary, effective_size, open_unit, positive, probabilities
-from learning.bounds import wilson
-from learning.refusal import Reason, Refusal
+from interlock.learning.arrays import Floats, binary, effective_size, open_unit, positive, probabilities
+from interlock.learning.bounds import wilson
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # Quotients, so that 0.3 opens the bin [0.3, 0.4): steps of 0.1 would add up to 0.30000000000000004.
 TENTHS = np.arange(11) / 10
@@ -115,7 +115,9 @@ def squared_ce(confidence: ArrayLike, correct: ArrayLike, edges: Floats = TENTHS
     count = np.bincount(place, w)
     several = count >= 2
     if not several.any():
-        raise Refusal(Reason.TOO_FEW_LABELS, f"no bin holds two of the {len(f)} labels: use fewer bins or wait")
+        raise InsufficientDataError(
+            Reason.TOO_FEW_LABELS, f"no bin holds two of the {len(f)} labels: use fewer bins or wait"
+        )
     n = count[several]
     gap = (np.bincount(place, y - f)[several]) / n
     mean = np.bincount(place, y)[several] / n
@@ -175,5 +177,5 @@ def _placed(
 
 def _places(f: Floats, edges: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     if len(edges) < 2 or edges[0] != 0 or edges[-1] != 1 or not (np.diff(edges) > 0).all():
-        raise Refusal(Reason.BAD_PARAMETER, f"edges must rise from 0 to 1, not {edges}")
+        raise InsufficientDataError(Reason.BAD_PARAMETER, f"edges must rise from 0 to 1, not {edges}")
     return np.searchsorted(edges[1:-1], f, side="right")

@@ -17,9 +17,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
 from scipy.stats import binom
 
-from learning.arrays import Bools, Floats, binary, open_unit, probabilities
-from learning.bounds import clopper_pearson
-from learning.refusal import Reason, Refusal
+from interlock.learning.arrays import Bools, Floats, binary, open_unit, probabilities
+from interlock.learning.bounds import clopper_pearson
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # Bets as shares of the highest one that cannot go bankrupt. Small ones win where the true error is just below alpha,
 # large ones where there is none; the average of all pays at most a factor of five for not knowing which.
@@ -233,7 +233,7 @@ def _labelled(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Bools]
 
 def _at_least(propensity: Floats, lowest: float) -> None:
     if not 0 < lowest <= 1 or not np.all((propensity >= lowest) & (propensity <= 1)):
-        raise Refusal(
+        raise InsufficientDataError(
             Reason.BAD_PROPENSITY,
             f"a propensity is missing or not in [{lowest}, 1]: give the smallest that the policy allows, above 0",
         )

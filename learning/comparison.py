@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from learning.arrays import binary, effective_size, open_unit, probabilities, propensities
-from learning.estimates import Target, hajek
+from interlock.learning.arrays import binary, effective_size, open_unit, probabilities, propensities
+from interlock.learning.estimates import Target, hajek
 
 
 @dataclass(frozen=True, slots=True)

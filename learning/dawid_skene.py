@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import binom
 
-from learning.arrays import Floats, open_unit
-from learning.bounds import clopper_pearson
-from learning.refusal import Reason, Refusal
-from learning.rules import holm
+from interlock.learning.arrays import Floats, open_unit
+from interlock.learning.bounds import clopper_pearson
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
+from interlock.learning.rules import holm
 
 Index = NDArray[np.int64]
 
@@ -137,9 +137,13 @@ def too_few_overrides(
     """
     open_unit(alpha, "alpha")
     if not (overrides.shape == answers.shape == expected.shape):
-        raise Refusal(Reason.LENGTHS_DIFFER, "give overrides, answers and expected overrides for each reviewer")
+        raise InsufficientDataError(
+            Reason.LENGTHS_DIFFER, "give overrides, answers and expected overrides for each reviewer"
+        )
     if not np.all((overrides >= 0) & (overrides <= answers) & (expected >= 0) & (expected <= answers)):
-        raise Refusal(Reason.BAD_PARAMETER, "overrides and expected overrides must lie between 0 and the answers")
+        raise InsufficientDataError(
+            Reason.BAD_PARAMETER, "overrides and expected overrides must lie between 0 and the answers"
+        )
     rate = share * np.divide(expected, answers, out=np.zeros(len(answers)), where=answers > 0)
     p = np.asarray(binom.cdf(overrides, answers, rate), dtype=np.float64)
     adjusted = holm(p)
@@ -152,17 +156,19 @@ def too_few_overrides(
 
 def _check(items: Index, reviewers: Index, answers: Index, classes: int) -> None:
     if not len(items) or not (len(items) == len(reviewers) == len(answers)):
-        raise Refusal(Reason.NO_DATA, "give one item, one reviewer and one answer for each rating, one rating at least")
+        raise InsufficientDataError(
+            Reason.NO_DATA, "give one item, one reviewer and one answer for each rating, one rating at least"
+        )
     if min(items.min(), reviewers.min(), answers.min()) < 0 or answers.max() >= classes:
-        raise Refusal(Reason.BAD_PARAMETER, f"numbers start at 0, and answers end at {classes - 1}")
+        raise InsufficientDataError(Reason.BAD_PARAMETER, f"numbers start at 0, and answers end at {classes - 1}")
     if len(numbers := np.unique(items)) <= items.max():
         gap = int(np.setdiff1d(np.arange(items.max()), numbers)[0])
-        raise Refusal(Reason.NO_DATA, f"item {gap} has no rating: number the items without gaps")
+        raise InsufficientDataError(Reason.NO_DATA, f"item {gap} has no rating: number the items without gaps")
     pairs = np.unique(np.column_stack([items, reviewers]), axis=0)
     shared = np.bincount(pairs[:, 0])[pairs[:, 0]] >= 2
     sharing = len(np.unique(pairs[shared, 1]))
     if sharing < 3:
-        raise Refusal(
+        raise InsufficientDataError(
             Reason.TOO_FEW_LABELS,
             f"{sharing} reviewers share items with others, three are needed: ask more people about the same",
         )
@@ -172,7 +178,9 @@ def _check_one_accuracy(items: Index, reviewers: Index, classes: int) -> None:
     """How far two agree beyond chance is the product of what each is better than chance: R unknowns, and one equation
     for each pair that shares an item, linear in their logarithms."""
     if classes < 2:
-        raise Refusal(Reason.SINGLE_CLASS, "every answer is the same: accuracy says nothing until two are used")
+        raise InsufficientDataError(
+            Reason.SINGLE_CLASS, "every answer is the same: accuracy says nothing until two are used"
+        )
     seen = np.zeros((int(items.max()) + 1, int(reviewers.max()) + 1))
     seen[items, reviewers] = 1
     first, second = np.nonzero(np.triu(seen.T @ seen, 1))
@@ -180,7 +188,7 @@ def _check_one_accuracy(items: Index, reviewers: Index, classes: int) -> None:
     equations[np.arange(len(first)), first] = equations[np.arange(len(first)), second] = 1
     unknown = len(np.unique(reviewers))
     if np.linalg.matrix_rank(equations) < unknown:
-        raise Refusal(
+        raise InsufficientDataError(
             Reason.TOO_FEW_LABELS,
             "who judged with whom does not tell who errs: needed are three people each two of whom share items, "
             "and everybody tied to such three",

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from river.drift import ADWIN
 
-from learning.arrays import Floats, open_unit
-from learning.refusal import Reason, Refusal
+from interlock.learning.arrays import Floats, open_unit
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # Small bets find a rate just above the limit, large ones a rate far above it.
 KAPPAS = (0.5, 1.0, 2.0, 3.0, 4.0)
@@ -41,7 +41,7 @@ class ConfidenceMonitor:
     def update(self, confidence: float, at: int) -> Alarm | None:
         """Adds the next decision. Refused where the confidence is missing or no probability; nothing changes then."""
         if not 0 <= confidence <= 1:
-            raise Refusal(Reason.NOT_A_PROBABILITY, f"confidence must lie in [0, 1], not {confidence}")
+            raise InsufficientDataError(Reason.NOT_A_PROBABILITY, f"confidence must lie in [0, 1], not {confidence}")
         before, window = self._adwin.estimation, self._adwin.width
         self._adwin.update(confidence)  # type: ignore[no-untyped-call, unused-ignore]
         self._decisions += 1
@@ -73,7 +73,9 @@ class RateMonitor:
         for name, value in (("limit", limit), ("alpha", alpha), ("cusum_alpha", cusum_alpha)):
             open_unit(value, name)
         if not kappas or not all(0 < kappa < 1 / limit for kappa in kappas):
-            raise Refusal(Reason.BAD_PARAMETER, f"kappas must lie between 0 and {1 / limit:g} (1 / limit)")
+            raise InsufficientDataError(
+                Reason.BAD_PARAMETER, f"kappas must lie between 0 and {1 / limit:g} (1 / limit)"
+            )
         self._limit = limit
         self._kappas = np.array(kappas, dtype=np.float64)
         self._wanted = {"rate-above-limit": 1 / alpha, "rate-rose": 1 / cusum_alpha}
@@ -89,7 +91,7 @@ class RateMonitor:
     def update(self, overridden: bool, propensity: float, at: int) -> list[Alarm]:
         """Adds the next decision; the alarms that it gives. `overridden`: False too where nobody reviewed it."""
         if not 0 < propensity <= 1:
-            raise Refusal(Reason.BAD_PROPENSITY, f"propensity must lie in (0, 1], not {propensity}")
+            raise InsufficientDataError(Reason.BAD_PROPENSITY, f"propensity must lie in (0, 1], not {propensity}")
         value = overridden / propensity
         self._bets = step(self._bets, np.float64(value), self._limit, self._kappas)
         self._decisions += 1

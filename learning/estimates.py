@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from learning.arrays import Bools, Floats, binary, effective_size, open_unit, probabilities, propensities
-from learning.bounds import clopper_pearson, wilson
-from learning.refusal import Reason, Refusal
+from interlock.learning.arrays import Bools, Floats, binary, effective_size, open_unit, probabilities, propensities
+from interlock.learning.bounds import clopper_pearson, wilson
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # With fewer overridden or fewer agreed cases that carry the uncertainty, the normal interval is too narrow (and a
 # point where there are none), so the exact one is used.
@@ -91,7 +91,9 @@ def aipw(
     s = _sample(overridden, reviewed, propensity, target, alpha)
     f = probabilities(predicted, "predicted")
     if len(f) != len(s.y):
-        raise Refusal(Reason.LENGTHS_DIFFER, f"predicted has {len(f)} elements where {len(s.y)} are expected")
+        raise InsufficientDataError(
+            Reason.LENGTHS_DIFFER, f"predicted has {len(f)} elements where {len(s.y)} are expected"
+        )
     return _difference("AIPW", s, f)
 
 
@@ -132,7 +134,7 @@ def rogan_gladen(
     probabilities([sensitivity, specificity], "sensitivity and specificity")
     better = sensitivity + specificity - 1
     if better <= 0:
-        raise Refusal(
+        raise InsufficientDataError(
             Reason.UNINFORMATIVE_REVIEW,
             f"sensitivity {sensitivity} and specificity {specificity} are no better than chance: "
             "what these reviewers say does not depend on the truth",
@@ -158,10 +160,12 @@ def _sample(
     given = np.asarray(reviewed, dtype=np.float64)
     r = binary(given, given, "reviewed").astype(bool)
     if not r.any():
-        raise Refusal(Reason.NO_DATA, f"none of {len(r)} decisions has been reviewed: wait for outcomes")
+        raise InsufficientDataError(Reason.NO_DATA, f"none of {len(r)} decisions has been reviewed: wait for outcomes")
     y = np.asarray(overridden, dtype=np.float64)
     if y.shape != r.shape:
-        raise Refusal(Reason.LENGTHS_DIFFER, f"overridden has {y.size} elements where {len(r)} are expected")
+        raise InsufficientDataError(
+            Reason.LENGTHS_DIFFER, f"overridden has {y.size} elements where {len(r)} are expected"
+        )
     known = np.zeros(len(r))
     known[r] = binary(y[r], y[r], "overridden")
     return _Sample(known, r, np.ones(len(r)) if propensity is None else propensities(propensity, known), target, alpha)
@@ -171,7 +175,7 @@ def _difference(method: str, s: _Sample, f: Floats) -> Estimate:
     """The mean of f + (R/π)(Y − f), with the variance over coins alone or over decisions too."""
     n = len(f)
     if n < 2:
-        raise Refusal(Reason.TOO_FEW_LABELS, "one decision is no population")
+        raise InsufficientDataError(Reason.TOO_FEW_LABELS, "one decision is no population")
     correction = s.r / s.pi * (s.y - f)
     if s.target is Target.THESE:
         variance = float(((1 - s.pi) * correction**2).sum() / n**2)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from learning.arrays import binary, probabilities
-from learning.refusal import Reason, Refusal
-from learning.venn_abers import isotonic
+from interlock.learning.arrays import binary, probabilities
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
+from interlock.learning.venn_abers import isotonic
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,8 @@ def spiegelhalter(confidence: ArrayLike, correct: ArrayLike) -> Spiegelhalter:
     y = binary(correct, f)
     variance = ((1 - 2 * f) ** 2 * f * (1 - f)).sum()
     if variance == 0:
-        raise Refusal(Reason.NO_VARIANCE, "every confidence is 0, ½ or 1: Spiegelhalter's test cannot judge them")
+        raise InsufficientDataError(
+            Reason.NO_VARIANCE, "every confidence is 0, ½ or 1: Spiegelhalter's test cannot judge them"
+        )
     z = float(((y - f) * (1 - 2 * f)).sum() / np.sqrt(variance))
     return Spiegelhalter(z, float(2 * norm.sf(abs(z))))

@@ -10,9 +10,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from learning.arrays import Floats, binary, positive, probabilities
-from learning.calibration import LogOdds, log_odds
-from learning.refusal import Reason, Refusal
+from interlock.learning.arrays import Floats, binary, positive, probabilities
+from interlock.learning.calibration import LogOdds, log_odds
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # γ of the online Newton step, and the radius of the ball that (slope, intercept) stay in: the paper's values.
 GAMMA = 0.1
@@ -44,7 +44,9 @@ class OnlinePlatt:
         f = probabilities([confidence])
         (w,) = positive([weight], f, "weight")
         if w > 1:
-            raise Refusal(Reason.BAD_WEIGHT, f"weight {w} is above 1: scale 1/π by the smallest π that can occur")
+            raise InsufficientDataError(
+                Reason.BAD_WEIGHT, f"weight {w} is above 1: scale 1/π by the smallest π that can occur"
+            )
         (y,) = binary([correct], f)
         x = np.array([log_odds(f)[0], 1.0])
         theta = np.array([self.slope, self.intercept])
@@ -63,7 +65,9 @@ class OnlinePlatt:
     def model(self) -> LogOdds:
         """What to deploy now; refuses a slope that is not positive, which would reverse the order of confidences."""
         if self.slope <= 0:
-            raise Refusal(Reason.REVERSED, f"after {self.labels} labels the slope is {self.slope:.3f}: check the model")
+            raise InsufficientDataError(
+                Reason.REVERSED, f"after {self.labels} labels the slope is {self.slope:.3f}: check the model"
+            )
         return LogOdds(self.intercept, self.slope, self.labels, float(self.labels))
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from learning.arrays import binary, open_unit, propensities
-from learning.betting import log_wealth, lower
-from learning.refusal import Reason, Refusal
+from interlock.learning.arrays import binary, open_unit, propensities
+from interlock.learning.betting import log_wealth, lower
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # The override rate above which a model version should be trained again.
 LIMIT = 0.15
@@ -54,7 +54,7 @@ def judge(
     x = binary(like, like, "overridden")
     pi = propensities(propensity, x)
     if not 0 < smallest_propensity <= pi.min():
-        raise Refusal(
+        raise InsufficientDataError(
             Reason.BAD_PROPENSITY,
             f"a decision was reviewed with propensity {pi.min()}, the smallest is said to be {smallest_propensity}: "
             "give the audit rate of the policy, and start anew when it falls",

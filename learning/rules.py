@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learning.arrays import Bools, Floats
-from learning.certification import binomial_p, error_bound, sample_size
-from learning.refusal import Reason, Refusal
-from learning.slices import Condition, Features, counted, matches
+from interlock.learning.arrays import Bools, Floats
+from interlock.learning.certification import binomial_p, error_bound, sample_size
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
+from interlock.learning.slices import Condition, Features, counted, matches
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,9 @@ def safe_rules(
     nothing of them. With probability ≥ 1 − delta no certified rule has a true error above alpha.
     """
     if first_half.shape != correct.shape:
-        raise Refusal(Reason.LENGTHS_DIFFER, f"{len(first_half)} coins for {len(correct)} labels: give one for each")
+        raise InsufficientDataError(
+            Reason.LENGTHS_DIFFER, f"{len(first_half)} coins for {len(correct)} labels: give one for each"
+        )
     first = {name: column[first_half] for name, column in features.items()}
     second = {name: column[~first_half] for name, column in features.items()}
     candidates = mine(first, correct[first_half], alpha=alpha, delta=delta, depth=depth, limit=limit)

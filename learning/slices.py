@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import false_discovery_control, hypergeom, norm
 
-from learning.arrays import Bools, Floats, binary, propensities
-from learning.refusal import Reason, Refusal
+from interlock.learning.arrays import Bools, Floats, binary, propensities
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 Condition = tuple[str, str]
 Features = Mapping[str, NDArray[Any]]
@@ -77,7 +77,9 @@ def confirm(
 def matches(features: Features, conditions: Sequence[Condition]) -> Bools:
     """Which rows fulfil all conditions."""
     if missing := [name for name, _ in conditions if name not in features]:
-        raise Refusal(Reason.BAD_PARAMETER, f"no column {missing[0]!r}: give every column that the pattern names")
+        raise InsufficientDataError(
+            Reason.BAD_PARAMETER, f"no column {missing[0]!r}: give every column that the pattern names"
+        )
     rows: Bools = np.logical_and.reduce([features[name].astype(str) == value for name, value in conditions])
     return rows
 
@@ -120,7 +122,9 @@ def _patterns(
     rows: list[Floats] = []
     for place, (name, column) in enumerate(features.items()):
         if len(column) != len(columns):
-            raise Refusal(Reason.LENGTHS_DIFFER, f"column {name!r} has {len(column)} rows, not {len(columns)}")
+            raise InsufficientDataError(
+                Reason.LENGTHS_DIFFER, f"column {name!r} has {len(column)} rows, not {len(columns)}"
+            )
         plain = column if column.dtype.kind in "biu" else column.astype(str)  # whole numbers sort faster
         values, codes, support = np.unique(plain, return_inverse=True, return_counts=True)
         for code in np.flatnonzero(support >= min_support):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 
-from learning.arrays import Floats, binary, effective_size, positive, probabilities
+from interlock.learning.arrays import Floats, binary, effective_size, positive, probabilities
 
 
 @dataclass(frozen=True, slots=True)

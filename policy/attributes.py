@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from policy.clickhouse_eval import text_literal
-from policy.model import Policy
-from policy.words import ColumnType
+from interlock.policy.conditions.clickhouse import text_literal
+from interlock.policy.model import Policy
+from interlock.policy.vocabulary import ColumnType
 
 # Narrow on purpose: what every engine reads alike. Up to 38 digits, what ClickHouse reads as Int128 without overflow;
 # beyond 64 bits the value is NULL.

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import count
 from zoneinfo import ZoneInfo
 
-from policy.model import Calendar, Day, minutes
+from interlock.policy.model import Calendar, Day, minutes
 
 _SECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -11,15 +11,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from policy.expression import parse_condition
-from policy.keys import distinct, packed
-from policy.model import Policy
-from policy.polars_eval import to_polars
-from policy.treatment import IMPLAUSIBLE, Cell, Demand, Group, treatment
-from policy.version import version
-from policy.words import ROUTING_COLUMNS, ColumnType, Route
+from interlock.policy.bit_keys import distinct, packed
+from interlock.policy.conditions.parser import parse_condition
+from interlock.policy.conditions.polars import to_polars
+from interlock.policy.model import Policy
+from interlock.policy.routing import IMPLAUSIBLE, Demand, LaneKey, Treatment, treatment
+from interlock.policy.version import version
+from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType, Route
 
-__all__ = ["CompiledPolicy", "Forced", "Group", "Verdicts", "compile_policy"]
+__all__ = ["CompiledPolicy", "ForcedRoute", "Treatment", "Verdicts", "compile_policy"]
 
 Ints = NDArray[np.int64]
 
@@ -40,11 +40,11 @@ class Verdicts:
     """`group`: for every row an index into `groups`, which are distinct and in order of first appearance."""
 
     group: NDArray[np.int32]
-    groups: list[Group]
+    groups: list[Treatment]
 
 
 @dataclass(frozen=True)
-class Forced:
+class ForcedRoute:
     """Rows (`mask`; NULL counts as true) that something outside the policy sends at least to `route`."""
 
     reason: str
@@ -99,10 +99,10 @@ class CompiledPolicy:
             for name, model_id, _, model_version in trials
         ]
         self._cell_bits = len(self._cells).bit_length()
-        self._groups: dict[tuple[int, tuple[Demand, ...]], Group] = {}
-        self._same: dict[Group, Group] = {}
+        self._groups: dict[tuple[int, tuple[Demand, ...]], Treatment] = {}
+        self._same: dict[Treatment, Treatment] = {}
 
-    def evaluate(self, frame: pl.DataFrame, forced: Sequence[Forced] = ()) -> Verdicts:
+    def evaluate(self, frame: pl.DataFrame, forced: Sequence[ForcedRoute] = ()) -> Verdicts:
         """The group of every row.
 
         `frame` has the routing columns (`confidence`: what lanes compare, `raw_confidence`: the model's own) and one
@@ -137,7 +137,7 @@ class CompiledPolicy:
             ]
         )
         places: dict[int, int] = {}
-        groups: list[Group] = []
+        groups: list[Treatment] = []
         number = np.empty(len(keys), dtype=np.int32)
         for place, key in enumerate(keys):
             group = self._group(key, demands)
@@ -146,7 +146,7 @@ class CompiledPolicy:
                 groups.append(group)
         return Verdicts(number.take(index), groups)
 
-    def _group(self, key: int, forced: Sequence[Forced]) -> Group:
+    def _group(self, key: int, forced: Sequence[ForcedRoute]) -> Treatment:
         own_bits = self._cell_bits + 5 + len(self._conditions)
         own, demanded = key & (1 << own_bits) - 1, key >> own_bits
         demands = tuple((one.reason, one.route) for place, one in enumerate(forced) if demanded >> place & 1)
@@ -157,7 +157,7 @@ class CompiledPolicy:
             found = self._groups[own, demands] = self._same.setdefault(group, group)
         return found
 
-    def _work_out(self, key: int, demands: tuple[Demand, ...]) -> Group:
+    def _work_out(self, key: int, demands: tuple[Demand, ...]) -> Treatment:
         cell = self._cells[key & (1 << self._cell_bits) - 1]
         key >>= self._cell_bits
         level, standing, met = key & 7, key >> 3 & 3, key >> 5
@@ -193,18 +193,18 @@ class CompiledPolicy:
         level[~((confidence >= 0.0) & (confidence <= 1.0))] = IMPLAUSIBLE
         return level
 
-    def _lay_out_cells(self) -> list[Cell]:
+    def _lay_out_cells(self) -> list[LaneKey]:
         """The cells by domain and then outcome; the last place of either is for what the policy does not know."""
         cells = []
         for name in self._domain_places:
             domain = self._policy.domains[name]
             for outcome in self._outcome_places:
                 if outcome in domain.outcomes:
-                    cells.append(Cell(f"{name}/{outcome}", domain, outcome, domain.lanes.get(outcome)))
+                    cells.append(LaneKey(f"{name}/{outcome}", domain, outcome, domain.lanes.get(outcome)))
                 else:
-                    cells.append(Cell(name, domain))
-            cells.append(Cell(name, domain))
-        return cells + [Cell()] * (len(self._outcome_places) + 1)
+                    cells.append(LaneKey(name, domain))
+            cells.append(LaneKey(name, domain))
+        return cells + [LaneKey()] * (len(self._outcome_places) + 1)
 
     def _lay_out_models(self) -> NDArray[np.uint8]:
         """The standing of a model, whatever its version, by domain and then model, as in `_lay_out_cells`."""

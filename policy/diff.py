@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from policy.model import Policy
+from interlock.policy.model import Policy
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from interlock.errors import InterlockError
+
 
 @dataclass(frozen=True)
-class Problem:
+class Diagnostic:
     """One problem; `line` counts from 1, 0 means the whole file; `suggestion` may be empty."""
 
     file: str
@@ -20,9 +22,9 @@ class Problem:
         return f"{where}: {field}{self.message}" + (f" ({self.suggestion})" if self.suggestion else "")
 
 
-class PolicyError(ValueError):
+class PolicyError(InterlockError, ValueError):
     """A policy that cannot be used; carries every problem found, not only the first."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Diagnostic]) -> None:
         self.problems = sorted(set(problems), key=lambda one: (one.file, one.line, one.field, one.message))
         super().__init__("\n".join(str(problem) for problem in self.problems))

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from policy.errors import PolicyError, Problem
-from policy.form import near, problems_of_form, shown
-from policy.meaning import problems_of_meaning
-from policy.model import Pack, Policy
-from policy.positions import Document
+from interlock.policy.errors import Diagnostic, PolicyError
+from interlock.policy.model import Pack, Policy
+from interlock.policy.semantics import problems_of_meaning
+from interlock.policy.source_map import Document
+from interlock.policy.syntax import near, problems_of_form, shown
 
 
 def load(path: Path) -> Policy:
@@ -18,10 +18,10 @@ def load(path: Path) -> Policy:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise PolicyError([Problem(str(path), 0, "", f"cannot be read: {error.strerror}")]) from error
+        raise PolicyError([Diagnostic(str(path), 0, "", f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise PolicyError([Problem(str(path), line, "", "is not UTF-8 text")]) from error
+        raise PolicyError([Diagnostic(str(path), line, "", "is not UTF-8 text")]) from error
     return parse(text, str(path))
 
 
@@ -43,18 +43,18 @@ def parse(text: str, source: str) -> Policy:
 @cache
 def pack_names() -> tuple[str, ...]:
     """The packs that come with Interlock."""
-    entries = files("policy").joinpath("packs").iterdir()
+    entries = files("interlock.policy").joinpath("packs").iterdir()
     return tuple(sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml")))
 
 
 @cache
 def pack(name: str) -> Pack:
     """A pack by name."""
-    text = files("policy").joinpath("packs", f"{name}.yaml").read_text(encoding="utf-8")
+    text = files("interlock.policy").joinpath("packs", f"{name}.yaml").read_text(encoding="utf-8")
     return Pack.model_validate(Document(text, f"packs/{name}.yaml").data)
 
 
-def _packs(document: Document) -> tuple[tuple[Pack, ...], list[Problem]]:
+def _packs(document: Document) -> tuple[tuple[Pack, ...], list[Diagnostic]]:
     named = document.data.get("packs", [])
     if not isinstance(named, list):
         return (), [document.problem(("packs",), "write a list of pack names", f"known: {', '.join(pack_names())}")]

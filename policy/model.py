@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from policy.words import ColumnType, Priority, Workflow
+from interlock.policy.vocabulary import ColumnType, Priority, Workflow
 
 # Strict: `true` is no probability, although Python would read it as 1.
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
@@ -235,7 +235,7 @@ class PriorityRule(_Part):
 
 
 class Active(_Part):
-    """Active learning: the picker audits a share `pool` of the auto decisions instead of the router.
+    """Active learning: the sampler audits a share `pool` of the auto decisions instead of the router.
 
     It audits them at the same rate, and besides the audits `budget_per_day` of them that teach the most.
     """

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from policy.calendars import due
-from policy.model import Calendar, Domain, Policy, Queue
+from interlock.policy.calendars import due
+from interlock.policy.model import Calendar, Domain, Policy, Queue
 
 # Always allowed: a reviewer who agrees needs no other reason, and a list that forces the closest of its reasons upon
 # people is no list of reasons.

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from policy.model import Policy
+from interlock.policy.model import Policy
 
 # 64 bits: a handful of versions a day for centuries, without a chance of two being the same.
 VERSION_DIGITS = 16

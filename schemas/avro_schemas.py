@@ -93,7 +93,7 @@ def fingerprint_of(schema_text: str) -> str:
 @cache
 def lock() -> dict[str, dict[str, Any]]:
     """What `lock.json` pins for each schema: `id`, `fingerprint` and the `schema` last released."""
-    content: dict[str, dict[str, Any]] = json.loads(files("schemas").joinpath("lock.json").read_text())
+    content: dict[str, dict[str, Any]] = json.loads(files("interlock.schemas").joinpath("lock.json").read_text())
     return content
 
 
@@ -104,7 +104,7 @@ def schema_id(name: str) -> int:
 
 
 def _document(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(files("schemas").joinpath("avro", f"{name}.avsc").read_text())
+    document: dict[str, Any] = json.loads(files("interlock.schemas").joinpath("avro", f"{name}.avsc").read_text())
     for field in document["fields"]:
         reference = field["type"]
         if isinstance(reference, str) and reference.startswith("interlock."):

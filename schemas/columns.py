@@ -1,7 +1,7 @@
 """Whole batches of framed messages decoded into Arrow columns.
 
 pyruhvro is some twenty times faster than fastavro and used where it is installed; without it flat records, such as the
-routing fields, are read by columns (`schemas.flat_reader`). fastavro is the reference: a record that either refuses is
+routing fields, are read by `schemas/flat_reader.py`. fastavro is the reference: a record that either refuses is
 decoded by fastavro, whose word is final, so both engines give the same rows and name the same bad messages.
 """
 
@@ -17,7 +17,7 @@ import fastavro
 import numpy as np
 import pyarrow as pa
 
-from schemas import avro_schemas, flat_reader, wire
+from interlock.schemas import avro_schemas, flat_reader, wire
 
 try:
     import pyruhvro

@@ -9,7 +9,7 @@ from typing import Any
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 from avro.schema import parse
 
-from schemas import avro_schemas, catalogue
+from interlock.schemas import avro_schemas, catalogue
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def relock(path: Path | None = None) -> list[Problem]:
             "fingerprint": avro_schemas.fingerprint(name),
             "schema": json.loads(avro_schemas.text(name)),
         }
-    target = Path(str(files("schemas").joinpath("lock.json"))) if path is None else path
+    target = Path(str(files("interlock.schemas").joinpath("lock.json"))) if path is None else path
     target.write_text(json.dumps(content, indent=1) + "\n")
     avro_schemas.lock.cache_clear()
     return []

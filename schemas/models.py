@@ -1,6 +1,6 @@
 """A decision at the edge of the system: validated with messages a producer's developer can act on.
 
-Used where people and programs hand in single decisions; the hot path reads columns (`schemas.columns`).
+Used where people and programs hand in single decisions; the hot path reads columns (`interlock.schemas.columns`).
 """
 
 import json
@@ -142,7 +142,7 @@ class Decision(_Part):
         return value
 
     def to_record(self) -> dict[str, Any]:
-        """The record that `schemas.wire.encode("Decision", …)` takes."""
+        """The record that `interlock.schemas.wire.encode("Decision", …)` takes."""
         return self.model_dump()
 
     @classmethod

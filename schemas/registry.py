@@ -6,10 +6,11 @@ from typing import Any
 from confluent_kafka.schema_registry import Schema
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from schemas import avro_schemas, catalogue
+from interlock.errors import InterlockError
+from interlock.schemas import avro_schemas, catalogue
 
 
-class RegistryError(Exception):
+class RegistryError(InterlockError):
     """The registry refused a schema or gave it another id than the pinned one."""
 
 

@@ -7,13 +7,14 @@ from typing import Any, cast
 
 import fastavro
 
-from schemas import avro_schemas
+from interlock.errors import InterlockError
+from interlock.schemas import avro_schemas
 
 MAGIC = 0
 HEADER_LENGTH = 5
 
 
-class WireError(ValueError):
+class WireError(InterlockError, ValueError):
     """Bytes that are no message of the expected schema. `reason` is a stable code, the text for a person."""
 
     def __init__(self, reason: str, message: str) -> None:

@@ -3,10 +3,12 @@
 import json
 from dataclasses import dataclass
 
+from interlock.errors import InterlockError
+
 Place = tuple[str, int]
 
 
-class ForeignMetadataError(ValueError):
+class ForeignMetadataError(InterlockError, ValueError):
     """Committed metadata that the sink did not write."""
 
 

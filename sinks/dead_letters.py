@@ -5,8 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from schemas.error_headers import read_error_headers, without_error_headers
-from sinks.ports import Message
+from interlock.schemas.error_headers import read_error_headers, without_error_headers
+from interlock.sinks._ports_old import Message
 
 _TYPES = {
     "reason": pa.string(),

@@ -10,10 +10,10 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import TopicPartition
 from numpy.typing import NDArray
 
-from schemas import catalogue
-from sinks.kafka_reading import PATIENCE_SECONDS
-from sinks.ports import Consumer, Message
-from sinks.rows import TARGETS
+from interlock.schemas import catalogue
+from interlock.sinks._kafka_reading_old import PATIENCE_SECONDS
+from interlock.sinks._ports_old import Consumer, Message
+from interlock.sinks.rows import TARGETS
 
 _MILLISECONDS_PER_HOUR = 3_600_000
 

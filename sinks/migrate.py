@@ -19,7 +19,8 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from sinks.statements import statements
+from interlock.errors import InterlockError
+from interlock.sinks.statements import statements
 
 _NAME = re.compile(r"(?P<number>\d{4})_[a-z0-9_]+\.sql")
 
@@ -37,7 +38,7 @@ COMMENT 'Migrations that have been applied to this database'
 """
 
 
-class MigrationError(Exception):
+class MigrationError(InterlockError):
     """The database and the migrations do not fit together, or a statement failed; the message says what to do."""
 
 
@@ -60,7 +61,9 @@ class Migration:
 
 def shipped() -> list[Migration]:
     """The migrations of this version, in order."""
-    found = [Migration(file.name, file.read_text()) for file in files("sinks").joinpath("migrations").iterdir()]
+    found = [
+        Migration(file.name, file.read_text()) for file in files("interlock.sinks").joinpath("migrations").iterdir()
+    ]
     return sorted((one for one in found if _NAME.fullmatch(one.name)), key=lambda one: one.number)
 
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sinks.chunk import Chunk, Place
-from sinks.ports import Message
+from interlock.sinks._ports_old import Message
+from interlock.sinks.chunk import Chunk, Place
 
 # unknown: Kafka has not been asked yet where to go on. gathering: no chunk is fixed. fixed: the next insert is `chunk`
 # and nothing else. inserted: `chunk` is in ClickHouse, which Kafka does not know yet.

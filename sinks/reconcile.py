@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from clickhouse_connect.driver.client import Client
 
-from schemas import catalogue
-from sinks import kafka_reading, ledger
-from sinks.kafka_reading import ConsumerFactory
-from sinks.ledger import PartitionCheck, RollUpCheck, Tally
-from sinks.route_check import Decisions, Outputs, RouteCheck, key_hashes
-from sinks.rows import TARGETS
-from sinks.writer import GROUP
+from interlock.schemas import catalogue
+from interlock.sinks import _kafka_reading_old as kafka_reading
+from interlock.sinks import ledger
+from interlock.sinks._kafka_reading_old import ConsumerFactory
+from interlock.sinks.ledger import PartitionCheck, RollUpCheck, Tally
+from interlock.sinks.route_check import Decisions, Outputs, RouteCheck, key_hashes
+from interlock.sinks.rows import TARGETS
+from interlock.sinks.writer import GROUP
 
 ROUTER_GROUP = "interlock-router"
 

@@ -13,15 +13,15 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from schemas import avro_schemas, catalogue
-from schemas.columns import Decoder
-from schemas.error_headers import read_error_headers
-from sinks import dead_letters
-from sinks.ports import Message
+from interlock.schemas import avro_schemas, catalogue
+from interlock.schemas.columns import Decoder
+from interlock.schemas.error_headers import read_error_headers
+from interlock.sinks import dead_letters
+from interlock.sinks._ports_old import Message
 
 Integers = NDArray[np.int64]
 
-# In the reasons of a decision: the router left it to the picker; the picker sent it to a person.
+# In the reasons of a decision: the router left it to the sampler; the sampler sent it to a person.
 _POOL = "active-pool"
 _PICKED = "picked:"
 
@@ -32,7 +32,7 @@ class RouteCheck:
 
     `decisions`: how many were judged. `missing`: neither routed nor dead letters. `doubled`: records too many.
     `unknown`: routed records and dead letters without a decision. `wrong_copies`: audits and post_approval decisions
-    without exactly one copy in a review topic, copies of nothing, and what the picker sent twice or was not left.
+    without exactly one copy in a review topic, copies of nothing, and what the sampler sent twice or was not left.
     `not_judged`: those whose other side Kafka no longer keeps. `wrong`: hashes of the keys concerned.
     """
 
@@ -176,7 +176,7 @@ def key_hashes(messages: Sequence[Message]) -> Integers:
 @dataclass(frozen=True, slots=True)
 class _Flags:
     """Of every routed record: whether it takes effect, is reviewed by the router's will although it does, was left to
-    the picker, and was picked. False for what cannot be read: it counts as the record of its topic."""
+    the sampler, and was picked. False for what cannot be read: it counts as the record of its topic."""
 
     takes_effect: NDArray[np.bool_]
     reviewed: NDArray[np.bool_]

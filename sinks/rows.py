@@ -11,11 +11,11 @@ from functools import cache
 
 import pyarrow as pa
 
-from schemas import avro_schemas, catalogue
-from schemas.columns import Bad, Decoder
-from sinks import arrow, dead_letters
-from sinks.chunk import Chunk
-from sinks.ports import Message
+from interlock.schemas import avro_schemas, catalogue
+from interlock.schemas.columns import Bad, Decoder
+from interlock.sinks import arrow, dead_letters
+from interlock.sinks._ports_old import Message
+from interlock.sinks.chunk import Chunk
 
 Rows = Mapping[str, pa.Array]
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from sinks import rows
-from sinks.chunk import Chunk
-from sinks.ports import Message
+from interlock.sinks import rows
+from interlock.sinks._ports_old import Message
+from interlock.sinks.chunk import Chunk
 
 INSERT_SETTINGS: dict[str, Any] = {
     # The default of recent versions is 1: rows are then acknowledged before they are stored.

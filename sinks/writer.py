@@ -45,13 +45,14 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
-from schemas import catalogue
-from sinks import chunk as chunks
-from sinks.chunk import Chunk, Place
-from sinks.incident import Incident
-from sinks.partition import Partition
-from sinks.ports import Consumer
-from sinks.warehouse import Warehouse
+from interlock.errors import InterlockError
+from interlock.schemas import catalogue
+from interlock.sinks import chunk as chunks
+from interlock.sinks._incident_old import Incident
+from interlock.sinks._ports_old import Consumer
+from interlock.sinks.chunk import Chunk, Place
+from interlock.sinks.partition import Partition
+from interlock.sinks.warehouse import Warehouse
 
 log = structlog.get_logger()
 
@@ -81,7 +82,7 @@ IDLE_SECONDS = 0.5
 DATABASE_ERRORS = (ClickHouseError, OSError)
 
 
-class SinkStoppedError(Exception):
+class SinkStoppedError(InterlockError):
     """Something that a person must decide; the message says what. Nothing is lost, and a restart changes nothing."""
 
 
@@ -125,7 +126,7 @@ class SinkWriter:
         monotonic: Callable[[], float] = time.monotonic,
         executor: Executor | None = None,
     ) -> None:
-        """`consumer`: a member of `GROUP`, see `sinks.ports`. `client`: without a session, because two threads use it,
+        """`consumer`: a member of `GROUP`. `client`: without a session, because two threads use it,
         and with a timeout well below five minutes. `executor`: where inserts run; None: threads of its own."""
         self._consumer = consumer
         self._warehouse = Warehouse(client, dict(settings.stream_ids))

@@ -5,7 +5,7 @@ from enum import IntEnum
 from confluent_kafka import KafkaError
 
 
-class Remedy(IntEnum):
+class RecoveryAction(IntEnum):
     """In the order of what they cost; the dearer one includes the cheaper."""
 
     REWIND = 1
@@ -19,7 +19,7 @@ class Remedy(IntEnum):
 
 
 # Rights, settings and records that are as they are at the next attempt too.
-HOPELESS = frozenset(
+FATAL_CODES = frozenset(
     {
         KafkaError.TOPIC_AUTHORIZATION_FAILED,
         KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -47,14 +47,14 @@ HOPELESS = frozenset(
 )
 
 
-def remedy(error: KafkaError) -> Remedy:
+def recovery_action(error: KafkaError) -> RecoveryAction:
     """The cheapest remedy that is certainly right for an error of a transactional producer.
 
     Only an error that says so itself leaves the transaction abortable. Everything else is indefinite, a
     time-out above all: the request may be under way, and only a new epoch makes sure that it comes too late.
     """
-    if error.code() in HOPELESS:
-        return Remedy.STOP
+    if error.code() in FATAL_CODES:
+        return RecoveryAction.STOP
     if error.txn_requires_abort() and not error.fatal():
-        return Remedy.ABORT
-    return Remedy.RESTART
+        return RecoveryAction.ABORT
+    return RecoveryAction.RESTART

@@ -19,7 +19,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.drivers import aiokafka as driver
 from yarl import URL
 
-from schemas.catalogue import MAX_MESSAGE_BYTES
+from interlock.schemas.catalogue import MAX_MESSAGE_BYTES
 
 log = logging.getLogger(__name__)
 

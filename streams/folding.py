@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.between import records_between
-from streams.ports import Broker
+from interlock.streams.ports import Broker
+from interlock.streams.ranges import records_between
 
 if TYPE_CHECKING:
     import faust
@@ -45,7 +45,7 @@ class FoldSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class Record:
     """One record. `replayed`: what follows from it was said before, only the state is wanted."""
 
     topic: str
@@ -67,7 +67,7 @@ class Output(NamedTuple):
 
 
 Plain = tuple[str, bytes | None, bytes | None]
-Fold = Callable[[Folded], Iterable[Output | Plain]]
+Fold = Callable[[Record], Iterable[Output | Plain]]
 
 
 def run_fold(settings: FoldSettings, broker: Broker, fold: Fold, stop: threading.Event) -> None:
@@ -91,7 +91,7 @@ class Steps:
         self._next: dict[int, int] = {}
         self._generation: dict[int, int] = {}
 
-    def take(self, record: Folded, generation: int) -> list[Output]:
+    def take(self, record: Record, generation: int) -> list[Output]:
         """What follows from `record`, read by member `generation` of the group."""
         place = record.partition
         if self._generation.get(place) != generation:
@@ -104,7 +104,7 @@ class Steps:
         self._next[place] = record.offset + 1
         return outputs
 
-    def _catch_up(self, record: Folded) -> None:
+    def _catch_up(self, record: Record) -> None:
         place = record.partition
         start = self._next.get(place, 0)
         if self._settings.reach is not None:
@@ -113,14 +113,14 @@ class Steps:
             return
         for one in records_between(self._broker, record.topic, place, start, record.offset, self._stop):
             headers = one.headers() or ()
-            self._fold(Folded(record.topic, place, one.offset(), one.key(), one.value(), headers, replayed=True))
+            self._fold(Record(record.topic, place, one.offset(), one.key(), one.value(), headers, replayed=True))
             self._next[place] = one.offset() + 1
 
 
 async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> None:
     from aiokafka.errors import KafkaError as ClientError
 
-    from streams.faust_app import make_app
+    from interlock.streams.faust_app import make_app
 
     app = make_app(
         settings.group, settings.bootstrap_servers, settings.properties, settings.instance, settings.commit_seconds
@@ -153,7 +153,7 @@ def _follow(app: "faust.App", topic: str, steps: Steps, stop: threading.Event, f
         stream = stream.noack()
         async for event in stream.events():
             message = event.message
-            record = Folded(
+            record = Record(
                 message.topic,
                 message.partition,
                 message.offset,

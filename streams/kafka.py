@@ -21,8 +21,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     ResourceType,
 )
 
-from schemas.catalogue import MAX_MESSAGE_BYTES
-from streams import ports
+from interlock.schemas.catalogue import MAX_MESSAGE_BYTES
+from interlock.streams import ports
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ TRANSACTIONS: Mapping[str, Any] = {
 
 
 class KafkaBroker:
-    """`streams.ports.Broker` for a real cluster."""
+    """`interlock.streams.ports.Broker` for a real cluster."""
 
     def __init__(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from streams.ports import Message
+from interlock.streams.ports import Message
 
 
 class Outputs(Protocol):

@@ -1,7 +1,7 @@
 """What the pipeline needs of a message broker: the part of confluent_kafka's API that it uses, as types.
 
 confluent_kafka's own classes satisfy these protocols, so that nothing stands between the hot path and the C
-library; `streams.memory` implements them in plain Python. Both pass the same conformance suite
+library; `interlock.streams.memory` implements them in plain Python. Both pass the same conformance suite
 (`tests/streams/conformance.py`), which is the specification of what callers may rely upon.
 
 Errors are confluent_kafka's own: `KafkaException` whose first argument is a `KafkaError`.

@@ -14,12 +14,13 @@ from collections.abc import Callable, Collection
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
-from streams.clock import Clock
-from streams.errors import Remedy, remedy
-from streams.metrics import Metrics
-from streams.outage import Outage
-from streams.ports import Consumer
-from streams.transaction import Transactor
+from interlock.errors import InterlockError
+from interlock.streams.backoff import Outage
+from interlock.streams.clock import Clock
+from interlock.streams.errors import RecoveryAction, recovery_action
+from interlock.streams.metrics import Metrics
+from interlock.streams.ports import Consumer
+from interlock.streams.transaction import Transactor
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +29,14 @@ log = logging.getLogger(__name__)
 _HEARING_SECONDS = 1.5
 
 _PLANS = {
-    Remedy.REWIND: "reading again from the committed offsets",
-    Remedy.ABORT: "aborting the transaction and reading again from the committed offsets",
-    Remedy.RESTART: "starting a new producer and reading again from the committed offsets",
-    Remedy.STOP: "stopping, because no retry can mend this",
+    RecoveryAction.REWIND: "reading again from the committed offsets",
+    RecoveryAction.ABORT: "aborting the transaction and reading again from the committed offsets",
+    RecoveryAction.RESTART: "starting a new producer and reading again from the committed offsets",
+    RecoveryAction.STOP: "stopping, because no retry can mend this",
 }
 
 
-class Unusable(Exception):
+class UnrecoverableError(InterlockError):
     """Kafka refuses something that no retry can mend: rights, settings, a record that is too large."""
 
 
@@ -57,24 +58,24 @@ class Recovery:
         self._timeout = timeout
         self._restore = restore
         self._exclusive_inputs = frozenset(exclusive_inputs)
-        self._least = Remedy.RESTART if restore or exclusive_inputs else Remedy.REWIND
+        self._least = RecoveryAction.RESTART if restore or exclusive_inputs else RecoveryAction.REWIND
         self._outage = Outage(clock, _HEARING_SECONDS if exclusive_inputs else 0.0)
         self._reason = ""
         # The first producer is made like any other, so that an absent Kafka is waited for.
-        self._needed: Remedy | None = Remedy.RESTART
+        self._needed: RecoveryAction | None = RecoveryAction.RESTART
 
     @property
     def needed(self) -> bool:
         """Whether anything has to be repaired before the next batch."""
         return self._needed is not None
 
-    def require(self, needed: Remedy) -> None:
+    def require(self, needed: RecoveryAction) -> None:
         self._needed = max(needed, self._needed or needed, self._least)
 
-    def failed(self, doing: str, error: KafkaError, needed: Remedy | None = None) -> None:
+    def failed(self, doing: str, error: KafkaError, needed: RecoveryAction | None = None) -> None:
         """Notes a failure. `needed`: if more is known than the error says."""
-        suggested = remedy(error)
-        needed = max(suggested if needed is None or suggested is Remedy.STOP else needed, self._least)
+        suggested = recovery_action(error)
+        needed = max(suggested if needed is None or suggested is RecoveryAction.STOP else needed, self._least)
         self._metrics.add("unavailable")
         self._reason = f"{doing} failed: {error.str()} ({error.name()})"
         self._outage.failed(self._reason, _PLANS[needed])
@@ -100,15 +101,15 @@ class Recovery:
 
     def repair(self, consumer: Consumer) -> None:
         """One attempt at what is needed. Raises Unusable if no attempt can succeed."""
-        if self._needed is Remedy.STOP:
-            raise Unusable(self._reason)
+        if self._needed is RecoveryAction.STOP:
+            raise UnrecoverableError(self._reason)
         if self.stands_by(consumer):
             return
-        if self._needed is Remedy.RESTART:
+        if self._needed is RecoveryAction.RESTART:
             self._restart()
-        elif self._needed is Remedy.ABORT:
+        elif self._needed is RecoveryAction.ABORT:
             self._abort()
-        if self._needed is Remedy.REWIND:
+        if self._needed is RecoveryAction.REWIND:
             self._rewind(consumer)
 
     def _restart(self) -> None:
@@ -116,24 +117,24 @@ class Recovery:
         try:
             self._transactor.restart()
         except KafkaException as error:
-            self.failed("starting a producer", error.args[0], Remedy.RESTART)
+            self.failed("starting a producer", error.args[0], RecoveryAction.RESTART)
         else:
-            self._needed = Remedy.REWIND
+            self._needed = RecoveryAction.REWIND
 
     def _abort(self) -> None:
         self._metrics.add("aborts")
         try:
             self._transactor.abort()
         except KafkaException as error:
-            self.failed("aborting", error.args[0], Remedy.RESTART)
+            self.failed("aborting", error.args[0], RecoveryAction.RESTART)
         else:
-            self._needed = Remedy.REWIND
+            self._needed = RecoveryAction.REWIND
 
     def _rewind(self, consumer: Consumer) -> None:
         try:
             rewind(consumer, self._timeout)
         except KafkaException as error:
-            self.failed("reading the committed offsets", error.args[0], Remedy.REWIND)
+            self.failed("reading the committed offsets", error.args[0], RecoveryAction.REWIND)
         else:
             self._needed = None
             if self._restore is not None and consumer.assignment():

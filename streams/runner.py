@@ -7,7 +7,7 @@ for the rest of one commit and the whole of the next (p50 90 ms instead of 50 ms
 
 A step:
 
-    1. repairs what earlier steps left broken (`streams.recovery`);
+    1. repairs what earlier steps left broken (`interlock.streams.recovery`);
     2. lets `before_batch` change the processor's state;
     3. consumes; rebalance callbacks run in here and wait for the commit in flight;
     4. takes positions and group metadata, in this thread (in another it would hang), and processes;
@@ -44,16 +44,17 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from streams import garbage
-from streams.clock import Clock, SystemClock
-from streams.errors import HOPELESS, Remedy
-from streams.metrics import Metrics
-from streams.outputs import Outputs, Processor
-from streams.ports import Broker, Message
-from streams.recovery import Recovery, Unusable
-from streams.transaction import Transactor
+from interlock.errors import InterlockError
+from interlock.streams import gc_tuning as garbage
+from interlock.streams.clock import Clock, SystemClock
+from interlock.streams.errors import FATAL_CODES, RecoveryAction
+from interlock.streams.metrics import Metrics
+from interlock.streams.outputs import Outputs, Processor
+from interlock.streams.ports import Broker, Message
+from interlock.streams.recovery import Recovery, UnrecoverableError
+from interlock.streams.transaction import Transactor
 
-__all__ = ["ProcessingFailed", "Runner", "RunnerSettings", "Unusable"]
+__all__ = ["ProcessingError", "Runner", "RunnerSettings", "UnrecoverableError"]
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +95,7 @@ class RunnerSettings:
         return f"{self.group}-{self.instance}"
 
 
-class ProcessingFailed(Exception):
+class ProcessingError(InterlockError):
     """The processor raised. Nothing of its batch was committed; the message names its offsets."""
 
 
@@ -235,15 +236,15 @@ class Runner:
             self._measure_lag(positions)
             return _Batch(messages, positions, self._consumer.consumer_group_metadata())
         except KafkaException as error:
-            self._recovery.failed("reading", error.args[0], Remedy.REWIND)
+            self._recovery.failed("reading", error.args[0], RecoveryAction.REWIND)
             return None
 
     def _without_events(self, messages: Sequence[Message]) -> list[Message]:
         for message in messages:
             error = message.error()
             if error is not None:
-                if error.fatal() or error.code() in HOPELESS:
-                    self._recovery.failed("reading", error, Remedy.STOP)
+                if error.fatal() or error.code() in FATAL_CODES:
+                    self._recovery.failed("reading", error, RecoveryAction.STOP)
                 else:
                     self._recovery.passing(error)
         return [message for message in messages if message.error() is None]
@@ -289,16 +290,16 @@ class Runner:
 
     def _on_assign(self, _: Any, partitions: list[TopicPartition]) -> None:
         if self._restore is not None:
-            self._recovery.require(Remedy.RESTART)
+            self._recovery.require(RecoveryAction.RESTART)
         if self._settings.exclusive and any(partition.partition for partition in partitions):
             reason = "an exclusive group's inputs must have one partition each"
-            self._recovery.failed("taking over", KafkaError(KafkaError._INVALID_ARG, reason), Remedy.STOP)
+            self._recovery.failed("taking over", KafkaError(KafkaError._INVALID_ARG, reason), RecoveryAction.STOP)
         self._rebalanced("assigned", partitions)
 
     def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
         """Lost partitions too: the commit in flight is then either refused or was in time."""
         self._finish()  # within the deadline that the commit has anyway; nothing else is unfinished
-        self._recovery.require(Remedy.REWIND)
+        self._recovery.require(RecoveryAction.REWIND)
         if self._settings.exclusive:
             self._transactor.discard()  # what it may have left open is for the next one to end
         self._rebalanced("revoked", partitions)
@@ -325,7 +326,7 @@ class Runner:
         self._metrics.set("lag", lag)
         self._metrics.set("assigned_partitions", len(positions))
 
-    def _processing_failed(self, batch: _Batch, error: Exception) -> ProcessingFailed:
+    def _processing_failed(self, batch: _Batch, error: Exception) -> ProcessingError:
         ranges: dict[str, list[int]] = {}
         for message in batch.messages:
             ranges.setdefault(f"{message.topic()}[{message.partition()}]", []).append(message.offset())
@@ -346,7 +347,7 @@ class Runner:
             what = f"restoring the processor's state failed with {error!r}. It is tried again after the restart."
             raise self._stopped(what, error) from error
 
-    def _stopped(self, why: str, error: Exception) -> ProcessingFailed:
+    def _stopped(self, why: str, error: Exception) -> ProcessingError:
         what = f"{self._settings.name} stops: {why}"
         log.error("%s", what, exc_info=error)
-        return ProcessingFailed(what)
+        return ProcessingError(what)

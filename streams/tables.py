@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from streams.errors import HOPELESS
-from streams.ports import Broker, Message
+from interlock.streams.errors import FATAL_CODES
+from interlock.streams.ports import Broker, Message
 
 # Tables are small (policies, controls, one record per model version): one call nearly always takes all.
 _AT_ONCE = 10_000
@@ -77,7 +77,7 @@ class TableReader:
                 records.append(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 self._unread.discard((message.topic(), message.partition()))
-            elif error.fatal() or error.code() in HOPELESS:
+            elif error.fatal() or error.code() in FATAL_CODES:
                 raise KafkaException(error)
             # Anything else is a passing trouble of the network, which librdkafka reports and retries itself.
         return records

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from streams.ports import Broker, TopicSpec
+from interlock.streams.ports import Broker, TopicSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """One transactional producer and the commit protocol: begin, write, commit or abort, or start afresh.
 
-Raises KafkaException throughout; `streams.errors.remedy` says what to do then.
+Raises KafkaException throughout; `interlock.streams.errors.remedy` says what to do then.
 """
 
 import time
@@ -10,8 +10,8 @@ from typing import Any
 
 from confluent_kafka import TopicPartition
 
-from streams.outputs import Outputs
-from streams.ports import Broker, Producer
+from interlock.streams.outputs import Outputs
+from interlock.streams.ports import Broker, Producer
 
 # How often a full queue is asked whether it has room again.
 _FULL_QUEUE_SECONDS = 0.1

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from streams.embedded_kafka import EmbeddedKafka
+    from interlock.streams.embedded_kafka import EmbeddedKafka
 
 
 # The same examples in every run, and no deadline: how long an example takes says something about the machine.
@@ -65,7 +65,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator["EmbeddedKafka"]
 
     Use topic, group and transactional names of your own (`uuid4`), and do not kill it: tests that do start theirs.
     """
-    from streams.embedded_kafka import EmbeddedKafka
+    from interlock.streams.embedded_kafka import EmbeddedKafka
 
     with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker

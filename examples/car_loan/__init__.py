@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from schemas.models import Decision
+from interlock.schemas.models import Decision
 
 HERE = Path(__file__).parent
 POLICY = HERE / "policy.yaml"

@@ -21,7 +21,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
-from schemas.models import Decision, Explanation, Feature
+from interlock.schemas.models import Decision, Explanation, Feature
 
 HERE = Path(__file__).parent
 POLICY = HERE / "policy.yaml"

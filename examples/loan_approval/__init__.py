@@ -23,7 +23,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from schemas.models import Alternative, Decision, Explanation, Feature, SimilarCase
+from interlock.schemas.models import Alternative, Decision, Explanation, Feature, SimilarCase
 
 HERE = Path(__file__).parent
 POLICY = HERE / "policy.yaml"

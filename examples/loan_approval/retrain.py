@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from examples.loan_approval import NUMBERS, WORDS, Fitted, decisions, fit, training_rows
-from schemas.models import Decision
+from interlock.schemas.models import Decision
 
 VERSION = "2"
 

@@ -1,8 +1,8 @@
 """Carrying out what was decided: the library for executors, and the executors that come with Interlock."""
 
-from interlock.executors.deliveries import Refused, TryLater
 from interlock.executors.execution import Execution
-from interlock.executors.seen import MemorySeen, Seen, SqliteSeen
 from interlock.executors.stream import Executor
+from interlock.streams.dispatch.deliveries import PermanentError, RetryLater
+from interlock.streams.dispatch.seen import MemorySeen, Seen, SqliteSeen
 
-__all__ = ["Execution", "Executor", "MemorySeen", "Refused", "Seen", "SqliteSeen", "TryLater"]
+__all__ = ["Execution", "Executor", "MemorySeen", "PermanentError", "RetryLater", "Seen", "SqliteSeen"]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from schemas import catalogue, wire
-from streams.ports import Message
+from interlock.schemas import catalogue, wire
+from interlock.streams.ports import Message
 
 
 @dataclass(frozen=True, slots=True)

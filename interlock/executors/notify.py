@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import apprise
 
-from interlock.executors.deliveries import Job, Refused, Schedule, TryLater
-from interlock.executors.engine import Engine
-from interlock.executors.seen import MemorySeen, Seen
-from schemas import catalogue, wire
-from streams.clock import Clock, SystemClock
-from streams.metrics import Metrics
-from streams.ports import Broker, Message
-from streams.tables import TableReader
+from interlock.schemas import catalogue, wire
+from interlock.streams.clock import Clock, SystemClock
+from interlock.streams.dispatch.deliveries import Job, PermanentError, RetryLater, Schedule
+from interlock.streams.dispatch.dispatcher import Engine
+from interlock.streams.dispatch.seen import MemorySeen, Seen
+from interlock.streams.metrics import Metrics
+from interlock.streams.ports import Broker, Message
+from interlock.streams.tables import TableReader
 
 log = logging.getLogger(__name__)
 
@@ -150,11 +150,11 @@ class Notifier:
 
 
 def send(note: Note) -> None:
-    """Returns when the channel has taken the note. Raises Refused or TryLater."""
+    """Returns when the channel has taken the note. Raises PermanentError or RetryLater."""
     channel = apprise.Apprise()
     if not channel.add(note.url):
-        raise Refused(f"the contact of {note.channel} is not an apprise URL")
+        raise PermanentError(f"the contact of {note.channel} is not an apprise URL")
     kind = _KINDS.get(note.severity, apprise.NotifyType.WARNING)
     result = channel.notify(body=note.body, title=note.title, notify_type=kind, timeout=_SEND_SECONDS)
     if not result:
-        raise TryLater(f"the channel of {note.channel} did not take it")
+        raise RetryLater(f"the channel of {note.channel} did not take it")

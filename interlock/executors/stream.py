@@ -12,15 +12,15 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Pool
 
-from interlock.executors.dead_letters import DeadLetters
-from interlock.executors.deliveries import Job, Schedule
-from interlock.executors.engine import Engine
 from interlock.executors.execution import Execution, action_id
-from interlock.executors.seen import MemorySeen, Seen
-from schemas import catalogue
-from streams.clock import Clock
-from streams.metrics import Metrics
-from streams.ports import Broker, Message
+from interlock.schemas import catalogue
+from interlock.streams.clock import Clock
+from interlock.streams.dispatch.dead_letters import DeadLetters
+from interlock.streams.dispatch.deliveries import Job, Schedule
+from interlock.streams.dispatch.dispatcher import Engine
+from interlock.streams.dispatch.seen import MemorySeen, Seen
+from interlock.streams.metrics import Metrics
+from interlock.streams.ports import Broker, Message
 
 Handler = Callable[[Execution], None]
 
@@ -31,8 +31,8 @@ class Executor:
     `handler` is called in several threads, but never for two executions of one decision at once, and for these in
     their order: a `roll_back` never overtakes its `execute`. When it returns, the execution is done and is not handed
     over again; when the process dies before that is remembered, it is, under the same `action_id`. A handler raises
-    Refused for what can never succeed, which becomes a dead letter; after any other exception it is called again, as
-    the schedule says, and the executions of other decisions go on meanwhile.
+    PermanentError for what can never succeed, which becomes a dead letter; after any other exception it is called
+    again, as the schedule says, and the executions of other decisions go on meanwhile.
     """
 
     def __init__(

@@ -12,9 +12,9 @@ import httpx
 from pydantic_core import to_json
 from standardwebhooks import Webhook
 
-from interlock.executors.deliveries import Refused, TryLater
 from interlock.executors.execution import Execution
-from streams.clock import Clock, SystemClock
+from interlock.streams.clock import Clock, SystemClock
+from interlock.streams.dispatch.deliveries import PermanentError, RetryLater
 
 # Statuses of the client's fault that pass all the same: too slow, too early, too many.
 _PASSING = frozenset({408, 425, 429})
@@ -63,20 +63,20 @@ class WebhookSender:
         self._client = client or httpx.Client(timeout=timeout_seconds, follow_redirects=False)
 
     def __call__(self, execution: Execution) -> None:
-        """Returns when the receiver has taken it (2xx). Raises Refused or TryLater."""
+        """Returns when the receiver has taken it (2xx). Raises PermanentError or RetryLater."""
         body = body_of(execution)
         deadline = time.monotonic() + self._timeout
         try:
             with self._client.stream("POST", self._url, content=body, headers=self._headers(execution, body)) as answer:
                 said = _beginning(answer, deadline)
         except httpx.HTTPError as error:
-            raise TryLater(f"{type(error).__name__}: {error}") from error
+            raise RetryLater(f"{type(error).__name__}: {error}") from error
         if answer.is_success:
             return
         reason = f"the receiver answered {answer.status_code} {said!r}"
         if answer.is_server_error or answer.status_code in _PASSING:
-            raise TryLater(reason, self._retry_after(answer))
-        raise Refused(reason, f"http-{answer.status_code}")
+            raise RetryLater(reason, self._retry_after(answer))
+        raise PermanentError(reason, f"http-{answer.status_code}")
 
     def close(self) -> None:
         """Closes connections."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
-from interlock.errors import Exit, UserError
-from schemas.models import Decision
+from interlock.errors import UsageError
+from interlock.schemas.models import Decision
 
 _PARTS = ("fields", "set", "attributes", "input", "id_prefix")
 
@@ -45,22 +45,22 @@ class ColumnMapping:
         return content
 
     def check(self, columns: Sequence[str], path: Path) -> None:
-        """Raises UserError for a column that a table does not have."""
+        """Raises InterlockError for a column that a table does not have."""
         for column in [*self.fields.values(), *self.attributes.values(), *self.input]:
             if column not in columns:
                 similar = get_close_matches(column, columns, 1)
                 hint = f" Did you mean {similar[0]!r}?" if similar else ""
-                raise UserError(f"{path} has no column {column!r}; it has {', '.join(columns)}.{hint}", Exit.USAGE)
+                raise UsageError(f"{path} has no column {column!r}; it has {', '.join(columns)}.{hint}")
 
 
 def load_mapping(path: Path) -> ColumnMapping:
-    """A mapping file; raises UserError."""
+    """A mapping file; raises InterlockError."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read the mapping {path}: {error}", Exit.USAGE) from error
+        raise UsageError(f"cannot read the mapping {path}: {error}") from error
     if not isinstance(content, dict) or set(content) - set(_PARTS):
-        raise UserError(f"{path}: a mapping has the parts {', '.join(_PARTS)}", Exit.USAGE)
+        raise UsageError(f"{path}: a mapping has the parts {', '.join(_PARTS)}")
     attributes = content.get("attributes", {})
     return ColumnMapping(
         fields=_known(content.get("fields", {}), path),
@@ -72,7 +72,7 @@ def load_mapping(path: Path) -> ColumnMapping:
 
 
 def extended(mapping: ColumnMapping, maps: list[str], sets: list[str], id_prefix: str | None) -> ColumnMapping:
-    """With `field=column` and `field=value` pairs from the command line; raises UserError."""
+    """With `field=column` and `field=value` pairs from the command line; raises InterlockError."""
     return ColumnMapping(
         fields={**mapping.fields, **_known(dict(_pair(text) for text in maps), "--map")},
         constants={**mapping.constants, **_known(dict(_pair(text) for text in sets), "--set")},
@@ -85,17 +85,17 @@ def extended(mapping: ColumnMapping, maps: list[str], sets: list[str], id_prefix
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise UserError(f"{text!r}: write FIELD=COLUMN for --map and FIELD=VALUE for --set", Exit.USAGE)
+        raise UsageError(f"{text!r}: write FIELD=COLUMN for --map and FIELD=VALUE for --set")
     return name, value
 
 
 def _known(pairs: Any, where: Any) -> dict[str, Any]:
     if not isinstance(pairs, dict):
-        raise UserError(f"{where}: write a mapping of fields", Exit.USAGE)
+        raise UsageError(f"{where}: write a mapping of fields")
     unknown = sorted(set(pairs) - set(Decision.model_fields))
     if unknown:
         similar = get_close_matches(unknown[0], list(Decision.model_fields), 1)
         hint = f" Did you mean {similar[0]!r}?" if similar else ""
         fields = ", ".join(Decision.model_fields)
-        raise UserError(f"{where}: a decision has no field {unknown[0]!r}; it has {fields}.{hint}", Exit.USAGE)
+        raise UsageError(f"{where}: a decision has no field {unknown[0]!r}; it has {fields}.{hint}")
     return pairs

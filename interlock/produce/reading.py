@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from interlock.errors import Exit, UserError
+from interlock.errors import InterlockError, UsageError
 from interlock.produce.mapping import ColumnMapping
-from schemas.models import Decision
+from interlock.schemas.models import Decision
 
 # What the csv module puts where a row is longer or shorter than the first line.
 _SURPLUS = "\0surplus"
@@ -45,7 +45,7 @@ class LineError:
 
 
 def read(path: Path, mapping: ColumnMapping, now: Callable[[], datetime]) -> Iterator[Decision | LineError]:
-    """Every line or row of a .jsonl, .csv or .parquet file, in order; raises UserError if it cannot be read at all."""
+    """Every line or row of a .jsonl, .csv or .parquet file, in order; raises InterlockError if it cannot be read."""
     unchecked = path.suffix.lower() in _TABLES
     for line, row in _rows(path):
         if unchecked and isinstance(row, dict):
@@ -63,11 +63,11 @@ def read(path: Path, mapping: ColumnMapping, now: Callable[[], datetime]) -> Ite
 
 
 def check_readable(path: Path) -> None:
-    """Raises UserError if there is no such file."""
+    """Raises InterlockError if there is no such file."""
     try:
         path.open("rb").close()
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}", Exit.USAGE) from error
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
 def count(path: Path) -> int | None:
@@ -80,11 +80,11 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     readers = {".jsonl": _json_lines, ".ndjson": _json_lines, ".csv": _csv, ".parquet": _parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise UserError(f"{path}: cannot tell what this is; known endings: {', '.join(readers)}")
+        raise InterlockError(f"{path}: cannot tell what this is; known endings: {', '.join(readers)}")
     try:
         yield from reader(path)
     except (OSError, pa.ArrowException) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
+        raise InterlockError(f"cannot read {path}: {error}") from error
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from interlock.client import Client
+from interlock.client.client import Client
 from interlock.produce.reading import LineError
-from schemas.models import Decision
+from interlock.schemas.models import Decision
 
 # Decisions handed over at a time: a tenth of a second at the usual pace of a demo, and few enough that an
 # error names where it happened.

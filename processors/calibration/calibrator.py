@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learning.calibration import IDENTITY, LogOdds, fit, log_loss
-from learning.calibration_metrics import Bin, Notice
-from learning.refusal import Refusal
-from processors.calibration.labels import Label
-from processors.calibration.report import Finding, arrays, report
-from processors.desk.events import Event, alert
-from schemas import catalogue
+from interlock.learning.calibration import IDENTITY, LogOdds, fit, log_loss
+from interlock.learning.calibration_metrics import Bin, Notice
+from interlock.learning.insufficient_data import InsufficientDataError
+from interlock.processors.calibration.labels import Label
+from interlock.processors.calibration.report import Finding, arrays, report
+from interlock.processors.events import Event, alert
+from interlock.schemas import catalogue
 
 # Labels that a fit rests on: few enough to follow a drift (log-loss after one: window of 500 .454, everything .506;
 # statistics), enough for two parameters where audits weigh twenty times as much as the rest. A report takes some 30 ms.
@@ -105,7 +105,7 @@ class Calibrator:
     def _refit(self) -> LogOdds | None:
         try:
             return fit(*arrays(self._labels))
-        except Refusal:
+        except InsufficientDataError:
             return None
 
     def _warnings(self, finding: Finding, label: Label) -> list[Event]:

@@ -11,10 +11,10 @@ from typing import Any
 
 import fastavro
 
-from learning.drift import ConfidenceMonitor
-from processors.calibration.signals import drift
-from processors.desk.events import Event
-from schemas import avro_schemas, wire
+from interlock.learning.drift import ConfidenceMonitor
+from interlock.processors.calibration.signals import drift
+from interlock.processors.events import Event
+from interlock.schemas import avro_schemas, wire
 
 # A shift of the mean that is told. ADWIN finds smaller ones in long streams; they are true and mean nothing.
 SHIFT = 0.01

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from processors.calibration.calibrator import Calibrator, CalibratorSettings
-from processors.calibration.labels import BadLabelError, Label, label
-from processors.calibration.overrides import OverrideDrift
-from processors.desk.events import Event
-from processors.settled import Settled
+from interlock.processors.arrival_order import ArrivalOrderBuffer
+from interlock.processors.calibration.calibrator import Calibrator, CalibratorSettings
+from interlock.processors.calibration.labels import BadLabelError, Label, label
+from interlock.processors.calibration.overrides import OverrideDrift
+from interlock.processors.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class _Model:
     """One model version."""
 
     def __init__(self, settings: CalibrationSettings) -> None:
-        self.settled: Settled[Label] = Settled()
+        self.settled: ArrivalOrderBuffer[Label] = ArrivalOrderBuffer()
         self.calibrator = Calibrator(settings.calibrator)
         self.overrides = OverrideDrift(settings.override_limit)
 

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from interlock.errors import InterlockError
+
 # What a person says about a decision for the first time. Gold items were planted, overrides and appeals come from who
 # was not content: none of them is a sample of what the model does.
 SAMPLED = frozenset({"review", "audit", "post_approval"})
 
 
-class BadLabelError(ValueError):
+class BadLabelError(InterlockError, ValueError):
     """An outcome that must not be used; `reason` is a stable code."""
 
     def __init__(self, reason: str, message: str) -> None:

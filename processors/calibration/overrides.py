@@ -1,9 +1,9 @@
 """Whether people override a model version more often than they should: one monitor for each."""
 
-from processors.calibration.labels import Label
-from processors.calibration.rate import Crossing, ReviewedRate
-from processors.calibration.signals import drift
-from processors.desk.events import Event
+from interlock.processors.calibration.labels import Label
+from interlock.processors.calibration.rate import Crossing, ReviewedRate
+from interlock.processors.calibration.signals import drift
+from interlock.processors.events import Event
 
 # While the rate stays high the alarm would come again every hundred outcomes; it is repeated after so many at the
 # earliest.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learning.drift import KAPPAS, e_values, step
+from interlock.learning.drift import KAPPAS, e_values, step
 
 # Share of the wealth that one decision may take at most.
 _AT_STAKE = 0.9
@@ -21,7 +21,7 @@ class Crossing:
 
 
 class ReviewedRate:
-    """The two alarms of `learning.drift.RateMonitor`, fed with the reviewed decisions of a stream only.
+    """The two alarms of `interlock.learning.drift.RateMonitor`, fed with the reviewed decisions of a stream only.
 
     Each bets κ·λ/π, λ being the smallest π of the stream: 1 + (κλ/π)(x − limit) for a decision that was reviewed and 1
     for any other has mean ≤ 1 as long as the rate of *all* decisions is at most the limit. λ must be known beforehand,

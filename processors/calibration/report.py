@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from learning import calibration, calibration_metrics
-from learning.arrays import Floats, effective_size
-from learning.calibration import LogOdds
-from learning.calibration_metrics import Bin
-from learning.refusal import Refusal
-from processors.calibration.labels import Label
+from interlock.learning import calibration, calibration_metrics
+from interlock.learning.arrays import Floats, effective_size
+from interlock.learning.calibration import LogOdds
+from interlock.learning.calibration_metrics import Bin
+from interlock.learning.insufficient_data import InsufficientDataError
+from interlock.processors.calibration.labels import Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def report(labels: Sequence[Label], number: int) -> Finding:
     after: float | None = None
     try:
         recalibration = calibration.recalibrate(f, y, w)
-    except Refusal as error:
+    except InsufficientDataError as error:
         refusal = f"{error.reason}: {error}"
     else:
         model, better = recalibration.model, recalibration.deploy

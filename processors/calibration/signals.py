@@ -1,7 +1,7 @@
 """What monitors say: a drift signal for programs and an alert for people."""
 
-from processors.desk.events import Event, alert
-from schemas import catalogue
+from interlock.processors.events import Event, alert
+from interlock.schemas import catalogue
 
 
 def drift(

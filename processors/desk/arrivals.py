@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 
-from policy import review
-from processors.desk.events import Event, resolution, task_changed
-from processors.desk.order import score
-from processors.desk.service import reschedule
-from processors.desk.state import DeskState
-from processors.desk.task import NOBODY, Task
-from processors.desk.timers import DESK
-from processors.desk.verdicts import nobodys_verdict
+from interlock.policy import review
+from interlock.processors.desk.deadlines import reschedule
+from interlock.processors.desk.order import score
+from interlock.processors.desk.state import DeskState
+from interlock.processors.desk.task import NOBODY, Task
+from interlock.processors.desk.timers import DESK
+from interlock.processors.desk.verdicts import nobodys_verdict
+from interlock.processors.events import Event, resolution, task_changed
 
 _SECOND = 1_000_000
 

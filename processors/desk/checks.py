@@ -1,17 +1,19 @@
 """What must hold before a command is carried out; each check raises Refused."""
 
-from processors.desk.command import Command
-from processors.desk.people import Reviewer
-from processors.desk.refusal import Refused, clock
-from processors.desk.state import DeskState
-from processors.desk.task import Task
+from interlock.processors.desk.command import Command
+from interlock.processors.desk.refusal import CommandRefused, clock
+from interlock.processors.desk.reviewers import Reviewer
+from interlock.processors.desk.state import DeskState
+from interlock.processors.desk.task import Task
 
 
 def known_reviewer(state: DeskState, name: str) -> Reviewer:
     """The reviewer of that id."""
     found = state.reviewers.get(name)
     if found is None:
-        raise Refused("unknown-reviewer", f"there is no reviewer {name!r}: a lead adds people with a reviewers record")
+        raise CommandRefused(
+            "unknown-reviewer", f"there is no reviewer {name!r}: a lead adds people with a reviewers record"
+        )
     return found
 
 
@@ -19,7 +21,7 @@ def known_task(state: DeskState, task_id: str) -> Task:
     """The task of that id."""
     found = state.tasks.get(task_id)
     if found is None:
-        raise Refused(
+        raise CommandRefused(
             "unknown-task", f"there is no task {task_id!r}, or it was decided so long ago that only ClickHouse knows it"
         )
     return found
@@ -28,13 +30,13 @@ def known_task(state: DeskState, task_id: str) -> Task:
 def lead(reviewer: Reviewer, what: str) -> None:
     """Leads only."""
     if not reviewer.is_lead:
-        raise Refused("not-lead", f"{what} is for leads; {reviewer.id} is none")
+        raise CommandRefused("not-lead", f"{what} is for leads; {reviewer.id} is none")
 
 
 def undecided(task: Task) -> None:
     """Not done yet."""
     if task.state == "done":
-        raise Refused("already-decided", decided_by(task))
+        raise CommandRefused("already-decided", decided_by(task))
 
 
 def decided_by(task: Task) -> str:
@@ -52,14 +54,14 @@ def lease(task: Task, command: Command) -> None:
     undecided(task)
     if task.lease_holder != command.actor:
         if task.holder not in ("", command.actor):
-            raise Refused("held-by-another", f"{task.task_id} is with {held_by(task)}; claim another one")
+            raise CommandRefused("held-by-another", f"{task.task_id} is with {held_by(task)}; claim another one")
         if command.epoch and command.epoch == task.lease_epoch:
-            raise Refused(
+            raise CommandRefused(
                 "lease-expired", f"your lease on {task.task_id} has ended: claim it again and keep your draft"
             )
-        raise Refused("not-held", f"claim {task.task_id} first")
+        raise CommandRefused("not-held", f"claim {task.task_id} first")
     if command.epoch != task.lease_epoch:
-        raise Refused(
+        raise CommandRefused(
             "wrong-epoch",
             f"{task.task_id} is leased under epoch {task.lease_epoch}, not {command.epoch}: this is an old claim",
         )
@@ -68,7 +70,7 @@ def lease(task: Task, command: Command) -> None:
 def same_view(task: Task, command: Command) -> None:
     """The person was shown what the task is about."""
     if command.payload_hash != task.payload_hash:
-        raise Refused(
+        raise CommandRefused(
             "stale-view", f"you were shown something else than what {task.task_id} is about: read it again, then decide"
         )
 

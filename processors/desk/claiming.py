@@ -1,13 +1,13 @@
 """Holding a task: claim, extend, release, snooze."""
 
-from processors.desk import checks
-from processors.desk.answer import Answer
-from processors.desk.command import Command
-from processors.desk.events import task_changed
-from processors.desk.people import Reviewer, available, unfit
-from processors.desk.refusal import Refused, clock
-from processors.desk.state import DeskState, hold
-from processors.desk.task import Task
+from interlock.processors.desk import checks
+from interlock.processors.desk.command import Command
+from interlock.processors.desk.refusal import CommandRefused, clock
+from interlock.processors.desk.replies import Answer
+from interlock.processors.desk.reviewers import Reviewer, available, unfit
+from interlock.processors.desk.state import DeskState, hold
+from interlock.processors.desk.task import Task
+from interlock.processors.events import task_changed
 
 _SECOND = 1_000_000
 
@@ -25,7 +25,9 @@ def claim(state: DeskState, command: Command, now: int) -> Answer:
     if task.lease_holder == me.id:
         return Answer(f"{task.task_id} is yours until {clock(task.lease_until or now)}", task)
     if task.assigned_to != me.id and state.load(me.id) >= me.capacity:
-        raise Refused("at-capacity", f"{me.id} has {me.capacity} tasks, as many as at once: finish or release one")
+        raise CommandRefused(
+            "at-capacity", f"{me.id} has {me.capacity} tasks, as many as at once: finish or release one"
+        )
     order = state.queue(task.queue, escalated=task.escalation > 0)
     why = ""
     if order is not None and task.task_id in order:
@@ -75,7 +77,7 @@ def snooze(state: DeskState, command: Command, now: int) -> Answer:
     checks.lease(task, command)
     until = command.until
     if until is None or not now < until <= now + LONGEST_SNOOZE:
-        raise Refused("invalid", f"snooze until a time between now and {clock(now + LONGEST_SNOOZE)}")
+        raise CommandRefused("invalid", f"snooze until a time between now and {clock(now + LONGEST_SNOOZE)}")
     task.give_back()
     task.state = "snoozed"
     task.assigned_to = command.actor
@@ -89,7 +91,7 @@ def _named(state: DeskState, task_id: str, me: Reviewer, now: int) -> Task:
     task = checks.known_task(state, task_id)
     checks.undecided(task)
     if task.holder and task.holder != me.id:
-        raise Refused("held-by-another", f"{task_id} is with {checks.held_by(task)}; claim another one")
+        raise CommandRefused("held-by-another", f"{task_id} is with {checks.held_by(task)}; claim another one")
     refusal = unfit(task, me, now)
     if refusal is not None:
         raise refusal
@@ -99,7 +101,7 @@ def _named(state: DeskState, task_id: str, me: Reviewer, now: int) -> Task:
 def _next(state: DeskState, queue: str, me: Reviewer, now: int) -> Task:
     """What was assigned to the reviewer first; then, for leads, what was escalated; then the best of the queues."""
     if queue and not me.works(queue):
-        raise Refused("wrong-queue", f"queue {queue} is not among yours: {', '.join(sorted(me.queues))}")
+        raise CommandRefused("wrong-queue", f"queue {queue} is not among yours: {', '.join(sorted(me.queues))}")
     mine = [
         task
         for task in state.held(me.id)
@@ -113,7 +115,7 @@ def _next(state: DeskState, queue: str, me: Reviewer, now: int) -> Task:
         if found:
             return min(found, key=_urgency)
     where = f"queue {queue}" if queue else "your queues"
-    raise Refused("nothing-to-do", f"nothing waits for you in {where} now")
+    raise CommandRefused("nothing-to-do", f"nothing waits for you in {where} now")
 
 
 def _first(state: DeskState, queue: str, escalated: bool, me: Reviewer, now: int) -> Task | None:

@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Mapping
 
-from processors.desk import claiming, duty, judging, moving
-from processors.desk.answer import Answer, accepted, refused
-from processors.desk.arrivals import Arrival, arrive
-from processors.desk.command import Command
-from processors.desk.events import Event
-from processors.desk.pushing import push
-from processors.desk.refusal import Refused
-from processors.desk.state import DeskState
-from processors.desk.timers import fire, look_again
+from interlock.processors.desk import claiming
+from interlock.processors.desk import handover as moving
+from interlock.processors.desk import presence as duty
+from interlock.processors.desk import verdict_commands as judging
+from interlock.processors.desk.arrivals import Arrival, arrive
+from interlock.processors.desk.command import Command
+from interlock.processors.desk.push_assignment import push
+from interlock.processors.desk.refusal import CommandRefused
+from interlock.processors.desk.replies import Answer, accepted, refused
+from interlock.processors.desk.state import DeskState
+from interlock.processors.desk.timers import fire, look_again
+from interlock.processors.events import Event
 
 # What people write stays with the task and is written again with every change of it: some pages, not a document.
 MAX_TEXT = 16_384
@@ -49,11 +52,13 @@ class Desk:
         handler = HANDLERS.get(command.kind)
         try:
             if handler is None:
-                raise Refused("unknown-kind", f"there is no command {command.kind!r}: {', '.join(HANDLERS)}")
+                raise CommandRefused("unknown-kind", f"there is no command {command.kind!r}: {', '.join(HANDLERS)}")
             if command.size > MAX_TEXT:
-                raise Refused("invalid", f"its texts have {command.size} characters; {MAX_TEXT} are possible: shorten")
+                raise CommandRefused(
+                    "invalid", f"its texts have {command.size} characters; {MAX_TEXT} are possible: shorten"
+                )
             answer = handler(self.state, command, now)
-        except Refused as refusal:
+        except CommandRefused as refusal:
             return [refused(command, refusal, self.state.tasks.get(command.task_id), now)]
         return [*answer.events, *self._due(now), accepted(command, answer, now)]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Literal
 
-from processors.desk.ranks import FULL_WAIT, ByDeadline, ByScore, Key
+from interlock.processors.desk.sorted_lists import FULL_WAIT, ByDeadline, ByScore, Key
 
 _MINUTE = 60 * 1_000_000
 

@@ -4,15 +4,15 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from processors.desk.command import from_record
-from processors.desk.desk import Desk
-from processors.desk.events import Event
-from processors.desk.memory import Record, Tables, rebuilt
-from processors.desk.reading import Message, read
-from processors.desk.state import DeskState
-from schemas import catalogue, wire
-from schemas.columns import Bad
-from schemas.error_headers import with_error_headers
+from interlock.processors.desk.command import from_record
+from interlock.processors.desk.desk import Desk
+from interlock.processors.desk.reading import Message, read
+from interlock.processors.desk.restore import Record, Tables, rebuilt
+from interlock.processors.desk.state import DeskState
+from interlock.processors.events import Event
+from interlock.schemas import catalogue, wire
+from interlock.schemas.columns import Bad
+from interlock.schemas.error_headers import with_error_headers
 
 # Commands that are known again when they are repeated: an hour's worth at thirty a second, some 30 MB. Whoever repeats
 # one does so within seconds.

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from processors.desk.arrivals import Arrival
-from schemas import avro_schemas
-from schemas.columns import Bad, Decoder
-from schemas.payload import payload_hash
+from interlock.processors.desk.arrivals import Arrival
+from interlock.schemas import avro_schemas
+from interlock.schemas.columns import Bad, Decoder
+from interlock.schemas.payload import payload_hash
 
 # What a routed decision says after its alternatives nobody here reads.
 _LAST_FIELD = "alternatives"

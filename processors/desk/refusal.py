@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime
 
+from interlock.errors import InterlockError
 
-class Refused(Exception):
+
+class CommandRefused(InterlockError):
     """The command changes nothing."""
 
     def __init__(self, code: str, message: str) -> None:

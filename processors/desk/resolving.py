@@ -1,9 +1,9 @@
 """The next word on a decision: a new version, and what the outside world has to do about it."""
 
-from processors.desk import events
-from processors.desk.events import Event
-from processors.desk.state import DeskState
-from processors.desk.task import Task, Verdict
+from interlock.processors import events
+from interlock.processors.desk.state import DeskState
+from interlock.processors.desk.task import Task, Verdict
+from interlock.processors.events import Event
 
 _SECOND = 1_000_000
 

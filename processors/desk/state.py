@@ -7,13 +7,13 @@ from itertools import islice
 
 from sortedcontainers import SortedSet
 
-from policy import review
-from policy.model import Policy
-from policy.review import Terms
-from processors.desk.impact import ImpactScale
-from processors.desk.order import QueueOrder, Waiting
-from processors.desk.people import Reviewer
-from processors.desk.task import Task
+from interlock.policy import review
+from interlock.policy.model import Policy
+from interlock.policy.review import Terms
+from interlock.processors.desk.impact import ImpactScale
+from interlock.processors.desk.order import QueueOrder, Waiting
+from interlock.processors.desk.reviewers import Reviewer
+from interlock.processors.desk.task import Task
 
 # How long the desk knows a decided task, so that it can be overridden or appealed: a month is what people are told they
 # have, and at some thousand reviews a day it fits in memory. ClickHouse keeps the history.

@@ -1,15 +1,15 @@
 """What the clock does to tasks: leases, assignments, snoozes, service levels, override windows."""
 
-from processors.desk.duty import leave
-from processors.desk.events import Event, alert, resolution, task_changed
-from processors.desk.judging import time_out, to_leads
-from processors.desk.refusal import clock
-from processors.desk.resolving import close
-from processors.desk.service import reschedule
-from processors.desk.state import DeskState
-from processors.desk.task import Task
-from processors.desk.verdicts import nobodys_verdict
-from schemas import catalogue
+from interlock.processors.desk.deadlines import reschedule
+from interlock.processors.desk.presence import leave
+from interlock.processors.desk.refusal import clock
+from interlock.processors.desk.resolving import close
+from interlock.processors.desk.state import DeskState
+from interlock.processors.desk.task import Task
+from interlock.processors.desk.verdict_commands import time_out, to_leads
+from interlock.processors.desk.verdicts import nobodys_verdict
+from interlock.processors.events import Event, alert, resolution, task_changed
+from interlock.schemas import catalogue
 
 DESK = "desk"
 

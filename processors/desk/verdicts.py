@@ -3,18 +3,20 @@
 import json
 from collections.abc import Sequence
 
-from policy.review import Terms
-from processors.desk.command import Command
-from processors.desk.refusal import Refused
-from processors.desk.task import Task, Verdict
+from interlock.policy.review import Terms
+from interlock.processors.desk.command import Command
+from interlock.processors.desk.refusal import CommandRefused
+from interlock.processors.desk.task import Task, Verdict
 
 
 def check_reason(command: Command, terms: Terms) -> None:
-    """Raises Refused unless a reason is given, as a code of the policy and in words."""
+    """Raises CommandRefused unless a reason is given, as a code of the policy and in words."""
     if not command.reason_code or not command.reason_text.strip():
-        raise Refused("missing-reason", f"give a reason: a code ({', '.join(terms.reason_codes)}) and your own words")
+        raise CommandRefused(
+            "missing-reason", f"give a reason: a code ({', '.join(terms.reason_codes)}) and your own words"
+        )
     if command.reason_code not in terms.reason_codes:
-        raise Refused(
+        raise CommandRefused(
             "unknown-reason", f"{command.reason_code!r} is no reason code here: {', '.join(terms.reason_codes)}"
         )
 
@@ -22,7 +24,7 @@ def check_reason(command: Command, terms: Terms) -> None:
 def decided_outcome(command: Command, task: Task, terms: Terms) -> str:
     """The outcome that the command's verdict decides for; raises Refused."""
     if command.modifications and command.verdict in ("approve", "reject", "choose"):
-        raise Refused("invalid", f"{command.verdict} changes no fields: modify does")
+        raise CommandRefused("invalid", f"{command.verdict} changes no fields: modify does")
     match command.verdict:
         case "approve":
             return _approved(command, task, terms)
@@ -32,7 +34,7 @@ def decided_outcome(command: Command, task: Task, terms: Terms) -> str:
             return _modified(command, task, terms)
         case "choose":
             return _chosen(command, task, terms)
-    raise Refused("unknown-verdict", f"{command.verdict!r} is no verdict: approve, reject, modify or choose")
+    raise CommandRefused("unknown-verdict", f"{command.verdict!r} is no verdict: approve, reject, modify or choose")
 
 
 def as_verdict(command: Command, outcome: str, task: Task, now: int) -> Verdict:
@@ -65,9 +67,9 @@ def nobodys_verdict(outcome: str, reason_code: str, reason_text: str, task: Task
 
 def _approved(command: Command, task: Task, terms: Terms) -> str:
     if task.blind:
-        raise Refused("unknown-verdict", "the AI's answer is hidden from you: choose the outcome yourself")
+        raise CommandRefused("unknown-verdict", "the AI's answer is hidden from you: choose the outcome yourself")
     if command.outcome not in ("", task.prediction):
-        raise Refused(
+        raise CommandRefused(
             "unknown-outcome", f"approve means {task.prediction!r}; for {command.outcome!r} reject, modify or choose"
         )
     return _known(task.prediction, terms.outcomes)
@@ -75,43 +77,43 @@ def _approved(command: Command, task: Task, terms: Terms) -> str:
 
 def _rejected(command: Command, task: Task, terms: Terms) -> str:
     if task.blind:
-        raise Refused("unknown-verdict", "the AI's answer is hidden from you: choose the outcome yourself")
+        raise CommandRefused("unknown-verdict", "the AI's answer is hidden from you: choose the outcome yourself")
     if command.outcome == task.prediction:
-        raise Refused(
+        raise CommandRefused(
             "unknown-outcome", f"{task.prediction!r} is what the AI proposed: rejecting means another outcome"
         )
     if command.outcome:
         return _known(command.outcome, terms.outcomes)
     others = [outcome for outcome in terms.outcomes if outcome != task.prediction]
     if len(others) != 1:
-        raise Refused("missing-outcome", f"say which outcome holds instead: {', '.join(others) or 'any text'}")
+        raise CommandRefused("missing-outcome", f"say which outcome holds instead: {', '.join(others) or 'any text'}")
     return others[0]
 
 
 def _modified(command: Command, task: Task, terms: Terms) -> str:
     if task.blind:
-        raise Refused("unknown-verdict", "the AI's answer is hidden from you: choose the outcome yourself")
+        raise CommandRefused("unknown-verdict", "the AI's answer is hidden from you: choose the outcome yourself")
     outcome = _known(command.outcome or task.prediction, terms.outcomes)
     if command.modifications:
         try:
             changed = json.loads(command.modifications)
         except (ValueError, RecursionError) as error:
-            raise Refused("invalid", f"modifications must be a JSON object: {error}") from error
+            raise CommandRefused("invalid", f"modifications must be a JSON object: {error}") from error
         if not isinstance(changed, dict) or not changed:
-            raise Refused("invalid", "modifications must be a JSON object with at least one field")
+            raise CommandRefused("invalid", "modifications must be a JSON object with at least one field")
     elif outcome == task.prediction:
-        raise Refused("invalid", "nothing is modified: change the outcome or a field, or approve")
+        raise CommandRefused("invalid", "nothing is modified: change the outcome or a field, or approve")
     return outcome
 
 
 def _chosen(command: Command, task: Task, terms: Terms) -> str:
     options = task.options or terms.outcomes
     if not command.outcome:
-        raise Refused("missing-outcome", f"say which: {', '.join(options) or 'any text'}")
+        raise CommandRefused("missing-outcome", f"say which: {', '.join(options) or 'any text'}")
     return _known(command.outcome, options)
 
 
 def _known(outcome: str, allowed: Sequence[str]) -> str:
     if allowed and outcome not in allowed:
-        raise Refused("unknown-outcome", f"{outcome!r} is not possible here: {', '.join(allowed)}")
+        raise CommandRefused("unknown-outcome", f"{outcome!r} is not possible here: {', '.join(allowed)}")
     return outcome

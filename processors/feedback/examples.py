@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+from interlock.errors import InterlockError
+
 Record = dict[str, Any]
 
 _MEASURED = ("review", "audit", "post_approval")
@@ -29,7 +31,7 @@ _SAME = (
 )
 
 
-class Unusable(ValueError):
+class UnusableOutcomeError(InterlockError, ValueError):
     """An outcome from which nothing may be learned. `reason` is a stable code, the text for a person."""
 
     def __init__(self, reason: str, message: str) -> None:
@@ -63,17 +65,17 @@ def check(outcome: Record) -> None:
     """Raises Unusable for numbers with which every correction for selection would be wrong."""
     propensity = outcome["propensity"]
     if not 0 < propensity <= 1:
-        raise Unusable(
+        raise UnusableOutcomeError(
             "bad-propensity",
             f"outcome {outcome['outcome_id']} has propensity {propensity}, which must lie in (0, 1]: a decision that "
             "could not reach a person says nothing about others. Audit decisions of this kind at random",
         )
     # A weight is stored as it is: the least propensities would make it infinite.
     if not math.isfinite(1 / propensity):
-        raise Unusable("bad-propensity", f"outcome {outcome['outcome_id']}: 1 / {propensity} is not finite")
+        raise UnusableOutcomeError("bad-propensity", f"outcome {outcome['outcome_id']}: 1 / {propensity} is not finite")
     for name in ("raw_confidence", "confidence"):
         if not math.isfinite(outcome[name]):
-            raise Unusable(
+            raise UnusableOutcomeError(
                 "bad-confidence",
                 f"outcome {outcome['outcome_id']} has {name} {outcome[name]}: the model that produces it must be fixed",
             )

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from learning.slices import Slice
-from processors.desk.events import Event, alert
-from processors.feedback import examples, patterns
-from processors.feedback.judged import Judged, Terms
-from processors.settled import Settled
-from schemas import catalogue
+from interlock.learning.slices import Slice
+from interlock.processors.arrival_order import ArrivalOrderBuffer
+from interlock.processors.events import Event, alert
+from interlock.processors.feedback import examples, patterns
+from interlock.processors.feedback.model_stats import ModelVersionStats, Terms
+from interlock.schemas import catalogue
 
 # As many as a person reads; the examples hold everything.
 _WORST = 10
@@ -26,8 +26,8 @@ class Feedback:
 
     def __init__(self, terms: Terms | None = None) -> None:
         self._terms = terms or Terms()
-        self._models: dict[str, Judged] = {}
-        self._settled: dict[str, Settled[_Sample]] = {}
+        self._models: dict[str, ModelVersionStats] = {}
+        self._settled: dict[str, ArrivalOrderBuffer[_Sample]] = {}
 
     def take(self, outcome: dict[str, Any], payload: dict[str, Any] | None) -> list[Event]:
         """What follows from an `Outcome`, of which `payload` is the `RoutedDecision`, None if it is gone.
@@ -45,7 +45,7 @@ class Feedback:
         if not examples.is_sample(outcome):
             return []
         key = f"{outcome['model_id']}@{outcome['model_version']}"
-        settled = self._settled.setdefault(key, Settled())
+        settled = self._settled.setdefault(key, ArrivalOrderBuffer())
         sample = (outcome, example)
         ready = settled.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], sample)
         return [event for each in ready for event in self._count(key, *each, outcome["at"])]
@@ -53,7 +53,7 @@ class Feedback:
     def _count(self, key: str, outcome: dict[str, Any], example: dict[str, Any], now: int) -> list[Event]:
         judged = self._models.get(key)
         if judged is None:
-            judged = self._models[key] = Judged(self._terms)
+            judged = self._models[key] = ModelVersionStats(self._terms)
         could_judge = not judged.too_small
         if not judged.add(outcome, example):
             return []
@@ -67,7 +67,7 @@ class Feedback:
         return made
 
 
-def _retraining(key: str, outcome: dict[str, Any], judged: Judged, terms: Terms, now: int) -> list[Event]:
+def _retraining(key: str, outcome: dict[str, Any], judged: ModelVersionStats, terms: Terms, now: int) -> list[Event]:
     worst = sorted(judged.slices(), key=lambda one: -(one.rate - one.overall) * one.support)[:_WORST]
     assert judged.bounds is not None
     low, high = judged.bounds

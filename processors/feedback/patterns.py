@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.slices import Condition, binned
+from interlock.learning.slices import Condition, binned
 
 # Looking at pairs takes time with the square of the columns; those that most decisions have say most.
 MAX_COLUMNS = 30

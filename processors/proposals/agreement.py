@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.agreement import krippendorff_alpha
-from learning.bounds import anytime
-from learning.dawid_skene import Quality, fit, quality
-from learning.refusal import Reason, Refusal
-from processors.proposals.book import Proposal
-from processors.proposals.record import opened, proposal_id
+from interlock.learning.agreement import krippendorff_alpha
+from interlock.learning.bounds import anytime
+from interlock.learning.dawid_skene import Quality, fit, quality
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
+from interlock.processors.proposals.proposal_table import Proposal
+from interlock.processors.proposals.record import opened, proposal_id
 
 # Share of disputes. At three of five, the odds of erring are half as high again as those of the people who judged the
 # same cases; nearer to one half sooner or later everybody but the best would be named.
@@ -184,7 +184,7 @@ def _estimates(pairs: list[_Pair], reviewer: str) -> dict[str, Any]:
     }
     try:
         own = _quality(pairs, reviewer)
-    except Refusal as refusal:
+    except InsufficientDataError as refusal:
         return told | {"dawid_skene_accuracy": None, "dawid_skene_refusal": f"{refusal.reason}: {refusal}"}
     return told | {
         "dawid_skene_accuracy": own.accuracy,
@@ -198,7 +198,7 @@ def _alpha(pairs: list[_Pair]) -> dict[str, float] | None:
     _, answers = _numbered([[one.outcome for one in pair.answers] for pair in pairs])
     try:
         found = krippendorff_alpha(answers)
-    except Refusal:
+    except InsufficientDataError:
         return None
     return {"value": found.value, "lower": found.low, "upper": found.high}
 
@@ -208,7 +208,9 @@ def _quality(pairs: list[_Pair], reviewer: str) -> Quality:
     names, people = _numbered([[one.reviewer for one in pair.answers] for pair in pairs])
     outcomes, answers = _numbered([[one.outcome for one in pair.answers] for pair in pairs])
     if reviewer not in names:
-        raise Refusal(Reason.NO_DATA, f"no decision of {reviewer} is among the latest {WINDOW:,} double reviews")
+        raise InsufficientDataError(
+            Reason.NO_DATA, f"no decision of {reviewer} is among the latest {WINDOW:,} double reviews"
+        )
     rows = np.repeat(np.arange(len(pairs)), 2), people.ravel(), answers.ravel()
     fitted = fit(*rows, classes=len(outcomes), one_accuracy=True)
     return quality(fitted, *rows)[names.index(reviewer)]

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from processors.calibration.rate import Crossing, ReviewedRate
-from processors.proposals.examples import Example
+from interlock.processors.calibration.rate import Crossing, ReviewedRate
+from interlock.processors.proposals.examples import Example
 
 # The risk of ever revoking a certificate that still holds, and the mean number of reviews between false alarms of the
 # quick monitor: every alarm stops a model until a person has looked.

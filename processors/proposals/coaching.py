@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from learning.bounds import anytime
-from learning.dawid_skene import too_few_overrides
-from learning.refusal import Refusal
-from processors.desk.events import Event
-from processors.proposals.agreement import DoubleReviews
-from processors.proposals.book import Book
-from processors.proposals.record import opened, proposal_id
+from interlock.learning.bounds import anytime
+from interlock.learning.dawid_skene import too_few_overrides
+from interlock.learning.insufficient_data import InsufficientDataError
+from interlock.processors.events import Event
+from interlock.processors.proposals.agreement import DoubleReviews
+from interlock.processors.proposals.proposal_table import ProposalTable
+from interlock.processors.proposals.record import opened, proposal_id
 
 # Verdicts of all reviewers together at the first comparison; each further one waits for twice as many.
 FIRST_TEST = 500
@@ -39,7 +39,7 @@ class _Reviewer:
 class CoachingFold:
     """A fold of the outcomes in their order. `risk`: of ever naming one reviewer or more wrongly, per question."""
 
-    def __init__(self, book: Book, risk: float = 0.05) -> None:
+    def __init__(self, book: ProposalTable, risk: float = 0.05) -> None:
         self._book = book
         self._risk = risk
         self._reviewers: dict[str, _Reviewer] = {}
@@ -112,7 +112,7 @@ class CoachingFold:
                 np.array([min(one.expected, one.answers) for one in people]),
                 alpha=risk,
             )
-        except Refusal:
+        except InsufficientDataError:
             return []
         made = []
         for one in found:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from processors.calibration.labels import SAMPLED, BadLabelError
+from interlock.processors.calibration.labels import SAMPLED, BadLabelError
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,21 +7,21 @@ from typing import Any
 
 import structlog
 
-from policy.model import Policy
-from policy.review import owner
-from policy.version import from_resolved
-from processors.calibration.labels import BadLabelError
-from processors.calibration.rate import Crossing
-from processors.calibration.signals import drift
-from processors.desk.events import Event
-from processors.proposals.book import Book
-from processors.proposals.certificate import Certificate
-from processors.proposals.examples import Example, example
-from processors.proposals.lane import WINDOW, Lane
-from processors.proposals.proposing import Owner, proposal
-from processors.proposals.record import lane_of, revoked
-from processors.settled import Settled
-from schemas import catalogue, wire
+from interlock.policy.model import Policy
+from interlock.policy.review import owner
+from interlock.policy.version import from_resolved
+from interlock.processors.arrival_order import ArrivalOrderBuffer
+from interlock.processors.calibration.labels import BadLabelError
+from interlock.processors.calibration.rate import Crossing
+from interlock.processors.calibration.signals import drift
+from interlock.processors.events import Event
+from interlock.processors.proposals.certificate import Certificate
+from interlock.processors.proposals.examples import Example, example
+from interlock.processors.proposals.lane import WINDOW, Lane
+from interlock.processors.proposals.proposal_table import ProposalTable
+from interlock.processors.proposals.proposing import Owner, proposal
+from interlock.processors.proposals.record import lane_of, revoked
+from interlock.schemas import catalogue, wire
 
 log = structlog.get_logger()
 
@@ -48,11 +48,11 @@ class ProposalFold:
         self._settings = settings
         self._lanes: dict[tuple[str, str, str, str], Lane] = {}
         self._recent: dict[tuple[str, str, str], deque[Example]] = {}
-        self._settled: dict[tuple[str, str], Settled[Example]] = {}
+        self._settled: dict[tuple[str, str], ArrivalOrderBuffer[Example]] = {}
         self._moved: dict[tuple[str, str], list[int]] = {}
         self._policies: dict[str, Policy] = {}
         self._versions: dict[str, str] = {}
-        self.book = Book()
+        self.book = ProposalTable()
         self.refused: Counter[str] = Counter()
 
     def follow(self, topic: str, key: bytes | None, value: bytes | None) -> None:
@@ -74,7 +74,7 @@ class ProposalFold:
             return []
         if one is None:
             return []
-        settled = self._settled.setdefault((one.model_id, one.model_version), Settled())
+        settled = self._settled.setdefault((one.model_id, one.model_version), ArrivalOrderBuffer())
         ready = settled.add(one.example_id, one.at, record["settled_before"], one)
         return [event for each in ready for event in self._count(each, record["decided_at"], replayed=replayed)]
 

@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from policy.words import ColumnType
-from processors.calibration.rate import Crossing
-from processors.proposals.certificate import Certificate
-from processors.proposals.examples import Example
-from processors.proposals.record import proposal_id
-from processors.proposals.safe_rules import RuleTests, Safe
-from processors.proposals.thresholds import Proof, ThresholdEvidence
+from interlock.policy.vocabulary import ColumnType
+from interlock.processors.calibration.rate import Crossing
+from interlock.processors.proposals.certificate import Certificate
+from interlock.processors.proposals.examples import Example
+from interlock.processors.proposals.record import proposal_id
+from interlock.processors.proposals.safe_rules import RuleTests, Safe
+from interlock.processors.proposals.thresholds import Proof, ThresholdEvidence
 
 # Examples that rules are mined from and errors estimated on; some 500 bytes each.
 WINDOW = 20_000

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from learning.estimates import Estimate, Target, hajek
-from processors.proposals.examples import Example
+from interlock.learning.estimates import Estimate, Target, hajek
+from interlock.processors.proposals.examples import Example
 
 
 def share(examples: Sequence[Example], of: Callable[[Example], bool]) -> Estimate | None:

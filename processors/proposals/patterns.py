@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from learning.slices import Condition, binned
-from policy.attributes import FLOAT_FORM, INT_FORM
-from policy.words import ColumnType
-from processors.proposals.examples import Example
+from interlock.learning.slices import Condition, binned
+from interlock.policy.attributes import FLOAT_FORM, INT_FORM
+from interlock.policy.vocabulary import ColumnType
+from interlock.processors.proposals.examples import Example
 
 # Stands for no value; a pattern with it is never proposed, whatever a producer writes.
 MISSING = "\0missing"

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from learning.estimates import Estimate
-from policy.model import Domain, Policy
-from policy.words import Workflow
-from processors.proposals.book import Proposal
-from processors.proposals.examples import Example
-from processors.proposals.lane import Claim, Lane
-from processors.proposals.numbers import scaled, share
-from processors.proposals.patterns import condition, quoted
-from processors.proposals.record import opened
+from interlock.learning.estimates import Estimate
+from interlock.policy.model import Domain, Policy
+from interlock.policy.vocabulary import Workflow
+from interlock.processors.proposals.examples import Example
+from interlock.processors.proposals.lane import Claim, Lane
+from interlock.processors.proposals.numbers import scaled, share
+from interlock.processors.proposals.patterns import condition, quoted
+from interlock.processors.proposals.proposal_table import Proposal
+from interlock.processors.proposals.record import opened
 
 # In the others everything waits for a person, whatever the confidence: to change that is to change the workflow.
 _AUTOMATIC = (Workflow.ESCALATION, Workflow.POST_APPROVAL)

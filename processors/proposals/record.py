@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from learning.estimates import Estimate
-from processors.proposals.book import Proposal
+from interlock.learning.estimates import Estimate
+from interlock.processors.proposals.proposal_table import Proposal
 
 # Who revokes, and who pulls the kill switch then.
 LEARNING = "learning"

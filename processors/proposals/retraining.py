@@ -6,13 +6,13 @@ and asks as well, where a model that was good for long has lately become worse.
 
 from typing import Any
 
-from learning.estimates import Estimate, Target
-from processors.desk.events import Event
-from processors.proposals.book import Book
-from processors.proposals.record import opened, proposal_id
+from interlock.learning.estimates import Estimate, Target
+from interlock.processors.events import Event
+from interlock.processors.proposals.proposal_table import ProposalTable
+from interlock.processors.proposals.record import opened, proposal_id
 
 
-def mirror(request: dict[str, Any], book: Book) -> list[Event]:
+def mirror(request: dict[str, Any], book: ProposalTable) -> list[Event]:
     """The proposal of a `RetrainingRequest` record (times as integers), unless it stands in the book already."""
     name = proposal_id("retraining", request["request_id"])
     if book.get(name) is not None:
@@ -37,7 +37,7 @@ def mirror(request: dict[str, Any], book: Book) -> list[Event]:
     return [book.note(made)]
 
 
-def ask_after(signal: dict[str, Any], book: Book) -> list[Event]:
+def ask_after(signal: dict[str, Any], book: ProposalTable) -> list[Event]:
     """The proposal that follows from a `DriftSignal` of the override monitor (times as integers); none from others."""
     name = proposal_id("retraining", signal["signal_id"])
     if signal["monitor"] != "overrides" or book.get(name) is not None:

@@ -7,13 +7,13 @@ person, and `interlock resume` ends that when a person has published other thres
 
 from typing import Any
 
-from processors.desk.events import Event, alert
-from processors.proposals.book import Book, Proposal
-from processors.proposals.record import CERTIFIED, LEARNING, revoked
-from schemas import catalogue
+from interlock.processors.events import Event, alert
+from interlock.processors.proposals.proposal_table import Proposal, ProposalTable
+from interlock.processors.proposals.record import CERTIFIED, LEARNING, revoked
+from interlock.schemas import catalogue
 
 
-def revoke(signal: dict[str, Any], book: Book) -> list[Event]:
+def revoke(signal: dict[str, Any], book: ProposalTable) -> list[Event]:
     """What follows from a `DriftSignal` record, times as integers.
 
     The same again where it was written before in part: a process may die between two records.

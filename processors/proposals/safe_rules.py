@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learning.certification import uniform_sample
-from learning.rules import SafeRule, safe_rules
-from policy.words import ColumnType
-from processors.proposals.examples import Example, coin
-from processors.proposals.patterns import Pattern, columns, pattern
+from interlock.learning.certification import uniform_sample
+from interlock.learning.rules import SafeRule, safe_rules
+from interlock.policy.vocabulary import ColumnType
+from interlock.processors.proposals.examples import Example, coin
+from interlock.processors.proposals.patterns import Pattern, columns, pattern
 
 # Examples at the first test; each further one waits for twice as many. Fewer than some 240 prove no rule at 5 %.
 FIRST_TEST = 500

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learning.certification import Evidence, add, first_thresholds, no_evidence, sample_size
-from processors.proposals.examples import Example
+from interlock.learning.certification import Evidence, add, first_thresholds, no_evidence, sample_size
+from interlock.processors.proposals.examples import Example
 
 # Examples whose confidences choose the thresholds to test, and whose labels are not used for that.
 WARM_UP = 200

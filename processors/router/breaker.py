@@ -3,8 +3,10 @@ and stopping loses nothing while emptying a topic into the dead letters loses th
 
 from collections import deque
 
+from interlock.errors import InterlockError
 
-class TooManyBadMessages(Exception):
+
+class TooManyBadMessagesError(InterlockError):
     """The router must stop. Nothing of the batch was routed; it is read again after the restart."""
 
 
@@ -36,7 +38,7 @@ class Breaker:
             self._total -= old_total
             self._bad -= old_bad
         if self._total >= self._window and self._bad > self._max_share * self._total:
-            raise TooManyBadMessages(
+            raise TooManyBadMessagesError(
                 f"{self._bad} of the latest {self._total} messages are bad, more than the allowed share of "
                 f"{self._max_share:g}. Nothing was lost: look at `interlock dead-letters list`, mend the producer or "
                 f"its schema, and start the router again (INTERLOCK_ROUTER__MAX_BAD_SHARE=1 lets everything pass)."

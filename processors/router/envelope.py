@@ -13,8 +13,8 @@ from typing import Any
 
 import fastavro
 
-from policy.compiled import Group
-from schemas import avro_schemas, wire
+from interlock.policy.compiled import Treatment
+from interlock.schemas import avro_schemas, wire
 
 _MOVING = ("routed_at", "calibrated_confidence", "override_until")
 
@@ -23,7 +23,7 @@ _MAX_REMEMBERED = 50_000
 
 
 def encode(
-    group: Group,
+    group: Treatment,
     *,
     policy_version: str,
     calibration_version: str,
@@ -41,7 +41,7 @@ def encode(
 
 @lru_cache(_MAX_REMEMBERED)
 def _fixed(
-    group: Group, policy_version: str, calibration_version: str, audit: bool, propensity: float
+    group: Treatment, policy_version: str, calibration_version: str, audit: bool, propensity: float
 ) -> tuple[bytes, ...]:
     """The bytes before, between and after the fields that move."""
     fields = {

@@ -14,18 +14,20 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from policy.attributes import from_strings
-from policy.compiled import CompiledPolicy, Forced, Group, Verdicts, compile_policy
-from policy.load import parse
-from policy.treatment import ACTIVE_POOL
-from policy.words import Route
-from processors.router import attributes, coin, envelope, plausible
-from processors.router.breaker import Breaker
-from processors.router.calibration import calibrate
-from processors.router.state import RouterState
-from schemas import avro_schemas, catalogue
-from schemas.columns import FASTEST, Bad, Decoder, Engine
-from schemas.error_headers import with_error_headers
+from interlock.policy.attributes import from_strings
+from interlock.policy.compiled import CompiledPolicy, ForcedRoute, Treatment, Verdicts, compile_policy
+from interlock.policy.load import parse
+from interlock.policy.routing import ACTIVE_POOL
+from interlock.policy.vocabulary import Route
+from interlock.processors.router import attributes, envelope
+from interlock.processors.router import audit_sampling as coin
+from interlock.processors.router import validation as plausible
+from interlock.processors.router.breaker import Breaker
+from interlock.processors.router.calibration import calibrate
+from interlock.processors.router.state import RouterState
+from interlock.schemas import avro_schemas, catalogue
+from interlock.schemas.columns import FASTEST, Bad, Decoder, Engine
+from interlock.schemas.error_headers import with_error_headers
 
 Codes = NDArray[np.int32]
 
@@ -70,7 +72,7 @@ class RouterSettings:
 class _Plan:
     """A group of one policy."""
 
-    group: Group
+    group: Treatment
     policy_version: str
     calibrated: bool
 
@@ -101,7 +103,7 @@ class Router:
         self._settings = settings
         self._decoder = Decoder("Decision", avro_schemas.routing_prefix_text(), settings.engine)
         self._breaker = Breaker(settings.max_bad_share)
-        default = files("policy").joinpath("default.yaml").read_text()
+        default = files("interlock.policy").joinpath("default.yaml").read_text()
         self._nobody = compile_policy(parse(default, "policy/default.yaml"))
 
     def process(self, messages: Sequence[Message], now: int) -> Outputs:
@@ -211,7 +213,7 @@ class Router:
         )
 
     def _evaluate(
-        self, frame: pl.DataFrame, domains: pa.StringArray, maps: pa.MapArray, forced: list[Forced]
+        self, frame: pl.DataFrame, domains: pa.StringArray, maps: pa.MapArray, forced: list[ForcedRoute]
     ) -> tuple[Codes, list[_Plan]]:
         """Which plan holds for every row: each row is judged by the policy that owns its domain."""
         encoded = domains.dictionary_encode()
@@ -223,7 +225,7 @@ class Router:
         judge = np.array(judge_of_name)[encoded.indices.to_numpy()]
         ambiguous = [name for name in names if name in owners and owners[name] is None]
         if ambiguous:
-            forced = [*forced, Forced("ambiguous-domain", Route.MANUAL, frame["domain"].is_in(ambiguous))]
+            forced = [*forced, ForcedRoute("ambiguous-domain", Route.MANUAL, frame["domain"].is_in(ambiguous))]
         plan = np.zeros(len(frame), dtype=np.int32)
         plans: list[_Plan] = []
         for number in sorted(set(judge_of_name)):
@@ -247,14 +249,14 @@ class Router:
 
 
 def _judge(
-    policy: CompiledPolicy, frame: pl.DataFrame, maps: pa.MapArray, forced: list[Forced], mine: NDArray[np.bool_]
+    policy: CompiledPolicy, frame: pl.DataFrame, maps: pa.MapArray, forced: list[ForcedRoute], mine: NDArray[np.bool_]
 ) -> Verdicts:
     """The verdicts of one policy on the rows that are `mine`."""
     if not mine.all():
         chosen = pl.Series(mine)
         frame = frame.filter(chosen)
         maps = maps.filter(pa.array(mine))
-        forced = [Forced(one.reason, one.route, one.mask.filter(chosen)) for one in forced]
+        forced = [ForcedRoute(one.reason, one.route, one.mask.filter(chosen)) for one in forced]
     if not policy.use_calibration:
         frame = frame.drop("confidence").hstack([frame["raw_confidence"].alias("confidence")])
     if policy.attributes:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 import polars as pl
 import structlog
 
-from policy.compiled import CompiledPolicy, Forced, compile_policy
-from policy.errors import PolicyError
-from policy.version import from_resolved
-from policy.words import Route
-from processors.router.calibration import Calibration
-from schemas import catalogue, wire
+from interlock.policy.compiled import CompiledPolicy, ForcedRoute, compile_policy
+from interlock.policy.errors import PolicyError
+from interlock.policy.version import from_resolved
+from interlock.policy.vocabulary import Route
+from interlock.processors.router.calibration import Calibration
+from interlock.schemas import catalogue, wire
 
 log = structlog.get_logger()
 
@@ -51,13 +51,13 @@ class RouterState:
                 owners[domain] = None if domain in owners else self.policies[name]
         return owners
 
-    def halts(self, frame: pl.DataFrame) -> list[Forced]:
+    def halts(self, frame: pl.DataFrame) -> list[ForcedRoute]:
         """Rows under a kill switch: never `auto`, whatever the policy says."""
         found = []
         for scope in sorted(self.halted):
             mask = _in_scope(frame, scope)
             if mask.any():
-                found.append(Forced(f"halted:{scope}", Route.ASYNC, mask))
+                found.append(ForcedRoute(f"halted:{scope}", Route.ASYNC, mask))
         return found
 
     def _apply_policy(self, name: str, value: bytes | None) -> None:

@@ -3,7 +3,7 @@
 Importing this package is cheap; the engine's library is loaded by the process that serves.
 """
 
-from sinks.embedded_clickhouse.child import EmbeddedClickHouse, ServerDiedError
-from sinks.embedded_clickhouse.settings import ServerSettings
+from interlock.sinks.embedded_clickhouse.child import EmbeddedClickHouse, ServerDiedError
+from interlock.sinks.embedded_clickhouse.settings import ServerSettings
 
 __all__ = ["EmbeddedClickHouse", "ServerDiedError", "ServerSettings"]

@@ -1,4 +1,4 @@
-"""``python -m sinks.embedded_clickhouse --data-dir DIR``: the embedded ClickHouse server in the foreground.
+"""``python -m interlock.sinks.embedded_clickhouse --data-dir DIR``: the embedded ClickHouse server in the foreground.
 
 Passwords come from the environment, because arguments can be read by every user of the machine:
 INTERLOCK_CLICKHOUSE_WRITER_PASSWORD and INTERLOCK_CLICKHOUSE_ANALYST_PASSWORD (may be empty, must be set).
@@ -13,13 +13,13 @@ import socket
 import sys
 from pathlib import Path
 
-from sinks.embedded_clickhouse.errors import DataDirectoryInUseError
-from sinks.embedded_clickhouse.server import run_foreground, stop_with_parent
-from sinks.embedded_clickhouse.settings import ANALYST_PASSWORD, WRITER_PASSWORD, ServerSettings
+from interlock.sinks.embedded_clickhouse.errors import DataDirectoryInUseError
+from interlock.sinks.embedded_clickhouse.server import run_foreground, stop_with_parent
+from interlock.sinks.embedded_clickhouse.settings import ANALYST_PASSWORD, WRITER_PASSWORD, ServerSettings
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m sinks.embedded_clickhouse", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m interlock.sinks.embedded_clickhouse", description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8123, help="0 takes any free port")

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sinks.embedded_clickhouse.errors import ACCESS_DENIED, READONLY, refusal
-from sinks.embedded_clickhouse.sql import one_statement
+from interlock.sinks.embedded_clickhouse.errors import ACCESS_DENIED, READONLY, refusal
+from interlock.sinks.embedded_clickhouse.sql import one_statement
 
 _READING = frozenset({"SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN"})
 

@@ -15,21 +15,21 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from sinks.embedded_clickhouse.body import Body
-from sinks.embedded_clickhouse.compression import choose_encoding, decoder, encoder
-from sinks.embedded_clickhouse.engine import Engine, Result
-from sinks.embedded_clickhouse.errors import (
+from interlock.sinks.embedded_clickhouse.body import Body
+from interlock.sinks.embedded_clickhouse.compression import choose_encoding, decoder, encoder
+from interlock.sinks.embedded_clickhouse.engine import Engine, Result
+from interlock.sinks.embedded_clickhouse.errors import (
     BAD_ARGUMENTS,
     QUERY_TOO_LARGE,
     SYNTAX_ERROR,
     ClickHouseError,
     refusal,
 )
-from sinks.embedded_clickhouse.request import QueryParameters, authenticate, form_fields, parameters
-from sinks.embedded_clickhouse.result_stream import ResultStream
-from sinks.embedded_clickhouse.running import Job, Runner
-from sinks.embedded_clickhouse.settings import Account
-from sinks.embedded_clickhouse.sql import InsertWithData, insert_with_data, parse
+from interlock.sinks.embedded_clickhouse.request import QueryParameters, authenticate, form_fields, parameters
+from interlock.sinks.embedded_clickhouse.result_stream import ResultStream
+from interlock.sinks.embedded_clickhouse.running import Job, Runner
+from interlock.sinks.embedded_clickhouse.settings import Account
+from interlock.sinks.embedded_clickhouse.sql import InsertWithData, insert_with_data, parse
 
 log = logging.getLogger("interlock.clickhouse")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
-from sinks.embedded_clickhouse.compression import Decoder
-from sinks.embedded_clickhouse.errors import QUERY_TOO_LARGE, refusal
+from interlock.sinks.embedded_clickhouse.compression import Decoder
+from interlock.sinks.embedded_clickhouse.errors import QUERY_TOO_LARGE, refusal
 
 # Raw bytes per piece: enough that a hop to an engine thread costs nothing, little enough to hold a few.
 _PIECE_BYTES = 1 << 20

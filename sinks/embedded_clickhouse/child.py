@@ -16,8 +16,9 @@ from typing import Any
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
-from sinks.embedded_clickhouse.listening import listen
-from sinks.embedded_clickhouse.settings import ANALYST_PASSWORD, WRITER_PASSWORD, ServerSettings
+from interlock.errors import InterlockError
+from interlock.sinks.embedded_clickhouse.listening import listen
+from interlock.sinks.embedded_clickhouse.settings import ANALYST_PASSWORD, WRITER_PASSWORD, ServerSettings
 
 # The first start loads half a gigabyte of library: one second warm, several from a cold disk.
 _START_SECONDS = 60.0
@@ -26,7 +27,7 @@ _STOP_SECONDS = 25.0
 _LOG_LINES = 20
 
 
-class ServerDiedError(RuntimeError):
+class ServerDiedError(InterlockError, RuntimeError):
     """The server process ended or never answered; the message holds the end of its log."""
 
 
@@ -66,7 +67,7 @@ class EmbeddedClickHouse:
         if self._process is not None:
             raise RuntimeError("embedded ClickHouse: already started")
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "sinks.embedded_clickhouse", "--stop-with-parent"]
+        command = [sys.executable, "-P", "-m", "interlock.sinks.embedded_clickhouse", "--stop-with-parent"]
         command += ["--data-dir", str(self.settings.data_dir)]
         command += ["--writer-user", self.settings.writer_user, "--analyst-user", self.settings.analyst_user]
         passwords = {

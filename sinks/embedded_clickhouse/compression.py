@@ -14,7 +14,7 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-from sinks.embedded_clickhouse.errors import INCORRECT_DATA, NOT_IMPLEMENTED, refusal
+from interlock.sinks.embedded_clickhouse.errors import INCORRECT_DATA, NOT_IMPLEMENTED, refusal
 
 # The order in which a server with several accepted encodings chooses: cheapest first, for a local connection.
 ENCODINGS = ("lz4", "zstd", "gzip", "deflate")

@@ -14,10 +14,10 @@ from typing import Any
 
 import chdb
 
-from sinks.embedded_clickhouse import engine_config
-from sinks.embedded_clickhouse.errors import ClickHouseError, DataDirectoryInUseError, from_engine
-from sinks.embedded_clickhouse.settings import Account
-from sinks.embedded_clickhouse.unfinished_inserts import forget_unfinished
+from interlock.sinks.embedded_clickhouse import engine_config
+from interlock.sinks.embedded_clickhouse.errors import ClickHouseError, DataDirectoryInUseError, from_engine
+from interlock.sinks.embedded_clickhouse.settings import Account
+from interlock.sinks.embedded_clickhouse.unfinished_inserts import forget_unfinished
 
 log = logging.getLogger("interlock.clickhouse")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from interlock.errors import InterlockError
+
 SYNTAX_ERROR = 62
 UNKNOWN_FORMAT = 73
 READONLY = 164
@@ -57,11 +59,11 @@ _VERSION = re.compile(r" \(version [^()]*\)")
 _DOUBLED_NAME = re.compile(r"\. (\([A-Z0-9_]+\))\. \1$")
 
 
-class DataDirectoryInUseError(RuntimeError):
+class DataDirectoryInUseError(InterlockError, RuntimeError):
     """Another process owns the data directory."""
 
 
-class ClickHouseError(Exception):
+class ClickHouseError(InterlockError):
     """One error with ClickHouse's number for it. ``text`` is what follows ``Code: N. ``."""
 
     def __init__(self, code: int, text: str) -> None:

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from functools import partial
 
-from sinks.embedded_clickhouse.engine import Handle, Result
-from sinks.embedded_clickhouse.sql import insert_from
+from interlock.sinks.embedded_clickhouse.engine import Handle, Result
+from interlock.sinks.embedded_clickhouse.sql import insert_from
 
 
 class InsertStream:

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from email.parser import BytesParser
 from email.policy import HTTP
 
-from sinks.embedded_clickhouse.errors import (
+from interlock.sinks.embedded_clickhouse.errors import (
     AUTHENTICATION_FAILED,
     BAD_ARGUMENTS,
     NOT_IMPLEMENTED,
     UNKNOWN_FORMAT,
     refusal,
 )
-from sinks.embedded_clickhouse.settings import Account
+from interlock.sinks.embedded_clickhouse.settings import Account
 
 # Parameters of the HTTP interface that are no settings of the engine. Sessions are accepted and have no
 # effect (every request is its own); so are the hints about progress headers and buffering.

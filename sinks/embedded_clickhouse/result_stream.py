@@ -14,9 +14,9 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 
-from sinks.embedded_clickhouse.engine import Handle, Result
-from sinks.embedded_clickhouse.errors import SYNTAX_ERROR, ClickHouseError
-from sinks.embedded_clickhouse.sql import Statement
+from interlock.sinks.embedded_clickhouse.engine import Handle, Result
+from interlock.sinks.embedded_clickhouse.errors import SYNTAX_ERROR, ClickHouseError
+from interlock.sinks.embedded_clickhouse.sql import Statement
 
 # Room in a pipe: as much as an unprivileged Linux process may ask for, and one buffer of the engine.
 _PIPE_BYTES = 1 << 20

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from sinks.embedded_clickhouse.access import check_read_only
-from sinks.embedded_clickhouse.engine import Engine, Handle, Result
-from sinks.embedded_clickhouse.errors import READONLY, SAME_QUERY_ID, TOO_MANY_QUERIES, refusal
-from sinks.embedded_clickhouse.insert_stream import insert_into, open_insert
-from sinks.embedded_clickhouse.request import QueryParameters
-from sinks.embedded_clickhouse.result_stream import ResultStream, open_stream, select_into
-from sinks.embedded_clickhouse.settings import Account
-from sinks.embedded_clickhouse.sql import Statement
+from interlock.sinks.embedded_clickhouse.access import check_read_only
+from interlock.sinks.embedded_clickhouse.engine import Engine, Handle, Result
+from interlock.sinks.embedded_clickhouse.errors import READONLY, SAME_QUERY_ID, TOO_MANY_QUERIES, refusal
+from interlock.sinks.embedded_clickhouse.insert_stream import insert_into, open_insert
+from interlock.sinks.embedded_clickhouse.request import QueryParameters
+from interlock.sinks.embedded_clickhouse.result_stream import ResultStream, open_stream, select_into
+from interlock.sinks.embedded_clickhouse.settings import Account
+from interlock.sinks.embedded_clickhouse.sql import Statement
 
 T = TypeVar("T")
 

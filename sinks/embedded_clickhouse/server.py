@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from sinks.embedded_clickhouse.child import EmbeddedClickHouse
-from sinks.embedded_clickhouse.listening import listen
-from sinks.embedded_clickhouse.settings import ServerSettings
+from interlock.sinks.embedded_clickhouse.child import EmbeddedClickHouse
+from interlock.sinks.embedded_clickhouse.listening import listen
+from interlock.sinks.embedded_clickhouse.settings import ServerSettings
 
 if TYPE_CHECKING:
-    from sinks.embedded_clickhouse.running import Runner
+    from interlock.sinks.embedded_clickhouse.running import Runner
 
 __all__ = ["EmbeddedClickHouse", "ServerSettings", "run_foreground"]
 
@@ -60,9 +60,9 @@ def run_foreground(settings: ServerSettings, listener: socket.socket | None = No
     # Times without a zone mean UTC on every machine; the engine reads this when it is loaded.
     os.environ["TZ"] = "UTC"
     time.tzset()
-    from sinks.embedded_clickhouse.app import create_app
-    from sinks.embedded_clickhouse.engine import Engine
-    from sinks.embedded_clickhouse.running import Runner
+    from interlock.sinks.embedded_clickhouse.app import create_app
+    from interlock.sinks.embedded_clickhouse.engine import Engine
+    from interlock.sinks.embedded_clickhouse.running import Runner
 
     with listener or listen(settings.host, settings.port) as bound:
         engine = Engine(settings.data_dir)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sinks.embedded_clickhouse.errors import INTO_OUTFILE_NOT_ALLOWED, SYNTAX_ERROR, refusal
+from interlock.sinks.embedded_clickhouse.errors import INTO_OUTFILE_NOT_ALLOWED, SYNTAX_ERROR, refusal
 
 _TOKEN = re.compile(
     r"""(?P<skip>\s+|--[^\n]*|\#[ !][^\n]*|/\*.*?\*/)

@@ -4,10 +4,10 @@
 broker (what a supervisor wants), `broker` keeps one as a child (what tests and tools want).
 """
 
-from streams.embedded_kafka.broker import EmbeddedKafka, wait_until_ready
-from streams.embedded_kafka.errors import BrokerError, JarError
-from streams.embedded_kafka.launch import prepare, run_foreground
-from streams.embedded_kafka.settings import BrokerSettings, free_port
+from interlock.streams.embedded_kafka.broker import EmbeddedKafka, wait_until_ready
+from interlock.streams.embedded_kafka.errors import BrokerError, JarError
+from interlock.streams.embedded_kafka.launch import prepare, run_foreground
+from interlock.streams.embedded_kafka.settings import BrokerSettings, free_port
 
 __all__ = [
     "BrokerError",

@@ -11,9 +11,9 @@ from typing import Any, Self
 from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
-from streams.embedded_kafka.errors import BrokerError
-from streams.embedded_kafka.launch import claimed, command_line, disk_errors, explain, hand_over
-from streams.embedded_kafka.settings import BrokerSettings
+from interlock.streams.embedded_kafka.errors import BrokerError
+from interlock.streams.embedded_kafka.launch import claimed, command_line, disk_errors, explain, hand_over
+from interlock.streams.embedded_kafka.settings import BrokerSettings
 
 _logger = logging.getLogger(__name__)
 

@@ -1,7 +1,9 @@
 """What can go wrong with the embedded broker, in sentences a user can act on."""
 
+from interlock.errors import InterlockError
 
-class BrokerError(Exception):
+
+class BrokerError(InterlockError):
     """The broker cannot run. The message says what happened, where, and what to do."""
 
 

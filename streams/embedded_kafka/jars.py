@@ -1,7 +1,7 @@
 """The jars of the embedded broker: exactly those of `jars.lock.toml`, verified every time.
 
 The lock holds the result of Maven's dependency resolution, so that nothing walks a dependency graph when
-a broker starts. `python -m streams.embedded_kafka.jars --relock` resolves again and rewrites it.
+a broker starts. `python -m interlock.streams.embedded_kafka.jars --relock` resolves again and rewrites it.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.embedded_kafka.errors import JarError
+from interlock.streams.embedded_kafka.errors import JarError
 
 if TYPE_CHECKING:
     from jgo.maven import MavenContext
@@ -160,7 +160,7 @@ def relock(lock: Path = LOCK) -> int:
             sha256 = hashlib.sha256(artifact.resolve().read_bytes()).hexdigest()
             coordinate = f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}"
             entries.append(f'[[jar]]\ncoordinate = "{coordinate}"\nfile = "{artifact.filename}"\nsha256 = "{sha256}"\n')
-    head = "# Written by `python -m streams.embedded_kafka.jars --relock`; do not edit.\n\n"
+    head = "# Written by `python -m interlock.streams.embedded_kafka.jars --relock`; do not edit.\n\n"
     lock.write_text(head + "\n".join(entries))
     return len(entries)
 

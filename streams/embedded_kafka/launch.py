@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from streams.embedded_kafka.errors import BrokerError
-from streams.embedded_kafka.settings import BrokerSettings, is_free, server_properties
+from interlock.streams.embedded_kafka.errors import BrokerError
+from interlock.streams.embedded_kafka.settings import BrokerSettings, is_free, server_properties
 
 _LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
 
@@ -90,8 +90,8 @@ def hand_over(claim: int, pid: int, settings: BrokerSettings) -> None:
 
 def command_line(settings: BrokerSettings) -> list[str]:
     """`prepare` for a caller that already holds the claim."""
-    # Imported here: `python -m streams.embedded_kafka.jars` must find its module not yet imported.
-    from streams.embedded_kafka import jars
+    # Imported here: `python -m interlock.streams.embedded_kafka.jars` must find its module not yet imported.
+    from interlock.streams.embedded_kafka import jars
 
     data_dir = settings.data_dir.absolute()
     if unusable := set(",\\\n") & set(str(data_dir)):

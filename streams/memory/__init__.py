@@ -4,9 +4,9 @@ It passes the conformance suite of the real broker, so that whole topologies can
 and it can die at any step, which a real broker cannot be made to do on purpose.
 """
 
-from streams.inline import InlineExecutor
-from streams.memory.broker import MemoryBroker
-from streams.memory.faults import Crash, FaultPlan, Late, Step, abortable, fenced, timed_out, unavailable
+from interlock.streams.inline_executor import InlineExecutor
+from interlock.streams.memory.broker import MemoryBroker
+from interlock.streams.memory.faults import Crash, FaultPlan, Late, Step, abortable, fenced, timed_out, unavailable
 
 __all__ = [
     "Crash",

@@ -1,14 +1,14 @@
-"""One process's view of the cluster in memory: `streams.ports.Broker`."""
+"""One process's view of the cluster in memory: `interlock.streams.ports.Broker`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from streams.clock import Clock, ManualClock
-from streams.memory.cluster import Cluster, Process
-from streams.memory.consumer import MemoryConsumer
-from streams.memory.faults import FaultPlan
-from streams.memory.producer import MemoryProducer
-from streams.ports import Consumer, Isolation, Producer, TopicSpec, TopicState
+from interlock.streams.clock import Clock, ManualClock
+from interlock.streams.memory.cluster import Cluster, Process
+from interlock.streams.memory.consumer import MemoryConsumer
+from interlock.streams.memory.faults import FaultPlan
+from interlock.streams.memory.producer import MemoryProducer
+from interlock.streams.ports import Consumer, Isolation, Producer, TopicSpec, TopicState
 
 
 class MemoryBroker:

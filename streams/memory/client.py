@@ -5,8 +5,8 @@ from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.memory.cluster import Cluster, Process
-from streams.memory.faults import Crash, FaultPlan, Step
+from interlock.streams.memory.cluster import Cluster, Process
+from interlock.streams.memory.faults import Crash, FaultPlan, Step
 
 
 class Client:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.clock import Clock
-from streams.memory.groups import Group, Partition
-from streams.memory.log import PartitionLog, Transaction
-from streams.memory.transactions import Coordinator
-from streams.ports import TopicSpec
+from interlock.streams.clock import Clock
+from interlock.streams.memory.groups import Group, Partition
+from interlock.streams.memory.log import PartitionLog, Transaction
+from interlock.streams.memory.transactions import Coordinator
+from interlock.streams.ports import TopicSpec
 
 
 @dataclass(slots=True)

@@ -19,12 +19,12 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from streams.memory.client import Client, error
-from streams.memory.cluster import Cluster, Process
-from streams.memory.faults import FaultPlan
-from streams.memory.groups import GroupMetadata, Partition
-from streams.memory.log import Record
-from streams.ports import Isolation, RebalanceCallback
+from interlock.streams.memory.client import Client, error
+from interlock.streams.memory.cluster import Cluster, Process
+from interlock.streams.memory.faults import FaultPlan
+from interlock.streams.memory.groups import GroupMetadata, Partition
+from interlock.streams.memory.log import Record
+from interlock.streams.ports import Isolation, RebalanceCallback
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class _Cursor:
 
 
 class MemoryConsumer(Client):
-    """`streams.ports.Consumer`."""
+    """`interlock.streams.ports.Consumer`."""
 
     def __init__(
         self,

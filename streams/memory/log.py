@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from streams.ports import Headers, Isolation
+from interlock.streams.ports import Headers, Isolation
 
 Outcome = Literal["open", "committed", "aborted"]
 

@@ -8,18 +8,18 @@ from typing import Any, Literal
 
 from confluent_kafka import TIMESTAMP_CREATE_TIME, KafkaError, KafkaException, Message, TopicPartition
 
-from streams.memory.client import Client, error
-from streams.memory.cluster import Cluster, Process
-from streams.memory.faults import FaultPlan, Late, Step
-from streams.memory.log import Transaction
-from streams.memory.partitioner import Partitioner
-from streams.ports import DeliveryCallback, Headers
+from interlock.streams.memory.client import Client, error
+from interlock.streams.memory.cluster import Cluster, Process
+from interlock.streams.memory.faults import FaultPlan, Late, Step
+from interlock.streams.memory.log import Transaction
+from interlock.streams.memory.partitioner import Partitioner
+from interlock.streams.ports import DeliveryCallback, Headers
 
 _State = Literal["new", "ready", "open", "abortable", "fatal"]
 
 
 class MemoryProducer(Client):
-    """`streams.ports.Producer`. Records leave the queue in `flush`, `poll` and `commit_transaction`."""
+    """`interlock.streams.ports.Producer`. Records leave the queue in `flush`, `poll` and `commit_transaction`."""
 
     def __init__(
         self,

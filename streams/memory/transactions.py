@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.clock import Clock
-from streams.memory.log import Transaction
+from interlock.streams.clock import Clock
+from interlock.streams.memory.log import Transaction
 
 
 @dataclass(slots=True)

@@ -23,15 +23,15 @@ import numpy as np
 import pytest
 from confluent_kafka import TopicPartition
 
-from interlock.reviewing.desk_client import DeskClient
-from interlock.reviewing.desk_line import DeskLine, DeskSilent, Refused
-from policy.load import parse
-from policy.version import resolved, version
-from schemas import catalogue, wire
-from streams.embedded_kafka import EmbeddedKafka
-from streams.embedded_kafka.settings import free_port
-from streams.kafka import KafkaBroker
-from streams.ports import TopicSpec
+from interlock.policy.load import parse
+from interlock.policy.version import resolved, version
+from interlock.review.desk_client import DeskClient
+from interlock.review.desk_connection import CommandRefusedError, DeskConnection, DeskUnavailableError
+from interlock.schemas import catalogue, wire
+from interlock.streams.embedded_kafka import EmbeddedKafka
+from interlock.streams.embedded_kafka.settings import free_port
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.ports import TopicSpec
 from tests.crash.test_kill_everything import wait_until
 
 SEED = 20260202
@@ -141,7 +141,7 @@ def routed(decision_id: str, rng: random.Random) -> dict[str, Any]:
 class Person:
     """Claims, thinks for a moment, and decides, passes on, or forgets about it."""
 
-    def __init__(self, broker: KafkaBroker, name: str, line: DeskLine, seed: int, stop: threading.Event) -> None:
+    def __init__(self, broker: KafkaBroker, name: str, line: DeskConnection, seed: int, stop: threading.Event) -> None:
         self.accepted: list[str] = []
         self.answers: list[float] = []
         self._desk = DeskClient(broker, name, line=line)
@@ -153,10 +153,10 @@ class Person:
         while not self._stop.is_set():
             try:
                 self._one()
-            except Refused as refused:
-                if refused.reason in ("nothing-to-do", "off-duty"):
+            except CommandRefusedError as refused:
+                if refused.code in ("nothing-to-do", "off-duty"):
                     self._stop.wait(0.2)
-            except DeskSilent:
+            except DeskUnavailableError:
                 continue
 
     def _one(self) -> None:
@@ -247,7 +247,7 @@ def test_the_working_desk_is_killed_again_and_again_while_fifty_people_work(
         for desk in desks:
             stack.callback(desk.close)
         wait_until(partial(working, desks), "a desk works", 60)
-        line = DeskLine(broker)
+        line = DeskConnection(broker)
         stack.callback(line.close)
         stop = threading.Event()
         people = [Person(broker, name, line, seed, stop) for seed, name in enumerate(names)]

@@ -17,17 +17,17 @@ from typing import Any
 
 import pytest
 
-from examples import employment
-from interlock.client import Client
-from interlock.connect import Platform
+from interlock.client.client import Client
+from interlock.demo import survey
 from interlock.demo.counts import count
+from interlock.operations.reconcile import reconcile
+from interlock.platform import instance as instances
+from interlock.platform.connection import Platform
+from interlock.platform.settings import Settings
+from interlock.policies.publishing import publish_policy
 from interlock.produce.sending import send
-from interlock.publishing import publish_policy
-from interlock.settings import Settings
-from interlock.sinking import reconcile
-from interlock.supervisor import instance as instances
 
-ROLES = ("broker", "router", "sink", "warehouse")
+ROLES = ("kafka", "router", "sink", "clickhouse")
 SEED = 20260101
 
 # Every role dies at least five times, in every phase of the others.
@@ -93,7 +93,7 @@ def test_every_decision_has_one_route_and_one_row_after_kills_of_every_process(
 ) -> None:
     kills = max(AT_LEAST, crash_kills)
     directory = platform.settings.data_dir
-    publish_policy(platform.kafka(), employment.POLICY, "the test", "")
+    publish_policy(platform.kafka(), survey.POLICY, "the test", "")
     total = kills * DECISIONS_PER_KILL
     rng = random.Random(SEED)
     victims = [role for _ in range(kills // len(ROLES) + 1) for role in rng.sample(ROLES, len(ROLES))][:kills]
@@ -106,7 +106,7 @@ def test_every_decision_has_one_route_and_one_row_after_kills_of_every_process(
             produced = sent
 
         with Client(broker=platform.kafka(), delivery_seconds=PATIENCE) as client:
-            send(employment.decisions(total, "crash"), client, rate=RATE, progress=note)
+            send(survey.decisions(total, "crash"), client, rate=RATE, progress=note)
 
     def has_produced(moment: int) -> bool:
         return produced >= moment

@@ -18,16 +18,16 @@ from typing import Any
 import pytest
 from confluent_kafka import TopicPartition
 
-from processors.feedback.feedback import Feedback
-from processors.feedback.judged import Terms
-from schemas import catalogue, wire
-from schemas.catalogue import Topic
-from schemas.payload import payload_hash
-from streams.embedded_kafka import EmbeddedKafka
-from streams.kafka import KafkaBroker
-from streams.ports import TopicSpec
+from interlock.processors.feedback.feedback import Feedback
+from interlock.processors.feedback.model_stats import Terms
+from interlock.schemas import catalogue, wire
+from interlock.schemas.catalogue import Topic
+from interlock.schemas.payload import payload_hash
+from interlock.streams.embedded_kafka import EmbeddedKafka
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.ports import TopicSpec
 from tests.crash.test_kill_everything import wait_until
-from tests.feedback.feedback_world import START, outcome
+from tests.processors.feedback.feedback_world import START, outcome
 
 SEED = 20260303
 OUTCOMES = 600

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from interlock.settings import Settings
+from interlock.platform.settings import Settings
 from tests.docs.commands import accept
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def own_services() -> Iterator[tuple[str, dict[str, Any]]]:
 def test_compose_runs_commands_that_exist() -> None:
     services = dict(own_services())
     assert set(services) == {
-        *("prepare", "router", "desk", "sink", "feedback", "calibration", "picker", "webhooks", "notifier", "schemas"),
+        *("prepare", "router", "desk", "sink", "feedback", "calibration", "sampler", "webhooks", "notifier", "schemas"),
     }
     for service in services.values():
         accept(service["command"])
@@ -134,11 +134,11 @@ def test_the_sink_s_tables_and_the_topics_fit_the_servers_that_compose_starts() 
     from testcontainers.clickhouse import ClickHouseContainer
     from testcontainers.kafka import KafkaContainer
 
-    from interlock.connect import Platform
-    from interlock.prepare import create_topics, migrate
-    from interlock.settings import ClickHouseSettings, KafkaSettings
-    from interlock.sinking import reconcile
-    from schemas import catalogue
+    from interlock.operations.reconcile import reconcile
+    from interlock.platform.connection import Platform
+    from interlock.platform.provisioning import create_topics, migrate
+    from interlock.platform.settings import ClickHouseSettings, KafkaSettings
+    from interlock.schemas import catalogue
 
     images = {name: service["image"] for name, service in COMPOSE["services"].items()}
     with (

@@ -8,7 +8,8 @@ from typing import Any
 
 import typer
 
-from interlock.cli import app
+import bench.cli
+from interlock.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("examples/*/README.md")])
@@ -18,7 +19,7 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def every_command() -> Iterator[tuple[str, Any]]:
     """Every command that `interlock` has, by its words."""
-    left: list[tuple[str, Any]] = [("", typer.main.get_command(app))]
+    left: list[tuple[str, Any]] = [("", typer.main.get_command(app)), ("bench", typer.main.get_command(bench.cli.app))]
     while left:
         name, command = left.pop()
         if hasattr(command, "commands"):  # a group
@@ -27,9 +28,11 @@ def every_command() -> Iterator[tuple[str, Any]]:
             yield name, command
 
 
-def accept(arguments: Sequence[str]) -> None:
-    """Raises for arguments that `interlock` would refuse."""
-    command: Any = typer.main.get_command(app)
+def accept(words: Sequence[str]) -> None:
+    """Raises for a command that `interlock` or `python -m bench` would refuse."""
+    of_bench = words[:3] == ["python", "-m", "bench"]
+    arguments = words[3:] if of_bench else words[1:]
+    command: Any = typer.main.get_command(bench.cli.app if of_bench else app)
     rest = list(arguments)
     while hasattr(command, "commands"):  # a group
         name = rest.pop(0) if rest else ""
@@ -49,7 +52,7 @@ def shown_commands(text: str) -> Iterator[list[str]]:
     shell = [body for name in ("sh", "bash", "console", "") for body in blocks(text, name)]
     for shown in indented + [line for body in shell for line in body.splitlines()]:
         line = shown.removeprefix("$ ").strip()
-        if re.match(r"(\w+=\S+ )*(interlock|make) ", line + " "):
+        if re.match(r"(\w+=\S+ )*(interlock|make|python -m bench) ", line + " "):
             words = shlex.split(line, comments=True)
             while "=" in words[0]:
                 words.pop(0)

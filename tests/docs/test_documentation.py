@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from policy.compiled import compile_policy
-from policy.load import parse
+from interlock.policy.compiled import compile_policy
+from interlock.policy.load import parse
 from tests.docs.commands import DOCUMENTS, ROOT, accept, blocks, every_command, shown_commands
 
 document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -31,7 +31,7 @@ def test_commands_are_accepted_by_the_command_line_and_the_makefile(path: Path) 
         if words[0] == "make":
             assert {word for word in words[1:] if "=" not in word} <= targets, words
         else:
-            accept(words[1:])
+            accept(words)
 
 
 @document
@@ -57,7 +57,7 @@ def test_every_command_explains_itself_with_an_example_that_it_accepts(name: str
     shown = list(shown_commands(examples))
     assert shown
     for words in shown:
-        accept(words[1:])
+        accept(words)
 
 
 def test_the_readme_shows_the_two_commands_first_and_a_picture() -> None:

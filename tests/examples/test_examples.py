@@ -5,17 +5,18 @@ from types import ModuleType
 
 import pytest
 
-from examples import content_moderation, employment, loan_approval
-from policy.compiled import compile_policy
-from policy.load import load
-from policy.version import resolved
-from processors.router.router import Router, RouterSettings
-from processors.router.state import RouterState
-from schemas import wire
-from schemas.models import Decision
-from tests.router.messages import Sent
+from examples import content_moderation, loan_approval
+from interlock.demo import survey
+from interlock.policy.compiled import compile_policy
+from interlock.policy.load import load
+from interlock.policy.version import resolved
+from interlock.processors.router.router import Router, RouterSettings
+from interlock.processors.router.state import RouterState
+from interlock.schemas import wire
+from interlock.schemas.models import Decision
+from tests.processors.router.messages import Sent
 
-EXAMPLES = [employment, loan_approval, content_moderation]
+EXAMPLES = [survey, loan_approval, content_moderation]
 
 
 def _route(example: ModuleType, decisions: list[Decision]) -> list[dict]:  # type: ignore[type-arg]
@@ -77,9 +78,9 @@ def test_a_comment_is_removed_by_the_machine_only_above_ninety_nine_percent() ->
 
 
 def test_the_true_label_of_the_survey_is_never_sent() -> None:
-    (decision,) = employment.decisions(1, run="r")
+    (decision,) = survey.decisions(1, run="r")
     assert "employed" not in decision.input
-    assert employment.truth(0, 0) in ("employed", "not_employed")
+    assert survey.truth(0, 0) in ("employed", "not_employed")
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

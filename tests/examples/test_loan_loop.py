@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 
 from examples import loan_approval
 from examples.loan_approval import retrain
-from interlock import connect
-from interlock.cli import app
-from policy.load import load
-from schemas import catalogue, wire
-from schemas.models import Decision
-from streams.memory import MemoryBroker
-from tests.router.messages import Sent
-from tests.shadow.shadow_world import answered, published, routed, trial_topics
+from interlock.cli.app import app
+from interlock.platform import connection
+from interlock.policy.load import load
+from interlock.schemas import catalogue, wire
+from interlock.schemas.models import Decision
+from interlock.streams.memory import MemoryBroker
+from tests.processors.router.messages import Sent
+from tests.processors.shadow.shadow_world import answered, published, routed, trial_topics
 
 POLICY = load(loan_approval.POLICY)
 
@@ -124,7 +124,7 @@ def test_the_trial_is_compared_by_one_command_and_takes_no_effect(
     for one in _reviewed(results):
         producer.produce(catalogue.OUTCOMES.name, wire.encode("Outcome", one), one["decision_id"].encode())
     producer.flush()
-    monkeypatch.setattr(connect.Platform, "serving_kafka", lambda _: broker)
+    monkeypatch.setattr(connection.Platform, "serving_kafka", lambda _: broker)
     words = "shadow compare --domain loan_approval --old german-credit@1 --new german-credit@2 --json"
     done = CliRunner().invoke(app, words.split(), catch_exceptions=False)
     found = json.loads(done.stdout)

@@ -19,8 +19,8 @@ from sklearn.metrics import pairwise_distances
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from learning.active import DIVERSITY, UNCERTAINTY, greedy
-from learning.arrays import Floats
+from interlock.learning.active import DIVERSITY, UNCERTAINTY, greedy
+from interlock.learning.arrays import Floats
 
 RUNS = 10
 

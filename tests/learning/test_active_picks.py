@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from learning.active import greedy, pick
-from learning.refusal import Reason, Refusal
+from interlock.learning.active import greedy, pick
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 
 def _radius(points: np.ndarray, centres: tuple[int, ...]) -> float:
@@ -124,8 +124,8 @@ def test_small_pools_and_budgets_are_answered_plainly() -> None:
 
 def test_vectors_that_are_missing_or_do_not_fit_are_refused() -> None:
     none = np.empty((0, 2))
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         pick(np.ones(3), np.full((3, 2), np.nan), none, np.zeros(3), budget=1)
     assert refused.value.reason is Reason.BAD_PARAMETER
-    with pytest.raises(Refusal, match="one row and one coin for each candidate"):
+    with pytest.raises(InsufficientDataError, match="one row and one coin for each candidate"):
         pick(np.ones(3), np.zeros((2, 2)), none, np.zeros(3), budget=1)

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning.betting import interval, lower
-from learning.refusal import Reason, Refusal
+from interlock.learning.betting import interval, lower
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # Two of every ten.
 PATTERN = np.isin(np.arange(400) % 10, (3, 7)).astype(float)
@@ -32,7 +32,7 @@ def test_any_stream_has_a_finite_interval_or_a_mean_that_moved(stream: list[tupl
     values, weights = (np.array(column) for column in zip(*stream, strict=True))
     try:
         low, high = interval(values, weights)
-    except Refusal:
+    except InsufficientDataError:
         return
     assert 0 <= low <= high <= 1
     mirrored = interval(1 - values, weights)
@@ -61,7 +61,7 @@ def test_doubtful_cases_that_are_always_reviewed_do_not_raise_the_rate_of_all() 
 
 
 def test_a_mean_that_moves_leaves_no_interval_and_is_named() -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         interval(np.concatenate([np.zeros(400), np.ones(400)]))
     assert refused.value.reason is Reason.MEAN_CHANGED
 
@@ -84,6 +84,6 @@ def test_nothing_seen_excludes_nothing() -> None:
 def test_streams_that_cannot_be_bet_on_are_refused(
     values: list[float], weights: list[float] | None, reason: Reason
 ) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         interval(values, weights)
     assert refused.value.reason is reason

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
-from learning.bounds import anytime, clopper_pearson, evidence, wilson
-from learning.refusal import Reason, Refusal
+from interlock.learning.bounds import anytime, clopper_pearson, evidence, wilson
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 counts = st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 alphas = st.sampled_from([0.01, 0.05, 0.1])
@@ -75,7 +75,7 @@ def test_no_case_says_nothing(bound: type) -> None:
 @pytest.mark.parametrize("bound", [clopper_pearson, wilson, anytime])
 @pytest.mark.parametrize(("successes", "trials", "alpha"), [(3, 2, 0.05), (-1, 2, 0.05), (1, 2, 0.0), (1, 2, 1.0)])
 def test_impossible_counts_and_levels_are_refused(bound: type, successes: int, trials: int, alpha: float) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         bound(successes, trials, alpha)
     assert refused.value.reason is Reason.BAD_PARAMETER
 

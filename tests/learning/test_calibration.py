@@ -5,9 +5,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
-from learning.calibration import BLOCKS, IDENTITY, TEMPERATURE_BELOW, LogOdds, fit, log_loss, log_odds, recalibrate
-from learning.refusal import Reason, Refusal
-from processors.router.calibration import EPSILON, Calibration, calibrate
+from interlock.learning.calibration import (
+    BLOCKS,
+    IDENTITY,
+    TEMPERATURE_BELOW,
+    LogOdds,
+    fit,
+    log_loss,
+    log_odds,
+    recalibrate,
+)
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
+from interlock.processors.router.calibration import EPSILON, Calibration, calibrate
 
 # Confidences and labels of an overconfident model: log-odds twice too large.
 RNG = np.random.default_rng(11)
@@ -81,7 +90,7 @@ def test_whatever_the_labels_the_answer_is_a_rising_curve_or_a_refusal(
     confidence, correct, weights = (np.array(column, dtype=float) for column in zip(*given_labels, strict=True))
     try:
         made = recalibrate(confidence, correct, weights)
-    except Refusal:
+    except InsufficientDataError:
         # What is not refused must be a curve; that the right labels are refused is tested below.
         return
     assert made.model.slope > 0
@@ -140,20 +149,20 @@ def test_a_recalibration_that_would_have_harmed_is_not_deployed() -> None:
 def test_labels_that_show_no_curve_are_refused_by_name(
     confidence: list[float], correct: list[float], reason: Reason
 ) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         fit(confidence, correct)
     assert refused.value.reason is reason
 
 
 @pytest.mark.parametrize("weight", [0.0, -1.0, np.inf, np.nan])
 def test_a_weight_that_is_no_weight_is_refused_and_located(weight: float) -> None:
-    with pytest.raises(Refusal, match="element 1 is") as refused:
+    with pytest.raises(InsufficientDataError, match="element 1 is") as refused:
         fit([0.9, 0.8], [1, 0], [1.0, weight])
     assert refused.value.reason is Reason.BAD_WEIGHT
 
 
 @pytest.mark.parametrize("shrinkage", [0.0, -1.0, np.inf, np.nan])
 def test_shrinkage_must_be_positive(shrinkage: float) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         fit([0.9, 0.8], [1, 0], shrinkage=shrinkage)
     assert refused.value.reason is Reason.BAD_PARAMETER

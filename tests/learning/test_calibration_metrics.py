@@ -4,7 +4,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mapie.metrics.calibration import expected_calibration_error
 
-from learning.calibration_metrics import (
+from interlock.learning.calibration_metrics import (
     TENTHS,
     Notice,
     bins,
@@ -14,7 +14,7 @@ from learning.calibration_metrics import (
     smooth_ece_interval,
     squared_ce,
 )
-from learning.refusal import Reason, Refusal
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 F = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
 Y = np.array([0, 0, 1, 0, 1, 0, 1, 1, 1, 0])
@@ -117,7 +117,7 @@ def test_the_debiased_error_finds_a_true_error_of_a_hundredth(n: int) -> None:
 
 
 def test_the_debiased_error_refuses_where_no_bin_has_two_labels() -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         squared_ce([0.15, 0.25, 0.35], [1, 0, 1])
     assert refused.value.reason is Reason.TOO_FEW_LABELS
 
@@ -183,7 +183,7 @@ def test_every_label_falls_into_one_bin_and_every_bin_is_finite(given_labels: li
 
 @pytest.mark.parametrize("edges", [[0.0], [0.0, 0.5], [0.1, 1.0], [0.0, 0.5, 0.5, 1.0], [0.0, 0.7, 0.3, 1.0]])
 def test_edges_that_do_not_rise_from_zero_to_one_are_refused(edges: list[float]) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         ece(F, Y, edges=np.array(edges))
     assert refused.value.reason is Reason.BAD_PARAMETER
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mapie.risk_control import BinaryClassificationController
 
-from bench.certification_gates import population
-from learning.bounds import anytime
-from learning.certification import (
+from bench.gates.certification import population
+from interlock.learning.bounds import anytime
+from interlock.learning.certification import (
     add,
     binomial_p,
     certify,
@@ -24,7 +24,7 @@ from learning.certification import (
     selective_guarantee,
     uniform_sample,
 )
-from learning.refusal import Reason, Refusal
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_first_thresholds_begin_where_a_certificate_is_within_reach_and_go_down(
 
 @pytest.mark.parametrize("wrong", [math.nan, 1.1, -0.1])
 def test_a_confidence_that_is_no_probability_is_refused_by_name(wrong: float) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         certify(np.array([wrong]), np.array([True]), np.array([0.9]), alpha=0.05, delta=0.1)
     assert refused.value.reason is Reason.NOT_A_PROBABILITY
 
@@ -192,7 +192,7 @@ def test_thinning_gives_every_decision_the_same_chance() -> None:
     for value in (0.1, 0.4, 1.0):
         n = (propensity == value).sum()
         assert kept[propensity == value].mean() == pytest.approx(0.1, abs=4 * math.sqrt(0.09 / n))
-    with pytest.raises(Refusal, match="smallest that the policy allows"):
+    with pytest.raises(InsufficientDataError, match="smallest that the policy allows"):
         uniform_sample(np.array([0.05]), np.array([0.5]), 0.1)
 
 
@@ -271,6 +271,6 @@ def test_an_error_after_the_certificate_does_not_take_it_back_but_drift_does() -
 def test_a_propensity_below_the_promised_one_is_refused_because_wealth_could_turn_negative() -> None:
     start = no_evidence(np.array([0.8]), alpha=0.05, delta=0.1)
     one = np.array([True])
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         add(start, np.array([0.9]), one, one, np.array([0.05]), 0.1)
     assert refused.value.reason is Reason.BAD_PROPENSITY

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from bench import certification_gates as gates
+from bench.gates import certification as gates
 from tests.learning.monte_carlo import share_margin
 
 # Coverages were published of ten times as many decisions. Three standard deviations of the best possible coverage

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from learning.dawid_skene import Fit, fit, quality, too_few_overrides
-from learning.refusal import Reason, Refusal
+from interlock.learning.dawid_skene import Fit, fit, quality, too_few_overrides
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 from tests.learning.anaesthetists import ratings
 
 
@@ -98,18 +98,18 @@ def test_smoothing_keeps_a_reviewer_with_one_answer_from_looking_perfect() -> No
 def test_two_reviewers_do_not_tell_who_errs() -> None:
     items = np.repeat(np.arange(10), 2)
     reviewers = np.tile([0, 1], 10)
-    with pytest.raises(Refusal, match="2 reviewers share items with others, three are needed") as refused:
+    with pytest.raises(InsufficientDataError, match="2 reviewers share items with others, three are needed") as refused:
         fit(items, reviewers, np.zeros(20, dtype=np.int64), classes=2)
     assert refused.value.reason is Reason.TOO_FEW_LABELS
 
 
 def test_numbers_out_of_range_or_with_gaps_are_refused() -> None:
     items, reviewers, answers, _ = _reviews(5, 10)
-    with pytest.raises(Refusal, match="answers end at 0"):
+    with pytest.raises(InsufficientDataError, match="answers end at 0"):
         fit(items, reviewers, answers, classes=1)
-    with pytest.raises(Refusal, match="item 4 has no rating"):
+    with pytest.raises(InsufficientDataError, match="item 4 has no rating"):
         fit(np.where(items == 4, 3, items), reviewers, answers, classes=2)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         fit(*[np.empty(0, dtype=np.int64)] * 3, classes=2)
     assert refused.value.reason is Reason.NO_DATA
 
@@ -135,7 +135,7 @@ def test_reviewers_who_override_at_the_share_allowed_are_seldom_named() -> None:
 
 def test_reviewers_without_answers_are_not_named_and_impossible_counts_are_refused() -> None:
     assert too_few_overrides(np.array([0]), np.array([0]), np.array([0.0])) == []
-    with pytest.raises(Refusal, match="between 0 and the answers"):
+    with pytest.raises(InsufficientDataError, match="between 0 and the answers"):
         too_few_overrides(np.array([5]), np.array([4]), np.array([1.0]))
 
 
@@ -215,9 +215,9 @@ def test_who_judged_with_whom_must_tell_who_errs() -> None:
         assert fit(*_who(*tied), classes=2, one_accuracy=True).converged
     # A chain, two shifts that only check each other, three and two who never meet.
     for loose in (((0, 1), (1, 2)), ((0, 2), (0, 3), (1, 2), (1, 3)), ((0, 1), (1, 2), (0, 2), (3, 4))):
-        with pytest.raises(Refusal, match="does not tell who errs") as refused:
+        with pytest.raises(InsufficientDataError, match="does not tell who errs") as refused:
             fit(*_who(*loose), classes=2, one_accuracy=True)
         assert refused.value.reason is Reason.TOO_FEW_LABELS
     items, reviewers, answers = _who((0, 1), (1, 2), (0, 2))
-    with pytest.raises(Refusal, match="every answer is the same"):
+    with pytest.raises(InsufficientDataError, match="every answer is the same"):
         fit(items, reviewers, answers * 0, classes=1, one_accuracy=True)

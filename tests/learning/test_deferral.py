@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from learning.arrays import Bools, Floats
-from processors.desk.assignment import assign
+from interlock.learning.arrays import Bools, Floats
+from interlock.processors.desk.assignment import assign
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "employment" / "sample.parquet"
 COLUMNS = ("AGEP", "SCHL", "MAR", "DIS", "SEX", "RAC1P")

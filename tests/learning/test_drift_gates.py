@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mapie.exchangeability_testing import RiskMonitoring
 
-from bench import drift_gates as gates
+from bench.gates import drift as gates
 from tests.learning.monte_carlo import median_margin, share_margin
 
 PUBLISHED_RUNS = 100

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from learning.drift import KAPPAS, ConfidenceMonitor, RateMonitor, e_values, step
-from learning.refusal import Reason, Refusal
+from interlock.learning.drift import KAPPAS, ConfidenceMonitor, RateMonitor, e_values, step
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 
 def test_a_drop_of_confidence_is_noticed_with_its_time_and_both_means() -> None:
@@ -25,7 +25,7 @@ def test_a_drop_of_confidence_is_noticed_with_its_time_and_both_means() -> None:
 
 def test_a_missing_confidence_is_refused_and_changes_nothing() -> None:
     monitor = ConfidenceMonitor()
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         monitor.update(math.nan, 0)
     assert refused.value.reason is Reason.NOT_A_PROBABILITY
     assert all(monitor.update(0.8, at) is None for at in range(200))
@@ -99,8 +99,8 @@ def test_evidence_never_overflows() -> None:
 
 
 def test_bets_that_could_go_bankrupt_and_propensities_of_zero_are_refused() -> None:
-    with pytest.raises(Refusal, match="kappas must lie between 0 and 5"):
+    with pytest.raises(InsufficientDataError, match="kappas must lie between 0 and 5"):
         RateMonitor(0.2, kappas=(5.0,))
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         RateMonitor(0.15).update(True, 0.0, 0)
     assert refused.value.reason is Reason.BAD_PROPENSITY

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.weightstats import DescrStatsW
 
-from learning.estimates import Estimate, Target, aipw, hajek, horvitz_thompson, naive, rogan_gladen
-from learning.refusal import Reason, Refusal
+from interlock.learning.estimates import Estimate, Target, aipw, hajek, horvitz_thompson, naive, rogan_gladen
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # Four decisions always reviewed; of sixteen confident ones, audited with probability ¼, five were.
 REVIEWED = np.arange(20) < 9
@@ -126,7 +126,7 @@ def test_hajek_needs_no_rows_of_decisions_without_review() -> None:
 def test_a_propensity_that_is_zero_or_missing_is_refused_counted_and_located(bad: float) -> None:
     propensity = PROPENSITY.copy()
     propensity[7] = bad
-    with pytest.raises(Refusal, match=r"1 of 20 propensities .* element 7") as refused:
+    with pytest.raises(InsufficientDataError, match=r"1 of 20 propensities .* element 7") as refused:
         horvitz_thompson(OVERRIDDEN, REVIEWED, propensity)
     assert refused.value.reason is Reason.BAD_PROPENSITY
 
@@ -146,13 +146,13 @@ def test_a_propensity_that_is_zero_or_missing_is_refused_counted_and_located(bad
 def test_samples_that_tell_nothing_are_refused_by_name(
     overridden: list[float], reviewed: list[float], propensity: list[float], reason: Reason
 ) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         horvitz_thompson(overridden, reviewed, propensity)
     assert refused.value.reason is reason
 
 
 def test_predictions_of_another_number_are_refused() -> None:
-    with pytest.raises(Refusal, match="predicted has 3 elements where 20") as refused:
+    with pytest.raises(InsufficientDataError, match="predicted has 3 elements where 20") as refused:
         aipw(OVERRIDDEN, REVIEWED, PROPENSITY, [0.1, 0.2, 0.3])
     assert refused.value.reason is Reason.LENGTHS_DIFFER
 
@@ -188,6 +188,6 @@ def test_fewer_overrides_than_reviewers_make_by_mistake_are_a_rate_of_zero() -> 
 
 @pytest.mark.parametrize(("sensitivity", "specificity"), [(0.5, 0.5), (0.3, 0.6)])
 def test_reviewers_no_better_than_chance_are_refused(sensitivity: float, specificity: float) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         rogan_gladen(observed(), sensitivity, specificity)
     assert refused.value.reason is Reason.UNINFORMATIVE_REVIEW

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from mapie.metrics.calibration import spiegelhalter_p_value, spiegelhalter_statistic
 from sklearn.metrics import brier_score_loss
 
-from learning.forecast_scores import brier, corp, murphy, spiegelhalter
-from learning.refusal import Reason, Refusal
+from interlock.learning.forecast_scores import brier, corp, murphy, spiegelhalter
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 F = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
 Y = np.array([0, 0, 1, 0, 1, 0, 1, 1, 1, 0])
@@ -52,7 +52,7 @@ def test_spiegelhalter_gives_the_reference_value() -> None:
 def test_spiegelhalter_equals_that_of_mapie_or_refuses(given_labels: list[tuple[float, bool]]) -> None:
     f, y = (np.array(column, dtype=float) for column in zip(*given_labels, strict=True))
     if np.isin(f, [0, 0.5, 1]).all():
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(InsufficientDataError) as refused:
             spiegelhalter(f, y)
         assert refused.value.reason is Reason.NO_VARIANCE
         return

@@ -2,9 +2,9 @@
 
 import pytest
 
-from bench import learning_gates as gates
-from learning.calibration import IDENTITY, LogOdds
-from learning.estimates import Target
+from bench.gates import calibration as gates
+from interlock.learning.calibration import IDENTITY, LogOdds
+from interlock.learning.estimates import Target
 from tests.learning.monte_carlo import share_margin
 
 

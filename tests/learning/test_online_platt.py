@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit
 
-from learning.calibration import fit, log_loss, log_odds
-from learning.online_platt import GAMMA, RADIUS, OnlinePlatt
-from learning.refusal import Reason, Refusal
+from interlock.learning.calibration import fit, log_loss, log_odds
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
+from interlock.learning.online_platt import GAMMA, RADIUS, OnlinePlatt
 
 
 def run(confidence: np.ndarray, correct: np.ndarray) -> tuple[OnlinePlatt, np.ndarray]:
@@ -73,7 +73,7 @@ def test_a_step_out_of_the_ball_ends_at_its_nearest_point_in_the_metric_of_the_m
 
 
 def test_a_weight_above_one_is_refused_and_says_how_to_scale() -> None:
-    with pytest.raises(Refusal, match="smallest π") as refused:
+    with pytest.raises(InsufficientDataError, match="smallest π") as refused:
         OnlinePlatt().update(0.9, True, 20.0)
     assert refused.value.reason is Reason.BAD_WEIGHT
 
@@ -81,7 +81,7 @@ def test_a_weight_above_one_is_refused_and_says_how_to_scale() -> None:
 def test_a_curve_that_falls_is_not_handed_out() -> None:
     confidence = np.tile([0.1, 0.9], 200)
     state, _ = run(confidence, np.tile([1, 0], 200))
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         state.model()
     assert refused.value.reason is Reason.REVERSED
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.stats import hypergeom
 from sliceline.slicefinder import Slicefinder
 
-from bench.certification_gates import PLANTED, noise, routed
-from learning.arrays import Bools
-from learning.refusal import Reason, Refusal
-from learning.slices import Condition, Correction, Features, binned, confirm, counted, find, matches
+from bench.gates.certification import PLANTED, noise, routed
+from interlock.learning.arrays import Bools
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
+from interlock.learning.slices import Condition, Correction, Features, binned, confirm, counted, find, matches
 
 CORRECTIONS: tuple[Correction, ...] = ("bh", "by")
 
@@ -103,7 +103,7 @@ def test_equal_weights_change_nothing_but_are_needed() -> None:
     audited = find(features, overridden, np.full(2000, 0.05))
     assert [(one.conditions, one.support) for one in plain] == [(one.conditions, one.support) for one in audited]
     np.testing.assert_allclose([one.p for one in plain], [one.p for one in audited], rtol=1e-6)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         find(features, overridden, np.zeros(2000))
     assert refused.value.reason is Reason.BAD_PROPENSITY
 
@@ -177,7 +177,7 @@ def test_bins_hold_what_their_names_say_and_say_what_is_missing(values: list[flo
 
 
 def test_columns_of_another_length_and_patterns_without_a_column_are_refused() -> None:
-    with pytest.raises(Refusal, match="'a' has 3 rows, not 2"):
+    with pytest.raises(InsufficientDataError, match="'a' has 3 rows, not 2"):
         find({"a": np.arange(3)}, np.array([True, False]), np.ones(2))
-    with pytest.raises(Refusal, match="no column 'b'"):
+    with pytest.raises(InsufficientDataError, match="no column 'b'"):
         matches({"a": np.arange(3)}, [("b", "1")])

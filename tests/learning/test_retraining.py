@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from learning.refusal import Reason, Refusal
-from learning.retraining import LIMIT, judge
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
+from interlock.learning.retraining import LIMIT, judge
 
 outcomes = st.lists(st.tuples(st.booleans(), st.sampled_from([0.05, 0.25, 1.0])), min_size=1, max_size=150)
 
@@ -54,7 +54,7 @@ def test_few_outcomes_prove_nothing_however_many_are_overridden() -> None:
 
 @pytest.mark.parametrize("smallest", [0.06, 0.0, -1.0, np.nan])
 def test_a_smallest_propensity_that_was_not_the_smallest_is_refused(smallest: float) -> None:
-    with pytest.raises(Refusal, match="audit rate of the policy") as refused:
+    with pytest.raises(InsufficientDataError, match="audit rate of the policy") as refused:
         judge([1, 0], [1.0, 0.05], smallest)
     assert refused.value.reason is Reason.BAD_PROPENSITY
 
@@ -72,6 +72,6 @@ def test_a_smallest_propensity_that_was_not_the_smallest_is_refused(smallest: fl
 def test_outcomes_without_a_known_propensity_are_refused(
     overridden: list[float], propensity: list[float], reason: Reason
 ) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         judge(overridden, propensity, 0.05)
     assert refused.value.reason is reason

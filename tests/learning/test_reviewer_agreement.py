@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from statsmodels.stats import inter_rater
 from statsmodels.stats.tests.test_inter_rater import diagnoses
 
-from learning.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha, percent_agreement
-from learning.refusal import Reason, Refusal
+from interlock.learning.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha, percent_agreement
+from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", example C: four observers, twelve units.
 EXAMPLE = (
@@ -51,7 +51,7 @@ def test_cohen_kappa_equals_statsmodels(pairs: list[tuple[int, int]]) -> None:
     np.add.at(table, (ratings[:, 0], ratings[:, 1]), 1)
     chance = float(table.sum(axis=1) @ table.sum(axis=0)) / len(pairs) ** 2
     if chance == 1:
-        with pytest.raises(Refusal):
+        with pytest.raises(InsufficientDataError):
             cohen_kappa(ratings)
     else:
         found = cohen_kappa(ratings)
@@ -95,14 +95,14 @@ def test_items_that_only_one_person_saw_do_not_count() -> None:
 
 
 def test_what_cannot_be_told_is_refused_by_name() -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(InsufficientDataError) as refused:
         krippendorff_alpha(np.array([[0, -1], [-1, 1]]))
     assert refused.value.reason is Reason.NO_DATA
     for measure in (cohen_kappa, krippendorff_alpha):
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(InsufficientDataError) as refused:
             measure(np.zeros((5, 2), dtype=np.int64))
         assert refused.value.reason is Reason.SINGLE_CLASS
-    with pytest.raises(Refusal, match="use krippendorff_alpha"):
+    with pytest.raises(InsufficientDataError, match="use krippendorff_alpha"):
         fleiss_kappa(np.array([[2, 0], [2, 1]]))
-    with pytest.raises(Refusal, match="two columns"):
+    with pytest.raises(InsufficientDataError, match="two columns"):
         cohen_kappa(np.zeros((5, 3), dtype=np.int64))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from statsmodels.stats.multitest import multipletests
 
-from learning.certification import binomial_p
-from learning.refusal import Refusal
-from learning.rules import Candidate, holm, mine, safe_rules, verify
+from interlock.learning.certification import binomial_p
+from interlock.learning.insufficient_data import InsufficientDataError
+from interlock.learning.rules import Candidate, holm, mine, safe_rules, verify
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 30])
@@ -73,5 +73,5 @@ def test_without_candidates_there_are_no_rules_and_no_evidence_is_invented() -> 
 
 def test_coins_for_other_rows_are_refused() -> None:
     features, correct = _planted(300, 6)
-    with pytest.raises(Refusal, match="10 coins for 300 labels"):
+    with pytest.raises(InsufficientDataError, match="10 coins for 300 labels"):
         safe_rules(features, correct, np.zeros(10, dtype=np.bool_), alpha=0.02, delta=0.05)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from bench.drift_gates import DECISIONS
+from bench.gates.drift import DECISIONS
 from examples import car_loan
-from learning.calibration_metrics import bins
-from learning.estimates import naive
+from interlock.learning.calibration_metrics import bins
+from interlock.learning.estimates import naive
 
 
 @pytest.mark.parametrize(("rate", "alarm"), [(0.12, 0.1414), (0.10, 0.0399)])

@@ -9,10 +9,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from bench.certification_gates import population
-from learning.arrays import Bools
-from learning.rules import Candidate, SafeRule, verify
-from learning.slices import Condition, Features, binned, counted, matches
+from bench.gates.certification import population
+from interlock.learning.arrays import Bools
+from interlock.learning.rules import Candidate, SafeRule, verify
+from interlock.learning.slices import Condition, Features, binned, counted, matches
 
 ALPHA, DELTA = 0.02, 0.05
 

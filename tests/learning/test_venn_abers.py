@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
-from learning.refusal import Refusal
-from learning.venn_abers import isotonic, venn_abers
+from interlock.learning.insufficient_data import InsufficientDataError
+from interlock.learning.venn_abers import isotonic, venn_abers
 
 F = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95])
 Y = np.array([0, 0, 1, 0, 1, 0, 1, 1, 1, 0])
@@ -65,7 +65,7 @@ def test_equal_weights_are_no_weights_and_unequal_ones_widen_the_interval() -> N
 
 
 def test_without_labels_or_queries_it_refuses() -> None:
-    with pytest.raises(Refusal, match="confidence is empty"):
+    with pytest.raises(InsufficientDataError, match="confidence is empty"):
         venn_abers([], [], [0.5])
-    with pytest.raises(Refusal, match="at is empty"):
+    with pytest.raises(InsufficientDataError, match="at is empty"):
         venn_abers(F, Y, [])

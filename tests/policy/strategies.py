@@ -6,8 +6,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from policy.load import pack_names
-from policy.words import ColumnType, Priority, Workflow
+from interlock.policy.load import pack_names
+from interlock.policy.vocabulary import ColumnType, Priority, Workflow
 
 COLUMNS = {
     "amount": ColumnType.FLOAT,

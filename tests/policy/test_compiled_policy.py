@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.compiled import CompiledPolicy, Forced, Group, compile_policy
-from policy.explain import evaluate as holds
-from policy.expression import parse_condition
-from policy.load import load, parse
-from policy.model import Policy
-from policy.tree import Condition
-from policy.words import ROUTING_COLUMNS, Priority, Route, Workflow
+from interlock.policy.compiled import CompiledPolicy, ForcedRoute, Treatment, compile_policy
+from interlock.policy.conditions.ast import Condition
+from interlock.policy.conditions.parser import parse_condition
+from interlock.policy.conditions.python import evaluate as holds
+from interlock.policy.load import load, parse
+from interlock.policy.model import Policy
+from interlock.policy.vocabulary import ROUTING_COLUMNS, Priority, Route, Workflow
 
 LENDING = load(Path(__file__).with_name("lending.yaml"))
 FOUR = parse(
@@ -102,12 +102,14 @@ ROW: dict[str, Any] = {
 }
 
 
-def _judge(policy: CompiledPolicy, rows: list[dict[str, Any]], forced: list[Forced] | None = None) -> list[Group]:
+def _judge(
+    policy: CompiledPolicy, rows: list[dict[str, Any]], forced: list[ForcedRoute] | None = None
+) -> list[Treatment]:
     verdicts = policy.evaluate(pl.DataFrame(rows, schema=COLUMNS), forced or ())
     return [verdicts.groups[index] for index in verdicts.group]
 
 
-def _one(policy: Policy, **fields: Any) -> Group:
+def _one(policy: Policy, **fields: Any) -> Treatment:
     return _judge(compile_policy(policy), [{**ROW, **fields}])[0]
 
 
@@ -120,7 +122,7 @@ def _condition(policy: str, when: str) -> Condition:
     return parse_condition(when, {**ROUTING_COLUMNS, **COMPILED[policy].attributes})
 
 
-def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Route]]) -> Group:
+def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Route]]) -> Treatment:
     """The group of one row, written for clarity."""
     row = {name: _finite(value) for name, value in row.items()}
 
@@ -169,7 +171,7 @@ def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Rou
         reasons.append("shadow")
     audited = route is Route.AUTO and window is None and not shadow
     by_route = {Route.SYNC: "critical", Route.MANUAL: "high", Route.ASYNC: "medium", Route.AUTO: "low"}
-    return Group(
+    return Treatment(
         route=route,
         reasons=tuple(reasons),
         workflow=workflow,
@@ -201,8 +203,10 @@ def _rows() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
-def _forced(draw: list[tuple[str, Route, list[bool | None]]], count: int) -> list[Forced]:
-    return [Forced(reason, route, pl.Series((mask * count)[:count], dtype=pl.Boolean)) for reason, route, mask in draw]
+def _forced(draw: list[tuple[str, Route, list[bool | None]]], count: int) -> list[ForcedRoute]:
+    return [
+        ForcedRoute(reason, route, pl.Series((mask * count)[:count], dtype=pl.Boolean)) for reason, route, mask in draw
+    ]
 
 
 _demands = st.lists(
@@ -260,7 +264,7 @@ def test_less_confidence_or_one_more_demand_never_makes_a_route_less_human(
     row["confidence"] = max(lower, 0.97)
     sure, unsure = _judge(COMPILED[policy.name], [row, {**row, "confidence": lower}])
     assert unsure.route >= sure.route
-    (halted,) = _judge(COMPILED[policy.name], [row], [Forced("halted:all", Route.ASYNC, pl.Series([True]))])
+    (halted,) = _judge(COMPILED[policy.name], [row], [ForcedRoute("halted:all", Route.ASYNC, pl.Series([True]))])
     assert halted.route >= max(sure.route, Route.ASYNC)
 
 
@@ -271,7 +275,7 @@ def test_an_empty_batch_has_no_verdicts() -> None:
 
 @pytest.mark.parametrize("count", [9, 63, 64, 65, 130])
 def test_however_many_controls_there_are_every_one_counts(count: int) -> None:
-    forced = [Forced(f"halted:{i}", Route.ASYNC, pl.Series([i == count - 1, i == 0])) for i in range(count)]
+    forced = [ForcedRoute(f"halted:{i}", Route.ASYNC, pl.Series([i == count - 1, i == 0])) for i in range(count)]
     last, first = _judge(COMPILED["four"], [ROW, ROW], forced)
     assert (last.route, last.reasons[-1]) == (Route.ASYNC, f"halted:{count - 1}")
     assert (first.route, first.reasons[-1]) == (Route.ASYNC, "halted:0")
@@ -336,7 +340,7 @@ def test_post_approval_takes_effect_with_a_window_unless_a_rule_demands_a_person
 
 
 def test_a_control_demands_a_person_and_is_named() -> None:
-    forced = [Forced("halted:all", Route.ASYNC, pl.Series([False, True]))]
+    forced = [ForcedRoute("halted:all", Route.ASYNC, pl.Series([False, True]))]
     free, halted = _judge(compile_policy(FOUR), [ROW, ROW], forced)
     assert free.route is Route.AUTO
     assert (halted.route, halted.reasons[-1]) == (Route.ASYNC, "halted:all")
@@ -388,7 +392,7 @@ def test_what_a_policy_remembers_has_a_bound_and_forgetting_changes_nothing(monk
         {**ROW, "amount": float(amount), "domain": domain} for amount in range(0, 1100, 10) for domain in ("e", "h")
     ]
     expected = _judge(compile_policy(MANY), rows)
-    monkeypatch.setattr("policy.compiled._MAX_KINDS", 5)
+    monkeypatch.setattr("interlock.policy.compiled._MAX_KINDS", 5)
     policy = compile_policy(MANY)
     assert _judge(policy, rows) == expected
     assert _judge(policy, rows) == expected

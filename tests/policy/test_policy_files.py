@@ -12,19 +12,19 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policy.compiled import compile_policy
-from policy.diff import diff
-from policy.errors import PolicyError, Problem
-from policy.load import load, pack, pack_names, parse
-from policy.model import Policy
-from policy.version import from_resolved, resolved, version
+from interlock.policy.compiled import compile_policy
+from interlock.policy.diff import diff
+from interlock.policy.errors import Diagnostic, PolicyError
+from interlock.policy.load import load, pack, pack_names, parse
+from interlock.policy.model import Policy
+from interlock.policy.version import from_resolved, resolved, version
 from tests.policy.strategies import policies
 
 LENDING = Path(__file__).with_name("lending.yaml")
 MINIMAL = "name: small\ndomains:\n  loans: {models: [m], outcomes: [approve, reject]}\n"
 
 
-def _policy_or_problems(text: str) -> Policy | list[Problem]:
+def _policy_or_problems(text: str) -> Policy | list[Diagnostic]:
     try:
         return parse(text, "p.yaml")
     except PolicyError as error:
@@ -353,7 +353,7 @@ def test_packs_demand_what_the_law_asks_for() -> None:
 
 
 def test_nobody_s_policy_knows_no_domain() -> None:
-    default = parse(files("policy").joinpath("default.yaml").read_text(), "default.yaml")
+    default = parse(files("interlock.policy").joinpath("default.yaml").read_text(), "default.yaml")
     assert compile_policy(default).domains == frozenset()
 
 

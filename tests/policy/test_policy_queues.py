@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from policy.errors import PolicyError
-from policy.load import parse
-from policy.model import Policy
-from policy.version import from_resolved, resolved, version
+from interlock.policy.errors import PolicyError
+from interlock.policy.load import parse
+from interlock.policy.model import Policy
+from interlock.policy.version import from_resolved, resolved, version
 
 START = (
     "name: small\n"

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from policy.load import load, pack, pack_names, parse
-from policy.model import Policy
-from policy.review import DEFAULT_REASON_CODES, Terms, deadline, owner, quorum, terms, warning
-from policy.version import version
-from policy.words import Priority
+from interlock.policy.load import load, pack, pack_names, parse
+from interlock.policy.model import Policy
+from interlock.policy.review import DEFAULT_REASON_CODES, Terms, deadline, owner, quorum, terms, warning
+from interlock.policy.version import version
+from interlock.policy.vocabulary import Priority
 
 LENDING = Path(__file__).with_name("lending.yaml")
 MINIMAL = "name: small\ndomains:\n  loans: {models: [m], outcomes: [approve, reject]}\n"

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policy.clickhouse_eval import to_clickhouse
-from policy.compiled import Forced, Group, compile_policy
-from policy.diff import diff
-from policy.errors import PolicyError
-from policy.explain import evaluate
-from policy.expression import parse_condition
-from policy.load import parse
-from policy.model import Policy
-from policy.words import Route
+from interlock.policy.compiled import ForcedRoute, Treatment, compile_policy
+from interlock.policy.conditions.clickhouse import to_clickhouse
+from interlock.policy.conditions.parser import parse_condition
+from interlock.policy.conditions.python import evaluate
+from interlock.policy.diff import diff
+from interlock.policy.errors import PolicyError
+from interlock.policy.load import parse
+from interlock.policy.model import Policy
+from interlock.policy.vocabulary import Route
 from tests.policy.strategies import COLUMNS, conditions, rows
 from tests.policy.test_compiled_policy import COLUMNS as FRAME
 from tests.policy.test_compiled_policy import ROW
@@ -43,9 +43,9 @@ audit: {rate: 0.1}
 SAFE = parse(SOURCE, "safe")
 
 
-def _one(forced: tuple[str, Route] | None = None, **fields: Any) -> Group:
+def _one(forced: tuple[str, Route] | None = None, **fields: Any) -> Treatment:
     frame = pl.DataFrame([{**ROW, "confidence": 0.1, **fields}], schema=FRAME)
-    demands = [Forced(*forced, pl.Series([True]))] if forced else []
+    demands = [ForcedRoute(*forced, pl.Series([True]))] if forced else []
     verdicts = compile_policy(SAFE).evaluate(frame, demands)
     return verdicts.groups[0]
 

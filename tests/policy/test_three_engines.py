@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from policy.attributes import CLICKHOUSE_SETTINGS, attribute_columns, clickhouse_projection, from_strings
-from policy.clickhouse_eval import matched, to_clickhouse
-from policy.explain import evaluate, explain
-from policy.expression import ConditionError, parse_condition
-from policy.load import parse
-from policy.polars_eval import to_polars
-from policy.words import ColumnType
+from interlock.policy.attributes import CLICKHOUSE_SETTINGS, attribute_columns, clickhouse_projection, from_strings
+from interlock.policy.conditions.clickhouse import matched, to_clickhouse
+from interlock.policy.conditions.parser import ConditionError, parse_condition
+from interlock.policy.conditions.polars import to_polars
+from interlock.policy.conditions.python import evaluate, explain
+from interlock.policy.load import parse
+from interlock.policy.vocabulary import ColumnType
 from tests.policy.strategies import COLUMNS, conditions, rows
 
 _ARROW = {

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from schemas import avro_schemas, catalogue, compatibility, wire
-from schemas.models import Decision
-from schemas.registry import RegistryError, publish
-from tests.registry.apicurio import Apicurio
+from interlock.schemas import avro_schemas, catalogue, compatibility, wire
+from interlock.schemas.models import Decision
+from interlock.schemas.registry import RegistryError, publish
+from tests.schemas.apicurio import Apicurio
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC).replace(tzinfo=None) for year in (1971, 2100))

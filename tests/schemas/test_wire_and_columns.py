@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import avro_schemas, wire
-from schemas.columns import Decoded, Decoder, Engine
+from interlock.schemas import avro_schemas, wire
+from interlock.schemas.columns import Decoded, Decoder, Engine
 
 PREFIX = avro_schemas.routing_prefix_text()
 FULL = avro_schemas.text("Decision")
@@ -85,7 +85,7 @@ _MESSAGES = st.lists(
 def _by(engine: Engine, text: str, messages: list[bytes | None], few: int = 80) -> Decoded:
     """`few`: below how many records fastavro reads one by one, where it would otherwise be columns."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("schemas.columns._FEW", few)
+        patch.setattr("interlock.schemas.columns._FEW", few)
         return Decoder("Decision", text, engine).decode(messages)
 
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
-from sinks.migrate import migrate
+from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
+from interlock.sinks.migrate import migrate
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from streams.clock import ManualClock
+from interlock.streams.clock import ManualClock
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND

@@ -7,14 +7,14 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import TopicPartition
 
-from schemas import catalogue, wire
-from sinks.kafka_reading import ConsumerFactory
-from sinks.reconcile import ROUTER_GROUP, Reconciliation, reconcile
-from sinks.rows import TARGETS
-from sinks.writer import GROUP, SinkSettings, SinkWriter
-from streams.clock import ManualClock
-from streams.memory import InlineExecutor, MemoryBroker
-from streams.ports import Consumer, TopicSpec
+from interlock.schemas import catalogue, wire
+from interlock.sinks._kafka_reading_old import ConsumerFactory
+from interlock.sinks.reconcile import ROUTER_GROUP, Reconciliation, reconcile
+from interlock.sinks.rows import TARGETS
+from interlock.sinks.writer import GROUP, SinkSettings, SinkWriter
+from interlock.streams.clock import ManualClock
+from interlock.streams.memory import InlineExecutor, MemoryBroker
+from interlock.streams.ports import Consumer, TopicSpec
 from tests.sinks import review_records
 
 TOPICS = tuple(topic.name for topic in catalogue.TOPICS)

@@ -7,7 +7,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from streams.metrics import DEFINITIONS, PREFIX
+from interlock.streams.metrics import DEFINITIONS, PREFIX
 
 DASHBOARD = Path(__file__).parents[2] / "deploy" / "grafana" / "pipeline.json"
 PANELS: list[dict[str, Any]] = json.loads(DASHBOARD.read_text())["panels"]

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from sinks import queries
-from tests.desk.desk_world import DeskWorld
+from interlock.sinks import queries
+from tests.processors.desk.desk_world import DeskWorld
 from tests.sinks.review_records import DAY, MINUTE
 from tests.sinks.sink_world import World
 

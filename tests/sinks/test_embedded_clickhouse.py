@@ -29,7 +29,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.compression import _zstd_compress, _zstd_decompress
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
 
-from sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
+from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 
 pytestmark = pytest.mark.warehouse
 

@@ -23,7 +23,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
-from sinks.embedded_clickhouse import EmbeddedClickHouse, ServerDiedError, ServerSettings
+from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerDiedError, ServerSettings
 
 pytestmark = pytest.mark.warehouse
 
@@ -236,7 +236,7 @@ def test_an_orderly_stop_lets_running_requests_finish_and_keeps_the_data(tmp_pat
 def test_the_server_does_not_outlive_the_process_that_started_it(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings\n"
+        "from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings\n"
         "server = EmbeddedClickHouse(ServerSettings.private(Path(sys.argv[1]))); server.start()\n"
         "print(server.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -249,7 +249,7 @@ def test_the_server_does_not_outlive_the_process_that_started_it(tmp_path: Path)
 
 def test_missing_passwords_are_asked_for_by_name(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if "PASSWORD" not in key}
-    command = [sys.executable, "-m", "sinks.embedded_clickhouse", "--data-dir", str(tmp_path)]
+    command = [sys.executable, "-m", "interlock.sinks.embedded_clickhouse", "--data-dir", str(tmp_path)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "set INTERLOCK_CLICKHOUSE_WRITER_PASSWORD and INTERLOCK_CLICKHOUSE_ANALYST_PASSWORD" in done.stderr

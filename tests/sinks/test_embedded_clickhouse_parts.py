@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.embedded_clickhouse.compression import ENCODINGS, choose_encoding, decoder, encoder
-from sinks.embedded_clickhouse.errors import ClickHouseError, from_engine
-from sinks.embedded_clickhouse.request import form_fields, parameters
-from sinks.embedded_clickhouse.settings import ServerSettings
-from sinks.embedded_clickhouse.sql import insert_from, insert_with_data, parse
+from interlock.sinks.embedded_clickhouse.compression import ENCODINGS, choose_encoding, decoder, encoder
+from interlock.sinks.embedded_clickhouse.errors import ClickHouseError, from_engine
+from interlock.sinks.embedded_clickhouse.request import form_fields, parameters
+from interlock.sinks.embedded_clickhouse.settings import ServerSettings
+from interlock.sinks.embedded_clickhouse.sql import insert_from, insert_with_data, parse
 
 # --- where the data of an INSERT begin --------------------------------------------------------------------
 

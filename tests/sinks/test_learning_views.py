@@ -8,10 +8,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from statsmodels.stats.proportion import proportion_confint
 
-from learning import estimates
-from learning.agreement import cohen_kappa, percent_agreement
-from schemas import catalogue, wire
-from sinks import queries
+from interlock.learning import estimates
+from interlock.learning.agreement import cohen_kappa, percent_agreement
+from interlock.schemas import catalogue, wire
+from interlock.sinks import queries
 from tests.sinks.learning_records import example, proposal, report, request, signal
 from tests.sinks.review_records import DAY, START, outcome
 from tests.sinks.sink_world import AUTO, OUTCOMES, World, decision, routed

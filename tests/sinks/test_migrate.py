@@ -7,8 +7,8 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sinks.migrate import Migration, MigrationError, migrate, shipped
-from sinks.statements import statements
+from interlock.sinks.migrate import Migration, MigrationError, migrate, shipped
+from interlock.sinks.statements import statements
 
 ONE = Migration("0001_one.sql", "CREATE TABLE IF NOT EXISTS one (a UInt8) ENGINE = MergeTree ORDER BY a;")
 TWO = Migration("0002_two.sql", "ALTER TABLE one ADD COLUMN IF NOT EXISTS b UInt8; ALTER TABLE two DELETE WHERE 1;")

@@ -3,8 +3,8 @@
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from schemas import wire
-from sinks import queries
+from interlock.schemas import wire
+from interlock.sinks import queries
 from tests.sinks.sink_world import AUTO, DECISIONS, World, decision
 
 pytestmark = pytest.mark.warehouse

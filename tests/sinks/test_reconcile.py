@@ -6,10 +6,10 @@ from collections.abc import Callable
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from policy.treatment import ACTIVE_POOL
-from processors.picker.picking import GREEDY
-from schemas import catalogue, wire
-from sinks.reconcile import Reconciliation
+from interlock.policy.routing import ACTIVE_POOL
+from interlock.processors.sampling.sampler import GREEDY
+from interlock.schemas import catalogue, wire
+from interlock.sinks.reconcile import Reconciliation
 from tests.sinks import review_records
 from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, OUTCOMES, SYNC, TASKS, World, decision, routed
 
@@ -163,7 +163,7 @@ def route_and_try(world: World) -> None:
 
 
 def pick(world: World, decision_id: str, *, from_pool: bool = True, times: int = 1) -> None:
-    """A decision that took effect, left to the picker or not, which the picker sent to review."""
+    """A decision that took effect, left to the sampler or not, which the sampler sent to review."""
     key, record = decision_id.encode(), decision(decision_id, world.name)
     pool = ["lane", *[ACTIVE_POOL] * from_pool]
     world.send(DECISIONS, key, wire.encode("Decision", record))
@@ -226,7 +226,7 @@ def test_a_decision_without_exactly_one_route_is_named(
     assert not result.ok
 
 
-def test_a_decision_on_trial_has_its_place_and_so_has_what_the_picker_sends_to_people(
+def test_a_decision_on_trial_has_its_place_and_so_has_what_the_sampler_sends_to_people(
     shared: Client, run_id: str
 ) -> None:
     world = World(run_id, shared)

@@ -7,8 +7,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from statsmodels.stats.proportion import proportion_confint
 
-from schemas import wire
-from sinks import queries
+from interlock.schemas import wire
+from interlock.sinks import queries
 from tests.sinks.review_records import MINUTE, SECOND, START, outcome
 from tests.sinks.sink_world import OUTCOMES, World
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from schemas import catalogue, wire
-from sinks.rows import TARGETS
+from interlock.schemas import catalogue, wire
+from interlock.sinks.rows import TARGETS
 from tests.sinks import learning_records
 from tests.sinks import review_records as records
 from tests.sinks.sink_world import World

@@ -10,9 +10,9 @@ from confluent_kafka import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import wire
-from sinks import rows
-from sinks.chunk import Chunk
+from interlock.schemas import wire
+from interlock.sinks import rows
+from interlock.sinks.chunk import Chunk
 from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, START, TOPICS, World, decision, routed
 
 DAY = 86_400_000_000

@@ -5,8 +5,8 @@ import random
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from sinks.writer import GROUP, SinkWriter
-from streams.memory import Crash, FaultPlan, Step, timed_out
+from interlock.sinks.writer import GROUP, SinkWriter
+from interlock.streams.memory import Crash, FaultPlan, Step, timed_out
 from tests.sinks.sink_world import World
 
 pytestmark = pytest.mark.warehouse

@@ -8,16 +8,16 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from schemas import catalogue
-from sinks.chunk import Chunk, planned
-from sinks.reconcile import reconcile
-from sinks.stream_ids import stream_ids
-from sinks.writer import SinkSettings, SinkWriter
-from streams.kafka import KafkaBroker
-from streams.ports import Consumer, TopicSpec
+from interlock.schemas import catalogue
+from interlock.sinks.chunk import Chunk, planned
+from interlock.sinks.reconcile import reconcile
+from interlock.sinks.stream_ids import stream_ids
+from interlock.sinks.writer import SinkSettings, SinkWriter
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.ports import Consumer, TopicSpec
 
 if TYPE_CHECKING:
-    from streams.embedded_kafka import EmbeddedKafka
+    from interlock.streams.embedded_kafka import EmbeddedKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.warehouse]
 

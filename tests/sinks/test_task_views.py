@@ -9,8 +9,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from statsmodels.duration.survfunc import SurvfuncRight
 
-from schemas import catalogue
-from sinks import queries
+from interlock.schemas import catalogue
+from interlock.sinks import queries
 from tests.sinks import review_records as records
 from tests.sinks import sink_world
 from tests.sinks.review_records import DAY, HOUR, MINUTE, SECOND, outcome, presence, reviewer, task, verdict

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from sinks.embedded_clickhouse.server import EmbeddedClickHouse, ServerSettings
-from sinks.embedded_clickhouse.unfinished_inserts import forget_unfinished, part, unfinished
+from interlock.sinks.embedded_clickhouse.server import EmbeddedClickHouse, ServerSettings
+from interlock.sinks.embedded_clickhouse.unfinished_inserts import forget_unfinished, part, unfinished
 
 ADDED = ["1\tall_1_1_0\ta", "1\tall_2_2_0\tb", "1\tall_3_3_0\tc"]
 

@@ -9,12 +9,12 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import TopicPartition
 from structlog.testing import capture_logs
 
-from schemas import wire
-from sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
-from sinks.migrate import migrate
-from sinks.writer import GROUP, SinkStoppedError
-from streams.memory import Crash, FaultPlan, Step, timed_out
-from streams.metrics import Metrics
+from interlock.schemas import wire
+from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
+from interlock.sinks.migrate import migrate
+from interlock.sinks.writer import GROUP, SinkStoppedError
+from interlock.streams.memory import Crash, FaultPlan, Step, timed_out
+from interlock.streams.metrics import Metrics
 from tests.sinks.sink_world import DECISIONS, TOPICS, World
 
 pytestmark = pytest.mark.warehouse

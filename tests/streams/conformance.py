@@ -11,10 +11,10 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
-from streams.memory.partitioner import murmur2
-from streams.ports import Broker, Consumer, Message, Producer, TopicSpec
-from streams.tables import TableReader
-from streams.topics import Difference, ensure_topics
+from interlock.streams.memory.partitioner import murmur2
+from interlock.streams.ports import Broker, Consumer, Message, Producer, TopicSpec
+from interlock.streams.tables import TableReader
+from interlock.streams.topics import Difference, ensure_topics
 
 DEADLINE_SECONDS = 30.0  # of a broker on a machine with other work; nothing waits this long when all is well
 

@@ -10,11 +10,11 @@ from contextlib import closing
 
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
-from streams.clock import ManualClock
-from streams.memory import FaultPlan, MemoryBroker
-from streams.ports import Broker, Message, TopicSpec
-from streams.runner import Runner, RunnerSettings
-from streams.tables import TableReader
+from interlock.streams.clock import ManualClock
+from interlock.streams.memory import FaultPlan, MemoryBroker
+from interlock.streams.ports import Broker, Message, TopicSpec
+from interlock.streams.runner import Runner, RunnerSettings
+from interlock.streams.tables import TableReader
 from tests.streams.world import Columns, Impatient, LateExecutor
 
 INPUTS = ("commands", "events")

@@ -5,8 +5,8 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import TopicPartition
 
-from streams.ports import Broker, Consumer, Message
-from streams.tables import TableReader
+from interlock.streams.ports import Broker, Consumer, Message
+from interlock.streams.tables import TableReader
 from tests.streams.conformance import DEADLINE_SECONDS, Environment, consume_until, offsets, take
 
 

@@ -4,8 +4,8 @@ import signal
 import sys
 import threading
 
-from streams.kafka import KafkaBroker
-from streams.runner import Runner, RunnerSettings
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.runner import Runner, RunnerSettings
 from tests.streams.counting import Counting
 
 

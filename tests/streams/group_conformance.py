@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import OFFSET_INVALID, KafkaError, KafkaException, TopicPartition
 
-from streams.ports import Consumer
+from interlock.streams.ports import Consumer
 from tests.streams.conformance import DEADLINE_SECONDS, Environment, consume_until, offsets, partitions_of, take
 
 # A broker may say in several ways that offsets do not come from a present member.

@@ -4,15 +4,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.clock import ManualClock
-from streams.kafka import GroupProtocol, KafkaBroker
-from streams.memory import MemoryBroker
+from interlock.streams.clock import ManualClock
+from interlock.streams.kafka import GroupProtocol, KafkaBroker
+from interlock.streams.memory import MemoryBroker
 from tests.streams.conformance import Conformance, Environment
 from tests.streams.exclusive_conformance import ExclusiveConformance
 from tests.streams.group_conformance import GroupConformance
 
 if TYPE_CHECKING:
-    from streams.embedded_kafka import EmbeddedKafka
+    from interlock.streams.embedded_kafka import EmbeddedKafka
 
 
 class TestMemory(Conformance, GroupConformance, ExclusiveConformance):

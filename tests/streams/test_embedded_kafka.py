@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from streams.embedded_kafka import (
+from interlock.streams.embedded_kafka import (
     BrokerError,
     BrokerSettings,
     EmbeddedKafka,
@@ -24,7 +24,7 @@ from streams.embedded_kafka import (
     prepare,
     wait_until_ready,
 )
-from streams.embedded_kafka.launch import explain
+from interlock.streams.embedded_kafka.launch import explain
 
 ROOT = Path(__file__).parents[2]
 DEADLINE = 30.0  # seconds; nothing below takes more than a few unless it hangs

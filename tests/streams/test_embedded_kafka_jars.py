@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from streams.embedded_kafka import JarError, free_port, jars
+from interlock.streams.embedded_kafka import JarError, free_port, jars
 
 
 class Upstream:

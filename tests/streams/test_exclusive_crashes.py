@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from streams.memory import (
+from interlock.streams.memory import (
     Crash,
     FaultPlan,
     InlineExecutor,
@@ -21,7 +21,7 @@ from streams.memory import (
     timed_out,
     unavailable,
 )
-from streams.runner import Runner
+from interlock.streams.runner import Runner
 from tests.streams.counting import GROUP, Counting, CountingWorld
 from tests.streams.world import LateExecutor
 

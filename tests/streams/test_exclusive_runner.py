@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.kafka import EXCLUSIVE
-from streams.memory import FaultPlan, Late, MemoryBroker, abortable, fenced, timed_out, unavailable
-from streams.ports import Message, TopicSpec
-from streams.runner import ProcessingFailed, Runner, RunnerSettings, Unusable
+from interlock.streams.kafka import EXCLUSIVE
+from interlock.streams.memory import FaultPlan, Late, MemoryBroker, abortable, fenced, timed_out, unavailable
+from interlock.streams.ports import Message, TopicSpec
+from interlock.streams.runner import ProcessingError, Runner, RunnerSettings, UnrecoverableError
 from tests.streams.counting import GROUP, INPUTS, TICK, Counting, CountingWorld
 from tests.streams.world import Columns, Copy, Impatient, LateExecutor, LateFuture, P, T, World
 
@@ -226,7 +226,7 @@ def test_a_bug_while_restoring_stops_the_runner_before_anything_is_processed(
         raise ZeroDivisionError("a bug")
 
     runner = make(world, counting, restore=broken)
-    with pytest.raises(ProcessingFailed, match=r"desk-a stops: restoring .* failed with ZeroDivisionError\('a bug'\)"):
+    with pytest.raises(ProcessingError, match=r"desk-a stops: restoring .* failed with ZeroDivisionError\('a bug'\)"):
         world.settle(runner)
     runner.close()
     assert counting.calls == []
@@ -239,7 +239,7 @@ def test_what_no_retry_can_mend_stops_one_that_stands_by_too() -> None:
     standby, _, _ = world.runner("b", faults)
     steps(3, active, standby)
     faults.inject_at("consume", KafkaException(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, "the reason")))
-    with pytest.raises(Unusable, match="the reason"):
+    with pytest.raises(UnrecoverableError, match="the reason"):
         steps(3, standby)
 
 
@@ -310,7 +310,7 @@ def test_inputs_with_several_partitions_are_refused() -> None:
     broker.create_topics([TopicSpec("one", 1), TopicSpec("two", 2)])
     settings = RunnerSettings(GROUP, "a", ("one", "two"), exclusive=True)
     runner = Runner(broker, Copy(), settings, stop=Impatient(), executor=LateExecutor())
-    with pytest.raises(Unusable, match="inputs must have one partition each"):
+    with pytest.raises(UnrecoverableError, match="inputs must have one partition each"):
         steps(3, runner)
 
 
@@ -425,7 +425,7 @@ def test_a_bug_in_a_tick_stops_the_runner_and_says_so() -> None:
             raise ZeroDivisionError("a bug")
 
     runner = make(world, Broken(world.broker, "a"), tick_seconds=1)
-    with pytest.raises(ProcessingFailed, match="desk-a stops: processing a tick failed"):
+    with pytest.raises(ProcessingError, match="desk-a stops: processing a tick failed"):
         steps(5, runner)
     runner.close()
 
@@ -433,7 +433,7 @@ def test_a_bug_in_a_tick_stops_the_runner_and_says_so() -> None:
 def test_the_log_names_the_instance_although_all_have_one_transactional_id(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    caplog.set_level(logging.INFO, "streams.runner")
+    caplog.set_level(logging.INFO, "interlock.streams.runner")
     world = CountingWorld()
     runner, _, _ = world.runner("a")
     steps(2, runner)

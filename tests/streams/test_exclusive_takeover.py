@@ -12,12 +12,12 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
-from streams.kafka import KafkaBroker
-from streams.ports import TopicSpec
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.ports import TopicSpec
 from tests.streams.conformance import DEADLINE_SECONDS
 
 if TYPE_CHECKING:
-    from streams.embedded_kafka import EmbeddedKafka
+    from interlock.streams.embedded_kafka import EmbeddedKafka
 
 KEYS = 3
 # Far more than it takes; what it takes is the session, one heartbeat and a fraction of a second (measured 6 to 7 s).

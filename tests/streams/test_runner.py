@@ -10,11 +10,11 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
-from streams.clock import SystemClock
-from streams.memory import FaultPlan, MemoryBroker, abortable, unavailable
-from streams.metrics import Metrics
-from streams.ports import Headers, Message, TopicSpec
-from streams.runner import ProcessingFailed, Runner, RunnerSettings, Unusable
+from interlock.streams.clock import SystemClock
+from interlock.streams.memory import FaultPlan, MemoryBroker, abortable, unavailable
+from interlock.streams.metrics import Metrics
+from interlock.streams.ports import Headers, Message, TopicSpec
+from interlock.streams.runner import ProcessingError, Runner, RunnerSettings, UnrecoverableError
 from tests.streams.world import Columns, Copy, Impatient, LateExecutor, World
 
 SETTINGS = RunnerSettings("copy", "a", ("in",), max_batch=5)
@@ -111,7 +111,7 @@ def test_a_bug_in_the_processor_stops_the_runner_and_names_the_offsets(caplog: p
     world = World()
     world.put(2, 3)
     runner = make(world, Broken())
-    with pytest.raises(ProcessingFailed, match=r"copy-a stops: processing in\[2\] offsets 0 to 2 failed") as stopped:
+    with pytest.raises(ProcessingError, match=r"copy-a stops: processing in\[2\] offsets 0 to 2 failed") as stopped:
         world.settle(runner)
     runner.close()
     assert "ZeroDivisionError('a bug')" in str(stopped.value)
@@ -145,7 +145,7 @@ def test_a_bug_in_the_outputs_stops_the_runner_and_readers_need_not_wait(process
     world = World()
     world.put(0, 4)
     runner = make(world, processor)
-    with pytest.raises(ProcessingFailed, match=r"in\[0\] offsets 0 to 3"):
+    with pytest.raises(ProcessingError, match=r"in\[0\] offsets 0 to 3"):
         world.settle(runner)
     runner.close()
     # Without moving the clock: the open transaction was aborted and did not have to time out.
@@ -163,14 +163,14 @@ def test_what_no_retry_can_mend_stops_the_runner_with_the_reason(code: int, step
     runner = make(world, Copy(), faults)
     if step == "committed":  # read only when something has to be read again
         faults.inject_at("commit:before", abortable())
-    with pytest.raises(Unusable, match="the reason"):
+    with pytest.raises(UnrecoverableError, match="the reason"):
         world.settle(runner)
     runner.close()
     world.settle(make(world, Copy()))
 
 
 def test_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "streams.outage")
+    caplog.set_level(logging.INFO, "interlock.streams.backoff")
     world, faults = World(), FaultPlan()
     world.put(0, 4)
     runner = make(world, Copy(), faults)

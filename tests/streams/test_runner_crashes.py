@@ -5,7 +5,7 @@ from concurrent.futures import Executor
 
 import pytest
 
-from streams.memory import (
+from interlock.streams.memory import (
     Crash,
     FaultPlan,
     InlineExecutor,

@@ -7,8 +7,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from streams.memory import Crash, InlineExecutor, Late, MemoryBroker, abortable, fenced, timed_out, unavailable
-from streams.runner import Runner
+from interlock.streams.memory import (
+    Crash,
+    InlineExecutor,
+    Late,
+    MemoryBroker,
+    abortable,
+    fenced,
+    timed_out,
+    unavailable,
+)
+from interlock.streams.runner import Runner
 from tests.streams.world import PARTITIONS, LateExecutor, World
 
 FAULTS: dict[str, Callable[[], BaseException]] = {

@@ -8,52 +8,54 @@ import pytest
 from confluent_kafka import KafkaError
 from prometheus_client import CollectorRegistry, generate_latest
 
-from streams import garbage
-from streams.clock import ManualClock, SystemClock
-from streams.errors import HOPELESS, Remedy, remedy
-from streams.kafka import _Complaints
-from streams.memory import MemoryBroker
-from streams.memory.partitioner import murmur2
-from streams.metrics import DEFINITIONS, CounterName, GaugeName, HistogramName, Metrics
-from streams.outage import Outage
-from streams.ports import TopicSpec
-from streams.tables import TableReader
+from interlock.streams import gc_tuning as garbage
+from interlock.streams.backoff import Outage
+from interlock.streams.clock import ManualClock, SystemClock
+from interlock.streams.errors import FATAL_CODES, RecoveryAction, recovery_action
+from interlock.streams.kafka import _Complaints
+from interlock.streams.memory import MemoryBroker
+from interlock.streams.memory.partitioner import murmur2
+from interlock.streams.metrics import DEFINITIONS, CounterName, GaugeName, HistogramName, Metrics
+from interlock.streams.ports import TopicSpec
+from interlock.streams.tables import TableReader
 
 
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
         # Says itself that the transaction can be aborted.
-        (KafkaError(KafkaError.ILLEGAL_GENERATION, txn_requires_abort=True), Remedy.ABORT),
-        (KafkaError(KafkaError.NOT_ENOUGH_REPLICAS, txn_requires_abort=True), Remedy.ABORT),
-        (KafkaError(KafkaError._TIMED_OUT, txn_requires_abort=True, retriable=True), Remedy.ABORT),
+        (KafkaError(KafkaError.ILLEGAL_GENERATION, txn_requires_abort=True), RecoveryAction.ABORT),
+        (KafkaError(KafkaError.NOT_ENOUGH_REPLICAS, txn_requires_abort=True), RecoveryAction.ABORT),
+        (KafkaError(KafkaError._TIMED_OUT, txn_requires_abort=True, retriable=True), RecoveryAction.ABORT),
         # Nobody knows what became of the request.
-        (KafkaError(KafkaError._TIMED_OUT, retriable=True), Remedy.RESTART),
-        (KafkaError(KafkaError._TIMED_OUT), Remedy.RESTART),
-        (KafkaError(KafkaError._TRANSPORT, retriable=True), Remedy.RESTART),
-        (KafkaError(KafkaError._ALL_BROKERS_DOWN), Remedy.RESTART),
-        (KafkaError(KafkaError.UNKNOWN), Remedy.RESTART),
-        (KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS, retriable=True), Remedy.RESTART),
-        (KafkaError(KafkaError._STATE), Remedy.RESTART),
-        (KafkaError(KafkaError._CONFLICT), Remedy.RESTART),
+        (KafkaError(KafkaError._TIMED_OUT, retriable=True), RecoveryAction.RESTART),
+        (KafkaError(KafkaError._TIMED_OUT), RecoveryAction.RESTART),
+        (KafkaError(KafkaError._TRANSPORT, retriable=True), RecoveryAction.RESTART),
+        (KafkaError(KafkaError._ALL_BROKERS_DOWN), RecoveryAction.RESTART),
+        (KafkaError(KafkaError.UNKNOWN), RecoveryAction.RESTART),
+        (KafkaError(KafkaError.COORDINATOR_LOAD_IN_PROGRESS, retriable=True), RecoveryAction.RESTART),
+        (KafkaError(KafkaError._STATE), RecoveryAction.RESTART),
+        (KafkaError(KafkaError._CONFLICT), RecoveryAction.RESTART),
         # The producer is finished.
-        (KafkaError(KafkaError._FENCED, fatal=True), Remedy.RESTART),
-        (KafkaError(KafkaError.INVALID_PRODUCER_EPOCH, fatal=True, txn_requires_abort=True), Remedy.RESTART),
-        (KafkaError(KafkaError._FATAL, fatal=True), Remedy.RESTART),
+        (KafkaError(KafkaError._FENCED, fatal=True), RecoveryAction.RESTART),
+        (KafkaError(KafkaError.INVALID_PRODUCER_EPOCH, fatal=True, txn_requires_abort=True), RecoveryAction.RESTART),
+        (KafkaError(KafkaError._FATAL, fatal=True), RecoveryAction.RESTART),
         # The same at every attempt, whatever the flags say.
-        (KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED, txn_requires_abort=True), Remedy.STOP),
-        (KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, txn_requires_abort=True), Remedy.STOP),
-        (KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, fatal=True), Remedy.STOP),
+        (KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED, txn_requires_abort=True), RecoveryAction.STOP),
+        (KafkaError(KafkaError.MSG_SIZE_TOO_LARGE, txn_requires_abort=True), RecoveryAction.STOP),
+        (KafkaError(KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED, fatal=True), RecoveryAction.STOP),
     ],
 )
-def test_every_error_has_the_cheapest_remedy_that_is_certainly_right(error: KafkaError, expected: Remedy) -> None:
-    assert remedy(error) is expected
+def test_every_error_has_the_cheapest_remedy_that_is_certainly_right(
+    error: KafkaError, expected: RecoveryAction
+) -> None:
+    assert recovery_action(error) is expected
 
 
 def test_no_error_is_without_a_remedy_and_only_listed_ones_stop() -> None:
     codes = [value for name, value in vars(KafkaError).items() if name.isupper() and isinstance(value, int)]
     assert len(codes) > 100
-    assert {code for code in codes if remedy(KafkaError(code)) is Remedy.STOP} == HOPELESS
+    assert {code for code in codes if recovery_action(KafkaError(code)) is RecoveryAction.STOP} == FATAL_CODES
 
 
 def test_pauses_grow_from_nothing_to_ten_seconds_and_start_anew_after_a_success() -> None:
@@ -151,7 +153,7 @@ def test_a_long_table_may_take_more_than_the_timeout_while_its_records_come(monk
     for number in range(9):
         producer.produce("table", b"%d" % number)
     producer.flush()
-    monkeypatch.setattr("streams.tables._AT_ONCE", 2)
+    monkeypatch.setattr("interlock.streams.tables._AT_ONCE", 2)
     parts = list(TableReader(broker, ["table"]).read_parts(0.1))  # one attempt, if nothing came
     assert [record.value() for part in parts for record in part] == [b"%d" % number for number in range(9)]
     assert len(parts) > 4

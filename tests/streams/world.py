@@ -9,10 +9,10 @@ from typing import ParamSpec, TypeVar
 
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
-from streams.clock import ManualClock
-from streams.memory import FaultPlan, MemoryBroker
-from streams.ports import Broker, Headers, Message, TopicSpec
-from streams.runner import Runner, RunnerSettings
+from interlock.streams.clock import ManualClock
+from interlock.streams.memory import FaultPlan, MemoryBroker
+from interlock.streams.ports import Broker, Headers, Message, TopicSpec
+from interlock.streams.runner import Runner, RunnerSettings
 
 P = ParamSpec("P")
 T = TypeVar("T")

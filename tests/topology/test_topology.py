@@ -2,8 +2,8 @@
 
 import pytest
 
-from schemas import catalogue
-from streams.memory import Crash
+from interlock.schemas import catalogue
+from interlock.streams.memory import Crash
 from tests.topology.topology import DAY, HOUR, MINUTE, Topology
 
 

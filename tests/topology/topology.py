@@ -7,19 +7,19 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
-from interlock.reviewing.desk_runner import desk_runner
-from policy.load import load
-from policy.version import resolved, version
-from processors.desk.memory import FOLLOWED
-from processors.desk.processor import DeskProcessor
-from processors.router.router import Router, RouterSettings
-from processors.router.state import RouterState
-from schemas import catalogue, wire
-from streams.clock import ManualClock
-from streams.memory import Crash, InlineExecutor, MemoryBroker
-from streams.ports import Broker, TopicSpec
-from streams.runner import Runner, RunnerSettings
-from streams.tables import TableReader
+from interlock.policy.load import load
+from interlock.policy.version import resolved, version
+from interlock.processors.desk.processor import DeskProcessor
+from interlock.processors.desk.restore import FOLLOWED
+from interlock.processors.router.router import Router, RouterSettings
+from interlock.processors.router.state import RouterState
+from interlock.schemas import catalogue, wire
+from interlock.services.desk_runner import desk_runner
+from interlock.streams.clock import ManualClock
+from interlock.streams.memory import Crash, InlineExecutor, MemoryBroker
+from interlock.streams.ports import Broker, TopicSpec
+from interlock.streams.runner import Runner, RunnerSettings
+from interlock.streams.tables import TableReader
 from tests.streams.world import Impatient
 
 SECOND = 1_000_000

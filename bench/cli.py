@@ -1,0 +1,276 @@
+"""`python -m bench`: the figures of the documentation, measured here and now."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from interlock.cli.common import Json, console, errors, print_json, table
+
+app = typer.Typer(help="Benchmarks: every figure is a ratio to a reference of the same run.", no_args_is_help=True)
+
+Seed = Annotated[int, typer.Option(help="Another one gives another order of decisions, and other coins.")]
+
+Rounds = Annotated[int, typer.Option(min=1, help="Alternating runs of each variant; medians are shown.")]
+
+
+def _say(line: str) -> None:
+    errors.print(line, markup=False, highlight=False)
+
+
+def _quiet() -> None:
+    """Standard output is for the figures: what roles would log in their processes is not told there."""
+    import logging
+
+    import structlog
+
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+
+
+@app.command("router")
+def router(
+    messages: Annotated[int, typer.Option(min=20_000, help="Messages of each run.")] = 600_000,
+    rounds: Rounds = 3,
+    json: Json = False,
+) -> None:
+    """The router with a full lending policy against a raw exactly-once pass-through on the same broker.
+
+    Examples:
+
+        python -m bench router --rounds 1 --json
+    """
+    from bench import router as benchmark
+
+    found = benchmark.run(messages, rounds, _say)
+    if json:
+        print_json(found)
+        return
+    _routers(found)
+
+
+@app.command("latency")
+def latency(
+    rate: Annotated[int, typer.Option(min=100, help="Decisions a second.")] = 10_000,
+    seconds: Annotated[float, typer.Option(min=1, help="Measured time of each run.")] = 15.0,
+    rounds: Rounds = 3,
+    json: Json = False,
+) -> None:
+    """From produced to routed and readable (read_committed), against the raw pass-through.
+
+    Examples:
+
+        python -m bench latency --rate 5000
+    """
+    from bench import latency as benchmark
+
+    _show(benchmark.run(rate, seconds, rounds, _say), json)
+
+
+@app.command("sink")
+def sink(
+    messages: Annotated[int, typer.Option(min=200_000, help="Messages of each run.")] = 400_000,
+    rounds: Rounds = 3,
+    json: Json = False,
+) -> None:
+    """The exactly-once sink against inserting ready-made blocks.
+
+    Examples:
+
+        python -m bench sink --json
+    """
+    from bench import sink as benchmark
+
+    _show(benchmark.run(messages, rounds, _say), json)
+
+
+@app.command("desk")
+def desk(
+    tasks: Annotated[int, typer.Option(min=1_000, help="Tasks that wait at the desk.")] = 200_000,
+    commands: Annotated[int, typer.Option(min=100, help="Commands sent at once.")] = 40_000,
+    seconds: Annotated[float, typer.Option(min=5, help="How long a hundred reviewers work.")] = 20.0,
+    json: Json = False,
+) -> None:
+    """The review desk on Kafka: commands a second, waiting for an answer, memory, and rebuilding after a kill.
+
+    Examples:
+
+        python -m bench desk --tasks 20000 --commands 4000
+    """
+    from bench import desk as benchmark
+
+    _show(benchmark.run(tasks, commands, seconds, _say), json)
+
+
+@app.command("queueing")
+def queueing(
+    runs: Annotated[int, typer.Option(min=1, help="Simulated runs of ten days.")] = 6, json: Json = False
+) -> None:
+    """What each order of a queue costs: shares decided in time, by the desk's own ordering, beside published ones.
+
+    Examples:
+
+        python -m bench queueing --runs 2
+    """
+    from bench import queueing as benchmark
+
+    found = benchmark.run(runs, say=_say)
+    if json:
+        print_json(found)
+    else:
+        _queues(found)
+
+
+@app.command("learning")
+def learning(
+    scale: Annotated[float, typer.Option(min=0.001, help="Multiplies the number of simulated runs.")] = 1.0,
+    json: Json = False,
+) -> None:
+    """The statistical promises by simulation: coverage of intervals, false alarms, thresholds that hold.
+
+    Examples:
+
+        python -m bench learning --scale 0.1
+    """
+    from bench.gates import all as benchmark
+
+    found = benchmark.run(scale, _say)
+    if json:
+        print_json(found)
+    else:
+        _gates(found)
+
+
+@app.command("learning-proofs")
+def learning_proofs(
+    quick: Annotated[bool, typer.Option("--quick", help="A minute instead of five.")] = False,
+    plots: Annotated[Path | None, typer.Option(help="Directory for the plots of docs/learning.md.")] = None,
+    seed: Seed = 1,
+    json: Json = False,
+) -> None:
+    """What learning promises, on real data through the real router, desk and learning.
+
+    Examples:
+
+        python -m bench learning-proofs --quick --json
+    """
+    from bench.proofs import all as benchmark
+
+    _quiet()
+    _figures(benchmark.run(seed, quick=quick, plots=plots, say=_say), json=json)
+
+
+@app.command("running-proof")
+def running_proof(
+    quick: Annotated[bool, typer.Option("--quick", help="Two minutes instead of four.")] = False,
+    seed: Seed = 1,
+    json: Json = False,
+) -> None:
+    """The same on a platform that runs: Kafka, ClickHouse, every role, and simulated people.
+
+    Examples:
+
+        python -m bench running-proof --quick --json
+    """
+    import tempfile
+
+    from bench.proofs import running as benchmark
+
+    _quiet()
+    sizes = benchmark.QUICK if quick else benchmark.FULL
+    with tempfile.TemporaryDirectory() as directory:
+        found = benchmark.run(Path(directory) / "instance", sizes, seed, _say)
+    _figures(found, json=json)
+
+
+def _figures(found: dict[str, Any], *, json: bool) -> None:
+    if json:
+        print_json(found)
+    else:
+        console.print_json(data=found, default=str)
+
+
+@app.command("profile")
+def profile(json: Json = False) -> None:
+    """Where the time of a decision goes inside the router and the sink's decoding, without Kafka and ClickHouse.
+
+    Examples:
+
+        python -m bench profile
+    """
+    from bench import profile as benchmark
+
+    found = benchmark.run()
+    if json:
+        print_json(found)
+        return
+    table(("part", "µs a decision"), list(found["microseconds"].items()))
+    columns = ("share of the router's time, by function with what it calls", "batches of 200", "10,000")
+    table(columns, [(name, f"{small:.0%}", f"{large:.0%}") for name, small, large in found["functions"]])
+
+
+@app.command("all")
+def everything(rounds: Rounds = 3, json: Json = False) -> None:
+    """All of them but the profile; some fifteen minutes.
+
+    Examples:
+
+        python -m bench all --json
+    """
+    from bench import desk as desks
+    from bench import latency as latencies
+    from bench import queueing as queues
+    from bench import router as routers
+    from bench import sink as sinks
+    from bench.gates import all as gates
+
+    of_routers = routers.run(rounds=rounds, say=_say)
+    of_latencies = latencies.run(rounds=rounds, say=_say)
+    of_sinks = sinks.run(rounds=rounds, say=_say)
+    of_desk = desks.run(say=_say)
+    of_queues = queues.run(say=_say)
+    of_learning = gates.run(say=_say)
+    if json:
+        print_json(
+            {
+                "router": of_routers,
+                "latency": of_latencies,
+                "sink": of_sinks,
+                "desk": of_desk,
+                "queueing": of_queues,
+                "learning": of_learning,
+            }
+        )
+        return
+    _routers(of_routers)
+    _show(of_latencies, json=False)
+    _show(of_sinks, json=False)
+    _show(of_desk, json=False)
+    _queues(of_queues)
+    _gates(of_learning)
+
+
+def _routers(found: list[dict[str, Any]]) -> None:
+    columns = ("variant", "headers", "messages/s", "ratio to raw", "CPU µs/message", "peak MB", "growth MB")
+    table(columns, [tuple(one.values()) for one in found])
+
+
+def _show(found: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(found)
+    else:
+        table(("figure", "value"), list(found.items()))
+
+
+def _queues(found: list[dict[str, Any]]) -> None:
+    table(list(found[0]), [list(row.values()) for row in found])
+
+
+def _gates(found: dict[str, dict[str, Any]]) -> None:
+    table(("gate", "figure", "value"), [(gate, *one) for gate, figures in found.items() for one in figures.items()])
+
+
+def main() -> None:
+    """Runs a benchmark."""
+    from interlock.cli.app import run
+
+    run(app)

@@ -1,0 +1,1 @@
+"""Statistical acceptance tests in their full form."""

@@ -1,0 +1,1 @@
+"""What learning promises, shown on real data."""

@@ -1,0 +1,269 @@
+"""The employment stream through the pipeline: what is estimated, certified and calibrated, held against the truth.
+
+The truth is known because the label of every record is; nothing but the simulated people ever sees it.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from scipy.special import expit
+
+from bench.proofs.pipeline import SECOND, Learning, Pipeline, Record, people
+from interlock.demo import survey
+from interlock.learning.arrays import Floats
+from interlock.learning.bounds import clopper_pearson
+from interlock.learning.calibration import log_loss, log_odds
+from interlock.learning.calibration_metrics import Bin, bins, ece_noise, smooth_ece
+from interlock.learning.estimates import Estimate, aipw, hajek, naive
+from interlock.policy.load import parse
+from interlock.processors.calibration.calibrator import CalibratorSettings
+from interlock.processors.calibration.fold import CalibrationSettings
+from interlock.processors.proposals.fold import ProposalSettings
+from interlock.processors.router import audit_sampling as coin
+from interlock.schemas import catalogue
+from interlock.simulation.personas import Persona
+
+START = 1_767_225_600_000_000  # 2026-01-01
+
+ALPHA, DELTA = 0.05, 0.10
+
+# People override 17 % of this model's decisions. At the default limit of 15 % it would be sent to training at once, and
+# every certificate would end with it.
+OVERRIDE_LIMIT = 0.25
+
+_CAREFUL = (("employed: {auto: 0.85}", "employed: {auto: 1}"), ("{auto: 0.90, notice", "{auto: 1, notice"))
+
+# Decisions that come while people work: as many as there are people, so that no backlog forms.
+_BATCH = 20
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Decisions of 2015 and 2016, and of 2017, which is held back."""
+
+    early: int
+    last: int
+
+
+QUICK, FULL = Sizes(3_000, 1_000), Sizes(13_286, 6_714)
+
+
+def rates(seed: int, sizes: Sizes, block: int, reviewers: Sequence[Persona] | None = None) -> dict[str, Any]:
+    """The override rate of all decisions, block by block and altogether, as told from what people saw."""
+    rows = [*early(seed, sizes.early), *last(seed, sizes.last)]
+    pipeline = pipeline_of(survey.POLICY.read_text(), seed, reviewers)
+    send(pipeline, rows)
+    judged = {one["decision_id"]: one for one in pipeline.of(catalogue.OUTCOMES)}
+    routed = [pipeline.routed[one["decision_id"]] for one in rows]
+    reviewed = np.array([one["decision_id"] in judged for one in rows])
+    overridden = np.array([judged.get(one["decision_id"], {}).get("overridden", False) for one in rows], dtype=float)
+    propensity = np.array([one["propensity"] for one in routed])
+    doubt = 1 - np.array([one["calibrated_confidence"] for one in routed])
+    wrong = _wrong(rows)
+
+    def told(part: slice) -> dict[str, Any]:
+        y, r, pi = overridden[part], reviewed[part], propensity[part]
+        found = {"naive": naive(y, r), "hajek": hajek(y, r, pi), "aipw": aipw(y, r, pi, doubt[part])}
+        truth = float(wrong[part].mean())
+        return {"truth": truth, "reviewed": int(r.sum())} | {
+            name: _told(estimate, truth) for name, estimate in found.items()
+        }
+
+    parts = [slice(start, start + block) for start in range(0, len(rows) - block + 1, block)]
+    return {"decisions": len(rows), "all": told(slice(None)), "blocks": [told(part) for part in parts]}
+
+
+def coverage(seed: int, sizes: Sizes, coins: int) -> dict[str, float]:
+    """Share of audit keys under which each 95 % interval holds the truth, for the same decisions.
+
+    People who are never wrong say the same under every key, so that only routing and coin are needed.
+    """
+    rows = [*early(seed, sizes.early), *last(seed, sizes.last)]
+    source = survey.POLICY.read_text()
+    pipeline = pipeline_of(source, seed, None)
+    pipeline.route([one | {"created_at": START} for one in rows])
+    routed = [pipeline.routed[one["decision_id"]] for one in rows]
+    waits = np.array([one["route"] != "auto" for one in routed])
+    propensity = np.array([one["propensity"] for one in routed])
+    doubt = 1 - np.array([one["calibrated_confidence"] for one in routed])
+    wrong, ids = _wrong(rows), pa.array([one["decision_id"] for one in rows])
+    covered = dict.fromkeys(("naive", "hajek", "aipw"), 0)
+    for number in range(coins):
+        r = waits | coin.flip(ids, audit_key(number), parse(source, "example").audit.rate)
+        for name, one in (
+            ("naive", naive(wrong, r)),
+            ("hajek", hajek(wrong, r, propensity)),
+            ("aipw", aipw(wrong, r, propensity, doubt)),
+        ):
+            covered[name] += one.low <= wrong.mean() <= one.high
+    return {name: count / coins for name, count in covered.items()}
+
+
+def certificates(seed: int, sizes: Sizes, reviewers: Sequence[Persona] | None = None) -> dict[str, Any]:
+    """Thresholds certified on the first years and signed, and the errors they let through in the last one."""
+    pipeline = pipeline_of(careful(), seed, reviewers)
+    send(pipeline, early(seed, sizes.early))
+    accepted = [one for one in pipeline.proposals.book if one["state"] == "open" and one["kind"] == "threshold"]
+    for one in accepted:
+        pipeline.accept(one)
+    held_back = last(seed, sizes.last)
+    send(pipeline, held_back)
+    wrong = _wrong(held_back)
+    auto = np.array([pipeline.routed[one["decision_id"]]["route"] == "auto" for one in held_back])
+    found = []
+    for one in accepted:
+        lane = np.array([each["prediction"] == json.loads(one["change"])["prediction"] for each in held_back])
+        confidence = np.array([each["confidence"] for each in held_back])
+        found.append(promise(one, wrong[auto & lane]) | {"curve": _curve(confidence[lane], wrong[lane])})
+    revoked = [one["proposal_id"] for one in pipeline.proposals.book if one["state"] == "revoked"]
+    return {
+        "alpha": ALPHA,
+        "delta": DELTA,
+        "accepted": found,
+        "revoked_after_signing": sorted({one["proposal_id"] for one in accepted} & set(revoked)),
+        "automatic_share": float(auto.mean()),
+        "recalibrated": len(pipeline.of(catalogue.CALIBRATION_MODELS)),
+    }
+
+
+def promise(threshold: Record, wrong: Floats) -> dict[str, Any]:
+    """Whether a signed threshold kept its promise on what took effect under it. `wrong`: 1 for each error."""
+    change = json.loads(threshold["change"])
+    errors, cases = int(wrong.sum()), len(wrong)
+    low, high = clopper_pearson(errors, cases) if cases else (0.0, 1.0)
+    return {
+        "prediction": change["prediction"],
+        "threshold": change["auto"],
+        "labels": json.loads(threshold["evidence"])["labels"],
+        "cases": cases,
+        "errors": errors,
+        "error": errors / cases if cases else 0.0,
+        "low": low,
+        "high": high,
+        "held": errors <= ALPHA * cases,
+    }
+
+
+def calibration(seed: int, sizes: Sizes, *, loud: bool, reviewers: Sequence[Persona] | None = None) -> dict[str, Any]:
+    """Log-loss on the last year of what the router used, beside the model's own confidence. `loud`: its log-odds are
+    doubled, so that it is far too sure; otherwise it is left as it is, which is nearly right."""
+    pipeline = pipeline_of(survey.POLICY.read_text(), seed, reviewers)
+    send(pipeline, _loud(early(seed, sizes.early)) if loud else early(seed, sizes.early))
+    held_back = _loud(last(seed, sizes.last)) if loud else last(seed, sizes.last)
+    before = len(pipeline.of(catalogue.CALIBRATION_MODELS))
+    send(pipeline, held_back)
+    raw = np.array([one["confidence"] for one in held_back])
+    used = np.array([pipeline.routed[one["decision_id"]]["calibrated_confidence"] for one in held_back])
+    right = 1 - _wrong(held_back)
+    return {
+        "published": len(pipeline.of(catalogue.CALIBRATION_MODELS)),
+        "published_on_first_years": before,
+        **losses(raw, used, right),
+        "smooth_ece_raw": smooth_ece(raw, right),
+        "smooth_ece_used": smooth_ece(used, right),
+        "ece_by_chance": ece_noise(used),
+        "bins_raw": _bins(bins(raw, right)),
+        "bins_used": _bins(bins(used, right)),
+    }
+
+
+def losses(raw: Floats, used: Floats, right: Floats) -> dict[str, float]:
+    """Log-loss of the model's own confidence and of what the router used, and what that gained."""
+    gain = log_loss(raw, right) - log_loss(used, right)
+    return {
+        "log_loss_raw": float(log_loss(raw, right).mean()),
+        "log_loss_used": float(log_loss(used, right).mean()),
+        "gain": float(gain.mean()),
+        "gain_error": float(gain.std(ddof=1) / len(gain) ** 0.5),
+    }
+
+
+def careful() -> str:
+    """The policy, but that nothing is automatic before something is certified."""
+    source = survey.POLICY.read_text()
+    for before, after in _CAREFUL:
+        assert before in source
+        source = source.replace(before, after)
+    return source
+
+
+def too_sure(confidence: float) -> float:
+    """A confidence with its log-odds doubled."""
+    return float(expit(2 * log_odds(np.array([confidence]))[0]))
+
+
+def early(seed: int, count: int) -> list[Record]:
+    """Decisions of 2015 and 2016, in an order given by `seed`."""
+    return [one for one in _years(seed) if _year(one) < 2017][:count]
+
+
+def last(seed: int, count: int) -> list[Record]:
+    """Decisions of 2017."""
+    return [one for one in _years(seed) if _year(one) == 2017][:count]
+
+
+def _years(seed: int) -> list[Record]:
+    return [one.to_record() for one in survey.decisions(20_000, f"proof-{seed}", seed)]
+
+
+def _year(decision: Record) -> int:
+    return int(json.loads(decision["input"])["year"])
+
+
+def _loud(rows: list[Record]) -> list[Record]:
+    return [one | {"confidence": too_sure(one["confidence"])} for one in rows]
+
+
+def _wrong(rows: Sequence[Record]) -> Floats:
+    return np.array([survey.truth_of(one) != one["prediction"] for one in rows], dtype=np.float64)
+
+
+def pipeline_of(source: str, seed: int, reviewers: Sequence[Persona] | None) -> Pipeline:
+    """The pipeline under policy `source`, its monitors set for this model."""
+    learning = Learning(
+        calibration=CalibrationSettings(CalibratorSettings(every=200), override_limit=OVERRIDE_LIMIT),
+        proposals=ProposalSettings(ALPHA, DELTA),
+    )
+    return Pipeline(source, survey.truth_of, reviewers or people(_BATCH), learning, seed=seed, start=START)
+
+
+def send(pipeline: Pipeline, rows: Sequence[Record], batch: int = _BATCH) -> None:
+    """Decides them in batches a minute apart; people finish each before the next comes."""
+    for place in range(0, len(rows), batch):
+        at = pipeline.now + 60 * SECOND
+        pipeline.decide([one | {"created_at": at} for one in rows[place : place + batch]])
+
+
+def audit_key(number: int) -> bytes:
+    """One of many keys of the audit coin."""
+    return hashlib.sha256(str(number).encode()).digest()[: coin.KEY_LENGTH]
+
+
+def _told(estimate: Estimate, truth: float) -> dict[str, Any]:
+    return {
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "covers": bool(estimate.low <= truth <= estimate.high),
+    }
+
+
+def _bins(found: Sequence[Bin]) -> list[dict[str, Any]]:
+    return [asdict(one) | {"gap": one.gap} for one in found]
+
+
+def _curve(confidence: Floats, wrong: Floats) -> list[dict[str, float]]:
+    """The error of what each threshold would accept in the last year, with its 95 % interval."""
+    made = []
+    for threshold in np.round(np.arange(0.60, 0.985, 0.01), 2):
+        accepted = confidence >= threshold
+        if accepted.sum() < 20:
+            break
+        low, high = clopper_pearson(float(wrong[accepted].sum()), float(accepted.sum()))
+        made.append({"threshold": float(threshold), "error": float(wrong[accepted].mean()), "low": low, "high": high})
+    return made

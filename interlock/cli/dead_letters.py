@@ -1,0 +1,114 @@
+"""`interlock dead-letters`: look at messages that could not be read, and send them again once the cause is gone."""
+
+from typing import Annotated, Any
+
+import typer
+
+from interlock.cli.common import DataDir, Json, console, errors, print_json, table
+from interlock.errors import InterlockError, UsageError
+from interlock.platform import connection
+
+app = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
+
+Reason = Annotated[str | None, typer.Option(help="Only letters with this reason, for example malformed-avro.")]
+
+
+@app.command("list")
+def list_letters(
+    data_dir: DataDir = None,
+    reason: Reason = None,
+    limit: Annotated[int, typer.Option(min=1, help="The latest ones.")] = 20,
+    json: Json = False,
+) -> None:
+    """List the latest dead letters with their reasons.
+
+    Examples:
+
+        interlock dead-letters list --reason malformed-avro --limit 5
+    """
+    from interlock.operations.dead_letters import read_letters
+
+    letters = [one.facts() for one in read_letters(connection.connect(data_dir).serving_kafka(), reason)]
+    shown = letters[-limit:]
+    if json:
+        print_json(shown)
+        return
+    table(
+        ("letter", "reason", "from", "key", "bytes", "message"),
+        [(one["letter"], one["reason"], one["source"], one["key"], one["bytes"], one["message"]) for one in shown],
+    )
+    errors.print(f"{len(letters):,} dead letters; `interlock dead-letters show LETTER` shows one")
+
+
+@app.command("show")
+def show(
+    letter: Annotated[str, typer.Argument(help="PARTITION:OFFSET as listed.")],
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Show one dead letter: reason, headers, and the original bytes.
+
+    Examples:
+
+        interlock dead-letters show 0:17
+    """
+    from interlock.operations.dead_letters import read_letter
+
+    found = read_letter(connection.connect(data_dir).serving_kafka(), *_place(letter))
+    if found is None:
+        raise InterlockError(f"there is no dead letter {letter}")
+    facts: dict[str, Any] = {**found.facts(), "headers": found.header_facts(), "value_hex": (found.value or b"").hex()}
+    if json:
+        print_json(facts)
+        return
+    table(("", ""), [(key, value) for key, value in facts.items() if key not in ("headers", "value_hex")])
+    for name, value in facts["headers"]:
+        console.print(f"header {name}: {value}", markup=False, highlight=False)
+    console.print(hexdump(found.value or b""), markup=False, highlight=False)
+
+
+@app.command("replay")
+def replay(
+    letters: Annotated[list[str] | None, typer.Argument(help="PARTITION:OFFSET as listed.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All of them (with --reason: all with that reason).")] = False,
+    reason: Reason = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Send dead letters again to the topic they came from, with their original key, value and headers.
+
+    What was replayed once is not sent a second time by --all: the replay is recorded in the same transaction.
+
+    Examples:
+
+        interlock dead-letters replay 0:17 2:4
+
+        interlock dead-letters replay --all --reason unknown-schema
+    """
+    from interlock.operations.dead_letters import replay as send_again
+
+    if every == bool(letters):
+        raise UsageError("name dead letters, or use --all")
+    places = None if every else [_place(letter) for letter in letters or ()]
+    count = send_again(connection.connect(data_dir).serving_kafka(), places, reason)
+    if json:
+        print_json({"replayed": count})
+    else:
+        errors.print(f"sent again: {count:,}")
+
+
+def hexdump(data: bytes) -> str:
+    """Sixteen bytes a line: offset, hexadecimal, printable characters."""
+    lines = []
+    for start in range(0, len(data), 16):
+        row = data[start : start + 16]
+        printable = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in row)
+        lines.append(f"{start:08x}  {row.hex(' '):<47}  {printable}")
+    return "\n".join(lines)
+
+
+def _place(letter: str) -> tuple[int, int]:
+    partition, _, offset = letter.partition(":")
+    if not (partition.isdigit() and offset.isdigit()):
+        raise UsageError(f"{letter!r} is no dead letter; write PARTITION:OFFSET as listed")
+    return int(partition), int(offset)

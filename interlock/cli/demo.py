@@ -1,0 +1,254 @@
+"""`interlock demo`: the whole pipeline on real data, in the terminal."""
+
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from interlock.cli.common import DataDir, Json, console, errors, print_json
+from interlock.cli.platform import down, start_detached
+from interlock.errors import InterlockError, UnavailableError
+from interlock.platform import connection
+from interlock.platform import instance as instances
+from interlock.platform.exit_codes import ExitCode
+from interlock.simulation.people import People
+
+T = TypeVar("T")
+
+# How often the view looks at ClickHouse.
+LOOK_SECONDS = 0.5
+
+# What ten simulated people can just cope with.
+LIVE_RATE = 30.0
+
+# With --once nobody watches: a verdict a person takes two minutes for comes after a tenth of a second.
+ONCE_SPEEDUP = 1200.0
+
+# One message in a hundred is damaged on purpose in the live view, so that dead letters are seen to work.
+DAMAGED_SHARE = 0.01
+
+
+def demo(
+    data_dir: DataDir = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Run --decisions decisions, reconcile, print JSON, exit.")
+    ] = False,
+    decisions: Annotated[int, typer.Option(min=1, help="How many with --once.")] = 50_000,
+    rate: Annotated[
+        float | None, typer.Option(min=1, help="Decisions a second; 30 live, unlimited with --once.")
+    ] = None,
+    reviewers: Annotated[int, typer.Option(min=1, max=100, help="Simulated people who work the queues.")] = 10,
+    verdicts: Annotated[int, typer.Option(min=1, help="With --once: how many verdicts they give.")] = 200,
+    timeout: Annotated[float, typer.Option(help="With --once: seconds until everything must be stored.")] = 600.0,
+    picture: Annotated[
+        Path | None, typer.Option(help="Live: save the last view as an SVG picture.", metavar="FILE")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Stream real survey decisions through Kafka, router, people and ClickHouse, and watch.
+
+    With --once the last line is a JSON object; exit code 0 only if every decision reached exactly one route or the dead
+    letters, people gave their verdicts, and ClickHouse agrees with Kafka.
+
+    Examples:
+
+        interlock demo
+
+        interlock demo --once --decisions 50000 --json
+    """
+    from interlock.demo import survey
+
+    directory = connection.connect(data_dir).settings.data_dir
+    started_here = not instances.is_running(directory)
+    if started_here:
+        start_detached(directory)
+    try:
+        platform = connection.connect(data_dir)
+        _publish(platform)
+        if once:
+            people = People(platform, reviewers, survey.truth_of, speedup=ONCE_SPEEDUP, verdicts=verdicts)
+            ok = _once(platform, people, decisions, rate, timeout, quiet=json)
+        else:
+            _live(platform, People(platform, reviewers, survey.truth_of), rate or LIVE_RATE, picture)
+            ok = True
+    finally:
+        if started_here:
+            down(str(directory))
+    if not ok:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _publish(platform: connection.Platform) -> None:
+    from interlock.demo import survey
+    from interlock.policies.publishing import publish_policy
+
+    publish_policy(platform.serving_kafka(), survey.POLICY, "interlock demo", "the example policy")
+
+
+def _once(
+    platform: connection.Platform, people: People, decisions: int, rate: float | None, timeout: float, quiet: bool
+) -> bool:
+    from interlock.demo.counts import count
+    from interlock.operations.reconcile import reconcile
+    from interlock.sinks.queries import metrics
+
+    run = f"demo-{secrets.token_hex(4)}"
+    started = time.monotonic()
+    producer = _Producer(platform, run, decisions, rate, damaged=0.0)
+    producer.start()
+    people.start()
+    client = platform.clickhouse(analyst=True)
+    deadline = started + timeout
+    with console.status("…") as status:
+        while (found := _patiently(lambda: count(client, run, latency=False), deadline)).done < decisions:
+            if producer.failure:
+                raise UnavailableError(producer.failure)
+            if time.monotonic() > deadline:
+                break
+            if not quiet:
+                status.update(f"produced {producer.sent:,}, routed and stored {found.done:,} of {decisions:,}")
+            time.sleep(LOOK_SECONDS)
+        producer.stop()
+        while people.is_alive() and time.monotonic() < deadline:
+            if not quiet:
+                status.update(f"people have decided {people.decided:,}")
+            people.join(LOOK_SECONDS)
+    people.stop()
+    if people.failure:
+        raise UnavailableError(people.failure)
+    seconds = time.monotonic() - started
+    result = _patiently(lambda: reconcile(platform), deadline + 60)
+    expected_rows = decisions + found.audited
+    ok: bool = result.ok and producer.sent == decisions == found.done and found.rows == expected_rows
+    ok = ok and people.decided > 0
+    if not quiet and not result.ok:
+        from interlock.cli.common import table
+
+        table(*result.as_table())
+    facts: dict[str, Any] = {
+        "produced": producer.sent,
+        "routed": found.routed,
+        "dead_letters": found.dead_letters,
+        "clickhouse_rows": found.rows,
+        "audited": found.audited,
+        "verdicts": people.decided,
+        "seconds": round(seconds, 3),
+        "reconciled": result.ok,
+        "metrics": metrics(client),
+    }
+    print_json(facts)
+    return ok
+
+
+def _live(platform: connection.Platform, people: People, rate: float, picture: Path | None) -> None:
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+    from rich.live import Live
+
+    from interlock.demo.counts import count, count_reviews
+    from interlock.demo.view import View, save_picture
+
+    stop = threading.Event()
+
+    def handle(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
+        stop.set()
+
+    signal.signal(signal.SIGINT, handle)
+    signal.signal(signal.SIGTERM, handle)
+    run = f"demo-{secrets.token_hex(4)}"
+    producer = _Producer(platform, run, None, rate, damaged=DAMAGED_SHARE)
+    client = platform.clickhouse(analyst=True)
+    instance = platform.instance
+    view = View(run, platform.bootstrap_servers, instance.clickhouse_url if instance else "")
+    started = time.monotonic()
+    producer.start()
+    people.start()
+    with Live(view.render(), console=console, refresh_per_second=4, transient=False) as live:
+        while not stop.wait(LOOK_SECONDS) and not producer.failure:
+            try:
+                view.add(time.monotonic() - started, producer.sent, count(client, run), count_reviews(client, run))
+            except (ClickHouseError, OSError):  # it is being restarted; the view shows what was last seen
+                continue
+            live.update(view.render())
+    producer.stop()
+    errors.print("sending people home …")
+    people.stop()
+    if picture:
+        save_picture(view.render(), picture)
+    if producer.failure:
+        raise UnavailableError(producer.failure)
+    errors.print("stopping …")
+
+
+def _patiently(look: Callable[[], T], deadline: float) -> T:
+    """What `look` finds; tried again while ClickHouse or Kafka is being restarted."""
+    from clickhouse_connect.driver.exceptions import OperationalError
+    from confluent_kafka import KafkaException
+
+    while True:
+        try:
+            return look()
+        except (OperationalError, KafkaException, InterlockError, OSError) as error:
+            if time.monotonic() > deadline:
+                raise UnavailableError(f"the pipeline does not answer: {error}") from error
+            time.sleep(LOOK_SECONDS)
+
+
+class _Producer(threading.Thread):
+    """Sends the example's decisions in the background."""
+
+    def __init__(
+        self, platform: connection.Platform, run: str, count: int | None, rate: float | None, *, damaged: float
+    ) -> None:
+        super().__init__(daemon=True)
+        self.sent = 0
+        self.failure = ""
+        self._platform = platform
+        self._run = run
+        self._count = count
+        self._rate = rate
+        self._damaged = damaged
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """In the thread."""
+        from interlock.client.client import Client, DeliveryError
+        from interlock.demo import survey
+        from interlock.produce.sending import send
+
+        source = survey.decisions(self._count or 10**9, self._run)
+        try:
+            with Client(broker=self._platform.kafka(), delivery_seconds=120) as client:
+                if self._damaged:
+                    threading.Thread(target=self._send_damaged, daemon=True).start()
+                send(source, client, rate=self._rate, progress=self._note, stopped=self._stopping.is_set)
+        except DeliveryError as error:
+            self.failure = str(error)
+
+    def stop(self) -> None:
+        """Returns when nothing more is sent."""
+        self._stopping.set()
+        self.join(30)
+
+    def _note(self, sent: int) -> None:
+        self.sent = sent
+
+    def _send_damaged(self) -> None:
+        """Messages cut off in the middle, as a broken producer would send them."""
+        from interlock.demo import survey
+        from interlock.schemas import catalogue, wire
+
+        producer = self._platform.kafka().producer(None)
+        pause = 1 / (self._damaged * (self._rate or 1))
+        for decision in survey.decisions(10**9, f"{self._run}-damaged", seed=1):
+            if self._stopping.wait(pause):
+                break
+            value = wire.encode("Decision", decision.to_record())[:60]
+            producer.produce(catalogue.DECISIONS.name, value, decision.decision_id.encode())
+            producer.poll(0)
+        producer.flush(5)

@@ -1,0 +1,179 @@
+"""`interlock policy`, `interlock halt`, `interlock resume`: what may take effect by itself."""
+
+import getpass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from interlock.cli.common import DataDir, Json, console, errors, print_json, table
+from interlock.errors import InterlockError
+from interlock.platform import connection
+from interlock.platform.exit_codes import ExitCode
+
+app = typer.Typer(help="Policies: which decisions may take effect by themselves.", no_args_is_help=True)
+
+PolicyFile = Annotated[Path, typer.Argument(help="A policy file (YAML).")]
+By = Annotated[str, typer.Option("--by", help="Who is responsible for it.", show_default="your login name")]
+
+
+def _me() -> str:
+    return getpass.getuser()
+
+
+@app.command("check")
+def check(files: Annotated[list[Path], typer.Argument(help="Policy files (YAML).")], json: Json = False) -> None:
+    """Check policy files; every problem is named with file, line, field and a suggestion.
+
+    Examples:
+
+        interlock policy check examples/*/policy.yaml
+    """
+    from interlock.policy.errors import PolicyError
+    from interlock.policy.load import load
+    from interlock.policy.version import version
+
+    good, problems = [], []
+    for file in files:
+        try:
+            loaded = load(file)
+        except PolicyError as error:
+            problems += error.problems
+        else:
+            good.append((str(file), loaded.name, version(loaded)))
+    if json:
+        print_json(
+            {
+                "policies": [dict(zip(("file", "name", "version"), row, strict=True)) for row in good],
+                "problems": [{**problem.__dict__} for problem in problems],
+            }
+        )
+    else:
+        if good:
+            table(("file", "policy", "version"), good)
+        for problem in problems:
+            errors.print(str(problem), markup=False, highlight=False)
+    if problems:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command("show")
+def show(
+    name: Annotated[str | None, typer.Argument(help="Name of a published policy.")] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """List the published policies, or show one as it was written.
+
+    Examples:
+
+        interlock policy show lending
+    """
+    from interlock.policies import publishing
+
+    published = publishing.published_policies(connection.connect(data_dir).serving_kafka())
+    if name is None:
+        facts = [
+            {key: record[key] for key in ("name", "version", "published_at", "published_by", "note")}
+            for record in published.values()
+        ]
+        if json:
+            print_json(facts)
+        else:
+            table(
+                ("policy", "version", "published at", "by", "note"),
+                [(*(str(value) for value in one.values()),) for one in facts],
+            )
+        return
+    if name not in published:
+        known = ", ".join(sorted(published)) or "none"
+        raise InterlockError(f"no policy named {name!r} is published (published: {known})")
+    if json:
+        print_json(published[name])
+    else:
+        console.print(published[name]["source"], markup=False, highlight=False)
+
+
+@app.command("diff")
+def diff(
+    old: Annotated[str, typer.Argument(help="A policy file, or the name of a published policy.")],
+    new: PolicyFile,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Say what a policy file changes, compared with another file or with what is published.
+
+    Examples:
+
+        interlock policy diff lending examples/loan_approval/policy.yaml
+    """
+    from interlock.policies import publishing
+    from interlock.policy.diff import diff as compare
+
+    changes = compare(publishing.policy_named(old, data_dir), publishing.load_policy(new))
+    if json:
+        print_json([change.__dict__ for change in changes])
+    elif changes:
+        for change in changes:
+            console.print(str(change), markup=False, highlight=False)
+    else:
+        errors.print("no difference in meaning")
+
+
+@app.command("publish")
+def publish(
+    file: PolicyFile,
+    by: By = "",
+    note: Annotated[str, typer.Option(help="Why.")] = "",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Put a policy in force; routers take it up before their next batch.
+
+    Examples:
+
+        interlock policy publish examples/loan_approval/policy.yaml --note "first version"
+    """
+    from interlock.policies import publishing
+
+    version = publishing.publish_policy(connection.connect(data_dir).serving_kafka(), file, by or _me(), note)
+    if json:
+        print_json(version)
+    else:
+        errors.print(f"policy {version['name']} version {version['version']} is in force")
+
+
+def halt(
+    scope: Annotated[str, typer.Argument(help="all, domain:NAME, model:ID or model:ID@VERSION.")],
+    reason: Annotated[str, typer.Option(help="Why; shown to everybody.")],
+    by: By = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Pull the kill switch: from the next batch on nothing in scope takes effect without a person.
+
+    Examples:
+
+        interlock halt model:credit-scorer@7 --reason "drift alarm"
+    """
+    from interlock.policies import publishing
+
+    publishing.publish_control(connection.connect(data_dir).serving_kafka(), scope, True, reason, by or _me())
+    errors.print(f"halted: {scope}", markup=False)
+
+
+def resume(
+    scope: Annotated[str, typer.Argument(help="A scope as given to halt.")],
+    reason: Annotated[str, typer.Option(help="Why.")],
+    by: By = "",
+    data_dir: DataDir = None,
+) -> None:
+    """Lift a halt.
+
+    Examples:
+
+        interlock resume model:credit-scorer@7 --reason "false alarm"
+    """
+    from interlock.policies import publishing
+
+    publishing.publish_control(connection.connect(data_dir).serving_kafka(), scope, False, reason, by or _me())
+    errors.print(f"resumed: {scope}", markup=False)

@@ -1,0 +1,166 @@
+"""`interlock proposals`: what the learning side suggests, for a person to sign."""
+
+import getpass
+import json as json_module
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interlock.cli.common import DataDir, Json, console, errors, print_json, table
+from interlock.platform import connection
+
+if TYPE_CHECKING:
+    from interlock.processors.proposals.proposal_table import Proposal
+
+app = typer.Typer(
+    help="Changes that people's answers justify: look at the evidence, sign or refuse.", no_args_is_help=True
+)
+
+Id = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Id as listed.")]
+By = Annotated[str, typer.Option("--by", help="Who is responsible for it.", show_default="your login name")]
+
+
+@app.command("list")
+def list_proposals(
+    data_dir: DataDir = None,
+    every: Annotated[bool, typer.Option("--all", help="Also those that were decided or no longer hold.")] = False,
+    kind: Annotated[
+        str | None, typer.Option(help="Only threshold, safe_rule, retraining or coaching.", metavar="KIND")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the proposals that wait for a decision, the latest last.
+
+    Examples:
+
+        interlock proposals list --kind threshold
+    """
+    from interlock.policies import signing
+
+    book = signing.read_book(connection.connect(data_dir).serving_kafka())
+    shown = [one for one in book if (every or one["state"] == "open") and kind in (None, one["kind"])]
+    shown.sort(key=lambda one: (one["proposed_at"], one["proposal_id"]))
+    if json:
+        print_json([facts(one) for one in shown])
+        return
+    table(
+        ("proposal", "state", "what", "people see less", "errors"),
+        [
+            (one["proposal_id"], one["state"], one["title"], _interval(one, "workload"), _interval(one, "error"))
+            for one in shown
+        ],
+    )
+    waiting = sum(one["state"] == "open" for one in shown)
+    errors.print(f"{waiting:,} open; `interlock proposals show PROPOSAL` shows the evidence")
+
+
+@app.command("show")
+def show(proposal: Id, data_dir: DataDir = None, json: Json = False) -> None:
+    """Show one proposal: the claim, its evidence, and what it would change in the policy in force.
+
+    Examples:
+
+        interlock proposals show threshold-3fa9c2d1b0
+    """
+    from interlock.policies import publishing, signing
+
+    broker = connection.connect(data_dir).serving_kafka()
+    found = signing.find(signing.read_book(broker), proposal)
+    if json:
+        print_json(facts(found))
+        return
+    rows: list[tuple[str, Any]] = [
+        (key, found[key]) for key in ("proposal_id", "kind", "state", "domain", "title", "claim") if found[key]
+    ]
+    rows += [("proposed", _time(found["proposed_at"])), ("people see less", _interval(found, "workload"))]
+    rows += [("errors", _interval(found, "error"))]
+    if found["decided_at"]:
+        rows.append((found["state"], f"{_time(found['decided_at'])} by {found['decided_by']}: {found['reason']}"))
+    rows += [(name, _shown(value)) for name, value in json_module.loads(found["evidence"]).items()]
+    table(("", ""), rows)
+    policy = publishing.published_policies(broker).get(found["policy"])
+    if found["change"] and found["state"] == "open" and policy is not None:
+        from interlock.policy.diff import diff
+        from interlock.policy.load import parse
+
+        source = policy["source"]
+        console.print(f"\nchange to policy {found['policy']}, version {policy['version']}:", markup=False)
+        for change in diff(parse(source, ""), parse(signing.changed_source(source, found), "")):
+            console.print(f"  {change}", markup=False, highlight=False)
+
+
+@app.command("accept")
+def accept(
+    proposal: Id,
+    by: By = "",
+    note: Annotated[str, typer.Option(help="Why, in your words.")] = "",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Sign a proposal; a threshold or safe rule becomes a new version of the policy, in force at once.
+
+    Examples:
+
+        interlock proposals accept threshold-3fa9c2d1b0 --by ana --note "agreed with risk on Monday"
+    """
+    from interlock.policies import publishing, signing
+
+    broker = connection.connect(data_dir).serving_kafka()
+    found = signing.find(signing.read_book(broker), proposal)
+    decided = signing.accept(broker, found, by or getpass.getuser(), note, publishing.now())
+    if json:
+        print_json(facts(decided))
+    elif decided["change"]:
+        errors.print(
+            f"accepted: policy {decided['policy']} version {decided['policy_version']} is in force", markup=False
+        )
+    else:
+        errors.print(f"accepted: {decided['title']}", markup=False)
+
+
+@app.command("refuse")
+def refuse(
+    proposal: Id,
+    reason: Annotated[str, typer.Option(help="Why; the next reader of the list sees it.")],
+    by: By = "",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Refuse a proposal; nothing changes, and it is not made again on the same evidence.
+
+    Examples:
+
+        interlock proposals refuse threshold-3fa9c2d1b0 --reason "the audits of June were not blind"
+    """
+    from interlock.policies import publishing, signing
+
+    broker = connection.connect(data_dir).serving_kafka()
+    found = signing.find(signing.read_book(broker), proposal)
+    decided = signing.refuse(broker, found, by or getpass.getuser(), reason, publishing.now())
+    if json:
+        print_json(facts(decided))
+    else:
+        errors.print(f"refused: {decided['title']}", markup=False)
+
+
+def facts(proposal: "Proposal") -> dict[str, Any]:
+    """The record with its JSON texts unpacked and its times readable."""
+    unpacked = {name: json_module.loads(proposal[name]) if proposal[name] else None for name in ("change", "evidence")}
+    times = {name: _time(proposal[name]) if proposal[name] else None for name in ("proposed_at", "decided_at")}
+    return {**proposal, **unpacked, **times}
+
+
+def _interval(proposal: "Proposal", name: str) -> str | None:
+    value = proposal[f"{name}_estimate"]
+    if value is None:
+        return None
+    return f"{value:.1%} ({proposal[f'{name}_lower']:.1%} to {proposal[f'{name}_upper']:.1%})"
+
+
+def _shown(value: Any) -> Any:
+    return json_module.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def _time(micros: int) -> str:
+    return datetime.fromtimestamp(micros / 1e6, UTC).isoformat(timespec="seconds")

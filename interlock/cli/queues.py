@@ -1,0 +1,58 @@
+"""`interlock queues`: what waits, how long, and what is late."""
+
+from dataclasses import asdict
+
+from interlock.cli.common import DataDir, Json, console, errors, print_json
+from interlock.platform import connection
+
+_BAR_WIDTH = 24
+
+_COLOURS = {"critical": "red", "high": "yellow", "medium": "cyan", "low": "blue"}
+
+
+def queues(data_dir: DataDir = None, json: Json = False) -> None:
+    """Show every queue: what waits, is held and is overdue, the oldest task, and the priorities.
+
+    Examples:
+
+        interlock queues
+
+        interlock queues --json
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    from interlock.processors.review.queue_counts import count_queues
+    from interlock.processors.review.times import span
+    from interlock.review.board import Board
+    from interlock.streams.clock import SystemClock
+
+    with Board(connection.connect(data_dir).serving_kafka()) as board:
+        found = count_queues(board.open_tasks, SystemClock().now())
+    if json:
+        print_json([asdict(one) for one in found])
+        return
+    if not found:
+        errors.print("no task is open")
+        return
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    shown.add_column("queue", overflow="fold")
+    for name in ("waiting", "assigned", "leased", "snoozed", "overdue", "due soon", "oldest"):
+        shown.add_column(name, justify="right")
+    shown.add_column("by priority")
+    longest = max(one.open for one in found)
+    for one in found:
+        bar = Text()
+        for priority, count in one.by_priority.items():
+            # A priority that has tasks is seen, however few.
+            bar.append("█" * max(1, round(count / longest * _BAR_WIDTH)), _COLOURS[priority])
+        bar.append("  " + ", ".join(f"{count:,} {priority}" for priority, count in one.by_priority.items()), "dim")
+        shown.add_row(
+            Text(one.queue),
+            *(f"{count:,}" for count in (one.waiting, one.assigned, one.leased, one.snoozed)),
+            Text(f"{one.overdue:,}", "bold red" if one.overdue else ""),
+            Text(f"{one.due_soon:,}", "yellow" if one.due_soon else ""),
+            span(one.oldest_seconds),
+            bar,
+        )
+    console.print(shown)

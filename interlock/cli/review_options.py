@@ -1,0 +1,70 @@
+"""What the review commands share: who asks, about which task, and how answers are told."""
+
+import json as jsons
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from interlock.cli.common import console, errors, print_json
+from interlock.errors import UsageError
+from interlock.platform import connection
+
+if TYPE_CHECKING:
+    from interlock.processors.review.view import View
+    from interlock.review.desk_connection import Reply
+    from interlock.review.session import Session
+
+Task = Annotated[str, typer.Argument(help="Id of the task, as listed.")]
+As = Annotated[
+    str, typer.Option("--as", envvar="INTERLOCK_REVIEWER", help="Who you are: an id of the roster.", metavar="ID")
+]
+Reason = Annotated[str, typer.Option("--reason", "-r", help="One of the policy's reason codes.", metavar="CODE")]
+Because = Annotated[str, typer.Option("--because", "-m", help="The reason in your own words.", metavar="TEXT")]
+Outcome = Annotated[str, typer.Option(help="The outcome that holds instead.")]
+Changes = Annotated[list[str] | None, typer.Option("--change", help="FIELD=VALUE that you corrected; may be repeated.")]
+Next = Annotated[bool, typer.Option("--next", "-n", help="Then claim the next task.")]
+CommandId = Annotated[
+    str, typer.Option(help="Id of a command that was not answered: repeats it, carried out once.", show_default="new")
+]
+Reveal = Annotated[bool, typer.Option("--reveal", help="Unfold the AI's answer to a manual case.")]
+Queue = Annotated[str, typer.Option(help="Only this queue.")]
+
+
+def open_session(data_dir: str | None, me: str) -> "Session":
+    """The dealings of one person with the desk; raises InterlockError."""
+    from interlock.review.session import Session
+
+    return Session(connection.connect(data_dir), me)
+
+
+def show_view(view: "View", json: bool) -> None:
+    """A task on the terminal or as JSON."""
+    from interlock.cli.review_screen import screen
+
+    if json:
+        print_json(view.facts())
+    else:
+        console.print(screen(view))
+
+
+def tell(reply: "Reply", json: bool) -> None:
+    """What the desk has answered."""
+    if json:
+        print_json(asdict(reply))
+    else:
+        errors.print(reply.message, markup=False)
+
+
+def changes_of(pairs: list[str] | None) -> dict[str, Any] | None:
+    """The fields in FIELD=VALUE pairs; values are JSON where they can be read as such, else text. Raises UsageError."""
+    found: dict[str, Any] = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{pair!r}: write FIELD=VALUE for --change")
+        try:
+            found[name] = jsons.loads(value)
+        except ValueError:
+            found[name] = value
+    return found or None

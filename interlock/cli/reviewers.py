@@ -1,0 +1,194 @@
+"""`interlock reviewers`: who decides, and who is on duty."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from interlock.cli.common import DataDir, Json, errors, print_json, table
+from interlock.errors import InterlockError
+from interlock.platform import connection
+
+app = typer.Typer(help="Who decides, and who is on duty.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(help="Id of the reviewer.")]
+
+
+@app.command("list")
+def list_reviewers(data_dir: DataDir = None, json: Json = False) -> None:
+    """List the roster, with who is on duty and what each has at hand.
+
+    Examples:
+
+        interlock reviewers list
+    """
+    from interlock.review.board import Board
+
+    with Board(connection.connect(data_dir).serving_kafka()) as board:
+        open_tasks = board.open_tasks
+        rows = []
+        for name, record in board.reviewers.items():
+            at_hand = [one for one in open_tasks if name in (one["lease_holder"], one["assigned_to"])]
+            leased = sum(one["lease_holder"] == name for one in at_hand)
+            rows.append(
+                {
+                    "id": name,
+                    "name": record["name"],
+                    "role": record["role"],
+                    "on_duty": board.on_duty(name),
+                    "leased": leased,
+                    "assigned": len(at_hand) - leased,
+                    "capacity": record["capacity"],
+                    "queues": record["queues"],
+                    "qualifications": [one["name"] for one in record["qualifications"]],
+                    "manager": record["manager"],
+                    "time_zone": record["time_zone"],
+                }
+            )
+    if json:
+        print_json(rows)
+        return
+    table(
+        ("id", "name", "role", "on duty", "leased", "assigned", "capacity", "queues", "qualifications"),
+        [
+            (
+                *(one[key] for key in ("id", "name", "role", "on_duty", "leased", "assigned", "capacity")),
+                ", ".join(one["queues"]) or "all",
+                ", ".join(one["qualifications"]) or None,
+            )
+            for one in rows
+        ],
+    )
+
+
+@app.command("set")
+def set_reviewers(
+    file: Annotated[Path, typer.Argument(help="A roster file (YAML).")],
+    prune: Annotated[bool, typer.Option("--prune", help="Take out everybody the file does not name.")] = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Enter everybody in a file, replacing what is known of them. Nothing changes unless the whole file is valid.
+
+    Examples:
+
+        interlock reviewers set roster.yaml
+
+        interlock reviewers set roster.yaml --prune
+    """
+    from interlock.review.board import Board
+    from interlock.review.enrolment import dismiss, enrol
+    from interlock.review.roster import load_roster
+
+    load_roster(file)  # what the file alone shows to be wrong is said without Kafka
+    broker = connection.connect(data_dir).serving_kafka()
+    with Board(broker) as board:
+        known = list(board.reviewers)
+    people = load_roster(file, () if prune else known)
+    surplus = [name for name in known if name not in {one.id for one in people}] if prune else []
+    enrol(broker, [one.to_record() for one in people])
+    dismiss(broker, surplus)
+    if json:
+        print_json({"entered": [one.id for one in people], "removed": surplus})
+    else:
+        errors.print(f"entered {', '.join(one.id for one in people)}", markup=False)
+        if surplus:
+            errors.print(f"removed {', '.join(surplus)}; what they held returns", markup=False)
+
+
+@app.command("add")
+def add(
+    reviewer: Id,
+    name: Annotated[str, typer.Option(help="For people.", show_default="the id")] = "",
+    lead: Annotated[bool, typer.Option("--lead", help="A lead instead of a reviewer.")] = False,
+    manager: Annotated[str, typer.Option(help="Id of the person who is told of breaches.")] = "",
+    queue: Annotated[list[str] | None, typer.Option(help="A queue worked; may be repeated; none: all.")] = None,
+    qualification: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
+    capacity: Annotated[int, typer.Option(help="How many tasks at once.")] = 5,
+    time_zone: Annotated[str, typer.Option(help="IANA name.")] = "UTC",
+    contact: Annotated[str, typer.Option(help="Where alerts go, as an apprise URL.")] = "",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Enter one person; working hours and time off need a file, see `interlock reviewers set`.
+
+    Examples:
+
+        interlock reviewers add ann --name "Ann Lee" --lead --queue underwriting --capacity 3
+    """
+    from interlock.review.enrolment import enrol
+    from interlock.review.roster import person
+
+    entered = person(
+        {
+            "id": reviewer,
+            "name": name,
+            "role": "lead" if lead else "reviewer",
+            "manager": manager,
+            "queues": tuple(queue or ()),
+            "qualifications": tuple(qualification or ()),
+            "capacity": capacity,
+            "time_zone": time_zone,
+            "contact": contact,
+        }
+    )
+    enrol(connection.connect(data_dir).serving_kafka(), [entered.to_record()])
+    _told({"entered": [reviewer]}, f"entered {reviewer}", json)
+
+
+@app.command("remove")
+def remove(reviewer: Id, data_dir: DataDir = None, json: Json = False) -> None:
+    """Take a person out; what they hold returns to its queue.
+
+    Examples:
+
+        interlock reviewers remove bob
+    """
+    from interlock.review.board import Board
+    from interlock.review.enrolment import dismiss
+
+    broker = connection.connect(data_dir).serving_kafka()
+    with Board(broker) as board:
+        known = board.reviewers
+    if reviewer not in known:
+        raise InterlockError(f"there is no reviewer {reviewer!r} (known: {', '.join(known) or 'none'})")
+    dismiss(broker, [reviewer])
+    _told({"removed": [reviewer]}, f"removed {reviewer}; what they held returns", json)
+
+
+@app.command("on-duty")
+def on_duty(reviewer: Id, data_dir: DataDir = None, json: Json = False) -> None:
+    """Begin to take tasks.
+
+    Examples:
+
+        interlock reviewers on-duty ann
+    """
+    _duty(reviewer, data_dir, json, on=True)
+
+
+@app.command("off-duty")
+def off_duty(reviewer: Id, data_dir: DataDir = None, json: Json = False) -> None:
+    """Take no more tasks; what is held returns.
+
+    Examples:
+
+        interlock reviewers off-duty ann
+    """
+    _duty(reviewer, data_dir, json, on=False)
+
+
+def _duty(reviewer: str, data_dir: str | None, json: bool, *, on: bool) -> None:
+    from interlock.review.desk_client import DeskClient
+
+    with DeskClient(connection.connect(data_dir).serving_kafka(), reviewer) as desk:
+        reply = desk.on_duty() if on else desk.off_duty()
+    _told(asdict(reply), reply.message, json)
+
+
+def _told(facts: dict[str, Any], words: str, json: bool) -> None:
+    if json:
+        print_json(facts)
+    else:
+        errors.print(words, markup=False)

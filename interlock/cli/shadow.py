@@ -1,0 +1,93 @@
+"""`interlock shadow`: models on trial."""
+
+from typing import Annotated, Any
+
+import typer
+
+from interlock.cli.common import DataDir, Json, console, errors, print_json, table
+from interlock.errors import InterlockError
+from interlock.platform import connection
+
+app = typer.Typer(help="Models on trial: what they would have done.", no_args_is_help=True)
+
+_ROWS = (
+    ("auto", "take effect by themselves"),
+    ("workload", "seen by people"),
+    ("accuracy", "right, by people's answers"),
+    ("errors", "wrong and take effect by themselves"),
+)
+
+
+@app.callback()
+def shadow() -> None:
+    """Models on trial: what they would have done."""
+
+
+@app.command("compare")
+def compare(
+    domain: Annotated[str, typer.Option(help="What is decided.")],
+    old: Annotated[str, typer.Option(help="model_id@model_version that decides.", metavar="MODEL@VERSION")],
+    new: Annotated[str, typer.Option(help="model_id@model_version on trial.", metavar="MODEL@VERSION")],
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Compare a model on trial with the one that decides, on the cases that both have decided.
+
+    A case is known by attribute `pair`, else by subject and input. What is said of accuracy and errors is corrected for
+    which decisions people saw; every number has its 95 % interval.
+
+    Examples:
+
+        interlock shadow compare --domain loan_approval --old german-credit@1 --new german-credit@2
+    """
+    from interlock.operations.shadow import compared, read_trial
+    from interlock.policies.publishing import published_policies
+    from interlock.policy.version import from_resolved
+
+    for option, value in (("--old", old), ("--new", new)):
+        if not all(value.rpartition("@")):
+            raise InterlockError(f"{option}: write model_id@model_version, such as credit-scorer@7, not {value!r}")
+    broker = connection.connect(data_dir).serving_kafka()
+    policies = [from_resolved(record["resolved"]) for record in published_policies(broker).values()]
+    owner = next((one for one in policies if domain in one.domains), None)
+    if owner is None:
+        known = ", ".join(sorted(name for one in policies for name in one.domains)) or "none"
+        raise InterlockError(f"no published policy knows domain {domain!r}; known: {known}")
+    found = {"domain": domain, "old": old, "new": new} | compared(
+        read_trial(broker, domain, old, new), owner.audit.rate
+    )
+    if json:
+        print_json(found)
+        return
+    if not found["pairs"]:
+        raise InterlockError(
+            f"no case was decided by both: {found['only_old']:,} by {old} alone, {found['only_new']:,} by {new} alone. "
+            "Cases are matched by attribute `pair`, else by subject_id and input; records are kept for 14 days."
+        )
+    _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    console.print(
+        f"{found['pairs']:,} cases decided by both; {found['only_old']:,} by {found['old']} alone, "
+        f"{found['only_new']:,} by {found['new']} alone. They agree on {_interval(found['agreement'])}."
+    )
+    rows = [
+        (label, *(_interval(found[name][side], side == "difference") for side in ("old", "new", "difference")))
+        for name, label in _ROWS
+        if found[name]
+    ]
+    table(("share of all cases", found["old"], found["new"], "difference"), rows)
+    if not found["answered"]:
+        errors.print("Nobody has answered one of these cases yet: nothing is known about accuracy and errors.")
+        return
+    errors.print(
+        f"Accuracy and errors: {found['answered']:,} cases that people answered, weighted by 1 / propensity. "
+        f"In {found['answered'] - found['blind']:,} of them the person saw what the deciding model proposed, which "
+        "speaks for that model."
+    )
+
+
+def _interval(one: dict[str, float], signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    return f"{100 * one['value']:{sign}.1f} % [{100 * one['low']:{sign}.1f}, {100 * one['high']:{sign}.1f}]"

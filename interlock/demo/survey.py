@@ -1,0 +1,69 @@
+"""Employment: real survey records with the score of a fixed classifier, as published for monitoring research."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from interlock.schemas.models import Decision
+
+HERE = Path(__file__).parent
+POLICY = HERE / "policy.yaml"
+SAMPLE = HERE / "sample.parquet"
+
+
+def decisions(count: int, run: str, seed: int = 0) -> Iterator[Decision]:
+    """`count` decisions, the sample over and over in an order given by `seed`; ids start with `run`."""
+    rows = _shuffled(seed)
+    for number in range(count):
+        yield _decision(rows[number % len(rows)], f"{run}-{number:07d}")
+
+
+def truth(seed: int, number: int) -> str:
+    """The true outcome of decision `number`: what a perfect reviewer would say. Never sent."""
+    rows = _shuffled(seed)
+    return _outcome(bool(rows[number % len(rows)]["employed"]))
+
+
+def truth_of(decision: Mapping[str, Any]) -> str | None:
+    """The true outcome of a `Decision` record of this example, whatever its run and order; None of any other."""
+    employed = _labels().get(decision["subject_id"])
+    return None if employed is None or decision["domain"] != "employment" else _outcome(employed)
+
+
+@cache
+def _labels() -> dict[str, bool]:
+    table = pl.read_parquet(SAMPLE, columns=["id", "employed"])
+    return {f"acs-{row['id']}": bool(row["employed"]) for row in table.to_dicts()}
+
+
+@cache
+def _shuffled(seed: int) -> list[dict[str, Any]]:
+    return pl.read_parquet(SAMPLE).sample(fraction=1, shuffle=True, seed=seed).to_dicts()
+
+
+def _decision(row: dict[str, Any], decision_id: str) -> Decision:
+    probability = row["predicted_probability"]
+    employed = probability >= 0.5
+    return Decision(
+        decision_id=decision_id,
+        domain="employment",
+        model_id="acs-employment",
+        model_version="1",
+        prediction=_outcome(employed),
+        confidence=max(probability, 1 - probability),
+        created_at=datetime.now(UTC),
+        impact="benefit eligibility",
+        jurisdiction="US-MA",
+        subject_id=f"acs-{row['id']}",
+        attributes={"age": str(row["AGEP"]), "schooling": str(row["SCHL"]), "disability": str(row["DIS"])},
+        input=json.dumps({key: row[key] for key in ("AGEP", "SCHL", "MAR", "DIS", "CIT", "year")}),
+    )
+
+
+def _outcome(employed: bool) -> str:
+    return "employed" if employed else "not_employed"

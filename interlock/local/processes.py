@@ -1,0 +1,146 @@
+"""Child processes: start, watch, restart with back-off, stop in order."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import structlog
+
+from interlock.errors import InterlockError
+from interlock.platform.exit_codes import ExitCode
+from interlock.platform.instance import Child
+
+log = structlog.get_logger()
+
+# Doubles from a quarter of a second, so that a single crash is hardly noticed, up to half a minute, so that
+# a process that cannot start does not keep a laptop busy.
+FIRST_BACKOFF = 0.25
+LONGEST_BACKOFF = 30.0
+
+# A process that ran this long was healthy: its next crash starts the back-off anew.
+HEALTHY_SECONDS = 60.0
+
+
+@dataclass
+class Process:
+    """One supervised role: `ready` tells whether it serves, `patience` how many seconds it may take to."""
+
+    role: str
+    command: list[str]
+    environment: Mapping[str, str]
+    log_file: Path
+    ready: Callable[[], bool]
+    metrics_port: int = 0
+    patience: float = 60.0
+    restarts: int = 0
+    state: str = "new"
+    _popen: subprocess.Popen[bytes] | None = None
+    _started: float = 0.0
+    _backoff: float = FIRST_BACKOFF
+    _next_start: float = field(default=0.0)
+
+    def start(self) -> None:
+        """Starts it in a process group of its own, so that Ctrl-C reaches the supervisor only: it stops in order."""
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        with self.log_file.open("ab") as output:
+            self._popen = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, **self.environment},
+                process_group=0,
+            )
+        self._started = time.monotonic()
+        self.state = "starting"
+
+    def wait_ready(self, stopped: Callable[[], bool]) -> None:
+        """Returns when it serves; raises InterlockError with the end of its log if it ends or takes too long."""
+        assert self._popen is not None
+        deadline = time.monotonic() + self.patience
+        while not self.ready():
+            if stopped():
+                return
+            if self._popen.poll() is not None:
+                raise InterlockError(
+                    f"{self.role} ended with code {self._popen.returncode} while starting.\n{self.tail()}"
+                )
+            if time.monotonic() > deadline:
+                raise InterlockError(f"{self.role} is not ready after {self.patience:g} s.\n{self.tail()}")
+            time.sleep(0.05)
+        self.state = "running"
+
+    def watch(self) -> bool:
+        """Notices an end and starts again when the back-off is over; True if anything changed."""
+        now = time.monotonic()
+        if self._popen is not None:
+            code = self._popen.poll()
+            if code is None:
+                if now - self._started > HEALTHY_SECONDS:
+                    self._backoff = FIRST_BACKOFF
+                if self.state == "starting" and self.ready():
+                    self.state = "running"
+                    return True
+                return False
+            self._popen = None
+            if code == ExitCode.OPERATOR_REQUIRED:
+                self.state = "stopped: needs a person"
+                log.error("stopped on purpose and not started again", role=self.role, log=str(self.log_file))
+                return True
+            self.state = "restarting"
+            self._next_start = now + self._backoff
+            log.warning("ended; starting again", role=self.role, code=code, seconds=self._backoff)
+            self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
+            return True
+        if self.state == "restarting" and now >= self._next_start:
+            self.restarts += 1
+            try:
+                self.start()
+            except OSError as error:  # no memory or no room for another process; later there may be
+                self._next_start = now + self._backoff
+                self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
+                log.error("cannot be started; trying again", role=self.role, why=error.strerror)
+            return True
+        return False
+
+    def stop(self, patience: float) -> None:
+        """SIGTERM, and SIGKILL when `patience` seconds were not enough."""
+        if self._popen is None or self._popen.poll() is not None:
+            self.state = "stopped"
+            return
+        self._popen.send_signal(signal.SIGTERM)
+        try:
+            self._popen.wait(patience)
+        except subprocess.TimeoutExpired:
+            log.warning("did not stop in time; killed", role=self.role, seconds=patience)
+            self._popen.kill()
+            self._popen.wait()
+        self.state = "stopped"
+
+    def child(self) -> Child:
+        """How the instance's description names it."""
+        pid = self._popen.pid if self._popen is not None else 0
+        try:
+            started = psutil.Process(pid).create_time() if pid else 0.0
+        except psutil.NoSuchProcess:
+            started = 0.0
+        return Child(self.role, pid, started, self.metrics_port, self.restarts, self.state)
+
+    def tail(self, lines: int = 15) -> str:
+        """The end of its log."""
+        try:
+            text = self.log_file.read_text(errors="replace").splitlines()[-lines:]
+        except FileNotFoundError:
+            text = []
+        return "\n".join([f"The end of {self.log_file}:", *(f"  {line}" for line in text)])
+
+
+def role_command(role: str) -> list[str]:
+    """The command line of a role in the foreground."""
+    return [sys.executable, "-P", "-m", "interlock", "run", role]

@@ -1,0 +1,81 @@
+"""What a local instance consists of, and in which order it comes up."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from interlock.local.processes import Process, role_command
+from interlock.local.supervisor import Supervisor
+from interlock.platform.connection import Platform
+from interlock.platform.instance import Instance
+from interlock.platform.probes import answers, kafka_problem, listens
+from interlock.streams.embedded_kafka.settings import free_port
+
+# Those that need nothing but Kafka and ClickHouse, and wait for one another by themselves.
+ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler")
+
+
+def supervisor(platform: Platform, instance: Instance, announce: Callable[[str], None]) -> Supervisor:
+    """The supervisor of a whole local instance, not yet started."""
+    data_dir = platform.settings.data_dir
+    environment = _environment(platform, instance)
+    stages = [
+        [_process("kafka", data_dir, environment, lambda: broker_serves(instance))],
+        [_process("clickhouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping"))],
+        [_with_metrics(role, data_dir, environment) for role in (*ROLES, *_executors(platform))],
+    ]
+
+    def prepare() -> None:
+        from interlock.platform.provisioning import create_topics, migrate
+
+        announce("topics and tables")
+        create_topics(platform)
+        migrate(platform)
+
+    return Supervisor(data_dir, instance, stages, {"clickhouse": prepare}, announce)
+
+
+def broker_serves(instance: Instance) -> bool:
+    """Whether the embedded broker answers; quick to say no while nobody listens."""
+    return listens(instance.kafka_port) and not kafka_problem({"bootstrap.servers": instance.bootstrap_servers})
+
+
+def _executors(platform: Platform) -> list[str]:
+    """What tells the outside world, where the settings say whom."""
+    settings = platform.settings
+    wanted = {"webhooks": bool(settings.webhooks.url), "notifier": bool(settings.alerts.urls)}
+    return [role for role, needed in wanted.items() if needed]
+
+
+def _with_metrics(role: str, data_dir: Path, environment: Mapping[str, str]) -> Process:
+    """A role whose metrics port is the sign that it serves."""
+    port = free_port()
+    return _process(role, data_dir, environment, partial(listens, port), port)
+
+
+def _process(
+    role: str,
+    data_dir: Path,
+    environment: Mapping[str, str],
+    ready: Callable[[], bool],
+    metrics_port: int = 0,
+) -> Process:
+    return Process(
+        role=role,
+        command=role_command(role),
+        environment={**environment, "INTERLOCK_METRICS_PORT": str(metrics_port)},
+        log_file=data_dir / "logs" / f"{role}.log",
+        ready=ready,
+        metrics_port=metrics_port,
+    )
+
+
+def _environment(platform: Platform, instance: Instance) -> dict[str, str]:
+    return {
+        "INTERLOCK_DATA_DIR": str(platform.settings.data_dir.absolute()),
+        "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": instance.bootstrap_servers,
+        "INTERLOCK_CLICKHOUSE__URL": instance.clickhouse_url,
+        "INTERLOCK_CLICKHOUSE__PASSWORD": instance.writer_password,
+        "INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD": instance.analyst_password,
+        "INTERLOCK_ROUTER__AUDIT_KEY": instance.audit_key,
+    }

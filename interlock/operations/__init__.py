@@ -1,0 +1,1 @@
+"""What operators do with a running pipeline: health checks, dead letters, exports, reconciliation, shadow reports."""

@@ -1,0 +1,198 @@
+"""Training examples in files: those of the topic `training.examples`, the last word on each decision."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from interlock.errors import InterlockError
+from interlock.schemas import avro_schemas, catalogue, wire
+from interlock.streams.ports import Broker
+from interlock.streams.tables import TableReader
+
+# Rows that are written to a Parquet file at once.
+_ROWS = 10_000
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which examples. Empty and None: all. `model`: MODEL or MODEL@VERSION."""
+
+    domain: str = ""
+    model: str = ""
+    since: datetime | None = None
+
+    def __call__(self, example: dict[str, Any]) -> bool:
+        model = example["model_id"]
+        return (
+            self.domain in ("", example["domain"])
+            and self.model in ("", model, f"{model}@{example['model_version']}")
+            and (self.since is None or example["decided_at"] >= self.since)
+        )
+
+
+class Examples:
+    """The wanted examples, in the order in which people decided.
+
+    Of a decision that was appealed or judged again only the last word is kept. What was written twice stands once. The
+    topic is read twice, so that memory holds one place a decision and not the examples.
+    """
+
+    def __init__(self, broker: Broker, wanted: Wanted, progress: Callable[[int], None]) -> None:
+        """`progress` is told how many records were read so far. Raises KafkaException."""
+        self._broker = broker
+        self._wanted = wanted
+        self._progress = progress
+        self._read = 0
+        last: dict[str, tuple[datetime, int]] = {}
+        for offset, example in self._each():
+            here = (example["decided_at"], offset)
+            last[example["decision_id"]] = max(here, last.get(example["decision_id"], here))
+        self._offsets = {offset for _, offset in last.values()}
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for offset, example in self._each():
+            if offset in self._offsets:
+                yield example
+
+    def _each(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        with closing(TableReader(self._broker, [catalogue.TRAINING_EXAMPLES.name])) as reader:
+            for part in reader.read_parts():
+                for message in part:
+                    example = wire.decode("TrainingExample", message.value())
+                    if self._wanted(example):
+                        yield message.offset(), example
+                self._read += len(part)
+                self._progress(self._read)
+
+
+class Sink(Protocol):
+    """A file that is being written; whole after `close`."""
+
+    def write(self, row: dict[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def preferences(example: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was chosen against each option that was not, as preference-tuning tools read it (prompt, chosen, rejected).
+
+    Empty where there was nothing to choose from, or the case is not known any more.
+    """
+    if not example["options"] or not (example["input"] or example["attributes"]):
+        return []
+    facts = {"domain": example["domain"], "input": _parsed(example["input"]), "attributes": example["attributes"]}
+    prompt = f"Decide this case. Options: {', '.join(example['options'])}.\n" + json.dumps(
+        facts, ensure_ascii=False, sort_keys=True
+    )
+    return [
+        {
+            "prompt": prompt,
+            "chosen": example["final"],
+            "rejected": option,
+            "context": facts,
+            "reason": example["reason_text"],
+            "weight": example["weight"],
+            "decision_id": example["decision_id"],
+            "example_id": example["example_id"],
+            "model": f"{example['model_id']}@{example['model_version']}",
+        }
+        for option in example["options"]
+        if option != example["final"]
+    ]
+
+
+class JsonLines:
+    """One JSON object a line; times in ISO 8601."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("w", encoding="utf-8")
+
+    def write(self, row: dict[str, Any]) -> None:
+        self._file.write(json.dumps(row, ensure_ascii=False, default=_as_text) + "\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Parquet:
+    """Training examples as a Parquet file."""
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        from pyarrow.parquet import ParquetWriter
+
+        fields = avro_schemas.parsed("TrainingExample")["fields"]
+        self._schema = pa.schema([(field["name"], _arrow(field["type"])) for field in fields])
+        self._writer = ParquetWriter(path, self._schema, compression="zstd")
+        self._rows: list[dict[str, Any]] = []
+
+    def write(self, row: dict[str, Any]) -> None:
+        self._rows.append(row | {"attributes": sorted(row["attributes"].items())})
+        if len(self._rows) >= _ROWS:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        if self._rows:
+            self._writer.write_table(pa.Table.from_pylist(self._rows, self._schema))
+            self._rows = []
+
+
+def _arrow(avro: Any) -> Any:
+    """The Arrow type of an Avro type that training examples use."""
+    import pyarrow as pa
+
+    match avro:
+        case ["null", some]:
+            return _arrow(some)
+        case {"logicalType": "timestamp-micros"}:
+            return pa.timestamp("us", tz="UTC")
+        case {"type": "array", "items": items}:
+            return pa.list_(_arrow(items))
+        case {"type": "map", "values": values}:
+            return pa.map_(pa.string(), _arrow(values))
+    plain = {"string": pa.string(), "boolean": pa.bool_(), "double": pa.float64(), "float": pa.float32()}
+    return plain[avro]
+
+
+def write(rows: Iterator[dict[str, Any]], path: Path, make: Callable[[Path], Sink]) -> int:
+    """Writes `rows`; how many. The file appears when it is whole. Raises InterlockError where it cannot be written."""
+    unfinished = path.with_name(path.name + ".part")
+    count = 0
+    try:
+        with closing(make(unfinished)) as sink:
+            for row in rows:
+                sink.write(row)
+                count += 1
+        unfinished.replace(path)
+    except OSError as error:
+        raise InterlockError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return count
+
+
+def moment(text: str) -> datetime:
+    """A date or a time in ISO 8601, UTC unless it says otherwise; raises ValueError."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _as_text(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,162 @@
+"""Where Kafka and ClickHouse are: from the settings, else from the local instance in the data directory."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from interlock.errors import InterlockError, UnavailableError, UsageError
+from interlock.platform import instance
+from interlock.platform.probes import kafka_problem
+from interlock.platform.settings import Settings
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client as ClickHouseClient
+    from confluent_kafka.admin import AdminClient
+
+    from interlock.streams.kafka import KafkaBroker
+
+_NOWHERE = (
+    "no {what} to talk to: start a local instance with `interlock up`, or set {variable}. "
+    "(Looked for an instance in {dir}.)"
+)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Kafka and ClickHouse as this process is told to reach them."""
+
+    settings: Settings
+
+    @cached_property
+    def instance(self) -> instance.Instance | None:
+        """The local instance, if one is described in the data directory."""
+        return instance.read(self.settings.data_dir)
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Kafka's address; raises InterlockError where nobody says."""
+        if self.settings.kafka.bootstrap_servers:
+            return self.settings.kafka.bootstrap_servers
+        if self.instance is None:
+            raise UnavailableError(self._nowhere("Kafka", "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS"))
+        return self.instance.bootstrap_servers
+
+    @property
+    def audit_key(self) -> bytes:
+        """The secret of the audit coin; raises InterlockError where there is none."""
+        configured = self.settings.router.audit_key
+        if configured is None and self.instance is None:
+            raise InterlockError(
+                "the router needs INTERLOCK_ROUTER__AUDIT_KEY: 32 hex digits, the same for every router and kept "
+                "secret from producers (for example from `openssl rand -hex 16`)."
+            )
+        text = configured.get_secret_value() if configured else self.instance.audit_key  # type: ignore[union-attr]
+        try:
+            key = bytes.fromhex(text)
+        except ValueError:
+            key = b""
+        if len(key) != 16:
+            raise InterlockError("INTERLOCK_ROUTER__AUDIT_KEY must be 32 hex digits.")
+        return key
+
+    def kafka(self) -> "KafkaBroker":
+        """Kafka."""
+        from interlock.streams.kafka import KafkaBroker
+
+        return KafkaBroker(
+            self.bootstrap_servers,
+            self.settings.kafka.properties,
+            group_protocol=self.settings.kafka.group_protocol,
+        )
+
+    def serving_kafka(self) -> "KafkaBroker":
+        """Kafka, if it answers; otherwise raises InterlockError within seconds."""
+        problem = kafka_problem(self._kafka_properties)
+        if problem is not None:
+            raise UnavailableError(
+                f"Kafka at {self.bootstrap_servers} does not answer ({problem}). Is it running, is the address right?",
+            )
+        return self.kafka()
+
+    def admin(self) -> "AdminClient":
+        """Kafka's administration."""
+        from confluent_kafka.admin import AdminClient
+
+        return AdminClient({**self._kafka_properties, "log_level": 2})
+
+    @property
+    def _kafka_properties(self) -> dict[str, str | int | float | bool]:
+        return {**self.settings.kafka.properties, "bootstrap.servers": self.bootstrap_servers}
+
+    def clickhouse(self, *, analyst: bool = False) -> "ClickHouseClient":
+        """A ClickHouse client; as the read-only analyst for what a person asks. Raises InterlockError."""
+        import clickhouse_connect
+        from clickhouse_connect.driver.exceptions import ClickHouseError
+
+        configured = self.settings.clickhouse
+        if configured.url:
+            url = configured.url
+            user = configured.analyst_user if analyst else configured.user
+            password = (configured.analyst_password if analyst else configured.password).get_secret_value()
+        elif self.instance is not None:
+            url = self.instance.clickhouse_url
+            user = configured.analyst_user if analyst else configured.user
+            password = self.instance.analyst_password if analyst else self.instance.writer_password
+        else:
+            raise UnavailableError(self._nowhere("ClickHouse", "INTERLOCK_CLICKHOUSE__URL"))
+        parts = urlsplit(url)
+        try:
+            return clickhouse_connect.get_client(
+                host=parts.hostname,
+                port=parts.port,
+                username=user,
+                password=password,
+                database=configured.database,
+                secure=parts.scheme == "https",
+                autogenerate_session_id=False,
+            )
+        except (ClickHouseError, OSError) as error:
+            raise UnavailableError(
+                f"ClickHouse at {url} does not answer ({_innermost(error)}). Is it running, is the address right?",
+            ) from error
+
+    def _nowhere(self, what: str, variable: str) -> str:
+        return _NOWHERE.format(what=what, variable=variable, dir=self.settings.data_dir)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What began a chain of errors: the others repeat it with the names of libraries around it."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """What ClickHouse complains about, as errors of the user."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    try:
+        yield
+    except ClickHouseError as error:
+        raise InterlockError(f"ClickHouse: {str(error).strip()}") from error
+
+
+def connect(data_dir: str | None = None) -> Platform:
+    """The platform this process is told to use; raises InterlockError naming the setting that is wrong."""
+    if data_dir is not None:
+        os.environ["INTERLOCK_DATA_DIR"] = data_dir
+    try:
+        return Platform(Settings())
+    except ValidationError as error:
+        lines = [
+            f"INTERLOCK_{'__'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            for problem in error.errors()
+        ]
+        raise UsageError("wrong settings:\n" + "\n".join(lines)) from error

@@ -1,0 +1,26 @@
+"""What must exist before the roles run: topics and tables."""
+
+from dataclasses import replace
+
+from interlock.platform.connection import Platform
+from interlock.schemas import catalogue
+
+
+def create_topics(platform: Platform, *, partitions: int | None = None, replication: int = 1) -> list[str]:
+    """Creates what is missing; returns a line for each topic created or different from the catalogue."""
+    from interlock.streams.ports import TopicSpec
+    from interlock.streams.topics import ensure_topics
+
+    specs = []
+    for topic in catalogue.TOPICS:
+        wanted = topic if partitions is None or topic.partitions == 1 else replace(topic, partitions=partitions)
+        specs.append(TopicSpec(wanted.name, wanted.partitions, wanted.config(), replication))
+    report = ensure_topics(platform.serving_kafka(), specs)
+    return [f"created {name}" for name in report.created] + [str(one) for one in report.differences]
+
+
+def migrate(platform: Platform) -> list[str]:
+    """Brings the tables up to date; returns the names of the migrations applied."""
+    from interlock.sinks.migrate import migrate as apply
+
+    return apply(platform.clickhouse())

@@ -1,0 +1,123 @@
+"""Settings: environment variables named INTERLOCK_…, nested with two underscores.
+
+What is not set comes from the local instance that `interlock up` started in the data directory, if there is one;
+so the same commands work against a laptop's instance and against any Kafka and ClickHouse.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class KafkaSettings(BaseModel):
+    """How to reach Kafka."""
+
+    bootstrap_servers: str | None = Field(None, description="host:port, several separated by commas")
+    properties: dict[str, str] = Field(
+        default_factory=dict, description="further librdkafka properties, for example security.protocol"
+    )
+    group_protocol: Literal["consumer", "classic"] = Field(
+        "consumer", description="consumer (KIP-848, brokers from 4.0 on) or classic"
+    )
+
+
+class ClickHouseSettings(BaseModel):
+    """How to reach ClickHouse over HTTP."""
+
+    url: str | None = Field(None, description="http://host:port")
+    user: str = "interlock"
+    password: SecretStr = SecretStr("")
+    analyst_user: str = "analyst"
+    analyst_password: SecretStr = SecretStr("")
+    database: str = "default"
+
+
+class RouterSettings(BaseModel):
+    """The router."""
+
+    audit_key: SecretStr | None = Field(None, description="secret of 32 hex digits; keys the audit coin")
+    max_bad_share: float = Field(0.5, gt=0, le=1, description="stop when more of the latest messages are bad")
+    max_batch: int = Field(10_000, gt=0)
+    # Under load batches fill by themselves; when it is quiet this is what a decision waits at most.
+    max_wait_seconds: float = Field(0.010, gt=0)
+
+
+class SamplerSettings(BaseModel):
+    """The sampler of active learning."""
+
+    # An hour's share of a budget is enough to choose by; an audit may still roll back within its day.
+    round_seconds: float = Field(3600.0, gt=0, description="from one round of picks to the next")
+
+
+class SinkSettings(BaseModel):
+    """The ClickHouse sink."""
+
+    # ClickHouse likes few large inserts; a second is what a person at a dashboard does not notice.
+    flush_seconds: float = Field(1.0, gt=0)
+
+
+class WebhookSettings(BaseModel):
+    """The executor that tells another system what takes effect."""
+
+    url: str | None = Field(None, description="where executions are posted")
+    secret: SecretStr | None = Field(None, description="base64, with or without whsec_; signs every webhook")
+    previous_secret: SecretStr | None = Field(None, description="signs as well while the secret is replaced")
+    group: str = Field("interlock-webhooks", description="consumer group; one for each receiver")
+    attempts: int = Field(15, gt=0, description="then it becomes a dead letter")
+    timeout_seconds: float = Field(10.0, gt=0, description="of one attempt")
+    concurrency: int = Field(8, gt=0, description="webhooks under way at once, of different decisions")
+
+
+class AlertSettings(BaseModel):
+    """Alerts to people."""
+
+    urls: list[SecretStr] = Field(default_factory=list, description="the operators' channels, as apprise URLs")
+    group: str = "interlock-notifier"
+
+
+class FeedbackSettings(BaseModel):
+    """Training examples and requests for retraining."""
+
+    group: str = "interlock-feedback"
+    limit: float = Field(0.15, gt=0, lt=1, description="override rate of all decisions that is allowed")
+    smallest_propensity: float = Field(
+        0.05, gt=0, le=1, description="the least audit rate of the policies in force; the bound does not hold below it"
+    )
+    every: int = Field(100, gt=0, description="outcomes of a model version between two analyses")
+    renew: int = Field(500, gt=0, description="outcomes after which retraining is asked for again")
+    window: int = Field(20_000, gt=0, description="latest outcomes of a model version in which errors are looked for")
+
+
+class CalibrationSettings(BaseModel):
+    """Calibration, drift and proposals."""
+
+    group: str = Field("interlock", description="what the names of its consumer groups begin with")
+    every: int = Field(50, gt=0, description="outcomes of a model version between two calibration reports")
+    override_limit: float = Field(0.15, gt=0, lt=1, description="override rate of all decisions above which it alarms")
+    alpha: float = Field(0.05, gt=0, lt=1, description="share of wrong decisions that a certificate allows")
+    delta: float = Field(0.10, gt=0, lt=0.5, description="risk that a certificate allows more than that")
+    propose_every: int = Field(100, gt=0, description="examples of a lane between two looks for proposals")
+    # Faust takes some thousands a second.
+    every_decision: int = Field(1, gt=0, description="only each so-many-th decision is watched for drift")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(env_prefix="INTERLOCK_", env_nested_delimiter="__", extra="forbid")
+
+    data_dir: Path = Path(".interlock")
+    kafka: KafkaSettings = KafkaSettings()
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    router: RouterSettings = RouterSettings()
+    sampler: SamplerSettings = SamplerSettings()
+    sink: SinkSettings = SinkSettings()
+    webhooks: WebhookSettings = WebhookSettings()
+    alerts: AlertSettings = AlertSettings()
+    feedback: FeedbackSettings = FeedbackSettings()
+    calibration: CalibrationSettings = CalibrationSettings()
+    metrics_port: int = Field(0, description="Prometheus metrics of a role; 0: none")
+    instance_id: str = Field("1", description="tells apart several processes of one role; keep it over restarts")
+    log_format: Literal["console", "json"] = "console"

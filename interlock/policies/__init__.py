@@ -1,0 +1,1 @@
+"""Policies, controls and proposals on their topics: publish, read back, sign."""

@@ -1,0 +1,58 @@
+"""The published policies: the one in force for a domain, and the one that routed a decision."""
+
+import threading
+from contextlib import closing
+
+from interlock.policy.errors import PolicyError
+from interlock.policy.model import Policy
+from interlock.policy.review import owner
+from interlock.policy.version import from_resolved
+from interlock.schemas import catalogue, wire
+from interlock.streams.ports import Broker
+from interlock.streams.tables import TableReader
+
+
+class Policies:
+    """Reads the topic anew when it meets a version it does not know; safe to share between threads."""
+
+    def __init__(self, broker: Broker) -> None:
+        """Raises KafkaException."""
+        self._broker = broker
+        self._lock = threading.Lock()
+        self._in_force: dict[str, Policy] = {}
+        self._by_version: dict[str, Policy | None] = {}
+        self._read()
+
+    @property
+    def in_force(self) -> dict[str, Policy]:
+        """By name."""
+        with self._lock:
+            return dict(self._in_force)
+
+    def owner(self, domain: str) -> Policy | None:
+        """The policy in force for a domain: its outcomes and reason codes hold for verdicts."""
+        return owner(self.in_force, domain)
+
+    def routed_by(self, version: str) -> Policy | None:
+        """The policy of a version; None if there is none, or if Kafka has forgotten it since it was replaced."""
+        with self._lock:
+            if version and version not in self._by_version:
+                self._read()
+                self._by_version.setdefault(version, None)  # asked for once, not for every task
+            return self._by_version.get(version)
+
+    def _read(self) -> None:
+        in_force: dict[str, Policy] = {}
+        with closing(TableReader(self._broker, [catalogue.POLICIES.name])) as reader:
+            for message in reader.read_all():
+                name = (message.key() or b"").decode(errors="replace")
+                if message.value() is None:
+                    in_force.pop(name, None)
+                    continue
+                try:
+                    record = wire.decode("PolicyVersion", message.value())
+                    policy = from_resolved(record["resolved"])
+                except (wire.WireError, PolicyError, ValueError):
+                    continue  # as the router does: the one before stays in force
+                in_force[name] = self._by_version[record["version"]] = policy
+        self._in_force = in_force

@@ -1,0 +1,109 @@
+"""Publishing policies and controls to their compacted topics, and reading back what is published."""
+
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from interlock.errors import InterlockError
+from interlock.platform import connection
+from interlock.policy.errors import PolicyError
+from interlock.policy.load import load, parse
+from interlock.policy.model import Policy
+from interlock.policy.version import resolved, version
+from interlock.schemas import catalogue, wire
+
+if TYPE_CHECKING:
+    from interlock.streams.kafka import KafkaBroker
+
+# A control or policy must be in Kafka before the command says so; longer than a broker's restart.
+DELIVERY_SECONDS = 30.0
+
+_SCOPES = ("domain", "model")
+
+
+def load_policy(file: Path) -> Policy:
+    """The policy in a file; raises InterlockError with every problem in it."""
+    try:
+        return load(file)
+    except PolicyError as error:
+        raise InterlockError(f"the policy is not valid; nothing was changed.\n{error}") from error
+
+
+def policy_named(name_or_file: str, data_dir: str | None) -> Policy:
+    """A policy from a file if there is one of that name, else the published one."""
+    if Path(name_or_file).exists():
+        return load_policy(Path(name_or_file))
+    published = published_policies(connection.connect(data_dir).serving_kafka())
+    if name_or_file not in published:
+        raise InterlockError(f"{name_or_file!r} is neither a file nor a published policy")
+    return parse(published[name_or_file]["source"], name_or_file)
+
+
+def published_policies(broker: "KafkaBroker") -> dict[str, dict[str, Any]]:
+    """The PolicyVersion record of every policy in force, by name."""
+    from interlock.streams.tables import TableReader
+
+    found: dict[str, dict[str, Any]] = {}
+    with closing(TableReader(broker, [catalogue.POLICIES.name])) as reader:
+        for message in reader.read_all():
+            name = (message.key() or b"").decode()
+            if message.value() is None:
+                found.pop(name, None)
+            else:
+                found[name] = wire.decode("PolicyVersion", message.value())
+    return dict(sorted(found.items()))
+
+
+def publish_policy(broker: "KafkaBroker", file: Path, by: str, note: str) -> dict[str, str]:
+    """Puts the policy in `file` in force; raises InterlockError and changes nothing if it is invalid or if another
+    published policy owns one of its domains."""
+    policy = load_policy(file)
+    for name, record in published_policies(broker).items():
+        shared = set(policy.domains) & set(parse(record["source"], name).domains)
+        if name != policy.name and shared:
+            raise InterlockError(
+                f"{file}: domain {sorted(shared)[0]!r} belongs to the published policy {name!r}; a domain has one "
+                f"policy. Remove it from one of the two, or withdraw {name!r}."
+            )
+    record = {
+        "name": policy.name,
+        "version": version(policy),
+        "resolved": resolved(policy),
+        "source": file.read_text(),
+        "published_at": now(),
+        "published_by": by,
+        "note": note,
+    }
+    send(broker, catalogue.POLICIES, policy.name, wire.encode("PolicyVersion", record))
+    return {"name": policy.name, "version": str(record["version"])}
+
+
+def publish_control(broker: "KafkaBroker", scope: str, halted: bool, reason: str, by: str) -> None:
+    """Halts or resumes a scope."""
+    kind, _, name = scope.partition(":")
+    if scope != "all" and (kind not in _SCOPES or not name):
+        raise InterlockError(f"unknown scope {scope!r}: write all, domain:NAME, model:ID or model:ID@VERSION")
+    record = {"scope": scope, "halted": halted, "reason": reason, "set_by": by, "set_at": now()}
+    send(broker, catalogue.CONTROLS, scope, wire.encode("Control", record))
+
+
+def send(broker: "KafkaBroker", topic: catalogue.Topic, key: str, value: bytes) -> None:
+    """Sends one record and waits until it is acknowledged."""
+    failures: list[str] = []
+    producer = broker.producer(None)
+    producer.produce(
+        topic.name,
+        value,
+        key.encode(),
+        on_delivery=lambda error, _: failures.append(error.str()) if error else None,
+    )
+    if producer.flush(DELIVERY_SECONDS) or failures:
+        raise InterlockError(
+            f"Kafka did not take the record for topic {topic.name}: {', '.join(failures) or 'no answer'}"
+        )
+
+
+def now() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1000

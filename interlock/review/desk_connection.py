@@ -1,0 +1,174 @@
+"""The line to the desk: commands go out, and every reply reaches the caller who asked.
+
+One consumer and one thread serve any number of callers. The consumer is placed at the end of the replies before the
+first command goes out, so no reply can be missed; it belongs to no group, because every tool needs its own replies.
+"""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from interlock.errors import InterlockError, UnavailableError
+from interlock.schemas import catalogue, wire
+from interlock.streams.errors import FATAL_CODES
+from interlock.streams.ports import Broker
+
+# A desk answers within tens of milliseconds. One that was killed is replaced within fifteen seconds, so a command is
+# sent again every five, and given up when even the replacement must have answered.
+ATTEMPT_SECONDS = 5.0
+ATTEMPTS = 6
+
+_LOOK_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The desk's answer to a command; the fields of `CommandReply.avsc`."""
+
+    command_id: str
+    kind: str
+    actor: str
+    task_id: str
+    accepted: bool
+    code: str
+    message: str
+    at: datetime
+    epoch: int
+    lease_until: datetime | None
+    payload_hash: str
+    topic: str
+    partition: int
+    offset: int
+
+
+class CommandRefusedError(InterlockError):
+    """The desk said no, and nothing has changed. `code`: the stable code, for example already-decided."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(f"{reply.message} [{reply.code}]")
+        self.reply = reply
+        self.code = reply.code
+
+
+class DeskUnavailableError(UnavailableError):
+    """No reply came: the command may be carried out or not, and sending it again under the same id is harmless."""
+
+    def __init__(self, command: dict[str, Any], seconds: float, detail: str) -> None:
+        super().__init__(
+            f"the desk did not answer {command['kind']} within {seconds:g} s{detail}. Is it running (`interlock run "
+            f"desk`)? Whether the command was carried out is not known; repeated under its id {command['command_id']} "
+            "it is carried out once."
+        )
+        self.command_id: str = command["command_id"]
+
+
+class DeskConnection:
+    """Sends commands and waits for their replies; safe to share between threads."""
+
+    def __init__(self, broker: Broker, *, attempt_seconds: float = ATTEMPT_SECONDS, attempts: int = ATTEMPTS) -> None:
+        """Raises InterlockError if the topics do not exist, KafkaException if Kafka does not answer."""
+        self._seconds = attempt_seconds
+        self._attempts = attempts
+        names = [catalogue.COMMANDS.name, catalogue.REPLIES.name]
+        missing = [name for name in names if name not in broker.topic_states(names)]
+        if missing:
+            raise InterlockError(f"topic {', '.join(missing)} does not exist: create it with `interlock prepare`")
+        ends = broker.end_offsets(catalogue.REPLIES.name)
+        # Linger would delay a person's click for the sake of batches that never fill.
+        self._producer = broker.producer(None, {"linger.ms": 0, "delivery.report.only.error": False})
+        self._consumer = broker.consumer(None)
+        # The offsets themselves and not "the end", which librdkafka would look up later, perhaps after the reply.
+        self._consumer.assign([TopicPartition(catalogue.REPLIES.name, number, end) for number, end in ends.items()])
+        self._lock = threading.Lock()
+        self._waiting: dict[bytes, Future[Reply]] = {}
+        self._failure: BaseException | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="desk replies", daemon=True)
+        self._thread.start()
+
+    def ask(self, command: dict[str, Any]) -> Reply:
+        """The reply to a `Command` record. Raises Refused, DeskSilent, or KafkaException."""
+        value = wire.encode("Command", command)
+        key = (command.get("task_id") or command["actor"]).encode()
+        complaints: list[str] = []
+        future = self._expect(command["command_id"])
+        try:
+            for _ in range(self._attempts):
+                self._send(key, value, lambda error, _: complaints.append(error.str()) if error else None)
+                try:
+                    reply = future.result(self._seconds)
+                except TimeoutError:
+                    continue
+                if not reply.accepted:
+                    raise CommandRefusedError(reply)
+                return reply
+        finally:
+            with self._lock:
+                self._waiting.pop(command["command_id"].encode(), None)
+        raise DeskUnavailableError(
+            command, self._seconds * self._attempts, f" (Kafka: {complaints[-1]})" if complaints else ""
+        )
+
+    def close(self) -> None:
+        """Stops listening; whoever still waits gets an error."""
+        self._stopping.set()
+        self._thread.join()
+        self._producer.flush(self._seconds)
+
+    def _expect(self, command_id: str) -> "Future[Reply]":
+        future: Future[Reply] = Future()
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            if self._waiting.setdefault(command_id.encode(), future) is not future:
+                raise ValueError(f"command {command_id} is under way already")
+        return future
+
+    def _send(self, key: bytes, value: bytes, told: Callable[[KafkaError | None, Any], None]) -> None:
+        self._producer.produce(catalogue.COMMANDS.name, value, key, on_delivery=told)
+        self._producer.poll(0)
+
+    def _listen(self) -> None:
+        """In the thread."""
+        failure: BaseException = RuntimeError("the line to the desk is closed")
+        try:
+            while not self._stopping.is_set():
+                # One message ends the wait; asking for more would wait until they are there.
+                messages = [*self._consumer.consume(1, _LOOK_SECONDS)]
+                if messages:
+                    messages += self._consumer.consume(1000, 0)
+                for message in messages:
+                    error = message.error()
+                    if error is None:
+                        self._deliver(message.key() or b"", message.value())
+                    elif error.fatal() or error.code() in FATAL_CODES:
+                        raise KafkaException(error)
+                self._producer.poll(0)
+        except Exception as error:
+            failure = error
+        with self._lock:
+            self._failure = failure
+            waiting = list(self._waiting.values())
+        for future in waiting:
+            future.set_exception(failure)
+        self._consumer.close()
+
+    def _deliver(self, key: bytes, value: bytes | None) -> None:
+        with self._lock:
+            future = self._waiting.pop(key, None)
+        if future is not None:  # else it is another tool's, or the repetition of an answer that was given
+            future.set_result(Reply(**wire.decode("CommandReply", value)))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

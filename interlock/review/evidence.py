@@ -1,0 +1,59 @@
+"""Gathering what the checklist asks for, from Kafka and ClickHouse."""
+
+from typing import Any
+
+from interlock.errors import InterlockError
+from interlock.platform.connection import Platform
+from interlock.policies.published import Policies
+from interlock.processors.review.checklist import Context, Evidence
+from interlock.review.board import Board
+from interlock.schemas import catalogue
+from interlock.streams.ports import Broker
+
+TRAINING_EXAMPLES = "training.examples"
+
+# The latest week: what producers send today, and enough of it.
+_CONTEXT = """
+SELECT count(), countIf(input != ''), countIf(explanation.reasoning != '' OR notEmpty(explanation.top_features))
+FROM routed_decisions
+WHERE (route != 'auto' OR review_copy) AND error = '' AND kafka_timestamp > now64(3) - INTERVAL 7 DAY
+"""
+
+
+def gather(platform: Platform) -> Evidence:
+    """Raises InterlockError if Kafka does not answer; a silent ClickHouse is part of the evidence."""
+    broker = platform.serving_kafka()
+    policies = Policies(broker).in_force
+    metrics, context, silence = _from_clickhouse(platform)
+    with Board(broker) as board:
+        reviewers = board.reviewers
+        return Evidence(
+            policies=policies,
+            open_tasks=board.open_tasks,
+            reviewers=reviewers,
+            on_duty=frozenset(name for name in reviewers if board.on_duty(name)),
+            metrics=metrics,
+            context=context,
+            silence=silence,
+            outcomes=_written(broker, catalogue.OUTCOMES.name),
+            examples=_written(broker, TRAINING_EXAMPLES),
+        )
+
+
+def _from_clickhouse(platform: Platform) -> tuple[dict[str, Any] | None, Context | None, str]:
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    from interlock.sinks import queries
+
+    try:
+        client = platform.clickhouse(analyst=True)
+        metrics = queries.metrics(client)
+        _, ((decisions, with_input, with_explanation),) = queries.select(client, _CONTEXT)
+    except (InterlockError, ClickHouseError) as error:
+        return None, None, str(error).splitlines()[0]
+    return metrics, Context(decisions, with_input, with_explanation), ""
+
+
+def _written(broker: Broker, topic: str) -> bool:
+    """Whether the topic exists and anything was ever written to it."""
+    return bool(broker.topic_states([topic])) and any(broker.end_offsets(topic).values())

@@ -1,0 +1,115 @@
+"""What a task is about: the routed decision at the place the task names, proved to be what the desk judges.
+
+Kafka keeps it for days, ClickHouse for years. The bytes from Kafka must have the task's hash. A row of ClickHouse is
+encoded again: where that gives the same bytes the hash proves it as well, and otherwise the reader is told that
+nothing does (a producer's Avro library may have laid the same content out differently).
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from interlock.errors import InterlockError
+from interlock.schemas import wire
+from interlock.schemas.payload import payload_hash
+from interlock.streams.errors import FATAL_CODES
+from interlock.streams.ports import Broker
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+# Longer than a broker's restart; then a person should know.
+PATIENCE_SECONDS = 30.0
+
+_LOOK_SECONDS = 0.1
+
+_FETCHING: Mapping[str, Any] = {
+    "enable.partition.eof": True,
+    # Enough for the largest message; the default would fetch 64 MB for the sake of one record.
+    "queued.max.messages.kbytes": 8 * 1024,
+    # A fetch that prefetched to the end waits at the broker, and the next payload waits behind it: with the default
+    # (500 ms) every payload takes half a second, with this 8 ms (measured).
+    "fetch.wait.max.ms": 5,
+}
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A `RoutedDecision` record. `verified`: its bytes have the task's hash. `note`: what a reviewer must know of where
+    it comes from, or empty."""
+
+    routed: dict[str, Any]
+    verified: bool
+    note: str = ""
+
+
+class PayloadReader:
+    """Fetches payloads; safe to share between threads, which take turns.
+
+    `clickhouse`: connects when Kafka no longer has the record; None: there is no ClickHouse to ask.
+    """
+
+    def __init__(self, broker: Broker, clickhouse: "Callable[[], Client] | None" = None) -> None:
+        self._lock = threading.Lock()
+        self._clickhouse = clickhouse
+        self._consumer = broker.consumer(None, overrides=_FETCHING)
+
+    def read(self, task: dict[str, Any]) -> Payload:
+        """The payload of a `Task` record. Raises InterlockError where it is gone or is not what the task says."""
+        where = f"{task['topic']} {task['partition']}:{task['offset']}"
+        value = self._from_kafka(task["topic"], task["partition"], task["offset"])
+        if value is None:
+            return self._from_clickhouse(task, where)
+        found = payload_hash(value)
+        if found != task["payload_hash"]:
+            raise InterlockError(
+                f"what stands at {where} is not what the desk judges of task {task['task_id']} (hash {found} instead "
+                f"of {task['payload_hash']}): was the topic created anew? Do not decide on it; tell an operator."
+            )
+        return Payload(wire.decode("RoutedDecision", value), verified=True)
+
+    def close(self) -> None:
+        with self._lock:
+            self._consumer.close()
+
+    def _from_kafka(self, topic: str, partition: int, offset: int) -> bytes | None:
+        """The record's value; None if Kafka no longer has it. Raises KafkaException."""
+        with self._lock:
+            self._consumer.assign([TopicPartition(topic, partition, offset)])
+            try:
+                return self._value_at(topic, partition, offset)
+            finally:
+                self._consumer.assign([])  # or it would ask the broker for more all the time
+
+    def _value_at(self, topic: str, partition: int, offset: int) -> bytes | None:
+        for _ in range(round(PATIENCE_SECONDS / _LOOK_SECONDS)):
+            for message in self._consumer.consume(1, _LOOK_SECONDS):
+                error = message.error()
+                if error is None:
+                    # Another offset: this one was deleted, and reading went on at the oldest there is.
+                    return message.value() if message.offset() == offset else None
+                if error.code() == KafkaError._PARTITION_EOF:
+                    return None
+                if error.fatal() or error.code() in FATAL_CODES:
+                    raise KafkaException(error)
+        silence = f"{topic}[{partition}] offset {offset} was not delivered within {PATIENCE_SECONDS:g} s"
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, silence))
+
+    def _from_clickhouse(self, task: dict[str, Any], where: str) -> Payload:
+        if self._clickhouse is None:
+            raise InterlockError(f"Kafka no longer has {where}, and no ClickHouse is known that could have it")
+        from interlock.review.stored_payload import stored
+
+        routed = stored(self._clickhouse(), task)
+        if routed is None:
+            raise InterlockError(f"neither Kafka nor ClickHouse has {where}, the payload of task {task['task_id']}")
+        if payload_hash(wire.encode("RoutedDecision", routed)) == task["payload_hash"]:
+            return Payload(routed, verified=True, note="from ClickHouse, with the same hash")
+        return Payload(
+            routed,
+            verified=False,
+            note="from ClickHouse, since Kafka no longer has it: its hash cannot be verified",
+        )

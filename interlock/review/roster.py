@@ -1,0 +1,214 @@
+"""The roster: a YAML file of reviewers, checked, and the records that the desk reads.
+
+reviewers:
+  - id: ann
+    name: Ann Lee
+    role: lead
+    queues: [underwriting]
+    qualifications: [clinician, {name: ai-oversight, expires: 2027-01-31}]
+    time_zone: Europe/Berlin
+    hours: {mon: ["09:00-12:00", "13:00-17:00"], tue: ["09:00-17:00"]}
+    time_off: [{start: 2026-12-24, end: 2026-12-31}]
+"""
+
+import warnings
+from collections.abc import Collection, Iterator
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from interlock.errors import UsageError
+from interlock.policy.errors import Diagnostic, PolicyError
+from interlock.policy.model import Day, Intervals, Name, minutes, time_zones
+from interlock.policy.source_map import Document
+from interlock.policy.syntax import near
+from interlock.processors.review.times import micros
+
+_DAYS = get_args(Day)
+
+# The reader of YAML is the policy's, and so are its words.
+_OTHER_FILE = "a policy is a YAML mapping of fields"
+
+
+def _known_zone(name: str) -> str:
+    if name not in time_zones():
+        raise ValueError(f"unknown time zone {name!r}; {near(name, sorted(time_zones())) if name else 'write UTC'}")
+    return name
+
+
+def _reachable(url: str) -> str:
+    if url:
+        from apprise import Apprise
+
+        with warnings.catch_warnings():
+            # Its plugins, which it loads now, import modules that Python has deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            known = Apprise().add(url)
+        if not known:
+            raise ValueError("is no address that alerts can be sent to: write an apprise URL such as mailto://… or ''")
+    return url
+
+
+def _plain(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Held(_Part):
+    """A qualification; `expires`: the last day on which it counts."""
+
+    name: Name
+    expires: date | None = None
+
+
+class Absence(_Part):
+    """From `start` to `end`: dates are whole days, both included; times are local unless they carry an offset."""
+
+    start: date | datetime
+    end: date | datetime
+
+
+class Person(_Part):
+    """A reviewer as a lead writes one down; the fields of `Reviewer.avsc`."""
+
+    id: Name
+    name: str = ""
+    role: Literal["reviewer", "lead"] = "reviewer"
+    manager: str = ""
+    queues: tuple[Name, ...] = ()
+    qualifications: tuple[Annotated[Held, BeforeValidator(_plain)], ...] = ()
+    capacity: Annotated[int, Field(ge=1, le=1000)] = 5
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    hours: dict[Day, Intervals] = Field(default_factory=dict)
+    time_off: tuple[Absence, ...] = ()
+    contact: Annotated[str, AfterValidator(_reachable)] = ""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> "Person":
+        if self.manager == self.id:
+            raise ValueError("nobody is their own manager; leave manager out")
+        for one in self.time_off:
+            if _from(one.start, ZoneInfo(self.time_zone)) >= _until(one.end, ZoneInfo(self.time_zone)):
+                raise ValueError(f"time off from {one.start} ends before it begins, at {one.end}")
+        return self
+
+    def to_record(self) -> dict[str, Any]:
+        """The `Reviewer` record."""
+        zone = ZoneInfo(self.time_zone)
+        return {
+            "id": self.id,
+            "name": self.name or self.id,
+            "role": self.role,
+            "manager": self.manager,
+            "queues": list(self.queues),
+            "qualifications": [
+                {"name": one.name, "expires_at": None if one.expires is None else _until(one.expires, zone)}
+                for one in self.qualifications
+            ],
+            "capacity": self.capacity,
+            "time_zone": self.time_zone,
+            "hours": [
+                {"day": _DAYS.index(day), "start": start, "end": end}
+                for day in _DAYS
+                for start, end in map(minutes, self.hours.get(day, ()))
+            ],
+            "time_off": [{"start": _from(one.start, zone), "end": _until(one.end, zone)} for one in self.time_off],
+            "contact": self.contact,
+        }
+
+
+class Roster(_Part):
+    """A whole file."""
+
+    reviewers: tuple[Person, ...] = Field(min_length=1)
+
+
+def load_roster(path: Path, known: Collection[str] | None = None) -> list[Person]:
+    """The people in a file; `known`: ids that exist besides, None: nobody can say.
+
+    Raises InterlockError with every problem, each with file, line and field.
+    """
+    try:
+        return parse_roster(path.read_text(encoding="utf-8"), str(path), known)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text") from error
+
+
+def parse_roster(text: str, source: str, known: Collection[str] | None = None) -> list[Person]:
+    """The people in `text`; `source` is what problems call it."""
+    try:
+        document = Document(text, source)
+        try:
+            people = list(Roster.model_validate(document.data).reviewers)
+        except ValidationError as error:
+            # A list whose items are all wrong is not empty as well.
+            found = error.errors()
+            wrong = [one for one in found if one["type"] != "too_short"] or found
+            raise PolicyError(_problem(document, one) for one in wrong) from error
+        problems = list(_contradictions(document, people, known))
+        if problems:
+            raise PolicyError(problems)
+    except PolicyError as error:
+        text = str(error).replace(_OTHER_FILE, "a roster is a YAML mapping with the field reviewers")
+        raise UsageError(f"the roster is not valid; nothing was changed.\n{text}") from error
+    return people
+
+
+def person(fields: dict[str, Any]) -> Person:
+    """One person from the fields that are given; raises InterlockError naming the field that is wrong."""
+    try:
+        return Person.model_validate(fields)
+    except ValidationError as error:
+        lines = [f"{'.'.join(map(str, one['loc'])) or 'reviewer'}: {_words(one)}" for one in error.errors()]
+        raise UsageError("; ".join(lines)) from error
+
+
+def _contradictions(document: Document, people: list[Person], known: Collection[str] | None) -> Iterator[Diagnostic]:
+    ids = [one.id for one in people]
+    for place, one in enumerate(people):
+        if one.id in ids[:place]:
+            yield document.problem(("reviewers", place, "id"), f"{one.id!r} stands here twice", "remove one")
+        if known is not None and one.manager and one.manager not in {*ids, *known}:
+            yield document.problem(
+                ("reviewers", place, "manager"), f"there is no reviewer {one.manager!r}", near(one.manager, ids)
+            )
+
+
+def _problem(document: Document, error: Any) -> Diagnostic:
+    place = tuple(part for part in error["loc"] if part != "[key]")
+    if error["type"] != "extra_forbidden":
+        return document.problem(place, _words(error))
+    by_depth: dict[int, type[_Part]] = {1: Roster, 3: Person}
+    model = by_depth.get(len(place), Absence if "time_off" in place else Held)
+    return document.problem(place, "unknown field", near(str(place[-1]), model.model_fields))
+
+
+def _words(error: Any) -> str:
+    text = error["msg"].removeprefix("Value error, ")
+    return str(text[0].lower() + text[1:])
+
+
+def _from(moment: date, zone: ZoneInfo) -> int:
+    return micros(_localised(moment, zone) if isinstance(moment, datetime) else _midnight(moment, zone))
+
+
+def _until(moment: date, zone: ZoneInfo) -> int:
+    if isinstance(moment, datetime):
+        return micros(_localised(moment, zone))
+    return micros(_midnight(moment + timedelta(days=1), zone))
+
+
+def _localised(moment: datetime, zone: ZoneInfo) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone)

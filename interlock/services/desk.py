@@ -1,0 +1,39 @@
+"""The desk as a service: one instance works, the others stand by."""
+
+from contextlib import closing
+
+import structlog
+
+from interlock.errors import OperatorRequiredError
+from interlock.platform.connection import Platform
+from interlock.processors.desk.processor import DeskProcessor
+from interlock.processors.desk.restore import FOLLOWED
+from interlock.services.common import serve_metrics, stop_on_signals, table_reader
+from interlock.services.desk_runner import desk_runner
+from interlock.services.retry import wait_until_available
+from interlock.streams.metrics import Metrics
+from interlock.streams.runner import ProcessingError, UnrecoverableError
+
+log = structlog.get_logger()
+
+
+def run(platform: Platform) -> None:
+    """Makes tasks of what people must see, and carries out what they command; stands by while another desk works."""
+
+    stop = stop_on_signals()
+    metrics = Metrics("desk")
+    processor = DeskProcessor()
+    tables = wait_until_available(lambda: table_reader(platform, FOLLOWED, processor.follow), stop)
+    if tables is None:
+        return
+    with closing(tables):
+        runner = desk_runner(
+            platform.kafka(), processor, tables, platform.settings.instance_id, metrics=metrics, stop=stop
+        )
+        serve_metrics(metrics, platform.settings.metrics_port)
+        log.info("desk runs", kafka=platform.bootstrap_servers, policies=sorted(processor.desk.state.policies))
+        try:
+            runner.run()
+        except (UnrecoverableError, ProcessingError) as error:
+            raise OperatorRequiredError(str(error)) from error
+    log.info("desk stopped")

@@ -1,0 +1,106 @@
+"""The desk on the exactly-once runner: one works, the others stand by and take over its memory."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import closing
+
+from interlock.processors.desk.processor import REMEMBERED_REPLIES, DeskProcessor, Outputs
+from interlock.processors.desk.restore import REMEMBERED
+from interlock.schemas import catalogue
+from interlock.streams.clock import Clock
+from interlock.streams.metrics import Metrics
+from interlock.streams.ports import Broker, Message
+from interlock.streams.runner import Runner, RunnerSettings
+from interlock.streams.tables import TableReader
+
+GROUP = "interlock-desk"
+
+INPUTS = (
+    catalogue.COMMANDS.name,
+    catalogue.REVIEWS_SYNC.name,
+    catalogue.REVIEWS_MANUAL.name,
+    catalogue.REVIEWS_ASYNC.name,
+)
+
+# How late a timer may fire; people count in minutes.
+TICK_SECONDS = 0.25
+
+# A backlog of tasks is taken over in pieces that leave room for commands in between: some tenths of a second each.
+MAX_BATCH = 1_000
+
+# A person waits for the answer to a command.
+MAX_WAIT_SECONDS = 0.005
+
+
+def desk_runner(
+    broker: Broker,
+    processor: DeskProcessor,
+    followed: TableReader,
+    instance: str,
+    *,
+    metrics: Metrics | None = None,
+    stop: threading.Event | None = None,
+    clock: Clock | None = None,
+    executor: Executor | None = None,
+) -> Runner:
+    """A runner for `processor`, which has been given what `followed` held so far; further records follow by themselves.
+
+    `clock` and `executor` are for tests.
+    """
+    counts = metrics or Metrics("desk")
+
+    def refresh() -> None:
+        for record in followed.poll():
+            processor.follow(record)
+
+    def restore() -> None:
+        # Every reply is a record and belongs to a transaction, whose marker takes an offset too.
+        with (
+            closing(TableReader(broker, REMEMBERED)) as memory,
+            closing(TableReader(broker, [catalogue.REPLIES.name], last=2 * REMEMBERED_REPLIES)) as latest,
+        ):
+            processor.restore(_each(memory), _each(latest))
+
+    return Runner(
+        broker,
+        InstrumentedDesk(processor, counts),
+        RunnerSettings(
+            group=GROUP,
+            instance=instance,
+            inputs=INPUTS,
+            max_batch=MAX_BATCH,
+            max_wait_seconds=MAX_WAIT_SECONDS,
+            exclusive=True,
+            tick_seconds=TICK_SECONDS,
+        ),
+        clock=clock,
+        before_batch=refresh,
+        restore=restore,
+        metrics=counts,
+        stop=stop,
+        executor=executor,
+    )
+
+
+def _each(table: TableReader) -> Iterator[Message]:
+    """One record after the other: compaction comes late, and all at once would take many times the room of the last."""
+    return (record for part in table.read_parts() for record in part)
+
+
+class InstrumentedDesk:
+    """The desk, with commands, dead letters and open tasks as metrics."""
+
+    def __init__(self, desk: DeskProcessor, metrics: Metrics) -> None:
+        self._desk = desk
+        self._metrics = metrics
+
+    def process(self, messages: Sequence[Message], now: int) -> Outputs:
+        """As the desk does."""
+        outputs = self._desk.process(messages, now)
+        for reason, count in outputs.bad.items():
+            self._metrics.add("dead_letters", count, reason=reason)
+        for code, count in outputs.codes.items():
+            self._metrics.add("commands", count, code=code)
+        self._metrics.set("open_tasks", self._desk.desk.state.open)
+        return outputs

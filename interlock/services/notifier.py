@@ -1,0 +1,31 @@
+"""The notifier as a service: alerts reach people."""
+
+import structlog
+
+from interlock.executors.notify import Notifier
+from interlock.platform.connection import Platform
+from interlock.services.executors import run_member
+from interlock.streams.dispatch.seen import Seen
+from interlock.streams.metrics import Metrics
+
+log = structlog.get_logger()
+
+
+def run(platform: Platform) -> None:
+    """Sends alerts to people."""
+
+    chosen = platform.settings.alerts
+    if not chosen.urls:
+        log.warning("no INTERLOCK_ALERTS__URLS: alerts reach only reviewers with a contact")
+    metrics = Metrics("notifier")
+
+    def join(seen: Seen) -> Notifier:
+        return Notifier(
+            platform.serving_kafka(),
+            chosen.group,
+            [url.get_secret_value() for url in chosen.urls],
+            seen=seen,
+            metrics=metrics,
+        )
+
+    run_member(platform, "notifier", chosen.group, join, metrics)

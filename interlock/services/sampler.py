@@ -1,0 +1,46 @@
+"""The sampler as a role."""
+
+from contextlib import closing
+
+import structlog
+
+from interlock.platform.connection import Platform
+from interlock.processors.sampling.sampler import Sampler
+from interlock.schemas import catalogue
+from interlock.services.common import serve_metrics, stop_on_signals, table_reader
+from interlock.services.retry import wait_until_available
+from interlock.services.sampling_runs import SamplingRuns
+from interlock.streams.clock import SystemClock
+from interlock.streams.metrics import Metrics
+from interlock.streams.ports import Message
+
+log = structlog.get_logger()
+
+
+def run(platform: Platform) -> None:
+    """Audits the pool of active learning and picks from it, round after round."""
+    stop = stop_on_signals()
+    clock = SystemClock()
+    made = Sampler(platform.audit_key)
+    period = platform.settings.sampler.round_seconds
+
+    def take(message: Message) -> None:
+        made.follow(message.key(), message.value())
+
+    tables = wait_until_available(lambda: table_reader(platform, [catalogue.POLICIES.name], take), stop)
+    if tables is None:
+        return
+    serve_metrics(Metrics("sampler"), platform.settings.metrics_port)
+    log.info("sampler runs", kafka=platform.bootstrap_servers, every=f"{period:g} s")
+    with closing(tables):
+        rounds = SamplingRuns(platform.kafka(), made, clock)
+        last = wait_until_available(rounds.last, stop)
+        # After a restart the round that is under way is not cut short: a small one has no room for greedy picks.
+        while last is not None and not stop.wait(max(0.0, last / 1e6 + period - clock.now() / 1e6)):
+            for message in tables.poll():
+                take(message)
+            found = wait_until_available(rounds.round, stop)
+            last = clock.now()
+            if found is not None:
+                log.info("round", read=found.read, pool=found.pool, picked=found.picked)
+    log.info("sampler stopped")

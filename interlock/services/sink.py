@@ -1,0 +1,39 @@
+"""The ClickHouse sink as a service: every topic to its table, exactly once."""
+
+import structlog
+
+from interlock.errors import OperatorRequiredError
+from interlock.platform.connection import Platform
+from interlock.schemas import catalogue
+from interlock.services.common import serve_metrics, stop_on_signals
+from interlock.services.retry import wait_until_available
+from interlock.sinks.stream_ids import stream_ids
+from interlock.sinks.writer import GROUP, SinkSettings, SinkStoppedError, SinkWriter
+from interlock.streams.metrics import Metrics
+
+log = structlog.get_logger()
+
+
+def run(platform: Platform) -> None:
+    """Copies every topic to ClickHouse, exactly once."""
+
+    stop = stop_on_signals()
+    metrics = Metrics("sink")
+    chosen = wait_until_available(lambda: writer(platform, metrics), stop)
+    if chosen is None:
+        return
+    serve_metrics(metrics, platform.settings.metrics_port)
+    log.info("sink runs", kafka=platform.bootstrap_servers)
+    try:
+        chosen.run(stop)
+    except SinkStoppedError as error:
+        raise OperatorRequiredError(str(error)) from error
+    log.info("sink stopped")
+
+
+def writer(platform: Platform, metrics: Metrics) -> SinkWriter:
+    """The sink, ready to run. Raises UnavailableError or KafkaException if Kafka or ClickHouse is not there."""
+    kafka = platform.serving_kafka()
+    topics = [topic.name for topic in catalogue.TOPICS]
+    settings = SinkSettings(stream_ids(platform.admin(), topics), flush_seconds=platform.settings.sink.flush_seconds)
+    return SinkWriter(kafka.consumer(GROUP), platform.clickhouse(), settings, metrics=metrics)

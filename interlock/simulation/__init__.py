@@ -1,0 +1,1 @@
+"""Simulated reviewers, for demonstrations and tests."""

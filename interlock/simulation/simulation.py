@@ -1,0 +1,270 @@
+"""Simulated reviewers at work: each in a thread, all through the same line to the desk as people's tools use.
+
+`speedup` shortens what people do (handling, breaks), not what the desk measures: its clock is the real one.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from confluent_kafka import KafkaException
+
+from interlock.policies.published import Policies
+from interlock.policy.model import Policy
+from interlock.processors.review.view import build_view
+from interlock.review.board import Board
+from interlock.review.desk_client import DeskClient
+from interlock.review.desk_connection import CommandRefusedError, DeskConnection
+from interlock.review.enrolment import enrol
+from interlock.review.payload import PayloadReader
+from interlock.review.roster import Person
+from interlock.simulation.personas import (
+    Judgement,
+    Persona,
+    TruthSource,
+    absence_seconds,
+    generator,
+    handling_seconds,
+    judge,
+)
+from interlock.streams.clock import Clock
+from interlock.streams.ports import Broker
+
+# How long somebody waits who finds nothing to do, in seconds of the machine.
+_IDLE_SECONDS = 0.2
+
+# The desk may be between two instances; people try again as well.
+_TROUBLE_SECONDS = 1.0
+
+
+@dataclass
+class Tally:
+    """What one person has done. `right` counts among `known`, the tasks whose truth is known; `yielded`: own opinion
+    given up for the AI's answer; `refused`: codes of refusals; `seconds`: simulated handling time."""
+
+    decided: int = 0
+    agreed: int = 0
+    blind: int = 0
+    yielded: int = 0
+    known: int = 0
+    right: int = 0
+    breaks: int = 0
+    seconds: float = 0.0
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+class Simulation:
+    """Works the queues until told to stop, or until `decisions` verdicts were taken."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        people: Iterable[Persona],
+        *,
+        truth: TruthSource,
+        clock: Clock,
+        payloads: PayloadReader,
+        seed: int = 0,
+        speedup: float = 1.0,
+        decisions: int | None = None,
+    ) -> None:
+        self._broker = broker
+        self._people = list(people)
+        self._truth = truth
+        self._clock = clock
+        self._payloads = payloads
+        self._seed = seed
+        self._speedup = speedup
+        self._wanted = decisions
+        self._left = decisions
+        self._lock = threading.Lock()
+        self._policies = Policies(broker)
+        self._busy = len(self._people)
+        self.stopping = threading.Event()
+        self.tallies = {one.id: Tally() for one in self._people}
+        self.trouble = ""
+        self.failure: BaseException | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody has found anything to do at the last look."""
+        return self._busy == 0
+
+    @property
+    def decided(self) -> int:
+        """Verdicts that were taken."""
+        return sum(tally.decided for tally in self.tallies.values())
+
+    def register(self) -> None:
+        """Enters everybody in the roster, with every qualification that a published policy asks for."""
+        needed = sorted(qualifications(self._policies.in_force.values()))
+        enrol(
+            self._broker,
+            [
+                Person.model_validate(
+                    {"id": one.id, "name": one.name, "role": one.role, "qualifications": needed}
+                ).to_record()
+                for one in self._people
+            ],
+        )
+
+    def run(self) -> None:
+        """Returns when everybody has stopped and gone off duty; raises what made somebody give up."""
+        with DeskConnection(self._broker) as line, Board(self._broker) as board:
+            threads = [
+                threading.Thread(target=self._live, args=(one, line, board), name=one.id) for one in self._people
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        if self.failure is not None:
+            raise self.failure
+
+    def _live(self, persona: Persona, line: DeskConnection, board: Board) -> None:
+        """In the person's thread."""
+        desk = DeskClient(self._broker, persona.id, line=line, clock=self._clock)
+        try:
+            self._patiently(desk.on_duty)
+            idle = False
+            while not self.stopping.is_set():
+                try:
+                    worked = self._one_task(persona, desk, board)
+                except KafkaException as error:
+                    self.trouble, worked = error.args[0].str(), False
+                    self.stopping.wait(_TROUBLE_SECONDS)
+                idle = self._note(idle, not worked)
+                if not worked:
+                    self.stopping.wait(_IDLE_SECONDS)
+            desk.off_duty()
+        except Exception as error:
+            self.failure = self.failure or error
+            self.stopping.set()
+
+    def _patiently(self, command: Callable[[], Any]) -> None:
+        """The desk may not have read the new roster yet."""
+        while not self.stopping.is_set():
+            try:
+                command()
+            except CommandRefusedError as refused:
+                if refused.code != "unknown-reviewer":
+                    raise
+                self.stopping.wait(_IDLE_SECONDS)
+            else:
+                return
+
+    def _one_task(self, persona: Persona, desk: DeskClient, board: Board) -> bool:
+        """Whether there was one."""
+        tally = self.tallies[persona.id]
+        try:
+            lease = desk.claim()
+        except CommandRefusedError as refused:
+            if refused.code != "nothing-to-do":
+                tally.refused[refused.code] += 1
+            return False
+        task = board.leased(lease.task_id, lease.epoch)
+        payload = self._payloads.read(task)
+        rng = generator(self._seed, persona, task["task_id"])
+        shown = build_view(
+            task,
+            payload,
+            self._clock.now(),
+            routed_by=self._policies.routed_by(task["policy_version"]),
+            in_force=self._policies.owner(task["domain"]),
+        )
+        truth = self._truth(payload.routed["decision"])
+        judgement = judge(shown, truth, persona, rng)
+        seconds = handling_seconds(persona, rng)
+        if self.stopping.wait(seconds / self._speedup) or not self._reserve():
+            desk.release(lease.task_id, lease.epoch)
+            return False
+        try:
+            desk.submit(
+                lease.task_id,
+                lease.epoch,
+                lease.payload_hash,
+                judgement.verdict,
+                outcome=judgement.outcome if judgement.verdict != "approve" else "",
+                reason_code=judgement.reason_code,
+                reason_text=judgement.reason_text,
+            )
+        except CommandRefusedError as refused:
+            tally.refused[refused.code] += 1
+            self._settle(taken=False)
+        else:
+            _count(tally, judgement, task["prediction"], truth, seconds)
+            self._settle(taken=True)
+        away = absence_seconds(persona, rng)
+        if away:
+            tally.breaks += 1
+            desk.off_duty()
+            self.stopping.wait(away / self._speedup)
+            desk.on_duty()
+        return True
+
+    def _reserve(self) -> bool:
+        """Whether one more verdict is wanted."""
+        with self._lock:
+            if self._left == 0:
+                return False
+            if self._left is not None:
+                self._left -= 1
+            return True
+
+    def _settle(self, taken: bool) -> None:
+        """A reserved verdict was taken or not; the last one wanted tells everybody to stop."""
+        with self._lock:
+            if self._left is not None and not taken:
+                self._left += 1
+            if self.decided == self._wanted:
+                self.stopping.set()
+
+    def _note(self, was_idle: bool, is_idle: bool) -> bool:
+        with self._lock:
+            self._busy += was_idle - is_idle
+        return is_idle
+
+
+def qualifications(policies: Iterable[Policy]) -> set[str]:
+    """Every qualification that some queue or pack of these policies asks for."""
+    found: set[str] = set()
+    for policy in policies:
+        for queue in policy.queues.values():
+            found.update(queue.qualifications)
+        for pack in policy.packs:
+            found.update(pack.qualifications)
+    return found
+
+
+def summary(people: Iterable[Persona], tallies: dict[str, Tally]) -> list[dict[str, Any]]:
+    """One row a person, for tables and JSON."""
+    return [
+        {
+            "reviewer": one.id,
+            "role": one.role,
+            "decided": tally.decided,
+            "agreed_with_ai": tally.agreed,
+            "overrode_ai": tally.decided - tally.agreed,
+            "blind": tally.blind,
+            "yielded_to_ai": tally.yielded,
+            "accuracy": round(tally.right / tally.known, 4) if tally.known else None,
+            "mean_handling_seconds": round(tally.seconds / tally.decided, 1) if tally.decided else None,
+            "breaks": tally.breaks,
+            "refused": dict(sorted(tally.refused.items())),
+        }
+        for one in people
+        for tally in [tallies[one.id]]
+    ]
+
+
+def _count(tally: Tally, judgement: Judgement, prediction: str, truth: str | None, seconds: float) -> None:
+    tally.decided += 1
+    tally.seconds += seconds
+    tally.agreed += judgement.outcome == prediction
+    tally.blind += judgement.verdict == "choose"
+    tally.yielded += judgement.outcome != judgement.own
+    if truth is not None:
+        tally.known += 1
+        tally.right += judgement.outcome == truth

@@ -1,0 +1,1 @@
+"""Rule conditions: one text, one tree, three engines that agree."""

@@ -1,0 +1,67 @@
+"""Conditions as Polars expressions, for whole batches in the stream."""
+
+from collections.abc import Callable, Sequence
+from operator import and_, eq, ge, gt, le, lt, ne, or_
+
+import polars as pl
+
+from interlock.policy.conditions.ast import (
+    All,
+    AnyOf,
+    Column,
+    Compare,
+    Condition,
+    Function,
+    In,
+    IsNull,
+    Literal,
+    Not,
+    Term,
+    Truth,
+)
+
+_OPERATORS = {"=": eq, "<>": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+
+
+def to_polars(condition: Condition) -> pl.Expr:
+    """A boolean expression, NULL where the condition is unknown."""
+    match condition:
+        case Compare(operator, left, right):
+            result: pl.Expr = _OPERATORS[operator](_term(left), _term(right))
+            return result
+        case In(term, values):
+            return _term(term).is_in([value.value for value in values])
+        case IsNull(term):
+            return _term(term).is_null()
+        case Truth(term):
+            return _term(term)
+        case Not(of):
+            return ~to_polars(of)
+        case All(parts):
+            return _folded(and_, [to_polars(part) for part in parts])
+        case AnyOf(parts):
+            return _folded(or_, [to_polars(part) for part in parts])
+
+
+def _folded(operator: Callable[[pl.Expr, pl.Expr], pl.Expr], parts: Sequence[pl.Expr]) -> pl.Expr:
+    """All parts under one operator, as a balanced tree: a chain of thousands would overflow the stack of Polars."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return operator(_folded(operator, parts[:half]), _folded(operator, parts[half:]))
+
+
+def _term(term: Term) -> pl.Expr:
+    match term:
+        case Column(name, _, as_float):
+            return pl.col(name).cast(pl.Float64) if as_float else pl.col(name)
+        case Literal(value):
+            return pl.lit(value)
+        case Function("abs", of):
+            return _term(of).abs()
+        case Function("length", of):
+            return _term(of).str.len_chars().cast(pl.Int64)
+        case Function(_, of, default):
+            assert default is not None
+            return _term(of).fill_null(_term(default))
+    raise AssertionError(term)

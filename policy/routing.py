@@ -1,0 +1,152 @@
+"""What happens to rows of one kind: from lane, level of confidence, rules and demands to route, reasons and priority.
+
+Plain Python; it runs once for every kind of row, not once for every row.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from interlock.policy.model import Domain, Lane, Policy, Rule, SafeRule
+from interlock.policy.vocabulary import Priority, Route, Workflow
+
+# The level of a confidence that is missing or no probability; the others are the values of Route.
+IMPLAUSIBLE = 4
+
+# The reasons that are neither a lane nor a rule; no rule may take such a name.
+UNKNOWN_DOMAIN = "unknown-domain"
+UNKNOWN_PREDICTION = "unknown-prediction"
+UNKNOWN_MODEL = "unknown-model"
+IMPLAUSIBLE_CONFIDENCE = "implausible-confidence"
+
+# Reasons for where a record stands, not for its route: decided by a model on trial; left to the sampler.
+SHADOW = "shadow"
+ACTIVE_POOL = "active-pool"
+
+_PRIORITY_OF_ROUTE = {
+    Route.AUTO: Priority.LOW,  # only audits and post-approval reviews of them ever become tasks
+    Route.ASYNC: Priority.MEDIUM,
+    Route.SYNC: Priority.CRITICAL,
+    Route.MANUAL: Priority.HIGH,
+}
+
+_FLOOR = {
+    Workflow.ESCALATION: Route.AUTO,
+    Workflow.PRE_APPROVAL: Route.ASYNC,
+    Workflow.POST_APPROVAL: Route.AUTO,
+    Workflow.HYBRID: Route.ASYNC,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """What rows with the same treatment share.
+
+    `reasons`: that of the lane first, then matching rules in the order of the policy, then demands from outside.
+    `override_seconds`: for how long a post_approval decision that takes effect at once can be overridden, else None.
+    `audit_rate`: with which probability a person sees it although nothing demands one; 0 where a person sees it anyway.
+    `pool`: which share of them is left to the sampler. `shadow`: nothing comes of it, `route` is what would have.
+    """
+
+    route: Route
+    reasons: tuple[str, ...]
+    workflow: Workflow
+    priority: Priority
+    queue: str
+    notices: tuple[str, ...]
+    audit_rate: float
+    override_seconds: int | None
+    pool: float = 0.0
+    shadow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LaneKey:
+    """One (domain, prediction): `domain` and `outcome` are None where the policy does not know them.
+
+    `lane` is None for an outcome without a lane of its own. Such an outcome uses the default thresholds but is never
+    `auto`, at best `async`, unless a safe rule says so: what takes effect without a person, a rejection above all, must
+    be written down.
+    """
+
+    name: str = ""
+    domain: Domain | None = None
+    outcome: str | None = None
+    lane: Lane | None = None
+
+
+Demand = tuple[str, Route]
+
+
+def treatment(
+    policy: Policy,
+    cell: LaneKey,
+    *,
+    level: int,
+    knows_model: bool,
+    shadow: bool,
+    rules: Sequence[Rule],
+    safe: Sequence[SafeRule],
+    priority: Priority | None,
+    demands: Sequence[Demand],
+) -> Treatment:
+    """The treatment of rows in `cell`.
+
+    `level`: the route that the confidence alone allows, or IMPLAUSIBLE. `shadow`: a model on trial. `rules`: those
+    that hold or cannot be evaluated. `safe`: safe rules of the cell, those that hold for certain. `priority`: by the
+    first matching priority rule, None: by route. `demands`: what the router adds.
+    """
+    by_lane, reasons = _by_lane(cell, level, knows_model)
+    lifted = bool(safe) and knows_model and cell.outcome is not None and level != IMPLAUSIBLE
+    if lifted and by_lane is not Route.AUTO:
+        by_lane = Route.AUTO
+        reasons += [f"safe:{rule.id}" for rule in safe]
+    workflow = cell.domain.workflow if cell.domain else Workflow.ESCALATION
+    demanded = [Route[rule.route.upper()] for rule in rules] + [route for _, route in demands]
+    wanted = max([by_lane, *demanded])
+    window = None
+    if (
+        workflow is Workflow.POST_APPROVAL
+        and cell.domain is not None
+        and (cell.lane is not None or lifted)
+        and by_lane <= Route.ASYNC
+        and max(demanded, default=Route.AUTO) is Route.AUTO
+    ):
+        window = cell.domain.override_window
+        route = Route.AUTO
+    else:
+        route = max(wanted, _FLOOR[workflow])
+        if route > wanted:
+            reasons.append(f"workflow:{workflow}")
+    reasons += [rule.id for rule in rules]
+    reasons += [reason for reason, _ in demands]
+    if shadow:
+        reasons.append(SHADOW)
+    audited = route is Route.AUTO and window is None and not shadow
+    active = policy.audit.active
+    return Treatment(
+        route=route,
+        # A control may give a reason that is there already, such as an implausible confidence.
+        reasons=tuple(dict.fromkeys(reasons)),
+        workflow=workflow,
+        priority=priority or _PRIORITY_OF_ROUTE[route],
+        queue=cell.domain.queue if cell.domain else "unassigned",
+        notices=(cell.lane.notice,) if cell.lane and cell.lane.notice else (),
+        audit_rate=policy.audit.rate if audited else 0.0,
+        override_seconds=None if shadow else window,
+        pool=active.pool if audited and active else 0.0,
+        shadow=shadow,
+    )
+
+
+def _by_lane(cell: LaneKey, level: int, knows_model: bool) -> tuple[Route, list[str]]:
+    """The route before rules and workflow, with its reasons."""
+    if cell.domain is None:
+        return Route.MANUAL, [UNKNOWN_DOMAIN]
+    if cell.outcome is None:
+        route, reason = Route.MANUAL, UNKNOWN_PREDICTION
+    elif level == IMPLAUSIBLE:
+        route, reason = Route.MANUAL, IMPLAUSIBLE_CONFIDENCE
+    else:
+        route = Route(level) if cell.lane else max(Route(level), Route.ASYNC)
+        reason = f"lane:{cell.name}:{route.label}"
+    return (route, [reason]) if knows_model else (Route.MANUAL, [reason, UNKNOWN_MODEL])

@@ -1,0 +1,158 @@
+"""Passing a task on: escalate, reassign, appeal, gold items."""
+
+from interlock.processors.desk import checks
+from interlock.processors.desk.command import Command
+from interlock.processors.desk.deadlines import reschedule
+from interlock.processors.desk.refusal import CommandRefused
+from interlock.processors.desk.replies import Answer
+from interlock.processors.desk.reviewers import available, unfit
+from interlock.processors.desk.state import DeskState
+from interlock.processors.desk.task import Task
+from interlock.processors.desk.verdict_commands import to_leads
+from interlock.processors.events import Event, task_changed
+
+
+def escalate(state: DeskState, command: Command, now: int) -> Answer:
+    """Passes a task to the leads, to another queue, or to a named person, with a note."""
+    task = checks.known_task(state, command.task_id)
+    me = checks.known_reviewer(state, command.actor)
+    checks.undecided(task)
+    if task.holder != me.id:
+        checks.lead(me, "escalating what somebody else holds")
+    if not command.reason_text.strip():
+        raise CommandRefused("missing-reason", "say in a note what the next person must know")
+    made: list[Event] = []
+    if command.to_reviewer:
+        _give(state, task, command.to_reviewer, now)
+        where = command.to_reviewer
+    elif command.queue:
+        if command.queue not in state.known_queues():
+            known = ", ".join(sorted(state.known_queues()))
+            raise CommandRefused("wrong-queue", f"there is no queue {command.queue!r}: {known}")
+        task.give_back()
+        task.state = "waiting"
+        task.queue = command.queue
+        reschedule(state, task, now)
+        state.keep(task)
+        where = f"queue {command.queue}"
+    else:
+        task.give_back()
+        task.state = "waiting"
+        made.append(to_leads(state, task, command.reason_text, now))
+        where = "the leads"
+    task.escalation_note = command.reason_text
+    made.append(task_changed(task, "escalated", me.id, now, command.command_id))
+    return Answer(f"{task.task_id} went to {where}", task, made)
+
+
+def reassign(state: DeskState, command: Command, now: int) -> Answer:
+    """A lead gives a task that nobody has begun to a named person."""
+    task = checks.known_task(state, command.task_id)
+    me = checks.known_reviewer(state, command.actor)
+    checks.lead(me, "reassigning")
+    checks.undecided(task)
+    if task.state == "leased":
+        raise CommandRefused("held-by-another", f"{task.task_id} has been begun and is with {checks.held_by(task)}")
+    _give(state, task, command.to_reviewer, now)
+    made = [task_changed(task, "reassigned", me.id, now, command.command_id)]
+    return Answer(f"{task.task_id} waits for {command.to_reviewer}", task, made)
+
+
+def appeal(state: DeskState, command: Command, now: int) -> Answer:
+    """Opens a decided task again, for somebody who has not judged it, with the statement of the person concerned."""
+    task = checks.known_task(state, command.task_id)
+    me = checks.known_reviewer(state, command.actor)
+    if task.state != "done" or not task.took_effect:
+        raise CommandRefused("not-decided", f"{task.task_id} is not decided yet: there is nothing to appeal against")
+    if not command.reason_text.strip():
+        raise CommandRefused("missing-reason", "an appeal needs the statement of the person concerned")
+    task.exclude(*(verdict["reviewer"] for verdict in task.verdicts))
+    task.kind = "appeal"
+    task.state = "waiting"
+    task.round += 1
+    task.statement = command.reason_text
+    task.blind = False
+    task.escalation = 0
+    task.escalation_note = ""
+    task.due_from = now
+    reschedule(state, task, now)
+    state.keep(task)
+    made = [task_changed(task, "appealed", me.id, now, command.command_id)]
+    return Answer(f"{task.task_id} is open again, for somebody who has not judged it", task, made)
+
+
+def gold(state: DeskState, command: Command, now: int) -> Answer:
+    """A lead plants a decided case as an item with a known answer, which the reviewer cannot tell from others."""
+    known = checks.known_task(state, command.task_id)
+    me = checks.known_reviewer(state, command.actor)
+    checks.lead(me, "planting gold items")
+    terms = state.terms(known)
+    if known.state != "done" or known.kind == "gold":
+        raise CommandRefused("not-decided", f"{known.task_id} is not decided yet: its answer is not known")
+    if not command.outcome:
+        raise CommandRefused("missing-outcome", "say which outcome is right")
+    if terms.outcomes and command.outcome not in terms.outcomes:
+        raise CommandRefused(
+            "unknown-outcome", f"{command.outcome!r} is not possible here: {', '.join(terms.outcomes)}"
+        )
+    task_id = f"gold:{command.command_id}:{known.decision_id}"
+    if task_id in state.tasks:
+        raise CommandRefused("invalid", f"there is a task {task_id} already: choose another command_id")
+    task = Task(
+        task_id=task_id,
+        decision_id=known.decision_id,
+        kind="gold",
+        state="waiting",
+        queue=known.queue,
+        priority=known.priority,
+        route=known.route,
+        workflow=known.workflow,
+        domain=known.domain,
+        model_id=known.model_id,
+        model_version=known.model_version,
+        prediction=known.prediction,
+        confidence=known.confidence,
+        raw_confidence=known.raw_confidence,
+        propensity=known.propensity,
+        amount=known.amount,
+        impact=known.impact,
+        compliance_review=known.compliance_review,
+        policy_version=known.policy_version,
+        deadline_policy=terms.policy_version,
+        routed_at=known.routed_at,
+        arrived_at=now,
+        due_from=now,
+        deadline=0,
+        score=known.score,
+        blind=True,
+        quorum=1,
+        payload_hash=known.payload_hash,
+        topic=known.topic,
+        partition=known.partition,
+        offset=known.offset,
+        gold_outcome=command.outcome,
+        qualifications=known.qualifications,
+    )
+    task.exclude(me.id, *(verdict["reviewer"] for verdict in known.verdicts))
+    reschedule(state, task, now)
+    state.keep(task)
+    made = [task_changed(task, "arrived", me.id, now, command.command_id)]
+    return Answer(f"{task.task_id} waits in queue {task.queue}", task, made)
+
+
+def _give(state: DeskState, task: Task, name: str, now: int) -> None:
+    """Assigns a task to a named person; raises Refused and changes nothing if that person cannot or must not judge it.
+
+    Capacity is no reason: who passes a task on by name has thought about it.
+    """
+    if not name:
+        raise CommandRefused("invalid", "say to whom")
+    other = checks.known_reviewer(state, name)
+    refusal = available(other, name in state.on_duty, now) or unfit(task, other, now)
+    if refusal is not None:
+        raise refusal
+    task.give_back()
+    task.state = "assigned"
+    task.assigned_to = name
+    task.assigned_until = now + state.terms(task).start_within_seconds * 1_000_000
+    state.keep(task)

@@ -1,0 +1,107 @@
+"""The desk's memory: what its compacted topics hold, and what it takes over from the tables it follows."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import structlog
+
+from interlock.policy.errors import PolicyError
+from interlock.policy.version import from_resolved
+from interlock.processors.desk import reviewers as people
+from interlock.processors.desk import task
+from interlock.processors.desk.deadlines import set_warning
+from interlock.processors.desk.state import LEASE_WARNING, DeskState
+from interlock.schemas import catalogue, wire
+
+log = structlog.get_logger()
+
+# Policies before tasks: what a task waits for follows from its policy.
+FOLLOWED = (catalogue.POLICIES.name, catalogue.REVIEWERS.name)
+REMEMBERED = (catalogue.TASKS.name, catalogue.PRESENCE.name)
+
+
+class Record(Protocol):
+    """What is read of a Kafka message."""
+
+    def topic(self) -> Any: ...
+    def key(self) -> Any: ...
+    def value(self) -> Any: ...
+
+
+class Tables:
+    """The newest record of every policy and reviewer, so that they outlive a rebuilt state."""
+
+    def __init__(self) -> None:
+        self._newest: dict[str, dict[str, bytes]] = {name: {} for name in FOLLOWED}
+
+    def take(self, state: DeskState, topic: str, key: bytes | None, value: bytes | None) -> None:
+        """Takes over one record of a followed topic; an unreadable one leaves the one before in force."""
+        name = (key or b"").decode(errors="replace")
+        try:
+            _apply(state, topic, name, value)
+        except (wire.WireError, PolicyError, ValueError) as error:
+            log.error("unreadable record ignored", topic=topic, key=name, why=str(error))
+            return
+        if value is None:
+            self._newest[topic].pop(name, None)
+        else:
+            self._newest[topic][name] = value
+
+    def give_to(self, state: DeskState) -> None:
+        """Puts everything in force in a new state."""
+        for topic in FOLLOWED:
+            for name, value in self._newest[topic].items():
+                _apply(state, topic, name, value)
+
+
+def rebuilt(tables: Tables, records: Iterable[Record]) -> DeskState:
+    """The state that the desk's own records describe; of several with one key the last counts."""
+    newest: dict[str, dict[bytes, bytes]] = {name: {} for name in REMEMBERED}
+    for record in records:
+        mine = newest[record.topic() or ""]
+        key, value = record.key() or b"", record.value()
+        if value is None:
+            mine.pop(key, None)
+        else:
+            mine[key] = value
+    state = DeskState()
+    tables.give_to(state)
+    for value in newest[catalogue.PRESENCE.name].values():
+        presence = wire.decode_plain("Presence", value)
+        if presence["on_duty"]:
+            state.on_duty[presence["reviewer"]] = presence["since"]
+    tasks = [task.from_record(wire.decode_plain("Task", value)) for value in newest[catalogue.TASKS.name].values()]
+    # In the order of arrival, so that impacts are ranked among the same neighbours as before.
+    for one in sorted(tasks, key=lambda one: (one.arrived_at, one.task_id)):
+        set_warning(state, one)
+        if one.lease_until is not None:
+            length = state.terms(one).lease_seconds * 1_000_000
+            one.lease_warn_at = one.lease_until - round((1 - LEASE_WARNING) * length)
+        if one.state != "done":
+            state.impact(one.queue, one.amount, "")
+        state.keep(one)
+    return state
+
+
+def _apply(state: DeskState, topic: str, name: str, value: bytes | None) -> None:
+    if topic == catalogue.POLICIES.name:
+        if value is None:
+            state.set_policy(name, None)
+        else:
+            record = wire.decode_plain("PolicyVersion", value)
+            policy = from_resolved(record["resolved"])
+            _must_be(name, record["name"], policy.name)
+            state.set_policy(name, policy, record["version"])
+    elif value is None:
+        state.set_reviewer(name, None)
+    else:
+        reviewer = people.from_record(wire.decode_plain("Reviewer", value))
+        _must_be(name, reviewer.id)
+        state.set_reviewer(name, reviewer)
+
+
+def _must_be(key: str, *names: str) -> None:
+    """Whoever is known by one name and called by another would be taken for two."""
+    for name in names:
+        if name != key:
+            raise ValueError(f"the record with the key {key!r} is about {name!r}: write it again under its own name")

@@ -1,0 +1,85 @@
+"""Reviewers as the desk knows them, and who may judge what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from interlock.processors.desk.hours import is_working
+from interlock.processors.desk.refusal import CommandRefused, clock
+from interlock.processors.desk.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewer:
+    """A record of topic `reviewers`. `qualifications`: until when each counts, None for ever; `record`: all of it."""
+
+    id: str
+    role: str
+    manager: str
+    queues: frozenset[str]
+    qualifications: Mapping[str, int | None]
+    capacity: int
+    record: Mapping[str, Any]
+
+    @property
+    def is_lead(self) -> bool:
+        return self.role == "lead"
+
+    def works(self, queue: str) -> bool:
+        """Leads see every queue."""
+        return self.is_lead or not self.queues or queue in self.queues
+
+
+def from_record(record: Mapping[str, Any]) -> Reviewer:
+    """The reviewer in a decoded record whose times are integers."""
+    return Reviewer(
+        id=record["id"],
+        role=record["role"],
+        manager=record["manager"],
+        queues=frozenset(record["queues"]),
+        qualifications={one["name"]: one["expires_at"] for one in record["qualifications"]},
+        capacity=record["capacity"],
+        record=record,
+    )
+
+
+def unfit(task: Task, reviewer: Reviewer, now: int) -> CommandRefused | None:
+    """Why `reviewer` must not judge `task`; None if nothing speaks against it."""
+    me = reviewer.id
+    if me in task.excluded:
+        if any(verdict["reviewer"] == me for verdict in task.verdicts):
+            return CommandRefused("same-person", f"{me} has judged {task.task_id} before; somebody else must do it now")
+        return CommandRefused("excluded", f"{me} passed {task.task_id} on before; it goes to somebody else")
+    if task.escalation and not reviewer.is_lead:
+        return CommandRefused("not-lead", f"{task.task_id} was escalated: a lead decides it")
+    return unqualified(task, reviewer, now)
+
+
+def unqualified(task: Task, reviewer: Reviewer, now: int) -> CommandRefused | None:
+    """Whether `reviewer` lacks the queue or a qualification that `task` needs; None if not."""
+    if not reviewer.works(task.queue):
+        return CommandRefused(
+            "wrong-queue", f"queue {task.queue} is not among yours: {', '.join(sorted(reviewer.queues))}"
+        )
+    for name in task.qualifications:
+        if name not in reviewer.qualifications:
+            return CommandRefused(
+                "not-qualified", f"{task.task_id} needs the qualification {name}, which {reviewer.id} does not have"
+            )
+        expires = reviewer.qualifications[name]
+        if expires is not None and expires <= now:
+            return CommandRefused(
+                "not-qualified", f"the qualification {name} of {reviewer.id} expired at {clock(expires)}"
+            )
+    return None
+
+
+def available(reviewer: Reviewer, on_duty: bool, now: int) -> CommandRefused | None:
+    """Why `reviewer` gets no work at all now; None if ready."""
+    if not on_duty:
+        return CommandRefused("off-duty", f"{reviewer.id} is off duty: go on duty first")
+    if not is_working(reviewer.record, now):
+        return CommandRefused(
+            "not-working-hours", f"it is outside the working hours of {reviewer.id} ({reviewer.record['time_zone']})"
+        )
+    return None

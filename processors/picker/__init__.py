@@ -1,1 +1,0 @@
-"""The picker: audits the pool that the router leaves to it, and picks from it what teaches the most."""

@@ -1,0 +1,222 @@
+"""What a reviewer sees of a task. A pure function decides what may be shown; tools render it and add nothing.
+
+Blind tasks withhold everything that tells or hints at the AI's answer until the verdict. Manual cases fold it away in
+the same manner, and a tool asks for the view again, unfolded, when the reviewer wants to see it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from interlock.policy.model import Policy
+from interlock.policy.review import terms
+from interlock.processors.review.reasons import explain_reasons
+from interlock.processors.review.times import SECOND, micros
+from interlock.review.payload import Payload
+
+Shown = Literal["shown", "folded", "withheld"]
+
+
+@dataclass(frozen=True)
+class Option:
+    """An outcome to choose from. `confidence`: the model's, None where unknown or withheld."""
+
+    outcome: str
+    confidence: float | None
+    pros: tuple[str, ...] = ()
+    cons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the AI said, and why. `confidence` is the calibrated one, `raw_confidence` the model's own."""
+
+    prediction: str
+    confidence: float
+    raw_confidence: float
+    model: str
+    reasoning: str
+    top_features: tuple[dict[str, Any], ...]
+    similar_cases: tuple[dict[str, Any], ...]
+    accuracy_on_similar: float | None
+
+
+@dataclass(frozen=True)
+class View:
+    """A task as one reviewer may see it. Seconds count from `now`; `lease_seconds` is None without a lease.
+
+    `why_first`: why this task came before others. `why`: why a person is asked. `ai`: None unless it is shown.
+    `opinions`: earlier verdicts that this reviewer may know. `effect`: the outcome that holds at present, if any.
+    """
+
+    task_id: str
+    decision_id: str
+    kind: str
+    state: str
+    domain: str
+    queue: str
+    priority: str
+    workflow: str
+    deadline: int
+    due_seconds: int
+    breached: bool
+    lease_holder: str
+    lease_epoch: int
+    lease_seconds: int | None
+    payload_hash: str
+    verified: bool
+    payload_note: str
+    why_first: str
+    why: tuple[str, ...]
+    subject_id: str
+    jurisdiction: str
+    impact: str
+    amount: float | None
+    attributes: dict[str, str]
+    input: Any
+    previous_decisions: tuple[dict[str, Any], ...]
+    options: tuple[Option, ...]
+    verdicts: tuple[str, ...]
+    reason_codes: tuple[str, ...]
+    ai_shown: Shown
+    ai: Answer | None
+    effect: str
+    notices: tuple[str, ...]
+    statement: str
+    escalation_note: str
+    opinions: tuple[dict[str, Any], ...]
+
+    def facts(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def build_view(
+    task: Mapping[str, Any],
+    payload: Payload,
+    now: int,
+    *,
+    routed_by: Policy | None = None,
+    in_force: Policy | None = None,
+    why_first: str = "",
+    unfold: bool = False,
+) -> View:
+    """The view of a `Task` record with its payload at `now` (microseconds since the epoch).
+
+    `routed_by`: the policy that sent it to a person, None if it is no longer known. `in_force`: the one that owns the
+    domain now, whose outcomes and reason codes a verdict may use. `unfold`: the reviewer of a manual case asked for the
+    AI's answer.
+    """
+    routed = payload.routed
+    decision = routed["decision"]
+    shown = _ai_shown(task, unfold)
+    hidden = shown != "shown"
+    # Gold items look like any other. What took effect already was certain to the AI, and often only one of its
+    # answers can take effect by itself: under a blind review the kind is withheld too.
+    disguised = task["kind"] == "gold" or (hidden and task["kind"] in ("audit", "post_approval"))
+    agreed = terms(in_force, task["policy_version"], task["domain"], task["queue"])
+    lease_until = task["lease_until"]
+    return View(
+        task_id=task["task_id"],
+        decision_id=task["decision_id"],
+        kind="review" if disguised else task["kind"],
+        state=task["state"],
+        domain=task["domain"],
+        queue=task["queue"],
+        priority=task["priority"],
+        workflow=task["workflow"],
+        deadline=micros(task["deadline"]),
+        due_seconds=(micros(task["deadline"]) - now) // SECOND,
+        breached=task["breached"],
+        lease_holder=task["lease_holder"],
+        lease_epoch=task["lease_epoch"],
+        lease_seconds=None if lease_until is None else max(0, micros(lease_until) - now) // SECOND,
+        payload_hash=task["payload_hash"],
+        verified=payload.verified,
+        payload_note=payload.note,
+        why_first=why_first,
+        why=tuple(one.text for one in explain_reasons(routed, routed_by) if not (hidden and one.tells)),
+        subject_id=decision["subject_id"],
+        jurisdiction=decision["jurisdiction"],
+        impact=decision["impact"],
+        amount=decision["amount"],
+        attributes=dict(decision["attributes"]),
+        input=_input(decision["input"]),
+        previous_decisions=tuple(decision["history"]["previous_decisions"]),
+        options=_options(task, decision, agreed.outcomes, hidden),
+        verdicts=("choose",) if hidden else ("approve", "reject", "modify", "choose"),
+        reason_codes=agreed.reason_codes,
+        ai_shown=shown,
+        ai=None if hidden else _answer(routed),
+        effect="" if hidden else task["outcome"],
+        notices=() if hidden else tuple(routed["notices"]),
+        statement=task["statement"],
+        escalation_note=task["escalation_note"],
+        opinions=_opinions(task, hidden),
+    )
+
+
+def _ai_shown(task: Mapping[str, Any], unfold: bool) -> Shown:
+    if task["blind"]:
+        return "withheld"
+    return "folded" if task["route"] == "manual" and task["state"] != "done" and not unfold else "shown"
+
+
+def _options(
+    task: Mapping[str, Any], decision: Mapping[str, Any], outcomes: Sequence[str], hidden: bool
+) -> tuple[Option, ...]:
+    """Best first where the AI's answer is shown, otherwise in an order that says nothing of it."""
+    alternatives = {one["option"]: one for one in decision["alternatives"]}
+    if hidden:
+        # Pros and cons come from the model, and it gives none for what it proposes: their absence would tell.
+        names = outcomes or sorted({decision["prediction"], *alternatives})
+        return tuple(Option(name, None) for name in names)
+    confidences = {decision["prediction"]: decision["confidence"]}
+    confidences |= {name: one["confidence"] for name, one in alternatives.items()}
+    names = task["options"] or list(dict.fromkeys([decision["prediction"], *_by_confidence(confidences), *outcomes]))
+    return tuple(
+        Option(
+            name,
+            confidences.get(name),
+            tuple(alternatives.get(name, {}).get("pros", ())),
+            tuple(alternatives.get(name, {}).get("cons", ())),
+        )
+        for name in names
+    )
+
+
+def _by_confidence(confidences: Mapping[str, float]) -> list[str]:
+    return sorted(confidences, key=lambda name: -confidences[name])
+
+
+def _answer(routed: Mapping[str, Any]) -> Answer:
+    decision, explanation = routed["decision"], routed["decision"]["explanation"]
+    return Answer(
+        prediction=decision["prediction"],
+        confidence=routed["calibrated_confidence"],
+        raw_confidence=decision["confidence"],
+        model=f"{decision['model_id']} {decision['model_version']}".strip(),
+        reasoning=explanation["reasoning"],
+        top_features=tuple(explanation["top_features"]),
+        similar_cases=tuple(explanation["similar_cases"]),
+        accuracy_on_similar=decision["history"]["model_accuracy_on_similar"],
+    )
+
+
+def _opinions(task: Mapping[str, Any], hidden: bool) -> tuple[dict[str, Any], ...]:
+    """Of another round always, since an appeal is against them; of this round only once two people have disagreed:
+    the second of two must not know what the first one said. A verdict by name of kind (approve, reject) tells the AI's
+    answer, so a blind reader gets the outcome alone."""
+    now = [one for one in task["verdicts"] if one["round"] == task["round"]]
+    before = [one for one in task["verdicts"] if one["round"] != task["round"]]
+    known = before + (now if len(now) > 1 or task["state"] == "done" else [])
+    return tuple({**one, "verdict": "" if hidden else one["verdict"]} for one in known)
+
+
+def _input(text: str) -> Any:
+    """The JSON object a producer sent, or its text where it is none."""
+    try:
+        return json.loads(text) if text else None
+    except json.JSONDecodeError:
+        return text

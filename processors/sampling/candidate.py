@@ -1,0 +1,89 @@
+"""A decision of the pool: from its routed record, and back to the record that a reviewer is sent.
+
+The decision itself stays as its producer wrote it, byte by byte; only the prefix is written anew.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from typing import Any, Protocol
+
+import fastavro
+
+from interlock.policy.routing import ACTIVE_POOL
+from interlock.schemas import avro_schemas, wire
+
+
+class Message(Protocol):
+    """What the sampler reads of a Kafka message."""
+
+    def key(self) -> bytes | None: ...
+    def value(self) -> bytes | None: ...
+    def headers(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """`routed_at` in microseconds since the epoch; `rate`: the policy's audit rate when it was routed; `confidence`:
+    the calibrated one."""
+
+    decision_id: str
+    domain: str
+    model: tuple[str, str]
+    routed_at: int
+    rate: float
+    confidence: float
+    vector: tuple[float, ...]
+    message: Message
+
+
+def candidate(message: Message) -> Candidate | None:
+    """The candidate in a record of `decisions.auto-approved`; None if it is not of the pool. Raises WireError."""
+    prefix, stream = _prefix(message.value())
+    if ACTIVE_POOL not in prefix["reasons"]:
+        return None
+    decision = wire.read_record(stream, _decision())
+    return Candidate(
+        decision_id=decision["decision_id"],
+        domain=decision["domain"],
+        model=(decision["model_id"], decision["model_version"]),
+        routed_at=prefix["routed_at"],
+        rate=prefix["propensity"],
+        confidence=prefix["calibrated_confidence"],
+        vector=tuple(decision["vector"]),
+        message=message,
+    )
+
+
+def for_review(one: Candidate, propensity: float, reason: str) -> bytes:
+    """Its routed record as an audit with this propensity; `reason` says how it came to be picked."""
+    prefix, stream = _prefix(one.message.value())
+    prefix["audit"] = True
+    prefix["propensity"] = propensity
+    prefix["reasons"] = [*prefix["reasons"], reason]
+    buffer = BytesIO()
+    buffer.write(wire.header("RoutedDecision"))
+    fastavro.schemaless_writer(buffer, _prefix_schema(), prefix)
+    return buffer.getvalue() + stream.read()
+
+
+def _prefix(value: bytes | None) -> tuple[dict[str, Any], BytesIO]:
+    """What the router wrote, and the stream at the first byte of the decision."""
+    wire.check_header("RoutedDecision", value)
+    assert value is not None
+    stream = BytesIO(value)
+    stream.seek(wire.HEADER_LENGTH)
+    return wire.read_record(stream, _prefix_schema()), stream
+
+
+@cache
+def _prefix_schema() -> Any:
+    document = avro_schemas.without_logical_types(json.loads(avro_schemas.text("RoutedDecision")))
+    assert document["fields"][-1]["name"] == "decision"
+    return fastavro.parse_schema({**document, "fields": document["fields"][:-1]})
+
+
+@cache
+def _decision() -> Any:
+    return avro_schemas.parsed_plain("Decision")

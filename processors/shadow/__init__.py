@@ -1,0 +1,1 @@
+"""Champion and challenger: two models on the same cases, compared. Pure."""

@@ -1,0 +1,1 @@
+"""At-least-once dispatch: each record is handed to a handler, and offsets follow behind what is done."""

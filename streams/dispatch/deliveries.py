@@ -1,0 +1,223 @@
+"""What is under way: in which order, when again after a failure, and how far the offsets may be committed.
+
+Pure: time is an argument, in microseconds since the epoch.
+"""
+
+import hashlib
+import heapq
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from interlock.errors import InterlockError
+from interlock.streams.ports import Message
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+Partition = tuple[str, int]  # topic, partition
+
+
+class PermanentError(InterlockError):
+    """No attempt will ever succeed. `code`: a stable word for it."""
+
+    def __init__(self, reason: str, code: str = "refused") -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+class RetryLater(InterlockError):
+    """The next attempt may succeed. `after`: seconds that the other side wants to be left alone."""
+
+    def __init__(self, reason: str, after: float = 0.0) -> None:
+        super().__init__(reason)
+        self.after = after
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How often something is tried, and the growing pauses in between.
+
+    With the defaults it is tried for some 30 minutes: a deployment of the other side, or a night's maintenance
+    window, but not so long that what happens meanwhile would have to be held back for days.
+    """
+
+    attempts: int = 15
+    first_seconds: float = 1.0
+    longest_seconds: float = 300.0
+
+    def pause(self, key: str, attempt: int) -> float:
+        """Seconds after attempt number `attempt` (from 1): the half or more of a doubling time.
+
+        The rest depends on `key`, so that what failed together is not tried again together.
+        """
+        full = min(self.longest_seconds, self.first_seconds * 2.0 ** (attempt - 1))
+        share = int.from_bytes(hashlib.sha256(f"{key}/{attempt}".encode()).digest()[:4]) / 2**32
+        return full * (0.5 + share / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Generic[T_co]):
+    """Something to be done once. `lane`: jobs of one lane are done one after the other."""
+
+    id: str
+    lane: str
+    work: T_co
+    after: tuple[str, str] | None = None
+    """(topic, id): not before that job, if it can still come from that topic."""
+
+
+@dataclass(slots=True, eq=False)
+class _Progress:
+    """One partition. `open`: how many jobs of each offset are unfinished, in the order of offsets."""
+
+    next: int = -1
+    committed: int = -1
+    open: dict[int, int] = field(default_factory=dict)
+    dropped: bool = False
+
+    @property
+    def committable(self) -> int:
+        return next(iter(self.open), self.next)
+
+    def end(self, offset: int) -> None:
+        self.open[offset] -= 1
+        if not self.open[offset]:
+            del self.open[offset]
+
+
+@dataclass(slots=True, eq=False)
+class Delivery(Generic[T]):
+    """A job on its way."""
+
+    job: Job[T]
+    message: Message
+    progress: _Progress
+    attempts: int = 0
+    running: bool = False
+
+    @property
+    def orphaned(self) -> bool:
+        """Others read its partition now, and do it again."""
+        return self.progress.dropped
+
+
+class Deliveries(Generic[T]):
+    """Not for several threads."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._lanes: dict[str, deque[Delivery[T]]] = {}
+        self._ready: deque[Delivery[T]] = deque()
+        self._later: list[tuple[int, int, Delivery[T]]] = []
+        self._places: dict[Partition, _Progress] = {}
+        self._ids: dict[str, int] = {}
+        self._unfinished = 0
+        self._numbers = 0
+
+    def __len__(self) -> int:
+        """How many jobs are unfinished."""
+        return self._unfinished
+
+    def __contains__(self, job_id: str) -> bool:
+        return job_id in self._ids
+
+    def add(self, message: Message, jobs: Sequence[Job[T]]) -> None:
+        """`message` was read and demands `jobs`. Messages of a partition come in the order of their offsets."""
+        progress = self._places.setdefault((message.topic(), message.partition()), _Progress())
+        progress.next = message.offset() + 1
+        if jobs:
+            progress.open[message.offset()] = len(jobs)
+        for job in jobs:
+            delivery = Delivery(job, message, progress)
+            self._ids[job.id] = self._ids.get(job.id, 0) + 1
+            self._unfinished += 1
+            lane = self._lanes.setdefault(job.lane, deque())
+            lane.append(delivery)
+            if len(lane) == 1:
+                self._ready.append(delivery)
+
+    def due(self, now: int) -> list[Delivery[T]]:
+        """What is to be attempted now. Each MUST be ended by `done`, `failed`, `put_off` or `cancelled`."""
+        while self._later and self._later[0][0] <= now:
+            self._ready.append(heapq.heappop(self._later)[2])
+        found = list(self._ready)
+        self._ready.clear()
+        for delivery in found:
+            delivery.running = True
+        return found
+
+    def done(self, delivery: Delivery[T]) -> None:
+        """Nothing is left to do; the next one of the lane may begin."""
+        delivery.progress.end(delivery.message.offset())
+        self._forget(delivery)
+        lane = self._lanes[delivery.job.lane]
+        lane.popleft()
+        if lane:
+            self._ready.append(lane[0])
+        else:
+            del self._lanes[delivery.job.lane]
+
+    def failed(self, delivery: Delivery[T], now: int, at_least: float = 0.0) -> float | None:
+        """In how many seconds it is tried again; None: not any more, and the caller ends it."""
+        delivery.attempts += 1
+        if delivery.attempts >= self._schedule.attempts:
+            return None
+        pause = max(at_least, self._schedule.pause(delivery.job.id, delivery.attempts))
+        self.put_off(delivery, now, pause)
+        return pause
+
+    def put_off(self, delivery: Delivery[T], now: int, seconds: float) -> None:
+        """To be tried again after a while, whatever the schedule says; not here, if it is orphaned."""
+        if delivery.orphaned:
+            self.done(delivery)
+            return
+        delivery.running = False
+        self._numbers += 1
+        heapq.heappush(self._later, (now + round(seconds * 1e6), self._numbers, delivery))
+
+    def cancelled(self, delivery: Delivery[T]) -> None:
+        """It was not begun after all."""
+        delivery.running = False
+        self._ready.appendleft(delivery)
+
+    def drop(self, places: Iterable[Partition]) -> None:
+        """Others read these partitions now: what is not running is forgotten, and no offset of them is committed."""
+        for place in places:
+            if place in self._places:
+                self._places.pop(place).dropped = True
+
+        def stays(delivery: Delivery[T]) -> bool:
+            return delivery.running or not delivery.orphaned
+
+        self._ready = deque(filter(stays, self._ready))
+        self._later = [entry for entry in self._later if stays(entry[2])]
+        heapq.heapify(self._later)
+        for name, lane in list(self._lanes.items()):
+            left = deque(filter(stays, lane))
+            for delivery in lane:
+                if not stays(delivery):
+                    self._forget(delivery)
+            if not left:
+                del self._lanes[name]
+                continue
+            if left[0] is not lane[0]:
+                self._ready.append(left[0])
+            self._lanes[name] = left
+
+    def offsets(self) -> dict[Partition, int]:
+        """Where to go on after a restart, of partitions in which that has changed."""
+        return {place: one.committable for place, one in self._places.items() if one.committable > one.committed}
+
+    def committed(self, offsets: dict[Partition, int]) -> None:
+        """Kafka has these."""
+        for place, offset in offsets.items():
+            if place in self._places:
+                self._places[place].committed = offset
+
+    def _forget(self, delivery: Delivery[T]) -> None:
+        self._unfinished -= 1
+        left = self._ids.pop(delivery.job.id) - 1
+        if left:
+            self._ids[delivery.job.id] = left

@@ -1,0 +1,347 @@
+"""Reads records, has what they demand done by a handler, and commits offsets behind it: at least once.
+
+Jobs of one lane are done one after the other, others side by side. What was done is remembered by its id before its
+offset is committed, so that reading it again does nothing.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor as Pool
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from interlock.schemas.wire import WireError
+from interlock.streams.clock import Clock, SystemClock
+from interlock.streams.dispatch.dead_letters import DeadLetters
+from interlock.streams.dispatch.deliveries import (
+    Deliveries,
+    Delivery,
+    Job,
+    Partition,
+    PermanentError,
+    RetryLater,
+    Schedule,
+)
+from interlock.streams.dispatch.seen import Seen
+from interlock.streams.errors import FATAL_CODES
+from interlock.streams.metrics import Metrics
+from interlock.streams.ports import Broker, Message
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# How long a turn waits for something to read, and so how late the end of a job may be noticed.
+_TURN_SECONDS = 0.05
+
+# Read ahead of what is finished: one that is tried for half an hour must not keep the others waiting.
+_MAX_UNFINISHED = 1_000
+
+# So that what has ended is looked after while much comes in.
+_AT_ONCE = 200
+
+# What would be done a second time after a crash, unless it was remembered.
+_COMMIT_SECONDS = 1.0
+
+# How long attempts may go on when a partition goes to another process, or this one ends.
+_FAREWELL_SECONDS = 15.0
+
+# When not even the dead letter can be written.
+_DEAD_LETTER_PAUSE_SECONDS = 10.0
+
+# A round trip; what was not answered is asked again.
+_ANSWER_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class _Held:
+    """Records that wait until another partition was read up to `end`; None: it is not known yet."""
+
+    other: Partition
+    end: int | None = None
+    messages: deque[Message] = field(default_factory=deque)
+
+
+class Engine(Generic[T]):
+    """One member of a group. All methods in one thread; the handler runs in others."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        group: str,
+        topics: Sequence[str],
+        jobs: Callable[[Message], Sequence[Job[T]]],
+        handler: Callable[[T], None],
+        dead_letters: DeadLetters | None,
+        *,
+        seen: Seen,
+        schedule: Schedule | None = None,
+        concurrency: int = 8,
+        clock: Clock | None = None,
+        pool: Pool | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        """`jobs`: what a record demands; raises WireError for one that cannot be read. `handler` raises Refused or
+        TryLater; any other Exception counts as TryLater. `dead_letters`: where what failed for good goes; None: only
+        to the log. `pool` replaces the threads in tests. Raises KafkaException if a topic does not exist.
+        """
+        missing = set(topics) - broker.topic_states(topics).keys()
+        if missing:
+            absent = f"topic {', '.join(sorted(missing))} does not exist: create the topics first"
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, absent))
+        self._group = group
+        self._jobs = jobs
+        self._handler = handler
+        self._dead_letters = dead_letters
+        self._seen = seen
+        self._clock = clock or SystemClock()
+        self._pool = pool or ThreadPoolExecutor(concurrency, thread_name_prefix=group)
+        self._metrics = metrics
+        self._deliveries: Deliveries[T | WireError] = Deliveries(schedule or Schedule())
+        self._running: dict[Future[None], Delivery[T | WireError]] = {}
+        self._assigned: set[Partition] = set()
+        self._paused: set[Partition] = set()
+        self._read_to: dict[Partition, int] = {}
+        self._held: dict[Partition, _Held] = {}
+        self._last_commit = 0
+        # Exclusive stands for the range assignor, which gives equal numbers of all topics to one member: what belongs
+        # to one decision meets in one process.
+        self._consumer = broker.consumer(group, exclusive=True, overrides={"enable.partition.eof": True})
+        self._consumer.subscribe(list(topics), self._on_assign, self._on_revoke, self._on_lost)
+
+    def run(self, stop: threading.Event) -> None:
+        """Until `stop` is set; raises KafkaException where only a person can help."""
+        try:
+            while not stop.is_set():
+                self.step()
+        finally:
+            self.close()
+
+    def step(self) -> None:
+        """One turn."""
+        self._set_pauses()
+        self._read()
+        self._open_held()
+        self._collect()
+        self._start()
+        if self._now() >= self._last_commit + _COMMIT_SECONDS * 1e6:
+            self._commit()
+
+    def close(self) -> None:
+        """Ends what is running, commits, and leaves the group."""
+        try:
+            self._consumer.close()
+        except KafkaException as error:
+            log.warning("%s: leaving in disorder: %s", self._group, error.args[0].str())
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _now(self) -> int:
+        return self._clock.now()
+
+    def _set_pauses(self) -> None:
+        full = len(self._deliveries) >= _MAX_UNFINISHED
+        wanted = set(self._assigned) if full else self._held.keys() & self._assigned
+        for change, places in (
+            (self._consumer.pause, wanted - self._paused),
+            (self._consumer.resume, self._paused - wanted),
+        ):
+            if places:
+                change([TopicPartition(*place) for place in sorted(places)])
+        self._paused = wanted
+
+    def _read(self) -> None:
+        for turn in range(_AT_ONCE):
+            # One at a time: a larger batch may hold records from before a rebalance that happens meanwhile.
+            messages = self._consumer.consume(1, 0 if turn else _TURN_SECONDS)
+            if not messages:
+                return
+            self._take(messages[0])
+
+    def _take(self, message: Message) -> None:
+        error, place = message.error(), (message.topic(), message.partition())
+        if error is None:
+            self._read_to[place] = message.offset() + 1
+            if place in self._held:
+                self._held[place].messages.append(message)
+            else:
+                self._accept(message)
+        elif error.code() == KafkaError._PARTITION_EOF:
+            self._read_to[place] = message.offset()
+        elif error.fatal() or error.code() in FATAL_CODES:
+            raise KafkaException(error)
+        # Anything else is a passing trouble of the network, which librdkafka reports and retries itself.
+
+    def _accept(self, message: Message, *, waited: bool = False) -> None:
+        jobs: list[Job[T | WireError]]
+        try:
+            jobs = [*self._jobs(message)]
+        except WireError as error:
+            name = f"{message.topic()}/{message.partition()}/{message.offset()}"
+            jobs = [Job(name, name, error)]
+        hold = None if waited else next(filter(None, (self._hold(message, job) for job in jobs)), None)
+        if hold is not None:
+            hold.messages.append(message)
+            self._held[message.topic(), message.partition()] = hold
+        else:
+            self._deliveries.add(message, jobs)
+
+    def _hold(self, message: Message, job: Job[T | WireError]) -> _Held | None:
+        """What a job has to wait for, if the one before it may still be unread on another topic."""
+        if job.after is None or job.after[1] in self._deliveries or job.after[1] in self._seen:
+            return None
+        # Records with the same key have the same partition number on every topic.
+        other = (job.after[0], message.partition())
+        if other not in self._assigned:
+            log.warning("%s[%d] is read by another member of %s: its order is not kept", *other, self._group)
+            return None
+        return _Held(other)
+
+    def _open_held(self) -> None:
+        for place, held in list(self._held.items()):
+            if held.end is None:
+                held.end = self._end_of(held.other)
+            if held.end is not None and self._read_to.get(held.other, -1) >= held.end:
+                del self._held[place]
+                self._accept(held.messages.popleft(), waited=True)
+                while held.messages:
+                    self._take(held.messages.popleft())  # which may have to wait for another one
+
+    def _end_of(self, place: Partition) -> int | None:
+        # What caused a record was final before it: it lies before the end that is visible now.
+        try:
+            return self._consumer.get_watermark_offsets(TopicPartition(*place), _ANSWER_SECONDS)[1]
+        except KafkaException as error:
+            log.warning("%s: the end of %s[%d] is not known: %s", self._group, *place, error.args[0].str())
+            return None
+
+    def _start(self) -> None:
+        for delivery in self._deliveries.due(self._now()):
+            if delivery.job.id in self._seen:
+                self._deliveries.done(delivery)
+            else:
+                self._running[self._pool.submit(self._attempt, delivery.job.work)] = delivery
+
+    def _attempt(self, work: T | WireError) -> None:
+        if isinstance(work, WireError):
+            raise PermanentError(str(work), work.reason)
+        self._handler(work)
+
+    def _collect(self) -> None:
+        for future in [future for future in self._running if future.done()]:
+            delivery = self._running.pop(future)
+            error = future.exception()
+            if error is None:
+                self._seen.add(delivery.job.id)
+                self._deliveries.done(delivery)
+            elif delivery.orphaned:
+                self._deliveries.done(delivery)
+            elif isinstance(error, PermanentError):
+                self._give_up(delivery, error.code, str(error))
+            else:
+                self._failed(delivery, error)
+
+    def _failed(self, delivery: Delivery[T | WireError], error: BaseException) -> None:
+        known = isinstance(error, RetryLater)
+        reason = str(error) if known else repr(error)
+        after = error.after if isinstance(error, RetryLater) else 0.0
+        pause = self._deliveries.failed(delivery, self._now(), after)
+        if pause is None:
+            self._give_up(delivery, "failed", f"{reason} (attempt {delivery.attempts}, the last one)")
+        else:
+            log.warning(
+                "%s: attempt %d of %s failed: %s; again in %.1f s",
+                self._group,
+                delivery.attempts,
+                delivery.job.id,
+                reason,
+                pause,
+                exc_info=None if known else error,
+            )
+
+    def _give_up(self, delivery: Delivery[T | WireError], code: str, reason: str) -> None:
+        log.error("%s: %s is given up: %s", self._group, delivery.job.id, reason)
+        if self._dead_letters is not None:
+            try:
+                self._dead_letters.put(delivery.message, code, reason)
+            except (KafkaException, BufferError) as error:
+                log.warning("%s: no dead letter could be written: %s", self._group, error)
+                self._deliveries.put_off(delivery, self._now(), _DEAD_LETTER_PAUSE_SECONDS)
+                return
+        if self._metrics is not None:
+            self._metrics.add("dead_letters", reason=code)
+        # Not remembered: a dead letter that is sent again is to be tried again.
+        self._deliveries.done(delivery)
+
+    def _commit(self) -> None:
+        self._last_commit = self._now()
+        offsets = self._deliveries.offsets()
+        if offsets:
+            places = [TopicPartition(*place, offset) for place, offset in sorted(offsets.items())]
+            try:
+                failed = [one for one in self._consumer.commit(offsets=places, asynchronous=False) if one.error]
+            except KafkaException as error:
+                # The next commit says the same; after a crash the ids tell what was done.
+                log.warning("%s: offsets could not be committed: %s", self._group, error.args[0].str())
+                return
+            for one in failed:
+                offsets.pop((one.topic, one.partition))
+            self._deliveries.committed(offsets)
+        if self._metrics is not None:
+            self._metrics.set("assigned_partitions", len(self._assigned))
+            self._metrics.set("lag", sum(map(self._lag, self._assigned)))
+
+    def _lag(self, place: Partition) -> int:
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+        held = len(self._held[place].messages) if place in self._held else 0
+        return held + max(0, end - self._read_to.get(place, end))
+
+    # These run inside consume() and close(), and must not raise.
+
+    def _on_assign(self, _: Any, partitions: list[TopicPartition]) -> None:
+        self._assigned |= self._rebalanced("assigned", partitions)
+
+    def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
+        """What is running may end; what it did is committed before others read on."""
+        places = self._rebalanced("revoked", partitions)
+        wait(self._cancel(places), _FAREWELL_SECONDS)
+        self._collect()
+        self._commit()
+        self._drop(places)
+
+    def _on_lost(self, _: Any, partitions: list[TopicPartition]) -> None:
+        """Others read on already."""
+        places = self._rebalanced("lost", partitions)
+        self._cancel(places)
+        self._drop(places)
+
+    def _cancel(self, places: set[Partition]) -> list[Future[None]]:
+        """Stops what has not begun; returns what runs."""
+        left = []
+        for future, delivery in list(self._running.items()):
+            if (delivery.message.topic(), delivery.message.partition()) in places:
+                if future.cancel():
+                    del self._running[future]
+                    self._deliveries.cancelled(delivery)
+                else:
+                    left.append(future)
+        return left
+
+    def _drop(self, places: set[Partition]) -> None:
+        self._deliveries.drop(places)
+        self._assigned -= places
+        self._paused -= places
+        for place in places:
+            self._read_to.pop(place, None)
+            self._held.pop(place, None)
+
+    def _rebalanced(self, event: str, partitions: list[TopicPartition]) -> set[Partition]:
+        places = {(one.topic, one.partition) for one in partitions}
+        if self._metrics is not None:
+            self._metrics.add("rebalances", event=event)
+        log.info("%s: %s %s", self._group, event, ", ".join(f"{topic}[{number}]" for topic, number in sorted(places)))
+        return places

@@ -1,0 +1,54 @@
+"""On a published stream whose inputs change at row 75,000: the alarm, what it ends, and the call for retraining."""
+
+import pytest
+
+from bench.proofs import car_loan as car_loan_proof
+from bench.proofs import plots as learning_plots
+from examples import car_loan
+
+
+@pytest.fixture(scope="module")
+def story() -> dict:  # type: ignore[type-arg]
+    return car_loan_proof.run(car_loan_proof.QUICK)
+
+
+def _rows(story: dict, kind: str) -> list[int]:  # type: ignore[type-arg]
+    return [one["row"] for one in story["events"] if one["kind"] == kind]
+
+
+def test_the_drift_raises_its_alarm_within_a_thousand_rows_and_none_comes_before() -> None:
+    alarms = car_loan_proof.confidence_alarms()
+    assert car_loan.CHANGE <= alarms[0] < car_loan.CHANGE + 1_000
+
+
+def test_a_signed_certificate_is_revoked_by_the_alarm_and_nothing_is_automatic_any_more(story: dict) -> None:  # type: ignore[type-arg]
+    assert story["accepted"]
+    assert len(story["revoked"]) == len(story["accepted"])
+    assert all("confidence" in reason for reason in story["revoked"])
+    (alarm,) = _rows(story, "confidence")
+    assert car_loan.CHANGE <= alarm < car_loan.CHANGE + 1_000
+    assert _rows(story, "controls")[0] == alarm
+    assert story["automatic"] > 1_000
+    assert story["last_automatic_row"] <= alarm
+
+
+def test_overrides_ask_for_retraining_after_the_change_and_not_before(story: dict) -> None:  # type: ignore[type-arg]
+    assert story["error_before"] < story["limit"] < story["error_after"]
+    first = _rows(story, "overrides")[0]
+    assert car_loan.CHANGE < first < car_loan.CHANGE + 5_000
+    assert story["asked"][0].startswith("Train ")
+
+
+def test_the_plot_of_the_drift_names_the_alarms(story: dict) -> None:  # type: ignore[type-arg]
+    drawn = learning_plots.drift(car_loan_proof.course(), story, car_loan.CHANGE)
+    assert "confidence alarm" in drawn
+    assert "override alarm" in drawn
+
+
+def test_the_stream_is_in_the_order_of_time_and_the_truth_is_not_in_it() -> None:
+    some = list(car_loan.decisions(74_990, 75_010))
+    assert [one.created_at for one in some] == sorted(one.created_at for one in some)
+    assert len({one.decision_id for one in some}) == 20
+    records = [one.to_record() for one in some]
+    assert [car_loan.truth_of(one) != one["prediction"] for one in records] == car_loan.wrong()[74_990:75_010]
+    assert not any("truth" in key or key == "repaid" for one in records for key in one)

@@ -1,0 +1,49 @@
+"""What learning promises, on the running platform: real records, simulated people, figures from ClickHouse."""
+
+from typing import Any
+
+import pytest
+
+from bench.proofs.employment import ALPHA
+from bench.proofs.running import QUICK, run
+
+# The start of an instance of its own and some four thousand verdicts; two and a half minutes on two cores.
+pytestmark = [pytest.mark.kafka, pytest.mark.warehouse, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return run(tmp_path_factory.mktemp("proof") / "instance", QUICK, seed=1)
+
+
+def test_the_override_rate_of_all_decisions_is_told_from_the_reviewed_ones(found: dict[str, Any]) -> None:
+    rates = found["rates"]
+    assert rates["decisions"] == rates["covered_decisions"] == QUICK.audited
+    assert 0 < rates["reviewed_decisions"] < QUICK.audited
+    assert rates["answered_rate"] == 1
+    for name in ("hajek", "aipw"):
+        assert rates[name]["covers"]
+        assert rates[name]["high"] < rates["naive"]["value"]
+    assert rates["naive"]["low"] > rates["truth"]
+
+
+def test_a_signed_threshold_keeps_its_promise_in_the_year_that_was_held_back(found: dict[str, Any]) -> None:
+    certificates = found["certificates"]
+    assert certificates["accepted"]
+    for one in certificates["accepted"]:
+        assert one["cases"] > 50
+        assert one["error"] <= ALPHA
+    # Nothing was automatic before, and nobody has found a reason to end it.
+    assert certificates["automatic"] == sum(one["cases"] for one in certificates["accepted"])
+    assert set(certificates["states"].values()) == {"accepted"}
+
+
+def test_what_the_router_uses_predicts_better_than_a_model_that_is_too_sure(found: dict[str, Any]) -> None:
+    calibration = found["calibration"]
+    assert calibration["published"] > 0
+    assert calibration["recalibrated"] == calibration["decisions"] == QUICK.too_sure_last
+    assert calibration["gain"] > 2 * calibration["gain_error"] > 0
+
+
+def test_nothing_alarms_where_nothing_has_changed(found: dict[str, Any]) -> None:
+    assert found["drift_alarms"] == []

@@ -1,0 +1,452 @@
+"""Waiting for words: the client against a router and a desk that answer with real records."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from interlock import AsyncClient, Client, DecisionResult, DeliveryError, NotDecidedError
+from interlock.client.listener import end_of
+from interlock.client.pending import ASK_AGAIN_SECONDS, LEFT_OPEN, Ask, PendingDecisions
+from interlock.schemas import catalogue, wire
+from interlock.streams.clock import SystemClock
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.memory import MemoryBroker
+from interlock.streams.ports import Broker, Consumer, TopicSpec
+from tests.interlock.client.test_client import decision
+
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+TOPICS = (
+    catalogue.DECISIONS,
+    catalogue.COMMANDS,
+    catalogue.REPLIES,
+    catalogue.RESOLUTIONS,
+    catalogue.AUTO_APPROVED,
+)
+
+# What a decision or command is answered with: topic, record.
+Answers = list[tuple[catalogue.Topic, dict[str, Any]]]
+KEYS = {catalogue.REPLIES: "command_id", catalogue.RESOLUTIONS: "decision_id"}
+
+
+def resolution(decision_id: str, **fields: Any) -> tuple[catalogue.Topic, dict[str, Any]]:
+    return catalogue.RESOLUTIONS, {
+        "decision_id": decision_id,
+        "version": 1,
+        "outcome": "reject",
+        "prediction": "approve",
+        "verdict": "reject",
+        "source": "review",
+        "decided_by": ["ada"],
+        "decided_at": AT,
+        "final": True,
+        "override_until": None,
+        "reason_code": "income",
+        "reason_text": "too low",
+        "modifications": '{"amount": 5}',
+        "notices": ["adverse_action"],
+        "domain": "d",
+        "model_id": "m",
+        "model_version": "1",
+        "policy_version": "p",
+        **fields,
+    }
+
+
+def reply(command: dict[str, Any], code: str, message: str = "so it is") -> tuple[catalogue.Topic, dict[str, Any]]:
+    return catalogue.REPLIES, {
+        **{name: command[name] for name in ("command_id", "kind", "actor", "task_id")},
+        "accepted": code in ("ok", "escalated"),
+        "code": code,
+        "message": message,
+        "at": AT,
+        "epoch": 0,
+        "lease_until": None,
+        "payload_hash": "",
+        "topic": "",
+        "partition": -1,
+        "offset": -1,
+    }
+
+
+def routed(record: dict[str, Any], **fields: Any) -> tuple[catalogue.Topic, dict[str, Any]]:
+    return catalogue.AUTO_APPROVED, {
+        "routed_at": AT,
+        "route": "auto",
+        "reasons": ["lane.auto"],
+        "calibrated_confidence": 0.9,
+        "policy_version": "p",
+        "calibration_version": "",
+        "workflow": "escalation",
+        "priority": "low",
+        "queue": "q",
+        "audit": False,
+        "propensity": 0.0,
+        "override_until": None,
+        "notices": [],
+        "decision": record,
+        **fields,
+    }
+
+
+class Desk:
+    """A router and a desk in one: answers every decision and command from now on, in a transaction each."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        on_decision: Callable[[dict[str, Any]], Answers] = lambda record: [],  # noqa: ARG005
+        on_command: Callable[[dict[str, Any]], Answers] = lambda record: [],  # noqa: ARG005
+    ) -> None:
+        self.commands: list[dict[str, Any]] = []
+        self._on = {"Decision": on_decision, "Command": on_command}
+        self._consumer = broker.consumer(None)
+        topics = (catalogue.DECISIONS, catalogue.COMMANDS)
+        places = [TopicPartition(topic.name, p) for topic in topics for p in range(topic.partitions)]
+        for place in places:
+            place.offset = end_of(self._consumer, place)
+        self._consumer.assign(places)
+        self._producer = broker.producer(f"desk-{uuid4()}")
+        self._producer.init_transactions(30)
+
+    def say(self, answers: Answers) -> None:
+        self._producer.begin_transaction()
+        for topic, record in answers:
+            assert topic.schema is not None
+            key = record[KEYS[topic]] if topic in KEYS else record["decision"]["decision_id"]
+            self._producer.produce(topic.name, wire.encode(topic.schema, record), key.encode())
+        self._producer.commit_transaction(30)
+
+    def run(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            for message in self._consumer.consume(1, 0.02):
+                schema = catalogue.BY_NAME[message.topic()].schema or ""
+                record = wire.decode(schema, message.value())
+                if schema == "Command":
+                    self.commands.append(record)
+                answers = self._on[schema](record)
+                if answers:
+                    self.say(answers)
+        self._consumer.close()
+
+
+@contextmanager
+def working(desk: Desk) -> Iterator[Desk]:
+    stop = threading.Event()
+    thread = threading.Thread(target=desk.run, args=(stop,))
+    thread.start()
+    try:
+        yield desk
+    finally:
+        stop.set()
+        thread.join()
+
+
+class Counted(MemoryBroker):
+    """Counts the consumers that are made."""
+
+    consumers = 0
+
+    def consumer(self, *arguments: Any, **named: Any) -> Consumer:
+        self.consumers += 1
+        return super().consumer(*arguments, **named)
+
+
+def memory() -> Counted:
+    broker = Counted(SystemClock(), waits=True)
+    broker.create_topics([TopicSpec(topic.name, topic.partitions) for topic in TOPICS])
+    return broker
+
+
+@pytest.fixture(params=["memory", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    if request.param == "memory":
+        return memory()
+    broker = KafkaBroker(request.getfixturevalue("kafka").bootstrap_servers)
+    broker.create_topics([TopicSpec(topic.name, topic.partitions) for topic in TOPICS])
+    return broker
+
+
+def test_decide_returns_what_a_person_decided(broker: Broker) -> None:
+    one = decision()
+    desk = Desk(broker, lambda record: [resolution(record["decision_id"])])
+    with working(desk), Client(broker=broker) as client:
+        decided = client.decide(one, timeout=60)
+    assert decided == DecisionResult(
+        decision_id=one.decision_id,
+        status="decided",
+        outcome="reject",
+        source="review",
+        version=1,
+        final=True,
+        decided_by=("ada",),
+        decided_at=AT,
+        verdict="reject",
+        reason_code="income",
+        reason_text="too low",
+        modifications={"amount": 5},
+        notices=("adverse_action",),
+    )
+    assert desk.commands == []
+
+
+def test_what_takes_effect_by_itself_is_the_word_and_is_final_unless_it_can_be_rolled_back(broker: Broker) -> None:
+    until = datetime(2026, 1, 2, tzinfo=UTC)
+    windows = {"open": until, "shut": None}
+
+    def route(record: dict[str, Any]) -> Answers:
+        return [routed(record, override_until=windows[record["subject_id"]])]
+
+    with working(Desk(broker, route)), Client(broker=broker) as client:
+        shut = client.decide(decision(subject_id="shut"), timeout=60)
+        unsure = client.decide(decision(subject_id="open"), timeout=60)
+    assert (shut.source, shut.outcome, shut.version, shut.final) == ("auto", "approve", 1, True)
+    assert (unsure.source, unsure.final, unsure.override_until) == ("auto", False, until)
+
+
+def test_after_the_time_out_the_desk_is_asked_and_its_safe_outcome_returned(broker: Broker) -> None:
+    def safe(command: dict[str, Any]) -> Answers:
+        timed_out = resolution(command["task_id"], source="timeout", decided_by=[], verdict="")
+        return [reply(command, "ok"), timed_out]
+
+    one = decision()
+    with working(Desk(broker, on_command=safe)) as desk, Client(broker=broker) as client:
+        decided = client.decide(one, timeout=0)
+    assert (decided.status, decided.source, decided.outcome) == ("decided", "timeout", "reject")
+    (command,) = desk.commands
+    assert (command["kind"], command["task_id"]) == ("expire", one.decision_id)
+    assert command["actor"].startswith("client-")
+
+
+def test_an_escalated_decision_is_no_word_and_its_later_word_can_be_awaited(broker: Broker) -> None:
+    one = decision()
+    with (
+        working(Desk(broker, on_command=lambda command: [reply(command, "escalated", "went to the leads")])) as desk,
+        Client(broker=broker) as client,
+    ):
+        decided = client.decide(one, timeout=0)
+        assert (decided.status, decided.final, decided.outcome, decided.version) == ("escalated", False, "", 0)
+        assert decided.message == "went to the leads. `wait` for it, or read `resolutions`."
+        desk.say([resolution(one.decision_id)])
+        assert client.wait(one.decision_id, timeout=60).outcome == "reject"
+
+
+def test_a_decision_that_is_no_sync_review_is_left_waiting() -> None:
+    broker = memory()
+    with (
+        working(Desk(broker, on_command=lambda command: [reply(command, "not-sync", "nobody waits")])),
+        Client(broker=broker) as client,
+    ):
+        decided = client.decide(decision(), timeout=0)
+    assert (decided.status, decided.final) == ("waiting", False)
+
+
+def test_without_an_answer_of_the_desk_the_caller_is_told_that_nothing_has_taken_effect() -> None:
+    one = decision()
+    with Client(broker=memory(), grace_seconds=0.1) as client:
+        with pytest.raises(
+            NotDecidedError, match=r"nothing has taken effect as far as is known.*Does the desk run"
+        ) as raised:
+            client.decide(one, timeout=0)
+        assert (raised.value.decision_id, raised.value.code) == (one.decision_id, "no-answer")
+        with pytest.raises(NotDecidedError) as raised:
+            client.wait(one.decision_id, timeout=0)
+        assert raised.value.code == "still-open"
+
+
+def test_a_word_between_an_undecided_end_and_the_next_wait_is_not_missed() -> None:
+    broker, one = memory(), decision()
+    with Client(broker=broker, grace_seconds=0) as client:
+        with pytest.raises(NotDecidedError):
+            client.decide(one, timeout=0)
+        desk = Desk(broker)
+        desk.say([resolution(one.decision_id)])
+        desk.say([resolution("marker")])
+        assert client.wait(one.decision_id, timeout=60).outcome == "reject"
+
+
+def test_many_callers_share_one_consumer_and_get_their_own_words() -> None:
+    broker = memory()
+    desk = Desk(broker, lambda record: [resolution(record["decision_id"], outcome=record["subject_id"])])
+    before = broker.consumers
+    many = [decision(subject_id=f"s{i}") for i in range(60)]
+    with working(desk), Client(broker=broker) as client, ThreadPoolExecutor(30) as pool:
+        found = list(pool.map(lambda one: client.decide(one, timeout=60), many))
+    assert [one.outcome for one in found] == [f"s{i}" for i in range(60)]
+    assert broker.consumers == before + 1
+
+
+def test_who_only_submits_pays_for_no_consumer() -> None:
+    broker = memory()
+    with Client(broker=broker) as client:
+        client.submit(decision())
+    assert broker.consumers == 0
+
+
+def test_asyncio_callers_wait_without_threads_and_leave_the_loop_free() -> None:
+    broker = memory()
+    all_there = threading.Event()
+    held: list[dict[str, Any]] = []
+
+    def hold(record: dict[str, Any]) -> Answers:
+        held.append(record)
+        if len(held) < 200:
+            return []
+        all_there.set()
+        return [resolution(one["decision_id"]) for one in held]
+
+    async def decide() -> tuple[list[DecisionResult], int]:
+        turns = 0
+        async with AsyncClient(broker=broker) as client:
+            waiting = asyncio.gather(*(client.decide(decision(), timeout=60) for _ in range(200)))
+            while not waiting.done():
+                turns += 1
+                await asyncio.sleep(0)
+            return await waiting, turns
+
+    with working(Desk(broker, hold)):
+        found, turns = asyncio.run(decide())
+    assert all_there.is_set()
+    assert len({one.decision_id for one in found}) == 200
+    assert turns > 1
+
+
+def test_closing_tells_those_who_wait() -> None:
+    client = Client(broker=memory())
+    one = decision()
+    future = client.begin(one, timeout=60)
+    client.close()
+    with pytest.raises(NotDecidedError, match="the client was closed") as raised:
+        future.result(0)
+    assert raised.value.code == "closed"
+    with pytest.raises(RuntimeError, match="closed"):
+        client.decide(decision(), timeout=1)
+
+
+def test_a_decision_whose_answers_cannot_be_read_is_not_submitted() -> None:
+    broker = MemoryBroker(SystemClock(), waits=True)
+    broker.create_topics([TopicSpec(catalogue.DECISIONS.name, 1)])
+    with Client(broker=broker) as client:
+        with pytest.raises(DeliveryError, match=r"not submitted.*resolutions.* does not exist"):
+            client.decide(decision(), timeout=1)
+        with pytest.raises(NotDecidedError, match="does not exist"):
+            client.wait("d", timeout=1)
+    assert broker.end_offsets(catalogue.DECISIONS.name) == {0: 0}
+
+
+def test_a_broken_reader_tells_everybody_and_the_next_caller_gets_a_new_one() -> None:
+    broker = memory()
+    mine = broker.process()
+    desk = Desk(broker, lambda record: [resolution(record["decision_id"])] if record["subject_id"] else [])
+    with working(desk), Client(broker=mine) as client:
+        waiting = client.begin(decision(), timeout=60)
+        mine.faults.inject_at("consume", ZeroDivisionError("broken"))
+        with pytest.raises(NotDecidedError, match="nothing can be heard") as raised:
+            waiting.result(60)
+        assert raised.value.code == "not-listening"
+        assert client.decide(decision(subject_id="s"), timeout=60).outcome == "reject"
+
+
+# The rules alone, without threads.
+
+
+def routed_word(decision_id: str) -> DecisionResult:
+    return DecisionResult(decision_id, "decided", outcome="approve")
+
+
+def told(ask: Ask, code: str) -> dict[str, Any]:
+    command = {"command_id": ask.command_id, "kind": "expire", "actor": "c", "task_id": ask.decision_id}
+    return reply(command, code)[1]
+
+
+def test_a_desk_that_does_not_know_the_task_yet_is_asked_again_under_a_new_id() -> None:
+    waiting = PendingDecisions("c", grace_seconds=5)
+    future = waiting.add("d", 10.0, expires=True)
+    assert waiting.advance(9.9) == []
+    (first,) = waiting.advance(10.0)
+    assert waiting.advance(12.0) == []  # no answer is no reason to ask again: the question is under way
+    waiting.reply(told(first, "unknown-task"))
+    (second,) = waiting.advance(12.0 + ASK_AGAIN_SECONDS)
+    assert first.command_id != second.command_id
+    waiting.reply(told(second, "unknown-task"))
+    waiting.advance(15.0)
+    with pytest.raises(NotDecidedError, match="Does the router run") as raised:
+        future.result(0)
+    assert raised.value.code == "unknown-task"
+
+
+def test_an_accepted_question_waits_for_its_word_which_may_be_read_later() -> None:
+    waiting = PendingDecisions("c", grace_seconds=5)
+    future = waiting.add("d", 0.0, expires=True)
+    (ask,) = waiting.advance(0.0)
+    waiting.reply(told(ask, "ok"))
+    assert waiting.advance(4.9) == []
+    assert not future.done()
+    waiting.word(routed_word("d"))
+    assert future.result(0).outcome == "approve"
+
+
+@pytest.mark.parametrize(("code", "says"), [("ok", "cannot be read yet"), ("already-decided", "look it up")])
+def test_an_answer_without_a_word_never_becomes_a_decision(code: str, says: str) -> None:
+    waiting = PendingDecisions("c", grace_seconds=5)
+    future = waiting.add("d", 0.0, expires=True)
+    (ask,) = waiting.advance(0.0)
+    waiting.reply(told(ask, code))
+    waiting.advance(5.0)
+    with pytest.raises(NotDecidedError, match=says) as raised:
+        future.result(0)
+    assert raised.value.code == code
+
+
+def test_a_question_that_the_desk_refuses_ends_the_waiting_at_once() -> None:
+    waiting = PendingDecisions("c")
+    future = waiting.add("d", 0.0, expires=True)
+    (ask,) = waiting.advance(0.0)
+    waiting.reply(told(ask, "invalid"))
+    with pytest.raises(NotDecidedError, match="so it is"):
+        future.result(0)
+
+
+def test_nothing_is_kept_for_decisions_that_nobody_waits_for() -> None:
+    waiting = PendingDecisions("c", grace_seconds=0)
+    waiting.word(routed_word("other"))
+    assert not waiting.awaits(b"other")
+    cancelled, settled = (waiting.add(name, 1.0, expires=True) for name in ("cancelled", "settled"))
+    cancelled.cancel()
+    waiting.word(routed_word("settled"))
+    waiting.word(routed_word("settled"))
+    assert settled.result(0).outcome == "approve"
+    assert len(waiting) == 0
+    assert not waiting.awaits(b"cancelled")
+    assert not waiting.awaits(b"settled")
+
+
+def test_only_so_many_decisions_are_left_open() -> None:
+    waiting = PendingDecisions("c")
+    for number in range(LEFT_OPEN + 1):
+        waiting.add(str(number), 0.0, expires=False)
+        waiting.advance(0.0)
+    assert not waiting.awaits(b"0")
+    assert waiting.awaits(b"1")
+
+
+def test_a_decision_left_open_and_decided_since_is_answered_at_once_when_handed_in_again() -> None:
+    waiting = PendingDecisions("c")
+    waiting.add("d", 0.0, expires=False)
+    waiting.advance(0.0)
+    waiting.word(routed_word("d"))
+    assert waiting.add("d", 9.0, expires=True).result(0).outcome == "approve"
+
+
+def test_two_callers_of_one_decision_both_get_its_word() -> None:
+    waiting = PendingDecisions("c")
+    futures = [waiting.add("d", 9.0, expires=True) for _ in range(2)]
+    waiting.word(routed_word("d"))
+    assert [future.result(0).outcome for future in futures] == ["approve"] * 2

@@ -1,0 +1,175 @@
+"""Alerts to people, over a channel of apprise that ends at a server on this machine."""
+
+import json
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from interlock.executors import MemorySeen
+from interlock.executors.notify import STALE_SECONDS, Note, Notifier, send
+from interlock.schemas import catalogue
+from interlock.streams.clock import ManualClock
+from interlock.streams.dispatch.deliveries import PermanentError
+from interlock.streams.memory import InlineExecutor, MemoryBroker
+from tests.interlock.executors.executor_world import Receiver, memory, put, receiving
+
+# apprise loads every plugin at its first use, and one of them a module that Python 3.13 no longer has.
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as server:
+        yield server
+
+
+class World:
+    def __init__(self, receiver: Receiver) -> None:
+        self.receiver = receiver
+        self.clock = ManualClock()
+        self.broker: MemoryBroker = memory(self.clock)
+        self.seen = MemorySeen()
+
+    def url(self, name: str) -> str:
+        return f"json://{self.receiver.address}/{name}"
+
+    def reviewer(self, name: str, contact: str | None) -> None:
+        record = {"id": name, "name": name, "contact": contact} if contact is not None else None
+        put(self.broker, catalogue.REVIEWERS, name, record)
+
+    def alert(self, alert_id: str, *to: str, **fields: Any) -> None:
+        record = {
+            "alert_id": alert_id,
+            "kind": "sla_breach",
+            "severity": "warning",
+            "to": list(to),
+            "task_id": "t",
+            "queue": "q",
+            "message": "late",
+            "at": datetime.fromtimestamp(self.clock.now() / 1e6, UTC),
+            **fields,
+        }
+        put(self.broker, catalogue.ALERTS, alert_id, record)
+
+    def notifier(self) -> Notifier:
+        return Notifier(
+            self.broker.process(),
+            "notifier",
+            [self.url("operators")],
+            seen=self.seen,
+            clock=self.clock,
+            pool=InlineExecutor(),
+        )
+
+    def settle(self, notifier: Notifier, seconds: float = 0.0) -> None:
+        for _ in range(12):
+            notifier.step()
+            self.clock.advance(seconds / 12)
+
+    def told(self) -> list[tuple[str, str]]:
+        """Channel and text of what came."""
+        bodies = [json.loads(body) for _, body in self.receiver.received]
+        return [(path, body["message"]) for path, body in zip(self.receiver.paths, bodies, strict=True)]
+
+
+@pytest.fixture
+def world(receiver: Receiver) -> World:
+    return World(receiver)
+
+
+def test_an_alert_reaches_those_it_names_and_says_what_it_is_about(world: World) -> None:
+    world.reviewer("ada", world.url("ada"))
+    world.reviewer("bob", world.url("bob"))
+    world.reviewer("eve", world.url("eve"))
+    world.alert("1", "ada", "bob")
+    world.settle(world.notifier())
+    assert sorted(world.told()) == [("/ada", "late"), ("/bob", "late")]
+    assert json.loads(world.receiver.received[0][1])["title"] == "warning: sla breach (q · t)"
+
+
+def test_an_alert_to_nobody_reaches_the_operators(world: World) -> None:
+    world.alert("1", message="unreadable")
+    world.settle(world.notifier())
+    assert world.told() == [("/operators", "unreadable")]
+
+
+@pytest.mark.parametrize(
+    ("severity", "told"), [("info", []), ("warning", ["/operators"]), ("critical", ["/operators"])]
+)
+def test_what_reaches_none_of_those_it_names_reaches_the_operators_unless_it_is_mere_information(
+    world: World, severity: str, told: list[str]
+) -> None:
+    world.reviewer("ada", "")
+    world.alert("1", "ada", severity=severity)
+    world.settle(world.notifier())
+    assert [channel for channel, _ in world.told()] == told
+
+
+def test_an_alert_is_told_once_however_often_it_is_read_and_once_to_a_channel_that_two_share(world: World) -> None:
+    world.reviewer("ada", world.url("team"))
+    world.reviewer("bob", world.url("team"))
+    world.alert("1", "ada", "bob")
+    world.alert("1", "ada", "bob")
+    world.settle(world.notifier())
+    assert world.told() == [("/team", "late")]
+
+
+def test_a_contact_that_changes_or_goes_counts_at_once(world: World) -> None:
+    world.reviewer("ada", world.url("old"))
+    notifier = world.notifier()
+    world.reviewer("ada", world.url("new"))
+    world.alert("1", "ada")
+    world.settle(notifier)
+    world.reviewer("ada", None)
+    world.alert("2", "ada")
+    world.settle(notifier)
+    assert [channel for channel, _ in world.told()] == ["/new", "/operators"]
+
+
+def test_a_failing_channel_is_tried_again_by_itself_and_the_others_are_told_once(world: World) -> None:
+    world.reviewer("ada", world.url("ada"))
+    world.reviewer("bob", world.url("bob"))
+    world.receiver.failing = {"/ada": 2}
+    world.alert("1", "ada", "bob")
+    world.alert("2", "bob")
+    notifier = world.notifier()
+    world.settle(notifier)
+    assert [channel for channel, _ in world.told()] == ["/ada", "/bob", "/bob"]
+    world.settle(notifier, seconds=30)
+    assert [channel for channel, _ in world.told()] == ["/ada", "/bob", "/bob", "/ada", "/ada"]
+    world.settle(notifier, seconds=600)
+    assert len(world.told()) == 5
+
+
+def test_a_channel_that_never_works_is_given_up_and_logged_without_its_address(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "interlock")
+    world.reviewer("ada", "json://user:hidden-password@127.0.0.1:1/")
+    world.alert("1", "ada")
+    notifier = world.notifier()
+    for _ in range(20):
+        world.settle(notifier, seconds=60)
+    notifier.close()
+    assert any("is given up" in line and "ada" in line for line in caplog.messages)
+    assert "hidden-password" not in caplog.text
+    assert world.told() == []
+    second = world.notifier()
+    world.settle(second, seconds=60)
+    assert sum("is given up" in line for line in caplog.messages) == 1
+
+
+def test_stale_alerts_are_not_sent_any_more(world: World) -> None:
+    world.alert("1")
+    world.clock.advance(STALE_SECONDS + 1)
+    world.alert("2")
+    world.settle(world.notifier())
+    assert len(world.told()) == 1
+
+
+def test_a_contact_that_is_no_url_is_refused_by_name() -> None:
+    with pytest.raises(PermanentError, match="the contact of ada is not"):
+        send(Note("nonsense", "ada", "info", "t", "b"))

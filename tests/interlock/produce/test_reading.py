@@ -1,0 +1,156 @@
+"""Files of decisions: every line is a decision, or an error that names file, line and field."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from interlock.errors import InterlockError
+from interlock.produce.mapping import ColumnMapping, extended, load_mapping
+from interlock.produce.reading import LineError, check_readable, count, read
+from interlock.schemas.models import Decision
+
+ROOT = Path(__file__).parents[3]
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+GOOD = {
+    "decision_id": "1",
+    "domain": "d",
+    "model_id": "m",
+    "model_version": "1",
+    "prediction": "approve",
+    "confidence": 0.9,
+}
+
+
+def found(path: Path, mapping: ColumnMapping | None = None) -> list[Decision | LineError]:
+    return list(read(path, mapping or ColumnMapping(), lambda: NOW))
+
+
+def errors(path: Path, mapping: ColumnMapping | None = None) -> list[str]:
+    return [str(one) for one in found(path, mapping) if isinstance(one, LineError)]
+
+
+def decisions(path: Path, mapping: ColumnMapping | None = None) -> list[Decision]:
+    return [one for one in found(path, mapping) if isinstance(one, Decision)]
+
+
+def test_json_lines_name_line_and_field_of_what_is_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    lines = [
+        json.dumps(GOOD),
+        "",
+        json.dumps({**GOOD, "confidence": 7}),
+        "rubbish",
+        "[1]",
+        json.dumps({**GOOD, "alternatives": [{"option": "x"}]}),
+        json.dumps({**GOOD, "decision_id": "2"}),
+    ]
+    path.write_text("\n".join(lines))
+    assert [one.decision_id for one in decisions(path)] == ["1", "2"]
+    assert errors(path) == [
+        f"{path}:3: confidence: Input should be less than or equal to 1",
+        f"{path}:4: not JSON: Expecting value: line 1 column 1 (char 0)",
+        f"{path}:5: not a JSON object",
+        f"{path}:6: alternatives.0.confidence: Field required",
+    ]
+
+
+def test_json_that_is_not_utf_8_spoils_its_own_line_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    good = json.dumps(GOOD).encode()
+    path.write_bytes(good + b"\n" + good.replace(b"approve", b"\xff\xfe") + b"\n" + good + b"\n")
+    assert len(decisions(path)) == 2
+    assert errors(path)[0].startswith(f"{path}:2: not JSON")
+
+
+def test_csv_cells_become_typed_fields_and_empty_ones_are_missing(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('\ufeffid,score,amount,country,novel\na,0.5,,"DE, or so",true\nb,0.9,12.5,,false\n')
+    mapping = ColumnMapping(
+        fields={"decision_id": "id", "confidence": "score", "amount": "amount", "novel": "novel"},
+        constants={"domain": "d", "model_id": "m", "model_version": "1", "prediction": "approve"},
+        attributes={"country": "country"},
+        input=("country",),
+    )
+    a, b = decisions(path, mapping)
+    assert (a.decision_id, a.confidence, a.amount, a.novel) == ("a", 0.5, None, True)
+    assert (a.attributes, json.loads(a.input)) == ({"country": "DE, or so"}, {"country": "DE, or so"})
+    assert (b.amount, b.attributes, b.created_at) == (12.5, {}, NOW)
+
+
+def test_a_csv_row_that_is_too_long_too_short_or_no_text_spoils_itself_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    header = ",".join(GOOD).encode()
+    row = ",".join(map(str, GOOD.values())).encode()
+    wrong = row.replace(b"0.9", b"high")
+    path.write_bytes(b"\n".join([header, row, row + b",more", b"1,2", row.replace(b"m", b"\xff"), wrong, row]) + b"\n")
+    assert len(decisions(path)) == 2
+    assert errors(path) == [
+        f"{path}:3: has 7 columns, the first line names 6",
+        f"{path}:4: has 2 columns, the first line names 6",
+        f"{path}:5: is not UTF-8",
+        f"{path}:6: confidence: Input should be a valid number, unable to parse string as a number",
+    ]
+
+
+def test_parquet_rows_are_counted_from_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    rows = [{**GOOD, "decision_id": str(i), "confidence": 0.1 * i} for i in range(12)]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    assert count(path) == 12
+    assert len(decisions(path)) == 11
+    assert errors(path) == [f"{path}:12: confidence: Input should be less than or equal to 1"]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_an_empty_file_has_no_decisions(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    path.touch()
+    assert found(path) == []
+
+
+def test_what_cannot_be_read_at_all_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(InterlockError, match="No such file"):
+        check_readable(tmp_path / "none.csv")
+    (tmp_path / "a.xlsx").touch()
+    with pytest.raises(InterlockError, match=r"known endings: \.jsonl"):
+        found(tmp_path / "a.xlsx")
+    (tmp_path / "a.parquet").write_text("no parquet")
+    with pytest.raises(InterlockError, match=r"cannot read .*a\.parquet"):
+        found(tmp_path / "a.parquet")
+
+
+def test_a_column_that_a_table_does_not_have_is_named_with_a_similar_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("id,score\n1,0.5\n")
+    with pytest.raises(InterlockError, match=r"no column 'scores'; it has id, score\. Did you mean 'score'\?"):
+        found(path, ColumnMapping(fields={"confidence": "scores"}))
+
+
+def test_a_mapping_file_that_is_wrong_is_refused_with_a_suggestion(tmp_path: Path) -> None:
+    path = tmp_path / "mapping.yaml"
+    path.write_text("fields: {confidense: score}")
+    with pytest.raises(InterlockError, match="Did you mean 'confidence'"):
+        load_mapping(path)
+    path.write_text("columns: {}")
+    with pytest.raises(InterlockError, match="a mapping has the parts fields, set"):
+        load_mapping(path)
+    path.write_text("fields: [")
+    with pytest.raises(InterlockError, match="cannot read the mapping"):
+        load_mapping(path)
+    with pytest.raises(InterlockError, match="write FIELD=COLUMN"):
+        extended(ColumnMapping(), ["confidence"], [], None)
+
+
+def test_the_mapping_shipped_with_the_example_fits_its_data() -> None:
+    directory = ROOT / "examples" / "employment"
+    mapping = load_mapping(directory / "mapping.yaml")
+    result = found(directory / "sample.parquet", mapping)
+    assert len(result) > 1000
+    assert all(isinstance(one, Decision) for one in result)
+    assert len({one.decision_id for one in result if isinstance(one, Decision)}) == len(result)

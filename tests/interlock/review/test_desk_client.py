@@ -1,0 +1,246 @@
+"""The line to the desk: one reply for every command, whoever waits, whatever gets lost."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from confluent_kafka import TopicPartition
+
+from interlock.errors import InterlockError, UnavailableError
+from interlock.processors.review.times import micros
+from interlock.review.desk_client import DeskClient
+from interlock.review.desk_connection import CommandRefusedError, DeskConnection, DeskUnavailableError
+from interlock.schemas import catalogue, wire
+from interlock.streams.clock import SystemClock
+from interlock.streams.memory import MemoryBroker
+from interlock.streams.ports import Consumer, TopicSpec
+from tests.interlock.review.review_world import World, decision
+
+Commands = list[dict[str, Any]]
+
+
+class CountingBroker(MemoryBroker):
+    """Counts the consumers it makes."""
+
+    consumers = 0
+
+    def consumer(self, *arguments: Any, **options: Any) -> Consumer:
+        self.consumers += 1
+        return super().consumer(*arguments, **options)
+
+
+@contextmanager
+def scripted(answer: Callable[[dict[str, Any], int], bool]) -> Iterator[tuple[CountingBroker, Commands]]:
+    """A broker on which somebody stands in for the desk: answers "ok" where `answer` (command, how many times it came
+    before) says so. For what the real desk cannot be made to do, such as losing a reply."""
+    broker = CountingBroker(SystemClock(), waits=True)
+    broker.create_topics([TopicSpec(topic.name, 1) for topic in (catalogue.COMMANDS, catalogue.REPLIES)])
+    stop = threading.Event()
+    seen: Commands = []
+
+    def serve() -> None:
+        desk = broker.process()
+        consumer, producer = desk.consumer(None), desk.producer(None)
+        consumer.assign([TopicPartition(catalogue.COMMANDS.name, 0, 0)])
+        while not stop.is_set():
+            for message in consumer.consume(1, 0.02):
+                command = wire.decode("Command", message.value())
+                before = sum(one["command_id"] == command["command_id"] for one in seen)
+                seen.append(command)
+                if answer(command, before):
+                    key = command["command_id"]
+                    producer.produce(catalogue.REPLIES.name, wire.encode("CommandReply", _reply(command)), key)
+                    producer.flush()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield broker, seen
+    stop.set()
+    thread.join()
+
+
+def _reply(command: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "command_id": command["command_id"],
+        "kind": command["kind"],
+        "actor": command["actor"],
+        "task_id": command["task_id"],
+        "accepted": True,
+        "code": "ok",
+        "message": command["actor"],
+        "at": command["issued_at"],
+        "epoch": 0,
+        "lease_until": None,
+        "payload_hash": "",
+        "topic": "",
+        "partition": -1,
+        "offset": -1,
+    }
+
+
+def test_a_case_goes_from_claim_to_verdict(world: World) -> None:
+    world.enrol("ann")
+    world.arrive(decision("d-1"))
+    with DeskClient(world.broker, "ann") as desk:
+        desk.on_duty()
+        lease = desk.claim()
+        assert (lease.task_id, lease.epoch, lease.code) == ("d-1", 1, "ok")
+        done = desk.submit("d-1", lease.epoch, lease.payload_hash, "approve", reason_code="agree", reason_text="fine")
+        assert done.accepted
+        desk.off_duty()
+
+
+def test_a_refusal_carries_code_and_message_of_the_reply(world: World) -> None:
+    world.enrol("ann")
+    with DeskClient(world.broker, "ann") as desk:
+        desk.on_duty()
+        with pytest.raises(CommandRefusedError) as raised:
+            desk.claim("nothing-of-the-kind")
+    assert raised.value.code == "unknown-task"
+    assert raised.value.reply.message in str(raised.value)
+
+
+def test_every_command_reaches_the_desk_with_its_fields(world: World) -> None:
+    """What the desk makes of each; the kinds themselves are the desk's to test."""
+    world.enrol("ann", role="lead")
+    world.enrol("bob")
+    for name in ("d-1", "d-2", "d-3", "d-4"):
+        world.arrive(decision(name))
+    with DeskConnection(world.broker) as line:
+        ann, bob = (DeskClient(world.broker, name, line=line) for name in ("ann", "bob"))
+        ann.on_duty()
+        bob.on_duty()
+        one = bob.claim("d-1")
+        assert bob.extend("d-1", one.epoch).lease_until is not None
+        later = SystemClock().now() + 3600 * 1_000_000
+        assert bob.snooze("d-1", one.epoch, later, reason_code="other", reason_text="waiting").accepted
+        two = bob.claim("d-2")
+        assert bob.release("d-2", two.epoch, "other", "knows the applicant").accepted
+        with pytest.raises(CommandRefusedError) as kept_away:
+            bob.claim("d-2")
+        assert kept_away.value.code == "excluded"
+        bob.claim("d-3")
+        assert bob.escalate("d-3", reason_text="forged?").accepted
+        assert ann.reassign("d-2", "ann").accepted
+        four = ann.claim("d-4")
+        modified = ann.submit(
+            "d-4",
+            four.epoch,
+            four.payload_hash,
+            "modify",
+            modifications={"amount": 8000},
+            reason_code="income",
+            reason_text="less",
+        )
+        assert modified.accepted
+        overridden = ann.override(
+            "d-4", four.payload_hash, "choose", outcome="approve", reason_code="history", reason_text="mended"
+        )
+        assert overridden.accepted
+        assert ann.gold("d-4", "approve").accepted
+        assert ann.appeal("d-4", "not mine").accepted
+        with pytest.raises(CommandRefusedError) as not_sync:
+            ann.expire("d-2")
+        assert not_sync.value.code == "not-sync"
+
+
+def test_a_lost_reply_is_asked_for_again_under_the_same_id() -> None:
+    with scripted(lambda _, before: before == 2) as (broker, seen):
+        with DeskConnection(broker, attempt_seconds=0.05, attempts=20) as line:
+            reply = DeskClient(broker, "ann", line=line, new_id=lambda: "c-1").claim()
+        assert reply.command_id == "c-1"
+        assert len(seen) >= 3
+        assert {one["command_id"] for one in seen} == {"c-1"}
+
+
+def test_a_repeated_command_is_carried_out_once(world: World) -> None:
+    world.enrol("ann")
+    for name in ("d-1", "d-2"):
+        world.arrive(decision(name))
+    with DeskClient(world.broker, "ann") as desk:
+        desk.on_duty()
+        first, again = desk.claim(command_id="c-1"), desk.claim(command_id="c-1")
+    assert first == again
+
+
+def test_a_silent_desk_is_named_with_the_command_to_repeat() -> None:
+    with (
+        scripted(lambda *_: False) as (broker, _),
+        DeskConnection(broker, attempt_seconds=0.02, attempts=2) as line,
+        pytest.raises(DeskUnavailableError) as raised,
+    ):
+        DeskClient(broker, "ann", line=line, new_id=lambda: "c-1").claim()
+    assert raised.value.command_id == "c-1"
+    assert isinstance(raised.value, UnavailableError)
+    assert "c-1" in str(raised.value)
+    assert "interlock run desk" in str(raised.value)
+
+
+def test_replies_of_others_and_of_the_past_are_not_taken_for_mine() -> None:
+    with scripted(lambda *_: True) as (broker, _):
+        with DeskConnection(broker) as line:
+            DeskClient(broker, "bob", line=line).claim(command_id="old")
+        with DeskConnection(broker) as mine, DeskConnection(broker) as others:
+            DeskClient(broker, "cid", line=others).claim()
+            assert DeskClient(broker, "ann", line=mine).claim().message == "ann"
+
+
+def test_many_callers_share_one_consumer_and_each_gets_the_own_reply() -> None:
+    with scripted(lambda *_: True) as (broker, seen):
+        broker.consumers = 0
+        with DeskConnection(broker) as line, ThreadPoolExecutor(16) as pool:
+            names = [f"r-{number}" for number in range(64)]
+            replies = list(pool.map(lambda name: DeskClient(broker, name, line=line).claim(), names))
+        assert [reply.message for reply in replies] == names
+        assert broker.consumers == 1
+        assert len(seen) == 64
+
+
+def test_closing_the_line_wakes_who_waits() -> None:
+    with scripted(lambda *_: False) as (broker, seen):
+        line = DeskConnection(broker)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(DeskClient(broker, "ann", line=line).claim)
+            while not seen:  # until the command is on its way
+                threading.Event().wait(0.005)
+            line.close()
+            with pytest.raises(RuntimeError, match="closed"):
+                waiting.result(10)
+        with pytest.raises(RuntimeError, match="closed"):
+            DeskClient(broker, "ann", line=line).claim()
+
+
+def test_one_command_id_cannot_be_under_way_twice() -> None:
+    with (
+        scripted(lambda *_: False) as (broker, seen),
+        DeskConnection(broker) as line,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        waiting = pool.submit(DeskClient(broker, "ann", line=line).claim, command_id="c-1")
+        while not seen:
+            threading.Event().wait(0.005)
+        with pytest.raises(ValueError, match="under way"):
+            DeskClient(broker, "ann", line=line).claim(command_id="c-1")
+        line.close()
+        with pytest.raises(RuntimeError):
+            waiting.result(10)
+
+
+def test_without_the_topics_the_error_says_what_creates_them() -> None:
+    broker = MemoryBroker(SystemClock(), waits=True)
+    with pytest.raises(InterlockError, match="interlock prepare"):
+        DeskClient(broker, "ann")
+
+
+def test_the_time_of_a_command_is_the_senders() -> None:
+    class Clock:
+        def now(self) -> int:
+            return 1_767_225_600_000_000
+
+    with scripted(lambda *_: True) as (broker, seen):
+        with DeskClient(broker, "ann", clock=Clock()) as desk:
+            desk.on_duty()
+        assert micros(seen[0]["issued_at"]) == Clock().now()

@@ -1,0 +1,206 @@
+"""What a reviewer may see: nothing of the AI's answer where it is withheld, all of it where it is shown."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from interlock.policy.load import parse
+from interlock.processors.review.times import SECOND, micros, moment
+from interlock.processors.review.view import View, build_view
+from interlock.review.payload import Payload
+from tests.interlock.review.review_world import POLICY, decision, routed, task_record
+
+LENDING = parse(POLICY, "lending")
+OUTCOMES = ("approve", "reject", "refer")
+
+
+def seen(envelope: dict[str, Any], policy: Any = LENDING, now: int | None = None, **task: Any) -> View:
+    record = task_record(envelope, **task)
+    at = micros(record["arrived_at"]) if now is None else now
+    return build_view(record, Payload(envelope, verified=True), at, routed_by=policy, in_force=policy)
+
+
+def audit(one: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return routed(one, "auto", audit=True, propensity=0.05, priority="low", **changes)
+
+
+# Two numbers, so that they are told apart from each other and from everything else in the view.
+confidences = st.floats(0.01, 0.99)
+words = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+@st.composite
+def ai_answers(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Everything of a decision, and of its envelope, that comes from the AI or follows from its answer."""
+    prediction = draw(st.sampled_from(OUTCOMES))
+    others = [name for name in OUTCOMES if name != prediction]
+    answer = {
+        "prediction": prediction,
+        "confidence": draw(confidences),
+        "alternatives": [
+            {"option": name, "confidence": draw(confidences), "pros": [draw(words)], "cons": [draw(words)]}
+            for name in draw(st.permutations(others))
+        ],
+        "explanation": {
+            "top_features": [{"feature": draw(words), "value": draw(words), "importance": draw(confidences)}],
+            "reasoning": draw(words),
+            "similar_cases": [{"case_id": draw(words), "outcome": draw(st.sampled_from(OUTCOMES))}],
+        },
+        "history": {"previous_decisions": [], "model_accuracy_on_similar": draw(confidences)},
+    }
+    reasons = [f"lane:loans/{prediction}:auto", *(["sure-refusal"] if prediction == "reject" else [])]
+    around = {
+        "reasons": reasons,
+        "calibrated_confidence": draw(confidences),
+        "notices": ["adverse_action"] if prediction == "reject" else [],
+    }
+    return answer, around
+
+
+def of_the_ai(answers: tuple[dict[str, Any], dict[str, Any]], route: str, policy: Any) -> dict[str, Any]:
+    answer, around = answers
+    one = decision("d-1", **answer)
+    envelope = audit(one, **around) if route == "auto" else routed(one, route, **around)
+    facts = seen(envelope, policy, now=10**15, payload_hash="h").facts()
+    return {name: value for name, value in facts.items() if name not in _BY_THE_CLOCK}
+
+
+_BY_THE_CLOCK = ("deadline", "due_seconds")
+
+
+@pytest.mark.parametrize("policy", [LENDING, None], ids=["policy known", "no policy"])
+@settings(max_examples=30)
+@given(first=ai_answers(), second=ai_answers())
+def test_a_blind_view_is_the_same_whatever_the_ai_says(policy: Any, first: Any, second: Any) -> None:
+    one, other = (of_the_ai(answers, "auto", policy) for answers in (first, second))
+    assert one == other
+
+
+@pytest.mark.parametrize("policy", [LENDING, None], ids=["policy known", "no policy"])
+@settings(max_examples=30)
+@given(first=ai_answers(), second=ai_answers())
+def test_a_folded_view_is_the_same_whatever_the_ai_says(policy: Any, first: Any, second: Any) -> None:
+    one, other = (of_the_ai(answers, "manual", policy) for answers in (first, second))
+    assert one == other
+
+
+def test_a_blind_task_says_that_the_answer_is_withheld_and_lets_only_choose() -> None:
+    found = seen(audit(decision("d-1")))
+    assert (found.ai_shown, found.ai, found.verdicts) == ("withheld", None, ("choose",))
+    assert [(option.outcome, option.confidence) for option in found.options] == [(name, None) for name in OUTCOMES]
+    assert found.kind == "review"  # an audit is of something the AI was sure of
+    assert found.effect == ""  # the policy's resolution is the AI's answer
+    assert found.input == {"term": 36}
+
+
+def test_unfolding_does_not_open_a_blind_task() -> None:
+    envelope = audit(decision("d-1"))
+    record = task_record(envelope)
+    found = build_view(record, Payload(envelope, verified=True), micros(record["arrived_at"]), unfold=True)
+    assert found.ai is None
+
+
+def test_a_manual_case_shows_the_answer_only_when_it_is_unfolded() -> None:
+    envelope = routed(decision("d-1"), "manual")
+    record = task_record(envelope)
+    now = micros(record["arrived_at"])
+    folded = build_view(record, Payload(envelope, verified=True), now, routed_by=LENDING, in_force=LENDING)
+    assert (folded.ai_shown, folded.ai, folded.verdicts) == ("folded", None, ("choose",))
+    assert folded.why == ("Large loans are signed by a person (amount 12,000 > 1,000)",)
+    opened = build_view(record, Payload(envelope, verified=True), now, routed_by=LENDING, in_force=LENDING, unfold=True)
+    assert opened.ai is not None
+    assert opened.ai.prediction == "reject"
+    assert "approve" in opened.verdicts
+
+
+def test_an_ordinary_task_shows_answer_reasons_options_and_time() -> None:
+    found = seen(routed(decision("d-1")))
+    assert found.ai is not None
+    assert (found.ai.prediction, found.ai.confidence, found.ai.raw_confidence) == ("reject", 0.625, 0.75)
+    assert found.why == (
+        "confidence 0.62 in reject is below 0.95, what it takes to act without a person",
+        "Large loans are signed by a person (amount 12,000 > 1,000)",
+    )
+    assert [option.outcome for option in found.options] == ["reject", "approve", "refer"]
+    assert found.options[1].pros == ("loyal",)
+    assert found.reason_codes == ("agree", "income", "history", "other")
+    assert found.notices == ("adverse_action",)
+    assert found.due_seconds == pytest.approx(24 * 3600, abs=60)
+    assert found.lease_seconds is None
+
+
+def test_hybrid_options_come_in_the_order_of_the_desk_with_pros_and_cons() -> None:
+    found = seen(routed(decision("d-1"), workflow="hybrid"), options=["reject", "approve", "refer"])
+    assert [(one.outcome, one.confidence, one.cons) for one in found.options] == [
+        ("reject", 0.75, ()),
+        ("approve", 0.25, ("late payments",)),
+        ("refer", None, ()),
+    ]
+
+
+def test_the_lease_counts_down_to_zero_and_not_below() -> None:
+    envelope = routed(decision("d-1"))
+    record = task_record(envelope, state="leased", lease_holder="ann", lease_epoch=3)
+    now = micros(record["arrived_at"])
+    for left, shown in ((90, 90), (0, 0), (-5, 0)):
+        held = {**record, "lease_until": moment(now + left * SECOND)}
+        assert build_view(held, Payload(envelope, verified=True), now).lease_seconds == shown
+
+
+def test_a_gold_item_looks_like_any_other() -> None:
+    found = seen(routed(decision("d-1")), kind="gold", gold_outcome="refer-it-not")
+    assert found.kind == "review"
+    assert "refer-it-not" not in str(found.facts())
+
+
+def test_an_overdue_task_counts_below_zero() -> None:
+    envelope = routed(decision("d-1"))
+    record = task_record(envelope)
+    found = build_view(record, Payload(envelope, verified=True), micros(record["deadline"]) + 90 * SECOND)
+    assert found.due_seconds == -90
+
+
+def _verdict(reviewer: str, outcome: str, round_: int = 0) -> dict[str, Any]:
+    return {"reviewer": reviewer, "verdict": "approve", "outcome": outcome, "reason_code": "agree", "round": round_}
+
+
+def test_the_second_of_two_does_not_know_what_the_first_said() -> None:
+    assert seen(routed(decision("d-1")), quorum=2, verdicts=[_verdict("ann", "reject")]).opinions == ()
+
+
+def test_who_decides_between_two_that_disagree_knows_both() -> None:
+    two = [_verdict("ann", "reject"), _verdict("bob", "approve")]
+    found = seen(routed(decision("d-1")), quorum=2, verdicts=two, escalation=1)
+    assert [one["reviewer"] for one in found.opinions] == ["ann", "bob"]
+
+
+def test_who_decides_an_appeal_knows_what_it_is_against() -> None:
+    found = seen(
+        routed(decision("d-1")), kind="appeal", round=1, statement="not mine", verdicts=[_verdict("ann", "reject")]
+    )
+    assert [one["outcome"] for one in found.opinions] == ["reject"]
+    assert found.statement == "not mine"
+
+
+def test_a_blind_appeal_does_not_tell_by_its_verdicts_what_the_ai_said() -> None:
+    found = seen(audit(decision("d-1")), kind="appeal", round=1, verdicts=[_verdict("ann", "reject")])
+    assert [one["verdict"] for one in found.opinions] == [""]
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("unknown-domain", "no policy knows this kind of decision"),
+        ("halted:model:m", "somebody pulled the kill switch for model:m"),
+        ("workflow:pre_approval", "every decision of this kind waits for a person before it takes effect"),
+        ("gone-rule", "rule gone-rule, whose text is in a policy that is no longer in force"),
+    ],
+)
+def test_every_kind_of_reason_is_told_in_words(reason: str, text: str) -> None:
+    assert seen(routed(decision("d-1"), reasons=[reason])).why == (text,)
+
+
+def test_input_that_is_no_json_is_shown_as_it_is() -> None:
+    assert seen(routed(decision("d-1", input="plain words"))).input == "plain words"

@@ -1,0 +1,93 @@
+"""Folds between topics: what they write can be read, and what they read may be rubbish."""
+
+from typing import Any
+
+import pytest
+
+from interlock.policies import publishing
+from interlock.processors.calibration.fold import CalibrationSettings
+from interlock.processors.proposals.fold import ProposalSettings
+from interlock.schemas import catalogue, wire
+from interlock.services import calibration_folds as folds
+from interlock.streams.clock import SystemClock
+from interlock.streams.folding import Output, Record
+from interlock.streams.memory import MemoryBroker
+from interlock.streams.ports import TopicSpec
+from tests.processors.calibration.reviewed_world import World, outcome
+from tests.processors.proposals.proposal_world import policy_version
+from tests.processors.proposals.test_revoking_certificates import _proposal, _signal
+
+
+@pytest.fixture
+def broker() -> Any:
+    memory = MemoryBroker(SystemClock())
+    memory.create_topics([TopicSpec(topic.name, topic.partitions) for topic in catalogue.TOPICS])
+    return memory
+
+
+def _record(topic: catalogue.Topic, value: bytes, offset: int = 0, *, replayed: bool = False) -> Record:
+    return Record(topic.name, 0, offset, b"k", value, (), replayed)
+
+
+def _encoded(topic: catalogue.Topic, record: dict[str, Any], offset: int = 0, **more: bool) -> Record:
+    assert topic.schema is not None
+    return _record(topic, wire.encode(topic.schema, record), offset, **more)
+
+
+def _topics(outputs: list[Output]) -> set[str]:
+    for one in outputs:
+        schema = catalogue.BY_NAME[one.topic].schema
+        assert schema is not None
+        wire.decode(schema, one.value)
+    return {one.topic for one in outputs}
+
+
+def test_outcomes_become_reports_recalibrations_and_signals(broker: Any) -> None:
+    with folds.outcomes(broker, CalibrationSettings()) as fold:
+        made = [
+            Output(*one)
+            for place, its in enumerate(World(slope=0.3, intercept=-0.5).outcomes(2_000))
+            for one in fold(_encoded(catalogue.OUTCOMES, its, place))
+        ]
+    assert _topics(made) >= {"calibration.reports", "calibration.models", "drift.signals", "alerts"}
+
+
+def test_examples_become_proposals_and_a_person_s_word_is_heard(broker: Any) -> None:
+    publishing.send(broker, catalogue.POLICIES, "lending", wire.encode("PolicyVersion", policy_version()))
+    examples = list(World(intercept=1.0).examples(2_000))
+    with folds.examples(broker, ProposalSettings(alpha=0.1)) as fold:
+        made = [Output(*one) for its in examples for one in fold(_encoded(catalogue.TRAINING_EXAMPLES, its))]
+    assert _topics(made) == {"proposals"}
+    assert made[-1].value is not None
+    publishing.send(broker, catalogue.PROPOSALS, (made[-1].key or b"").decode(), made[-1].value)
+    with folds.examples(broker, ProposalSettings(alpha=0.1)) as fold:
+        again = [one for its in examples for one in fold(_encoded(catalogue.TRAINING_EXAMPLES, its))]
+    assert made[-1] not in again
+
+
+def test_a_signal_halts_what_was_accepted_while_the_fold_was_running(broker: Any) -> None:
+    with folds.signals(broker) as fold:
+        publishing.send(broker, catalogue.PROPOSALS, "t1", wire.encode("Proposal", _proposal("t1", "accepted")))
+        made = fold(_encoded(catalogue.DRIFT_SIGNALS, _signal()))
+        assert _topics([Output(*one) for one in made]) == {"controls", "alerts", "proposals"}
+
+
+def test_what_is_replayed_is_not_said_again(broker: Any) -> None:
+    publishing.send(broker, catalogue.PROPOSALS, "t1", wire.encode("Proposal", _proposal("t1", "accepted")))
+    with folds.signals(broker) as fold:
+        assert not list(fold(_encoded(catalogue.DRIFT_SIGNALS, _signal(), replayed=True)))
+
+
+def test_records_that_cannot_be_read_are_left_out(broker: Any) -> None:
+    made = [
+        (catalogue.OUTCOMES, folds.outcomes(broker, CalibrationSettings())),
+        (catalogue.DECISIONS, folds.decisions(broker, 1)),
+        (catalogue.TRAINING_EXAMPLES, folds.examples(broker, ProposalSettings())),
+        (catalogue.DRIFT_SIGNALS, folds.signals(broker)),
+        (catalogue.RETRAINING_REQUESTS, folds.requests(broker)),
+    ]
+    for topic, making in made:
+        with making as fold:
+            assert not list(fold(_record(topic, b"rubbish")))
+    with folds.outcomes(broker, CalibrationSettings()) as fold:
+        assert not list(fold(_encoded(catalogue.OUTCOMES, outcome(1, propensity=0.0))))

@@ -1,0 +1,240 @@
+"""What the desk may and must do, told a second time from its contract, in plain dicts.
+
+The model hears what went into the desk and what came out, in order. It works out by itself whether a command may be
+carried out and what every record must say; it takes over from the desk only what the contract leaves open: which of
+the possible tasks a claim gets, and who of the possible people is pushed one.
+"""
+
+from collections import deque
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.processors.desk.model_actions import Deeds
+from tests.processors.desk.model_permissions import Permits
+from tests.processors.desk.model_rules import MINUTE, Named
+from tests.processors.desk.model_state import holder
+
+# What a record of the task must say after every event.
+RECORDED = [
+    "task_id",
+    "decision_id",
+    "kind",
+    "state",
+    "queue",
+    "priority",
+    "domain",
+    "prediction",
+    "route",
+    "deadline",
+    "due_from",
+    "warned",
+    "breached",
+    "blind",
+    "gold_outcome",
+    "quorum",
+    "assigned_to",
+    "assigned_until",
+    "lease_holder",
+    "lease_epoch",
+    "lease_since",
+    "lease_until",
+    "snoozed_until",
+    "escalation",
+    "round",
+    "statement",
+    "version",
+    "effect",
+    "outcome",
+    "decided_at",
+    "override_until",
+    "payload_hash",
+]
+
+
+class Model(Deeds, Permits):
+    """Everything that is known of the desk from outside. Times in microseconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.replies: dict[str, bytes] = {}
+        self._inputs: deque[Named] = deque()
+        self._alerts: list[tuple[str, str, tuple[str, ...]]] = []
+        self._events = 0
+        self._objections: set[str] | None = None
+        self._mine = False
+        self._absent: set[str] = set()
+
+    def crash(self) -> None:
+        """The desk begins anew from what it wrote: it looks at everything again."""
+        self.looks_again = True
+        self.maybe |= {one for one in self.told if one[0] == "lease_expiring"}
+        self.told -= self.maybe
+
+    def observe(self, inputs: list[Named], outputs: list[tuple[str, str, Any, bytes | None]], now: int) -> None:
+        """One step: `inputs` as this file describes them, `outputs` as (topic, key, record, bytes)."""
+        self.now, self._inputs = now, deque(inputs)
+        self._absent, self.lapsed = set(), set()
+        self._alerts, self.alerts_due = [], []
+        held = {name: [one for one in self.open() if one["lease_holder"] == name] for name in self.people}
+        lapsing = {one["assigned_to"] for one in self.open() if self.lapses(one)}
+        if self.looks_again:
+            self.look_again()
+        for topic, key, record, value in outputs:
+            match topic:
+                case "reviews.tasks":
+                    self._task(key, record)
+                case "reviews.replies":
+                    self._reply(record, value)
+                case "reviews.presence":
+                    self._presence(record, held)
+                case "alerts":
+                    self._alert(record)
+                case "dead-letter":
+                    assert self._inputs.popleft()["what"] == "junk"
+                case _:
+                    self.said.append((topic, record))
+        assert not self._inputs, "every input has its answer"
+        assert not self.said, "every word belongs to a task"
+        assert not self.must, f"left undone: {self.must}"
+        assert sorted(self._alerts) == sorted(self.alerts_due), "other alerts than there should be"
+        for name in lapsing & self.lapsed & self.duty - self._absent:
+            assert held.get(name), f"{name} has begun nothing and is still on duty"
+        self.nothing_is_overdue()
+
+    def _task(self, key: str, record: Named | None) -> None:
+        if record is None:
+            task = self.tasks.pop(key)
+            assert task["state"] == "done", "forgotten before it was done"
+            assert self.now >= task["forget_at"], "forgotten too early"
+            # Should the same decision come once more, nothing is known of it.
+            self.told = {mark for mark in self.told if mark[1] != key}
+            return
+        assert key == record["task_id"]
+        assert record["at"] == self.now
+        event, command_id = record["event"], record["command_id"]
+        if event in ("arrived", "repeated", "taken_over") and not command_id:
+            one = self._inputs.popleft()
+            assert one["what"] == "arrival"
+            assert one["decision_id"] == key
+            assert event == self.arrive(one)
+        elif command_id:
+            command = self._inputs[0]
+            assert command["what"] == "command"
+            assert command["command_id"] == command_id
+            assert command_id not in self.replies, "carried out twice"
+            assert record["actor"] == command["actor"]
+            assert not self._judged(command), f"carried out in spite of {self._objections}"
+            self._events += 1
+            assert event in self.carry_out(command, key)
+        else:
+            assert record["actor"] == "desk"
+            self.clock(event, self.tasks[key], record)
+        assert not self.said, "said without need"
+        self._compare(self.tasks[key], record)
+
+    def _compare(self, task: Named, record: Named) -> None:
+        for name in RECORDED:
+            assert task[name] == record[name], f"{name} of {task['task_id']}: {record[name]!r}, not {task[name]!r}"
+        assert set(task["excluded"]) == set(record["excluded"])
+        assert len(set(record["excluded"])) == len(record["excluded"])
+        assert list(task["options"]) == list(record["options"])
+        assert list(task["qualifications"]) == list(record["qualifications"])
+        assert task["verdicts"] == record["verdicts"]
+        if task["decided_by"]:
+            assert record["decided_by"] == task["decided_by"]
+
+    def _reply(self, record: Named, value: bytes | None) -> None:
+        command = self._inputs.popleft()
+        assert command["what"] == "command"
+        assert record["command_id"] == command["command_id"]
+        if command["command_id"] in self.replies:
+            assert value == self.replies[command["command_id"]], "a repeated command has another reply"
+            return
+        assert value is not None
+        self.replies[command["command_id"]] = value
+        objections = self._judged(command)
+        assert record["accepted"] == (not objections), f"{record['code']}, expected {objections or 'ok'}"
+        assert (record["kind"], record["actor"], record["at"]) == (command["kind"], command["actor"], self.now)
+        task = self.tasks.get(record["task_id"])
+        if objections:
+            assert record["code"] in objections, f"{record['code']}, expected {objections}"
+            assert self._events == 0, "a refused command has changed something"
+            assert record["task_id"] == command["task_id"]
+            if record["code"] == "already-decided" and task and task["decided_by"]:
+                at = datetime.fromtimestamp(task["decided_at"] / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                assert f"{task['outcome']} by {task['decided_by']} at {at}" in record["message"]
+        else:
+            self._accepted(command, record, task)
+        if task is not None:
+            mine = task["lease_holder"] == command["actor"]
+            assert record["epoch"] == (task["lease_epoch"] if mine else 0)
+            assert record["lease_until"] == (task["lease_until"] if mine else None)
+            assert record["payload_hash"] == task["payload_hash"]
+        assert not self.must, f"left undone by a command: {self.must}"
+        self._events, self._objections = 0, None
+
+    def _accepted(self, command: Named, record: Named, task: Named | None) -> None:
+        me = command["actor"]
+        match command["kind"]:
+            case "off_duty":
+                assert me not in self.duty
+                assert self.load(me) == 0
+            case "on_duty":
+                assert me in self.duty
+                assert self._events == 0
+            case "claim":
+                assert task is not None
+                assert task["lease_holder"] == me
+                assert self._events == (not self._mine)
+            case "expire" if self._events == 0:
+                assert task is not None
+                assert task["escalation"]
+                assert record["code"] == "escalated"
+            case _:
+                assert self._events == 1
+        if command["kind"] != "expire":
+            assert record["code"] == "ok"
+
+    def _judged(self, command: Named) -> set[str]:
+        if self._objections is None:
+            self._objections = self.objections(command)
+            task = self.tasks.get(command["task_id"])
+            self._mine = task is not None and task["lease_holder"] == command["actor"]
+        return self._objections
+
+    def _presence(self, record: Named, held: dict[str, list[Named]]) -> None:
+        name = record["reviewer"]
+        assert record["since"] == self.now
+        asked = self._inputs[0] if self._inputs and self._inputs[0]["what"] == "command" else None
+        if asked and asked["command_id"] in self.replies:
+            asked = None
+        if record["on_duty"]:
+            assert asked
+            assert (asked["kind"], asked["actor"]) == ("on_duty", name)
+            assert not self._judged(asked)
+            assert name not in self.duty
+            self.duty.add(name)
+            return
+        assert name in self.duty
+        if asked and (asked["kind"], asked["actor"]) == ("off_duty", name) and not self._judged(asked):
+            pass
+        elif ("absent", name) in self.must:
+            self.must.discard(("absent", name))
+        else:
+            assert name in self.lapsed, f"{name} went off duty by nobody's doing"
+            assert all(one["lease_holder"] != name or one["lease_until"] <= self.now for one in held[name])
+        self.duty.discard(name)
+        self._absent.add(name)
+        self.must |= {("unassigned", one["task_id"]) for one in self.open() if holder(one) == name}
+
+    def _alert(self, record: Named) -> None:
+        kind, to = record["kind"], tuple(record["to"])
+        if kind == "lease_expiring":
+            task = self.tasks[record["task_id"]]
+            assert to == (task["lease_holder"],)
+            assert 0 < task["lease_until"] - self.now <= 3 * MINUTE
+            mark = (kind, task["task_id"], task["lease_epoch"], task["lease_until"])
+            assert mark not in self.told, "told twice"
+            self.told.add(mark)
+        else:
+            self._alerts.append((kind, record["task_id"], to))

@@ -1,0 +1,175 @@
+"""What arrivals and commands do to tasks."""
+
+from tests.processors.desk.model_rules import DAY, KEPT, OUTCOMES, Named
+from tests.processors.desk.model_state import finish, give_back, holder, judges, new_task
+from tests.processors.desk.model_timers import Timers
+
+
+class Deeds(Timers):
+    """Every method changes a task as the desk must change it."""
+
+    def carry_out(self, command: Named, key: str) -> set[str]:
+        """Changes the task as the command must; returns what the event may be called."""
+        if command["kind"] == "gold":
+            return self._plant(command, key)
+        task, me, now = self.tasks[key], command["actor"], self.now
+        terms = self.terms(task)
+        assert command["kind"] in ("claim", "off_duty") or key == command["task_id"]
+        match command["kind"]:
+            case "submit":
+                return self._submit(command, task)
+            case "escalate" | "reassign" | "appeal" | "expire" | "override":
+                return self._pass_on(command, task)
+            case "claim":
+                assert key == command["task_id"] or (not command["task_id"] and task in self.candidates(command))
+                epoch = task["lease_epoch"] + 1
+                give_back(task)
+                task |= {"state": "leased", "lease_holder": me, "lease_epoch": epoch, "lease_since": now}
+                task["lease_until"] = now + terms.lease
+                return {"claimed"}
+            case "extend":
+                task["lease_until"] = now + terms.lease
+                return {"extended"}
+            case "release":
+                if command["reason_code"] or command["reason_text"]:
+                    task["excluded"].append(me)
+                give_back(task)
+                return {"released"}
+            case "snooze":
+                give_back(task)
+                task |= {"state": "snoozed", "assigned_to": me, "snoozed_until": command["until"]}
+                return {"snoozed"}
+            case "off_duty":
+                assert holder(task) == me
+                assert me not in self.duty
+                self.must.discard(("unassigned", key))
+                give_back(task)
+                return {"unassigned"}
+        raise AssertionError(f"{command['kind']} changes no task")
+
+    def _pass_on(self, command: Named, task: Named) -> set[str]:
+        me, now, terms = command["actor"], self.now, self.terms(task)
+        match command["kind"]:
+            case "escalate":
+                if command["to_reviewer"]:
+                    self._give(task, command["to_reviewer"])
+                elif command["queue"]:
+                    give_back(task)
+                    task["queue"] = command["queue"]
+                    self.reschedule(task)
+                else:
+                    give_back(task)
+                    self.escalate(task, "escalated")
+                return {"escalated"}
+            case "reassign":
+                self._give(task, command["to_reviewer"])
+                return {"reassigned"}
+            case "appeal":
+                task["excluded"] += sorted(judges(task) - set(task["excluded"]))
+                task |= {"kind": "appeal", "state": "waiting", "round": task["round"] + 1, "blind": False}
+                task |= {"statement": command["reason_text"], "escalation": 0, "due_from": now, "window": None}
+                task |= {"warned": False, "breached": False}
+                self.reschedule(task)
+                return {"appealed"}
+            case "expire":
+                if terms.on_timeout == "escalate":
+                    self.escalate(task, "escalated")
+                    return {"escalated"}
+                self.explain(self.word(task, terms.on_timeout, "", "timeout", ()))
+                finish(task)
+                return {"timed_out"}
+        said = self.verdict(task, command)
+        word = self.word(task, said["outcome"], said["modifications"], "override", (me,))
+        self.explain([self.outcome(task, said, kind="override", resolves=True), *word])
+        finish(task)
+        return {"overridden"}
+
+    def _submit(self, command: Named, task: Named) -> set[str]:
+        me, kind = command["actor"], task["kind"]
+        before = [one for one in task["verdicts"] if one["round"] == task["round"]]
+        said = self.verdict(task, command)
+        content = said["outcome"], said["modifications"]
+        source = "appeal" if kind == "appeal" else "review"
+        if kind in ("audit", "post_approval") and said["outcome"] != task["outcome"]:
+            source = "override"
+        people: tuple[str, ...] = (me,)
+        late = kind == "audit" and self.now >= task["override_until"]
+        agrees = kind == "audit" and said["outcome"] == task["outcome"]
+        if kind == "gold" or late or agrees:
+            self.explain([self.outcome(task, said, kind=kind, resolves=False)])
+            finish(task)
+            return {"resolved"}
+        if task["quorum"] == 2 and kind != "audit" and len(before) < 2:
+            if not before or (before[0]["outcome"], before[0]["modifications"]) != content:
+                self.explain([self.outcome(task, said, kind=kind, resolves=False)])
+                task["excluded"].append(me)
+                give_back(task)
+                if before:
+                    self.escalate(task, "quorum_disagrees")
+                return {"escalated"} if before else {"submitted"}
+            people = (before[0]["reviewer"], me)
+            assert len(set(people)) == 2, "one person is no quorum"
+        if kind == "appeal":
+            earlier = {one["reviewer"] for one in task["verdicts"] if one["round"] < task["round"]}
+            assert me not in earlier, "an earlier judge decides the appeal"
+        word = self.word(task, *content, source, people)
+        self.explain([self.outcome(task, said, kind=kind, resolves=True), *word])
+        finish(task)
+        return {"resolved", "overridden"} if kind == "audit" else {"resolved"}
+
+    def verdict(self, task: Named, command: Named) -> Named:
+        same = ("verdict", "reason_code", "reason_text", "modifications")
+        said = {name: command[name] for name in same} | {"reviewer": command["actor"], "at": self.now}
+        said |= {"outcome": self.meant(command, task), "round": task["round"]}
+        task["verdicts"].append(said)
+        return said
+
+    def _give(self, task: Named, name: str) -> None:
+        give_back(task)
+        until = self.now + self.terms(task).start_within
+        task |= {"state": "assigned", "assigned_to": name, "assigned_until": until}
+
+    def arrive(self, one: Named) -> str:
+        known = self.tasks.get(one["decision_id"])
+        if known is not None:
+            return "repeated"
+        works_already = one["route"] == "auto"
+        unseen = works_already and not one["audit"] and one["override_until"] is None
+        kind = "review"
+        if works_already and not unseen:
+            kind = "audit" if one["audit"] else "post_approval"
+        task = new_task(one, kind, self.now) | {
+            "task_id": one["decision_id"],
+            "due_from": min(one["routed_at"], self.now),
+        }
+        owned = self.rules is not None and one["domain"] in OUTCOMES
+        task["quorum"] = 2 if owned and self.rules and self.rules.four_eyes and "big" in one["reasons"] else 1
+        task["options"] = one["options"] if owned else one["all_options"]
+        if works_already:
+            until = one["routed_at"] + DAY if one["override_until"] is None else one["override_until"]
+            task |= {
+                "version": 1,
+                "effect": 1,
+                "outcome": one["prediction"],
+                "decided_at": one["routed_at"],
+                "override_until": until,
+            }
+            task["window"] = until if kind == "post_approval" else None
+            self.explain([("resolutions", self.resolution(task, "policy", ()))])
+        self.reschedule(task)
+        task["breached"] = task["warned"] = False
+        self.tasks[task["task_id"]] = task
+        if unseen:
+            finish(task)
+            task["forget_at"] = self.now + KEPT
+        return "taken_over" if unseen else "arrived"
+
+    def _plant(self, command: Named, key: str) -> set[str]:
+        known = self.tasks[command["task_id"]]
+        assert key not in self.tasks
+        task = new_task(known, "gold", self.now) | {"task_id": key, "blind": True}
+        task |= {"gold_outcome": command["outcome"], "due_from": self.now}
+        task["excluded"] = sorted({command["actor"]} | judges(known))
+        self.reschedule(task)
+        self.tasks[key] = task
+        return {"arrived"}

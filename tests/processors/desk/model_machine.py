@@ -1,0 +1,383 @@
+"""The life of a desk: random commands, arrivals, clocks, policies, people and crashes, watched by the model."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+from interlock.processors.desk.processor import DeskProcessor, Outputs
+from interlock.processors.desk.state import DeskState, next_due
+from interlock.processors.desk.task import Task, from_record, to_record
+from interlock.schemas import catalogue, wire
+from interlock.schemas.payload import payload_hash
+from tests.processors.desk.desk_records import START, Record, policy_record, reviewer_record, routed
+from tests.processors.desk.model import Model
+from tests.processors.desk.model_permissions import KINDS
+from tests.processors.desk.model_rules import DAY, HOUR, MINUTE, OUTCOMES, PRIORITIES, QUEUES, SECOND, Named, Rules
+from tests.processors.desk.model_state import holder as holder_of
+
+PEOPLE = ("ann", "bob", "cid", "lee", "lou")
+LEADS = ("lee", "lou")
+ALTERNATIVES = [
+    {"option": name, "confidence": share, "pros": [], "cons": []} for name, share in (("sell", 0.3), ("buy", 0.5))
+]
+
+# Of the record these follow from the policy, or are told again after a crash.
+NOT_REMEMBERED = {"deadline_policy", "lease_warned"}
+
+PLACES = ("loan", "loan", "sync", "quorum", "quorum", "audit", "post", "hybrid", "unseen", "mystery", "strange")
+FLAWS = (
+    *[""] * 20,
+    *("actor", "epoch", "payload_hash", "reason_code", "reason_text", "task_id", "code", "until", "blind", "outcome"),
+    "changes",
+)
+WAITS = (
+    *(0, 1, SECOND, MINUTE, MINUTE, MINUTE, 4 * MINUTE, 4 * MINUTE, 20 * MINUTE, 20 * MINUTE, HOUR, HOUR),
+    *(5 * HOUR, DAY, 20 * DAY, 31 * DAY),
+)
+
+
+def some_rules(dice: Random) -> Rules:
+    return Rules(
+        critical=dice.choice([HOUR, 2 * HOUR]),
+        low=dice.choice([3 * DAY, DAY]),
+        lease=dice.choice([15 * MINUTE, 5 * MINUTE]),
+        on_breach=dice.choice(["escalate", "escalate", "reject"]),
+        on_timeout=dice.choice(["reject", "escalate"]),
+        push=dice.random() < 0.3,
+        qualified=dice.random() < 0.3,
+        four_eyes=dice.random() < 0.8,
+    )
+
+
+class DeskLife:
+    """What may happen to a desk, drawn with dice; after every step the model has its say.
+
+    Inputs wait in `batch` until a step takes them; what the desk wrote is `log`, and `kept` by topic and key.
+    """
+
+    def __init__(self) -> None:
+        self.now = START
+        self.model = Model()
+        self.desk = DeskProcessor()
+        self.followed: dict[tuple[str, bytes | None], Record] = {}
+        self.log: list[Record] = []
+        self.kept: dict[tuple[str, bytes | None], Record] = {}
+        self.batch: list[tuple[Named, Record]] = []
+        self.sent: list[tuple[Named, Record]] = []
+
+    # What goes in
+
+    def begin(self, dice: Random) -> None:
+        self.publish(some_rules(dice))
+        for name in PEOPLE:
+            self.hire(name, "lead" if name in LEADS else "reviewer")
+            self.put(self.command("on_duty", name))
+        self.step()
+
+    def arrive(self, dice: Random) -> None:
+        """Some decisions are routed to people."""
+        for _ in range(dice.randint(1, 4)):
+            self.put(self.decision(dice), later=dice.random() < 0.3)
+
+    def decision(self, dice: Random) -> tuple[Named, Record]:
+        place, age = dice.choice(PLACES), dice.choice([0, 0, 0, MINUTE, 2 * HOUR, 2 * DAY])
+        priority = dice.choice([*PRIORITIES, "urgent"])
+        domain = {"post": "post", "hybrid": "advice", "mystery": "mystery"}.get(place, "loan")
+        route = {"sync": "sync", "audit": "auto", "post": "auto", "unseen": "auto"}.get(place, "async")
+        one: Named = {
+            "what": "arrival",
+            "decision_id": f"d{len(self.sent)}",
+            "domain": domain,
+            "queue": QUEUES.get(domain, "general"),
+            "priority": priority if priority in PRIORITIES else "high",
+            "route": route,
+            "prediction": dice.choice((*OUTCOMES.get(domain, ("yes",)) * 4, "odd")),
+            "audit": place in ("audit", "strange"),
+            "override_until": self.now - age + DAY if place == "post" else None,
+            "reasons": ["big"] if place == "quorum" or dice.random() < 0.1 else [],
+            "routed_at": self.now - age,
+        }
+        hybrid = place == "hybrid"
+        ranked = list(dict.fromkeys([one["prediction"], "buy", "sell"])) if hybrid else []
+        one["options"] = tuple(name for name in ranked if name in OUTCOMES["advice"])[:2]
+        one["all_options"] = tuple(ranked)
+        fields = {name: one[name] for name in ("queue", "route", "audit", "override_until", "reasons", "routed_at")}
+        decision = {"domain": domain, "prediction": one["prediction"]}
+        if hybrid:
+            decision["alternatives"] = ALTERNATIVES
+            fields["workflow"] = "hybrid"
+        record = routed(one["decision_id"], len(self.sent), decision=decision, priority=priority, **fields)
+        one["payload_hash"] = payload_hash(record.value_bytes or b"")
+        return one, record
+
+    def send_again_or_junk(self, dice: Random) -> None:
+        if dice.random() < 0.3:
+            topic = dice.choice([catalogue.COMMANDS.name, catalogue.REVIEWS_ASYNC.name])
+            value = dice.choice([None, b"", b"junk", b"\x00\x00\x00\x00\x01\x02"])
+            self.put(({"what": "junk"}, Record(topic, b"k", value, len(self.sent))), later=True)
+        elif self.sent:
+            one, record = dice.choice(self.sent)
+            # A decision that was forgotten would be taken for a new one.
+            if one["what"] == "command" or one["decision_id"] in self.model.tasks:
+                self.put((one, record), later=dice.random() < 0.5)
+
+    def ask(self, dice: Random) -> None:
+        kind = dice.choice(["claim", "claim", "claim", "claim", "on_duty", "off_duty", "dance"])
+        queue = dice.choice(["", "", "underwriting", "moderation"]) if kind == "claim" else ""
+        self.put(self.command(kind, dice.choice([*PEOPLE, *PEOPLE, "zoe"]), queue=queue), later=dice.random() < 0.3)
+
+    def begin_the_day(self, dice: Random) -> None:
+        """Who is not on duty comes, most of them."""
+        for name in sorted(self.model.people.keys() - self.model.duty):
+            if dice.random() < 0.9:
+                self.put(self.command("on_duty", name), later=True)
+
+    def decide(self, dice: Random) -> None:
+        """Somebody who may claims a task and decides it."""
+        pairs = [
+            (task, name)
+            for task in self.model.open()
+            for name in sorted(self.model.people)
+            if task["state"] == "waiting" and not self.model.ready(name) | self.model.unfit(task, name)
+        ]
+        # A second verdict is rarer than a first.
+        begun = [(task, name) for task, name in pairs if task["verdicts"]]
+        if pairs:
+            task, name = dice.choice(begun if begun and dice.random() < 0.5 else pairs)
+            self.put(self.command("claim", name, task_id=task["task_id"]))
+            self.put(self.about("submit", task, name, dice))
+
+    def go_on(self, dice: Random) -> None:
+        """The holder of a task does something about it."""
+        kind = dice.choice(["claim", "extend", "release", "submit", "submit", "snooze", "escalate"])
+        held = [task for task in self.model.open() if holder_of(task)]
+        self.work(kind, held, holder_of, dice)
+
+    def lead(self, dice: Random) -> None:
+        """A lead does something about a task that is open or decided, as it fits."""
+        kind = dice.choice(["override", "override", "reassign", "escalate", "gold", "appeal", "appeal"])
+        decided = kind in ("override", "gold", "appeal")
+        tasks = [task for task in self.model.tasks.values() if bool(task["version"]) == decided]
+        leads = sorted(name for name, one in self.model.people.items() if one["role"] == "lead") or PEOPLE
+        self.work(kind, tasks, lambda _: dice.choice(leads), dice)
+
+    def meddle(self, dice: Random) -> None:
+        """Anybody does anything about any task."""
+        kind = dice.choice([*KINDS, "expire", "expire"])
+        tasks = [task for task in self.model.tasks.values() if kind != "expire" or task["route"] == "sync"]
+        self.work(kind, tasks, lambda _: dice.choice(PEOPLE), dice)
+
+    def work(self, kind: str, tasks: list[Named], who: Callable[[Named], str], dice: Random) -> None:
+        if tasks:
+            task = dice.choice(tasks)
+            self.put(self.about(kind, task, who(task), dice), later=dice.random() < 0.2)
+
+    def about(self, kind: str, task: Named, actor: str, dice: Random) -> tuple[Named, Record]:
+        """A command about a task, right but for one flaw at most."""
+        flaw = dice.choice(FLAWS)
+        if flaw == "actor":
+            actor = dice.choice(PEOPLE)
+        until = dice.choice([-MINUTE, 0, MINUTE, HOUR, 5 * HOUR, 3 * DAY, 8 * DAY])
+        fields: Named = {
+            "task_id": "nothing" if flaw == "task_id" else task["task_id"],
+            "epoch": task["lease_epoch"] - (flaw == "epoch"),
+            "payload_hash": "else" if flaw == "payload_hash" else task["payload_hash"],
+            "reason_code": {"reason_code": "", "code": "mood"}.get(flaw, "other"),
+            "reason_text": " " if flaw == "reason_text" else "because",
+            "until": None if flaw == "until" else self.now + until,
+        }
+        match kind:
+            case "release" if dice.random() < 0.5:
+                fields |= {"reason_code": "", "reason_text": ""}
+            case "submit" | "override" | "gold":
+                verdict = dice.choice(["approve", "approve", "reject", "modify", "choose", "choose", "choose", "shrug"])
+                outcome = dice.choice((*OUTCOMES.get(task["domain"], ("yes", "no")) * 3, "", "maybe"))
+                if task["blind"] and flaw != "blind":
+                    verdict = "choose"
+                if verdict == "approve" and flaw != "outcome":
+                    outcome = ""
+                changes = dice.choice(["", '{"amount":80}', '{"amount":80}', '{"amount":90}', "[1]", "{"])
+                fields |= {"outcome": outcome, "verdict": verdict}
+                fields["modifications"] = changes if verdict == "modify" or flaw == "changes" else ""
+                if task["quorum"] > 1 and task["verdicts"] and dice.random() < 0.5:
+                    before = task["verdicts"][-1]
+                    fields |= {name: before[name] for name in ("outcome", "verdict", "modifications")}
+            case "reassign":
+                fields |= {"to_reviewer": dice.choice([*PEOPLE, *PEOPLE, "zoe", ""])}
+            case "escalate":
+                where = dice.choice(["", "", "person", "underwriting", "advisers", "moderation", "nowhere"])
+                fields |= {"to_reviewer": dice.choice(PEOPLE)} if where == "person" else {"queue": where}
+            case "on_duty" | "off_duty":
+                fields = {}
+        return self.command(kind, actor, **fields)
+
+    def change(self, dice: Random) -> None:
+        """A policy or the people change."""
+        match dice.choice(["policy", "policy", "no policy", "dismiss", "hire", "hire", "hire"]):
+            case "policy":
+                self.publish(some_rules(dice))
+            case "no policy":
+                self.publish(None)
+            case "dismiss":
+                name = dice.choice(PEOPLE)
+                self.follow(Record("reviewers", name.encode(), None))
+                self.model.people.pop(name, None)
+            case _:
+                self.hire(
+                    dice.choice(PEOPLE),
+                    dice.choice(["reviewer", "reviewer", "lead"]),
+                    dice.choice([[], [], ["underwriting"], ["moderation", "advisers"]]),
+                    manager=dice.choice(["", "lee", "max"]),
+                    skill=dice.choice([None, 0, 0, -HOUR, HOUR, DAY]),
+                    capacity=dice.choice([3, 3, 2, 1, 0]),
+                    off=dice.choice([None, None, None, (-HOUR, HOUR), (HOUR, 2 * DAY)]),
+                )
+        self.model.looks_again = True
+
+    def publish(self, rules: Rules | None) -> None:
+        self.follow(policy_record(rules.text()) if rules else Record("policies", b"bank", None))
+        self.model.rules = rules
+
+    # Time and accidents
+
+    def wait(self, dice: Random) -> None:
+        self.now += dice.choice(WAITS)
+        self.step()
+
+    def wait_until_something_is_due(self, dice: Random) -> None:
+        instants = self.model.instants()
+        if instants:
+            self.now = max(self.now, dice.choice(instants[:4]) + dice.choice([-1, 0, 0, 0, 1]))
+        self.step()
+
+    def crash(self, dice: Random) -> None:
+        """Another desk takes over; what the first was doing is lost, and done again."""
+        if dice.random() < 0.5:
+            self.desk.process([record for _, record in self.batch], self.now)
+        self.desk = DeskProcessor()
+        for record in self.followed.values():
+            self.desk.follow(record)
+        written = list(self.kept.values()) if dice.random() < 0.5 else self.log
+        remembered = [one for one in written if one.name in ("reviews.tasks", "reviews.presence")]
+        self.desk.restore(remembered, [one for one in self.log if one.name == "reviews.replies"])
+        self.model.crash()
+        self.step()
+
+    # How
+
+    def command(self, kind: str, actor: str, **fields: Any) -> tuple[Named, Record]:
+        empty = dict.fromkeys(
+            ("task_id", "queue", "payload_hash", "verdict", "outcome", "modifications"), ""
+        ) | dict.fromkeys(("reason_code", "reason_text", "to_reviewer"), "")
+        one = {"command_id": f"c{len(self.sent)}", "kind": kind, "actor": actor, "epoch": 0, "until": None}
+        one |= empty | fields
+        value = wire.encode("Command", one | {"issued_at": self.now})
+        return one | {"what": "command"}, Record(catalogue.COMMANDS.name, b"key", value, len(self.sent))
+
+    def put(self, one: tuple[Named, Record], later: bool = False) -> None:
+        self.batch.append(one)
+        if one[0]["what"] != "junk":
+            self.sent.append(one)
+        if not later:
+            self.step()
+
+    def hire(
+        self,
+        name: str,
+        role: str,
+        queues: list[str] | None = None,
+        manager: str = "",
+        skill: int | None = 99 * DAY,
+        capacity: int = 3,
+        off: tuple[int, int] | None = None,
+    ) -> None:
+        """`skill`: how long the person's qualification counts from now on, None without; `off`: when away."""
+        away = (self.now + off[0], self.now + off[1]) if off else None
+        skills = {} if skill is None else {"underwriter": self.now + skill if skill else None}
+        self.follow(
+            reviewer_record(
+                name,
+                role=role,
+                manager=manager,
+                queues=queues or [],
+                capacity=capacity,
+                qualifications=[{"name": one, "expires_at": until} for one, until in skills.items()],
+                time_off=[{"start": away[0], "end": away[1]}] if away else [],
+            )
+        )
+        person = {"role": role, "manager": manager, "queues": queues or [], "capacity": capacity, "off": away}
+        self.model.people[name] = person | {"qualifications": skills}
+        self.model.looks_again = True
+
+    def follow(self, record: Record) -> None:
+        self.followed[record.name, record.key_bytes] = record
+        self.desk.follow(record)
+
+    def step(self) -> None:
+        """The desk works, and says nothing more while nothing happens."""
+        batch, self.batch = self.batch, []
+        outputs = self.desk.process([record for _, record in batch], self.now)
+        self.model.observe([one for one, _ in batch], list(self.read(outputs)), self.now)
+        assert self.desk.process([], self.now).count == 0, "something was left for later"
+
+    def read(self, outputs: Outputs) -> Any:
+        for topic, key, value in zip(outputs.topics, outputs.keys, outputs.values, strict=True):
+            self.log.append(Record(topic, key, value))
+            self.kept[topic, key] = self.log[-1]
+            schema = catalogue.BY_NAME[topic].schema
+            record = wire.decode_plain(schema, value) if schema and value is not None else None
+            yield topic, (key or b"").decode(errors="replace"), record, value
+
+    # What always holds
+
+    def check(self) -> None:
+        """What holds after every step, besides what the model has checked."""
+        self.state_is_what_was_written()
+        check_indexes(self.desk.desk.state)
+
+    def state_is_what_was_written(self) -> None:
+        state = self.desk.desk.state
+        written = {
+            key: wire.decode_plain("Task", one.value_bytes)
+            for (topic, key), one in self.kept.items()
+            if topic == "reviews.tasks" and one.value_bytes is not None
+        }
+        assert {key.encode() for key in state.tasks} == written.keys()
+        assert state.tasks.keys() == self.model.tasks.keys()
+        for task_id, task in state.tasks.items():
+            one, other = to_record(task), to_record(from_record(written[task_id.encode()]))
+            assert {name for name in one if one[name] != other[name]} <= NOT_REMEMBERED
+
+
+def check_indexes(state: DeskState) -> None:
+    """The desk's queues, holders and timers say what its tasks say."""
+    waiting = {
+        (task_id, (task.queue, task.escalation > 0)) for task_id, task in state.tasks.items() if task.state == "waiting"
+    }
+    queued = {(task_id, place) for place, order in state._queues.items() for task_id in order._waiting}
+    assert queued == waiting
+    assert sum(len(order) for order in state._queues.values()) == len(waiting)
+    assert dict(waiting) == state._placed
+    held = {(name, task_id) for name, tasks in state._held.items() for task_id in tasks}
+    assert held == {(task.holder, one) for one, task in state.tasks.items() if task.state != "done" and task.holder}
+    assert {(name, task_id) for task_id, name in state._holder.items()} == held
+    for task in state.tasks.values():
+        assert_one_state(task)
+        assert task.due == next_due(task)
+        assert task.due is None or (task.due, task.task_id) in state._timers
+    callers = {
+        t.task_id for t in state.tasks.values() if t.state == "waiting" and t.route == "sync" and t.kind == "review"
+    }
+    assert {task.task_id for task in state.urgent(len(state.tasks))} == {
+        one for one in callers if not state.tasks[one].escalation
+    }
+    assert state.open == sum(task.state != "done" for task in state.tasks.values()) == len(state.open_tasks())
+
+
+def assert_one_state(task: Task) -> None:
+    """What a task's state says is all that holds."""
+    leased, assigned, snoozed = (task.state == name for name in ("leased", "assigned", "snoozed"))
+    assert bool(task.lease_holder) == leased == (task.lease_until is not None) == (task.lease_since is not None)
+    assert bool(task.assigned_to) == (assigned or snoozed)
+    assert (task.assigned_until is not None) == assigned
+    assert (task.snoozed_until is not None) == snoozed

@@ -1,0 +1,80 @@
+"""Outcomes, resolutions and actions: what must be said when a decision gets its next word."""
+
+from typing import Any
+
+from tests.processors.desk.model_rules import DAY, Named
+from tests.processors.desk.model_state import Book
+
+
+class Words(Book):
+    """`said`: what the desk has said and no task has explained yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[tuple[str, Named]] = []
+
+    def explain(self, expected: list[tuple[str, Named]]) -> None:
+        """What was said must be just this, in this order."""
+        assert [topic for topic, _ in self.said] == [topic for topic, _ in expected]
+        for (topic, record), (_, wanted) in zip(self.said, expected, strict=True):
+            for name, value in wanted.items():
+                assert record[name] == value, f"{name} in {topic}: {record[name]!r}, not {value!r}"
+        self.said = []
+
+    def word(self, task: Named, outcome: str, changes: str, source: str, people: tuple[str, ...]) -> Any:
+        """The next version, and what has to be done about it."""
+        differs = task["version"] == 0 or (task["outcome"], task["changes"]) != (outcome, changes)
+        made: list[tuple[str, Named]] = []
+        if task["version"] and differs:
+            made.append(("actions", self.action(task, "roll_back")))
+        first = task["version"] == 0
+        task |= {"version": task["version"] + 1, "outcome": outcome, "changes": changes, "decided_at": self.now}
+        task |= {"decided_by": ", ".join(people), "window": None}
+        if first or source == "appeal":
+            task["override_until"] = self.now + DAY
+        notice = self.terms(task).notices.get(outcome)
+        notices = [notice] if notice and differs else []
+        made.append(("resolutions", self.resolution(task, source, people) | {"notices": notices}))
+        if differs:
+            task["effect"] = task["version"]
+            made.append(("actions", self.action(task, "execute")))
+        if notices:
+            made.append(("actions", self.action(task, "notify") | {"notices": notices}))
+        return made
+
+    def resolution(self, task: Named, source: str, people: tuple[str, ...]) -> Named:
+        same = ("decision_id", "version", "outcome", "prediction", "decided_at", "override_until")
+        return {name: task[name] for name in same} | {
+            "source": source,
+            "decided_by": list(people),
+            "modifications": task["changes"],
+            "final": source != "policy" or task["window"] is None,
+        }
+
+    def action(self, task: Named, kind: str) -> Named:
+        version = task["effect"] if kind == "roll_back" else task["version"]
+        name = f"{task['decision_id']}/{version}/{kind}"
+        same = {"decision_id": task["decision_id"], "outcome": task["outcome"], "version": version}
+        return same | {"action_id": name, "kind": kind, "modifications": task["changes"], "at": self.now}
+
+    def outcome(self, task: Named, said: Named, *, kind: str, resolves: bool) -> tuple[str, Named]:
+        same = ("task_id", "decision_id", "prediction", "gold_outcome", "blind", "round", "payload_hash", "deadline")
+        return "reviews.outcomes", {name: task[name] for name in same} | said | {
+            "outcome_id": f"{task['task_id']}#{len(task['verdicts'])}",
+            "kind": kind,
+            "resolves": resolves,
+            "overridden": said["outcome"] != task["prediction"],
+            "claimed_at": None if kind == "override" else task["lease_since"],
+            "within_sla": self.now <= task["deadline"],
+            "settled_before": self.settled_before(task if resolves or kind in ("audit", "gold") else None),
+        }
+
+    def settled_before(self, closed: Named | None) -> int:
+        """The oldest that still waits for its first judgement in time; all are of one model here."""
+        samples = ("review", "audit", "post_approval")
+        waiting = [
+            one["due_from"]
+            for one in self.open()
+            if one is not closed and one["kind"] in samples and one["round"] == 0 and not one["breached"]
+        ]
+        return int(min([self.now, *waiting]))

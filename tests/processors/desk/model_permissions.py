@@ -1,0 +1,162 @@
+"""Which commands may be carried out, and what the others may be refused with."""
+
+from tests.processors.desk.model_rules import DAY, QUEUES, Named
+from tests.processors.desk.model_state import Book, holder, works
+
+GOOD_CHANGES = ('{"amount":80}', '{"amount":90}')
+
+KINDS = [
+    "claim",
+    "extend",
+    "release",
+    "submit",
+    "escalate",
+    "reassign",
+    "snooze",
+    "override",
+    "appeal",
+    "expire",
+    "gold",
+    "on_duty",
+    "off_duty",
+]
+
+
+class Permits(Book):
+    """Judges commands by what is in the book. Which of several reasons against one the desk names is its own affair."""
+
+    def objections(self, command: Named) -> set[str]:
+        """Every code that the command may be refused with; none: it must be carried out."""
+        task = self.tasks.get(command["task_id"])
+        me = command["actor"]
+        known = me in self.people
+        stranger = set() if known else {"unknown-reviewer"}
+        match command["kind"]:
+            case "on_duty" | "off_duty":
+                return stranger
+            case "claim":
+                return self._against_claim(command, task)
+        if command["kind"] not in KINDS:
+            return {"unknown-kind"}
+        if task is None:
+            return {"unknown-task"} | stranger
+        done = {"already-decided"} if task["state"] == "done" else set()
+        lead = known and self.people[me]["role"] == "lead"
+        no_lead = set() if lead else {"not-lead"}
+        match command["kind"]:
+            case "expire":
+                callerless = task["route"] != "sync" or task["version"] > 0 or task["kind"] == "gold"
+                return done | ({"not-sync"} if callerless else set())
+            case "extend":
+                return done or self._against_lease(command, task)
+            case "release":
+                return done or (set() if task["assigned_to"] == me else self._against_lease(command, task))
+            case "snooze":
+                until = command["until"]
+                wrong = until is None or not self.now < until <= self.now + 7 * DAY
+                return done or self._against_lease(command, task) | ({"invalid"} if wrong else set())
+        if not known:
+            return stranger | done | {"not-lead", "not-decided", "not-held", "held-by-another", "lease-expired"}
+        words = set() if command["reason_text"].strip() else {"missing-reason"}
+        decided = task["state"] == "done" and task["version"] > 0
+        match command["kind"]:
+            case "submit":
+                return done or self._against_lease(command, task) | self.unskilled(task, me) | self._bad(command, task)
+            case "override":
+                if task["version"] == 0:
+                    return {"not-decided"}
+                found = self.ready(me) | self.unskilled(task, me) | self._bad(command, task)
+                if task["decided_by"] or task["kind"] not in ("audit", "post_approval"):
+                    found |= no_lead
+                if any(one["reviewer"] == me and one["round"] < task["round"] for one in task["verdicts"]):
+                    found.add("same-person")
+                return found | ({"window-closed"} if self.now >= task["override_until"] else set())
+            case "escalate":
+                found = done | words | (set() if holder(task) == me else no_lead)
+                if command["to_reviewer"]:
+                    return found | self._against_giving(command, task)
+                heard = {"", *(QUEUES.values() if self.rules else ())}
+                heard |= {one["queue"] for one in self.open() if one["state"] == "waiting"}
+                return found | (set() if command["queue"] in heard else {"wrong-queue"})
+            case "reassign":
+                begun = {"held-by-another"} if task["state"] == "leased" else set()
+                return done | no_lead | begun | self._against_giving(command, task)
+            case "appeal":
+                return words | (set() if decided else {"not-decided"})
+            case _:
+                outcomes = self.terms(task).outcomes
+                found = no_lead | (set() if decided or task["state"] == "done" else {"not-decided"})
+                found |= {"not-decided"} if task["kind"] == "gold" else set()
+                if not command["outcome"]:
+                    return found | {"missing-outcome"}
+                return found | ({"unknown-outcome"} if outcomes and command["outcome"] not in outcomes else set())
+
+    def _against_claim(self, command: Named, task: Named | None) -> set[str]:
+        me, found = command["actor"], self.ready(command["actor"])
+        if "unknown-reviewer" in found:
+            return found
+        full = self.load(me) >= self.people[me]["capacity"]
+        if command["task_id"]:
+            if task is None:
+                return found | {"unknown-task"}
+            if task["state"] == "done":
+                return found | {"already-decided"}
+            found |= self.unfit(task, me)
+            if holder(task) not in ("", me):
+                found.add("held-by-another")
+            return found | ({"at-capacity"} if full and holder(task) != me else set())
+        if command["queue"] and not works(self.people[me], command["queue"]):
+            return found | {"wrong-queue"}
+        may = self.candidates(command)
+        if full and not any(one["assigned_to"] == me for one in may):
+            found.add("at-capacity")
+        return found | (set() if may else {"nothing-to-do"})
+
+    def _against_lease(self, command: Named, task: Named) -> set[str]:
+        if task["lease_holder"] == command["actor"]:
+            return set() if command["epoch"] == task["lease_epoch"] else {"wrong-epoch"}
+        if holder(task) not in ("", command["actor"]):
+            return {"held-by-another"}
+        return {"lease-expired"} if 0 < command["epoch"] == task["lease_epoch"] else {"not-held"}
+
+    def _against_giving(self, command: Named, task: Named) -> set[str]:
+        name = command["to_reviewer"]
+        if not name:
+            return {"invalid"}
+        return self.ready(name) | self.unfit(task, name) if name in self.people else {"unknown-reviewer"}
+
+    def _bad(self, command: Named, task: Named) -> set[str]:
+        """What is wrong with a verdict itself."""
+        found = set() if command["payload_hash"] == task["payload_hash"] else {"stale-view"}
+        terms, prediction, outcome = self.terms(task), task["prediction"], command["outcome"]
+        if not command["reason_code"] or not command["reason_text"].strip():
+            found.add("missing-reason")
+        elif command["reason_code"] not in terms.codes:
+            found.add("unknown-reason")
+        verdict, known = command["verdict"], terms.outcomes
+        if verdict not in ("approve", "reject", "modify", "choose"):
+            return found | {"unknown-verdict"}
+        if task["blind"] and verdict != "choose":
+            return found | {"unknown-verdict"}
+        changed = command["modifications"]
+        if changed and verdict != "modify":
+            found.add("invalid")
+        meant = self.meant(command, task)
+        match verdict:
+            case "approve":
+                wrong = outcome not in ("", prediction)
+            case "reject":
+                wrong = outcome == prediction
+            case "choose":
+                known, wrong = tuple(task["options"]) or known, False
+            case _:
+                wrong = False
+                if (changed and changed not in GOOD_CHANGES) or (not changed and meant == prediction):
+                    found.add("invalid")
+        if not meant:
+            return found | {"missing-outcome"}
+        if wrong or (known and meant not in known):
+            found.add("unknown-outcome")
+        if command["kind"] == "override" and (meant, changed) == (task["outcome"], task["changes"]):
+            found.add("invalid")
+        return found

@@ -1,0 +1,127 @@
+"""What a model of the desk keeps in its head: tasks and people as plain dicts, and who may judge what."""
+
+from tests.processors.desk.model_rules import KEPT, Named, Rules, Terms, terms_of
+
+
+class Book:
+    """Tasks and people by id; `duty`: who is on duty; `rules`: the policy in force. Times in microseconds."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.tasks: dict[str, Named] = {}
+        self.people: dict[str, Named] = {}
+        self.duty: set[str] = set()
+        self.rules: Rules | None = None
+
+    def open(self) -> list[Named]:
+        return [task for task in self.tasks.values() if task["state"] != "done"]
+
+    def load(self, name: str) -> int:
+        return sum(name in (task["lease_holder"], task["assigned_to"]) for task in self.open())
+
+    def leads(self, queue: str) -> tuple[str, ...]:
+        """Who is told: leads see every queue, and look after those on their list."""
+        leads = [name for name, one in self.people.items() if one["role"] == "lead"]
+        return tuple(sorted(name for name in leads if queue in (self.people[name]["queues"] or [queue])))
+
+    def terms(self, task: Named) -> Terms:
+        return terms_of(self.rules, task["domain"], task["queue"])
+
+    def instants(self) -> list[int]:
+        """When something is due."""
+        names = ("deadline", "warn_at", "lease_until", "assigned_until", "snoozed_until", "window")
+        found = {task[name] for task in self.open() for name in names if task[name] is not None}
+        found |= {task["override_until"] for task in self.tasks.values() if task["override_until"]}
+        return sorted(at for at in found if at > self.now)
+
+    def ready(self, name: str) -> set[str]:
+        """What keeps somebody from all work."""
+        person = self.people.get(name)
+        if person is None:
+            return {"unknown-reviewer"}
+        found = set() if name in self.duty else {"off-duty"}
+        off = person["off"]
+        return found | ({"not-working-hours"} if off and off[0] <= self.now < off[1] else set())
+
+    def unskilled(self, task: Named, name: str) -> set[str]:
+        person = self.people[name]
+        found = set() if works(person, task["queue"]) else {"wrong-queue"}
+        have = person["qualifications"]
+        for needed in task["qualifications"]:
+            if needed not in have or (have[needed] is not None and have[needed] <= self.now):
+                found.add("not-qualified")
+        return found
+
+    def unfit(self, task: Named, name: str) -> set[str]:
+        """What keeps somebody from one task."""
+        found = self.unskilled(task, name)
+        if name in task["excluded"]:
+            found.add("same-person" if name in judges(task) else "excluded")
+        if task["escalation"] and self.people[name]["role"] != "lead":
+            found.add("not-lead")
+        return found
+
+    def candidates(self, command: Named) -> list[Named]:
+        """What a claim of the next task may get."""
+        me = command["actor"]
+        return [
+            task
+            for task in self.open()
+            if (task["state"] == "waiting" or (task["state"] == "assigned" and task["assigned_to"] == me))
+            and command["queue"] in ("", task["queue"])
+            and not self.unfit(task, me)
+        ]
+
+    def meant(self, command: Named, task: Named) -> str:
+        """The outcome that a verdict is for; empty if it does not say."""
+        others = [one for one in self.terms(task).outcomes if one != task["prediction"]]
+        match command["verdict"]:
+            case "approve" | "modify":
+                return str(command["outcome"] or task["prediction"])
+            case "reject" if len(others) == 1:
+                return str(command["outcome"] or others[0])
+        return str(command["outcome"])
+
+
+def new_task(one: Named, kind: str, now: int) -> Named:
+    """A task as it begins to wait."""
+    same = ("decision_id", "domain", "queue", "priority", "route", "prediction", "payload_hash")
+    lists: Named = {"options": (), "qualifications": (), "excluded": [], "verdicts": []}
+    words = dict.fromkeys(("gold_outcome", "statement", "outcome", "changes", "decided_by"), "")
+    holding = {"assigned_to": "", "lease_holder": "", "lease_epoch": 0, "lease_since": None}
+    times = dict.fromkeys(
+        ("lease_until", "assigned_until", "snoozed_until", "window", "decided_at", "override_until", "forget_at")
+    )
+    numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "effect", "moved"), 0)
+    flags = {"warned": False, "breached": False, "blind": kind == "audit", "quorum": 1, "rules": None}
+    task = {name: one[name] for name in same} | lists | words | holding | times | numbers | flags
+    return task | {"kind": kind, "state": "waiting", "arrived_at": now}
+
+
+def give_back(task: Named) -> None:
+    """Nobody holds it."""
+    task |= {"state": "waiting", "assigned_to": "", "lease_holder": "", "lease_since": None}
+    task |= {"lease_until": None, "assigned_until": None, "snoozed_until": None}
+
+
+def finish(task: Named) -> None:
+    """Nothing more is to be done about it."""
+    last = max((one["at"] for one in task["verdicts"]), default=0)
+    give_back(task)
+    task |= {"state": "done", "window": None}
+    task["forget_at"] = max(last, task["decided_at"] or 0, task["arrived_at"]) + KEPT
+
+
+def holder(task: Named) -> str:
+    """Who has it; empty for nobody."""
+    return str(task["lease_holder"] or task["assigned_to"])
+
+
+def judges(task: Named) -> set[str]:
+    """Everybody who gave a verdict on it."""
+    return {one["reviewer"] for one in task["verdicts"]}
+
+
+def works(person: Named, queue: str) -> bool:
+    """Leads and people without a list work everywhere."""
+    return bool(person["role"] == "lead" or not person["queues"] or queue in person["queues"])

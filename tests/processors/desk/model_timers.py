@@ -1,0 +1,175 @@
+"""What the clock does to tasks by itself, at the latest with the first step at or after its time."""
+
+from typing import Any
+
+from tests.processors.desk.model_messages import Words
+from tests.processors.desk.model_rules import MINUTE, PRIORITIES, Named, Terms
+from tests.processors.desk.model_state import finish, give_back, holder
+
+
+class Timers(Words):
+    """`must`: what has to follow in this step, as (event, task or person); `told`: what is told once only."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks_again = False
+        self.told: set[tuple[Any, ...]] = set()
+        self.maybe: set[tuple[Any, ...]] = set()
+        self.must: set[tuple[str, str]] = set()
+        self.alerts_due: list[tuple[str, str, tuple[str, ...]]] = []
+        self.lapsed: set[str] = set()
+
+    def clock(self, event: str, task: Named, record: Named) -> None:
+        now, terms = self.now, self.terms(task)
+        owed = (event, task["task_id"]) in self.must
+        self.must.discard((event, task["task_id"]))
+        match event:
+            case "expired":
+                assert task["state"] == "leased"
+                assert task["lease_until"] <= now
+                self.alerts_due.append(("lease_expired", task["task_id"], (task["lease_holder"],)))
+                give_back(task)
+            case "unassigned":
+                if not owed:
+                    assert self.lapses(task)
+                    self.lapsed.add(task["assigned_to"])
+                give_back(task)
+            case "woken":
+                assert task["state"] == "snoozed"
+                assert task["snoozed_until"] <= now
+                task |= {"state": "assigned", "snoozed_until": None, "assigned_until": now + terms.start_within}
+            case "assigned":
+                name = record["assigned_to"]
+                assert task["state"] == "waiting"
+                assert self._pushable(task)
+                assert not self.ready(name) | self.unfit(task, name), f"{name} must not get it"
+                assert self.load(name) < self.people[name]["capacity"], f"{name} has enough"
+                limit = MINUTE if task["route"] == "sync" else terms.start_within
+                until = now + min(limit, terms.start_within)
+                task |= {"state": "assigned", "assigned_to": name, "assigned_until": until}
+            case "escalated" | "timed_out" | "rescheduled":
+                assert owed
+                self._follow(event, task, terms)
+            case _:
+                self._serve(event, task, terms)
+
+    def _follow(self, event: str, task: Named, terms: Terms) -> None:
+        """What had to come."""
+        match event:
+            case "rescheduled":
+                self.reschedule(task)
+            case "escalated":
+                self.escalate(task, "escalated")
+            case _:
+                self.explain(self.word(task, terms.on_breach, "", "timeout", ()))
+                finish(task)
+
+    def _serve(self, event: str, task: Named, terms: Terms) -> None:
+        """Service levels and windows."""
+        now = self.now
+        match event:
+            case "warned":
+                assert task["warn_at"] <= now < task["deadline"]
+                assert not task["warned"]
+                task["warned"] = True
+                to = (holder(task),) if holder(task) else self.leads(task["queue"])
+                self.alerts_due.append(("sla_warning", task["task_id"], to))
+                self._once("warned", task)
+            case "breached":
+                assert task["deadline"] <= now
+                assert not task["breached"]
+                self.breach(task, terms)
+            case "window_closed":
+                assert task["window"] is not None
+                assert task["window"] <= now
+                task |= {"version": 2, "decided_at": now}
+                self.explain([("resolutions", self.resolution(task, "window", ()))])
+                finish(task)
+            case _:
+                raise AssertionError(f"the desk does not do {event} by itself")
+
+    def lapses(self, task: Named) -> bool:
+        return bool(task["state"] == "assigned" and task["assigned_until"] <= self.now)
+
+    def breach(self, task: Named, terms: Terms) -> None:
+        name = holder(task)
+        manager = self.people[name]["manager"] if name in self.people else ""
+        to = tuple(dict.fromkeys(one for one in (name, manager) if one)) if name else self.leads(task["queue"])
+        self.alerts_due.append(("sla_breach", task["task_id"], to))
+        self._once("breached", task)
+        task["warned"] = task["breached"] = True
+        if terms.on_breach == "raise_priority":
+            task["priority"] = PRIORITIES[min(3, PRIORITIES.index(task["priority"]) + 1)]
+        elif task["kind"] != "gold":
+            if terms.on_breach != "escalate":
+                if task["version"] == 0:
+                    self.must.add(("timed_out", task["task_id"]))
+            elif not task["escalation"]:
+                self.must.add(("escalated", task["task_id"]))
+
+    def _once(self, what: str, task: Named) -> None:
+        # A policy may move a deadline away and back: `moved` counts how often.
+        mark = (what, task["task_id"], task["round"], task["deadline"], task["moved"])
+        assert mark not in self.told, "told twice"
+        self.told.add(mark)
+
+    def escalate(self, task: Named, alert: str) -> None:
+        leads = self.leads(task["queue"])
+        task["escalation"] += bool(leads)
+        self.alerts_due.append((alert, task["task_id"], leads))
+        if task["state"] in ("assigned", "snoozed"):
+            give_back(task)
+
+    def look_again(self) -> None:
+        self.looks_again = False
+        for name in sorted(({holder(one) for one in self.open()} | self.duty) - self.people.keys() - {""}):
+            self.alerts_due.append(("reviewer_removed", "", ()))
+            if name in self.duty:
+                self.must.add(("absent", name))
+            else:
+                self.must |= {("unassigned", one["task_id"]) for one in self.open() if holder(one) == name}
+        for task in self.open():
+            if task["rules"] != self.rules:
+                changed = dict(task)
+                self.reschedule(changed)
+                if any(changed[name] != task[name] for name in ("deadline", "qualifications")):
+                    self.must.add(("rescheduled", task["task_id"]))
+                else:
+                    task |= {"rules": self.rules, "warn_at": changed["warn_at"]}
+
+    def reschedule(self, task: Named) -> None:
+        before, terms = task["deadline"], self.terms(task)
+        level, start, window = terms.levels[task["priority"]], task["due_from"], task["window"]
+        task["deadline"], task["warn_at"] = start + level, start + level * 3 // 4
+        if window is not None:
+            task["deadline"] = min(task["deadline"], window)
+            task["warn_at"] = min(task["warn_at"], start + (window - start) * 3 // 4)
+        task["qualifications"], task["rules"] = terms.qualifications, self.rules
+        if task["deadline"] != before:
+            task["moved"] += 1
+            task["breached"] = task["breached"] and task["deadline"] <= self.now
+            task["warned"] = task["warned"] and task["warn_at"] <= self.now
+
+    def _pushable(self, task: Named) -> bool:
+        waits_for_it = task["route"] == "sync" and task["kind"] == "review"
+        return task["escalation"] == 0 and (waits_for_it or self.terms(task).push)
+
+    def nothing_is_overdue(self) -> None:
+        now = self.now
+        for task in self.tasks.values():
+            assert task["state"] != "done" or task["forget_at"] > now, f"{task['task_id']} is not forgotten"
+        for task in self.open():
+            name = task["task_id"]
+            assert holder(task) in {"", *self.duty}, f"{holder(task)} is off duty and has {name}"
+            assert task["deadline"] > now or task["breached"], f"{name} has not breached"
+            assert task["warn_at"] > now or task["warned"], f"{name} was not warned of"
+            assert task["window"] is None or task["window"] > now, f"the window of {name} is open"
+            for end in ("lease_until", "assigned_until", "snoozed_until"):
+                assert task[end] is None or task[end] > now, f"{end} of {name} has passed"
+            if task["state"] == "waiting" and self._pushable(task):
+                for one, person in self.people.items():
+                    free = not self.ready(one) and self.load(one) < person["capacity"]
+                    assert not free or self.unfit(task, one), f"{one} is free for {name}"
+            if task["lease_until"] is not None and task["lease_until"] - now <= MINUTE:
+                mark = ("lease_expiring", name, task["lease_epoch"], task["lease_until"])
+                assert mark in self.told | self.maybe, f"{task['lease_holder']} was not told that the lease ends"

@@ -1,0 +1,212 @@
+"""Certified thresholds: against models whose truth is known."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from interlock.processors.proposals.fold import ProposalFold
+from interlock.schemas import catalogue, wire
+from interlock.schemas.catalogue import DRIFT_SIGNALS
+from tests.processors.calibration.reviewed_world import START, World, example
+from tests.processors.proposals.proposal_world import SOURCE, new_fold, of, policy_version, proposals, taken
+
+
+def _error_above(threshold: float, world: World) -> float:
+    """Of all decisions that the threshold accepts, seen or not."""
+    later = list(World(slope=world.slope, intercept=world.intercept, seed=99).decide(40_000))
+    accepted = [right for confidence, right, _, _ in later if confidence >= threshold]
+    return 1 - float(np.mean(accepted))
+
+
+def test_a_certified_threshold_holds_its_bound_on_decisions_that_nobody_reviewed() -> None:
+    broken, offered = 0, 0
+    for seed in range(12):
+        world = World(intercept=0.6, seed=seed, auto=0.9, rate=0.1)
+        for one in proposals(taken(new_fold(), world.examples(4_000))):
+            if one["state"] == "open":
+                offered += 1
+                broken += _error_above(json.loads(one["change"])["auto"], world) > 0.1
+    assert offered >= 8
+    assert broken / offered <= 0.1 + 2 * math.sqrt(0.1 * 0.9 / offered)
+
+
+def test_a_proposal_says_what_changes_for_whom_and_with_which_evidence() -> None:
+    world = World(intercept=1.0)
+    events = taken(new_fold(), world.examples(5_000))
+    (one,) = [p for p in proposals(events) if p["state"] == "open"]
+    change, evidence = json.loads(one["change"]), json.loads(one["evidence"])
+    assert (change["domain"], change["prediction"]) == ("loan", "approve")
+    assert change["auto"] == evidence["threshold"] < 0.9
+    assert (evidence["alpha"], evidence["delta"], evidence["smallest_propensity"]) == (0.1, 0.1, 0.1)
+    assert evidence["e_value"] >= 10
+    assert 0 < one["error_lower"] <= one["error_estimate"] <= one["error_upper"] < 0.1
+    assert one["policy_version"] == policy_version()["version"]
+    later = list(World(intercept=1.0, seed=8).decide(20_000))
+    freed = np.mean([change["auto"] <= confidence < 0.9 for confidence, *_ in later])
+    assert one["workload_lower"] <= 0.9 * freed <= one["workload_upper"]  # a tenth is audited
+
+
+def test_what_did_not_change_is_not_written_again_and_what_was_replaced_is_revoked() -> None:
+    events = taken(new_fold(), World(intercept=0.6, seed=2).examples(12_000))
+    written = [(e.key, e.record["state"]) for e in events if e.topic is catalogue.PROPOSALS and e.record]
+    assert len(written) == len(set(written))
+    assert sum(one["state"] == "open" for one in proposals(events)) == 1
+
+
+def test_a_model_that_errs_everywhere_gets_no_proposal() -> None:
+    assert not proposals(taken(new_fold(), World(intercept=-1.0).examples(4_000)))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        SOURCE.replace("audit: {rate: 0.1}", "audit: {rate: 0}"),
+        SOURCE.replace("models: [scorer]", "workflow: pre_approval\n    models: [scorer]"),
+        SOURCE.replace("approve: {auto: 0.90, async: 0.85}", "reject: {}"),
+        SOURCE.replace("auto: 0.90, async: 0.85", "auto: 0.5, async: 0.5, sync: 0.5"),
+        SOURCE.replace("  loan:", "  other:"),
+    ],
+    ids=["without audits", "pre-approval", "no lane", "automatic already", "another domain"],
+)
+def test_nothing_is_proposed_that_changes_nothing_or_could_not_be_watched(source: str) -> None:
+    assert not proposals(taken(new_fold(source), World(intercept=1.0).examples(2_500)))
+
+
+def test_a_certificate_is_broken_when_the_model_becomes_worse_and_evidence_begins_anew() -> None:
+    fold = new_fold()
+    good, bad = World(intercept=1.0, seed=1), World(intercept=-0.5, seed=2)
+    assert not of(taken(fold, good.examples(4_000)), DRIFT_SIGNALS)
+    bad.decided = good.decided
+    events = taken(fold, bad.examples(4_000))
+    signal = of(events, DRIFT_SIGNALS)[0]
+    assert (signal["monitor"], signal["model_version"]) == ("certificate", "7")
+    assert signal["revokes"]
+    assert signal["at"] < START + (good.decided + 1_500) * 1_000_000
+    # What was certified before is not certified on the new evidence.
+    assert not [one for one in proposals(events) if one["state"] == "open"]
+
+
+def test_a_model_that_stays_as_good_as_promised_breaks_no_certificate() -> None:
+    assert not of(taken(new_fold(), World(intercept=0.7, seed=5).examples(20_000)), DRIFT_SIGNALS)
+
+
+def test_after_a_drift_signal_only_later_examples_count() -> None:
+    examples = list(World(intercept=1.0).examples(4_000))
+    fold = new_fold()
+    first = taken(fold, examples[:2_000])
+    assert [one["state"] for one in proposals(first)].count("open") == 1
+    fold.follow(DRIFT_SIGNALS.name, b"s", wire.encode("DriftSignal", _signal(examples[2_000]["decided_at"])))
+    second = taken(fold, examples[2_000:])
+    old = next(one["proposal_id"] for one in proposals(first) if one["state"] == "open")
+    after = {one["proposal_id"]: one for one in proposals(second)}
+    assert after[old]["state"] == "revoked"
+    assert (
+        json.loads(next(one for one in after.values() if one["state"] == "open")["evidence"])["since"]
+        == (examples[2_000]["decided_at"])
+    )
+
+
+def _signal(at: int) -> dict[str, object]:
+    return {
+        "signal_id": "s",
+        "monitor": "confidence",
+        "model_id": "scorer",
+        "model_version": "7",
+        "domain": "loan",
+        "statistic": 0.1,
+        "threshold": 0.01,
+        "seen": 10,
+        "message": "moved",
+        "revokes": [],
+        "at": at,
+    }
+
+
+def test_what_a_person_refused_is_not_proposed_again_on_the_same_evidence() -> None:
+    examples = list(World(intercept=1.0).examples(3_000))
+    fold = new_fold()
+    (one,) = [p for p in proposals(taken(fold, examples[:1_500])) if p["state"] == "open"]
+    said = one | {"state": "refused", "decided_by": "ana", "decided_at": 1, "reason": "no"}
+    fold.follow(catalogue.PROPOSALS.name, one["proposal_id"].encode(), wire.encode("Proposal", said))
+    later = proposals(taken(fold, examples[1_500:]))
+    assert one["proposal_id"] not in {p["proposal_id"] for p in later}
+
+
+def test_a_fold_that_begins_anew_says_what_the_first_would_have_said() -> None:
+    examples = list(World(intercept=0.6, seed=3).examples(5_000))
+    undisturbed = taken(new_fold(), examples)
+    for cut in (150, 1_000, 2_345):
+        first = new_fold()
+        said = taken(first, examples[:cut])
+        second = new_fold()
+        for event in said:
+            if event.topic is catalogue.PROPOSALS:
+                second.follow(event.topic.name, event.key.encode(), wire.encode("Proposal", event.record or {}))
+        for one in examples[:cut]:
+            assert second.take(one, replayed=True) == [] or cut == 0
+        assert said + taken(second, examples[cut:]) == undisturbed
+
+
+def test_a_fold_that_takes_examples_again_after_a_crash_ends_where_the_undisturbed_one_does() -> None:
+    """What had been written before the crash was not committed: it is known already, from records still to come."""
+    examples = list(World(intercept=0.6, seed=3).examples(5_000))
+    undisturbed = taken(new_fold(), examples)
+    for committed, reached in ((0, 5_000), (150, 1_000), (700, 2_345), (1_000, 1_001)):
+        said = taken(new_fold(), examples[:reached])
+        for written in (len(said), len(said) - 1):
+            second = new_fold()
+            for event in said[:written]:
+                if event.topic is catalogue.PROPOSALS:
+                    second.follow(event.topic.name, event.key.encode(), wire.encode("Proposal", event.record or {}))
+            for one in examples[:committed]:
+                second.take(one, replayed=True)
+            again = taken(second, examples[committed:])
+            assert proposals(said[:written] + again) == proposals(undisturbed)
+            assert all(event in undisturbed for event in again)
+
+
+def test_the_order_in_which_people_judge_changes_no_certificate() -> None:
+    """Of every fifty decisions the errors are judged first, or last."""
+    examples = list(World(intercept=1.0).examples(3_000))
+    claims = []
+    for first in (True, False):
+        judged = []
+        for start in range(0, len(examples), 50):
+            block = [one | {"arrived_at": one["decided_at"]} for one in examples[start : start + 50]]
+            errors = [one for one in block if one["overridden"]]
+            rest = [one for one in block if not one["overridden"]]
+            block = errors + rest if first else rest + errors
+            for place, one in enumerate(block):
+                waiting = [other["arrived_at"] for other in block[place + 1 :]]
+                judged.append(one | {"settled_before": min(waiting, default=block[-1]["arrived_at"] + 10**9)})
+        events = taken(new_fold(), judged)
+        claims.append([(one["proposal_id"], one["evidence"], one["state"]) for one in proposals(events)])
+    assert claims[0] == claims[1] != []
+
+
+def test_examples_that_cannot_be_used_are_counted_and_change_nothing() -> None:
+    examples = list(World(intercept=1.0).examples(2_000))
+    bad = [
+        example(1, propensity=0.0),
+        example(2, propensity=float("nan")),
+        example(3, calibrated_confidence=float("nan")),
+    ]
+    spoilt, clean = new_fold(), new_fold()
+    assert taken(spoilt, [*bad, *examples]) == taken(clean, examples)
+    assert spoilt.refused == {"bad-propensity": 2, "bad-confidence": 1}
+
+
+def test_constant_confidence_and_a_single_answer_are_certified_or_not_but_never_break_anything() -> None:
+    for final in ("approve", "reject"):
+        fold = new_fold()
+        events = taken(fold, [example(n, confidence=0.7, final=final) for n in range(1_500)])
+        assert len([one for one in proposals(events) if one["state"] == "open"]) == (final == "approve")
+
+
+def test_an_unreadable_policy_leaves_the_one_before_in_force() -> None:
+    fold = new_fold()
+    fold.follow(catalogue.POLICIES.name, b"lending", b"rubbish")
+    assert isinstance(fold, ProposalFold)
+    assert proposals(taken(fold, World(intercept=1.0).examples(2_000)))

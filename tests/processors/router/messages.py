@@ -1,0 +1,58 @@
+"""Messages for the router's tests."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from interlock.schemas import wire
+
+# 2026-01-01T00:00:00Z in microseconds.
+NOW = 1_767_225_600_000_000
+
+
+@dataclass
+class Sent:
+    """A message as a consumer hands it out."""
+
+    k: bytes | None
+    v: bytes | None
+    h: list[tuple[str, bytes | None]] | None = None
+    o: int = 0
+    t: str = "decisions"
+    p: int = field(default=0)
+
+    def topic(self) -> str:
+        return self.t
+
+    def partition(self) -> int:
+        return self.p
+
+    def offset(self) -> int:
+        return self.o
+
+    def key(self) -> bytes | None:
+        return self.k
+
+    def value(self) -> bytes | None:
+        return self.v
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        return self.h
+
+
+def decision(decision_id: str = "d-1", **fields: Any) -> dict[str, Any]:
+    """A decision that the test policy would let take effect."""
+    return {
+        "decision_id": decision_id,
+        "domain": "loans",
+        "model_id": "m",
+        "model_version": "1",
+        "prediction": "approve",
+        "confidence": 0.99,
+        "created_at": NOW,
+        **fields,
+    }
+
+
+def sent(decision_id: str = "d-1", **fields: Any) -> Sent:
+    """That decision as a message."""
+    return Sent(decision_id.encode(), wire.encode("Decision", decision(decision_id, **fields)))

@@ -1,0 +1,174 @@
+"""Folding a topic: state that is rebuilt, gaps that are filled, repetitions that are ignored."""
+
+import logging
+import threading
+
+import pytest
+from confluent_kafka import KafkaException
+from hypothesis import given
+from hypothesis import strategies as st
+
+from interlock.streams.faust_app import QUIET_SECONDS, credentials, one_line_logs
+from interlock.streams.folding import FoldSettings, Output, Record, Steps
+from interlock.streams.memory import MemoryBroker
+from interlock.streams.ports import Broker, TopicSpec
+from interlock.streams.tables import TableReader
+
+SETTINGS = FoldSettings("learners", "in", "nowhere:9092")
+
+
+@pytest.fixture
+def broker() -> Broker:
+    return written(20)
+
+
+def written(count: int) -> MemoryBroker:
+    memory = MemoryBroker()
+    memory.create_topics([TopicSpec("in", 1)])
+    producer = memory.producer("desk")
+    producer.init_transactions(1)
+    for number in range(count):  # the marker of its transaction follows each record; some come after an aborted one
+        if number % 3 == 1:
+            producer.begin_transaction()
+            producer.produce("in", b"aborted", b"k")
+            producer.flush()
+            producer.abort_transaction(1)
+        producer.begin_transaction()
+        producer.produce("in", str(number).encode(), b"k")
+        producer.commit_transaction(1)
+    return memory
+
+
+def records(broker: Broker) -> list[Record]:
+    reader = TableReader(broker, ["in"])
+    found = [Record("in", 0, m.offset(), m.key(), m.value(), (), replayed=False) for m in reader.read_all()]
+    reader.close()
+    return found
+
+
+class Summing:
+    """A fold whose outputs tell of everything that was folded."""
+
+    def __init__(self) -> None:
+        self.folded: list[int] = []
+        self.replayed: list[int] = []
+
+    def __call__(self, record: Record) -> list[Output]:
+        number = int(record.value or b"")
+        self.folded.append(number)
+        if record.replayed:
+            self.replayed.append(number)
+        return [Output("out", record.key, str(sum(self.folded)).encode())]
+
+
+def steps(broker: Broker, fold: Summing, settings: FoldSettings = SETTINGS) -> Steps:
+    return Steps(settings, broker, fold, threading.Event())
+
+
+def test_what_was_committed_before_is_folded_again_without_a_word(broker: Broker) -> None:
+    fold = Summing()
+    (made,) = steps(broker, fold).take(records(broker)[5], generation=1)
+    assert made.value == b"15"
+    assert fold.folded == [0, 1, 2, 3, 4, 5]
+    assert fold.replayed == [0, 1, 2, 3, 4]
+
+
+def test_what_others_did_meanwhile_is_folded_too(broker: Broker) -> None:
+    fold, all_records = Summing(), records(broker)
+    one = steps(broker, fold)
+    one.take(all_records[0], generation=1)
+    one.take(all_records[1], generation=1)
+    (made,) = one.take(all_records[7], generation=3)
+    assert fold.folded == list(range(8))
+    assert made.value == b"28"
+
+
+def test_a_record_that_comes_again_after_the_group_changed_is_not_folded_twice(broker: Broker) -> None:
+    fold, all_records = Summing(), records(broker)
+    one = steps(broker, fold)
+    for record in all_records[:4]:
+        one.take(record, generation=1)
+    assert one.take(all_records[2], generation=2) == []
+    assert one.take(all_records[3], generation=2) == []
+    assert [made.value for made in one.take(all_records[4], generation=2)] == [b"10"]
+
+
+def test_state_of_a_long_topic_is_rebuilt_from_as_far_back_as_was_said(broker: Broker) -> None:
+    fold, all_records = Summing(), records(broker)
+    last = all_records[-1]
+    settings = FoldSettings("learners", "in", "nowhere:9092", reach=last.offset - all_records[-3].offset)
+    steps(broker, fold, settings).take(last, generation=1)
+    assert fold.folded == [17, 18, 19]
+
+
+def test_nothing_is_folded_once_it_shall_stop(broker: Broker) -> None:
+    fold, stop = Summing(), threading.Event()
+    stop.set()
+    assert Steps(SETTINGS, broker, fold, stop).take(records(broker)[5], generation=1) == []
+    assert fold.folded == []
+
+
+@given(st.lists(st.integers(0, 19), max_size=8), st.integers(1, 3))
+def test_whatever_is_killed_and_whenever_outputs_are_those_of_one_undisturbed_run(
+    kills: list[int], committed_behind: int
+) -> None:
+    broker = written(20)
+    all_records = records(broker)
+    undisturbed = steps(broker, Summing())
+    expected = [undisturbed.take(record, 1)[0].value for record in all_records]
+    said: dict[int, set[bytes | None]] = {}
+    place = 0
+    for end in [*kills, len(all_records)]:
+        worker = steps(broker, Summing())
+        for number in range(place, end):
+            for made in worker.take(all_records[number], 1):
+                said.setdefault(number, set()).add(made.value)
+        place = max(0, max(place, end) - committed_behind)  # what was done and not committed is done again
+    assert [said[number] for number in range(20)] == [{value} for value in expected]
+
+
+@pytest.mark.parametrize(
+    ("properties", "protocol", "mechanism"),
+    [
+        (
+            {"security.protocol": "SASL_PLAINTEXT", "sasl.username": "u", "sasl.password": "p"},
+            "SASL_PLAINTEXT",
+            "PLAIN",
+        ),
+        ({"security.protocol": "sasl_ssl", "sasl.mechanism": "SCRAM-SHA-512"}, "SASL_SSL", "SCRAM-SHA-512"),
+        ({"security.protocol": "SSL"}, "SSL", None),
+    ],
+)
+def test_security_settings_of_librdkafka_hold_for_faust_too(
+    properties: dict[str, str], protocol: str, mechanism: str | None
+) -> None:
+    found = credentials(properties)
+    assert found is not None
+    assert found.protocol.value == protocol
+    assert mechanism is None or found.mechanism.value == mechanism  # type: ignore[union-attr]
+
+
+def test_plain_text_needs_no_credentials_and_what_cannot_be_done_is_named() -> None:
+    assert credentials({"fetch.min.bytes": "1"}) is None
+    with pytest.raises(KafkaException, match="GSSAPI"):
+        credentials({"security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI"})
+
+
+def test_the_client_tells_a_trouble_in_one_line_and_not_again_within_a_minute(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = [0.0]
+    one_line_logs("kafka:9092", lambda: now[0])
+    client = logging.getLogger("aiokafka.client")
+    for _ in range(3):
+        try:
+            raise OSError("refused")
+        except OSError:
+            client.exception("Unable connect to node %s:\nmore", 7)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Kafka at kafka:9092: Unable connect to node 7:; the client goes on trying"
+    ]
+    assert caplog.records[0].exc_info is None
+    now[0] += QUIET_SECONDS
+    client.error("Unable connect to node %s:\nmore", 8)
+    assert len(caplog.records) == 2
