@@ -46,14 +46,14 @@ def test_compose_runs_commands_that_exist() -> None:
         *("prepare", "router", "desk", "sink", "feedback", "calibration", "sampler", "webhooks", "notifier", "schemas"),
     }
     for service in services.values():
-        accept(service["command"])
+        accept(["interlock", *service["command"]])
 
 
 def test_kubernetes_runs_commands_that_exist() -> None:
     commands = [one["args"] for one in containers()]
     assert len(commands) == 7
     for command in commands:
-        accept(command)
+        accept(["interlock", *command])
 
 
 def test_every_setting_of_the_deployments_is_one() -> None:
