@@ -1,63 +1,95 @@
 """Decisions, people and time through router and desk on one clock: what a user of the whole pipeline may rely upon."""
 
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from interlock.review.desk_connection import CommandRefusedError
 from interlock.schemas import catalogue
-from interlock.streams.memory import Crash
-from tests.topology.topology import DAY, HOUR, MINUTE, Topology
+from interlock.testing import Crash, Topology
+
+POLICY = Path(__file__).with_name("pipeline.yaml")
+
+MICROSECOND = timedelta(microseconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
 def world() -> Topology:
-    world = Topology()
-    world.start_desk()
-    world.hire("ann", "bob")
-    world.run()
+    world = Topology(POLICY)
+    world.add_reviewer("ann")
+    world.add_reviewer("bob")
     return world
+
+
+def submit(world: Topology, decision_id: str, confidence: float = 0.9, **fields: Any) -> None:
+    world.submit(world.decision(decision_id, confidence, **{"amount": 100.0} | fields))
+
+
+def decide(world: Topology, decision_id: str, confidence: float = 0.9, **fields: Any) -> None:
+    submit(world, decision_id, confidence, **fields)
+    world.run()
+
+
+def refusal(world: Topology, kind: str, actor: str, **fields: Any) -> str:
+    """The code with which the desk refuses a command."""
+    with pytest.raises(CommandRefusedError) as refused:
+        world.reviewer(actor).ask(kind, **fields)
+    return refused.value.code
+
+
+def resolutions(world: Topology, decision_id: str) -> list[tuple[int, str, str]]:
+    return [(record["version"], record["source"], record["outcome"]) for record in world.resolutions(decision_id)]
+
+
+def action_ids(world: Topology, decision_id: str) -> list[str]:
+    return [record["action_id"] for record in world.actions(decision_id)]
+
+
+def events(world: Topology, task_id: str) -> list[str]:
+    return [record["event"] for record in world.records("reviews.tasks") if record["task_id"] == task_id]
 
 
 def test_by_confidence_a_decision_takes_effect_or_becomes_a_task(world: Topology) -> None:
     for decision_id, confidence in (("sure", 0.97), ("likely", 0.85), ("doubtful", 0.7), ("unknown", 0.3)):
-        world.decide(decision_id, confidence)
-    world.run()
-    tasks = {one["task_id"]: (one["route"], one["priority"]) for one in world.records("reviews.tasks")}
+        decide(world, decision_id, confidence)
+    tasks = {task_id: (task["route"], task["priority"]) for task_id, task in world.tasks().items()}
     assert tasks == {"likely": ("async", "medium"), "doubtful": ("sync", "critical"), "unknown": ("manual", "high")}
-    assert [one["decision"]["decision_id"] for one in world.records("decisions.auto-approved")] == ["sure"]
+    assert [record["decision"]["decision_id"] for record in world.records("decisions.auto-approved")] == ["sure"]
 
 
 def test_before_pre_approval_nothing_takes_effect_however_sure_the_model_is(world: Topology) -> None:
-    world.decide("d1", 1.0, domain="diagnosis", prediction="benign")
-    world.run()
+    decide(world, "d1", 1.0, domain="diagnosis", prediction="benign")
     assert not world.records("decisions.auto-approved")
     assert not world.records("actions")
-    world.judge("ann", "reject", "d1")
-    assert world.words("d1") == [(1, "review", "malignant")]
-    assert world.actions("d1") == ["d1/1/execute"]
+    world.review("ann", "reject", "d1")
+    assert resolutions(world, "d1") == [(1, "review", "malignant")]
+    assert action_ids(world, "d1") == ["d1/1/execute"]
 
 
 def test_after_post_approval_an_override_rolls_back_and_then_executes(world: Topology) -> None:
-    world.decide("p1", domain="post", prediction="publish")
-    world.run()
-    assert world.records("decisions.auto-approved")[0]["override_until"] == world.now + DAY
-    assert world.words("p1") == [(1, "policy", "publish")]
-    world.wait(23 * HOUR)
-    world.judge("ann", "reject", "p1")
-    assert world.words("p1") == [(1, "policy", "publish"), (2, "override", "remove")]
-    assert world.actions("p1") == ["p1/1/roll_back", "p1/2/execute"]
+    decide(world, "p1", domain="post", prediction="publish")
+    assert world.records("decisions.auto-approved")[0]["override_until"] == world.now + DAY // MICROSECOND
+    assert resolutions(world, "p1") == [(1, "policy", "publish")]
+    world.advance(23 * HOUR)
+    world.review("ann", "reject", "p1")
+    assert resolutions(world, "p1") == [(1, "policy", "publish"), (2, "override", "remove")]
+    assert action_ids(world, "p1") == ["p1/1/roll_back", "p1/2/execute"]
 
 
 def test_the_window_closes_after_exactly_24_hours_and_a_late_override_is_refused(world: Topology) -> None:
-    world.decide("p1", domain="post", prediction="publish")
-    world.run()
-    world.wait(DAY - 1)
-    assert len(world.words("p1")) == 1
-    world.wait(1)
-    world.wait(MINUTE)
-    assert world.words("p1")[1:] == [(2, "window", "publish")]
-    (word,) = [one for one in world.records("resolutions") if one["version"] == 2]
-    assert word["final"]
-    refused = world.ask("claim", "ann", task_id="p1")
-    assert refused["code"] == "already-decided"
+    decide(world, "p1", domain="post", prediction="publish")
+    world.advance(DAY - MICROSECOND)
+    assert len(resolutions(world, "p1")) == 1
+    world.advance(MICROSECOND)
+    world.advance(MINUTE)
+    assert resolutions(world, "p1")[1:] == [(2, "window", "publish")]
+    assert world.resolutions("p1")[1]["final"]
+    assert refusal(world, "claim", "ann", task_id="p1") == "already-decided"
     assert not world.records("actions")
 
 
@@ -66,9 +98,8 @@ def test_hybrid_offers_the_best_options_and_the_choice_is_kept_as_a_preference(w
         {"option": "sell", "confidence": 0.2, "pros": ["out"], "cons": ["tax"]},
         {"option": "buy", "confidence": 0.3, "pros": ["cheap"], "cons": ["risk"]},
     ]
-    world.decide("h1", 0.99, domain="advice", prediction="hold", alternatives=options)
-    world.run()
-    world.judge("ann", "choose", "h1", outcome="buy")
+    decide(world, "h1", 0.99, domain="advice", prediction="hold", alternatives=options)
+    world.review("ann", "choose", "h1", outcome="buy")
     (outcome,) = world.records("reviews.outcomes")
     assert (outcome["options"], outcome["outcome"], outcome["overridden"]) == (["hold", "buy"], "buy", True)
 
@@ -77,102 +108,96 @@ def test_hybrid_offers_the_best_options_and_the_choice_is_kept_as_a_preference(w
     ("confidence", "level"), [(0.7, HOUR), (0.3, 4 * HOUR), (0.85, DAY)], ids=["critical", "high", "medium"]
 )
 def test_a_task_breaches_after_exactly_its_service_level_and_once(
-    world: Topology, confidence: float, level: int
+    world: Topology, confidence: float, level: timedelta
 ) -> None:
-    world.ask("off_duty", "ann")
-    world.ask("off_duty", "bob")
-    world.decide("d1", confidence)
-    world.run()
-    world.wait(level - 1)
-    assert "breached" not in world.events("d1")
-    world.wait(1)
-    world.wait(MINUTE)
-    world.wait(9 * DAY)
-    assert world.events("d1").count("breached") == 1
-    assert [one["kind"] for one in world.records("alerts")].count("sla_breach") == 1
+    world.reviewer("ann").off_duty()
+    world.reviewer("bob").off_duty()
+    decide(world, "d1", confidence)
+    world.advance(level - MICROSECOND)
+    assert "breached" not in events(world, "d1")
+    world.advance(MICROSECOND)
+    world.advance(MINUTE)
+    world.advance(9 * DAY)
+    assert events(world, "d1").count("breached") == 1
+    assert [alert["kind"] for alert in world.records("alerts")].count("sla_breach") == 1
 
 
 def test_two_people_sign_what_the_policy_says(world: Topology) -> None:
-    world.decide("d1", 0.99, amount=2e6)
-    world.run()
-    world.judge("ann", task_id="d1")
-    assert world.words("d1") == []
-    world.judge("bob", task_id="d1")
-    assert world.words("d1") == [(1, "review", "approve")]
+    decide(world, "d1", 0.99, amount=2e6)
+    world.review("ann", task_id="d1")
+    assert resolutions(world, "d1") == []
+    world.review("bob", task_id="d1")
+    assert resolutions(world, "d1") == [(1, "review", "approve")]
 
 
 def test_a_caller_who_gives_up_gets_the_safe_outcome_once(world: Topology) -> None:
-    world.decide("s1", 0.7)
-    world.run()
-    assert world.ask("expire", "client", task_id="s1")["code"] == "ok"
-    assert world.ask("expire", "client", task_id="s1")["code"] == "already-decided"
-    assert world.words("s1") == [(1, "timeout", "reject")]
+    decide(world, "s1", 0.7)
+    assert world.reviewer("client").expire("s1").accepted
+    assert refusal(world, "expire", "client", task_id="s1") == "already-decided"
+    assert resolutions(world, "s1") == [(1, "timeout", "reject")]
 
 
 def test_what_nobody_can_read_goes_to_the_dead_letters_and_the_desk_goes_on(world: Topology) -> None:
     producer = world.broker.producer(None)
     producer.produce(catalogue.COMMANDS.name, b"junk", b"k")
     producer.flush()
-    world.decide("d1", 0.85)
-    world.run()
-    assert world.judge("ann")["accepted"]
+    decide(world, "d1", 0.85)
+    assert world.review("ann").accepted
 
 
 def test_timers_fire_after_a_restart_too(world: Topology) -> None:
-    world.decide("d1", 0.85)
-    world.decide("p1", domain="post", prediction="publish")
-    world.run()
-    world.desks.pop("a")[0].close()
+    submit(world, "d1", 0.85)
+    decide(world, "p1", domain="post", prediction="publish")
+    world.stop_desk()
     world.clock.advance(2 * 86_400)
-    world.start_desk("a")
+    world.start_desk()
     world.run()
-    assert "breached" in world.events("d1")
-    assert world.words("p1")[-1] == (2, "window", "publish")
+    assert "breached" in events(world, "d1")
+    assert resolutions(world, "p1")[-1] == (2, "window", "publish")
 
 
 def test_a_standby_takes_over_leases_queues_and_repeated_commands(world: Topology) -> None:
-    world.decide("d1", 0.85)
+    decide(world, "d1", 0.85)
+    lease = world.reviewer("ann").claim(command_id="claim")
+    world.start_desk("desk-2")
     world.run()
-    lease = world.ask("claim", "ann")
-    world.start_desk("b")
-    world.run()
-    world.desks["a"][1].kill()
+    world.desks["desk-1"][1].kill()
     world.clock.advance(50)
     world.run(30)
-    held = {key: lease[key] for key in ("task_id", "epoch", "payload_hash")}
+    held = {"task_id": lease.task_id, "epoch": lease.epoch, "payload_hash": lease.payload_hash}
     verdict = {"verdict": "approve", "reason_code": "other", "reason_text": "fine"}
-    first = world.command("submit", "ann", **held, **verdict)
+    assert world.reviewer("ann").ask("submit", "verdict", **held, **verdict).accepted
+    world.command("submit", "ann", "verdict", **held, **verdict)
+    world.command("claim", "ann", "claim")
     world.run()
-    assert world.reply(first)["accepted"]
-    world.command("submit", "ann", first, **held, **verdict)
-    world.command("claim", "ann", lease["command_id"])
-    world.run()
-    replies = [one for one in world.records("reviews.replies") if one["command_id"] == first]
+    replies = [reply for reply in world.records("reviews.replies") if reply["command_id"] == "verdict"]
     assert len(replies) == 2
     assert replies[0] == replies[1]
-    assert world.words("d1") == [(1, "review", "approve")]
-    assert world.events("d1") == ["arrived", "claimed", "resolved"]
+    assert resolutions(world, "d1") == [(1, "review", "approve")]
+    assert events(world, "d1") == ["arrived", "claimed", "resolved"]
 
 
 def script(world: Topology) -> None:
-    """A day at the desk, told as one sends it; answers are looked at by the test."""
-    world.hire("ann", "bob")
-    world.decide("d1", 0.85)
-    world.decide("p1", domain="post", prediction="publish")
-    world.run()
+    """A day at the desk, in commands whose replies may be lost with the desk."""
+    for name in ("ann", "bob"):
+        world.send(catalogue.REVIEWERS, name, {"id": name, "name": name})
+        world.command("on_duty", name)
+    submit(world, "d1", 0.85)
+    decide(world, "p1", domain="post", prediction="publish")
     for actor in ("ann", "bob"):
         world.command("claim", actor)
     world.run()
-    for lease in [one for one in world.records("reviews.replies") if one["kind"] == "claim" and one["accepted"]]:
+    claims = [reply for reply in world.records("reviews.replies") if reply["kind"] == "claim" and reply["accepted"]]
+    for lease in claims:
         held = {key: lease[key] for key in ("task_id", "epoch", "payload_hash")}
         verdict = {"verdict": "reject", "reason_code": "other", "reason_text": "no"}
         world.command("submit", lease["actor"], f"verdict-{lease['task_id']}", **held, **verdict)
     world.run()
-    world.wait(26 * HOUR)
+    world.advance(26 * HOUR)
 
 
 def test_a_desk_that_dies_at_any_step_loses_nothing_and_decides_nothing_twice() -> None:
-    undisturbed = Topology()
+    undisturbed = Topology(POLICY, start_desk=False)
     process = undisturbed.start_desk("a")
     before = len(process.faults.steps)
     script(undisturbed)
@@ -180,7 +205,7 @@ def test_a_desk_that_dies_at_any_step_loses_nothing_and_decides_nothing_twice() 
     assert total > 100
 
     for number in range(total):
-        world = Topology()
+        world = Topology(POLICY, start_desk=False)
         world.start_desk("a").faults.inject(Crash(), number)
         world.start_desk("b")
         script(world)
@@ -188,18 +213,18 @@ def test_a_desk_that_dies_at_any_step_loses_nothing_and_decides_nothing_twice() 
         world.run(30)
         assert world.desks["a"][1].dead
         _decide_what_was_left(world)
-        assert world.words("d1") == [(1, "review", "reject")], number
-        assert world.words("p1")[0] == (1, "policy", "publish")
-        assert world.words("p1")[1:] in ([(2, "override", "remove")], [(2, "window", "publish")]), number
+        assert resolutions(world, "d1") == [(1, "review", "reject")], number
+        assert resolutions(world, "p1")[0] == (1, "policy", "publish")
+        assert resolutions(world, "p1")[1:] in ([(2, "override", "remove")], [(2, "window", "publish")]), number
         for topic, name in (("actions", "action_id"), ("alerts", "alert_id"), ("reviews.outcomes", "outcome_id")):
-            ids = [one[name] for one in world.records(topic)]
+            ids = [record[name] for record in world.records(topic)]
             assert len(ids) == len(set(ids)), (number, topic)
 
 
 def _decide_what_was_left(world: Topology) -> None:
-    if world.words("d1"):
+    if resolutions(world, "d1"):
         return
-    world.hire("lee", role="lead")
+    world.add_reviewer("lee", role="lead")
     # A claim that had waited for a desk is carried out late, and nobody follows it up: its lease ends.
-    world.wait(16 * MINUTE)
-    world.judge("lee", "reject", "d1")
+    world.advance(16 * MINUTE)
+    world.review("lee", "reject", "d1")
