@@ -222,8 +222,7 @@ class Topology:
         return executor
 
     def attach(self, step: Callable[[], object]) -> None:
-        """`run` calls `step` in every round: a consumer of your own, or the `step` of a Notifier. After a Crash in it the
-        others go on."""
+        """`run` calls `step` in every round: a consumer of your own, or the `step` of a Notifier."""
         self._steps.append(step)
 
     # Topics
