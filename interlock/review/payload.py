@@ -7,12 +7,12 @@ nothing does (a producer's Avro library may have laid the same content out diffe
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock.errors import InterlockError
+from interlock.processors.review.payload import Payload
 from interlock.schemas import wire
 from interlock.schemas.payload import payload_hash
 from interlock.streams.errors import FATAL_CODES
@@ -34,16 +34,6 @@ _FETCHING: Mapping[str, Any] = {
     # (500 ms) every payload takes half a second, with this 8 ms (measured).
     "fetch.wait.max.ms": 5,
 }
-
-
-@dataclass(frozen=True)
-class Payload:
-    """A `RoutedDecision` record. `verified`: its bytes have the task's hash. `note`: what a reviewer must know of where
-    it comes from, or empty."""
-
-    routed: dict[str, Any]
-    verified: bool
-    note: str = ""
 
 
 class PayloadReader:

@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 from interlock.policy.model import Policy
 from interlock.policy.review import terms
+from interlock.processors.review.payload import Payload
 from interlock.processors.review.reasons import explain_reasons
 from interlock.processors.review.times import SECOND, micros
-from interlock.review.payload import Payload
 
 Shown = Literal["shown", "folded", "withheld"]
 

@@ -11,10 +11,11 @@ from examples import loan_approval
 from interlock.demo import survey
 from interlock.errors import UsageError
 from interlock.policy.load import parse
+from interlock.processors.review.payload import Payload
 from interlock.processors.review.times import micros
 from interlock.processors.review.view import View, build_view
 from interlock.review.board import Board
-from interlock.review.payload import Payload, PayloadReader
+from interlock.review.payload import PayloadReader
 from interlock.simulation.personas import Persona, absence_seconds, generator, handling_seconds, judge, personas
 from interlock.simulation.simulation import Simulation, qualifications, summary
 from interlock.simulation.truth import load_truth

@@ -1,0 +1,249 @@
+"""How the code is built: rooms, files, lines, floors and imports between rooms, counted from the syntax trees.
+
+    python -m bench.structure [FOLDER] [--json]
+
+A room is a package or module that stands directly in one of three containers: the house as a whole, `interlock/`, and
+`processors/`. Room A stands above room B if a file of A imports a file of B; the number of floors is the length of the
+longest chain of such imports. Where rooms import each other in a cycle, the imports that would have to go count as
+upward, those with the fewest files behind them first. FOLDER may hold another version of the tree: nothing is imported.
+"""
+
+import ast
+import json
+import sys
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+LIBRARIES = ("schemas", "learning", "policy", "processors", "streams", "sinks")
+HOUSE = (*LIBRARIES, "interlock", "bench", "examples")
+
+# The one module of `interlock/` that libraries import too: a room of its own at the bottom of the house.
+ERRORS = "interlock.errors"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A file: its name without the import name `interlock` before libraries, its lines, and the modules it imports."""
+
+    name: str
+    lines: int
+    imports: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A package or module of a container. `floor`: 1 for rooms that import no other room of it."""
+
+    name: str
+    floor: int
+    files: int
+    lines: int
+    imports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """The rooms of a container. `arrows`: pairs of rooms of which the first imports the second."""
+
+    name: str
+    rooms: tuple[Room, ...]
+    floors: int
+    arrows: int
+    upward: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """`cycles`: groups of files that import each other."""
+
+    files: int
+    lines: int
+    longest_file: str
+    containers: tuple[Container, ...]
+    cycles: tuple[tuple[str, ...], ...]
+
+
+def structure(root: Path) -> Structure:
+    """The structure of the tree in `root`."""
+    modules = read_modules(root)
+    longest = max(modules.values(), key=lambda module: module.lines)
+    return Structure(
+        files=len(modules),
+        lines=sum(module.lines for module in modules.values()),
+        longest_file=f"{longest.name} ({longest.lines} lines)",
+        containers=tuple(container(name, modules) for name in ("", "interlock", "processors")),
+        cycles=tuple(cycles({name: module.imports for name, module in modules.items()})),
+    )
+
+
+def read_modules(root: Path) -> dict[str, Module]:
+    """Every module of the house, by name. Links are not followed: each file counts once."""
+    sources = {}
+    for folder in HOUSE:
+        for path in sorted((root / folder).rglob("*.py")):
+            if any(parent.is_symlink() for parent in path.parents if parent != root and root in parent.parents):
+                continue
+            parts = path.relative_to(root).with_suffix("").parts
+            sources[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path.read_text()
+    return {
+        name: Module(name, source.count("\n"), frozenset(_imports(source, sources.keys()) - {name}))
+        for name, source in sources.items()
+    }
+
+
+def container(name: str, modules: Mapping[str, Module]) -> Container:
+    """The rooms of one container; the house itself has no name."""
+    members: dict[str, list[Module]] = {}
+    for module in modules.values():
+        if room := _room(name, module.name):
+            members.setdefault(room, []).append(module)
+    weights = Counter(
+        (room, target)
+        for room, files in members.items()
+        for module in files
+        for target in {_room(name, imported) for imported in module.imports}
+        if target and target != room
+    )
+    upward = _upward(weights)
+    graph = {room: {target for source, target in weights if source == room} for room in members}
+    floors = _floors({room: {t for t in targets if (room, t) not in upward} for room, targets in graph.items()})
+    rooms = (
+        Room(room, floors[room], len(files), sum(module.lines for module in files), tuple(sorted(graph[room])))
+        for room, files in members.items()
+    )
+    return Container(
+        name=name or "the house",
+        rooms=tuple(sorted(rooms, key=lambda room: (-room.floor, room.name))),
+        floors=max(floors.values(), default=0),
+        arrows=len(weights),
+        upward=tuple(f"{source} -> {target}" for source, target in sorted(upward)),
+    )
+
+
+def cycles(graph: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:
+    """The strongly connected components of more than one node (Tarjan's algorithm)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    components: list[tuple[str, ...]] = []
+
+    def visit(node: str) -> None:
+        index[node] = low[node] = len(index)
+        stack.append(node)
+        for target in sorted(graph.get(node, ())):
+            if target not in index:
+                visit(target)
+                low[node] = min(low[node], low[target])
+            elif target in stack:
+                low[node] = min(low[node], index[target])
+        if low[node] == index[node]:
+            component = stack[stack.index(node) :]
+            del stack[stack.index(node) :]
+            if len(component) > 1:
+                components.append(tuple(sorted(component)))
+
+    sys.setrecursionlimit(10_000)
+    for node in sorted(graph):
+        if node not in index:
+            visit(node)
+    return components
+
+
+def _room(container_name: str, module: str) -> str:
+    """The room of a module; empty for modules outside of the container and for the container's own module."""
+    parts = module.split(".")
+    if not container_name and module == ERRORS:
+        return "errors"
+    if container_name:
+        if parts[0] != container_name:
+            return ""
+        parts = parts[1:]
+    return parts[0] if parts and parts[0] != "__main__" else ""
+
+
+def _imports(source: str, known: Iterable[str]) -> set[str]:
+    """The modules of the house that a source imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {module for module in map(partial(_resolve, known=set(known)), names) if module}
+
+
+def _resolve(name: str, known: set[str]) -> str:
+    """The module that an imported name belongs to; empty if it is not of the house."""
+    parts = name.split(".")
+    if parts[0] == "interlock" and len(parts) > 1 and parts[1] in LIBRARIES and f"interlock.{parts[1]}" not in known:
+        parts = parts[1:]
+    while parts and ".".join(parts) not in known:
+        parts.pop()
+    return ".".join(parts)
+
+
+def _upward(weights: Mapping[tuple[str, str], int]) -> set[tuple[str, str]]:
+    """The arrows that must go for the rooms to stand on floors, those with the fewest files behind them first."""
+    left = dict(weights)
+    upward = set()
+    while components := cycles(_graph(left)):
+        inside = [arrow for arrow in left for component in components if set(arrow) <= set(component)]
+        weakest = min(inside, key=lambda arrow: (left[arrow], arrow))
+        upward.add(weakest)
+        del left[weakest]
+    return upward
+
+
+def _graph(arrows: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    graph: dict[str, set[str]] = {}
+    for source, target in arrows:
+        graph.setdefault(source, set()).add(target)
+    return graph
+
+
+def _floors(graph: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    floors: dict[str, int] = {}
+
+    def floor(room: str) -> int:
+        if room not in floors:
+            floors[room] = 1 + max((floor(target) for target in graph[room]), default=0)
+        return floors[room]
+
+    for room in graph:
+        floor(room)
+    return floors
+
+
+def report(measured: Structure) -> str:
+    """A table for people."""
+    lines = [f"{measured.files} files, {measured.lines:,} lines; longest: {measured.longest_file}"]
+    lines += [f"files that import each other: {', '.join(cycle)}" for cycle in measured.cycles] or ["no import cycles"]
+    for part in measured.containers:
+        total = sum(room.lines for room in part.rooms)
+        lines += [
+            "",
+            f"{part.name}: {len(part.rooms)} rooms, {total:,} lines, {part.floors} floors, {part.arrows} imports"
+            f" between rooms, {len(part.upward)} upward{': ' if part.upward else ''}{', '.join(part.upward)}",
+        ]
+        lines += [
+            f"  {room.floor:2}  {room.name:16} {room.files:4} files {room.lines:7,} lines  {' '.join(room.imports)}"
+            for room in part.rooms
+        ]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = ArgumentParser(prog="python -m bench.structure", description="Counts rooms, floors and imports.")
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parents[1])
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args(arguments)
+    measured = structure(options.folder)
+    print(json.dumps(asdict(measured), indent=2) if options.json else report(measured))
+
+
+if __name__ == "__main__":
+    main()
