@@ -347,6 +347,7 @@ class DeskLife:
         for task_id, task in state.tasks.items():
             one, other = to_record(task), to_record(from_record(written[task_id.encode()]))
             assert {name for name in one if one[name] != other[name]} <= NOT_REMEMBERED
+            assert from_record(written[task_id.encode()]).deciding_verdict == task.deciding_verdict
 
 
 def check_indexes(state: DeskState) -> None:
