@@ -8,7 +8,7 @@ coin of its own that knows nothing of the rest, so that Σ y/π over what is rev
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from interlock.learning.active import pick
 from interlock.learning.arrays import Floats
 from interlock.policy.model import Policy
 from interlock.policy.version import from_resolved
+from interlock.processors.records import OutputLists
 from interlock.processors.router import audit_sampling as coin
 from interlock.processors.sampling.candidate import Candidate, for_review
 from interlock.schemas import catalogue, wire
@@ -38,20 +39,6 @@ class Sampled:
     candidate: Candidate
     propensity: float
     how: str
-
-
-@dataclass
-class Outputs:
-    """Records to produce, as columns."""
-
-    topics: list[str] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
-    headers: list[object] = field(default_factory=list)
-
-    @property
-    def count(self) -> int:
-        return len(self.topics)
 
 
 class Sampler:
@@ -117,14 +104,14 @@ class Sampler:
         ]
 
 
-def records(picked: Iterable[Sampled]) -> Outputs:
+def records(picked: Iterable[Sampled]) -> OutputLists:
     """The records that send them to review, with the headers they came with."""
-    outputs = Outputs()
+    outputs = OutputLists()
     for one in picked:
-        outputs.topics.append(catalogue.REVIEWS_ASYNC.name)
-        outputs.keys.append(one.candidate.decision_id.encode())
-        outputs.values.append(for_review(one.candidate, one.propensity, one.how))
-        outputs.headers.append(one.candidate.message.headers())
+        candidate = one.candidate
+        value = for_review(candidate, one.propensity, one.how)
+        key, headers = candidate.decision_id.encode(), candidate.message.headers()
+        outputs.add(catalogue.REVIEWS_ASYNC.name, key, value, headers)
     return outputs
 
 
