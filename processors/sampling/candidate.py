@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import fastavro
 
-from interlock.policy.routing import ACTIVE_POOL
 from interlock.schemas import avro_schemas, wire
+from interlock.schemas.reasons import ACTIVE_POOL
 
 
 class Message(Protocol):
