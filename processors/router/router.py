@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from interlock.policy.attributes import from_strings
 from interlock.policy.compiled import CompiledPolicy, ForcedRoute, Treatment, Verdicts, compile_policy
 from interlock.policy.load import parse
-from interlock.policy.routing import ACTIVE_POOL
 from interlock.policy.vocabulary import Route
 from interlock.processors.records import Message, OutputColumns
 from interlock.processors.router import attributes, envelope
@@ -28,6 +27,7 @@ from interlock.processors.router.state import RouterState
 from interlock.schemas import avro_schemas, catalogue
 from interlock.schemas.columns import FASTEST, Bad, Decoder, Engine
 from interlock.schemas.error_headers import with_error_headers
+from interlock.schemas.reasons import ACTIVE_POOL, AMBIGUOUS_DOMAIN
 
 Codes = NDArray[np.int32]
 
@@ -208,7 +208,7 @@ class Router:
         judge = np.array(judge_of_name)[encoded.indices.to_numpy()]
         ambiguous = [name for name in names if name in owners and owners[name] is None]
         if ambiguous:
-            forced = [*forced, ForcedRoute("ambiguous-domain", Route.MANUAL, frame["domain"].is_in(ambiguous))]
+            forced = [*forced, ForcedRoute(AMBIGUOUS_DOMAIN, Route.MANUAL, frame["domain"].is_in(ambiguous))]
         plan = np.zeros(len(frame), dtype=np.int32)
         plans: list[_Plan] = []
         for number in sorted(set(judge_of_name)):

@@ -11,9 +11,9 @@ from typing import Any
 
 import fastavro
 
-from interlock.policy.routing import ACTIVE_POOL
 from interlock.processors.records import Message
 from interlock.schemas import avro_schemas, wire
+from interlock.schemas.reasons import ACTIVE_POOL
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,7 @@ from interlock.processors.records import OutputLists
 from interlock.processors.router import audit_sampling as coin
 from interlock.processors.sampling.candidate import Candidate, for_review
 from interlock.schemas import catalogue, wire
-
-AUDIT, GREEDY, CHANCE = "picked:audit", "picked:greedy", "picked:chance"
+from interlock.schemas.reasons import PICKED_AUDIT, PICKED_CHANCE, PICKED_GREEDY
 
 DAY = 86_400_000_000  # microseconds
 
@@ -34,7 +33,7 @@ _Kind = tuple[str, tuple[str, str]]  # domain and model version: decisions whose
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """A decision for review; `how`: AUDIT, GREEDY or CHANCE."""
+    """A decision for review; `how`: PICKED_AUDIT, PICKED_GREEDY or PICKED_CHANCE."""
 
     candidate: Candidate
     propensity: float
@@ -96,8 +95,10 @@ class Sampler:
         coins = coin.siphash(pa.array([f"pick:{one}" for one in ids]), self._key) / 2.0**64
         picks = pick(uncertainty, vectors, seen, coins, budget=budget)
         audits = coin.siphash(pa.array([f"audit:{one}" for one in ids]), self._key) / 2.0**64
-        how = {place: AUDIT for place, one in enumerate(pool) if audits[place] < one.rate}
-        how |= {place: GREEDY if order < picks.greedy else CHANCE for order, place in enumerate(picks.chosen)}
+        how = {place: PICKED_AUDIT for place, one in enumerate(pool) if audits[place] < one.rate}
+        how |= {
+            place: PICKED_GREEDY if order < picks.greedy else PICKED_CHANCE for order, place in enumerate(picks.chosen)
+        }
         return [
             Sampled(pool[place], 1 - (1 - pool[place].rate) * (1 - float(picks.propensity[place])), how[place])
             for place in sorted(how)
