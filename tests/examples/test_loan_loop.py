@@ -18,7 +18,7 @@ from interlock.schemas import catalogue, wire
 from interlock.schemas.models import Decision
 from interlock.streams.memory import MemoryBroker
 from tests.processors.router.messages import Sent
-from tests.processors.shadow.shadow_world import answered, published, routed, create_comparison_topics
+from tests.processors.shadow.shadow_world import answered, create_comparison_topics, published, routed
 
 POLICY = load(loan_approval.POLICY)
 
