@@ -41,11 +41,11 @@ def router(
     """
     from bench import router as benchmark
 
-    found = benchmark.run(messages, rounds, _say)
+    figures = benchmark.run(messages, rounds, _say)
     if json:
-        print_json(found)
+        print_json(figures)
         return
-    _routers(found)
+    _routers(figures)
 
 
 @app.command("latency")
@@ -113,11 +113,11 @@ def queueing(
     """
     from bench import queueing as benchmark
 
-    found = benchmark.run(runs, say=_say)
+    figures = benchmark.run(runs, say=_say)
     if json:
-        print_json(found)
+        print_json(figures)
     else:
-        _queues(found)
+        _queues(figures)
 
 
 @app.command("learning")
@@ -133,11 +133,11 @@ def learning(
     """
     from bench.gates import all as benchmark
 
-    found = benchmark.run(scale, _say)
+    figures = benchmark.run(scale, _say)
     if json:
-        print_json(found)
+        print_json(figures)
     else:
-        _gates(found)
+        _gates(figures)
 
 
 @app.command("learning-proofs")
@@ -178,15 +178,15 @@ def running_proof(
     _quiet()
     sizes = benchmark.QUICK if quick else benchmark.FULL
     with tempfile.TemporaryDirectory() as directory:
-        found = benchmark.run(Path(directory) / "instance", sizes, seed, _say)
-    _figures(found, json=json)
+        figures = benchmark.run(Path(directory) / "instance", sizes, seed, _say)
+    _figures(figures, json=json)
 
 
-def _figures(found: dict[str, Any], *, json: bool) -> None:
+def _figures(figures: dict[str, Any], *, json: bool) -> None:
     if json:
-        print_json(found)
+        print_json(figures)
     else:
-        console.print_json(data=found, default=str)
+        console.print_json(data=figures, default=str)
 
 
 @app.command("profile")
@@ -199,13 +199,13 @@ def profile(json: Json = False) -> None:
     """
     from bench import profile as benchmark
 
-    found = benchmark.run()
+    figures = benchmark.run()
     if json:
-        print_json(found)
+        print_json(figures)
         return
-    table(("part", "µs a decision"), list(found["microseconds"].items()))
+    table(("part", "µs a decision"), list(figures["microseconds"].items()))
     columns = ("share of the router's time, by function with what it calls", "batches of 200", "10,000")
-    table(columns, [(name, f"{small:.0%}", f"{large:.0%}") for name, small, large in found["functions"]])
+    table(columns, [(name, f"{small:.0%}", f"{large:.0%}") for name, small, large in figures["functions"]])
 
 
 @app.command("all")
@@ -249,24 +249,26 @@ def everything(rounds: Rounds = 3, json: Json = False) -> None:
     _gates(of_learning)
 
 
-def _routers(found: list[dict[str, Any]]) -> None:
+def _routers(figures: list[dict[str, Any]]) -> None:
     columns = ("variant", "headers", "messages/s", "ratio to raw", "CPU µs/message", "peak MB", "growth MB")
-    table(columns, [tuple(one.values()) for one in found])
+    table(columns, [tuple(variant.values()) for variant in figures])
 
 
-def _show(found: dict[str, Any], json: bool) -> None:
+def _show(figures: dict[str, Any], json: bool) -> None:
     if json:
-        print_json(found)
+        print_json(figures)
     else:
-        table(("figure", "value"), list(found.items()))
+        table(("figure", "value"), list(figures.items()))
 
 
-def _queues(found: list[dict[str, Any]]) -> None:
-    table(list(found[0]), [list(row.values()) for row in found])
+def _queues(figures: list[dict[str, Any]]) -> None:
+    table(list(figures[0]), [list(row.values()) for row in figures])
 
 
-def _gates(found: dict[str, dict[str, Any]]) -> None:
-    table(("gate", "figure", "value"), [(gate, *one) for gate, figures in found.items() for one in figures.items()])
+def _gates(gates: dict[str, dict[str, Any]]) -> None:
+    table(
+        ("gate", "figure", "value"), [(gate, *figure) for gate, by_name in gates.items() for figure in by_name.items()]
+    )
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ domains:
 REVIEWERS = 100
 
 # Longer than anything that is measured, so that a desk that hangs fails and does not wait for ever.
-PATIENCE = 300.0
+TIMEOUT_SECONDS = 300.0
 
 
 def run(
@@ -220,10 +220,10 @@ def _waits(broker: KafkaBroker, seconds: float) -> list[float]:
             pause.wait(2)
 
     people = [threading.Thread(target=work, args=(f"r{number}", number * 4 / REVIEWERS)) for number in range(REVIEWERS)]
-    for one in people:
-        one.start()
-    for one in people:
-        one.join()
+    for reviewer in people:
+        reviewer.start()
+    for reviewer in people:
+        reviewer.join()
     line.close()
     return waits
 
@@ -245,15 +245,15 @@ def _taken(broker: KafkaBroker) -> int:
     """How many routed decisions the desk has committed."""
     consumer = broker.consumer(GROUP)
     try:
-        (place,) = consumer.committed([TopicPartition(catalogue.REVIEWS_ASYNC.name, 0)], 10)
-        return int(place.offset)
+        (committed,) = consumer.committed([TopicPartition(catalogue.REVIEWS_ASYNC.name, 0)], 10)
+        return int(committed.offset)
     finally:
         consumer.close()
 
 
 def _until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {PATIENCE:g} s: {what}")
+            raise TimeoutError(f"not within {TIMEOUT_SECONDS:g} s: {what}")
         time.sleep(0.05)

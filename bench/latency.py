@@ -28,16 +28,16 @@ def run(
     """Median over alternating rounds of the p50 and p99 in milliseconds of both, and the ratio of the p99s."""
     messages = [value for _, value in decisions(20_000)]
     keys = [key for key, _ in decisions(20_000)]
-    found: dict[str, list[tuple[float, float]]] = {"raw": [], "router-pyruhvro": []}
+    latencies: dict[str, list[tuple[float, float]]] = {"raw": [], "router-pyruhvro": []}
     with tempfile.TemporaryDirectory() as directory, EmbeddedKafka(Path(directory)) as kafka:
         broker = KafkaBroker(kafka.bootstrap_servers)
         broker.create_topics([TopicSpec(topic.name, topic.partitions) for topic in catalogue.TOPICS])
         for number in range(rounds):
-            for variant, results in found.items():
+            for variant, results in latencies.items():
                 results.append(_measure(broker, kafka.bootstrap_servers, variant, messages, keys, rate, seconds))
                 p50, p99 = results[-1]
                 say(f"round {number + 1} of {rounds}: {variant} p50 {p50:.1f} ms, p99 {p99:.1f} ms")
-    raw, router = found["raw"], found["router-pyruhvro"]
+    raw, router = latencies["raw"], latencies["router-pyruhvro"]
     return {
         "rate": rate,
         "raw_p50_ms": statistics.median(p50 for p50, _ in raw),

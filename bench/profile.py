@@ -66,24 +66,24 @@ class _Message:
 
 
 def run(count: int = MESSAGES) -> dict[str, Any]:
-    """Microseconds for each decision by part and size of batch, and the router's dearest functions.
+    """Microseconds for each decision by part and size of batch, and the router's most expensive functions.
 
     `count`: decisions for each figure, two batches of the largest size at least.
     """
     now = time.time_ns() // 1000
-    messages = [_Message(at, *one) for at, one in enumerate(decisions(BATCHES[-1], created_at=now))]
-    found: dict[str, Any] = {}
+    messages = [_Message(offset, *record) for offset, record in enumerate(decisions(BATCHES[-1], created_at=now))]
+    microseconds: dict[str, Any] = {}
     engines: tuple[Engine, ...] = ("pyruhvro", "fastavro")
     for engine in engines:
         router = _router(engine)
         for size in BATCHES:
             name = f"router with {engine}, batches of {size:,}"
-            found[name] = _microseconds(messages, count // size, size, partial(_route, router, now))
+            microseconds[name] = _microseconds(messages, count // size, size, partial(_route, router, now))
     chunk = Chunk(catalogue.DECISIONS.name, 0, 0, len(messages) - 1)
-    found[f"decoding for ClickHouse, chunks of {len(messages):,}"] = _microseconds(
+    microseconds[f"decoding for ClickHouse, chunks of {len(messages):,}"] = _microseconds(
         messages, count // len(messages), len(messages), lambda batch: rows.to_arrow(batch, chunk, "log")
     )
-    return {"microseconds": found, "functions": _functions(messages, count // 2, now)}
+    return {"microseconds": microseconds, "functions": _functions(messages, count // 2, now)}
 
 
 def _router(engine: Engine) -> Router:
@@ -116,8 +116,8 @@ def _microseconds(
 def _functions(messages: Sequence[_Message], count: int, now: int) -> list[tuple[str, float, float]]:
     """Shares of the router's time by function of ours, with everything it calls: in small batches, in large ones."""
     small, large = (_shares(messages, count // size, size, now) for size in BATCHES)
-    dearest = sorted(small, key=lambda name: -small[name])[:LISTED]
-    return [(name, round(small[name], 3), round(large.get(name, 0.0), 3)) for name in dearest]
+    most_expensive = sorted(small, key=lambda name: -small[name])[:LISTED]
+    return [(name, round(small[name], 3), round(large.get(name, 0.0), 3)) for name in most_expensive]
 
 
 def _shares(messages: Sequence[_Message], batches: int, size: int, now: int) -> dict[str, float]:

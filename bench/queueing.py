@@ -31,7 +31,7 @@ class Queue(Protocol):
     def __len__(self) -> int:
         """How many wait."""
 
-    def put(self, one: Waiting) -> None:
+    def put(self, task: Waiting) -> None:
         """A task begins to wait."""
 
     def take(self, now: int) -> str:
@@ -48,9 +48,9 @@ class Desk:
     def __len__(self) -> int:
         return len(self._order)
 
-    def put(self, one: Waiting) -> None:
-        self._order.add(one)
-        self._priorities[one.task_id] = one.priority
+    def put(self, task: Waiting) -> None:
+        self._order.add(task)
+        self._priorities[task.task_id] = task.priority
 
     def take(self, now: int) -> str:
         task_id = next(self._order.candidates(now))
@@ -69,18 +69,18 @@ class Keyed:
     def __len__(self) -> int:
         return len(self._heap)
 
-    def put(self, one: Waiting) -> None:
-        heapq.heappush(self._heap, (self._key(one), one.task_id))
+    def put(self, task: Waiting) -> None:
+        heapq.heappush(self._heap, (self._key(task), task.task_id))
 
     def take(self, now: int) -> str:  # noqa: ARG002 - the signature of queues
         return heapq.heappop(self._heap)[1]
 
 
 ORDERS: dict[str, Callable[[], Queue]] = {
-    "first come, first served": lambda: Keyed(lambda one: one.since),
+    "first come, first served": lambda: Keyed(lambda task: task.since),
     "score": lambda: Desk(QueueOrder("score")),
-    "by class": lambda: Keyed(lambda one: (_PRIORITIES.index(one.priority), one.since)),
-    "deadline, late ones too": lambda: Keyed(lambda one: one.deadline),
+    "by class": lambda: Keyed(lambda task: (_PRIORITIES.index(task.priority), task.since)),
+    "deadline, late ones too": lambda: Keyed(lambda task: task.deadline),
     "deadline": lambda: Desk(QueueOrder("deadline")),
 }
 
@@ -130,7 +130,7 @@ def workload(load: float, days: int, seed: int) -> Workload:
 
 
 def simulate(work: Workload, queue: Queue, reviewers: int = REVIEWERS) -> NDArray[np.int64]:
-    """When each task is begun; whoever is free first takes the first of the queue."""
+    """When each task is begun: the first reviewer who is free takes the first task of the queue."""
     number_of = {task.task_id: number for number, task in enumerate(work.tasks)}
     begun = np.zeros(len(work.tasks), np.int64)
     free = [0] * reviewers
@@ -152,7 +152,7 @@ def in_time(work: Workload, begun: NDArray[np.int64]) -> dict[str, float]:
     """Share that is finished by its deadline, of `all` and by priority."""
     kept = begun + np.array(work.services) <= np.array([task.deadline for task in work.tasks])
     priorities = np.array([task.priority for task in work.tasks])
-    return {"all": float(kept.mean())} | {one: float(kept[priorities == one].mean()) for one in _PRIORITIES}
+    return {"all": float(kept.mean())} | {name: float(kept[priorities == name].mean()) for name in _PRIORITIES}
 
 
 def run(runs: int = 6, days: int = 10, say: Callable[[str], None] = lambda _: None) -> list[dict[str, Any]]:
@@ -161,12 +161,12 @@ def run(runs: int = 6, days: int = 10, say: Callable[[str], None] = lambda _: No
     Means over `runs` simulations of `days` days; `least` and `most` tell how far single ones are apart.
     """
     table = []
-    for place, load in enumerate(LOADS):
+    for column, load in enumerate(LOADS):
         works = [workload(load, days, seed) for seed in range(runs)]
         for name, make in ORDERS.items():
-            found = [in_time(work, simulate(work, make())) for work in works]
-            shares = [one["all"] for one in found]
-            published = PUBLISHED[name][place]
+            runs_in_time = [in_time(work, simulate(work, make())) for work in works]
+            shares = [run["all"] for run in runs_in_time]
+            published = PUBLISHED[name][column]
             table.append(
                 {
                     "load": load,
@@ -174,7 +174,7 @@ def run(runs: int = 6, days: int = 10, say: Callable[[str], None] = lambda _: No
                     "in_time": sum(shares) / runs,
                     "least": min(shares),
                     "most": max(shares),
-                    "critical": sum(one["critical"] for one in found) / runs,
+                    "critical": sum(run["critical"] for run in runs_in_time) / runs,
                     "published": published[0],
                     "published_critical": published[1],
                 }

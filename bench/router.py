@@ -43,7 +43,7 @@ def run(count: int = 600_000, rounds: int = 3, say: Callable[[str], None] = lamb
     with tempfile.TemporaryDirectory() as directory, EmbeddedKafka(Path(directory)) as kafka:
         broker = KafkaBroker(kafka.bootstrap_servers)
         broker.create_topics([TopicSpec(topic.name, topic.partitions) for topic in catalogue.TOPICS])
-        found: list[Result] = []
+        results: list[Result] = []
         for headers in (False, True):
             topic = "with-headers" if headers else "without-headers"
             say(f"writing {count:,} decisions {topic.replace('-', ' ')}")
@@ -54,8 +54,8 @@ def run(count: int = 600_000, rounds: int = 3, say: Callable[[str], None] = lamb
                     runs[variant].append(_run(variant, kafka.bootstrap_servers, topic, count))
                     speed = runs[variant][-1]["messages_per_second"]
                     say(f"{topic}, round {number + 1} of {rounds}: {variant} {speed:,.0f}/s")
-            found += [_result(variant, headers, runs) for variant in VARIANTS]
-        return [asdict(one) for one in found]
+            results += [_result(variant, headers, runs) for variant in VARIANTS]
+        return [asdict(result) for result in results]
 
 
 def fill(broker: KafkaBroker, topic: str, count: int, headers: bool) -> None:
@@ -82,12 +82,12 @@ def _run(variant: str, bootstrap: str, topic: str, count: int) -> dict[str, Any]
 def _result(variant: str, headers: bool, runs: dict[str, list[dict[str, Any]]]) -> Result:
     mine = runs[variant]
     ratios = [
-        one["messages_per_second"] / reference["messages_per_second"]
-        for one, reference in zip(mine, runs["raw"], strict=True)
+        run["messages_per_second"] / reference["messages_per_second"]
+        for run, reference in zip(mine, runs["raw"], strict=True)
     ]
 
     def median(name: str) -> float:
-        return float(statistics.median(one[name] for one in mine))
+        return float(statistics.median(run[name] for run in mine))
 
     return Result(
         variant,

@@ -102,7 +102,7 @@ def _directly(broker: KafkaBroker, client: Client) -> float:
     consumer.subscribe([TOPIC])
     messages: list[Any] = []
     while len(messages) < 4 * CHUNK:
-        messages += [one for one in consumer.consume(10_000, 1.0) if one.error() is None]
+        messages += [message for message in consumer.consume(10_000, 1.0) if message.error() is None]
     consumer.close()
     tables = []
     for start in range(0, 4 * CHUNK, CHUNK):
@@ -111,6 +111,6 @@ def _directly(broker: KafkaBroker, client: Client) -> float:
     table = TARGETS[TOPIC].table
     client.insert_arrow(table, tables[0])
     started = time.perf_counter()
-    for one in tables[1:]:
-        client.insert_arrow(table, one)
+    for rows in tables[1:]:
+        client.insert_arrow(table, rows)
     return 3 * CHUNK / (time.perf_counter() - started)

@@ -16,7 +16,7 @@ from typing import Any, Literal, cast
 from bench.decisions import POLICY
 from interlock.policy.compiled import compile_policy
 from interlock.policy.load import load
-from interlock.processors.router.router import Outputs, Router, RouterSettings
+from interlock.processors.router.router import Router, RouterOutputs, RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.schemas.columns import Engine
 from interlock.streams.kafka import KafkaBroker
@@ -96,7 +96,7 @@ class Measured:
         self._router = router
         self._progress = progress
 
-    def process(self, messages: Sequence[Message], now: int) -> Outputs:
+    def process(self, messages: Sequence[Message], now: int) -> RouterOutputs:
         """As the router does."""
         self._progress.add(len(messages))
         return self._router.process(messages, now)

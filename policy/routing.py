@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 from interlock.policy.model import Domain, Lane, Policy, Rule, SafeRule
 from interlock.policy.vocabulary import Priority, Route, Workflow
+from interlock.schemas.reasons import (
+    IMPLAUSIBLE_CONFIDENCE,
+    LANE,
+    SAFE,
+    SHADOW,
+    UNKNOWN_DOMAIN,
+    UNKNOWN_MODEL,
+    UNKNOWN_PREDICTION,
+    WORKFLOW,
+)
 
 # The level of a confidence that is missing or no probability; the others are the values of Route.
 IMPLAUSIBLE = 4
-
-# The reasons that are neither a lane nor a rule; no rule may take such a name.
-UNKNOWN_DOMAIN = "unknown-domain"
-UNKNOWN_PREDICTION = "unknown-prediction"
-UNKNOWN_MODEL = "unknown-model"
-IMPLAUSIBLE_CONFIDENCE = "implausible-confidence"
-
-# Reasons for where a record stands, not for its route: decided by a model on trial; left to the sampler.
-SHADOW = "shadow"
-ACTIVE_POOL = "active-pool"
 
 _PRIORITY_OF_ROUTE = {
     Route.AUTO: Priority.LOW,  # only audits and post-approval reviews of them ever become tasks
@@ -99,7 +99,7 @@ def treatment(
     lifted = bool(safe) and knows_model and cell.outcome is not None and level != IMPLAUSIBLE
     if lifted and by_lane is not Route.AUTO:
         by_lane = Route.AUTO
-        reasons += [f"safe:{rule.id}" for rule in safe]
+        reasons += [f"{SAFE}{rule.id}" for rule in safe]
     workflow = cell.domain.workflow if cell.domain else Workflow.ESCALATION
     demanded = [Route[rule.route.upper()] for rule in rules] + [route for _, route in demands]
     wanted = max([by_lane, *demanded])
@@ -116,7 +116,7 @@ def treatment(
     else:
         route = max(wanted, _FLOOR[workflow])
         if route > wanted:
-            reasons.append(f"workflow:{workflow}")
+            reasons.append(f"{WORKFLOW}{workflow}")
     reasons += [rule.id for rule in rules]
     reasons += [reason for reason, _ in demands]
     if shadow:
@@ -148,5 +148,5 @@ def _by_lane(cell: LaneKey, level: int, knows_model: bool) -> tuple[Route, list[
         route, reason = Route.MANUAL, IMPLAUSIBLE_CONFIDENCE
     else:
         route = Route(level) if cell.lane else max(Route(level), Route.ASYNC)
-        reason = f"lane:{cell.name}:{route.label}"
+        reason = f"{LANE}{cell.name}:{route.label}"
     return (route, [reason]) if knows_model else (Route.MANUAL, [reason, UNKNOWN_MODEL])

@@ -12,21 +12,10 @@ from pydantic import BaseModel, ValidationError
 from interlock.policy.conditions.parser import ConditionError, UnknownColumnError, parse_condition
 from interlock.policy.errors import Diagnostic
 from interlock.policy.model import Audit, Domain, Lane, Pack, Queue, SafeRule, Thresholds, filled
-from interlock.policy.routing import (
-    ACTIVE_POOL,
-    IMPLAUSIBLE_CONFIDENCE,
-    SHADOW,
-    UNKNOWN_DOMAIN,
-    UNKNOWN_MODEL,
-    UNKNOWN_PREDICTION,
-)
 from interlock.policy.source_map import Document, Path
 from interlock.policy.syntax import near, shown
 from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType
-
-# A rule of such a name could not be told from what it is named after in the reasons of a decision.
-_RESERVED = {UNKNOWN_DOMAIN, UNKNOWN_PREDICTION, UNKNOWN_MODEL, IMPLAUSIBLE_CONFIDENCE, SHADOW, ACTIVE_POOL}
-_RESERVED_STARTS = ("lane:", "workflow:", "halted:", "picked:", "safe:")
+from interlock.schemas import reasons
 
 _KINDS = {kind.value: kind for kind in ColumnType}
 
@@ -163,7 +152,8 @@ def _rule_ids(packs: Sequence[Pack], document: Document) -> Iterator[Diagnostic]
             here = ("rules", place, "id")
             if name in owner:
                 yield document.problem(here, f"there is a rule {name!r} {owner[name]} already", "rename one")
-            if name in _RESERVED or name.startswith(_RESERVED_STARTS):
+            # In the reasons of a decision such a rule could not be told from what the pipeline says itself.
+            if reasons.find(name) is not None:
                 yield document.problem(here, f"{name!r} is a reason that the pipeline gives itself", "rename the rule")
             owner.setdefault(name, f"on line {document.line(here)}")
 

@@ -1,9 +1,8 @@
-"""What the desk says: records for its output topics, in order."""
+"""What processors say besides their outputs: records for output topics, in order, and alerts for people."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from interlock.processors.desk.task import Task, to_record
 from interlock.schemas import catalogue
 from interlock.schemas.catalogue import Topic
 
@@ -17,14 +16,16 @@ class Event:
     record: dict[str, Any] | None
 
 
-def task_changed(task: Task, event: str, actor: str, now: int, command_id: str = "") -> Event:
-    """`task` as it stands after `event`."""
-    told = {"event": event, "actor": actor, "at": now, "command_id": command_id}
-    return Event(catalogue.TASKS, task.task_id, to_record(task) | told)
-
-
 def alert(
-    kind: str, cause: str, severity: str, to: tuple[str, ...], message: str, now: int, task: Task | None = None
+    kind: str,
+    cause: str,
+    severity: str,
+    to: tuple[str, ...],
+    message: str,
+    now: int,
+    *,
+    task_id: str = "",
+    queue: str = "",
 ) -> Event:
     """An alert; `cause` tells it from others of its kind, and is the same in every replay."""
     alert_id = f"{kind}/{cause}"
@@ -33,116 +34,9 @@ def alert(
         "kind": kind,
         "severity": severity,
         "to": list(dict.fromkeys(name for name in to if name)),
-        "task_id": task.task_id if task else "",
-        "queue": task.queue if task else "",
+        "task_id": task_id,
+        "queue": queue,
         "message": message,
         "at": now,
     }
     return Event(catalogue.ALERTS, alert_id, record)
-
-
-def outcome(
-    task: Task, verdict: dict[str, Any], *, kind: str, resolves: bool, claimed_at: int | None, settled_before: int
-) -> Event:
-    """One verdict of one person, already among the task's verdicts."""
-    number = len(task.verdicts)
-    record = {
-        "outcome_id": f"{task.task_id}#{number}",
-        "kind": kind,
-        "reviewer": verdict["reviewer"],
-        "verdict": verdict["verdict"],
-        "outcome": verdict["outcome"],
-        "overridden": verdict["outcome"] != task.prediction,
-        "resolves": resolves,
-        "reason_code": verdict["reason_code"],
-        "reason_text": verdict["reason_text"],
-        "modifications": verdict["modifications"],
-        "at": verdict["at"],
-        "arrived_at": task.due_from,
-        "claimed_at": claimed_at,
-        "within_sla": verdict["at"] <= task.deadline,
-        "audit": task.kind == "audit",
-        "settled_before": settled_before,
-    }
-    same = (
-        "task_id",
-        "decision_id",
-        "prediction",
-        "gold_outcome",
-        "options",
-        "deadline",
-        "queue",
-        "priority",
-        "route",
-        "workflow",
-        "domain",
-        "model_id",
-        "model_version",
-        "confidence",
-        "raw_confidence",
-        "propensity",
-        "blind",
-        "round",
-        "policy_version",
-        "payload_hash",
-        "topic",
-        "partition",
-        "offset",
-    )
-    record.update((name, getattr(task, name)) for name in same)
-    return Event(catalogue.OUTCOMES, task.decision_id, record)
-
-
-def action(task: Task, kind: str, verdict: dict[str, Any], now: int, notices: tuple[str, ...] = ()) -> Event:
-    """What the outside world has to do about the task's present resolution, or about what was carried out before it."""
-    version = task.effect if kind == "roll_back" else task.version
-    record = {
-        "action_id": f"{task.decision_id}/{version}/{kind}",
-        "decision_id": task.decision_id,
-        "kind": kind,
-        "version": version,
-        "outcome": task.outcome,
-        "modifications": verdict["modifications"],
-        "notices": list(notices),
-        "reason_code": verdict["reason_code"],
-        "reason_text": verdict["reason_text"],
-        "domain": task.domain,
-        "at": now,
-        "topic": task.topic,
-        "partition": task.partition,
-        "offset": task.offset,
-    }
-    return Event(catalogue.ACTIONS, task.decision_id, record)
-
-
-def resolution(
-    task: Task,
-    verdict: dict[str, Any],
-    *,
-    source: str,
-    decided_by: tuple[str, ...],
-    final: bool,
-    notices: tuple[str, ...] = (),
-) -> Event:
-    """The task's present version, outcome and time as the one word on its decision."""
-    record = {
-        "decision_id": task.decision_id,
-        "version": task.version,
-        "outcome": task.outcome,
-        "prediction": task.prediction,
-        "verdict": verdict["verdict"],
-        "source": source,
-        "decided_by": list(decided_by),
-        "decided_at": task.decided_at,
-        "final": final,
-        "override_until": task.override_until,
-        "reason_code": verdict["reason_code"],
-        "reason_text": verdict["reason_text"],
-        "modifications": verdict["modifications"],
-        "notices": list(notices),
-        "domain": task.domain,
-        "model_id": task.model_id,
-        "model_version": task.model_version,
-        "policy_version": task.policy_version,
-    }
-    return Event(catalogue.RESOLUTIONS, task.decision_id, record)

@@ -16,14 +16,11 @@ from numpy.typing import NDArray
 from interlock.schemas import avro_schemas, catalogue
 from interlock.schemas.columns import Decoder
 from interlock.schemas.error_headers import read_error_headers
+from interlock.schemas.reasons import ACTIVE_POOL, PICKED
 from interlock.sinks import dead_letters
 from interlock.sinks._ports_old import Message
 
 Integers = NDArray[np.int64]
-
-# In the reasons of a decision: the router left it to the sampler; the sampler sent it to a person.
-_POOL = "active-pool"
-_PICKED = "picked:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +189,8 @@ def _flags(messages: Sequence[Message]) -> _Flags:
     overridable = pc.is_valid(decoded.rows["override_until"])
     reviewed[rows] = pc.or_(decoded.rows["audit"], overridable).to_numpy(zero_copy_only=False)
     reasons, parents = pc.list_flatten(decoded.rows["reasons"]), pc.list_parent_indices(decoded.rows["reasons"])
-    pool[rows[parents.filter(pc.equal(reasons, _POOL)).to_numpy()]] = True
-    picked[rows[parents.filter(pc.starts_with(reasons, _PICKED)).to_numpy()]] = True
+    pool[rows[parents.filter(pc.equal(reasons, ACTIVE_POOL)).to_numpy()]] = True
+    picked[rows[parents.filter(pc.starts_with(reasons, PICKED)).to_numpy()]] = True
     return _Flags(automatic, automatic & reviewed, automatic & pool, automatic & picked)
 
 

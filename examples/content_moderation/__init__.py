@@ -60,7 +60,9 @@ def decisions(count: int, run: str, seed: int = 0) -> Iterator[Decision]:
     for number, (text, unsafe) in enumerate(zip(texts, model.predict_proba(texts)[:, 1], strict=True)):
         remove = unsafe >= 0.5
         row = features[number]
-        strongest = sorted(zip(row.indices, row.data, strict=True), key=lambda one: -abs(one[1] * weights[one[0]]))[:3]
+        strongest = sorted(zip(row.indices, row.data, strict=True), key=lambda cell: -abs(cell[1] * weights[cell[0]]))[
+            :3
+        ]
         yield Decision(
             decision_id=f"{run}-{number:06d}",
             domain="content_moderation",

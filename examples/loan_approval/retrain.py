@@ -41,18 +41,18 @@ def read(path: Path) -> Examples:
 
     Of several examples about one decision the last one counts.
     """
-    found = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_ndjson(path)
-    on_trial = {one.input for one in decisions(COUNT, "", first=FIRST)}
+    examples = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_ndjson(path)
+    in_shadow = {decision.input for decision in decisions(COUNT, "", first=FIRST)}
     rows, weights, kept_out, unusable = [], [], 0, 0
-    for one in found.unique("decision_id", keep="last", maintain_order=True).iter_rows(named=True):
-        answer = {"approve": "good", "reject": "bad"}.get(one["final"])
-        if one["input"] in on_trial:
+    for example in examples.unique("decision_id", keep="last", maintain_order=True).iter_rows(named=True):
+        answer = {"approve": "good", "reject": "bad"}.get(example["final"])
+        if example["input"] in in_shadow:
             kept_out += 1
-        elif one["domain"] != "loan_approval" or not one["input"] or answer is None:
+        elif example["domain"] != "loan_approval" or not example["input"] or answer is None:
             unusable += 1
         else:
-            rows.append({**json.loads(one["input"]), "credit": answer})
-            weights.append(one["weight"])
+            rows.append({**json.loads(example["input"]), "credit": answer})
+            weights.append(example["weight"])
     schema = training_rows().select(_COLUMNS).schema
     return Examples(pl.DataFrame(rows, schema=schema), weights, kept_out, unusable)
 
@@ -69,7 +69,9 @@ def retrained(examples: Examples) -> Fitted:
 
 def trial(model: Fitted) -> Iterator[Decision]:
     """The same applicants, decided by both versions; none of them has a part in the training of either."""
-    both = (decisions(COUNT, run, first=FIRST, model=one) for run, one in (("trial-v1", None), ("trial-v2", model)))
+    both = (
+        decisions(COUNT, run, first=FIRST, model=version) for run, version in (("trial-v1", None), ("trial-v2", model))
+    )
     for pair in zip(*both, strict=True):
         yield from pair
 

@@ -40,9 +40,10 @@ def compare(
 
         interlock shadow compare --domain loan_approval --old german-credit@1 --new german-credit@2
     """
-    from interlock.operations.shadow import compared, read_trial
+    from interlock.operations.shadow import read_comparison
     from interlock.policies.publishing import published_policies
     from interlock.policy.version import from_resolved
+    from interlock.processors.shadow.comparison import summarize
 
     for option, value in (("--old", old), ("--new", new)):
         if not all(value.rpartition("@")):
@@ -53,8 +54,8 @@ def compare(
     if owner is None:
         known = ", ".join(sorted(name for one in policies for name in one.domains)) or "none"
         raise InterlockError(f"no published policy knows domain {domain!r}; known: {known}")
-    found = {"domain": domain, "old": old, "new": new} | compared(
-        read_trial(broker, domain, old, new), owner.audit.rate
+    found = {"domain": domain, "old": old, "new": new} | summarize(
+        read_comparison(broker, domain, old, new), owner.audit.rate
     )
     if json:
         print_json(found)

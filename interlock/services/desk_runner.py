@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 
-from interlock.processors.desk.processor import REMEMBERED_REPLIES, DeskProcessor, Outputs
+from interlock.processors.desk.processor import REMEMBERED_REPLIES, DeskOutputs, DeskProcessor
 from interlock.processors.desk.restore import REMEMBERED
 from interlock.schemas import catalogue
 from interlock.streams.clock import Clock
@@ -95,7 +95,7 @@ class InstrumentedDesk:
         self._desk = desk
         self._metrics = metrics
 
-    def process(self, messages: Sequence[Message], now: int) -> Outputs:
+    def process(self, messages: Sequence[Message], now: int) -> DeskOutputs:
         """As the desk does."""
         outputs = self._desk.process(messages, now)
         for reason, count in outputs.bad.items():

@@ -8,7 +8,7 @@ import structlog
 from interlock.errors import OperatorRequiredError
 from interlock.platform.connection import Platform
 from interlock.processors.router.breaker import TooManyBadMessagesError
-from interlock.processors.router.router import Outputs, Router, RouterSettings
+from interlock.processors.router.router import Router, RouterOutputs, RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue
 from interlock.services.common import serve_metrics, stop_on_signals, table_reader
@@ -78,7 +78,7 @@ class _InstrumentedRouter:
         self._router = router
         self._metrics = metrics
 
-    def process(self, messages: Sequence[Message], now: int) -> Outputs:
+    def process(self, messages: Sequence[Message], now: int) -> RouterOutputs:
         """As the router does."""
         outputs = self._router.process(messages, now)
         for reason, count in outputs.bad.items():

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.errors import InterlockError
-
-# What a person says about a decision for the first time. Gold items were planted, overrides and appeals come from who
-# was not content: none of them is a sample of what the model does.
-SAMPLED = frozenset({"review", "audit", "post_approval"})
+from interlock.processors.outcome_kinds import SAMPLED_KINDS
 
 
 class BadLabelError(InterlockError, ValueError):
@@ -44,7 +41,7 @@ def label(outcome: Mapping[str, Any]) -> Label | None:
     Every decision gives one label at most: of two verdicts of a quorum the one that resolves. An audit measures even
     where it resolves nothing.
     """
-    if outcome["kind"] not in SAMPLED or outcome["round"] != 0:
+    if outcome["kind"] not in SAMPLED_KINDS or outcome["round"] != 0:
         return None
     if not outcome["resolves"] and outcome["kind"] != "audit":
         return None

@@ -7,9 +7,10 @@ from interlock.processors.desk.deadlines import reschedule
 from interlock.processors.desk.order import score
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import NOBODY, Task
+from interlock.processors.desk.task_records import resolution, task_changed
 from interlock.processors.desk.timers import DESK
 from interlock.processors.desk.verdicts import nobodys_verdict
-from interlock.processors.events import Event, resolution, task_changed
+from interlock.processors.events import Event
 
 _SECOND = 1_000_000
 

@@ -7,7 +7,7 @@ from interlock.processors.desk.replies import Answer
 from interlock.processors.desk.reviewers import Reviewer, available, unfit
 from interlock.processors.desk.state import DeskState, hold
 from interlock.processors.desk.task import Task
-from interlock.processors.events import task_changed
+from interlock.processors.desk.task_records import task_changed
 
 _SECOND = 1_000_000
 

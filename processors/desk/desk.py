@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from interlock.processors.desk import claiming
-from interlock.processors.desk import handover as moving
-from interlock.processors.desk import presence as duty
-from interlock.processors.desk import verdict_commands as judging
+from interlock.processors.desk import claiming, handover, presence, verdict_commands
 from interlock.processors.desk.arrivals import Arrival, arrive
 from interlock.processors.desk.command import Command
+from interlock.processors.desk.gold import plant_gold
 from interlock.processors.desk.push_assignment import push
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import Answer, accepted, refused
@@ -25,15 +23,15 @@ HANDLERS: Mapping[str, Handler] = {
     "extend": claiming.extend,
     "release": claiming.release,
     "snooze": claiming.snooze,
-    "submit": judging.submit,
-    "override": judging.override,
-    "expire": judging.expire,
-    "escalate": moving.escalate,
-    "reassign": moving.reassign,
-    "appeal": moving.appeal,
-    "gold": moving.gold,
-    "on_duty": duty.on_duty,
-    "off_duty": duty.off_duty,
+    "submit": verdict_commands.submit,
+    "override": verdict_commands.override,
+    "expire": verdict_commands.expire,
+    "escalate": handover.escalate,
+    "reassign": handover.reassign,
+    "appeal": handover.appeal,
+    "gold": plant_gold,
+    "on_duty": presence.on_duty,
+    "off_duty": presence.off_duty,
 }
 
 

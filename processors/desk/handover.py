@@ -1,4 +1,4 @@
-"""Passing a task on: escalate, reassign, appeal, gold items."""
+"""Passing a task on: escalate, reassign, appeal."""
 
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
@@ -8,8 +8,9 @@ from interlock.processors.desk.replies import Answer
 from interlock.processors.desk.reviewers import available, unfit
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
+from interlock.processors.desk.task_records import task_changed
 from interlock.processors.desk.verdict_commands import to_leads
-from interlock.processors.events import Event, task_changed
+from interlock.processors.events import Event
 
 
 def escalate(state: DeskState, command: Command, now: int) -> Answer:
@@ -79,65 +80,6 @@ def appeal(state: DeskState, command: Command, now: int) -> Answer:
     state.keep(task)
     made = [task_changed(task, "appealed", me.id, now, command.command_id)]
     return Answer(f"{task.task_id} is open again, for somebody who has not judged it", task, made)
-
-
-def gold(state: DeskState, command: Command, now: int) -> Answer:
-    """A lead plants a decided case as an item with a known answer, which the reviewer cannot tell from others."""
-    known = checks.known_task(state, command.task_id)
-    me = checks.known_reviewer(state, command.actor)
-    checks.lead(me, "planting gold items")
-    terms = state.terms(known)
-    if known.state != "done" or known.kind == "gold":
-        raise CommandRefused("not-decided", f"{known.task_id} is not decided yet: its answer is not known")
-    if not command.outcome:
-        raise CommandRefused("missing-outcome", "say which outcome is right")
-    if terms.outcomes and command.outcome not in terms.outcomes:
-        raise CommandRefused(
-            "unknown-outcome", f"{command.outcome!r} is not possible here: {', '.join(terms.outcomes)}"
-        )
-    task_id = f"gold:{command.command_id}:{known.decision_id}"
-    if task_id in state.tasks:
-        raise CommandRefused("invalid", f"there is a task {task_id} already: choose another command_id")
-    task = Task(
-        task_id=task_id,
-        decision_id=known.decision_id,
-        kind="gold",
-        state="waiting",
-        queue=known.queue,
-        priority=known.priority,
-        route=known.route,
-        workflow=known.workflow,
-        domain=known.domain,
-        model_id=known.model_id,
-        model_version=known.model_version,
-        prediction=known.prediction,
-        confidence=known.confidence,
-        raw_confidence=known.raw_confidence,
-        propensity=known.propensity,
-        amount=known.amount,
-        impact=known.impact,
-        compliance_review=known.compliance_review,
-        policy_version=known.policy_version,
-        deadline_policy=terms.policy_version,
-        routed_at=known.routed_at,
-        arrived_at=now,
-        due_from=now,
-        deadline=0,
-        score=known.score,
-        blind=True,
-        quorum=1,
-        payload_hash=known.payload_hash,
-        topic=known.topic,
-        partition=known.partition,
-        offset=known.offset,
-        gold_outcome=command.outcome,
-        qualifications=known.qualifications,
-    )
-    task.exclude(me.id, *(verdict["reviewer"] for verdict in known.verdicts))
-    reschedule(state, task, now)
-    state.keep(task)
-    made = [task_changed(task, "arrived", me.id, now, command.command_id)]
-    return Answer(f"{task.task_id} waits in queue {task.queue}", task, made)
 
 
 def _give(state: DeskState, task: Task, name: str, now: int) -> None:

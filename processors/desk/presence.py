@@ -4,7 +4,8 @@ from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.replies import Answer
 from interlock.processors.desk.state import DeskState
-from interlock.processors.events import Event, task_changed
+from interlock.processors.desk.task_records import task_changed
+from interlock.processors.events import Event
 from interlock.schemas import catalogue
 
 

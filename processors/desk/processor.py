@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 
 from interlock.processors.desk.command import from_record
 from interlock.processors.desk.desk import Desk
-from interlock.processors.desk.reading import Message, read
-from interlock.processors.desk.restore import Record, Tables, rebuilt
+from interlock.processors.desk.reading import read
+from interlock.processors.desk.restore import Tables, rebuilt
 from interlock.processors.desk.state import DeskState
 from interlock.processors.events import Event
+from interlock.processors.records import Message, OutputLists
 from interlock.schemas import catalogue, wire
 from interlock.schemas.columns import Bad
 from interlock.schemas.error_headers import with_error_headers
@@ -21,29 +22,13 @@ REMEMBERED_REPLIES = 100_000
 # Names are repeated in every answer.
 MAX_NAME = 1_024
 
-Headers = list[tuple[str, bytes | None]]
-
 
 @dataclass
-class Outputs:
-    """Records to produce, as columns. `codes`: replies by code; `bad`: dead letters by reason."""
+class DeskOutputs(OutputLists):
+    """`codes`: replies by code; `bad`: dead letters by reason."""
 
-    topics: list[str] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
-    headers: list[Headers | None] = field(default_factory=list)
     codes: Counter[str] = field(default_factory=Counter)
     bad: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def count(self) -> int:
-        return len(self.topics)
-
-    def add(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
-        self.topics.append(topic)
-        self.keys.append(key)
-        self.values.append(value)
-        self.headers.append(headers)
 
 
 class DeskProcessor:
@@ -54,20 +39,20 @@ class DeskProcessor:
         self.desk = Desk(DeskState())
         self._replies: OrderedDict[str, bytes] = OrderedDict()
 
-    def restore(self, records: Iterable[Record], replies: Iterable[Record]) -> None:
+    def restore(self, records: Iterable[Message], replies: Iterable[Message]) -> None:
         """Begins anew from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
         self.desk = Desk(rebuilt(self.tables, records))
         self._replies = OrderedDict()
         for reply in replies:
             self._remember((reply.key() or b"").decode(errors="replace"), reply.value())
 
-    def follow(self, record: Record) -> None:
+    def follow(self, record: Message) -> None:
         """Takes over a record of a policy or reviewer."""
         self.tables.take(self.desk.state, record.topic(), record.key(), record.value())
 
-    def process(self, messages: Sequence[Message], now: int) -> Outputs:
+    def process(self, messages: Sequence[Message], now: int) -> DeskOutputs:
         """The outputs of one batch, and of the time that has passed since the one before."""
-        outputs = Outputs()
+        outputs = DeskOutputs()
         self._write(outputs, self.desk.advance(now))
         routed = [message for message in messages if message.topic() != catalogue.COMMANDS.name]
         arrivals, bad = read(routed) if routed else ([], [])
@@ -86,7 +71,7 @@ class DeskProcessor:
         self._write(outputs, self.desk.push(now))
         return outputs
 
-    def _command(self, outputs: Outputs, message: Message, now: int) -> None:
+    def _command(self, outputs: DeskOutputs, message: Message, now: int) -> None:
         try:
             command = from_record(wire.decode_plain("Command", message.value()))
         except wire.WireError as error:
@@ -109,7 +94,7 @@ class DeskProcessor:
         outputs.codes[reply["code"]] += 1
         self._remember(command.command_id, outputs.values[-1])
 
-    def _write(self, outputs: Outputs, events: list[Event]) -> None:
+    def _write(self, outputs: DeskOutputs, events: list[Event]) -> None:
         for event in events:
             schema = event.topic.schema
             assert schema is not None
@@ -123,7 +108,7 @@ class DeskProcessor:
                 self._replies.popitem(last=False)
 
 
-def _dead_letter(outputs: Outputs, message: Message, bad: Bad) -> None:
+def _dead_letter(outputs: DeskOutputs, message: Message, bad: Bad) -> None:
     headers = with_error_headers(
         message.headers(),
         reason=bad.reason,

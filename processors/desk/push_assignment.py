@@ -8,8 +8,9 @@ from interlock.processors.desk.assignment import assign
 from interlock.processors.desk.reviewers import Reviewer, available, unfit
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
+from interlock.processors.desk.task_records import task_changed
 from interlock.processors.desk.timers import DESK
-from interlock.processors.events import Event, task_changed
+from interlock.processors.events import Event
 
 # As many as are looked at together for each queue: more than the people of a queue can be given at once.
 AT_ONCE = 200

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 from functools import cache
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
 from interlock.processors.desk.arrivals import Arrival
+from interlock.processors.records import Message
 from interlock.schemas import avro_schemas
 from interlock.schemas.columns import Bad, Decoder
 from interlock.schemas.payload import payload_hash
@@ -20,17 +21,6 @@ MAX_TEXT_BYTES = 128 * 1024
 
 # The year 9000: beyond it instants are no dates any more. Before 1970 nobody routed anything.
 _END_OF_TIME = 221_845_392_000_000_000
-
-
-class Message(Protocol):
-    """What is read of a Kafka message."""
-
-    def topic(self) -> Any: ...
-    def partition(self) -> Any: ...
-    def offset(self) -> Any: ...
-    def key(self) -> Any: ...
-    def value(self) -> Any: ...
-    def headers(self) -> Any: ...
 
 
 def read(messages: Sequence[Message]) -> tuple[list[Arrival | None], list[Bad]]:

@@ -1,7 +1,6 @@
 """The desk's memory: what its compacted topics hold, and what it takes over from the tables it follows."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
 
 import structlog
 
@@ -11,6 +10,7 @@ from interlock.processors.desk import reviewers as people
 from interlock.processors.desk import task
 from interlock.processors.desk.deadlines import set_warning
 from interlock.processors.desk.state import LEASE_WARNING, DeskState
+from interlock.processors.records import Message
 from interlock.schemas import catalogue, wire
 
 log = structlog.get_logger()
@@ -18,14 +18,6 @@ log = structlog.get_logger()
 # Policies before tasks: what a task waits for follows from its policy.
 FOLLOWED = (catalogue.POLICIES.name, catalogue.REVIEWERS.name)
 REMEMBERED = (catalogue.TASKS.name, catalogue.PRESENCE.name)
-
-
-class Record(Protocol):
-    """What is read of a Kafka message."""
-
-    def topic(self) -> Any: ...
-    def key(self) -> Any: ...
-    def value(self) -> Any: ...
 
 
 class Tables:
@@ -54,7 +46,7 @@ class Tables:
                 _apply(state, topic, name, value)
 
 
-def rebuilt(tables: Tables, records: Iterable[Record]) -> DeskState:
+def rebuilt(tables: Tables, records: Iterable[Message]) -> DeskState:
     """The state that the desk's own records describe; of several with one key the last counts."""
     newest: dict[str, dict[bytes, bytes]] = {name: {} for name in REMEMBERED}
     for record in records:

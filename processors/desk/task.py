@@ -35,9 +35,10 @@ NOBODY = "policy"
 class Task:
     """The fields of `Task.avsc` but for those that tell of one event. Times in microseconds since the epoch.
 
-    The last four are not recorded. Three follow from the rest and the policy: `due`, when the clock next changes
-    something about it, None if never; `warn_at`, when 75 % of its service level is over; `lease_warn_at`, when its
-    holder is told that the lease ends. `passed_over` had it assigned last and did not begin it.
+    The last five are not recorded. Four follow from the rest and the policy: `deciding_verdict`, the number from 1 of
+    the verdict that made the resolution in force, 0 if no person's did; `due`, when the clock next changes something
+    about it, None if never; `warn_at`, when 75 % of its service level is over; `lease_warn_at`, when its holder is told
+    that the lease ends. `passed_over` had it assigned last and did not begin it.
     """
 
     task_id: str
@@ -96,6 +97,7 @@ class Task:
     decided_by: str = ""
     decided_at: int | None = None
     override_until: int | None = None
+    deciding_verdict: int = 0
     due: int | None = None
     warn_at: int = 0
     lease_warn_at: int = 0
@@ -140,8 +142,52 @@ class Task:
         self.lease_since = self.lease_until = self.assigned_until = self.snoozed_until = None
         self.lease_warned = False
 
+    def copy_as_gold(self, task_id: str, outcome: str, now: int) -> "Task":
+        """The same case as a new task that is done blind by one person and whose right answer is known."""
+        case = {name: getattr(self, name) for name in _CASE}
+        return Task(
+            task_id=task_id,
+            kind="gold",
+            state="waiting",
+            arrived_at=now,
+            due_from=now,
+            deadline=0,
+            blind=True,
+            quorum=1,
+            gold_outcome=outcome,
+            **case,
+        )
 
-_DERIVED = ("due", "warn_at", "lease_warn_at", "passed_over")
+
+# What a task says of the decision and not of its review.
+_CASE = (
+    "decision_id",
+    "queue",
+    "priority",
+    "route",
+    "workflow",
+    "domain",
+    "model_id",
+    "model_version",
+    "prediction",
+    "confidence",
+    "raw_confidence",
+    "propensity",
+    "amount",
+    "impact",
+    "compliance_review",
+    "policy_version",
+    "deadline_policy",
+    "routed_at",
+    "score",
+    "payload_hash",
+    "topic",
+    "partition",
+    "offset",
+    "qualifications",
+)
+
+_DERIVED = ("deciding_verdict", "due", "warn_at", "lease_warn_at", "passed_over")
 
 RECORDED = tuple(field.name for field in fields(Task) if field.name not in _DERIVED)
 
@@ -155,11 +201,25 @@ def to_record(task: Task) -> dict[str, Any]:
 
 def from_record(record: dict[str, Any]) -> Task:
     """The task in a decoded record whose times are integers."""
-    found = {name: record[name] for name in RECORDED}
+    values = {name: record[name] for name in RECORDED}
     for name in _SHARED:
-        found[name] = sys.intern(found[name])
+        values[name] = sys.intern(values[name])
     for name in _LISTS:
-        found[name] = tuple(found[name])
-    if found["decision_id"] == found["task_id"]:
-        found["decision_id"] = found["task_id"]
-    return Task(**found)
+        values[name] = tuple(values[name])
+    if values["decision_id"] == values["task_id"]:
+        values["decision_id"] = values["task_id"]
+    task = Task(**values)
+    task.deciding_verdict = _deciding_verdict(task)
+    return task
+
+
+def _deciding_verdict(task: Task) -> int:
+    """The number of the verdict that made the resolution in force, from what the record says of both.
+
+    It was given when the resolution was made, and by the one who is named last: those who agreed before come first.
+    """
+    for number in range(len(task.verdicts), 0, -1):
+        verdict = task.verdicts[number - 1]
+        if verdict["at"] == task.decided_at and verdict["reviewer"] == task.decided_by.split(", ")[-1]:
+            return number
+    return 0

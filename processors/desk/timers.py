@@ -6,9 +6,10 @@ from interlock.processors.desk.refusal import clock
 from interlock.processors.desk.resolving import close
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
+from interlock.processors.desk.task_records import resolution, task_alert, task_changed
 from interlock.processors.desk.verdict_commands import time_out, to_leads
 from interlock.processors.desk.verdicts import nobodys_verdict
-from interlock.processors.events import Event, alert, resolution, task_changed
+from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
 
 DESK = "desk"
@@ -94,7 +95,7 @@ def _lease_expired(task: Task, now: int) -> list[Event]:
     cause = f"{task.task_id}/{task.lease_epoch}"
     return [
         task_changed(task, "expired", DESK, now),
-        alert("lease_expired", cause, "info", (holder,), message, now, task),
+        task_alert(task, "lease_expired", cause, "info", (holder,), message, now),
     ]
 
 
@@ -102,7 +103,7 @@ def _lease_expiring(task: Task, now: int) -> list[Event]:
     task.lease_warned = True
     cause = f"{task.task_id}/{task.lease_epoch}/{task.lease_until}"
     message = f"your lease on {task.task_id} ends at {clock(task.lease_until or now)}: extend it or decide"
-    return [alert("lease_expiring", cause, "info", (task.lease_holder,), message, now, task)]
+    return [task_alert(task, "lease_expiring", cause, "info", (task.lease_holder,), message, now)]
 
 
 def _not_begun(state: DeskState, task: Task, now: int) -> list[Event]:
@@ -124,7 +125,7 @@ def _warned(state: DeskState, task: Task, now: int) -> list[Event]:
     to = (task.holder,) if task.holder else state.leads(task.queue)
     return [
         task_changed(task, "warned", DESK, now),
-        alert("sla_warning", _sla_cause(task), "warning", to, message, now, task),
+        task_alert(task, "sla_warning", _sla_cause(task), "warning", to, message, now),
     ]
 
 
@@ -139,7 +140,7 @@ def _breached(state: DeskState, task: Task, now: int) -> list[Event]:
         task.priority = _HIGHER[task.priority]
     made = [
         task_changed(task, "breached", DESK, now),
-        alert("sla_breach", _sla_cause(task), "critical", to, message, now, task),
+        task_alert(task, "sla_breach", _sla_cause(task), "critical", to, message, now),
     ]
     if what == "escalate":
         if not task.escalation and task.kind != "gold":

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from interlock.processors import events
-from interlock.processors.desk import checks
+from interlock.processors.desk import checks, task_records
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import Answer
@@ -11,8 +10,9 @@ from interlock.processors.desk.resolving import close, content, in_effect, resol
 from interlock.processors.desk.reviewers import available, unqualified
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import NOBODY, Task, Verdict
+from interlock.processors.desk.task_records import task_alert, task_changed
 from interlock.processors.desk.verdicts import as_verdict, check_reason, decided_outcome, nobodys_verdict
-from interlock.processors.events import Event, alert, task_changed
+from interlock.processors.events import Event
 
 # All of them are written with every change of the task. Nobody but a program changes a mind more often.
 MANY_VERDICTS = 50
@@ -76,7 +76,6 @@ def override(state: DeskState, command: Command, now: int) -> Answer:
     if content(verdict) == in_effect(task):
         raise CommandRefused("invalid", f"{task.outcome!r} holds already: there is nothing to override")
     made = resolve(state, task, verdict, now, source="override", decided_by=(me.id,))
-    task.verdicts = (*task.verdicts, verdict)
     close(state, task)
     made.insert(0, _outcome(state, task, verdict, now, kind="override", resolves=True, claimed_at=None))
     made.append(task_changed(task, "overridden", me.id, now, command.command_id))
@@ -125,7 +124,7 @@ def to_leads(state: DeskState, task: Task, note: str, now: int, kind: str = "esc
         task.state = "waiting"
     state.keep(task)
     cause = f"{task.task_id}/{task.round}/{task.escalation}"
-    return alert(kind, cause, "warning", leads, f"{task.task_id} needs a lead: {note}", now, task)
+    return task_alert(task, kind, cause, "warning", leads, f"{task.task_id} needs a lead: {note}", now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +143,6 @@ def _decided(state: DeskState, task: Task, verdict: Verdict, now: int, decided_b
         source = "override"
     claimed_at = task.lease_since
     made = resolve(state, task, verdict, now, source=source, decided_by=decided_by)
-    task.verdicts = (*task.verdicts, verdict)
     close(state, task)
     return [_outcome(state, task, verdict, now, kind=task.kind, resolves=True, claimed_at=claimed_at), *made]
 
@@ -162,7 +160,9 @@ def _outcome(
 ) -> Event:
     """Call it when the task is filed as it is now."""
     settled = state.settled_before(task, now)
-    return events.outcome(task, verdict, kind=kind, resolves=resolves, claimed_at=claimed_at, settled_before=settled)
+    return task_records.outcome(
+        task, verdict, kind=kind, resolves=resolves, claimed_at=claimed_at, settled_before=settled
+    )
 
 
 def _audited(state: DeskState, task: Task, verdict: Verdict, now: int) -> _Taken:

@@ -4,10 +4,9 @@ import math
 from typing import Any
 
 from interlock.errors import InterlockError
+from interlock.processors.outcome_kinds import SAMPLED_KINDS
 
 Record = dict[str, Any]
-
-_MEASURED = ("review", "audit", "post_approval")
 
 _SAME = (
     "decision_id",
@@ -58,7 +57,7 @@ def is_sample(outcome: Record) -> bool:
     if outcome["kind"] == "override":
         sent = outcome["audit"] or outcome["workflow"] == "post_approval"
         return bool(sent and outcome["outcome_id"].endswith("#1"))
-    return outcome["kind"] in _MEASURED
+    return outcome["kind"] in SAMPLED_KINDS
 
 
 def check(outcome: Record) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from interlock.processors.calibration.labels import SAMPLED, BadLabelError
+from interlock.processors.calibration.labels import BadLabelError
+from interlock.processors.outcome_kinds import SAMPLED_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Example:
 
 def example(record: Mapping[str, Any]) -> Example | None:
     """The evidence in a `TrainingExample` record (times as integers), None if it is no sample; raises BadLabelError."""
-    if record["kind"] not in SAMPLED:
+    if record["kind"] not in SAMPLED_KINDS:
         return None
     name, propensity, confidence = record["example_id"], record["propensity"], record["calibrated_confidence"]
     if not 0 < propensity <= 1:

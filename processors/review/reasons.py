@@ -22,30 +22,20 @@ from interlock.policy.conditions.parser import parse_condition
 from interlock.policy.conditions.python import explain
 from interlock.policy.model import Policy, Rule
 from interlock.policy.vocabulary import ROUTING_COLUMNS
+from interlock.schemas import reasons
+from interlock.schemas.reasons import PipelineReason, ReasonKind
 
-# Whoever reads one of these in a sentence knows or guesses what the AI said, or how sure it was.
-_OF_THE_AI = frozenset({"prediction", "confidence", "raw_confidence"})
-
-_KNOWN = {
-    "unknown-domain": "no policy knows this kind of decision",
-    "unknown-prediction": "the policy does not know what the model proposed",
-    "unknown-model": "the policy does not know this model",
-    "implausible-confidence": "the model's confidence is no probability",
-    "implausible-timestamp": "the time at which the model decided cannot be right",
-    "implausible-amount": "the amount is no number",
-}
-
-# What a reason says only to those who may see the AI's answer.
-_TELLING = frozenset({"unknown-prediction", "implausible-confidence"})
+# Who reads one of these in a sentence knows or guesses what the AI said, or how sure it was.
+_PREDICTION_COLUMNS = frozenset({"prediction", "confidence", "raw_confidence"})
 
 
 @dataclass(frozen=True)
 class RouteReason:
-    """One reason. `tells`: its sentence lets the reader guess the AI's answer."""
+    """One reason. `reveals_prediction`: from its sentence the reader can guess the AI's answer."""
 
     reason: str
     text: str
-    tells: bool
+    reveals_prediction: bool
 
 
 def explain_reasons(routed: Mapping[str, Any], policy: Policy | None) -> list[RouteReason]:
@@ -53,49 +43,45 @@ def explain_reasons(routed: Mapping[str, Any], policy: Policy | None) -> list[Ro
 
     `policy`: the one that routed it, None if it is no longer known; reasons then speak for themselves.
     """
-    rules = {rule.id: rule for rule in policy.every_rule()} if policy else {}
-    return [_because(reason, rules.get(reason), routed, policy) for reason in routed["reasons"]]
+    return [_explain(reason, routed, policy) for reason in routed["reasons"]]
 
 
-def _because(reason: str, rule: Rule | None, routed: Mapping[str, Any], policy: Policy | None) -> RouteReason:
-    kind, _, rest = reason.partition(":")
+def _explain(reason: str, routed: Mapping[str, Any], policy: Policy | None) -> RouteReason:
+    # The pipeline's own reasons first: an old policy may have a rule of the same name.
+    by_pipeline = reasons.find(reason)
+    if by_pipeline is not None:
+        text = _pipeline_sentence(by_pipeline, reason, routed, policy)
+        return RouteReason(reason, text, by_pipeline.reveals_prediction)
+    rule = next((rule for rule in policy.every_rule() if rule.id == reason), None) if policy else None
     if rule is not None and policy is not None:
-        return _by_rule(rule, routed, policy)
-    if reason in _KNOWN:
-        return RouteReason(reason, _KNOWN[reason], reason in _TELLING)
-    if kind == "lane":
-        return RouteReason(reason, _by_lane(rest, routed, policy), tells=True)
-    if kind == "safe":
-        return RouteReason(reason, f"safe rule {rest} lets it take effect whatever the confidence", tells=True)
-    if kind == "workflow":
-        return RouteReason(reason, "every decision of this kind waits for a person before it takes effect", tells=False)
-    if kind == "halted":
-        return RouteReason(reason, f"somebody pulled the kill switch for {rest}", tells=False)
-    return RouteReason(reason, f"rule {reason}, whose text is in a policy that is no longer in force", tells=True)
+        return _explain_rule(rule, routed, policy)
+    text = f"rule {reason}, whose text is in a policy that is no longer in force"
+    return RouteReason(reason, text, reveals_prediction=True)
 
 
-def _by_rule(rule: Rule, routed: Mapping[str, Any], policy: Policy) -> RouteReason:
+def _pipeline_sentence(entry: PipelineReason, reason: str, routed: Mapping[str, Any], policy: Policy | None) -> str:
+    decision, confidence = routed["decision"], routed["calibrated_confidence"]
+    prediction = decision["prediction"]
+    domain = policy.domains.get(decision["domain"]) if policy else None
+    if entry.kind is not ReasonKind.LANE or policy is None or domain is None:
+        detail = reason.removeprefix(entry.code)
+        return entry.sentence.format(detail=detail, prediction=prediction, confidence=confidence)
+    auto, _, _ = policy.thresholds(domain.lanes.get(prediction))
+    subject = f"confidence {confidence:.2f} in {prediction}"
+    if prediction not in domain.lanes:
+        return f"{subject}: {prediction} never takes effect without a person"
+    if confidence < auto:
+        return f"{subject} is below {auto:.2f}, what it takes to act without a person"
+    return f"{subject} reaches {auto:.2f}, what it takes to act without a person"
+
+
+def _explain_rule(rule: Rule, routed: Mapping[str, Any], policy: Policy) -> RouteReason:
     columns = {**ROUTING_COLUMNS, **policy.attribute_types()}
     condition = parse_condition(rule.when, columns)
     why = explain(condition, _row(routed, policy))
-    words = rule.because or f"rule {rule.id}"
-    tells = any(column in _OF_THE_AI for column in _columns(condition))
-    return RouteReason(rule.id, f"{words} ({why})" if why else words, tells)
-
-
-def _by_lane(rest: str, routed: Mapping[str, Any], policy: Policy | None) -> str:
-    where, _, route = rest.rpartition(":")
-    decision, confidence = routed["decision"], routed["calibrated_confidence"]
-    domain = policy.domains.get(decision["domain"]) if policy else None
-    said = f"confidence {confidence:.2f} in {decision['prediction']}"
-    if policy is None or domain is None:
-        return f"{said} led to {route} in lane {where}"
-    auto, _, _ = policy.thresholds(domain.lanes.get(decision["prediction"]))
-    if decision["prediction"] not in domain.lanes:
-        return f"{said}: {decision['prediction']} never takes effect without a person"
-    if confidence < auto:
-        return f"{said} is below {auto:.2f}, what it takes to act without a person"
-    return f"{said} reaches {auto:.2f}, what it takes to act without a person"
+    text = rule.because or f"rule {rule.id}"
+    reveals_prediction = any(column in _PREDICTION_COLUMNS for column in _columns(condition))
+    return RouteReason(rule.id, f"{text} ({why})" if why else text, reveals_prediction)
 
 
 def _row(routed: Mapping[str, Any], policy: Policy) -> dict[str, Any]:

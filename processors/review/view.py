@@ -136,7 +136,7 @@ def build_view(
         verified=payload.verified,
         payload_note=payload.note,
         why_first=why_first,
-        why=tuple(one.text for one in explain_reasons(routed, routed_by) if not (hidden and one.tells)),
+        why=tuple(one.text for one in explain_reasons(routed, routed_by) if not (hidden and one.reveals_prediction)),
         subject_id=decision["subject_id"],
         jurisdiction=decision["jurisdiction"],
         impact=decision["impact"],

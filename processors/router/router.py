@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import chain, repeat
 from operator import methodcaller
-from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -17,8 +16,8 @@ from numpy.typing import NDArray
 from interlock.policy.attributes import from_strings
 from interlock.policy.compiled import CompiledPolicy, ForcedRoute, Treatment, Verdicts, compile_policy
 from interlock.policy.load import parse
-from interlock.policy.routing import ACTIVE_POOL
 from interlock.policy.vocabulary import Route
+from interlock.processors.records import Message, OutputColumns
 from interlock.processors.router import attributes, envelope
 from interlock.processors.router import audit_sampling as coin
 from interlock.processors.router import validation as plausible
@@ -28,31 +27,15 @@ from interlock.processors.router.state import RouterState
 from interlock.schemas import avro_schemas, catalogue
 from interlock.schemas.columns import FASTEST, Bad, Decoder, Engine
 from interlock.schemas.error_headers import with_error_headers
+from interlock.schemas.reasons import ACTIVE_POOL, AMBIGUOUS_DOMAIN
 
 Codes = NDArray[np.int32]
 
 
-class Message(Protocol):
-    """What the router reads of a Kafka message."""
-
-    def topic(self) -> Any: ...
-    def partition(self) -> Any: ...
-    def offset(self) -> Any: ...
-    def key(self) -> Any: ...
-    def value(self) -> Any: ...
-    def headers(self) -> Any: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Outputs:
-    """Records to produce, as columns of length `count` that can be read once. `counts`: records by topic; `bad`: dead
-    letters by reason."""
+class RouterOutputs(OutputColumns):
+    """`counts`: records by topic; `bad`: dead letters by reason."""
 
-    topics: Iterable[str]
-    keys: Iterable[bytes | None]
-    values: Iterable[bytes | None]
-    headers: Iterable[Any]
-    count: int
     counts: dict[str, int]
     bad: dict[str, int]
 
@@ -106,7 +89,7 @@ class Router:
         default = files("interlock.policy").joinpath("default.yaml").read_text()
         self._nobody = compile_policy(parse(default, "policy/default.yaml"))
 
-    def process(self, messages: Sequence[Message], now: int) -> Outputs:
+    def process(self, messages: Sequence[Message], now: int) -> RouterOutputs:
         """The outputs of one batch; `now` in microseconds since the epoch.
 
         Every message becomes exactly one record of a route topic, with a second one in `reviews.async` where it
@@ -135,7 +118,7 @@ class Router:
                 counts[name] = counts.get(name, 0) + number
         # Values and headers are made while they are written, so that they die young: ten thousand of each kept
         # alive for a batch cost cache misses and set off the garbage collector.
-        return Outputs(
+        return RouterOutputs(
             topics=chain(routed.topics, repeat(again, len(routed.twice)), repeat(catalogue.DEAD_LETTER.name, len(bad))),
             keys=chain(keys, (keys[i] for i in routed.twice), (messages[one.index].key() for one in bad)),
             values=chain(routed.values, routed.values_again, (messages[one.index].value() for one in bad)),
@@ -225,7 +208,7 @@ class Router:
         judge = np.array(judge_of_name)[encoded.indices.to_numpy()]
         ambiguous = [name for name in names if name in owners and owners[name] is None]
         if ambiguous:
-            forced = [*forced, ForcedRoute("ambiguous-domain", Route.MANUAL, frame["domain"].is_in(ambiguous))]
+            forced = [*forced, ForcedRoute(AMBIGUOUS_DOMAIN, Route.MANUAL, frame["domain"].is_in(ambiguous))]
         plan = np.zeros(len(frame), dtype=np.int32)
         plans: list[_Plan] = []
         for number in sorted(set(judge_of_name)):

@@ -16,6 +16,7 @@ from interlock.policy.version import from_resolved
 from interlock.policy.vocabulary import Route
 from interlock.processors.router.calibration import Calibration
 from interlock.schemas import catalogue, wire
+from interlock.schemas.reasons import HALTED
 
 log = structlog.get_logger()
 
@@ -57,7 +58,7 @@ class RouterState:
         for scope in sorted(self.halted):
             mask = _in_scope(frame, scope)
             if mask.any():
-                found.append(ForcedRoute(f"halted:{scope}", Route.ASYNC, mask))
+                found.append(ForcedRoute(f"{HALTED}{scope}", Route.ASYNC, mask))
         return found
 
     def _apply_policy(self, name: str, value: bytes | None) -> None:

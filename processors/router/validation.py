@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from interlock.policy.compiled import ForcedRoute
 from interlock.policy.vocabulary import Route
 from interlock.schemas.columns import Bad
+from interlock.schemas.reasons import IMPLAUSIBLE_AMOUNT, IMPLAUSIBLE_CONFIDENCE, IMPLAUSIBLE_TIMESTAMP
 
 # decision_id stands in every table, log line and URL of the system.
 MAX_ID_BYTES = 200
@@ -79,8 +80,8 @@ def implausible(rows: pa.RecordBatch, now: int) -> list[ForcedRoute]:
     amount = pc.fill_null(rows.column("amount"), 0.0).to_numpy()
     checks = (
         # written so that NaN, which is neither above nor below anything, is caught too
-        ("implausible-confidence", ~((confidence >= 0) & (confidence <= 1))),
-        ("implausible-timestamp", (created < EARLIEST) | (created > now + MAX_AHEAD)),
-        ("implausible-amount", ~np.isfinite(amount)),
+        (IMPLAUSIBLE_CONFIDENCE, ~((confidence >= 0) & (confidence <= 1))),
+        (IMPLAUSIBLE_TIMESTAMP, (created < EARLIEST) | (created > now + MAX_AHEAD)),
+        (IMPLAUSIBLE_AMOUNT, ~np.isfinite(amount)),
     )
     return [ForcedRoute(reason, Route.MANUAL, pl.Series(mask)) for reason, mask in checks if mask.any()]

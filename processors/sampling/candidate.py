@@ -7,20 +7,13 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Any
 
 import fastavro
 
-from interlock.policy.routing import ACTIVE_POOL
+from interlock.processors.records import Message
 from interlock.schemas import avro_schemas, wire
-
-
-class Message(Protocol):
-    """What the sampler reads of a Kafka message."""
-
-    def key(self) -> bytes | None: ...
-    def value(self) -> bytes | None: ...
-    def headers(self) -> Any: ...
+from interlock.schemas.reasons import ACTIVE_POOL
 
 
 @dataclass(frozen=True, slots=True)

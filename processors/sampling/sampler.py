@@ -8,7 +8,7 @@ coin of its own that knows nothing of the rest, so that Σ y/π over what is rev
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +17,11 @@ from interlock.learning.active import pick
 from interlock.learning.arrays import Floats
 from interlock.policy.model import Policy
 from interlock.policy.version import from_resolved
+from interlock.processors.records import OutputLists
 from interlock.processors.router import audit_sampling as coin
 from interlock.processors.sampling.candidate import Candidate, for_review
 from interlock.schemas import catalogue, wire
-
-AUDIT, GREEDY, CHANCE = "picked:audit", "picked:greedy", "picked:chance"
+from interlock.schemas.reasons import PICKED_AUDIT, PICKED_CHANCE, PICKED_GREEDY
 
 DAY = 86_400_000_000  # microseconds
 
@@ -33,25 +33,11 @@ _Kind = tuple[str, tuple[str, str]]  # domain and model version: decisions whose
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """A decision for review; `how`: AUDIT, GREEDY or CHANCE."""
+    """A decision for review; `how`: PICKED_AUDIT, PICKED_GREEDY or PICKED_CHANCE."""
 
     candidate: Candidate
     propensity: float
     how: str
-
-
-@dataclass
-class Outputs:
-    """Records to produce, as columns."""
-
-    topics: list[str] = field(default_factory=list)
-    keys: list[bytes | None] = field(default_factory=list)
-    values: list[bytes | None] = field(default_factory=list)
-    headers: list[object] = field(default_factory=list)
-
-    @property
-    def count(self) -> int:
-        return len(self.topics)
 
 
 class Sampler:
@@ -109,22 +95,24 @@ class Sampler:
         coins = coin.siphash(pa.array([f"pick:{one}" for one in ids]), self._key) / 2.0**64
         picks = pick(uncertainty, vectors, seen, coins, budget=budget)
         audits = coin.siphash(pa.array([f"audit:{one}" for one in ids]), self._key) / 2.0**64
-        how = {place: AUDIT for place, one in enumerate(pool) if audits[place] < one.rate}
-        how |= {place: GREEDY if order < picks.greedy else CHANCE for order, place in enumerate(picks.chosen)}
+        how = {place: PICKED_AUDIT for place, one in enumerate(pool) if audits[place] < one.rate}
+        how |= {
+            place: PICKED_GREEDY if order < picks.greedy else PICKED_CHANCE for order, place in enumerate(picks.chosen)
+        }
         return [
             Sampled(pool[place], 1 - (1 - pool[place].rate) * (1 - float(picks.propensity[place])), how[place])
             for place in sorted(how)
         ]
 
 
-def records(picked: Iterable[Sampled]) -> Outputs:
+def records(picked: Iterable[Sampled]) -> OutputLists:
     """The records that send them to review, with the headers they came with."""
-    outputs = Outputs()
+    outputs = OutputLists()
     for one in picked:
-        outputs.topics.append(catalogue.REVIEWS_ASYNC.name)
-        outputs.keys.append(one.candidate.decision_id.encode())
-        outputs.values.append(for_review(one.candidate, one.propensity, one.how))
-        outputs.headers.append(one.candidate.message.headers())
+        candidate = one.candidate
+        value = for_review(candidate, one.propensity, one.how)
+        key, headers = candidate.decision_id.encode(), candidate.message.headers()
+        outputs.add(catalogue.REVIEWS_ASYNC.name, key, value, headers)
     return outputs
 
 

@@ -18,7 +18,7 @@ from interlock.schemas import catalogue, wire
 from interlock.schemas.models import Decision
 from interlock.streams.memory import MemoryBroker
 from tests.processors.router.messages import Sent
-from tests.processors.shadow.shadow_world import answered, published, routed, trial_topics
+from tests.processors.shadow.shadow_world import answered, create_comparison_topics, published, routed
 
 POLICY = load(loan_approval.POLICY)
 
@@ -116,7 +116,7 @@ def test_the_trial_is_compared_by_one_command_and_takes_no_effect(
         on_trial = record["decision"]["model_version"] == "2"
         assert on_trial is (topic == catalogue.SHADOW.name)
     broker = MemoryBroker()
-    trial_topics(broker)
+    create_comparison_topics(broker)
     producer = broker.producer(None)
     producer.produce(catalogue.POLICIES.name, published(POLICY), POLICY.name.encode())
     for topic, record, value in results:

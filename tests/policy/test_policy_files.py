@@ -18,6 +18,7 @@ from interlock.policy.errors import Diagnostic, PolicyError
 from interlock.policy.load import load, pack, pack_names, parse
 from interlock.policy.model import Policy
 from interlock.policy.version import from_resolved, resolved, version
+from interlock.schemas.reasons import PIPELINE_REASONS, PipelineReason
 from tests.policy.strategies import policies
 
 LENDING = Path(__file__).with_name("lending.yaml")
@@ -82,8 +83,6 @@ def test_every_problem_is_reported_at_once_with_file_line_field_and_suggestion()
         ("audit: {rate: true}", "p.yaml:4: audit.rate: must be a number"),
         ("calibration: {use: 1}", "p.yaml:4: calibration.use: must be true or false"),
         ("service_levels: {high: 99999d}", "p.yaml:4: service_levels.high: should be less than"),
-        ("rules: [{id: unknown-model, when: novel, route: sync}]", "is a reason that the pipeline gives itself"),
-        ("rules: [{id: 'lane:x', when: novel, route: sync}]", "is a reason that the pipeline gives itself"),
         ("rules: [{id: 7, when: novel, route: sync}]", "p.yaml:4: rules.0.id: 7 is no text (write it in quotes)"),
         ("rules: {id: r}", "p.yaml:4: rules: must be a list"),
         ("audit: 0.05", "p.yaml:4: audit: must be a mapping of fields"),
@@ -96,6 +95,22 @@ def test_every_problem_is_reported_at_once_with_file_line_field_and_suggestion()
 )
 def test_a_wrong_field_is_named_with_its_line(extra: str, complaint: str) -> None:
     assert any(complaint in problem for problem in _problems(MINIMAL + extra + "\n"))
+
+
+@pytest.mark.parametrize("entry", PIPELINE_REASONS, ids=lambda entry: str(entry.code))
+def test_no_rule_takes_the_name_of_a_reason_that_the_pipeline_gives(entry: PipelineReason) -> None:
+    names = [f"{entry.code}x", f"{entry.code}a/b:c"] if entry.is_prefix else [entry.code]
+    for name in names:
+        problems = _problems(f"{MINIMAL}rules: [{{id: '{name}', when: novel, route: sync}}]\n")
+        assert problems == [
+            f"p.yaml:4: rules.0.id: {name!r} is a reason that the pipeline gives itself (rename the rule)"
+        ]
+
+
+@pytest.mark.parametrize("name", ["unknown-domains", "not-unknown-domain", "lane", "picked", "shadow-model", "halted"])
+def test_a_rule_may_have_a_name_that_only_resembles_such_a_reason(name: str) -> None:
+    policy = parse(f"{MINIMAL}rules: [{{id: '{name}', when: novel, route: sync}}]\n", "p.yaml")
+    assert [rule.id for rule in policy.rules] == [name]
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "a: [1\n", "name: x\n\tb: 1\n", "just text"])

@@ -6,9 +6,8 @@ from collections.abc import Callable
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from interlock.policy.routing import ACTIVE_POOL
-from interlock.processors.sampling.sampler import GREEDY
 from interlock.schemas import catalogue, wire
+from interlock.schemas.reasons import ACTIVE_POOL, PICKED_GREEDY
 from interlock.sinks.reconcile import Reconciliation
 from tests.sinks import review_records
 from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, OUTCOMES, SYNC, TASKS, World, decision, routed
@@ -168,7 +167,7 @@ def pick(world: World, decision_id: str, *, from_pool: bool = True, times: int =
     pool = ["lane", *[ACTIVE_POOL] * from_pool]
     world.send(DECISIONS, key, wire.encode("Decision", record))
     world.send(AUTO, key, wire.encode("RoutedDecision", routed(record, "auto", reasons=pool)))
-    picked = routed(record, "auto", reasons=[*pool, GREEDY], audit=True, propensity=0.9)
+    picked = routed(record, "auto", reasons=[*pool, PICKED_GREEDY], audit=True, propensity=0.9)
     for _ in range(times):
         world.send(ASYNC, key, wire.encode("RoutedDecision", picked))
 

@@ -192,8 +192,8 @@ def test_a_blind_appeal_does_not_tell_by_its_verdicts_what_the_ai_said() -> None
 @pytest.mark.parametrize(
     ("reason", "text"),
     [
-        ("unknown-domain", "no policy knows this kind of decision"),
-        ("halted:model:m", "somebody pulled the kill switch for model:m"),
+        ("unknown-domain", "no policy is in force for this kind of decision"),
+        ("halted:model:m", "the kill switch was on for model:m"),
         ("workflow:pre_approval", "every decision of this kind waits for a person before it takes effect"),
         ("gone-rule", "rule gone-rule, whose text is in a policy that is no longer in force"),
     ],

@@ -7,9 +7,9 @@ import pytest
 from confluent_kafka import KafkaException
 
 from interlock.policy.load import parse
-from interlock.policy.routing import ACTIVE_POOL
 from interlock.processors.sampling.sampler import Sampler
 from interlock.schemas import catalogue, wire
+from interlock.schemas.reasons import ACTIVE_POOL
 from interlock.services.sampling_runs import SamplingRuns
 from interlock.streams.clock import ManualClock
 from interlock.streams.embedded_kafka import EmbeddedKafka

@@ -5,7 +5,7 @@ from typing import Any
 
 from interlock.policy.load import parse
 from interlock.policy.version import resolved, version
-from interlock.processors.desk.processor import Outputs
+from interlock.processors.desk.processor import DeskOutputs
 from interlock.schemas import catalogue, wire
 from tests.processors.desk.desk_world import POLICY
 
@@ -114,7 +114,7 @@ def command(number: int, kind: str, actor: str, **fields: Any) -> Record:
     return Record("reviews.commands", b"key", value, number)
 
 
-def records(outputs: Outputs, topic: str) -> list[dict[str, Any]]:
+def records(outputs: DeskOutputs, topic: str) -> list[dict[str, Any]]:
     schema = catalogue.BY_NAME[topic].schema
     assert schema is not None
     return [

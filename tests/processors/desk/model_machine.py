@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from interlock.processors.desk.processor import DeskProcessor, Outputs
+from interlock.processors.desk.processor import DeskOutputs, DeskProcessor
 from interlock.processors.desk.state import DeskState, next_due
 from interlock.processors.desk.task import Task, from_record, to_record
 from interlock.schemas import catalogue, wire
@@ -320,7 +320,7 @@ class DeskLife:
         self.model.observe([one for one, _ in batch], list(self.read(outputs)), self.now)
         assert self.desk.process([], self.now).count == 0, "something was left for later"
 
-    def read(self, outputs: Outputs) -> Any:
+    def read(self, outputs: DeskOutputs) -> Any:
         for topic, key, value in zip(outputs.topics, outputs.keys, outputs.values, strict=True):
             self.log.append(Record(topic, key, value))
             self.kept[topic, key] = self.log[-1]
@@ -347,6 +347,7 @@ class DeskLife:
         for task_id, task in state.tasks.items():
             one, other = to_record(task), to_record(from_record(written[task_id.encode()]))
             assert {name for name in one if one[name] != other[name]} <= NOT_REMEMBERED
+            assert from_record(written[task_id.encode()]).deciding_verdict == task.deciding_verdict
 
 
 def check_indexes(state: DeskState) -> None:

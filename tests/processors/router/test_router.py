@@ -12,7 +12,7 @@ from interlock.policy.compiled import compile_policy
 from interlock.policy.load import parse
 from interlock.policy.version import resolved, version
 from interlock.processors.router.breaker import Breaker, TooManyBadMessagesError
-from interlock.processors.router.router import Outputs, Router, RouterSettings
+from interlock.processors.router.router import Router, RouterOutputs, RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.schemas import wire
 from interlock.schemas.columns import Engine
@@ -54,7 +54,7 @@ def _router(engine: Engine = "pyruhvro", state: RouterState | None = None, max_b
     return Router(state, RouterSettings(KEY, max_bad_share, engine))
 
 
-def _records(outputs: Outputs) -> list[tuple[str, bytes | None, dict[str, Any]]]:
+def _records(outputs: RouterOutputs) -> list[tuple[str, bytes | None, dict[str, Any]]]:
     """Topic, key and decoded record of every routed output."""
     return [
         (topic, key, wire.decode("RoutedDecision", value))
@@ -72,7 +72,7 @@ def _only(*messages: Sent, router: Router | None = None) -> tuple[str, dict[str,
     return topic, record
 
 
-def _letters(outputs: Outputs) -> list[tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]]:
+def _letters(outputs: RouterOutputs) -> list[tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]]:
     columns = zip(outputs.topics, outputs.keys, outputs.values, outputs.headers, strict=True)
     return [(key, value, headers) for topic, key, value, headers in columns if topic == "dead-letter"]
 

@@ -101,7 +101,7 @@ def answered(record: dict[str, Any], outcome: str, **changes: Any) -> dict[str, 
     }
 
 
-def trial_topics(broker: Broker) -> None:
-    """Creates what a comparison reads."""
+def create_comparison_topics(broker: Broker) -> None:
+    """Creates the topics that a comparison reads."""
     topics = (*catalogue.ROUTE_TOPICS, catalogue.SHADOW, catalogue.OUTCOMES, catalogue.POLICIES)
-    broker.create_topics([TopicSpec(one.name, one.partitions, one.config()) for one in topics])
+    broker.create_topics([TopicSpec(topic.name, topic.partitions, topic.config()) for topic in topics])

@@ -9,10 +9,10 @@ import pytest
 from interlock.learning.estimates import horvitz_thompson
 from interlock.policy.errors import PolicyError
 from interlock.policy.load import parse
-from interlock.policy.routing import ACTIVE_POOL
 from interlock.processors.sampling.candidate import Candidate, candidate
 from interlock.processors.sampling.sampler import DAY, Sampled, Sampler, records
 from interlock.schemas import catalogue, wire
+from interlock.schemas.reasons import ACTIVE_POOL
 from tests.processors.router.messages import NOW, Sent
 from tests.processors.shadow.shadow_world import KEY, POLICY, published, routed, stream
 

@@ -1,4 +1,4 @@
-"""A model on trial against the one that decides, from the topics and on the command line."""
+"""Champion and challenger, from the topics and on the command line."""
 
 import json
 from typing import Any
@@ -8,15 +8,16 @@ from typer.testing import CliRunner
 
 from interlock.cli.app import app
 from interlock.errors import InterlockError
-from interlock.operations.shadow import compared, read_trial
+from interlock.operations.shadow import read_comparison
 from interlock.platform import connection
 from interlock.policy.load import parse
+from interlock.processors.shadow.comparison import summarize
 from interlock.schemas import wire
 from interlock.streams.memory import MemoryBroker
 from tests.processors.router.messages import Sent, sent
-from tests.processors.shadow.shadow_world import POLICY, answered, published, routed, trial_topics
+from tests.processors.shadow.shadow_world import POLICY, answered, create_comparison_topics, published, routed
 
-OLD, NEW = "m@1", "m@2"
+CHAMPION, CHALLENGER = "m@1", "m@2"
 
 
 class World:
@@ -24,27 +25,27 @@ class World:
 
     def __init__(self) -> None:
         self.broker = MemoryBroker()
-        trial_topics(self.broker)
+        create_comparison_topics(self.broker)
         self._producer = self.broker.producer(None)
         self._send("policies", b"lending", published(parse(POLICY, "lending")))
 
     def decide(self, *messages: Sent) -> list[tuple[str, dict[str, Any]]]:
-        made = []
+        records = []
         for topic, record, value in routed(messages):
             self._send(topic, record["decision"]["decision_id"].encode(), value)
-            made.append((topic, record))
-        return made
+            records.append((topic, record))
+        return records
 
     def both(self, case: str, old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         facts = {"amount": 1.0, "input": json.dumps({"case": case})}
         return self.decide(sent(f"old-{case}", **facts, **old), sent(f"new-{case}", model_version="2", **facts, **new))
 
     def answer(self, record: dict[str, Any], outcome: str, **changes: Any) -> None:
-        made = answered(record, outcome, **changes)
-        self._send("reviews.outcomes", made["decision_id"].encode(), wire.encode("Outcome", made))
+        answer = answered(record, outcome, **changes)
+        self._send("reviews.outcomes", answer["decision_id"].encode(), wire.encode("Outcome", answer))
 
-    def compared(self) -> dict[str, Any]:
-        return compared(read_trial(self.broker, "loans", OLD, NEW), 0.1)
+    def summary(self) -> dict[str, Any]:
+        return summarize(read_comparison(self.broker, "loans", CHAMPION, CHALLENGER), 0.1)
 
     def _send(self, topic: str, key: bytes, value: bytes) -> None:
         self._producer.produce(topic, value, key)
@@ -60,8 +61,8 @@ def test_cases_are_matched_by_input_whatever_the_order_of_its_fields() -> None:
     world.decide(sent("a", amount=1.0, input='{"x": 1, "y": 2}'))
     world.decide(sent("b", amount=1.0, model_version="2", input='{"y": 2, "x": 1}'))
     world.decide(sent("c", amount=1.0, input='{"x": 3}'), sent("d", amount=1.0, model_version="2", input="no JSON"))
-    found = world.compared()
-    assert (found["pairs"], found["only_old"], found["only_new"]) == (1, 1, 1)
+    summary = world.summary()
+    assert (summary["pairs"], summary["only_old"], summary["only_new"]) == (1, 1, 1)
 
 
 def test_an_attribute_pair_matches_before_anything_else_and_subjects_keep_equal_inputs_apart() -> None:
@@ -71,7 +72,7 @@ def test_an_attribute_pair_matches_before_anything_else_and_subjects_keep_equal_
     world.decide(sent("c", amount=1.0, subject_id="s", input="{}"))
     world.decide(sent("d", amount=1.0, model_version="2", subject_id="t", input="{}"))
     world.decide(sent("e", amount=1.0), sent("f", amount=1.0, model_version="2"))
-    pairs = read_trial(world.broker, "loans", OLD, NEW).pairs
+    pairs = read_comparison(world.broker, "loans", CHAMPION, CHALLENGER).pairs
     assert [(old.decision_id, new.decision_id) for old, new in pairs] == [("a", "b")]
 
 
@@ -80,9 +81,9 @@ def test_a_case_that_was_decided_several_times_is_matched_in_order_of_time() -> 
     for number, version in enumerate(["1", "2", "1", "2", "1"]):
         at = 1_767_225_600_000_000 - 10 + number
         world.decide(sent(f"d{number}", amount=1.0, model_version=version, input="{}", created_at=at))
-    trial = read_trial(world.broker, "loans", OLD, NEW)
-    assert [(old.decision_id, new.decision_id) for old, new in trial.pairs] == [("d0", "d1"), ("d2", "d3")]
-    assert (trial.only_old, trial.only_new) == (1, 0)
+    comparison = read_comparison(world.broker, "loans", CHAMPION, CHALLENGER)
+    assert [(old.decision_id, new.decision_id) for old, new in comparison.pairs] == [("d0", "d1"), ("d2", "d3")]
+    assert (comparison.only_champion, comparison.only_challenger) == (1, 0)
 
 
 def test_agreement_automation_and_workload_are_those_of_the_pairs() -> None:
@@ -92,16 +93,16 @@ def test_agreement_automation_and_workload_are_those_of_the_pairs() -> None:
         if number >= 36:
             new = {**new, "prediction": "reject"}
         world.both(f"{number}", old, new)
-    found = world.compared()
-    assert found["agreement"]["value"] == 0.9
-    assert found["auto"]["old"]["value"] == pytest.approx(0.5)
-    assert found["auto"]["new"]["value"] == pytest.approx(0.75)
-    assert found["auto"]["difference"]["low"] > 0
+    summary = world.summary()
+    assert summary["agreement"]["value"] == 0.9
+    assert summary["auto"]["old"]["value"] == pytest.approx(0.5)
+    assert summary["auto"]["new"]["value"] == pytest.approx(0.75)
+    assert summary["auto"]["difference"]["low"] > 0
     # Those that take effect are audited at 10 %.
-    assert found["workload"]["old"]["value"] == pytest.approx(0.5 + 0.5 * 0.1)
-    assert found["workload"]["difference"]["value"] == pytest.approx(-0.25 * 0.9)
-    assert found["workload"]["difference"]["high"] < 0
-    assert (found["accuracy"], found["errors"], found["answered"]) == (None, None, 0)
+    assert summary["workload"]["old"]["value"] == pytest.approx(0.5 + 0.5 * 0.1)
+    assert summary["workload"]["difference"]["value"] == pytest.approx(-0.25 * 0.9)
+    assert summary["workload"]["difference"]["high"] < 0
+    assert (summary["accuracy"], summary["errors"], summary["answered"]) == (None, None, 0)
 
 
 def test_accuracy_is_weighted_by_one_over_the_propensity_of_the_decision_that_people_saw() -> None:
@@ -109,19 +110,19 @@ def test_accuracy_is_weighted_by_one_over_the_propensity_of_the_decision_that_pe
     for number in range(400):
         # Where the old one is sure, the new one errs; where it is not, the old one does.
         sure = number % 2 == 0
-        made = world.both(
+        decisions = world.both(
             f"{number}", SURE if sure else UNSURE, {**SURE, "prediction": "reject" if sure else "approve"}
         )
-        for topic, record in made:
+        for topic, record in decisions:
             if topic == "reviews.async":
                 world.answer(record, "approve")
-    found = world.compared()
-    assert found["answered"] == 200 + found["blind"]
-    assert 5 < found["blind"] < 40
+    summary = world.summary()
+    assert summary["answered"] == 200 + summary["blind"]
+    assert 5 < summary["blind"] < 40
     # Half of all cases, although ten times as many of the answers are about the other half.
-    assert found["accuracy"]["new"]["low"] < 0.5 < found["accuracy"]["new"]["high"]
-    assert found["accuracy"]["old"]["value"] == pytest.approx(1.0)
-    assert found["errors"]["old"]["value"] == 0
+    assert summary["accuracy"]["new"]["low"] < 0.5 < summary["accuracy"]["new"]["high"]
+    assert summary["accuracy"]["old"]["value"] == pytest.approx(1.0)
+    assert summary["errors"]["old"]["value"] == 0
 
 
 def test_gold_appeals_and_first_verdicts_of_two_are_no_answers() -> None:
@@ -131,10 +132,10 @@ def test_gold_appeals_and_first_verdicts_of_two_are_no_answers() -> None:
     world.answer(record, "reject", kind="appeal", round=1)
     world.answer(record, "reject", resolves=False)
     world.answer(record, "reject", propensity=0.0)
-    assert world.compared()["answered"] == 0
+    assert world.summary()["answered"] == 0
     world.answer(record, "approve")
-    found = world.compared()
-    assert (found["answered"], found["accuracy"]["old"]["value"]) == (1, 1.0)
+    summary = world.summary()
+    assert (summary["answered"], summary["accuracy"]["old"]["value"]) == (1, 1.0)
 
 
 def test_records_that_cannot_be_read_and_those_of_other_domains_are_passed_over() -> None:
@@ -142,23 +143,23 @@ def test_records_that_cannot_be_read_and_those_of_other_domains_are_passed_over(
     world._send("decisions.shadow", b"k", b"loans m rubbish")
     world.decide(sent("x", domain="later", amount=1.0, input="{}"))
     world.both("1", SURE, SURE)
-    assert (world.compared()["pairs"], world.compared()["only_old"]) == (1, 0)
+    assert (world.summary()["pairs"], world.summary()["only_old"]) == (1, 0)
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
-    made = World()
-    monkeypatch.setattr(connection.Platform, "serving_kafka", lambda _: made.broker)
-    return made
+    world = World()
+    monkeypatch.setattr(connection.Platform, "serving_kafka", lambda _: world.broker)
+    return world
 
 
 def _compare(*words: str) -> str:
-    done = CliRunner().invoke(app, ["shadow", "compare", *words], catch_exceptions=False)
-    assert done.exit_code == 0, done.output
-    return done.output
+    result = CliRunner().invoke(app, ["shadow", "compare", *words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
-LOANS = ("--domain", "loans", "--old", OLD, "--new", NEW)
+LOANS = ("--domain", "loans", "--old", CHAMPION, "--new", CHALLENGER)
 
 
 def test_one_command_compares_and_shows_intervals(world: World) -> None:
@@ -169,9 +170,9 @@ def test_one_command_compares_and_shows_intervals(world: World) -> None:
     shown = _compare(*LOANS)
     for words in ("30 cases decided by both", "100.0 % [", "+100.0 % [", "-90.0 % [", "30 cases that people answered"):
         assert words in shown
-    found = json.loads(_compare(*LOANS, "--json"))
-    assert (found["domain"], found["old"], found["new"], found["pairs"]) == ("loans", OLD, NEW, 30)
-    assert found["accuracy"]["difference"]["value"] == 0
+    summary = json.loads(_compare(*LOANS, "--json"))
+    assert (summary["domain"], summary["old"], summary["new"], summary["pairs"]) == ("loans", CHAMPION, CHALLENGER, 30)
+    assert summary["accuracy"]["difference"]["value"] == 0
 
 
 @pytest.mark.parametrize(
@@ -179,10 +180,10 @@ def test_one_command_compares_and_shows_intervals(world: World) -> None:
     [
         (LOANS, "no case was decided by both: 1 by m@1 alone, 0 by m@2 alone"),
         (
-            ("--domain", "cats", "--old", OLD, "--new", NEW),
+            ("--domain", "cats", "--old", CHAMPION, "--new", CHALLENGER),
             "no published policy knows domain 'cats'; known: later, loans",
         ),
-        (("--domain", "loans", "--old", "m", "--new", NEW), "--old: write model_id@model_version"),
+        (("--domain", "loans", "--old", "m", "--new", CHALLENGER), "--old: write model_id@model_version"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_with_the_reason(

@@ -1,4 +1,4 @@
-"""Models on trial: routed and logged, and nothing comes of it."""
+"""Challengers in shadow mode: routed and logged, and nothing takes effect."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def _only(message: Sent) -> tuple[str, dict[str, Any]]:
     return topic, record
 
 
-def test_what_a_model_on_trial_decides_goes_to_the_shadow_topic_and_nowhere_else() -> None:
+def test_what_a_challenger_decides_goes_to_the_shadow_topic_and_nowhere_else() -> None:
     topic, record = _only(sent(**TRIAL))
     assert topic == catalogue.SHADOW.name
     assert record["route"] == "auto"
@@ -46,7 +46,7 @@ def test_its_record_says_the_route_it_would_have_had_and_why(fields: dict[str, A
     assert reason in record["reasons"]
 
 
-def test_a_model_that_may_not_decide_yet_may_be_on_trial_with_one_version_alone() -> None:
+def test_a_model_that_may_not_decide_yet_may_be_a_challenger_with_one_version_alone() -> None:
     topic, record = _only(sent(model_id="new", amount=1.0))
     assert (topic, record["route"]) == (catalogue.SHADOW.name, "auto")
     topic, record = _only(sent(model_id="new", model_version="2", amount=1.0))
@@ -59,12 +59,12 @@ def test_nothing_of_it_can_be_overridden_and_nobody_reviews_it_where_all_else_is
     assert (topic, record["route"], record["override_until"]) == (catalogue.SHADOW.name, "auto", None)
 
 
-def test_the_trial_of_a_version_in_one_domain_is_none_in_another() -> None:
+def test_a_challenger_in_one_domain_is_none_in_another() -> None:
     topics = [topic for topic, _, _ in routed([sent(domain="later", model_id="new", amount=1.0)])]
     assert topics == [catalogue.AUTO_APPROVED.name, catalogue.REVIEWS_ASYNC.name]
 
 
-def test_beside_a_trial_the_same_decisions_of_the_old_version_are_routed_as_without_it() -> None:
+def test_the_champion_is_routed_beside_a_challenger_as_without_it() -> None:
     old = [sent(f"d-{i}", amount=1.0) for i in range(300)]
     new = [sent(f"n-{i}", **TRIAL) for i in range(300)]
     mixed = [one for pair in zip(old, new, strict=True) for one in pair]
@@ -108,12 +108,12 @@ def test_every_decision_stands_in_exactly_one_topic_however_the_input_is_cut(
     assert sorted((topic, value) for topic, _, value in parts) == sorted((topic, value) for topic, _, value in whole)
     copies = [one for topic, one, _ in whole if topic.startswith("reviews.") and one["route"] == "auto"]
     assert len(whole) == len(messages) + len(copies)
-    on_trial = {("loans", "m", "2"), ("loans", "new", "1"), ("later", "m", "2")}
+    challengers = {("loans", "m", "2"), ("loans", "new", "1"), ("later", "m", "2")}
     for topic, record, _ in whole:
         decision = record["decision"]
-        is_on_trial = (decision["domain"], decision["model_id"], decision["model_version"]) in on_trial
-        assert is_on_trial is (topic == catalogue.SHADOW.name)
-        assert is_on_trial is (record["propensity"] == 0)
+        is_challenger = (decision["domain"], decision["model_id"], decision["model_version"]) in challengers
+        assert is_challenger is (topic == catalogue.SHADOW.name)
+        assert is_challenger is (record["propensity"] == 0)
         # What is left to the sampler takes effect, and the coin of the router has not picked it.
         pooled = "active-pool" in record["reasons"]
         assert not pooled or (topic == catalogue.AUTO_APPROVED.name and not record["audit"])
@@ -127,6 +127,6 @@ def test_every_decision_stands_in_exactly_one_topic_however_the_input_is_cut(
         (("rules:", "rules:\n  - {id: shadow, when: novel, route: sync}"), "a reason that the pipeline gives itself"),
     ],
 )
-def test_a_trial_that_makes_no_sense_is_refused_with_the_place(change: tuple[str, str], complaint: str) -> None:
+def test_a_challenger_that_makes_no_sense_is_refused_with_its_position(change: tuple[str, str], complaint: str) -> None:
     with pytest.raises(PolicyError, match=complaint):
         parse(POLICY.replace(*change), "p.yaml")

@@ -1,0 +1,53 @@
+"""What goes into a processor and what comes out: Kafka messages as they are read, and records as columns."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Headers = list[tuple[str, bytes | None]]
+
+
+class Message(Protocol):
+    """What processors read of a Kafka message; confluent_kafka's own class satisfies it.
+
+    The accessors return Any: they are always set on a consumed record, but the stubs say Optional.
+    """
+
+    def topic(self) -> Any: ...
+    def partition(self) -> Any: ...
+    def offset(self) -> Any: ...
+    def key(self) -> Any: ...
+    def value(self) -> Any: ...
+    def headers(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutputColumns:
+    """Records to produce, as columns of length `count` that may be lazy and can be read once."""
+
+    topics: Iterable[str]
+    keys: Iterable[bytes | None]
+    values: Iterable[bytes | None]
+    headers: Iterable[Any]
+    count: int
+
+
+@dataclass
+class OutputLists:
+    """Records to produce, as columns that grow by one record at a time."""
+
+    topics: list[str] = field(default_factory=list)
+    keys: list[bytes | None] = field(default_factory=list)
+    values: list[bytes | None] = field(default_factory=list)
+    headers: list[Headers | None] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        return len(self.topics)
+
+    def add(self, topic: str, key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
+        """Appends one record."""
+        self.topics.append(topic)
+        self.keys.append(key)
+        self.values.append(value)
+        self.headers.append(headers)
