@@ -22,8 +22,9 @@ class MemoryBroker:
         waits: bool = False,
         cluster: Cluster | None = None,
     ) -> None:
-        """`crash`: what goes wrong in this process. `waits`: `consume` really waits for its timeout, for code
-        that loops in threads; otherwise it returns at once, for tests that step.
+        """`clock`: by default a ManualClock. `crash`: the faults of this process. `waits`: `consume` waits for its
+        timeout, for code that loops in threads; otherwise it returns at once, for tests that step. `cluster`: that of
+        another process.
         """
         self.cluster = cluster or Cluster(clock or ManualClock())
         self.faults = crash or FaultPlan()
@@ -36,7 +37,7 @@ class MemoryBroker:
         return MemoryBroker(crash=crash, waits=self._waits, cluster=self.cluster)
 
     def kill(self) -> None:
-        """The process dies now."""
+        """The process dies now, without cleaning up; its group notices when the session has ended."""
         self._process.died = self.cluster.clock.now()
 
     @property
@@ -96,7 +97,7 @@ class MemoryBroker:
                 log.compact(drop_tombstones=drop_tombstones)
 
     def evict(self, group: str) -> None:
-        """Throws all members out of a group, as happens to processes that do not poll for too long."""
+        """Removes all members of a group, as the broker does with processes that have not polled for too long."""
         with self.cluster.changed:
             for member in list(self.cluster.group(group).members):
                 self.cluster.leave(group, member)

@@ -1,4 +1,4 @@
-"""What both kinds of client share: they belong to a process, and they meet its faults."""
+"""What both kinds of client share: they belong to a process and suffer its faults."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ class Client:
 
     @contextmanager
     def _request(self) -> Iterator[None]:
-        """One request at a time; time goes on before it."""
+        """Serves one request at a time, after what time alone has brought about."""
         with self._cluster.changed:
             self._alive()
             self._cluster.tick()

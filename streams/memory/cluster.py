@@ -1,4 +1,4 @@
-"""The state that all clients share: what in Kafka the brokers hold."""
+"""The state that all clients share: in Kafka, the brokers hold it."""
 
 import threading
 from dataclasses import dataclass, field
@@ -78,7 +78,7 @@ class Cluster:
         self.group(group).leave(member, self.partitions())
 
     def tick(self) -> None:
-        """What the brokers do by themselves as time passes."""
+        """Does what the brokers do as time passes: ends transactions and sessions."""
         self.transactions.expire()
         for process in self.processes:
             if process.died is not None and self.clock.now() >= process.died + self.SESSION_MICROSECONDS:

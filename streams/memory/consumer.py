@@ -183,7 +183,7 @@ class MemoryConsumer(Client):
         if gone:
             self._give_up("revoke", gone)
             member.owned -= gone
-            if self._member not in group.members:  # thrown out meanwhile: lost, as the next call finds
+            if self._member not in group.members:  # removed meanwhile: its partitions are lost, as the next call finds
                 return
         member.generation = group.generation
         new = group.free(self._member) - member.owned
@@ -210,23 +210,23 @@ class MemoryConsumer(Client):
             self._cluster.changed.acquire()
 
     def _committed(self, topic: str, partition: int) -> TopicPartition:
-        found = self._cluster.committed(self._group_name(), (topic, partition))
-        if found is None:
+        committed = self._cluster.committed(self._group_name(), (topic, partition))
+        if committed is None:
             return TopicPartition(topic, partition, OFFSET_INVALID)
-        offset, metadata = found
+        offset, metadata = committed
         return TopicPartition(topic, partition, offset, metadata)
 
     def _take(self, limit: int) -> list[Message]:
-        """Messages of all partitions, beginning with another one each time, as fetches come in."""
-        found: list[Message] = []
+        """Messages of all partitions, starting with a different one each time, as fetches come in."""
+        messages: list[Message] = []
         partitions = list(self._cursors)
         self._turn += 1
-        for place in range(len(partitions)):
-            partition = partitions[(place + self._turn) % len(partitions)]
+        for index in range(len(partitions)):
+            partition = partitions[(index + self._turn) % len(partitions)]
             cursor = self._cursors[partition]
             if not cursor.paused and self._begin(partition, cursor):
-                found += self._read(partition, cursor, limit - len(found))
-        return found
+                messages += self._read(partition, cursor, limit - len(messages))
+        return messages
 
     def _begin(self, partition: Partition, cursor: _Cursor) -> bool:
         """Whether reading has begun: it waits for the outcome of a transaction that may move the offset."""

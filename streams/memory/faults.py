@@ -28,7 +28,7 @@ Step = Literal[
 
 
 class Crash(BaseException):
-    """The process dies at this step (kill -9): all its clients are dead from now on, and clean up nothing.
+    """The process dies at this step (kill -9): all its clients are dead from now on and clean nothing up.
 
     Not an Exception, because no handler of a dying process runs either.
     """
@@ -47,7 +47,7 @@ class Late(Exception):
 
 
 class FaultPlan:
-    """What goes wrong when. Steps are counted from 0 over all clients of the process; `steps`: those taken."""
+    """Which step fails how. Steps are counted from 0 over all clients of the process; `steps`: those taken so far."""
 
     def __init__(self, faults: Mapping[int, BaseException] | None = None) -> None:
         self.steps: list[Step] = []
@@ -55,7 +55,7 @@ class FaultPlan:
         self._named: dict[Step, BaseException] = {}
 
     def inject(self, fault: BaseException, after: int = 0) -> None:
-        """Plans `fault` for the next step but `after`."""
+        """Plans `fault` for the step that follows the next `after` steps."""
         self._faults[len(self.steps) + after] = fault
 
     def inject_at(self, step: Step, fault: BaseException) -> None:
@@ -63,7 +63,7 @@ class FaultPlan:
         self._named[step] = fault
 
     def clear(self) -> None:
-        """Nothing goes wrong any more."""
+        """Forgets all planned faults."""
         self._faults.clear()
         self._named.clear()
 

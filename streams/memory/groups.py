@@ -12,7 +12,7 @@ Partition = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class GroupMetadata:
-    """What a transaction needs to prove that its offsets come from a present member."""
+    """What a transaction needs to prove that its offsets come from a current member."""
 
     group: str
     member: str
@@ -53,9 +53,9 @@ class Group:
             self.rebalance(partitions)
 
     def rebalance(self, partitions: dict[str, int]) -> None:
-        """Chooses targets anew: balanced per topic, and nobody loses a partition without need."""
+        """Chooses targets again: balanced per topic, and no member loses a partition without need."""
         self.generation += 1
-        # The range assignor remembers nothing: the first partitions go to whoever joined first.
+        # The range assignor remembers nothing: the first partitions go to the member that joined first.
         holders = {p: name for name, member in self.members.items() for p in member.target}
         before = {} if self.exclusive else holders
         for member in self.members.values():
@@ -63,7 +63,7 @@ class Group:
         for topic in sorted({topic for member in self.members.values() for topic in member.topics}):
             readers = [name for name, member in self.members.items() if topic in member.topics]
             fair, more = divmod(partitions.get(topic, 0), len(readers))
-            room = {name: fair + (place < more) for place, name in enumerate(readers)}
+            room = {name: fair + (index < more) for index, name in enumerate(readers)}
             left = []
             for partition in ((topic, number) for number in range(partitions.get(topic, 0))):
                 holder = before.get(partition, "")
@@ -78,14 +78,14 @@ class Group:
                 self.members[name].target.add(partition)
 
     def to_give_back(self, member: str) -> set[Partition]:
-        """What `member` reads and should not, or not before everybody has given everything back."""
-        found = self.members[member]
-        if self.exclusive and found.generation != self.generation:
-            return set(found.owned)
-        return found.owned - found.target
+        """What `member` reads and should not, or not before every member has given everything back."""
+        state = self.members[member]
+        if self.exclusive and state.generation != self.generation:
+            return set(state.owned)
+        return state.owned - state.target
 
     def free(self, member: str) -> set[Partition]:
-        """What `member` should read, does not yet, and nobody else still reads."""
+        """What `member` should read, does not read yet, and no other member still reads."""
         taken = {p for other in self.members.values() for p in other.owned}
         return self.members[member].target - taken
 

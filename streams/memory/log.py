@@ -1,4 +1,4 @@
-"""One partition: its records, what a transaction did to them, and what readers may see."""
+"""One partition: its records, the transactions they belong to, and what readers may see."""
 
 from bisect import bisect_left
 from collections.abc import Iterator

@@ -52,7 +52,7 @@ class Coordinator:
         self._finish(self._identities[transactional_id], commit=commit)
 
     def end_late(self, transactional_id: str, epoch: int, *, commit: bool) -> None:
-        """The same, but the request arrives at `deliver_late`."""
+        """Does the same, but the request arrives only at `deliver_late`."""
 
         identity = self._identities[transactional_id]
 
