@@ -73,7 +73,7 @@ def test_recalibration_from_200_labels_mends_overconfidence_best_where_it_is_shr
 
 @pytest.mark.parametrize(("labels", "runs"), [(100, 8), (400, 10)])
 def test_a_calibrated_score_is_made_worse_by_every_method_from_few_labels(labels: int, runs: int) -> None:
-    found = gates.calibration_losses(runs, labels, loudness=1.0)
+    found = gates.calibration_losses(runs, labels, sharpness=1.0)
     none = found.pop("none")
     assert all(loss > none for loss in found.values())
 

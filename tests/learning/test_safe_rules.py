@@ -29,7 +29,7 @@ def test_a_planted_rule_is_found_and_certified_with_the_evidence_of_the_second_h
     first = np.arange(8000) % 2 == 0
     (rule,) = safe_rules(features, correct, first, alpha=0.02, delta=0.05)
     second = ~first & (features["kind"] == "a")
-    assert rule.found.conditions == (("kind", "a"),)
+    assert rule.mined.conditions == (("kind", "a"),)
     assert rule.certified
     assert (rule.cases, rule.errors) == (int(second.sum()), int((second & ~correct).sum()))
     assert rule.p == pytest.approx(float(binomial_p(rule.errors, rule.cases, 0.02)))

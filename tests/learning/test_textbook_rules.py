@@ -72,4 +72,4 @@ def test_with_as_many_labels_again_the_textbooks_rules_are_too_many_to_certify()
 def test_the_widest_twenty_from_10000_labels_are_all_certified_by_10000_others_and_all_are_safe(seed: int) -> None:
     safe = certified(textbook(10_000, seed)[:20], 10_000, seed)
     assert len(safe) == 20
-    assert max(true_error(one.found.conditions) for one in safe) <= ALPHA
+    assert max(true_error(one.mined.conditions) for one in safe) <= ALPHA

@@ -23,7 +23,7 @@ def _fold(every: int = 50) -> CalibrationFold:
 
 
 def _taken(fold: CalibrationFold, outcomes: Iterable[dict[str, Any]]) -> list[Event]:
-    return [event for one in outcomes for event in fold.take(one)]
+    return [event for one in outcomes for event in fold.process(one)]
 
 
 def _of(events: list[Event], topic: catalogue.Topic) -> list[dict[str, Any]]:
@@ -145,7 +145,7 @@ _outcomes = st.lists(
 def test_whatever_comes_every_record_can_be_written_and_holds_only_numbers(fields: list[dict[str, Any]]) -> None:
     fold = CalibrationFold(CalibrationSettings(CalibratorSettings(5)))
     for number, its in enumerate(fields):
-        for event in fold.take(outcome(number, **its)):
+        for event in fold.process(outcome(number, **its)):
             assert event.topic.schema is not None
             assert event.record is not None
             read = wire.decode(event.topic.schema, wire.encode(event.topic.schema, event.record))

@@ -38,7 +38,7 @@ def test_overrides_above_the_limit_are_told_although_most_of_them_were_never_see
     found: list[Event] = []
     for number in range(2_000):
         wrong = rng.random() < 0.3
-        found += fold.take(outcome(number, outcome="reject" if wrong else "approve", propensity=0.1, kind="audit"))
+        found += fold.process(outcome(number, outcome="reject" if wrong else "approve", propensity=0.1, kind="audit"))
     signals = _signals(found)
     assert [one["monitor"] for one in signals] == ["overrides"] * len(signals)
     assert signals[0]["seen"] < 400
@@ -76,7 +76,7 @@ def test_confidence_that_moves_is_told_soon_and_before_that_nothing_is() -> None
     found: list[tuple[int, dict[str, Any]]] = []
     for number in range(20_000):
         confidence = float(rng.beta(9, 2) if number < 15_000 else rng.beta(6, 3))
-        found += [(number, one) for one in _signals(drift.take(_decision(confidence, number), 0, number))]
+        found += [(number, one) for one in _signals(drift.process(_decision(confidence, number), 0, number))]
     assert 15_000 <= found[0][0] <= 15_500
     first = found[0][1]
     assert first["signal_id"] == f"confidence/scorer@7/0/{found[0][0]}"
@@ -92,8 +92,8 @@ def test_each_partition_says_the_same_in_whatever_order_the_partitions_are_read(
         for number in range(4_000)
     ]
     one, other = ConfidenceDrift(), ConfidenceDrift()
-    in_order = [event for record in records for event in one.take(*record)]
-    apart = [event for record in sorted(records, key=lambda one: one[1]) for event in other.take(*record)]
+    in_order = [event for record in records for event in one.process(*record)]
+    apart = [event for record in sorted(records, key=lambda one: one[1]) for event in other.process(*record)]
     assert in_order
     assert sorted(in_order, key=lambda event: event.key) == sorted(apart, key=lambda event: event.key)
 
@@ -101,19 +101,19 @@ def test_each_partition_says_the_same_in_whatever_order_the_partitions_are_read(
 def test_decisions_that_the_router_would_not_trust_are_not_watched() -> None:
     drift = ConfidenceDrift()
     odd = [b"", None, _decision(float("nan"), 1), _decision(1.5, 2), _decision(0.5, 3, created_at=-(10**17))]
-    assert [drift.take(value, 0, place) for place, value in enumerate(odd)] == [[]] * len(odd)
+    assert [drift.process(value, 0, place) for place, value in enumerate(odd)] == [[]] * len(odd)
     with pytest.raises(wire.WireError):
         routing_fields(b"\0\0")
 
 
 def test_only_the_offsets_that_were_asked_for_are_read() -> None:
     drift = ConfidenceDrift(every=10)
-    assert drift.take(b"unreadable, and not even looked at", 0, 7) == []
+    assert drift.process(b"unreadable, and not even looked at", 0, 7) == []
     assert not drift._monitors
-    drift.take(_decision(0.5, 1), 0, 20)
+    drift.process(_decision(0.5, 1), 0, 20)
     assert len(drift._monitors) == 1
 
 
 def test_a_model_that_stays_as_it_is_gives_no_signal() -> None:
     fold = CalibrationFold(CalibrationSettings(override_limit=0.35))
-    assert not _signals([event for one in World().outcomes(4_000) for event in fold.take(one)])
+    assert not _signals([event for one in World().outcomes(4_000) for event in fold.process(one)])

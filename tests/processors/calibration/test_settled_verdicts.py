@@ -78,7 +78,7 @@ def _nights(seed: int, *, known: bool) -> list[dict[str, Any]]:
 
 def _alarms(outcomes: list[dict[str, Any]]) -> int:
     fold = CalibrationFold(CalibrationSettings(CalibratorSettings(every=10**6), override_limit=0.15))
-    events = [event for one in outcomes for event in fold.take(one)]
+    events = [event for one in outcomes for event in fold.process(one)]
     return sum(event.topic is catalogue.DRIFT_SIGNALS for event in events)
 
 

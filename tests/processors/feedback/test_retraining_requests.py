@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.learning.retraining import judge
+from interlock.learning.retraining import assess_override_rate
 from interlock.processors.events import Event
 from interlock.processors.feedback.feedback import Feedback
-from interlock.processors.feedback.martingale import TestMartingale
-from interlock.processors.feedback.model_stats import Terms
+from interlock.processors.feedback.martingale import BettingMartingale
+from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.processors.feedback.patterns import columns, text
 from interlock.schemas import catalogue, wire
 from tests.processors.feedback.feedback_world import outcome, payload, stream
 
 
-def fold(outcomes: list[dict[str, Any]], terms: Terms | None = None, **attributes: str) -> list[Event]:
+def fold(outcomes: list[dict[str, Any]], terms: RetrainingTerms | None = None, **attributes: str) -> list[Event]:
     feedback = Feedback(terms)
-    return [event for one in outcomes for event in feedback.take(one, payload(**attributes))]
+    return [event for one in outcomes for event in feedback.process(one, payload(**attributes))]
 
 
 def requests(events: list[Event]) -> list[dict[str, Any]]:
@@ -35,13 +35,13 @@ def alerts(events: list[Event], kind: str) -> list[dict[str, Any]]:
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.05, 0.25, 1.0])), min_size=1, max_size=200))
 def test_the_running_judgement_is_that_of_all_outcomes_at_once(outcomes: list[tuple[bool, float]]) -> None:
-    running = TestMartingale(0.15, 0.05)
+    running = BettingMartingale(0.15, 0.05)
     after = None
     for number, (overridden, propensity) in enumerate(outcomes, 1):
         running.add(float(overridden), 0.05 / propensity)
         if running.exceeded and after is None:
             after = number
-    whole = judge([x for x, _ in outcomes], [pi for _, pi in outcomes], 0.05, 0.15)
+    whole = assess_override_rate([x for x, _ in outcomes], [pi for _, pi in outcomes], 0.05, 0.15)
     assert after == whole.after
     assert whole.lower - 0.005 <= running.lower <= whole.lower + 1e-9
 
@@ -53,7 +53,7 @@ def test_a_backlog_whose_overrides_are_judged_first_asks_for_nothing_that_the_wh
     for place, one in enumerate(judged):
         waiting = [other["arrived_at"] for other in judged[place + 1 :]]
         known.append(one | {"settled_before": min(waiting, default=came[-1]["at"])})
-    terms = Terms(smallest_propensity=1.0)
+    terms = RetrainingTerms(smallest_propensity=1.0)
     assert requests(fold(judged, terms))
     assert requests(fold(known, terms)) == []
     # Every example is made at once all the same.
@@ -75,7 +75,7 @@ def test_retraining_is_asked_for_when_people_override_too_much_of_everything() -
 
 
 def test_it_is_asked_for_again_after_as_many_outcomes_as_agreed_and_only_if_it_goes_on() -> None:
-    terms = Terms(renew=500)
+    terms = RetrainingTerms(renew=500)
     bad = stream(2000, 0.5, seed=2)
     asked = [one["reviewed"] for one in requests(fold(bad, terms))]
     assert asked[1] - asked[0] == 500
@@ -104,7 +104,8 @@ def test_many_overrides_among_the_doubtful_alone_are_no_reason() -> None:
 def test_under_the_limit_it_is_hardly_ever_asked_for_however_often_one_looks(rate: float) -> None:
     runs = 40
     wrong = sum(
-        bool(requests(fold(stream(800, rate, seed), Terms(every=25, min_support=10**6)))) for seed in range(runs)
+        bool(requests(fold(stream(800, rate, seed), RetrainingTerms(every=25, min_support=10**6))))
+        for seed in range(runs)
     )
     assert wrong / runs <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / runs)
 
@@ -117,7 +118,7 @@ def test_a_pattern_of_errors_is_told_once_and_named_in_the_request() -> None:
         facts = {"purpose": str(rng.choice(["car", "house", "trip"])), "region": str(rng.choice(["n", "s"]))}
         planted = facts == {"purpose": "car", "region": "n"}
         one = outcome(number, overridden=bool(rng.random() < (0.9 if planted else 0.12)))
-        events += feedback.take(one, payload(**facts))
+        events += feedback.process(one, payload(**facts))
     told = [one for one in alerts(events, "systematic_error") if "purpose = car AND region = n:" in one["message"]]
     assert len(told) == 1
     last = requests(events)[-1]
@@ -140,7 +141,7 @@ def test_overrides_that_follow_no_pattern_raise_no_alarm_over_all_looks() -> Non
         events = []
         for number in range(1000):
             facts = {name: str(rng.integers(4)) for name in "abcd"}
-            events += feedback.take(outcome(number, overridden=bool(rng.random() < 0.1)), payload(**facts))
+            events += feedback.process(outcome(number, overridden=bool(rng.random() < 0.1)), payload(**facts))
         wrong += bool(alerts(events, "systematic_error"))
     assert wrong / runs <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / runs)
 

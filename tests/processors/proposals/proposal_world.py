@@ -39,13 +39,13 @@ def policy_version(source: str = SOURCE) -> dict[str, Any]:
 def new_fold(source: str = SOURCE, *, alpha: float = 0.1, every: int = 100) -> ProposalFold:
     """A fold that knows the policy."""
     made = ProposalFold(ProposalSettings(alpha=alpha, every=every))
-    made.follow(catalogue.POLICIES.name, b"lending", wire.encode("PolicyVersion", policy_version(source)))
+    made.apply(catalogue.POLICIES.name, b"lending", wire.encode("PolicyVersion", policy_version(source)))
     return made
 
 
 def taken(fold: ProposalFold, examples: Iterable[dict[str, Any]]) -> list[Event]:
     """Everything said; every record is written and read on the way."""
-    events = [event for one in examples for event in fold.take(one)]
+    events = [event for one in examples for event in fold.process(one)]
     for event in events:
         assert event.topic.schema is not None
         assert event.record is not None

@@ -97,7 +97,7 @@ def test_after_a_drift_signal_only_later_examples_count() -> None:
     fold = new_fold()
     first = taken(fold, examples[:2_000])
     assert [one["state"] for one in proposals(first)].count("open") == 1
-    fold.follow(DRIFT_SIGNALS.name, b"s", wire.encode("DriftSignal", _signal(examples[2_000]["decided_at"])))
+    fold.apply(DRIFT_SIGNALS.name, b"s", wire.encode("DriftSignal", _signal(examples[2_000]["decided_at"])))
     second = taken(fold, examples[2_000:])
     old = next(one["proposal_id"] for one in proposals(first) if one["state"] == "open")
     after = {one["proposal_id"]: one for one in proposals(second)}
@@ -129,7 +129,7 @@ def test_what_a_person_refused_is_not_proposed_again_on_the_same_evidence() -> N
     fold = new_fold()
     (one,) = [p for p in proposals(taken(fold, examples[:1_500])) if p["state"] == "open"]
     said = one | {"state": "refused", "decided_by": "ana", "decided_at": 1, "reason": "no"}
-    fold.follow(catalogue.PROPOSALS.name, one["proposal_id"].encode(), wire.encode("Proposal", said))
+    fold.apply(catalogue.PROPOSALS.name, one["proposal_id"].encode(), wire.encode("Proposal", said))
     later = proposals(taken(fold, examples[1_500:]))
     assert one["proposal_id"] not in {p["proposal_id"] for p in later}
 
@@ -143,9 +143,9 @@ def test_a_fold_that_begins_anew_says_what_the_first_would_have_said() -> None:
         second = new_fold()
         for event in said:
             if event.topic is catalogue.PROPOSALS:
-                second.follow(event.topic.name, event.key.encode(), wire.encode("Proposal", event.record or {}))
+                second.apply(event.topic.name, event.key.encode(), wire.encode("Proposal", event.record or {}))
         for one in examples[:cut]:
-            assert second.take(one, replayed=True) == [] or cut == 0
+            assert second.process(one, replayed=True) == [] or cut == 0
         assert said + taken(second, examples[cut:]) == undisturbed
 
 
@@ -159,9 +159,9 @@ def test_a_fold_that_takes_examples_again_after_a_crash_ends_where_the_undisturb
             second = new_fold()
             for event in said[:written]:
                 if event.topic is catalogue.PROPOSALS:
-                    second.follow(event.topic.name, event.key.encode(), wire.encode("Proposal", event.record or {}))
+                    second.apply(event.topic.name, event.key.encode(), wire.encode("Proposal", event.record or {}))
             for one in examples[:committed]:
-                second.take(one, replayed=True)
+                second.process(one, replayed=True)
             again = taken(second, examples[committed:])
             assert proposals(said[:written] + again) == proposals(undisturbed)
             assert all(event in undisturbed for event in again)
@@ -207,6 +207,6 @@ def test_constant_confidence_and_a_single_answer_are_certified_or_not_but_never_
 
 def test_an_unreadable_policy_leaves_the_one_before_in_force() -> None:
     fold = new_fold()
-    fold.follow(catalogue.POLICIES.name, b"lending", b"rubbish")
+    fold.apply(catalogue.POLICIES.name, b"lending", b"rubbish")
     assert isinstance(fold, ProposalFold)
     assert proposals(taken(fold, World(intercept=1.0).examples(2_000)))

@@ -16,7 +16,7 @@ from tests.processors.proposals.proposal_world import proposals
 
 def _taken(outcomes: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> list[dict[str, Any]]:
     fold = CoachingFold(ProposalTable())
-    events: list[Event] = [event for one in outcomes for event in fold.take(one)]
+    events: list[Event] = [event for one in outcomes for event in fold.process(one)]
     for event in events:
         wire.encode("Proposal", event.record or {})
     return proposals(events)
@@ -70,8 +70,8 @@ def test_what_was_said_before_a_restart_is_not_said_again() -> None:
     outcomes = list(_reviews({"ana": 0.2, "ben": 0.0}, 700))
     book = ProposalTable()
     fold = CoachingFold(book)
-    first = [event for one in outcomes for event in fold.take(one)]
+    first = [event for one in outcomes for event in fold.process(one)]
     assert first
     again = CoachingFold(book)
-    assert [event for one in outcomes for event in again.take(one)] == []
-    assert [event for one in outcomes for event in CoachingFold(ProposalTable()).take(one, replayed=True)] == []
+    assert [event for one in outcomes for event in again.process(one)] == []
+    assert [event for one in outcomes for event in CoachingFold(ProposalTable()).process(one, replayed=True)] == []

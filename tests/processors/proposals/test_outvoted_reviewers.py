@@ -27,7 +27,7 @@ TEAM = {"ana": 0.95, "ben": 0.7, "cem": 0.95, "dea": 0.95, "eva": 0.95}
 def _taken(outcomes: Outcomes, fold: CoachingFold | None = None) -> list[dict[str, Any]]:
     """What is proposed for being outvoted; every record can be written."""
     coaching = fold or CoachingFold(ProposalTable())
-    events: list[Event] = [event for one in outcomes for event in coaching.take(one)]
+    events: list[Event] = [event for one in outcomes for event in coaching.process(one)]
     for event in events:
         wire.encode("Proposal", event.record or {})
     return [one for one in proposals(events) if "outvoted" in one["title"]]
@@ -189,7 +189,7 @@ def test_what_was_said_before_a_restart_is_not_said_again() -> None:
     assert _taken(outcomes, CoachingFold(book)) == []
     for cut in (0, 400, len(outcomes)):
         replayed = CoachingFold(ProposalTable())
-        before = [event for one in outcomes[:cut] for event in replayed.take(one, replayed=True)]
+        before = [event for one in outcomes[:cut] for event in replayed.process(one, replayed=True)]
         assert before == []
         assert _taken(outcomes[cut:], replayed) == [
             one for one in first if one["proposal_id"] not in _ids(outcomes[:cut])

@@ -6,7 +6,7 @@ import pytest
 
 from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.record import opened
-from interlock.processors.proposals.retraining import ask_after, mirror
+from interlock.processors.proposals.retraining import propose_from_request, propose_from_signal
 from interlock.processors.proposals.revoking import revoke
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue, wire
@@ -50,7 +50,7 @@ def _signal(monitor: str = "confidence", revokes: tuple[str, ...] = (), at: int 
 def _book(*records: dict[str, Any]) -> ProposalTable:
     book = ProposalTable()
     for one in records:
-        book.note(one)
+        book.put(one)
     return book
 
 
@@ -121,30 +121,30 @@ def test_a_request_for_retraining_stands_in_the_list_once() -> None:
         "at": 900,
     }
     book = ProposalTable()
-    (event,) = mirror(request, book)
+    (event,) = propose_from_request(request, book)
     assert event.record is not None
     wire.encode("Proposal", event.record)
     assert (event.record["kind"], event.record["change"], event.record["error_estimate"]) == ("retraining", "", None)
-    assert mirror(request, book) == []
-    (known,) = mirror(request | {"request_id": "scorer@7#2", "override_rate_upper": 0.25}, book)
+    assert propose_from_request(request, book) == []
+    (known,) = propose_from_request(request | {"request_id": "scorer@7#2", "override_rate_upper": 0.25}, book)
     assert known.record is not None
     assert (known.record["error_lower"], known.record["error_upper"]) == (0.16, 0.25)
 
 
 def test_the_override_monitor_asks_for_retraining_once_and_no_other_monitor_does() -> None:
     book = ProposalTable()
-    assert ask_after(_signal("confidence"), book) == []
-    (event,) = ask_after(_signal("overrides"), book)
+    assert propose_from_signal(_signal("confidence"), book) == []
+    (event,) = propose_from_signal(_signal("overrides"), book)
     assert event.record is not None
     wire.encode("Proposal", event.record)
     assert (event.record["kind"], event.record["state"], event.record["change"]) == ("retraining", "open", "")
     assert event.record["title"] == "Train scorer@7 anew"
-    assert ask_after(_signal("overrides"), book) == []
+    assert propose_from_signal(_signal("overrides"), book) == []
 
 
 def test_an_unreadable_proposal_changes_nothing_and_a_tombstone_removes_one() -> None:
     book = _book(_proposal("t1"))
-    book.follow(b"t1", b"rubbish")
+    book.apply(b"t1", b"rubbish")
     assert book.is_open("t1")
-    book.follow(b"t1", None)
+    book.apply(b"t1", None)
     assert book.get("t1") is None

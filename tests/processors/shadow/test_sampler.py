@@ -23,7 +23,7 @@ RATE = 0.1
 
 def _sampler(key: bytes = KEY) -> Sampler:
     sampler = Sampler(key)
-    sampler.follow(b"lending", published(ACTIVE))
+    sampler.apply(b"lending", published(ACTIVE))
     return sampler
 
 
@@ -62,7 +62,7 @@ def test_the_pool_of_a_decision_does_not_depend_on_its_batch() -> None:
 
 def test_a_picked_decision_comes_as_an_audit_with_its_own_bytes_headers_and_propensity() -> None:
     pool = _pool(routed(stream(300, np.random.default_rng(4), amount=1.0), ACTIVE))
-    picked = _sampler().pick(pool, NOW, NOW + HOUR)
+    picked = _sampler().sample(pool, NOW, NOW + HOUR)
     made = records(picked)
     assert made.count == len(picked)
     assert set(made.topics) == {catalogue.REVIEWS_ASYNC.name}
@@ -72,7 +72,7 @@ def test_a_picked_decision_comes_as_an_audit_with_its_own_bytes_headers_and_prop
         changed = {name for name in after if after[name] != before[name]}
         assert changed == {"audit", "propensity", "reasons"}
         assert (after["audit"], after["propensity"]) == (True, one.propensity)
-        assert after["reasons"] == [*before["reasons"], one.how]
+        assert after["reasons"] == [*before["reasons"], one.reason]
         assert key == after["decision"]["decision_id"].encode()
         body = wire.encode("Decision", before["decision"])[wire.HEADER_LENGTH :]
         assert value is not None
@@ -85,21 +85,21 @@ def test_a_days_budget_is_spent_whole_however_the_day_is_cut_into_rounds() -> No
     sampler, extra = _sampler(), 0
     for number, part in enumerate(parts):
         start = NOW + number * HOUR
-        picked = sampler.pick([pool[i] for i in part], start, start + HOUR)
-        extra += sum(one.how != "picked:audit" for one in picked)
+        picked = sampler.sample([pool[i] for i in part], start, start + HOUR)
+        extra += sum(one.reason != "picked:audit" for one in picked)
     assert extra == 240
     # After a week without a round it does not send a week's worth at once.
-    assert Counter(one.how for one in sampler.pick(pool, NOW, NOW + 7 * DAY))["picked:chance"] == 24
+    assert Counter(one.reason for one in sampler.sample(pool, NOW, NOW + 7 * DAY))["picked:chance"] == 24
 
 
 def test_the_greedy_part_prefers_the_doubtful_and_every_propensity_is_at_least_the_audit_rate() -> None:
     pool = _pool(routed(stream(2000, np.random.default_rng(6), amount=1.0), ACTIVE))
-    picked = _sampler().pick(pool, NOW, NOW + 4 * HOUR)
-    greedy = [one for one in picked if one.how == "picked:greedy"]
+    picked = _sampler().sample(pool, NOW, NOW + 4 * HOUR)
+    greedy = [one for one in picked if one.reason == "picked:greedy"]
     assert len(greedy) == 36  # of a budget of 40 a tenth is drawn by chance
     assert {one.propensity for one in greedy} == {1.0}
     assert np.mean([one.candidate.confidence for one in greedy]) < np.mean([one.confidence for one in pool]) - 0.01
-    others = {one.propensity for one in picked if one.how != "picked:greedy"}
+    others = {one.propensity for one in picked if one.reason != "picked:greedy"}
     expected = 1 - (1 - RATE) * (1 - 4 / (len(pool) - 36))
     assert sorted(others) == [pytest.approx(expected)]
     assert expected > RATE
@@ -112,8 +112,8 @@ def test_without_vectors_or_with_broken_ones_uncertainty_alone_decides() -> None
         messages = stream(200, rng, amount=1.0)
         pool = _pool(routed(messages, ACTIVE))
         pool = [_with_vector(one, tuple(vectors[-1 - i])) for i, one in enumerate(pool)]
-        picked = _sampler().pick(pool, NOW, NOW + 2 * HOUR)
-        greedy = {one.candidate.decision_id for one in picked if one.how == "picked:greedy"}
+        picked = _sampler().sample(pool, NOW, NOW + 2 * HOUR)
+        greedy = {one.candidate.decision_id for one in picked if one.reason == "picked:greedy"}
         doubtful = sorted(pool, key=lambda one: one.confidence)[: len(greedy)]
         assert greedy == {one.decision_id for one in doubtful}
 
@@ -126,21 +126,21 @@ def _with_vector(one: Candidate, vector: tuple[float, ...]) -> Candidate:
 
 def test_the_same_pool_is_picked_from_alike_in_any_order() -> None:
     pool = _pool(routed(stream(800, np.random.default_rng(8), amount=1.0), ACTIVE))
-    first = _sampler().pick(pool, NOW, NOW + HOUR)
-    assert _sampler().pick(pool[::-1], NOW, NOW + HOUR) == first
-    assert _sampler().pick([*pool, *pool], NOW, NOW + HOUR) == first
+    first = _sampler().sample(pool, NOW, NOW + HOUR)
+    assert _sampler().sample(pool[::-1], NOW, NOW + HOUR) == first
+    assert _sampler().sample([*pool, *pool], NOW, NOW + HOUR) == first
 
 
 def test_when_active_learning_is_switched_off_what_is_in_the_pool_is_still_audited() -> None:
     pool = _pool(routed(stream(4000, np.random.default_rng(9), amount=1.0), ACTIVE))
     sampler = _sampler()
-    sampler.follow(b"lending", published(parse(POLICY, "lending")))
-    picked = sampler.pick(pool, NOW, NOW + HOUR)
-    assert {one.how for one in picked} == {"picked:audit"}
+    sampler.apply(b"lending", published(parse(POLICY, "lending")))
+    picked = sampler.sample(pool, NOW, NOW + HOUR)
+    assert {one.reason for one in picked} == {"picked:audit"}
     assert [one.propensity for one in picked] == pytest.approx([RATE] * len(picked))
     assert abs(len(picked) - RATE * len(pool)) < 4 * (len(pool) * RATE * (1 - RATE)) ** 0.5
-    sampler.follow(b"lending", None)
-    assert sampler.pick(pool, NOW, NOW + HOUR) == picked
+    sampler.apply(b"lending", None)
+    assert sampler.sample(pool, NOW, NOW + HOUR) == picked
 
 
 def test_active_learning_without_audits_is_refused() -> None:
@@ -160,7 +160,7 @@ def test_estimates_with_the_logged_propensities_are_unbiased_and_without_them_th
     for _ in range(150):
         key = rng.bytes(16)
         results = routed(messages, ACTIVE, key)
-        picked: list[Sampled] = _sampler(key).pick(_pool(results), NOW, NOW + 3 * HOUR)
+        picked: list[Sampled] = _sampler(key).sample(_pool(results), NOW, NOW + 3 * HOUR)
         seen = {one["decision"]["decision_id"]: one["propensity"] for topic, one, _ in results if "reviews" in topic}
         seen |= {one.candidate.decision_id: one.propensity for one in picked}
         pi = np.full(400, RATE)  # as `decisions.auto-approved` has it
