@@ -205,7 +205,7 @@ def _stream(correct: list[bool], share: float = 0.95) -> float:
     return math.exp(evidence.log_e[0, 0])
 
 
-def test_wealth_after_ten_right_answers_and_one_wrong_equals_the_reference() -> None:
+def test_capital_after_ten_right_answers_and_one_wrong_equals_the_reference() -> None:
     assert _stream([True] * 10) == pytest.approx(1.628895, abs=1e-6)
     assert _stream([True] * 10 + [False]) == pytest.approx(0.0814447, abs=1e-7)
 
@@ -268,7 +268,7 @@ def test_an_error_after_the_certificate_does_not_take_it_back_but_drift_does() -
     assert no_evidence(after.thresholds, alpha=after.alpha, delta=after.delta).certified is None
 
 
-def test_a_propensity_below_the_promised_one_is_refused_because_wealth_could_turn_negative() -> None:
+def test_a_propensity_below_the_promised_one_is_refused_because_capital_could_turn_negative() -> None:
     start = no_evidence(np.array([0.8]), alpha=0.05, delta=0.1)
     one = np.array([True])
     with pytest.raises(InsufficientDataError) as refused:

@@ -63,7 +63,7 @@ def test_reviewed_decisions_that_are_often_wrong_raise_no_alarm_where_the_others
 
 
 @pytest.mark.parametrize("limit", [0.02, 0.15, 0.9])
-def test_the_wealth_of_a_monitor_is_a_number_whatever_its_limit(limit: float) -> None:
+def test_the_capital_of_a_monitor_is_a_number_whatever_its_limit(limit: float) -> None:
     monitor = ReviewedRate(limit, alpha=0.05, cusum_alpha=1e-3)
     for number in range(2_000):
         found = monitor.update(number % 50 == 0, 0.05 if number % 7 else 1.0)

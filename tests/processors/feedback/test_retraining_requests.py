@@ -164,7 +164,7 @@ def test_a_decision_judged_again_with_another_answer_counts_once_and_is_said() -
     events = fold(bad[:50] + again + bad[50:])
     found = requests(events)[0]
     assert found["reviewed"] == found["reviewed_override_rate"] * found["reviewed"]
-    assert "3 decisions were judged again with another answer" in found["reason"]
+    assert "3 decisions were judged again with another outcome" in found["reason"]
     # The later word is what a model is trained on all the same.
     assert len([e for e in events if e.topic is catalogue.TRAINING_EXAMPLES and e.key == "d000000"]) == 2
 

@@ -138,7 +138,7 @@ def test_the_override_monitor_asks_for_retraining_once_and_no_other_monitor_does
     assert event.record is not None
     wire.encode("Proposal", event.record)
     assert (event.record["kind"], event.record["state"], event.record["change"]) == ("retraining", "open", "")
-    assert event.record["title"] == "Train scorer@7 anew"
+    assert event.record["title"] == "Retrain scorer@7"
     assert propose_from_signal(_signal("overrides"), book) == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.processors import arrival_order as settled
+from interlock.processors import arrival_order
 from interlock.processors.arrival_order import ArrivalOrderBuffer
 from interlock.processors.calibration.calibrator import CalibratorSettings
 from interlock.processors.calibration.fold import CalibrationFold, CalibrationSettings
@@ -37,7 +37,7 @@ def test_where_nobody_knows_what_waits_verdicts_count_as_they_come() -> None:
 
 
 def test_a_late_verdict_counts_at_once_and_only_so_many_are_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settled, "HELD", 2)
+    monkeypatch.setattr(arrival_order, "MAX_HELD", 2)
     queue: ArrivalOrderBuffer[str] = ArrivalOrderBuffer()
     assert queue.add("late", 5, 10, "late") == ["late"]
     assert [queue.add(name, at, 10, name) for name, at in (("z", 30), ("y", 20), ("x", 40))] == [[], [], ["y"]]
