@@ -32,9 +32,9 @@ def _step_by_step(uncertainty: np.ndarray, vectors: np.ndarray, labelled: np.nda
     picked: list[int] = []
     for _ in range(count):
         known = np.vstack([labelled, vectors[picked]]) / scale
-        distance = np.array([min(np.linalg.norm(one / scale - other) for other in known) for one in vectors])
+        distance = np.array([min(np.linalg.norm(vector / scale - other) for other in known) for vector in vectors])
         score = 0.6 * unsure + 0.4 * distance / distance.max()
-        picked.append(max((one for one in range(len(vectors)) if one not in picked), key=lambda one: score[one]))
+        picked.append(max((row for row in range(len(vectors)) if row not in picked), key=lambda row: score[row]))
     return picked
 
 
@@ -79,11 +79,11 @@ def test_the_budget_is_kept_and_every_candidate_has_a_known_chance() -> None:
 def test_candidates_are_chosen_as_often_as_their_propensity_says() -> None:
     rng = np.random.default_rng(2)
     uncertainty, vectors, labelled = rng.random(30), rng.normal(size=(30, 2)), np.empty((0, 2))
-    chosen = np.zeros(30)
+    frequency = np.zeros(30)
     for _ in range(4000):
         picks = select(uncertainty, vectors, labelled, rng.random(30), budget=10, explore=0.4)
-        chosen[list(picks.selected)] += 1 / 4000
-    np.testing.assert_allclose(chosen, picks.propensity, atol=4 * np.sqrt(0.25 / 4000))
+        frequency[list(picks.selected)] += 1 / 4000
+    np.testing.assert_allclose(frequency, picks.propensity, atol=4 * np.sqrt(0.25 / 4000))
 
 
 def test_weighted_picks_estimate_the_pool_without_bias() -> None:

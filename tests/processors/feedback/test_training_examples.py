@@ -14,31 +14,31 @@ from tests.processors.feedback.feedback_world import outcome, payload
 
 
 def test_an_example_holds_what_the_model_saw_what_people_said_and_how_many_decisions_it_stands_for() -> None:
-    (made,) = Feedback().process(outcome(1, overridden=True, propensity=0.05), payload(purpose="car"))
-    assert made.topic is catalogue.TRAINING_EXAMPLES
-    assert made.key == "d000001"
-    assert made.record is not None
-    assert made.record["input"] == '{"income": 10}'
-    assert made.record["attributes"] == {"purpose": "car"}
-    assert made.record["vector"] == [1.0, 2.0]
-    assert (made.record["prediction"], made.record["final"]) == ("approve", "reject")
-    assert made.record["weight"] == pytest.approx(20)
-    assert made.record["confidence"] == 0.8
-    assert made.record["calibrated_confidence"] == 0.7
-    wire.encode("TrainingExample", made.record)
+    (event,) = Feedback().process(outcome(1, overridden=True, propensity=0.05), payload(purpose="car"))
+    assert event.topic is catalogue.TRAINING_EXAMPLES
+    assert event.key == "d000001"
+    assert event.record is not None
+    assert event.record["input"] == '{"income": 10}'
+    assert event.record["attributes"] == {"purpose": "car"}
+    assert event.record["vector"] == [1.0, 2.0]
+    assert (event.record["prediction"], event.record["final"]) == ("approve", "reject")
+    assert event.record["weight"] == pytest.approx(20)
+    assert event.record["confidence"] == 0.8
+    assert event.record["calibrated_confidence"] == 0.7
+    wire.encode("TrainingExample", event.record)
 
 
 def test_an_example_says_when_its_decision_came_and_up_to_where_all_are_judged() -> None:
-    one = outcome(1, settled_before=7)
-    (made,) = Feedback().process(one, payload())
-    assert made.record is not None
-    assert (made.record["arrived_at"], made.record["settled_before"]) == (one["arrived_at"], 7)
+    judged = outcome(1, settled_before=7)
+    (event,) = Feedback().process(judged, payload())
+    assert event.record is not None
+    assert (event.record["arrived_at"], event.record["settled_before"]) == (judged["arrived_at"], 7)
 
 
 def test_a_payload_that_is_gone_leaves_the_input_empty() -> None:
-    (made,) = Feedback().process(outcome(1), None)
-    assert made.record is not None
-    assert (made.record["input"], made.record["attributes"], made.record["vector"]) == ("", {}, [])
+    (event,) = Feedback().process(outcome(1), None)
+    assert event.record is not None
+    assert (event.record["input"], event.record["attributes"], event.record["vector"]) == ("", {}, [])
 
 
 def test_a_gold_item_and_the_first_of_two_verdicts_give_no_example() -> None:
@@ -86,14 +86,14 @@ def test_no_example_holds_a_number_that_is_none(vector: list[float], propensity:
     routed = payload()
     routed["decision"]["vector"] = vector
     try:
-        made, *_ = Feedback().process(outcome(1, propensity=propensity, raw_confidence=confidence), routed)
+        event, *_ = Feedback().process(outcome(1, propensity=propensity, raw_confidence=confidence), routed)
     except UnusableOutcomeError:
         assert not math.isfinite(confidence) or not math.isfinite(1 / propensity)
         return
-    assert made.record is not None
-    kept = wire.decode_plain("TrainingExample", wire.encode("TrainingExample", made.record))
+    assert event.record is not None
+    kept = wire.decode_plain("TrainingExample", wire.encode("TrainingExample", event.record))
     numbers = [kept["weight"], kept["confidence"], kept["propensity"], *kept["vector"]]
-    assert all(math.isfinite(one) for one in numbers)
+    assert all(math.isfinite(number) for number in numbers)
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,6 @@ def test_one_decision_that_was_sent_to_people_is_one_sample(fields: dict[str, An
 
 
 def test_what_is_a_sample_gives_an_example() -> None:
-    one = outcome(1, kind="override", audit=True)
-    assert is_conclusive(one)
-    assert example(one, None)["kind"] == "override"
+    judged = outcome(1, kind="override", audit=True)
+    assert is_conclusive(judged)
+    assert example(judged, None)["kind"] == "override"
