@@ -27,7 +27,7 @@ def read_book(broker: "KafkaBroker") -> ProposalTable:
     book = ProposalTable()
     with closing(TableReader(broker, [catalogue.PROPOSALS.name])) as reader:
         for message in reader.read_all():
-            book.follow(message.key(), message.value())
+            book.apply(message.key(), message.value())
     return book
 
 

@@ -1,8 +1,8 @@
-"""The sampler's rounds: read what has taken effect since the round before, pick, and send the picked ones to review
-together with how far was read, in one Kafka transaction.
+"""Sampling runs: each reads what has taken effect since the last run, samples, and writes the sampled decisions to
+review and its offsets in one Kafka transaction.
 
-One sampler works at a time: every round begins a new epoch of one transactional id, and a round that another has
-overtaken cannot commit. A round that fails has written nothing, and the next one reads the same again.
+One sampler works at a time: every run starts a new epoch of one transactional id, so a run that another has overtaken
+cannot commit. A run that fails has written nothing, and the next one reads the same records again.
 """
 
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ GROUP = "interlock-sampler"
 
 _TOPIC = catalogue.AUTO_APPROVED.name
 
-# With the records that belong to them: some 100 MB.
-MAX_POOL = 20_000
+# Candidates of one run; with their records some 100 MB.
+MAX_CANDIDATES = 20_000
 
 # Bounds every request, and how long reading may stand still; longer than the election of a leader.
 _PATIENCE_SECONDS = 30.0
@@ -35,51 +35,51 @@ _LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class SamplingRun:
-    """`read`: records; `pool`: those of them that were the sampler's to judge; `picked`: sent to review."""
+    """`read`: number of records; `candidates`: those that the router left to the sampler; `sampled`: sent to review."""
 
     read: int
-    pool: int
-    picked: int
+    candidates: int
+    sampled: int
 
 
 class SamplingRuns:
-    """Rounds of `sampler` on a broker."""
+    """Runs `sampler` on a broker."""
 
-    def __init__(self, broker: Broker, sampler: Sampler, clock: Clock, max_pool: int = MAX_POOL) -> None:
+    def __init__(self, broker: Broker, sampler: Sampler, clock: Clock, max_candidates: int = MAX_CANDIDATES) -> None:
         self._broker = broker
         self._sampler = sampler
         self._clock = clock
-        self._max_pool = max_pool
+        self._max_candidates = max_candidates
 
     def last(self) -> int:
-        """When the last round was, in microseconds since the epoch; 0 if there was none. Raises KafkaException."""
+        """The time of the last run in microseconds since the epoch; 0 if there was none. Raises KafkaException."""
         consumer = self._broker.consumer(GROUP)
         try:
             return _time_of(self._committed(consumer))
         finally:
             consumer.close()
 
-    def round(self) -> SamplingRun:
-        """One round. Raises KafkaException."""
+    def run(self) -> SamplingRun:
+        """Makes one run. Raises KafkaException."""
         transactor = Transactor(self._broker, GROUP, {}, _PATIENCE_SECONDS)
-        # First the epoch: then nothing that another round may still have under way can move the offsets.
+        # The epoch comes first: after it, no other run that is still under way can move the offsets.
         transactor.restart()
         consumer = self._broker.consumer(GROUP, overrides={"enable.partition.eof": True})
         try:
             committed = self._committed(consumer)
             now = self._clock.now()
             reading = _Reading(consumer, committed, self._broker.end_offsets(_TOPIC))
-            pool = reading.pool(self._max_pool)
-            since = _time_of(committed) or min((one.routed_at for one in pool), default=now)
-            picked = self._sampler.pick(pool, since, now)
-            transactor.write(records(picked))
+            candidates = reading.pool(self._max_candidates)
+            since = _time_of(committed) or min((candidate.routed_at for candidate in candidates), default=now)
+            sampled = self._sampler.sample(candidates, since, now)
+            transactor.write(records(sampled))
             transactor.commit(reading.positions(str(now)), consumer.consumer_group_metadata())
         finally:
-            # What is open when this fails is ended by the next round's epoch.
+            # The epoch of the next run aborts a transaction that is still open.
             transactor.discard()
             consumer.close()
-        self._sampler.remember(picked)
-        return SamplingRun(reading.count, len(pool), len(picked))
+        self._sampler.remember(sampled)
+        return SamplingRun(reading.count, len(candidates), len(sampled))
 
     def _committed(self, consumer: Consumer) -> list[TopicPartition]:
         states = self._broker.topic_states([_TOPIC])
@@ -155,5 +155,6 @@ class _Reading:
 
 
 def _time_of(committed: list[TopicPartition]) -> int:
-    """When the round was that committed these; 0 if there was none."""
-    return max((int(one.metadata) for one in committed if one.metadata and one.metadata.isdigit()), default=0)
+    """The time of the run that committed these offsets; 0 if there was none."""
+    metadata = [partition.metadata for partition in committed]
+    return max((int(time) for time in metadata if time and time.isdigit()), default=0)

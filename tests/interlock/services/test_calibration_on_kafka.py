@@ -103,7 +103,7 @@ def test_outcomes_lead_to_proposals_and_a_drift_takes_an_accepted_one_back(broke
     _put(broker, catalogue.OUTCOMES, [wire.encode("Outcome", one) for one in outcomes[600:]])
 
     fold = CalibrationFold(CalibrationSettings())
-    expected = [event for one in outcomes for event in calibration_folds.outputs(fold.take(one))]
+    expected = [event for one in outcomes for event in calibration_folds.outputs(fold.process(one))]
     for topic in (catalogue.CALIBRATION_REPORTS, catalogue.CALIBRATION_MODELS):
         wanted = {(one.key or b"", one.value or b"") for one in expected if one.topic == topic.name}
 
