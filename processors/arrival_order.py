@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 # Verdicts that are held back at most: as many as the windows of the monitors, some hundred bytes each. They are reached
 # where people overtake a decision that often within its service level; the oldest go on then.
-HELD = 20_000
+MAX_HELD = 20_000
 
 
 class ArrivalOrderBuffer(Generic[T]):
@@ -32,6 +32,6 @@ class ArrivalOrderBuffer(Generic[T]):
         self._count += 1  # so that items are never compared
         heapq.heappush(self._held, (arrived_at, name, self._count, item))
         ready = []
-        while self._held and (self._held[0][0] < settled_before or len(self._held) > HELD):
+        while self._held and (self._held[0][0] < settled_before or len(self._held) > MAX_HELD):
             ready.append(heapq.heappop(self._held)[-1])
         return ready

@@ -23,10 +23,10 @@ from interlock.processors.feedback.model_stats import Terms
 from interlock.processors.proposals.fold import FOLLOWED, ProposalFold, ProposalSettings
 from interlock.processors.proposals.retraining import ask_after
 from interlock.processors.proposals.revoking import revoke
+from interlock.processors.review.payload import Payload
 from interlock.processors.review.view import build_view
 from interlock.processors.router.router import Router, RouterSettings
 from interlock.processors.router.state import RouterState
-from interlock.review.payload import Payload
 from interlock.schemas import catalogue, wire
 from interlock.simulation.personas import Persona, TruthSource, generator, handling_seconds, judge
 

@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from interlock.policy.load import load
 from interlock.policy.version import resolved, version
 from interlock.processors.desk.processor import DeskProcessor
-from interlock.processors.desk.restore import FOLLOWED
+from interlock.processors.desk.restore import FOLLOWED_TOPICS
 from interlock.processors.router.router import Router, RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue, wire
@@ -63,7 +63,7 @@ class Topology:
         """A desk in a process of its own."""
         process = self.broker.process()
         processor = DeskProcessor()
-        followed = TableReader(process, FOLLOWED)
+        followed = TableReader(process, FOLLOWED_TOPICS)
         for record in followed.read_all():
             processor.follow(record)
         runner = desk_runner(

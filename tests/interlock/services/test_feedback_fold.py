@@ -12,7 +12,7 @@ import pytest
 
 from interlock.errors import InterlockError, UnavailableError
 from interlock.processors.feedback.feedback import Feedback
-from interlock.review.payload import Payload
+from interlock.processors.review.payload import Payload
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import read_error_headers
 from interlock.services.feedback_fold import FeedbackFold, Written, fetcher
