@@ -24,7 +24,7 @@ from interlock.streams.ports import Broker
 ATTEMPT_SECONDS = 5.0
 ATTEMPTS = 6
 
-_LOOK_SECONDS = 0.1
+_POLL_INTERVAL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class DeskConnection:
         try:
             while not self._stopping.is_set():
                 # One message ends the wait; asking for more would wait until they are there.
-                messages = [*self._consumer.consume(1, _LOOK_SECONDS)]
+                messages = [*self._consumer.consume(1, _POLL_INTERVAL_SECONDS)]
                 if messages:
                     messages += self._consumer.consume(1000, 0)
                 for message in messages:

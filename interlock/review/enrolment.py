@@ -8,15 +8,15 @@ from interlock.schemas import catalogue, wire
 from interlock.streams.ports import Broker
 
 # Longer than a broker's restart.
-DELIVERY_SECONDS = 30.0
+DELIVERY_TIMEOUT_SECONDS = 30.0
 
 
-def enrol(broker: Broker, records: Iterable[dict[str, Any]]) -> None:
+def publish_reviewers(broker: Broker, records: Iterable[dict[str, Any]]) -> None:
     """Publishes `Reviewer` records, each replacing the one of its id; InterlockError if Kafka does not take all."""
     _publish(broker, [(one["id"], wire.encode("Reviewer", one)) for one in records])
 
 
-def dismiss(broker: Broker, ids: Iterable[str]) -> None:
+def remove_reviewers(broker: Broker, ids: Iterable[str]) -> None:
     """Takes people out: what they hold returns to its queue."""
     _publish(broker, [(one, None) for one in ids])
 
@@ -31,5 +31,5 @@ def _publish(broker: Broker, records: list[tuple[str, bytes | None]]) -> None:
             key.encode(),
             on_delivery=lambda error, _: failures.append(error.str()) if error else None,
         )
-    if producer.flush(DELIVERY_SECONDS) or failures:
+    if producer.flush(DELIVERY_TIMEOUT_SECONDS) or failures:
         raise UnavailableError(f"Kafka did not take the roster: {', '.join(failures) or 'no answer'}")

@@ -5,7 +5,7 @@ from typing import Any
 from interlock.errors import InterlockError
 from interlock.platform.connection import Platform
 from interlock.policies.published import Policies
-from interlock.processors.review.checklist import Context, Evidence
+from interlock.processors.review.checklist import ContextCounts, ReviewEvidence
 from interlock.review.board import Board
 from interlock.schemas import catalogue
 from interlock.streams.ports import Broker
@@ -20,14 +20,14 @@ WHERE (route != 'auto' OR review_copy) AND error = '' AND kafka_timestamp > now6
 """
 
 
-def gather(platform: Platform) -> Evidence:
+def gather(platform: Platform) -> ReviewEvidence:
     """Raises InterlockError if Kafka does not answer; a silent ClickHouse is part of the evidence."""
     broker = platform.serving_kafka()
     policies = Policies(broker).in_force
     metrics, context, silence = _from_clickhouse(platform)
     with Board(broker) as board:
         reviewers = board.reviewers
-        return Evidence(
+        return ReviewEvidence(
             policies=policies,
             open_tasks=board.open_tasks,
             reviewers=reviewers,
@@ -40,7 +40,7 @@ def gather(platform: Platform) -> Evidence:
         )
 
 
-def _from_clickhouse(platform: Platform) -> tuple[dict[str, Any] | None, Context | None, str]:
+def _from_clickhouse(platform: Platform) -> tuple[dict[str, Any] | None, ContextCounts | None, str]:
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     from interlock.sinks import queries
@@ -51,7 +51,7 @@ def _from_clickhouse(platform: Platform) -> tuple[dict[str, Any] | None, Context
         _, ((decisions, with_input, with_explanation),) = queries.select(client, _CONTEXT)
     except (InterlockError, ClickHouseError) as error:
         return None, None, str(error).splitlines()[0]
-    return metrics, Context(decisions, with_input, with_explanation), ""
+    return metrics, ContextCounts(decisions, with_input, with_explanation), ""
 
 
 def _written(broker: Broker, topic: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a task is about: the routed decision at the place the task names, proved to be what the desk judges.
+"""What a task is about: the routed decision at the offset that the task names, proved to be what the desk judges.
 
 Kafka keeps it for days, ClickHouse for years. The bytes from Kafka must have the task's hash. A row of ClickHouse is
 encoded again: where that gives the same bytes the hash proves it as well, and otherwise the reader is told that
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 # Longer than a broker's restart; then a person should know.
-PATIENCE_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 
-_LOOK_SECONDS = 0.1
+_POLL_INTERVAL_SECONDS = 0.1
 
 _FETCHING: Mapping[str, Any] = {
     "enable.partition.eof": True,
@@ -75,8 +75,8 @@ class PayloadReader:
                 self._consumer.assign([])  # or it would ask the broker for more all the time
 
     def _value_at(self, topic: str, partition: int, offset: int) -> bytes | None:
-        for _ in range(round(PATIENCE_SECONDS / _LOOK_SECONDS)):
-            for message in self._consumer.consume(1, _LOOK_SECONDS):
+        for _ in range(round(TIMEOUT_SECONDS / _POLL_INTERVAL_SECONDS)):
+            for message in self._consumer.consume(1, _POLL_INTERVAL_SECONDS):
                 error = message.error()
                 if error is None:
                     # Another offset: this one was deleted, and reading went on at the oldest there is.
@@ -85,15 +85,15 @@ class PayloadReader:
                     return None
                 if error.fatal() or error.code() in FATAL_CODES:
                     raise KafkaException(error)
-        silence = f"{topic}[{partition}] offset {offset} was not delivered within {PATIENCE_SECONDS:g} s"
+        silence = f"{topic}[{partition}] offset {offset} was not delivered within {TIMEOUT_SECONDS:g} s"
         raise KafkaException(KafkaError(KafkaError._TIMED_OUT, silence))
 
     def _from_clickhouse(self, task: dict[str, Any], where: str) -> Payload:
         if self._clickhouse is None:
             raise InterlockError(f"Kafka no longer has {where}, and no ClickHouse is known that could have it")
-        from interlock.review.stored_payload import stored
+        from interlock.review.stored_payload import stored_payload
 
-        routed = stored(self._clickhouse(), task)
+        routed = stored_payload(self._clickhouse(), task)
         if routed is None:
             raise InterlockError(f"neither Kafka nor ClickHouse has {where}, the payload of task {task['task_id']}")
         if payload_hash(wire.encode("RoutedDecision", routed)) == task["payload_hash"]:

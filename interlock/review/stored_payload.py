@@ -16,7 +16,7 @@ ORDER BY inserted_at DESC LIMIT 1
 """
 
 
-def stored(client: "Client", task: dict[str, Any]) -> dict[str, Any] | None:
+def stored_payload(client: "Client", task: dict[str, Any]) -> dict[str, Any] | None:
     """The `RoutedDecision` record at the place a `Task` record names; None if ClickHouse has none."""
     outer = [field["name"] for field in avro_schemas.parsed("RoutedDecision")["fields"] if field["name"] != "decision"]
     inner = [field["name"] for field in avro_schemas.parsed("Decision")["fields"]]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from interlock.processors.review.view import View
+from interlock.processors.review.view import TaskView
 
 # The true outcome of a `Decision` record, None where nobody knows it.
 TruthSource = Callable[[Mapping[str, Any]], str | None]
@@ -59,7 +59,7 @@ def generator(seed: int, persona: Persona, task_id: str) -> Random:
     return Random(f"{seed}/{persona.id}/{task_id}")
 
 
-def judge(view: View, truth: str | None, persona: Persona, rng: Random) -> Judgement:
+def judge(view: TaskView, truth: str | None, persona: Persona, rng: Random) -> Judgement:
     """The verdict on what is shown. Where nobody knows the truth, the person knows no better than the AI."""
     outcomes = [option.outcome for option in view.options]
     prediction = view.ai.prediction if view.ai is not None else None
@@ -103,7 +103,7 @@ def _persona(place: int, rng: Random) -> Persona:
     )
 
 
-def _differing(view: View) -> str:
+def _differing(view: TaskView) -> str:
     """A reason for an outcome of one's own, out of those the policy offers."""
     others = [code for code in view.reason_codes if code not in (_AGREE, _OTHER)]
     return others[0] if others else _OTHER

@@ -17,7 +17,7 @@ from interlock.processors.review.view import build_view
 from interlock.review.board import Board
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import CommandRefusedError, DeskConnection
-from interlock.review.enrolment import enrol
+from interlock.review.enrolment import publish_reviewers
 from interlock.review.payload import PayloadReader
 from interlock.review.roster import Person
 from interlock.simulation.personas import (
@@ -100,7 +100,7 @@ class Simulation:
     def register(self) -> None:
         """Enters everybody in the roster, with every qualification that a published policy asks for."""
         needed = sorted(qualifications(self._policies.in_force.values()))
-        enrol(
+        publish_reviewers(
             self._broker,
             [
                 Person.model_validate(

@@ -9,7 +9,7 @@ from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import NOBODY, Task
 from interlock.processors.desk.task_records import resolution, task_changed
 from interlock.processors.desk.timers import DESK
-from interlock.processors.desk.verdicts import nobodys_verdict
+from interlock.processors.desk.verdicts import automatic_verdict
 from interlock.processors.events import Event
 
 _SECOND = 1_000_000
@@ -109,7 +109,7 @@ def arrive(state: DeskState, one: Arrival, now: int) -> list[Event]:
         task.decided_at = one.routed_at
         window = one.routed_at + terms.override_seconds * _SECOND
         task.override_until = window if one.override_until is None else one.override_until
-        verdict = nobodys_verdict(one.prediction, "policy", "took effect by itself", task, now)
+        verdict = automatic_verdict(one.prediction, "policy", "took effect by itself", task, now)
         final = task.window_open_until is None
         made.append(resolution(task, verdict, source="policy", decided_by=(), final=final))
     reschedule(state, task, now)

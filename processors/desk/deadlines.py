@@ -1,12 +1,21 @@
-"""Service levels: until when a task must be decided, and when people are warned."""
+"""Service levels: until when a task must be started and decided, and when people are warned."""
 
 from interlock.policy import review
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 
+# While a caller waits, whoever is given the task starts it within a minute, or it goes to somebody else.
+SYNC_START_SECONDS = 60
+
+
+def seconds_to_start(state: DeskState, task: Task) -> int:
+    """Within how many seconds the person to whom `task` is pushed must start it."""
+    seconds = state.terms(task).start_within_seconds
+    return min(seconds, SYNC_START_SECONDS) if task.route == "sync" else seconds
+
 
 def reschedule(state: DeskState, task: Task, now: int) -> None:
-    """Deadline, warning and qualifications as the policy in force has them; of a new deadline nobody was told yet."""
+    """Deadline, warning and qualifications as the policy in force has them; a new deadline starts its alerts again."""
     terms = state.terms(task)
     before = task.deadline
     task.deadline = review.deadline(terms, task.priority, task.due_from)

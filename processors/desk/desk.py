@@ -8,15 +8,15 @@ from interlock.processors.desk.command import Command
 from interlock.processors.desk.gold import plant_gold
 from interlock.processors.desk.push_assignment import push
 from interlock.processors.desk.refusal import CommandRefused
-from interlock.processors.desk.replies import Answer, accepted, refused
+from interlock.processors.desk.replies import CommandResult, accepted, refused
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.timers import fire, look_again
+from interlock.processors.desk.timers import fire_timers, review_open_tasks
 from interlock.processors.events import Event
 
 # What people write stays with the task and is written again with every change of it: some pages, not a document.
-MAX_TEXT = 16_384
+MAX_TEXT_LENGTH = 16_384
 
-Handler = Callable[[DeskState, Command, int], Answer]
+Handler = Callable[[DeskState, Command, int], CommandResult]
 
 HANDLERS: Mapping[str, Handler] = {
     "claim": claiming.claim,
@@ -51,9 +51,9 @@ class Desk:
         try:
             if handler is None:
                 raise CommandRefused("unknown-kind", f"there is no command {command.kind!r}: {', '.join(HANDLERS)}")
-            if command.size > MAX_TEXT:
+            if command.size > MAX_TEXT_LENGTH:
                 raise CommandRefused(
-                    "invalid", f"its texts have {command.size} characters; {MAX_TEXT} are possible: shorten"
+                    "invalid", f"its texts have {command.size} characters; {MAX_TEXT_LENGTH} are possible: shorten"
                 )
             answer = handler(self.state, command, now)
         except CommandRefused as refusal:
@@ -62,7 +62,7 @@ class Desk:
 
     def advance(self, now: int) -> list[Event]:
         """Does what is due: call before anything else happens at `now`."""
-        made = look_again(self.state, now) if self.state.replaced else []
+        made = review_open_tasks(self.state, now) if self.state.replaced else []
         return made + self._due(now)
 
     def push(self, now: int) -> list[Event]:
@@ -70,4 +70,4 @@ class Desk:
         return push(self.state, now)
 
     def _due(self, now: int) -> list[Event]:
-        return [event for task in self.state.due(now) for event in fire(self.state, task, now)]
+        return [event for task in self.state.due(now) for event in fire_timers(self.state, task, now)]

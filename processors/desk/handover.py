@@ -4,8 +4,8 @@ from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.deadlines import reschedule
 from interlock.processors.desk.refusal import CommandRefused
-from interlock.processors.desk.replies import Answer
-from interlock.processors.desk.reviewers import available, unfit
+from interlock.processors.desk.replies import CommandResult
+from interlock.processors.desk.reviewers import unfit
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import task_changed
@@ -13,7 +13,7 @@ from interlock.processors.desk.verdict_commands import to_leads
 from interlock.processors.events import Event
 
 
-def escalate(state: DeskState, command: Command, now: int) -> Answer:
+def escalate(state: DeskState, command: Command, now: int) -> CommandResult:
     """Passes a task to the leads, to another queue, or to a named person, with a note."""
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
@@ -43,10 +43,10 @@ def escalate(state: DeskState, command: Command, now: int) -> Answer:
         where = "the leads"
     task.escalation_note = command.reason_text
     made.append(task_changed(task, "escalated", me.id, now, command.command_id))
-    return Answer(f"{task.task_id} went to {where}", task, made)
+    return CommandResult(f"{task.task_id} went to {where}", task, made)
 
 
-def reassign(state: DeskState, command: Command, now: int) -> Answer:
+def reassign(state: DeskState, command: Command, now: int) -> CommandResult:
     """A lead gives a task that nobody has begun to a named person."""
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
@@ -56,10 +56,10 @@ def reassign(state: DeskState, command: Command, now: int) -> Answer:
         raise CommandRefused("held-by-another", f"{task.task_id} has been begun and is with {checks.held_by(task)}")
     _give(state, task, command.to_reviewer, now)
     made = [task_changed(task, "reassigned", me.id, now, command.command_id)]
-    return Answer(f"{task.task_id} waits for {command.to_reviewer}", task, made)
+    return CommandResult(f"{task.task_id} waits for {command.to_reviewer}", task, made)
 
 
-def appeal(state: DeskState, command: Command, now: int) -> Answer:
+def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
     """Opens a decided task again, for somebody who has not judged it, with the statement of the person concerned."""
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
@@ -79,7 +79,7 @@ def appeal(state: DeskState, command: Command, now: int) -> Answer:
     reschedule(state, task, now)
     state.keep(task)
     made = [task_changed(task, "appealed", me.id, now, command.command_id)]
-    return Answer(f"{task.task_id} is open again, for somebody who has not judged it", task, made)
+    return CommandResult(f"{task.task_id} is open again, for somebody who has not judged it", task, made)
 
 
 def _give(state: DeskState, task: Task, name: str, now: int) -> None:
@@ -90,7 +90,7 @@ def _give(state: DeskState, task: Task, name: str, now: int) -> None:
     if not name:
         raise CommandRefused("invalid", "say to whom")
     other = checks.known_reviewer(state, name)
-    refusal = available(other, name in state.on_duty, now) or unfit(task, other, now)
+    refusal = state.unavailable(other, now) or unfit(task, other, now)
     if refusal is not None:
         raise refusal
     task.give_back()

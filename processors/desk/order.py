@@ -22,7 +22,7 @@ IMPACT, WAITING, DOUBT, COMPLIANCE = 0.4, 0.3, 0.2, 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitingTask:
     """A task in a queue; times in microseconds since the epoch.
 
     `score`: its part that does not change with time (see `score`). `since`: when it began to wait. `breached`: the desk
@@ -42,12 +42,12 @@ def score(impact: float, confidence: float, compliance: bool) -> float:
     return IMPACT * impact + DOUBT * (1 - confidence) + COMPLIANCE * compliance
 
 
-def full_score(one: Waiting, now: int) -> float:
+def full_score(one: WaitingTask, now: int) -> float:
     """The weighted score, from 0 to 1: the part that does not change and that for waiting, full after a day."""
     return WAITING * (_head_start(one) + min(now - one.since, FULL_WAIT)) / FULL_WAIT
 
 
-def _head_start(one: Waiting) -> int:
+def _head_start(one: WaitingTask) -> int:
     """The score as a time: how much earlier an equal task without it would have had to come.
 
     In whole microseconds (4e-12 of score), so that no rounding of sums decides between two tasks.
@@ -61,7 +61,7 @@ class QueueOrder:
     def __init__(self, order: Literal["deadline", "score"], floors: Mapping[str, float] | None = None) -> None:
         self._by_deadline = order == "deadline"
         self._floors = dict(sorted((floors or {}).items()))
-        self._waiting: dict[str, Waiting] = {}
+        self._waiting: dict[str, WaitingTask] = {}
         ranks = ByDeadline if self._by_deadline else ByScore
         self._all: ByDeadline | ByScore = ranks()
         self._classes = {priority: ranks() for priority in self._floors}
@@ -73,7 +73,7 @@ class QueueOrder:
     def __contains__(self, task_id: str) -> bool:
         return task_id in self._waiting
 
-    def add(self, one: Waiting) -> None:
+    def add(self, one: WaitingTask) -> None:
         """Takes in a task; replaces an entry of the same id."""
         self.remove(one.task_id)
         self._waiting[one.task_id] = one
@@ -151,7 +151,7 @@ class QueueOrder:
             )
         return told
 
-    def _key(self, one: Waiting) -> Key:
+    def _key(self, one: WaitingTask) -> Key:
         if self._by_deadline:
             return one.breached, one.deadline, one.since, one.task_id
         return one.since - _head_start(one), one.since, one.task_id

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from interlock.processors.desk.command import from_record
 from interlock.processors.desk.desk import Desk
 from interlock.processors.desk.reading import read
-from interlock.processors.desk.restore import Tables, rebuilt
+from interlock.processors.desk.restore import Tables, rebuild
 from interlock.processors.desk.state import DeskState
 from interlock.processors.events import Event
 from interlock.processors.records import Message, OutputLists
@@ -17,10 +17,10 @@ from interlock.schemas.error_headers import with_error_headers
 
 # Commands that are known again when they are repeated: an hour's worth at thirty a second, some 30 MB. Whoever repeats
 # one does so within seconds.
-REMEMBERED_REPLIES = 100_000
+REPLY_CACHE_SIZE = 100_000
 
 # Names are repeated in every answer.
-MAX_NAME = 1_024
+MAX_NAME_LENGTH = 1_024
 
 
 @dataclass
@@ -41,7 +41,7 @@ class DeskProcessor:
 
     def restore(self, records: Iterable[Message], replies: Iterable[Message]) -> None:
         """Begins anew from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
-        self.desk = Desk(rebuilt(self.tables, records))
+        self.desk = Desk(rebuild(self.tables, records))
         self._replies = OrderedDict()
         for reply in replies:
             self._remember((reply.key() or b"").decode(errors="replace"), reply.value())
@@ -80,8 +80,10 @@ class DeskProcessor:
         if not command.command_id or not command.actor:
             _dead_letter(outputs, message, Bad(0, "empty-id", "a command needs a command_id and an actor"))
             return
-        if max(map(len, (command.command_id, command.actor, command.kind, command.task_id))) > MAX_NAME:
-            _dead_letter(outputs, message, Bad(0, "oversized", f"a name in it is longer than {MAX_NAME} characters"))
+        if max(map(len, (command.command_id, command.actor, command.kind, command.task_id))) > MAX_NAME_LENGTH:
+            _dead_letter(
+                outputs, message, Bad(0, "oversized", f"a name in it is longer than {MAX_NAME_LENGTH} characters")
+            )
             return
         before = self._replies.get(command.command_id)
         if before is not None:
@@ -104,7 +106,7 @@ class DeskProcessor:
     def _remember(self, command_id: str, reply: bytes | None) -> None:
         if reply is not None:
             self._replies[command_id] = reply
-            if len(self._replies) > REMEMBERED_REPLIES:
+            if len(self._replies) > REPLY_CACHE_SIZE:
                 self._replies.popitem(last=False)
 
 

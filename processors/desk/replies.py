@@ -10,7 +10,7 @@ from interlock.schemas import catalogue
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandResult:
     """A command that was carried out: `message` for whoever asked, the `events` it made, the `task` it was about.
 
     `code`: ok, or escalated where a caller asked for a decision and a lead was asked instead.
@@ -22,7 +22,7 @@ class Answer:
     code: str = "ok"
 
 
-def accepted(command: Command, answer: Answer, now: int) -> Event:
+def accepted(command: Command, answer: CommandResult, now: int) -> Event:
     """The reply to a command that was carried out."""
     return _reply(command, answer.task, True, answer.code, answer.message, now)
 

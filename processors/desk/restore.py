@@ -16,15 +16,15 @@ from interlock.schemas import catalogue, wire
 log = structlog.get_logger()
 
 # Policies before tasks: what a task waits for follows from its policy.
-FOLLOWED = (catalogue.POLICIES.name, catalogue.REVIEWERS.name)
-REMEMBERED = (catalogue.TASKS.name, catalogue.PRESENCE.name)
+FOLLOWED_TOPICS = (catalogue.POLICIES.name, catalogue.REVIEWERS.name)
+RESTORED_TOPICS = (catalogue.TASKS.name, catalogue.PRESENCE.name)
 
 
 class Tables:
     """The newest record of every policy and reviewer, so that they outlive a rebuilt state."""
 
     def __init__(self) -> None:
-        self._newest: dict[str, dict[str, bytes]] = {name: {} for name in FOLLOWED}
+        self._newest: dict[str, dict[str, bytes]] = {name: {} for name in FOLLOWED_TOPICS}
 
     def take(self, state: DeskState, topic: str, key: bytes | None, value: bytes | None) -> None:
         """Takes over one record of a followed topic; an unreadable one leaves the one before in force."""
@@ -41,14 +41,14 @@ class Tables:
 
     def give_to(self, state: DeskState) -> None:
         """Puts everything in force in a new state."""
-        for topic in FOLLOWED:
+        for topic in FOLLOWED_TOPICS:
             for name, value in self._newest[topic].items():
                 _apply(state, topic, name, value)
 
 
-def rebuilt(tables: Tables, records: Iterable[Message]) -> DeskState:
+def rebuild(tables: Tables, records: Iterable[Message]) -> DeskState:
     """The state that the desk's own records describe; of several with one key the last counts."""
-    newest: dict[str, dict[bytes, bytes]] = {name: {} for name in REMEMBERED}
+    newest: dict[str, dict[bytes, bytes]] = {name: {} for name in RESTORED_TOPICS}
     for record in records:
         mine = newest[record.topic() or ""]
         key, value = record.key() or b"", record.value()
@@ -62,6 +62,9 @@ def rebuilt(tables: Tables, records: Iterable[Message]) -> DeskState:
         presence = wire.decode_plain("Presence", value)
         if presence["on_duty"]:
             state.on_duty[presence["reviewer"]] = presence["since"]
+        else:
+            # The record does not say why.
+            state.absences[presence["reviewer"]] = people.Absence(presence["since"])
     tasks = [task.from_record(wire.decode_plain("Task", value)) for value in newest[catalogue.TASKS.name].values()]
     # In the order of arrival, so that impacts are ranked among the same neighbours as before.
     for one in sorted(tasks, key=lambda one: (one.arrived_at, one.task_id)):
@@ -82,17 +85,17 @@ def _apply(state: DeskState, topic: str, name: str, value: bytes | None) -> None
         else:
             record = wire.decode_plain("PolicyVersion", value)
             policy = from_resolved(record["resolved"])
-            _must_be(name, record["name"], policy.name)
+            _check_key(name, record["name"], policy.name)
             state.set_policy(name, policy, record["version"])
     elif value is None:
         state.set_reviewer(name, None)
     else:
         reviewer = people.from_record(wire.decode_plain("Reviewer", value))
-        _must_be(name, reviewer.id)
+        _check_key(name, reviewer.id)
         state.set_reviewer(name, reviewer)
 
 
-def _must_be(key: str, *names: str) -> None:
+def _check_key(key: str, *names: str) -> None:
     """Whoever is known by one name and called by another would be taken for two."""
     for name in names:
         if name != key:

@@ -11,27 +11,29 @@ from interlock.policy import review
 from interlock.policy.model import Policy
 from interlock.policy.review import Terms
 from interlock.processors.desk.impact import ImpactScale
-from interlock.processors.desk.order import QueueOrder, Waiting
-from interlock.processors.desk.reviewers import Reviewer
+from interlock.processors.desk.order import QueueOrder, WaitingTask
+from interlock.processors.desk.refusal import CommandRefused
+from interlock.processors.desk.reviewers import Absence, Reviewer, off_duty, outside_working_hours
 from interlock.processors.desk.task import Task
 
 # How long the desk knows a decided task, so that it can be overridden or appealed: a month is what people are told they
 # have, and at some thousand reviews a day it fits in memory. ClickHouse keeps the history.
-KEPT = 30 * 86_400 * 1_000_000
+RETENTION = 30 * 86_400 * 1_000_000
 
 # Share of a lease after which its holder is told that it ends: of the default 15 minutes, three are left.
 LEASE_WARNING = 0.8
 
 # Policies know some dozen domains and queues; producers may name any number of domains that none knows.
-_MANY_TERMS = 10_000
+_MAX_CACHED_TERMS = 10_000
 
 # A heap entry whose task has changed stays until its time comes; beyond this many stale ones it is made anew.
-_STALE = 10_000
+_MAX_STALE_TIMERS = 10_000
 
 
 @dataclass
 class DeskState:
-    """Tasks by id; people by id; `on_duty` since when; `policies` as (policy, version) by name.
+    """Tasks by id; people by id; `on_duty` since when; `absences` of people who were on duty once; `policies` as
+    (policy, version) by name.
 
     `replaced` tells that policies or reviewers have changed and open tasks must be looked at again.
     """
@@ -39,6 +41,7 @@ class DeskState:
     tasks: dict[str, Task] = field(default_factory=dict)
     reviewers: dict[str, Reviewer] = field(default_factory=dict)
     on_duty: dict[str, int] = field(default_factory=dict)
+    absences: dict[str, Absence] = field(default_factory=dict)
     policies: dict[str, tuple[Policy, str]] = field(default_factory=dict)
     replaced: bool = False
     _open: set[str] = field(default_factory=set)
@@ -65,7 +68,7 @@ class DeskState:
         key = (domain, queue)
         found = self._terms.get(key)
         if found is None:
-            if len(self._terms) >= _MANY_TERMS:
+            if len(self._terms) >= _MAX_CACHED_TERMS:
                 self._terms.clear()
             owner = review.owner({name: policy for name, (policy, _) in self.policies.items()}, domain)
             version = self.policies[owner.name][1] if owner else ""
@@ -89,6 +92,12 @@ class DeskState:
             self.reviewers[name] = reviewer
         self._leads.clear()
         self.replaced = True
+
+    def unavailable(self, reviewer: Reviewer, now: int) -> CommandRefused | None:
+        """Why `reviewer` gets no work at all now; None if ready."""
+        if reviewer.id not in self.on_duty:
+            return off_duty(reviewer.id, self.absences.get(reviewer.id))
+        return outside_working_hours(reviewer, now)
 
     # Tasks
 
@@ -222,7 +231,7 @@ class DeskState:
             terms = self.terms(task)
             order = self._queues[place] = QueueOrder(terms.order, terms.floors)
             self._ordered[place] = (terms.order, dict(terms.floors))
-        order.add(Waiting(task.task_id, task.priority, task.deadline, task.score, task.due_from, task.breached))
+        order.add(WaitingTask(task.task_id, task.priority, task.deadline, task.score, task.due_from, task.breached))
         self._placed[task.task_id] = place
         if task.has_caller and not task.escalation:
             self._urgent.add((task.arrived_at, task.task_id))
@@ -241,7 +250,7 @@ class DeskState:
         if due is not None and due != task.due:
             heapq.heappush(self._timers, (due, task.task_id))
         task.due = due
-        if len(self._timers) > 2 * len(self.tasks) + _STALE:
+        if len(self._timers) > 2 * len(self.tasks) + _MAX_STALE_TIMERS:
             live = [(one.due, one.task_id) for one in self.tasks.values() if one.due is not None]
             heapq.heapify(live)
             self._timers = live
@@ -251,7 +260,7 @@ def next_due(task: Task) -> int | None:
     """When the clock next changes something about `task`; None if never."""
     if task.state == "done":
         last = task.verdicts[-1]["at"] if task.verdicts else task.arrived_at
-        return max(last, task.arrived_at, task.decided_at or 0) + KEPT
+        return max(last, task.arrived_at, task.decided_at or 0) + RETENTION
     instants = [task.window_open_until]
     if not task.breached:
         instants.append(task.deadline if task.warned else min(task.warn_at, task.deadline))

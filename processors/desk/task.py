@@ -220,6 +220,8 @@ def _deciding_verdict(task: Task) -> int:
     """
     for number in range(len(task.verdicts), 0, -1):
         verdict = task.verdicts[number - 1]
-        if verdict["at"] == task.decided_at and verdict["reviewer"] == task.decided_by.split(", ")[-1]:
+        reviewer = verdict["reviewer"]
+        named_last = task.decided_by == reviewer or task.decided_by.endswith(f", {reviewer}")
+        if named_last and verdict["at"] == task.decided_at:
             return number
     return 0

@@ -8,16 +8,16 @@ from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import resolution, task_alert, task_changed
 from interlock.processors.desk.verdict_commands import time_out, to_leads
-from interlock.processors.desk.verdicts import nobodys_verdict
+from interlock.processors.desk.verdicts import automatic_verdict
 from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
 
 DESK = "desk"
 
-_HIGHER = {"low": "medium", "medium": "high", "high": "critical", "critical": "critical"}
+_NEXT_PRIORITY = {"low": "medium", "medium": "high", "high": "critical", "critical": "critical"}
 
 
-def fire(state: DeskState, task: Task, now: int) -> list[Event]:
+def fire_timers(state: DeskState, task: Task, now: int) -> list[Event]:
     """Everything that is due about one task, in a fixed order."""
     if task.state == "done":
         return _forgotten(state, task)
@@ -42,14 +42,14 @@ def fire(state: DeskState, task: Task, now: int) -> list[Event]:
     return made
 
 
-def look_again(state: DeskState, now: int) -> list[Event]:
+def review_open_tasks(state: DeskState, now: int) -> list[Event]:
     """After policies or reviewers changed: deadlines anew, and back with what removed people held."""
     made: list[Event] = []
     # Only who is on duty holds anything.
     for name in sorted(state.on_duty.keys() - state.reviewers.keys()):
         message = f"{name} is no reviewer any more; the tasks that {name} held wait for others"
         made.append(alert("reviewer_removed", f"{name}/{now}", "warning", (), message, now))
-        made += leave(state, name, DESK, now)
+        made += leave(state, name, DESK, now, reason="the reviewer was removed")
     for task in state.open_tasks():
         terms = state.terms(task)
         if task.deadline_policy == terms.policy_version:
@@ -71,7 +71,7 @@ def _forgotten(state: DeskState, task: Task) -> list[Event]:
 
 def _window_closed(state: DeskState, task: Task, now: int) -> list[Event]:
     """Nobody objected: what took effect is final."""
-    verdict = nobodys_verdict(task.outcome, "window", "nobody objected in time", task, now)
+    verdict = automatic_verdict(task.outcome, "window", "nobody objected in time", task, now)
     task.version += 1
     task.decided_at = now
     made = [resolution(task, verdict, source="window", decided_by=(), final=True)]
@@ -107,15 +107,16 @@ def _lease_expiring(task: Task, now: int) -> list[Event]:
 
 
 def _not_begun(state: DeskState, task: Task, now: int) -> list[Event]:
-    """Whoever was given a task and has begun nothing in time is taken to be away."""
+    """A person who was given a task and has started nothing in time is taken to be away."""
     name = task.assigned_to
+    reason = f"{task.task_id} was to be started by {clock(task.assigned_until or now)} and nothing was"
     task.give_back()
     task.state = "waiting"
     task.passed_over = name
     state.keep(task)
     made = [task_changed(task, "unassigned", DESK, now)]
     if not any(other.state == "leased" for other in state.held(name)):
-        made += leave(state, name, DESK, now)
+        made += leave(state, name, DESK, now, reason=reason)
     return made
 
 
@@ -137,7 +138,7 @@ def _breached(state: DeskState, task: Task, now: int) -> list[Event]:
     message = f"{task.task_id} should have been decided by {clock(task.deadline)} (priority {task.priority})"
     what = state.terms(task).on_breach
     if what == "raise_priority":
-        task.priority = _HIGHER[task.priority]
+        task.priority = _NEXT_PRIORITY[task.priority]
     made = [
         task_changed(task, "breached", DESK, now),
         task_alert(task, "sla_breach", _sla_cause(task), "critical", to, message, now),

@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from interlock.processors.desk import checks, task_records
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused, clock
-from interlock.processors.desk.replies import Answer
+from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.resolving import close, content, in_effect, resolve
-from interlock.processors.desk.reviewers import available, unqualified
+from interlock.processors.desk.reviewers import unqualified
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import NOBODY, Task, Verdict
 from interlock.processors.desk.task_records import task_alert, task_changed
-from interlock.processors.desk.verdicts import as_verdict, check_reason, decided_outcome, nobodys_verdict
+from interlock.processors.desk.verdicts import as_verdict, automatic_verdict, check_reason, decided_outcome
 from interlock.processors.events import Event
 
 # All of them are written with every change of the task. Nobody but a program changes a mind more often.
-MANY_VERDICTS = 50
+MAX_VERDICTS = 50
 
 
-def submit(state: DeskState, command: Command, now: int) -> Answer:
+def submit(state: DeskState, command: Command, now: int) -> CommandResult:
     """Takes the verdict of the person who holds the task."""
     task = checks.known_task(state, command.task_id)
     checks.lease(task, command)
@@ -32,18 +32,18 @@ def submit(state: DeskState, command: Command, now: int) -> Answer:
     verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
     match task.kind:
         case "gold":
-            taken = _Taken(_noted(state, task, verdict, now), "thank you: noted")
+            taken = _SubmitResult(_note_verdict(state, task, verdict, now), "thank you: noted")
         case "audit":
-            taken = _audited(state, task, verdict, now)
+            taken = _decide_audit(state, task, verdict, now)
         case _ if task.quorum > 1:
-            taken = _one_of_several(state, task, verdict, now)
+            taken = _add_signature(state, task, verdict, now)
         case _:
-            taken = _Taken(_decided(state, task, verdict, now, (me.id,)), f"decided: {task.outcome}")
+            taken = _SubmitResult(_decide(state, task, verdict, now, (me.id,)), f"decided: {task.outcome}")
     taken.events.append(task_changed(task, taken.event, me.id, now, command.command_id))
-    return Answer(taken.message, task, taken.events)
+    return CommandResult(taken.message, task, taken.events)
 
 
-def override(state: DeskState, command: Command, now: int) -> Answer:
+def override(state: DeskState, command: Command, now: int) -> CommandResult:
     """Replaces the word that holds while it can still be rolled back."""
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
@@ -57,7 +57,7 @@ def override(state: DeskState, command: Command, now: int) -> Answer:
         raise CommandRefused(
             "same-person", f"{me.id} decided {task.task_id} before the appeal; somebody else must do it now"
         )
-    refusal = available(me, me.id in state.on_duty, now) or unqualified(task, me, now)
+    refusal = state.unavailable(me, now) or unqualified(task, me, now)
     if refusal is not None:
         raise refusal
     if task.override_until is None or now >= task.override_until:
@@ -69,7 +69,7 @@ def override(state: DeskState, command: Command, now: int) -> Answer:
     terms = state.terms(task)
     check_reason(command, terms)
     verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
-    if len(task.verdicts) >= MANY_VERDICTS:
+    if len(task.verdicts) >= MAX_VERDICTS:
         raise CommandRefused(
             "invalid", f"{task.task_id} has been decided {len(task.verdicts)} times: now only an appeal helps"
         )
@@ -79,10 +79,10 @@ def override(state: DeskState, command: Command, now: int) -> Answer:
     close(state, task)
     made.insert(0, _outcome(state, task, verdict, now, kind="override", resolves=True, claimed_at=None))
     made.append(task_changed(task, "overridden", me.id, now, command.command_id))
-    return Answer(f"overridden: {task.outcome}; what was done is rolled back", task, made)
+    return CommandResult(f"overridden: {task.outcome}; what was done is rolled back", task, made)
 
 
-def expire(state: DeskState, command: Command, now: int) -> Answer:
+def expire(state: DeskState, command: Command, now: int) -> CommandResult:
     """A caller gave up waiting: what the policy says for that happens."""
     task = checks.known_task(state, command.task_id)
     checks.undecided(task)
@@ -92,20 +92,20 @@ def expire(state: DeskState, command: Command, now: int) -> Answer:
     if safe != "escalate":
         made = time_out(state, task, safe, "the caller waited in vain", now)
         made.append(task_changed(task, "timed_out", command.actor, now, command.command_id))
-        return Answer(f"nobody decided in time: {safe} holds, as the policy says", task, made)
+        return CommandResult(f"nobody decided in time: {safe} holds, as the policy says", task, made)
     if task.escalation:
-        return Answer(f"{task.task_id} is with the leads already", task, [], "escalated")
+        return CommandResult(f"{task.task_id} is with the leads already", task, [], "escalated")
     made = [
         to_leads(state, task, "the caller waited in vain", now),
         task_changed(task, "escalated", command.actor, now, command.command_id),
     ]
     message = f"nobody decided in time: {task.task_id} went to the leads; nothing takes effect yet"
-    return Answer(message, task, made, "escalated")
+    return CommandResult(message, task, made, "escalated")
 
 
 def time_out(state: DeskState, task: Task, safe: str, why: str, now: int) -> list[Event]:
     """Lets the safe outcome of the policy hold."""
-    verdict = nobodys_verdict(safe, "timeout", why, task, now)
+    verdict = automatic_verdict(safe, "timeout", why, task, now)
     made = resolve(state, task, verdict, now, source="timeout", decided_by=())
     close(state, task)
     return made
@@ -128,7 +128,7 @@ def to_leads(state: DeskState, task: Task, note: str, now: int, kind: str = "esc
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
+class _SubmitResult:
     """What became of a verdict: `event` names the change of the task."""
 
     events: list[Event]
@@ -136,7 +136,7 @@ class _Taken:
     event: str = "resolved"
 
 
-def _decided(state: DeskState, task: Task, verdict: Verdict, now: int, decided_by: tuple[str, ...]) -> list[Event]:
+def _decide(state: DeskState, task: Task, verdict: Verdict, now: int, decided_by: tuple[str, ...]) -> list[Event]:
     """The verdict is the word on the decision."""
     source = "appeal" if task.kind == "appeal" else "review"
     if task.kind in ("audit", "post_approval") and verdict["outcome"] != task.outcome:
@@ -147,7 +147,7 @@ def _decided(state: DeskState, task: Task, verdict: Verdict, now: int, decided_b
     return [_outcome(state, task, verdict, now, kind=task.kind, resolves=True, claimed_at=claimed_at), *made]
 
 
-def _noted(state: DeskState, task: Task, verdict: Verdict, now: int) -> list[Event]:
+def _note_verdict(state: DeskState, task: Task, verdict: Verdict, now: int) -> list[Event]:
     """The verdict is measured and changes nothing."""
     claimed_at = task.lease_since
     task.verdicts = (*task.verdicts, verdict)
@@ -165,29 +165,29 @@ def _outcome(
     )
 
 
-def _audited(state: DeskState, task: Task, verdict: Verdict, now: int) -> _Taken:
+def _decide_audit(state: DeskState, task: Task, verdict: Verdict, now: int) -> _SubmitResult:
     """An audit that disagrees in time is an override; otherwise it only measures."""
     if verdict["outcome"] == task.outcome:
-        return _Taken(_noted(state, task, verdict, now), f"noted: {task.outcome} stands")
+        return _SubmitResult(_note_verdict(state, task, verdict, now), f"noted: {task.outcome} stands")
     if task.override_until is None or now >= task.override_until:
         until = clock(task.override_until or now)
         message = f"noted; {task.outcome} stands all the same, because it could be rolled back only until {until}"
-        return _Taken(_noted(state, task, verdict, now), message)
-    made = _decided(state, task, verdict, now, (verdict["reviewer"],))
-    return _Taken(made, f"overridden: {task.outcome}; what was done is rolled back", "overridden")
+        return _SubmitResult(_note_verdict(state, task, verdict, now), message)
+    made = _decide(state, task, verdict, now, (verdict["reviewer"],))
+    return _SubmitResult(made, f"overridden: {task.outcome}; what was done is rolled back", "overridden")
 
 
-def _one_of_several(state: DeskState, task: Task, verdict: Verdict, now: int) -> _Taken:
+def _add_signature(state: DeskState, task: Task, verdict: Verdict, now: int) -> _SubmitResult:
     """Four eyes: different people must agree; where they do not, one more verdict decides, a lead's if there is one."""
     before = task.this_round()
     me = verdict["reviewer"]
     disagreed = len(before) >= task.quorum
     if disagreed:
-        return _Taken(_decided(state, task, verdict, now, (me,)), f"decided: {verdict['outcome']}")
+        return _SubmitResult(_decide(state, task, verdict, now, (me,)), f"decided: {verdict['outcome']}")
     agree = all(content(one) == content(verdict) for one in before)
     if agree and len(before) == task.quorum - 1:
         people = (*(one["reviewer"] for one in before), me)
-        return _Taken(_decided(state, task, verdict, now, people), f"decided: {verdict['outcome']}")
+        return _SubmitResult(_decide(state, task, verdict, now, people), f"decided: {verdict['outcome']}")
     claimed_at = task.lease_since
     task.verdicts = (*task.verdicts, verdict)
     made = [_outcome(state, task, verdict, now, kind=task.kind, resolves=False, claimed_at=claimed_at)]
@@ -196,6 +196,6 @@ def _one_of_several(state: DeskState, task: Task, verdict: Verdict, now: int) ->
     task.state = "waiting"
     if agree:
         state.keep(task)
-        return _Taken(made, "noted: somebody else must agree before it holds", "submitted")
+        return _SubmitResult(made, "noted: somebody else must agree before it holds", "submitted")
     made.append(to_leads(state, task, "two people disagree", now, "quorum_disagrees"))
-    return _Taken(made, "noted: the other person decided differently, one more verdict decides", "escalated")
+    return _SubmitResult(made, "noted: the other person decided differently, one more verdict decides", "escalated")

@@ -51,7 +51,7 @@ def as_verdict(command: Command, outcome: str, task: Task, now: int) -> Verdict:
     }
 
 
-def nobodys_verdict(outcome: str, reason_code: str, reason_text: str, task: Task, now: int) -> Verdict:
+def automatic_verdict(outcome: str, reason_code: str, reason_text: str, task: Task, now: int) -> Verdict:
     """What stands in a verdict's place where no person decided."""
     return {
         "reviewer": "",
