@@ -18,7 +18,7 @@ from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker
 
 # ADWIN forgets what is older than its window; so many decisions of a partition are read again at a start at most.
-DECISIONS_REACH = 200_000
+MAX_REPLAYED_DECISIONS = 200_000
 
 _Make = Callable[[Broker], AbstractContextManager[Fold]]
 
@@ -41,11 +41,11 @@ def run(platform: Platform) -> None:
         (
             "proposals",
             catalogue.TRAINING_EXAMPLES,
-            (*told, catalogue.POLICIES),
+            (*told, catalogue.POLICIES, catalogue.DEAD_LETTER),
             lambda broker: folds.examples(broker, proposing),
         ),
-        ("revocations", catalogue.DRIFT_SIGNALS, (*said, catalogue.CONTROLS), folds.signals),
-        ("retraining", catalogue.RETRAINING_REQUESTS, said, folds.requests),
+        ("revocations", catalogue.DRIFT_SIGNALS, (*said, catalogue.CONTROLS, catalogue.DEAD_LETTER), folds.signals),
+        ("retraining", catalogue.RETRAINING_REQUESTS, (*said, catalogue.DEAD_LETTER), folds.requests),
     ]
     stop = stop_on_signals()
     metrics = Metrics("calibration")
@@ -56,8 +56,8 @@ def run(platform: Platform) -> None:
         try:
             names = [one.name for one in outputs]
             group = f"{chosen.group}-{name}"
-            reach = DECISIONS_REACH if topic is catalogue.DECISIONS else None
-            follow(platform, group, topic.name, names, make, metrics, stop, reach=reach)
+            max_replay = MAX_REPLAYED_DECISIONS if topic is catalogue.DECISIONS else None
+            follow(platform, group, topic.name, names, make, metrics, stop, max_replay_offsets=max_replay)
         except BaseException as error:
             failures.append(error)
             stop.set()  # the others as well: a supervisor starts all of them again, or asks a person
