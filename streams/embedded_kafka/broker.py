@@ -157,8 +157,8 @@ def wait_until_ready(bootstrap_servers: str, timeout: float, check: Callable[[],
         "log_level": 0,
         "error_cb": lambda _: None,
     }
-    # Not an AdminClient: where a group's coordinator does not answer in time, or its connection breaks, the request of an
-    # AdminClient (describe_consumer_groups and the like) fails an assertion in librdkafka and aborts the whole process
+    # Not an AdminClient: if the coordinator of a group does not answer in time, or its connection breaks, requests of
+    # an AdminClient such as describe_consumer_groups fail an assertion in librdkafka, which aborts the whole process
     # (confluentinc/librdkafka issue 4605, in 2.16 too). A consumer may ask the same question with any time-out.
     with closing(Consumer({**client, "group.id": _CLIENT_NAME})) as consumer:
         _until(lambda: consumer.list_topics(timeout=_REQUEST_TIMEOUT_SECONDS), "it does not answer", deadline, check)
