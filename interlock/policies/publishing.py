@@ -90,18 +90,14 @@ def publish_control(broker: "KafkaBroker", scope: str, halted: bool, reason: str
 
 def send(broker: "KafkaBroker", topic: catalogue.Topic, key: str, value: bytes) -> None:
     """Sends one record and waits until it is acknowledged."""
-    failures: list[str] = []
-    producer = broker.producer(None)
-    producer.produce(
-        topic.name,
-        value,
-        key.encode(),
-        on_delivery=lambda error, _: failures.append(error.str()) if error else None,
-    )
-    if producer.flush(DELIVERY_SECONDS) or failures:
-        raise InterlockError(
-            f"Kafka did not take the record for topic {topic.name}: {', '.join(failures) or 'no answer'}"
-        )
+    from confluent_kafka import KafkaException
+
+    from interlock.streams.sending import Outgoing, send_and_wait
+
+    try:
+        send_and_wait(broker.producer(None), [Outgoing(topic.name, key.encode(), value)], DELIVERY_SECONDS)
+    except KafkaException as error:
+        raise InterlockError(f"Kafka did not take the record for topic {topic.name}: {error.args[0].str()}") from error
 
 
 def now() -> int:

@@ -10,8 +10,6 @@ from interlock.review.board import Board
 from interlock.schemas import catalogue
 from interlock.streams.ports import Broker
 
-TRAINING_EXAMPLES = "training.examples"
-
 # The latest week: what producers send today, and enough of it.
 _CONTEXT = """
 SELECT count(), countIf(input != ''), countIf(explanation.reasoning != '' OR notEmpty(explanation.top_features))
@@ -36,7 +34,7 @@ def gather(platform: Platform) -> ReviewEvidence:
             context=context,
             silence=silence,
             outcomes=_written(broker, catalogue.OUTCOMES.name),
-            examples=_written(broker, TRAINING_EXAMPLES),
+            examples=_written(broker, catalogue.TRAINING_EXAMPLES.name),
         )
 
 

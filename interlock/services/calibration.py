@@ -41,11 +41,16 @@ def run(platform: Platform) -> None:
         (
             "proposals",
             catalogue.TRAINING_EXAMPLES,
-            (*drift, catalogue.POLICIES),
+            (*drift, catalogue.POLICIES, catalogue.DEAD_LETTER),
             lambda broker: folds.examples(broker, proposing),
         ),
-        ("revocations", catalogue.DRIFT_SIGNALS, (*proposals, catalogue.CONTROLS), folds.signals),
-        ("retraining", catalogue.RETRAINING_REQUESTS, proposals, folds.requests),
+        (
+            "revocations",
+            catalogue.DRIFT_SIGNALS,
+            (*proposals, catalogue.CONTROLS, catalogue.DEAD_LETTER),
+            folds.signals,
+        ),
+        ("retraining", catalogue.RETRAINING_REQUESTS, (*proposals, catalogue.DEAD_LETTER), folds.requests),
     ]
     stop = stop_on_signals()
     metrics = Metrics("calibration")
@@ -56,8 +61,8 @@ def run(platform: Platform) -> None:
         try:
             names = [output.name for output in outputs]
             group = f"{role.group}-{name}"
-            reach = MAX_REPLAYED_DECISIONS if topic is catalogue.DECISIONS else None
-            follow(platform, group, topic.name, names, make, metrics, stop, reach=reach)
+            max_replay = MAX_REPLAYED_DECISIONS if topic is catalogue.DECISIONS else None
+            follow(platform, group, topic.name, names, make, metrics, stop, max_replay_offsets=max_replay)
         except BaseException as error:
             failures.append(error)
             stop.set()  # the other folds too: the supervisor restarts the whole role, or asks a person

@@ -16,7 +16,7 @@ from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.retraining import propose_from_request, propose_from_signal
 from interlock.processors.proposals.revoking import revoke
 from interlock.schemas import catalogue, wire
-from interlock.streams.folding import Fold, Output, Record
+from interlock.streams.folding import Fold, Output, Record, dead_letter
 from interlock.streams.ports import Broker, Message
 from interlock.streams.tables import TableReader
 
@@ -33,9 +33,10 @@ def outcomes(broker: Broker, settings: CalibrationSettings) -> Iterator[Fold]:
     with _followed(broker, _PROPOSALS, _apply_to(table)) as refresh:
 
         def fold(record: Record) -> list[Output]:
-            outcome = _decoded("Outcome", record)
-            if outcome is None:
-                return []
+            try:
+                outcome = wire.decode_plain("Outcome", record.value)
+            except wire.WireError:
+                return []  # the feedback role makes the dead letter
             if not record.replayed:
                 refresh()
             refused_before = (calibration.refused + coaching.refused).total()
@@ -66,9 +67,10 @@ def examples(broker: Broker, settings: ProposalSettings) -> Iterator[Fold]:
     with _followed(broker, proposals.TABLE_TOPICS, apply) as refresh:
 
         def fold(record: Record) -> list[Output]:
-            example = _decoded("TrainingExample", record)
-            if example is None:
-                return []
+            try:
+                example = wire.decode_plain("TrainingExample", record.value)
+            except wire.WireError as error:
+                return _dead_letters(record, error)
             if not record.replayed:
                 refresh()
             return outputs(processor.process(example, replayed=record.replayed))
@@ -106,8 +108,11 @@ def _proposal_fold(
             if record.replayed:
                 return []
             refresh()
-            decoded = _decoded(schema, record)
-            return outputs(react(decoded, table)) if decoded is not None else []
+            try:
+                decoded = wire.decode_plain(schema, record.value)
+            except wire.WireError as error:
+                return _dead_letters(record, error)
+            return outputs(react(decoded, table))
 
         yield fold
 
@@ -132,14 +137,9 @@ def _apply_to(table: ProposalTable) -> Callable[[Message], None]:
     return lambda message: table.apply(message.key(), message.value())
 
 
-def _decoded(schema: str, record: Record) -> dict[str, Any] | None:
-    """The record, None if it cannot be read: the feedback role makes a dead letter of an unreadable outcome."""
-    try:
-        return wire.decode_plain(schema, record.value)
-    except wire.WireError as error:
-        if not record.replayed:
-            log.error("unreadable record", topic=record.topic, offset=record.offset, error=str(error))
-        return None
+def _dead_letters(record: Record, error: wire.WireError) -> list[Output]:
+    """The dead letter of an unreadable record; none if it is replayed, because it was written before."""
+    return [] if record.replayed else [dead_letter(record, error.reason, str(error), "calibration")]
 
 
 def outputs(events: Iterable[Event]) -> list[Output]:

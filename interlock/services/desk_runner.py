@@ -14,8 +14,6 @@ from interlock.streams.ports import Broker, Message
 from interlock.streams.runner import Runner, RunnerSettings
 from interlock.streams.tables import TableReader
 
-GROUP = "interlock-desk"
-
 INPUTS = (
     catalogue.COMMANDS.name,
     catalogue.REVIEWS_SYNC.name,
@@ -66,7 +64,7 @@ def desk_runner(
         broker,
         InstrumentedDesk(processor, counts),
         RunnerSettings(
-            group=GROUP,
+            group=catalogue.DESK_GROUP,
             instance=instance,
             inputs=INPUTS,
             max_batch=MAX_BATCH,

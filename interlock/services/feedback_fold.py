@@ -1,7 +1,7 @@
 """The feedback processor on bytes: outcomes in, records out; fetches payloads and earlier examples as needed."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -12,8 +12,7 @@ from interlock.processors.feedback.examples import UnusableOutcomeError, check, 
 from interlock.processors.feedback.feedback import Feedback
 from interlock.review.payload import PayloadReader
 from interlock.schemas import catalogue, wire
-from interlock.schemas.error_headers import with_error_headers
-from interlock.streams.folding import Output, Record
+from interlock.streams.folding import Output, Record, dead_letter
 from interlock.streams.ports import Broker, Message
 from interlock.streams.tables import TableReader
 
@@ -45,7 +44,7 @@ class FeedbackFold:
         try:
             return self._process(record)
         except (wire.WireError, UnusableOutcomeError) as error:
-            return [] if record.replayed else [_dead_letter(record, error.reason, str(error))]
+            return [] if record.replayed else [dead_letter(record, error.reason, str(error), "feedback")]
 
     def _process(self, record: Record) -> list[Output]:
         outcome = wire.decode_plain("Outcome", record.value)
@@ -66,7 +65,7 @@ class WrittenExamples:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._table: TableReader | None = None
-        self._parts: Iterator[list[Message]] = iter(())
+        self._parts: Iterator[Sequence[Message]] = iter(())
         self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._replaying = False
 
@@ -125,18 +124,3 @@ def _output(event: Event) -> Output:
     assert schema is not None
     assert event.record is not None
     return Output(event.topic.name, event.key.encode(), wire.encode(schema, event.record))
-
-
-def _dead_letter(record: Record, reason: str, message: str) -> Output:
-    headers = with_error_headers(
-        record.headers,
-        reason=reason,
-        message=message,
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        step="feedback",
-    )
-    return Output(
-        catalogue.DEAD_LETTER.name, record.key, record.value, [(name, value or b"") for name, value in headers]
-    )

@@ -13,7 +13,7 @@ from interlock.processors.events import Event
 from interlock.processors.records import Message, OutputLists
 from interlock.schemas import catalogue, wire
 from interlock.schemas.columns import Bad
-from interlock.schemas.error_headers import with_error_headers
+from interlock.schemas.error_headers import dead_letter_headers
 
 # Commands that are known again when they are repeated: an hour's worth at thirty a second, some 30 MB. Whoever repeats
 # one does so within seconds.
@@ -111,14 +111,6 @@ class DeskProcessor:
 
 
 def _dead_letter(outputs: DeskOutputs, message: Message, bad: Bad) -> None:
-    headers = with_error_headers(
-        message.headers(),
-        reason=bad.reason,
-        message=bad.message,
-        topic=message.topic(),
-        partition=message.partition(),
-        offset=message.offset(),
-        step="desk",
-    )
+    headers = dead_letter_headers(message, bad.reason, bad.message, "desk")
     outputs.add(catalogue.DEAD_LETTER.name, message.key(), message.value(), headers)
     outputs.bad[bad.reason] += 1

@@ -26,7 +26,7 @@ from interlock.processors.router.calibration import calibrate
 from interlock.processors.router.state import RouterState
 from interlock.schemas import avro_schemas, catalogue
 from interlock.schemas.columns import FASTEST, Bad, Decoder, Engine
-from interlock.schemas.error_headers import with_error_headers
+from interlock.schemas.error_headers import dead_letter_headers
 from interlock.schemas.reasons import ACTIVE_POOL, AMBIGUOUS_DOMAIN
 
 Codes = NDArray[np.int32]
@@ -248,11 +248,4 @@ def _judge(
 
 
 def _dead_letter_headers(message: Message, bad: Bad) -> list[tuple[str, bytes | None]]:
-    return with_error_headers(
-        message.headers(),
-        reason=bad.reason,
-        message=bad.message,
-        topic=message.topic(),
-        partition=message.partition(),
-        offset=message.offset(),
-    )
+    return dead_letter_headers(message, bad.reason, bad.message, "router")
