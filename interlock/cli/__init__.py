@@ -23,7 +23,10 @@ def main() -> None:
 
 def _command(argv: list[str]) -> str:
     """What was asked for, as it is named in a message."""
-    if "typer" not in sys.modules:
+    app = sys.modules.get("interlock.cli.app")
+    if app is None:  # its import has failed
         return "the command line"
-    words = [word for word in argv[1:] if not word.startswith("-")]
-    return f"`interlock {' '.join(words[:2])}`"
+    commands = app.COMMANDS
+    name, *rest = [word for word in argv[1:] if not word.startswith("-")] or [""]
+    has_parts = name == "run" or (name in commands and commands[name].attribute == "app")
+    return f"`{' '.join(['interlock', name, *rest[: 1 if has_parts else 0]])}`"
