@@ -33,7 +33,9 @@ COMMANDS: Mapping[str, Entry] = {
     "down": Entry("platform", "down", "Stop the local instance in order."),
     "status": Entry("platform", "status", "Say what runs and where."),
     "doctor": Entry("platform", "doctor", "Check everything Interlock needs."),
-    "run": Entry("platform", "run", "Run one role in the foreground."),
+    "run": Entry(
+        "platform", "run", "Run one role in the foreground against the Kafka and ClickHouse named in the settings."
+    ),
     "prepare": Entry("topics", "prepare", "Create missing topics and bring the ClickHouse tables up to date."),
     "metrics": Entry("queries", "metrics", "Show the numbers of the `metrics` view."),
     "sql": Entry("queries", "sql", "Ask ClickHouse as the read-only analyst."),
