@@ -45,7 +45,7 @@ bench: setup
 # Hashes and no index addresses: the file works with any mirror.
 lock:
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
-	  --extra fast --group dev --output-file $(LOCK) pyproject.toml requirements/build.in
+	  --extra all --group dev --output-file $(LOCK) pyproject.toml requirements/build.in
 	echo uv | $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --output-file requirements/uv.txt -
 
 clean:

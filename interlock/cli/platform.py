@@ -17,6 +17,7 @@ from interlock.errors import InterlockError, UnavailableError
 from interlock.platform import connection
 from interlock.platform import instance as instances
 from interlock.platform.exit_codes import ExitCode
+from interlock.platform.extras import require
 
 # Longer than the supervisor gives all its children together.
 DOWN_PATIENCE = 90.0
@@ -51,6 +52,7 @@ def up(
 
         interlock up --detach --data-dir /tmp/second-instance
     """
+    require("local")
     platform = connection.connect(data_dir)
     directory = platform.settings.data_dir
     if detach:

@@ -8,17 +8,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform import instance
 from interlock.platform.probes import kafka_problem
-from interlock.platform.settings import Settings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as ClickHouseClient
     from confluent_kafka.admin import AdminClient
 
+    from interlock.platform.settings import Settings
     from interlock.streams.kafka import KafkaBroker
 
 _NOWHERE = (
@@ -31,7 +29,7 @@ _NOWHERE = (
 class Platform:
     """Kafka and ClickHouse as this process is told to reach them."""
 
-    settings: Settings
+    settings: "Settings"
 
     @cached_property
     def instance(self) -> instance.Instance | None:
@@ -40,7 +38,7 @@ class Platform:
 
     @property
     def bootstrap_servers(self) -> str:
-        """Kafka's address; raises InterlockError where nobody says."""
+        """Kafka's address; raises UnavailableError if neither a setting nor an instance names one."""
         if self.settings.kafka.bootstrap_servers:
             return self.settings.kafka.bootstrap_servers
         if self.instance is None:
@@ -49,7 +47,7 @@ class Platform:
 
     @property
     def audit_key(self) -> bytes:
-        """The secret of the audit coin; raises InterlockError where there is none."""
+        """The secret of the audit coin; raises InterlockError if there is none."""
         configured = self.settings.router.audit_key
         if configured is None and self.instance is None:
             raise InterlockError(
@@ -76,7 +74,7 @@ class Platform:
         )
 
     def serving_kafka(self) -> "KafkaBroker":
-        """Kafka, if it answers; otherwise raises InterlockError within seconds."""
+        """Kafka, if it answers; otherwise raises UnavailableError within seconds."""
         problem = kafka_problem(self._kafka_properties)
         if problem is not None:
             raise UnavailableError(
@@ -95,7 +93,7 @@ class Platform:
         return {**self.settings.kafka.properties, "bootstrap.servers": self.bootstrap_servers}
 
     def clickhouse(self, *, analyst: bool = False) -> "ClickHouseClient":
-        """A ClickHouse client; as the read-only analyst for what a person asks. Raises InterlockError."""
+        """A ClickHouse client; as the read-only analyst for queries of people. Raises UnavailableError."""
         import clickhouse_connect
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -131,7 +129,7 @@ class Platform:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """What began a chain of errors: the others repeat it with the names of libraries around it."""
+    """The first error of a chain: the others repeat it with the names of libraries around it."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return error
@@ -139,7 +137,7 @@ def _innermost(error: BaseException) -> BaseException:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """What ClickHouse complains about, as errors of the user."""
+    """Turns ClickHouse's errors into InterlockError."""
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     try:
@@ -149,7 +147,11 @@ def database_errors() -> Iterator[None]:
 
 
 def connect(data_dir: str | None = None) -> Platform:
-    """The platform this process is told to use; raises InterlockError naming the setting that is wrong."""
+    """The platform this process is told to use; raises UsageError naming the setting that is wrong."""
+    from pydantic import ValidationError
+
+    from interlock.platform.settings import Settings  # here, because it takes longer to import than many commands run
+
     if data_dir is not None:
         os.environ["INTERLOCK_DATA_DIR"] = data_dir
     try:

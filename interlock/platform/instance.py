@@ -9,8 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-import psutil
-
 from interlock.errors import InterlockError
 from interlock.streams.embedded_kafka.settings import free_port
 
@@ -121,6 +119,8 @@ def describe(data_dir: Path, *, kafka_port: int = 0, clickhouse_port: int = 0) -
 
 def alive(child: Child) -> bool:
     """Whether that very process, not a later one with its pid, is still there."""
+    import psutil  # clients that only read the description do not have it
+
     try:
         process = psutil.Process(child.pid)
         same = abs(process.create_time() - child.started) < 1

@@ -153,7 +153,7 @@ def test_a_sure_decision_takes_effect_at_once(world: World) -> None:
 def test_a_person_decides_while_the_caller_waits(world: World) -> None:
     one = decision("safe", 0.4)
     with Client(broker=world.broker) as client, TasksSeen(world) as tasks:
-        future = client.begin(one, timeout=PATIENCE)
+        future = client.decide_future(one, timeout=PATIENCE)
         tasks.wait_for(one.decision_id)
         decide(world, "ada", one.decision_id, "approve")
         decided = future.result(PATIENCE)
