@@ -73,7 +73,7 @@ class Running:
 def running(directory: Path, audit_key: bytes, settings: Mapping[str, str]) -> Iterator[Running]:
     """Starts it as a user would, but that the audit coin falls as `audit_key` says; stops it in the end."""
     directory.mkdir(parents=True)
-    instances.write(directory, replace(instances.describe(directory), audit_key=audit_key.hex()))
+    instances.write(directory, replace(instances.describe(directory, any_port=True), audit_key=audit_key.hex()))
     instance = Running(directory, settings)
     try:
         instance.command("up", "--detach")

@@ -12,8 +12,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from interlock.cli.common import DataDir, Json, console, errors, print_json
-from interlock.cli.platform import down, start_detached
+from interlock.cli.platform import Ports, down, start_detached
 from interlock.errors import InterlockError, UnavailableError
+from interlock.local import START_TIMEOUT_SECONDS
 from interlock.platform import connection
 from interlock.platform import instance as instances
 from interlock.platform.exit_codes import ExitCode
@@ -21,8 +22,11 @@ from interlock.simulation.people import People
 
 T = TypeVar("T")
 
-# How often the view looks at ClickHouse.
-LOOK_SECONDS = 0.5
+# The demonstration has an instance of its own, so that nothing of it is left in the user's.
+DEMO_DIRECTORY = "demo"
+
+# How often the view reads ClickHouse.
+_POLL_INTERVAL_SECONDS = 0.5
 
 # What ten simulated people can just cope with.
 LIVE_RATE = 30.0
@@ -35,6 +39,7 @@ DAMAGED_SHARE = 0.01
 
 
 def demo(
+    context: typer.Context,
     data_dir: DataDir = None,
     once: Annotated[
         bool, typer.Option("--once", help="Run --decisions decisions, reconcile, print JSON, exit.")
@@ -46,12 +51,18 @@ def demo(
     reviewers: Annotated[int, typer.Option(min=1, max=100, help="Simulated people who work the queues.")] = 10,
     verdicts: Annotated[int, typer.Option(min=1, help="With --once: how many verdicts they give.")] = 200,
     timeout: Annotated[float, typer.Option(help="With --once: seconds until everything must be stored.")] = 600.0,
+    start_timeout: Annotated[
+        float, typer.Option(min=1, help="As --timeout of `interlock up`.")
+    ] = START_TIMEOUT_SECONDS,
     picture: Annotated[
         Path | None, typer.Option(help="Live: save the last view as an SVG picture.", metavar="FILE")
     ] = None,
     json: Json = False,
 ) -> None:
     """Stream real survey decisions through Kafka, router, people and ClickHouse, and watch.
+
+    It starts an instance of its own on free ports, in the folder `demo` of the data directory, and leaves yours alone;
+    --data-dir runs it in another one.
 
     With --once the last line is a JSON object; exit code 0 only if every decision reached exactly one route or the dead
     letters, people gave their verdicts, and ClickHouse agrees with Kafka.
@@ -65,11 +76,14 @@ def demo(
     from interlock.demo import survey
 
     directory = connection.connect(data_dir).settings.data_dir
+    source = context.get_parameter_source("data_dir")
+    if source is None or source.name != "COMMANDLINE":
+        directory /= DEMO_DIRECTORY
     started_here = not instances.is_running(directory)
     if started_here:
-        start_detached(directory)
+        start_detached(directory, Ports(any_port=True), start_timeout)
     try:
-        platform = connection.connect(data_dir)
+        platform = connection.connect(str(directory))
         _publish(platform)
         if once:
             people = People(platform, reviewers, survey.truth_of, speedup=ONCE_SPEEDUP, verdicts=verdicts)
@@ -106,26 +120,26 @@ def _once(
     client = platform.clickhouse(analyst=True)
     deadline = started + timeout
     with console.status("…") as status:
-        while (found := _patiently(lambda: count(client, run, latency=False), deadline)).done < decisions:
+        while (counts := _retry_until(deadline, lambda: count(client, run, latency=False))).done < decisions:
             if producer.failure:
                 raise UnavailableError(producer.failure)
             if time.monotonic() > deadline:
                 break
             if not quiet:
-                status.update(f"produced {producer.sent:,}, routed and stored {found.done:,} of {decisions:,}")
-            time.sleep(LOOK_SECONDS)
+                status.update(f"produced {producer.sent:,}, routed and stored {counts.done:,} of {decisions:,}")
+            time.sleep(_POLL_INTERVAL_SECONDS)
         producer.stop()
         while people.is_alive() and time.monotonic() < deadline:
             if not quiet:
                 status.update(f"people have decided {people.decided:,}")
-            people.join(LOOK_SECONDS)
+            people.join(_POLL_INTERVAL_SECONDS)
     people.stop()
     if people.failure:
         raise UnavailableError(people.failure)
     seconds = time.monotonic() - started
-    result = _patiently(lambda: reconcile(platform), deadline + 60)
-    expected_rows = decisions + found.audited
-    ok: bool = result.ok and producer.sent == decisions == found.done and found.rows == expected_rows
+    result = _retry_until(deadline + 60, lambda: reconcile(platform))
+    expected_rows = decisions + counts.audited
+    ok: bool = result.ok and producer.sent == decisions == counts.done and counts.rows == expected_rows
     ok = ok and people.decided > 0
     if not quiet and not result.ok:
         from interlock.cli.common import table
@@ -133,10 +147,10 @@ def _once(
         table(*result.as_table())
     facts: dict[str, Any] = {
         "produced": producer.sent,
-        "routed": found.routed,
-        "dead_letters": found.dead_letters,
-        "clickhouse_rows": found.rows,
-        "audited": found.audited,
+        "routed": counts.routed,
+        "dead_letters": counts.dead_letters,
+        "clickhouse_rows": counts.rows,
+        "audited": counts.audited,
         "verdicts": people.decided,
         "seconds": round(seconds, 3),
         "reconciled": result.ok,
@@ -169,7 +183,7 @@ def _live(platform: connection.Platform, people: People, rate: float, picture: P
     producer.start()
     people.start()
     with Live(view.render(), console=console, refresh_per_second=4, transient=False) as live:
-        while not stop.wait(LOOK_SECONDS) and not producer.failure:
+        while not stop.wait(_POLL_INTERVAL_SECONDS) and not producer.failure:
             try:
                 view.add(time.monotonic() - started, producer.sent, count(client, run), count_reviews(client, run))
             except (ClickHouseError, OSError):  # it is being restarted; the view shows what was last seen
@@ -185,18 +199,18 @@ def _live(platform: connection.Platform, people: People, rate: float, picture: P
     errors.print("stopping …")
 
 
-def _patiently(look: Callable[[], T], deadline: float) -> T:
-    """What `look` finds; tried again while ClickHouse or Kafka is being restarted."""
+def _retry_until(deadline: float, query: Callable[[], T]) -> T:
+    """The result of `query`; tried again while ClickHouse or Kafka is being restarted."""
     from clickhouse_connect.driver.exceptions import OperationalError
     from confluent_kafka import KafkaException
 
     while True:
         try:
-            return look()
+            return query()
         except (OperationalError, KafkaException, InterlockError, OSError) as error:
             if time.monotonic() > deadline:
                 raise UnavailableError(f"the pipeline does not answer: {error}") from error
-            time.sleep(LOOK_SECONDS)
+            time.sleep(_POLL_INTERVAL_SECONDS)
 
 
 class _Producer(threading.Thread):

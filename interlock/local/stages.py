@@ -1,11 +1,12 @@
 """What a local instance consists of, and in which order it comes up."""
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 from interlock.local.processes import Process, role_command
-from interlock.local.supervisor import Supervisor
+from interlock.local.supervisor import Report, Supervisor
 from interlock.platform.connection import Platform
 from interlock.platform.instance import Instance
 from interlock.platform.probes import answers, kafka_problem, listens
@@ -15,8 +16,8 @@ from interlock.streams.embedded_kafka.settings import free_port
 ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler")
 
 
-def supervisor(platform: Platform, instance: Instance, announce: Callable[[str], None]) -> Supervisor:
-    """The supervisor of a whole local instance, not yet started."""
+def supervisor(platform: Platform, instance: Instance, report: Report, timeout: float) -> Supervisor:
+    """The supervisor of a whole local instance, not yet started; `timeout` as for Supervisor."""
     data_dir = platform.settings.data_dir
     environment = _environment(platform, instance)
     stages = [
@@ -28,11 +29,13 @@ def supervisor(platform: Platform, instance: Instance, announce: Callable[[str],
     def prepare() -> None:
         from interlock.platform.provisioning import create_topics, migrate
 
-        announce("topics and tables")
+        started = time.monotonic()
+        report.status("creating topics and tables")
         create_topics(platform)
         migrate(platform)
+        report.line(f"topics and tables ready after {time.monotonic() - started:.1f} s")
 
-    return Supervisor(data_dir, instance, stages, {"clickhouse": prepare}, announce)
+    return Supervisor(data_dir, instance, stages, {"clickhouse": prepare}, report, timeout)
 
 
 def broker_serves(instance: Instance) -> bool:
