@@ -4,10 +4,11 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -20,6 +21,9 @@ from interlock.platform import instance as instances
 from interlock.platform.exit_codes import ExitCode
 from interlock.simulation.people import People
 
+if TYPE_CHECKING:
+    from interlock.schemas.models import Decision
+
 T = TypeVar("T")
 
 # The demonstration has an instance of its own, so that nothing of it is left in the user's.
@@ -27,6 +31,9 @@ DEMO_DIRECTORY = "demo"
 
 # How often the view reads ClickHouse.
 _POLL_INTERVAL_SECONDS = 0.5
+
+# Acknowledgements that are still under way when the demonstration ends.
+_PRODUCER_STOP_SECONDS = 30
 
 # What ten simulated people can just cope with.
 LIVE_RATE = 30.0
@@ -162,10 +169,12 @@ def _once(
 
 def _live(platform: connection.Platform, people: People, rate: float, picture: Path | None) -> None:
     from clickhouse_connect.driver.exceptions import ClickHouseError
+    from confluent_kafka import KafkaException
     from rich.live import Live
 
     from interlock.demo.counts import count, count_reviews
-    from interlock.demo.view import View, save_picture
+    from interlock.demo.view import PICTURE_WIDTH, Snapshot, View, save_picture
+    from interlock.policies.controls import Halts
 
     stop = threading.Event()
 
@@ -178,25 +187,36 @@ def _live(platform: connection.Platform, people: People, rate: float, picture: P
     producer = _Producer(platform, run, None, rate, damaged=DAMAGED_SHARE)
     client = platform.clickhouse(analyst=True)
     instance = platform.instance
-    view = View(run, platform.bootstrap_servers, instance.clickhouse_url if instance else "")
+    view = View(
+        run, platform.bootstrap_servers, instance.clickhouse_url if instance else "", _shown_directory(platform)
+    )
     started = time.monotonic()
-    producer.start()
-    people.start()
-    with Live(view.render(), console=console, refresh_per_second=4, transient=False) as live:
-        while not stop.wait(_POLL_INTERVAL_SECONDS) and not producer.failure:
-            try:
-                view.add(time.monotonic() - started, producer.sent, count(client, run), count_reviews(client, run))
-            except (ClickHouseError, OSError):  # it is being restarted; the view shows what was last seen
-                continue
-            live.update(view.render())
+    with closing(Halts(platform.kafka())) as halts:
+        producer.start()
+        people.start()
+        with Live(view.render(console.width), console=console, refresh_per_second=4, transient=False) as live:
+            while not stop.wait(_POLL_INTERVAL_SECONDS) and not producer.failure:
+                try:
+                    counts, reviews, halted = count(client, run), count_reviews(client, run), halts.current()
+                except (ClickHouseError, KafkaException, OSError):  # restarting; the view keeps the last counts
+                    continue
+                # `produced` is read after what is stored: nothing is stored that was not produced.
+                view.add(Snapshot(time.monotonic() - started, producer.produced, counts, reviews, halted))
+                live.update(view.render(console.width))
     producer.stop()
-    errors.print("sending people home …")
+    errors.print("sending the simulated reviewers home …")
     people.stop()
     if picture:
-        save_picture(view.render(), picture)
+        save_picture(view.render(PICTURE_WIDTH), picture)
     if producer.failure:
         raise UnavailableError(producer.failure)
     errors.print("stopping …")
+
+
+def _shown_directory(platform: connection.Platform) -> str:
+    """The data directory as short as it can be typed here."""
+    directory = platform.settings.data_dir
+    return str(directory.relative_to(Path.cwd()) if directory.is_relative_to(Path.cwd()) else directory)
 
 
 def _retry_until(deadline: float, query: Callable[[], T]) -> T:
@@ -222,6 +242,8 @@ class _Producer(threading.Thread):
         super().__init__(daemon=True)
         self.sent = 0
         self.failure = ""
+        self._handed_over = 0
+        self._damaged_messages = 0
         self._platform = platform
         self._run = run
         self._count = count
@@ -229,13 +251,19 @@ class _Producer(threading.Thread):
         self._damaged = damaged
         self._stopping = threading.Event()
 
+    @property
+    def produced(self) -> int:
+        """All messages handed to Kafka, damaged ones too: never fewer than are stored. `sent` counts the decisions that
+        Kafka has acknowledged."""
+        return self._handed_over + self._damaged_messages
+
     def run(self) -> None:
         """In the thread."""
         from interlock.client.client import Client, DeliveryError
         from interlock.demo import survey
         from interlock.produce.sending import send
 
-        source = survey.decisions(self._count or 10**9, self._run)
+        source = self._counted(survey.decisions(self._count or 10**9, self._run))
         try:
             with Client(broker=self._platform.kafka(), delivery_seconds=120) as client:
                 if self._damaged:
@@ -247,7 +275,12 @@ class _Producer(threading.Thread):
     def stop(self) -> None:
         """Returns when nothing more is sent."""
         self._stopping.set()
-        self.join(30)
+        self.join(_PRODUCER_STOP_SECONDS)
+
+    def _counted(self, decisions: "Iterator[Decision]") -> "Iterator[Decision]":
+        for decision in decisions:
+            self._handed_over += 1
+            yield decision
 
     def _note(self, sent: int) -> None:
         self.sent = sent
@@ -263,6 +296,7 @@ class _Producer(threading.Thread):
             if self._stopping.wait(pause):
                 break
             value = wire.encode("Decision", decision.to_record())[:60]
+            self._damaged_messages += 1
             producer.produce(catalogue.DECISIONS.name, value, decision.decision_id.encode())
             producer.poll(0)
         producer.flush(5)
