@@ -17,10 +17,10 @@ from interlock.processors.proposals.proposal_table import Proposal, ProposalTabl
 from interlock.schemas import catalogue, wire
 
 if TYPE_CHECKING:
-    from interlock.streams.kafka import KafkaBroker
+    from interlock.streams.ports import Broker
 
 
-def read_book(broker: "KafkaBroker") -> ProposalTable:
+def read_book(broker: "Broker") -> ProposalTable:
     """All proposals as they stand."""
     from interlock.streams.tables import TableReader
 
@@ -39,7 +39,7 @@ def find(book: ProposalTable, proposal_id: str) -> Proposal:
     return found
 
 
-def accept(broker: "KafkaBroker", proposal: Proposal, by: str, note: str, now: int) -> Proposal:
+def accept(broker: "Broker", proposal: Proposal, by: str, note: str, now: int) -> Proposal:
     """Puts the change in force and records who said so; the proposal as it stands then.
 
     Raises InterlockError, and changes nothing, where the proposal is not open or its change no longer fits the policy.
@@ -53,7 +53,7 @@ def accept(broker: "KafkaBroker", proposal: Proposal, by: str, note: str, now: i
     return _record(broker, proposal | {"state": "accepted", "policy_version": made, "reason": note}, by, now)
 
 
-def refuse(broker: "KafkaBroker", proposal: Proposal, by: str, reason: str, now: int) -> Proposal:
+def refuse(broker: "Broker", proposal: Proposal, by: str, reason: str, now: int) -> Proposal:
     """Records who refused and why; raises InterlockError where the proposal is not open or no reason is given."""
     _check_open(proposal)
     if not reason.strip():
@@ -90,7 +90,7 @@ def _check_open(proposal: Proposal) -> None:
     raise InterlockError(f"{proposal['proposal_id']} is {proposal['state']} by {proposal['decided_by']} already{why}")
 
 
-def _apply(broker: "KafkaBroker", proposal: Proposal, by: str, note: str) -> str:
+def _apply(broker: "Broker", proposal: Proposal, by: str, note: str) -> str:
     """The version of the policy with the change, published unless the policy says so already."""
     name = proposal["policy"]
     published = publishing.published_policies(broker)
@@ -107,7 +107,7 @@ def _apply(broker: "KafkaBroker", proposal: Proposal, by: str, note: str) -> str
         return publishing.publish_policy(broker, file, by, f"{told}. {note}" if note else told)["version"]
 
 
-def _record(broker: "KafkaBroker", proposal: Proposal, by: str, now: int) -> Proposal:
+def _record(broker: "Broker", proposal: Proposal, by: str, now: int) -> Proposal:
     decided = proposal | {"decided_by": by, "decided_at": now}
     key = decided["proposal_id"]
     publishing.send(broker, catalogue.PROPOSALS, key, wire.encode("Proposal", decided))

@@ -97,6 +97,7 @@ def test_the_readme_ends_as_it_began_with_nothing_halted_and_nothing_running() -
 @pytest.mark.alone
 @pytest.mark.kafka
 @pytest.mark.warehouse
+@pytest.mark.timeout(600)
 def test_what_the_readme_shows_next_works_as_it_stands(tmp_path: Path) -> None:
     steps = readme_steps()
     assert [text.split()[0] for _, text in steps[:2]] == ["make", "."]
@@ -124,7 +125,7 @@ def test_what_the_readme_shows_next_works_as_it_stands(tmp_path: Path) -> None:
             },
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=500,
             check=False,
         )
     finally:
