@@ -16,8 +16,8 @@ from interlock.schemas import catalogue, wire
 if TYPE_CHECKING:
     from interlock.streams.ports import Broker
 
-# A control or policy must be in Kafka before the command says so; longer than a broker's restart.
-DELIVERY_SECONDS = 30.0
+# A command reports success only when Kafka has the record. Longer than a broker's restart.
+DELIVERY_TIMEOUT_SECONDS = 30.0
 
 _SCOPES = ("domain", "model")
 
@@ -44,15 +44,15 @@ def published_policies(broker: "Broker") -> dict[str, dict[str, Any]]:
     """The PolicyVersion record of every policy in force, by name."""
     from interlock.streams.tables import TableReader
 
-    found: dict[str, dict[str, Any]] = {}
+    records: dict[str, dict[str, Any]] = {}
     with closing(TableReader(broker, [catalogue.POLICIES.name])) as reader:
         for message in reader.read_all():
             name = (message.key() or b"").decode()
             if message.value() is None:
-                found.pop(name, None)
+                records.pop(name, None)
             else:
-                found[name] = wire.decode("PolicyVersion", message.value())
-    return dict(sorted(found.items()))
+                records[name] = wire.decode("PolicyVersion", message.value())
+    return dict(sorted(records.items()))
 
 
 def publish_policy(broker: "Broker", file: Path, by: str, note: str) -> dict[str, str]:
@@ -98,7 +98,7 @@ def send(broker: "Broker", topic: catalogue.Topic, key: str, value: bytes) -> No
         key.encode(),
         on_delivery=lambda error, _: failures.append(error.str()) if error else None,
     )
-    if producer.flush(DELIVERY_SECONDS) or failures:
+    if producer.flush(DELIVERY_TIMEOUT_SECONDS) or failures:
         raise InterlockError(
             f"Kafka did not take the record for topic {topic.name}: {', '.join(failures) or 'no answer'}"
         )

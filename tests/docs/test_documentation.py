@@ -71,7 +71,7 @@ _PREAMBLE = """
 from datetime import UTC, datetime
 from interlock import Decision
 decision = Decision(
-    decision_id="snippet", domain="loan_approval", model_id="german-credit", model_version="1", prediction="approve",
+    decision_id="{id}", domain="loan_approval", model_id="german-credit", model_version="1", prediction="approve",
     confidence=0.95, created_at=datetime.now(UTC), amount=100, jurisdiction="DE",
 )
 def carry_out(outcome):
@@ -110,7 +110,10 @@ def test_what_the_readme_shows_next_works_as_it_stands(tmp_path: Path) -> None:
         if text.startswith("interlock sql"):
             script.append(f"({wait}) >/dev/null 2>&1")
         if text == "interlock down":
-            script += [_python(_PREAMBLE + snippet) for snippet in client_snippets()]
+            script += [
+                _python(_PREAMBLE.format(id=f"snippet-{number}") + snippet)
+                for number, snippet in enumerate(client_snippets())
+            ]
         script.append(_python(text) if kind == "python" else text)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
     try:
