@@ -123,12 +123,16 @@ class Process:
             return True
         return False
 
-    def stop(self, timeout: float) -> None:
-        """SIGTERM, and SIGKILL when `timeout` seconds were not enough."""
+    def ask_to_stop(self) -> None:
+        """SIGTERM; returns at once."""
+        if self._popen is not None and self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGTERM)
+
+    def wait_stopped(self, timeout: float) -> None:
+        """Returns when it has ended: by itself, or by SIGKILL when `timeout` seconds were not enough."""
         if self._popen is None or self._popen.poll() is not None:
             self.state = "stopped"
             return
-        self._popen.send_signal(signal.SIGTERM)
         try:
             self._popen.wait(timeout)
         except subprocess.TimeoutExpired:

@@ -119,11 +119,14 @@ class Supervisor:
                 self._record()
 
     def down(self) -> None:
-        """Stops everything, the last started first."""
+        """Stops everything, the last stage first, the processes of one stage side by side."""
         self._instance.ready = False
-        for process in reversed(self._processes):
-            process.stop(STOP_TIMEOUT_SECONDS)
-            self._record()
+        for stage in reversed(self._stages):
+            for process in stage:
+                process.ask_to_stop()
+            for process in stage:
+                process.wait_stopped(STOP_TIMEOUT_SECONDS)
+                self._record()
 
     def _record(self) -> None:
         """Describes the instance for others. A full disk must not end the supervisor: its children need it then."""
