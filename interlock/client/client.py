@@ -37,6 +37,10 @@ DELIVERY_SECONDS = 30.0
 # How long one wait for acknowledgements lasts before the time-out is looked at again.
 _POLL_SECONDS = 0.05
 
+_NO_ACKNOWLEDGEMENT = (
+    "no acknowledgement in time (does Kafka run at this address? `interlock status` names that of the local instance)"
+)
+
 
 class DeliveryError(InterlockError):
     """A decision did not reach Kafka. `decision_ids`: which ones (the first hundred)."""
@@ -283,7 +287,7 @@ class _Deliveries:
     def failures(self) -> dict[str, str]:
         """Reason by decision id."""
         with self._lock:
-            late = {decision_id: "no acknowledgement in time" for decision_id in self._under_way.values()}
+            late = dict.fromkeys(self._under_way.values(), _NO_ACKNOWLEDGEMENT)
             return {**self._failed, **late}
 
 
