@@ -23,7 +23,7 @@ class Instance:
             capture_output=True,
             text=True,
             input=stdin,
-            timeout=240,
+            timeout=600,
             check=False,
             env=environment(self.directory),
         )
