@@ -38,7 +38,7 @@ _PRODUCER_STOP_SECONDS = 30
 # What ten simulated people can just cope with.
 LIVE_RATE = 30.0
 
-# With --once nobody watches: a verdict a person takes two minutes for comes after a tenth of a second.
+# With --once there is no view: a verdict that takes a person two minutes comes after a tenth of a second.
 ONCE_SPEEDUP = 1200.0
 
 # One message in a hundred is damaged on purpose in the live view, so that dead letters are seen to work.

@@ -224,7 +224,7 @@ def start_detached(directory: Path, ports: Ports, timeout: float = START_TIMEOUT
     InterlockError. An interrupt stops what has been started."""
     with instances.acquire(directory):
         _stop_orphans(directory)
-        ports.describe(directory)  # a taken port is told before anything starts
+        ports.describe(directory)  # a taken port is reported before anything starts
     log = directory / "logs" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-P", "-m", "interlock", "up", "--data-dir", str(directory)]

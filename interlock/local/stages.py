@@ -12,7 +12,7 @@ from interlock.platform.instance import Instance
 from interlock.platform.probes import answers, kafka_problem, listens
 from interlock.streams.embedded_kafka.settings import free_port
 
-# Those that need nothing but Kafka and ClickHouse, and wait for one another by themselves.
+# Roles that need nothing but Kafka and ClickHouse; they wait for one another by themselves.
 ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler")
 
 
@@ -39,12 +39,12 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
 
 
 def broker_serves(instance: Instance) -> bool:
-    """Whether the embedded broker answers; quick to say no while nobody listens."""
+    """Whether the embedded broker answers. While its port is closed no request is made, which would wait for seconds."""
     return listens(instance.kafka_port) and not kafka_problem({"bootstrap.servers": instance.bootstrap_servers})
 
 
 def _executors(platform: Platform) -> list[str]:
-    """What tells the outside world, where the settings say whom."""
+    """The roles that tell the outside world, where the settings name an address."""
     settings = platform.settings
     wanted = {"webhooks": bool(settings.webhooks.url), "notifier": bool(settings.alerts.urls)}
     return [role for role, needed in wanted.items() if needed]

@@ -31,7 +31,7 @@ USUAL_START_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Report:
-    """Where a start is told: `line` takes what stays on the screen, `status` what is waited for at the moment."""
+    """Where the steps of a start are shown: `line` stays on the screen, `status` is replaced by the next one."""
 
     line: Callable[[str], None]
     status: Callable[[str], None] = lambda _: None

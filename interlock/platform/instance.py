@@ -92,7 +92,7 @@ def acquire(data_dir: Path) -> IO[str]:
         owner = f" (process {running.supervisor_pid}, Kafka at {running.bootstrap_servers})" if running else ""
         raise InterlockError(
             f"an instance is already running in {data_dir}{owner}. Use it, stop it with `interlock down`, "
-            f"or start another one with `--data-dir`."
+            f"or start another one with `--data-dir DIRECTORY --any-port`."
         ) from error
     return handle
 
@@ -176,12 +176,12 @@ def _port(server: str, option: str, given: int | None, before: int | None, conve
 
 
 def _free(before: int | None) -> int:
-    """The port of the last start if nobody listens on it, else a free one."""
+    """The port of the last start if it is free, else another free one."""
     return before if before is not None and is_free(before) else free_port()
 
 
 def _owner(port: int) -> str:
-    """Who listens on a port, as far as the system tells this user."""
+    """The program that listens on a port, as far as the system tells this user."""
     try:
         listeners = [
             connection.pid
