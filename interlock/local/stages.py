@@ -39,7 +39,7 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
 
 
 def broker_serves(instance: Instance) -> bool:
-    """Whether the embedded broker answers. While its port is closed no request is made, which would wait for seconds."""
+    """Whether the embedded broker answers. A closed port needs no request, which would take seconds."""
     return listens(instance.kafka_port) and not kafka_problem({"bootstrap.servers": instance.bootstrap_servers})
 
 

@@ -6,12 +6,13 @@ import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
-
-import psutil
+from typing import IO, TYPE_CHECKING
 
 from interlock.errors import InterlockError
 from interlock.streams.embedded_kafka.settings import free_port, is_free
+
+if TYPE_CHECKING:
+    import psutil
 
 # Where Kafka and ClickHouse listen by convention, and what their own tools try first.
 KAFKA_PORT = 9092
@@ -154,6 +155,8 @@ def describe(
 
 def alive(child: Child) -> bool:
     """Whether that very process, not a later one with its pid, is still there."""
+    import psutil  # clients that only read the description do not have it
+
     try:
         process = psutil.Process(child.pid)
         same = abs(process.create_time() - child.started) < 1
@@ -182,6 +185,8 @@ def _free(before: int | None) -> int:
 
 def _owner(port: int) -> str:
     """The program that listens on a port, as far as the system tells this user."""
+    import psutil
+
     try:
         listeners = [
             connection.pid
@@ -200,8 +205,10 @@ def _owner(port: int) -> str:
     return ""
 
 
-def _instance_of(process: psutil.Process) -> str:
+def _instance_of(process: "psutil.Process") -> str:
     """Roles of an instance have its directory in their environment."""
+    import psutil
+
     try:
         directory = process.environ().get("INTERLOCK_DATA_DIR")
     except (psutil.Error, OSError):
