@@ -73,7 +73,7 @@ class RunningInstance:
 def running(directory: Path, audit_key: bytes, settings: Mapping[str, str]) -> Iterator[RunningInstance]:
     """Starts an instance as a user would, with a given audit key, and stops it at the end."""
     directory.mkdir(parents=True)
-    instances.write(directory, replace(instances.describe(directory), audit_key=audit_key.hex()))
+    instances.write(directory, replace(instances.describe(directory, any_port=True), audit_key=audit_key.hex()))
     instance = RunningInstance(directory, settings)
     try:
         instance.command("up", "--detach")

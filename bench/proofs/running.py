@@ -24,7 +24,7 @@ from interlock.demo import survey
 from interlock.demo.counts import count, count_reviews
 from interlock.learning.arrays import Floats
 from interlock.policies.publishing import publish_policy
-from interlock.policies.signing import read_book
+from interlock.policies.signing import read_proposals
 from interlock.schemas.models import Decision
 
 Record = dict[str, Any]
@@ -218,7 +218,7 @@ def _sign(instance: RunningInstance) -> list[Record]:
 
 
 def _proposals(instance: RunningInstance) -> list[Record]:
-    return list(read_book(instance.platform.kafka()))
+    return list(read_proposals(instance.platform.kafka()))
 
 
 def _publish(instance: RunningInstance) -> None:

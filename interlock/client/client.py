@@ -36,6 +36,10 @@ DELIVERY_SECONDS = 30.0
 # How often a wait for acknowledgements compares the time with its time-out.
 _POLL_INTERVAL_SECONDS = 0.05
 
+_NO_ACKNOWLEDGEMENT = (
+    "no acknowledgement in time (does Kafka run at this address? `interlock status` names that of the local instance)"
+)
+
 
 class DeliveryError(InterlockError):
     """A decision did not reach Kafka. `decision_ids`: which ones (the first hundred)."""
@@ -286,7 +290,7 @@ class _Deliveries:
     def failures(self) -> dict[str, str]:
         """Reason by decision id."""
         with self._lock:
-            late = {decision_id: "no acknowledgement in time" for decision_id in self._under_way.values()}
+            late = dict.fromkeys(self._under_way.values(), _NO_ACKNOWLEDGEMENT)
             return {**self._failed, **late}
 
 

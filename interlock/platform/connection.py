@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform import instance
+from interlock.platform.instance import Instance
 from interlock.platform.probes import kafka_problem
 
 if TYPE_CHECKING:
@@ -32,18 +34,16 @@ class Platform:
     settings: "Settings"
 
     @cached_property
-    def instance(self) -> instance.Instance | None:
+    def instance(self) -> Instance | None:
         """The local instance, if one is described in the data directory."""
         return instance.read(self.settings.data_dir)
 
     @property
     def bootstrap_servers(self) -> str:
-        """Kafka's address; raises UnavailableError if neither a setting nor an instance names one."""
+        """Kafka's address; raises InterlockError where no setting names it and no local instance runs."""
         if self.settings.kafka.bootstrap_servers:
             return self.settings.kafka.bootstrap_servers
-        if self.instance is None:
-            raise UnavailableError(self._nowhere("Kafka", "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS"))
-        return self.instance.bootstrap_servers
+        return self._running_instance("Kafka", "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS").bootstrap_servers
 
     @property
     def audit_key(self) -> bytes:
@@ -102,12 +102,11 @@ class Platform:
             url = configured.url
             user = configured.analyst_user if analyst else configured.user
             password = (configured.analyst_password if analyst else configured.password).get_secret_value()
-        elif self.instance is not None:
-            url = self.instance.clickhouse_url
-            user = configured.analyst_user if analyst else configured.user
-            password = self.instance.analyst_password if analyst else self.instance.writer_password
         else:
-            raise UnavailableError(self._nowhere("ClickHouse", "INTERLOCK_CLICKHOUSE__URL"))
+            local = self._running_instance("ClickHouse", "INTERLOCK_CLICKHOUSE__URL")
+            url = local.clickhouse_url
+            user = configured.analyst_user if analyst else configured.user
+            password = local.analyst_password if analyst else local.writer_password
         parts = urlsplit(url)
         try:
             return clickhouse_connect.get_client(
@@ -124,8 +123,13 @@ class Platform:
                 f"ClickHouse at {url} does not answer ({_innermost(error)}). Is it running, is the address right?",
             ) from error
 
-    def _nowhere(self, what: str, variable: str) -> str:
-        return _NOWHERE.format(what=what, variable=variable, dir=self.settings.data_dir)
+    def _running_instance(self, what: str, variable: str) -> Instance:
+        directory = self.settings.data_dir
+        if self.instance is None:
+            raise UnavailableError(_NOWHERE.format(what=what, variable=variable, dir=directory.absolute()))
+        if not instance.is_running(directory):
+            raise UnavailableError(instance.not_running(directory))
+        return self.instance
 
 
 def _innermost(error: BaseException) -> BaseException:
@@ -155,10 +159,12 @@ def connect(data_dir: str | None = None) -> Platform:
     if data_dir is not None:
         os.environ["INTERLOCK_DATA_DIR"] = data_dir
     try:
-        return Platform(Settings())
+        settings = Settings()
     except ValidationError as error:
         lines = [
             f"INTERLOCK_{'__'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
             for problem in error.errors()
         ]
         raise UsageError("wrong settings:\n" + "\n".join(lines)) from error
+    directory = settings.data_dir if "data_dir" in settings.model_fields_set else instance.find_data_dir(Path.cwd())
+    return Platform(settings.model_copy(update={"data_dir": directory.absolute()}))

@@ -60,7 +60,7 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENC
 def platform(tmp_path: Path) -> Iterator[Platform]:
     """A whole local instance, as a user would start it."""
     directory = tmp_path / "instance"
-    command = [sys.executable, "-m", "interlock", "up", "--detach", "--data-dir", str(directory)]
+    command = [sys.executable, "-m", "interlock", "up", "--detach", "--any-port", "--data-dir", str(directory)]
     subprocess.run(command, check=True, timeout=PATIENCE)
     try:
         yield Platform(Settings(data_dir=directory))

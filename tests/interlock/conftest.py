@@ -23,7 +23,7 @@ class Instance:
             capture_output=True,
             text=True,
             input=stdin,
-            timeout=240,
+            timeout=600,
             check=False,
             env=environment(self.directory),
         )
@@ -37,11 +37,11 @@ class Instance:
 
 
 def environment(directory: Path) -> dict[str, str]:
-    """An environment without settings of the machine's user."""
+    """An environment without settings of the machine's user; instances take free ports."""
     import os
 
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
-    return {**kept, "INTERLOCK_DATA_DIR": str(directory)}
+    return {**kept, "INTERLOCK_DATA_DIR": str(directory), "INTERLOCK_ANY_PORT": "1"}
 
 
 @pytest.fixture(scope="session")

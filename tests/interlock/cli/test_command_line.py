@@ -92,7 +92,8 @@ def test_a_person_decides_what_was_left_to_people_and_everybody_can_read_it(inst
     instance.run("reviewers", "add", "ann", "--name", "Ann")
     instance.run("reviewers", "on-duty", "ann")
     _until(
-        lambda: [one for one in instance.json("review", "list") if one["task_id"] == "people-1"], "the task is listed"
+        lambda: [task for task in instance.json("review", "list") if task["task_id"] == "people-1"],
+        "the task is listed",
     )
     instance.run("review", "next", "--task", "people-1", "--as", "ann")
     refused = instance.run("review", "approve", "people-1", "-r", "mood", "-m", "fine", "--as", "ann", code=1)
@@ -103,14 +104,14 @@ def test_a_person_decides_what_was_left_to_people_and_everybody_can_read_it(inst
     events = _until(
         lambda: (
             (found := instance.json("timeline", "people-1"))
-            and {"verdict", "resolution", "action execute"} <= {one["event"] for one in found}
+            and {"verdict", "resolution", "action execute"} <= {event["event"] for event in found}
             and found
         ),
         "the story of the decision to its end",
     )
-    assert "income is documented" in next(one["detail"] for one in events if one["event"] == "verdict")
+    assert "income is documented" in next(event["detail"] for event in events if event["event"] == "verdict")
     assert instance.json("metrics")["reviewed_decisions"] >= 1
-    assert {one["question"] for one in instance.json("checklist")}
+    assert {answer["question"] for answer in instance.json("checklist")}
     assert instance.json("reconcile")["ok"] is True
 
 
@@ -137,11 +138,23 @@ def test_the_kill_switch_holds_from_the_next_batch_on_until_it_is_lifted(instanc
         return str(found[0]["route"])
 
     assert route_of(1) == "auto"
-    instance.run("halt", "domain:switch", "--reason", "drill")
+    halted = instance.run("halt", "domain:switch", "--reason", "drill", "--by", "ann")
+    assert "`interlock resume domain:switch" in halted.stderr
     assert route_of(2) == "async"
+    told = "by ann: domain:switch (drill). Nothing in it takes effect by itself; `interlock resume domain:switch"
+    for command in ("status", "doctor", "queues", "halt --list"):
+        assert told in instance.run(*command.split()).stdout, command
+    assert "halted:domain:switch" in instance.run("timeline", "switch-2").stdout
+    facts = next(halt for halt in instance.json("halt", "--list") if halt["scope"] == "domain:switch")
+    assert (facts["reason"], facts["set_by"]) == ("drill", "ann")
+    assert facts in instance.json("status")["halted"]
     instance.run("resume", "domain:switch", "--reason", "drill is over")
     assert route_of(3) == "auto"
+    assert "domain:switch" not in instance.run("halt", "--list").stdout
+    assert "domain:switch" not in instance.run("status").stdout
     assert "unknown scope" in instance.run("halt", "everything", "--reason", "x", code=1).stderr
+    assert "name a scope and a --reason" in instance.run("halt", "all", code=2).stderr
+    assert "--list takes no scope" in instance.run("halt", "all", "--list", code=2).stderr
 
 
 def test_dead_letters_are_listed_shown_and_replayed_once(instance: Instance) -> None:
@@ -155,7 +168,7 @@ def test_dead_letters_are_listed_shown_and_replayed_once(instance: Instance) -> 
 
     def mine() -> list[dict[str, Any]]:
         letters: list[dict[str, Any]] = instance.json("dead-letters", "list", "--limit", "1000")
-        return [one for one in letters if one["key"] == "letter-1"]
+        return [letter for letter in letters if letter["key"] == "letter-1"]
 
     (letter,) = _until(mine, "the dead letter is written")
     assert letter["reason"] == "not-wire-format"
@@ -175,7 +188,7 @@ def test_dead_letters_are_listed_shown_and_replayed_once(instance: Instance) -> 
 
 def test_policies_are_checked_shown_compared_and_refused(instance: Instance, tmp_path: Path) -> None:
     _publish(instance, tmp_path, "compare")
-    assert "compare" in {one["name"] for one in instance.json("policy", "show")}
+    assert "compare" in {policy["name"] for policy in instance.json("policy", "show")}
     assert "name: compare" in instance.run("policy", "show", "compare").stdout
     changed = tmp_path / "changed.yaml"
     changed.write_text(POLICY.format(name="compare").replace("0.9", "0.8"))
@@ -198,13 +211,13 @@ def test_status_and_doctor_find_everything_well(instance: Instance) -> None:
     assert set(status["roles"]) == {"kafka", "clickhouse", *ROLES}
     assert all(role["state"] == "running" for role in status["roles"].values())
     findings = instance.json("doctor")
-    assert {one["what"] for one in findings} >= {"Kafka", "topics", "ClickHouse", "policies", "router"}
-    assert not [one for one in findings if one["state"] == "wrong"]
+    assert {finding["what"] for finding in findings} >= {"Kafka", "topics", "ClickHouse", "policies", "router"}
+    assert not [finding for finding in findings if finding["state"] == "wrong"]
 
 
 def test_creating_topics_again_changes_nothing(instance: Instance) -> None:
     assert instance.run("topics", "create").stderr == ""
-    assert {one["name"] for one in instance.json("topics", "list")} >= {"decisions", "reviews.sync", "dead-letter"}
+    assert {topic["name"] for topic in instance.json("topics", "list")} >= {"decisions", "reviews.sync", "dead-letter"}
 
 
 def test_a_second_instance_in_the_same_directory_is_refused(instance: Instance) -> None:
