@@ -66,7 +66,6 @@ def test_the_readme_shows_the_two_commands_first_and_a_picture() -> None:
     assert "docs/demo.svg" in first_screen
 
 
-@pytest.mark.alone
 @pytest.mark.kafka
 @pytest.mark.warehouse
 def test_what_the_readme_shows_next_works_as_it_stands(tmp_path: Path) -> None:
