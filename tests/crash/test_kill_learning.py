@@ -1,7 +1,7 @@
 """The feedback role, killed again and again at random moments: what it writes is what an undisturbed run would write,
 some of it twice, and it goes on within seconds.
 
-The schedule follows from a seed. `--crash-kills N` kills more.
+The schedule follows from a seed. `--campaign` or `--crash-kills N` kills more.
 """
 
 import os

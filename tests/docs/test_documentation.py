@@ -94,7 +94,6 @@ def test_the_readme_ends_as_it_began_with_nothing_halted_and_nothing_running() -
     assert lines[-1] == "interlock down"
 
 
-@pytest.mark.alone
 @pytest.mark.kafka
 @pytest.mark.warehouse
 @pytest.mark.timeout(1200)  # a dozen commands, each of them slow on a busy machine

@@ -4,10 +4,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from interlock.platform.connection import Platform
+from interlock.platform.settings import Settings
+from interlock.sinks import queries
 
 
 class Instance:
@@ -34,6 +39,22 @@ class Instance:
     def json(self, *arguments: str, code: int = 0) -> Any:
         """What a command prints with --json."""
         return json.loads(self.run(*arguments, "--json", code=code).stdout.splitlines()[-1])
+
+    @property
+    def platform(self) -> Platform:
+        """Kafka and ClickHouse of the instance."""
+        return Platform(Settings(data_dir=self.directory))
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """What ClickHouse answers. For waiting: a command takes a second of processor time each time it is asked."""
+        with closing(self.platform.clickhouse(analyst=True)) as client:
+            columns, rows = queries.select(client, query)
+        return [dict(zip(columns, row, strict=True)) for row in rows]
+
+    def events(self, decision_id: str) -> list[str]:
+        """What `interlock timeline` would name so far."""
+        with closing(self.platform.clickhouse(analyst=True)) as client:
+            return [event["event"] for event in queries.decision_timeline(client, decision_id)]
 
 
 def environment(directory: Path) -> dict[str, str]:

@@ -60,7 +60,7 @@ def _publish(instance: Instance, directory: Path, name: str) -> None:
 
 def _routes(instance: Instance, domain: str) -> dict[str, int]:
     query = f"SELECT route, count() AS n FROM routed_decisions WHERE domain = '{domain}' GROUP BY route"
-    return {row["route"]: row["n"] for row in instance.json("sql", query)}
+    return {row["route"]: row["n"] for row in instance.rows(query)}
 
 
 def test_a_file_is_produced_routed_stored_and_told(instance: Instance, tmp_path: Path) -> None:
@@ -74,10 +74,8 @@ def test_a_file_is_produced_routed_stored_and_told(instance: Instance, tmp_path:
     assert len((tmp_path / "rejects").read_text().splitlines()) == 2
     _until(lambda: sum(_routes(instance, "story").values()) == 3, "three decisions are stored")
     assert _routes(instance, "story") == {"auto": 1, "sync": 1, "manual": 1}
-    events = _until(
-        lambda: (found := instance.json("timeline", "story-2")) and len(found) == 4 and found,
-        "four events of a decision",
-    )
+    _until(lambda: len(instance.events("story-2")) == 4, "four events of a decision")
+    events = instance.json("timeline", "story-2")
     assert [event["event"] for event in events] == ["decided", "received", "routed", "task arrived"]
     assert "large" in events[2]["detail"]
     assert instance.json("metrics")["total_decisions"] >= 3
@@ -91,24 +89,19 @@ def test_a_person_decides_what_was_left_to_people_and_everybody_can_read_it(inst
     instance.run("produce", str(file))
     instance.run("reviewers", "add", "ann", "--name", "Ann")
     instance.run("reviewers", "on-duty", "ann")
-    _until(
-        lambda: [task for task in instance.json("review", "list") if task["task_id"] == "people-1"],
-        "the task is listed",
-    )
+    _until(lambda: "task arrived" in instance.events("people-1"), "the task has arrived")
+    assert "people-1" in {task["task_id"] for task in instance.json("review", "list")}
     instance.run("review", "next", "--task", "people-1", "--as", "ann")
     refused = instance.run("review", "approve", "people-1", "-r", "mood", "-m", "fine", "--as", "ann", code=1)
     assert "unknown-reason" in refused.stderr
     instance.run("review", "approve", "people-1", "-r", "agree", "-m", "income is documented", "--as", "ann")
     late = instance.run("review", "next", "--task", "people-1", "--as", "ann", code=1)
     assert "was already decided: approve by ann" in late.stderr
-    events = _until(
-        lambda: (
-            (found := instance.json("timeline", "people-1"))
-            and {"verdict", "resolution", "action execute"} <= {event["event"] for event in found}
-            and found
-        ),
+    _until(
+        lambda: {"verdict", "resolution", "action execute"} <= set(instance.events("people-1")),
         "the story of the decision to its end",
     )
+    events = instance.json("timeline", "people-1")
     assert "income is documented" in next(event["detail"] for event in events if event["event"] == "verdict")
     assert instance.json("metrics")["reviewed_decisions"] >= 1
     assert {answer["question"] for answer in instance.json("checklist")}
@@ -134,8 +127,8 @@ def test_the_kill_switch_holds_from_the_next_batch_on_until_it_is_lifted(instanc
         file.write_text(_decision("switch", number) + "\n")
         instance.run("produce", str(file))
         query = f"SELECT route FROM routed_decisions WHERE decision_id = 'switch-{number}'"
-        found = _until(lambda: instance.json("sql", query), "the decision is stored")
-        return str(found[0]["route"])
+        rows = _until(lambda: instance.rows(query), "the decision is stored")
+        return str(rows[0]["route"])
 
     assert route_of(1) == "auto"
     halted = instance.run("halt", "domain:switch", "--reason", "drill", "--by", "ann")
@@ -158,19 +151,19 @@ def test_the_kill_switch_holds_from_the_next_batch_on_until_it_is_lifted(instanc
 
 
 def test_dead_letters_are_listed_shown_and_replayed_once(instance: Instance) -> None:
-    from interlock.platform.connection import Platform
-    from interlock.platform.settings import Settings
+    from interlock.operations.dead_letters import read_letters
     from interlock.policies.publishing import send
     from interlock.schemas import catalogue
 
-    kafka = Platform(Settings(data_dir=instance.directory)).kafka()
+    kafka = instance.platform.kafka()
     send(kafka, catalogue.DECISIONS, "letter-1", b"not avro at all")
 
     def mine() -> list[dict[str, Any]]:
-        letters: list[dict[str, Any]] = instance.json("dead-letters", "list", "--limit", "1000")
-        return [letter for letter in letters if letter["key"] == "letter-1"]
+        letters = [letter.facts() for letter in read_letters(kafka, None)]
+        return [facts for facts in letters if facts["key"] == "letter-1"]
 
     (letter,) = _until(mine, "the dead letter is written")
+    assert letter in instance.json("dead-letters", "list", "--limit", "1000")
     assert letter["reason"] == "not-wire-format"
     shown = instance.json("dead-letters", "show", letter["letter"])
     assert bytes.fromhex(shown["value_hex"]) == b"not avro at all"
