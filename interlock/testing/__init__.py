@@ -27,7 +27,7 @@ except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] == "interlock":
         raise
     raise ImportError(
-        f"interlock.testing needs {error.name}: install the extra `server` (pip install 'interlock[server]')"
+        f"interlock.testing needs the extra \"server\" ({error.name} is missing): pip install 'interlock[server]'"
     ) from error
 
 __all__ = ["Crash", "FaultPlan", "InlineExecutor", "ManualClock", "MemoryBroker", "Topology"]

@@ -100,7 +100,7 @@ def test_a_missing_extra_is_named_in_one_line(tmp_path: Path) -> None:
     process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert process.returncode == 1
     assert process.stderr.splitlines()[-1] == (
-        "ImportError: interlock.testing needs polars: install the extra `server` (pip install 'interlock[server]')"
+        "ImportError: interlock.testing needs the extra \"server\" (polars is missing): pip install 'interlock[server]'"
     )
 
 
