@@ -96,7 +96,7 @@ def _examples(data_dir: str | None, domain: str, model: str, since: str) -> Iter
     """The wanted examples, and a bar that shows how far the reading is."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from interlock.operations.export import Examples, Wanted, moment
+    from interlock.operations.export import ExampleFilter, Examples, moment
     from interlock.schemas import catalogue
 
     try:
@@ -118,7 +118,7 @@ def _examples(data_dir: str | None, domain: str, model: str, since: str) -> Iter
     with bar:
         task = bar.add_task(name, total=2 * sum(broker.end_offsets(name).values()))
         tell: Callable[[int], None] = lambda read: bar.update(task, completed=read)  # noqa: E731 - one call
-        yield Examples(broker, Wanted(domain, model, start), tell)
+        yield Examples(broker, ExampleFilter(domain, model, start), tell)
 
 
 def _format_of(path: Path) -> Format:

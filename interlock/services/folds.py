@@ -68,16 +68,16 @@ def follow(
 
 
 def counted(fold: Fold, metrics: Metrics) -> Fold:
-    """`fold`, with what it takes and says counted."""
+    """Counts the records that `fold` reads and writes."""
 
-    def take(record: Record) -> list[Output]:
-        made = [Output(*one) for one in fold(record)]
+    def process(record: Record) -> list[Output]:
+        outputs = [Output(*output) for output in fold(record)]
         if not record.replayed:
             metrics.add("messages_in")
-            metrics.add("messages_out", len(made))
-            for one in made:
-                if one.topic == catalogue.DEAD_LETTER.name:
-                    metrics.add("dead_letters", reason=read_error_headers(one.headers).get("exception", ""))
-        return made
+            metrics.add("messages_out", len(outputs))
+            for output in outputs:
+                if output.topic == catalogue.DEAD_LETTER.name:
+                    metrics.add("dead_letters", reason=read_error_headers(output.headers).get("exception", ""))
+        return outputs
 
-    return take
+    return process
