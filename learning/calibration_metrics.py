@@ -109,7 +109,7 @@ def squared_ce(confidence: ArrayLike, correct: ArrayLike, edges: Floats = TENTHS
     """The mean squared gap of bins without its bias (Kumar, Liang, Ma 2019, 1909.10155): subtracts ȳ(1 − ȳ)/(n_b − 1).
 
     0 on average for a calibrated model, so often below 0: that is its price, not an error. Bins with one label, whose
-    variance nobody can see, are left out; refuses where no other is left. Not the square of `ece`.
+    variance cannot be estimated, are left out; refuses where no other is left. Not the square of `ece`.
     """
     f, y, w, index = _binned(confidence, correct, None, edges)
     count = np.bincount(index, w)

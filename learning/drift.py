@@ -89,7 +89,7 @@ class RateMonitor:
         self._raised: set[str] = set()
 
     def update(self, overridden: bool, propensity: float, at: int) -> list[Alarm]:
-        """Adds the next decision; the alarms that it raises. `overridden`: False too where nobody reviewed it."""
+        """Adds the next decision; the alarms that it raises. `overridden`: False also where it was not reviewed."""
         if not 0 < propensity <= 1:
             raise InsufficientDataError(Reason.BAD_PROPENSITY, f"propensity must lie in (0, 1], not {propensity}")
         value = overridden / propensity

@@ -94,7 +94,7 @@ def preferences(
 @contextmanager
 def _examples(data_dir: str | None, domain: str, model: str, since: str) -> Iterator["Examples"]:
     """The wanted examples, and a bar that shows how far the reading is."""
-    from interlock.operations.export import Examples, Wanted, moment
+    from interlock.operations.export import ExampleFilter, Examples, moment
     from interlock.schemas import catalogue
 
     try:
@@ -108,7 +108,7 @@ def _examples(data_dir: str | None, domain: str, model: str, since: str) -> Iter
     with progress_bar() as bar:
         task = bar.add_task(name, total=2 * sum(broker.end_offsets(name).values()))
         progress: Callable[[int], None] = lambda read: bar.update(task, completed=read)  # noqa: E731 - one call
-        yield Examples(broker, Wanted(domain, model, start), progress)
+        yield Examples(broker, ExampleFilter(domain, model, start), progress)
 
 
 def _format_of(path: Path) -> Format:

@@ -69,9 +69,9 @@ class DoubleReviews:
     """A fold of the outcomes in their order. `risk`: of ever naming any reviewer wrongly.
 
     Under four eyes the first two reviewers judge alone. Where they differ, a third decides, and one of the two has
-    lost. A reviewer who is as good as the others on the same cases loses one dispute in two, however hard the cases
-    are and whoever the others are. Every dispute is therefore a coin, and every look is valid (McNemar 1947, at every
-    look).
+    lost. A reviewer who is as good as the others on the same cases loses one dispute in two, however hard the cases are
+    and whatever the accuracy of the others. Every dispute is therefore a coin, and every look is valid (McNemar 1947,
+    at every look).
 
     Nothing else is a double review. The third reviewer sees both verdicts, and only decides which was right. Appeals
     and overrides follow a known decision, and one of the two may override in their own cause. Audits are blind, but
