@@ -189,7 +189,7 @@ def test_a_wrong_form_hides_no_contradiction_beside_it() -> None:
         "p.yaml:13: queues.q.on_breach: 'soon' is no outcome of domain d, whose tasks come here "
         "(known: escalate, raise_priority, approve, reject)",
         "p.yaml:15: safe_rules.0.becuse: unknown field (did you mean because?)",
-        "p.yaml:15: safe_rules.0.domain: 'e' is no domain of this policy (did you mean d?)",
+        "p.yaml:15: safe_rules.0.domain: 'e' is no domain of this policy (known: d)",
     ]
 
 

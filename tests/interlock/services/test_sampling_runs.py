@@ -40,10 +40,10 @@ def _route(broker: Broker, count: int, prefix: str = "", seed: int = 1) -> set[s
     pool = set()
     messages = stream(count, np.random.default_rng(seed), amount=1.0)
     for one in messages:
-        assert one.k is not None
-        assert one.v is not None
-        decision = wire.decode("Decision", one.v) | {"decision_id": prefix + one.k.decode()}
-        one.k, one.v = decision["decision_id"].encode(), wire.encode("Decision", decision)
+        assert one.record_key is not None
+        assert one.record_value is not None
+        decision = wire.decode("Decision", one.record_value) | {"decision_id": prefix + one.record_key.decode()}
+        one.record_key, one.record_value = decision["decision_id"].encode(), wire.encode("Decision", decision)
     for topic, record, value in routed(messages, ACTIVE):
         if topic == catalogue.AUTO_APPROVED.name:
             decision_id = record["decision"]["decision_id"]

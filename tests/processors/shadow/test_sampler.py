@@ -163,7 +163,7 @@ def test_estimates_with_the_logged_propensities_are_unbiased_and_without_them_th
     which is where the greedy part looks."""
     rng = np.random.default_rng(10)
     messages = stream(400, rng, amount=1.0)
-    confidence = np.array([wire.decode("Decision", message.v)["confidence"] for message in messages])
+    confidence = np.array([wire.decode("Decision", message.record_value)["confidence"] for message in messages])
     wrong = rng.random(400) < 4 * (1 - confidence)
     row = {f"d-{i:05}": i for i in range(400)}
     estimates, naive, covered = [], [], 0
