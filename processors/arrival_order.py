@@ -1,4 +1,4 @@
-"""Judged decisions put back into the order in which they came.
+"""Puts judged decisions back into the order in which they arrived.
 
 People work through their tasks by urgency: the doubtful come first and in clusters, audits last. A statistic that is
 valid at every look needs an order that says nothing about the verdict, and the order of arrival is one.
@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-# Verdicts that are held back at most: as many as the windows of the monitors, some hundred bytes each. They are reached
-# where people overtake a decision that often within its service level; the oldest go on then.
+# The most verdicts that are held back: as many as the windows of the monitors, some hundred bytes each. The limit is
+# reached where people overtake a decision that often within its service level; then the oldest are released.
 MAX_HELD = 20_000
 
 
@@ -25,7 +25,7 @@ class ArrivalOrderBuffer(Generic[T]):
     def add(self, name: str, arrived_at: int, settled_before: int | None, item: T) -> list[T]:
         """What can be counted now, in the order of arrival. Times in microseconds since the epoch.
 
-        `name` orders what came together. `settled_before` None: nobody knows, and `item` counts as it comes.
+        `name` orders what came together. `settled_before` None: unknown, and `item` counts as it comes.
         """
         if settled_before is None:
             return [item]
