@@ -113,9 +113,9 @@ def _next(state: DeskState, queue: str, me: Reviewer, now: int) -> Task:
         return min(mine, key=_urgency)
     names = [queue] if queue else [name for name in state.queue_names() if me.works(name)]
     for escalated in (True, False) if me.is_lead else (False,):
-        found = [task for name in names if (task := _first(state, name, escalated, me, now)) is not None]
-        if found:
-            return min(found, key=_urgency)
+        candidates = [task for name in names if (task := _first(state, name, escalated, me, now)) is not None]
+        if candidates:
+            return min(candidates, key=_urgency)
     where = f"queue {queue}" if queue else "your queues"
     raise CommandRefused("nothing-to-do", f"nothing waits for you in {where} now")
 

@@ -4,7 +4,7 @@ from interlock.policy import review
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 
-# While a caller waits, whoever is given the task starts it within a minute, or it goes to somebody else.
+# While a caller waits, a person who is given the task starts it within a minute, or it goes to another one.
 SYNC_START_SECONDS = 60
 
 
@@ -20,7 +20,7 @@ def reschedule(state: DeskState, task: Task, now: int) -> None:
     before = task.deadline
     task.deadline = review.deadline(terms, task.priority, task.due_from)
     if task.window_open_until is not None:
-        # A review that comes after the window cannot change anything any more.
+        # A review after the end of the window cannot change anything.
         task.deadline = min(task.deadline, task.window_open_until)
     task.qualifications = terms.qualifications
     task.deadline_policy = terms.policy_version

@@ -5,12 +5,12 @@ from collections import deque
 
 from sortedcontainers import SortedList
 
-# Long enough that a rank has three digits, short enough that it follows prices and seasons.
+# Enough amounts that a rank has three digits, few enough that it follows prices and seasons.
 WINDOW_SIZE = 1000
 
 _UNKNOWN = 0.5
 
-# What producers write, evenly spaced: nothing is known but the order of the words.
+# What producers write, evenly spaced: only the order of the words is known.
 _IMPACT_BY_WORD = {
     "none": 0.0,
     "negligible": 0.0,
@@ -33,7 +33,7 @@ _IMPACT_BY_WORD = {
 
 
 class ImpactScale:
-    """The amounts that came to one queue lately."""
+    """The latest amounts that came to a queue."""
 
     def __init__(self, latest: int = WINDOW_SIZE) -> None:
         self._latest = latest

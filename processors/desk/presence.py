@@ -32,7 +32,7 @@ def off_duty(state: DeskState, command: Command, now: int) -> CommandResult:
 def leave(
     state: DeskState, reviewer: str, actor: str, now: int, *, reason: str = "", command_id: str = ""
 ) -> list[Event]:
-    """Takes somebody off duty; `reason`: why the desk does it by itself."""
+    """Takes a reviewer off duty; `reason`: why the desk does it by itself."""
     events = []
     if state.on_duty.pop(reviewer, None) is not None:
         state.absences[reviewer] = Absence(now, reason)

@@ -15,11 +15,11 @@ from interlock.schemas import catalogue, wire
 from interlock.schemas.columns import Bad
 from interlock.schemas.error_headers import dead_letter_headers
 
-# Commands that are known again when they are repeated: an hour's worth at thirty a second, some 30 MB. Whoever repeats
-# one does so within seconds.
+# A repeated command gets the reply of the first: an hour's worth at thirty a second, some 30 MB. Tools repeat commands
+# within seconds.
 REPLY_CACHE_SIZE = 100_000
 
-# Names are repeated in every answer.
+# Every reply repeats the names of its command.
 MAX_NAME_LENGTH = 1_024
 
 
@@ -32,7 +32,7 @@ class DeskOutputs(OutputLists):
 
 
 class DeskProcessor:
-    """A desk with its memory of replies. After a failure `restore` must be called before the next batch."""
+    """A desk with its cache of replies. After a failure `restore` must be called before the next batch."""
 
     def __init__(self) -> None:
         self.tables = Tables()
@@ -40,34 +40,34 @@ class DeskProcessor:
         self._replies: OrderedDict[str, bytes] = OrderedDict()
 
     def restore(self, records: Iterable[Message], replies: Iterable[Message]) -> None:
-        """Begins anew from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
+        """Starts again from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
         self.desk = Desk(rebuild(self.tables, records))
         self._replies = OrderedDict()
         for reply in replies:
             self._remember((reply.key() or b"").decode(errors="replace"), reply.value())
 
     def follow(self, record: Message) -> None:
-        """Takes over a record of a policy or reviewer."""
-        self.tables.take(self.desk.state, record.topic(), record.key(), record.value())
+        """Applies a record of a policy or reviewer."""
+        self.tables.apply(self.desk.state, record.topic(), record.key(), record.value())
 
     def process(self, messages: Sequence[Message], now: int) -> DeskOutputs:
-        """The outputs of one batch, and of the time that has passed since the one before."""
+        """The outputs of one batch, and of the time that has passed since the batch before."""
         outputs = DeskOutputs()
         self._write(outputs, self.desk.advance(now))
         routed = [message for message in messages if message.topic() != catalogue.COMMANDS.name]
         arrivals, bad = read(routed) if routed else ([], [])
-        reasons = {one.index: one for one in bad}
-        place = 0
+        reasons = {problem.index: problem for problem in bad}
+        index = 0
         for message in messages:
             if message.topic() == catalogue.COMMANDS.name:
                 self._command(outputs, message, now)
                 continue
-            arrival = arrivals[place]
+            arrival = arrivals[index]
             if arrival is None:
-                _dead_letter(outputs, message, reasons[place])
+                _dead_letter(outputs, message, reasons[index])
             else:
                 self._write(outputs, self.desk.arrive(arrival, now))
-            place += 1
+            index += 1
         self._write(outputs, self.desk.push(now))
         return outputs
 
@@ -85,13 +85,13 @@ class DeskProcessor:
                 outputs, message, Bad(0, "oversized", f"a name in it is longer than {MAX_NAME_LENGTH} characters")
             )
             return
-        before = self._replies.get(command.command_id)
-        if before is not None:
-            outputs.add(catalogue.REPLIES.name, command.command_id.encode(), before)
+        known_reply = self._replies.get(command.command_id)
+        if known_reply is not None:
+            outputs.add(catalogue.REPLIES.name, command.command_id.encode(), known_reply)
             return
-        made = self.desk.apply(command, now)
-        self._write(outputs, made)
-        reply = made[-1].record
+        events = self.desk.apply(command, now)
+        self._write(outputs, events)
+        reply = events[-1].record
         assert reply is not None
         outputs.codes[reply["code"]] += 1
         self._remember(command.command_id, outputs.values[-1])

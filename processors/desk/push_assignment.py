@@ -16,7 +16,7 @@ from interlock.processors.events import Event
 # Tasks of a queue that are considered together: more than its people can be given at once.
 BATCH_SIZE = 200
 
-# More than any load costs: who did not start a task gets it again only if nobody else can do it.
+# More than any load costs: who did not start a task gets it again only if no one else can do it.
 _PASSED_OVER_COST = 1000.0
 
 
@@ -25,7 +25,7 @@ def push(state: DeskState, now: int) -> list[Event]:
     reviewers = _free_reviewers(state, now)
     tasks = _pushable_tasks(state, now) if reviewers else []
     rows = _eligibility(tasks, reviewers, now)
-    # A task that none of them may judge only makes the problem bigger, in every step while somebody is free.
+    # A task that none of them may judge only makes the problem bigger, in every step while a person is free.
     tasks = [task for task, row in zip(tasks, rows, strict=True) if any(row)]
     if not tasks:
         return []

@@ -11,7 +11,7 @@ from interlock.processors.desk.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """A record of topic `reviewers`. `qualifications`: until when each counts, None for ever; `record`: all of it."""
+    """A record of topic `reviewers`. `qualifications`: until when each counts, None: for ever. `record`: all of it."""
 
     id: str
     role: str
@@ -37,7 +37,7 @@ def from_record(record: Mapping[str, Any]) -> Reviewer:
         role=record["role"],
         manager=record["manager"],
         queues=frozenset(record["queues"]),
-        qualifications={one["name"]: one["expires_at"] for one in record["qualifications"]},
+        qualifications={held["name"]: held["expires_at"] for held in record["qualifications"]},
         capacity=record["capacity"],
         record=record,
     )
@@ -45,14 +45,14 @@ def from_record(record: Mapping[str, Any]) -> Reviewer:
 
 @dataclass(frozen=True, slots=True)
 class Absence:
-    """Since when somebody is off duty; `reason`: why the desk put the person off duty, empty if it did not."""
+    """Since when a reviewer is off duty; `reason`: why the desk did it, empty if it did not or no longer knows."""
 
     since: int
     reason: str = ""
 
 
 def unfit(task: Task, reviewer: Reviewer, now: int) -> CommandRefused | None:
-    """Why `reviewer` must not judge `task`; None if nothing speaks against it."""
+    """Why `reviewer` must not judge `task`; None if the person may."""
     me = reviewer.id
     if me in task.excluded:
         if any(verdict["reviewer"] == me for verdict in task.verdicts):
