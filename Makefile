@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := requirements/lock.txt
 
-.PHONY: demo test lint bench clean lock setup
+.PHONY: demo test campaign lint bench clean lock setup
 .DEFAULT_GOAL := demo
 
 # uv comes from its own hashed lock, then installs the rest from theirs: ten times faster than pip.
@@ -29,9 +29,12 @@ test: setup
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m 'not alone'
-	$(BIN)/python -m pytest -m alone
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 endif
+
+# The long form of every test that has one, one after the other: docs/testing.md says what each proves.
+campaign: setup
+	$(BIN)/python -m pytest --campaign -m campaign -s $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check --fix .
@@ -45,7 +48,7 @@ bench: setup
 # Hashes and no index addresses: the file works with any mirror.
 lock:
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
-	  --extra fast --group dev --output-file $(LOCK) pyproject.toml requirements/build.in
+	  --extra all --group dev --output-file $(LOCK) pyproject.toml requirements/build.in
 	echo uv | $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --output-file requirements/uv.txt -
 
 clean:

@@ -208,6 +208,26 @@ def profile(json: Json = False) -> None:
     table(columns, [(name, f"{small:.0%}", f"{large:.0%}") for name, small, large in figures["functions"]])
 
 
+@app.command("imports")
+def imports(
+    rounds: Annotated[int, typer.Option(min=1, help="Fresh processes of each kind; medians are shown.")] = 9,
+    json: Json = False,
+) -> None:
+    """What starting costs: importing the client library, and listing the commands.
+
+    Examples:
+
+        python -m bench imports --rounds 3 --json
+    """
+    from bench import imports as benchmark
+
+    starts = benchmark.run(rounds, _say)
+    if json:
+        print_json(starts)
+    else:
+        table(list(starts[0]), [list(start.values()) for start in starts])
+
+
 @app.command("all")
 def everything(rounds: Rounds = 3, json: Json = False) -> None:
     """All of them but the profile; some fifteen minutes.
@@ -217,12 +237,14 @@ def everything(rounds: Rounds = 3, json: Json = False) -> None:
         python -m bench all --json
     """
     from bench import desk as desks
+    from bench import imports as starts
     from bench import latency as latencies
     from bench import queueing as queues
     from bench import router as routers
     from bench import sink as sinks
     from bench.gates import all as gates
 
+    of_starts = starts.run(say=_say)
     of_routers = routers.run(rounds=rounds, say=_say)
     of_latencies = latencies.run(rounds=rounds, say=_say)
     of_sinks = sinks.run(rounds=rounds, say=_say)
@@ -232,6 +254,7 @@ def everything(rounds: Rounds = 3, json: Json = False) -> None:
     if json:
         print_json(
             {
+                "imports": of_starts,
                 "router": of_routers,
                 "latency": of_latencies,
                 "sink": of_sinks,
@@ -241,6 +264,7 @@ def everything(rounds: Rounds = 3, json: Json = False) -> None:
             }
         )
         return
+    table(list(of_starts[0]), [list(start.values()) for start in of_starts])
     _routers(of_routers)
     _show(of_latencies, json=False)
     _show(of_sinks, json=False)

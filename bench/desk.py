@@ -24,7 +24,6 @@ from interlock.review.desk_connection import DeskConnection
 from interlock.schemas import catalogue, wire
 from interlock.schemas.catalogue import Topic
 from interlock.schemas.payload import payload_hash
-from interlock.services.desk_runner import GROUP
 from interlock.streams.embedded_kafka import EmbeddedKafka
 from interlock.streams.kafka import KafkaBroker
 from interlock.streams.ports import TopicSpec
@@ -243,7 +242,7 @@ def _answers(broker: KafkaBroker) -> bool:
 
 def _taken(broker: KafkaBroker) -> int:
     """How many routed decisions the desk has committed."""
-    consumer = broker.consumer(GROUP)
+    consumer = broker.consumer(catalogue.DESK_GROUP)
     try:
         (committed,) = consumer.committed([TopicPartition(catalogue.REVIEWS_ASYNC.name, 0)], 10)
         return int(committed.offset)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from interlock.processors.desk.order import QueueOrder, Waiting, score
+from interlock.processors.desk.order import QueueOrder, WaitingTask, score
 
 _HOUR = 3600 * 1_000_000
 LOADS = (0.75, 1.09, 1.28)
@@ -31,7 +31,7 @@ class Queue(Protocol):
     def __len__(self) -> int:
         """How many wait."""
 
-    def put(self, task: Waiting) -> None:
+    def put(self, task: WaitingTask) -> None:
         """A task begins to wait."""
 
     def take(self, now: int) -> str:
@@ -48,7 +48,7 @@ class Desk:
     def __len__(self) -> int:
         return len(self._order)
 
-    def put(self, task: Waiting) -> None:
+    def put(self, task: WaitingTask) -> None:
         self._order.add(task)
         self._priorities[task.task_id] = task.priority
 
@@ -62,14 +62,14 @@ class Desk:
 class Keyed:
     """Orders for comparison: the least key first."""
 
-    def __init__(self, key: Callable[[Waiting], Any]) -> None:
+    def __init__(self, key: Callable[[WaitingTask], Any]) -> None:
         self._key = key
         self._heap: list[tuple[Any, str]] = []
 
     def __len__(self) -> int:
         return len(self._heap)
 
-    def put(self, task: Waiting) -> None:
+    def put(self, task: WaitingTask) -> None:
         heapq.heappush(self._heap, (self._key(task), task.task_id))
 
     def take(self, now: int) -> str:  # noqa: ARG002 - the signature of queues
@@ -100,7 +100,7 @@ PUBLISHED: dict[str, tuple[tuple[float, float | None], ...]] = {
 class Workload:
     """Tasks in the order of their arrival, and how long each takes, in microseconds."""
 
-    tasks: Sequence[Waiting]
+    tasks: Sequence[WaitingTask]
     services: Sequence[int]
 
 
@@ -116,7 +116,7 @@ def workload(load: float, days: int, seed: int) -> Workload:
     services = random.exponential(_SERVICE_HOURS, count)
     impacts, confidences, compliance = random.random(count), random.random(count), random.random(count) < 0.1
     tasks = [
-        Waiting(
+        WaitingTask(
             task_id=f"{number:06}",
             priority=str(priorities[number]),
             deadline=int((arrivals[number] + _SERVICE_LEVELS[priorities[number]]) * _HOUR),

@@ -1,1 +1,1 @@
-"""Statistics of what was reviewed: pure functions on arrays. Imports nothing of ours; no Kafka, no clock."""
+"""Statistics of what was reviewed: pure functions on arrays. Imports only the base error; no Kafka, no clock."""

@@ -17,30 +17,29 @@ EXPLORE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Picks:
-    """`chosen`: candidates (row numbers), those of the greedy part first, in the order picked; `greedy`: how many.
-    `propensity`: π of *every* candidate, chosen or not."""
+class Selection:
+    """`selected`: candidates (row numbers), the greedy ones first, in the order of selection; `greedy`: how many.
+    `propensity`: π of *every* candidate, selected or not."""
 
-    chosen: tuple[int, ...]
+    selected: tuple[int, ...]
     greedy: int
     propensity: Floats
 
 
-def pick(
+def select(
     uncertainty: Floats, vectors: Floats, labelled: Floats, coins: Floats, *, budget: int, explore: float = EXPLORE
-) -> Picks:
-    """Up to `budget` candidates: most by score, a share `explore` (one at least) by chance.
+) -> Selection:
+    """Selects up to `budget` candidates: most by score, a share `explore` (at least one) at random.
 
     `uncertainty`: (n,), ≥ 0, any unit, such as 1 − confidence. `vectors`: (n, d) features of the candidates,
-    `labelled`: (m, d) of what has labels already, m may be 0. `coins`: (n,), uniform in [0, 1) and independent of
-    everything else about the candidates (a keyed hash of the id).
+    `labelled`: (m, d) features of what already has labels; m may be 0. `coins`: (n,), uniform in [0, 1) and independent
+    of everything else about the candidates (a keyed hash of the id).
 
-    How π comes about: the greedy part is a function of the pool alone and never sees a coin, so that, given the pool,
-    its members had π = 1. From the n' others the r smallest coins are taken, a simple random sample: each had
-    π = r / n'. These π are exact *given the pool*, and no estimate is needed for them; Σ y/π over the chosen is
-    unbiased for the sum over the pool. The r random ones are drawn without replacement, so that variances that treat
-    reviews as independent are slightly too wide. A decision with another, independent chance ρ of review has
-    1 − (1 − π)(1 − ρ) in all.
+    How π comes about: the greedy part is a function of the pool alone and never sees a coin. Given the pool, its
+    members therefore have π = 1. From the n' others the r smallest coins are taken, a simple random sample: each has π
+    = r / n'. These π are exact *given the pool*, not estimated; Σ y/π over the selected ones is unbiased for the sum
+    over the pool. The r random ones are drawn without replacement, so variances that treat reviews as independent are
+    slightly too wide. A decision with another, independent chance ρ of review has 1 − (1 − π)(1 − ρ) in all.
     """
     n = len(uncertainty)
     if vectors.shape[:1] != (n,) or coins.shape != (n,) or vectors.ndim != 2 or labelled.shape[1:] != vectors.shape[1:]:
@@ -58,16 +57,16 @@ def pick(
             Reason.BAD_PARAMETER, "labelled vectors must be finite, budget ≥ 0 and explore in [0, 1]"
         )
     if budget == 0 or n == 0:
-        return Picks((), 0, np.zeros(n))
+        return Selection((), 0, np.zeros(n))
     if n <= budget:
-        return Picks(tuple(range(n)), n, np.ones(n))
+        return Selection(tuple(range(n)), n, np.ones(n))
     drawn = max(1, round(explore * budget))
     by_score = greedy(uncertainty, vectors, labelled, budget - drawn)
     others = np.setdiff1d(np.arange(n), by_score)
     by_chance = others[np.argsort(coins[others], kind="stable")[:drawn]]
     propensity = np.full(n, drawn / len(others))
     propensity[by_score] = 1.0
-    return Picks((*by_score, *by_chance.tolist()), len(by_score), propensity)
+    return Selection((*by_score, *by_chance.tolist()), len(by_score), propensity)
 
 
 def greedy(
@@ -78,28 +77,28 @@ def greedy(
     *,
     weights: tuple[float, float] = (UNCERTAINTY, DIVERSITY),
 ) -> list[int]:
-    """`count` candidates, one after the other: highest w₀·uncertainty + w₁·distance to labelled ∪ already picked.
+    """`count` candidates, one after the other: highest w₀·uncertainty + w₁·distance to labelled ∪ already selected.
 
-    Both terms are divided by their maximum, the distance anew after every pick, and features by their standard
-    deviation first. A pick takes O(n·d). Equal scores: the earlier row.
+    Both terms are divided by their maximum, the distance again after every selection, and features by their standard
+    deviation first. Each selection takes O(n·d). Equal scores: the earlier row.
     """
     everything = np.vstack([vectors, labelled])
     spread = everything.std(axis=0)
     scale = np.where(spread > 0, spread, 1)
     points, known = vectors / scale, labelled / scale
-    certain = _scaled(uncertainty)
+    doubt = _scaled(uncertainty)
     # Before anything is labelled everything is equally far from it.
     nearest = KDTree(known).query(points)[0] ** 2 if len(known) else np.full(len(points), np.inf)
     left = np.ones(len(points), dtype=np.bool_)
-    picked: list[int] = []
+    selected: list[int] = []
     for _ in range(min(count, len(points))):
         distance = np.sqrt(nearest) if np.isfinite(nearest).all() else np.zeros(len(points))
-        score = weights[0] * certain + weights[1] * _scaled(distance)
+        score = weights[0] * doubt + weights[1] * _scaled(distance)
         best = int(np.argmax(np.where(left, score, -np.inf)))
-        picked.append(best)
+        selected.append(best)
         left[best] = False
         nearest = np.minimum(nearest, ((points - points[best]) ** 2).sum(axis=1))
-    return picked
+    return selected
 
 
 def _scaled(values: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """How far reviewers agree, beyond what chance alone would give.
 
-Ratings are an (items × raters) array of categories 0, 1, 2 …; −1: this rater did not see this item.
+Ratings are an (items × raters) array of categories 0, 1, 2 …; −1 where a rater did not see an item.
 """
 
 from dataclasses import dataclass
@@ -99,13 +99,14 @@ def _observed(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[n
 def _corrected(observed: NDArray[np.float64], chance: float, *, weights: NDArray[np.int64] | None = None) -> Agreement:
     """(observed − chance) / (1 − chance), with Wilson's interval of the observed share taken through the formula.
 
-    Taking chance as fixed is Cohen's own approximation; that an item is a coin is the widest that two raters allow,
-    and too wide for more. Both stay honest at full agreement, where intervals by variance shrink to a point.
+    Taking chance as fixed is Cohen's own approximation; treating each item as a coin gives the widest interval that two
+    raters allow, and too wide a one for more raters. Both keep their level at full agreement, where intervals by
+    variance shrink to a point.
     """
     if chance >= 1:
         raise InsufficientDataError(
             Reason.SINGLE_CLASS, "every rating is of one category: agreement says nothing until two are used"
         )
     share = float(np.average(observed, weights=weights))
-    value, low, high = ((one - chance) / (1 - chance) for one in (share, *wilson(share * len(observed), len(observed))))
+    value, low, high = ((raw - chance) / (1 - chance) for raw in (share, *wilson(share * len(observed), len(observed))))
     return Agreement(value, low, high, len(observed))

@@ -1,4 +1,4 @@
-"""What the functions here take: one-dimensional arrays of equal length, checked once at the door."""
+"""What the functions here take: one-dimensional arrays of equal length, checked once on entry."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +10,7 @@ Bools = NDArray[np.bool_]
 
 
 def probabilities(values: ArrayLike, name: str = "confidence") -> Floats:
-    """Finite numbers in [0, 1]; refuses anything else, and nothing at all."""
+    """Finite numbers in [0, 1]; refuses anything else, and an empty array."""
     array = _vector(values, name)
     wrong = ~((array >= 0) & (array <= 1))
     if wrong.any():
@@ -41,8 +41,8 @@ def positive(values: ArrayLike | None, like: Floats, name: str = "weights") -> F
 def propensities(values: ArrayLike, like: Floats) -> Floats:
     """Probabilities of review in (0, 1], as many as `like` has elements.
 
-    A decision that could never reach a person says nothing about its kind, however many others are reviewed: 0 and a
-    missing value (NaN) are refused, because every correction by 1/π would be wrong without a sign of it.
+    A decision that could never reach a person says nothing about others of its kind, so 0 and a
+    missing value (NaN) are refused, because every correction by 1/π would be wrong without any warning.
     """
     array = _alike(_vector(values, "propensity"), like, "propensity")
     wrong = ~((array > 0) & (array <= 1))
@@ -85,5 +85,5 @@ def _alike(array: Floats, like: Floats, name: str) -> Floats:
 
 
 def _first(array: Floats, wrong: Bools) -> str:
-    place = int(np.argmax(wrong))
-    return f"element {place} is {array[place]}"
+    index = int(np.argmax(wrong))
+    return f"element {index} is {array[index]}"

@@ -1,13 +1,14 @@
 """Confidence sequences by betting (Waudby-Smith and Ramdas, JRSS B 2024, 2010.09686): weighted, valid at every look.
 
-A gambler bets against the claim "the mean is m" with stakes chosen from the past alone. If the claim is true, wealth
-is a martingale that ever reaches 1/alpha with probability ≤ alpha; claims under which it did are excluded for good.
+A gambler bets against the claim "the mean is m" with stakes chosen from the past alone. If the claim is true, the
+capital is a martingale that ever reaches 1/alpha with probability ≤ alpha; claims under which it did are excluded for
+good.
 
 `values` (n,) in [0, 1], in the order of the stream. `weights` (n,) in (0, 1]: π_min/π for outcomes seen with
-probability π ≥ π_min, π_min known beforehand (the audit rate of the policy, not the smallest π seen); None: ones.
-Cases that were not selected need not be given: their factor in the wealth is 1. The interval is for the mean over
-all cases, selected or not, if given the past E[w(x − mean)] = 0; that fails where the order of outcomes depends on
-them (overrides that take longer to decide), or where the mean moves.
+probability π ≥ π_min, π_min known beforehand (the audit rate of the policy, not the smallest π seen); None: ones. Cases
+that were not selected need not be given: the capital is multiplied by 1 for them. The interval is for the mean over all
+cases, selected or not, if given the past E[w(x − mean)] = 0; that fails where the order of outcomes depends on them
+(overrides that take longer to decide), or where the mean moves.
 """
 
 import numpy as np
@@ -17,15 +18,15 @@ from scipy.optimize import brentq
 from interlock.learning.arrays import Floats, open_unit, positive, probabilities
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
-# Share of the wealth that one case may take at most: the reference implementation's value.
-_AT_STAKE = 0.5
+# Share of the capital that one case may take at most: the reference implementation's value.
+_MAX_STAKE = 0.5
 
-# Width to which an end is found; ends are moved outwards by it.
-_PRECISION = 1e-9
+# Precision of a bound; bounds are moved outwards by it.
+_TOLERANCE = 1e-9
 
 
 def interval(values: ArrayLike, weights: ArrayLike | None = None, alpha: float = 0.05) -> tuple[float, float]:
-    """Both bounds at level 1 − alpha, over all looks so far; refuses where no mean is left: it has moved."""
+    """Both bounds at level 1 − alpha, over all looks so far; refuses where no mean is left because it has moved."""
     x = probabilities(values, "values")
     low = lower(x, weights, alpha / 2)
     high = 1 - lower(1 - x, weights, alpha / 2)
@@ -46,16 +47,16 @@ def lower(values: ArrayLike, weights: ArrayLike | None = None, alpha: float = 0.
     w = stakes(weights, x)
 
     def excess(mean: float) -> float:
-        return float(log_wealth(x, w, mean, alpha).max() - threshold)
+        return float(log_capital(x, w, mean, alpha).max() - threshold)
 
-    # Wealth falls as the claimed mean grows; against 1 nothing can be won.
+    # Capital falls as the claimed mean grows; against 1 nothing can be won.
     if excess(0.0) <= 0:
         return 0.0
-    return max(0.0, float(brentq(excess, 0.0, 1.0, xtol=_PRECISION)) - _PRECISION)
+    return max(0.0, float(brentq(excess, 0.0, 1.0, xtol=_TOLERANCE)) - _TOLERANCE)
 
 
-def log_wealth(values: Floats, weights: Floats, mean: float, alpha: float) -> Floats:
-    """Logarithm of the wealth after each case, from bets that the mean is greater; tuned to reach 1/alpha soon.
+def log_capital(values: Floats, weights: Floats, mean: float, alpha: float) -> Floats:
+    """Logarithm of the capital after each case, from bets that the mean is greater; tuned to reach 1/alpha soon.
 
     Stakes are those of the predictable plug-in: √(2 log(1/alpha) / (σ² t log(1 + t))), with the mean and variance of
     the cases before, and a first case ½ of variance ¼.
@@ -66,12 +67,12 @@ def log_wealth(values: Floats, weights: Floats, mean: float, alpha: float) -> Fl
     before = np.concatenate([[0.25], variance[:-1]])
     bets = np.sqrt(2 * np.log(1 / alpha) / (before * t * np.log1p(t)))
     if mean > 0:
-        bets = np.minimum(bets, _AT_STAKE / mean)
+        bets = np.minimum(bets, _MAX_STAKE / mean)
     return np.asarray(np.cumsum(np.log1p(bets * weights * (values - mean))))
 
 
 def stakes(weights: ArrayLike | None, like: Floats) -> Floats:
-    """Weights in (0, 1]; refuses others, under which wealth could fall below 0."""
+    """Weights in (0, 1]; refuses others, under which capital could fall below 0."""
     w = positive(weights, like)
     if w.max() > 1:
         raise InsufficientDataError(

@@ -1,7 +1,7 @@
 """Intervals for a share: at a sample size fixed in advance, and valid at every look.
 
-The first two hold for one look at n cases. Looked at after every case they miss the truth sooner or later (42 % within
-2,000 cases at 95 %): whatever watches a stream uses `anytime`, or `learning/betting.py` where cases are weighted.
+The first two hold for one look at n cases. Checked after every case, they miss the truth sooner or later (42 % within
+2,000 cases at 95 %): code that watches a stream uses `anytime`, or `learning/betting.py` where cases are weighted.
 """
 
 from typing import Any, overload

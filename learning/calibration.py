@@ -54,7 +54,7 @@ class Recalibration:
     `gain`: log-loss of the identity minus that of refits which saw only earlier labels, in nats per label; `error`:
     its standard error. `deploy`: the gain is above 0. For a model that was calibrated that happens in 5–9 % of cases
     (100 to 3,000 labels, simulated), for then the refits have learnt noise; asking for one standard error more would
-    leave real miscalibration uncorrected far more often than it spares anyone this.
+    far more often leave real miscalibration uncorrected than prevent this.
     """
 
     model: LogOdds
@@ -109,7 +109,7 @@ def fit(
             Reason.CONSTANT_CONFIDENCE, f"every confidence is {f[0]}: the model does not tell cases apart"
         )
     design = np.stack([x, np.ones_like(x)][: len(identity)], axis=1)
-    found = minimize(
+    optimum = minimize(
         _loss,
         identity,
         args=(design, y, w * (effective / w.sum()), identity, shrinkage),
@@ -117,7 +117,7 @@ def fit(
         hess=_curvature,
         method="trust-exact",
     )
-    slope, intercept = (*found.x, 0.0)[:2]
+    slope, intercept = (*optimum.x, 0.0)[:2]
     if slope <= 0:
         raise InsufficientDataError(
             Reason.REVERSED, f"higher confidence is not more often right (slope {slope:.3f}): check the model"
@@ -128,9 +128,9 @@ def fit(
 def recalibrate(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | None = None) -> Recalibration:
     """The fit on all labels and its prequential record (Dawid 1984); arguments and refusals as for `fit`.
 
-    Labels MUST stand in the order in which they became known: every block is predicted by a fit on those before it,
-    by the identity where that fit is refused. A model that was calibrated is made worse by any recalibration from a
-    few hundred labels; the gate keeps those away.
+    Labels MUST be in the order in which they became known: a fit on the labels before a block predicts it, or the
+    identity where that fit is refused. Any recalibration from a few hundred labels makes a
+    calibrated model worse; the gate prevents that.
     """
     model = fit(confidence, correct, weights)
     f = probabilities(confidence)
@@ -153,9 +153,9 @@ def recalibrate(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | 
 def _loss(theta: Floats, *data: Any) -> tuple[float, Floats]:
     design, y, w, identity, shrinkage = data
     odds = design @ theta
-    away = theta - identity
-    value = (w * (np.logaddexp(0.0, odds) - y * odds)).sum() + shrinkage / 2 * (away**2).sum()
-    return float(value), design.T @ (w * (expit(odds) - y)) + shrinkage * away
+    offset = theta - identity
+    value = (w * (np.logaddexp(0.0, odds) - y * odds)).sum() + shrinkage / 2 * (offset**2).sum()
+    return float(value), design.T @ (w * (expit(odds) - y)) + shrinkage * offset
 
 
 def _curvature(theta: Floats, *data: Any) -> Floats:

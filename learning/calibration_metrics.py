@@ -19,10 +19,10 @@ from interlock.learning.insufficient_data import InsufficientDataError, Reason
 # Quotients, so that 0.3 opens the bin [0.3, 0.4): steps of 0.1 would add up to 0.30000000000000004.
 TENTHS = np.arange(11) / 10
 
-# A gap between confidence and accuracy that is worth telling.
+# A gap between confidence and accuracy that is worth reporting.
 GAP = 0.1
 
-# Cells of the smoothed residuals, and the narrowest bandwidth looked for: eight cells, so that cells do not show.
+# Cells of the smoothed residuals, and the narrowest bandwidth tried: eight cells, so that cells do not show.
 _CELLS = 8192
 _NARROWEST = 8 / _CELLS
 
@@ -73,26 +73,26 @@ def bins(
     f = probabilities(confidence)
     y = binary(correct, f)
     w = positive(weights, f)
-    found = []
-    place = _places(f, edges)
-    for number in np.unique(place):
-        rows = place == number
+    occupied = []
+    index = _bin_index(f, edges)
+    for number in np.unique(index):
+        rows = index == number
         accuracy = float(np.average(y[rows], weights=w[rows]))
         mean = float(np.average(f[rows], weights=w[rows]))
         effective = effective_size(w[rows])
         low, high = wilson(accuracy * effective, effective, alpha)
-        found.append(
+        occupied.append(
             Bin(
                 float(edges[number]), float(edges[number + 1]), int(rows.sum()), mean, accuracy, low - mean, high - mean
             )
         )
-    return found
+    return occupied
 
 
 def ece(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | None = None, edges: Floats = TENTHS) -> float:
     """Expected calibration error: the mean |gap| of bins, by weight. Biased upwards: compare with `ece_noise`."""
-    f, y, w, place = _placed(confidence, correct, weights, edges)
-    return float(np.abs(np.bincount(place, w * (y - f))).sum() / w.sum())
+    f, y, w, index = _binned(confidence, correct, weights, edges)
+    return float(np.abs(np.bincount(index, w * (y - f))).sum() / w.sum())
 
 
 def ece_noise(confidence: ArrayLike, edges: Floats = TENTHS) -> float:
@@ -101,26 +101,26 @@ def ece_noise(confidence: ArrayLike, edges: Floats = TENTHS) -> float:
     Σ_b (n_b/n) √(2 v_b / (π n_b)), v_b the mean of p(1 − p): the mean of |N(0, v_b/n_b)|. n = 200 gives about .05.
     """
     f = probabilities(confidence)
-    place = _places(f, edges)
-    return float(np.sqrt(2 / np.pi * np.bincount(place, f * (1 - f))).sum() / len(f))
+    index = _bin_index(f, edges)
+    return float(np.sqrt(2 / np.pi * np.bincount(index, f * (1 - f))).sum() / len(f))
 
 
 def squared_ce(confidence: ArrayLike, correct: ArrayLike, edges: Floats = TENTHS) -> float:
     """The mean squared gap of bins without its bias (Kumar, Liang, Ma 2019, 1909.10155): subtracts ȳ(1 − ȳ)/(n_b − 1).
 
     0 on average for a calibrated model, so often below 0: that is its price, not an error. Bins with one label, whose
-    variance nobody can see, are left out; refuses where no other is left. Not the square of `ece`.
+    variance cannot be estimated, are left out; refuses where no other is left. Not the square of `ece`.
     """
-    f, y, w, place = _placed(confidence, correct, None, edges)
-    count = np.bincount(place, w)
+    f, y, w, index = _binned(confidence, correct, None, edges)
+    count = np.bincount(index, w)
     several = count >= 2
     if not several.any():
         raise InsufficientDataError(
             Reason.TOO_FEW_LABELS, f"no bin holds two of the {len(f)} labels: use fewer bins or wait"
         )
     n = count[several]
-    gap = (np.bincount(place, y - f)[several]) / n
-    mean = np.bincount(place, y)[several] / n
+    gap = (np.bincount(index, y - f)[several]) / n
+    mean = np.bincount(index, y)[several] / n
     return float(np.average(gap**2 - mean * (1 - mean) / (n - 1), weights=n))
 
 
@@ -149,8 +149,8 @@ def smooth_ece(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | N
     if error(_NARROWEST) <= _NARROWEST:
         return error(_NARROWEST)
     # Falls from above the diagonal to at most 1, its greatest value.
-    found = float(brentq(lambda bandwidth: error(bandwidth) - bandwidth, _NARROWEST, 1.0 + _NARROWEST))
-    return min(1.0, found)  # rounding may add an ulp
+    bandwidth = float(brentq(lambda width: error(width) - width, _NARROWEST, 1.0 + _NARROWEST))
+    return min(1.0, bandwidth)  # rounding may add an ulp
 
 
 def smooth_ece_interval(
@@ -168,14 +168,14 @@ def smooth_ece_interval(
     return float(low), float(high)
 
 
-def _placed(
+def _binned(
     confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | None, edges: Floats
 ) -> tuple[Floats, Floats, Floats, np.ndarray[tuple[int], np.dtype[np.intp]]]:
     f = probabilities(confidence)
-    return f, binary(correct, f), positive(weights, f), _places(f, edges)
+    return f, binary(correct, f), positive(weights, f), _bin_index(f, edges)
 
 
-def _places(f: Floats, edges: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def _bin_index(f: Floats, edges: Floats) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     if len(edges) < 2 or edges[0] != 0 or edges[-1] != 1 or not (np.diff(edges) > 0).all():
         raise InsufficientDataError(Reason.BAD_PARAMETER, f"edges must rise from 0 to 1, not {edges}")
     return np.searchsorted(edges[1:-1], f, side="right")

@@ -1,11 +1,11 @@
 """Thresholds above which a model may decide alone, with a proved limit on its errors.
 
-Words used throughout: `alpha` is the highest share of wrong answers allowed among accepted ones, `delta` the
+Terms used throughout: `alpha` is the highest share of wrong answers allowed among accepted ones, `delta` the
 probability with which the whole procedure may certify something worse. `confidence` in [0, 1]; accepted means
 confidence ≥ threshold. A threshold is "strict" when high, "lax" when low.
 
 The fixed-sample functions need labels that are a uniform random sample of the decisions: use `uniform_sample` first
-where people saw some decisions more often than others, or gather `Evidence`, which weighs by 1/π.
+where people saw some decisions more often than others, or collect `Evidence`, which weighs by 1/π.
 """
 
 import math
@@ -22,7 +22,7 @@ from interlock.learning.bounds import clopper_pearson
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 # Bets as shares of the highest one that cannot go bankrupt. Small ones win where the true error is just below alpha,
-# large ones where there is none; the average of all pays at most a factor of five for not knowing which.
+# large ones where there is none; the average of all loses at most a factor of five for not knowing which.
 SHARES = (0.1, 0.2, 0.4, 0.6, 0.9)
 
 
@@ -108,7 +108,7 @@ def certify(confidence: Floats, correct: Bools, thresholds: Floats, *, alpha: fl
 
     With probability ≥ 1 − delta the returned threshold accepts wrong answers at a rate ≤ alpha, without assuming
     that stricter means better. Assumes labels drawn uniformly and `thresholds` fixed before looking at them: a start
-    chosen on these labels voids the promise. A threshold that accepts nobody has p = 1 and ends the sequence.
+    chosen on these labels voids the promise. A threshold that accepts nothing has p = 1 and ends the sequence.
     """
     confidence, correct = _labelled(confidence, correct)
     tested: list[Tested] = []
@@ -168,10 +168,10 @@ def joint_threshold(confidence: Floats, correct: Bools, alpha: float) -> float |
 class Evidence:
     """What a stream of decisions has shown so far about thresholds, valid at every moment (Xu et al. 2406.10490).
 
-    `thresholds`: strict → lax, fixed in advance. `log_e`: log wealth by threshold and bet. `peak`: the highest log of
-    the wealth averaged over bets. `decisions`: how many were added. By Ville's inequality a threshold whose error is
+    `thresholds`: strict → lax, fixed in advance. `log_e`: log capital by threshold and bet. `peak`: the highest log of
+    the capital averaged over bets. `decisions`: how many were added. By Ville's inequality a threshold whose error is
     above alpha *ever* peaks at 1/delta with probability ≤ delta; fixed-sequence order extends that to all of them.
-    Assumes that the error rates do not drift: begin anew with `no_evidence` when a monitor (drift.py) says so.
+    Assumes that the error rates do not drift: begin again with `no_evidence` when a monitor (drift.py) says so.
     """
 
     thresholds: Floats
@@ -212,14 +212,14 @@ def add(
     _at_least(propensity[reviewed], lowest)
     bets = np.array(evidence.shares) * lowest / (1 - evidence.alpha)
     log_e, peak = evidence.log_e.copy(), evidence.peak.copy()
-    for place, threshold in enumerate(evidence.thresholds):
+    for index, threshold in enumerate(evidence.thresholds):
         seen = reviewed & (confidence >= threshold)
         if not seen.any():
             continue
         gain = (evidence.alpha - ~correct[seen]) / propensity[seen]
-        path = log_e[place] + np.cumsum(np.log1p(np.outer(gain, bets)), axis=0)
-        log_e[place] = path[-1]
-        peak[place] = max(peak[place], float(logsumexp(path, axis=1).max()) - math.log(len(bets)))
+        path = log_e[index] + np.cumsum(np.log1p(np.outer(gain, bets)), axis=0)
+        log_e[index] = path[-1]
+        peak[index] = max(peak[index], float(logsumexp(path, axis=1).max()) - math.log(len(bets)))
     return replace(evidence, log_e=log_e, peak=peak, decisions=evidence.decisions + len(correct))
 
 

@@ -1,4 +1,4 @@
-"""Two models on the same cases: what each does, and by how much they differ."""
+"""Champion and challenger on the same cases: what each does, and by how much they differ."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Shares of all such cases, and the new one minus the old one."""
+    """Shares of all such cases: of the champion (`old`), of the challenger (`new`), and the second minus the first."""
 
     old: Interval
     new: Interval
@@ -31,15 +31,15 @@ class Comparison:
 def compare(old: ArrayLike, new: ArrayLike, propensity: ArrayLike, alpha: float = 0.05) -> Comparison:
     """`old`, `new` (n,) 0/1: whether each model has the property, on the n cases looked at; `propensity` (n,): their π.
 
-    Shares are Hájek estimates for all cases that these were chosen from with probability π; ones where nothing was
-    chosen. Refuses no cases at all and π outside (0, 1].
+    Shares are Hájek estimates for all cases that these were selected from with probability π; ones where nothing was
+    selected. Refuses no cases at all and π outside (0, 1].
     """
     a = probabilities(old, "old")
     pi = propensities(propensity, a)
     seen = np.ones(len(a))
-    shares = [hajek(one, seen, pi, Target.PROCESS, alpha) for one in (binary(a, a, "old"), binary(new, a, "new"))]
-    was, now = (Interval(one.value, one.low, one.high) for one in shares)
-    return Comparison(was, now, difference(old, new, propensity, alpha))
+    shares = [hajek(y, seen, pi, Target.PROCESS, alpha) for y in (binary(a, a, "old"), binary(new, a, "new"))]
+    champion, challenger = (Interval(share.value, share.low, share.high) for share in shares)
+    return Comparison(champion, challenger, difference(old, new, propensity, alpha))
 
 
 def difference(old: ArrayLike, new: ArrayLike, propensity: ArrayLike, alpha: float = 0.05) -> Interval:

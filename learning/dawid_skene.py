@@ -1,4 +1,4 @@
-"""How good each reviewer is, told from reviewers who judged the same items, and who overrides too seldom."""
+"""How good each reviewer is, estimated from reviewers who judged the same items, and who overrides too seldom."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ IMPOSSIBLE = 1e-300
 @dataclass(frozen=True, slots=True)
 class Fit:
     """The most likely truth. `prevalence`: (classes). `confusion`: (reviewers × true class × answer), rows sum to 1;
-    a row of a true class that a reviewer never met is uniform. `posterior`: (items × classes), of the true class.
+    the row of a true class that a reviewer never met is uniform. `posterior`: (items × classes), of the true class.
     `log_likelihood`: of the ratings in the order given. `converged`: False when the steps ran out."""
 
     prevalence: Floats
@@ -77,7 +77,8 @@ def fit(
     `one_accuracy`: a reviewer is equally often right in every class, and each error equally likely. Needed where no
     item has three answers: of two classes, such items tell of each reviewer how often a class is named, and one factor
     of the covariances (that of two is the product of theirs); 2R numbers, while R confusion matrices and a prevalence
-    are 2R + 1. Refused also where who judged with whom does not tell even that, as where two shifts check each other.
+    are 2R + 1. Refused too where the pairing of reviewers does not determine even that, as where two shifts check each
+    other.
     """
     _check(items, reviewers, answers, classes)
     if one_accuracy:
@@ -118,22 +119,22 @@ def _same_for_all_classes(given: Floats) -> Floats:
 def quality(fitted: Fit, items: Index, reviewers: Index, answers: Index) -> list[Quality]:
     """Of each reviewer with an answer, by number, over the rows that `fit` got."""
     true = fitted.posterior[items, answers]
-    found = []
+    qualities = []
     for reviewer in np.unique(reviewers).tolist():
         mine = true[reviewers == reviewer]
         n, k = len(mine), min(float(mine.sum()), float(len(mine)))  # a sum of ones may exceed their number
-        found.append(Quality(reviewer, n, k / n, *clopper_pearson(k, n)))
-    return found
+        qualities.append(Quality(reviewer, n, k / n, *clopper_pearson(k, n)))
+    return qualities
 
 
 def too_few_overrides(
     overrides: Index, answers: Index, expected: Floats, *, alpha: float = 0.05, share: float = 0.5
 ) -> list[TooFewOverrides]:
-    """Reviewers proved to override less than `share` of what their items call for: perhaps they no longer read.
+    """Reviewers who provably override less than `share` of what their items call for: perhaps they no longer read.
 
     By reviewer: `overrides` among `answers`, and the `expected` number of overrides, Σ (1 − calibrated confidence) or
-    what blind reviews of such items found. With probability ≥ 1 − alpha nobody who overrides at `share` or more of
-    the expected rate is named. Binomial, which is cautious where items differ (Hoeffding 1956).
+    what blind reviews of such items found. With probability ≥ 1 − alpha the list names no reviewer who overrides
+    at `share` or more of the expected rate. Binomial, which is cautious where items differ (Hoeffding 1956).
     """
     open_unit(alpha, "alpha")
     if not (overrides.shape == answers.shape == expected.shape):
@@ -148,9 +149,15 @@ def too_few_overrides(
     p = np.asarray(binom.cdf(overrides, answers, rate), dtype=np.float64)
     adjusted = holm(p)
     return [
-        TooFewOverrides(who, int(answers[who]), int(overrides[who]), float(expected[who]), float(adjusted[who]))
-        for who in np.argsort(p, kind="stable").tolist()
-        if adjusted[who] <= alpha
+        TooFewOverrides(
+            reviewer,
+            int(answers[reviewer]),
+            int(overrides[reviewer]),
+            float(expected[reviewer]),
+            float(adjusted[reviewer]),
+        )
+        for reviewer in np.argsort(p, kind="stable").tolist()
+        if adjusted[reviewer] <= alpha
     ]
 
 
@@ -175,8 +182,8 @@ def _check(items: Index, reviewers: Index, answers: Index, classes: int) -> None
 
 
 def _check_one_accuracy(items: Index, reviewers: Index, classes: int) -> None:
-    """How far two agree beyond chance is the product of what each is better than chance: R unknowns, and one equation
-    for each pair that shares an item, linear in their logarithms."""
+    """The agreement of two beyond chance is the product of how much better than chance each is: R unknowns, and one
+    equation for each pair that shares an item, linear in their logarithms."""
     if classes < 2:
         raise InsufficientDataError(
             Reason.SINGLE_CLASS, "every answer is the same: accuracy says nothing until two are used"
@@ -190,6 +197,6 @@ def _check_one_accuracy(items: Index, reviewers: Index, classes: int) -> None:
     if np.linalg.matrix_rank(equations) < unknown:
         raise InsufficientDataError(
             Reason.TOO_FEW_LABELS,
-            "who judged with whom does not tell who errs: needed are three people each two of whom share items, "
-            "and everybody tied to such three",
+            "the pairing of reviewers does not show who errs: three people are needed, each two of whom share items, "
+            "and all others must be linked to such three",
         )

@@ -1,6 +1,6 @@
-"""Whether the world has moved: a change of mean confidence, or errors and overrides above their limit.
+"""Whether the world has changed: a change of mean confidence, or errors and overrides above their limit.
 
-Either alarm says that past labels no longer speak for today: certificates are revoked, evidence begins anew.
+Either alarm says that past labels no longer speak for today: certificates are revoked, evidence starts again.
 """
 
 import math
@@ -19,8 +19,8 @@ KAPPAS = (0.5, 1.0, 2.0, 3.0, 4.0)
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """`kind`: confidence-moved, rate-above-limit or rate-rose. `at`: time of the decision that gave it, as passed in.
-    `decisions`: how many the monitor had seen. `why`: one sentence for people."""
+    """`kind`: confidence-moved, rate-above-limit or rate-rose. `at`: time of the decision that raised it, as passed in.
+    `decisions`: how many the monitor had seen. `why`: a sentence for people."""
 
     kind: str
     at: int
@@ -56,7 +56,7 @@ class ConfidenceMonitor:
 
 
 class RateMonitor:
-    """Bets that a rate exceeds `limit`; gives each of two alarms at most once, `restart` begins anew.
+    """Bets that a rate exceeds `limit`; raises each of two alarms at most once, `restart` starts again.
 
     *rate-above-limit*: an e-process, Π(1 + κ(x − limit)) averaged over κ. If the rate never exceeds the limit, this
     alarm *ever* comes with probability ≤ alpha, however often one looks (Ville). It answers "has it been too high".
@@ -78,7 +78,7 @@ class RateMonitor:
             )
         self._limit = limit
         self._kappas = np.array(kappas, dtype=np.float64)
-        self._wanted = {"rate-above-limit": 1 / alpha, "rate-rose": 1 / cusum_alpha}
+        self._thresholds = {"rate-above-limit": 1 / alpha, "rate-rose": 1 / cusum_alpha}
         self.restart()
 
     def restart(self) -> None:
@@ -86,10 +86,10 @@ class RateMonitor:
         self._bets = np.zeros((2, len(self._kappas)))
         self._decisions = 0
         self._weighted = 0.0
-        self._given: set[str] = set()
+        self._raised: set[str] = set()
 
     def update(self, overridden: bool, propensity: float, at: int) -> list[Alarm]:
-        """Adds the next decision; the alarms that it gives. `overridden`: False too where nobody reviewed it."""
+        """Adds the next decision; the alarms that it raises. `overridden`: False also where it was not reviewed."""
         if not 0 < propensity <= 1:
             raise InsufficientDataError(Reason.BAD_PROPENSITY, f"propensity must lie in (0, 1], not {propensity}")
         value = overridden / propensity
@@ -97,9 +97,9 @@ class RateMonitor:
         self._decisions += 1
         self._weighted += value
         alarms = []
-        for kind, e_value in zip(self._wanted, e_values(self._bets), strict=True):
-            if kind not in self._given and e_value >= self._wanted[kind]:
-                self._given.add(kind)
+        for kind, e_value in zip(self._thresholds, e_values(self._bets), strict=True):
+            if kind not in self._raised and e_value >= self._thresholds[kind]:
+                self._raised.add(kind)
                 alarms.append(Alarm(kind, at, self._decisions, self._why(kind)))
         return alarms
 
@@ -111,7 +111,7 @@ class RateMonitor:
 
 
 def step(bets: Floats, values: Floats | np.float64, limit: float, kappas: Floats) -> Floats:
-    """One more value ≥ 0 for each of many monitors. `bets`: log wealth, (2, …, κ): [0] e-process, [1] e-CUSUM.
+    """One more value ≥ 0 for each of many monitors. `bets`: log capital, (2, …, κ): [0] e-process, [1] e-CUSUM.
 
     `values`: (…). The e-CUSUM starts again from 1 whenever it has lost.
     """
@@ -120,5 +120,5 @@ def step(bets: Floats, values: Floats | np.float64, limit: float, kappas: Floats
 
 
 def e_values(bets: Floats) -> Floats:
-    """The evidence of each monitor, (2, …): wealth averaged over bets, capped where it would overflow."""
+    """The evidence of each monitor, (2, …): capital averaged over bets, capped where it would overflow."""
     return np.asarray(np.exp(np.minimum(bets, math.log(1e300))).mean(axis=-1), dtype=np.float64)

@@ -1,8 +1,8 @@
-"""Override rates of all decisions, from the reviewed ones: corrected for who was chosen for review.
+"""Override rates of all decisions, from the reviewed ones: corrected for which were selected for review.
 
 `overridden` (N,) 0/1, read only where reviewed; `reviewed` (N,) bool; `propensity` (N,) π in (0, 1]: the probability
 with which the pipeline sent each decision to a person, independently of the others (the audit coin). N counts *all*
-decisions. Every decision that was chosen MUST have its verdict: leave out times whose reviews are still open.
+decisions. Every selected decision MUST have its verdict: leave out periods whose reviews are still open.
 """
 
 from dataclasses import dataclass, replace
@@ -55,7 +55,7 @@ class _Sample:
 
 
 def naive(overridden: ArrayLike, reviewed: ArrayLike, alpha: float = 0.05) -> Estimate:
-    """The rate among the reviewed, who are chosen because they are doubtful: NOT that of all decisions. Wilson."""
+    """The rate among the reviewed decisions, the doubtful ones: NOT that of all decisions. Wilson."""
     s = _sample(overridden, reviewed, None, Target.REVIEWED, alpha)
     count = int(s.r.sum())
     share = float(s.y.sum() / count)
@@ -157,8 +157,8 @@ def _sample(
     overridden: ArrayLike, reviewed: ArrayLike, propensity: ArrayLike | None, target: Target, alpha: float
 ) -> _Sample:
     open_unit(alpha, "alpha")
-    given = np.asarray(reviewed, dtype=np.float64)
-    r = binary(given, given, "reviewed").astype(bool)
+    flags = np.asarray(reviewed, dtype=np.float64)
+    r = binary(flags, flags, "reviewed").astype(bool)
     if not r.any():
         raise InsufficientDataError(Reason.NO_DATA, f"none of {len(r)} decisions has been reviewed: wait for outcomes")
     y = np.asarray(overridden, dtype=np.float64)
@@ -175,7 +175,7 @@ def _difference(method: str, s: _Sample, f: Floats) -> Estimate:
     """The mean of f + (R/π)(Y − f), with the variance over coins alone or over decisions too."""
     n = len(f)
     if n < 2:
-        raise InsufficientDataError(Reason.TOO_FEW_LABELS, "one decision is no population")
+        raise InsufficientDataError(Reason.TOO_FEW_LABELS, "a single decision is no population")
     correction = s.r / s.pi * (s.y - f)
     if s.target is Target.THESE:
         variance = float(((1 - s.pi) * correction**2).sum() / n**2)
@@ -197,7 +197,7 @@ def _estimate(method: str, s: _Sample, value: float, variance: float) -> Estimat
 
 
 def _exact(s: _Sample, value: float) -> tuple[float, float]:
-    """What π = 1 says is known; for the rest Clopper–Pearson at the effective size (Korn and Graubard 1998)."""
+    """What π = 1 covers is known; for the rest Clopper–Pearson at the effective size (Korn and Graubard 1998)."""
     sampled = s.pi < 1
     w = 1 / s.pi[sampled & s.r]
     effective = effective_size(w) if len(w) else 0.0

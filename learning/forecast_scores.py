@@ -16,7 +16,7 @@ from interlock.learning.venn_abers import isotonic
 
 @dataclass(frozen=True, slots=True)
 class Decomposition:
-    """Brier = miscalibration − discrimination + uncertainty; uncertainty is that of always telling the base rate."""
+    """Brier = miscalibration − discrimination + uncertainty; uncertainty is that of the base rate."""
 
     miscalibration: float
     discrimination: float

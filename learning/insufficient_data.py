@@ -1,4 +1,7 @@
-"""Refusals: what the data cannot answer is said by name, never as NaN."""
+"""What a function raises, instead of returning NaN, where the data cannot answer its question.
+
+Docstrings in this room say that a function "refuses" such data.
+"""
 
 from enum import StrEnum
 
@@ -6,7 +9,7 @@ from interlock.errors import InterlockError
 
 
 class Reason(StrEnum):
-    """Why there is no answer; the words are stable and may be stored."""
+    """Why there is no answer. The codes are stable and may be stored."""
 
     NO_DATA = "no-data"
     LENGTHS_DIFFER = "lengths-differ"
@@ -25,7 +28,7 @@ class Reason(StrEnum):
 
 
 class InsufficientDataError(InterlockError, ValueError):
-    """The question has no answer for these data; the message says what was found and what to do."""
+    """The question has no answer for these data; the message says what is wrong with them and what to do."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)

@@ -1,7 +1,7 @@
 """Recalibration that follows a drifting stream: Online Platt Scaling (Gupta and Ramdas, ICML 2023, 2305.00070).
 
 The online Newton step on the log-loss of sigmoid(intercept + slope · logit(p)). Its total log-loss is within
-O(log n) of the best fixed recalibration in hindsight, for any sequence whatever; no batch, no window, no refit.
+O(log n) of the best fixed recalibration in hindsight, for any sequence; no batch, no window, no refit.
 """
 
 from dataclasses import dataclass

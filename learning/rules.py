@@ -30,7 +30,7 @@ class SafeRule:
     so it may exceed alpha slightly for a rule that Holm certifies).
     """
 
-    found: Candidate
+    mined: Candidate
     cases: int
     errors: int
     p: float
@@ -69,17 +69,17 @@ def mine(
 ) -> list[Candidate]:
     """Up to `limit` patterns of up to `depth` conditions, most convincing first.
 
-    Only patterns that an equally large second half could certify, and none that merely narrows one taken already.
+    Only patterns that an equally large second half could certify, and none that merely narrows a pattern taken before.
     """
     min_support = sample_size(alpha, delta, hypotheses=limit)
     patterns = counted(features, ~correct, depth=depth, min_support=min_support)
     p = binomial_p(np.array([k for _, _, k in patterns]), np.array([n for _, n, _ in patterns]), alpha)
     taken: list[Candidate] = []
-    for place in np.argsort(p, kind="stable"):
-        conditions, cases, errors = patterns[place]
-        if p[place] > delta or len(taken) == limit:
+    for index in np.argsort(p, kind="stable"):
+        conditions, cases, errors = patterns[index]
+        if p[index] > delta or len(taken) == limit:
             break
-        if not any(set(one.conditions) < set(conditions) for one in taken):
+        if not any(set(candidate.conditions) < set(conditions) for candidate in taken):
             taken.append(Candidate(conditions, cases, errors))
     return taken
 
@@ -88,16 +88,24 @@ def verify(
     candidates: Sequence[Candidate], features: Features, correct: Bools, *, alpha: float, delta: float
 ) -> list[SafeRule]:
     """The evidence of labels that took no part in finding the candidates."""
-    inside = [matches(features, one.conditions) for one in candidates]
+    inside = [matches(features, candidate.conditions) for candidate in candidates]
     cases = [int(rows.sum()) for rows in inside]
     errors = [int((rows & ~correct).sum()) for rows in inside]
     p = binomial_p(np.array(errors, dtype=np.int64), np.array(cases, dtype=np.int64), alpha)
     adjusted = holm(p)
     tested = [
-        SafeRule(one, n, k, float(raw), float(held), error_bound(k, n, delta / len(candidates)), bool(held <= delta))
-        for one, n, k, raw, held in zip(candidates, cases, errors, p, adjusted, strict=True)
+        SafeRule(
+            candidate,
+            n,
+            k,
+            float(raw),
+            float(corrected),
+            error_bound(k, n, delta / len(candidates)),
+            bool(corrected <= delta),
+        )
+        for candidate, n, k, raw, corrected in zip(candidates, cases, errors, p, adjusted, strict=True)
     ]
-    return sorted(tested, key=lambda one: (not one.certified, -one.cases))
+    return sorted(tested, key=lambda rule: (not rule.certified, -rule.cases))
 
 
 def holm(p: Floats) -> Floats:

@@ -19,7 +19,7 @@ Condition = tuple[str, str]
 Features = Mapping[str, NDArray[Any]]
 
 # bh holds the expected share of false alarms where patterns are independent or positively related, as overlapping
-# ones mostly are; by whatever their relation, at the price of some power.
+# ones mostly are; by holds it under any dependence, at the price of some power.
 Correction = Literal["bh", "by"]
 
 
@@ -61,17 +61,19 @@ def find(
     alarms among what is returned. With equal π, p is the exact hypergeometric tail; otherwise that of Kish's
     effective counts, an approximation. Empty where nothing stands out. Refused where π is not in (0, 1].
     """
-    found = list(_patterns(features, _columns(overridden, propensity), depth, min_support))
-    return _judged(found, overridden, propensity, level, correction)
+    patterns = list(_patterns(features, _columns(overridden, propensity), depth, min_support))
+    return _significant(patterns, overridden, propensity, level, correction)
 
 
 def confirm(
-    found: Sequence[Slice], features: Features, overridden: Bools, propensity: Floats, *, level: float = 0.05
+    slices: Sequence[Slice], features: Features, overridden: Bools, propensity: Floats, *, level: float = 0.05
 ) -> list[Slice]:
-    """Those of `found` that stand out again in later decisions, measured on these alone."""
+    """Those of `slices` that stand out again in later decisions, measured on these alone."""
     columns = _columns(overridden, propensity)
-    sums = [(one.conditions, columns[matches(features, one.conditions)].sum(axis=0)) for one in found]
-    return _judged([one for one in sums if one[1][0]], overridden, propensity, level, "bh")
+    sums = [(known.conditions, columns[matches(features, known.conditions)].sum(axis=0)) for known in slices]
+    return _significant(
+        [(conditions, total) for conditions, total in sums if total[0]], overridden, propensity, level, "bh"
+    )
 
 
 def matches(features: Features, conditions: Sequence[Condition]) -> Bools:
@@ -120,7 +122,7 @@ def _patterns(
     literals: list[Condition] = []
     owner: list[int] = []
     rows: list[Floats] = []
-    for place, (name, column) in enumerate(features.items()):
+    for index, (name, column) in enumerate(features.items()):
         if len(column) != len(columns):
             raise InsufficientDataError(
                 Reason.LENGTHS_DIFFER, f"column {name!r} has {len(column)} rows, not {len(columns)}"
@@ -129,7 +131,7 @@ def _patterns(
         values, codes, support = np.unique(plain, return_inverse=True, return_counts=True)
         for code in np.flatnonzero(support >= min_support):
             literals.append((name, str(values[code])))
-            owner.append(place)
+            owner.append(index)
             rows.append((codes == code).astype(np.float64))
     if literals:
         yield from _extended((), np.column_stack(rows), columns, literals, np.array(owner), depth, max(min_support, 1))
@@ -146,12 +148,12 @@ def _extended(
 ) -> Iterator[tuple[tuple[Condition, ...], Floats]]:
     """`rows`: (rows that match the prefix) × (literals that may still be added), 1 where one holds."""
     sums = rows.T @ columns
-    for place in np.flatnonzero(sums[:, 0] >= min_support).tolist():
-        conditions = (*prefix, literals[place])
-        yield conditions, sums[place]
-        later = int(np.searchsorted(owner, owner[place], side="right"))
+    for index in np.flatnonzero(sums[:, 0] >= min_support).tolist():
+        conditions = (*prefix, literals[index])
+        yield conditions, sums[index]
+        later = int(np.searchsorted(owner, owner[index], side="right"))
         if depth > 1 and later < len(owner):
-            inside = rows[:, place] > 0
+            inside = rows[:, index] > 0
             yield from _extended(
                 conditions,
                 rows[inside, later:],
@@ -163,18 +165,20 @@ def _extended(
             )
 
 
-def _judged(
-    found: Sequence[tuple[tuple[Condition, ...], Floats]],
+def _significant(
+    patterns: Sequence[tuple[tuple[Condition, ...], Floats]],
     overridden: Bools,
     propensity: Floats,
     level: float,
     correction: Correction,
 ) -> list[Slice]:
     total = _columns(overridden, propensity).sum(axis=0)
-    found = [one for one in found if one[1][0] < total[0]]  # a pattern of everything sets nothing apart
-    if not found or not total[1]:
+    patterns = [
+        (conditions, sums) for conditions, sums in patterns if sums[0] < total[0]
+    ]  # a pattern of everything sets nothing apart
+    if not patterns or not total[1]:
         return []
-    inside = np.array([sums for _, sums in found])
+    inside = np.array([sums for _, sums in patterns])
     p = _tail(inside, total - inside)
     adjusted = false_discovery_control(p, method=correction)
     low, high = _lift_interval(inside, total - inside)
@@ -182,20 +186,20 @@ def _judged(
     lift = rate / overall
     return [
         Slice(
-            conditions=found[place][0],
-            support=int(inside[place, 0]),
-            overrides=int(inside[place, 1]),
-            rate=float(rate[place]),
+            conditions=patterns[index][0],
+            support=int(inside[index, 0]),
+            overrides=int(inside[index, 1]),
+            rate=float(rate[index]),
             overall=overall,
-            lift=float(lift[place]),
+            lift=float(lift[index]),
             # The interval is smoothed, the point is not: at the edges it may fall outside.
-            lift_low=float(min(low[place], lift[place])),
-            lift_high=float(max(high[place], lift[place])),
-            p=float(p[place]),
-            adjusted_p=float(adjusted[place]),
+            lift_low=float(min(low[index], lift[index])),
+            lift_high=float(max(high[index], lift[index])),
+            p=float(p[index]),
+            adjusted_p=float(adjusted[index]),
         )
-        for place in np.lexsort((-inside[:, 1], p))
-        if adjusted[place] <= level
+        for index in np.lexsort((-inside[:, 1], p))
+        if adjusted[index] <= level
     ]
 
 
@@ -207,7 +211,7 @@ def _effective(sums: Floats) -> tuple[Floats, Floats]:
 
 
 def _tail(inside: Floats, outside: Floats) -> Floats:
-    """P(at least so many overrides inside), overrides falling on decisions at random; rounded to the safe side."""
+    """P(at least this many overrides inside), overrides falling on decisions at random; rounded to the safe side."""
     cases, hits = _effective(inside)
     other_cases, other_hits = _effective(outside)
     n, k = np.floor(cases + 1e-6), np.floor(hits + 1e-6)
@@ -217,8 +221,8 @@ def _tail(inside: Floats, outside: Floats) -> Floats:
 
 def _lift_interval(inside: Floats, outside: Floats) -> tuple[Floats, Floats]:
     """95 %: Walter's log interval of the ratio to the others, turned into the ratio to all; always finite."""
-    cases, hits = (one + 0.5 for one in _effective(inside))
-    other_cases, other_hits = (one + 0.5 for one in _effective(outside))
+    cases, hits = (count + 0.5 for count in _effective(inside))
+    other_cases, other_hits = (count + 0.5 for count in _effective(outside))
     centre = np.log(hits / cases) - np.log(other_hits / other_cases)
     spread = norm.ppf(0.975) * np.sqrt(np.maximum(1 / hits - 1 / cases + 1 / other_hits - 1 / other_cases, 0))
     share = inside[:, 2] / (inside[:, 2] + outside[:, 2])

@@ -1,4 +1,4 @@
-"""Recalibration without a curve in mind: isotonic regression, and Venn–Abers for an interval that is honest.
+"""Recalibration without a parametric curve: isotonic regression, and Venn–Abers, whose interval keeps its level.
 
 For comparison and display, not for deployment: isotonic regression alone often harms (log-loss −15.8 % on public
 data, statistics), and a deployed recalibration must be the two numbers that the router applies.
@@ -62,12 +62,12 @@ def _grouped(f: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _at(known: Floats, mean: Floats, weight: Floats, query: float, label: float) -> float:
-    """The isotonic fit at a query once it stands among the labels with this label."""
-    place = int(np.searchsorted(known, query))
-    if place < len(known) and known[place] == query:
+    """The isotonic fit at a query once it has joined the labels with this label."""
+    index = int(np.searchsorted(known, query))
+    if index < len(known) and known[index] == query:
         mean, weight = mean.copy(), weight.copy()
-        mean[place] = (mean[place] * weight[place] + label) / (weight[place] + 1)
-        weight[place] += 1
+        mean[index] = (mean[index] * weight[index] + label) / (weight[index] + 1)
+        weight[index] += 1
     else:
-        mean, weight = np.insert(mean, place, label), np.insert(weight, place, 1.0)
-    return float(isotonic_regression(mean, weights=weight).x[place])
+        mean, weight = np.insert(mean, index, label), np.insert(weight, index, 1.0)
+    return float(isotonic_regression(mean, weights=weight).x[index])

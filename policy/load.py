@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from interlock.policy.errors import Diagnostic, PolicyError
 from interlock.policy.model import Pack, Policy
-from interlock.policy.semantics import problems_of_meaning
+from interlock.policy.semantics import semantic_problems
 from interlock.policy.source_map import Document
-from interlock.policy.syntax import near, problems_of_form, shown
+from interlock.policy.syntax import near, shown, syntax_problems
 
 
 def load(path: Path) -> Policy:
@@ -33,8 +33,8 @@ def parse(text: str, source: str) -> Policy:
     try:
         policy = Policy.model_validate({**document.data, "packs": ()}).model_copy(update={"packs": packs})
     except ValidationError as error:
-        problems += problems_of_form(document, error)
-    problems += problems_of_meaning(document, packs)
+        problems += syntax_problems(document, error)
+    problems += semantic_problems(document, packs)
     if problems or policy is None:
         raise PolicyError(problems)
     return policy
@@ -58,15 +58,15 @@ def _packs(document: Document) -> tuple[tuple[Pack, ...], list[Diagnostic]]:
     named = document.data.get("packs", [])
     if not isinstance(named, list):
         return (), [document.problem(("packs",), "write a list of pack names", f"known: {', '.join(pack_names())}")]
-    found: dict[str, Pack] = {}
+    packs: dict[str, Pack] = {}
     problems = []
-    for place, name in enumerate(named):
+    for index, name in enumerate(named):
         if name not in pack_names():
             problems.append(
-                document.problem(("packs", place), f"unknown pack {shown(name)}", near(shown(name), pack_names()))
+                document.problem(("packs", index), f"unknown pack {shown(name)}", near(shown(name), pack_names()))
             )
-        elif name in found:
-            problems.append(document.problem(("packs", place), f"{shown(name)} stands here twice", "remove one"))
+        elif name in packs:
+            problems.append(document.problem(("packs", index), f"{shown(name)} stands here twice", "remove one"))
         else:
-            found[name] = pack(name)
-    return tuple(found.values()), problems
+            packs[name] = pack(name)
+    return tuple(packs.values()), problems

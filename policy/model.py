@@ -56,7 +56,10 @@ def _time_zone(name: str) -> str:
 
 def _date(value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        return date.fromisoformat(value)
+        try:
+            return date.fromisoformat(value)
+        except ValueError as error:
+            raise ValueError(f"{value} is no date: {error}") from error
     if isinstance(value, datetime) or not isinstance(value, date):
         raise ValueError("write a date such as 2026-12-25")
     return value

@@ -9,11 +9,11 @@ from interlock.policy.model import Calendar, Domain, Policy, Queue
 
 # Always allowed: a reviewer who agrees needs no other reason, and a list that forces the closest of its reasons upon
 # people is no list of reasons.
-_AGREE, _OTHER = "agree", "other"
+AGREE, _OTHER = "agree", "other"
 
 # Where neither the domain nor a pack names any.
 DEFAULT_REASON_CODES = (
-    _AGREE,
+    AGREE,
     "wrong-prediction",
     "missing-information",
     "outside-policy",
@@ -112,7 +112,7 @@ def owner(policies: Mapping[str, Policy], domain: str) -> Policy | None:
 def _reason_codes(policy: Policy, domain: Domain) -> tuple[str, ...]:
     """The codes in the order in which they are offered."""
     named = [*domain.reason_codes, *(code for pack in policy.packs for code in pack.reason_codes)]
-    return tuple(dict.fromkeys([_AGREE, *named, _OTHER])) if named else DEFAULT_REASON_CODES
+    return tuple(dict.fromkeys([AGREE, *named, _OTHER])) if named else DEFAULT_REASON_CODES
 
 
 # What holds where nothing is written.

@@ -1,4 +1,4 @@
-"""What happens to rows of one kind: from lane, level of confidence, rules and demands to route, reasons and priority.
+"""The treatment of rows of one kind: from lane, level of confidence, rules and extra routes to route and reasons.
 
 Plain Python; it runs once for every kind of row, not once for every row.
 """
@@ -19,7 +19,7 @@ from interlock.schemas.reasons import (
     WORKFLOW,
 )
 
-# The level of a confidence that is missing or no probability; the others are the values of Route.
+# The level of a confidence that is missing or no probability; the other levels are the values of Route.
 IMPLAUSIBLE = 4
 
 _PRIORITY_OF_ROUTE = {
@@ -41,10 +41,11 @@ _FLOOR = {
 class Treatment:
     """What rows with the same treatment share.
 
-    `reasons`: that of the lane first, then matching rules in the order of the policy, then demands from outside.
+    `reasons`: that of the lane first, then matching rules in the order of the policy, then those of the extra routes.
     `override_seconds`: for how long a post_approval decision that takes effect at once can be overridden, else None.
-    `audit_rate`: with which probability a person sees it although nothing demands one; 0 where a person sees it anyway.
-    `pool`: which share of them is left to the sampler. `shadow`: nothing comes of it, `route` is what would have.
+    `audit_rate`: the probability that a person sees it although nothing demands one; 0 where a person sees it anyway.
+    `pool`: the share of such decisions that is left to the sampler. `shadow`: nothing comes of the decision; `route` is
+    the one that it would have had.
     """
 
     route: Route
@@ -64,8 +65,8 @@ class LaneKey:
     """One (domain, prediction): `domain` and `outcome` are None where the policy does not know them.
 
     `lane` is None for an outcome without a lane of its own. Such an outcome uses the default thresholds but is never
-    `auto`, at best `async`, unless a safe rule says so: what takes effect without a person, a rejection above all, must
-    be written down.
+    `auto`, at best `async`, unless a safe rule says so: a policy must write down what takes effect without a person, a
+    rejection above all.
     """
 
     name: str = ""
@@ -74,63 +75,64 @@ class LaneKey:
     lane: Lane | None = None
 
 
-Demand = tuple[str, Route]
+# Reason and route of something outside the policy, such as a kill switch.
+ExtraRoute = tuple[str, Route]
 
 
-def treatment(
+def derive_treatment(
     policy: Policy,
-    cell: LaneKey,
+    key: LaneKey,
     *,
     level: int,
     knows_model: bool,
     shadow: bool,
     rules: Sequence[Rule],
-    safe: Sequence[SafeRule],
+    safe_rules: Sequence[SafeRule],
     priority: Priority | None,
-    demands: Sequence[Demand],
+    extra: Sequence[ExtraRoute],
 ) -> Treatment:
-    """The treatment of rows in `cell`.
+    """The treatment of rows in the lane `key`.
 
     `level`: the route that the confidence alone allows, or IMPLAUSIBLE. `shadow`: a model on trial. `rules`: those
-    that hold or cannot be evaluated. `safe`: safe rules of the cell, those that hold for certain. `priority`: by the
-    first matching priority rule, None: by route. `demands`: what the router adds.
+    that hold or cannot be evaluated. `safe_rules`: those of the lane that hold for certain. `priority`: by the first
+    matching priority rule, None: by route. `extra`: what the router adds.
     """
-    by_lane, reasons = _by_lane(cell, level, knows_model)
-    lifted = bool(safe) and knows_model and cell.outcome is not None and level != IMPLAUSIBLE
+    by_lane, reasons = _by_lane(key, level, knows_model)
+    lifted = bool(safe_rules) and knows_model and key.outcome is not None and level != IMPLAUSIBLE
     if lifted and by_lane is not Route.AUTO:
         by_lane = Route.AUTO
-        reasons += [f"{SAFE}{rule.id}" for rule in safe]
-    workflow = cell.domain.workflow if cell.domain else Workflow.ESCALATION
-    demanded = [Route[rule.route.upper()] for rule in rules] + [route for _, route in demands]
-    wanted = max([by_lane, *demanded])
+        reasons += [f"{SAFE}{rule.id}" for rule in safe_rules]
+    workflow = key.domain.workflow if key.domain else Workflow.ESCALATION
+    demanded = [Route[rule.route.upper()] for rule in rules] + [route for _, route in extra]
+    before_workflow = max([by_lane, *demanded])
     window = None
     if (
         workflow is Workflow.POST_APPROVAL
-        and cell.domain is not None
-        and (cell.lane is not None or lifted)
+        and key.domain is not None
+        and (key.lane is not None or lifted)
         and by_lane <= Route.ASYNC
         and max(demanded, default=Route.AUTO) is Route.AUTO
     ):
-        window = cell.domain.override_window
+        window = key.domain.override_window
         route = Route.AUTO
     else:
-        route = max(wanted, _FLOOR[workflow])
-        if route > wanted:
+        route = max(before_workflow, _FLOOR[workflow])
+        if route > before_workflow:
             reasons.append(f"{WORKFLOW}{workflow}")
     reasons += [rule.id for rule in rules]
-    reasons += [reason for reason, _ in demands]
+    reasons += [reason for reason, _ in extra]
     if shadow:
         reasons.append(SHADOW)
     audited = route is Route.AUTO and window is None and not shadow
     active = policy.audit.active
     return Treatment(
         route=route,
-        # A control may give a reason that is there already, such as an implausible confidence.
+        # An extra route may give a reason that is there already, such as an implausible confidence.
         reasons=tuple(dict.fromkeys(reasons)),
         workflow=workflow,
         priority=priority or _PRIORITY_OF_ROUTE[route],
-        queue=cell.domain.queue if cell.domain else "unassigned",
-        notices=(cell.lane.notice,) if cell.lane and cell.lane.notice else (),
+        queue=key.domain.queue if key.domain else "unassigned",
+        notices=(key.lane.notice,) if key.lane and key.lane.notice else (),
         audit_rate=policy.audit.rate if audited else 0.0,
         override_seconds=None if shadow else window,
         pool=active.pool if audited and active else 0.0,
@@ -138,15 +140,15 @@ def treatment(
     )
 
 
-def _by_lane(cell: LaneKey, level: int, knows_model: bool) -> tuple[Route, list[str]]:
+def _by_lane(key: LaneKey, level: int, knows_model: bool) -> tuple[Route, list[str]]:
     """The route before rules and workflow, with its reasons."""
-    if cell.domain is None:
+    if key.domain is None:
         return Route.MANUAL, [UNKNOWN_DOMAIN]
-    if cell.outcome is None:
+    if key.outcome is None:
         route, reason = Route.MANUAL, UNKNOWN_PREDICTION
     elif level == IMPLAUSIBLE:
         route, reason = Route.MANUAL, IMPLAUSIBLE_CONFIDENCE
     else:
-        route = Route(level) if cell.lane else max(Route(level), Route.ASYNC)
-        reason = f"{LANE}{cell.name}:{route.label}"
+        route = Route(level) if key.lane else max(Route(level), Route.ASYNC)
+        reason = f"{LANE}{key.name}:{route.label}"
     return (route, [reason]) if knows_model else (Route.MANUAL, [reason, UNKNOWN_MODEL])

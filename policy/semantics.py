@@ -1,8 +1,10 @@
-"""Problems of meaning: what a policy says in the right form and still cannot mean.
+"""Semantic problems: fields of the right form that contradict one another, and conditions that cannot be understood.
 
-Looks at the file as it was written, part by part, so that a problem of form in one part hides none in another.
+The checks read the file as it was written and leave out the fields that have not the right form, so that a wrong form
+in one place hides no contradiction in another.
 """
 
+import copy
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
@@ -12,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from interlock.policy.conditions.parser import ConditionError, UnknownColumnError, parse_condition
 from interlock.policy.errors import Diagnostic
 from interlock.policy.model import Audit, Domain, Lane, Pack, Queue, SafeRule, Thresholds, filled
-from interlock.policy.source_map import Document, Path
+from interlock.policy.source_map import Document, FieldPath
 from interlock.policy.syntax import near, shown
 from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType
 from interlock.schemas import reasons
@@ -22,17 +24,17 @@ _KINDS = {kind.value: kind for kind in ColumnType}
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
-def problems_of_meaning(document: Document, packs: Sequence[Pack]) -> Iterator[Diagnostic]:
+def semantic_problems(document: Document, packs: Sequence[Pack]) -> Iterator[Diagnostic]:
     """Every field that has the right form and contradicts another, or a condition that is not understood."""
     domains = _mapping(document.data.get("domains"))
     defaults = _valid(Thresholds, document.data.get("defaults", {}))
     if defaults is not None:
         yield from _order(defaults, None, ("defaults",), document)
     for name, raw in domains.items():
-        domain = _valid(Domain, raw)
+        domain = _readable_domain(raw)
         if domain is not None:
             yield from _domain(name, domain, defaults, document)
-    audit = _valid(Audit, document.data.get("audit", {}))
+    audit = _readable(Audit, document.data.get("audit", {}))
     if audit is not None and audit.active is not None and audit.rate == 0:
         # Without audits nothing can be said about what was not picked.
         yield document.problem(("audit", "active"), "active learning needs audits", "write an audit rate above 0")
@@ -42,7 +44,7 @@ def problems_of_meaning(document: Document, packs: Sequence[Pack]) -> Iterator[D
     yield from _safe_rules(domains, document)
     columns, complete = _columns(domains)
     for list_name in ("rules", "safe_rules", "priority"):
-        for place, item in enumerate(_list(document.data.get(list_name))):
+        for index, item in enumerate(_list(document.data.get(list_name))):
             when = _mapping(item).get("when")
             if isinstance(when, str):
                 try:
@@ -50,24 +52,26 @@ def problems_of_meaning(document: Document, packs: Sequence[Pack]) -> Iterator[D
                 except ConditionError as error:
                     # Where the declarations cannot be read, a column may be unknown only because of that.
                     if complete or not isinstance(error, UnknownColumnError):
-                        yield document.problem((list_name, place, "when"), str(error))
+                        yield document.problem((list_name, index, "when"), str(error))
 
 
 def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Document) -> Iterator[Diagnostic]:
-    here: Path = ("domains", name)
+    here: FieldPath = ("domains", name)
     for field, names in (("outcomes", domain.outcomes), ("reason_codes", domain.reason_codes)):
-        for place, one in enumerate(names):
-            if one in names[:place]:
-                yield document.problem((*here, field, place), f"{one!r} stands here twice", "remove one")
-    for place, one in enumerate(domain.shadow):
-        if one in domain.models:
-            yield document.problem((*here, "shadow", place), f"{one!r} is among the models as well", "remove one")
+        for index, word in enumerate(names):
+            if word in names[:index]:
+                yield document.problem((*here, field, index), f"{word!r} stands here twice", "remove one")
+    for model in domain.shadow:
+        if model in domain.models:
+            # By its place in the file: the field itself is sorted.
+            index = document.data["domains"][name]["shadow"].index(model)
+            yield document.problem((*here, "shadow", index), f"{model!r} is among the models as well", "remove one")
     for outcome, lane in domain.lanes.items():
-        at: Path = (*here, "lanes", outcome)
+        lane_path: FieldPath = (*here, "lanes", outcome)
         if outcome not in domain.outcomes:
-            yield document.problem(at, "is not among the outcomes of the domain", near(outcome, domain.outcomes))
+            yield document.problem(lane_path, "is not among the outcomes of the domain", near(outcome, domain.outcomes))
         if defaults is not None:
-            yield from _order(defaults, lane, at, document)
+            yield from _order(defaults, lane, lane_path, document)
     if domain.on_timeout != "escalate" and domain.on_timeout not in domain.outcomes:
         yield document.problem(
             (*here, "on_timeout"),
@@ -78,40 +82,40 @@ def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Do
 
 def _queues(domains: Mapping[str, Any], document: Document) -> Iterator[Diagnostic]:
     queues = _mapping(document.data.get("queues"))
-    fed_by: dict[str, list[str]] = {}
+    domains_of: dict[str, list[str]] = {}
     for domain, raw in domains.items():
         name = _mapping(raw).get("queue", Domain.model_fields["queue"].default)
         if isinstance(name, str):
-            fed_by.setdefault(name, []).append(domain)
+            domains_of.setdefault(name, []).append(domain)
             # Under a name that is only nearly right the tasks would be open to people without the qualifications.
             if queues and name not in queues:
                 yield document.problem(
                     ("domains", domain, "queue"), f"{name!r} is not among the queues", near(name, map(str, queues))
                 )
     for name, raw in queues.items():
-        queue = _valid(Queue, raw)
+        queue = _readable(Queue, raw)
         if queue is None:
             continue
-        here: Path = ("queues", name)
-        if name not in fed_by and not queue.escalations:
+        here: FieldPath = ("queues", name)
+        if _valid(Queue, raw) is not None and name not in domains_of and not queue.escalations:
             yield document.problem(
                 here,
                 "no domain uses this queue; write escalations: true if only people send tasks here",
-                near(str(name), fed_by, "" if fed_by else "there are no domains"),
+                near(str(name), domains_of, "" if domains_of else "there are no domains"),
             )
         total = math.fsum(queue.floors.values())
         if total > 1:
             yield document.problem((*here, "floors"), f"add up to {total:g}, which is more than everything")
         if queue.on_breach not in ("escalate", "raise_priority"):
-            yield from _safe_outcome(queue, fed_by.get(name, []), domains, here, document)
+            yield from _breach_outcome(queue, domains_of.get(name, []), domains, here, document)
 
 
-def _safe_outcome(
-    queue: Queue, fed_by: Sequence[str], domains: Mapping[str, Any], queue_path: Path, document: Document
+def _breach_outcome(
+    queue: Queue, its_domains: Sequence[str], domains: Mapping[str, Any], queue_path: FieldPath, document: Document
 ) -> Iterator[Diagnostic]:
     """`on_breach` names an outcome: every task of the queue must be able to end so."""
-    for name in domains if queue.escalations else fed_by:
-        domain = _valid(Domain, domains[name])
+    for name in domains if queue.escalations else its_domains:
+        domain = _readable_domain(domains[name])
         if domain is not None and queue.on_breach not in domain.outcomes:
             yield document.problem(
                 (*queue_path, "on_breach"),
@@ -120,12 +124,12 @@ def _safe_outcome(
             )
 
 
-def _order(defaults: Thresholds, lane: Lane | None, here: Path, document: Document) -> Iterator[Diagnostic]:
-    auto, later, sync = filled(defaults, lane)
-    if not auto >= later >= sync:
+def _order(defaults: Thresholds, lane: Lane | None, here: FieldPath, document: Document) -> Iterator[Diagnostic]:
+    auto, async_, sync = filled(defaults, lane)
+    if not auto >= async_ >= sync:
         yield document.problem(
             here,
-            f"thresholds must fall from auto to async to sync, but are {auto:g}, {later:g}, {sync:g}",
+            f"thresholds must fall from auto to async to sync, but are {auto:g}, {async_:g}, {sync:g}",
             "" if lane is None else "those not given come from the defaults",
         )
 
@@ -134,48 +138,50 @@ def _attributes(domains: Mapping[str, Any], document: Document) -> Iterator[Diag
     first: dict[str, tuple[Any, str]] = {}
     for domain, raw in domains.items():
         for name, kind in _mapping(_mapping(raw).get("attributes")).items():
-            here: Path = ("domains", domain, "attributes", name)
+            here: FieldPath = ("domains", domain, "attributes", name)
             if name in ROUTING_COLUMNS or name in ("created_at", "attributes"):
                 yield document.problem(here, "is the name of a routing field", "rename the attribute")
-            its, where = first.setdefault(name, (kind, domain))
-            if its != kind:
+            first_kind, first_domain = first.setdefault(name, (kind, domain))
+            if first_kind != kind:
                 yield document.problem(
-                    here, f"is {shown(kind)} here and {shown(its)} in domain {where}", "one attribute, one type"
+                    here,
+                    f"is {shown(kind)} here and {shown(first_kind)} in domain {first_domain}",
+                    "one attribute, one type",
                 )
 
 
 def _rule_ids(packs: Sequence[Pack], document: Document) -> Iterator[Diagnostic]:
     owner = {rule.id: f"in pack {pack.name}" for pack in packs for rule in pack.rules}
-    for place, item in enumerate(_list(document.data.get("rules"))):
+    for index, item in enumerate(_list(document.data.get("rules"))):
         name = _mapping(item).get("id")
         if isinstance(name, str):
-            here = ("rules", place, "id")
+            here = ("rules", index, "id")
             if name in owner:
                 yield document.problem(here, f"there is a rule {name!r} {owner[name]} already", "rename one")
-            # In the reasons of a decision such a rule could not be told from what the pipeline says itself.
+            # In the reasons of a decision such a rule would look like a reason of the pipeline.
             if reasons.find(name) is not None:
                 yield document.problem(here, f"{name!r} is a reason that the pipeline gives itself", "rename the rule")
             owner.setdefault(name, f"on line {document.line(here)}")
 
 
 def _safe_rules(domains: Mapping[str, Any], document: Document) -> Iterator[Diagnostic]:
-    seen: dict[str, int] = {}
-    for place, item in enumerate(_list(document.data.get("safe_rules"))):
-        rule = _valid(SafeRule, item)
+    first_line: dict[str, int] = {}
+    for index, item in enumerate(_list(document.data.get("safe_rules"))):
+        rule = _readable(SafeRule, item)
         if rule is None:
             continue
-        here: Path = ("safe_rules", place)
-        if rule.id in seen:
+        here: FieldPath = ("safe_rules", index)
+        if rule.id in first_line:
             yield document.problem(
-                (*here, "id"), f"there is a safe rule {rule.id!r} on line {seen[rule.id]} already", "rename one"
+                (*here, "id"), f"there is a safe rule {rule.id!r} on line {first_line[rule.id]} already", "rename one"
             )
-        seen.setdefault(rule.id, document.line((*here, "id")))
+        first_line.setdefault(rule.id, document.line((*here, "id")))
         if rule.domain not in domains:
             yield document.problem(
                 (*here, "domain"), f"{rule.domain!r} is no domain of this policy", near(rule.domain, map(str, domains))
             )
             continue
-        domain = _valid(Domain, domains[rule.domain])
+        domain = _readable_domain(domains[rule.domain])
         if domain is not None and rule.prediction not in domain.outcomes:
             yield document.problem(
                 (*here, "prediction"),
@@ -206,6 +212,42 @@ def _valid(model: type[_Model], raw: Any) -> _Model | None:
         return model.model_validate(raw)
     except ValidationError:
         return None  # a problem of form, which is reported as such
+
+
+def _readable(model: type[_Model], raw: Any) -> _Model | None:
+    """What remains of a part of the policy without the fields that have not the right form; None if nothing does."""
+    rest = copy.deepcopy(raw)
+    while isinstance(rest, dict):
+        try:
+            return model.model_validate(rest)
+        except ValidationError as error:
+            # One field at a time: with it, errors inside it are gone as well.
+            if not _remove(rest, error.errors()[0]["loc"]):
+                break
+    return None
+
+
+def _remove(raw: dict[Any, Any], path: FieldPath) -> bool:
+    """Removes the innermost field on `path` that exists; False if there is none."""
+    innermost: tuple[dict[Any, Any], Any] | None = None
+    node: Any = raw
+    for part in path:
+        if isinstance(node, dict) and part in node:
+            innermost = node, part
+            node = node[part]
+        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            node = node[part]
+        else:
+            break
+    if innermost is None:
+        return False
+    del innermost[0][innermost[1]]
+    return True
+
+
+def _readable_domain(raw: Any) -> Domain | None:
+    """The domain without its wrong fields; where its models cannot be read, with any."""
+    return _readable(Domain, raw) or _readable(Domain, {**_mapping(raw), "models": ["*"]})
 
 
 def _mapping(raw: Any) -> dict[Any, Any]:

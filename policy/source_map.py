@@ -2,17 +2,17 @@
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import yaml
 
 from interlock.policy.errors import Diagnostic, PolicyError
 
-Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 
 
-# A policy of hundreds of domains and rules has some ten thousand; aliases of aliases reach billions in ten lines.
+# A policy of hundreds of domains and rules has some ten thousand nodes; aliases of aliases reach billions in ten lines.
 _MAX_NODES = 200_000
 
 
@@ -33,6 +33,29 @@ _Loader.add_implicit_resolver(
 )
 
 
+_SCALARS: dict[str, Callable[[yaml.SafeLoader, Any], Any]] = {
+    "tag:yaml.org,2002:bool": yaml.SafeLoader.construct_yaml_bool,
+    "tag:yaml.org,2002:int": yaml.SafeLoader.construct_yaml_int,
+    "tag:yaml.org,2002:float": yaml.SafeLoader.construct_yaml_float,
+    "tag:yaml.org,2002:timestamp": yaml.SafeLoader.construct_yaml_timestamp,
+}
+
+
+def _construct_scalar(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    """The value of a scalar, or its text where it only looks like a value, such as the date 2026-02-31.
+
+    The check of the field then reports it, with its line and beside all other problems.
+    """
+    try:
+        return _SCALARS[node.tag](loader, node)
+    except (ValueError, OverflowError, LookupError, AttributeError):  # what PyYAML and Python raise for such texts
+        return node.value
+
+
+for _tag in _SCALARS:
+    _Loader.add_constructor(_tag, _construct_scalar)
+
+
 class Document:
     """A parsed YAML file: its `data`, and the line on which each field stands."""
 
@@ -41,7 +64,7 @@ class Document:
         self.source = source
         try:
             node = yaml.compose(text, Loader=_Loader)
-            endless = node is not None and _size(node, {}) > _MAX_NODES
+            too_large = node is not None and _size(node, {}) > _MAX_NODES
             self.data: Any = yaml.load(text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
@@ -51,27 +74,27 @@ class Document:
             # The position counts from the start of the text; the line is more useful.
             line = text.count("\n", 0, error.position) + 1
             raise PolicyError([Diagnostic(source, line, "", f"not YAML: {error.reason}")]) from error
-        except (RecursionError, ValueError) as error:
-            # ValueError: a date or number of the right form that is none, such as 2026-02-31.
-            what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            raise PolicyError([Diagnostic(source, 1, "", f"not YAML: {what}")]) from error
-        if endless:
+        except (RecursionError, ValueError, OverflowError) as error:
+            # ValueError, OverflowError: an escape such as "\UFFFFFFFF" that is no character.
+            problem = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            raise PolicyError([Diagnostic(source, 1, "", f"not YAML: {problem}")]) from error
+        if too_large:
             raise PolicyError([Diagnostic(source, 1, "", "repeats itself through aliases without end")])
         if not isinstance(self.data, dict) or node is None:
             raise PolicyError([Diagnostic(source, 1, "", "a policy is a YAML mapping of fields")])
         self._lines: dict[tuple[str, ...], int] = {(): 1}
-        doubles = list(self._walk(node, ()))
-        if doubles:
-            raise PolicyError(doubles)
+        problems = list(self._walk(node, ()))
+        if problems:
+            raise PolicyError(problems)
 
-    def line(self, path: Path) -> int:
+    def line(self, path: FieldPath) -> int:
         """The line of a field, or of the nearest field around it that exists."""
-        place = tuple(str(part) for part in path)
-        while place not in self._lines:
-            place = place[:-1]
-        return self._lines[place]
+        key = tuple(str(part) for part in path)
+        while key not in self._lines:
+            key = key[:-1]
+        return self._lines[key]
 
-    def problem(self, path: Path, message: str, suggestion: str = "") -> Diagnostic:
+    def problem(self, path: FieldPath, message: str, suggestion: str = "") -> Diagnostic:
         """A problem with the field at `path`."""
         return Diagnostic(self.source, self.line(path), ".".join(str(part) for part in path), message, suggestion)
 
@@ -86,17 +109,19 @@ class Document:
                 seen.add(key.value)
                 yield from self._walk(value, here)
         elif isinstance(node, yaml.SequenceNode):
-            for place, item in enumerate(node.value):
-                self._lines[(*path, str(place))] = item.start_mark.line + 1
-                yield from self._walk(item, (*path, str(place)))
+            for index, item in enumerate(node.value):
+                self._lines[(*path, str(index))] = item.start_mark.line + 1
+                yield from self._walk(item, (*path, str(index)))
+        elif any("\ud800" <= character <= "\udfff" for character in node.value):
+            yield self.problem(path, "holds half a character (a surrogate)", "write the character itself")
 
 
-def _size(node: yaml.Node, known: dict[int, float]) -> float:
-    """How many nodes there are with all aliases written out; infinite for what contains itself."""
+def _size(node: yaml.Node, sizes: dict[int, float]) -> float:
+    """How many nodes there are with all aliases written out; infinite for a node that contains itself."""
     if isinstance(node, yaml.ScalarNode):
         return 1
-    if id(node) not in known:
-        known[id(node)] = math.inf  # while it is being counted: met again inside itself
+    if id(node) not in sizes:
+        sizes[id(node)] = math.inf  # what is found if the node is met again inside itself
         parts = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
-        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
-    return known[id(node)]
+        sizes[id(node)] = 1 + sum(_size(part, sizes) for part in parts)
+    return sizes[id(node)]

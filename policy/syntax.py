@@ -1,6 +1,7 @@
-"""Problems of form: what pydantic finds wrong with a field, in the words of the person who wrote it."""
+"""Syntax problems: what pydantic finds wrong with a field, in terms of the file and not of Python."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -8,10 +9,10 @@ from pydantic import BaseModel, ValidationError
 
 from interlock.policy.errors import Diagnostic
 from interlock.policy.model import Policy, time_zones
-from interlock.policy.source_map import Document, Path
+from interlock.policy.source_map import Document, FieldPath
 
 # Message and suggestion by the type of pydantic's error.
-_WORDS = {
+_MESSAGES = {
     "missing": ("is required", ""),
     "invalid_key": ("is no text", "write it in quotes"),
     "string_type": ("is no text", "write it in quotes"),
@@ -25,22 +26,24 @@ _WORDS = {
     "bool_type": ("must be true or false", ""),
 }
 
+_PERCENTAGE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%")
 
-def problems_of_form(document: Document, error: ValidationError) -> Iterator[Diagnostic]:
+
+def syntax_problems(document: Document, validation: ValidationError) -> Iterator[Diagnostic]:
     """Every field that has not the form it must have."""
-    found = error.errors()
-    for one in found:
-        here = one["loc"]
-        # A list whose items are all wrong is not empty as well.
-        inside = any(len(other["loc"]) > len(here) and other["loc"][: len(here)] == here for other in found)
-        if not (one["type"] == "too_short" and inside):
-            yield _problem(document, tuple(part for part in here if part != "[key]"), one)
+    errors = validation.errors()
+    for error in errors:
+        path = error["loc"]
+        # A list whose items are all wrong counts as empty too, which would say nothing new.
+        has_inner = any(len(other["loc"]) > len(path) and other["loc"][: len(path)] == path for other in errors)
+        if not (error["type"] == "too_short" and has_inner):
+            yield _problem(document, tuple(part for part in path if part != "[key]"), error)
 
 
-def near(word: str, known: Iterable[str], otherwise: str = "") -> str:
-    """A suggestion: the known word that resembles `word`, else `otherwise`, by default all of them."""
+def near(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """A suggestion: the known name that resembles `name`, else `otherwise`, by default all known names."""
     names = list(dict.fromkeys(known))
-    close = difflib.get_close_matches(word, names, n=1)
+    close = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {close[0]}?" if close else otherwise or f"known: {', '.join(names)}"
 
 
@@ -52,28 +55,41 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _problem(document: Document, place: Path, error: Any) -> Diagnostic:
+def _problem(document: Document, path: FieldPath, error: Any) -> Diagnostic:
     kind = error["type"]
     if kind == "extra_forbidden":
-        return document.problem(place, "unknown field", near(str(place[-1]), _fields_at(place[:-1])))
+        return document.problem(path, "unknown field", near(str(path[-1]), _fields_at(path[:-1])))
     if kind in ("enum", "literal_error"):
-        return document.problem(place, f"{shown(error['input'])} is not allowed", f"write {error['ctx']['expected']}")
+        return document.problem(path, f"{shown(error['input'])} is not allowed", f"write {error['ctx']['expected']}")
     if kind == "time_zone":
         suggestion = near(str(error["input"]), sorted(time_zones()), "an IANA name such as Europe/Berlin")
-        return document.problem(place, f"unknown time zone {shown(error['input'])}", suggestion)
-    if kind in _WORDS:
-        message, suggestion = _WORDS[kind]
+        return document.problem(path, f"unknown time zone {shown(error['input'])}", suggestion)
+    if kind in _MESSAGES:
+        message, suggestion = _MESSAGES[kind]
         if message.startswith("is no "):
             message = f"{shown(error['input'])} {message}"
-        return document.problem(place, message, suggestion)
+        return document.problem(path, message, suggestion or _share_hint(error))
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return document.problem(place, message[0].lower() + message[1:])
+    return document.problem(path, message[0].lower() + message[1:], _share_hint(error))
 
 
-def _fields_at(place: Path) -> list[str]:
-    """The fields of the model that stands at a place of the policy."""
+def _share_hint(error: Any) -> str:
+    """What somebody who wrote a percentage means, where a share from 0 to 1 is asked for; else empty."""
+    written = error["input"]
+    if error["type"] == "less_than_equal" and error["ctx"]["le"] == 1:
+        percent = float(written)
+    elif error["type"] == "float_type" and isinstance(written, str) and (match := _PERCENTAGE.fullmatch(written)):
+        percent = float(match[1])
+    else:
+        return ""
+    # 1.5 is rather a slip than one and a half per cent.
+    return f"did you mean {percent / 100:g}?" if 2 <= percent <= 100 else ""
+
+
+def _fields_at(path: FieldPath) -> list[str]:
+    """The fields of the model at `path` of the policy."""
     model: Any = Policy
-    for part in place:
+    for part in path:
         annotation = model.model_fields[part].annotation if _is_model(model) and part in model.model_fields else model
         model = _inner_model(annotation) or model
     return [field.alias or name for name, field in model.model_fields.items()]
@@ -83,9 +99,9 @@ def _inner_model(annotation: Any) -> Any:
     if _is_model(annotation):
         return annotation
     for argument in getattr(annotation, "__args__", ()):
-        found = _inner_model(argument)
-        if found is not None:
-            return found
+        model = _inner_model(argument)
+        if model is not None:
+            return model
     return None
 
 

@@ -1,7 +1,7 @@
-"""Judged decisions put back into the order in which they came.
+"""Puts verdicts back into the order in which their decisions arrived.
 
-People work through their tasks by urgency: the doubtful come first and in clusters, audits last. A statistic that is
-valid at every look needs an order that says nothing about the verdict, and the order of arrival is one.
+People work through their tasks by urgency: the doubtful ones come first and in clusters, audits last. A statistic that
+is valid at every look needs an order that says nothing about the verdict, and the order of arrival is one.
 """
 
 import heapq
@@ -9,29 +9,33 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-# Verdicts that are held back at most: as many as the windows of the monitors, some hundred bytes each. They are reached
-# where people overtake a decision that often within its service level; the oldest go on then.
-HELD = 20_000
+# Verdicts that a buffer holds back at most: as many as the windows of the monitors, some hundred bytes each. It is full
+# when people overtake a decision that often within its service level; then it releases the oldest.
+MAX_HELD = 20_000
 
 
 class ArrivalOrderBuffer(Generic[T]):
-    """Verdicts on the decisions of one model version, each held back until all that came before it were judged, or
-    have waited beyond their service level: the desk says so with every outcome (`settled_before`)."""
+    """Verdicts on the decisions of one model version, held back until the watermark has passed their arrival.
+
+    Every outcome carries the desk's watermark (field `settled_before`): all tasks of the model version that arrived
+    before it are judged or past their service level.
+    """
 
     def __init__(self) -> None:
         self._held: list[tuple[int, str, int, T]] = []
         self._count = 0
 
-    def add(self, name: str, arrived_at: int, settled_before: int | None, item: T) -> list[T]:
-        """What can be counted now, in the order of arrival. Times in microseconds since the epoch.
+    def add(self, item_id: str, arrived_at: int, watermark: int | None, item: T) -> list[T]:
+        """Adds an item and returns those that can be counted now, in the order of arrival. Times in microseconds since
+        the epoch.
 
-        `name` orders what came together. `settled_before` None: nobody knows, and `item` counts as it comes.
+        `item_id` orders items of equal arrival. Without a watermark `item` is returned at once.
         """
-        if settled_before is None:
+        if watermark is None:
             return [item]
         self._count += 1  # so that items are never compared
-        heapq.heappush(self._held, (arrived_at, name, self._count, item))
+        heapq.heappush(self._held, (arrived_at, item_id, self._count, item))
         ready = []
-        while self._held and (self._held[0][0] < settled_before or len(self._held) > HELD):
+        while self._held and (self._held[0][0] < watermark or len(self._held) > MAX_HELD):
             ready.append(heapq.heappop(self._held)[-1])
         return ready

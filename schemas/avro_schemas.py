@@ -7,7 +7,6 @@ from importlib.resources import files
 from typing import Any
 
 import fastavro
-from avro.schema import parse as parse_canonical
 
 # In the order in which a schema may name the ones before it.
 NAMES = (
@@ -87,6 +86,8 @@ def fingerprint(name: str) -> str:
 
 def fingerprint_of(schema_text: str) -> str:
     """The fingerprint of any schema document."""
+    from avro.schema import parse as parse_canonical  # not needed to read and write records
+
     return hashlib.sha256(parse_canonical(schema_text).canonical_form.encode()).hexdigest()
 
 

@@ -237,3 +237,17 @@ BY_NAME = {topic.name: topic for topic in TOPICS}
 
 # The topics whose records are routed decisions, from least to most human.
 ROUTE_TOPICS = (AUTO_APPROVED, REVIEWS_ASYNC, REVIEWS_SYNC, REVIEWS_MANUAL)
+
+# Consumer groups. Transactional ids are made of them too: a new name means new offsets, so the next start would read
+# every topic from its beginning.
+ROUTER_GROUP = "interlock-router"
+DESK_GROUP = "interlock-desk"
+SINK_GROUP = "interlock-sink"
+SAMPLER_GROUP = "interlock-sampler"
+DEAD_LETTER_REPLAY_GROUP = "interlock-dead-letters-replay"
+
+# Defaults; settings can change these, for example for a second receiver of webhooks.
+FEEDBACK_GROUP = "interlock-feedback"
+CALIBRATION_GROUP_PREFIX = "interlock"  # of one group for each fold
+WEBHOOKS_GROUP = "interlock-webhooks"
+NOTIFIER_GROUP = "interlock-notifier"

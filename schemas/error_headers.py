@@ -1,8 +1,34 @@
 """The headers of a dead letter, as KIP-1034 names them: what was wrong with the message, and where it came from."""
 
 from collections.abc import Iterable
+from typing import Any, Protocol
 
 PREFIX = "__streams.errors."
+
+
+class ConsumedMessage(Protocol):
+    """What is read here of a Kafka message."""
+
+    # Any, because the types of Kafka clients say that these may be missing, which holds for no consumed record.
+    def topic(self) -> Any: ...
+    def partition(self) -> Any: ...
+    def offset(self) -> Any: ...
+    def headers(self) -> Any: ...
+
+
+def dead_letter_headers(
+    source: ConsumedMessage, reason: str, message: str, step: str
+) -> list[tuple[str, bytes | None]]:
+    """The headers of the dead letter made of `source`; the rest as in `with_error_headers`."""
+    return with_error_headers(
+        source.headers(),
+        reason=reason,
+        message=message,
+        topic=source.topic(),
+        partition=source.partition(),
+        offset=source.offset(),
+        step=step,
+    )
 
 
 def with_error_headers(

@@ -4,8 +4,7 @@ import json
 from dataclasses import dataclass
 
 from interlock.errors import InterlockError
-
-Place = tuple[str, int]
+from interlock.streams.ports import Partition
 
 
 class ForeignMetadataError(InterlockError, ValueError):
@@ -22,7 +21,7 @@ class Chunk:
     last: int
 
     @property
-    def place(self) -> Place:
+    def topic_partition(self) -> Partition:
         return self.topic, self.partition
 
     def token(self, stream: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from interlock.schemas.error_headers import read_error_headers, without_error_headers
-from interlock.sinks._ports_old import Message
+from interlock.streams.ports import Message
 
 _TYPES = {
     "reason": pa.string(),

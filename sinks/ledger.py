@@ -7,25 +7,23 @@ from typing import Any
 
 import numpy as np
 from clickhouse_connect.driver.client import Client
-from confluent_kafka import TopicPartition
 from numpy.typing import NDArray
 
 from interlock.schemas import catalogue
-from interlock.sinks._kafka_reading_old import PATIENCE_SECONDS
-from interlock.sinks._ports_old import Consumer, Message
 from interlock.sinks.rows import TARGETS
+from interlock.streams.ports import Message
 
 _MILLISECONDS_PER_HOUR = 3_600_000
 
 _KAFKA_TIME = "kafka_timestamp"
 
-# A roll-up is filled a moment after its table. Between two inserts, one a second, both agree; a difference that
-# outlasts this many looks, this far apart in seconds, is one.
-_LOOKS = 25
-_BETWEEN_LOOKS = 0.2
+# A roll-up is filled a moment after its table. Between two inserts, one a second, both agree; only a difference that is
+# still there after so many comparisons is real.
+_ATTEMPTS = 25
+_POLL_INTERVAL_SECONDS = 0.2
 
-# Offsets looked at by one query: to tell how many are different, ClickHouse holds them all in memory.
-_SLICE = 1_000_000
+# Offsets compared by one query: to count the different ones, ClickHouse holds them all in memory.
+_SLICE_SIZE = 1_000_000
 
 _STORED = """
 SELECT count(), uniqExact(kafka_offset), sum(kafka_offset), groupBitXor(kafka_offset) FROM {table:Identifier}
@@ -109,18 +107,16 @@ class Tally:
             mine = offsets[partitions == partition]
             self.offsets[partition].append(mine[mine < self.inserted[partition]])
 
-    def note_ends(self, consumer: Consumer) -> None:
-        """Asks Kafka where the partitions end now."""
-        for partition in self.ends:
-            place = TopicPartition(self.topic, partition)
-            self.ends[partition] = consumer.get_watermark_offsets(place, PATIENCE_SECONDS)[1]
+    def note_ends(self, ends: Mapping[int, int]) -> None:
+        """Takes the offsets at which the partitions end."""
+        self.ends = {partition: ends[partition] for partition in self.inserted}
 
 
 def check_partitions(client: Client, tally: Tally, stream: str) -> list[PartitionCheck]:
     """ClickHouse against `tally`, in the rows of log `stream`. Raises ClickHouseError."""
     topic = tally.topic
     compacted = catalogue.BY_NAME[topic].cleanup == "compact"
-    found = []
+    checks = []
     for partition, inserted in tally.inserted.items():
         offsets = np.concatenate([np.empty(0, dtype=np.uint64), *tally.offsets[partition]])
         parameters = {
@@ -138,7 +134,7 @@ def check_partitions(client: Client, tally: Tally, stream: str) -> list[Partitio
             first = int(offsets[0]) if len(offsets) else inserted
             count, different, total, exclusive = _stored(client, parameters, first, inserted)
             agree = (total, exclusive) == (int(offsets.sum()), int(np.bitwise_xor.reduce(offsets)))
-        found.append(
+        checks.append(
             PartitionCheck(
                 topic=topic,
                 partition=partition,
@@ -151,14 +147,14 @@ def check_partitions(client: Client, tally: Tally, stream: str) -> list[Partitio
                 checksums_agree=agree,
             )
         )
-    return found
+    return checks
 
 
 def _stored(client: Client, parameters: dict[str, Any], first: int, end: int) -> tuple[int, int, int, int]:
     """Rows, different offsets, and sum (modulo 2^64, as numpy adds) and exclusive or of the offsets."""
     count, different, total, exclusive = 0, 0, 0, 0
-    for start in range(first, end, _SLICE):
-        bounds = {"first": start, "end": min(start + _SLICE, end)}
+    for start in range(first, end, _SLICE_SIZE):
+        bounds = {"first": start, "end": min(start + _SLICE_SIZE, end)}
         ((rows, offsets, added, mixed),) = client.query(_STORED, parameters=parameters | bounds).result_rows
         count, different, total, exclusive = count + rows, different + offsets, total + added, exclusive ^ mixed
     return count, different, total % 2**64, exclusive
@@ -166,16 +162,16 @@ def _stored(client: Client, parameters: dict[str, Any], first: int, end: int) ->
 
 def check_roll_ups(client: Client, tallies: Mapping[str, Tally], sleep: Callable[[float], None]) -> list[RollUpCheck]:
     """Every roll-up against its table. Raises ClickHouseError."""
-    for _ in range(_LOOKS - 1):
-        found = _look_at_roll_ups(client, tallies)
-        if all(one.ok for one in found):
-            return found
-        sleep(_BETWEEN_LOOKS)
-    return _look_at_roll_ups(client, tallies)
+    for _ in range(_ATTEMPTS - 1):
+        checks = _compare_roll_ups(client, tallies)
+        if all(check.ok for check in checks):
+            return checks
+        sleep(_POLL_INTERVAL_SECONDS)
+    return _compare_roll_ups(client, tallies)
 
 
-def _look_at_roll_ups(client: Client, tallies: Mapping[str, Tally]) -> list[RollUpCheck]:
-    found = []
+def _compare_roll_ups(client: Client, tallies: Mapping[str, Tally]) -> list[RollUpCheck]:
+    checks = []
     for topic, tally in tallies.items():
         table = TARGETS[topic].table
         if table not in _ROLL_UPS or tally.oldest_ms is None:
@@ -195,8 +191,8 @@ def _look_at_roll_ups(client: Client, tallies: Mapping[str, Tally]) -> list[Roll
                 f"(SELECT sum(records) FROM {roll_up} WHERE {mine} {bucket} >= {{since:DateTime('UTC')}})",
                 parameters=parameters,
             )
-            found.append(RollUpCheck(topic, roll_up, *counts.result_rows[0]))
-    return found
+            checks.append(RollUpCheck(topic, roll_up, *counts.result_rows[0]))
+    return checks
 
 
 _ROLL_UPS = {

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from interlock.sinks._ports_old import Message
-from interlock.sinks.chunk import Chunk, Place
+from interlock.sinks.chunk import Chunk
+from interlock.streams.ports import Message, Partition
 
 # unknown: Kafka has not been asked yet where to go on. gathering: no chunk is fixed. fixed: the next insert is `chunk`
 # and nothing else. inserted: `chunk` is in ClickHouse, which Kafka does not know yet.
@@ -12,11 +12,11 @@ Stage = Literal["unknown", "gathering", "fixed", "inserted"]
 
 
 @dataclass(slots=True)
-class Partition:
+class AssignedPartition:
     """`since`: when the oldest message came. `planned_at`: when this member last told Kafka of `chunk`.
     `failures`: how often inserting `chunk` failed. `next`: the first offset that is not inserted."""
 
-    place: Place
+    topic_partition: Partition
     stage: Stage = "unknown"
     chunk: Chunk | None = None
     planned_at: float | None = None
@@ -62,13 +62,13 @@ class Partition:
         count = min(len(self.messages), max_rows)
         if self.bytes > max_bytes:
             size = 0
-            for place in range(count):
-                size += len(self.messages[place].value() or b"")
-                if size > max_bytes and place:
-                    count = place
+            for index, message in enumerate(self.messages[:count]):
+                size += len(message.value() or b"")
+                if size > max_bytes and index:
+                    count = index
                     break
         first, last = self.messages[0].offset(), self.messages[count - 1].offset()
-        self.chunk = Chunk(*self.place, first, last)
+        self.chunk = Chunk(*self.topic_partition, first, last)
         self.stage = "fixed"
 
     def of_chunk(self) -> list[Message]:

@@ -18,7 +18,7 @@ from interlock.schemas.columns import Decoder
 from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.reasons import ACTIVE_POOL, PICKED
 from interlock.sinks import dead_letters
-from interlock.sinks._ports_old import Message
+from interlock.streams.ports import Message
 
 Integers = NDArray[np.int64]
 

@@ -14,8 +14,8 @@ import pyarrow as pa
 from interlock.schemas import avro_schemas, catalogue
 from interlock.schemas.columns import Bad, Decoder
 from interlock.sinks import arrow, dead_letters
-from interlock.sinks._ports_old import Message
 from interlock.sinks.chunk import Chunk
+from interlock.streams.ports import Message
 
 Rows = Mapping[str, pa.Array]
 

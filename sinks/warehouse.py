@@ -1,4 +1,4 @@
-"""ClickHouse as the writer sees it: chunks go in, and the last one can be asked for."""
+"""ClickHouse as the writer sees it: it inserts chunks, and tells which chunk is the last."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from interlock.sinks import rows
-from interlock.sinks._ports_old import Message
 from interlock.sinks.chunk import Chunk
+from interlock.streams.ports import Message
 
 INSERT_SETTINGS: dict[str, Any] = {
     # The default of recent versions is 1: rows are then acknowledged before they are stored.
@@ -49,8 +49,8 @@ class Warehouse:
 
     def last_chunk(self, topic: str, partition: int) -> Chunk | None:
         """The chunk with the highest offsets that ClickHouse holds of a partition. Raises as `insert` does."""
-        found = self._ask(_LAST_CHUNK, topic, partition)
-        return Chunk(topic, partition, *found[0]) if found else None
+        rows_found = self._ask(_LAST_CHUNK, topic, partition)
+        return Chunk(topic, partition, *rows_found[0]) if rows_found else None
 
     def _ask(self, query: str, topic: str, partition: int) -> Sequence[Sequence[Any]]:
         parameters = {

@@ -9,7 +9,7 @@ in or after any of them changes nothing in the result:
    tokens: a chunk they have is acknowledged and dropped, and one that got stuck half-way through is completed.
 3. DONE. Commit the offset after the chunk, without metadata.
 
-Whoever gets the partition next reads the committed offset. With a plan beside it, exactly that chunk is read and
+The next owner of the partition reads the committed offset. With a plan beside it, exactly that chunk is read and
 inserted again, under the same token; without one, reading goes on at the offset. What was read but not planned may be
 thrown away at any time: it is read again.
 
@@ -19,8 +19,8 @@ depends on the moment of the flush.
 
 *Two writers at once.* Kafka refuses the commit of a member that has lost its partition, so it cannot plan. It may
 still insert what it planned before: that is the chunk its successor inserts, under the same token, with the same rows.
-A member that has been frozen must not wake up and insert a chunk which everybody has forgotten by then; therefore a
-plan is committed again if it is older than `PLAN_SECONDS`, a time within which ClickHouse remembers tokens for sure.
+A member that has been frozen must not wake up and insert a chunk whose token ClickHouse has forgotten; therefore a plan
+is committed again if it is older than `MAX_PLAN_AGE_SECONDS`, a time within which ClickHouse surely remembers.
 
 *If Kafka forgets.* Kafka drops the offsets of a group that has been away for a week, people reset offsets, backups are
 restored. Every row therefore carries the chunk it was inserted with, and ClickHouse is asked for its last chunk of a
@@ -48,38 +48,43 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicP
 from interlock.errors import InterlockError
 from interlock.schemas import catalogue
 from interlock.sinks import chunk as chunks
-from interlock.sinks._incident_old import Incident
-from interlock.sinks._ports_old import Consumer
-from interlock.sinks.chunk import Chunk, Place
-from interlock.sinks.partition import Partition
+from interlock.sinks.chunk import Chunk
+from interlock.sinks.partition import AssignedPartition
 from interlock.sinks.warehouse import Warehouse
+from interlock.streams.backoff import Backoff
+from interlock.streams.ports import Consumer, Partition
 
 log = structlog.get_logger()
 
-GROUP = "interlock-sink"
-
-TOPICS = tuple(one.name for one in catalogue.TOPICS)
+TOPICS = tuple(topic.name for topic in catalogue.TOPICS)
 
 # Far below the eight minutes for which ClickHouse surely remembers a token (see migrations/0001), and long enough not
 # to be felt: a chunk is inserted within a second of its plan.
-PLAN_SECONDS = 30.0
+MAX_PLAN_AGE_SECONDS = 30.0
 
 # A consumer that does not poll for five minutes (max.poll.interval.ms) loses its partitions. However slow ClickHouse
 # is, inserting stops after this time to poll, and goes on afterwards.
-POLL_SECONDS = 30.0
+MAX_INSERT_SECONDS = 30.0
 
-# Committed offsets and the ends of logs are asked for when partitions are assigned; a broker that does not answer in
-# this time is asked again in the next step.
-KAFKA_SECONDS = 10.0
+# For committed offsets and the ends of logs, when partitions are assigned; the next step asks again a broker that does
+# not answer in this time.
+REQUEST_TIMEOUT_SECONDS = 10.0
 
 # While ClickHouse stores one chunk, the next is decoded. More would only make ClickHouse busier.
-INSERTS_AT_ONCE = 2
+MAX_CONCURRENT_INSERTS = 2
 
 # An upper limit to how long a stop has to wait.
-IDLE_SECONDS = 0.5
+MAX_POLL_SECONDS = 0.5
 
-# What can be wrong with the database that time or an operator mends; the chunk stays planned meanwhile.
+# A restart of ClickHouse costs little, one that is back is used soon, and one that is overwhelmed gets room.
+LEAST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
+
+# Errors of the database that time or an operator mends; the chunk stays planned meanwhile.
 DATABASE_ERRORS = (ClickHouseError, OSError)
+
+
+_CONSEQUENCE = "tried again until it does; nothing is lost"
 
 
 class SinkStoppedError(InterlockError):
@@ -95,8 +100,8 @@ class Metrics(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SinkSettings:
-    """`stream_ids`: for every topic an id that changes when the topic is created anew, because offsets then begin
-    again: Kafka's topic id. `flush_seconds`: how long a row may wait for company."""
+    """`stream_ids`: for every topic an id that changes when the topic is created again, because offsets then begin
+    again: Kafka's topic id. `flush_seconds`: how long a row may wait for others."""
 
     stream_ids: Mapping[str, str]
     # ClickHouse likes few large inserts; a second is what a person at a dashboard does not notice.
@@ -126,17 +131,17 @@ class SinkWriter:
         monotonic: Callable[[], float] = time.monotonic,
         executor: Executor | None = None,
     ) -> None:
-        """`consumer`: a member of `GROUP`. `client`: without a session, because two threads use it,
+        """`consumer`: a member of `catalogue.SINK_GROUP`. `client`: without a session, because two threads use it,
         and with a timeout well below five minutes. `executor`: where inserts run; None: threads of its own."""
         self._consumer = consumer
         self._warehouse = Warehouse(client, dict(settings.stream_ids))
         self._settings = settings
         self._metrics = metrics
         self._monotonic = monotonic
-        self._executor = executor or ThreadPoolExecutor(INSERTS_AT_ONCE, thread_name_prefix="sink")
-        self._partitions: dict[Place, Partition] = {}
-        self._database = Incident("ClickHouse does not take rows", monotonic)
-        self._kafka = Incident("Kafka does not serve the sink", monotonic)
+        self._executor = executor or ThreadPoolExecutor(MAX_CONCURRENT_INSERTS, thread_name_prefix="sink")
+        self._partitions: dict[Partition, AssignedPartition] = {}
+        self._database = _backoff("ClickHouse", monotonic)
+        self._kafka = _backoff("Kafka", monotonic)
         consumer.subscribe(list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
 
     def run(self, stop: threading.Event) -> None:
@@ -150,7 +155,7 @@ class SinkWriter:
             self.close()
 
     def close(self) -> None:
-        """Leaves the group; what is not inserted is read again by whoever comes next."""
+        """Leaves the group; the next owner reads again what is not inserted."""
         self._consumer.close()
         self._executor.shutdown()
 
@@ -164,71 +169,75 @@ class SinkWriter:
     @property
     def idle(self) -> bool:
         """Whether everything that was read is in ClickHouse, and Kafka knows."""
-        return all(one.stage == "gathering" and not one.messages for one in self._partitions.values())
+        return all(partition.stage == "gathering" and not partition.messages for partition in self._partitions.values())
 
     @property
     def buffered_bytes(self) -> int:
         """Values held, in bytes."""
-        return sum(one.bytes for one in self._partitions.values())
+        return sum(partition.bytes for partition in self._partitions.values())
 
     def _read(self) -> None:
-        messages = self._consumer.consume(self._settings.max_consumed, self._patience())
+        messages = self._consumer.consume(self._settings.max_consumed, self._poll_seconds())
         now = self._monotonic()
         for message in messages:
             error = message.error()
             if error is None:
                 # A partition may have been revoked by the very call that delivers its last messages.
-                if (one := self._partitions.get((message.topic(), message.partition()))) is not None:
-                    one.add(message, now)
+                partition = self._partitions.get((message.topic(), message.partition()))
+                if partition is not None:
+                    partition.add(message, now)
             elif error.fatal():
                 raise SinkStoppedError(f"Kafka refuses this consumer for good: {error.str()}")
             elif error.code() != KafkaError._PARTITION_EOF:
-                log.warning("Kafka complains; reading goes on", error=error.str())
+                log.warning("error while reading; the client goes on trying", error=error.str())
 
-    def _patience(self) -> float:
+    def _poll_seconds(self) -> float:
         """How long to wait for messages: not beyond the moment at which something is due."""
-        trouble = max(self._database.remaining(), self._kafka.remaining())
-        if trouble:
-            return min(IDLE_SECONDS, trouble)
-        if any(one.stage == "unknown" for one in self._partitions.values()):
+        pause = max(self._database.remaining(), self._kafka.remaining())
+        if pause:
+            return min(MAX_POLL_SECONDS, pause)
+        if any(partition.stage == "unknown" for partition in self._partitions.values()):
             return 0.0
         now = self._monotonic()
-        oldest = min((one.since for one in self._partitions.values() if one.since is not None), default=now)
-        return min(IDLE_SECONDS, max(0.0, oldest + self._settings.flush_seconds - now))
+        times = [partition.since for partition in self._partitions.values() if partition.since is not None]
+        oldest = min(times, default=now)
+        return min(MAX_POLL_SECONDS, max(0.0, oldest + self._settings.flush_seconds - now))
 
     # Assignment
 
     def _on_assign(self, _: Any, partitions: list[TopicPartition]) -> None:
-        for one in partitions:
-            self._partitions[one.topic, one.partition] = Partition((one.topic, one.partition))
+        for assigned in partitions:
+            partition = assigned.topic, assigned.partition
+            self._partitions[partition] = AssignedPartition(partition)
 
     def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
-        for one in partitions:
-            self._partitions.pop((one.topic, one.partition), None)
+        for revoked in partitions:
+            self._partitions.pop((revoked.topic, revoked.partition), None)
 
     def _adopt(self) -> None:
         """Finds out how far new partitions are. Nothing is inserted of a partition before that is known."""
-        new = [one for one in self._partitions.values() if one.stage == "unknown"]
-        if not new or not (self._kafka.is_time() and self._database.is_time()):
+        new = [partition for partition in self._partitions.values() if partition.stage == "unknown"]
+        if not new or not (self._kafka.is_due and self._database.is_due):
             return
         try:
-            committed = self._consumer.committed([TopicPartition(*one.place) for one in new], KAFKA_SECONDS)
+            names = [TopicPartition(*partition.topic_partition) for partition in new]
+            committed = self._consumer.committed(names, REQUEST_TIMEOUT_SECONDS)
             for partition, known in zip(new, committed, strict=True):
                 if known.error is not None:
                     raise KafkaException(known.error)
                 self._start(partition, known)
-            self._kafka.over()
+            self._kafka.succeeded()
         except KafkaException as error:
-            self._kafka.begin(_text(error))
+            self._kafka_failed(error)
         except DATABASE_ERRORS as error:
             self._count("unavailable")
-            self._database.begin(_text(error))
+            self._database_failed(error)
         except chunks.ForeignMetadataError as error:
             raise SinkStoppedError(str(error)) from error
 
-    def _start(self, partition: Partition, committed: TopicPartition) -> None:
-        """Decides with which chunk to begin, if with a certain one."""
-        topic, number = partition.place
+    def _start(self, partition: AssignedPartition, committed: TopicPartition) -> None:
+        """Decides where to begin: with a chunk that is planned or may be incomplete, or at the committed offset."""
+        topic, number = partition.topic_partition
         plan = chunks.planned(topic, number, committed.metadata)
         held = self._warehouse.last_chunk(topic, number)
         begin = committed.offset if committed.offset >= 0 else OFFSET_BEGINNING
@@ -253,18 +262,18 @@ class SinkWriter:
         partition.stage = "gathering" if plan is None else "fixed"
 
     def _check_log_is_the_same(self, held: Chunk) -> None:
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(*held.place), KAFKA_SECONDS)
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(*held.topic_partition), REQUEST_TIMEOUT_SECONDS)
         if held.last >= end:
             raise SinkStoppedError(
                 f"ClickHouse holds {held.topic}[{held.partition}] up to offset {held.last}, but in Kafka the partition "
-                f"ends before offset {end}: Kafka has lost records, or the topic was created anew under the same "
+                f"ends before offset {end}: Kafka has lost records, or the topic was created again under the same "
                 f"stream id. Find out which; to begin a new log beside the old rows, give the topic a new stream id."
             )
 
     # The three steps
 
     def _flush(self, *, everything: bool = False) -> None:
-        if not (self._kafka.is_time() and self._database.is_time()):
+        if not (self._kafka.is_due and self._database.is_due):
             return
         due = self._due(everything=everything)
         if self._plan(due):
@@ -272,76 +281,81 @@ class SinkWriter:
             self._done()
         self._count_lag()
 
-    def _due(self, *, everything: bool) -> list[Partition]:
+    def _due(self, *, everything: bool) -> list[AssignedPartition]:
         now = self._monotonic()
         full = self.buffered_bytes > self._settings.max_buffered_bytes
         seconds = 0.0 if everything or full else self._settings.flush_seconds
         limits = {"max_rows": self._settings.max_rows, "max_bytes": self._settings.max_bytes}
-        due = [one for one in self._partitions.values() if one.is_due(now, seconds=seconds, **limits)]
-        for one in due:
-            if one.stage == "gathering":
-                one.fix(**limits)
+        due = [partition for partition in self._partitions.values() if partition.is_due(now, seconds=seconds, **limits)]
+        for partition in due:
+            if partition.stage == "gathering":
+                partition.fix(**limits)
         # What failed goes last, so that a chunk which ClickHouse refuses does not stop the others.
-        return sorted(due, key=lambda one: one.failures)
+        return sorted(due, key=lambda partition: partition.failures)
 
-    def _plan(self, due: list[Partition]) -> bool:
+    def _plan(self, due: list[AssignedPartition]) -> bool:
         """Whether Kafka knows of every chunk in `due`, and that this member is in charge of it."""
         now = self._monotonic()
-        stale = [one for one in due if one.planned_at is None or now - one.planned_at > PLAN_SECONDS]
+        unplanned = [
+            partition
+            for partition in due
+            if partition.planned_at is None or now - partition.planned_at > MAX_PLAN_AGE_SECONDS
+        ]
         plans = []
-        for one in stale:
-            assert one.chunk is not None
-            plans.append(TopicPartition(*one.place, one.chunk.first, one.chunk.metadata()))
+        for partition in unplanned:
+            assert partition.chunk is not None
+            chunk = partition.chunk
+            plans.append(TopicPartition(*chunk.topic_partition, chunk.first, chunk.metadata()))
         if not self._commit(plans):
             return False
-        for one in stale:
-            one.planned_at = now
+        for partition in unplanned:
+            partition.planned_at = now
         return True
 
-    def _insert(self, due: list[Partition]) -> None:
+    def _insert(self, due: list[AssignedPartition]) -> None:
         """Inserts until all is in, something fails, or it is time to poll. Nothing is under way when it returns:
         rebalances come while polling, and find every chunk either in ClickHouse or not."""
         started = self._monotonic()
         failed: Exception | None = None
         waiting = deque(due)
-        under_way: dict[Future[int], Partition] = {}
+        under_way: dict[Future[int], AssignedPartition] = {}
         while waiting or under_way:
-            while waiting and len(under_way) < INSERTS_AT_ONCE:
-                one = waiting.popleft()
-                under_way[self._submit(one)] = one
+            while waiting and len(under_way) < MAX_CONCURRENT_INSERTS:
+                partition = waiting.popleft()
+                under_way[self._submit(partition)] = partition
             finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
             for future in finished:
-                one = under_way.pop(future)
+                partition = under_way.pop(future)
                 try:
                     count = future.result()
                 except DATABASE_ERRORS as error:
                     failed = error
-                    one.failures += 1
+                    partition.failures += 1
                     self._count("unavailable")
                 else:
                     self._count("messages_in", count)
                     self._count("batches")
-                    one.inserted()
-            if failed is not None or self._monotonic() - started > POLL_SECONDS:
+                    partition.inserted()
+            if failed is not None or self._monotonic() - started > MAX_INSERT_SECONDS:
                 waiting.clear()
         if failed is not None:
-            self._database.begin(_text(failed))
+            self._database_failed(failed)
         elif due:
-            self._database.over()
+            self._database.succeeded()
 
-    def _submit(self, one: Partition) -> Future[int]:
-        assert one.chunk is not None
-        return self._executor.submit(self._warehouse.insert, one.chunk, one.of_chunk())
+    def _submit(self, partition: AssignedPartition) -> Future[int]:
+        assert partition.chunk is not None
+        return self._executor.submit(self._warehouse.insert, partition.chunk, partition.of_chunk())
 
     def _done(self) -> None:
-        inserted = [one for one in self._partitions.values() if one.stage == "inserted"]
+        inserted = [partition for partition in self._partitions.values() if partition.stage == "inserted"]
         offsets = []
-        for one in inserted:
-            assert one.chunk is not None
-            offsets.append(TopicPartition(*one.place, one.chunk.last + 1))
+        for partition in inserted:
+            assert partition.chunk is not None
+            offsets.append(TopicPartition(*partition.topic_partition, partition.chunk.last + 1))
         if self._commit(offsets):
-            for one in inserted:
-                one.done(self._monotonic())
+            for partition in inserted:
+                partition.done(self._monotonic())
 
     def _commit(self, offsets: list[TopicPartition]) -> bool:
         """Whether Kafka took all of `offsets`. If not, they stay what they are and are tried again in a later step;
@@ -355,24 +369,33 @@ class SinkWriter:
         except KafkaException as error:
             if error.args[0].fatal():
                 raise SinkStoppedError(f"Kafka refuses this consumer for good: {_text(error)}") from error
-            self._kafka.begin(_text(error))
+            self._kafka_failed(error)
             return False
-        self._kafka.over()
+        self._kafka.succeeded()
         return True
+
+    # Failures
+
+    def _kafka_failed(self, error: KafkaException) -> None:
+        self._kafka.failed(f"Kafka does not serve the sink: {_text(error)}", _CONSEQUENCE, kind="")
+
+    def _database_failed(self, error: Exception) -> None:
+        # ClickHouse words one failure in many ways: with amounts of memory, names of parts, and so on.
+        self._database.failed(f"ClickHouse does not take rows: {_text(error)}", _CONSEQUENCE, kind="")
 
     # Backpressure
 
     def _hold_back(self) -> None:
         """Stops reading what cannot be inserted soon, and goes on polling, which keeps the member in its group."""
         too_much = self.buffered_bytes > self._settings.max_buffered_bytes
-        for one in self._partitions.values():
-            full = len(one.messages) >= self._settings.max_rows or one.bytes >= self._settings.max_bytes
+        for partition in self._partitions.values():
+            full = len(partition.messages) >= self._settings.max_rows or partition.bytes >= self._settings.max_bytes
             # A planned chunk must be read to its end, or it could never be inserted.
-            pause = (too_much or full) and not one.incomplete
-            if pause != one.paused:
-                place = [TopicPartition(*one.place)]
-                (self._consumer.pause if pause else self._consumer.resume)(place)
-                one.paused = pause
+            pause = (too_much or full) and not partition.incomplete
+            if pause != partition.paused:
+                change = self._consumer.pause if pause else self._consumer.resume
+                change([TopicPartition(*partition.topic_partition)])
+                partition.paused = pause
 
     def _count(self, name: Literal["messages_in", "batches", "unavailable"], amount: float = 1) -> None:
         if self._metrics is not None:
@@ -382,12 +405,23 @@ class SinkWriter:
         if self._metrics is None:
             return
         lag = 0
-        for one in self._partitions.values():
-            # From memory: nobody is asked, and what is not known yet is negative.
-            first, end = self._consumer.get_watermark_offsets(TopicPartition(*one.place), cached=True)
-            lag += max(0, end - max(first, one.next))
+        for partition in self._partitions.values():
+            # From memory, without a request; what is not known yet is negative.
+            name = TopicPartition(*partition.topic_partition)
+            first, end = self._consumer.get_watermark_offsets(name, cached=True)
+            lag += max(0, end - max(first, partition.next))
         self._metrics.set("lag", lag)
         self._metrics.set("assigned_partitions", len(self._partitions))
+
+
+def _backoff(what: str, monotonic: Callable[[], float]) -> Backoff:
+    return Backoff(
+        what,
+        least_seconds=LEAST_PAUSE_SECONDS,
+        first_seconds=2 * LEAST_PAUSE_SECONDS,
+        longest_seconds=LONGEST_PAUSE_SECONDS,
+        monotonic=monotonic,
+    )
 
 
 def _text(error: Exception) -> str:

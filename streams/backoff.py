@@ -1,50 +1,76 @@
-"""Trouble told once: one log line when it begins, one when it is over, and growing pauses in between."""
+"""How long to wait after failures in a row, and two lines in the log however long they last."""
 
 import logging
-
-from interlock.streams.clock import Clock
+import time
+from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-# The first attempt is immediate: most failures are single. Then doubling, up to what an operator who has just
-# repaired something is willing to wait.
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 10.0
 
+class Backoff:
+    """Begins with the first failure and is over with the next success. Not for several threads."""
 
-class Outage:
-    """Counts failures in a row."""
-
-    def __init__(self, clock: Clock, least_pause: float = 0.0) -> None:
-        """`least_pause`: seconds, also before the first attempt."""
-        self._clock = clock
-        self._least_pause = least_pause
+    def __init__(
+        self,
+        what: str,
+        *,
+        least_seconds: float = 0.0,
+        first_seconds: float = 0.1,
+        longest_seconds: float = 10.0,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`what`: the service that fails, for the log. The pause after the first failure is `least_seconds`, because
+        most failures are single; later pauses begin at `first_seconds` and double, up to what an operator who has
+        just repaired something is willing to wait."""
+        self._what = what
+        self._least_seconds = least_seconds
+        self._first_seconds = first_seconds
+        self._longest_seconds = longest_seconds
+        self._monotonic = monotonic
         self._failures = 0
-        self._since = 0
-        self._said = ""
+        self._began = 0.0
+        self._retry_at = 0.0
+        self._last_kind = ""
 
-    def failed(self, reason: str, remedy: str) -> None:
-        """Logs a failure, unless it is the same again."""
+    def failed(self, reason: str, consequence: str, kind: str | None = None) -> None:
+        """Counts a failure. Logs it unless it is of the same kind as the failure before.
+
+        `kind`: by default the reason; needed where equal failures have texts that differ.
+        """
+        kind = reason if kind is None else kind
+        repeated = self._failures > 0 and kind == self._last_kind
+        now = self._monotonic()
         if self._failures == 0:
-            self._since = self._clock.now()
+            self._began = now
         self._failures += 1
-        level = logging.DEBUG if reason == self._said else logging.WARNING
-        log.log(level, "%s; %s", reason, remedy)
-        self._said = reason
+        self._retry_at = now + self.pause()
+        self._last_kind = kind
+        log.log(logging.DEBUG if repeated else logging.WARNING, "%s; %s", reason, consequence)
+
+    def succeeded(self) -> None:
+        """Logs the end of the failures, if there were any, and starts again."""
+        if self._failures:
+            seconds = self._monotonic() - self._began
+            log.info(
+                "%s works again after %.1f s and %d failures; nothing was lost", self._what, seconds, self._failures
+            )
+            self._failures = 0
 
     def pause(self) -> float:
-        """Seconds to wait before the next attempt."""
+        """Seconds between the latest failure and the next attempt; 0 if the latest attempt succeeded."""
         if self._failures == 0:
             return 0.0
         if self._failures == 1:
-            return self._least_pause
+            return self._least_seconds
         # The exponent is bounded because an outage may last for days.
-        pause = FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 2, 10)
-        return min(LONGEST_PAUSE_SECONDS, max(self._least_pause, pause))
+        pause = self._first_seconds * 2.0 ** min(self._failures - 2, 10)
+        return min(self._longest_seconds, max(self._least_seconds, pause))
 
-    def over(self) -> None:
-        """Logs the end if there was a beginning."""
-        if self._failures:
-            seconds = (self._clock.now() - self._since) / 1e6
-            log.info("Kafka works again after %.1f s and %d failures; nothing was lost", seconds, self._failures)
-            self._failures, self._said = 0, ""
+    def remaining(self) -> float:
+        """Seconds from now to the next attempt; 0 if it is due."""
+        return max(0.0, self._retry_at - self._monotonic()) if self._failures else 0.0
+
+    @property
+    def is_due(self) -> bool:
+        """Whether to make the next attempt now."""
+        return self.remaining() == 0.0

@@ -1,10 +1,10 @@
 """Folds: what follows from the records of a topic in their order, on Faust.
 
-State is kept in memory only. Whoever is given a partition folds its records again from the first to the committed
-offset without saying anything, and goes on from there: a worker that was killed says what it would have said, some of
-it twice. That makes a fold simple and exact, where every output has an id that follows from its input.
+State is kept in memory only. A worker that is assigned a partition folds its records again from the first to the
+committed offset without any output, and goes on from there: what a killed worker did not write is written by the next
+one, and some of it twice. That makes a fold simple and exact, where every output has an id that follows from its input.
 
-Outputs of a record are acknowledged by Kafka before its offset may be committed, and records are taken one by one.
+Kafka acknowledges the outputs of a record before its offset may be committed; records are processed one by one.
 """
 
 import asyncio
@@ -16,24 +16,26 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 
+from interlock.schemas import catalogue
+from interlock.schemas.error_headers import with_error_headers
 from interlock.streams.ports import Broker
-from interlock.streams.ranges import records_between
+from interlock.streams.ranges import read_range
 
 if TYPE_CHECKING:
     import faust
 
 # How late a fold notices that it shall stop.
-_LOOK_SECONDS = 0.1
+_POLL_INTERVAL_SECONDS = 0.1
 
 # Longer than the last commit takes; what is not committed by then is folded again.
-_FAREWELL_SECONDS = 10.0
+_SHUTDOWN_TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class FoldSettings:
     """`properties`: librdkafka's, for security. `instance`: tells apart the members of a group, and stays the same over
-    restarts. `reach`: how many offsets back state is rebuilt at most, for topics too long to be read from their
-    beginning; None: all."""
+    restarts. `max_replay_offsets`: state is rebuilt from at most so many offsets, for topics too long to be read from
+    their beginning; None: from all."""
 
     group: str
     topic: str
@@ -41,12 +43,12 @@ class FoldSettings:
     properties: Mapping[str, str] = field(default_factory=dict)
     instance: str = "1"
     commit_seconds: float = 1.0
-    reach: int | None = None
+    max_replay_offsets: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record. `replayed`: what follows from it was said before, only the state is wanted."""
+    """One record. `replayed`: its outputs were written before, only the state is wanted."""
 
     topic: str
     partition: int
@@ -66,15 +68,31 @@ class Output(NamedTuple):
     headers: Sequence[tuple[str, bytes]] = ()
 
 
-Plain = tuple[str, bytes | None, bytes | None]
-Fold = Callable[[Record], Iterable[Output | Plain]]
+OutputTuple = tuple[str, bytes | None, bytes | None]
+Fold = Callable[[Record], Iterable[Output | OutputTuple]]
+
+
+def dead_letter(record: Record, reason: str, message: str, step: str) -> Output:
+    """The dead letter of a record that a fold cannot use. Not for one that is replayed: it has its dead letter."""
+    headers = with_error_headers(
+        record.headers,
+        reason=reason,
+        message=message,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        step=step,
+    )
+    return Output(
+        catalogue.DEAD_LETTER.name, record.key, record.value, [(name, value or b"") for name, value in headers]
+    )
 
 
 def run_fold(settings: FoldSettings, broker: Broker, fold: Fold, stop: threading.Event) -> None:
     """Calls `fold` with one record after the other, never two at once, until `stop` is set.
 
     Of several members of a group each has some of the partitions; the others stand by. Raises KafkaException, and
-    whatever `fold` raises. Its state is then of no use any more: begin anew with a new one.
+    whatever `fold` raises. The state of `fold` is then of no use any more: start again with a new one.
     """
     asyncio.run(_run(settings, Steps(settings, broker, fold, stop), stop))
 
@@ -91,30 +109,35 @@ class Steps:
         self._next: dict[int, int] = {}
         self._generation: dict[int, int] = {}
 
-    def take(self, record: Record, generation: int) -> list[Output]:
-        """What follows from `record`, read by member `generation` of the group."""
-        place = record.partition
-        if self._generation.get(place) != generation:
+    def process(self, record: Record, generation: int) -> list[Output]:
+        """The outputs of `record`, read by this member in `generation` of the group."""
+        partition = record.partition
+        if self._generation.get(partition) != generation:
             # Only now others may have gone on with the partition; later gaps are markers of transactions.
             self._catch_up(record)
-            self._generation[place] = generation
-        if self._stop.is_set() or record.offset < self._next.get(place, 0):
-            return []  # it was taken before the group changed, and what follows from it was written
-        outputs = [Output(*one) for one in self._fold(record)]
-        self._next[place] = record.offset + 1
+            self._generation[partition] = generation
+        if self._stop.is_set() or record.offset < self._next.get(partition, 0):
+            return []  # it was processed before the group changed, and its outputs were written
+        outputs = [Output(*output) for output in self._fold(record)]
+        self._next[partition] = record.offset + 1
         return outputs
 
     def _catch_up(self, record: Record) -> None:
-        place = record.partition
-        start = self._next.get(place, 0)
-        if self._settings.reach is not None:
-            start = max(start, record.offset - self._settings.reach)
+        topic, partition = record.topic, record.partition
+        start = self._next.get(partition, 0)
+        if self._settings.max_replay_offsets is not None:
+            start = max(start, record.offset - self._settings.max_replay_offsets)
         if start >= record.offset:
             return
-        for one in records_between(self._broker, record.topic, place, start, record.offset, self._stop):
-            headers = one.headers() or ()
-            self._fold(Record(record.topic, place, one.offset(), one.key(), one.value(), headers, replayed=True))
-            self._next[place] = one.offset() + 1
+        missed = read_range(
+            self._broker, {(topic, partition): start}, {(topic, partition): record.offset}, stop=self._stop
+        )
+        for message in missed:
+            headers = message.headers() or ()
+            self._fold(
+                Record(topic, partition, message.offset(), message.key(), message.value(), headers, replayed=True)
+            )
+            self._next[partition] = message.offset() + 1
 
 
 async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> None:
@@ -130,14 +153,14 @@ async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> N
     try:
         await app.start()
         while not (stop.is_set() or failures or app.should_stop):
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_INTERVAL_SECONDS)
         if not stop.is_set():
             raise failures[0] if failures else app.crash_reason or _ended(settings.topic, "the client stopped")
     except (ClientError, OSError) as error:
         raise _ended(settings.topic, str(error)) from error
     finally:
         with suppress(TimeoutError):
-            async with asyncio.timeout(_FAREWELL_SECONDS):
+            async with asyncio.timeout(_SHUTDOWN_TIMEOUT_SECONDS):
                 await app.stop()
 
 
@@ -165,15 +188,15 @@ def _follow(app: "faust.App", topic: str, steps: Steps, stop: threading.Event, f
             if failures:
                 return
             try:
-                # In a thread, because folds fetch and compute, and the group must hear from this member meanwhile.
-                outputs = await asyncio.to_thread(steps.take, record, message.generation_id)
-                sent = [await app.producer.send(*one[:3], None, None, [*one.headers]) for one in outputs]
+                # In a thread: folds fetch and compute, and this member must send heartbeats to its group meanwhile.
+                outputs = await asyncio.to_thread(steps.process, record, message.generation_id)
+                sent = [await app.producer.send(*output[:3], None, None, [*output.headers]) for output in outputs]
                 await asyncio.gather(*sent)
             except asyncio.CancelledError:
                 failures.append(_ended(topic, "it was interrupted"))
                 raise
             except Exception as error:
-                # Not raised: Faust would begin the agent anew, with the next record.
+                # Not raised: Faust would start the agent again, with the next record.
                 failures.append(error)
                 return
             if stop.is_set():

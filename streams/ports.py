@@ -15,6 +15,7 @@ from confluent_kafka import KafkaError, TopicPartition
 
 Headers = list[tuple[str, str | bytes | None]]
 Isolation = Literal["read_committed", "read_uncommitted"]
+Partition = tuple[str, int]  # topic, number
 DeliveryCallback = Callable[[KafkaError | None, Any], None]
 
 

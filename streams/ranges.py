@@ -1,44 +1,132 @@
-"""The records of one partition between two offsets, read again."""
+"""Reading partitions from an offset to an end.
+
+Ends are recognised by end-of-partition events too and not by offsets alone, because the last offsets of a partition
+may belong to transaction markers and aborted records, which no reader ever sees.
+"""
 
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from interlock.streams.errors import FATAL_CODES
-from interlock.streams.ports import Broker, Message
+from interlock.streams.consuming import records_of
+from interlock.streams.ports import Broker, Consumer, Message, Partition
 
-# Longer than a broker's restart; then a person should know.
-PATIENCE_SECONDS = 60.0
+# Consumer settings without which a reader cannot tell that a partition has ended.
+READ_TO_END: Mapping[str, Any] = {"enable.partition.eof": True}
 
-_AT_ONCE = 10_000
+# Longer than a broker takes to restart; then a person should know.
+TIMEOUT_SECONDS = 60.0
+
+# One call of consume; the C library works in bulk.
+BATCH_SIZE = 10_000
+
+# Where a whole partition begins. Not OFFSET_BEGINNING, which librdkafka would first ask for, and wait 0.5 s (measured).
+# Should this offset be gone, the reset policy leads to the oldest record all the same.
+FIRST_OFFSET = 0
+
+# An end-of-partition event does not end a call of consume that still wants messages: it returns after this time.
+_POLL_INTERVAL_SECONDS = 0.1
 
 
-def records_between(
-    broker: Broker, topic: str, partition: int, start: int, end: int, stop: threading.Event
+class RangeReader:
+    """Reads some partitions once. Not for several threads."""
+
+    def __init__(
+        self,
+        consumer: Consumer,
+        starts: Mapping[Partition, int],
+        ends: Mapping[Partition, int] | None = None,
+        *,
+        timeout: float = TIMEOUT_SECONDS,
+    ) -> None:
+        """Assigns `consumer`, which MUST be made with READ_TO_END, to the partitions of `starts`.
+
+        `starts`: the first offset of each partition; if it no longer exists, reading begins at the oldest record.
+        `ends`: the offset after the last one wanted, None: as far as there is anything. `timeout`: seconds without a
+        record after which reading fails; a cluster that has just started may be electing leaders.
+        """
+        self._consumer = consumer
+        self._ends = ends
+        self._timeout = timeout
+        # Polls and not a clock: on a machine that stands still for a while, a reader must not give up for that.
+        self._max_silent_polls = max(1, round(timeout / _POLL_INTERVAL_SECONDS))
+        self._silent_polls = 0
+        self.positions = dict(starts)
+        """Where to go on: after the last record that was read, or at the end, behind what stands there unseen."""
+        self.unread = {
+            partition for partition, start in starts.items() if ends is None or max(0, start) < ends[partition]
+        }
+        """Partitions that have not been read to their end."""
+        consumer.assign([TopicPartition(*partition, starts[partition]) for partition in sorted(self.unread)])
+
+    def read(self, max_records: int) -> Sequence[Message]:
+        """The next records of any partition, up to `max_records`; maybe none, which does not mean the end.
+
+        Raises KafkaException, also if Kafka does not deliver what it has.
+        """
+        messages = self._consumer.consume(max_records, _POLL_INTERVAL_SECONDS)
+        records = records_of(messages, on_end=self._reached_end)
+        self._silent_polls = 0 if records else self._silent_polls + 1
+        if self._ends is not None and records:
+            records = self._wanted(records, self._ends)
+        if self.unread and self._silent_polls >= self._max_silent_polls:
+            names = ", ".join(f"{topic}[{number}]" for topic, number in sorted(self.unread))
+            reason = f"{names} could not be read to the end within {self._timeout:g} s: is Kafka reachable?"
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, reason))
+        return records
+
+    def batches(self, stop: threading.Event | None = None) -> Iterator[Sequence[Message]]:
+        """Everything, as it comes. Ends early when `stop` is set. Raises as `read` does."""
+        while self.unread and not (stop is not None and stop.is_set()):
+            records = self.read(BATCH_SIZE)
+            if records:
+                yield records
+
+    def _reached_end(self, event: Message) -> None:
+        partition = event.topic(), event.partition()
+        if partition in self.unread:
+            self._finish(partition, event.offset() if self._ends is None else self._ends[partition])
+
+    def _wanted(self, records: Sequence[Message], ends: Mapping[Partition, int]) -> Sequence[Message]:
+        """Those before the ends."""
+        latest = {(record.topic(), record.partition()): record.offset() for record in records}
+        past_end = [partition for partition, offset in latest.items() if offset >= ends[partition]]
+        if past_end:
+            records = [record for record in records if record.offset() < ends[record.topic(), record.partition()]]
+        for partition, offset in latest.items():
+            if offset + 1 >= ends[partition]:
+                self._finish(partition, ends[partition])
+            elif partition in self.unread:
+                self.positions[partition] = offset + 1
+        return records
+
+    def _finish(self, partition: Partition, end: int) -> None:
+        self.unread.discard(partition)
+        self.positions[partition] = end
+
+
+def read_range(
+    broker: Broker,
+    starts: Mapping[Partition, int],
+    ends: Mapping[Partition, int],
+    *,
+    timeout: float = TIMEOUT_SECONDS,
+    stop: threading.Event | None = None,
 ) -> Iterator[Message]:
-    """Committed records from offset `start` (or the oldest there is) up to `end`, which MUST be that of a record.
+    """Committed records of some partitions from `starts` to before `ends`, in the order of each partition.
 
-    Ends early when `stop` is set. Raises KafkaException, also where Kafka does not deliver what it has.
+    Ends early when `stop` is set. Raises KafkaException.
     """
-    with closing(broker.consumer(None)) as consumer:
-        consumer.assign([TopicPartition(topic, partition, start)])
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not stop.is_set():
-            messages = consumer.consume(_AT_ONCE, 0.2)
-            for message in messages:
-                error = message.error()
-                if error is None:
-                    if message.offset() >= end:
-                        return
-                    yield message
-                elif error.fatal() or error.code() in FATAL_CODES:
-                    raise KafkaException(error)
-                # Anything else is a passing trouble of the network, which librdkafka reports and retries itself.
-            if messages:
-                deadline = time.monotonic() + PATIENCE_SECONDS
-            elif time.monotonic() > deadline:
-                silence = f"{topic}[{partition}] was not delivered up to offset {end} within {PATIENCE_SECONDS:g} s"
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, silence))
+    with closing(broker.consumer(None, overrides=READ_TO_END)) as consumer:
+        for records in RangeReader(consumer, starts, ends, timeout=timeout).batches(stop):
+            yield from records
+
+
+def read_topic(broker: Broker, topic: str, *, timeout: float = TIMEOUT_SECONDS) -> Iterator[Sequence[Message]]:
+    """Every committed record that a topic has now, in batches. Raises KafkaException."""
+    ends = {(topic, number): end for number, end in broker.end_offsets(topic).items()}
+    with closing(broker.consumer(None, overrides=READ_TO_END)) as consumer:
+        yield from RangeReader(consumer, dict.fromkeys(ends, FIRST_OFFSET), ends, timeout=timeout).batches()

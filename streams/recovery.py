@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 from interlock.errors import InterlockError
-from interlock.streams.backoff import Outage
+from interlock.streams.backoff import Backoff
 from interlock.streams.clock import Clock
 from interlock.streams.errors import RecoveryAction, recovery_action
 from interlock.streams.metrics import Metrics
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 # A member of an exclusive group that was paused or cut off is fenced, and would in turn fence its successor if it did
 # not hear first that it has one. Its heartbeat tells it, which goes out every second.
-_HEARING_SECONDS = 1.5
+_HEARTBEAT_GRACE_SECONDS = 1.5
 
 _PLANS = {
     RecoveryAction.REWIND: "reading again from the committed offsets",
@@ -41,7 +41,7 @@ class UnrecoverableError(InterlockError):
 
 
 class Recovery:
-    """Remembers the dearest remedy that is needed. Never raises KafkaException."""
+    """Remembers the most expensive action that is needed. Never raises KafkaException."""
 
     def __init__(
         self,
@@ -59,7 +59,11 @@ class Recovery:
         self._restore = restore
         self._exclusive_inputs = frozenset(exclusive_inputs)
         self._least = RecoveryAction.RESTART if restore or exclusive_inputs else RecoveryAction.REWIND
-        self._outage = Outage(clock, _HEARING_SECONDS if exclusive_inputs else 0.0)
+        self._backoff = Backoff(
+            "Kafka",
+            least_seconds=_HEARTBEAT_GRACE_SECONDS if exclusive_inputs else 0.0,
+            monotonic=lambda: clock.now() / 1e6,
+        )
         self._reason = ""
         # The first producer is made like any other, so that an absent Kafka is waited for.
         self._needed: RecoveryAction | None = RecoveryAction.RESTART
@@ -78,20 +82,20 @@ class Recovery:
         needed = max(suggested if needed is None or suggested is RecoveryAction.STOP else needed, self._least)
         self._metrics.add("unavailable")
         self._reason = f"{doing} failed: {error.str()} ({error.name()})"
-        self._outage.failed(self._reason, _PLANS[needed])
+        self._backoff.failed(self._reason, _PLANS[needed])
         self.require(needed)
 
-    def passing(self, error: KafkaError) -> None:
-        """Notes a trouble that the client mends by itself, such as a topic that does not exist yet."""
-        self._outage.failed(f"reading: {error.str()} ({error.name()})", "the client goes on trying")
+    def transient(self, error: KafkaError) -> None:
+        """Notes an error that the client mends by itself, such as a topic that does not exist yet."""
+        self._backoff.failed(f"reading: {error.str()} ({error.name()})", "the client goes on trying")
 
     def succeeded(self) -> None:
         """A transaction was committed: whatever was wrong is over."""
-        self._outage.over()
+        self._backoff.succeeded()
 
     def pause(self) -> float:
         """Seconds to wait before `repair`."""
-        return self._outage.pause()
+        return self._backoff.pause()
 
     def stands_by(self, consumer: Consumer) -> bool:
         """Whether this is a member of an exclusive group that has nothing to do."""
@@ -100,7 +104,7 @@ class Recovery:
         return not {partition.topic for partition in consumer.assignment()} >= self._exclusive_inputs
 
     def repair(self, consumer: Consumer) -> None:
-        """One attempt at what is needed. Raises Unusable if no attempt can succeed."""
+        """One attempt at what is needed. Raises UnrecoverableError if no attempt can succeed."""
         if self._needed is RecoveryAction.STOP:
             raise UnrecoverableError(self._reason)
         if self.stands_by(consumer):

@@ -39,7 +39,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from operator import methodcaller
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -47,7 +46,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from interlock.errors import InterlockError
 from interlock.streams import gc_tuning as garbage
 from interlock.streams.clock import Clock, SystemClock
-from interlock.streams.errors import FATAL_CODES, RecoveryAction
+from interlock.streams.consuming import records_of
+from interlock.streams.errors import RecoveryAction
 from interlock.streams.metrics import Metrics
 from interlock.streams.outputs import Outputs, Processor
 from interlock.streams.ports import Broker, Message
@@ -57,8 +57,6 @@ from interlock.streams.transaction import Transactor
 __all__ = ["ProcessingError", "Runner", "RunnerSettings", "UnrecoverableError"]
 
 log = logging.getLogger(__name__)
-
-_error = methodcaller("error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +222,10 @@ class Runner:
             left = max(0.0, self._settings.max_wait_seconds - waited)
             messages = self._consumer.consume(self._settings.max_batch, left)
             self._last_read = time.monotonic()
-            if any(map(_error, messages)):
-                messages = self._without_events(messages)
+            try:
+                messages = records_of(messages, on_transient=self._recovery.transient)
+            except KafkaException as error:  # its consumer is of no use any more
+                self._recovery.failed("reading", error.args[0], RecoveryAction.STOP)
             if self._recovery.needed or not (messages or self._tick_is_due()):
                 return None
             self._behind = len(messages) > self._settings.max_batch // 2
@@ -238,16 +238,6 @@ class Runner:
         except KafkaException as error:
             self._recovery.failed("reading", error.args[0], RecoveryAction.REWIND)
             return None
-
-    def _without_events(self, messages: Sequence[Message]) -> list[Message]:
-        for message in messages:
-            error = message.error()
-            if error is not None:
-                if error.fatal() or error.code() in FATAL_CODES:
-                    self._recovery.failed("reading", error, RecoveryAction.STOP)
-                else:
-                    self._recovery.passing(error)
-        return [message for message in messages if message.error() is None]
 
     def _tick_is_due(self) -> bool:
         if self._settings.tick_seconds is None:

@@ -1,10 +1,20 @@
-"""Fixtures and command line options shared by every test."""
+"""Fixtures and command line options shared by every test, and the order in which they run."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-from hypothesis import settings
+# Before numpy is imported: the matrices of tests are small, and a thread pool for each of two workers on two cores
+# spends most of its time waiting for its turn. Started processes inherit it.
+for _library in ("OPENBLAS", "OMP", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
+# A broker that lives for seconds never gets back what the optimising compiler costs: half of the start-up.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 if TYPE_CHECKING:
     from interlock.streams.embedded_kafka import EmbeddedKafka
@@ -14,14 +24,43 @@ if TYPE_CHECKING:
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
+TESTS = Path(__file__).parent
+
+# Workers take whole files in this order: with the longest first none of them is left alone with one at the end.
+# Everything else follows in the order of its name.
+LONGEST_FIRST = (
+    "bench/test_running_proof.py",
+    "interlock/cli/test_command_line.py",
+    "interlock/local",
+    "crash",
+    "docs",
+    "sinks/test_writer.py",
+    "streams/test_embedded_kafka.py",
+    "interlock/services",
+    "bench",
+    "interlock/cli",
+    "streams",
+    "sinks",
+    "learning",
+    "processors",
+    "interlock",
+)
+
+QUICK_KILLS, CAMPAIGN_KILLS = 3, 25
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
+        "--campaign",
+        action="store_true",
+        help="run the long form of tests that have one; `-m campaign` selects them (docs/testing.md)",
+    )
+    parser.addoption(
         "--crash-kills",
         type=int,
-        default=3,
         metavar="N",
-        help="how often the crash tests kill processes (default: %(default)s, which proves that the test works)",
+        help=f"how often the crash tests kill processes (default: {QUICK_KILLS}, which proves that the test works; "
+        f"{CAMPAIGN_KILLS} with --campaign)",
     )
     parser.addoption(
         "--registry",
@@ -31,32 +70,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.fixture(scope="session")
-def crash_kills(request: pytest.FixtureRequest) -> int:
+def campaign(request: pytest.FixtureRequest) -> bool:
+    """Whether the long form of a test is asked for. Whoever uses it is marked `campaign`."""
+    return bool(request.config.getoption("--campaign"))
+
+
+@pytest.fixture(scope="session")
+def crash_kills(request: pytest.FixtureRequest, campaign: bool) -> int:
     """How many processes a crash test may kill."""
-    kills: int = request.config.getoption("--crash-kills")
+    kills: int | None = request.config.getoption("--crash-kills")
+    if kills is None:
+        return CAMPAIGN_KILLS if campaign else QUICK_KILLS
     return kills
 
 
-# What starts processes comes last: a mistake shows in the fast tests first.
-_SLOW = ("examples", "platform", "crash")
-
-# What is started there keeps both cores busy, and some of it is timed.
-_ALONE = ("platform", "crash")
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    def slowness(item: pytest.Item) -> int:
-        folder = item.path.parent.name
-        return _SLOW.index(folder) + 1 if folder in _SLOW else 0
+    missing = [name for name in LONGEST_FIRST if not (TESTS / name).exists()]
+    if missing:
+        raise pytest.UsageError(f"tests/conftest.py names what is not there: {', '.join(missing)}")
 
-    items.sort(key=slowness)
+    def position(item: pytest.Item) -> int:
+        for index, name in enumerate(LONGEST_FIRST):
+            if item.path.is_relative_to(TESTS / name):
+                return index
+        return len(LONGEST_FIRST)
+
+    items.sort(key=position)
     for item in items:
-        if item.path.parent.name in _ALONE:
-            item.add_marker("alone")
-    if not config.getoption("--registry"):
-        for item in items:
-            if item.get_closest_marker("registry"):
-                item.add_marker(pytest.mark.skip(reason="starts a real schema registry: run with --registry"))
+        if "campaign" in getattr(item, "fixturenames", ()):
+            item.add_marker("campaign")
+        if item.get_closest_marker("registry") and not config.getoption("--registry"):
+            item.add_marker(pytest.mark.skip(reason="starts a real schema registry: run with --registry"))
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,9 @@
-"""Simulations that the statistics of `learning/` must pass: each takes `runs` and a seed and returns what it found.
+"""Simulations that the statistics of `learning/` must pass: each takes `runs` and a seed and returns its figures.
 
-Tests run them short; run them long for numbers to publish. The decisions are real: examples/employment.
+Tests run them briefly; long runs give figures to publish. The decisions are real: examples/employment.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -12,21 +11,20 @@ from scipy.special import expit
 from scipy.stats import binom
 from sklearn.linear_model import LogisticRegression
 
+from interlock.demo import survey
 from interlock.learning import betting, bounds
 from interlock.learning.arrays import Bools, Floats
 from interlock.learning.calibration import IDENTITY, LogOdds, fit, log_loss, log_odds, recalibrate
 from interlock.learning.estimates import Estimate, Target, aipw, hajek, horvitz_thompson, naive
 from interlock.learning.insufficient_data import InsufficientDataError
 from interlock.learning.online_platt import OnlinePlatt
-from interlock.learning.retraining import LIMIT, judge
+from interlock.learning.retraining import LIMIT, assess_override_rate
 from interlock.learning.venn_abers import isotonic, venn_abers
-
-SAMPLE = Path(__file__).parents[1] / "examples" / "employment" / "sample.parquet"
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Of one estimator over all runs: mean error, standard deviation, share of 95 % intervals that hold the truth."""
+    """One estimator over all runs: mean error, standard deviation, share of 95 % intervals that hold the truth."""
 
     bias: float
     sd: float
@@ -35,7 +33,7 @@ class Coverage:
 
 def employment() -> tuple[Floats, Floats, Floats]:
     """Score, label, and the confidence of the prediction score ≥ ½, of 20,000 real people."""
-    frame = pl.read_parquet(SAMPLE, columns=["predicted_probability", "employed"])
+    frame = pl.read_parquet(survey.SAMPLE, columns=["predicted_probability", "employed"])
     score = frame["predicted_probability"].to_numpy()
     return score, frame["employed"].to_numpy().astype(np.float64), np.maximum(score, 1 - score)
 
@@ -45,7 +43,7 @@ def estimator_coverage(
 ) -> dict[str, Coverage]:
     """Confident decisions audited at 5 %, middling ones reviewed at 25 %, doubtful ones always.
 
-    THESE: the same decisions in every run, other coins. PROCESS: other decisions too.
+    THESE: the same decisions in every run with other coins. PROCESS: other decisions too.
     """
     score, label, confidence = employment()
     wrong = ((score >= 0.5) != label).astype(np.float64)
@@ -53,7 +51,7 @@ def estimator_coverage(
     rng = np.random.default_rng(seed)
     rows = rng.choice(len(score), decisions, replace=False)
     truth = wrong[rows].mean() if target is Target.THESE else wrong.mean()
-    found: dict[str, list[Estimate]] = {}
+    by_method: dict[str, list[Estimate]] = {}
     for _ in range(runs):
         if target is Target.PROCESS:
             rows = rng.integers(0, len(score), decisions)
@@ -65,8 +63,8 @@ def estimator_coverage(
             hajek(y, r, pi, target),
             aipw(y, r, pi, 1 - confidence[rows], target),
         ):
-            found.setdefault(estimate.method, []).append(estimate)
-    return {method: _coverage(estimates, float(truth)) for method, estimates in found.items()}
+            by_method.setdefault(estimate.method, []).append(estimate)
+    return {method: _coverage(estimates, float(truth)) for method, estimates in by_method.items()}
 
 
 def rare_override_coverage(
@@ -80,7 +78,7 @@ def rare_override_coverage(
     for _ in range(runs):
         if target is Target.PROCESS:
             y = (rng.random(decisions) < rate).astype(np.float64)
-        # The empty audit of a run without reviews cannot happen at this size.
+        # At this size a run without any review cannot happen.
         estimates.append(horvitz_thompson(y, rng.random(decisions) < pi, pi, target))
     return _coverage(estimates, rate)
 
@@ -115,13 +113,13 @@ def betting_miscovered(runs: int, items: int = 2000, rate: float = 0.15, seed: i
 
 
 def retraining_requests(runs: int, rate: float, items: int = 3000, seed: int = 5) -> tuple[float, float, float | None]:
-    """Share of runs that ask for retraining at any look, the share by the raw rate over the last 100 reviewed looked
-    at every 100, and the median number of reviewed outcomes until the first request (None: fewer than half ask)."""
+    """Share of runs that request retraining at any look, the share by the raw rate over the last 100 reviewed,
+    checked every 100, and the median number of reviewed outcomes until the first request (None: fewer than half)."""
     rng = np.random.default_rng(seed)
     after, raw = [], 0
     for _ in range(runs):
         overridden, propensity = reviewed_stream(rng, items, rate)
-        after.append(judge(overridden, propensity, 0.05).after or np.inf)
+        after.append(assess_override_rate(overridden, propensity, 0.05).after or np.inf)
         raw += bool((overridden.reshape(-1, 100).mean(axis=1) > LIMIT).any())
     median = float(np.median(after))
     return float(np.isfinite(after).mean()), raw / runs, median if np.isfinite(median) else None
@@ -135,21 +133,21 @@ def reviewed_stream(rng: np.random.Generator, items: int, rate: float) -> tuple[
     return overridden.astype(np.float64), np.where(audited, 0.05, 1.0)
 
 
-def calibration_losses(runs: int, labels: int = 200, loudness: float = 2.0, seed: int = 6) -> dict[str, float]:
-    """Mean log-loss on unseen decisions after recalibrating scores whose log-odds were multiplied by `loudness`.
+def calibration_losses(runs: int, labels: int = 200, sharpness: float = 2.0, seed: int = 6) -> dict[str, float]:
+    """Mean log-loss on unseen decisions after recalibrating scores whose log-odds were multiplied by `sharpness`.
 
     2: an overconfident model; 1: the score as published, which is calibrated.
     """
     score, label, _ = employment()
-    loud = expit(loudness * log_odds(score))
+    sharpened = expit(sharpness * log_odds(score))
     rng = np.random.default_rng(seed)
     losses: dict[str, list[float]] = {}
     for _ in range(runs):
         order = rng.permutation(len(score))
         known, unseen = order[:labels], order[labels : labels + 1000]
-        f, y, at, truth = loud[known], label[known], loud[unseen], label[unseen]
+        f, y, at, truth = sharpened[known], label[known], sharpened[unseen], label[unseen]
         platt = LogisticRegression(C=np.inf).fit(log_odds(f)[:, None], y)
-        # Isotonic answers of 0 and 1 would lose without bound: nothing is surer than the rule of succession allows.
+        # Isotonic answers of 0 and 1 would have unbounded loss: they are clipped by the rule of succession.
         surest = 1 / (labels + 2)
         answers = {
             "none": at,
@@ -166,15 +164,15 @@ def calibration_losses(runs: int, labels: int = 200, loudness: float = 2.0, seed
 def identity_gate(runs: int, labels: int, truth: LogOdds, seed: int = 7) -> tuple[float, float, float, float]:
     """Share deployed, and expected log-loss above the best possible: without recalibration, with, and if gated."""
     rng = np.random.default_rng(seed)
-    found = []
+    results = []
     for _ in range(runs):
         f = rng.beta(8, 1.5, labels)
-        made = recalibrate(f, rng.random(labels) < truth.apply(f))
+        recalibration = recalibrate(f, rng.random(labels) < truth.apply(f))
         unseen = rng.beta(8, 1.5, 4000)
         p = truth.apply(unseen)
-        none, always = (_excess(model.apply(unseen), p) for model in (IDENTITY, made.model))
-        found.append((made.deploy, none, always, always if made.deploy else none))
-    deployed, none, always, gated = np.mean(found, axis=0)
+        none, always = (_excess(model.apply(unseen), p) for model in (IDENTITY, recalibration.model))
+        results.append((recalibration.deploy, none, always, always if recalibration.deploy else none))
+    deployed, none, always, gated = np.mean(results, axis=0)
     return float(deployed), float(none), float(always), float(gated)
 
 
@@ -194,9 +192,9 @@ def drifted_stream(runs: int, items: int = 3000, window: int = 500, seed: int = 
         y = (rng.random(items) < p).astype(np.float64)
         state = OnlinePlatt()
         online = np.empty(items)
-        for place in range(items):
-            online[place] = state.predict(f[place])
-            state = state.update(f[place], bool(y[place]))
+        for index in range(items):
+            online[index] = state.predict(f[index])
+            state = state.update(f[index], bool(y[index]))
         ends = range(half, items, 100)
         deployed = {
             "none": f[half:],
@@ -209,17 +207,18 @@ def drifted_stream(runs: int, items: int = 3000, window: int = 500, seed: int = 
             "oracle": p[half:],
         }
         for name, q in deployed.items():
-            # Over the labels that might have come: one run tells as much as several would.
+            # The expectation over labels: one run is as precise as several with sampled labels.
             right, wrong = (log_loss(q, np.full(len(q), label)) for label in (1.0, 0.0))
             losses.setdefault(name, []).append((p[half:] * right + (1 - p[half:]) * wrong).mean())
     return {name: float(np.mean(each)) for name, each in losses.items()}
 
 
 def confident_accuracy(runs: int, decisions: int = 8000, audit: float = 0.1, seed: int = 9) -> dict[str, float]:
-    """Accuracy at confidence ≥ .95: the truth, and as told by fits on reviewed decisions below it alone, on those with
-    audits unweighted, and with audits weighted. The model is right as often as it says below .95 and less above."""
+    """Accuracy at confidence ≥ .95: the truth, and by fits on reviewed decisions below it alone, on those and
+    unweighted audits, and on those and weighted audits. The model is right as often as it says below .95 and less
+    above."""
     rng = np.random.default_rng(seed)
-    found: dict[str, list[float]] = {}
+    accuracies: dict[str, list[float]] = {}
     for _ in range(runs):
         f = 1 - rng.beta(1, 9, decisions) / 2
         p = np.minimum(f, 0.9 + (f - 0.9) * 0.4)
@@ -227,14 +226,14 @@ def confident_accuracy(runs: int, decisions: int = 8000, audit: float = 0.1, see
         sure: Bools = f >= 0.95
         pi = np.where(sure, audit, 1.0)
         r = rng.random(decisions) < pi
-        found.setdefault("truth", []).append(p[sure].mean())
+        accuracies.setdefault("truth", []).append(p[sure].mean())
         for name, rows, weights in (
             ("reviewed only", r & ~sure, None),
             ("unweighted", r, None),
             ("weighted", r, 1 / pi[r]),
         ):
-            found.setdefault(name, []).append(fit(f[rows], y[rows], weights).apply(f[sure]).mean())
-    return {name: float(np.mean(each)) for name, each in found.items()}
+            accuracies.setdefault(name, []).append(fit(f[rows], y[rows], weights).apply(f[sure]).mean())
+    return {name: float(np.mean(each)) for name, each in accuracies.items()}
 
 
 def _coverage(estimates: list[Estimate], truth: float) -> Coverage:

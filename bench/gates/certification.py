@@ -1,20 +1,20 @@
-"""Simulations that hold what `learning` promises about thresholds, rules, slices and picks.
+"""Simulations that test what `learning` promises about thresholds, rules and slices.
 
 Each takes the number of `runs` and returns what was measured; tests run a few, `python -m bench.gates.certification`
-many. The population is the employment example: real scores, real labels, and the truth is known because all of it is.
+many. The population is the employment example: real scores and real labels, all of them known.
 """
 
 import json
 import math
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from bench.gates import drift as drift_gates
+from interlock.demo import survey
 from interlock.learning.arrays import Bools, Floats
 from interlock.learning.certification import (
     add,
@@ -29,10 +29,8 @@ from interlock.learning.slices import Correction, Features, Slice, binned, find,
 
 Measured = dict[str, float]
 
-_SAMPLE = Path(__file__).parents[1] / "examples" / "employment" / "sample.parquet"
-
-# Thresholds of the published benchmarks, strict → lax: of a fixed sample, and of a stream, where they end well below
-# the last that is true (.86).
+# Thresholds of the published benchmarks, strict → lax: for a fixed sample, and for a stream, where they end well below
+# the lowest true one (.86).
 FINE = np.arange(198, 99, -1) / 200
 HUNDREDTHS = np.arange(99, 79, -1) / 100
 
@@ -42,7 +40,7 @@ PLANTED = {("f1", "2"), ("f4", "0")}
 
 def population() -> tuple[Floats, Bools, Features]:
     """Confidence, whether the model was right, and categories of 20,000 records."""
-    frame = pl.read_parquet(_SAMPLE)
+    frame = pl.read_parquet(survey.SAMPLE)
     score = frame["predicted_probability"].to_numpy()
     correct = (score >= 0.5) == (frame["employed"].to_numpy() == 1)
     features = {name: frame[name].to_numpy() for name in ("SCHL", "MAR", "DIS", "CIT", "SEX", "RAC1P")}
@@ -76,14 +74,14 @@ def thresholds(
     for _ in range(runs):
         rows = rng.integers(0, len(correct), labels)
         c, y = confidence[rows], correct[rows]
-        cases, errors = (_above(grid, one) for one in (c, c[~y]))
-        chosen: dict[str, float | None] = {
+        cases, errors = (_above(grid, confidences) for confidences in (c, c[~y]))
+        certified: dict[str, float | None] = {
             "naive": _laxest(grid[(errors <= alpha * cases) & (cases > 0)]),
             "bonferroni": _laxest(grid[binomial_p(errors, cases, alpha) <= delta / len(grid)]),
             "sgr": selective_guarantee(c, y, alpha=alpha, delta=delta),
             "fixed": certify(c, y, grid, alpha=alpha, delta=delta).threshold,
         }
-        for name, threshold in chosen.items():
+        for name, threshold in certified.items():
             if threshold is None:
                 continue
             above = confidence >= threshold
@@ -107,18 +105,18 @@ def streaming(
 ) -> Measured:
     """Share of runs that *ever* certify a threshold with a true error above alpha, and coverage on the way.
 
-    People see everything that no certificate covers, and of what one covers the share that an audit picks.
+    People see everything that no certificate covers, and audits of what one covers.
     """
     confidence, correct, _ = population()
     rng = np.random.default_rng(seed)
-    error = np.array([(~correct[confidence >= one]).mean() for one in HUNDREDTHS])
-    share = {float(one): float((confidence >= one).mean()) for one in HUNDREDTHS}
+    error = np.array([(~correct[confidence >= threshold]).mean() for threshold in HUNDREDTHS])
+    share = {float(threshold): float((confidence >= threshold).mean()) for threshold in HUNDREDTHS}
     looks = (1000, 5000, decisions)
     measured = {f"coverage at {at}": 0.0 for at in looks} | {"violations": 0.0}
     for _ in range(runs):
         evidence = no_evidence(HUNDREDTHS, alpha=alpha, delta=delta)
         while evidence.decisions < decisions:
-            # Certificates are looked at often while they come often.
+            # Looks are frequent while certificates are frequent.
             count = 50 if evidence.decisions < looks[0] else 500 if evidence.decisions < looks[1] else 1000
             rows = rng.integers(0, len(correct), count)
             certified = evidence.certified
@@ -147,10 +145,10 @@ def rules(
         drawn = {name: column[rows] for name, column in features.items()}
         half = np.arange(2 * labels) < labels
         tested = safe_rules(drawn, correct[rows], half, alpha=alpha, delta=delta, depth=depth)
-        safe = [one.found.conditions for one in tested if one.certified]
+        safe = [rule.mined.conditions for rule in tested if rule.certified]
         candidates += len(tested)
         certified += len(safe)
-        violations += any((~correct[matches(features, one)]).mean() > alpha for one in safe)
+        violations += any((~correct[matches(features, conditions)]).mean() > alpha for conditions in safe)
     return {"candidates": candidates / runs, "certified": certified / runs, "violations": violations / runs}
 
 
@@ -164,7 +162,7 @@ def noise(seed: int, planted: bool, rows: int = 2000) -> tuple[Features, Bools]:
 
 def routed(seed: int, rows: int = 20_000) -> tuple[Features, Bools, Floats]:
     """Reviewed decisions whose routing misleads: f0 = 0 is always reviewed, others when the model is unsure or audited
-    (10 %). Overrides depend on the model's doubt alone, which no feature knows of."""
+    (10 %). Overrides depend on the model's doubt alone, which no feature shows."""
     rng = np.random.default_rng(seed)
     values = rng.integers(0, 4, (rows, 8))
     doubt = rng.random(rows) < 0.1
@@ -182,10 +180,10 @@ def slices(runs: int) -> Measured:
     for seed in range(runs):
         features, overridden = noise(seed, planted=True)
         ones = np.ones(len(overridden))
-        found = find(features, overridden, ones)
-        measured["found"] += any(set(one.conditions) == PLANTED for one in found)
-        measured["first"] += bool(found) and set(found[0].conditions) == PLANTED
-        measured["unrelated bh"] += any(map(_unrelated, found))
+        flagged = find(features, overridden, ones)
+        measured["found"] += any(set(group.conditions) == PLANTED for group in flagged)
+        measured["first"] += bool(flagged) and set(flagged[0].conditions) == PLANTED
+        measured["unrelated bh"] += any(map(_unrelated, flagged))
         measured["unrelated by"] += any(map(_unrelated, find(features, overridden, ones, correction="by")))
         features, overridden = noise(1000 + seed, planted=False)
         corrections: tuple[Correction, ...] = ("bh", "by")
@@ -197,12 +195,12 @@ def slices(runs: int) -> Measured:
     return {name: count / runs for name, count in measured.items()}
 
 
-def _unrelated(one: Slice) -> bool:
-    return not PLANTED & set(one.conditions)
+def _unrelated(group: Slice) -> bool:
+    return not PLANTED & set(group.conditions)
 
 
 def _named(values: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Features:
-    return {f"f{place}": column for place, column in enumerate(values.T)}
+    return {f"f{index}": column for index, column in enumerate(values.T)}
 
 
 GATES: dict[str, tuple[Callable[[int], Measured], int]] = {

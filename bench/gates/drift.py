@@ -1,6 +1,6 @@
 """Simulations of drift: our monitors on streams whose rate is at the limit, above it, or changes; and their rivals.
 
-Each takes the number of `runs` and returns what was measured; tests run a few.
+Each takes the number of `runs` and returns its figures; tests run a few.
 """
 
 import math
@@ -18,10 +18,10 @@ Measured = dict[str, float]
 
 LIMIT = 0.15
 
-# Evidence at which the e-process and the e-CUSUM give their alarms: levels .05 and .001.
-WANTED = (20.0, 1000.0)
+# Evidence at which the e-process and the e-CUSUM alarm: levels .05 and .001.
+THRESHOLDS = (20.0, 1000.0)
 
-# The change of all streams here: from a rate of .10, after so many of all decisions.
+# All streams here change from a rate of .10 after CHANGE of DECISIONS decisions.
 CHANGE, DECISIONS = 2000, 5000
 
 
@@ -44,14 +44,14 @@ def rivals(runs: int, seed: int = 5) -> Measured:
     """From .10 to .20: early alarms and median delays of other detectors, all with their usual settings."""
     streams = changing(np.random.default_rng(seed), runs, 0.2)
     detectors = {"HDDM_A": HDDMA, "Page-Hinkley": PageHinkley, "DDM": DDM, "EDDM": EDDM}
-    first = {name: np.array([_first(made(), row) for row in streams]) for name, made in detectors.items()}
+    first = {name: np.array([_first(detector(), row) for row in streams]) for name, detector in detectors.items()}
     first |= {"CUSUM": _cusum(streams), "rolling 100": _rolling(streams)}
     return {key: value for name, alarms in first.items() for key, value in _early_and_late(name, alarms).items()}
 
 
 def kswin(runs: int, seed: int = 6) -> Measured:
-    """Share of streams in whose 3,000 decisions after the change KSWIN gives an alarm; about a second each."""
-    # Its window is 100: what was long before the change it has forgotten.
+    """Share of streams in whose 3,000 decisions after the change KSWIN alarms; about a second each."""
+    # Its window is 100, so it has forgotten what came long before the change.
     streams = changing(np.random.default_rng(seed), runs, 0.2)[:, CHANGE - 200 :]
     return {"detected": float(np.mean([math.isfinite(_first(KSWIN(seed=seed), row)) for row in streams]))}
 
@@ -62,43 +62,43 @@ def changing(rng: np.random.Generator, runs: int, rate: float) -> Bools:
 
 
 def first_alarms(values: Floats, limit: float = LIMIT) -> tuple[Floats, Floats]:
-    """When the e-process and the e-CUSUM first give their alarm, by run; inf: never. `values`: (runs, decisions)."""
+    """When the e-process and the e-CUSUM first alarm, by run; inf: never. `values`: (runs, decisions)."""
     kappas = np.array(KAPPAS)
     bets = np.zeros((2, len(values), len(kappas)))
     first = np.full((2, len(values)), np.inf)
-    for place, value in enumerate(values.T):
+    for index, value in enumerate(values.T):
         bets = step(bets, value, limit, kappas)
-        reached = e_values(bets) >= np.array(WANTED)[:, None]
-        first = np.where(reached & np.isinf(first), place + 1, first)
+        reached = e_values(bets) >= np.array(THRESHOLDS)[:, None]
+        first = np.where(reached & np.isinf(first), index + 1, first)
     return first[0], first[1]
 
 
 def _adwin(values: Bools) -> float:
     monitor = ConfidenceMonitor()
-    alarms = (alarm for place, one in enumerate(values) if (alarm := monitor.update(float(one), place + 1)))
+    alarms = (alarm for number, value in enumerate(values, 1) if (alarm := monitor.update(float(value), number)))
     return next((float(alarm.at) for alarm in alarms), math.inf)
 
 
 def _first(detector: Any, values: Bools) -> float:
-    for place, one in enumerate(values.tolist()):
-        detector.update(float(one))
+    for number, value in enumerate(values.tolist(), 1):
+        detector.update(float(value))
         if detector.drift_detected:
-            return place + 1.0
+            return float(number)
     return math.inf
 
 
 def _cusum(streams: Bools, height: float = 7.0) -> Floats:
-    """The likelihood ratio of .20 to .10, started again from 1 whenever it has lost: it knows both rates."""
+    """The likelihood ratio of .20 to .10, restarted from 1 whenever it has lost: it knows both rates."""
     gains = np.asarray(np.where(streams, np.log(0.2 / 0.1), np.log(0.8 / 0.9)))
     sums, first = np.zeros(len(streams)), np.full(len(streams), np.inf)
-    for place, gain in enumerate(gains.T):
+    for index, gain in enumerate(gains.T):
         sums = np.maximum(sums, 0) + gain
-        first = np.where((sums >= height) & np.isinf(first), place + 1, first)
+        first = np.where((sums >= height) & np.isinf(first), index + 1, first)
     return first
 
 
 def _rolling(streams: Bools) -> Floats:
-    """More than 15 of the last hundred, looked at every hundred."""
+    """More than 15 of the last hundred, checked every hundred."""
     above = streams.reshape(len(streams), -1, 100).sum(axis=2) > 15
     return np.where(above.any(axis=1), 100.0 * (above.argmax(axis=1) + 1), np.inf)
 

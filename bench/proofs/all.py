@@ -1,4 +1,4 @@
-"""What learning promises, shown on real data through the real router, desk and learning: figures and plots."""
+"""What learning promises, proved on real data through the real router, desk and learning: figures and plots."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +12,8 @@ from examples import car_loan
 # Decisions for one estimate of the override rate.
 BLOCK = 1_000
 
-# Audit keys under which coverage is counted.
-COINS = 400
+# Audit keys under which coverage is measured.
+AUDIT_KEYS = 400
 
 
 def run(
@@ -35,53 +35,59 @@ def run(
         say(f"employment, seed {number}: certificates")
         certified.append(employment_proof.certificates(number, sizes if first else again))
     say("employment: coverage under many audit keys")
-    covered = employment_proof.coverage(seed, sizes, COINS)
+    covered = employment_proof.coverage(seed, sizes, AUDIT_KEYS)
     say("employment: calibration")
-    loud = employment_proof.calibration(seed, sizes, loud=True)
-    calm = employment_proof.calibration(seed, sizes, loud=False)
+    overconfident = employment_proof.calibration(seed, sizes, overconfident=True)
+    calibrated = employment_proof.calibration(seed, sizes, overconfident=False)
     say("car loans: drift")
     span = car_loan_proof.QUICK if quick else car_loan_proof.FULL
     loans = car_loan_proof.run(span, seed) | {"confidence_alarms": car_loan_proof.confidence_alarms()}
     if plots is not None:
-        _draw(plots, rates[0], loud, certified[0], loans)
+        _draw(plots, rates[0], overconfident, certified[0], loans)
     return {
         "rates": {"first": rates[0]["all"], "coverage": covered, **_coverage(rates)},
-        "certificates": [_short(one) for one in certified],
-        "calibration": {"too_sure": _short(loud), "as_it_is": _short(calm)},
+        "certificates": [_short(result) for result in certified],
+        "calibration": {"too_sure": _short(overconfident), "as_it_is": _short(calibrated)},
         "car_loan": loans,
     }
 
 
 def _coverage(rates: list[dict[str, Any]]) -> dict[str, Any]:
     """How often intervals held the truth: of whole runs, and of blocks within them."""
-    blocks = [block for one in rates for block in one["blocks"]]
-    found: dict[str, Any] = {"runs": len(rates), "blocks": len(blocks)}
+    blocks = [block for run in rates for block in run["blocks"]]
+    covered: dict[str, Any] = {"runs": len(rates), "blocks": len(blocks)}
     for name in ("naive", "hajek", "aipw"):
-        found[name] = {
-            "runs_covered": sum(one["all"][name]["covers"] for one in rates),
-            "blocks_covered": sum(one[name]["covers"] for one in blocks),
+        covered[name] = {
+            "runs_covered": sum(run["all"][name]["covers"] for run in rates),
+            "blocks_covered": sum(block[name]["covers"] for block in blocks),
         }
-    return found
+    return covered
 
 
-def _short(found: dict[str, Any]) -> dict[str, Any]:
-    """Without what only plots need."""
-    kept = {name: value for name, value in found.items() if not name.startswith("bins")}
+def _short(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures without those that only plots need."""
+    kept = {name: value for name, value in figures.items() if not name.startswith("bins")}
     if "accepted" in kept:
-        kept["accepted"] = [{k: v for k, v in one.items() if k != "curve"} for one in kept["accepted"]]
+        kept["accepted"] = [
+            {name: value for name, value in threshold.items() if name != "curve"} for threshold in kept["accepted"]
+        ]
     return kept
 
 
 def _draw(
-    directory: Path, rates: dict[str, Any], loud: dict[str, Any], certified: dict[str, Any], loans: dict[str, Any]
+    directory: Path,
+    rates: dict[str, Any],
+    overconfident: dict[str, Any],
+    certified: dict[str, Any],
+    loans: dict[str, Any],
 ) -> None:
-    drawn = {
+    charts = {
         "learning-estimates": learning_plots.estimates(rates, BLOCK),
-        "learning-reliability": learning_plots.reliability(loud),
-        "learning-drift": learning_plots.drift(car_loan_proof.course(), loans, car_loan.CHANGE),
+        "learning-reliability": learning_plots.reliability(overconfident),
+        "learning-drift": learning_plots.drift(car_loan_proof.time_series(), loans, car_loan.CHANGE),
     }
-    lanes = [one for one in certified["accepted"] if one["prediction"] == "not_employed"]
-    if lanes:
-        drawn["learning-threshold"] = learning_plots.threshold(lanes[0], certified["alpha"], certified["delta"])
-    for name, text in drawn.items():
+    thresholds = [accepted for accepted in certified["accepted"] if accepted["prediction"] == "not_employed"]
+    if thresholds:
+        charts["learning-threshold"] = learning_plots.threshold(thresholds[0], certified["alpha"], certified["delta"])
+    for name, text in charts.items():
         (directory / f"{name}.svg").write_text(text)

@@ -1,6 +1,6 @@
-"""The employment stream through the pipeline: what is estimated, certified and calibrated, held against the truth.
+"""The employment stream through the pipeline: estimates, certificates and calibration, compared with the truth.
 
-The truth is known because the label of every record is; nothing but the simulated people ever sees it.
+The truth is known because every record has a label. Only the simulated people see it.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import expit
 
-from bench.proofs.pipeline import SECOND, Learning, Pipeline, Record, people
+from bench.proofs.pipeline import SECOND, LearningSettings, Pipeline, Record, people
 from interlock.demo import survey
 from interlock.learning.arrays import Floats
 from interlock.learning.bounds import clopper_pearson
@@ -32,14 +32,14 @@ START = 1_767_225_600_000_000  # 2026-01-01
 
 ALPHA, DELTA = 0.05, 0.10
 
-# People override 17 % of this model's decisions. At the default limit of 15 % it would be sent to training at once, and
-# every certificate would end with it.
+# People override 17 % of this model's decisions. At the default limit of 15 % retraining would be requested at once,
+# and every certificate would be revoked.
 OVERRIDE_LIMIT = 0.25
 
 _CAREFUL = (("employed: {auto: 0.85}", "employed: {auto: 1}"), ("{auto: 0.90, notice", "{auto: 1, notice"))
 
-# Decisions that come while people work: as many as there are people, so that no backlog forms.
-_BATCH = 20
+# Decisions in a batch: as many as there are people, so that no backlog forms.
+_BATCH_SIZE = 20
 
 
 @dataclass(frozen=True)
@@ -54,53 +54,53 @@ QUICK, FULL = Sizes(3_000, 1_000), Sizes(13_286, 6_714)
 
 
 def rates(seed: int, sizes: Sizes, block: int, reviewers: Sequence[Persona] | None = None) -> dict[str, Any]:
-    """The override rate of all decisions, block by block and altogether, as told from what people saw."""
+    """The override rate of all decisions, block by block and altogether, estimated from what people saw."""
     rows = [*early(seed, sizes.early), *last(seed, sizes.last)]
     pipeline = pipeline_of(survey.POLICY.read_text(), seed, reviewers)
     send(pipeline, rows)
-    judged = {one["decision_id"]: one for one in pipeline.of(catalogue.OUTCOMES)}
-    routed = [pipeline.routed[one["decision_id"]] for one in rows]
-    reviewed = np.array([one["decision_id"] in judged for one in rows])
-    overridden = np.array([judged.get(one["decision_id"], {}).get("overridden", False) for one in rows], dtype=float)
-    propensity = np.array([one["propensity"] for one in routed])
-    doubt = 1 - np.array([one["calibrated_confidence"] for one in routed])
+    outcomes = {outcome["decision_id"]: outcome for outcome in pipeline.of(catalogue.OUTCOMES)}
+    routed = [pipeline.routed[row["decision_id"]] for row in rows]
+    reviewed = np.array([row["decision_id"] in outcomes for row in rows])
+    overridden = np.array([outcomes.get(row["decision_id"], {}).get("overridden", False) for row in rows], dtype=float)
+    propensity = np.array([decision["propensity"] for decision in routed])
+    doubt = 1 - np.array([decision["calibrated_confidence"] for decision in routed])
     wrong = _wrong(rows)
 
-    def told(part: slice) -> dict[str, Any]:
+    def estimated(part: slice) -> dict[str, Any]:
         y, r, pi = overridden[part], reviewed[part], propensity[part]
-        found = {"naive": naive(y, r), "hajek": hajek(y, r, pi), "aipw": aipw(y, r, pi, doubt[part])}
+        estimates = {"naive": naive(y, r), "hajek": hajek(y, r, pi), "aipw": aipw(y, r, pi, doubt[part])}
         truth = float(wrong[part].mean())
         return {"truth": truth, "reviewed": int(r.sum())} | {
-            name: _told(estimate, truth) for name, estimate in found.items()
+            name: _compared(estimate, truth) for name, estimate in estimates.items()
         }
 
     parts = [slice(start, start + block) for start in range(0, len(rows) - block + 1, block)]
-    return {"decisions": len(rows), "all": told(slice(None)), "blocks": [told(part) for part in parts]}
+    return {"decisions": len(rows), "all": estimated(slice(None)), "blocks": [estimated(part) for part in parts]}
 
 
 def coverage(seed: int, sizes: Sizes, coins: int) -> dict[str, float]:
     """Share of audit keys under which each 95 % interval holds the truth, for the same decisions.
 
-    People who are never wrong say the same under every key, so that only routing and coin are needed.
+    People who are never wrong decide the same under every key, so only routing and the coin are simulated.
     """
     rows = [*early(seed, sizes.early), *last(seed, sizes.last)]
     source = survey.POLICY.read_text()
     pipeline = pipeline_of(source, seed, None)
-    pipeline.route([one | {"created_at": START} for one in rows])
-    routed = [pipeline.routed[one["decision_id"]] for one in rows]
-    waits = np.array([one["route"] != "auto" for one in routed])
-    propensity = np.array([one["propensity"] for one in routed])
-    doubt = 1 - np.array([one["calibrated_confidence"] for one in routed])
-    wrong, ids = _wrong(rows), pa.array([one["decision_id"] for one in rows])
+    pipeline.route([row | {"created_at": START} for row in rows])
+    routed = [pipeline.routed[row["decision_id"]] for row in rows]
+    waits = np.array([decision["route"] != "auto" for decision in routed])
+    propensity = np.array([decision["propensity"] for decision in routed])
+    doubt = 1 - np.array([decision["calibrated_confidence"] for decision in routed])
+    wrong, ids = _wrong(rows), pa.array([row["decision_id"] for row in rows])
     covered = dict.fromkeys(("naive", "hajek", "aipw"), 0)
     for number in range(coins):
         r = waits | coin.flip(ids, audit_key(number), parse(source, "example").audit.rate)
-        for name, one in (
+        for name, estimate in (
             ("naive", naive(wrong, r)),
             ("hajek", hajek(wrong, r, propensity)),
             ("aipw", aipw(wrong, r, propensity, doubt)),
         ):
-            covered[name] += one.low <= wrong.mean() <= one.high
+            covered[name] += estimate.low <= wrong.mean() <= estimate.high
     return {name: count / coins for name, count in covered.items()}
 
 
@@ -108,24 +108,28 @@ def certificates(seed: int, sizes: Sizes, reviewers: Sequence[Persona] | None = 
     """Thresholds certified on the first years and signed, and the errors they let through in the last one."""
     pipeline = pipeline_of(careful(), seed, reviewers)
     send(pipeline, early(seed, sizes.early))
-    accepted = [one for one in pipeline.proposals.book if one["state"] == "open" and one["kind"] == "threshold"]
-    for one in accepted:
-        pipeline.accept(one)
+    accepted = [
+        proposal
+        for proposal in pipeline.proposals.table
+        if proposal["state"] == "open" and proposal["kind"] == "threshold"
+    ]
+    for proposal in accepted:
+        pipeline.accept(proposal)
     held_back = last(seed, sizes.last)
     send(pipeline, held_back)
     wrong = _wrong(held_back)
-    auto = np.array([pipeline.routed[one["decision_id"]]["route"] == "auto" for one in held_back])
-    found = []
-    for one in accepted:
-        lane = np.array([each["prediction"] == json.loads(one["change"])["prediction"] for each in held_back])
-        confidence = np.array([each["confidence"] for each in held_back])
-        found.append(promise(one, wrong[auto & lane]) | {"curve": _curve(confidence[lane], wrong[lane])})
-    revoked = [one["proposal_id"] for one in pipeline.proposals.book if one["state"] == "revoked"]
+    auto = np.array([pipeline.routed[row["decision_id"]]["route"] == "auto" for row in held_back])
+    results = []
+    for proposal in accepted:
+        lane = np.array([row["prediction"] == json.loads(proposal["change"])["prediction"] for row in held_back])
+        confidence = np.array([row["confidence"] for row in held_back])
+        results.append(promise(proposal, wrong[auto & lane]) | {"curve": _curve(confidence[lane], wrong[lane])})
+    revoked = [proposal["proposal_id"] for proposal in pipeline.proposals.table if proposal["state"] == "revoked"]
     return {
         "alpha": ALPHA,
         "delta": DELTA,
-        "accepted": found,
-        "revoked_after_signing": sorted({one["proposal_id"] for one in accepted} & set(revoked)),
+        "accepted": results,
+        "revoked_after_signing": sorted({proposal["proposal_id"] for proposal in accepted} & set(revoked)),
         "automatic_share": float(auto.mean()),
         "recalibrated": len(pipeline.of(catalogue.CALIBRATION_MODELS)),
     }
@@ -149,16 +153,18 @@ def promise(threshold: Record, wrong: Floats) -> dict[str, Any]:
     }
 
 
-def calibration(seed: int, sizes: Sizes, *, loud: bool, reviewers: Sequence[Persona] | None = None) -> dict[str, Any]:
-    """Log-loss on the last year of what the router used, beside the model's own confidence. `loud`: its log-odds are
-    doubled, so that it is far too sure; otherwise it is left as it is, which is nearly right."""
+def calibration(
+    seed: int, sizes: Sizes, *, overconfident: bool, reviewers: Sequence[Persona] | None = None
+) -> dict[str, Any]:
+    """Log-loss on the last year of what the router used, and of the model's own confidence. `overconfident`: the
+    model's log-odds are doubled, so that it is far too sure; otherwise it is nearly calibrated."""
     pipeline = pipeline_of(survey.POLICY.read_text(), seed, reviewers)
-    send(pipeline, _loud(early(seed, sizes.early)) if loud else early(seed, sizes.early))
-    held_back = _loud(last(seed, sizes.last)) if loud else last(seed, sizes.last)
+    send(pipeline, _overconfident(early(seed, sizes.early)) if overconfident else early(seed, sizes.early))
+    held_back = _overconfident(last(seed, sizes.last)) if overconfident else last(seed, sizes.last)
     before = len(pipeline.of(catalogue.CALIBRATION_MODELS))
     send(pipeline, held_back)
-    raw = np.array([one["confidence"] for one in held_back])
-    used = np.array([pipeline.routed[one["decision_id"]]["calibrated_confidence"] for one in held_back])
+    raw = np.array([row["confidence"] for row in held_back])
+    used = np.array([pipeline.routed[row["decision_id"]]["calibrated_confidence"] for row in held_back])
     right = 1 - _wrong(held_back)
     return {
         "published": len(pipeline.of(catalogue.CALIBRATION_MODELS)),
@@ -173,7 +179,7 @@ def calibration(seed: int, sizes: Sizes, *, loud: bool, reviewers: Sequence[Pers
 
 
 def losses(raw: Floats, used: Floats, right: Floats) -> dict[str, float]:
-    """Log-loss of the model's own confidence and of what the router used, and what that gained."""
+    """Log-loss of the model's own confidence and of what the router used, and the gain."""
     gain = log_loss(raw, right) - log_loss(used, right)
     return {
         "log_loss_raw": float(log_loss(raw, right).mean()),
@@ -184,7 +190,7 @@ def losses(raw: Floats, used: Floats, right: Floats) -> dict[str, float]:
 
 
 def careful() -> str:
-    """The policy, but that nothing is automatic before something is certified."""
+    """The policy, changed so that nothing is automatic before a certificate."""
     source = survey.POLICY.read_text()
     for before, after in _CAREFUL:
         assert before in source
@@ -199,44 +205,44 @@ def too_sure(confidence: float) -> float:
 
 def early(seed: int, count: int) -> list[Record]:
     """Decisions of 2015 and 2016, in an order given by `seed`."""
-    return [one for one in _years(seed) if _year(one) < 2017][:count]
+    return [row for row in _years(seed) if _year(row) < 2017][:count]
 
 
 def last(seed: int, count: int) -> list[Record]:
     """Decisions of 2017."""
-    return [one for one in _years(seed) if _year(one) == 2017][:count]
+    return [row for row in _years(seed) if _year(row) == 2017][:count]
 
 
 def _years(seed: int) -> list[Record]:
-    return [one.to_record() for one in survey.decisions(20_000, f"proof-{seed}", seed)]
+    return [decision.to_record() for decision in survey.decisions(20_000, f"proof-{seed}", seed)]
 
 
 def _year(decision: Record) -> int:
     return int(json.loads(decision["input"])["year"])
 
 
-def _loud(rows: list[Record]) -> list[Record]:
-    return [one | {"confidence": too_sure(one["confidence"])} for one in rows]
+def _overconfident(rows: list[Record]) -> list[Record]:
+    return [row | {"confidence": too_sure(row["confidence"])} for row in rows]
 
 
 def _wrong(rows: Sequence[Record]) -> Floats:
-    return np.array([survey.truth_of(one) != one["prediction"] for one in rows], dtype=np.float64)
+    return np.array([survey.truth_of(row) != row["prediction"] for row in rows], dtype=np.float64)
 
 
 def pipeline_of(source: str, seed: int, reviewers: Sequence[Persona] | None) -> Pipeline:
-    """The pipeline under policy `source`, its monitors set for this model."""
-    learning = Learning(
+    """The pipeline under policy `source`, with monitor limits for this model."""
+    learning = LearningSettings(
         calibration=CalibrationSettings(CalibratorSettings(every=200), override_limit=OVERRIDE_LIMIT),
         proposals=ProposalSettings(ALPHA, DELTA),
     )
-    return Pipeline(source, survey.truth_of, reviewers or people(_BATCH), learning, seed=seed, start=START)
+    return Pipeline(source, survey.truth_of, reviewers or people(_BATCH_SIZE), learning, seed=seed, start=START)
 
 
-def send(pipeline: Pipeline, rows: Sequence[Record], batch: int = _BATCH) -> None:
-    """Decides them in batches a minute apart; people finish each before the next comes."""
-    for place in range(0, len(rows), batch):
+def send(pipeline: Pipeline, rows: Sequence[Record], batch: int = _BATCH_SIZE) -> None:
+    """Decides them in batches a minute apart; people finish each batch before the next."""
+    for first in range(0, len(rows), batch):
         at = pipeline.now + 60 * SECOND
-        pipeline.decide([one | {"created_at": at} for one in rows[place : place + batch]])
+        pipeline.decide([row | {"created_at": at} for row in rows[first : first + batch]])
 
 
 def audit_key(number: int) -> bytes:
@@ -244,7 +250,7 @@ def audit_key(number: int) -> bytes:
     return hashlib.sha256(str(number).encode()).digest()[: coin.KEY_LENGTH]
 
 
-def _told(estimate: Estimate, truth: float) -> dict[str, Any]:
+def _compared(estimate: Estimate, truth: float) -> dict[str, Any]:
     return {
         "value": estimate.value,
         "low": estimate.low,
@@ -253,17 +259,17 @@ def _told(estimate: Estimate, truth: float) -> dict[str, Any]:
     }
 
 
-def _bins(found: Sequence[Bin]) -> list[dict[str, Any]]:
-    return [asdict(one) | {"gap": one.gap} for one in found]
+def _bins(occupied: Sequence[Bin]) -> list[dict[str, Any]]:
+    return [asdict(bucket) | {"gap": bucket.gap} for bucket in occupied]
 
 
 def _curve(confidence: Floats, wrong: Floats) -> list[dict[str, float]]:
     """The error of what each threshold would accept in the last year, with its 95 % interval."""
-    made = []
+    points = []
     for threshold in np.round(np.arange(0.60, 0.985, 0.01), 2):
         accepted = confidence >= threshold
         if accepted.sum() < 20:
             break
         low, high = clopper_pearson(float(wrong[accepted].sum()), float(accepted.sum()))
-        made.append({"threshold": float(threshold), "error": float(wrong[accepted].mean()), "low": low, "high": high})
-    return made
+        points.append({"threshold": float(threshold), "error": float(wrong[accepted].mean()), "low": low, "high": high})
+    return points

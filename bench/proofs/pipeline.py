@@ -1,6 +1,6 @@
-"""Router, desk, people and everything that learns, in memory and on bytes, with a clock that is moved.
+"""Router, desk, simulated people and all learning processors, in memory and on bytes, with a manual clock.
 
-Records pass between the same processors as in production, encoded and decoded on the way; only Kafka is missing. So a
+Records pass between the same processors as in production, encoded and decoded on the way; only Kafka is missing. A
 hundred thousand decisions take half a minute, and the same seed gives the same records.
 """
 
@@ -19,9 +19,9 @@ from interlock.processors.calibration.fold import CalibrationFold, CalibrationSe
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.events import Event
 from interlock.processors.feedback.feedback import Feedback
-from interlock.processors.feedback.model_stats import Terms
-from interlock.processors.proposals.fold import FOLLOWED, ProposalFold, ProposalSettings
-from interlock.processors.proposals.retraining import ask_after
+from interlock.processors.feedback.model_stats import RetrainingTerms
+from interlock.processors.proposals.fold import TABLE_TOPICS, ProposalFold, ProposalSettings
+from interlock.processors.proposals.retraining import propose_from_signal
 from interlock.processors.proposals.revoking import revoke
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.view import build_view
@@ -34,16 +34,16 @@ Record = dict[str, Any]
 
 SECOND = 1_000_000
 
-# Long enough that nobody decides within the microsecond of the claim, and far within every lease.
-_LOOK = 20 * SECOND
+# Long enough that no verdict falls on the microsecond of its claim, and far within every lease.
+_REVIEW_TIME = 20 * SECOND
 
 _REVIEWS = (catalogue.REVIEWS_SYNC.name, catalogue.REVIEWS_MANUAL.name, catalogue.REVIEWS_ASYNC.name)
 _ROUTER_TABLES = (catalogue.POLICIES.name, catalogue.CONTROLS.name, catalogue.CALIBRATION_MODELS.name)
 
 
 @dataclass(frozen=True, slots=True)
-class _Sent:
-    """A message as a consumer hands it out."""
+class _Message:
+    """A message as a consumer returns it."""
 
     _topic: str
     _offset: int
@@ -76,35 +76,42 @@ class _Sent:
 
 
 @dataclass(frozen=True)
-class Learning:
-    """How the learning side is set."""
+class LearningSettings:
+    """Settings of the learning processors."""
 
-    feedback: Terms = field(default_factory=Terms)
+    feedback: RetrainingTerms = field(default_factory=RetrainingTerms)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     proposals: ProposalSettings = field(default_factory=ProposalSettings)
 
 
 def people(count: int, accuracy: float = 1.0, deference: float = 0.0) -> list[Persona]:
-    """Simulated people, who are always right and never yield to what the AI says unless told otherwise."""
-    # How long they take only gives the order in which they finish.
+    """Simulated people. By default they are always right and never defer to the AI."""
+    # Their handling time only determines the order in which they finish.
     return [
-        Persona(f"person-{place:02d}", f"Person {place}", "reviewer", 60, 0.5, accuracy, deference, 0.0, 600)
-        for place in range(count)
+        Persona(f"person-{number:02d}", f"Person {number}", "reviewer", 60, 0.5, accuracy, deference, 0.0, 600)
+        for number in range(count)
     ]
 
 
 class Pipeline:
-    """One partition of everything. `said`: all records of the desk and of learning by topic, in their order.
+    """One partition of every topic. `records`: all records of the desk and of learning by topic, in their order.
 
-    `routed`: what became of every decision, by id, as a `RoutedDecision` record; of an audited one that of the route
-    it took effect by.
+    `routed`: the `RoutedDecision` record of every decision, by id; of an audited one the record of the route by which
+    it took effect.
     """
 
     def __init__(
-        self, source: str, truth: TruthSource, people: Sequence[Persona], learning: Learning, *, seed: int, start: int
+        self,
+        source: str,
+        truth: TruthSource,
+        people: Sequence[Persona],
+        learning: LearningSettings,
+        *,
+        seed: int,
+        start: int,
     ) -> None:
         self.now = start
-        self.said: dict[str, list[Record]] = {}
+        self.records: dict[str, list[Record]] = {}
         self.routed: dict[str, Record] = {}
         self._truth = truth
         self._people = people
@@ -121,11 +128,12 @@ class Pipeline:
         self._calibration = CalibrationFold(learning.calibration)
         self._confidence = ConfidenceDrift()
         self.proposals = ProposalFold(learning.proposals)
-        for one in people:
-            self._write(catalogue.REVIEWERS, one.id, {"id": one.id, "name": one.name, "role": one.role})
+        for person in people:
+            record = {"id": person.id, "name": person.name, "role": person.role}
+            self._write(catalogue.REVIEWERS, person.id, record)
         self.publish(source)
         self._desk.restore([], [])
-        self._command([{"kind": "on_duty", "actor": one.id} for one in people])
+        self._command([{"kind": "on_duty", "actor": person.id} for person in people])
 
     def publish(self, source: str, note: str = "") -> None:
         """Puts a policy in force."""
@@ -143,28 +151,28 @@ class Pipeline:
         self._write(catalogue.POLICIES, self._policy.name, record)
 
     def accept(self, proposal: Record) -> None:
-        """A person signs: the changed policy in force, and the proposal accepted."""
+        """Signs a proposal as a person would: publishes the changed policy and accepts the proposal."""
         self.publish(changed_source(self.source, proposal), proposal["title"])
         signed = {"state": "accepted", "policy_version": version(self._policy), "decided_by": "ana"}
         self._write(catalogue.PROPOSALS, proposal["proposal_id"], proposal | signed | {"decided_at": self.now})
 
     def decide(self, decisions: Sequence[Record]) -> None:
-        """One batch of `Decision` records: routed, put to people where that is called for, judged, learned from."""
+        """Processes one batch of `Decision` records: routing, review where it is due, verdicts, learning."""
         messages, to_review = self.route(decisions)
         if to_review:
-            self._desk_takes(to_review)
-        # The monitor reads `decisions` for itself; that it is a batch ahead of the reviews is what happens in life.
+            self._process_at_desk(to_review)
+        # The monitor reads `decisions` itself; in production it is ahead of the reviews too.
         for message in messages:
-            self._say(self._confidence.take(message.value(), 0, message.offset()))
-        self._work()
+            self._write_events(self._confidence.process(message.value(), 0, message.offset()))
+        self._review_all()
 
-    def route(self, decisions: Sequence[Record]) -> tuple[list[_Sent], list[_Sent]]:
-        """Only that; the messages that went in, and those for the desk."""
-        self.now = max(self.now, *(_micros(one["created_at"]) for one in decisions))
+    def route(self, decisions: Sequence[Record]) -> tuple[list[_Message], list[_Message]]:
+        """Routes a batch; returns its messages and those for the desk."""
+        self.now = max(self.now, *(_micros(decision["created_at"]) for decision in decisions))
         messages = []
-        for one in decisions:
-            key = one["decision_id"].encode()
-            messages.append(self._message(catalogue.DECISIONS.name, key, wire.encode("Decision", one)))
+        for decision in decisions:
+            key = decision["decision_id"].encode()
+            messages.append(self._message(catalogue.DECISIONS.name, key, wire.encode("Decision", decision)))
         outputs = self._router.process(messages, self.now)
         to_review = []
         for topic, name, value in zip(outputs.topics, outputs.keys, outputs.values, strict=True):
@@ -179,62 +187,62 @@ class Pipeline:
 
     def of(self, topic: catalogue.Topic) -> list[Record]:
         """The records of a topic, oldest first."""
-        return self.said.get(topic.name, [])
+        return self.records.get(topic.name, [])
 
-    def _work(self) -> None:
-        """Everybody takes the next best task and decides it, until none is left."""
+    def _review_all(self) -> None:
+        """Lets every person claim and decide tasks until none is left."""
         while True:
-            claims = self._command([{"kind": "claim", "actor": one.id} for one in self._people])
-            held = [(one, reply) for one, reply in zip(self._people, claims, strict=True) if reply["accepted"]]
-            if not held:
-                assert all(one["state"] == "done" for one in self._tasks.values())
+            claims = self._command([{"kind": "claim", "actor": person.id} for person in self._people])
+            claimed = [(person, reply) for person, reply in zip(self._people, claims, strict=True) if reply["accepted"]]
+            if not claimed:
+                assert all(task["state"] == "done" for task in self._tasks.values())
                 self._tasks, self._payloads = {}, {}
                 return
-            self.now += _LOOK
-            # Whoever needs least time is first: were it the order of the claims, most urgent first, the doubtful
-            # decisions would come in clusters, and every monitor of rates would alarm for nothing.
-            held.sort(key=lambda one: handling_seconds(one[0], self._rng("seconds", *one)))
-            replies = self._command([self._verdict(one, reply) for one, reply in held])
+            self.now += _REVIEW_TIME
+            # The fastest person submits first. In the order of the claims, most urgent first, the doubtful decisions
+            # would come in clusters, and every rate monitor would raise false alarms.
+            claimed.sort(key=lambda pair: handling_seconds(pair[0], self._rng("seconds", *pair)))
+            replies = self._command([self._verdict(person, lease) for person, lease in claimed])
             for reply in replies:
                 assert reply["accepted"], reply["message"]
 
-    def _verdict(self, one: Persona, lease: Record) -> Record:
+    def _verdict(self, person: Persona, lease: Record) -> Record:
         task = self._tasks[lease["task_id"]]
         payload = self._payloads[lease["task_id"]]
         shown = build_view(task, Payload(payload, verified=True), self.now, in_force=self._policy)
-        said = judge(shown, self._truth(payload["decision"]), one, self._rng("verdict", one, lease))
+        judgement = judge(shown, self._truth(payload["decision"]), person, self._rng("verdict", person, lease))
         return {
             "kind": "submit",
-            "actor": one.id,
+            "actor": person.id,
             "task_id": lease["task_id"],
             "epoch": lease["epoch"],
             "payload_hash": lease["payload_hash"],
-            "verdict": said.verdict,
-            "outcome": said.outcome if said.verdict != "approve" else "",
-            "reason_code": said.reason_code,
-            "reason_text": said.reason_text,
+            "verdict": judgement.verdict,
+            "outcome": judgement.outcome if judgement.verdict != "approve" else "",
+            "reason_code": judgement.reason_code,
+            "reason_text": judgement.reason_text,
         }
 
-    def _rng(self, purpose: str, one: Persona, lease: Record) -> Random:
-        return generator(self._seed, one, f"{purpose}/{lease['task_id']}")
+    def _rng(self, purpose: str, person: Persona, lease: Record) -> Random:
+        return generator(self._seed, person, f"{purpose}/{lease['task_id']}")
 
     def _command(self, commands: Sequence[Mapping[str, Any]]) -> list[Record]:
-        """The replies to commands that come together, in their order."""
+        """The replies to commands of one batch, in their order."""
         messages = []
-        for one in commands:
-            record = {"command_id": f"c{next(self._commands)}", "issued_at": self.now, **one}
+        for command in commands:
+            record = {"command_id": f"c{next(self._commands)}", "issued_at": self.now, **command}
             value = wire.encode("Command", record)
-            messages.append(self._message(catalogue.COMMANDS.name, one["actor"].encode(), value))
-        return self._desk_takes(messages)
+            messages.append(self._message(catalogue.COMMANDS.name, command["actor"].encode(), value))
+        return self._process_at_desk(messages)
 
-    def _desk_takes(self, messages: Sequence[_Sent]) -> list[Record]:
-        """The desk's replies; what it says of decisions is learned from."""
+    def _process_at_desk(self, messages: Sequence[_Message]) -> list[Record]:
+        """The desk's replies; its outcomes go to the learning processors."""
         outputs = self._desk.process(messages, self.now)
         replies: list[Record] = []
         for topic, key, value in zip(outputs.topics, outputs.keys, outputs.values, strict=True):
             assert key is not None
             if value is None:
-                continue  # a task that is long done is forgotten
+                continue  # a tombstone of a task that is long done
             if topic == catalogue.TASKS.name:
                 self._tasks[key.decode()] = wire.decode("Task", value)
             elif topic == catalogue.REPLIES.name:
@@ -244,35 +252,35 @@ class Pipeline:
         return replies
 
     def _learn(self, outcome: Record) -> None:
-        self.said.setdefault(catalogue.OUTCOMES.name, []).append(outcome)
-        self._say(self._feedback.take(outcome, self._payloads.get(outcome["decision_id"])))
-        self._say(self._calibration.take(outcome))
+        self.records.setdefault(catalogue.OUTCOMES.name, []).append(outcome)
+        self._write_events(self._feedback.process(outcome, self._payloads.get(outcome["decision_id"])))
+        self._write_events(self._calibration.process(outcome))
 
-    def _say(self, events: Sequence[Event]) -> None:
-        for one in events:
-            assert one.record is not None
-            self._write(one.topic, one.key, one.record)
+    def _write_events(self, events: Sequence[Event]) -> None:
+        for event in events:
+            assert event.record is not None
+            self._write(event.topic, event.key, event.record)
 
     def _write(self, topic: catalogue.Topic, key: str, record: Record) -> None:
-        """Writes a record, and gives it to whoever reads the topic."""
+        """Writes a record, and passes it to all readers of the topic."""
         assert topic.schema is not None
         value = wire.encode(topic.schema, record)
         plain = wire.decode_plain(topic.schema, value)
-        self.said.setdefault(topic.name, []).append(plain)
+        self.records.setdefault(topic.name, []).append(plain)
         if topic.name in _ROUTER_TABLES:
             self._state.apply(topic.name, key.encode(), value)
         if topic.name in (catalogue.POLICIES.name, catalogue.REVIEWERS.name):
             self._desk.follow(self._message(topic.name, key.encode(), value))
-        if topic.name in FOLLOWED:
-            self.proposals.follow(topic.name, key.encode(), value)
+        if topic.name in TABLE_TOPICS:
+            self.proposals.apply(topic.name, key.encode(), value)
         if topic.name == catalogue.TRAINING_EXAMPLES.name:
-            self._say(self.proposals.take(plain))
+            self._write_events(self.proposals.process(plain))
         if topic.name == catalogue.DRIFT_SIGNALS.name:
-            self._say(revoke(plain, self.proposals.book))
-            self._say(ask_after(plain, self.proposals.book))
+            self._write_events(revoke(plain, self.proposals.table))
+            self._write_events(propose_from_signal(plain, self.proposals.table))
 
-    def _message(self, topic: str, key: bytes, value: bytes | None) -> _Sent:
-        return _Sent(topic, next(self._offsets.setdefault(topic, count())), key, value)
+    def _message(self, topic: str, key: bytes, value: bytes | None) -> _Message:
+        return _Message(topic, next(self._offsets.setdefault(topic, count())), key, value)
 
 
 def _micros(when: Any) -> int:

@@ -1,4 +1,4 @@
-"""A whole local instance for a proof, simulated people who work its queues, and what has become of decisions so far."""
+"""A complete local instance for a proof, simulated people who work its queues, and the progress of decisions."""
 
 import os
 import subprocess
@@ -26,55 +26,55 @@ from interlock.simulation.simulation import Simulation
 from interlock.streams.clock import SystemClock
 from interlock.streams.tables import TableReader
 
-# Longer than anything that is waited for, on a busy machine as well.
-PATIENCE = 300.0
+# Longer than any wait, on a busy machine too.
+TIMEOUT_SECONDS = 300.0
 
-# Nobody looks at a screen: what a person takes a minute for comes at once.
+# Simulated people need not wait: a minute of handling time passes at once.
 _SPEEDUP = 1e6
 
-# Decisions that are sent at a time.
-_AT_ONCE = 10
+# Decisions that are sent together.
+_BATCH_SIZE = 10
 
-_TAKEN, _EXAMPLES = catalogue.OUTCOMES.name, catalogue.TRAINING_EXAMPLES.name
+_OUTCOMES, _EXAMPLES = catalogue.OUTCOMES.name, catalogue.TRAINING_EXAMPLES.name
 
-# Groups that learn, and what they read.
-_LEARNING = (("interlock-calibration", _TAKEN), ("interlock-proposals", _EXAMPLES))
+# The consumer groups that learn, and the topics that they read.
+_LEARNING_GROUPS = (("interlock-calibration", _OUTCOMES), ("interlock-proposals", _EXAMPLES))
 
 
 @dataclass(frozen=True)
-class Running:
-    """An instance of its own in `directory`; `settings`: environment variables of its roles."""
+class RunningInstance:
+    """An instance in `directory`; `settings`: environment variables of its roles."""
 
     directory: Path
     settings: Mapping[str, str]
 
     @property
     def platform(self) -> Platform:
-        """Kafka and ClickHouse of this instance, whatever the settings of the machine's user say."""
+        """Kafka and ClickHouse of this instance, regardless of the user's settings."""
         return Platform(Settings(data_dir=self.directory, kafka=KafkaSettings(), clickhouse=ClickHouseSettings()))
 
     def command(self, *arguments: str) -> str:
         """What `interlock …` prints."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
-        done = subprocess.run(
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
+        process = subprocess.run(
             [sys.executable, "-P", "-m", "interlock", *arguments],
-            env={**kept, **self.settings, "INTERLOCK_DATA_DIR": str(self.directory)},
+            env={**inherited, **self.settings, "INTERLOCK_DATA_DIR": str(self.directory)},
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT_SECONDS,
             check=False,
         )
-        if done.returncode:
-            raise RuntimeError(f"interlock {' '.join(arguments)}: {done.stdout}{done.stderr}")
-        return done.stdout
+        if process.returncode:
+            raise RuntimeError(f"interlock {' '.join(arguments)}: {process.stdout}{process.stderr}")
+        return process.stdout
 
 
 @contextmanager
-def running(directory: Path, audit_key: bytes, settings: Mapping[str, str]) -> Iterator[Running]:
-    """Starts it as a user would, but that the audit coin falls as `audit_key` says; stops it in the end."""
+def running(directory: Path, audit_key: bytes, settings: Mapping[str, str]) -> Iterator[RunningInstance]:
+    """Starts an instance as a user would, with a given audit key, and stops it at the end."""
     directory.mkdir(parents=True)
-    instances.write(directory, replace(instances.describe(directory), audit_key=audit_key.hex()))
-    instance = Running(directory, settings)
+    instances.write(directory, replace(instances.describe(directory, any_port=True), audit_key=audit_key.hex()))
+    instance = RunningInstance(directory, settings)
     try:
         instance.command("up", "--detach")
         yield instance
@@ -84,7 +84,7 @@ def running(directory: Path, audit_key: bytes, settings: Mapping[str, str]) -> I
 
 @contextmanager
 def at_work(platform: Platform, people: Sequence[Persona], truth: TruthSource, seed: int) -> Iterator[Simulation]:
-    """People who work all queues meanwhile; raises what made somebody give up."""
+    """People who work all queues meanwhile. Raises the error that made a person stop."""
     broker = platform.kafka()
     payloads = PayloadReader(broker, platform.clickhouse)
     simulation = Simulation(
@@ -93,53 +93,53 @@ def at_work(platform: Platform, people: Sequence[Persona], truth: TruthSource, s
     simulation.register()
 
     with closing(payloads), ThreadPoolExecutor(1) as pool:
-        working = pool.submit(simulation.run)
+        work = pool.submit(simulation.run)
         try:
             yield simulation
         finally:
             simulation.stopping.set()
-        working.result()
+        work.result()
 
 
-class Course:
-    """Decisions that are sent to people who keep up, and what Kafka tells of them. Not for several threads."""
+class PacedDecisions:
+    """Sends decisions no faster than people decide them, and follows them in Kafka. Not thread-safe."""
 
-    def __init__(self, platform: Platform, people: Simulation, under_way: int) -> None:
-        """`under_way`: decisions without their word at most. No more than there are people: then no backlog forms that
-        would be worked by urgency."""
+    def __init__(self, platform: Platform, people: Simulation, max_in_flight: int) -> None:
+        """`max_in_flight`: the limit of undecided decisions. With no more than there are people, no backlog forms that
+        people would work by urgency."""
         self._broker = platform.kafka()
         self._people = people
-        self._most = under_way
-        self._reader = TableReader(self._broker, (catalogue.AUTO_APPROVED.name, _TAKEN, _EXAMPLES))
+        self._max_in_flight = max_in_flight
+        self._reader = TableReader(self._broker, (catalogue.AUTO_APPROVED.name, _OUTCOMES, _EXAMPLES))
         self._done: set[str] = set()
-        self._last: dict[str, int] = {}
+        self._last_offsets: dict[str, int] = {}
         self._sent = self._examples = self.judged = 0
 
     def send(self, decisions: Sequence[Decision]) -> None:
-        """Sends them as fast as people keep up; returns when each has taken effect unseen, or was judged."""
+        """Sends them as fast as people keep up. Returns when enough have taken effect unseen or were judged."""
         with Client(broker=self._broker) as client:
-            for place in range(0, len(decisions), _AT_ONCE):
-                some = decisions[place : place + _AT_ONCE]
-                self._wait_for(len(some))
-                client.submit_many(one.model_copy(update={"created_at": datetime.now(UTC)}) for one in some)
-                self._sent += len(some)
-        self._wait_for(self._most)
+            for first in range(0, len(decisions), _BATCH_SIZE):
+                batch = decisions[first : first + _BATCH_SIZE]
+                self._wait_for(len(batch))
+                client.submit_many(decision.model_copy(update={"created_at": datetime.now(UTC)}) for decision in batch)
+                self._sent += len(batch)
+        self._wait_for(self._max_in_flight)
 
     def learn(self) -> None:
-        """Returns when every verdict so far is an example, and was taken by those who calibrate and propose."""
-        until(lambda: self._look() and self._learned(), "the verdicts are learned from")
+        """Returns when every verdict so far is an example, and calibration and proposals have processed it."""
+        until(lambda: self._poll() and self._learned(), "the verdicts are learned from")
 
     def close(self) -> None:
         self._reader.close()
 
     def _wait_for(self, room: int) -> None:
-        def enough() -> bool:
-            return self._look() and self._sent - len(self._done) + room <= self._most
+        def has_room() -> bool:
+            return self._poll() and self._sent - len(self._done) + room <= self._max_in_flight
 
-        until(enough, f"people keep up: {self._sent} decisions sent")
+        until(has_room, f"people keep up: {self._sent} decisions sent")
 
-    def _look(self) -> bool:
-        """Takes in what has come; raises what made people give up."""
+    def _poll(self) -> bool:
+        """Reads new records. Raises the error that made people stop."""
         if self._people.failure is not None:
             raise self._people.failure
         for message in self._reader.poll():
@@ -149,7 +149,7 @@ class Course:
                 if not routed["audit"]:
                     self._done.add(routed["decision"]["decision_id"])
                 continue
-            self._last[topic] = message.offset()
+            self._last_offsets[topic] = message.offset()
             if topic == _EXAMPLES:
                 self._examples += 1
             else:
@@ -159,23 +159,23 @@ class Course:
 
     def _learned(self) -> bool:
         return self._examples == self.judged and all(
-            self._committed(group, topic) > self._last[topic] for group, topic in _LEARNING
+            self._committed(group, topic) > self._last_offsets[topic] for group, topic in _LEARNING_GROUPS
         )
 
     def _committed(self, group: str, topic: str) -> int:
         consumer = self._broker.consumer(group)
         try:
-            (place,) = consumer.committed([TopicPartition(topic, 0)], 10)
-            return int(place.offset)
+            (position,) = consumer.committed([TopicPartition(topic, 0)], 10)
+            return int(position.offset)
         finally:
             consumer.close()
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Returns when it holds; raises TimeoutError."""
-    deadline = time.monotonic() + PATIENCE
+def until(condition: Callable[[], bool], description: str) -> None:
+    """Returns when the condition holds; raises TimeoutError."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     pause = threading.Event()
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {PATIENCE:g} s: {what}")
+            raise TimeoutError(f"not within {TIMEOUT_SECONDS:g} s: {description}")
         pause.wait(0.02)

@@ -1,13 +1,13 @@
-"""The plots of docs/learning.md, from what the proofs found."""
+"""The plots of docs/learning.md, from the figures of the proofs."""
 
 from typing import Any
 
 from bench.proofs.svg_chart import BLACK, BLUE, GREEN, GREY, ORANGE, Chart
 
 
-def estimates(found: dict[str, Any], block: int) -> str:
+def estimates(rates: dict[str, Any], block: int) -> str:
     """The override rate over time: of the reviewed, corrected, and the truth."""
-    blocks = found["blocks"]
+    blocks = rates["blocks"]
     chart = Chart(
         "Override rate of all decisions, as told from the reviewed ones",
         f"decisions so far (thousands); one point for each {block:,}, with its 95 % interval",
@@ -19,21 +19,21 @@ def estimates(found: dict[str, Any], block: int) -> str:
         x_text=lambda at: f"{at / 1000:.0f}",
         y_text=_percent,
     )
-    middle = [(number + 0.5) * block for number in range(len(blocks))]
-    chart.line([(x, one["truth"]) for x, one in zip(middle, blocks, strict=True)], BLACK, "truth")
-    for name, colour, label, marker, aside in (
+    centres = [(number + 0.5) * block for number in range(len(blocks))]
+    chart.line([(x, estimate["truth"]) for x, estimate in zip(centres, blocks, strict=True)], BLACK, "truth")
+    for name, colour, label, marker, shift in (
         ("naive", ORANGE, "among reviewed decisions (naive)", "square", -0.12),
         ("hajek", BLUE, "corrected by 1/π (Hájek)", "circle", 0.12),
     ):
         points = [
-            (x + aside * block, one[name]["value"], one[name]["low"], one[name]["high"])
-            for x, one in zip(middle, blocks, strict=True)
+            (x + shift * block, estimate[name]["value"], estimate[name]["low"], estimate[name]["high"])
+            for x, estimate in zip(centres, blocks, strict=True)
         ]
         chart.intervals(points, colour, label, marker)
     return chart.text()
 
 
-def reliability(found: dict[str, Any]) -> str:
+def reliability(calibration: dict[str, Any]) -> str:
     """Accuracy by confidence on the last year: the model's own confidence, and what the router used."""
     chart = Chart(
         "Confidence against accuracy in 2017, for a model that is far too sure",
@@ -51,15 +51,15 @@ def reliability(found: dict[str, Any]) -> str:
         ("raw", ORANGE, "the model's own", "square"),
         ("used", BLUE, "recalibrated by the router", "circle"),
     ):
-        bins = found[f"bins_{name}"]
+        bins = calibration[f"bins_{name}"]
         points = [
             (
-                one["mean_confidence"],
-                one["accuracy"],
-                one["mean_confidence"] + one["gap_low"],
-                one["mean_confidence"] + one["gap_high"],
+                bucket["mean_confidence"],
+                bucket["accuracy"],
+                bucket["mean_confidence"] + bucket["gap_low"],
+                bucket["mean_confidence"] + bucket["gap_high"],
             )
-            for one in bins
+            for bucket in bins
         ]
         chart.line([(x, y) for x, y, *_ in points], colour, width=1.2)
         chart.intervals(points, colour, label, marker)
@@ -80,15 +80,15 @@ def threshold(lane: dict[str, Any], alpha: float, delta: float) -> str:
         x_text=lambda at: f"{at:.2f}",
         y_text=_percent,
     )
-    chart.band([(one["threshold"], one["low"], one["high"]) for one in curve], BLUE, "95 % interval")
-    chart.line([(one["threshold"], one["error"]) for one in curve], BLUE, "truth in 2017")
+    chart.band([(point["threshold"], point["low"], point["high"]) for point in curve], BLUE, "95 % interval")
+    chart.line([(point["threshold"], point["error"]) for point in curve], BLUE, "truth in 2017")
     chart.line([(0.6, alpha), (0.99, alpha)], ORANGE, f"promised: at most {alpha:.0%} (risk {delta:.0%})", dash="7 4")
     chart.upright(lane["threshold"], GREEN, f"certified on 2015–2016: {lane['threshold']:g}")
     return chart.text()
 
 
-def drift(course: list[dict[str, float]], found: dict[str, Any], change: int) -> str:
-    """The car-loan stream, and what was said about it."""
+def drift(series: list[dict[str, float]], proof: dict[str, Any], change: int) -> str:
+    """The car-loan stream with its alarms."""
     chart = Chart(
         "Car loans: share of errors, and when the pipeline noticed",
         "decisions (thousands); one point for each 1,000",
@@ -100,18 +100,18 @@ def drift(course: list[dict[str, float]], found: dict[str, Any], change: int) ->
         x_text=lambda at: f"{at / 1000:.0f}",
         y_text=_percent,
     )
-    chart.line([(one["row"], one["wrong"]) for one in course], BLACK, "wrong", width=1.5)
-    chart.line([(0, found["limit"]), (100_000, found["limit"])], GREY, f"limit {found['limit']:.1%}", dash="2 3")
+    chart.line([(point["row"], point["wrong"]) for point in series], BLACK, "wrong", width=1.5)
+    chart.line([(0, proof["limit"]), (100_000, proof["limit"])], GREY, f"limit {proof['limit']:.1%}", dash="2 3")
     chart.upright(change, GREY, "inputs change", dash="8 4")
-    rows = {kind: next((one["row"] for one in found["events"] if one["kind"] == kind), None) for kind in _SAID}
-    for kind, (colour, label) in _SAID.items():
+    rows = {kind: next((event["row"] for event in proof["events"] if event["kind"] == kind), None) for kind in _ALARMS}
+    for kind, (colour, label) in _ALARMS.items():
         at = rows[kind]
         if at is not None:
             chart.upright(at, colour, f"{label} ({at:,})", dash="")
     return chart.text()
 
 
-_SAID = {
+_ALARMS = {
     "confidence": (BLUE, "confidence alarm"),
     "overrides": (ORANGE, "override alarm"),
 }

@@ -1,4 +1,4 @@
-"""Small line charts as SVG. Colours are those of Okabe and Ito, which people with any colour vision can tell apart."""
+"""Small line charts as SVG. Colours are those of Okabe and Ito, which people with any colour vision can distinguish."""
 
 from collections.abc import Callable, Sequence
 from html import escape
@@ -57,24 +57,24 @@ class Chart:
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}" '
             f'stroke-dasharray="{dash}"/>'
         )
-        self._named(label, colour, dash, "line")
+        self._add_to_legend(label, colour, dash, "line")
 
     def band(self, edges: Sequence[tuple[float, float, float]], colour: str, label: str = "") -> None:
         """The area between low and high: (x, low, high)."""
-        there = [f"{self._x(x):.1f},{self._y(high):.1f}" for x, _, high in edges]
-        back = [f"{self._x(x):.1f},{self._y(low):.1f}" for x, low, _ in reversed(edges)]
-        self._inside.append(f'<polygon points="{" ".join(there + back)}" fill="{colour}" fill-opacity="0.18"/>')
-        self._named(label, colour, "", "band")
+        upper = [f"{self._x(x):.1f},{self._y(high):.1f}" for x, _, high in edges]
+        lower = [f"{self._x(x):.1f},{self._y(low):.1f}" for x, low, _ in reversed(edges)]
+        self._inside.append(f'<polygon points="{" ".join(upper + lower)}" fill="{colour}" fill-opacity="0.18"/>')
+        self._add_to_legend(label, colour, "", "band")
 
     def intervals(self, points: Sequence[Interval], colour: str, label: str, marker: str = "circle") -> None:
-        """Points with whiskers; the marker (circle or square) tells series apart without colour."""
+        """Points with whiskers; the marker (circle or square) distinguishes series without colour."""
         for x, y, low, high in points:
-            at, of = self._x(x), self._y(y)
+            centre_x, centre_y = self._x(x), self._y(y)
             self._inside.append(
-                f'<line x1="{at:.1f}" x2="{at:.1f}" y1="{self._y(low):.1f}" y2="{self._y(high):.1f}" '
-                f'stroke="{colour}" stroke-width="1.6"/>{_marker(marker, at, of, colour)}'
+                f'<line x1="{centre_x:.1f}" x2="{centre_x:.1f}" y1="{self._y(low):.1f}" y2="{self._y(high):.1f}" '
+                f'stroke="{colour}" stroke-width="1.6"/>{_marker(marker, centre_x, centre_y, colour)}'
             )
-        self._named(label, colour, "", marker)
+        self._add_to_legend(label, colour, "", marker)
 
     def upright(self, x: float, colour: str, label: str, *, dash: str = "5 4") -> None:
         """A vertical line over the whole height."""
@@ -99,14 +99,14 @@ class Chart:
             ]
         )
 
-    def _named(self, label: str, colour: str, dash: str, shape: str) -> None:
+    def _add_to_legend(self, label: str, colour: str, dash: str, shape: str) -> None:
         if label:
             self._legend.append((label, colour, dash, shape))
 
     def _legend_text(self) -> list[str]:
-        made, x, y = [], float(_LEFT), 52
+        items, x, y = [], float(_LEFT), 52
         for label, colour, dash, shape in self._legend:
-            # About the width of the text; no font is at hand to measure it.
+            # An estimate of the width of the text: there is no font to measure it.
             width = 48 + 7 * len(label)
             if x > _LEFT and x + width > _WIDTH - _RIGHT + 20:
                 x, y = float(_LEFT), y + 19
@@ -119,9 +119,9 @@ class Chart:
                 )
             else:
                 sample = _marker(shape, x + 11, y - 4, colour)
-            made.append(f'{sample}<text x="{x + 28}" y="{y}">{escape(label)}</text>')
+            items.append(f'{sample}<text x="{x + 28}" y="{y}">{escape(label)}</text>')
             x += width
-        return made
+        return items
 
     def _x(self, value: float) -> float:
         low, high = self._x_range

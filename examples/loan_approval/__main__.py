@@ -1,8 +1,10 @@
 """Writes decisions as JSON Lines on standard output."""
 
-import sys
+from argparse import ArgumentParser
 
 from examples.loan_approval import decisions
 
-for decision in decisions(int(sys.argv[1]) if len(sys.argv) > 1 else 400, run="loan"):
+parser = ArgumentParser(prog="python -m examples.loan_approval", description=__doc__)
+parser.add_argument("count", nargs="?", type=int, default=400, help="how many (default: %(default)s)")
+for decision in decisions(parser.parse_args().count, run="loan"):
     print(decision.model_dump_json())

@@ -20,10 +20,10 @@ def checklist(data_dir: DataDir = None, json: Json = False) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from interlock.processors.review.checklist import answers
+    from interlock.processors.review.checklist import assess
     from interlock.review.evidence import gather
 
-    found = answers(gather(connection.connect(data_dir)))
+    found = assess(gather(connection.connect(data_dir)))
     if json:
         print_json([asdict(one) for one in found])
         return

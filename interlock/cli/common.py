@@ -1,13 +1,19 @@
 """What commands share: options, tables, JSON."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 DataDir = Annotated[
     str | None,
@@ -20,11 +26,16 @@ DataDir = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print facts as JSON.")]
 
-# In a pipe nobody wraps lines: the reader may want whole ones.
-PIPE_WIDTH = 240
+# Between the columns of a table.
+_GAP = 2
 
-console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
-errors = Console(stderr=True)
+# In a pipe lines stay whole, so that other programs can read them, unless COLUMNS says how wide they may be.
+PIPE_WIDTH = 240
+_IN_PIPE = not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdigit()
+
+console = Console(width=PIPE_WIDTH if _IN_PIPE else None)
+# Messages are never wrapped here: editors and CI look for `file:line: message`, and a terminal wraps by itself.
+errors = Console(stderr=True, soft_wrap=True)
 
 
 def print_json(facts: Any) -> None:
@@ -32,25 +43,159 @@ def print_json(facts: Any) -> None:
     print(json.dumps(facts, default=str, ensure_ascii=False))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """A table for a person; numbers to the right."""
+def note(line: object) -> None:
+    """One line on standard error, exactly as it is."""
+    print(line, file=sys.stderr)
+
+
+def progress_bar() -> "Progress":
+    """How far a command has come; shows nothing where standard error is not a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    terminal = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=terminal,
+        disable=not terminal.is_terminal,
+    )
+
+
+def table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    title: str | None = None,
+    *,
+    optional: Sequence[str] = (),
+    markup: bool = True,
+) -> None:
+    """A table for a person; numbers to the right.
+
+    Where it is too wide, the columns named in `optional` are left out, the last one first; then columns without any
+    value; then text wraps between words. If words do not fit either, each row is printed as a block of lines.
+    `markup`: whether strings contain rich's markup; say False for what comes from a database.
+    """
     content = [list(row) for row in rows]
-    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for place, name in enumerate(columns):
-        numbers = bool(content) and all(isinstance(row[place], int | float) for row in content)
-        shown.add_column(name, justify="right" if numbers else "left", overflow="fold")
-    for row in content:
-        shown.add_row(*(_text(value) for value in row))
-    console.print(shown)
+    layout = _Layout(columns, content, markup)
+    if _IN_PIPE:
+        if title:
+            print(title)
+        layout.print_whole()
+        return
+    if not layout.fit(console.width, optional):
+        vertical(columns, content, title, markup=markup)
+        return
+    console.print(layout.rendered(title))
+    if layout.left_out:
+        note(f"left out for want of width: {', '.join(layout.left_out)} (--json has everything)")
 
 
-def _text(value: Any) -> str:
+def vertical(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None, *, markup: bool = True
+) -> None:
+    """A block of lines for each row, for rows that are too wide for a table."""
+    if title:
+        print(title)
+    width = max(map(cell_len, columns), default=0)
+    for number, row in enumerate(rows):
+        if number:
+            print()
+        for name, value in zip(columns, row, strict=True):
+            print(f"{name}{' ' * (width - cell_len(name))}  {_text(value, markup).plain}".rstrip())
+
+
+class _Layout:
+    """The cells of a table, and how wide its columns become."""
+
+    def __init__(self, columns: Sequence[str], content: list[list[Any]], markup: bool) -> None:
+        self._names = list(columns)
+        self._cells = [[_text(value, markup) for value in row] for row in content]
+        indexes = range(len(self._names))
+        self._numeric = [
+            bool(content) and all(isinstance(row[index], int | float) for row in content) for index in indexes
+        ]
+        self._empty = [all(row[index] in (None, "") for row in content) for index in indexes]
+        self._natural = [max(map(_width, self._column(index))) for index in indexes]
+        self._shortest = [
+            self._natural[index] if self._numeric[index] else max(map(_longest_word, self._column(index)))
+            for index in indexes
+        ]
+        self._shown = list(indexes)
+        self.left_out: list[str] = []
+        self._widths = list(self._natural)
+
+    def fit(self, available: int, optional: Sequence[str]) -> bool:
+        """Leaves out and narrows columns; False if words would have to be broken."""
+        dropped = [index for name in reversed(optional) for index in self._shown if self._names[index] == name]
+        for index in [*dropped, *(index for index in self._shown if self._empty[index])]:
+            if self._total(self._natural) <= available:
+                break
+            if index in self._shown and len(self._shown) > 1:
+                self._shown.remove(index)
+                if not self._empty[index]:
+                    self.left_out.append(self._names[index])
+        while (excess := self._total(self._widths) - available) > 0:
+            narrower = [index for index in self._shown if self._widths[index] > self._shortest[index]]
+            if not narrower:
+                return False
+            widest = max(narrower, key=lambda index: self._widths[index])
+            self._widths[widest] -= min(excess, self._widths[widest] - self._shortest[widest], _STEP)
+        return True
+
+    def rendered(self, title: str | None) -> Table:
+        """For the terminal."""
+        shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+        for index in self._shown:
+            shown.add_column(
+                Text(self._names[index]),
+                justify="right" if self._numeric[index] else "left",
+                width=self._widths[index],
+                overflow="fold",
+            )
+        for row in self._cells:
+            shown.add_row(*(row[index] for index in self._shown))
+        return shown
+
+    def print_whole(self) -> None:
+        """For a pipe: one line a row, whatever its length."""
+        for row in [[Text(name) for name in self._names], *self._cells]:
+            fields = []
+            for index, cell in enumerate(row):
+                text = cell.plain.replace("\n", " ")
+                fill = " " * (self._natural[index] - cell_len(text))
+                fields.append(fill + text if self._numeric[index] else text + fill)
+            print((" " * _GAP).join(fields).rstrip())
+
+    def _column(self, index: int) -> list[Text]:
+        return [Text(self._names[index]), *(row[index] for row in self._cells)]
+
+    def _total(self, widths: list[int]) -> int:
+        return sum(widths[index] for index in self._shown) + _GAP * (len(self._shown) - 1)
+
+
+# By how many characters the widest column is narrowed before the widths are compared again.
+_STEP = 4
+
+
+def _width(cell: Text) -> int:
+    return max(map(cell_len, cell.plain.split("\n")), default=0)
+
+
+def _longest_word(cell: Text) -> int:
+    return max(map(cell_len, cell.plain.split()), default=0)
+
+
+def _text(value: Any, markup: bool) -> Text:
+    if isinstance(value, Text):
+        return value
     if value is None:
-        return "–"
+        return Text("–")
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return Text("yes" if value else "no")
     if isinstance(value, int):
-        return f"{value:,}"
+        return Text(f"{value:,}")
     if isinstance(value, float):
-        return f"{value:,.4g}"
-    return str(value)
+        return Text(f"{value:,.4g}")
+    return Text.from_markup(value) if markup and isinstance(value, str) else Text(str(value))

@@ -28,14 +28,17 @@ def list_letters(
     """
     from interlock.operations.dead_letters import read_letters
 
-    letters = [one.facts() for one in read_letters(connection.connect(data_dir).serving_kafka(), reason)]
-    shown = letters[-limit:]
+    letters = [letter.facts() for letter in read_letters(connection.connect(data_dir).serving_kafka(), reason)]
+    latest = letters[-limit:]
     if json:
-        print_json(shown)
+        print_json(latest)
         return
     table(
         ("letter", "reason", "from", "key", "bytes", "message"),
-        [(one["letter"], one["reason"], one["source"], one["key"], one["bytes"], one["message"]) for one in shown],
+        [
+            tuple(letter[name] for name in ("letter", "reason", "source", "key", "bytes", "message"))
+            for letter in latest
+        ],
     )
     errors.print(f"{len(letters):,} dead letters; `interlock dead-letters show LETTER` shows one")
 
@@ -54,17 +57,21 @@ def show(
     """
     from interlock.operations.dead_letters import read_letter
 
-    found = read_letter(connection.connect(data_dir).serving_kafka(), *_place(letter))
-    if found is None:
+    dead_letter = read_letter(connection.connect(data_dir).serving_kafka(), *_position(letter))
+    if dead_letter is None:
         raise InterlockError(f"there is no dead letter {letter}")
-    facts: dict[str, Any] = {**found.facts(), "headers": found.header_facts(), "value_hex": (found.value or b"").hex()}
+    facts: dict[str, Any] = {
+        **dead_letter.facts(),
+        "headers": dead_letter.header_facts(),
+        "value_hex": (dead_letter.value or b"").hex(),
+    }
     if json:
         print_json(facts)
         return
     table(("", ""), [(key, value) for key, value in facts.items() if key not in ("headers", "value_hex")])
     for name, value in facts["headers"]:
         console.print(f"header {name}: {value}", markup=False, highlight=False)
-    console.print(hexdump(found.value or b""), markup=False, highlight=False)
+    console.print(hexdump(dead_letter.value or b""), markup=False, highlight=False)
 
 
 @app.command("replay")
@@ -89,8 +96,8 @@ def replay(
 
     if every == bool(letters):
         raise UsageError("name dead letters, or use --all")
-    places = None if every else [_place(letter) for letter in letters or ()]
-    count = send_again(connection.connect(data_dir).serving_kafka(), places, reason)
+    positions = None if every else [_position(letter) for letter in letters or ()]
+    count = send_again(connection.connect(data_dir).serving_kafka(), positions, reason)
     if json:
         print_json({"replayed": count})
     else:
@@ -107,8 +114,8 @@ def hexdump(data: bytes) -> str:
     return "\n".join(lines)
 
 
-def _place(letter: str) -> tuple[int, int]:
+def _position(letter: str) -> tuple[int, int]:
     partition, _, offset = letter.partition(":")
     if not (partition.isdigit() and offset.isdigit()):
-        raise UsageError(f"{letter!r} is no dead letter; write PARTITION:OFFSET as listed")
+        raise UsageError(f"{letter!r} does not name a dead letter; write PARTITION:OFFSET as listed")
     return int(partition), int(offset)

@@ -4,30 +4,41 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from interlock.cli.common import DataDir, Json, console, errors, print_json
-from interlock.cli.platform import down, start_detached
+from interlock.cli.platform import Ports, down, start_detached
 from interlock.errors import InterlockError, UnavailableError
+from interlock.local import START_TIMEOUT_SECONDS
 from interlock.platform import connection
 from interlock.platform import instance as instances
 from interlock.platform.exit_codes import ExitCode
 from interlock.simulation.people import People
 
+if TYPE_CHECKING:
+    from interlock.schemas.models import Decision
+
 T = TypeVar("T")
 
-# How often the view looks at ClickHouse.
-LOOK_SECONDS = 0.5
+# The demonstration has an instance of its own, so that nothing of it is left in the user's.
+DEMO_DIRECTORY = "demo"
+
+# How often the view reads ClickHouse.
+_POLL_INTERVAL_SECONDS = 0.5
+
+# Acknowledgements that are still under way when the demonstration ends.
+_PRODUCER_STOP_SECONDS = 30
 
 # What ten simulated people can just cope with.
 LIVE_RATE = 30.0
 
-# With --once nobody watches: a verdict a person takes two minutes for comes after a tenth of a second.
+# With --once there is no view: a verdict that takes a person two minutes comes after a tenth of a second.
 ONCE_SPEEDUP = 1200.0
 
 # One message in a hundred is damaged on purpose in the live view, so that dead letters are seen to work.
@@ -35,6 +46,7 @@ DAMAGED_SHARE = 0.01
 
 
 def demo(
+    context: typer.Context,
     data_dir: DataDir = None,
     once: Annotated[
         bool, typer.Option("--once", help="Run --decisions decisions, reconcile, print JSON, exit.")
@@ -46,12 +58,18 @@ def demo(
     reviewers: Annotated[int, typer.Option(min=1, max=100, help="Simulated people who work the queues.")] = 10,
     verdicts: Annotated[int, typer.Option(min=1, help="With --once: how many verdicts they give.")] = 200,
     timeout: Annotated[float, typer.Option(help="With --once: seconds until everything must be stored.")] = 600.0,
+    start_timeout: Annotated[
+        float, typer.Option(min=1, help="As --timeout of `interlock up`.")
+    ] = START_TIMEOUT_SECONDS,
     picture: Annotated[
         Path | None, typer.Option(help="Live: save the last view as an SVG picture.", metavar="FILE")
     ] = None,
     json: Json = False,
 ) -> None:
     """Stream real survey decisions through Kafka, router, people and ClickHouse, and watch.
+
+    It starts an instance of its own on free ports, in the folder `demo` of the data directory, and leaves yours alone;
+    --data-dir runs it in another one.
 
     With --once the last line is a JSON object; exit code 0 only if every decision reached exactly one route or the dead
     letters, people gave their verdicts, and ClickHouse agrees with Kafka.
@@ -65,11 +83,14 @@ def demo(
     from interlock.demo import survey
 
     directory = connection.connect(data_dir).settings.data_dir
+    source = context.get_parameter_source("data_dir")
+    if source is None or source.name != "COMMANDLINE":
+        directory /= DEMO_DIRECTORY
     started_here = not instances.is_running(directory)
     if started_here:
-        start_detached(directory)
+        start_detached(directory, Ports(any_port=True), start_timeout)
     try:
-        platform = connection.connect(data_dir)
+        platform = connection.connect(str(directory))
         _publish(platform)
         if once:
             people = People(platform, reviewers, survey.truth_of, speedup=ONCE_SPEEDUP, verdicts=verdicts)
@@ -106,26 +127,26 @@ def _once(
     client = platform.clickhouse(analyst=True)
     deadline = started + timeout
     with console.status("…") as status:
-        while (found := _patiently(lambda: count(client, run, latency=False), deadline)).done < decisions:
+        while (counts := _retry_until(deadline, lambda: count(client, run, latency=False))).done < decisions:
             if producer.failure:
                 raise UnavailableError(producer.failure)
             if time.monotonic() > deadline:
                 break
             if not quiet:
-                status.update(f"produced {producer.sent:,}, routed and stored {found.done:,} of {decisions:,}")
-            time.sleep(LOOK_SECONDS)
+                status.update(f"produced {producer.sent:,}, routed and stored {counts.done:,} of {decisions:,}")
+            time.sleep(_POLL_INTERVAL_SECONDS)
         producer.stop()
         while people.is_alive() and time.monotonic() < deadline:
             if not quiet:
                 status.update(f"people have decided {people.decided:,}")
-            people.join(LOOK_SECONDS)
+            people.join(_POLL_INTERVAL_SECONDS)
     people.stop()
     if people.failure:
         raise UnavailableError(people.failure)
     seconds = time.monotonic() - started
-    result = _patiently(lambda: reconcile(platform), deadline + 60)
-    expected_rows = decisions + found.audited
-    ok: bool = result.ok and producer.sent == decisions == found.done and found.rows == expected_rows
+    result = _retry_until(deadline + 60, lambda: reconcile(platform))
+    expected_rows = decisions + counts.audited
+    ok: bool = result.ok and producer.sent == decisions == counts.done and counts.rows == expected_rows
     ok = ok and people.decided > 0
     if not quiet and not result.ok:
         from interlock.cli.common import table
@@ -133,10 +154,10 @@ def _once(
         table(*result.as_table())
     facts: dict[str, Any] = {
         "produced": producer.sent,
-        "routed": found.routed,
-        "dead_letters": found.dead_letters,
-        "clickhouse_rows": found.rows,
-        "audited": found.audited,
+        "routed": counts.routed,
+        "dead_letters": counts.dead_letters,
+        "clickhouse_rows": counts.rows,
+        "audited": counts.audited,
         "verdicts": people.decided,
         "seconds": round(seconds, 3),
         "reconciled": result.ok,
@@ -148,10 +169,12 @@ def _once(
 
 def _live(platform: connection.Platform, people: People, rate: float, picture: Path | None) -> None:
     from clickhouse_connect.driver.exceptions import ClickHouseError
+    from confluent_kafka import KafkaException
     from rich.live import Live
 
     from interlock.demo.counts import count, count_reviews
-    from interlock.demo.view import View, save_picture
+    from interlock.demo.view import PICTURE_WIDTH, Snapshot, View, save_picture
+    from interlock.policies.controls import Halts
 
     stop = threading.Event()
 
@@ -164,39 +187,50 @@ def _live(platform: connection.Platform, people: People, rate: float, picture: P
     producer = _Producer(platform, run, None, rate, damaged=DAMAGED_SHARE)
     client = platform.clickhouse(analyst=True)
     instance = platform.instance
-    view = View(run, platform.bootstrap_servers, instance.clickhouse_url if instance else "")
+    view = View(
+        run, platform.bootstrap_servers, instance.clickhouse_url if instance else "", _shown_directory(platform)
+    )
     started = time.monotonic()
-    producer.start()
-    people.start()
-    with Live(view.render(), console=console, refresh_per_second=4, transient=False) as live:
-        while not stop.wait(LOOK_SECONDS) and not producer.failure:
-            try:
-                view.add(time.monotonic() - started, producer.sent, count(client, run), count_reviews(client, run))
-            except (ClickHouseError, OSError):  # it is being restarted; the view shows what was last seen
-                continue
-            live.update(view.render())
+    with closing(Halts(platform.kafka())) as halts:
+        producer.start()
+        people.start()
+        with Live(view.render(console.width), console=console, refresh_per_second=4, transient=False) as live:
+            while not stop.wait(_POLL_INTERVAL_SECONDS) and not producer.failure:
+                try:
+                    counts, reviews, halted = count(client, run), count_reviews(client, run), halts.current()
+                except (ClickHouseError, KafkaException, OSError):  # restarting; the view keeps the last counts
+                    continue
+                # `produced` is read after what is stored: nothing is stored that was not produced.
+                view.add(Snapshot(time.monotonic() - started, producer.produced, counts, reviews, halted))
+                live.update(view.render(console.width))
     producer.stop()
-    errors.print("sending people home …")
+    errors.print("sending the simulated reviewers home …")
     people.stop()
     if picture:
-        save_picture(view.render(), picture)
+        save_picture(view.render(PICTURE_WIDTH), picture)
     if producer.failure:
         raise UnavailableError(producer.failure)
     errors.print("stopping …")
 
 
-def _patiently(look: Callable[[], T], deadline: float) -> T:
-    """What `look` finds; tried again while ClickHouse or Kafka is being restarted."""
+def _shown_directory(platform: connection.Platform) -> str:
+    """The data directory as short as it can be typed here."""
+    directory = platform.settings.data_dir
+    return str(directory.relative_to(Path.cwd()) if directory.is_relative_to(Path.cwd()) else directory)
+
+
+def _retry_until(deadline: float, query: Callable[[], T]) -> T:
+    """The result of `query`; tried again while ClickHouse or Kafka is being restarted."""
     from clickhouse_connect.driver.exceptions import OperationalError
     from confluent_kafka import KafkaException
 
     while True:
         try:
-            return look()
+            return query()
         except (OperationalError, KafkaException, InterlockError, OSError) as error:
             if time.monotonic() > deadline:
                 raise UnavailableError(f"the pipeline does not answer: {error}") from error
-            time.sleep(LOOK_SECONDS)
+            time.sleep(_POLL_INTERVAL_SECONDS)
 
 
 class _Producer(threading.Thread):
@@ -208,6 +242,8 @@ class _Producer(threading.Thread):
         super().__init__(daemon=True)
         self.sent = 0
         self.failure = ""
+        self._handed_over = 0
+        self._damaged_messages = 0
         self._platform = platform
         self._run = run
         self._count = count
@@ -215,13 +251,19 @@ class _Producer(threading.Thread):
         self._damaged = damaged
         self._stopping = threading.Event()
 
+    @property
+    def produced(self) -> int:
+        """All messages handed to Kafka, damaged ones too: never fewer than are stored. `sent` counts the decisions that
+        Kafka has acknowledged."""
+        return self._handed_over + self._damaged_messages
+
     def run(self) -> None:
         """In the thread."""
         from interlock.client.client import Client, DeliveryError
         from interlock.demo import survey
         from interlock.produce.sending import send
 
-        source = survey.decisions(self._count or 10**9, self._run)
+        source = self._counted(survey.decisions(self._count or 10**9, self._run))
         try:
             with Client(broker=self._platform.kafka(), delivery_seconds=120) as client:
                 if self._damaged:
@@ -233,7 +275,12 @@ class _Producer(threading.Thread):
     def stop(self) -> None:
         """Returns when nothing more is sent."""
         self._stopping.set()
-        self.join(30)
+        self.join(_PRODUCER_STOP_SECONDS)
+
+    def _counted(self, decisions: "Iterator[Decision]") -> "Iterator[Decision]":
+        for decision in decisions:
+            self._handed_over += 1
+            yield decision
 
     def _note(self, sent: int) -> None:
         self.sent = sent
@@ -249,6 +296,7 @@ class _Producer(threading.Thread):
             if self._stopping.wait(pause):
                 break
             value = wire.encode("Decision", decision.to_record())[:60]
+            self._damaged_messages += 1
             producer.produce(catalogue.DECISIONS.name, value, decision.decision_id.encode())
             producer.poll(0)
         producer.flush(5)

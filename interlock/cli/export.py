@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli.common import DataDir, Json, errors, print_json
+from interlock.cli.common import DataDir, Json, errors, print_json, progress_bar
 from interlock.errors import InterlockError, UsageError
 from interlock.platform import connection
 
@@ -44,7 +44,7 @@ def training_examples(
 ) -> None:
     """Write the cases that people decided, with the answer they gave and the weight 1/propensity to train with.
 
-    Of a decision that was judged again, only the last word is written.
+    Of a decision that was judged again, only the last verdict is written.
 
     Examples:
 
@@ -54,11 +54,11 @@ def training_examples(
     """
     from interlock.operations.export import JsonLines, Parquet, write
 
-    chosen = form or _format_of(out)
+    file_format = form or _format_of(out)
     with _examples(data_dir, domain, model, since) as examples:
-        rows = write(iter(examples), out, Parquet if chosen is Format.PARQUET else JsonLines)
+        rows = write(iter(examples), out, Parquet if file_format is Format.PARQUET else JsonLines)
     if json:
-        print_json({"file": str(out), "format": chosen.value, "examples": rows})
+        print_json({"file": str(out), "format": file_format.value, "examples": rows})
     else:
         errors.print(f"{rows:,} examples written to {out}")
 
@@ -84,7 +84,7 @@ def preferences(
     from interlock.operations.export import preferences as pairs_of
 
     with _examples(data_dir, domain, model, since) as examples:
-        rows = write((pair for one in examples for pair in pairs_of(one)), out, JsonLines)
+        rows = write((pair for example in examples for pair in pairs_of(example)), out, JsonLines)
     if json:
         print_json({"file": str(out), "format": Format.JSONL.value, "preferences": rows})
     else:
@@ -94,9 +94,7 @@ def preferences(
 @contextmanager
 def _examples(data_dir: str | None, domain: str, model: str, since: str) -> Iterator["Examples"]:
     """The wanted examples, and a bar that shows how far the reading is."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from interlock.operations.export import Examples, Wanted, moment
+    from interlock.operations.export import ExampleFilter, Examples, moment
     from interlock.schemas import catalogue
 
     try:
@@ -107,23 +105,15 @@ def _examples(data_dir: str | None, domain: str, model: str, since: str) -> Iter
     name = catalogue.TRAINING_EXAMPLES.name
     if name not in broker.topic_states([name]):
         raise InterlockError(f"topic {name} does not exist: `interlock topics create` makes it")
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=errors,
-        disable=not errors.is_terminal,
-    )
-    with bar:
+    with progress_bar() as bar:
         task = bar.add_task(name, total=2 * sum(broker.end_offsets(name).values()))
-        tell: Callable[[int], None] = lambda read: bar.update(task, completed=read)  # noqa: E731 - one call
-        yield Examples(broker, Wanted(domain, model, start), tell)
+        progress: Callable[[int], None] = lambda read: bar.update(task, completed=read)  # noqa: E731 - one call
+        yield Examples(broker, ExampleFilter(domain, model, start), progress)
 
 
 def _format_of(path: Path) -> Format:
     endings = {".parquet": Format.PARQUET, ".jsonl": Format.JSONL, ".ndjson": Format.JSONL}
-    found = endings.get(path.suffix.lower())
-    if found is None:
+    file_format = endings.get(path.suffix.lower())
+    if file_format is None:
         raise UsageError(f"{path} ends neither in .parquet nor in .jsonl: say which with --format")
-    return found
+    return file_format

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +14,43 @@ import psutil
 import typer
 
 from interlock.cli.common import DataDir, Json, console, errors, print_json, table
+from interlock.cli.halts import show_halts
 from interlock.errors import InterlockError, UnavailableError
+from interlock.local import START_TIMEOUT_SECONDS
 from interlock.platform import connection
 from interlock.platform import instance as instances
 from interlock.platform.exit_codes import ExitCode
+from interlock.platform.extras import require
 
 # Longer than the supervisor gives all its children together.
-DOWN_PATIENCE = 90.0
+DOWN_TIMEOUT_SECONDS = 90.0
+
+_POLL_INTERVAL_SECONDS = 0.1
+
+KafkaPort = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=65535, help="Port of the broker.", show_default=f"as before, at first {instances.KAFKA_PORT}"
+    ),
+]
+ClickHousePort = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=65535, help="Port of ClickHouse.", show_default=f"as before, at first {instances.CLICKHOUSE_PORT}"
+    ),
+]
+AnyPort = Annotated[
+    bool,
+    typer.Option(
+        "--any-port", envvar="INTERLOCK_ANY_PORT", help="Take free ports, for instance beside another instance."
+    ),
+]
+StartTimeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout", min=1, help="Give up when a process has neither served nor written a line for so many seconds."
+    ),
+]
 
 
 class Role(StrEnum):
@@ -40,37 +71,47 @@ class Role(StrEnum):
 def up(
     data_dir: DataDir = None,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything serves.")] = False,
-    kafka_port: Annotated[int, typer.Option(help="Port of the broker; 0: a free one.")] = 0,
-    clickhouse_port: Annotated[int, typer.Option(help="Port of ClickHouse; 0: a free one.")] = 0,
+    kafka_port: KafkaPort = None,
+    clickhouse_port: ClickHousePort = None,
+    any_port: AnyPort = False,
+    timeout: StartTimeout = START_TIMEOUT_SECONDS,
 ) -> None:
     """Start Kafka, ClickHouse, router, desk and sink on this machine; Ctrl-C stops them in order.
+
+    Kafka listens on port 9092 and ClickHouse on 8123, or where the instance was before.
 
     Examples:
 
         interlock up
 
-        interlock up --detach --data-dir /tmp/second-instance
+        interlock up --detach --data-dir /tmp/second-instance --any-port
     """
+    require("local")
     platform = connection.connect(data_dir)
     directory = platform.settings.data_dir
+    ports = Ports(kafka_port, clickhouse_port, any_port)
     if detach:
-        start_detached(directory, kafka_port, clickhouse_port)
+        start_detached(directory, ports, timeout)
         _show(directory)
         return
     from interlock.local.stages import supervisor
+    from interlock.local.supervisor import Report
     from interlock.platform.log_config import configure
 
     configure(platform.settings.log_format)
     with instances.acquire(directory):
         _stop_orphans(directory)
-        instance = instances.describe(directory, kafka_port=kafka_port, clickhouse_port=clickhouse_port)
+        instance = ports.describe(directory)
         instances.write(directory, instance)
-        running = supervisor(connection.connect(data_dir), instance, lambda what: errors.print(f"starting {what} …"))
-        running.handle_signals()
-        running.up()
+        with errors.status("starting …") as status:
+            report = Report(lambda line: errors.print(line, markup=False, highlight=False), status.update)
+            running = supervisor(connection.connect(data_dir), instance, report, timeout)
+            running.handle_signals()
+            running.up()
         if not running.stopping.is_set():
             _show(directory)
-            errors.print("Ctrl-C stops everything.")
+            if errors.is_terminal:
+                errors.print("Ctrl-C stops everything.")
         running.watch()
         errors.print("stopping …")
         running.down()
@@ -88,34 +129,38 @@ def down(data_dir: DataDir = None) -> None:
     if instance is None or not instances.is_running(directory):
         if instance is not None:
             _stop_orphans(directory)
-        errors.print(f"no instance is running in {directory}")
+        errors.print(f"no instance is running in {directory}", markup=False, soft_wrap=True)
         return
     os.kill(instance.supervisor_pid, signal.SIGTERM)
-    deadline = time.monotonic() + DOWN_PATIENCE
+    deadline = time.monotonic() + DOWN_TIMEOUT_SECONDS
     while instances.is_running(directory):
         if time.monotonic() > deadline:
-            raise InterlockError(f"process {instance.supervisor_pid} has not stopped after {DOWN_PATIENCE:g} s")
-        time.sleep(0.1)
+            raise InterlockError(f"process {instance.supervisor_pid} has not stopped after {DOWN_TIMEOUT_SECONDS:g} s")
+        time.sleep(_POLL_INTERVAL_SECONDS)
     errors.print("stopped")
 
 
 def status(data_dir: DataDir = None, json: Json = False) -> None:
-    """Say what runs and where. Exit code 4 when no instance runs, 1 when a part of it does not.
+    """Say what runs and where, and what is halted. Exit code 4 when no instance runs, 1 when a part of it does not.
 
     Examples:
 
         interlock status --json
     """
-    directory = connection.connect(data_dir).settings.data_dir
-    instance = instances.read(directory) if instances.is_running(directory) else None
+    from interlock.policies.controls import known_halts
+
+    platform = connection.connect(data_dir)
+    directory = platform.settings.data_dir
+    instance = platform.instance if instances.is_running(directory) else None
     if instance is None:
         if json:
             print_json({"running": False})
-        raise UnavailableError(f"no instance is running in {directory}; `interlock up` starts one")
+        raise UnavailableError(instances.not_running(directory))
     if json:
-        print_json(_facts(instance))
+        print_json({**_facts(instance), "halted": [halt.facts() for halt in known_halts(platform)]})
     else:
         _show(directory)
+        show_halts(known_halts(platform))
     if not all(child.state == "running" and instances.alive(child) for child in instance.children):
         raise typer.Exit(ExitCode.FAILED)
 
@@ -155,24 +200,70 @@ def run(role: Annotated[Role, typer.Argument(help="Which one.")], data_dir: Data
     import_module(f"interlock.services.{role.value}").run(platform)
 
 
-def start_detached(directory: Path, kafka_port: int = 0, clickhouse_port: int = 0) -> None:
-    """Starts an instance that outlives this command; returns when everything serves, or raises InterlockError."""
-    instances.acquire(directory).close()
+@dataclass(frozen=True)
+class Ports:
+    """The options of `up` that say where Kafka and ClickHouse listen."""
+
+    kafka: int | None = None
+    clickhouse: int | None = None
+    any_port: bool = False
+
+    def describe(self, directory: Path) -> instances.Instance:
+        """A description for a start on these ports; raises InterlockError where one is taken."""
+        return instances.describe(
+            directory, kafka_port=self.kafka, clickhouse_port=self.clickhouse, any_port=self.any_port
+        )
+
+    def options(self) -> list[str]:
+        """As they are typed."""
+        given = {"--kafka-port": self.kafka, "--clickhouse-port": self.clickhouse}
+        words = [word for option, port in given.items() if port for word in (option, str(port))]
+        return [*words, "--any-port"] if self.any_port else words
+
+
+def start_detached(directory: Path, ports: Ports, timeout: float = START_TIMEOUT_SECONDS) -> None:
+    """Starts an instance that outlives this command and shows its steps; returns when everything serves, or raises
+    InterlockError. An interrupt stops what has been started."""
+    with instances.acquire(directory):
+        _stop_orphans(directory)
+        ports.describe(directory)  # a taken port is reported before anything starts
     log = directory / "logs" / "supervisor.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-P", "-m", "interlock", "up", "--data-dir", str(directory)]
-    command += ["--kafka-port", str(kafka_port), "--clickhouse-port", str(clickhouse_port)]
+    command += [*ports.options(), "--timeout", str(timeout)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, start_new_session=True
         )
-    with console.status("starting …"):
-        while process.poll() is None:
+    try:
+        _follow_start(directory, process, log)
+    except BaseException:
+        if process.poll() is None:
+            errors.print("stopping …")
+            process.terminate()
+            process.wait()
+        raise
+
+
+def _follow_start(directory: Path, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Shows what the supervisor `process` writes until everything serves; raises InterlockError when it ends."""
+    started = time.monotonic()
+    with log.open(errors="replace") as lines, errors.status("starting …") as status:
+        while True:
+            ended = process.poll() is not None
             instance = instances.read(directory)
-            if instance is not None and instance.supervisor_pid == process.pid and instance.ready:
+            if instance is not None and instance.supervisor_pid != process.pid:
+                instance = None  # of an earlier start
+            for line in lines:
+                errors.print(line.rstrip("\n"), markup=False, highlight=False, soft_wrap=True)
+            if ended:
+                raise InterlockError(f"the instance did not start; all it wrote is in {log}")
+            if instance is not None and instance.ready:
                 return
-            time.sleep(0.1)
-    raise InterlockError(f"the instance did not start:\n{log.read_text(errors='replace').strip()}")
+            children = instance.children if instance is not None else []
+            roles = [child.role for child in children if child.state == "starting"]
+            status.update(f"starting {', '.join(roles) or '…'}: {time.monotonic() - started:.0f} s")
+            time.sleep(_POLL_INTERVAL_SECONDS)
 
 
 def _stop_orphans(directory: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from interlock.cli.common import DataDir, Json, console, errors, print_json, table
-from interlock.errors import InterlockError
+from interlock.cli.halts import show_halts
+from interlock.errors import InterlockError, UsageError
 from interlock.platform import connection
 from interlock.platform.exit_codes import ExitCode
 
@@ -45,7 +46,7 @@ def check(files: Annotated[list[Path], typer.Argument(help="Policy files (YAML).
         print_json(
             {
                 "policies": [dict(zip(("file", "name", "version"), row, strict=True)) for row in good],
-                "problems": [{**problem.__dict__} for problem in problems],
+                "problems": [problem.__dict__ for problem in problems],
             }
         )
     else:
@@ -82,7 +83,7 @@ def show(
         else:
             table(
                 ("policy", "version", "published at", "by", "note"),
-                [(*(str(value) for value in one.values()),) for one in facts],
+                [tuple(str(value) for value in policy.values()) for policy in facts],
             )
         return
     if name not in published:
@@ -144,21 +145,43 @@ def publish(
 
 
 def halt(
-    scope: Annotated[str, typer.Argument(help="all, domain:NAME, model:ID or model:ID@VERSION.")],
-    reason: Annotated[str, typer.Option(help="Why; shown to everybody.")],
+    scope: Annotated[str | None, typer.Argument(help="all, domain:NAME, model:ID or model:ID@VERSION.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; shown to everybody.")] = "",
     by: By = "",
+    list_: Annotated[bool, typer.Option("--list", help="List what is halted, and change nothing.")] = False,
     data_dir: DataDir = None,
+    json: Json = False,
 ) -> None:
     """Pull the kill switch: from the next batch on nothing in scope takes effect without a person.
 
     Examples:
 
         interlock halt model:credit-scorer@7 --reason "drift alarm"
+
+        interlock halt --list
     """
     from interlock.policies import publishing
+    from interlock.policies.controls import read_halts
 
-    publishing.publish_control(connection.connect(data_dir).serving_kafka(), scope, True, reason, by or _me())
-    errors.print(f"halted: {scope}", markup=False)
+    if list_ and scope is not None:
+        raise UsageError("--list takes no scope: it lists every halt")
+    if not list_ and (scope is None or not reason.strip()):
+        raise UsageError("name a scope and a --reason, or use --list")
+    broker = connection.connect(data_dir).serving_kafka()
+    if scope is not None:
+        publishing.publish_control(broker, scope, True, reason, by or _me())
+        if not json:
+            errors.print(
+                f'halted: {scope}; `interlock resume {scope} --reason "…"` lifts it', markup=False, soft_wrap=True
+            )
+            return
+    halts = read_halts(broker)
+    if json:
+        print_json([halt.facts() for halt in halts])
+    elif halts:
+        show_halts(halts)
+    else:
+        errors.print("nothing is halted")
 
 
 def resume(

@@ -38,25 +38,34 @@ def list_proposals(
     """
     from interlock.policies import signing
 
-    book = signing.read_book(connection.connect(data_dir).serving_kafka())
-    shown = [one for one in book if (every or one["state"] == "open") and kind in (None, one["kind"])]
-    shown.sort(key=lambda one: (one["proposed_at"], one["proposal_id"]))
+    proposals = [
+        proposal
+        for proposal in signing.read_proposals(connection.connect(data_dir).serving_kafka())
+        if (every or proposal["state"] == "open") and kind in (None, proposal["kind"])
+    ]
+    proposals.sort(key=lambda proposal: (proposal["proposed_at"], proposal["proposal_id"]))
     if json:
-        print_json([facts(one) for one in shown])
+        print_json([facts(proposal) for proposal in proposals])
         return
     table(
         ("proposal", "state", "what", "people see less", "errors"),
         [
-            (one["proposal_id"], one["state"], one["title"], _interval(one, "workload"), _interval(one, "error"))
-            for one in shown
+            (
+                proposal["proposal_id"],
+                proposal["state"],
+                proposal["title"],
+                _interval(proposal, "workload"),
+                _interval(proposal, "error"),
+            )
+            for proposal in proposals
         ],
     )
-    waiting = sum(one["state"] == "open" for one in shown)
+    waiting = sum(proposal["state"] == "open" for proposal in proposals)
     errors.print(f"{waiting:,} open; `interlock proposals show PROPOSAL` shows the evidence")
 
 
 @app.command("show")
-def show(proposal: Id, data_dir: DataDir = None, json: Json = False) -> None:
+def show(proposal_id: Id, data_dir: DataDir = None, json: Json = False) -> None:
     """Show one proposal: the claim, its evidence, and what it would change in the policy in force.
 
     Examples:
@@ -66,33 +75,35 @@ def show(proposal: Id, data_dir: DataDir = None, json: Json = False) -> None:
     from interlock.policies import publishing, signing
 
     broker = connection.connect(data_dir).serving_kafka()
-    found = signing.find(signing.read_book(broker), proposal)
+    proposal = signing.find(signing.read_proposals(broker), proposal_id)
     if json:
-        print_json(facts(found))
+        print_json(facts(proposal))
         return
     rows: list[tuple[str, Any]] = [
-        (key, found[key]) for key in ("proposal_id", "kind", "state", "domain", "title", "claim") if found[key]
+        (key, proposal[key]) for key in ("proposal_id", "kind", "state", "domain", "title", "claim") if proposal[key]
     ]
-    rows += [("proposed", _time(found["proposed_at"])), ("people see less", _interval(found, "workload"))]
-    rows += [("errors", _interval(found, "error"))]
-    if found["decided_at"]:
-        rows.append((found["state"], f"{_time(found['decided_at'])} by {found['decided_by']}: {found['reason']}"))
-    rows += [(name, _shown(value)) for name, value in json_module.loads(found["evidence"]).items()]
+    rows += [("proposed", _time(proposal["proposed_at"])), ("people see less", _interval(proposal, "workload"))]
+    rows += [("errors", _interval(proposal, "error"))]
+    if proposal["decided_at"]:
+        rows.append(
+            (proposal["state"], f"{_time(proposal['decided_at'])} by {proposal['decided_by']}: {proposal['reason']}")
+        )
+    rows += [(name, _text(value)) for name, value in json_module.loads(proposal["evidence"]).items()]
     table(("", ""), rows)
-    policy = publishing.published_policies(broker).get(found["policy"])
-    if found["change"] and found["state"] == "open" and policy is not None:
+    policy = publishing.published_policies(broker).get(proposal["policy"])
+    if proposal["change"] and proposal["state"] == "open" and policy is not None:
         from interlock.policy.diff import diff
         from interlock.policy.load import parse
 
         source = policy["source"]
-        console.print(f"\nchange to policy {found['policy']}, version {policy['version']}:", markup=False)
-        for change in diff(parse(source, ""), parse(signing.changed_source(source, found), "")):
+        console.print(f"\nchange to policy {proposal['policy']}, version {policy['version']}:", markup=False)
+        for change in diff(parse(source, ""), parse(signing.changed_source(source, proposal), "")):
             console.print(f"  {change}", markup=False, highlight=False)
 
 
 @app.command("accept")
 def accept(
-    proposal: Id,
+    proposal_id: Id,
     by: By = "",
     note: Annotated[str, typer.Option(help="Why, in your words.")] = "",
     data_dir: DataDir = None,
@@ -107,8 +118,8 @@ def accept(
     from interlock.policies import publishing, signing
 
     broker = connection.connect(data_dir).serving_kafka()
-    found = signing.find(signing.read_book(broker), proposal)
-    decided = signing.accept(broker, found, by or getpass.getuser(), note, publishing.now())
+    proposal = signing.find(signing.read_proposals(broker), proposal_id)
+    decided = signing.accept(broker, proposal, by or getpass.getuser(), note, publishing.now())
     if json:
         print_json(facts(decided))
     elif decided["change"]:
@@ -121,7 +132,7 @@ def accept(
 
 @app.command("refuse")
 def refuse(
-    proposal: Id,
+    proposal_id: Id,
     reason: Annotated[str, typer.Option(help="Why; the next reader of the list sees it.")],
     by: By = "",
     data_dir: DataDir = None,
@@ -136,8 +147,8 @@ def refuse(
     from interlock.policies import publishing, signing
 
     broker = connection.connect(data_dir).serving_kafka()
-    found = signing.find(signing.read_book(broker), proposal)
-    decided = signing.refuse(broker, found, by or getpass.getuser(), reason, publishing.now())
+    proposal = signing.find(signing.read_proposals(broker), proposal_id)
+    decided = signing.refuse(broker, proposal, by or getpass.getuser(), reason, publishing.now())
     if json:
         print_json(facts(decided))
     else:
@@ -158,7 +169,7 @@ def _interval(proposal: "Proposal", name: str) -> str | None:
     return f"{value:.1%} ({proposal[f'{name}_lower']:.1%} to {proposal[f'{name}_upper']:.1%})"
 
 
-def _shown(value: Any) -> Any:
+def _text(value: Any) -> Any:
     return json_module.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
 
 

@@ -1,16 +1,19 @@
 """`interlock metrics | sql | timeline | reconcile`: what happened, from ClickHouse and Kafka."""
 
+import re
 import sys
-from contextlib import ExitStack
-from pathlib import Path
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 
-from interlock.cli.common import DataDir, Json, errors, print_json, table
-from interlock.errors import InterlockError, UnavailableError
+from interlock.cli.common import DataDir, Json, errors, print_json, table, vertical
+from interlock.errors import InterlockError, UsageError
 from interlock.platform import connection
 from interlock.platform.exit_codes import ExitCode
+
+# Figures with more digits than anybody reads, inside text.
+_LONG_FRACTION = re.compile(r"\b\d+\.\d{4,}\b")
 
 
 def metrics(data_dir: DataDir = None, json: Json = False) -> None:
@@ -24,42 +27,60 @@ def metrics(data_dir: DataDir = None, json: Json = False) -> None:
 
     with connection.database_errors():
         client = connection.connect(data_dir).clickhouse(analyst=True)
-        found = queries.metrics(client)
+        values = queries.metrics(client)
         _, columns = queries.select(client, "SELECT name, comment FROM system.columns WHERE table = 'metrics'")
     if json:
-        print_json(found)
+        print_json(values)
     else:
         meanings = {str(name): comment for name, comment in columns}
-        table(("metric", "value", "what it speaks of"), [(k, v, meanings.get(k, "")) for k, v in found.items()])
+        table(
+            ("metric", "value", "what it speaks of"),
+            [(name, value, meanings.get(name, "")) for name, value in values.items()],
+        )
 
 
 def sql(
     query: Annotated[str, typer.Argument(help="SQL; `-` reads it from standard input.")],
     data_dir: DataDir = None,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a line of column names.")] = False,
+    block: Annotated[bool, typer.Option("--vertical", help="Print a block of lines for each row.")] = False,
     json: Json = False,
 ) -> None:
-    """Ask ClickHouse as the read-only analyst.
+    """Ask ClickHouse as the read-only analyst. Rows too wide for the terminal are printed as blocks of lines.
 
     Examples:
 
         interlock sql "SELECT route, count() FROM routed_decisions GROUP BY route"
 
+        interlock sql "SELECT * FROM override_analytics" --csv
+
         interlock sql "DESCRIBE metrics" --json
     """
     from interlock.sinks import queries
 
+    if csv + block + json > 1:
+        raise UsageError("choose one of --csv, --vertical and --json")
     text = sys.stdin.read() if query == "-" else query
     with connection.database_errors():
         columns, rows = queries.select(connection.connect(data_dir).clickhouse(analyst=True), text)
     if json:
         print_json([dict(zip(columns, row, strict=True)) for row in rows])
+    elif csv:
+        import csv as csv_files
+
+        writer = csv_files.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
+    elif block:
+        vertical(columns, rows, markup=False)
     else:
-        table(columns, rows)
+        table(columns, rows, markup=False)
 
 
 def timeline(
     decision_id: Annotated[str, typer.Argument(help="Id of the decision.")],
     data_dir: DataDir = None,
+    wide: Annotated[bool, typer.Option("--wide", help="Also show where each record is in Kafka.")] = False,
     json: Json = False,
 ) -> None:
     """Tell the story of one decision, from its arrival on.
@@ -75,9 +96,18 @@ def timeline(
     if json:
         print_json(events)
     elif events:
-        table(list(events[0]), [list(event.values()) for event in events])
+        columns = list(events[0]) if wide else ["at", "event", "detail"]
+        rows = [[event[name] for name in columns] if wide else _rounded(event) for event in events]
+        table(columns, rows, markup=False)
     if not events:
         raise InterlockError(f"ClickHouse knows no decision {decision_id!r}")
+
+
+def _rounded(event: dict[str, Any]) -> list[str]:
+    """Time to the millisecond, event, and detail with numbers of four digits."""
+    at = event["at"]
+    moment = at.isoformat(" ", "milliseconds").partition("+")[0] if isinstance(at, datetime) else str(at)
+    return [moment, event["event"], _LONG_FRACTION.sub(lambda match: f"{float(match[0]):.4g}", event["detail"])]
 
 
 def reconcile(data_dir: DataDir = None, json: Json = False) -> None:
@@ -97,77 +127,4 @@ def reconcile(data_dir: DataDir = None, json: Json = False) -> None:
         table(*result.as_table())
         errors.print("[green]everything is where it belongs[/]" if result.ok else "[red]counts differ[/]")
     if not result.ok:
-        raise typer.Exit(ExitCode.FAILED)
-
-
-def produce(
-    file: Annotated[Path, typer.Argument(help="A .jsonl, .csv or .parquet file.")],
-    mapping: Annotated[Path | None, typer.Option(help="YAML file that maps columns to fields.")] = None,
-    maps: Annotated[list[str] | None, typer.Option("--map", help="FIELD=COLUMN; may be repeated.")] = None,
-    sets: Annotated[list[str] | None, typer.Option("--set", help="FIELD=VALUE for every row; may be repeated.")] = None,
-    id_prefix: Annotated[str | None, typer.Option(help="Ids are this and the line number.")] = None,
-    rate: Annotated[
-        float | None, typer.Option(min=0.1, help="Decisions a second; as fast as possible if left out.")
-    ] = None,
-    strict: Annotated[bool, typer.Option(help="Stop at the first line that is no decision.")] = False,
-    rejects: Annotated[Path | None, typer.Option(help="File for the errors of all lines that were left out.")] = None,
-    data_dir: DataDir = None,
-    json: Json = False,
-) -> None:
-    """Send decisions from a file. Lines that are no decisions are named with line and field and left out.
-
-    Exit code 1 if any line was left out.
-
-    Examples:
-
-        interlock produce decisions.jsonl
-
-        interlock produce scores.csv --mapping columns.yaml --map confidence=score --set model_version=7
-    """
-    from datetime import UTC, datetime
-
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from interlock.client.client import Client, DeliveryError
-    from interlock.produce.mapping import ColumnMapping, extended, load_mapping
-    from interlock.produce.reading import check_readable, count, read
-    from interlock.produce.sending import send
-
-    chosen = load_mapping(mapping) if mapping is not None else ColumnMapping()
-    chosen = extended(chosen, maps or [], sets or [], id_prefix)
-    check_readable(file)
-    connection.connect(data_dir).serving_kafka()
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=errors,
-        disable=not errors.is_terminal,
-    )
-    with ExitStack() as stack:
-        rejected = stack.enter_context(rejects.open("w")) if rejects is not None else None
-        client = stack.enter_context(Client())
-        stack.enter_context(bar)
-        task = bar.add_task(file.name, total=count(file))
-        try:
-            summary = send(
-                read(file, chosen, lambda: datetime.now(UTC)),
-                client,
-                rate=rate,
-                strict=strict,
-                progress=lambda sent: bar.update(task, completed=sent),
-                on_error=lambda error: print(error, file=rejected) if rejected is not None else None,
-            )
-        except DeliveryError as error:
-            raise UnavailableError(str(error)) from error
-    for line in summary.errors:
-        errors.print(str(line), markup=False, highlight=False, soft_wrap=True)
-    if summary.rejected > len(summary.errors):
-        errors.print(f"… and {summary.rejected - len(summary.errors):,} more; --rejects FILE keeps them all")
-    if json:
-        print_json({"sent": summary.sent, "rejected": summary.rejected, "seconds": round(summary.seconds, 3)})
-    else:
-        errors.print(f"sent {summary.sent:,} decisions in {summary.seconds:.1f} s, left out {summary.rejected:,} lines")
-    if summary.rejected:
         raise typer.Exit(ExitCode.FAILED)

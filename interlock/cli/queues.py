@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from interlock.cli.common import DataDir, Json, console, errors, print_json
+from interlock.cli.halts import show_halts
 from interlock.platform import connection
 
 _BAR_WIDTH = 24
@@ -22,16 +23,19 @@ def queues(data_dir: DataDir = None, json: Json = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from interlock.policies.controls import known_halts
     from interlock.processors.review.queue_counts import count_queues
     from interlock.processors.review.times import span
     from interlock.review.board import Board
     from interlock.streams.clock import SystemClock
 
-    with Board(connection.connect(data_dir).serving_kafka()) as board:
+    platform = connection.connect(data_dir)
+    with Board(platform.serving_kafka()) as board:
         found = count_queues(board.open_tasks, SystemClock().now())
     if json:
         print_json([asdict(one) for one in found])
         return
+    show_halts(known_halts(platform))
     if not found:
         errors.print("no task is open")
         return

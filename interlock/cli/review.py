@@ -97,7 +97,7 @@ def show(task: Task, reveal: Reveal = False, me: As = "", data_dir: DataDir = No
         interlock review show loan-000017 --as ann
     """
     with open_session(data_dir, me) as session:
-        show_view(session.look(session.task(task), unfold=reveal), json)
+        show_view(session.look(session.task(task), reveal=reveal), json)
 
 
 @app.command("extend")
@@ -152,8 +152,12 @@ def snooze(
 
     if bool(how_long) == (until is not None):
         raise UsageError("say how long with --for, or until when with --until")
+    try:
+        length = seconds(how_long) if how_long else 0
+    except ValueError as error:
+        raise UsageError(str(error)) from error
     with open_session(data_dir, me) as session:
-        at = session.now() + seconds(how_long) * SECOND if until is None else micros(until.replace(tzinfo=UTC))
+        at = session.now() + length * SECOND if until is None else micros(until.replace(tzinfo=UTC))
         epoch = session.recall(task).epoch
         tell(
             session.done_with(session.desk.snooze(task, epoch, at, reason_code=reason, reason_text=because)),

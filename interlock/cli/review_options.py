@@ -1,4 +1,4 @@
-"""What the review commands share: who asks, about which task, and how answers are told."""
+"""What the review commands share: who asks, about which task, and how answers are printed."""
 
 import json as jsons
 from dataclasses import asdict
@@ -11,7 +11,7 @@ from interlock.errors import UsageError
 from interlock.platform import connection
 
 if TYPE_CHECKING:
-    from interlock.processors.review.view import View
+    from interlock.processors.review.view import TaskView
     from interlock.review.desk_connection import Reply
     from interlock.review.session import Session
 
@@ -27,18 +27,18 @@ Next = Annotated[bool, typer.Option("--next", "-n", help="Then claim the next ta
 CommandId = Annotated[
     str, typer.Option(help="Id of a command that was not answered: repeats it, carried out once.", show_default="new")
 ]
-Reveal = Annotated[bool, typer.Option("--reveal", help="Unfold the AI's answer to a manual case.")]
+Reveal = Annotated[bool, typer.Option("--reveal", help="Show the AI's answer to a manual case.")]
 Queue = Annotated[str, typer.Option(help="Only this queue.")]
 
 
 def open_session(data_dir: str | None, me: str) -> "Session":
-    """The dealings of one person with the desk; raises InterlockError."""
+    """One person's work with the desk; raises InterlockError."""
     from interlock.review.session import Session
 
     return Session(connection.connect(data_dir), me)
 
 
-def show_view(view: "View", json: bool) -> None:
+def show_view(view: "TaskView", json: bool) -> None:
     """A task on the terminal or as JSON."""
     from interlock.cli.review_screen import screen
 
@@ -49,22 +49,25 @@ def show_view(view: "View", json: bool) -> None:
 
 
 def tell(reply: "Reply", json: bool) -> None:
-    """What the desk has answered."""
+    """What the desk has answered, with the end of a lease as the clock on the wall shows it."""
+    from interlock.review.local_time import local_time
+
     if json:
         print_json(asdict(reply))
     else:
-        errors.print(reply.message, markup=False)
+        lease = "" if reply.lease_until is None else f" (your clock: {local_time(reply.lease_until)})"
+        errors.print(f"{reply.message}{lease}", markup=False)
 
 
 def changes_of(pairs: list[str] | None) -> dict[str, Any] | None:
     """The fields in FIELD=VALUE pairs; values are JSON where they can be read as such, else text. Raises UsageError."""
-    found: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     for pair in pairs or ():
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise UsageError(f"{pair!r}: write FIELD=VALUE for --change")
         try:
-            found[name] = jsons.loads(value)
+            changes[name] = jsons.loads(value)
         except ValueError:
-            found[name] = value
-    return found or None
+            changes[name] = value
+    return changes or None

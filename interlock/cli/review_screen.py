@@ -9,8 +9,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from interlock.processors.review.times import due, span
-from interlock.processors.review.view import Answer, View
+from interlock.processors.review.times import due, moment, span
+from interlock.processors.review.view import AIAnswer, TaskView
+from interlock.review.local_time import local_time
 
 # A quarter of an hour: who starts now still makes it.
 _SOON_SECONDS = 900
@@ -20,33 +21,36 @@ _INDENT = (0, 2)
 _CONFIDENCE = "model's confidence"
 
 
-def screen(view: View) -> RenderableType:
+def screen(view: TaskView) -> RenderableType:
     """Everything a reviewer may see of a task, most urgent first."""
-    parts = [one for one in _parts(view) if one is not None]
+    parts = [part for part in _parts(view) if part is not None]
     title = Text.assemble((view.task_id, "bold"), f"  {view.domain}")
     return Panel(Group(*parts), title=title, title_align="left", subtitle=_status(view), subtitle_align="left")
 
 
-def _status(view: View) -> Text:
+def _status(view: TaskView) -> Text:
     urgent = "red" if view.due_seconds < 0 else "yellow" if view.due_seconds < _SOON_SECONDS else "green"
     words: list[Any] = [view.priority, ", ", (f"due {due(view.due_seconds)}", urgent), f", queue {view.queue}"]
     if view.lease_seconds is not None:
-        words.append(f", {view.lease_holder} holds it for another {span(view.lease_seconds)}")
+        end = "" if view.lease_until is None else f", until {local_time(moment(view.lease_until))}"
+        words.append(f", {view.lease_holder} holds it for another {span(view.lease_seconds)}{end}")
     return Text.assemble(*words)
 
 
-def _parts(view: View) -> Iterator[RenderableType | None]:
+def _parts(view: TaskView) -> Iterator[RenderableType | None]:
     if not view.verified:
         yield Text(f"Careful: {view.payload_note}", "bold red")
     yield _lines("Why now", (view.why_first,))
     yield _lines("Why a person", view.why)
+    yield _lines("Signatures", (_signatures(view),))
     yield _lines("Statement of the person concerned", (view.statement,))
     yield _lines("Escalated with the note", (view.escalation_note,))
     yield _facts("The case", _case(view))
-    yield _lines("Earlier decisions", [f"{one['outcome']} ({one['decision_id']})" for one in view.previous_decisions])
+    earlier = [f"{decision['outcome']} ({decision['decision_id']})" for decision in view.previous_decisions]
+    yield _lines("Earlier decisions", earlier)
     yield _answer(view.ai) if view.ai is not None else Text(_HIDDEN[view.ai_shown], "italic")
     yield _options(view)
-    yield _lines("Opinions so far", [_opinion(one) for one in view.opinions])
+    yield _lines("Opinions so far", [_opinion(verdict) for verdict in view.opinions])
     yield _lines("In effect now", (view.effect,))
     yield _lines("Notices due to the subject", view.notices)
     yield Text(f"Verdicts: {', '.join(view.verdicts)}. Reasons: {', '.join(view.reason_codes)}", "dim")
@@ -54,12 +58,22 @@ def _parts(view: View) -> Iterator[RenderableType | None]:
 
 _HIDDEN = {
     "withheld": "The AI's answer is withheld until the verdict.",
-    "folded": "The AI's answer is folded away; --reveal shows it. Form an opinion first.",
+    "hidden": "The AI's answer is hidden; --reveal shows it. Form an opinion first.",
     "shown": "",
 }
 
 
-def _case(view: View) -> dict[str, Any]:
+def _signatures(view: TaskView) -> str:
+    """What a verdict will do where more than one person must agree."""
+    needed, given = view.signatures_needed, view.signatures_given
+    if needed <= 1 or view.state == "done":
+        return ""
+    if given >= needed:
+        return f"{given} people have judged it and do not agree: one more verdict decides"
+    return f"{needed} people must agree before a verdict holds; {given} of {needed} have judged it so far"
+
+
+def _case(view: TaskView) -> dict[str, Any]:
     facts = {
         "subject": view.subject_id,
         "jurisdiction": view.jurisdiction,
@@ -67,50 +81,51 @@ def _case(view: View) -> dict[str, Any]:
         "amount": None if view.amount is None else f"{view.amount:,.2f}",
         **view.attributes,
     }
-    shown = view.input if isinstance(view.input, dict) else {"input": view.input}
-    return {name: value for name, value in {**facts, **shown}.items() if value not in (None, "")}
+    given = view.input if isinstance(view.input, dict) else {"input": view.input}
+    return {name: value for name, value in {**facts, **given}.items() if value not in (None, "")}
 
 
-def _answer(answer: Answer) -> RenderableType:
+def _answer(answer: AIAnswer) -> RenderableType:
     facts: dict[str, Any] = {"says": f"{answer.prediction} with confidence {answer.confidence:.2f}"}
     if answer.raw_confidence != answer.confidence:
         facts["before calibration"] = f"{answer.raw_confidence:.2f}"
     facts |= {"model": answer.model, "reasoning": answer.reasoning}
-    for one in answer.top_features:
-        facts[one["feature"]] = f"{one['value']} (weight {one['importance']:+.2f})"
-    facts["similar cases"] = ", ".join(f"{one['case_id']}: {one['outcome']}" for one in answer.similar_cases)
+    for feature in answer.top_features:
+        facts[feature["feature"]] = f"{feature['value']} (weight {feature['importance']:+.2f})"
+    facts["similar cases"] = ", ".join(f"{case['case_id']}: {case['outcome']}" for case in answer.similar_cases)
     if answer.accuracy_on_similar is not None:
         facts["right on similar cases"] = f"{answer.accuracy_on_similar:.0%}"
     return _facts("The AI", facts) or Text()
 
 
-def _options(view: View) -> RenderableType:
+def _options(view: TaskView) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold", title="Options", title_justify="left")
     columns = ["outcome"]
-    if any(one.confidence is not None for one in view.options):
+    if any(option.confidence is not None for option in view.options):
         columns.append(_CONFIDENCE)
-    if any(one.pros or one.cons for one in view.options):
+    if any(option.pros or option.cons for option in view.options):
         columns += ["for it", "against it"]
     for name in columns:
         table.add_column(name, overflow="fold")
-    for one in view.options:
+    for option in view.options:
         cells = {
-            "outcome": one.outcome,
-            _CONFIDENCE: "–" if one.confidence is None else f"{one.confidence:.2f}",
-            "for it": "\n".join(one.pros),
-            "against it": "\n".join(one.cons),
+            "outcome": option.outcome,
+            _CONFIDENCE: "–" if option.confidence is None else f"{option.confidence:.2f}",
+            "for it": "\n".join(option.pros),
+            "against it": "\n".join(option.cons),
         }
         table.add_row(*(Text(cells[name]) for name in columns))  # producers' words are no markup
     return table
 
 
-def _opinion(one: dict[str, Any]) -> str:
-    return f"{one['reviewer'] or 'policy'}: {one['outcome']} ({one['reason_code']}: {one['reason_text']})"
+def _opinion(verdict: dict[str, Any]) -> str:
+    reason = f"{verdict['reason_code']}: {verdict['reason_text']}"
+    return f"{verdict['reviewer'] or 'policy'}: {verdict['outcome']} ({reason})"
 
 
 def _lines(title: str, lines: Any) -> RenderableType | None:
-    shown = [line for line in lines if line]
-    return Text.assemble((f"{title}: ", "bold"), "; ".join(shown)) if shown else None
+    texts = [line for line in lines if line]
+    return Text.assemble((f"{title}: ", "bold"), "; ".join(texts)) if texts else None
 
 
 def _facts(title: str, facts: dict[str, Any]) -> RenderableType | None:
@@ -119,6 +134,6 @@ def _facts(title: str, facts: dict[str, Any]) -> RenderableType | None:
     table = Table.grid(padding=_INDENT)
     for name, value in facts.items():
         if value != "":
-            shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            table.add_row(Text(name, "dim"), Text(shown))
+            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+            table.add_row(Text(name, "dim"), Text(text))
     return Group(Text(title, "bold"), table)

@@ -182,11 +182,11 @@ def _decide(
     from interlock.review.desk_connection import CommandRefusedError
 
     with open_session(data_dir, me) as session:
-        shown = session.recall(task)
+        receipt = session.recall(task)
         reply = session.desk.submit(
             task,
-            shown.epoch,
-            shown.payload_hash,
+            receipt.epoch,
+            receipt.payload_hash,
             verdict,
             outcome=outcome,
             modifications=changes,
@@ -198,14 +198,14 @@ def _decide(
         following = None
         if next_too:
             try:
-                following = session.claim("", "", unfold=False)
+                following = session.claim("", "", reveal=False)
             except CommandRefusedError as refused:
                 if refused.code != "nothing-to-do":
                     raise
         if json:
             print_json({**asdict(reply), **({"next": following and following.facts()} if next_too else {})})
             return
-        errors.print(reply.message, markup=False)
+        tell(reply, json)
         if following is not None:
             show_view(following, json)
         elif next_too:

@@ -78,7 +78,7 @@ def set_reviewers(
         interlock reviewers set roster.yaml --prune
     """
     from interlock.review.board import Board
-    from interlock.review.enrolment import dismiss, enrol
+    from interlock.review.enrolment import publish_reviewers, remove_reviewers
     from interlock.review.roster import load_roster
 
     load_roster(file)  # what the file alone shows to be wrong is said without Kafka
@@ -87,8 +87,8 @@ def set_reviewers(
         known = list(board.reviewers)
     people = load_roster(file, () if prune else known)
     surplus = [name for name in known if name not in {one.id for one in people}] if prune else []
-    enrol(broker, [one.to_record() for one in people])
-    dismiss(broker, surplus)
+    publish_reviewers(broker, [one.to_record() for one in people])
+    remove_reviewers(broker, surplus)
     if json:
         print_json({"entered": [one.id for one in people], "removed": surplus})
     else:
@@ -100,7 +100,7 @@ def set_reviewers(
 @app.command("add")
 def add(
     reviewer: Id,
-    name: Annotated[str, typer.Option(help="For people.", show_default="the id")] = "",
+    name: Annotated[str, typer.Option(help="For people.", show_default="the name so far, else the id")] = "",
     lead: Annotated[bool, typer.Option("--lead", help="A lead instead of a reviewer.")] = False,
     manager: Annotated[str, typer.Option(help="Id of the person who is told of breaches.")] = "",
     queue: Annotated[list[str] | None, typer.Option(help="A queue worked; may be repeated; none: all.")] = None,
@@ -117,9 +117,15 @@ def add(
 
         interlock reviewers add ann --name "Ann Lee" --lead --queue underwriting --capacity 3
     """
-    from interlock.review.enrolment import enrol
+    from interlock.review.board import Board
+    from interlock.review.enrolment import publish_reviewers
     from interlock.review.roster import person
 
+    broker = connection.connect(data_dir).serving_kafka()
+    if not name:
+        with Board(broker) as board:
+            known = board.reviewers.get(reviewer)
+        name = known["name"] if known else ""
     entered = person(
         {
             "id": reviewer,
@@ -133,7 +139,7 @@ def add(
             "contact": contact,
         }
     )
-    enrol(connection.connect(data_dir).serving_kafka(), [entered.to_record()])
+    publish_reviewers(broker, [entered.to_record()])
     _told({"entered": [reviewer]}, f"entered {reviewer}", json)
 
 
@@ -146,14 +152,14 @@ def remove(reviewer: Id, data_dir: DataDir = None, json: Json = False) -> None:
         interlock reviewers remove bob
     """
     from interlock.review.board import Board
-    from interlock.review.enrolment import dismiss
+    from interlock.review.enrolment import remove_reviewers
 
     broker = connection.connect(data_dir).serving_kafka()
     with Board(broker) as board:
         known = board.reviewers
     if reviewer not in known:
         raise InterlockError(f"there is no reviewer {reviewer!r} (known: {', '.join(known) or 'none'})")
-    dismiss(broker, [reviewer])
+    remove_reviewers(broker, [reviewer])
     _told({"removed": [reviewer]}, f"removed {reviewer}; what they held returns", json)
 
 

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli.common import Json, errors, print_json, table
-from interlock.errors import InterlockError, UnavailableError, UsageError
+from interlock.cli.common import Json, errors, note, print_json, table
+from interlock.errors import UnavailableError, UsageError
 from interlock.platform.exit_codes import ExitCode
 
 app = typer.Typer(help="The Avro contracts.", no_args_is_help=True)
@@ -37,7 +37,7 @@ def check(
         errors.print("compatible with the lock")
     else:
         for problem in problems:
-            errors.print(str(problem), markup=False)
+            note(problem)
     if problems:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -58,21 +58,17 @@ def publish(
     from confluent_kafka.schema_registry import SchemaRegistryClient
 
     from interlock.platform.probes import listens
-    from interlock.schemas.registry import RegistryError
     from interlock.schemas.registry import publish as register
 
     address = urlsplit(registry)
     if address.scheme not in ("http", "https") or address.hostname is None:
         raise UsageError(f"{registry!r} is no URL; write http://HOST:PORT")
-    # Asked first, because the client tries for half a minute and its errors are those of its HTTP library.
+    # Checked first: the client retries for half a minute, and its errors are those of its HTTP library.
     if not listens(address.port or (443 if address.scheme == "https" else 80), address.hostname):
         raise UnavailableError(f"the registry at {registry} does not answer. Is it running?")
-    try:
-        with SchemaRegistryClient({"url": registry}) as client:
-            published = register(client)
-    except RegistryError as error:
-        raise InterlockError(str(error)) from error
+    with SchemaRegistryClient({"url": registry}) as client:
+        published = register(client)
     if json:
-        print_json([one.__dict__ for one in published])
+        print_json([subject.__dict__ for subject in published])
     else:
-        table(("subject", "schema", "id"), [(one.subject, one.schema, one.id) for one in published])
+        table(("subject", "schema", "id"), [(subject.subject, subject.schema, subject.id) for subject in published])

@@ -50,45 +50,49 @@ def compare(
             raise InterlockError(f"{option}: write model_id@model_version, such as credit-scorer@7, not {value!r}")
     broker = connection.connect(data_dir).serving_kafka()
     policies = [from_resolved(record["resolved"]) for record in published_policies(broker).values()]
-    owner = next((one for one in policies if domain in one.domains), None)
+    owner = next((policy for policy in policies if domain in policy.domains), None)
     if owner is None:
-        known = ", ".join(sorted(name for one in policies for name in one.domains)) or "none"
+        known = ", ".join(sorted(name for policy in policies for name in policy.domains)) or "none"
         raise InterlockError(f"no published policy knows domain {domain!r}; known: {known}")
-    found = {"domain": domain, "old": old, "new": new} | summarize(
+    comparison = {"domain": domain, "old": old, "new": new} | summarize(
         read_comparison(broker, domain, old, new), owner.audit.rate
     )
     if json:
-        print_json(found)
+        print_json(comparison)
         return
-    if not found["pairs"]:
+    if not comparison["pairs"]:
         raise InterlockError(
-            f"no case was decided by both: {found['only_old']:,} by {old} alone, {found['only_new']:,} by {new} alone. "
+            f"no case was decided by both: {comparison['only_old']:,} by {old} alone, "
+            f"{comparison['only_new']:,} by {new} alone. "
             "Cases are matched by attribute `pair`, else by subject_id and input; records are kept for 14 days."
         )
-    _show(found)
+    _show(comparison)
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(comparison: dict[str, Any]) -> None:
     console.print(
-        f"{found['pairs']:,} cases decided by both; {found['only_old']:,} by {found['old']} alone, "
-        f"{found['only_new']:,} by {found['new']} alone. They agree on {_interval(found['agreement'])}."
+        f"{comparison['pairs']:,} cases decided by both; {comparison['only_old']:,} by {comparison['old']} alone, "
+        f"{comparison['only_new']:,} by {comparison['new']} alone. They agree on {_interval(comparison['agreement'])}."
     )
     rows = [
-        (label, *(_interval(found[name][side], side == "difference") for side in ("old", "new", "difference")))
+        (label, *(_interval(comparison[name][side], side == "difference") for side in ("old", "new", "difference")))
         for name, label in _ROWS
-        if found[name]
+        if comparison[name]
     ]
-    table(("share of all cases", found["old"], found["new"], "difference"), rows)
-    if not found["answered"]:
+    table(("share of all cases", comparison["old"], comparison["new"], "difference"), rows)
+    if not comparison["answered"]:
         errors.print("Nobody has answered one of these cases yet: nothing is known about accuracy and errors.")
         return
+    answered = comparison["answered"]
     errors.print(
-        f"Accuracy and errors: {found['answered']:,} cases that people answered, weighted by 1 / propensity. "
-        f"In {found['answered'] - found['blind']:,} of them the person saw what the deciding model proposed, which "
+        f"Accuracy and errors: {answered:,} cases that people answered, weighted by 1 / propensity. "
+        f"In {answered - comparison['blind']:,} of them the person saw what the deciding model proposed, which "
         "speaks for that model."
     )
 
 
-def _interval(one: dict[str, float], signed: bool = False) -> str:
+def _interval(estimate: dict[str, float], signed: bool = False) -> str:
     sign = "+" if signed else ""
-    return f"{100 * one['value']:{sign}.1f} % [{100 * one['low']:{sign}.1f}, {100 * one['high']:{sign}.1f}]"
+    return (
+        f"{100 * estimate['value']:{sign}.1f} % [{100 * estimate['low']:{sign}.1f}, {100 * estimate['high']:{sign}.1f}]"
+    )

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 # The decisions of the demonstration.
 SURVEY_TRUTH = "interlock.demo.survey:truth_of"
 
-_LOOK_SECONDS = 0.5
+_POLL_INTERVAL_SECONDS = 0.5
 
 _COLUMNS = ("decided", "agreed_with_ai", "overrode_ai", "blind", "yielded_to_ai", "accuracy", "breaks")
 
-# People who have just gone off duty; the desk answers within tens of milliseconds.
-_STOP_SECONDS = 60.0
+# Everybody goes off duty first; the desk replies within tens of milliseconds.
+_STOP_TIMEOUT_SECONDS = 60.0
 
 
 def simulate_reviewers(
@@ -38,7 +38,7 @@ def simulate_reviewers(
     decisions: Annotated[int | None, typer.Option(min=1, help="Stop after so many verdicts.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so many seconds.")] = None,
     until_idle: Annotated[
-        float | None, typer.Option(min=0.1, help="Stop when nobody has found anything to do for so many seconds.")
+        float | None, typer.Option(min=0.1, help="Stop when no reviewer has found a task for so many seconds.")
     ] = None,
     truth: Annotated[
         str, typer.Option(help="What is right, as module:function of a Decision record.", metavar="MODULE:FUNCTION")
@@ -92,7 +92,7 @@ def simulate_reviewers(
     if json:
         print_json(facts)
     else:
-        console.print(_picture(simulation, people))
+        console.print(_progress(simulation, people))
 
 
 def _watch(
@@ -119,7 +119,7 @@ def _watch(
     worker.start()
     idle_since: float | None = None
     with Live(console=console, refresh_per_second=4, transient=True) as live:
-        while worker.is_alive() and not simulation.stopping.wait(_LOOK_SECONDS):
+        while worker.is_alive() and not simulation.stopping.wait(_POLL_INTERVAL_SECONDS):
             now = time.monotonic()
             idle_since = (idle_since or now) if simulation.idle else None
             if seconds is not None and now - started >= seconds:
@@ -127,13 +127,13 @@ def _watch(
             if until_idle is not None and idle_since is not None and now - idle_since >= until_idle:
                 simulation.stopping.set()
             if not quiet:
-                live.update(_picture(simulation, people))
+                live.update(_progress(simulation, people))
         simulation.stopping.set()
-        worker.join(_STOP_SECONDS)
+        worker.join(_STOP_TIMEOUT_SECONDS)
     if failures:
         raise failures[0]
     if worker.is_alive():
-        raise UnavailableError("the simulated reviewers did not come to an end: does the desk answer?")
+        raise UnavailableError("the simulated reviewers did not stop in time: does the desk run?")
 
 
 def _stop_on_signals(simulation: "Simulation") -> None:
@@ -144,22 +144,22 @@ def _stop_on_signals(simulation: "Simulation") -> None:
     signal.signal(signal.SIGTERM, handle)
 
 
-def _picture(simulation: "Simulation", people: "Sequence[Persona]") -> "RenderableType":
-    """Who has done what so far."""
+def _progress(simulation: "Simulation", people: "Sequence[Persona]") -> "RenderableType":
+    """What each reviewer has done so far."""
     from rich.table import Table
 
     from interlock.simulation.simulation import summary
 
     state = "nothing to do" if simulation.idle else "at work"
     trouble = f", {simulation.trouble}" if simulation.trouble else ""
-    shown = Table(
+    progress = Table(
         title=f"{simulation.decided:,} decided, {state}{trouble}", title_justify="left", box=None, header_style="bold"
     )
     for name in ("reviewer", "role", *(name.replace("_", " ") for name in _COLUMNS), "refused"):
-        shown.add_column(name, justify="left" if name in ("reviewer", "role", "refused") else "right")
-    for one in summary(people, simulation.tallies):
-        accuracy = "–" if one["accuracy"] is None else f"{one['accuracy']:.0%}"
-        counts = [accuracy if name == "accuracy" else f"{one[name]:,}" for name in _COLUMNS]
-        refused = ", ".join(f"{code} {times}" for code, times in one["refused"].items())
-        shown.add_row(one["reviewer"], one["role"], *counts, refused)
-    return shown
+        progress.add_column(name, justify="left" if name in ("reviewer", "role", "refused") else "right")
+    for row in summary(people, simulation.tallies):
+        accuracy = "–" if row["accuracy"] is None else f"{row['accuracy']:.0%}"
+        counts = [accuracy if name == "accuracy" else f"{row[name]:,}" for name in _COLUMNS]
+        refused = ", ".join(f"{code} {times}" for code, times in row["refused"].items())
+        progress.add_row(row["reviewer"], row["role"], *counts, refused)
+    return progress

@@ -36,6 +36,7 @@ def list_topics(json: Json = False) -> None:
             )
             for topic in catalogue.TOPICS
         ],
+        optional=("cleanup", "key", "schema", "partitions"),
     )
 
 
@@ -45,7 +46,7 @@ def create(
     partitions: Annotated[int | None, typer.Option(min=1, help="Partitions of the decision and review topics.")] = None,
     replication: Annotated[int, typer.Option(min=1, help="Replication factor; 3 in production.")] = 1,
 ) -> None:
-    """Create the topics that do not exist yet; existing ones are left alone, differences are reported.
+    """Create the topics that do not exist yet; existing ones stay as they are, and differences are reported.
 
     Examples:
 

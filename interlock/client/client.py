@@ -24,18 +24,21 @@ from confluent_kafka import KafkaException
 from interlock.client.pending import GRACE_SECONDS, DecisionResult, NotDecidedError, PendingDecisions
 from interlock.errors import InterlockError
 from interlock.schemas import catalogue, wire
-from interlock.schemas.models import Decision
-from interlock.streams.kafka import KafkaBroker
 from interlock.streams.ports import Broker, Headers
 
 if TYPE_CHECKING:
     from interlock.client.listener import Listener
+    from interlock.schemas.models import Decision
 
 # How long a decision may be under way: longer than the restart of a broker.
 DELIVERY_SECONDS = 30.0
 
-# How long one wait for acknowledgements lasts before the time-out is looked at again.
-_POLL_SECONDS = 0.05
+# How often a wait for acknowledgements compares the time with its time-out.
+_POLL_INTERVAL_SECONDS = 0.05
+
+_NO_ACKNOWLEDGEMENT = (
+    "no acknowledgement in time (does Kafka run at this address? `interlock status` names that of the local instance)"
+)
 
 
 class DeliveryError(InterlockError):
@@ -52,7 +55,7 @@ class DeliveryError(InterlockError):
 
 
 class Client:
-    """Submits decisions and waits for words on them; safe to share between threads."""
+    """Submits decisions and waits for their resolutions; safe to share between threads."""
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class Client:
     ) -> None:
         """`properties`: further librdkafka settings such as `security.protocol`. Without `bootstrap_servers` the
         INTERLOCK_ settings apply, and the local instance. `broker` replaces Kafka in tests. `grace_seconds`: how
-        long after its time-out `decide` waits for the desk's answer."""
+        long after its time-out `decide` waits for the desk's reply."""
         self._seconds = delivery_seconds
         self._broker = broker or _broker(bootstrap_servers, properties)
         self._producer = self._broker.producer(
@@ -77,11 +80,11 @@ class Client:
         self._listener_lock = threading.Lock()
         self._closed = False
 
-    def submit(self, decision: Decision, headers: Headers | None = None) -> None:
+    def submit(self, decision: "Decision", headers: Headers | None = None) -> None:
         """Hands one decision to Kafka and waits until it is stored; raises DeliveryError."""
         self.submit_many([decision], headers)
 
-    def submit_many(self, decisions: Iterable[Decision], headers: Headers | None = None) -> int:
+    def submit_many(self, decisions: "Iterable[Decision]", headers: Headers | None = None) -> int:
         """Hands many decisions to Kafka, waits until all are stored, and returns how many.
 
         Raises DeliveryError naming those that were not; the others are stored.
@@ -92,48 +95,51 @@ class Client:
             for decision in decisions:
                 self._enqueue(decision, headers, delivery)
                 count += 1
-        finally:  # what was handed over before `decisions` raised is seen through as well
+        finally:  # also waits for what was handed over before `decisions` raised
             deadline = time.monotonic() + self._seconds
             while delivery.waiting and time.monotonic() < deadline:
-                self._producer.poll(_POLL_SECONDS)
+                self._producer.poll(_POLL_INTERVAL_SECONDS)
         failures = delivery.failures()
         if failures:
             raise DeliveryError(failures)
         return count
 
-    def decide(self, decision: Decision, timeout: float, headers: Headers | None = None) -> DecisionResult:
-        """Hands one decision to Kafka and waits for the word on it.
+    def decide(self, decision: "Decision", timeout: float, headers: Headers | None = None) -> DecisionResult:
+        """Hands one decision to Kafka and waits for its resolution.
 
-        After `timeout` seconds the policy's `on_timeout` applies: its safe outcome, or a lead is asked and the answer
-        has the status "escalated"; see Decided. Raises DeliveryError where Kafka did not take the decision, and
-        Undecided where no word came; nothing is ever decided on this side.
+        After `timeout` seconds the policy's `on_timeout` applies: its safe outcome, or a lead is asked and the result
+        has the status "escalated"; see DecisionResult. Raises DeliveryError if Kafka did not take the decision, and
+        NotDecidedError if no resolution came; the client itself never decides anything.
         """
-        future = self.begin(decision, timeout, headers)
+        future = self.decide_future(decision, timeout, headers)
         try:
             return future.result()
         finally:
-            future.cancel()  # an interrupted caller waits no longer
+            future.cancel()  # after an interrupt, nothing waits any more
 
     def wait(self, decision_id: str, timeout: float) -> DecisionResult:
-        """Waits for the next word on a decision; raises Undecided after `timeout` seconds.
+        """Waits for the next resolution of a decision; raises NotDecidedError after `timeout` seconds.
 
-        Heard is what comes from now on, and what came after `decide` or `wait` of this client ended without a word.
+        The client sees resolutions from now on, and those that came after its own `decide` or `wait` for this
+        decision ended without one.
         """
-        future = self.begin_waiting(decision_id, timeout)
+        future = self.resolution_future(decision_id, timeout)
         try:
             return future.result()
         finally:
             future.cancel()
 
-    def begin(self, decision: Decision, timeout: float, headers: Headers | None = None) -> "Future[DecisionResult]":
-        """As `decide`, but returns the future word as soon as Kafka has the decision."""
+    def decide_future(
+        self, decision: "Decision", timeout: float, headers: Headers | None = None
+    ) -> "Future[DecisionResult]":
+        """As `decide`, but returns a future as soon as Kafka has the decision; cancel it to stop waiting."""
         try:
-            waiting = self._listen()
+            pending = self._listen()
         except KafkaException as error:
             reason = f"not submitted, because answers cannot be read: {error.args[0].str()}"
             raise DeliveryError({decision.decision_id: reason}) from error
-        future = waiting.add(decision.decision_id, time.monotonic() + timeout, expires=True)
-        if not future.done():  # left open before, and decided meanwhile: there is nothing to submit
+        future = pending.add(decision.decision_id, time.monotonic() + timeout, expires=True)
+        if not future.done():  # done: left open by an earlier call and decided since, so there is nothing to submit
             try:
                 self.submit(decision, headers)
             except BaseException:
@@ -141,17 +147,17 @@ class Client:
                 raise
         return future
 
-    def begin_waiting(self, decision_id: str, timeout: float) -> "Future[DecisionResult]":
-        """As `wait`, but returns the future word at once."""
+    def resolution_future(self, decision_id: str, timeout: float) -> "Future[DecisionResult]":
+        """As `wait`, but returns a future at once; cancel it to stop waiting."""
         try:
-            waiting = self._listen()
+            pending = self._listen()
         except KafkaException as error:
-            reason = f"its word cannot be waited for: {error.args[0].str()}"
+            reason = f"its resolution cannot be waited for: {error.args[0].str()}"
             raise NotDecidedError(decision_id, "not-listening", reason) from error
-        return waiting.add(decision_id, time.monotonic() + timeout, expires=False)
+        return pending.add(decision_id, time.monotonic() + timeout, expires=False)
 
     def close(self) -> None:
-        """Waits for what is under way; whoever waits for a word is told that none will be heard."""
+        """Waits for deliveries under way; calls that still wait for a resolution end with NotDecidedError."""
         with self._listener_lock:
             self._closed = True
             if self._listener is not None:
@@ -159,18 +165,18 @@ class Client:
         self._producer.flush(self._seconds)
 
     def _listen(self) -> PendingDecisions:
-        """Those who wait, with the shared reader running. Raises KafkaException."""
+        """The pending decisions, with the shared reader running. Raises KafkaException."""
         with self._listener_lock:
             if self._closed:
                 raise RuntimeError("the client is closed")
             if self._listener is None or self._listener.broken:
                 from interlock.client.listener import Listener
 
-                waiting = PendingDecisions(f"client-{uuid4().hex}", self._grace)
-                self._listener = Listener(self._broker, self._producer, waiting)
-            return self._listener.waiting
+                pending = PendingDecisions(f"client-{uuid4().hex}", self._grace)
+                self._listener = Listener(self._broker, self._producer, pending)
+            return self._listener.pending
 
-    def _enqueue(self, decision: Decision, headers: Headers | None, delivery: "_Deliveries") -> None:
+    def _enqueue(self, decision: "Decision", headers: Headers | None, delivery: "_Deliveries") -> None:
         value = wire.encode("Decision", decision.to_record())
         callback = delivery.callback(decision.decision_id)
         key = decision.decision_id.encode()
@@ -184,7 +190,7 @@ class Client:
                     headers=headers,
                 )
             except BufferError:  # Kafka is slower than the caller: wait for room
-                self._producer.poll(_POLL_SECONDS)
+                self._producer.poll(_POLL_INTERVAL_SECONDS)
             except KafkaException as error:  # refused on the spot, for example for its size
                 callback(error.args[0], None)
                 return
@@ -222,24 +228,25 @@ class AsyncClient:
             broker=broker,
         )
 
-    async def submit(self, decision: Decision, headers: Headers | None = None) -> None:
+    async def submit(self, decision: "Decision", headers: Headers | None = None) -> None:
         """Raises DeliveryError."""
         await self.submit_many([decision], headers)
 
-    async def submit_many(self, decisions: Iterable[Decision], headers: Headers | None = None) -> int:
+    async def submit_many(self, decisions: "Iterable[Decision]", headers: Headers | None = None) -> int:
         """Raises DeliveryError. Waiting happens in a thread: the event loop stays free."""
         return await asyncio.to_thread(self._client.submit_many, list(decisions), headers)
 
-    async def decide(self, decision: Decision, timeout: float, headers: Headers | None = None) -> DecisionResult:
-        """As for Client. No thread waits meanwhile, however many callers do."""
-        return await asyncio.wrap_future(await asyncio.to_thread(self._client.begin, decision, timeout, headers))
+    async def decide(self, decision: "Decision", timeout: float, headers: Headers | None = None) -> DecisionResult:
+        """As for Client. No thread is blocked meanwhile, however many callers wait."""
+        future = await asyncio.to_thread(self._client.decide_future, decision, timeout, headers)
+        return await asyncio.wrap_future(future)
 
     async def wait(self, decision_id: str, timeout: float) -> DecisionResult:
         """As for Client."""
-        return await asyncio.wrap_future(await asyncio.to_thread(self._client.begin_waiting, decision_id, timeout))
+        return await asyncio.wrap_future(await asyncio.to_thread(self._client.resolution_future, decision_id, timeout))
 
     async def close(self) -> None:
-        """Waits for what is under way."""
+        """Waits for deliveries under way."""
         await asyncio.to_thread(self._client.close)
 
     async def __aenter__(self) -> Self:
@@ -252,7 +259,7 @@ class AsyncClient:
 
 
 class _Deliveries:
-    """The outcome of one call's decisions. Callbacks may run in any thread that polls."""
+    """Which decisions of one call Kafka took. Callbacks may run in any thread that polls."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -262,12 +269,12 @@ class _Deliveries:
 
     @property
     def waiting(self) -> bool:
-        """Whether some outcome is still unknown."""
+        """Whether some delivery is still under way."""
         with self._lock:
             return bool(self._under_way)
 
     def callback(self, decision_id: str) -> Any:
-        """What to call with the outcome of one decision."""
+        """The delivery callback of one decision."""
         with self._lock:
             number, self._next = self._next, self._next + 1
             self._under_way[number] = decision_id
@@ -283,12 +290,14 @@ class _Deliveries:
     def failures(self) -> dict[str, str]:
         """Reason by decision id."""
         with self._lock:
-            late = {decision_id: "no acknowledgement in time" for decision_id in self._under_way.values()}
+            late = dict.fromkeys(self._under_way.values(), _NO_ACKNOWLEDGEMENT)
             return {**self._failed, **late}
 
 
 def _broker(bootstrap_servers: str | None, properties: Mapping[str, str] | None) -> Broker:
     if bootstrap_servers is not None:
+        from interlock.streams.kafka import KafkaBroker
+
         return KafkaBroker(bootstrap_servers, properties)
     from interlock.platform.connection import connect
 

@@ -1,7 +1,7 @@
-"""Waiting for the final word on a decision: who waits, until when, and what the desk is asked when time is up.
+"""Waiting for the resolution of a decision: which callers wait, until when, and what the desk is asked at a time-out.
 
-Nothing is decided here: words come from the router (what takes effect by itself) and from the desk (all others).
-Time is an argument, in seconds of any clock that never goes back.
+Nothing is decided here: resolutions come from the router (what takes effect by itself) and from the desk (all others).
+Time is an argument, in seconds of any monotonic clock.
 """
 
 import json
@@ -15,14 +15,14 @@ from typing import Any, Literal, Self
 
 from interlock.errors import InterlockError
 
-# How long the desk may take to answer: a standby that takes over from a dead desk needs some 15 s.
+# How long the desk may take to reply: a standby that takes over from a dead desk needs some 15 s.
 GRACE_SECONDS = 20.0
 
 # A decision may reach the desk later than the question about it does, when the router is behind.
 ASK_AGAIN_SECONDS = 1.0
 
-# Words on decisions whose caller was told "not yet": kept until somebody waits for them, and this many at most.
-LEFT_OPEN = 10_000
+# Resolutions of decisions whose caller stopped waiting are kept for a later `wait`, at most this many.
+MAX_LEFT_OPEN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,14 @@ class DecisionResult:
 
     decision_id: str
     status: Literal["decided", "escalated", "waiting"]
-    """decided: `outcome` holds. escalated: a lead was asked. waiting: it waits in a queue, as no sync review."""
+    """decided: `outcome` holds. escalated: a lead was asked. waiting: it waits in a queue, not as a sync review."""
     outcome: str = ""
     source: str = ""
     """auto (took effect by itself), or as in Resolution: review, policy, window, override, appeal, timeout."""
     version: int = 0
-    """Of the word; 0 where there is none yet."""
+    """Of the resolution; 0 if there is none yet."""
     final: bool = False
-    """False as long as there is no word, or an override can roll it back until `override_until`."""
+    """False while there is no resolution, or while an override can roll it back (until `override_until`)."""
     override_until: datetime | None = None
     decided_by: tuple[str, ...] = ()
     decided_at: datetime | None = None
@@ -50,11 +50,11 @@ class DecisionResult:
     notices: tuple[str, ...] = ()
     """What the subject must be told."""
     message: str = ""
-    """Where there is no word yet: what happened and what to do."""
+    """If there is no resolution yet: what happened and what to do."""
 
     @classmethod
     def from_routed(cls, record: dict[str, Any]) -> Self:
-        """The word in a record of `decisions.auto-approved`."""
+        """The resolution in a record of `decisions.auto-approved`."""
         return cls(
             decision_id=record["decision"]["decision_id"],
             status="decided",
@@ -70,11 +70,11 @@ class DecisionResult:
 
     @classmethod
     def from_resolution(cls, record: dict[str, Any]) -> Self:
-        """The word in a record of `resolutions`."""
-        same = ("decision_id", "outcome", "source", "version", "final", "override_until", "decided_at", "verdict")
+        """The resolution in a record of `resolutions`."""
+        copied = ("decision_id", "outcome", "source", "version", "final", "override_until", "decided_at", "verdict")
         return cls(
             status="decided",
-            **{name: record[name] for name in (*same, "reason_code", "reason_text")},
+            **{name: record[name] for name in (*copied, "reason_code", "reason_text")},
             decided_by=tuple(record["decided_by"]),
             modifications=json.loads(record["modifications"] or "{}"),
             notices=tuple(record["notices"]),
@@ -82,7 +82,7 @@ class DecisionResult:
 
 
 class NotDecidedError(InterlockError):
-    """There is no word on the decision `decision_id`, so that nothing has taken effect as far as is known.
+    """There is no resolution of the decision `decision_id`: as far as is known, nothing has taken effect.
 
     `code`: no-answer, unknown-task or already-decided (of the desk), still-open, closed, or not-listening.
     """
@@ -109,12 +109,12 @@ class _Waiter:
     expires: bool  # at the deadline the desk is asked; otherwise waiting just ends
     asked: str = ""  # the id of the latest question
     ask_at: float | None = None
-    ends: float = 0.0  # of the desk's grace
-    answer: tuple[str, str] = ("no-answer", "")  # what the desk has said so far
+    ends: float = 0.0  # when the desk's grace period is over
+    answer: tuple[str, str] = ("no-answer", "")  # the desk's latest reply
 
 
 class PendingDecisions:
-    """Everybody who waits in one process. Safe to share between threads; keeps nothing for others' decisions."""
+    """All decisions that one process waits for. Safe to share between threads; keeps nothing of other decisions."""
 
     def __init__(self, client_id: str, grace_seconds: float = GRACE_SECONDS) -> None:
         self._client_id = client_id
@@ -131,9 +131,9 @@ class PendingDecisions:
             return sum(map(len, self._waiters.values()))
 
     def add(self, decision_id: str, deadline: float, *, expires: bool) -> Future[DecisionResult]:
-        """The future word; it raises Undecided if none comes. Cancel it to wait no longer.
+        """A future of the resolution; it raises NotDecidedError if none comes. Cancel it to stop waiting.
 
-        It is there at once where the decision was left open before and its word has come meanwhile.
+        It is done at once if an earlier call left the decision open and the resolution has come since.
         """
         waiter = _Waiter(decision_id, Future(), deadline, expires)
         key = decision_id.encode()
@@ -153,17 +153,17 @@ class PendingDecisions:
         """Whether a record with this key (a decision's id, or a question's) is of interest."""
         return key in self._waiters or key in self._asked or key in self._left_open
 
-    def word(self, decided: DecisionResult) -> None:
-        """A word has come."""
-        key = decided.decision_id.encode()
+    def resolve(self, result: DecisionResult) -> None:
+        """A resolution has come: the callers that wait for it get it."""
+        key = result.decision_id.encode()
         with self._lock:
             if key in self._left_open:
-                self._left_open[key] = decided
+                self._left_open[key] = result
             for waiter in list(self._waiters.get(key, ())):
-                _settle(waiter, decided)
+                _settle(waiter, result)
 
     def reply(self, record: dict[str, Any]) -> None:
-        """The desk has answered a question: a CommandReply."""
+        """The desk has replied to a question: a CommandReply."""
         with self._lock:
             waiter = self._asked.pop(record["command_id"].encode(), None)
             if waiter is None:
@@ -178,18 +178,20 @@ class PendingDecisions:
                 advice = f"{message}. It is decided in its turn: `wait` for it, or read `resolutions`."
                 _settle(waiter, DecisionResult(waiter.decision_id, "waiting", message=advice))
             elif record["accepted"] or code in ("unknown-task", "already-decided"):
-                # The word is on its way, on another partition than the reply; or the task is.
+                # The resolution, or the task, is still on its way, on another partition than the reply.
                 waiter.answer = (code, message)
             else:
                 self._give_up(waiter, code, f"the desk refused to end the waiting: {message}")
 
     def advance(self, now: float) -> list[Ask]:
-        """What the desk must be asked by now; whoever has waited long enough is told so."""
+        """The questions that are due for the desk; callers whose time is over get NotDecidedError."""
         asks = []
         with self._lock:
-            for waiter in [one for waiters in self._waiters.values() for one in waiters if now >= one.deadline]:
+            for waiter in [waiter for waiter in self._all() if now >= waiter.deadline]:
                 if not waiter.expires:
-                    self._give_up(waiter, "still-open", "there is no word yet; wait again, or read `resolutions`.")
+                    self._give_up(
+                        waiter, "still-open", "there is no resolution yet; wait again, or read `resolutions`."
+                    )
                 elif waiter.ends and now >= waiter.ends:
                     self._give_up(waiter, waiter.answer[0], self._why(waiter))
                 elif self._ask_due(waiter, now):
@@ -197,11 +199,14 @@ class PendingDecisions:
         return asks
 
     def fail(self, code: str, message: str) -> None:
-        """Nothing will be heard any more: everybody is told, and whoever comes later."""
+        """No resolution can be read any more: all callers that wait get NotDecidedError, and all later ones."""
         with self._lock:
             self._failed = (code, message)
-            for waiter in [one for waiters in self._waiters.values() for one in waiters]:
+            for waiter in self._all():
                 self._give_up(waiter, code, message)
+
+    def _all(self) -> list[_Waiter]:
+        return [waiter for waiters in self._waiters.values() for waiter in waiters]
 
     def _ask_due(self, waiter: _Waiter, now: float) -> bool:
         if waiter.ask_at is None:
@@ -209,7 +214,7 @@ class PendingDecisions:
         return waiter.answer[0] == "unknown-task" and now >= waiter.ask_at
 
     def _ask(self, waiter: _Waiter, now: float) -> Ask:
-        """A new id every time: a repeated one would be answered as the first time."""
+        """A new id every time: the desk would repeat its first reply to a known one."""
         self._questions += 1
         waiter.asked = f"{self._client_id}/{self._questions}"
         waiter.ask_at = now + ASK_AGAIN_SECONDS
@@ -228,9 +233,9 @@ class PendingDecisions:
                 "router run?"
             )
         if code == "ok":
-            return f"the desk has answered ({message}), but its word cannot be read yet. {open_still}"
+            return f"the desk has answered ({message}), but its resolution cannot be read yet. {open_still}"
         return (
-            f"nothing has taken effect as far as is known: neither a word in time nor an answer of the desk within "
+            f"nothing has taken effect as far as is known: neither a resolution in time nor a reply of the desk within "
             f"{self._grace:g} s more. {open_still} Does the desk run?"
         )
 
@@ -240,23 +245,23 @@ class PendingDecisions:
             waiter.future.set_exception(NotDecidedError(waiter.decision_id, code, message))
 
     def _leave_open(self, waiter: _Waiter) -> None:
-        """Without this, a word that comes between `decide` and `wait` would be missed."""
+        """Without this, a resolution that comes between `decide` and `wait` would be missed."""
         self._left_open.setdefault(waiter.decision_id.encode(), None)
-        if len(self._left_open) > LEFT_OPEN:
+        if len(self._left_open) > MAX_LEFT_OPEN:
             self._left_open.popitem(last=False)
 
     def _forget(self, waiter: _Waiter) -> None:
         key = waiter.decision_id.encode()
         with self._lock:
-            left = [one for one in self._waiters.get(key, ()) if one is not waiter]
-            if left:
-                self._waiters[key] = left
+            others = [other for other in self._waiters.get(key, ()) if other is not waiter]
+            if others:
+                self._waiters[key] = others
             else:
                 self._waiters.pop(key, None)
-            for command_id in [known for known, one in self._asked.items() if one is waiter]:
+            for command_id in [known for known, asking in self._asked.items() if asking is waiter]:
                 del self._asked[command_id]
 
 
-def _settle(waiter: _Waiter, decided: DecisionResult) -> None:
+def _settle(waiter: _Waiter, result: DecisionResult) -> None:
     with suppress(InvalidStateError):  # cancelled meanwhile
-        waiter.future.set_result(decided)
+        waiter.future.set_result(result)

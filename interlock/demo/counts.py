@@ -65,13 +65,13 @@ def count(client: Client, run: str, *, latency: bool = True) -> Counts:
     """The counts of the run whose decision ids start with `run`."""
     routed = dict.fromkeys(ROUTES, 0)
     audited = rows = 0
-    for route, records, decisions, picked in _rows(client, _ROUTED, run):
+    for route, records, decisions, audits in _rows(client, _ROUTED, run):
         routed[route] += decisions
-        audited += picked
+        audited += audits
         rows += records
     ((letters,),) = _rows(client, _LETTERS, run)
     ((quantiles,),) = _rows(client, _LATENCY, run) if latency else (((0.0, 0.0),),)
-    return Counts(routed, audited, rows + letters, letters, *(_number(one) for one in quantiles))
+    return Counts(routed, audited, rows + letters, letters, *(_number(quantile) for quantile in quantiles))
 
 
 def count_reviews(client: Client, run: str) -> Reviews:

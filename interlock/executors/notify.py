@@ -29,7 +29,7 @@ STALE_SECONDS = 24 * 3600
 SCHEDULE = Schedule(attempts=8, first_seconds=2.0, longest_seconds=60.0)
 
 # Mail servers take seconds, others less.
-_SEND_SECONDS = 30.0
+_SEND_TIMEOUT_SECONDS = 30.0
 
 _KINDS: Mapping[str, apprise.NotifyType] = {
     "info": apprise.NotifyType.INFO,
@@ -155,6 +155,6 @@ def send(note: Note) -> None:
     if not channel.add(note.url):
         raise PermanentError(f"the contact of {note.channel} is not an apprise URL")
     kind = _KINDS.get(note.severity, apprise.NotifyType.WARNING)
-    result = channel.notify(body=note.body, title=note.title, notify_type=kind, timeout=_SEND_SECONDS)
+    result = channel.notify(body=note.body, title=note.title, notify_type=kind, timeout=_SEND_TIMEOUT_SECONDS)
     if not result:
         raise RetryLater(f"the channel of {note.channel} did not take it")

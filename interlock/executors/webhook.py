@@ -17,13 +17,13 @@ from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.dispatch.deliveries import PermanentError, RetryLater
 
 # Statuses of the client's fault that pass all the same: too slow, too early, too many.
-_PASSING = frozenset({408, 425, 429})
+_TRANSIENT_STATUSES = frozenset({408, 425, 429})
 
 # Enough of an answer to say in a dead letter what the other side had against it.
 _QUOTED_BYTES = 500
 
 # Somebody who asks for more is asked again after that.
-_LONGEST_AFTER_SECONDS = 3600.0
+_MAX_RETRY_AFTER_SECONDS = 3600.0
 
 # What an id may hold as it stands in a header; everything else, the percent sign included, is percent-encoded.
 _PLAIN = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
@@ -74,7 +74,7 @@ class WebhookSender:
         if answer.is_success:
             return
         reason = f"the receiver answered {answer.status_code} {said!r}"
-        if answer.is_server_error or answer.status_code in _PASSING:
+        if answer.is_server_error or answer.status_code in _TRANSIENT_STATUSES:
             raise RetryLater(reason, self._retry_after(answer))
         raise PermanentError(reason, f"http-{answer.status_code}")
 
@@ -99,7 +99,7 @@ class WebhookSender:
             seconds = float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - self._now()
         except ValueError:
             return 0.0
-        return min(max(seconds, 0.0), _LONGEST_AFTER_SECONDS)
+        return min(max(seconds, 0.0), _MAX_RETRY_AFTER_SECONDS)
 
     def _now(self) -> float:
         return self._clock.now() / 1e6

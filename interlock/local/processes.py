@@ -18,18 +18,21 @@ from interlock.platform.instance import Child
 
 log = structlog.get_logger()
 
-# Doubles from a quarter of a second, so that a single crash is hardly noticed, up to half a minute, so that
-# a process that cannot start does not keep a laptop busy.
+# The back-off doubles from a quarter of a second, so that a single crash is hardly noticed, up to half a minute, so
+# that a process that cannot start does not keep a laptop busy.
 FIRST_BACKOFF = 0.25
 LONGEST_BACKOFF = 30.0
 
-# A process that ran this long was healthy: its next crash starts the back-off anew.
+# A process that ran this long was healthy: its next crash starts with the first back-off again.
 HEALTHY_SECONDS = 60.0
+
+# Runnable processes for each core from which on starting takes noticeably longer.
+BUSY_LOAD = 1.5
 
 
 @dataclass
 class Process:
-    """One supervised role: `ready` tells whether it serves, `patience` how many seconds it may take to."""
+    """One supervised role: `ready` tells whether it serves."""
 
     role: str
     command: list[str]
@@ -37,11 +40,13 @@ class Process:
     log_file: Path
     ready: Callable[[], bool]
     metrics_port: int = 0
-    patience: float = 60.0
     restarts: int = 0
     state: str = "new"
     _popen: subprocess.Popen[bytes] | None = None
     _started: float = 0.0
+    _log_start: int = 0
+    _log_size: int = 0
+    _last_sign: float = 0.0
     _backoff: float = FIRST_BACKOFF
     _next_start: float = field(default=0.0)
 
@@ -49,6 +54,7 @@ class Process:
         """Starts it in a process group of its own, so that Ctrl-C reaches the supervisor only: it stops in order."""
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as output:
+            self._log_start = self._log_size = output.seek(0, os.SEEK_END)
             self._popen = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,
@@ -57,24 +63,32 @@ class Process:
                 env={**os.environ, **self.environment},
                 process_group=0,
             )
-        self._started = time.monotonic()
+        self._started = self._last_sign = time.monotonic()
         self.state = "starting"
 
-    def wait_ready(self, stopped: Callable[[], bool]) -> None:
-        """Returns when it serves; raises InterlockError with the end of its log if it ends or takes too long."""
+    @property
+    def seconds(self) -> float:
+        """Since it was started."""
+        return time.monotonic() - self._started
+
+    def check_start(self, timeout: float) -> bool:
+        """Whether it serves by now. Raises InterlockError with what it has written since this start, if it has ended or
+        has neither served nor written anything for `timeout` seconds."""
         assert self._popen is not None
-        deadline = time.monotonic() + self.patience
-        while not self.ready():
-            if stopped():
-                return
-            if self._popen.poll() is not None:
-                raise InterlockError(
-                    f"{self.role} ended with code {self._popen.returncode} while starting.\n{self.tail()}"
-                )
-            if time.monotonic() > deadline:
-                raise InterlockError(f"{self.role} is not ready after {self.patience:g} s.\n{self.tail()}")
-            time.sleep(0.05)
-        self.state = "running"
+        if self._popen.poll() is not None:
+            raise InterlockError(f"{self.role} ended with code {self._popen.returncode} while starting.\n{self.tail()}")
+        if self.ready():
+            self.state = "running"
+            return True
+        now, size = time.monotonic(), self.log_file.stat().st_size
+        if size != self._log_size:
+            self._log_size, self._last_sign = size, now
+        if now - self._last_sign > timeout:
+            raise InterlockError(
+                f"{self.role} does not serve after {self.seconds:.0f} s, and has written nothing for {timeout:g} s"
+                f"{busy_machine()}; `--timeout` lets it take longer.\n{self.tail()}"
+            )
+        return False
 
     def watch(self) -> bool:
         """Notices an end and starts again when the back-off is over; True if anything changed."""
@@ -105,20 +119,24 @@ class Process:
             except OSError as error:  # no memory or no room for another process; later there may be
                 self._next_start = now + self._backoff
                 self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
-                log.error("cannot be started; trying again", role=self.role, why=error.strerror)
+                log.error("cannot be started; trying again", role=self.role, reason=error.strerror)
             return True
         return False
 
-    def stop(self, patience: float) -> None:
-        """SIGTERM, and SIGKILL when `patience` seconds were not enough."""
+    def ask_to_stop(self) -> None:
+        """SIGTERM; returns at once."""
+        if self._popen is not None and self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGTERM)
+
+    def wait_stopped(self, timeout: float) -> None:
+        """Returns when it has ended: by itself, or by SIGKILL when `timeout` seconds were not enough."""
         if self._popen is None or self._popen.poll() is not None:
             self.state = "stopped"
             return
-        self._popen.send_signal(signal.SIGTERM)
         try:
-            self._popen.wait(patience)
+            self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
-            log.warning("did not stop in time; killed", role=self.role, seconds=patience)
+            log.warning("did not stop in time; killed", role=self.role, seconds=timeout)
             self._popen.kill()
             self._popen.wait()
         self.state = "stopped"
@@ -133,12 +151,22 @@ class Process:
         return Child(self.role, pid, started, self.metrics_port, self.restarts, self.state)
 
     def tail(self, lines: int = 15) -> str:
-        """The end of its log."""
+        """The end of what it has written since it was started."""
         try:
-            text = self.log_file.read_text(errors="replace").splitlines()[-lines:]
+            with self.log_file.open("rb") as log:
+                log.seek(self._log_start)
+                text = log.read().decode(errors="replace").splitlines()[-lines:]
         except FileNotFoundError:
             text = []
+        if not text:
+            return f"It has written nothing to {self.log_file} since this start."
         return "\n".join([f"The end of {self.log_file}:", *(f"  {line}" for line in text)])
+
+
+def busy_machine() -> str:
+    """A remark for messages, where other programs keep this machine busy; empty elsewhere."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    return f" (this machine is busy: load {load:.0f} on {cores} cores)" if load > BUSY_LOAD * cores else ""
 
 
 def role_command(role: str) -> list[str]:

@@ -1,22 +1,23 @@
 """What a local instance consists of, and in which order it comes up."""
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 from interlock.local.processes import Process, role_command
-from interlock.local.supervisor import Supervisor
+from interlock.local.supervisor import Report, Supervisor
 from interlock.platform.connection import Platform
 from interlock.platform.instance import Instance
 from interlock.platform.probes import answers, kafka_problem, listens
 from interlock.streams.embedded_kafka.settings import free_port
 
-# Those that need nothing but Kafka and ClickHouse, and wait for one another by themselves.
+# Roles that need nothing but Kafka and ClickHouse; they wait for one another by themselves.
 ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler")
 
 
-def supervisor(platform: Platform, instance: Instance, announce: Callable[[str], None]) -> Supervisor:
-    """The supervisor of a whole local instance, not yet started."""
+def supervisor(platform: Platform, instance: Instance, report: Report, timeout: float) -> Supervisor:
+    """The supervisor of a whole local instance, not yet started; `timeout` as for Supervisor."""
     data_dir = platform.settings.data_dir
     environment = _environment(platform, instance)
     stages = [
@@ -28,20 +29,22 @@ def supervisor(platform: Platform, instance: Instance, announce: Callable[[str],
     def prepare() -> None:
         from interlock.platform.provisioning import create_topics, migrate
 
-        announce("topics and tables")
+        started = time.monotonic()
+        report.status("creating topics and tables")
         create_topics(platform)
         migrate(platform)
+        report.line(f"topics and tables ready after {time.monotonic() - started:.1f} s")
 
-    return Supervisor(data_dir, instance, stages, {"clickhouse": prepare}, announce)
+    return Supervisor(data_dir, instance, stages, {"clickhouse": prepare}, report, timeout)
 
 
 def broker_serves(instance: Instance) -> bool:
-    """Whether the embedded broker answers; quick to say no while nobody listens."""
+    """Whether the embedded broker answers. A closed port needs no request, which would take seconds."""
     return listens(instance.kafka_port) and not kafka_problem({"bootstrap.servers": instance.bootstrap_servers})
 
 
 def _executors(platform: Platform) -> list[str]:
-    """What tells the outside world, where the settings say whom."""
+    """The roles that tell the outside world, where the settings name an address."""
     settings = platform.settings
     wanted = {"webhooks": bool(settings.webhooks.url), "notifier": bool(settings.alerts.urls)}
     return [role for role, needed in wanted.items() if needed]

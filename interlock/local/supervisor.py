@@ -3,27 +3,43 @@
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import structlog
 
-from interlock.local.processes import Process
+from interlock.local import START_TIMEOUT_SECONDS
+from interlock.local.processes import Process, busy_machine
 from interlock.platform import instance as description
 from interlock.platform.instance import Instance
 
 log = structlog.get_logger()
 
 # A role finishes the batch in flight, the broker flushes and closes its log segments.
-STOP_PATIENCE = 20.0
+STOP_TIMEOUT_SECONDS = 20.0
 
 # How often ends of children are noticed; well below the shortest back-off.
-WATCH_SECONDS = 0.1
+WATCH_INTERVAL_SECONDS = 0.1
+
+# How often a starting process is asked whether it serves.
+POLL_INTERVAL_SECONDS = 0.05
+
+# On a free machine the slowest process serves by then; after it, a busy machine is named as the reason.
+USUAL_START_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the steps of a start are shown: `line` stays on the screen, `status` is replaced by the next one."""
+
+    line: Callable[[str], None]
+    status: Callable[[str], None] = lambda _: None
 
 
 class Supervisor:
     """Runs `stages` in order, the processes of one stage side by side; `after` maps a role to what must happen once it
-    serves, before the next stage starts."""
+    serves, before the next stage starts. `timeout`: how many seconds a starting process may show no sign of life."""
 
     def __init__(
         self,
@@ -31,16 +47,19 @@ class Supervisor:
         instance: Instance,
         stages: list[list[Process]],
         after: dict[str, Callable[[], None]],
-        announce: Callable[[str], None],
+        report: Report,
+        timeout: float = START_TIMEOUT_SECONDS,
     ) -> None:
         self._data_dir = data_dir
         self._instance = instance
         self._stages = stages
         self._processes = [process for stage in stages for process in stage]
         self._after = after
-        self._announce = announce
+        self._report = report
+        self._timeout = timeout
         self._stop = threading.Event()
         self._unrecorded = False
+        self._busy_reported = False
 
     @property
     def stopping(self) -> threading.Event:
@@ -57,37 +76,57 @@ class Supervisor:
         signal.signal(signal.SIGTERM, stop)
 
     def up(self) -> None:
-        """Starts everything; returns when all serve, or raises UserError with everything stopped again."""
+        """Starts everything; returns when all serve, or raises InterlockError with everything stopped again."""
         try:
             for stage in self._stages:
                 if self._stop.is_set():
                     return
-                self._announce(", ".join(process.role for process in stage))
+                self._report.line(f"starting {', '.join(process.role for process in stage)} …")
                 for process in stage:
                     process.start()
                     self._record()
-                for process in stage:
-                    process.wait_ready(self._stop.is_set)
-                    if process.role in self._after and not self._stop.is_set():
-                        self._after[process.role]()
+                self._wait_until_ready(stage)
             self._instance.ready = not self._stop.is_set()
             self._record()
         except BaseException:
             self.down()
             raise
 
+    def _wait_until_ready(self, stage: list[Process]) -> None:
+        """Returns when the whole stage serves, or when asked to stop."""
+        starting = list(stage)
+        while starting and not self._stop.is_set():
+            for process in list(starting):
+                if not process.check_start(self._timeout):
+                    continue
+                starting.remove(process)
+                self._report.line(f"{process.role} ready after {process.seconds:.1f} s")
+                self._record()
+                if process.role in self._after and not self._stop.is_set():
+                    self._after[process.role]()
+            if starting:
+                seconds, busy = max(process.seconds for process in starting), busy_machine()
+                if seconds > USUAL_START_SECONDS and busy and not self._busy_reported:
+                    self._busy_reported = True
+                    self._report.line(f"starting takes longer than usual{busy}")
+                self._report.status(f"starting {', '.join(process.role for process in starting)}: {seconds:.0f} s")
+                self._stop.wait(POLL_INTERVAL_SECONDS)
+
     def watch(self) -> None:
         """Returns when asked to stop."""
-        while not self._stop.wait(WATCH_SECONDS):
+        while not self._stop.wait(WATCH_INTERVAL_SECONDS):
             if any([process.watch() for process in self._processes]) or self._unrecorded:
                 self._record()
 
     def down(self) -> None:
-        """Stops everything, the last started first."""
+        """Stops everything, the last stage first, the processes of one stage side by side."""
         self._instance.ready = False
-        for process in reversed(self._processes):
-            process.stop(STOP_PATIENCE)
-            self._record()
+        for stage in reversed(self._stages):
+            for process in stage:
+                process.ask_to_stop()
+            for process in stage:
+                process.wait_stopped(STOP_TIMEOUT_SECONDS)
+                self._record()
 
     def _record(self) -> None:
         """Describes the instance for others. A full disk must not end the supervisor: its children need it then."""
@@ -96,7 +135,7 @@ class Supervisor:
             description.write(self._data_dir, self._instance)
         except OSError as error:
             if not self._unrecorded:
-                log.error("cannot describe the instance; trying again", file=str(self._data_dir), why=error.strerror)
+                log.error("cannot describe the instance; trying again", file=str(self._data_dir), reason=error.strerror)
             self._unrecorded = True
         else:
             self._unrecorded = False

@@ -1,34 +1,34 @@
 """Reading dead letters, and sending them again exactly once.
 
 A replay with `--all` remembers how far it came as the committed offsets of a consumer group, one for all reasons and
-one for each reason, moved in the same transaction that sends the letters: run twice, or killed half-way and run
-again, it sends nothing a second time. Single letters named by hand are sent whenever asked.
+one for each reason, moved in the same transaction that sends the dead letters: run twice, or killed half-way and run
+again, it sends nothing a second time. Single dead letters named by hand are sent whenever asked.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+from confluent_kafka import TopicPartition
 
 from interlock.errors import InterlockError
 from interlock.schemas import catalogue
+from interlock.schemas.catalogue import DEAD_LETTER_REPLAY_GROUP
 from interlock.schemas.error_headers import read_error_headers, without_error_headers
-from interlock.sinks import _kafka_reading_old as kafka_reading
-from interlock.streams.ports import Broker, Headers, Producer
-
-GROUP = "interlock-dead-letters-replay"
+from interlock.streams.offsets import committed_offsets
+from interlock.streams.ports import Broker, Headers, Message, Producer
+from interlock.streams.ranges import FIRST_OFFSET, read_range
 
 # How long the broker may be silent before a command gives up; longer than its restart.
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 
 TOPIC = catalogue.DEAD_LETTER.name
 
 
 @dataclass(frozen=True)
 class Letter:
-    """One dead letter: its place on the dead-letter topic, the original parts, the error as `what`."""
+    """One dead letter: its offset on the dead-letter topic, the original parts, the error as `what`."""
 
     partition: int
     offset: int
@@ -65,52 +65,62 @@ class Letter:
 
 def read_letters(broker: Broker, reason: str | None = None) -> Iterator[Letter]:
     """Every dead letter, or those with one reason, partition by partition."""
-    for letter in _read(broker, broker.end_offsets(TOPIC)):
+    ends = {(TOPIC, number): end for number, end in broker.end_offsets(TOPIC).items()}
+    for message in read_range(broker, dict.fromkeys(ends, FIRST_OFFSET), ends):
+        letter = _letter(message)
         if reason is None or letter.reason == reason:
             yield letter
 
 
 def read_letter(broker: Broker, partition: int, offset: int) -> Letter | None:
-    """The dead letter at one place."""
-    if partition not in broker.end_offsets(TOPIC):
+    """The dead letter at one offset; None if there is none."""
+    if not 0 <= offset < broker.end_offsets(TOPIC).get(partition, 0):
         return None
-    found = next(_read(broker, [partition], offset), None)
-    return found if found is not None and found.offset == offset else None
+    messages = read_range(broker, {(TOPIC, partition): offset}, {(TOPIC, partition): offset + 1})
+    return next((_letter(message) for message in messages), None)
 
 
-def replay(broker: Broker, places: list[tuple[int, int]] | None, reason: str | None) -> int:
-    """Sends the letters at `places` again, or all not yet replayed (with `reason`: those); how many were sent."""
-    # First of all, because it ends what a killed replay has left open and fences one that still runs: only then is
-    # it final what has been sent already.
-    producer = broker.producer(GROUP)
-    producer.init_transactions(PATIENCE)
-    if places is not None:
+def replay(broker: Broker, named: list[tuple[int, int]] | None, reason: str | None) -> int:
+    """Sends the dead letters `named` (partition, offset) again, or all not yet replayed (with `reason`: those).
+
+    Returns how many were sent.
+    """
+    # First of all, because it ends the transaction that a killed replay has left open and fences one that still runs:
+    # only then is it final what has been sent already.
+    producer = broker.producer(DEAD_LETTER_REPLAY_GROUP)
+    producer.init_transactions(TIMEOUT_SECONDS)
+    if named is not None:
         letters = []
-        for place in places:
-            letter = read_letter(broker, *place)
+        for partition, offset in named:
+            letter = read_letter(broker, partition, offset)
             if letter is None:
-                raise InterlockError(f"there is no dead letter {place[0]}:{place[1]}; nothing was sent")
+                raise InterlockError(f"there is no dead letter {partition}:{offset}; nothing was sent")
             letters.append(letter)
         return _send(broker, producer, letters, None)
     ends = broker.end_offsets(TOPIC)
-    every = _replayed(broker, GROUP, len(ends))
-    letters = [one for one in read_letters(broker, reason) if every[one.partition] <= one.offset < ends[one.partition]]
-    by_reason = {why: _replayed(broker, f"{GROUP}.{why}", len(ends)) for why in {one.reason for one in letters}}
-    letters = [one for one in letters if by_reason[one.reason][one.partition] <= one.offset]
-    group = GROUP if reason is None else f"{GROUP}.{reason}"
-    return _send(broker, producer, letters, (group, ends))
+    replayed = _replayed(broker, None, len(ends))
+    letters = [
+        letter
+        for letter in read_letters(broker, reason)
+        if replayed[letter.partition] <= letter.offset < ends[letter.partition]
+    ]
+    by_reason = {name: _replayed(broker, name, len(ends)) for name in {letter.reason for letter in letters}}
+    letters = [letter for letter in letters if by_reason[letter.reason][letter.partition] <= letter.offset]
+    return _send(broker, producer, letters, (_group(reason), ends))
 
 
-def _read(broker: Broker, partitions: Iterable[int], start: int = OFFSET_BEGINNING) -> Iterator[Letter]:
-    with closing(broker.consumer(None, overrides={"enable.partition.eof": True})) as consumer:
-        for messages in kafka_reading.read(consumer, TOPIC, partitions, start):
-            for one in messages:
-                yield Letter(one.partition(), one.offset(), one.key(), one.value(), one.headers() or [])
+def _letter(message: Message) -> Letter:
+    return Letter(message.partition(), message.offset(), message.key(), message.value(), message.headers() or [])
 
 
-def _replayed(broker: Broker, group: str, partitions: int) -> dict[int, int]:
-    found = kafka_reading.committed(broker.consumer, group, {TOPIC: partitions})
-    return {partition: offset for (_, partition), offset in found.items()}
+def _group(reason: str | None) -> str:
+    """The group whose offsets tell how far a replay came, of all dead letters or of those with one reason."""
+    return DEAD_LETTER_REPLAY_GROUP if reason is None else f"{DEAD_LETTER_REPLAY_GROUP}.{reason}"
+
+
+def _replayed(broker: Broker, reason: str | None, partitions: int) -> dict[int, int]:
+    offsets = committed_offsets(broker, _group(reason), {TOPIC: partitions})
+    return {number: offset for (_, number), offset in offsets.items()}
 
 
 def _send(
@@ -125,6 +135,6 @@ def _send(
         group, ends = progress
         positions = [TopicPartition(TOPIC, partition, end) for partition, end in ends.items()]
         with closing(broker.consumer(group)) as consumer:
-            producer.send_offsets_to_transaction(positions, consumer.consumer_group_metadata(), PATIENCE)
-    producer.commit_transaction(PATIENCE)
+            producer.send_offsets_to_transaction(positions, consumer.consumer_group_metadata(), TIMEOUT_SECONDS)
+    producer.commit_transaction(TIMEOUT_SECONDS)
     return len(letters)

@@ -1,4 +1,4 @@
-"""`interlock doctor`: everything Interlock needs, looked at one by one."""
+"""`interlock doctor`: checks everything that Interlock needs."""
 
 import shutil
 import sys
@@ -14,15 +14,15 @@ from interlock.platform import instance as instances
 from interlock.platform.connection import Platform
 
 # Jars, an hour of the demo and ClickHouse's merges fit in a gigabyte; below that the next merge may fail.
-ENOUGH_DISK = 2_000_000_000
+_ENOUGH_DISK_BYTES = 2_000_000_000
 
 # Broker 0.5, ClickHouse 0.5, router and sink 0.3 each, and room for the page cache.
-ENOUGH_MEMORY = 2_000_000_000
+_ENOUGH_MEMORY_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at."""
+    """The result of one check."""
 
     state: Literal["ok", "warning", "wrong"]
     what: str
@@ -30,18 +30,22 @@ class Finding:
 
 
 def examine(platform: Platform) -> list[Finding]:
-    """Looks at everything; nothing is changed."""
+    """Runs every check; changes nothing."""
     findings = list(_machine(platform))
     directory = platform.settings.data_dir
     outside = platform.settings.kafka.bootstrap_servers is not None
     if not outside and not instances.is_running(directory):
-        findings.append(Finding("warning", "instance", f"none runs in {directory}; `interlock up` starts one"))
+        findings.append(Finding("warning", "instance", instances.not_running(directory)))
         return findings
     findings += _roles(platform)
     kafka = _checked("Kafka", lambda: _kafka(platform))
     findings += [kafka, _checked("ClickHouse", lambda: _clickhouse(platform))]
     if kafka.state == "ok":
-        findings += [_checked("topics", lambda: _topics(platform)), _checked("policies", lambda: _policies(platform))]
+        findings += [
+            _checked("topics", lambda: _topics(platform)),
+            _checked("policies", lambda: _policies(platform)),
+            _checked("halts", lambda: _halts(platform)),
+        ]
     return findings
 
 
@@ -54,10 +58,12 @@ def _machine(platform: Platform) -> Iterator[Finding]:
         yield Finding("ok", "pyruhvro", version("pyruhvro"))
     except ImportError:
         yield Finding("warning", "pyruhvro", "not installed: the router is slower (pip install 'interlock[fast]')")
-    free = shutil.disk_usage(platform.settings.data_dir.absolute().parent).free
-    yield Finding("ok" if free > ENOUGH_DISK else "warning", "disk", f"{free / 1e9:.1f} GB free")
+    directory = platform.settings.data_dir.absolute()
+    existing = next(folder for folder in (directory, *directory.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    yield Finding("ok" if free > _ENOUGH_DISK_BYTES else "warning", "disk", f"{free / 1e9:.1f} GB free")
     memory = psutil.virtual_memory().available
-    yield Finding("ok" if memory > ENOUGH_MEMORY else "warning", "memory", f"{memory / 1e9:.1f} GB available")
+    yield Finding("ok" if memory > _ENOUGH_MEMORY_BYTES else "warning", "memory", f"{memory / 1e9:.1f} GB available")
 
 
 def _roles(platform: Platform) -> Iterator[Finding]:
@@ -65,21 +71,21 @@ def _roles(platform: Platform) -> Iterator[Finding]:
     if instance is None or not instances.is_running(platform.settings.data_dir):
         return
     for child in instance.children:
-        well = child.state == "running" and instances.alive(child)
+        healthy = child.state == "running" and instances.alive(child)
         restarts = f", restarted {child.restarts} times" if child.restarts else ""
         log = platform.settings.data_dir / "logs" / f"{child.role}.log"
         yield Finding(
-            "ok" if well and not child.restarts else "warning" if well else "wrong",
+            "ok" if healthy and not child.restarts else "warning" if healthy else "wrong",
             child.role,
-            f"{child.state}{restarts}" + ("" if well else f"; see {log}"),
+            f"{child.state}{restarts}" + ("" if healthy else f"; see {log}"),
         )
 
 
-def _checked(what: str, look: Callable[[], Finding]) -> Finding:
+def _checked(what: str, check: Callable[[], Finding]) -> Finding:
     from confluent_kafka import KafkaException
 
     try:
-        return look()
+        return check()
     except InterlockError as error:
         return Finding("wrong", what, str(error))
     except KafkaException as error:
@@ -95,8 +101,8 @@ def _topics(platform: Platform) -> Finding:
     from interlock.schemas import catalogue
 
     names = [topic.name for topic in catalogue.TOPICS]
-    there = platform.serving_kafka().topic_states(names)
-    missing = [name for name in names if name not in there]
+    existing = platform.serving_kafka().topic_states(names)
+    missing = [name for name in names if name not in existing]
     if missing:
         return Finding("wrong", "topics", f"missing: {', '.join(missing)}; `interlock topics create` makes them")
     return Finding("ok", "topics", f"all {len(catalogue.TOPICS)} exist")
@@ -113,4 +119,14 @@ def _policies(platform: Platform) -> Finding:
     published = published_policies(platform.serving_kafka())
     if not published:
         return Finding("warning", "policies", "none: every decision goes to a person; `interlock policy publish FILE`")
-    return Finding("ok", "policies", ", ".join(f"{name} {one['version']}" for name, one in published.items()))
+    versions = ", ".join(f"{name} {policy['version']}" for name, policy in published.items())
+    return Finding("ok", "policies", versions)
+
+
+def _halts(platform: Platform) -> Finding:
+    from interlock.policies.controls import read_halts
+
+    halts = read_halts(platform.serving_kafka())
+    if halts:
+        return Finding("warning", "halts", "\n".join(str(halt) for halt in halts))
+    return Finding("ok", "halts", "nothing is halted")

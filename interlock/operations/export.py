@@ -1,4 +1,4 @@
-"""Training examples in files: those of the topic `training.examples`, the last word on each decision."""
+"""Exports training examples of the topic `training.examples` to files: the latest example of each decision."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,13 +13,13 @@ from interlock.schemas import avro_schemas, catalogue, wire
 from interlock.streams.ports import Broker
 from interlock.streams.tables import TableReader
 
-# Rows that are written to a Parquet file at once.
-_ROWS = 10_000
+# Rows of one write to a Parquet file.
+_BATCH_ROWS = 10_000
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which examples. Empty and None: all. `model`: MODEL or MODEL@VERSION."""
+class ExampleFilter:
+    """Which examples to export. Empty and None: all. `model`: MODEL or MODEL@VERSION."""
 
     domain: str = ""
     model: str = ""
@@ -35,22 +35,22 @@ class Wanted:
 
 
 class Examples:
-    """The wanted examples, in the order in which people decided.
+    """The selected examples, in the order in which people decided.
 
-    Of a decision that was appealed or judged again only the last word is kept. What was written twice stands once. The
-    topic is read twice, so that memory holds one place a decision and not the examples.
+    Only the latest example of a decision that was appealed or judged again is kept, and duplicates are dropped. The
+    topic is read twice, so that memory holds one offset for each decision and not the examples.
     """
 
-    def __init__(self, broker: Broker, wanted: Wanted, progress: Callable[[int], None]) -> None:
-        """`progress` is told how many records were read so far. Raises KafkaException."""
+    def __init__(self, broker: Broker, selects: ExampleFilter, progress: Callable[[int], None]) -> None:
+        """`progress` gets the number of records read so far. Raises KafkaException."""
         self._broker = broker
-        self._wanted = wanted
+        self._selects = selects
         self._progress = progress
         self._read = 0
         last: dict[str, tuple[datetime, int]] = {}
         for offset, example in self._each():
-            here = (example["decided_at"], offset)
-            last[example["decision_id"]] = max(here, last.get(example["decision_id"], here))
+            position = (example["decided_at"], offset)
+            last[example["decision_id"]] = max(position, last.get(example["decision_id"], position))
         self._offsets = {offset for _, offset in last.values()}
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
@@ -63,14 +63,14 @@ class Examples:
             for part in reader.read_parts():
                 for message in part:
                     example = wire.decode("TrainingExample", message.value())
-                    if self._wanted(example):
+                    if self._selects(example):
                         yield message.offset(), example
                 self._read += len(part)
                 self._progress(self._read)
 
 
 class Sink(Protocol):
-    """A file that is being written; whole after `close`."""
+    """A file that is being written; complete after `close`."""
 
     def write(self, row: dict[str, Any]) -> None: ...
 
@@ -78,9 +78,9 @@ class Sink(Protocol):
 
 
 def preferences(example: dict[str, Any]) -> list[dict[str, Any]]:
-    """What was chosen against each option that was not, as preference-tuning tools read it (prompt, chosen, rejected).
+    """The chosen option paired with each rejected one, as preference-tuning tools read it (prompt, chosen, rejected).
 
-    Empty where there was nothing to choose from, or the case is not known any more.
+    Empty if there were no options, or the case is no longer known.
     """
     if not example["options"] or not (example["input"] or example["attributes"]):
         return []
@@ -132,7 +132,7 @@ class Parquet:
 
     def write(self, row: dict[str, Any]) -> None:
         self._rows.append(row | {"attributes": sorted(row["attributes"].items())})
-        if len(self._rows) >= _ROWS:
+        if len(self._rows) >= _BATCH_ROWS:
             self._flush()
 
     def close(self) -> None:
@@ -165,7 +165,8 @@ def _arrow(avro: Any) -> Any:
 
 
 def write(rows: Iterator[dict[str, Any]], path: Path, make: Callable[[Path], Sink]) -> int:
-    """Writes `rows`; how many. The file appears when it is whole. Raises InterlockError where it cannot be written."""
+    """Writes `rows` and returns their number. The file appears when it is complete. Raises InterlockError if it cannot
+    be written."""
     unfinished = path.with_name(path.name + ".part")
     count = 0
     try:
@@ -183,8 +184,8 @@ def write(rows: Iterator[dict[str, Any]], path: Path, make: Callable[[Path], Sin
 
 def moment(text: str) -> datetime:
     """A date or a time in ISO 8601, UTC unless it says otherwise; raises ValueError."""
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 def _parsed(text: str) -> Any:

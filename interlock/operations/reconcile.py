@@ -12,7 +12,7 @@ def reconcile(platform: Platform) -> Reconciliation:
     kafka = platform.serving_kafka()
     states = kafka.topic_states([topic.name for topic in catalogue.TOPICS])
     return compare(
-        lambda group: kafka.consumer(group, overrides={"enable.partition.eof": True}),
+        kafka,
         platform.clickhouse(),
         partitions={name: state.partitions for name, state in states.items()},
         stream_ids=stream_ids(platform.admin(), states),

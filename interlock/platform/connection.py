@@ -5,20 +5,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform import instance
+from interlock.platform.instance import Instance
 from interlock.platform.probes import kafka_problem
-from interlock.platform.settings import Settings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as ClickHouseClient
     from confluent_kafka.admin import AdminClient
 
+    from interlock.platform.settings import Settings
     from interlock.streams.kafka import KafkaBroker
 
 _NOWHERE = (
@@ -31,25 +31,23 @@ _NOWHERE = (
 class Platform:
     """Kafka and ClickHouse as this process is told to reach them."""
 
-    settings: Settings
+    settings: "Settings"
 
     @cached_property
-    def instance(self) -> instance.Instance | None:
+    def instance(self) -> Instance | None:
         """The local instance, if one is described in the data directory."""
         return instance.read(self.settings.data_dir)
 
     @property
     def bootstrap_servers(self) -> str:
-        """Kafka's address; raises InterlockError where nobody says."""
+        """Kafka's address; raises InterlockError where no setting names it and no local instance runs."""
         if self.settings.kafka.bootstrap_servers:
             return self.settings.kafka.bootstrap_servers
-        if self.instance is None:
-            raise UnavailableError(self._nowhere("Kafka", "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS"))
-        return self.instance.bootstrap_servers
+        return self._running_instance("Kafka", "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS").bootstrap_servers
 
     @property
     def audit_key(self) -> bytes:
-        """The secret of the audit coin; raises InterlockError where there is none."""
+        """The secret of the audit coin; raises InterlockError if there is none."""
         configured = self.settings.router.audit_key
         if configured is None and self.instance is None:
             raise InterlockError(
@@ -76,7 +74,7 @@ class Platform:
         )
 
     def serving_kafka(self) -> "KafkaBroker":
-        """Kafka, if it answers; otherwise raises InterlockError within seconds."""
+        """Kafka, if it answers; otherwise raises UnavailableError within seconds."""
         problem = kafka_problem(self._kafka_properties)
         if problem is not None:
             raise UnavailableError(
@@ -95,7 +93,7 @@ class Platform:
         return {**self.settings.kafka.properties, "bootstrap.servers": self.bootstrap_servers}
 
     def clickhouse(self, *, analyst: bool = False) -> "ClickHouseClient":
-        """A ClickHouse client; as the read-only analyst for what a person asks. Raises InterlockError."""
+        """A ClickHouse client; as the read-only analyst for queries of people. Raises UnavailableError."""
         import clickhouse_connect
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -104,12 +102,11 @@ class Platform:
             url = configured.url
             user = configured.analyst_user if analyst else configured.user
             password = (configured.analyst_password if analyst else configured.password).get_secret_value()
-        elif self.instance is not None:
-            url = self.instance.clickhouse_url
-            user = configured.analyst_user if analyst else configured.user
-            password = self.instance.analyst_password if analyst else self.instance.writer_password
         else:
-            raise UnavailableError(self._nowhere("ClickHouse", "INTERLOCK_CLICKHOUSE__URL"))
+            local = self._running_instance("ClickHouse", "INTERLOCK_CLICKHOUSE__URL")
+            url = local.clickhouse_url
+            user = configured.analyst_user if analyst else configured.user
+            password = local.analyst_password if analyst else local.writer_password
         parts = urlsplit(url)
         try:
             return clickhouse_connect.get_client(
@@ -126,12 +123,17 @@ class Platform:
                 f"ClickHouse at {url} does not answer ({_innermost(error)}). Is it running, is the address right?",
             ) from error
 
-    def _nowhere(self, what: str, variable: str) -> str:
-        return _NOWHERE.format(what=what, variable=variable, dir=self.settings.data_dir)
+    def _running_instance(self, what: str, variable: str) -> Instance:
+        directory = self.settings.data_dir
+        if self.instance is None:
+            raise UnavailableError(_NOWHERE.format(what=what, variable=variable, dir=directory.absolute()))
+        if not instance.is_running(directory):
+            raise UnavailableError(instance.not_running(directory))
+        return self.instance
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """What began a chain of errors: the others repeat it with the names of libraries around it."""
+    """The first error of a chain: the others repeat it with the names of libraries around it."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return error
@@ -139,7 +141,7 @@ def _innermost(error: BaseException) -> BaseException:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """What ClickHouse complains about, as errors of the user."""
+    """Turns ClickHouse's errors into InterlockError."""
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     try:
@@ -149,14 +151,20 @@ def database_errors() -> Iterator[None]:
 
 
 def connect(data_dir: str | None = None) -> Platform:
-    """The platform this process is told to use; raises InterlockError naming the setting that is wrong."""
+    """The platform this process is told to use; raises UsageError naming the setting that is wrong."""
+    from pydantic import ValidationError
+
+    from interlock.platform.settings import Settings  # here, because it takes longer to import than many commands run
+
     if data_dir is not None:
         os.environ["INTERLOCK_DATA_DIR"] = data_dir
     try:
-        return Platform(Settings())
+        settings = Settings()
     except ValidationError as error:
         lines = [
             f"INTERLOCK_{'__'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
             for problem in error.errors()
         ]
         raise UsageError("wrong settings:\n" + "\n".join(lines)) from error
+    directory = settings.data_dir if "data_dir" in settings.model_fields_set else instance.find_data_dir(Path.cwd())
+    return Platform(settings.model_copy(update={"data_dir": directory.absolute()}))

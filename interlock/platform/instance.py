@@ -1,18 +1,25 @@
-"""One local instance in one data directory: its lock, its description, its secrets."""
+"""One local instance in one data directory: where it is, its lock, its description, its ports, its secrets."""
 
 import fcntl
 import json
 import os
 import secrets
-import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
-
-import psutil
+from typing import IO, TYPE_CHECKING
 
 from interlock.errors import InterlockError
-from interlock.streams.embedded_kafka.settings import free_port
+from interlock.streams.embedded_kafka.settings import free_port, is_free
+
+if TYPE_CHECKING:
+    import psutil
+
+# Where Kafka and ClickHouse listen by convention, and what their own tools try first.
+KAFKA_PORT = 9092
+CLICKHOUSE_PORT = 8123
+
+# The directory of an instance, in the folder it was started from.
+DEFAULT_DIRECTORY = ".interlock"
 
 DESCRIPTION = "instance.json"
 LOCK = "lock"
@@ -53,6 +60,25 @@ class Instance:
         return f"http://127.0.0.1:{self.clickhouse_port}"
 
 
+def find_data_dir(start: Path) -> Path:
+    """The data directory for a command typed in `start`: the nearest instance in it or above, as git finds a
+    repository; a new one in `start` where there is none. Directories of other users are passed over: their description
+    names addresses to which decisions would be sent."""
+    for folder in (start, *start.parents):
+        data_dir = folder / DEFAULT_DIRECTORY
+        try:
+            if (data_dir / DESCRIPTION).stat().st_uid == os.getuid():
+                return data_dir
+        except OSError:
+            continue
+    return start / DEFAULT_DIRECTORY
+
+
+def not_running(data_dir: Path) -> str:
+    """What to tell who needs the instance while it is down."""
+    return f"no instance is running in {data_dir.absolute()}; `interlock up` starts one"
+
+
 def acquire(data_dir: Path) -> IO[str]:
     """The lock of the data directory, held as long as the file stays open; refuses a second instance."""
     try:
@@ -64,10 +90,10 @@ def acquire(data_dir: Path) -> IO[str]:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         running = read(data_dir)
-        who = f" (process {running.supervisor_pid}, Kafka at {running.bootstrap_servers})" if running else ""
+        owner = f" (process {running.supervisor_pid}, Kafka at {running.bootstrap_servers})" if running else ""
         raise InterlockError(
-            f"an instance is already running in {data_dir}{who}. Use it, stop it with `interlock down`, "
-            f"or start another one with `--data-dir`."
+            f"an instance is already running in {data_dir}{owner}. Use it, stop it with `interlock down`, "
+            f"or start another one with `--data-dir DIRECTORY --any-port`."
         ) from error
     return handle
 
@@ -103,14 +129,22 @@ def write(data_dir: Path, instance: Instance) -> None:
     new.replace(path)
 
 
-def describe(data_dir: Path, *, kafka_port: int = 0, clickhouse_port: int = 0) -> Instance:
-    """A description for a start: ports as before where they are still free, secrets as before."""
+def describe(
+    data_dir: Path, *, kafka_port: int | None = None, clickhouse_port: int | None = None, any_port: bool = False
+) -> Instance:
+    """A description for a start: secrets as before; ports as given, else as before, else the conventional ones.
+
+    With `any_port` a free port takes the place of one that is not given. Raises InterlockError where a port is taken.
+    """
     before = read(data_dir)
+    kafka, clickhouse = (before.kafka_port, before.clickhouse_port) if before else (None, None)
     return Instance(
         supervisor_pid=os.getpid(),
-        kafka_port=kafka_port or _usable(before.kafka_port if before else 0),
-        controller_port=_usable(before.controller_port if before else 0),
-        clickhouse_port=clickhouse_port or _usable(before.clickhouse_port if before else 0),
+        kafka_port=_port("Kafka", "--kafka-port", kafka_port, kafka, KAFKA_PORT, any_port),
+        controller_port=_free(before.controller_port if before else None),
+        clickhouse_port=_port(
+            "ClickHouse", "--clickhouse-port", clickhouse_port, clickhouse, CLICKHOUSE_PORT, any_port
+        ),
         writer_password=before.writer_password if before else secrets.token_hex(16),
         analyst_password=before.analyst_password if before else secrets.token_hex(16),
         audit_key=before.audit_key if before else secrets.token_hex(16),
@@ -121,6 +155,8 @@ def describe(data_dir: Path, *, kafka_port: int = 0, clickhouse_port: int = 0) -
 
 def alive(child: Child) -> bool:
     """Whether that very process, not a later one with its pid, is still there."""
+    import psutil  # clients that only read the description do not have it
+
     try:
         process = psutil.Process(child.pid)
         same = abs(process.create_time() - child.started) < 1
@@ -129,14 +165,52 @@ def alive(child: Child) -> bool:
         return False
 
 
-def _usable(port: int) -> int:
-    """`port` if nobody listens on it, else a free one."""
-    if port:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                return free_port()
-            return port
-    return free_port()
+def _port(server: str, option: str, given: int | None, before: int | None, convention: int, any_port: bool) -> int:
+    if any_port and given is None:
+        return _free(before)
+    port = given or before or convention
+    if is_free(port):
+        return port
+    raise InterlockError(
+        f"port {port}, on which {server} would listen, is taken{_owner(port)}. Stop that program, or choose: "
+        f"`interlock up --any-port` takes free ports, `interlock up {option} N` takes port N. Commands and `Client()` "
+        "find the instance on any port when they start in its folder or below."
+    )
+
+
+def _free(before: int | None) -> int:
+    """The port of the last start if it is free, else another free one."""
+    return before if before is not None and is_free(before) else free_port()
+
+
+def _owner(port: int) -> str:
+    """The program that listens on a port, as far as the system tells this user."""
+    import psutil
+
+    try:
+        listeners = [
+            connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN and connection.laddr and connection.laddr.port == port
+        ]
+    except (psutil.Error, OSError):
+        return ""
+    for pid in listeners:
+        try:
+            process = psutil.Process(pid) if pid else None
+            if process is not None:
+                return f" by {process.name()} (process {pid}{_instance_of(process)})"
+        except psutil.Error:
+            continue
+    return ""
+
+
+def _instance_of(process: "psutil.Process") -> str:
+    """Roles of an instance have its directory in their environment."""
+    import psutil
+
+    try:
+        directory = process.environ().get("INTERLOCK_DATA_DIR")
+    except (psutil.Error, OSError):
+        return ""
+    return f", of the instance in {directory}" if directory else ""

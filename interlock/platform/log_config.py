@@ -2,13 +2,16 @@
 
 import logging
 import sys
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import structlog
+if TYPE_CHECKING:
+    pass
 
 
 def configure(form: Literal["console", "json"] = "console") -> None:
     """Sets up structlog for the whole process; logs go to standard error, facts to standard output."""
+    import structlog
+
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if form == "json"
@@ -26,7 +29,7 @@ def configure(form: Literal["console", "json"] = "console") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    # One handler for everything, also for what the standard library's loggers say (the runner's, those of libraries).
+    # One handler for everything, also for the standard library's loggers (the runner's, those of libraries).
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -35,10 +38,10 @@ def configure(form: Literal["console", "json"] = "console") -> None:
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.raiseExceptions = False  # a log that cannot be written, on a full disk, must not end what it tells of
+    logging.raiseExceptions = False  # a full disk must not end the process that logs
     quieten()
 
 
 def quieten() -> None:
-    """Silences loggers that repeat what is raised anyway."""
+    """Silences loggers that repeat errors which are raised as well."""
     logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)

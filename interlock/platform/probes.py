@@ -1,4 +1,4 @@
-"""Whether somebody answers at an address."""
+"""Whether a server answers at an address."""
 
 import socket
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 # Long enough for a TLS handshake across a continent, short enough for a person who waits.
-KAFKA_SECONDS = 5.0
+KAFKA_TIMEOUT_SECONDS = 5.0
 
 
 def kafka_problem(properties: Mapping[str, str | int | float | bool]) -> str | None:
@@ -17,14 +17,16 @@ def kafka_problem(properties: Mapping[str, str | int | float | bool]) -> str | N
     # Its log would repeat on the terminal what this function returns.
     admin = AdminClient({**properties, "log_level": 0})
     try:
-        admin.list_topics(timeout=KAFKA_SECONDS)
+        # Metadata may be asked for with any time-out. Requests about groups may not: where they time out, librdkafka
+        # aborts the process (see `interlock.streams.embedded_kafka.broker`).
+        admin.list_topics(timeout=KAFKA_TIMEOUT_SECONDS)
     except KafkaException as error:
         return str(error.args[0].str())
     return None
 
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether somebody accepts connections."""
+    """Whether a server accepts connections."""
     try:
         with socket.create_connection((host, port), timeout=1):
             return True

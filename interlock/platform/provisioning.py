@@ -13,10 +13,10 @@ def create_topics(platform: Platform, *, partitions: int | None = None, replicat
 
     specs = []
     for topic in catalogue.TOPICS:
-        wanted = topic if partitions is None or topic.partitions == 1 else replace(topic, partitions=partitions)
-        specs.append(TopicSpec(wanted.name, wanted.partitions, wanted.config(), replication))
+        spec = topic if partitions is None or topic.partitions == 1 else replace(topic, partitions=partitions)
+        specs.append(TopicSpec(spec.name, spec.partitions, spec.config(), replication))
     report = ensure_topics(platform.serving_kafka(), specs)
-    return [f"created {name}" for name in report.created] + [str(one) for one in report.differences]
+    return [f"created {name}" for name in report.created] + [str(difference) for difference in report.differences]
 
 
 def migrate(platform: Platform) -> list[str]:

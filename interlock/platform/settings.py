@@ -10,6 +10,8 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from interlock.schemas import catalogue
+
 
 class KafkaSettings(BaseModel):
     """How to reach Kafka."""
@@ -64,7 +66,7 @@ class WebhookSettings(BaseModel):
     url: str | None = Field(None, description="where executions are posted")
     secret: SecretStr | None = Field(None, description="base64, with or without whsec_; signs every webhook")
     previous_secret: SecretStr | None = Field(None, description="signs as well while the secret is replaced")
-    group: str = Field("interlock-webhooks", description="consumer group; one for each receiver")
+    group: str = Field(catalogue.WEBHOOKS_GROUP, description="consumer group; one for each receiver")
     attempts: int = Field(15, gt=0, description="then it becomes a dead letter")
     timeout_seconds: float = Field(10.0, gt=0, description="of one attempt")
     concurrency: int = Field(8, gt=0, description="webhooks under way at once, of different decisions")
@@ -74,13 +76,13 @@ class AlertSettings(BaseModel):
     """Alerts to people."""
 
     urls: list[SecretStr] = Field(default_factory=list, description="the operators' channels, as apprise URLs")
-    group: str = "interlock-notifier"
+    group: str = catalogue.NOTIFIER_GROUP
 
 
 class FeedbackSettings(BaseModel):
     """Training examples and requests for retraining."""
 
-    group: str = "interlock-feedback"
+    group: str = catalogue.FEEDBACK_GROUP
     limit: float = Field(0.15, gt=0, lt=1, description="override rate of all decisions that is allowed")
     smallest_propensity: float = Field(
         0.05, gt=0, le=1, description="the least audit rate of the policies in force; the bound does not hold below it"
@@ -93,7 +95,9 @@ class FeedbackSettings(BaseModel):
 class CalibrationSettings(BaseModel):
     """Calibration, drift and proposals."""
 
-    group: str = Field("interlock", description="what the names of its consumer groups begin with")
+    group: str = Field(
+        catalogue.CALIBRATION_GROUP_PREFIX, description="what the names of its consumer groups begin with"
+    )
     every: int = Field(50, gt=0, description="outcomes of a model version between two calibration reports")
     override_limit: float = Field(0.15, gt=0, lt=1, description="override rate of all decisions above which it alarms")
     alpha: float = Field(0.05, gt=0, lt=1, description="share of wrong decisions that a certificate allows")

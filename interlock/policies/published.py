@@ -13,7 +13,7 @@ from interlock.streams.tables import TableReader
 
 
 class Policies:
-    """Reads the topic anew when it meets a version it does not know; safe to share between threads."""
+    """Reads the topic again when it meets a version it does not know; safe to share between threads."""
 
     def __init__(self, broker: Broker) -> None:
         """Raises KafkaException."""
@@ -38,7 +38,7 @@ class Policies:
         with self._lock:
             if version and version not in self._by_version:
                 self._read()
-                self._by_version.setdefault(version, None)  # asked for once, not for every task
+                self._by_version.setdefault(version, None)  # one read for an unknown version, not one for each task
             return self._by_version.get(version)
 
     def _read(self) -> None:

@@ -14,10 +14,10 @@ from interlock.policy.version import resolved, version
 from interlock.schemas import catalogue, wire
 
 if TYPE_CHECKING:
-    from interlock.streams.kafka import KafkaBroker
+    from interlock.streams.ports import Broker
 
-# A control or policy must be in Kafka before the command says so; longer than a broker's restart.
-DELIVERY_SECONDS = 30.0
+# A command reports success only when Kafka has the record. Longer than a broker's restart.
+DELIVERY_TIMEOUT_SECONDS = 30.0
 
 _SCOPES = ("domain", "model")
 
@@ -40,22 +40,22 @@ def policy_named(name_or_file: str, data_dir: str | None) -> Policy:
     return parse(published[name_or_file]["source"], name_or_file)
 
 
-def published_policies(broker: "KafkaBroker") -> dict[str, dict[str, Any]]:
+def published_policies(broker: "Broker") -> dict[str, dict[str, Any]]:
     """The PolicyVersion record of every policy in force, by name."""
     from interlock.streams.tables import TableReader
 
-    found: dict[str, dict[str, Any]] = {}
+    records: dict[str, dict[str, Any]] = {}
     with closing(TableReader(broker, [catalogue.POLICIES.name])) as reader:
         for message in reader.read_all():
             name = (message.key() or b"").decode()
             if message.value() is None:
-                found.pop(name, None)
+                records.pop(name, None)
             else:
-                found[name] = wire.decode("PolicyVersion", message.value())
-    return dict(sorted(found.items()))
+                records[name] = wire.decode("PolicyVersion", message.value())
+    return dict(sorted(records.items()))
 
 
-def publish_policy(broker: "KafkaBroker", file: Path, by: str, note: str) -> dict[str, str]:
+def publish_policy(broker: "Broker", file: Path, by: str, note: str) -> dict[str, str]:
     """Puts the policy in `file` in force; raises InterlockError and changes nothing if it is invalid or if another
     published policy owns one of its domains."""
     policy = load_policy(file)
@@ -79,7 +79,7 @@ def publish_policy(broker: "KafkaBroker", file: Path, by: str, note: str) -> dic
     return {"name": policy.name, "version": str(record["version"])}
 
 
-def publish_control(broker: "KafkaBroker", scope: str, halted: bool, reason: str, by: str) -> None:
+def publish_control(broker: "Broker", scope: str, halted: bool, reason: str, by: str) -> None:
     """Halts or resumes a scope."""
     kind, _, name = scope.partition(":")
     if scope != "all" and (kind not in _SCOPES or not name):
@@ -88,20 +88,16 @@ def publish_control(broker: "KafkaBroker", scope: str, halted: bool, reason: str
     send(broker, catalogue.CONTROLS, scope, wire.encode("Control", record))
 
 
-def send(broker: "KafkaBroker", topic: catalogue.Topic, key: str, value: bytes) -> None:
+def send(broker: "Broker", topic: catalogue.Topic, key: str, value: bytes) -> None:
     """Sends one record and waits until it is acknowledged."""
-    failures: list[str] = []
-    producer = broker.producer(None)
-    producer.produce(
-        topic.name,
-        value,
-        key.encode(),
-        on_delivery=lambda error, _: failures.append(error.str()) if error else None,
-    )
-    if producer.flush(DELIVERY_SECONDS) or failures:
-        raise InterlockError(
-            f"Kafka did not take the record for topic {topic.name}: {', '.join(failures) or 'no answer'}"
-        )
+    from confluent_kafka import KafkaException
+
+    from interlock.streams.sending import Outgoing, send_and_wait
+
+    try:
+        send_and_wait(broker.producer(None), [Outgoing(topic.name, key.encode(), value)], DELIVERY_TIMEOUT_SECONDS)
+    except KafkaException as error:
+        raise InterlockError(f"Kafka did not take the record for topic {topic.name}: {error.args[0].str()}") from error
 
 
 def now() -> int:

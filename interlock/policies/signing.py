@@ -1,4 +1,4 @@
-"""A person's word on a proposal: accepted, which may put a new version of a policy in force, or refused."""
+"""A person accepts a proposal, which may put a new version of a policy in force, or refuses it."""
 
 import json
 import tempfile
@@ -17,43 +17,43 @@ from interlock.processors.proposals.proposal_table import Proposal, ProposalTabl
 from interlock.schemas import catalogue, wire
 
 if TYPE_CHECKING:
-    from interlock.streams.kafka import KafkaBroker
+    from interlock.streams.ports import Broker
 
 
-def read_book(broker: "KafkaBroker") -> ProposalTable:
+def read_proposals(broker: "Broker") -> ProposalTable:
     """All proposals as they stand."""
     from interlock.streams.tables import TableReader
 
-    book = ProposalTable()
+    proposals = ProposalTable()
     with closing(TableReader(broker, [catalogue.PROPOSALS.name])) as reader:
         for message in reader.read_all():
-            book.follow(message.key(), message.value())
-    return book
+            proposals.apply(message.key(), message.value())
+    return proposals
 
 
-def find(book: ProposalTable, proposal_id: str) -> Proposal:
+def find(proposals: ProposalTable, proposal_id: str) -> Proposal:
     """The proposal; raises InterlockError if there is none of that id."""
-    found = book.get(proposal_id)
-    if found is None:
+    proposal = proposals.get(proposal_id)
+    if proposal is None:
         raise InterlockError(f"there is no proposal {proposal_id!r}; `interlock proposals list` shows them")
-    return found
+    return proposal
 
 
-def accept(broker: "KafkaBroker", proposal: Proposal, by: str, note: str, now: int) -> Proposal:
-    """Puts the change in force and records who said so; the proposal as it stands then.
+def accept(broker: "Broker", proposal: Proposal, by: str, note: str, now: int) -> Proposal:
+    """Puts the change in force, records who accepted it, and returns the proposal as it stands then.
 
     Raises InterlockError, and changes nothing, where the proposal is not open or its change no longer fits the policy.
     Safe to repeat: if the policy was published and the record was not, the policy says so already and only the record
     is written.
     """
     _check_open(proposal)
-    made = proposal["policy_version"]
+    policy_version = proposal["policy_version"]
     if proposal["change"]:
-        made = _apply(broker, proposal, by, note)
-    return _record(broker, proposal | {"state": "accepted", "policy_version": made, "reason": note}, by, now)
+        policy_version = _apply(broker, proposal, by, note)
+    return _record(broker, proposal | {"state": "accepted", "policy_version": policy_version, "reason": note}, by, now)
 
 
-def refuse(broker: "KafkaBroker", proposal: Proposal, by: str, reason: str, now: int) -> Proposal:
+def refuse(broker: "Broker", proposal: Proposal, by: str, reason: str, now: int) -> Proposal:
     """Records who refused and why; raises InterlockError where the proposal is not open or no reason is given."""
     _check_open(proposal)
     if not reason.strip():
@@ -66,15 +66,15 @@ def changed_source(source: str, proposal: Proposal) -> str:
     change: Mapping[str, Any] = json.loads(proposal["change"])
     domain, prediction = change["domain"], change["prediction"]
     policy = parse(source, proposal["policy"])
-    its = policy.domains.get(domain)
-    if its is None:
+    terms = policy.domains.get(domain)
+    if terms is None:
         raise InterlockError(f"policy {proposal['policy']} no longer knows the domain {domain!r}: refuse the proposal")
     try:
         if "safe_rule" in change:
             return policy_source.with_safe_rule(source, change["safe_rule"])
-        if prediction not in its.lanes:
+        if prediction not in terms.lanes:
             raise InterlockError(f"{domain} no longer has a lane for {prediction!r}: refuse the proposal")
-        if policy.thresholds(its.lanes[prediction])[0] <= change["auto"]:
+        if policy.thresholds(terms.lanes[prediction])[0] <= change["auto"]:
             return source
         return policy_source.with_threshold(source, domain, prediction, change["auto"])
     except PolicyError as error:
@@ -86,11 +86,13 @@ def changed_source(source: str, proposal: Proposal) -> str:
 def _check_open(proposal: Proposal) -> None:
     if proposal["state"] == "open":
         return
-    why = f": {proposal['reason']}" if proposal["reason"] else ""
-    raise InterlockError(f"{proposal['proposal_id']} is {proposal['state']} by {proposal['decided_by']} already{why}")
+    reason = f": {proposal['reason']}" if proposal["reason"] else ""
+    raise InterlockError(
+        f"{proposal['proposal_id']} is {proposal['state']} by {proposal['decided_by']} already{reason}"
+    )
 
 
-def _apply(broker: "KafkaBroker", proposal: Proposal, by: str, note: str) -> str:
+def _apply(broker: "Broker", proposal: Proposal, by: str, note: str) -> str:
     """The version of the policy with the change, published unless the policy says so already."""
     name = proposal["policy"]
     published = publishing.published_policies(broker)
@@ -100,14 +102,14 @@ def _apply(broker: "KafkaBroker", proposal: Proposal, by: str, note: str) -> str
     text = changed_source(source, proposal)
     if text == source:
         return version(parse(source, name))
-    told = f"proposal {proposal['proposal_id']} accepted by {by}: {proposal['title']}"
+    origin = f"proposal {proposal['proposal_id']} accepted by {by}: {proposal['title']}"
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / f"{name.replace('/', '_')}.yaml"
         file.write_text(text)
-        return publishing.publish_policy(broker, file, by, f"{told}. {note}" if note else told)["version"]
+        return publishing.publish_policy(broker, file, by, f"{origin}. {note}" if note else origin)["version"]
 
 
-def _record(broker: "KafkaBroker", proposal: Proposal, by: str, now: int) -> Proposal:
+def _record(broker: "Broker", proposal: Proposal, by: str, now: int) -> Proposal:
     decided = proposal | {"decided_by": by, "decided_at": now}
     key = decided["proposal_id"]
     publishing.send(broker, catalogue.PROPOSALS, key, wire.encode("Proposal", decided))

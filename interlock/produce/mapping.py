@@ -12,7 +12,7 @@ import yaml
 from interlock.errors import UsageError
 from interlock.schemas.models import Decision
 
-_PARTS = ("fields", "set", "attributes", "input", "id_prefix")
+_SECTIONS = ("fields", "set", "attributes", "input", "id_prefix")
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class ColumnMapping:
         content.update(self.constants)
         content.update({name: row.get(column) for name, column in self.fields.items()})
         if self.attributes:
-            found = {name: row.get(column) for name, column in self.attributes.items()}
-            content["attributes"] = {name: value for name, value in found.items() if value is not None}
+            attributes = {name: row.get(column) for name, column in self.attributes.items()}
+            content["attributes"] = {name: value for name, value in attributes.items() if value is not None}
         if self.input:
             content["input"] = {column: row.get(column) for column in self.input}
         if self.id_prefix is not None:
@@ -59,8 +59,8 @@ def load_mapping(path: Path) -> ColumnMapping:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, yaml.YAMLError) as error:
         raise UsageError(f"cannot read the mapping {path}: {error}") from error
-    if not isinstance(content, dict) or set(content) - set(_PARTS):
-        raise UsageError(f"{path}: a mapping has the parts {', '.join(_PARTS)}")
+    if not isinstance(content, dict) or set(content) - set(_SECTIONS):
+        raise UsageError(f"{path}: a mapping has the parts {', '.join(_SECTIONS)}")
     attributes = content.get("attributes", {})
     return ColumnMapping(
         fields=_known(content.get("fields", {}), path),

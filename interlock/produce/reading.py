@@ -9,8 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from interlock.errors import InterlockError, UsageError
@@ -58,8 +56,8 @@ def read(path: Path, mapping: ColumnMapping, now: Callable[[], datetime]) -> Ite
             yield Decision.model_validate(mapping.decision(row, line, now()))
         except ValidationError as error:
             first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            yield LineError(str(path), line, place, first["msg"].removeprefix("Value error, "))
+            name = ".".join(str(part) for part in first["loc"])
+            yield LineError(str(path), line, name, first["msg"].removeprefix("Value error, "))
 
 
 def check_readable(path: Path) -> None:
@@ -72,7 +70,12 @@ def check_readable(path: Path) -> None:
 
 def count(path: Path) -> int | None:
     """How many rows a file has, where that is known without reading it."""
-    return int(pq.read_metadata(path).num_rows) if path.suffix == ".parquet" else None
+    if path.suffix.lower() != ".parquet":
+        return None
+    try:
+        return int(_parquet_reader().read_metadata(path).num_rows)
+    except (OSError, ValueError):  # what is wrong is said when it is read
+        return None
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -83,7 +86,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         raise InterlockError(f"{path}: cannot tell what this is; known endings: {', '.join(readers)}")
     try:
         yield from reader(path)
-    except (OSError, pa.ArrowException) as error:
+    except OSError as error:
         raise InterlockError(f"cannot read {path}: {error}") from error
 
 
@@ -115,9 +118,9 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
             if row is None:
                 return
             cells = [cell for cell in row.values() if isinstance(cell, str) and cell is not _MISSING]
-            found = len(cells) + len(row.get(_SURPLUS, ()))
-            if found != columns:
-                yield reader.line_num, f"has {found} columns, the first line names {columns}"
+            given = len(cells) + len(row.get(_SURPLUS, ()))
+            if given != columns:
+                yield reader.line_num, f"has {given} columns, the first line names {columns}"
             elif any(map(_UNDECODED.search, cells)):
                 yield reader.line_num, "is not UTF-8"
             else:
@@ -125,9 +128,22 @@ def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    reader = _parquet_reader()
+    from pyarrow import ArrowException
+
     line = 1
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(CHUNK_ROWS):
-            for row in batch.to_pylist():
-                yield line, row
-                line += 1
+    try:
+        with reader.ParquetFile(path) as file:
+            for batch in file.iter_batches(CHUNK_ROWS):
+                for row in batch.to_pylist():
+                    yield line, row
+                    line += 1
+    except ArrowException as error:
+        raise InterlockError(f"cannot read {path}: {error}") from error
+
+
+def _parquet_reader() -> Any:
+    """Not a base dependency, and of no use to the other formats."""
+    import pyarrow.parquet
+
+    return pyarrow.parquet

@@ -1,4 +1,4 @@
-"""Decisions to Kafka at a chosen pace."""
+"""Decisions to Kafka at a chosen rate."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -9,12 +9,12 @@ from interlock.client.client import Client
 from interlock.produce.reading import LineError
 from interlock.schemas.models import Decision
 
-# Decisions handed over at a time: a tenth of a second at the usual pace of a demo, and few enough that an
+# Decisions handed over at a time: a tenth of a second at the usual rate of a demo, and few enough that an
 # error names where it happened.
-BATCH = 500
+BATCH_SIZE = 500
 
 # More errors than a person reads.
-LISTED = 20
+MAX_LISTED_ERRORS = 20
 
 
 @dataclass
@@ -42,7 +42,7 @@ def send(
     """Sends what can be read, at most `rate` a second. `strict`: stops at the first line that cannot be read."""
     summary = Summary()
     started = monotonic()
-    batch_size = BATCH if rate is None else max(1, min(BATCH, int(rate / 10)))
+    batch_size = BATCH_SIZE if rate is None else max(1, min(BATCH_SIZE, int(rate / 10)))
     source = iter(decisions)
     while not stopped():
         batch = list(islice(_good(source, summary, strict, on_error), batch_size))
@@ -63,13 +63,13 @@ def send(
 def _good(
     source: Iterator[Decision | LineError], summary: Summary, strict: bool, on_error: Callable[[LineError], None]
 ) -> Iterator[Decision]:
-    for one in source:
-        if isinstance(one, Decision):
-            yield one
+    for item in source:
+        if isinstance(item, Decision):
+            yield item
             continue
         summary.rejected += 1
-        if len(summary.errors) < LISTED:
-            summary.errors.append(one)
-        on_error(one)
+        if len(summary.errors) < MAX_LISTED_ERRORS:
+            summary.errors.append(item)
+        on_error(item)
         if strict:
             return

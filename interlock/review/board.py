@@ -17,7 +17,7 @@ _TASKS, _PRESENCE, _REVIEWERS = catalogue.TASKS, catalogue.PRESENCE, catalogue.R
 _FOLLOWED = (_TASKS, _PRESENCE, _REVIEWERS)
 
 # A reply and the task it is about become visible together, on two topics: one may be read moments before the other.
-_LEASE_SECONDS = 10.0
+_LEASE_TIMEOUT_SECONDS = 10.0
 
 
 class Board:
@@ -50,7 +50,7 @@ class Board:
 
     def leased(self, task_id: str, epoch: int) -> Record:
         """The task as a claim that was answered with `epoch` left it, or later. InterlockError if it never comes."""
-        deadline = time.monotonic() + _LEASE_SECONDS
+        deadline = time.monotonic() + _LEASE_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
             found = self.task(task_id)
             if found is not None and found["lease_epoch"] >= epoch:

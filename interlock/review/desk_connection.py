@@ -12,11 +12,11 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from interlock.errors import InterlockError, UnavailableError
 from interlock.schemas import catalogue, wire
-from interlock.streams.errors import FATAL_CODES
+from interlock.streams.consuming import records_of
 from interlock.streams.ports import Broker
 
 # A desk answers within tens of milliseconds. One that was killed is replaced within fifteen seconds, so a command is
@@ -24,7 +24,7 @@ from interlock.streams.ports import Broker
 ATTEMPT_SECONDS = 5.0
 ATTEMPTS = 6
 
-_LOOK_SECONDS = 0.1
+_POLL_INTERVAL_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +140,11 @@ class DeskConnection:
         try:
             while not self._stopping.is_set():
                 # One message ends the wait; asking for more would wait until they are there.
-                messages = [*self._consumer.consume(1, _LOOK_SECONDS)]
+                messages = [*self._consumer.consume(1, _POLL_INTERVAL_SECONDS)]
                 if messages:
                     messages += self._consumer.consume(1000, 0)
-                for message in messages:
-                    error = message.error()
-                    if error is None:
-                        self._deliver(message.key() or b"", message.value())
-                    elif error.fatal() or error.code() in FATAL_CODES:
-                        raise KafkaException(error)
+                for record in records_of(messages):
+                    self._deliver(record.key() or b"", record.value())
                 self._producer.poll(0)
         except Exception as error:
             failure = error

@@ -3,33 +3,30 @@
 from collections.abc import Iterable
 from typing import Any
 
+from confluent_kafka import KafkaException
+
 from interlock.errors import UnavailableError
 from interlock.schemas import catalogue, wire
 from interlock.streams.ports import Broker
+from interlock.streams.sending import Outgoing, send_and_wait
 
 # Longer than a broker's restart.
-DELIVERY_SECONDS = 30.0
+DELIVERY_TIMEOUT_SECONDS = 30.0
 
 
-def enrol(broker: Broker, records: Iterable[dict[str, Any]]) -> None:
+def publish_reviewers(broker: Broker, records: Iterable[dict[str, Any]]) -> None:
     """Publishes `Reviewer` records, each replacing the one of its id; InterlockError if Kafka does not take all."""
-    _publish(broker, [(one["id"], wire.encode("Reviewer", one)) for one in records])
+    _publish(broker, [(record["id"], wire.encode("Reviewer", record)) for record in records])
 
 
-def dismiss(broker: Broker, ids: Iterable[str]) -> None:
+def remove_reviewers(broker: Broker, ids: Iterable[str]) -> None:
     """Takes people out: what they hold returns to its queue."""
     _publish(broker, [(one, None) for one in ids])
 
 
 def _publish(broker: Broker, records: list[tuple[str, bytes | None]]) -> None:
-    failures: list[str] = []
-    producer = broker.producer(None, {"delivery.report.only.error": False})
-    for key, value in records:
-        producer.produce(
-            catalogue.REVIEWERS.name,
-            value,
-            key.encode(),
-            on_delivery=lambda error, _: failures.append(error.str()) if error else None,
-        )
-    if producer.flush(DELIVERY_SECONDS) or failures:
-        raise UnavailableError(f"Kafka did not take the roster: {', '.join(failures) or 'no answer'}")
+    outgoing = [Outgoing(catalogue.REVIEWERS.name, key.encode(), value) for key, value in records]
+    try:
+        send_and_wait(broker.producer(None), outgoing, DELIVERY_TIMEOUT_SECONDS)
+    except KafkaException as error:
+        raise UnavailableError(f"Kafka did not take the roster: {error.args[0].str()}") from error

@@ -5,12 +5,10 @@ from typing import Any
 from interlock.errors import InterlockError
 from interlock.platform.connection import Platform
 from interlock.policies.published import Policies
-from interlock.processors.review.checklist import Context, Evidence
+from interlock.processors.review.checklist import ContextCounts, ReviewEvidence
 from interlock.review.board import Board
 from interlock.schemas import catalogue
 from interlock.streams.ports import Broker
-
-TRAINING_EXAMPLES = "training.examples"
 
 # The latest week: what producers send today, and enough of it.
 _CONTEXT = """
@@ -20,14 +18,14 @@ WHERE (route != 'auto' OR review_copy) AND error = '' AND kafka_timestamp > now6
 """
 
 
-def gather(platform: Platform) -> Evidence:
+def gather(platform: Platform) -> ReviewEvidence:
     """Raises InterlockError if Kafka does not answer; a silent ClickHouse is part of the evidence."""
     broker = platform.serving_kafka()
     policies = Policies(broker).in_force
     metrics, context, silence = _from_clickhouse(platform)
     with Board(broker) as board:
         reviewers = board.reviewers
-        return Evidence(
+        return ReviewEvidence(
             policies=policies,
             open_tasks=board.open_tasks,
             reviewers=reviewers,
@@ -36,11 +34,11 @@ def gather(platform: Platform) -> Evidence:
             context=context,
             silence=silence,
             outcomes=_written(broker, catalogue.OUTCOMES.name),
-            examples=_written(broker, TRAINING_EXAMPLES),
+            examples=_written(broker, catalogue.TRAINING_EXAMPLES.name),
         )
 
 
-def _from_clickhouse(platform: Platform) -> tuple[dict[str, Any] | None, Context | None, str]:
+def _from_clickhouse(platform: Platform) -> tuple[dict[str, Any] | None, ContextCounts | None, str]:
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     from interlock.sinks import queries
@@ -51,7 +49,7 @@ def _from_clickhouse(platform: Platform) -> tuple[dict[str, Any] | None, Context
         _, ((decisions, with_input, with_explanation),) = queries.select(client, _CONTEXT)
     except (InterlockError, ClickHouseError) as error:
         return None, None, str(error).splitlines()[0]
-    return metrics, Context(decisions, with_input, with_explanation), ""
+    return metrics, ContextCounts(decisions, with_input, with_explanation), ""
 
 
 def _written(broker: Broker, topic: str) -> bool:

@@ -1,4 +1,4 @@
-"""What a task is about: the routed decision at the place the task names, proved to be what the desk judges.
+"""What a task is about: the routed decision at the offset that the task names, proved to be what the desk judges.
 
 Kafka keeps it for days, ClickHouse for years. The bytes from Kafka must have the task's hash. A row of ClickHouse is
 encoded again: where that gives the same bytes the hash proves it as well, and otherwise the reader is told that
@@ -9,26 +9,22 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
-
 from interlock.errors import InterlockError
 from interlock.processors.review.payload import Payload
 from interlock.schemas import wire
 from interlock.schemas.payload import payload_hash
-from interlock.streams.errors import FATAL_CODES
 from interlock.streams.ports import Broker
+from interlock.streams.ranges import READ_TO_END, RangeReader
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 # Longer than a broker's restart; then a person should know.
-PATIENCE_SECONDS = 30.0
-
-_LOOK_SECONDS = 0.1
+TIMEOUT_SECONDS = 30.0
 
 _FETCHING: Mapping[str, Any] = {
-    "enable.partition.eof": True,
-    # Enough for the largest message; the default would fetch 64 MB for the sake of one record.
+    **READ_TO_END,
+    # Enough for the largest message; the default would fetch 64 MB to read one record.
     "queued.max.messages.kbytes": 8 * 1024,
     # A fetch that prefetched to the end waits at the broker, and the next payload waits behind it: with the default
     # (500 ms) every payload takes half a second, with this 8 ms (measured).
@@ -48,16 +44,16 @@ class PayloadReader:
         self._consumer = broker.consumer(None, overrides=_FETCHING)
 
     def read(self, task: dict[str, Any]) -> Payload:
-        """The payload of a `Task` record. Raises InterlockError where it is gone or is not what the task says."""
+        """The payload of a `Task` record. Raises InterlockError where it is gone or differs from what the task says."""
         where = f"{task['topic']} {task['partition']}:{task['offset']}"
         value = self._from_kafka(task["topic"], task["partition"], task["offset"])
         if value is None:
             return self._from_clickhouse(task, where)
-        found = payload_hash(value)
-        if found != task["payload_hash"]:
+        actual_hash = payload_hash(value)
+        if actual_hash != task["payload_hash"]:
             raise InterlockError(
-                f"what stands at {where} is not what the desk judges of task {task['task_id']} (hash {found} instead "
-                f"of {task['payload_hash']}): was the topic created anew? Do not decide on it; tell an operator."
+                f"what stands at {where} is not what the desk judges of task {task['task_id']} (hash {actual_hash} "
+                f"and not {task['payload_hash']}): was the topic created again? Do not decide on it; tell an operator."
             )
         return Payload(wire.decode("RoutedDecision", value), verified=True)
 
@@ -67,33 +63,24 @@ class PayloadReader:
 
     def _from_kafka(self, topic: str, partition: int, offset: int) -> bytes | None:
         """The record's value; None if Kafka no longer has it. Raises KafkaException."""
+        start = {(topic, partition): offset}
         with self._lock:
-            self._consumer.assign([TopicPartition(topic, partition, offset)])
             try:
-                return self._value_at(topic, partition, offset)
+                reader = RangeReader(self._consumer, start, {(topic, partition): offset + 1}, timeout=TIMEOUT_SECONDS)
+                while reader.unread:
+                    for record in reader.read(1):
+                        # Another offset: reading began at the oldest record, because there is none at this one.
+                        return record.value() if record.offset() == offset else None
+                return None
             finally:
                 self._consumer.assign([])  # or it would ask the broker for more all the time
-
-    def _value_at(self, topic: str, partition: int, offset: int) -> bytes | None:
-        for _ in range(round(PATIENCE_SECONDS / _LOOK_SECONDS)):
-            for message in self._consumer.consume(1, _LOOK_SECONDS):
-                error = message.error()
-                if error is None:
-                    # Another offset: this one was deleted, and reading went on at the oldest there is.
-                    return message.value() if message.offset() == offset else None
-                if error.code() == KafkaError._PARTITION_EOF:
-                    return None
-                if error.fatal() or error.code() in FATAL_CODES:
-                    raise KafkaException(error)
-        silence = f"{topic}[{partition}] offset {offset} was not delivered within {PATIENCE_SECONDS:g} s"
-        raise KafkaException(KafkaError(KafkaError._TIMED_OUT, silence))
 
     def _from_clickhouse(self, task: dict[str, Any], where: str) -> Payload:
         if self._clickhouse is None:
             raise InterlockError(f"Kafka no longer has {where}, and no ClickHouse is known that could have it")
-        from interlock.review.stored_payload import stored
+        from interlock.review.stored_payload import stored_payload
 
-        routed = stored(self._clickhouse(), task)
+        routed = stored_payload(self._clickhouse(), task)
         if routed is None:
             raise InterlockError(f"neither Kafka nor ClickHouse has {where}, the payload of task {task['task_id']}")
         if payload_hash(wire.encode("RoutedDecision", routed)) == task["payload_hash"]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from interlock.errors import InterlockError
 from interlock.policies.publishing import send
-from interlock.review.stored_payload import stored
+from interlock.review.stored_payload import stored_payload
 from interlock.schemas import catalogue, wire
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ ORDER BY kafka_timestamp DESC LIMIT 1
 _WORDS = "SELECT count() FROM resolutions WHERE decision_id = {id:String}"
 
 
-def take_over(broker: "KafkaBroker", client: "Client", decision_id: str) -> None:
+def reopen(broker: "KafkaBroker", client: "Client", decision_id: str) -> None:
     """Copies the routed decision to `reviews.manual`, where the desk finds it. Raises InterlockError.
 
     A decision that the desk has had and forgotten is refused: its words are numbered, and the desk would begin anew.
@@ -38,6 +38,6 @@ def take_over(broker: "KafkaBroker", client: "Client", decision_id: str) -> None
         raise InterlockError(f"neither the desk nor ClickHouse knows a decision {decision_id!r}")
     partition, offset = rows[0]
     place = {"topic": topic, "partition": partition, "offset": offset, "decision_id": decision_id}
-    record = stored(client, place)
+    record = stored_payload(client, place)
     assert record is not None, "its place was just found"
     send(broker, catalogue.REVIEWS_MANUAL, decision_id, wire.encode("RoutedDecision", record))

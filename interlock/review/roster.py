@@ -60,7 +60,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Held(_Part):
+class HeldQualification(_Part):
     """A qualification; `expires`: the last day on which it counts."""
 
     name: Name
@@ -82,7 +82,7 @@ class Person(_Part):
     role: Literal["reviewer", "lead"] = "reviewer"
     manager: str = ""
     queues: tuple[Name, ...] = ()
-    qualifications: tuple[Annotated[Held, BeforeValidator(_plain)], ...] = ()
+    qualifications: tuple[Annotated[HeldQualification, BeforeValidator(_plain)], ...] = ()
     capacity: Annotated[int, Field(ge=1, le=1000)] = 5
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     hours: dict[Day, Intervals] = Field(default_factory=dict)
@@ -187,7 +187,7 @@ def _problem(document: Document, error: Any) -> Diagnostic:
     if error["type"] != "extra_forbidden":
         return document.problem(place, _words(error))
     by_depth: dict[int, type[_Part]] = {1: Roster, 3: Person}
-    model = by_depth.get(len(place), Absence if "time_off" in place else Held)
+    model = by_depth.get(len(place), Absence if "time_off" in place else HeldQualification)
     return document.problem(place, "unknown field", near(str(place[-1]), model.model_fields))
 
 

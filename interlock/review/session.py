@@ -10,42 +10,43 @@ from interlock.platform.connection import Platform, database_errors
 from interlock.policies.published import Policies
 from interlock.policy.review import terms
 from interlock.processors.review.times import SECOND, due, micros
-from interlock.processors.review.view import View, build_view
+from interlock.processors.review.view import TaskView, build_view
 from interlock.review.board import Board, Record
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import CommandRefusedError, Reply
+from interlock.review.local_time import local_time
 from interlock.review.payload import PayloadReader
-from interlock.review.reopening import take_over
-from interlock.review.view_receipts import Shown, ViewReceipts
+from interlock.review.reopening import reopen
+from interlock.review.view_receipts import ViewReceipt, ViewReceipts
 from interlock.streams.clock import SystemClock
 
-# The desk takes over what it is given within tenths of a second.
-_LOOK_SECONDS = 0.2
-_LOOKS = 50
+# The desk makes a task of what it is given within tenths of a second.
+_POLL_INTERVAL_SECONDS = 0.2
+_MAX_POLLS = 50
 
 
 class Session:
-    """One person's dealings with the desk. Opens what is asked for, and closes it at the end."""
+    """One person's work with the desk. Opens what is asked for, and closes it at the end."""
 
     def __init__(self, platform: Platform, reviewer: str) -> None:
-        """Raises InterlockError if nobody says who the reviewer is, or if Kafka does not answer."""
+        """Raises UsageError without a reviewer, InterlockError if Kafka does not answer."""
         if not reviewer:
             raise UsageError("say who you are: --as ID, or set INTERLOCK_REVIEWER")
         self.reviewer = reviewer
         self.broker = platform.serving_kafka()
         self._platform = platform
         self._clock = SystemClock()
-        self._shown = ViewReceipts(platform.settings.data_dir, reviewer)
+        self._receipts = ViewReceipts(platform.settings.data_dir, reviewer)
         self._pause = threading.Event()
 
     @cached_property
     def desk(self) -> DeskClient:
-        """The line to the desk."""
+        """The connection to the desk."""
         return DeskClient(self.broker, self.reviewer, clock=self._clock)
 
     @cached_property
     def board(self) -> Board:
-        """Every task, as of the first time this is asked for."""
+        """Every task, as of the first call."""
         return Board(self.broker)
 
     def now(self) -> int:
@@ -54,68 +55,73 @@ class Session:
 
     def task(self, task_id: str) -> Record:
         """Raises InterlockError if the board does not have it."""
-        found = self.board.task(task_id)
-        if found is None:
+        task = self.board.task(task_id)
+        if task is None:
             raise InterlockError(f"there is no task {task_id!r}; `interlock review list` lists the open ones")
-        return found
+        return task
 
     def appeal(self, task_id: str, statement: str) -> Reply:
-        """Opens a decision again; one that took effect unseen is put on the desk's file first. Raises Refused."""
+        """Opens a decision again; the desk is given one that took effect unseen first. Raises CommandRefusedError."""
         try:
             return self.desk.appeal(task_id, statement)
         except CommandRefusedError as refused:
             if refused.code != "unknown-task":
                 raise
         with database_errors():
-            take_over(self.broker, self._platform.clickhouse(), task_id)
-        for _ in range(_LOOKS):
+            reopen(self.broker, self._platform.clickhouse(), task_id)
+        for _ in range(_MAX_POLLS):
             try:
                 return self.desk.appeal(task_id, statement)
             except CommandRefusedError as refused:
                 if refused.code != "unknown-task":
                     raise
-            self._pause.wait(_LOOK_SECONDS)
-        raise UnavailableError(f"the desk has not taken over {task_id} yet: appeal again in a moment")
+            self._pause.wait(_POLL_INTERVAL_SECONDS)
+        raise UnavailableError(f"the desk does not know {task_id} yet: appeal again in a moment")
 
-    def claim(self, task_id: str, queue: str, unfold: bool) -> View:
-        """Claims a task, the next best one if none is named, and looks at it. Raises Refused."""
+    def claim(self, task_id: str, queue: str, reveal: bool) -> TaskView:
+        """Claims a task, the next best one if none is named, and looks at it. Raises CommandRefusedError."""
+        self.board.refresh()
+        assigned = {task["task_id"]: task for task in self.board.mine(self.reviewer) if task["assigned_to"]}
         reply = self.desk.claim(task_id, queue)
         task = self.board.leased(reply.task_id, reply.epoch)
-        return self.look(task, "" if task_id else self._why_first(task), unfold)
+        why_first = "" if task_id else self._why_first(task, assigned.get(reply.task_id))
+        return self.look(task, why_first, reveal)
 
-    def look(self, task: Record, why_first: str = "", unfold: bool = False) -> View:
+    def look(self, task: Record, why_first: str = "", reveal: bool = False) -> TaskView:
         """What this person may see of a task; from now on a verdict of theirs is about this."""
         reader = PayloadReader(self.broker, self._platform.clickhouse)
         try:
             payload = reader.read(task)
         finally:
             reader.close()
-        seen = build_view(
+        view = build_view(
             task,
             payload,
             self.now(),
             routed_by=self._policies.routed_by(task["policy_version"]),
             in_force=self._policies.owner(task["domain"]),
             why_first=why_first,
-            unfold=unfold,
+            reveal=reveal,
         )
         epoch = task["lease_epoch"] if task["lease_holder"] == self.reviewer else 0
-        self._shown.remember(Shown(task["task_id"], epoch, task["payload_hash"]))
-        return seen
+        self._receipts.remember(ViewReceipt(task["task_id"], epoch, task["payload_hash"]))
+        return view
 
-    def recall(self, task_id: str, *, held: bool = True) -> Shown:
-        """What this person was shown of a task. InterlockError if nothing was, or (`held`) if it was not held."""
-        shown = self._shown.recall(task_id)
-        if held and not shown.epoch:
+    def recall(self, task_id: str, *, held: bool = True) -> ViewReceipt:
+        """What this person was shown of a task. UsageError if nothing was, or (`held`) if it was not held."""
+        receipt = self._receipts.recall(task_id)
+        if receipt is None:
+            raise UsageError(self._why_no_receipt(task_id))
+        if held and not receipt.epoch:
             raise UsageError(
                 f"{self.reviewer} did not hold {task_id} when looking at it: claim it, `interlock review next --task "
                 f"{task_id}`",
             )
-        return shown
+        return receipt
 
     def done_with(self, reply: Reply) -> Reply:
         """Forgets what was shown of a task that is no longer in this person's hands."""
-        self._shown.forget(reply.task_id)
+        self._receipts.forget(reply.task_id)
         return reply
 
     def close(self) -> None:
@@ -127,9 +133,25 @@ class Session:
     def _policies(self) -> Policies:
         return Policies(self.broker)
 
-    def _why_first(self, task: Record) -> str:
-        waiting = [one for one in self.board.in_queue(task["queue"]) if one["state"] == "waiting"]
+    def _why_no_receipt(self, task_id: str) -> str:
+        """Who has judged a task forgets what was on the screen, and must look again as one who never did."""
+        task = self.board.task(task_id)
+        look = f"look at it first, `interlock review show {task_id}`"
+        verdicts = [] if task is None else [one for one in task["verdicts"] if one["reviewer"] == self.reviewer]
+        if not verdicts or task is None:
+            return f"{self.reviewer} has not looked at {task_id}: {look}"
+        last = verdicts[-1]
+        judged = f"{self.reviewer} has judged {task_id} already: {last['outcome']} at {local_time(last['at'])}"
+        if task["state"] != "done":
+            return f"{judged}; somebody else must judge it too before it is decided"
+        return f"{judged}. To change that as a lead, {look}, then `interlock review override`"
+
+    def _why_first(self, task: Record, assigned: Record | None) -> str:
+        """`assigned`: the task as it was before the claim if it was meant for this person already."""
         left = due((micros(task["deadline"]) - self.now()) / SECOND)
+        if assigned is not None:
+            return f"{_why_assigned(assigned)}; due {left}"
+        waiting = [other for other in self.board.in_queue(task["queue"]) if other["state"] == "waiting"]
         agreed = terms(self._policies.owner(task["domain"]), task["policy_version"], task["domain"], task["queue"])
         order = f"score {task['score']:.2f} and waiting time" if agreed.order == "score" else "deadline"
         return f"due {left}; handed out by {order}, {len(waiting):,} more wait in {task['queue']}"
@@ -141,6 +163,21 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _why_assigned(task: Record) -> str:
+    """Why a task that is assigned was not taken from a queue; a later event may have hidden who assigned it."""
+    match task["event"]:
+        case "reassigned" | "escalated":
+            return f"{task['actor']} gave it to you"
+        case "woken" | "snoozed":
+            return "you had put it aside until now"
+        case "assigned" if task["route"] == "sync":
+            return "pushed to you because its caller waits for the answer"
+        case "assigned":
+            return f"pushed to you because queue {task['queue']} assigns its tasks"
+        case _:
+            return "it was assigned to you"
 
 
 def listed(task: Record, now: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The role that calibrates, watches for drift, and proposes: five folds, each with a topic and a group of its own."""
+"""The calibration role: calibrates, monitors drift, and proposes, in five folds with a topic and a group each."""
 
 import threading
 from collections.abc import Callable
@@ -17,55 +17,60 @@ from interlock.streams.folding import Fold
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker
 
-# ADWIN forgets what is older than its window; so many decisions of a partition are read again at a start at most.
-DECISIONS_REACH = 200_000
+# ADWIN forgets what is older than its window, so a start replays at most this many decisions of a partition.
+MAX_REPLAYED_DECISIONS = 200_000
 
 _Make = Callable[[Broker], AbstractContextManager[Fold]]
 
 
 def run(platform: Platform) -> None:
-    """Calibrates confidence, watches for drift, and proposes thresholds, rules, retraining and coaching."""
-    chosen = platform.settings.calibration
-    settings = CalibrationSettings(CalibratorSettings(chosen.every), chosen.override_limit)
-    proposing = ProposalSettings(chosen.alpha, chosen.delta, chosen.propose_every)
-    said = (catalogue.PROPOSALS, catalogue.ALERTS)
-    told = (*said, catalogue.DRIFT_SIGNALS)
-    work: list[tuple[str, Topic, tuple[Topic, ...], _Make]] = [
+    """Calibrates confidence, monitors drift, and proposes thresholds, rules, retraining and coaching."""
+    role = platform.settings.calibration
+    settings = CalibrationSettings(CalibratorSettings(role.every), role.override_limit)
+    proposing = ProposalSettings(role.alpha, role.delta, role.propose_every)
+    proposals = (catalogue.PROPOSALS, catalogue.ALERTS)
+    drift = (*proposals, catalogue.DRIFT_SIGNALS)
+    fold_specs: list[tuple[str, Topic, tuple[Topic, ...], _Make]] = [
         (
             "calibration",
             catalogue.OUTCOMES,
-            (*told, catalogue.CALIBRATION_REPORTS, catalogue.CALIBRATION_MODELS),
+            (*drift, catalogue.CALIBRATION_REPORTS, catalogue.CALIBRATION_MODELS),
             lambda broker: folds.outcomes(broker, settings),
         ),
-        ("drift", catalogue.DECISIONS, told, lambda broker: folds.decisions(broker, chosen.every_decision)),
+        ("drift", catalogue.DECISIONS, drift, lambda broker: folds.decisions(broker, role.every_decision)),
         (
             "proposals",
             catalogue.TRAINING_EXAMPLES,
-            (*told, catalogue.POLICIES),
+            (*drift, catalogue.POLICIES, catalogue.DEAD_LETTER),
             lambda broker: folds.examples(broker, proposing),
         ),
-        ("revocations", catalogue.DRIFT_SIGNALS, (*said, catalogue.CONTROLS), folds.signals),
-        ("retraining", catalogue.RETRAINING_REQUESTS, said, folds.requests),
+        (
+            "revocations",
+            catalogue.DRIFT_SIGNALS,
+            (*proposals, catalogue.CONTROLS, catalogue.DEAD_LETTER),
+            folds.signals,
+        ),
+        ("retraining", catalogue.RETRAINING_REQUESTS, (*proposals, catalogue.DEAD_LETTER), folds.requests),
     ]
     stop = stop_on_signals()
     metrics = Metrics("calibration")
     serve_metrics(metrics, platform.settings.metrics_port)
     failures: list[BaseException] = []
 
-    def run_one(name: str, topic: Topic, outputs: tuple[Topic, ...], make: _Make) -> None:
+    def run_fold(name: str, topic: Topic, outputs: tuple[Topic, ...], make: _Make) -> None:
         try:
-            names = [one.name for one in outputs]
-            group = f"{chosen.group}-{name}"
-            reach = DECISIONS_REACH if topic is catalogue.DECISIONS else None
-            follow(platform, group, topic.name, names, make, metrics, stop, reach=reach)
+            names = [output.name for output in outputs]
+            group = f"{role.group}-{name}"
+            max_replay = MAX_REPLAYED_DECISIONS if topic is catalogue.DECISIONS else None
+            follow(platform, group, topic.name, names, make, metrics, stop, max_replay_offsets=max_replay)
         except BaseException as error:
             failures.append(error)
-            stop.set()  # the others as well: a supervisor starts all of them again, or asks a person
+            stop.set()  # the other folds too: the supervisor restarts the whole role, or asks a person
 
-    threads = [threading.Thread(target=run_one, args=one, name=one[0]) for one in work]
+    threads = [threading.Thread(target=run_fold, args=spec, name=spec[0]) for spec in fold_specs]
     for thread in threads:
         thread.start()
-    # In pieces, so that signals are handled meanwhile.
+    # Joins with a time-out, so that signals are handled meanwhile.
     while any(thread.is_alive() for thread in threads):
         for thread in threads:
             thread.join(0.2)

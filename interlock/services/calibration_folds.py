@@ -1,4 +1,4 @@
-"""Folds between topics and the logic of calibration and proposals: decode, follow tables, encode."""
+"""The folds of the calibration role: decode records, follow tables, call the processors, encode."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -13,35 +13,36 @@ from interlock.processors.proposals import fold as proposals
 from interlock.processors.proposals.coaching import CoachingFold
 from interlock.processors.proposals.fold import ProposalFold, ProposalSettings
 from interlock.processors.proposals.proposal_table import ProposalTable
-from interlock.processors.proposals.retraining import ask_after, mirror
+from interlock.processors.proposals.retraining import propose_from_request, propose_from_signal
 from interlock.processors.proposals.revoking import revoke
 from interlock.schemas import catalogue, wire
-from interlock.streams.folding import Fold, Output, Record
+from interlock.streams.folding import Fold, Output, Record, dead_letter
 from interlock.streams.ports import Broker, Message
 from interlock.streams.tables import TableReader
 
 log = structlog.get_logger()
 
-_BOOK = (catalogue.PROPOSALS.name,)
+_PROPOSALS = (catalogue.PROPOSALS.name,)
 
 
 @contextmanager
 def outcomes(broker: Broker, settings: CalibrationSettings) -> Iterator[Fold]:
-    """Of `reviews.outcomes`: reports, recalibrations, override alarms; and coaching."""
-    calibration, book = CalibrationFold(settings), ProposalTable()
-    coaching = CoachingFold(book)
-    with _followed(broker, _BOOK, _into(book)) as refresh:
+    """Fold of `reviews.outcomes`: reports, recalibrations, override alarms, and coaching proposals."""
+    calibration, table = CalibrationFold(settings), ProposalTable()
+    coaching = CoachingFold(table)
+    with _followed(broker, _PROPOSALS, _apply_to(table)) as refresh:
 
         def fold(record: Record) -> list[Output]:
-            outcome = _decoded("Outcome", record)
-            if outcome is None:
-                return []
+            try:
+                outcome = wire.decode_plain("Outcome", record.value)
+            except wire.WireError:
+                return []  # the feedback role makes the dead letter
             if not record.replayed:
                 refresh()
-            before = (calibration.refused + coaching.refused).total()
-            events = calibration.take(outcome) + coaching.take(outcome, replayed=record.replayed)
+            refused_before = (calibration.refused + coaching.refused).total()
+            events = calibration.process(outcome) + coaching.process(outcome, replayed=record.replayed)
             refused = calibration.refused + coaching.refused
-            if refused.total() > before and not record.replayed:
+            if refused.total() > refused_before and not record.replayed:
                 log.warning("outcome not used", outcome=outcome["outcome_id"], refused=dict(refused))
             return outputs(events)
 
@@ -50,101 +51,102 @@ def outcomes(broker: Broker, settings: CalibrationSettings) -> Iterator[Fold]:
 
 @contextmanager
 def decisions(broker: Broker, every: int) -> Iterator[Fold]:  # noqa: ARG001 - the signature of folds
-    """Of `decisions`: alarms about confidence that has moved."""
+    """Fold of `decisions`: alarms about shifts of confidence."""
     drift = ConfidenceDrift(every)
-    yield lambda record: outputs(drift.take(record.value, record.partition, record.offset))
+    yield lambda record: outputs(drift.process(record.value, record.partition, record.offset))
 
 
 @contextmanager
 def examples(broker: Broker, settings: ProposalSettings) -> Iterator[Fold]:
-    """Of `training.examples`: proposals of thresholds and safe rules, and broken certificates."""
-    made = ProposalFold(settings)
+    """Fold of `training.examples`: proposals of thresholds and safe rules, and broken certificates."""
+    processor = ProposalFold(settings)
 
-    def take(message: Message) -> None:
-        made.follow(message.topic(), message.key(), message.value())
+    def apply(message: Message) -> None:
+        processor.apply(message.topic(), message.key(), message.value())
 
-    with _followed(broker, proposals.FOLLOWED, take) as refresh:
+    with _followed(broker, proposals.TABLE_TOPICS, apply) as refresh:
 
         def fold(record: Record) -> list[Output]:
-            example = _decoded("TrainingExample", record)
-            if example is None:
-                return []
+            try:
+                example = wire.decode_plain("TrainingExample", record.value)
+            except wire.WireError as error:
+                return _dead_letters(record, error)
             if not record.replayed:
                 refresh()
-            return outputs(made.take(example, replayed=record.replayed))
+            return outputs(processor.process(example, replayed=record.replayed))
 
         yield fold
 
 
 @contextmanager
 def signals(broker: Broker) -> Iterator[Fold]:
-    """Of `drift.signals`: certificates that end, models that are halted for it, models to be trained anew."""
+    """Fold of `drift.signals`: revoked certificates, halted models, and retraining proposals."""
 
-    def follow(signal: dict[str, Any], book: ProposalTable) -> list[Event]:
-        return [*revoke(signal, book), *ask_after(signal, book)]
+    def react(signal: dict[str, Any], table: ProposalTable) -> list[Event]:
+        return [*revoke(signal, table), *propose_from_signal(signal, table)]
 
-    with _with_book(broker, "DriftSignal", follow) as fold:
+    with _proposal_fold(broker, "DriftSignal", react) as fold:
         yield fold
 
 
 @contextmanager
 def requests(broker: Broker) -> Iterator[Fold]:
-    """Of `retraining.requests`: the same as proposals."""
-    with _with_book(broker, "RetrainingRequest", mirror) as fold:
+    """Fold of `retraining.requests`: the same as proposals."""
+    with _proposal_fold(broker, "RetrainingRequest", propose_from_request) as fold:
         yield fold
 
 
 @contextmanager
-def _with_book(
-    broker: Broker, schema: str, follows: Callable[[dict[str, Any], ProposalTable], list[Event]]
+def _proposal_fold(
+    broker: Broker, schema: str, react: Callable[[dict[str, Any], ProposalTable], list[Event]]
 ) -> Iterator[Fold]:
-    """A fold whose only memory are the proposals: what was said before needs no replay."""
-    book = ProposalTable()
-    with _followed(broker, _BOOK, _into(book)) as refresh:
+    """A fold whose only state are the proposals, so that it needs no replay."""
+    table = ProposalTable()
+    with _followed(broker, _PROPOSALS, _apply_to(table)) as refresh:
 
         def fold(record: Record) -> list[Output]:
             if record.replayed:
                 return []
             refresh()
-            found = _decoded(schema, record)
-            return outputs(follows(found, book)) if found is not None else []
+            try:
+                decoded = wire.decode_plain(schema, record.value)
+            except wire.WireError as error:
+                return _dead_letters(record, error)
+            return outputs(react(decoded, table))
 
         yield fold
 
 
 @contextmanager
-def _followed(broker: Broker, topics: tuple[str, ...], take: Callable[[Message], None]) -> Iterator[Callable[[], None]]:
-    """Gives `take` what the tables hold; then what has come since, whenever the result is called."""
+def _followed(
+    broker: Broker, topics: tuple[str, ...], apply: Callable[[Message], None]
+) -> Iterator[Callable[[], None]]:
+    """Applies what the tables hold, and then, whenever the yielded function is called, what is new."""
     with closing(TableReader(broker, topics)) as reader:
         for message in reader.read_all():
-            take(message)
+            apply(message)
 
         def refresh() -> None:
             for message in reader.poll():
-                take(message)
+                apply(message)
 
         yield refresh
 
 
-def _into(book: ProposalTable) -> Callable[[Message], None]:
-    return lambda message: book.follow(message.key(), message.value())
+def _apply_to(table: ProposalTable) -> Callable[[Message], None]:
+    return lambda message: table.apply(message.key(), message.value())
 
 
-def _decoded(schema: str, record: Record) -> dict[str, Any] | None:
-    """The record, None if it cannot be read: the feedback role makes a dead letter of an unreadable outcome."""
-    try:
-        return wire.decode_plain(schema, record.value)
-    except wire.WireError as error:
-        if not record.replayed:
-            log.error("unreadable", topic=record.topic, offset=record.offset, error=str(error))
-        return None
+def _dead_letters(record: Record, error: wire.WireError) -> list[Output]:
+    """The dead letter of an unreadable record; none if it is replayed, because it was written before."""
+    return [] if record.replayed else [dead_letter(record, error.reason, str(error), "calibration")]
 
 
 def outputs(events: Iterable[Event]) -> list[Output]:
-    """Events as records."""
-    made = []
-    for one in events:
-        assert one.topic.schema is not None
-        assert one.record is not None
-        made.append(Output(one.topic.name, one.key.encode(), wire.encode(one.topic.schema, one.record)))
-    return made
+    """Encodes events as records."""
+    encoded = []
+    for event in events:
+        assert event.topic.schema is not None
+        assert event.record is not None
+        encoded.append(Output(event.topic.name, event.key.encode(), wire.encode(event.topic.schema, event.record)))
+    return encoded

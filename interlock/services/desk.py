@@ -7,7 +7,7 @@ import structlog
 from interlock.errors import OperatorRequiredError
 from interlock.platform.connection import Platform
 from interlock.processors.desk.processor import DeskProcessor
-from interlock.processors.desk.restore import FOLLOWED
+from interlock.processors.desk.restore import FOLLOWED_TOPICS
 from interlock.services.common import serve_metrics, stop_on_signals, table_reader
 from interlock.services.desk_runner import desk_runner
 from interlock.services.retry import wait_until_available
@@ -23,7 +23,7 @@ def run(platform: Platform) -> None:
     stop = stop_on_signals()
     metrics = Metrics("desk")
     processor = DeskProcessor()
-    tables = wait_until_available(lambda: table_reader(platform, FOLLOWED, processor.follow), stop)
+    tables = wait_until_available(lambda: table_reader(platform, FOLLOWED_TOPICS, processor.follow), stop)
     if tables is None:
         return
     with closing(tables):

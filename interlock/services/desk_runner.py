@@ -5,16 +5,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 
-from interlock.processors.desk.processor import REMEMBERED_REPLIES, DeskOutputs, DeskProcessor
-from interlock.processors.desk.restore import REMEMBERED
+from interlock.processors.desk.processor import REPLY_CACHE_SIZE, DeskOutputs, DeskProcessor
+from interlock.processors.desk.restore import RESTORED_TOPICS
 from interlock.schemas import catalogue
 from interlock.streams.clock import Clock
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Message
 from interlock.streams.runner import Runner, RunnerSettings
 from interlock.streams.tables import TableReader
-
-GROUP = "interlock-desk"
 
 INPUTS = (
     catalogue.COMMANDS.name,
@@ -57,8 +55,8 @@ def desk_runner(
     def restore() -> None:
         # Every reply is a record and belongs to a transaction, whose marker takes an offset too.
         with (
-            closing(TableReader(broker, REMEMBERED)) as memory,
-            closing(TableReader(broker, [catalogue.REPLIES.name], last=2 * REMEMBERED_REPLIES)) as latest,
+            closing(TableReader(broker, RESTORED_TOPICS)) as memory,
+            closing(TableReader(broker, [catalogue.REPLIES.name], last=2 * REPLY_CACHE_SIZE)) as latest,
         ):
             processor.restore(_each(memory), _each(latest))
 
@@ -66,7 +64,7 @@ def desk_runner(
         broker,
         InstrumentedDesk(processor, counts),
         RunnerSettings(
-            group=GROUP,
+            group=catalogue.DESK_GROUP,
             instance=instance,
             inputs=INPUTS,
             max_batch=MAX_BATCH,

@@ -1,15 +1,15 @@
-"""Feedback as a service: training examples of what people decided, and requests for retraining."""
+"""The feedback role: training examples of what people decided, and retraining requests."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from interlock.platform.connection import Platform
 from interlock.processors.feedback.feedback import Feedback
-from interlock.processors.feedback.model_stats import Terms
+from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.review.payload import PayloadReader
 from interlock.schemas import catalogue
 from interlock.services.common import serve_metrics, stop_on_signals
-from interlock.services.feedback_fold import FeedbackFold, Written, fetcher
+from interlock.services.feedback_fold import FeedbackFold, WrittenExamples, fetcher
 from interlock.services.folds import follow
 from interlock.streams.folding import Fold
 from interlock.streams.metrics import Metrics
@@ -27,27 +27,26 @@ _OUTPUTS = [
 
 
 def run(platform: Platform) -> None:
-    """Makes training examples of what people decided, and asks for retraining."""
-
-    chosen = platform.settings.feedback
-    terms = Terms(
-        limit=chosen.limit,
-        smallest_propensity=chosen.smallest_propensity,
-        every=chosen.every,
-        renew=chosen.renew,
-        window=chosen.window,
+    """Makes training examples of what people decided, and requests retraining."""
+    settings = platform.settings.feedback
+    terms = RetrainingTerms(
+        limit=settings.limit,
+        smallest_propensity=settings.smallest_propensity,
+        every=settings.every,
+        renew=settings.renew,
+        window=settings.window,
     )
-    known = platform.settings.clickhouse.url is not None or platform.instance is not None
+    has_clickhouse = platform.settings.clickhouse.url is not None or platform.instance is not None
 
     @contextmanager
     def make(broker: Broker) -> Iterator[Fold]:
         with (
-            closing(PayloadReader(broker, platform.clickhouse if known else None)) as payloads,
-            closing(Written(broker)) as written,
+            closing(PayloadReader(broker, platform.clickhouse if has_clickhouse else None)) as payloads,
+            closing(WrittenExamples(broker)) as written,
         ):
             yield FeedbackFold(Feedback(terms), written, fetcher(payloads))
 
     metrics = Metrics("feedback")
     stop = stop_on_signals()
     serve_metrics(metrics, platform.settings.metrics_port)
-    follow(platform, chosen.group, catalogue.OUTCOMES.name, _OUTPUTS, make, metrics, stop)
+    follow(platform, settings.group, catalogue.OUTCOMES.name, _OUTPUTS, make, metrics, stop)

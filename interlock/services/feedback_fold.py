@@ -1,39 +1,38 @@
-"""The feedback processor on bytes: outcomes in, records out; payloads and earlier examples are fetched as needed."""
+"""The feedback processor on bytes: outcomes in, records out; fetches payloads and earlier examples as needed."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
 
 from interlock.errors import InterlockError, UnavailableError
 from interlock.processors.events import Event
-from interlock.processors.feedback.examples import UnusableOutcomeError, check, is_word
+from interlock.processors.feedback.examples import UnusableOutcomeError, check, is_conclusive
 from interlock.processors.feedback.feedback import Feedback
 from interlock.review.payload import PayloadReader
 from interlock.schemas import catalogue, wire
-from interlock.schemas.error_headers import with_error_headers
-from interlock.streams.folding import Output, Record
+from interlock.streams.folding import Output, Record, dead_letter
 from interlock.streams.ports import Broker, Message
 from interlock.streams.tables import TableReader
 
 log = structlog.get_logger()
 
-# Examples that were read before they were asked for: those of one restart, written again.
-_PASSED = 10_000
+# Examples that are kept because they were read before their turn: those that one restart wrote again.
+_MAX_KEPT = 10_000
 
 
 class FeedbackFold:
     """`interlock.streams.folding.Fold` of `reviews.outcomes`.
 
-    What was written of an outcome before is taken from `training.examples` and not made again: a payload may be gone
-    by now, and reading examples is a thousand times faster than fetching payloads one by one.
+    An example that was written before is read from `training.examples`, not made again: its payload may be gone by
+    now, and reading examples is a thousand times faster than fetching payloads one by one.
     """
 
     def __init__(
         self,
         feedback: Feedback,
-        written: "Written",
+        written: "WrittenExamples",
         fetch: Callable[[dict[str, Any]], dict[str, Any] | None],
     ) -> None:
         """`fetch`: the `RoutedDecision` of an `Outcome`, None if it is gone."""
@@ -43,54 +42,54 @@ class FeedbackFold:
 
     def __call__(self, record: Record) -> list[Output]:
         try:
-            return self._taken(record)
+            return self._process(record)
         except (wire.WireError, UnusableOutcomeError) as error:
-            return [] if record.replayed else [_dead_letter(record, error.reason, str(error))]
+            return [] if record.replayed else [dead_letter(record, error.reason, str(error), "feedback")]
 
-    def _taken(self, record: Record) -> list[Output]:
+    def _process(self, record: Record) -> list[Output]:
         outcome = wire.decode_plain("Outcome", record.value)
-        if not is_word(outcome):
+        if not is_conclusive(outcome):
             return []
-        check(outcome)  # or there is no example of it
+        check(outcome)  # an outcome that fails has no example
         before = self._written.find(outcome["outcome_id"], replayed=record.replayed)
         if record.replayed:
-            self._feedback.take(outcome, _as_payload(before))
+            self._feedback.process(outcome, _as_payload(before))
             return []
         payload = self._fetch(outcome) if before is None else _as_payload(before)
-        return [_output(event) for event in self._feedback.take(outcome, payload)]
+        return [_output(event) for event in self._feedback.process(outcome, payload)]
 
 
-class Written:
+class WrittenExamples:
     """Examples that were written before, in the order of their outcomes, some of them twice."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._table: TableReader | None = None
-        self._parts: Iterator[list[Message]] = iter(())
-        self._passed: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._parts: Iterator[Sequence[Message]] = iter(())
+        self._kept: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._replaying = False
 
     def find(self, example_id: str, *, replayed: bool) -> dict[str, Any] | None:
         """The example with this id, if it had been written when the present replay began.
 
-        Ids MUST be asked for in their order; those that come to light before they are asked for are kept for a while.
-        Raises KafkaException.
+        Ids MUST be requested in their order; examples that are read before their turn are kept for a while. Raises
+        KafkaException.
         """
         if self._table is None or (replayed and not self._replaying):
             self.close()
             self._table = TableReader(self._broker, [catalogue.TRAINING_EXAMPLES.name])
             self._parts = self._table.read_parts()
         self._replaying = replayed
-        while example_id not in self._passed:
+        while example_id not in self._kept:
             part = next(self._parts, None)
             if part is None:
                 return None
             for message in part:
                 example = wire.decode_plain("TrainingExample", message.value())
-                self._passed.setdefault(example["example_id"], example)
-            while len(self._passed) > _PASSED + len(part):
-                self._passed.popitem(last=False)
-        return self._passed.pop(example_id)
+                self._kept.setdefault(example["example_id"], example)
+            while len(self._kept) > _MAX_KEPT + len(part):
+                self._kept.popitem(last=False)
+        return self._kept.pop(example_id)
 
     def close(self) -> None:
         if self._table is not None:
@@ -98,8 +97,8 @@ class Written:
 
 
 def fetcher(reader: PayloadReader) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
-    """Fetches payloads; what is gone or is not what was judged is logged and None. Raises where Kafka or ClickHouse do
-    not answer, because then they may still have it."""
+    """Returns a function that fetches payloads. It logs and returns None if the payload is gone or is not the one that
+    was judged, and raises UnavailableError if Kafka or ClickHouse, which may still have it, do not answer."""
 
     def fetch(outcome: dict[str, Any]) -> dict[str, Any] | None:
         try:
@@ -107,14 +106,14 @@ def fetcher(reader: PayloadReader) -> Callable[[dict[str, Any]], dict[str, Any] 
         except UnavailableError:
             raise
         except InterlockError as error:
-            log.warning("an example without its input", example=outcome["outcome_id"], reason=str(error))
+            log.warning("example without input", example=outcome["outcome_id"], reason=str(error))
             return None
 
     return fetch
 
 
 def _as_payload(example: dict[str, Any] | None) -> dict[str, Any] | None:
-    """As much of the payload as an example holds, which is all that an example needs."""
+    """The part of the payload that an example holds, which is all that an example needs."""
     if example is None:
         return None
     return {"decision": {name: example[name] for name in ("input", "attributes", "vector")}}
@@ -125,18 +124,3 @@ def _output(event: Event) -> Output:
     assert schema is not None
     assert event.record is not None
     return Output(event.topic.name, event.key.encode(), wire.encode(schema, event.record))
-
-
-def _dead_letter(record: Record, reason: str, message: str) -> Output:
-    headers = with_error_headers(
-        record.headers,
-        reason=reason,
-        message=message,
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        step="feedback",
-    )
-    return Output(
-        catalogue.DEAD_LETTER.name, record.key, record.value, [(name, value or b"") for name, value in headers]
-    )

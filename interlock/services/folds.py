@@ -1,4 +1,4 @@
-"""Folds as services: follow a topic until told to stop, and begin again after an outage."""
+"""Folds as services: follow a topic until told to stop, and start again after an outage."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 import structlog
 from confluent_kafka import KafkaError, KafkaException
 
-from interlock.errors import OperatorRequiredError, UnavailableError
+from interlock.errors import OperatorRequiredError
 from interlock.platform.connection import Platform
 from interlock.schemas import catalogue
 from interlock.schemas.error_headers import read_error_headers
-from interlock.services.retry import PAUSE_SECONDS
+from interlock.services.retry import UNAVAILABLE, Waiting, text_of
 from interlock.streams.errors import FATAL_CODES
 from interlock.streams.folding import Fold, FoldSettings, Output, Record, run_fold
 from interlock.streams.metrics import Metrics
@@ -28,13 +28,13 @@ def follow(
     make: Callable[[Broker], AbstractContextManager[Fold]],
     metrics: Metrics,
     stop: threading.Event,
-    reach: int | None = None,
+    max_replay_offsets: int | None = None,
 ) -> None:
-    """Runs a fold of `topic` until `stop` is set. After trouble with Kafka or ClickHouse it begins anew with a new one.
+    """Runs a fold of `topic` until `stop` is set. When Kafka or ClickHouse fail, it starts again with a new one.
 
-    `reach`: as in FoldSettings. Raises InterlockError where only a person can help.
+    `max_replay_offsets`: as in FoldSettings. Raises InterlockError where only a person can help.
     """
-    said = ""
+    waiting = Waiting(f"{group}: following {topic}")
     while not stop.is_set():
         try:
             broker = platform.serving_kafka()
@@ -44,40 +44,34 @@ def follow(
                 platform.bootstrap_servers,
                 platform.settings.kafka.properties,
                 platform.settings.instance_id,
-                reach=reach,
+                max_replay_offsets=max_replay_offsets,
             )
             if missing := {topic, *outputs} - broker.topic_states([topic, *outputs]).keys():
                 absent = f"topic {', '.join(sorted(missing))} does not exist: create the topics first"
                 raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, absent))
             with make(broker) as fold:
                 log.info("follows", topic=topic, group=group, kafka=platform.bootstrap_servers)
-                run_fold(settings, broker, counted(fold, metrics), stop)
-        except (KafkaException, UnavailableError) as error:
-            if isinstance(error, KafkaException):
-                reason = error.args[0].str()
-                if error.args[0].code() in FATAL_CODES:
-                    raise OperatorRequiredError(f"{group} stops: {reason}") from error
-            else:
-                reason = str(error)
+                run_fold(settings, broker, counted(fold, metrics, waiting.succeeded), stop)
+        except UNAVAILABLE as error:
+            if isinstance(error, KafkaException) and error.args[0].code() in FATAL_CODES:
+                raise OperatorRequiredError(f"{group} stops: {text_of(error)}") from error
             metrics.add("unavailable")
-            if reason != said:
-                log.warning("waiting", reason=reason, trying_again_every=f"{PAUSE_SECONDS:g} s")
-            said = reason
-            stop.wait(PAUSE_SECONDS)
+            waiting.failed(error, stop)
     log.info("stopped", topic=topic, group=group)
 
 
-def counted(fold: Fold, metrics: Metrics) -> Fold:
-    """`fold`, with what it takes and says counted."""
+def counted(fold: Fold, metrics: Metrics, on_record: Callable[[], None]) -> Fold:
+    """`fold`, with its records and outputs counted; calls `on_record` for every record that is not replayed."""
 
-    def take(record: Record) -> list[Output]:
-        made = [Output(*one) for one in fold(record)]
+    def process(record: Record) -> list[Output]:
+        outputs = [Output(*output) for output in fold(record)]
         if not record.replayed:
+            on_record()
             metrics.add("messages_in")
-            metrics.add("messages_out", len(made))
-            for one in made:
-                if one.topic == catalogue.DEAD_LETTER.name:
-                    metrics.add("dead_letters", reason=read_error_headers(one.headers).get("exception", ""))
-        return made
+            metrics.add("messages_out", len(outputs))
+            for output in outputs:
+                if output.topic == catalogue.DEAD_LETTER.name:
+                    metrics.add("dead_letters", reason=read_error_headers(output.headers).get("exception", ""))
+        return outputs
 
-    return take
+    return process

@@ -4,36 +4,56 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-import structlog
 from confluent_kafka import KafkaException
 
 from interlock.errors import UnavailableError
-
-log = structlog.get_logger()
+from interlock.streams.backoff import Backoff
 
 T = TypeVar("T")
 
 # Soon enough for a person who has just repaired something; seldom enough not to burden what is coming up.
 PAUSE_SECONDS = 2.0
 
+# What a role waits for, and what waiting mends.
+UNAVAILABLE = (KafkaException, UnavailableError)
+
+
+class Waiting:
+    """Attempts at something that Kafka or ClickHouse do not let happen yet."""
+
+    def __init__(self, what: str) -> None:
+        """`what`: as in Backoff."""
+        self._backoff = Backoff(
+            what, least_seconds=PAUSE_SECONDS, first_seconds=PAUSE_SECONDS, longest_seconds=PAUSE_SECONDS
+        )
+
+    def failed(self, error: Exception, stop: threading.Event) -> None:
+        """Logs an error of UNAVAILABLE, unless it is the same again, and waits for the next attempt or for `stop`."""
+        self._backoff.failed(text_of(error), f"trying again every {PAUSE_SECONDS:g} s")
+        stop.wait(self._backoff.pause())
+
+    def succeeded(self) -> None:
+        """Logs the end of the waiting."""
+        self._backoff.succeeded()
+
 
 def wait_until_available(make: Callable[[], T], stop: threading.Event) -> T | None:
     """What `make` returns, as soon as Kafka and ClickHouse let it; None if `stop` is set before.
 
-    Says once what is missing, and once that it is there. Raises what waiting does not mend.
+    Logs once what is missing, and once that it is there. Raises errors that waiting does not mend.
     """
-    said = ""
+    waiting = Waiting("what was missing")
     while not stop.is_set():
         try:
             made = make()
-        except (KafkaException, UnavailableError) as error:
-            reason = error.args[0].str() if isinstance(error, KafkaException) else str(error)
-            if reason != said:
-                log.warning("waiting", reason=reason, trying_again_every=f"{PAUSE_SECONDS:g} s")
-            said = reason
-            stop.wait(PAUSE_SECONDS)
+        except UNAVAILABLE as error:
+            waiting.failed(error, stop)
         else:
-            if said:
-                log.info("what was missing is there")
+            waiting.succeeded()
             return made
     return None
+
+
+def text_of(error: Exception) -> str:
+    """The sentence for a person in one of UNAVAILABLE."""
+    return str(error.args[0].str()) if isinstance(error, KafkaException) else str(error)

@@ -47,7 +47,7 @@ def run(platform: Platform) -> None:
             platform.kafka(),
             _InstrumentedRouter(Router(state, RouterSettings(audit_key, chosen.max_bad_share)), metrics),
             RunnerSettings(
-                group="interlock-router",
+                group=catalogue.ROUTER_GROUP,
                 instance=platform.settings.instance_id,
                 inputs=(catalogue.DECISIONS.name,),
                 max_batch=chosen.max_batch,

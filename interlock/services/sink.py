@@ -8,7 +8,7 @@ from interlock.schemas import catalogue
 from interlock.services.common import serve_metrics, stop_on_signals
 from interlock.services.retry import wait_until_available
 from interlock.sinks.stream_ids import stream_ids
-from interlock.sinks.writer import GROUP, SinkSettings, SinkStoppedError, SinkWriter
+from interlock.sinks.writer import SinkSettings, SinkStoppedError, SinkWriter
 from interlock.streams.metrics import Metrics
 
 log = structlog.get_logger()
@@ -36,4 +36,4 @@ def writer(platform: Platform, metrics: Metrics) -> SinkWriter:
     kafka = platform.serving_kafka()
     topics = [topic.name for topic in catalogue.TOPICS]
     settings = SinkSettings(stream_ids(platform.admin(), topics), flush_seconds=platform.settings.sink.flush_seconds)
-    return SinkWriter(kafka.consumer(GROUP), platform.clickhouse(), settings, metrics=metrics)
+    return SinkWriter(kafka.consumer(catalogue.SINK_GROUP), platform.clickhouse(), settings, metrics=metrics)

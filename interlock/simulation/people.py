@@ -12,9 +12,14 @@ if TYPE_CHECKING:
 # Two minutes of a person's work in half a second: ten people just keep up with what thirty decisions a second leave.
 SPEEDUP = 240.0
 
+# All go off duty first; the desk replies within tens of milliseconds.
+_STOP_TIMEOUT_SECONDS = 60
+
 
 class People(threading.Thread):
-    """Works the queues until stopped, or until `verdicts` were taken; `failure` tells what ended it too early."""
+    """Works the queues until stopped, or until the desk has accepted `verdicts`.
+
+    `failure` says what ended it too early."""
 
     def __init__(
         self, platform: Platform, count: int, truth: Truth, *, speedup: float = SPEEDUP, verdicts: int | None = None
@@ -31,7 +36,7 @@ class People(threading.Thread):
 
     @property
     def decided(self) -> int:
-        """Verdicts that were taken."""
+        """Verdicts that the desk accepted."""
         return self._simulation.decided if self._simulation is not None else 0
 
     def run(self) -> None:
@@ -64,8 +69,8 @@ class People(threading.Thread):
             payloads.close()
 
     def stop(self) -> None:
-        """Returns when everybody has gone home."""
+        """Returns when all have gone off duty."""
         self._stopping.set()
         if self._simulation is not None:
             self._simulation.stopping.set()
-        self.join(60)
+        self.join(_STOP_TIMEOUT_SECONDS)

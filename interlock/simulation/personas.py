@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from interlock.processors.review.view import View
+from interlock.processors.review.view import TaskView
 
-# The true outcome of a `Decision` record, None where nobody knows it.
+# The true outcome of a `Decision` record, None where it is unknown.
 TruthSource = Callable[[Mapping[str, Any]], str | None]
 
 _AGREE, _OTHER = "agree", "other"
@@ -51,7 +51,7 @@ class Judgement:
 
 def personas(count: int, seed: int) -> list[Persona]:
     """`count` people, the first of them a lead; the same for the same seed, however many are asked for."""
-    return [_persona(place, Random(f"{seed}/persona/{place}")) for place in range(count)]
+    return [_persona(index, Random(f"{seed}/persona/{index}")) for index in range(count)]
 
 
 def generator(seed: int, persona: Persona, task_id: str) -> Random:
@@ -59,8 +59,8 @@ def generator(seed: int, persona: Persona, task_id: str) -> Random:
     return Random(f"{seed}/{persona.id}/{task_id}")
 
 
-def judge(view: View, truth: str | None, persona: Persona, rng: Random) -> Judgement:
-    """The verdict on what is shown. Where nobody knows the truth, the person knows no better than the AI."""
+def judge(view: TaskView, truth: str | None, persona: Persona, rng: Random) -> Judgement:
+    """The verdict on what is shown. Where the truth is unknown, the person agrees with the AI."""
     outcomes = [option.outcome for option in view.options]
     prediction = view.ai.prediction if view.ai is not None else None
     right = truth if truth in outcomes else prediction or (rng.choice(outcomes) if outcomes else "")
@@ -86,13 +86,13 @@ def absence_seconds(persona: Persona, rng: Random) -> float:
     return rng.expovariate(1 / persona.break_seconds) if rng.random() < persona.absence else 0.0
 
 
-def _persona(place: int, rng: Random) -> Persona:
+def _persona(index: int, rng: Random) -> Persona:
     # Reading a case takes minutes, experts err in a few cases of a hundred, and in experiments on automation bias
     # people follow a wrong advice in a tenth to a half of the cases.
-    lead = place == 0
+    lead = index == 0
     return Persona(
-        id=f"sim-{place + 1:02d}",
-        name=f"Simulated {'lead' if lead else 'reviewer'} {place + 1}",
+        id=f"sim-{index + 1:02d}",
+        name=f"Simulated {'lead' if lead else 'reviewer'} {index + 1}",
         role="lead" if lead else "reviewer",
         median_seconds=rng.uniform(60, 240),
         spread=rng.uniform(0.3, 0.7),
@@ -103,7 +103,7 @@ def _persona(place: int, rng: Random) -> Persona:
     )
 
 
-def _differing(view: View) -> str:
+def _differing(view: TaskView) -> str:
     """A reason for an outcome of one's own, out of those the policy offers."""
     others = [code for code in view.reason_codes if code not in (_AGREE, _OTHER)]
     return others[0] if others else _OTHER

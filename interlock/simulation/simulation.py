@@ -17,7 +17,7 @@ from interlock.processors.review.view import build_view
 from interlock.review.board import Board
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import CommandRefusedError, DeskConnection
-from interlock.review.enrolment import enrol
+from interlock.review.enrolment import publish_reviewers
 from interlock.review.payload import PayloadReader
 from interlock.review.roster import Person
 from interlock.simulation.personas import (
@@ -32,11 +32,11 @@ from interlock.simulation.personas import (
 from interlock.streams.clock import Clock
 from interlock.streams.ports import Broker
 
-# How long somebody waits who finds nothing to do, in seconds of the machine.
+# The pause of a reviewer who finds no task, in seconds of the machine.
 _IDLE_SECONDS = 0.2
 
-# The desk may be between two instances; people try again as well.
-_TROUBLE_SECONDS = 1.0
+# The pause after an error of Kafka: the desk may be moving from one instance to another.
+_RETRY_SECONDS = 1.0
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Tally:
 
 
 class Simulation:
-    """Works the queues until told to stop, or until `decisions` verdicts were taken."""
+    """Works the queues until stopped, or until the desk has accepted `decisions` verdicts."""
 
     def __init__(
         self,
@@ -77,44 +77,45 @@ class Simulation:
         self._payloads = payloads
         self._seed = seed
         self._speedup = speedup
-        self._wanted = decisions
+        self._limit = decisions
         self._left = decisions
         self._lock = threading.Lock()
         self._policies = Policies(broker)
         self._busy = len(self._people)
         self.stopping = threading.Event()
-        self.tallies = {one.id: Tally() for one in self._people}
+        self.tallies = {person.id: Tally() for person in self._people}
         self.trouble = ""
         self.failure: BaseException | None = None
 
     @property
     def idle(self) -> bool:
-        """Whether nobody has found anything to do at the last look."""
+        """Whether every reviewer found no task when asking last."""
         return self._busy == 0
 
     @property
     def decided(self) -> int:
-        """Verdicts that were taken."""
+        """Verdicts that the desk accepted."""
         return sum(tally.decided for tally in self.tallies.values())
 
     def register(self) -> None:
-        """Enters everybody in the roster, with every qualification that a published policy asks for."""
+        """Adds all reviewers to the roster, with every qualification that a published policy asks for."""
         needed = sorted(qualifications(self._policies.in_force.values()))
-        enrol(
+        publish_reviewers(
             self._broker,
             [
                 Person.model_validate(
-                    {"id": one.id, "name": one.name, "role": one.role, "qualifications": needed}
+                    {"id": person.id, "name": person.name, "role": person.role, "qualifications": needed}
                 ).to_record()
-                for one in self._people
+                for person in self._people
             ],
         )
 
     def run(self) -> None:
-        """Returns when everybody has stopped and gone off duty; raises what made somebody give up."""
+        """Returns when all have stopped and gone off duty; raises the first error that ended one of them."""
         with DeskConnection(self._broker) as line, Board(self._broker) as board:
             threads = [
-                threading.Thread(target=self._live, args=(one, line, board), name=one.id) for one in self._people
+                threading.Thread(target=self._work, args=(person, line, board), name=person.id)
+                for person in self._people
             ]
             for thread in threads:
                 thread.start()
@@ -123,19 +124,19 @@ class Simulation:
         if self.failure is not None:
             raise self.failure
 
-    def _live(self, persona: Persona, line: DeskConnection, board: Board) -> None:
-        """In the person's thread."""
+    def _work(self, persona: Persona, line: DeskConnection, board: Board) -> None:
+        """In the thread of one reviewer."""
         desk = DeskClient(self._broker, persona.id, line=line, clock=self._clock)
         try:
-            self._patiently(desk.on_duty)
+            self._retry_unknown(desk.on_duty)
             idle = False
             while not self.stopping.is_set():
                 try:
                     worked = self._one_task(persona, desk, board)
                 except KafkaException as error:
                     self.trouble, worked = error.args[0].str(), False
-                    self.stopping.wait(_TROUBLE_SECONDS)
-                idle = self._note(idle, not worked)
+                    self.stopping.wait(_RETRY_SECONDS)
+                idle = self._set_idle(idle, not worked)
                 if not worked:
                     self.stopping.wait(_IDLE_SECONDS)
             desk.off_duty()
@@ -143,8 +144,8 @@ class Simulation:
             self.failure = self.failure or error
             self.stopping.set()
 
-    def _patiently(self, command: Callable[[], Any]) -> None:
-        """The desk may not have read the new roster yet."""
+    def _retry_unknown(self, command: Callable[[], Any]) -> None:
+        """Repeats a command until the desk has read the new roster."""
         while not self.stopping.is_set():
             try:
                 command()
@@ -156,7 +157,7 @@ class Simulation:
                 return
 
     def _one_task(self, persona: Persona, desk: DeskClient, board: Board) -> bool:
-        """Whether there was one."""
+        """Claims and decides a task; False if there was none."""
         tally = self.tallies[persona.id]
         try:
             lease = desk.claim()
@@ -192,10 +193,10 @@ class Simulation:
             )
         except CommandRefusedError as refused:
             tally.refused[refused.code] += 1
-            self._settle(taken=False)
+            self._settle(accepted=False)
         else:
             _count(tally, judgement, task["prediction"], truth, seconds)
-            self._settle(taken=True)
+            self._settle(accepted=True)
         away = absence_seconds(persona, rng)
         if away:
             tally.breaks += 1
@@ -213,15 +214,15 @@ class Simulation:
                 self._left -= 1
             return True
 
-    def _settle(self, taken: bool) -> None:
-        """A reserved verdict was taken or not; the last one wanted tells everybody to stop."""
+    def _settle(self, accepted: bool) -> None:
+        """Ends a reservation: the verdict was accepted or not. The last one of the limit stops the simulation."""
         with self._lock:
-            if self._left is not None and not taken:
+            if self._left is not None and not accepted:
                 self._left += 1
-            if self.decided == self._wanted:
+            if self.decided == self._limit:
                 self.stopping.set()
 
-    def _note(self, was_idle: bool, is_idle: bool) -> bool:
+    def _set_idle(self, was_idle: bool, is_idle: bool) -> bool:
         with self._lock:
             self._busy += was_idle - is_idle
         return is_idle
@@ -229,21 +230,21 @@ class Simulation:
 
 def qualifications(policies: Iterable[Policy]) -> set[str]:
     """Every qualification that some queue or pack of these policies asks for."""
-    found: set[str] = set()
+    names: set[str] = set()
     for policy in policies:
         for queue in policy.queues.values():
-            found.update(queue.qualifications)
+            names.update(queue.qualifications)
         for pack in policy.packs:
-            found.update(pack.qualifications)
-    return found
+            names.update(pack.qualifications)
+    return names
 
 
 def summary(people: Iterable[Persona], tallies: dict[str, Tally]) -> list[dict[str, Any]]:
     """One row a person, for tables and JSON."""
     return [
         {
-            "reviewer": one.id,
-            "role": one.role,
+            "reviewer": person.id,
+            "role": person.role,
             "decided": tally.decided,
             "agreed_with_ai": tally.agreed,
             "overrode_ai": tally.decided - tally.agreed,
@@ -254,8 +255,8 @@ def summary(people: Iterable[Persona], tallies: dict[str, Tally]) -> list[dict[s
             "breaks": tally.breaks,
             "refused": dict(sorted(tally.refused.items())),
         }
-        for one in people
-        for tally in [tallies[one.id]]
+        for person in people
+        for tally in [tallies[person.id]]
     ]
 
 

@@ -15,7 +15,7 @@ from interlock.policy.load import load, parse
 from interlock.policy.model import Policy
 from interlock.policy.version import resolved, version
 from interlock.processors.desk.processor import DeskProcessor
-from interlock.processors.desk.restore import FOLLOWED
+from interlock.processors.desk.restore import FOLLOWED_TOPICS
 from interlock.processors.router.router import Router, RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.review.desk_client import DeskClient
@@ -275,7 +275,7 @@ class Topology:
         """
         process = self.broker.process()
         processor = DeskProcessor()
-        followed = TableReader(process, FOLLOWED)
+        followed = TableReader(process, FOLLOWED_TOPICS)
         for record in followed.read_all():
             processor.follow(record)
         runner = desk_runner(

@@ -1,6 +1,8 @@
-"""The tree of a condition: few kinds of nodes, with types settled, that every engine evaluates alike."""
+"""The syntax tree of a condition: few kinds of nodes, with settled types, that every engine evaluates alike."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
 
 from interlock.policy.vocabulary import ColumnType
 
@@ -21,11 +23,19 @@ class Literal:
     value: str | int | float | bool
 
 
+class FunctionName(StrEnum):
+    """The functions of conditions. Every engine matches all of them; mypy names those that miss a new one."""
+
+    ABS = "abs"
+    LENGTH = "length"
+    COALESCE = "coalesce"
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     """`abs` of a number (as a float), `length` of a string in characters, `coalesce` of a column and a literal."""
 
-    name: str
+    name: FunctionName
     of: "Term"
     default: Literal | None = None
 
@@ -90,14 +100,30 @@ Condition = Compare | In | IsNull | Truth | Not | All | AnyOf
 
 def kind_of(term: Term) -> ColumnType:
     """The type of a term's values."""
-    if isinstance(term, Column):
-        return ColumnType.FLOAT if term.as_float else term.kind
-    if isinstance(term, Literal):
-        if isinstance(term.value, bool):
+    match term:
+        case Column(_, kind, as_float):
+            return ColumnType.FLOAT if as_float else kind
+        case Literal(bool()):  # before int: Python counts True and False among the integers
             return ColumnType.BOOL
-        if isinstance(term.value, int):
+        case Literal(int()):
             return ColumnType.INT
-        return ColumnType.FLOAT if isinstance(term.value, float) else ColumnType.STRING
-    if term.name == "length":
-        return ColumnType.INT
-    return ColumnType.FLOAT if term.name == "abs" else kind_of(term.of)
+        case Literal(float()):
+            return ColumnType.FLOAT
+        case Literal():
+            return ColumnType.STRING
+        case Function():
+            return _kind_of_function(term)
+        case _:
+            assert_never(term)
+
+
+def _kind_of_function(function: Function) -> ColumnType:
+    match function.name:
+        case FunctionName.ABS:
+            return ColumnType.FLOAT
+        case FunctionName.LENGTH:
+            return ColumnType.INT
+        case FunctionName.COALESCE:
+            return kind_of(function.of)
+        case _:
+            assert_never(function.name)

@@ -1,6 +1,7 @@
 """Conditions as ClickHouse SQL, for history."""
 
 import struct
+from typing import assert_never
 
 from interlock.policy.conditions.ast import (
     All,
@@ -9,6 +10,7 @@ from interlock.policy.conditions.ast import (
     Compare,
     Condition,
     Function,
+    FunctionName,
     In,
     IsNull,
     Literal,
@@ -40,6 +42,8 @@ def to_clickhouse(condition: Condition) -> str:
             return "(" + " AND ".join(to_clickhouse(part) for part in parts) + ")"
         case AnyOf(parts):
             return "(" + " OR ".join(to_clickhouse(part) for part in parts) + ")"
+        case _:
+            assert_never(condition)
 
 
 def matched(condition: Condition) -> str:
@@ -66,14 +70,24 @@ def _term(term: Term) -> str:
         case Literal(value):
             # The bits of the double: decimal text could be read as its neighbour.
             return f"reinterpretAsFloat64(unhex('{_little_endian_hex(float(value))}'))"
-        case Function("abs", of):
-            return f"abs({_term(of)})"
-        case Function("length", of):
-            return f"toInt64(lengthUTF8({_term(of)}))"
-        case Function(_, of, default):
-            assert default is not None
-            return f"ifNull({_term(of)}, {_term(default)})"
-    raise AssertionError(term)
+        case Function():
+            return _function(term)
+        case _:
+            assert_never(term)
+
+
+def _function(function: Function) -> str:
+    argument = _term(function.of)
+    match function.name:
+        case FunctionName.ABS:
+            return f"abs({argument})"
+        case FunctionName.LENGTH:
+            return f"toInt64(lengthUTF8({argument}))"
+        case FunctionName.COALESCE:
+            assert function.default is not None
+            return f"ifNull({argument}, {_term(function.default)})"
+        case _:
+            assert_never(function.name)
 
 
 def _little_endian_hex(number: float) -> str:

@@ -9,6 +9,7 @@ import difflib
 import math
 import re
 from collections.abc import Mapping
+from typing import assert_never
 
 import sqlglot
 from sqlglot import exp
@@ -22,6 +23,7 @@ from interlock.policy.conditions.ast import (
     Compare,
     Condition,
     Function,
+    FunctionName,
     In,
     IsNull,
     Literal,
@@ -52,15 +54,31 @@ _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.GTE: ">=",
 }
 
+
+def _function_node(name: FunctionName) -> tuple[type[exp.Expr], set[str]]:
+    """The node that sqlglot makes of a function, and the parts of it that are read."""
+    match name:
+        case FunctionName.ABS:
+            return exp.Abs, {"this"}
+        case FunctionName.LENGTH:
+            return exp.Length, {"this"}
+        case FunctionName.COALESCE:
+            return exp.Coalesce, {"this", "expressions", "is_nvl"}
+        case _:
+            assert_never(name)
+
+
+_FUNCTIONS = {_function_node(name)[0]: name for name in FunctionName}
+
 # Everything that may stand in a condition, with the parts of it that are read. What sqlglot knows beyond these parts
 # (BETWEEN SYMMETRIC, a second argument of length) is refused: to overlook it would change the meaning.
 _PARTS: dict[type[exp.Expr], set[str]] = {
     **{kind: {"this", "expression"} for kind in (*_COMPARISONS, exp.And, exp.Or, exp.Is)},
-    **{kind: {"this"} for kind in (exp.Paren, exp.Not, exp.Column, exp.Boolean, exp.Neg, exp.Abs, exp.Length)},
+    **{kind: {"this"} for kind in (exp.Paren, exp.Not, exp.Column, exp.Boolean, exp.Neg)},
+    **dict(map(_function_node, FunctionName)),
     exp.Between: {"this", "low", "high"},
     exp.In: {"this", "expressions"},
     exp.Literal: {"this", "is_string"},
-    exp.Coalesce: {"this", "expressions", "is_nvl"},
     exp.Null: set(),
 }
 
@@ -115,12 +133,12 @@ class _Reader:
             case exp.Is():
                 return self._is(node)
             case exp.Between():
-                low = self._compare(">=", node.this, node.args["low"])
-                return All((low, self._compare("<=", node.this, node.args["high"])))
+                low = self._compare(node, ">=", node.this, node.args["low"])
+                return All((low, self._compare(node, "<=", node.this, node.args["high"])))
             case exp.In():
                 return self._in(node)
         if type(node) in _COMPARISONS:
-            return self._compare(_COMPARISONS[type(node)], node.this, node.expression)
+            return self._compare(node, _COMPARISONS[type(node)], node.this, node.expression)
         term = self._term(node)
         if kind_of(term) is not ColumnType.BOOL:
             raise ConditionError(f"{_sql(node)} is not true or false by itself: compare it with something")
@@ -147,8 +165,8 @@ class _Reader:
             values = [Literal(float(value.value)) for value in values]
         return In(term, tuple(values))
 
-    def _compare(self, operator: str, left_node: exp.Expr, right_node: exp.Expr) -> Condition:
-        node = exp.EQ(this=left_node.copy(), expression=right_node.copy())
+    def _compare(self, node: exp.Expr, operator: str, left_node: exp.Expr, right_node: exp.Expr) -> Condition:
+        """`node`: what a problem is reported with, the comparison as it was written."""
         left, right = _comparable(self._term(left_node), self._term(right_node), node)
         if kind_of(left) is ColumnType.BOOL and operator not in ("=", "<>"):
             raise ConditionError(f"{_sql(node)}: true and false have no order")
@@ -165,10 +183,10 @@ class _Reader:
                 return Literal(bool(node.this))
             case exp.Literal() | exp.Neg():
                 return _number_or_text(node)
-            case exp.Abs() | exp.Length() | exp.Coalesce():
-                return self._function(node)
             case exp.Null():
                 raise ConditionError("a comparison with NULL is never true: write IS NULL or IS NOT NULL")
+        if type(node) in _FUNCTIONS:
+            return self._function(_FUNCTIONS[type(node)], node)
         raise ConditionError(f"{_sql(node)} stands where a column or constant should: it is a condition by itself")
 
     def _column(self, node: exp.Column) -> Column:
@@ -181,24 +199,27 @@ class _Reader:
         hint += " (text stands in single quotes)" if quoted and not near else ""
         raise UnknownColumnError(f"unknown column {_sql(node)}{hint}")
 
-    def _function(self, node: exp.Expr) -> Function:
-        of = self._term(node.this)
-        kind = kind_of(of)
-        if isinstance(node, exp.Abs):
-            if kind not in NUMBERS:
-                raise ConditionError(f"{_sql(node)}: abs needs a number")
-            return Function("abs", _as_float(of))
-        if isinstance(node, exp.Length):
-            if kind is not ColumnType.STRING:
-                raise ConditionError(f"{_sql(node)}: length needs a string")
-            return Function("length", of)
-        rest = node.expressions
-        default = self._term(rest[0]) if len(rest) == 1 else None
-        if not isinstance(default, Literal):
-            raise ConditionError(f"{_sql(node)}: coalesce takes a column and one constant")
-        of, right = _comparable(of, default, node)
-        assert isinstance(right, Literal)
-        return Function("coalesce", of, right)
+    def _function(self, name: FunctionName, node: exp.Expr) -> Function:
+        argument = self._term(node.this)
+        match name:
+            case FunctionName.ABS:
+                if kind_of(argument) not in NUMBERS:
+                    raise ConditionError(f"{_sql(node)}: abs needs a number")
+                return Function(name, _as_float(argument))
+            case FunctionName.LENGTH:
+                if kind_of(argument) is not ColumnType.STRING:
+                    raise ConditionError(f"{_sql(node)}: length needs a string")
+                return Function(name, argument)
+            case FunctionName.COALESCE:
+                others = node.expressions
+                default = self._term(others[0]) if len(others) == 1 else None
+                if not isinstance(default, Literal):
+                    raise ConditionError(f"{_sql(node)}: coalesce takes a column and one constant")
+                argument, default = _comparable(argument, default, node)
+                assert isinstance(default, Literal)
+                return Function(name, argument, default)
+            case _:
+                assert_never(name)
 
 
 _A = {
@@ -217,10 +238,16 @@ def _as_float(term: Term) -> Term:
         return Literal(float(term.value))
     if isinstance(term, Column):
         return Column(term.name, term.kind, as_float=True)
-    if term.name == "coalesce":
-        assert term.default is not None
-        return Function("coalesce", _as_float(term.of), Literal(float(term.default.value)))
-    raise ConditionError("length is a whole number: compare it with one")
+    match term.name:
+        case FunctionName.ABS:
+            return term
+        case FunctionName.LENGTH:
+            raise ConditionError("length is a whole number: compare it with one")
+        case FunctionName.COALESCE:
+            assert term.default is not None
+            return Function(term.name, _as_float(term.of), Literal(float(term.default.value)))
+        case _:
+            assert_never(term.name)
 
 
 def _comparable(left: Term, right: Term, node: exp.Expr) -> tuple[Term, Term]:
@@ -237,7 +264,7 @@ def _only_known_parts(node: exp.Expr) -> None:
     if type(node) not in _PARTS or extra:
         raise ConditionError(
             f"{_sql(node)}: not allowed in a condition (allowed: comparisons, AND, OR, NOT, IN, BETWEEN, IS NULL, "
-            f"abs, length, coalesce)"
+            f"{', '.join(FunctionName)})"
         )
 
 

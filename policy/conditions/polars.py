@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from operator import and_, eq, ge, gt, le, lt, ne, or_
+from typing import assert_never
 
 import polars as pl
 
@@ -12,6 +13,7 @@ from interlock.policy.conditions.ast import (
     Compare,
     Condition,
     Function,
+    FunctionName,
     In,
     IsNull,
     Literal,
@@ -41,6 +43,8 @@ def to_polars(condition: Condition) -> pl.Expr:
             return _folded(and_, [to_polars(part) for part in parts])
         case AnyOf(parts):
             return _folded(or_, [to_polars(part) for part in parts])
+        case _:
+            assert_never(condition)
 
 
 def _folded(operator: Callable[[pl.Expr, pl.Expr], pl.Expr], parts: Sequence[pl.Expr]) -> pl.Expr:
@@ -57,11 +61,21 @@ def _term(term: Term) -> pl.Expr:
             return pl.col(name).cast(pl.Float64) if as_float else pl.col(name)
         case Literal(value):
             return pl.lit(value)
-        case Function("abs", of):
-            return _term(of).abs()
-        case Function("length", of):
-            return _term(of).str.len_chars().cast(pl.Int64)
-        case Function(_, of, default):
-            assert default is not None
-            return _term(of).fill_null(_term(default))
-    raise AssertionError(term)
+        case Function():
+            return _function(term)
+        case _:
+            assert_never(term)
+
+
+def _function(function: Function) -> pl.Expr:
+    argument = _term(function.of)
+    match function.name:
+        case FunctionName.ABS:
+            return argument.abs()
+        case FunctionName.LENGTH:
+            return argument.str.len_chars().cast(pl.Int64)
+        case FunctionName.COALESCE:
+            assert function.default is not None
+            return argument.fill_null(_term(function.default))
+        case _:
+            assert_never(function.name)

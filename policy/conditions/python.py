@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from operator import eq, ge, gt, le, lt, ne
-from typing import Any
+from typing import Any, assert_never
 
 from interlock.policy.conditions.ast import (
     All,
@@ -12,6 +12,7 @@ from interlock.policy.conditions.ast import (
     Compare,
     Condition,
     Function,
+    FunctionName,
     In,
     IsNull,
     Literal,
@@ -31,16 +32,18 @@ def evaluate(condition: Condition, row: Row) -> bool | None:
     that is not finite."""
     match condition:
         case Compare(operator, left, right):
-            a, b = value(left, row), value(right, row)
-            return None if a is None or b is None else bool(_OPERATORS[operator](a, b))
+            left_value, right_value = value(left, row), value(right, row)
+            if left_value is None or right_value is None:
+                return None
+            return bool(_OPERATORS[operator](left_value, right_value))
         case In(term, values):
-            a = value(term, row)
-            return None if a is None else any(a == one.value for one in values)
+            member = value(term, row)
+            return None if member is None else any(member == literal.value for literal in values)
         case IsNull(term):
             return value(term, row) is None
         case Truth(term):
-            a = value(term, row)
-            return None if a is None else bool(a)
+            flag = value(term, row)
+            return None if flag is None else bool(flag)
         case Not(of):
             inner = evaluate(of, row)
             return None if inner is None else not inner
@@ -50,6 +53,8 @@ def evaluate(condition: Condition, row: Row) -> bool | None:
         case AnyOf(parts):
             truths = [evaluate(part, row) for part in parts]
             return True if True in truths else None if None in truths else False
+        case _:
+            assert_never(condition)
 
 
 def explain(condition: Condition, row: Row) -> str:
@@ -61,23 +66,30 @@ def value(term: Term, row: Row) -> Any:
     """The value of a term in a row; None for NULL."""
     match term:
         case Column(name, _, as_float):
-            found = row.get(name)
-            if isinstance(found, float) and not math.isfinite(found):
+            cell = row.get(name)
+            if isinstance(cell, float) and not math.isfinite(cell):
                 return None  # as in a batch: no rule can judge what is no number
-            return float(found) if as_float and found is not None else found
+            return float(cell) if as_float and cell is not None else cell
         case Literal(constant):
             return constant
-        case Function("abs", of):
-            number = value(of, row)
-            return None if number is None else abs(number)
-        case Function("length", of):
-            text = value(of, row)
-            return None if text is None else len(text)
-        case Function(_, of, default):
-            assert default is not None
-            found = value(of, row)
-            return default.value if found is None else found
-    raise AssertionError(term)
+        case Function():
+            return _function_value(term, row)
+        case _:
+            assert_never(term)
+
+
+def _function_value(function: Function, row: Row) -> Any:
+    argument = value(function.of, row)
+    match function.name:
+        case FunctionName.ABS:
+            return None if argument is None else abs(argument)
+        case FunctionName.LENGTH:
+            return None if argument is None else len(argument)
+        case FunctionName.COALESCE:
+            assert function.default is not None
+            return function.default.value if argument is None else argument
+        case _:
+            assert_never(function.name)
 
 
 def _why(condition: Condition, row: Row, wanted: bool) -> list[str]:
@@ -90,10 +102,13 @@ def _why(condition: Condition, row: Row, wanted: bool) -> list[str]:
             return [reason for part in parts for reason in _why(part, row, wanted)]
         case Not(of):
             return _why(of, row, not wanted)
-    return [_sentence(condition, row, wanted)]
+        case Compare() | In() | IsNull() | Truth():
+            return [_sentence(condition, row, wanted)]
+        case _:
+            assert_never(condition)
 
 
-def _sentence(condition: Condition, row: Row, wanted: bool) -> str:
+def _sentence(condition: Compare | In | IsNull | Truth, row: Row, wanted: bool) -> str:
     match condition:
         case IsNull(term):
             return f"{_name(term)} is {'missing' if value(term, row) is None else 'given'}"
@@ -106,13 +121,14 @@ def _sentence(condition: Condition, row: Row, wanted: bool) -> str:
         case In(term, values):
             if value(term, row) is None:
                 return f"{_name(term)} is missing"
-            listed = ", ".join(_shown(one.value) for one in values)
+            listed = ", ".join(_formatted(literal.value) for literal in values)
             return f"{_named_value(term, row)} {'in' if wanted else 'not in'} ({listed})"
         case Truth(term):
             if value(term, row) is None:
                 return f"{_name(term)} is missing"
             return _name(term) if wanted else f"not {_name(term)}"
-    raise AssertionError(condition)
+        case _:
+            assert_never(condition)
 
 
 def _name(term: Term) -> str:
@@ -120,22 +136,33 @@ def _name(term: Term) -> str:
         case Column(name):
             return name.replace("_", " ")
         case Literal(constant):
-            return _shown(constant)
-        case Function(name, of):
-            return _name(of) if name == "coalesce" else f"{name} of {_name(of)}"
-    raise AssertionError(term)
+            return _formatted(constant)
+        case Function():
+            return _function_name(term)
+        case _:
+            assert_never(term)
+
+
+def _function_name(function: Function) -> str:
+    match function.name:
+        case FunctionName.ABS | FunctionName.LENGTH:
+            return f"{function.name} of {_name(function.of)}"
+        case FunctionName.COALESCE:
+            return _name(function.of)
+        case _:
+            assert_never(function.name)
 
 
 def _named_value(term: Term, row: Row) -> str:
-    shown = _shown(value(term, row))
-    return shown if isinstance(term, Literal) else f"{_name(term)} {shown}"
+    text = _formatted(value(term, row))
+    return text if isinstance(term, Literal) else f"{_name(term)} {text}"
 
 
-def _shown(found: Any) -> str:
-    if isinstance(found, bool):
-        return "true" if found else "false"
-    if isinstance(found, int):
-        return f"{found:,}"
-    if isinstance(found, float):
-        return f"{found:,.0f}" if found == int(found) else f"{found:,.6g}"
-    return str(found)
+def _formatted(cell: Any) -> str:
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, int):
+        return f"{cell:,}"
+    if isinstance(cell, float):
+        return f"{cell:,.0f}" if cell == int(cell) else f"{cell:,.6g}"
+    return str(cell)

@@ -1,1 +1,2 @@
-"""How well models know what they know, and whether the world has moved: from the outcomes of reviews. No Kafka here."""
+"""How far a model's confidence can be trusted, and whether the world has changed: from the outcomes of reviews.
+Pure."""

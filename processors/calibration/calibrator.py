@@ -11,22 +11,22 @@ from interlock.learning.calibration import IDENTITY, LogOdds, fit, log_loss
 from interlock.learning.calibration_metrics import Bin, Notice
 from interlock.learning.insufficient_data import InsufficientDataError
 from interlock.processors.calibration.labels import Label
-from interlock.processors.calibration.report import Finding, arrays, report
+from interlock.processors.calibration.report import CalibrationFinding, arrays, report
 from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
 
-# Labels that a fit rests on: few enough to follow a drift (log-loss after one: window of 500 .454, everything .506;
-# statistics), enough for two parameters where audits weigh twenty times as much as the rest. A report takes some 30 ms.
+# Labels that a fit uses: few enough to follow a drift (log-loss after a drift: .454 with a window of 500, .506 with all
+# labels), enough for two parameters where audits weigh twenty times as much as the rest. A report takes some 30 ms.
 WINDOW = 2_000
 
-# The risk of ever recalibrating a model that needs none. A gate that asks again every fifty outcomes whether the gain
-# is positive says yes sooner or later: 5–9 % at each look.
+# The risk of ever recalibrating a model that needs none. A gate that is asked every fifty outcomes whether the gain
+# is positive opens sooner or later: 5–9 % at each look.
 RISK = 0.05
 
-# A change of confidence that is worth a new version of the recalibration: less is noise of the fit.
-STEP = 0.03
+# The least change of confidence that is worth a new version of the recalibration: less is noise of the fit.
+MIN_CHANGE = 0.03
 
-# Digits of the published parameters: the same on every machine, and far below STEP.
+# Digits of the published parameters: the same on every machine, and far below MIN_CHANGE.
 _DIGITS = 4
 
 _GRID = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99])
@@ -34,16 +34,18 @@ _GRID = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99]
 
 @dataclass(frozen=True, slots=True)
 class CalibratorSettings:
-    """A report after every so many outcomes."""
+    """`every`: outcomes between two reports."""
 
     every: int = 50
 
 
 class Calibrator:
-    """One model version. A recalibration comes into force when two things are shown: the gate of
-    `learning.calibration.recalibrate` (it predicts the labels of the window better), and evidence that holds however
-    often one looks: the likelihood ratio of every label under the fit made before it came, against the model's own
-    confidence. It is withdrawn (by the identity) when the gate closes again.
+    """Calibrates one model version.
+
+    A recalibration comes into force under two conditions. The gate of `learning.calibration.recalibrate` is open: the
+    refits predict the labels of the window better than the model does. And evidence that is valid at every look has
+    reached 1/RISK: the likelihood ratio of every label under the fit made before it, against the model's own
+    confidence. When the gate closes again, the identity replaces the recalibration.
     """
 
     def __init__(self, settings: CalibratorSettings) -> None:
@@ -56,20 +58,20 @@ class Calibrator:
         self._in_force = IDENTITY
         self._warned: set[float] = set()
 
-    def take(self, label: Label) -> list[Event]:
-        """The report, warnings and recalibration that this label gives."""
+    def add(self, label: Label) -> list[Event]:
+        """Adds a label; the report, warnings and recalibration that follow from it."""
         self._number += 1
         self._weigh(label)
         self._labels.append(label)
         if self._number % self._settings.every:
             return []
         finding = report(self._labels, self._number)
-        chosen = self._chosen(finding)
+        model = self._next_model(finding)
         events = self._warnings(finding, label)
-        if chosen is not None:
-            self._in_force = chosen
-            events.append(_published(chosen, label, len(self._labels)))
-        record = finding.record | {"published": chosen is not None}
+        if model is not None:
+            self._in_force = model
+            events.append(_published(model, label, len(self._labels)))
+        record = finding.record | {"published": model is not None}
         self._challenger = self._refit()
         return [Event(catalogue.CALIBRATION_REPORTS, label.model, record), *events]
 
@@ -77,7 +79,7 @@ class Calibrator:
         """Adds a label to the evidence against the model's own confidence.
 
         A label counts λ/π, λ the smallest π so far, so that the evidence is about all decisions and stays a martingale
-        under a calibrated model; a smaller π begins anew.
+        under a calibrated model. A smaller π resets it.
         """
         if label.propensity < self._lowest:
             self._lowest = label.propensity
@@ -88,8 +90,8 @@ class Calibrator:
         ratio = math.exp(float((log_loss(f, y) - log_loss(self._challenger.apply(f), y))[0]))
         self._log_evidence += math.log1p(self._lowest / label.propensity * (ratio - 1))
 
-    def _chosen(self, finding: Finding) -> LogOdds | None:
-        """What comes into force now; None: what is in force stays."""
+    def _next_model(self, finding: CalibrationFinding) -> LogOdds | None:
+        """The recalibration that comes into force now; None if the present one stays."""
         in_force = self._in_force != IDENTITY
         if not finding.better or finding.model is None:
             if in_force and not finding.record["refusal"]:
@@ -99,8 +101,8 @@ class Calibrator:
         if not in_force and self._log_evidence < -math.log(RISK):
             return None
         model = LogOdds(round(finding.model.intercept, _DIGITS), round(finding.model.slope, _DIGITS))
-        moved = np.abs(model.apply(_GRID) - self._in_force.apply(_GRID)).max()
-        return model if model.slope > 0 and moved > STEP else None
+        change = np.abs(model.apply(_GRID) - self._in_force.apply(_GRID)).max()
+        return model if model.slope > 0 and change > MIN_CHANGE else None
 
     def _refit(self) -> LogOdds | None:
         try:
@@ -108,28 +110,29 @@ class Calibrator:
         except InsufficientDataError:
             return None
 
-    def _warnings(self, finding: Finding, label: Label) -> list[Event]:
-        """An alert for every bin that begins to warn; it may do so again once its gap was gone."""
+    def _warnings(self, finding: CalibrationFinding, label: Label) -> list[Event]:
+        """An alert for every bin that starts to warn. A bin may warn again once its gap has closed."""
         events = []
-        by_low = {one.low: one for one in finding.bins}
+        by_low = {bucket.low: bucket for bucket in finding.bins}
         for low in sorted(by_low):
-            one = by_low[low]
-            if one.notice is Notice.WARNING and low not in self._warned:
+            bucket = by_low[low]
+            if bucket.notice is Notice.WARNING and low not in self._warned:
                 self._warned.add(low)
                 cause = f"{label.model}/{low:.1f}/{self._number}"
-                events.append(alert("calibration_gap", cause, "warning", (), _gap(one, label), label.at))
-            elif one.notice is Notice.NONE:
+                events.append(alert("calibration_gap", cause, "warning", (), _gap(bucket, label), label.at))
+            elif bucket.notice is Notice.NONE:
                 self._warned.discard(low)
         return events
 
 
-def _gap(one: Bin, label: Label) -> str:
-    direction = "too sure" if one.gap < 0 else "not sure enough"
+def _gap(bucket: Bin, label: Label) -> str:
+    direction = "too sure" if bucket.gap < 0 else "not sure enough"
     return (
-        f"{label.model} is {direction} of itself: where it says {one.mean_confidence:.0%}, people confirm "
-        f"{one.accuracy:.0%} (between {max(0.0, one.mean_confidence + one.gap_low):.0%} and "
-        f"{min(1.0, one.mean_confidence + one.gap_high):.0%}; {one.labels:,} reviews, corrected for who was reviewed). "
-        "Recalibration corrects it as soon as the evidence allows; retrain the model if it does not"
+        f"{label.model} is {direction} of itself: where it says {bucket.mean_confidence:.0%}, people confirm "
+        f"{bucket.accuracy:.0%} (between {max(0.0, bucket.mean_confidence + bucket.gap_low):.0%} and "
+        f"{min(1.0, bucket.mean_confidence + bucket.gap_high):.0%}; {bucket.labels:,} reviews, corrected "
+        "for which decisions were reviewed). Recalibration corrects it as soon as the evidence allows; retrain the "
+        "model if it does not"
     )
 
 

@@ -1,4 +1,4 @@
-"""Everything that follows from outcomes here, for every model version."""
+"""Calibration reports, recalibrations and override alarms of all model versions, from outcomes."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -20,42 +20,39 @@ class CalibrationSettings:
     override_limit: float = 0.15
 
 
-class _Model:
-    """One model version."""
-
+class _ModelVersion:
     def __init__(self, settings: CalibrationSettings) -> None:
-        self.settled: ArrivalOrderBuffer[Label] = ArrivalOrderBuffer()
+        self.buffer: ArrivalOrderBuffer[Label] = ArrivalOrderBuffer()
         self.calibrator = Calibrator(settings.calibrator)
         self.overrides = OverrideDrift(settings.override_limit)
 
-    def take(self, label: Label) -> list[Event]:
-        return [*self.calibrator.take(label), *self.overrides.take(label)]
+    def add(self, label: Label) -> list[Event]:
+        return [*self.calibrator.add(label), *self.overrides.add(label)]
 
 
 class CalibrationFold:
-    """State is a fold of the outcomes in their order: whoever begins anew comes to the same. They are counted in the
-    order in which the decisions arrived.
+    """A fold of the outcomes in their order, so that a restart reaches the same state. They are counted in the order in
+    which their decisions arrived.
 
-    `refused`: outcomes that must not be used, by reason.
+    `refused`: number of outcomes that must not be used, by reason.
     """
 
     def __init__(self, settings: CalibrationSettings) -> None:
         self._settings = settings
-        self._models: dict[str, _Model] = {}
+        self._models: dict[str, _ModelVersion] = {}
         self.refused: Counter[str] = Counter()
 
-    def take(self, outcome: Mapping[str, Any]) -> list[Event]:
+    def process(self, outcome: Mapping[str, Any]) -> list[Event]:
         """What follows from one `Outcome` record, times as integers."""
         try:
-            one = label(outcome)
+            new = label(outcome)
         except BadLabelError as error:
             self.refused[error.reason] += 1
             return []
-        if one is None:
+        if new is None:
             return []
-        model = self._models.get(one.model)
+        model = self._models.get(new.model)
         if model is None:
-            model = self._models[one.model] = _Model(self._settings)
-        ready = model.settled.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], one)
-        counted = [replace(each, at=one.at) for each in ready]
-        return [event for each in counted for event in model.take(each)]
+            model = self._models[new.model] = _ModelVersion(self._settings)
+        ready = model.buffer.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], new)
+        return [event for each in ready for event in model.add(replace(each, at=new.at))]

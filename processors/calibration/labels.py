@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.errors import InterlockError
-from interlock.processors.outcome_kinds import SAMPLED_KINDS
+from interlock.processors.outcomes import SAMPLED_KINDS
 
 
 class BadLabelError(InterlockError, ValueError):
-    """An outcome that must not be used; `reason` is a stable code."""
+    """An outcome that must not be used. `reason` is a stable code."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -31,15 +31,15 @@ class Label:
 
     @property
     def model(self) -> str:
-        """As topics are keyed."""
+        """The key of its records in topics."""
         return f"{self.model_id}@{self.model_version}"
 
 
 def label(outcome: Mapping[str, Any]) -> Label | None:
     """The label in an `Outcome` record (times as integers), None if it is no sample; raises BadLabelError.
 
-    Every decision gives one label at most: of two verdicts of a quorum the one that resolves. An audit measures even
-    where it resolves nothing.
+    Every decision gives at most one label: of the two verdicts under four eyes, the one that resolves. An audit counts
+    even where it resolves nothing.
     """
     if outcome["kind"] not in SAMPLED_KINDS or outcome["round"] != 0:
         return None

@@ -1,13 +1,13 @@
-"""Whether people override a model version more often than they should: one monitor for each."""
+"""Whether people override a model version more often than its limit allows: one monitor for each version."""
 
 from interlock.processors.calibration.labels import Label
 from interlock.processors.calibration.rate import Crossing, ReviewedRate
 from interlock.processors.calibration.signals import drift
 from interlock.processors.events import Event
 
-# While the rate stays high the alarm would come again every hundred outcomes; it is repeated after so many at the
+# While the rate stays high, the monitor would alarm every hundred outcomes. It repeats an alarm after this many at the
 # earliest.
-QUIET = 1_000
+REPEAT_AFTER = 1_000
 
 
 class OverrideDrift:
@@ -19,8 +19,8 @@ class OverrideDrift:
         self._seen = 0
         self._quiet_until = 0
 
-    def take(self, label: Label) -> list[Event]:
-        """The alarm that this outcome gives, if any."""
+    def add(self, label: Label) -> list[Event]:
+        """Adds a label; the alarm that it raises, if any."""
         self._seen += 1
         crossing = self._rate.update(not label.correct, label.propensity)
         if crossing is None:
@@ -29,7 +29,7 @@ class OverrideDrift:
         self._rate.restart()
         if self._seen < self._quiet_until:
             return []
-        self._quiet_until = self._seen + QUIET
+        self._quiet_until = self._seen + REPEAT_AFTER
         return drift(
             "overrides",
             cause=str(self._seen),

@@ -1,4 +1,4 @@
-"""Whether a rate of all decisions is above its limit, told from the reviewed ones alone."""
+"""Whether a rate of all decisions is above its limit, estimated from the reviewed ones alone."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from interlock.learning.drift import KAPPAS, e_values, step
 
-# Share of the wealth that one decision may take at most.
-_AT_STAKE = 0.9
+# Share of the capital that one decision may take at most.
+_MAX_STAKE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +21,18 @@ class Crossing:
 
 
 class ReviewedRate:
-    """The two alarms of `interlock.learning.drift.RateMonitor`, fed with the reviewed decisions of a stream only.
+    """The two alarms of `interlock.learning.drift.RateMonitor`, fed only with the reviewed decisions of a stream.
 
     Each bets κ·λ/π, λ being the smallest π of the stream: 1 + (κλ/π)(x − limit) for a decision that was reviewed and 1
     for any other has mean ≤ 1 as long as the rate of *all* decisions is at most the limit. λ must be known beforehand,
-    so a smaller π begins anew; that happens once for every lower audit rate.
+    so a smaller π restarts the bets; that happens once for every lower audit rate.
     """
 
     def __init__(self, limit: float, *, alpha: float, cusum_alpha: float) -> None:
         self.limit = limit
-        self._wanted = {"rate-above-limit": 1 / alpha, "rate-rose": 1 / cusum_alpha}
+        self._thresholds = {"rate-above-limit": 1 / alpha, "rate-rose": 1 / cusum_alpha}
         # The greatest bet must not go bankrupt under a high limit.
-        self._kappas = np.array(KAPPAS) * min(1.0, _AT_STAKE / (limit * max(KAPPAS)))
+        self._kappas = np.array(KAPPAS) * min(1.0, _MAX_STAKE / (limit * max(KAPPAS)))
         self._lowest = 1.0
         self.restart()
 
@@ -49,7 +49,8 @@ class ReviewedRate:
         return self._weighted / self._weights if self._weights else 0.0
 
     def update(self, wrong: bool, propensity: float) -> Crossing | None:
-        """Adds the next reviewed decision, π in (0, 1]; the alarm if it gives one. Call `restart` after an alarm."""
+        """Adds the next reviewed decision, π in (0, 1]; the alarm that it raises, if any. Call `restart` after an
+        alarm."""
         if propensity < self._lowest:
             self._lowest = propensity
             self.restart()
@@ -58,7 +59,7 @@ class ReviewedRate:
         self._weighted += wrong / propensity
         stake = self._lowest / propensity
         self._bets = step(self._bets, np.float64(self.limit + stake * (wrong - self.limit)), self.limit, self._kappas)
-        for (kind, wanted), found in zip(self._wanted.items(), e_values(self._bets), strict=True):
-            if found >= wanted:
-                return Crossing(kind, float(found), wanted, self.seen)
+        for (kind, threshold), e_value in zip(self._thresholds.items(), e_values(self._bets), strict=True):
+            if e_value >= threshold:
+                return Crossing(kind, float(e_value), threshold, self.seen)
         return None

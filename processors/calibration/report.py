@@ -16,7 +16,7 @@ from interlock.processors.calibration.labels import Label
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CalibrationFinding:
     """`model`: the recalibration of all labels if there is one; `better`: it predicts later labels better than the
     model's own confidence did. `bins`: as in the report."""
 
@@ -28,19 +28,19 @@ class Finding:
 
 def arrays(labels: Sequence[Label]) -> tuple[Floats, Floats, Floats]:
     """Confidence, correct (0 or 1) and 1/π."""
-    confidence = np.array([one.confidence for one in labels])
-    correct = np.array([float(one.correct) for one in labels])
-    return confidence, correct, 1 / np.array([one.propensity for one in labels])
+    confidence = np.array([label.confidence for label in labels])
+    correct = np.array([float(label.correct) for label in labels])
+    return confidence, correct, 1 / np.array([label.propensity for label in labels])
 
 
-def report(labels: Sequence[Label], number: int) -> Finding:
-    """`labels` of one model version, oldest first, at least one; `number`: how many it has had in all.
+def report(labels: Sequence[Label], number: int) -> CalibrationFinding:
+    """`labels` of one model version, oldest first, at least one; `number`: how many labels it has had in all.
 
-    The record lacks `published`, which is not for the labels to say.
+    The record lacks `published`, which the labels do not determine.
     """
     f, y, w = arrays(labels)
     effective = effective_size(w)
-    found = calibration_metrics.bins(f, y, w)
+    occupied = calibration_metrics.bins(f, y, w)
     refusal, method, model, better = "", "", None, False
     before = float(np.average(calibration.log_loss(f, y), weights=w))
     after: float | None = None
@@ -62,7 +62,7 @@ def report(labels: Sequence[Label], number: int) -> Finding:
         "at": last.at,
         "reviewed": len(labels),
         "effective": effective,
-        "bins": [_bin(one) for one in found],
+        "bins": [_bin_record(bucket) for bucket in occupied],
         "ece": calibration_metrics.ece(f, y, w),
         # The formula counts labels of equal weight; unequal ones are worth fewer, and noise goes with the root.
         "ece_by_chance": min(1.0, calibration_metrics.ece_noise(f) * math.sqrt(len(labels) / effective)),
@@ -75,17 +75,17 @@ def report(labels: Sequence[Label], number: int) -> Finding:
         "slope": used.slope,
         "refusal": refusal,
     }
-    return Finding(record, found, model, better)
+    return CalibrationFinding(record, occupied, model, better)
 
 
-def _bin(one: Bin) -> dict[str, Any]:
+def _bin_record(bucket: Bin) -> dict[str, Any]:
     return {
-        "count": one.labels,
-        "mean_confidence": one.mean_confidence,
-        "accuracy": one.accuracy,
+        "count": bucket.labels,
+        "mean_confidence": bucket.mean_confidence,
+        "accuracy": bucket.accuracy,
         # Wilson's interval holds the accuracy but for rounding.
-        "lower": float(np.clip(one.mean_confidence + one.gap_low, 0, one.accuracy)),
-        "upper": float(np.clip(one.mean_confidence + one.gap_high, one.accuracy, 1)),
-        "gap": one.mean_confidence - one.accuracy,
-        "finding": str(one.notice),
+        "lower": float(np.clip(bucket.mean_confidence + bucket.gap_low, 0, bucket.accuracy)),
+        "upper": float(np.clip(bucket.mean_confidence + bucket.gap_high, bucket.accuracy, 1)),
+        "gap": bucket.mean_confidence - bucket.accuracy,
+        "finding": str(bucket.notice),
     }

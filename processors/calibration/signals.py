@@ -1,4 +1,4 @@
-"""What monitors say: a drift signal for programs and an alert for people."""
+"""What a monitor writes on an alarm: a drift signal for programs and an alert for people."""
 
 from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
@@ -18,7 +18,8 @@ def drift(
     at: int,
     revokes: tuple[str, ...] = (),
 ) -> list[Event]:
-    """The signal of one alarm and the alert about it; `cause` tells it from others of this monitor and model."""
+    """The signal of one alarm and the alert about it; `cause` distinguishes it from others of this monitor and
+    model."""
     signal_id = f"{monitor}/{model_id}@{model_version}/{cause}"
     record = {
         "signal_id": signal_id,

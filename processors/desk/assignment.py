@@ -1,7 +1,7 @@
 """Who gets which task of a waiting batch.
 
-What counts is load and handling cost. How often somebody approves is no argument here and must never become one: it
-would send most work to those who look least.
+Only load and handling cost count. How often a person approves is no argument here and must never become one: it would
+send most work to those who look least.
 """
 
 import numpy as np
@@ -20,34 +20,34 @@ def assign(
     `eligible`, and `cost` (finite; the expected handling cost, in shares of a reviewer's whole capacity): tasks in the
     order of their queue × reviewers. `load`: how many tasks each reviewer has already, of at most `capacity`.
 
-    As many tasks as possible get a reviewer; where there is not room for all, the earlier win. Among these the sum of
-    relative load, as each task adds it, and handling cost is least.
+    As many tasks as possible get a reviewer; where there is no room for all, earlier tasks win. Of these assignments it
+    is the one with the least sum of relative load, as each task adds it, and handling cost.
     """
     tasks, reviewers = eligible.shape
     free = np.maximum(capacity - load, 0)
     # No reviewer needs more slots than there are tasks.
     slots = np.repeat(np.arange(reviewers), np.minimum(free, tasks))
-    found = np.full(tasks, -1)
+    assigned = np.full(tasks, -1)
     if slots.size == 0 or tasks == 0:
-        return found.tolist()
+        return assigned.tolist()
     possible = eligible[:, slots]
     first_slot = np.searchsorted(slots, slots)
     loads = (load[slots] + np.arange(slots.size) - first_slot) / capacity[slots]
     costs = np.broadcast_to(loads, possible.shape) if cost is None else loads + cost[:, slots]
-    chosen = _chosen(possible)
-    rows, columns = linear_sum_assignment(np.where(possible[chosen], costs[chosen], np.inf))
-    found[chosen[rows]] = slots[columns]
-    return found.tolist()
+    placeable = _placeable(possible)
+    rows, columns = linear_sum_assignment(np.where(possible[placeable], costs[placeable], np.inf))
+    assigned[placeable[rows]] = slots[columns]
+    return assigned.tolist()
 
 
-def _chosen(possible: NDArray[np.bool_]) -> NDArray[np.intp]:
+def _placeable(possible: NDArray[np.bool_]) -> NDArray[np.intp]:
     """The tasks that get a slot.
 
     Sets of tasks that can be placed together form a matroid, so any weights that fall along the queue choose the same
-    set as taking one task after the other wherever it still fits: whole numbers do, without rounding.
+    set as the greedy algorithm that takes each task in turn if it still fits. Integers avoid rounding.
     """
     tasks, slots = possible.shape
-    # Never more rows than columns: scipy would turn the matrix, and needs sixty times as long that way round.
+    # Never more rows than columns: scipy would transpose the matrix, which takes sixty times as long.
     weights = np.zeros((tasks, max(tasks, slots)))
     weights[:, :slots] = possible * np.arange(tasks, 0, -1)[:, None]
     rows, columns = linear_sum_assignment(weights, maximize=True)

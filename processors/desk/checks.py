@@ -1,4 +1,4 @@
-"""What must hold before a command is carried out; each check raises Refused."""
+"""What must hold before a command is carried out; each check raises CommandRefused."""
 
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused, clock
@@ -9,28 +9,29 @@ from interlock.processors.desk.task import Task
 
 def known_reviewer(state: DeskState, name: str) -> Reviewer:
     """The reviewer of that id."""
-    found = state.reviewers.get(name)
-    if found is None:
+    reviewer = state.reviewers.get(name)
+    if reviewer is None:
         raise CommandRefused(
-            "unknown-reviewer", f"there is no reviewer {name!r}: a lead adds people with a reviewers record"
+            "unknown-reviewer",
+            f"there is no reviewer {name!r}: enter them first, `interlock reviewers add {name}`",
         )
-    return found
+    return reviewer
 
 
 def known_task(state: DeskState, task_id: str) -> Task:
     """The task of that id."""
-    found = state.tasks.get(task_id)
-    if found is None:
+    task = state.tasks.get(task_id)
+    if task is None:
         raise CommandRefused(
             "unknown-task", f"there is no task {task_id!r}, or it was decided so long ago that only ClickHouse knows it"
         )
-    return found
+    return task
 
 
 def lead(reviewer: Reviewer, what: str) -> None:
     """Leads only."""
     if not reviewer.is_lead:
-        raise CommandRefused("not-lead", f"{what} is for leads; {reviewer.id} is none")
+        raise CommandRefused("not-lead", f"{what} is for leads; {reviewer.id} is not a lead")
 
 
 def undecided(task: Task) -> None:

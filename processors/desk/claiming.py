@@ -3,27 +3,27 @@
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused, clock
-from interlock.processors.desk.replies import Answer
-from interlock.processors.desk.reviewers import Reviewer, available, unfit
+from interlock.processors.desk.replies import CommandResult
+from interlock.processors.desk.reviewers import Reviewer, unfit
 from interlock.processors.desk.state import DeskState, hold
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import task_changed
 
 _SECOND = 1_000_000
 
-# A task that sleeps longer belongs to somebody else.
-LONGEST_SNOOZE = 7 * 86_400 * _SECOND
+# Who wants to put a task aside for longer should give it back.
+MAX_SNOOZE = 7 * 86_400 * _SECOND
 
 
-def claim(state: DeskState, command: Command, now: int) -> Answer:
+def claim(state: DeskState, command: Command, now: int) -> CommandResult:
     """Leases a named task, or the best one for the reviewer."""
     me = checks.known_reviewer(state, command.actor)
-    refusal = available(me, me.id in state.on_duty, now)
+    refusal = state.unavailable(me, now)
     if refusal is not None:
         raise refusal
     task = _named(state, command.task_id, me, now) if command.task_id else _next(state, command.queue, me, now)
     if task.lease_holder == me.id:
-        return Answer(f"{task.task_id} is yours until {clock(task.lease_until or now)}", task)
+        return CommandResult(f"{task.task_id} is yours until {clock(task.lease_until or now)}", task)
     if task.assigned_to != me.id and state.load(me.id) >= me.capacity:
         raise CommandRefused(
             "at-capacity", f"{me.id} has {me.capacity} tasks, as many as at once: finish or release one"
@@ -33,6 +33,8 @@ def claim(state: DeskState, command: Command, now: int) -> Answer:
     if order is not None and task.task_id in order:
         why = f": {order.why(task.task_id, now)}"
         order.served(task.priority)
+    elif task.assigned_to == me.id:
+        why = ": it was assigned to you"
     task.give_back()
     task.state = "leased"
     task.lease_holder = me.id
@@ -41,24 +43,24 @@ def claim(state: DeskState, command: Command, now: int) -> Answer:
     hold(task, now, state.terms(task).lease_seconds)
     state.keep(task)
     events = [task_changed(task, "claimed", me.id, now, command.command_id)]
-    return Answer(f"{task.task_id} is yours until {clock(task.lease_until or now)}{why}", task, events)
+    return CommandResult(f"{task.task_id} is yours until {clock(task.lease_until or now)}{why}", task, events)
 
 
-def extend(state: DeskState, command: Command, now: int) -> Answer:
-    """Begins the lease's time anew."""
+def extend(state: DeskState, command: Command, now: int) -> CommandResult:
+    """Starts the lease's time again."""
     task = checks.known_task(state, command.task_id)
     checks.lease(task, command)
     hold(task, now, state.terms(task).lease_seconds)
     state.keep(task)
     events = [task_changed(task, "extended", command.actor, now, command.command_id)]
-    return Answer(f"{task.task_id} is yours until {clock(task.lease_until or now)}", task, events)
+    return CommandResult(f"{task.task_id} is yours until {clock(task.lease_until or now)}", task, events)
 
 
-def release(state: DeskState, command: Command, now: int) -> Answer:
+def release(state: DeskState, command: Command, now: int) -> CommandResult:
     """Gives a task back; with a reason it is kept away from this person from now on."""
     task = checks.known_task(state, command.task_id)
     checks.undecided(task)
-    # What is assigned to somebody, or put aside by, is given back without having been begun.
+    # Who was assigned a task, or put it aside, may give it back without having started it.
     if task.assigned_to != command.actor:
         checks.lease(task, command)
     skipped = bool(command.reason_code or command.reason_text)
@@ -68,23 +70,23 @@ def release(state: DeskState, command: Command, now: int) -> Answer:
     task.state = "waiting"
     state.keep(task)
     events = [task_changed(task, "released", command.actor, now, command.command_id)]
-    return Answer(f"{task.task_id} waits again" + (", and not for you" if skipped else ""), task, events)
+    return CommandResult(f"{task.task_id} waits again" + (", and not for you" if skipped else ""), task, events)
 
 
-def snooze(state: DeskState, command: Command, now: int) -> Answer:
+def snooze(state: DeskState, command: Command, now: int) -> CommandResult:
     """Puts a task aside until a time; it then comes back to the same person. Its deadline stays."""
     task = checks.known_task(state, command.task_id)
     checks.lease(task, command)
     until = command.until
-    if until is None or not now < until <= now + LONGEST_SNOOZE:
-        raise CommandRefused("invalid", f"snooze until a time between now and {clock(now + LONGEST_SNOOZE)}")
+    if until is None or not now < until <= now + MAX_SNOOZE:
+        raise CommandRefused("invalid", f"snooze until a time between now and {clock(now + MAX_SNOOZE)}")
     task.give_back()
     task.state = "snoozed"
     task.assigned_to = command.actor
     task.snoozed_until = until
     state.keep(task)
     events = [task_changed(task, "snoozed", command.actor, now, command.command_id)]
-    return Answer(f"{task.task_id} comes back to you at {clock(until)}", task, events)
+    return CommandResult(f"{task.task_id} comes back to you at {clock(until)}", task, events)
 
 
 def _named(state: DeskState, task_id: str, me: Reviewer, now: int) -> Task:
@@ -111,9 +113,9 @@ def _next(state: DeskState, queue: str, me: Reviewer, now: int) -> Task:
         return min(mine, key=_urgency)
     names = [queue] if queue else [name for name in state.queue_names() if me.works(name)]
     for escalated in (True, False) if me.is_lead else (False,):
-        found = [task for name in names if (task := _first(state, name, escalated, me, now)) is not None]
-        if found:
-            return min(found, key=_urgency)
+        candidates = [task for name in names if (task := _first(state, name, escalated, me, now)) is not None]
+        if candidates:
+            return min(candidates, key=_urgency)
     where = f"queue {queue}" if queue else "your queues"
     raise CommandRefused("nothing-to-do", f"nothing waits for you in {where} now")
 

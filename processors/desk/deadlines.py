@@ -1,17 +1,26 @@
-"""Service levels: until when a task must be decided, and when people are warned."""
+"""Service levels: until when a task must be started and decided, and when people are warned."""
 
 from interlock.policy import review
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 
+# While a caller waits, a person who is given the task starts it within a minute, or it goes to another one.
+SYNC_START_SECONDS = 60
+
+
+def seconds_to_start(state: DeskState, task: Task) -> int:
+    """Within how many seconds the person to whom `task` is pushed must start it."""
+    seconds = state.terms(task).start_within_seconds
+    return min(seconds, SYNC_START_SECONDS) if task.route == "sync" else seconds
+
 
 def reschedule(state: DeskState, task: Task, now: int) -> None:
-    """Deadline, warning and qualifications as the policy in force has them; of a new deadline nobody was told yet."""
+    """Deadline, warning and qualifications as the policy in force has them; a new deadline starts its alerts again."""
     terms = state.terms(task)
     before = task.deadline
     task.deadline = review.deadline(terms, task.priority, task.due_from)
     if task.window_open_until is not None:
-        # A review that comes after the window cannot change anything any more.
+        # A review after the end of the window cannot change anything.
         task.deadline = min(task.deadline, task.window_open_until)
     task.qualifications = terms.qualifications
     task.deadline_policy = terms.policy_version

@@ -1,4 +1,4 @@
-"""The desk: a state machine without clock and without Kafka. What happens goes in, records come out."""
+"""The desk: a state machine without a clock and without Kafka. What happens goes in, records come out."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,15 +8,15 @@ from interlock.processors.desk.command import Command
 from interlock.processors.desk.gold import plant_gold
 from interlock.processors.desk.push_assignment import push
 from interlock.processors.desk.refusal import CommandRefused
-from interlock.processors.desk.replies import Answer, accepted, refused
+from interlock.processors.desk.replies import CommandResult, accepted, refused
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.timers import fire, look_again
+from interlock.processors.desk.timers import fire_timers, review_open_tasks
 from interlock.processors.events import Event
 
-# What people write stays with the task and is written again with every change of it: some pages, not a document.
-MAX_TEXT = 16_384
+# A task repeats what people write in each of its records: some pages, not a document.
+MAX_TEXT_LENGTH = 16_384
 
-Handler = Callable[[DeskState, Command, int], Answer]
+Handler = Callable[[DeskState, Command, int], CommandResult]
 
 HANDLERS: Mapping[str, Handler] = {
     "claim": claiming.claim,
@@ -36,13 +36,13 @@ HANDLERS: Mapping[str, Handler] = {
 
 
 class Desk:
-    """Every method returns what it made, in order. `now`: microseconds since the epoch, never going back."""
+    """Every method returns the records to write, in order. `now`: microseconds since the epoch, never going back."""
 
     def __init__(self, state: DeskState) -> None:
         self.state = state
 
     def arrive(self, arrival: Arrival, now: int) -> list[Event]:
-        """Takes over a routed decision; one that comes late is dealt with at once."""
+        """Makes a task of a routed decision; one that comes late is dealt with at once."""
         return [*arrive(self.state, arrival, now), *self._due(now)]
 
     def apply(self, command: Command, now: int) -> list[Event]:
@@ -51,23 +51,23 @@ class Desk:
         try:
             if handler is None:
                 raise CommandRefused("unknown-kind", f"there is no command {command.kind!r}: {', '.join(HANDLERS)}")
-            if command.size > MAX_TEXT:
+            if command.size > MAX_TEXT_LENGTH:
                 raise CommandRefused(
-                    "invalid", f"its texts have {command.size} characters; {MAX_TEXT} are possible: shorten"
+                    "invalid", f"its texts have {command.size} characters; {MAX_TEXT_LENGTH} are possible: shorten"
                 )
-            answer = handler(self.state, command, now)
+            result = handler(self.state, command, now)
         except CommandRefused as refusal:
             return [refused(command, refusal, self.state.tasks.get(command.task_id), now)]
-        return [*answer.events, *self._due(now), accepted(command, answer, now)]
+        return [*result.events, *self._due(now), accepted(command, result, now)]
 
     def advance(self, now: int) -> list[Event]:
         """Does what is due: call before anything else happens at `now`."""
-        made = look_again(self.state, now) if self.state.replaced else []
-        return made + self._due(now)
+        events = review_open_tasks(self.state, now) if self.state.replaced else []
+        return events + self._due(now)
 
     def push(self, now: int) -> list[Event]:
         """Gives waiting tasks to free people: call after everything else has happened at `now`."""
         return push(self.state, now)
 
     def _due(self, now: int) -> list[Event]:
-        return [event for task in self.state.due(now) for event in fire(self.state, task, now)]
+        return [event for task in self.state.due(now) for event in fire_timers(self.state, task, now)]

@@ -4,12 +4,12 @@ from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.deadlines import reschedule
 from interlock.processors.desk.refusal import CommandRefused
-from interlock.processors.desk.replies import Answer
+from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task_records import task_changed
 
 
-def plant_gold(state: DeskState, command: Command, now: int) -> Answer:
+def plant_gold(state: DeskState, command: Command, now: int) -> CommandResult:
     """A lead plants a decided case as an item with a known answer, which the reviewer cannot tell from others."""
     decided = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
@@ -29,4 +29,4 @@ def plant_gold(state: DeskState, command: Command, now: int) -> Answer:
     reschedule(state, task, now)
     state.keep(task)
     events = [task_changed(task, "arrived", me.id, now, command.command_id)]
-    return Answer(f"{task.task_id} waits in queue {task.queue}", task, events)
+    return CommandResult(f"{task.task_id} waits in queue {task.queue}", task, events)

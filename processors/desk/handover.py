@@ -4,8 +4,8 @@ from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.deadlines import reschedule
 from interlock.processors.desk.refusal import CommandRefused
-from interlock.processors.desk.replies import Answer
-from interlock.processors.desk.reviewers import available, unfit
+from interlock.processors.desk.replies import CommandResult
+from interlock.processors.desk.reviewers import unfit
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import task_changed
@@ -13,7 +13,7 @@ from interlock.processors.desk.verdict_commands import to_leads
 from interlock.processors.events import Event
 
 
-def escalate(state: DeskState, command: Command, now: int) -> Answer:
+def escalate(state: DeskState, command: Command, now: int) -> CommandResult:
     """Passes a task to the leads, to another queue, or to a named person, with a note."""
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
@@ -22,7 +22,7 @@ def escalate(state: DeskState, command: Command, now: int) -> Answer:
         checks.lead(me, "escalating what somebody else holds")
     if not command.reason_text.strip():
         raise CommandRefused("missing-reason", "say in a note what the next person must know")
-    made: list[Event] = []
+    events: list[Event] = []
     if command.to_reviewer:
         _give(state, task, command.to_reviewer, now)
         where = command.to_reviewer
@@ -39,15 +39,15 @@ def escalate(state: DeskState, command: Command, now: int) -> Answer:
     else:
         task.give_back()
         task.state = "waiting"
-        made.append(to_leads(state, task, command.reason_text, now))
+        events.append(to_leads(state, task, command.reason_text, now))
         where = "the leads"
     task.escalation_note = command.reason_text
-    made.append(task_changed(task, "escalated", me.id, now, command.command_id))
-    return Answer(f"{task.task_id} went to {where}", task, made)
+    events.append(task_changed(task, "escalated", me.id, now, command.command_id))
+    return CommandResult(f"{task.task_id} went to {where}", task, events)
 
 
-def reassign(state: DeskState, command: Command, now: int) -> Answer:
-    """A lead gives a task that nobody has begun to a named person."""
+def reassign(state: DeskState, command: Command, now: int) -> CommandResult:
+    """A lead gives a task that no one has started to a named person."""
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
     checks.lead(me, "reassigning")
@@ -55,12 +55,12 @@ def reassign(state: DeskState, command: Command, now: int) -> Answer:
     if task.state == "leased":
         raise CommandRefused("held-by-another", f"{task.task_id} has been begun and is with {checks.held_by(task)}")
     _give(state, task, command.to_reviewer, now)
-    made = [task_changed(task, "reassigned", me.id, now, command.command_id)]
-    return Answer(f"{task.task_id} waits for {command.to_reviewer}", task, made)
+    events = [task_changed(task, "reassigned", me.id, now, command.command_id)]
+    return CommandResult(f"{task.task_id} waits for {command.to_reviewer}", task, events)
 
 
-def appeal(state: DeskState, command: Command, now: int) -> Answer:
-    """Opens a decided task again, for somebody who has not judged it, with the statement of the person concerned."""
+def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
+    """Opens a decided task again with the statement of the person concerned, for people who have not judged it."""
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
     if task.state != "done" or not task.took_effect:
@@ -78,19 +78,20 @@ def appeal(state: DeskState, command: Command, now: int) -> Answer:
     task.due_from = now
     reschedule(state, task, now)
     state.keep(task)
-    made = [task_changed(task, "appealed", me.id, now, command.command_id)]
-    return Answer(f"{task.task_id} is open again, for somebody who has not judged it", task, made)
+    events = [task_changed(task, "appealed", me.id, now, command.command_id)]
+    return CommandResult(f"{task.task_id} is open again, for somebody who has not judged it", task, events)
 
 
 def _give(state: DeskState, task: Task, name: str, now: int) -> None:
-    """Assigns a task to a named person; raises Refused and changes nothing if that person cannot or must not judge it.
+    """Assigns a task to a named person; raises CommandRefused and changes nothing if the person cannot or must not
+    judge it.
 
-    Capacity is no reason: who passes a task on by name has thought about it.
+    Capacity does not matter: a colleague who names the person has thought about it.
     """
     if not name:
         raise CommandRefused("invalid", "say to whom")
     other = checks.known_reviewer(state, name)
-    refusal = available(other, name in state.on_duty, now) or unfit(task, other, now)
+    refusal = state.unavailable(other, now) or unfit(task, other, now)
     if refusal is not None:
         raise refusal
     task.give_back()

@@ -1,4 +1,4 @@
-"""When a reviewer works: what the clock on the person's wall shows decides, less the time off."""
+"""When a reviewer works: by the local clock of the person, less the time off."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 _SECOND = 1_000_000
 
-# A week has every edge of the hours once. Two, because a spring night may swallow the only shift of the first.
-_DAYS = 15
+# A week has every edge of the hours once. Two weeks, because a night of clock change may skip the only shift.
+_HORIZON_DAYS = 15
 
 # The end of a time off that never ends, as people write it: the year 9999. Beyond 9000 nothing is computed.
 _NEVER = 221_845_392_000 * _SECOND
@@ -27,7 +27,7 @@ def is_working(reviewer: Mapping[str, Any], now: int) -> bool:
         return True
     wall = datetime.fromtimestamp(now // _SECOND, _zone(reviewer["time_zone"]))
     day, minute = wall.weekday(), wall.hour * 60 + wall.minute
-    return any(one["day"] == day and one["start"] <= minute < one["end"] for one in hours)
+    return any(shift["day"] == day and shift["start"] <= minute < shift["end"] for shift in hours)
 
 
 def next_change(reviewer: Mapping[str, Any], now: int) -> int | None:
@@ -40,7 +40,7 @@ def _edges(reviewer: Mapping[str, Any], now: int) -> list[int]:
     """Instants after `now` at which the answer may change, in order; enough to find the first at which it does."""
     edges = {edge for off in reviewer["time_off"] for edge in (off["start"], off["end"]) if now < edge < _NEVER}
     if reviewer["hours"]:
-        # Whoever is away until an end works within the days after that end, or until the next time off.
+        # A person who is away works again within the days after the end, or until the next time off.
         back = {off["end"] for off in reviewer["time_off"] if now < off["end"] < _NEVER}
         for start in (now, *back):
             edges.update(_shift_edges(reviewer, start))
@@ -50,11 +50,11 @@ def _edges(reviewer: Mapping[str, Any], now: int) -> list[int]:
 def _shift_edges(reviewer: Mapping[str, Any], start: int) -> Iterator[int]:
     zone = _zone(reviewer["time_zone"])
     today = datetime.fromtimestamp(start // _SECOND, zone).replace(hour=0, minute=0, second=0, tzinfo=None)
-    for number in range(_DAYS):
+    for number in range(_HORIZON_DAYS):
         midnight = today + timedelta(days=number)
-        for one in reviewer["hours"]:
-            if one["day"] == midnight.weekday():
-                for minutes in (one["start"], one["end"]):
+        for shift in reviewer["hours"]:
+            if shift["day"] == midnight.weekday():
+                for minutes in (shift["start"], shift["end"]):
                     wall = midnight + timedelta(minutes=min(minutes, 24 * 60))
                     # Where the clocks go back, it comes twice.
                     yield from (_instant(wall, zone, fold) for fold in (0, 1))

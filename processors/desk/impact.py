@@ -5,13 +5,13 @@ from collections import deque
 
 from sortedcontainers import SortedList
 
-# Long enough that a rank has three digits, short enough that it follows prices and seasons.
-LATEST = 1000
+# Enough amounts that a rank has three digits, few enough that it follows prices and seasons.
+WINDOW_SIZE = 1000
 
 _UNKNOWN = 0.5
 
-# What producers write, evenly spaced: nothing is known but the order of the words.
-_WORDS = {
+# What producers write, evenly spaced: only the order of the words is known.
+_IMPACT_BY_WORD = {
     "none": 0.0,
     "negligible": 0.0,
     "minimal": 0.0,
@@ -33,9 +33,9 @@ _WORDS = {
 
 
 class ImpactScale:
-    """The amounts that came to one queue lately."""
+    """The latest amounts that came to a queue."""
 
-    def __init__(self, latest: int = LATEST) -> None:
+    def __init__(self, latest: int = WINDOW_SIZE) -> None:
         self._latest = latest
         self._arrived: deque[float] = deque()
         self._sorted = SortedList()
@@ -48,7 +48,7 @@ class ImpactScale:
         critical), else 0.5.
         """
         if amount is None or math.isnan(amount):
-            return _WORDS.get(" ".join(word.casefold().split()), _UNKNOWN)
+            return _IMPACT_BY_WORD.get(" ".join(word.casefold().split()), _UNKNOWN)
         self._arrived.append(amount)
         self._sorted.add(amount)
         if len(self._arrived) > self._latest:

@@ -7,20 +7,20 @@ from dataclasses import dataclass, field
 from interlock.processors.desk.command import from_record
 from interlock.processors.desk.desk import Desk
 from interlock.processors.desk.reading import read
-from interlock.processors.desk.restore import Tables, rebuilt
+from interlock.processors.desk.restore import Tables, rebuild
 from interlock.processors.desk.state import DeskState
 from interlock.processors.events import Event
 from interlock.processors.records import Message, OutputLists
 from interlock.schemas import catalogue, wire
 from interlock.schemas.columns import Bad
-from interlock.schemas.error_headers import with_error_headers
+from interlock.schemas.error_headers import dead_letter_headers
 
-# Commands that are known again when they are repeated: an hour's worth at thirty a second, some 30 MB. Whoever repeats
-# one does so within seconds.
-REMEMBERED_REPLIES = 100_000
+# A repeated command gets the reply of the first: an hour's worth at thirty a second, some 30 MB. Tools repeat commands
+# within seconds.
+REPLY_CACHE_SIZE = 100_000
 
-# Names are repeated in every answer.
-MAX_NAME = 1_024
+# Every reply repeats the names of its command.
+MAX_NAME_LENGTH = 1_024
 
 
 @dataclass
@@ -32,7 +32,7 @@ class DeskOutputs(OutputLists):
 
 
 class DeskProcessor:
-    """A desk with its memory of replies. After a failure `restore` must be called before the next batch."""
+    """A desk with its cache of replies. After a failure `restore` must be called before the next batch."""
 
     def __init__(self) -> None:
         self.tables = Tables()
@@ -40,34 +40,34 @@ class DeskProcessor:
         self._replies: OrderedDict[str, bytes] = OrderedDict()
 
     def restore(self, records: Iterable[Message], replies: Iterable[Message]) -> None:
-        """Begins anew from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
-        self.desk = Desk(rebuilt(self.tables, records))
+        """Starts again from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
+        self.desk = Desk(rebuild(self.tables, records))
         self._replies = OrderedDict()
         for reply in replies:
             self._remember((reply.key() or b"").decode(errors="replace"), reply.value())
 
     def follow(self, record: Message) -> None:
-        """Takes over a record of a policy or reviewer."""
-        self.tables.take(self.desk.state, record.topic(), record.key(), record.value())
+        """Applies a record of a policy or reviewer."""
+        self.tables.apply(self.desk.state, record.topic(), record.key(), record.value())
 
     def process(self, messages: Sequence[Message], now: int) -> DeskOutputs:
-        """The outputs of one batch, and of the time that has passed since the one before."""
+        """The outputs of one batch, and of the time that has passed since the batch before."""
         outputs = DeskOutputs()
         self._write(outputs, self.desk.advance(now))
         routed = [message for message in messages if message.topic() != catalogue.COMMANDS.name]
         arrivals, bad = read(routed) if routed else ([], [])
-        reasons = {one.index: one for one in bad}
-        place = 0
+        reasons = {problem.index: problem for problem in bad}
+        index = 0
         for message in messages:
             if message.topic() == catalogue.COMMANDS.name:
                 self._command(outputs, message, now)
                 continue
-            arrival = arrivals[place]
+            arrival = arrivals[index]
             if arrival is None:
-                _dead_letter(outputs, message, reasons[place])
+                _dead_letter(outputs, message, reasons[index])
             else:
                 self._write(outputs, self.desk.arrive(arrival, now))
-            place += 1
+            index += 1
         self._write(outputs, self.desk.push(now))
         return outputs
 
@@ -80,16 +80,18 @@ class DeskProcessor:
         if not command.command_id or not command.actor:
             _dead_letter(outputs, message, Bad(0, "empty-id", "a command needs a command_id and an actor"))
             return
-        if max(map(len, (command.command_id, command.actor, command.kind, command.task_id))) > MAX_NAME:
-            _dead_letter(outputs, message, Bad(0, "oversized", f"a name in it is longer than {MAX_NAME} characters"))
+        if max(map(len, (command.command_id, command.actor, command.kind, command.task_id))) > MAX_NAME_LENGTH:
+            _dead_letter(
+                outputs, message, Bad(0, "oversized", f"a name in it is longer than {MAX_NAME_LENGTH} characters")
+            )
             return
-        before = self._replies.get(command.command_id)
-        if before is not None:
-            outputs.add(catalogue.REPLIES.name, command.command_id.encode(), before)
+        known_reply = self._replies.get(command.command_id)
+        if known_reply is not None:
+            outputs.add(catalogue.REPLIES.name, command.command_id.encode(), known_reply)
             return
-        made = self.desk.apply(command, now)
-        self._write(outputs, made)
-        reply = made[-1].record
+        events = self.desk.apply(command, now)
+        self._write(outputs, events)
+        reply = events[-1].record
         assert reply is not None
         outputs.codes[reply["code"]] += 1
         self._remember(command.command_id, outputs.values[-1])
@@ -104,19 +106,11 @@ class DeskProcessor:
     def _remember(self, command_id: str, reply: bytes | None) -> None:
         if reply is not None:
             self._replies[command_id] = reply
-            if len(self._replies) > REMEMBERED_REPLIES:
+            if len(self._replies) > REPLY_CACHE_SIZE:
                 self._replies.popitem(last=False)
 
 
 def _dead_letter(outputs: DeskOutputs, message: Message, bad: Bad) -> None:
-    headers = with_error_headers(
-        message.headers(),
-        reason=bad.reason,
-        message=bad.message,
-        topic=message.topic(),
-        partition=message.partition(),
-        offset=message.offset(),
-        step="desk",
-    )
+    headers = dead_letter_headers(message, bad.reason, bad.message, "desk")
     outputs.add(catalogue.DEAD_LETTER.name, message.key(), message.value(), headers)
     outputs.bad[bad.reason] += 1

@@ -13,13 +13,13 @@ from interlock.schemas import avro_schemas
 from interlock.schemas.columns import Bad, Decoder
 from interlock.schemas.payload import payload_hash
 
-# What a routed decision says after its alternatives nobody here reads.
+# The desk does not read what a routed decision says after its alternatives.
 _LAST_FIELD = "alternatives"
 
-# What a task takes over of a decision is written again with every change; the router lets 8 KiB pass for each name.
+# A task repeats these texts of its decision in every record; the router lets 8 KiB pass for each name.
 MAX_TEXT_BYTES = 128 * 1024
 
-# The year 9000: beyond it instants are no dates any more. Before 1970 nobody routed anything.
+# The year 9000: no calendar holds dates beyond it. Nothing was routed before 1970.
 _END_OF_TIME = 221_845_392_000_000_000
 
 
@@ -27,23 +27,23 @@ def read(messages: Sequence[Message]) -> tuple[list[Arrival | None], list[Bad]]:
     """An arrival for every message, None for the bad ones."""
     decoded = _decoder().decode([message.value() for message in messages])
     kept = range(len(messages)) if decoded.index is None else decoded.index
-    found: list[Arrival | None] = [None] * len(messages)
+    arrivals: list[Arrival | None] = [None] * len(messages)
     bad = list(decoded.bad)
-    for place, row in zip(kept, _rows(decoded.rows), strict=True):
+    for index, row in zip(kept, _rows(decoded.rows), strict=True):
         unusable = _unusable(row)
         if unusable is None:
-            found[place] = _arrival(row, messages[place])
+            arrivals[index] = _arrival(row, messages[index])
         else:
-            bad.append(Bad(place, *unusable))
-    return found, bad
+            bad.append(Bad(index, *unusable))
+    return arrivals, bad
 
 
 def _unusable(row: dict[str, Any]) -> tuple[str, str] | None:
-    """Why no task can be made of a row, as a reason and a sentence: one of them would stop the desk for all."""
+    """Why no task can be made of a row, as a reason and a sentence: such a task would stop the desk for everybody."""
     if not row["decision_id"]:
         return "empty-id", "decision_id is empty"
     texts = [value for value in row.values() if isinstance(value, str)]
-    size = sum(len(text.encode()) for text in (*texts, *(one["option"] for one in row["alternatives"])))
+    size = sum(len(text.encode()) for text in (*texts, *(alternative["option"] for alternative in row["alternatives"])))
     if size > MAX_TEXT_BYTES:
         return "oversized", f"its names and options have {size} bytes; {MAX_TEXT_BYTES} are possible"
     for name in ("routed_at", "override_until"):
@@ -59,7 +59,9 @@ def _arrival(row: dict[str, Any], message: Message) -> Arrival:
         offset=message.offset(),
         payload_hash=payload_hash(message.value()),
         reasons=tuple(row.pop("reasons")),
-        alternatives=tuple((one["option"], one["confidence"]) for one in row.pop("alternatives")),
+        alternatives=tuple(
+            (alternative["option"], alternative["confidence"]) for alternative in row.pop("alternatives")
+        ),
         **row,
     )
 

@@ -1,4 +1,4 @@
-"""What a command is refused with: a stable code for programs, and for people what happened and what to do."""
+"""Why a command is refused: a stable code for programs, and for people what happened and what to do."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ class CommandRefused(InterlockError):
 
 
 def clock(instant: int) -> str:
-    """An instant in microseconds as people read it; one that no calendar has, as its number of seconds."""
+    """An instant in microseconds as people read it; one beyond every calendar as its number of seconds."""
     try:
         return datetime.fromtimestamp(instant / 1e6, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     except (ValueError, OverflowError, OSError):

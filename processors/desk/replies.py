@@ -1,4 +1,4 @@
-"""The answer to a command: what it did, and its reply."""
+"""What a command did, and the reply to it."""
 
 from dataclasses import dataclass, field
 
@@ -10,8 +10,8 @@ from interlock.schemas import catalogue
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A command that was carried out: `message` for whoever asked, the `events` it made, the `task` it was about.
+class CommandResult:
+    """A command that was carried out: `message` for the person, the `events` to write, the `task` it was about.
 
     `code`: ok, or escalated where a caller asked for a decision and a lead was asked instead.
     """
@@ -22,9 +22,9 @@ class Answer:
     code: str = "ok"
 
 
-def accepted(command: Command, answer: Answer, now: int) -> Event:
+def accepted(command: Command, result: CommandResult, now: int) -> Event:
     """The reply to a command that was carried out."""
-    return _reply(command, answer.task, True, answer.code, answer.message, now)
+    return _reply(command, result.task, True, result.code, result.message, now)
 
 
 def refused(command: Command, refusal: CommandRefused, task: Task | None, now: int) -> Event:

@@ -1,4 +1,4 @@
-"""The desk's memory: what its compacted topics hold, and what it takes over from the tables it follows."""
+"""Restores the desk from its compacted topics, and applies the tables of policies and reviewers that it follows."""
 
 from collections.abc import Iterable
 
@@ -6,28 +6,29 @@ import structlog
 
 from interlock.policy.errors import PolicyError
 from interlock.policy.version import from_resolved
-from interlock.processors.desk import reviewers as people
-from interlock.processors.desk import task
 from interlock.processors.desk.deadlines import set_warning
+from interlock.processors.desk.reviewers import Absence
+from interlock.processors.desk.reviewers import from_record as reviewer_from_record
 from interlock.processors.desk.state import LEASE_WARNING, DeskState
+from interlock.processors.desk.task import from_record as task_from_record
 from interlock.processors.records import Message
 from interlock.schemas import catalogue, wire
 
 log = structlog.get_logger()
 
 # Policies before tasks: what a task waits for follows from its policy.
-FOLLOWED = (catalogue.POLICIES.name, catalogue.REVIEWERS.name)
-REMEMBERED = (catalogue.TASKS.name, catalogue.PRESENCE.name)
+FOLLOWED_TOPICS = (catalogue.POLICIES.name, catalogue.REVIEWERS.name)
+RESTORED_TOPICS = (catalogue.TASKS.name, catalogue.PRESENCE.name)
 
 
 class Tables:
     """The newest record of every policy and reviewer, so that they outlive a rebuilt state."""
 
     def __init__(self) -> None:
-        self._newest: dict[str, dict[str, bytes]] = {name: {} for name in FOLLOWED}
+        self._newest: dict[str, dict[str, bytes]] = {name: {} for name in FOLLOWED_TOPICS}
 
-    def take(self, state: DeskState, topic: str, key: bytes | None, value: bytes | None) -> None:
-        """Takes over one record of a followed topic; an unreadable one leaves the one before in force."""
+    def apply(self, state: DeskState, topic: str, key: bytes | None, value: bytes | None) -> None:
+        """Applies a record of a followed topic; an unreadable one leaves the record before in force."""
         name = (key or b"").decode(errors="replace")
         try:
             _apply(state, topic, name, value)
@@ -40,15 +41,15 @@ class Tables:
             self._newest[topic][name] = value
 
     def give_to(self, state: DeskState) -> None:
-        """Puts everything in force in a new state."""
-        for topic in FOLLOWED:
+        """Applies the newest records to a new state."""
+        for topic in FOLLOWED_TOPICS:
             for name, value in self._newest[topic].items():
                 _apply(state, topic, name, value)
 
 
-def rebuilt(tables: Tables, records: Iterable[Message]) -> DeskState:
-    """The state that the desk's own records describe; of several with one key the last counts."""
-    newest: dict[str, dict[bytes, bytes]] = {name: {} for name in REMEMBERED}
+def rebuild(tables: Tables, records: Iterable[Message]) -> DeskState:
+    """The state that the desk's own records describe; the last record of a key counts."""
+    newest: dict[str, dict[bytes, bytes]] = {name: {} for name in RESTORED_TOPICS}
     for record in records:
         mine = newest[record.topic() or ""]
         key, value = record.key() or b"", record.value()
@@ -62,16 +63,19 @@ def rebuilt(tables: Tables, records: Iterable[Message]) -> DeskState:
         presence = wire.decode_plain("Presence", value)
         if presence["on_duty"]:
             state.on_duty[presence["reviewer"]] = presence["since"]
-    tasks = [task.from_record(wire.decode_plain("Task", value)) for value in newest[catalogue.TASKS.name].values()]
+        else:
+            # The record does not say why.
+            state.absences[presence["reviewer"]] = Absence(presence["since"])
+    tasks = [task_from_record(wire.decode_plain("Task", value)) for value in newest[catalogue.TASKS.name].values()]
     # In the order of arrival, so that impacts are ranked among the same neighbours as before.
-    for one in sorted(tasks, key=lambda one: (one.arrived_at, one.task_id)):
-        set_warning(state, one)
-        if one.lease_until is not None:
-            length = state.terms(one).lease_seconds * 1_000_000
-            one.lease_warn_at = one.lease_until - round((1 - LEASE_WARNING) * length)
-        if one.state != "done":
-            state.impact(one.queue, one.amount, "")
-        state.keep(one)
+    for task in sorted(tasks, key=lambda task: (task.arrived_at, task.task_id)):
+        set_warning(state, task)
+        if task.lease_until is not None:
+            length = state.terms(task).lease_seconds * 1_000_000
+            task.lease_warn_at = task.lease_until - round((1 - LEASE_WARNING) * length)
+        if task.state != "done":
+            state.impact(task.queue, task.amount, "")
+        state.keep(task)
     return state
 
 
@@ -82,18 +86,18 @@ def _apply(state: DeskState, topic: str, name: str, value: bytes | None) -> None
         else:
             record = wire.decode_plain("PolicyVersion", value)
             policy = from_resolved(record["resolved"])
-            _must_be(name, record["name"], policy.name)
+            _check_key(name, record["name"], policy.name)
             state.set_policy(name, policy, record["version"])
     elif value is None:
         state.set_reviewer(name, None)
     else:
-        reviewer = people.from_record(wire.decode_plain("Reviewer", value))
-        _must_be(name, reviewer.id)
+        reviewer = reviewer_from_record(wire.decode_plain("Reviewer", value))
+        _check_key(name, reviewer.id)
         state.set_reviewer(name, reviewer)
 
 
-def _must_be(key: str, *names: str) -> None:
-    """Whoever is known by one name and called by another would be taken for two."""
+def _check_key(key: str, *names: str) -> None:
+    """A record under another key than its name would make two of one policy or person."""
     for name in names:
         if name != key:
             raise ValueError(f"the record with the key {key!r} is about {name!r}: write it again under its own name")

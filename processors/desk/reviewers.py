@@ -11,7 +11,7 @@ from interlock.processors.desk.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Reviewer:
-    """A record of topic `reviewers`. `qualifications`: until when each counts, None for ever; `record`: all of it."""
+    """A record of topic `reviewers`. `qualifications`: until when each counts, None: for ever. `record`: all of it."""
 
     id: str
     role: str
@@ -37,14 +37,22 @@ def from_record(record: Mapping[str, Any]) -> Reviewer:
         role=record["role"],
         manager=record["manager"],
         queues=frozenset(record["queues"]),
-        qualifications={one["name"]: one["expires_at"] for one in record["qualifications"]},
+        qualifications={held["name"]: held["expires_at"] for held in record["qualifications"]},
         capacity=record["capacity"],
         record=record,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Since when a reviewer is off duty; `reason`: why the desk did it, empty if it did not or no longer knows."""
+
+    since: int
+    reason: str = ""
+
+
 def unfit(task: Task, reviewer: Reviewer, now: int) -> CommandRefused | None:
-    """Why `reviewer` must not judge `task`; None if nothing speaks against it."""
+    """Why `reviewer` must not judge `task`; None if the person may."""
     me = reviewer.id
     if me in task.excluded:
         if any(verdict["reviewer"] == me for verdict in task.verdicts):
@@ -74,10 +82,19 @@ def unqualified(task: Task, reviewer: Reviewer, now: int) -> CommandRefused | No
     return None
 
 
-def available(reviewer: Reviewer, on_duty: bool, now: int) -> CommandRefused | None:
-    """Why `reviewer` gets no work at all now; None if ready."""
-    if not on_duty:
-        return CommandRefused("off-duty", f"{reviewer.id} is off duty: go on duty first")
+def off_duty(reviewer: str, absence: Absence | None) -> CommandRefused:
+    """Tells since when a reviewer is off duty and, as far as the desk knows, why."""
+    if absence is None:
+        state = f"{reviewer} is off duty"
+    elif absence.reason:
+        state = f"the desk put {reviewer} off duty at {clock(absence.since)} because {absence.reason}"
+    else:
+        state = f"{reviewer} is off duty since {clock(absence.since)}"
+    return CommandRefused("off-duty", f"{state}: go on duty first, `interlock reviewers on-duty {reviewer}`")
+
+
+def outside_working_hours(reviewer: Reviewer, now: int) -> CommandRefused | None:
+    """Whether `reviewer` does not work now; None if at work."""
     if not is_working(reviewer.record, now):
         return CommandRefused(
             "not-working-hours", f"it is outside the working hours of {reviewer.id} ({reviewer.record['time_zone']})"

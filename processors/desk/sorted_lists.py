@@ -1,7 +1,7 @@
 """Sorted lists of waiting tasks whose order depends on the instant; times in microseconds since the epoch.
 
-They hold keys that end with when the task began to wait and its id: these decide between equals. Adding, removing and
-finding the first take O(log n). Add and remove nothing, and ask about no other instant, while reading an order.
+They hold keys that end with when the task began to wait and its id, which decide between equals. Adding, removing and
+finding the first take O(log n). Add and remove nothing, and ask about no other instant, while iterating over an order.
 """
 
 import math
@@ -12,15 +12,15 @@ from typing import Any
 
 from sortedcontainers import SortedList
 
-# Waiting counts up to a day, the service level of medium work. Counting on would make old age outweigh everything under
-# overload, and the order that of arrival; what scores low is saved by its deadline (on_breach) and by floors instead.
+# Waiting counts up to a day, the service level of medium work. If it counted further, age would outweigh everything
+# under overload and the order would be that of arrival; deadlines (on_breach) and floors save what scores low.
 FULL_WAIT = 24 * 3600 * 1_000_000
 
 Key = tuple[Any, ...]
 
 
 class ByDeadline:
-    """Keys (the desk has told that it is late, deadline, since, id): the earliest deadline first, late ones last."""
+    """Keys (the desk has raised its breach alert, deadline, since, id): the earliest deadline first, late ones last."""
 
     def __init__(self) -> None:
         self._keys = SortedList()
@@ -29,51 +29,51 @@ class ByDeadline:
         return len(self._keys)
 
     def add(self, key: Key) -> None:
-        """Takes in a key that is not there."""
+        """Adds a key that is not there."""
         self._keys.add(key)
 
     def remove(self, key: Key) -> None:
-        """Takes out a key that is there."""
+        """Removes a key that is there."""
         self._keys.remove(key)
 
     def in_order(self, now: int) -> Iterator[str]:
         """Every id once, best first."""
-        # Late is what the desk has told of, and what the clock says although the desk has not told of it yet.
+        # Late by the clock, whether or not the desk has raised the alert yet.
         in_time = self._keys.irange((False, now + 1), (True,))
-        told, untold = self._keys.irange((True,), None), self._keys.irange(None, (False, now + 1))
-        return (key[-1] for key in chain(in_time, merge(untold, told, key=lambda key: key[1:])))
+        alerted, unalerted = self._keys.irange((True,), None), self._keys.irange(None, (False, now + 1))
+        return (key[-1] for key in chain(in_time, merge(unalerted, alerted, key=lambda key: key[1:])))
 
-    def place(self, key: Key, now: int) -> int:
-        """The number of a key that is there in the order, from 1."""
+    def rank(self, key: Key, now: int) -> int:
+        """The rank, from 1, of a key that is there."""
         before: int = self._keys.bisect_left(key)
-        first, told = (self._keys.bisect_left(start) for start in ((False, now + 1), (True,)))
-        if first <= before < told:
+        first, alerted = (self._keys.bisect_left(start) for start in ((False, now + 1), (True,)))
+        if first <= before < alerted:
             return int(before - first + 1)
-        late, late_and_told = (self._keys.bisect_left((flag, *key[1:])) for flag in (False, True))
-        return int(told - first + min(late, first) + late_and_told - told + 1)
+        late, late_and_alerted = (self._keys.bisect_left((flag, *key[1:])) for flag in (False, True))
+        return int(alerted - first + min(late, first) + late_and_alerted - alerted + 1)
 
 
 class ByScore:
     """Keys (since - head start, since, id): the greatest head start and waiting together first.
 
-    The head start is the score as a time: as if the task had come so much earlier. Until they have waited fully, all
-    age at the same rate and their keys tell the order; from then on their head starts do. A list by `since` finds those
-    that pass from the one to the other between two instants, a few microseconds for each. If time goes back they pass
-    back, so an earlier instant than before is answered as rightly.
+    The head start is the score as a time: as if the task had come so much earlier. Until tasks have waited fully, all
+    age at the same rate and their keys give the order; from then on their head starts do. A list by `since` finds those
+    that pass from the one list to the other between two instants, a few microseconds for each. If time goes back they
+    pass back.
     """
 
     def __init__(self) -> None:
         self._by_since = SortedList()
         self._growing = SortedList()
         self._grown = SortedList()
-        # What began to wait by then has waited fully.
+        # Tasks that began to wait by then have waited fully.
         self._full_since: float = -math.inf
 
     def __len__(self) -> int:
         return len(self._by_since)
 
     def add(self, key: Key) -> None:
-        """Takes in a key that is not there."""
+        """Adds a key that is not there."""
         self._by_since.add((key[1], key))
         if key[1] <= self._full_since:
             self._grown.add(_grown(key))
@@ -81,7 +81,7 @@ class ByScore:
             self._growing.add(key)
 
     def remove(self, key: Key) -> None:
-        """Takes out a key that is there."""
+        """Removes a key that is there."""
         self._by_since.remove((key[1], key))
         if key[1] <= self._full_since:
             self._grown.remove(_grown(key))
@@ -90,18 +90,18 @@ class ByScore:
 
     def in_order(self, now: int) -> Iterator[str]:
         """Every id once, best first."""
-        self._pass(now)
+        self._move(now)
         grown = ((lead + now, since, task_id) for lead, since, task_id in self._grown)
         return (key[-1] for key in merge(self._growing, grown))
 
-    def place(self, key: Key, now: int) -> int:
-        """The number of a key that is there in the order, from 1."""
-        self._pass(now)
+    def rank(self, key: Key, now: int) -> int:
+        """The rank, from 1, of a key that is there."""
+        self._move(now)
         lead = max(key[0] - now, _grown(key)[0])
         growing, grown = (lead + now, *key[1:]), (lead, *key[1:])
         return int(self._growing.bisect_left(growing) + self._grown.bisect_left(grown) + 1)
 
-    def _pass(self, now: int) -> None:
+    def _move(self, now: int) -> None:
         before, self._full_since = self._full_since, now - FULL_WAIT
         for key in self._between(before, self._full_since):
             self._growing.remove(key)

@@ -1,4 +1,4 @@
-"""What the desk remembers, and its indexes: queues, holders, timers."""
+"""The state of the desk, and its indexes: queues, holders, timers."""
 
 import heapq
 from collections.abc import Iterator
@@ -11,27 +11,29 @@ from interlock.policy import review
 from interlock.policy.model import Policy
 from interlock.policy.review import Terms
 from interlock.processors.desk.impact import ImpactScale
-from interlock.processors.desk.order import QueueOrder, Waiting
-from interlock.processors.desk.reviewers import Reviewer
+from interlock.processors.desk.order import QueueOrder, WaitingTask
+from interlock.processors.desk.refusal import CommandRefused
+from interlock.processors.desk.reviewers import Absence, Reviewer, off_duty, outside_working_hours
 from interlock.processors.desk.task import Task
 
-# How long the desk knows a decided task, so that it can be overridden or appealed: a month is what people are told they
-# have, and at some thousand reviews a day it fits in memory. ClickHouse keeps the history.
-KEPT = 30 * 86_400 * 1_000_000
+# How long the desk keeps a decided task, so that it can be overridden or appealed: people are told that they have a
+# month, and at some thousand reviews a day that fits in memory. ClickHouse keeps the history.
+RETENTION = 30 * 86_400 * 1_000_000
 
 # Share of a lease after which its holder is told that it ends: of the default 15 minutes, three are left.
 LEASE_WARNING = 0.8
 
-# Policies know some dozen domains and queues; producers may name any number of domains that none knows.
-_MANY_TERMS = 10_000
+# Policies know some dozen domains and queues; producers may name any number of unknown domains.
+_MAX_CACHED_TERMS = 10_000
 
-# A heap entry whose task has changed stays until its time comes; beyond this many stale ones it is made anew.
-_STALE = 10_000
+# A heap entry whose task has changed stays until its time comes; beyond this many stale ones the heap is rebuilt.
+_MAX_STALE_TIMERS = 10_000
 
 
 @dataclass
 class DeskState:
-    """Tasks by id; people by id; `on_duty` since when; `policies` as (policy, version) by name.
+    """Tasks by id; people by id; `on_duty` since when; `absences` of people who were on duty once; `policies` as
+    (policy, version) by name.
 
     `replaced` tells that policies or reviewers have changed and open tasks must be looked at again.
     """
@@ -39,6 +41,7 @@ class DeskState:
     tasks: dict[str, Task] = field(default_factory=dict)
     reviewers: dict[str, Reviewer] = field(default_factory=dict)
     on_duty: dict[str, int] = field(default_factory=dict)
+    absences: dict[str, Absence] = field(default_factory=dict)
     policies: dict[str, tuple[Policy, str]] = field(default_factory=dict)
     replaced: bool = False
     _open: set[str] = field(default_factory=set)
@@ -63,14 +66,14 @@ class DeskState:
     def terms_of(self, domain: str, queue: str) -> Terms:
         """What the policy that owns `domain` says about its tasks in `queue`."""
         key = (domain, queue)
-        found = self._terms.get(key)
-        if found is None:
-            if len(self._terms) >= _MANY_TERMS:
+        terms = self._terms.get(key)
+        if terms is None:
+            if len(self._terms) >= _MAX_CACHED_TERMS:
                 self._terms.clear()
             owner = review.owner({name: policy for name, (policy, _) in self.policies.items()}, domain)
             version = self.policies[owner.name][1] if owner else ""
-            found = self._terms[key] = review.terms(owner, version, domain, queue)
-        return found
+            terms = self._terms[key] = review.terms(owner, version, domain, queue)
+        return terms
 
     def set_policy(self, name: str, policy: Policy | None, version: str = "") -> None:
         """Puts a policy in force; None withdraws it."""
@@ -82,13 +85,19 @@ class DeskState:
         self.replaced = True
 
     def set_reviewer(self, name: str, reviewer: Reviewer | None) -> None:
-        """Takes over a reviewer's record; None removes the person."""
+        """Replaces what is known of a reviewer; None removes the person."""
         if reviewer is None:
             self.reviewers.pop(name, None)
         else:
             self.reviewers[name] = reviewer
         self._leads.clear()
         self.replaced = True
+
+    def unavailable(self, reviewer: Reviewer, now: int) -> CommandRefused | None:
+        """Why `reviewer` gets no work at all now; None if ready."""
+        if reviewer.id not in self.on_duty:
+            return off_duty(reviewer.id, self.absences.get(reviewer.id))
+        return outside_working_hours(reviewer, now)
 
     # Tasks
 
@@ -117,11 +126,11 @@ class DeskState:
         return sorted({name for (name, _), order in self._queues.items() if len(order)})
 
     def held(self, reviewer: str) -> list[Task]:
-        """Tasks that somebody leases or has assigned."""
+        """Tasks that a reviewer leases or was assigned."""
         return [self.tasks[task_id] for task_id in self._held.get(reviewer, ())]
 
     def load(self, reviewer: str) -> int:
-        """How many tasks somebody leases or has assigned."""
+        """How many tasks a reviewer leases or was assigned."""
         return len(self._held.get(reviewer, ()))
 
     def urgent(self, count: int) -> list[Task]:
@@ -135,11 +144,11 @@ class DeskState:
 
     def leads(self, queue: str) -> tuple[str, ...]:
         """The leads who look after a queue, in alphabetical order."""
-        found = self._leads.get(queue)
-        if found is None:
+        leads = self._leads.get(queue)
+        if leads is None:
             named = [r.id for r in self.reviewers.values() if r.is_lead and (not r.queues or queue in r.queues)]
-            found = self._leads[queue] = tuple(sorted(named))
-        return found
+            leads = self._leads[queue] = tuple(sorted(named))
+        return leads
 
     def known_queues(self) -> set[str]:
         """Queues that a policy names or a task waits in."""
@@ -148,21 +157,21 @@ class DeskState:
         return named | used | set(self.queue_names())
 
     def is_pushed(self, queue: str) -> bool:
-        """Whether any policy gives the tasks of a queue to people by itself."""
+        """Whether any policy pushes the tasks of a queue."""
         return any(
             queue in policy.queues and policy.queues[queue].assign == "push" for policy, _ in self.policies.values()
         )
 
     def reorder(self) -> None:
-        """Sorts the waiting tasks anew where the policy in force orders a queue differently."""
+        """Sorts waiting tasks again where the policy in force orders a queue differently."""
         waiting: dict[tuple[str, bool], list[str]] = {}
-        for task_id, place in self._placed.items():
-            waiting.setdefault(place, []).append(task_id)
-        self._queues = {place: order for place, order in self._queues.items() if place in waiting}
-        for place, task_ids in waiting.items():
+        for task_id, line in self._placed.items():
+            waiting.setdefault(line, []).append(task_id)
+        self._queues = {line: order for line, order in self._queues.items() if line in waiting}
+        for line, task_ids in waiting.items():
             terms = self.terms(self.tasks[task_ids[0]])
-            if self._ordered[place] != (terms.order, dict(terms.floors)):
-                del self._queues[place]
+            if self._ordered[line] != (terms.order, dict(terms.floors)):
+                del self._queues[line]
                 for task_id in task_ids:
                     self._wait(self.tasks[task_id])
 
@@ -183,13 +192,13 @@ class DeskState:
                 yield task
 
     def settled_before(self, task: Task, now: int) -> int:
-        """Every task of the model version of `task` that arrived before then has been judged, or is past its deadline:
-        what waits for longer than it should must not keep everything else from being learned."""
+        """The watermark of the model version of `task`: all its tasks that arrived earlier have been judged or are past
+        their deadline. A task that waits for too long must not keep everything else from being learned."""
         waiting = self._unsettled.get((task.model_id, task.model_version))
         return min(now, waiting[0][0]) if waiting else now
 
     def forget(self, task_id: str) -> None:
-        """Drops a task."""
+        """Removes a task."""
         self._unfile(task_id)
         self._open.discard(task_id)
         del self.tasks[task_id]
@@ -216,21 +225,21 @@ class DeskState:
                 del self._unsettled[model]
 
     def _wait(self, task: Task) -> None:
-        place = (task.queue, task.escalation > 0)
-        order = self._queues.get(place)
+        line = (task.queue, task.escalation > 0)
+        order = self._queues.get(line)
         if order is None:
             terms = self.terms(task)
-            order = self._queues[place] = QueueOrder(terms.order, terms.floors)
-            self._ordered[place] = (terms.order, dict(terms.floors))
-        order.add(Waiting(task.task_id, task.priority, task.deadline, task.score, task.due_from, task.breached))
-        self._placed[task.task_id] = place
+            order = self._queues[line] = QueueOrder(terms.order, terms.floors)
+            self._ordered[line] = (terms.order, dict(terms.floors))
+        order.add(WaitingTask(task.task_id, task.priority, task.deadline, task.score, task.due_from, task.breached))
+        self._placed[task.task_id] = line
         if task.has_caller and not task.escalation:
             self._urgent.add((task.arrived_at, task.task_id))
 
     def _unfile(self, task_id: str) -> None:
-        place = self._placed.pop(task_id, None)
-        if place is not None:
-            self._queues[place].remove(task_id)
+        line = self._placed.pop(task_id, None)
+        if line is not None:
+            self._queues[line].remove(task_id)
             self._urgent.discard((self.tasks[task_id].arrived_at, task_id))
         holder = self._holder.pop(task_id, None)
         if holder is not None:
@@ -241,8 +250,8 @@ class DeskState:
         if due is not None and due != task.due:
             heapq.heappush(self._timers, (due, task.task_id))
         task.due = due
-        if len(self._timers) > 2 * len(self.tasks) + _STALE:
-            live = [(one.due, one.task_id) for one in self.tasks.values() if one.due is not None]
+        if len(self._timers) > 2 * len(self.tasks) + _MAX_STALE_TIMERS:
+            live = [(other.due, other.task_id) for other in self.tasks.values() if other.due is not None]
             heapq.heapify(live)
             self._timers = live
 
@@ -251,7 +260,7 @@ def next_due(task: Task) -> int | None:
     """When the clock next changes something about `task`; None if never."""
     if task.state == "done":
         last = task.verdicts[-1]["at"] if task.verdicts else task.arrived_at
-        return max(last, task.arrived_at, task.decided_at or 0) + KEPT
+        return max(last, task.arrived_at, task.decided_at or 0) + RETENTION
     instants = [task.window_open_until]
     if not task.breached:
         instants.append(task.deadline if task.warned else min(task.warn_at, task.deadline))
@@ -265,7 +274,7 @@ def next_due(task: Task) -> int | None:
 
 
 def hold(task: Task, now: int, lease_seconds: int) -> None:
-    """Begins the time of a lease."""
+    """Starts the time of a lease."""
     task.lease_until = now + lease_seconds * 1_000_000
     task.lease_warn_at = now + round(lease_seconds * LEASE_WARNING * 1_000_000)
     task.lease_warned = False

@@ -27,8 +27,8 @@ _LISTS = ("options", "qualifications", "excluded", "verdicts")
 
 Verdict = dict[str, Any]
 
-# In `decided_by`: it took effect without anybody.
-NOBODY = "policy"
+# In `decided_by`: it took effect without a person.
+POLICY = "policy"
 
 
 @dataclass(slots=True)
@@ -105,27 +105,27 @@ class Task:
 
     @property
     def holder(self) -> str:
-        """Who leases it or has it assigned; empty for nobody."""
+        """Who leases it or was assigned it; empty if no one."""
         return self.lease_holder or self.assigned_to
 
     @property
     def took_effect(self) -> bool:
-        """Its outcome holds already; a verdict can only confirm or override it."""
+        """Its outcome is in force; a verdict can only confirm or override it."""
         return self.version > 0
 
     @property
     def is_sample(self) -> bool:
-        """Its verdict will say something about what the model does: it was neither planted nor contested."""
+        """Its verdict measures the model: the task was neither planted nor contested."""
         return self.kind in ("review", "audit", "post_approval") and self.round == 0
 
     @property
     def has_caller(self) -> bool:
-        """Somebody waits for its first word."""
+        """A caller waits for its first resolution."""
         return self.route == "sync" and self.kind == "review" and not self.took_effect
 
     @property
     def window_open_until(self) -> int | None:
-        """post_approval: when its resolution becomes final unless somebody objects; None if it is final."""
+        """post_approval: when its resolution becomes final unless a person objects; None if it is final."""
         return self.override_until if self.kind == "post_approval" and self.version == 1 else None
 
     def this_round(self) -> list[Verdict]:
@@ -137,7 +137,7 @@ class Task:
         self.excluded = tuple(dict.fromkeys((*self.excluded, *people)))
 
     def give_back(self) -> None:
-        """Nobody holds it any more."""
+        """Takes it from its holder."""
         self.lease_holder = self.assigned_to = ""
         self.lease_since = self.lease_until = self.assigned_until = self.snoozed_until = None
         self.lease_warned = False
@@ -220,6 +220,8 @@ def _deciding_verdict(task: Task) -> int:
     """
     for number in range(len(task.verdicts), 0, -1):
         verdict = task.verdicts[number - 1]
-        if verdict["at"] == task.decided_at and verdict["reviewer"] == task.decided_by.split(", ")[-1]:
+        reviewer = verdict["reviewer"]
+        named_last = task.decided_by == reviewer or task.decided_by.endswith(f", {reviewer}")
+        if named_last and verdict["at"] == task.decided_at:
             return number
     return 0

@@ -21,7 +21,7 @@ def task_alert(task: Task, kind: str, cause: str, severity: str, to: tuple[str, 
 def outcome(
     task: Task, verdict: dict[str, Any], *, kind: str, resolves: bool, claimed_at: int | None, settled_before: int
 ) -> Event:
-    """One verdict of one person, already among the task's verdicts."""
+    """The latest verdict of the task, which a person gave."""
     number = len(task.verdicts)
     record = {
         "outcome_id": f"{task.task_id}#{number}",
@@ -71,7 +71,7 @@ def outcome(
 
 
 def action(task: Task, kind: str, verdict: dict[str, Any], now: int, notices: tuple[str, ...] = ()) -> Event:
-    """What the outside world has to do about the task's present resolution, or about what was carried out before it."""
+    """What executors have to do about the resolution in force, or about what was carried out before it."""
     version = task.effect if kind == "roll_back" else task.version
     record = {
         "action_id": f"{task.decision_id}/{version}/{kind}",
@@ -101,7 +101,7 @@ def resolution(
     final: bool,
     notices: tuple[str, ...] = (),
 ) -> Event:
-    """The task's present version, outcome and time as the one word on its decision."""
+    """The task's present version, outcome and time as the resolution in force."""
     record = {
         "decision_id": task.decision_id,
         "version": task.version,

@@ -8,48 +8,48 @@ from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import resolution, task_alert, task_changed
 from interlock.processors.desk.verdict_commands import time_out, to_leads
-from interlock.processors.desk.verdicts import nobodys_verdict
+from interlock.processors.desk.verdicts import automatic_verdict
 from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
 
 DESK = "desk"
 
-_HIGHER = {"low": "medium", "medium": "high", "high": "critical", "critical": "critical"}
+_NEXT_PRIORITY = {"low": "medium", "medium": "high", "high": "critical", "critical": "critical"}
 
 
-def fire(state: DeskState, task: Task, now: int) -> list[Event]:
+def fire_timers(state: DeskState, task: Task, now: int) -> list[Event]:
     """Everything that is due about one task, in a fixed order."""
     if task.state == "done":
         return _forgotten(state, task)
-    made: list[Event] = []
+    events: list[Event] = []
     if task.window_open_until is not None and now >= task.window_open_until:
         return _window_closed(state, task, now)
     if task.state == "snoozed" and task.snoozed_until is not None and now >= task.snoozed_until:
-        made += _woken(state, task, now)
+        events += _woken(state, task, now)
     if task.state == "leased" and task.lease_until is not None:
         if now >= task.lease_until:
-            made += _lease_expired(task, now)
+            events += _lease_expired(task, now)
         elif now >= task.lease_warn_at and not task.lease_warned:
-            made += _lease_expiring(task, now)
+            events += _lease_expiring(task, now)
     if task.state == "assigned" and task.assigned_until is not None and now >= task.assigned_until:
-        made += _not_begun(state, task, now)
+        events += _not_begun(state, task, now)
     if now >= task.deadline and not task.breached:
-        made += _breached(state, task, now)
+        events += _breached(state, task, now)
     elif now >= task.warn_at and not task.warned:
-        made += _warned(state, task, now)
+        events += _warned(state, task, now)
     if task.task_id in state.tasks:
         state.keep(task)
-    return made
+    return events
 
 
-def look_again(state: DeskState, now: int) -> list[Event]:
-    """After policies or reviewers changed: deadlines anew, and back with what removed people held."""
-    made: list[Event] = []
-    # Only who is on duty holds anything.
+def review_open_tasks(state: DeskState, now: int) -> list[Event]:
+    """After policies or reviewers changed: computes deadlines again and takes back what removed people held."""
+    events: list[Event] = []
+    # Only people on duty hold tasks.
     for name in sorted(state.on_duty.keys() - state.reviewers.keys()):
-        message = f"{name} is no reviewer any more; the tasks that {name} held wait for others"
-        made.append(alert("reviewer_removed", f"{name}/{now}", "warning", (), message, now))
-        made += leave(state, name, DESK, now)
+        message = f"{name} is no longer a reviewer; the tasks that {name} held wait for others"
+        events.append(alert("reviewer_removed", f"{name}/{now}", "warning", (), message, now))
+        events += leave(state, name, DESK, now, reason="the reviewer was removed")
     for task in state.open_tasks():
         terms = state.terms(task)
         if task.deadline_policy == terms.policy_version:
@@ -57,11 +57,11 @@ def look_again(state: DeskState, now: int) -> list[Event]:
         before = task.deadline, task.qualifications
         reschedule(state, task, now)
         if (task.deadline, task.qualifications) != before:
-            made.append(task_changed(task, "rescheduled", DESK, now))
+            events.append(task_changed(task, "rescheduled", DESK, now))
         state.keep(task)
     state.reorder()
     state.replaced = False
-    return made
+    return events
 
 
 def _forgotten(state: DeskState, task: Task) -> list[Event]:
@@ -70,14 +70,14 @@ def _forgotten(state: DeskState, task: Task) -> list[Event]:
 
 
 def _window_closed(state: DeskState, task: Task, now: int) -> list[Event]:
-    """Nobody objected: what took effect is final."""
-    verdict = nobodys_verdict(task.outcome, "window", "nobody objected in time", task, now)
+    """No one objected: what took effect is final."""
+    verdict = automatic_verdict(task.outcome, "window", "nobody objected in time", task, now)
     task.version += 1
     task.decided_at = now
-    made = [resolution(task, verdict, source="window", decided_by=(), final=True)]
+    events = [resolution(task, verdict, source="window", decided_by=(), final=True)]
     close(state, task)
-    made.append(task_changed(task, "window_closed", DESK, now))
-    return made
+    events.append(task_changed(task, "window_closed", DESK, now))
+    return events
 
 
 def _woken(state: DeskState, task: Task, now: int) -> list[Event]:
@@ -107,16 +107,17 @@ def _lease_expiring(task: Task, now: int) -> list[Event]:
 
 
 def _not_begun(state: DeskState, task: Task, now: int) -> list[Event]:
-    """Whoever was given a task and has begun nothing in time is taken to be away."""
+    """A person who was given a task and has started nothing in time is taken to be away."""
     name = task.assigned_to
+    reason = f"{task.task_id} was to be started by {clock(task.assigned_until or now)} and nothing was"
     task.give_back()
     task.state = "waiting"
     task.passed_over = name
     state.keep(task)
-    made = [task_changed(task, "unassigned", DESK, now)]
+    events = [task_changed(task, "unassigned", DESK, now)]
     if not any(other.state == "leased" for other in state.held(name)):
-        made += leave(state, name, DESK, now)
-    return made
+        events += leave(state, name, DESK, now, reason=reason)
+    return events
 
 
 def _warned(state: DeskState, task: Task, now: int) -> list[Event]:
@@ -130,26 +131,26 @@ def _warned(state: DeskState, task: Task, now: int) -> list[Event]:
 
 
 def _breached(state: DeskState, task: Task, now: int) -> list[Event]:
-    """Told once, to whoever has the task and that person's manager, else to the leads; then what the policy says."""
+    """Alerts the holder of the task and the holder's manager, else the leads, once; then does what the policy says."""
     task.warned = task.breached = True
     holder = state.reviewers.get(task.holder)
     to = (task.holder, holder.manager) if holder else state.leads(task.queue)
     message = f"{task.task_id} should have been decided by {clock(task.deadline)} (priority {task.priority})"
-    what = state.terms(task).on_breach
-    if what == "raise_priority":
-        task.priority = _HIGHER[task.priority]
-    made = [
+    action = state.terms(task).on_breach
+    if action == "raise_priority":
+        task.priority = _NEXT_PRIORITY[task.priority]
+    events = [
         task_changed(task, "breached", DESK, now),
         task_alert(task, "sla_breach", _sla_cause(task), "critical", to, message, now),
     ]
-    if what == "escalate":
+    if action == "escalate":
         if not task.escalation and task.kind != "gold":
-            made.append(to_leads(state, task, "its deadline has passed", now))
-            made.append(task_changed(task, "escalated", DESK, now))
-    elif what != "raise_priority" and not task.took_effect and task.kind != "gold":
-        made += time_out(state, task, what, "nobody decided in time", now)
-        made.append(task_changed(task, "timed_out", DESK, now))
-    return made
+            events.append(to_leads(state, task, "its deadline has passed", now))
+            events.append(task_changed(task, "escalated", DESK, now))
+    elif action != "raise_priority" and not task.took_effect and task.kind != "gold":
+        events += time_out(state, task, action, "nobody decided in time", now)
+        events.append(task_changed(task, "timed_out", DESK, now))
+    return events
 
 
 def _sla_cause(task: Task) -> str:

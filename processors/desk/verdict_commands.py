@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from interlock.processors.desk import checks, task_records
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused, clock
-from interlock.processors.desk.replies import Answer
+from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.resolving import close, content, in_effect, resolve
-from interlock.processors.desk.reviewers import available, unqualified
+from interlock.processors.desk.reviewers import unqualified
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import NOBODY, Task, Verdict
+from interlock.processors.desk.task import POLICY, Task, Verdict
 from interlock.processors.desk.task_records import task_alert, task_changed
-from interlock.processors.desk.verdicts import as_verdict, check_reason, decided_outcome, nobodys_verdict
+from interlock.processors.desk.verdicts import as_verdict, automatic_verdict, check_reason, decided_outcome
 from interlock.processors.events import Event
 
-# All of them are written with every change of the task. Nobody but a program changes a mind more often.
-MANY_VERDICTS = 50
+# Each record of a task repeats all its verdicts. Only a program changes its mind more often.
+MAX_VERDICTS = 50
 
 
-def submit(state: DeskState, command: Command, now: int) -> Answer:
+def submit(state: DeskState, command: Command, now: int) -> CommandResult:
     """Takes the verdict of the person who holds the task."""
     task = checks.known_task(state, command.task_id)
     checks.lease(task, command)
@@ -32,32 +32,32 @@ def submit(state: DeskState, command: Command, now: int) -> Answer:
     verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
     match task.kind:
         case "gold":
-            taken = _Taken(_noted(state, task, verdict, now), "thank you: noted")
+            taken = _SubmitResult(_note_verdict(state, task, verdict, now), "thank you: noted")
         case "audit":
-            taken = _audited(state, task, verdict, now)
+            taken = _decide_audit(state, task, verdict, now)
         case _ if task.quorum > 1:
-            taken = _one_of_several(state, task, verdict, now)
+            taken = _add_signature(state, task, verdict, now)
         case _:
-            taken = _Taken(_decided(state, task, verdict, now, (me.id,)), f"decided: {task.outcome}")
+            taken = _SubmitResult(_decide(state, task, verdict, now, (me.id,)), f"decided: {task.outcome}")
     taken.events.append(task_changed(task, taken.event, me.id, now, command.command_id))
-    return Answer(taken.message, task, taken.events)
+    return CommandResult(taken.message, task, taken.events)
 
 
-def override(state: DeskState, command: Command, now: int) -> Answer:
-    """Replaces the word that holds while it can still be rolled back."""
+def override(state: DeskState, command: Command, now: int) -> CommandResult:
+    """Replaces the resolution in force while it can still be rolled back."""
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
     if not task.took_effect or task.kind == "gold":
         raise CommandRefused(
             "not-decided", f"{task.task_id} has no outcome yet that could be overridden: claim and decide it"
         )
-    if task.kind not in ("audit", "post_approval") or task.decided_by != NOBODY:
+    if task.kind not in ("audit", "post_approval") or task.decided_by != POLICY:
         checks.lead(me, "overriding what people decided")
-    if any(one["reviewer"] == me.id and one["round"] < task.round for one in task.verdicts):
+    if any(verdict["reviewer"] == me.id and verdict["round"] < task.round for verdict in task.verdicts):
         raise CommandRefused(
             "same-person", f"{me.id} decided {task.task_id} before the appeal; somebody else must do it now"
         )
-    refusal = available(me, me.id in state.on_duty, now) or unqualified(task, me, now)
+    refusal = state.unavailable(me, now) or unqualified(task, me, now)
     if refusal is not None:
         raise refusal
     if task.override_until is None or now >= task.override_until:
@@ -69,52 +69,52 @@ def override(state: DeskState, command: Command, now: int) -> Answer:
     terms = state.terms(task)
     check_reason(command, terms)
     verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
-    if len(task.verdicts) >= MANY_VERDICTS:
+    if len(task.verdicts) >= MAX_VERDICTS:
         raise CommandRefused(
             "invalid", f"{task.task_id} has been decided {len(task.verdicts)} times: now only an appeal helps"
         )
     if content(verdict) == in_effect(task):
         raise CommandRefused("invalid", f"{task.outcome!r} holds already: there is nothing to override")
-    made = resolve(state, task, verdict, now, source="override", decided_by=(me.id,))
+    events = resolve(state, task, verdict, now, source="override", decided_by=(me.id,))
     close(state, task)
-    made.insert(0, _outcome(state, task, verdict, now, kind="override", resolves=True, claimed_at=None))
-    made.append(task_changed(task, "overridden", me.id, now, command.command_id))
-    return Answer(f"overridden: {task.outcome}; what was done is rolled back", task, made)
+    events.insert(0, _outcome(state, task, verdict, now, kind="override", resolves=True, claimed_at=None))
+    events.append(task_changed(task, "overridden", me.id, now, command.command_id))
+    return CommandResult(f"overridden: {task.outcome}; what was done is rolled back", task, events)
 
 
-def expire(state: DeskState, command: Command, now: int) -> Answer:
-    """A caller gave up waiting: what the policy says for that happens."""
+def expire(state: DeskState, command: Command, now: int) -> CommandResult:
+    """A caller gave up waiting: applies the policy's on_timeout."""
     task = checks.known_task(state, command.task_id)
     checks.undecided(task)
     if not task.has_caller:
         raise CommandRefused("not-sync", f"nobody waits for {task.task_id}: it is not a sync review")
     safe = state.terms(task).on_timeout
     if safe != "escalate":
-        made = time_out(state, task, safe, "the caller waited in vain", now)
-        made.append(task_changed(task, "timed_out", command.actor, now, command.command_id))
-        return Answer(f"nobody decided in time: {safe} holds, as the policy says", task, made)
+        events = time_out(state, task, safe, "the caller waited in vain", now)
+        events.append(task_changed(task, "timed_out", command.actor, now, command.command_id))
+        return CommandResult(f"nobody decided in time: {safe} holds, as the policy says", task, events)
     if task.escalation:
-        return Answer(f"{task.task_id} is with the leads already", task, [], "escalated")
-    made = [
+        return CommandResult(f"{task.task_id} is with the leads already", task, [], "escalated")
+    events = [
         to_leads(state, task, "the caller waited in vain", now),
         task_changed(task, "escalated", command.actor, now, command.command_id),
     ]
     message = f"nobody decided in time: {task.task_id} went to the leads; nothing takes effect yet"
-    return Answer(message, task, made, "escalated")
+    return CommandResult(message, task, events, "escalated")
 
 
 def time_out(state: DeskState, task: Task, safe: str, why: str, now: int) -> list[Event]:
-    """Lets the safe outcome of the policy hold."""
-    verdict = nobodys_verdict(safe, "timeout", why, task, now)
-    made = resolve(state, task, verdict, now, source="timeout", decided_by=())
+    """Puts the policy's safe outcome in force."""
+    verdict = automatic_verdict(safe, "timeout", why, task, now)
+    events = resolve(state, task, verdict, now, source="timeout", decided_by=())
     close(state, task)
-    return made
+    return events
 
 
 def to_leads(state: DeskState, task: Task, note: str, now: int, kind: str = "escalated") -> Event:
-    """Only leads get the task from now on; whoever has begun it may finish. Returns the alert about it.
+    """Only leads get the task from now on; a person who has started it may finish. Returns the alert about it.
 
-    Where a queue has no lead, the task stays with everybody and the operators are told.
+    Where a queue has no lead, the task stays open to everybody and the operators are alerted.
     """
     leads = state.leads(task.queue)
     task.escalation += bool(leads)
@@ -128,7 +128,7 @@ def to_leads(state: DeskState, task: Task, note: str, now: int, kind: str = "esc
 
 
 @dataclass(frozen=True, slots=True)
-class _Taken:
+class _SubmitResult:
     """What became of a verdict: `event` names the change of the task."""
 
     events: list[Event]
@@ -136,19 +136,19 @@ class _Taken:
     event: str = "resolved"
 
 
-def _decided(state: DeskState, task: Task, verdict: Verdict, now: int, decided_by: tuple[str, ...]) -> list[Event]:
-    """The verdict is the word on the decision."""
+def _decide(state: DeskState, task: Task, verdict: Verdict, now: int, decided_by: tuple[str, ...]) -> list[Event]:
+    """The verdict decides."""
     source = "appeal" if task.kind == "appeal" else "review"
     if task.kind in ("audit", "post_approval") and verdict["outcome"] != task.outcome:
         source = "override"
     claimed_at = task.lease_since
-    made = resolve(state, task, verdict, now, source=source, decided_by=decided_by)
+    events = resolve(state, task, verdict, now, source=source, decided_by=decided_by)
     close(state, task)
-    return [_outcome(state, task, verdict, now, kind=task.kind, resolves=True, claimed_at=claimed_at), *made]
+    return [_outcome(state, task, verdict, now, kind=task.kind, resolves=True, claimed_at=claimed_at), *events]
 
 
-def _noted(state: DeskState, task: Task, verdict: Verdict, now: int) -> list[Event]:
-    """The verdict is measured and changes nothing."""
+def _note_verdict(state: DeskState, task: Task, verdict: Verdict, now: int) -> list[Event]:
+    """The verdict is recorded and changes nothing."""
     claimed_at = task.lease_since
     task.verdicts = (*task.verdicts, verdict)
     close(state, task)
@@ -158,44 +158,44 @@ def _noted(state: DeskState, task: Task, verdict: Verdict, now: int) -> list[Eve
 def _outcome(
     state: DeskState, task: Task, verdict: Verdict, now: int, *, kind: str, resolves: bool, claimed_at: int | None
 ) -> Event:
-    """Call it when the task is filed as it is now."""
+    """The record of a verdict; call it after `state.keep`."""
     settled = state.settled_before(task, now)
     return task_records.outcome(
         task, verdict, kind=kind, resolves=resolves, claimed_at=claimed_at, settled_before=settled
     )
 
 
-def _audited(state: DeskState, task: Task, verdict: Verdict, now: int) -> _Taken:
+def _decide_audit(state: DeskState, task: Task, verdict: Verdict, now: int) -> _SubmitResult:
     """An audit that disagrees in time is an override; otherwise it only measures."""
     if verdict["outcome"] == task.outcome:
-        return _Taken(_noted(state, task, verdict, now), f"noted: {task.outcome} stands")
+        return _SubmitResult(_note_verdict(state, task, verdict, now), f"noted: {task.outcome} stands")
     if task.override_until is None or now >= task.override_until:
         until = clock(task.override_until or now)
         message = f"noted; {task.outcome} stands all the same, because it could be rolled back only until {until}"
-        return _Taken(_noted(state, task, verdict, now), message)
-    made = _decided(state, task, verdict, now, (verdict["reviewer"],))
-    return _Taken(made, f"overridden: {task.outcome}; what was done is rolled back", "overridden")
+        return _SubmitResult(_note_verdict(state, task, verdict, now), message)
+    events = _decide(state, task, verdict, now, (verdict["reviewer"],))
+    return _SubmitResult(events, f"overridden: {task.outcome}; what was done is rolled back", "overridden")
 
 
-def _one_of_several(state: DeskState, task: Task, verdict: Verdict, now: int) -> _Taken:
+def _add_signature(state: DeskState, task: Task, verdict: Verdict, now: int) -> _SubmitResult:
     """Four eyes: different people must agree; where they do not, one more verdict decides, a lead's if there is one."""
     before = task.this_round()
     me = verdict["reviewer"]
     disagreed = len(before) >= task.quorum
     if disagreed:
-        return _Taken(_decided(state, task, verdict, now, (me,)), f"decided: {verdict['outcome']}")
-    agree = all(content(one) == content(verdict) for one in before)
+        return _SubmitResult(_decide(state, task, verdict, now, (me,)), f"decided: {verdict['outcome']}")
+    agree = all(content(earlier) == content(verdict) for earlier in before)
     if agree and len(before) == task.quorum - 1:
-        people = (*(one["reviewer"] for one in before), me)
-        return _Taken(_decided(state, task, verdict, now, people), f"decided: {verdict['outcome']}")
+        people = (*(earlier["reviewer"] for earlier in before), me)
+        return _SubmitResult(_decide(state, task, verdict, now, people), f"decided: {verdict['outcome']}")
     claimed_at = task.lease_since
     task.verdicts = (*task.verdicts, verdict)
-    made = [_outcome(state, task, verdict, now, kind=task.kind, resolves=False, claimed_at=claimed_at)]
+    events = [_outcome(state, task, verdict, now, kind=task.kind, resolves=False, claimed_at=claimed_at)]
     task.exclude(me)
     task.give_back()
     task.state = "waiting"
     if agree:
         state.keep(task)
-        return _Taken(made, "noted: somebody else must agree before it holds", "submitted")
-    made.append(to_leads(state, task, "two people disagree", now, "quorum_disagrees"))
-    return _Taken(made, "noted: the other person decided differently, one more verdict decides", "escalated")
+        return _SubmitResult(events, "noted: somebody else must agree before it holds", "submitted")
+    events.append(to_leads(state, task, "two people disagree", now, "quorum_disagrees"))
+    return _SubmitResult(events, "noted: the other person decided differently, one more verdict decides", "escalated")

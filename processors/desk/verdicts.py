@@ -17,12 +17,12 @@ def check_reason(command: Command, terms: Terms) -> None:
         )
     if command.reason_code not in terms.reason_codes:
         raise CommandRefused(
-            "unknown-reason", f"{command.reason_code!r} is no reason code here: {', '.join(terms.reason_codes)}"
+            "unknown-reason", f"{command.reason_code!r} is not a reason code here: {', '.join(terms.reason_codes)}"
         )
 
 
 def decided_outcome(command: Command, task: Task, terms: Terms) -> str:
-    """The outcome that the command's verdict decides for; raises Refused."""
+    """The outcome that the command's verdict decides for; raises CommandRefused."""
     if command.modifications and command.verdict in ("approve", "reject", "choose"):
         raise CommandRefused("invalid", f"{command.verdict} changes no fields: modify does")
     match command.verdict:
@@ -34,7 +34,7 @@ def decided_outcome(command: Command, task: Task, terms: Terms) -> str:
             return _modified(command, task, terms)
         case "choose":
             return _chosen(command, task, terms)
-    raise CommandRefused("unknown-verdict", f"{command.verdict!r} is no verdict: approve, reject, modify or choose")
+    raise CommandRefused("unknown-verdict", f"{command.verdict!r} is not a verdict: approve, reject, modify or choose")
 
 
 def as_verdict(command: Command, outcome: str, task: Task, now: int) -> Verdict:
@@ -51,8 +51,8 @@ def as_verdict(command: Command, outcome: str, task: Task, now: int) -> Verdict:
     }
 
 
-def nobodys_verdict(outcome: str, reason_code: str, reason_text: str, task: Task, now: int) -> Verdict:
-    """What stands in a verdict's place where no person decided."""
+def automatic_verdict(outcome: str, reason_code: str, reason_text: str, task: Task, now: int) -> Verdict:
+    """What takes the place of a verdict where no person decided."""
     return {
         "reviewer": "",
         "verdict": "",

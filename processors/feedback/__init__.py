@@ -1,1 +1,1 @@
-"""What people's answers teach: training examples, systematic errors, and when a model must be trained again."""
+"""What verdicts teach: training examples, systematic errors, and when a model must be retrained."""

@@ -1,14 +1,14 @@
-"""From an outcome to a training example, and which outcomes count as a sample of what the model does."""
+"""Makes training examples of outcomes, and says which of them are a sample of the model's decisions."""
 
 import math
 from typing import Any
 
 from interlock.errors import InterlockError
-from interlock.processors.outcome_kinds import SAMPLED_KINDS
+from interlock.processors.outcomes import SAMPLED_KINDS, verdict_number
 
 Record = dict[str, Any]
 
-_SAME = (
+_COPIED_FIELDS = (
     "decision_id",
     "domain",
     "model_id",
@@ -31,37 +31,37 @@ _SAME = (
 
 
 class UnusableOutcomeError(InterlockError, ValueError):
-    """An outcome from which nothing may be learned. `reason` is a stable code, the text for a person."""
+    """An outcome from which nothing may be learned. `reason` is a stable code, the message is for people."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
 
-def is_word(outcome: Record) -> bool:
-    """Whether it says what people decided.
+def is_conclusive(outcome: Record) -> bool:
+    """Whether the outcome says what people finally decided on a case.
 
-    The first of two verdicts does not, a gold item is no case, and an audit says it even where it changes nothing.
+    The first of two verdicts does not, and a gold item is no case. An audit does even where it changes nothing.
     """
     return outcome["kind"] == "audit" or bool(outcome["resolves"] and outcome["kind"] != "gold")
 
 
 def is_sample(outcome: Record) -> bool:
-    """Whether it stands for 1/π decisions: what people said of a decision that was sent to them, once.
+    """Whether the outcome stands for 1/π decisions: the first verdict on a decision that was sent to people.
 
-    Appeals were chosen by those who disagreed. An override counts only as the first word on a decision that was
+    Appeals come from people who disagree. An override counts only if it is the first verdict on a decision that was
     waiting for its review, which it replaces.
     """
-    if outcome["round"] != 0 or not is_word(outcome):
+    if outcome["round"] != 0 or not is_conclusive(outcome):
         return False
     if outcome["kind"] == "override":
-        sent = outcome["audit"] or outcome["workflow"] == "post_approval"
-        return bool(sent and outcome["outcome_id"].endswith("#1"))
+        under_review = outcome["audit"] or outcome["workflow"] == "post_approval"
+        return bool(under_review and verdict_number(outcome) == 1)
     return outcome["kind"] in SAMPLED_KINDS
 
 
 def check(outcome: Record) -> None:
-    """Raises Unusable for numbers with which every correction for selection would be wrong."""
+    """Raises UnusableOutcomeError for numbers that would make every correction for selection wrong."""
     propensity = outcome["propensity"]
     if not 0 < propensity <= 1:
         raise UnusableOutcomeError(
@@ -69,7 +69,7 @@ def check(outcome: Record) -> None:
             f"outcome {outcome['outcome_id']} has propensity {propensity}, which must lie in (0, 1]: a decision that "
             "could not reach a person says nothing about others. Audit decisions of this kind at random",
         )
-    # A weight is stored as it is: the least propensities would make it infinite.
+    # The weight is stored, and the smallest propensities would make it infinite.
     if not math.isfinite(1 / propensity):
         raise UnusableOutcomeError("bad-propensity", f"outcome {outcome['outcome_id']}: 1 / {propensity} is not finite")
     for name in ("raw_confidence", "confidence"):
@@ -81,9 +81,9 @@ def check(outcome: Record) -> None:
 
 
 def example(outcome: Record, payload: Record | None) -> Record:
-    """A `TrainingExample` record; `payload` is the `RoutedDecision` that was judged, None where it is gone."""
+    """A `TrainingExample` record; `payload` is the `RoutedDecision` that was judged, None if it is gone."""
     decision = payload["decision"] if payload is not None else {}
-    return {name: outcome[name] for name in _SAME} | {
+    return {name: outcome[name] for name in _COPIED_FIELDS} | {
         "example_id": outcome["outcome_id"],
         "input": decision.get("input", ""),
         "attributes": decision.get("attributes", {}),
@@ -97,5 +97,5 @@ def example(outcome: Record, payload: Record | None) -> Record:
 
 
 def _finite(vector: list[float]) -> list[float]:
-    """A vector with a hole cannot be compared with others: none is better."""
-    return vector if all(math.isfinite(one) for one in vector) else []
+    """The vector, or none if a component is missing: it could not be compared with others."""
+    return vector if all(math.isfinite(component) for component in vector) else []

@@ -1,4 +1,4 @@
-"""What is known of one model version: its reviewed decisions, and whether it must be trained again."""
+"""What is known of one model version: its reviewed decisions, and whether it must be retrained."""
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ import numpy as np
 
 from interlock.learning.retraining import LIMIT
 from interlock.learning.slices import Slice, find
-from interlock.processors.feedback.martingale import TestMartingale
+from interlock.processors.feedback.martingale import BettingMartingale
 from interlock.processors.feedback.patterns import columns, facts
 
 
 @dataclass(frozen=True)
-class Terms:
-    """How it is judged.
+class RetrainingTerms:
+    """When a model version must be retrained.
 
-    `smallest_propensity`: the least π that any policy gives a decision, its audit rate: known beforehand, because the
-    bound would not hold for the smallest that happened to be seen. `every`: outcomes between two looks. `renew`:
-    outcomes after which retraining is asked for again. `window`: latest outcomes in which patterns are looked for.
+    `smallest_propensity`: the smallest π that any policy gives a decision, its audit rate. It must be known beforehand:
+    the bound would not hold for the smallest π seen so far. `every`: outcomes between two looks. `renew`: outcomes
+    after which retraining is requested again. `window`: latest outcomes that are searched for patterns.
     """
 
     limit: float = LIMIT
@@ -41,18 +41,18 @@ class Sample:
 
 
 class Sums:
-    """Rates of a run of samples."""
+    """Counts and the weighted override rate of a sequence of samples."""
 
     def __init__(self) -> None:
         self.count = self.overridden = 0
         self._weights = self._weighted = 0.0
 
-    def add(self, one: Sample) -> None:
-        weight = 1 / one.propensity
+    def add(self, sample: Sample) -> None:
+        weight = 1 / sample.propensity
         self.count += 1
-        self.overridden += one.overridden
+        self.overridden += sample.overridden
         self._weights += weight
-        self._weighted += weight * one.overridden
+        self._weighted += weight * sample.overridden
 
     @property
     def rate(self) -> float:
@@ -61,87 +61,88 @@ class Sums:
 
 
 class ModelVersionStats:
-    """The samples of one model version, in the order in which people finished them."""
+    """The samples of one model version, in the order in which their decisions arrived."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: RetrainingTerms) -> None:
         self._terms = terms
-        self._lower = TestMartingale(terms.limit, terms.alpha)
-        self._upper = TestMartingale(1 - terms.limit, terms.alpha)
+        self._lower = BettingMartingale(terms.limit, terms.alpha)
+        self._upper = BettingMartingale(1 - terms.limit, terms.alpha)
         self.all = Sums()
-        self._since_asked = Sums()
-        self._asked = False
+        self._since_request = Sums()
+        self._requested = False
         self.window: deque[Sample] = deque(maxlen=terms.window)
-        self._words: OrderedDict[str, str] = OrderedDict()
-        self._told: set[str] = set()
+        self._first_outcomes: OrderedDict[str, str] = OrderedDict()
+        self._reported: set[str] = set()
         self._looks = 0
         self._next_look = terms.every
         self.contradictions = 0
         self.first_example = self.last_example = ""
-        self.too_small = False
+        self.propensity_too_small = False
 
     def add(self, outcome: dict[str, Any], example: dict[str, Any]) -> bool:
-        """Takes a sample; False where the decision was one already. The first word on a decision is its sample."""
+        """Adds a sample. False if the decision has one already: only the first outcome of a decision counts."""
         decision = outcome["decision_id"]
-        word = self._words.get(decision)
-        if word is not None:
-            self.contradictions += word != outcome["outcome"]
+        first = self._first_outcomes.get(decision)
+        if first is not None:
+            self.contradictions += first != outcome["outcome"]
             return False
-        self._words[decision] = outcome["outcome"]
-        if len(self._words) > self._terms.window:
-            self._words.popitem(last=False)
-        one = Sample(outcome["outcome"] != outcome["prediction"], outcome["propensity"], facts(example))
-        self.window.append(one)
-        self.all.add(one)
-        self._since_asked.add(one)
+        self._first_outcomes[decision] = outcome["outcome"]
+        if len(self._first_outcomes) > self._terms.window:
+            self._first_outcomes.popitem(last=False)
+        sample = Sample(outcome["outcome"] != outcome["prediction"], outcome["propensity"], facts(example))
+        self.window.append(sample)
+        self.all.add(sample)
+        self._since_request.add(sample)
         self.first_example = self.first_example or example["example_id"]
         self.last_example = example["example_id"]
-        if one.propensity < self._terms.smallest_propensity:
-            self.too_small = True
+        if sample.propensity < self._terms.smallest_propensity:
+            self.propensity_too_small = True
         else:
-            weight = self._terms.smallest_propensity / one.propensity
-            self._lower.add(float(one.overridden), weight)
-            self._upper.add(float(not one.overridden), weight)
+            weight = self._terms.smallest_propensity / sample.propensity
+            self._lower.add(float(sample.overridden), weight)
+            self._upper.add(float(not sample.overridden), weight)
         return True
 
     @property
     def bounds(self) -> tuple[float, float] | None:
-        """Of the override rate of all decisions; each end holds at 1 − alpha at any look. None: nothing can be said."""
-        return None if self.too_small else (self._lower.lower, 1 - self._upper.lower)
+        """Bounds of the override rate of all decisions, each at level 1 − alpha at any look; None if a π was too
+        small."""
+        return None if self.propensity_too_small else (self._lower.lower, 1 - self._upper.lower)
 
-    def must_ask(self) -> bool:
-        """Whether to ask for retraining now; counts as asked then.
+    def must_request(self) -> bool:
+        """Whether to request retraining now; if so, the request counts as made.
 
-        The bound stays exceeded for good. It is renewed only if people went on overriding as much since.
+        The bound stays exceeded for good. A request is repeated only if people have overridden as much since the last.
         """
-        if self.too_small or not self._lower.exceeded:
+        if self.propensity_too_small or not self._lower.exceeded:
             return False
-        since = self._since_asked
-        if self._asked and (since.count < self._terms.renew or since.rate <= self._terms.limit):
+        since = self._since_request
+        if self._requested and (since.count < self._terms.renew or since.rate <= self._terms.limit):
             return False
-        self._asked, self._since_asked = True, Sums()
+        self._requested, self._since_request = True, Sums()
         return True
 
     def slices(self, level: float | None = None) -> list[Slice]:
         """Patterns with more overrides than elsewhere, most certain first."""
         return find(
-            columns([one.facts for one in self.window]),
-            np.array([one.overridden for one in self.window], dtype=np.bool_),
-            np.array([one.propensity for one in self.window]),
+            columns([sample.facts for sample in self.window]),
+            np.array([sample.overridden for sample in self.window], dtype=np.bool_),
+            np.array([sample.propensity for sample in self.window]),
             min_support=self._terms.min_support,
             level=level if level is not None else self._terms.level,
         )
 
     def new_slices(self) -> list[Slice]:
-        """Patterns that were not told before, if it is time to look for them.
+        """Patterns that were not reported before, if a look is due.
 
-        A full window hardly changes with a hundred outcomes, and looking at it takes 0.2 s: a tenth of it must be new.
-        The k-th look may be wrong with probability level / (k (k + 1)), so that all looks together are with `level`.
+        A full window hardly changes with a hundred outcomes, and a look takes 0.2 s, so a tenth of it must be new. The
+        k-th look may be wrong with probability level / (k (k + 1)), so that all looks together may with `level`.
         """
         if self.all.count < self._next_look:
             return []
         self._next_look = self.all.count + max(self._terms.every, len(self.window) // 10)
         self._looks += 1
-        found = self.slices(self._terms.level / (self._looks * (self._looks + 1)))
-        new = [one for one in found if str(one.conditions) not in self._told]
-        self._told.update(str(one.conditions) for one in new)
+        slices = self.slices(self._terms.level / (self._looks * (self._looks + 1)))
+        new = [group for group in slices if str(group.conditions) not in self._reported]
+        self._reported.update(str(group.conditions) for group in new)
         return new

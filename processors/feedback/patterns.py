@@ -1,4 +1,4 @@
-"""Facts of reviewed decisions as columns of categories, in which patterns of errors are looked for."""
+"""Facts of reviewed decisions as columns of categories, which are searched for patterns of errors."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,19 +10,19 @@ from numpy.typing import NDArray
 
 from interlock.learning.slices import Condition, binned
 
-# Looking at pairs takes time with the square of the columns; those that most decisions have say most.
+# Searching pairs takes time with the square of the columns. Columns that most decisions have say most.
 MAX_COLUMNS = 30
 
-# Numbers with more values than this are looked at by quarters.
+# A numeric column with more distinct values than this is split into quarters.
 _FEW_VALUES = 12
 
 MISSING = "missing"
 
 
 def facts(example: dict[str, Any]) -> dict[str, str]:
-    """What is known of a case before anybody judged it; texts are shared between cases, to save room."""
-    found = {intern(name): intern(value) for name, value in example["attributes"].items()}
-    return found | {"prediction": intern(example["prediction"])}
+    """What was known of a case before its review. Strings are interned to save memory."""
+    attributes = {intern(name): intern(value) for name, value in example["attributes"].items()}
+    return attributes | {"prediction": intern(example["prediction"])}
 
 
 def columns(cases: Sequence[Mapping[str, str]]) -> dict[str, NDArray[Any]]:
@@ -33,7 +33,7 @@ def columns(cases: Sequence[Mapping[str, str]]) -> dict[str, NDArray[Any]]:
 
 
 def text(conditions: Sequence[Condition]) -> str:
-    """A pattern for a person."""
+    """A pattern as text for people."""
     return " AND ".join(f"{name} {'in' if value.startswith('[') else '='} {value}" for name, value in conditions)
 
 
@@ -42,8 +42,10 @@ def _column(values: Sequence[str | None]) -> NDArray[Any]:
     if len(known) > _FEW_VALUES:
         numbers = {value: _number(value) for value in known}
         if None not in numbers.values():
-            return binned(np.array([numbers[one] if one is not None else np.nan for one in values], dtype=np.float64))
-    return np.array([MISSING if one is None else one for one in values])
+            return binned(
+                np.array([numbers[value] if value is not None else np.nan for value in values], dtype=np.float64)
+            )
+    return np.array([MISSING if value is None else value for value in values])
 
 
 def _number(value: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Training examples as evidence: what a certificate may rest upon."""
+"""Training examples as evidence for certificates."""
 
 import hashlib
 from collections.abc import Mapping
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.processors.calibration.labels import BadLabelError
-from interlock.processors.outcome_kinds import SAMPLED_KINDS
+from interlock.processors.outcomes import SAMPLED_KINDS
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
     """One reviewed decision. `confidence`: as the lanes compared it; `propensity`: π, with which it was sent to a
-    person; `waited`: it took effect only after a person had seen it; `at`: when it came."""
+    person; `waited`: it took effect only after a person had seen it; `at`: when it arrived."""
 
     example_id: str
     domain: str

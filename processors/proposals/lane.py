@@ -9,8 +9,8 @@ from interlock.processors.calibration.rate import Crossing
 from interlock.processors.proposals.certificate import Certificate
 from interlock.processors.proposals.examples import Example
 from interlock.processors.proposals.record import proposal_id
-from interlock.processors.proposals.safe_rules import RuleTests, Safe
-from interlock.processors.proposals.thresholds import Proof, ThresholdEvidence
+from interlock.processors.proposals.safe_rules import CertifiedRule, RuleTests
+from interlock.processors.proposals.thresholds import ThresholdEvidence, ThresholdProof
 
 # Examples that rules are mined from and errors estimated on; some 500 bytes each.
 WINDOW = 20_000
@@ -18,18 +18,18 @@ WINDOW = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a certificate says, under the id of its proposal: a threshold with its proof, or a safe rule."""
+    """What a certificate claims, under the id of its proposal: a threshold with its proof, or a safe rule."""
 
     proposal_id: str
-    proof: Proof | None = None
-    safe: Safe | None = None
+    proof: ThresholdProof | None = None
+    rule: CertifiedRule | None = None
 
     def covers(self, example: Example) -> bool:
-        """Whether the claim speaks of this decision."""
+        """Whether the claim is about this decision."""
         if self.proof is not None:
             return example.confidence >= self.proof.threshold
-        assert self.safe is not None
-        return self.safe.pattern.holds(example)
+        assert self.rule is not None
+        return self.rule.pattern.holds(example)
 
 
 class Lane:
@@ -41,9 +41,9 @@ class Lane:
         self.delta = delta
         self.window: deque[Example] = deque(maxlen=WINDOW)
         self._thresholds = ThresholdEvidence(alpha, delta)
-        self._begin()
+        self._reset()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self.count = 0
         self.since = 0
         self.window.clear()
@@ -54,7 +54,7 @@ class Lane:
 
     @property
     def claims(self) -> tuple[Claim, ...]:
-        """What holds now, the threshold first."""
+        """The claims that hold now, the threshold first."""
         return (*((self._threshold,) if self._threshold else ()), *self._rules)
 
     @property
@@ -63,18 +63,18 @@ class Lane:
         return tuple(sorted(self._certificates))
 
     def restart(self) -> None:
-        """Begins anew: what was seen before no longer speaks for today."""
-        self._thresholds.begin()
-        self._begin()
+        """Starts again: earlier evidence no longer speaks for today."""
+        self._thresholds.reset()
+        self._reset()
 
-    def take(self, example: Example) -> tuple[Certificate, Crossing] | None:
-        """Adds an example; the certificate that it breaks, if any. The caller then restarts the lane."""
+    def add(self, example: Example) -> tuple[Certificate, Crossing] | None:
+        """Adds an example; the certificate that it breaks, if any. The caller must then restart the lane."""
         for certificate in self._certificates.values():
-            crossing = certificate.take(example)
+            crossing = certificate.add(example)
             if crossing is not None:
                 return certificate, crossing
-        if self._thresholds.take(example):
-            self._begin()
+        if self._thresholds.add(example):
+            self._reset()
         if not self.count:
             self.since = example.at
         self.count += 1
@@ -89,11 +89,13 @@ class Lane:
         else:
             self._threshold = self._claim("threshold", f"{proof.threshold:.4f}", proof=proof)
         if types and self._tests.due(self.count):
-            found = self._tests.test(self.window, types)
-            self._rules = tuple(self._claim("safe_rule", str(one.pattern), safe=one) for one in found)
+            rules = self._tests.test(self.window, types)
+            self._rules = tuple(self._claim("safe_rule", str(rule.pattern), rule=rule) for rule in rules)
 
-    def _claim(self, kind: str, what: str, *, proof: Proof | None = None, safe: Safe | None = None) -> Claim:
-        claim = Claim(proposal_id(kind, *self.name, self.since, what), proof, safe)
+    def _claim(
+        self, kind: str, content: str, *, proof: ThresholdProof | None = None, rule: CertifiedRule | None = None
+    ) -> Claim:
+        claim = Claim(proposal_id(kind, *self.name, self.since, content), proof, rule)
         if claim.proposal_id not in self._certificates:
             self._certificates[claim.proposal_id] = Certificate(claim.proposal_id, claim.covers, self.alpha)
         return claim

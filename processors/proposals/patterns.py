@@ -13,13 +13,13 @@ from interlock.policy.attributes import FLOAT_FORM, INT_FORM
 from interlock.policy.vocabulary import ColumnType
 from interlock.processors.proposals.examples import Example
 
-# Stands for no value; a pattern with it is never proposed, whatever a producer writes.
+# Stands for a missing value. No pattern with it is ever proposed, whatever a producer writes.
 MISSING = "\0missing"
 
-# A condition that nobody can read is no rule.
+# A longer text would make a condition that people cannot read.
 _MAX_TEXT = 100
 
-_NUMBERS = (ColumnType.INT, ColumnType.FLOAT)
+_NUMERIC = (ColumnType.INT, ColumnType.FLOAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,11 @@ class Pattern:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The attributes that it speaks of."""
+        """The attributes that it refers to."""
         return tuple([name for name, _ in self.texts] + [name for name, *_ in self.ranges])
 
     def holds(self, example: Example) -> bool:
-        """As the condition would: what is missing or no number does not fulfil it."""
+        """Decides as the condition would: a missing value, or text that is no number, does not fulfil it."""
         attributes = example.attributes
         if any(attributes.get(name) != value for name, value in self.texts):
             return False
@@ -44,26 +44,26 @@ class Pattern:
 
 def columns(examples: Sequence[Example], types: Mapping[str, ColumnType]) -> dict[str, NDArray[np.str_]]:
     """One column of categories for each declared attribute that any of the examples has."""
-    found = {}
+    table = {}
     for name, kind in sorted(types.items()):
-        texts = [one.attributes.get(name) for one in examples]
+        texts = [example.attributes.get(name) for example in examples]
         if all(text is None for text in texts):
             continue
-        if kind in _NUMBERS:
-            found[name] = binned(np.array([number(text, kind) for text in texts]))
+        if kind in _NUMERIC:
+            table[name] = binned(np.array([number(text, kind) for text in texts]))
         elif kind is ColumnType.BOOL:
-            found[name] = np.array([text if text in ("true", "false") else MISSING for text in texts])
+            table[name] = np.array([text if text in ("true", "false") else MISSING for text in texts])
         else:
-            found[name] = np.array([MISSING if text is None else text for text in texts])
-    return found
+            table[name] = np.array([MISSING if text is None else text for text in texts])
+    return table
 
 
 def pattern(conditions: Sequence[Condition], types: Mapping[str, ColumnType]) -> Pattern | None:
-    """The pattern of conditions over such columns; None where no policy can say it."""
+    """The pattern of conditions over such columns; None if no policy can express it."""
     texts, ranges = [], []
     for name, value in conditions:
         kind = types[name]
-        if kind in _NUMBERS:
+        if kind in _NUMERIC:
             if value == "missing":
                 return None
             low, _, high = value.removeprefix("[").removesuffix(")").partition(", ")

@@ -1,4 +1,4 @@
-"""The proposals there are, and what people said to them."""
+"""All proposals, with what people decided on them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,35 +14,35 @@ Proposal = dict[str, Any]
 
 
 class ProposalTable:
-    """The topic `proposals` as it stands, with what was just written to it."""
+    """The topic `proposals` as a table, including what this process has just written."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Proposal] = {}
+        self._proposals: dict[str, Proposal] = {}
 
-    def follow(self, key: bytes | None, value: bytes | None) -> None:
-        """Takes over a record of the topic; one that cannot be read changes nothing."""
+    def apply(self, key: bytes | None, value: bytes | None) -> None:
+        """Applies a record of the topic; one that cannot be read changes nothing."""
         name = (key or b"").decode(errors="replace")
         if value is None:
-            self._known.pop(name, None)
+            self._proposals.pop(name, None)
             return
         try:
-            self._known[name] = wire.decode_plain("Proposal", value)
+            self._proposals[name] = wire.decode_plain("Proposal", value)
         except wire.WireError as error:
-            log.error("proposal refused; the one before stays", proposal=name, error=str(error))
+            log.error("unreadable proposal; the previous one stays", proposal=name, error=str(error))
 
-    def note(self, proposal: Proposal) -> Event:
-        """`proposal` as an event, and as it stands from now on."""
-        self._known[proposal["proposal_id"]] = proposal
+    def put(self, proposal: Proposal) -> Event:
+        """Stores `proposal`, and returns the event that writes it."""
+        self._proposals[proposal["proposal_id"]] = proposal
         return Event(catalogue.PROPOSALS, proposal["proposal_id"], proposal)
 
     def get(self, proposal_id: str) -> Proposal | None:
-        return self._known.get(proposal_id)
+        return self._proposals.get(proposal_id)
 
     def is_open(self, proposal_id: str) -> bool:
-        """Nobody decided on it yet."""
-        found = self._known.get(proposal_id)
-        return found is not None and found["state"] == "open"
+        """Whether it waits for a person."""
+        proposal = self._proposals.get(proposal_id)
+        return proposal is not None and proposal["state"] == "open"
 
     def __iter__(self) -> Iterator[Proposal]:
         """By id."""
-        return iter([self._known[name] for name in sorted(self._known)])
+        return iter([self._proposals[name] for name in sorted(self._proposals)])

@@ -8,7 +8,7 @@ from typing import Any
 from interlock.learning.estimates import Estimate
 from interlock.processors.proposals.proposal_table import Proposal
 
-# Who revokes, and who pulls the kill switch then.
+# The actor that revokes proposals, and halts models when it does.
 LEARNING = "learning"
 
 # Kinds that rest on a certificate and change the policy.
@@ -17,7 +17,7 @@ CERTIFIED = ("threshold", "safe_rule")
 
 def proposal_id(kind: str, *about: object) -> str:
     """An id that a person can type; the same for the same proposal in every replay."""
-    text = json.dumps([kind, *(str(one) for one in about)], ensure_ascii=False)
+    text = json.dumps([kind, *(str(part) for part in about)], ensure_ascii=False)
     return f"{kind.replace('_', '-')}-{hashlib.sha256(text.encode()).hexdigest()[:10]}"
 
 
@@ -38,7 +38,7 @@ def opened(
     policy: str = "",
     policy_version: str = "",
 ) -> Proposal:
-    """A proposal that waits for a person. `workload`: share of decisions that nobody has to see any more."""
+    """A proposal that waits for a person. `workload`: share of decisions that people no longer have to see."""
     return {
         "proposal_id": name,
         "kind": kind,

@@ -1,8 +1,8 @@
-"""What a drift signal ends: certificates, and with an accepted one the model's right to decide alone.
+"""Revokes certificates on a drift signal, and halts the model version if a person had accepted one.
 
-A policy is put in force by a person only, so that the thresholds of an accepted certificate cannot be taken back here.
-The kill switch is pulled for the model version instead: from the next batch on nothing of it takes effect without a
-person, and `interlock resume` ends that when a person has published other thresholds, or knows better.
+Only a person puts a policy in force, so this code cannot take back the thresholds of an accepted certificate. It halts
+the model version instead: from the next batch on, none of its decisions takes effect without a person. `interlock
+resume` ends that when a person has published other thresholds, or finds the alarm false.
 """
 
 from typing import Any
@@ -13,62 +13,63 @@ from interlock.processors.proposals.record import CERTIFIED, LEARNING, revoked
 from interlock.schemas import catalogue
 
 
-def revoke(signal: dict[str, Any], book: ProposalTable) -> list[Event]:
+def revoke(signal: dict[str, Any], table: ProposalTable) -> list[Event]:
     """What follows from a `DriftSignal` record, times as integers.
 
-    The same again where it was written before in part: a process may die between two records.
+    Returns the same events again if they were written only in part: a process may die between two records.
     """
     events = []
-    for one in list(book):
-        if not _concerned(one, signal):
+    for proposal in list(table):
+        if not _concerned(proposal, signal):
             continue
         mark = _mark(signal)
-        again = one["state"] == "revoked" and mark in one["reason"]
-        if one["state"] not in ("open", "accepted") and not again:
+        again = proposal["state"] == "revoked" and mark in proposal["reason"]
+        if proposal["state"] not in ("open", "accepted") and not again:
             continue
-        was_accepted = one["state"] == "accepted" or (again and one["reason"].startswith(_ACCEPTED))
-        reason = one["reason"] if again else f"{_before(one)}{mark}: {signal['message']}"
+        was_accepted = proposal["state"] == "accepted" or (again and proposal["reason"].startswith(_ACCEPTED))
+        reason = proposal["reason"] if again else f"{_before(proposal)}{mark}: {signal['message']}"
         if was_accepted:
-            events += _halt(one, reason, signal["at"])
-        events.append(book.note(revoked(one, reason, signal["at"])))
+            events += _halt(proposal, reason, signal["at"])
+        events.append(table.put(revoked(proposal, reason, signal["at"])))
     return events
 
 
 _ACCEPTED = "had been accepted"
 
 
-def _concerned(one: Proposal, signal: dict[str, Any]) -> bool:
-    if one["kind"] not in CERTIFIED or one["proposed_at"] > signal["at"]:
+def _concerned(proposal: Proposal, signal: dict[str, Any]) -> bool:
+    if proposal["kind"] not in CERTIFIED or proposal["proposed_at"] > signal["at"]:
         return False
     if signal["monitor"] == "certificate":
-        return one["proposal_id"] in signal["revokes"]
-    return (one["model_id"], one["model_version"]) == (signal["model_id"], signal["model_version"])
+        return proposal["proposal_id"] in signal["revokes"]
+    return (proposal["model_id"], proposal["model_version"]) == (signal["model_id"], signal["model_version"])
 
 
 def _mark(signal: dict[str, Any]) -> str:
     return f"revoked by {signal['signal_id']}"
 
 
-def _before(one: Proposal) -> str:
-    if one["state"] != "accepted":
+def _before(proposal: Proposal) -> str:
+    if proposal["state"] != "accepted":
         return ""
-    return f"{_ACCEPTED} by {one['decided_by']} as policy version {one['policy_version']}; "
+    return f"{_ACCEPTED} by {proposal['decided_by']} as policy version {proposal['policy_version']}; "
 
 
-def _halt(one: Proposal, reason: str, at: int) -> list[Event]:
-    scope = f"model:{one['model_id']}@{one['model_version']}"
+def _halt(proposal: Proposal, reason: str, at: int) -> list[Event]:
+    scope = f"model:{proposal['model_id']}@{proposal['model_version']}"
     control = {
         "scope": scope,
         "halted": True,
-        "reason": f"certificate {one['proposal_id']}: {reason}",
+        "reason": f"certificate {proposal['proposal_id']}: {reason}",
         "set_by": LEARNING,
         "set_at": at,
     }
     message = (
-        f"{one['title']}: {reason}. Nothing that {one['model_id']}@{one['model_version']} decides takes effect by "
-        f"itself now. Publish policy {one['policy']} without this change, then `interlock resume {scope}`"
+        f"{proposal['title']}: {reason}. No decision of {proposal['model_id']}@{proposal['model_version']} takes "
+        f"effect by itself now. Publish policy {proposal['policy']} without this change, then "
+        f"`interlock resume {scope}`"
     )
     return [
         Event(catalogue.CONTROLS, scope, control),
-        alert("certificate_revoked", one["proposal_id"], "critical", (), message, at),
+        alert("certificate_revoked", proposal["proposal_id"], "critical", (), message, at),
     ]

@@ -1,4 +1,4 @@
-"""Rules under which everything that people saw was right, tested a few times on ever more examples."""
+"""Mines and certifies safe rules, in a few tests on ever more examples."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,14 @@ from interlock.policy.vocabulary import ColumnType
 from interlock.processors.proposals.examples import Example, coin
 from interlock.processors.proposals.patterns import Pattern, columns, pattern
 
-# Examples at the first test; each further one waits for twice as many. Fewer than some 240 prove no rule at 5 %.
+# Examples at the first test; each further one waits for twice as many. Fewer than about 240 cannot prove any rule at 5
+# %.
 FIRST_TEST = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Safe:
-    """A certified rule. `level`: the risk this test had, of all that there will ever be."""
+class CertifiedRule:
+    """A certified rule. `level`: the share of the total risk that this test had."""
 
     pattern: Pattern
     rule: SafeRule
@@ -34,22 +35,24 @@ class RuleTests:
         self._tests = 0
 
     def due(self, count: int) -> bool:
-        """Whether so many examples are enough for the next test."""
+        """Whether `count` examples are enough for the next test."""
         return count >= FIRST_TEST << self._tests
 
-    def test(self, examples: Sequence[Example], types: Mapping[str, ColumnType]) -> list[Safe]:
+    def test(self, examples: Sequence[Example], types: Mapping[str, ColumnType]) -> list[CertifiedRule]:
         """The certified rules of the next test, over declared attributes of `types`, widest first."""
         self._tests += 1
         level = self._delta / (self._tests * (self._tests + 1))
-        propensity = np.array([one.propensity for one in examples])
-        coins = np.array([coin(one.example_id, "uniform sample") for one in examples])
+        propensity = np.array([example.propensity for example in examples])
+        coins = np.array([coin(example.example_id, "uniform sample") for example in examples])
         kept = uniform_sample(propensity, coins, float(propensity.min()))
-        sample = [one for one, its in zip(examples, kept, strict=True) if its]
+        sample = [example for example, keep in zip(examples, kept, strict=True) if keep]
         features = columns(sample, types)
         if not features:
             return []
-        first = np.array([coin(one.example_id, "first half") < 0.5 for one in sample])
-        correct = np.array([one.correct for one in sample])
-        found = safe_rules(features, correct, first, alpha=self._alpha, delta=level)
-        certified = [(pattern(one.found.conditions, types), one) for one in found if one.certified]
-        return [Safe(its, one, len(sample), level) for its, one in certified if its is not None]
+        first = np.array([coin(example.example_id, "first half") < 0.5 for example in sample])
+        correct = np.array([example.correct for example in sample])
+        rules = safe_rules(features, correct, first, alpha=self._alpha, delta=level)
+        certified = [(pattern(rule.mined.conditions, types), rule) for rule in rules if rule.certified]
+        return [
+            CertifiedRule(readable, rule, len(sample), level) for readable, rule in certified if readable is not None
+        ]

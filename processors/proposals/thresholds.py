@@ -1,4 +1,4 @@
-"""A threshold above which one model version may decide alone, certified as examples come."""
+"""A threshold above which one model version may decide alone, certified as examples arrive."""
 
 import math
 from collections import deque
@@ -12,15 +12,15 @@ from interlock.processors.proposals.examples import Example
 # Examples whose confidences choose the thresholds to test, and whose labels are not used for that.
 WARM_UP = 200
 
-# The strictest threshold accepts a tenth of what people see. With less one unlucky error would end the sequence at its
-# first step; with more it would reach down to where the model errs.
+# The strictest threshold accepts a tenth of what people see. With less, one unlucky error would end the sequence at its
+# first step; with more, it would include decisions where the model errs.
 STRICTEST = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
-    """What was shown about decisions with at least this confidence: of `labels` reviewed ones it accepts `accepted`,
-    `errors` of them wrong. `e_value`: how strongly, at least 1/δ. `lowest`: the smallest π that occurred."""
+class ThresholdProof:
+    """The evidence for a threshold: of `labels` reviewed decisions it accepts `accepted`, `errors` of them wrong.
+    `e_value`: the strength of the evidence, at least 1/δ. `lowest`: the smallest π that occurred."""
 
     threshold: float
     labels: int
@@ -33,8 +33,8 @@ class Proof:
 class ThresholdEvidence:
     """The evidence about one lane and model version.
 
-    It begins after WARM_UP examples, and begins anew when a smaller π than before appears: the smallest must be known
-    beforehand. Every beginning has the risk δ of its own.
+    It starts after WARM_UP examples, and starts again when a smaller π appears, because the smallest must be known
+    beforehand. Every start has a risk δ of its own.
     """
 
     def __init__(self, alpha: float, delta: float) -> None:
@@ -42,21 +42,21 @@ class ThresholdEvidence:
         self._delta = delta
         self._lowest = 1.0
         self._earlier: deque[float] = deque(maxlen=WARM_UP)
-        self.begin()
+        self.reset()
 
-    def begin(self) -> None:
-        """Forgets all labels; the latest confidences choose the next thresholds."""
+    def reset(self) -> None:
+        """Forgets all labels. The latest confidences choose the next thresholds."""
         self._evidence: Evidence | None = None
         self._new: list[Example] = []
         self._accepted = self._errors = np.zeros(0, dtype=np.int64)
 
-    def take(self, example: Example) -> bool:
-        """Adds an example; True if the evidence began anew with it."""
-        anew = example.propensity < self._lowest
-        if anew:
+    def add(self, example: Example) -> bool:
+        """Adds an example; True if it restarted the evidence."""
+        restarted = False
+        if example.propensity < self._lowest:
             self._lowest = example.propensity
-            anew = self._evidence is not None
-            self.begin()
+            restarted = self._evidence is not None
+            self.reset()
         elif len(self._earlier) == WARM_UP:
             if self._evidence is None:
                 labels = round(2 * sample_size(self._alpha, self._delta) / STRICTEST)
@@ -65,10 +65,10 @@ class ThresholdEvidence:
                 self._accepted = self._errors = np.zeros(len(self._evidence.thresholds), dtype=np.int64)
             self._new.append(example)
         self._earlier.append(example.confidence)
-        return anew
+        return restarted
 
-    def proof(self) -> Proof | None:
-        """The laxest threshold that is certified by now."""
+    def proof(self) -> ThresholdProof | None:
+        """The laxest threshold that is certified so far."""
         if self._evidence is None:
             return None
         if self._new:
@@ -76,21 +76,21 @@ class ThresholdEvidence:
         threshold = self._evidence.certified
         if threshold is None:
             return None
-        place = int(np.argmax(self._evidence.thresholds == threshold))
-        return Proof(
+        index = int(np.argmax(self._evidence.thresholds == threshold))
+        return ThresholdProof(
             threshold=threshold,
             labels=self._evidence.decisions,
-            accepted=int(self._accepted[place]),
-            errors=int(self._errors[place]),
-            # A long proof is stronger than a float can say.
-            e_value=math.exp(min(float(self._evidence.peak[place]), 700.0)),
+            accepted=int(self._accepted[index]),
+            errors=int(self._errors[index]),
+            # The e-value of a long proof exceeds the range of a float.
+            e_value=math.exp(min(float(self._evidence.peak[index]), 700.0)),
             lowest=self._lowest,
         )
 
     def _add(self, evidence: Evidence) -> Evidence:
-        confidence = np.array([one.confidence for one in self._new])
-        correct = np.array([one.correct for one in self._new])
-        propensity = np.array([one.propensity for one in self._new])
+        confidence = np.array([example.confidence for example in self._new])
+        correct = np.array([example.correct for example in self._new])
+        propensity = np.array([example.propensity for example in self._new])
         self._new = []
         inside = confidence[:, None] >= evidence.thresholds
         self._accepted = self._accepted + inside.sum(axis=0)

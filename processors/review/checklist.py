@@ -1,4 +1,4 @@
-"""Eight questions about a review process, each answered from what is there, with the evidence. Pure."""
+"""Eight questions about a review process, each answered from the state of the system, with the evidence. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any, Literal
 from interlock.policy.model import Policy
 from interlock.policy.vocabulary import Priority
 
-Verdict = Literal["yes", "partly", "no"]
+Assessment = Literal["yes", "partly", "no"]
 
-# Shares of reviewed decisions: nearly all, so that one odd producer does not spoil the answer; and half.
+# Shares of reviewed decisions: nearly all, so that a single odd producer does not spoil the answer; and half.
 _NEARLY_ALL, _HALF = 0.95, 0.5
 
-# The busiest person on duty has at most half the capacity more in use than the least busy.
-_SPREAD = 0.5
+# At most this share of the capacity may lie between the busiest person on duty and the least busy.
+_MAX_LOAD_SPREAD = 0.5
 
 _URGENT = (Priority.CRITICAL, Priority.HIGH)
 
@@ -21,8 +21,8 @@ _TRACKED = ("human_review_rate", "approval_rate", "sla_compliance")
 
 
 @dataclass(frozen=True)
-class Context:
-    """Of the decisions that went to people lately: how many, and how many came with input and with an explanation."""
+class ContextCounts:
+    """The latest decisions that went to people: how many, and how many had an input and an explanation."""
 
     decisions: int
     with_input: int
@@ -30,10 +30,10 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What is there. `metrics` and `context`: None where ClickHouse does not say, then `silence` tells why.
+class ReviewEvidence:
+    """The state of the system. `metrics` and `context`: None where ClickHouse does not answer, then `silence` says why.
 
-    `outcomes` and `examples`: whether people's answers, and training examples made of them, were ever written.
+    `outcomes` and `examples`: whether verdicts of people, and training examples made of them, were ever written.
     """
 
     policies: Mapping[str, Policy]
@@ -41,186 +41,210 @@ class Evidence:
     reviewers: Mapping[str, Mapping[str, Any]]
     on_duty: frozenset[str]
     metrics: Mapping[str, Any] | None
-    context: Context | None
+    context: ContextCounts | None
     silence: str
     outcomes: bool
     examples: bool
 
 
 @dataclass(frozen=True)
-class Answer:
+class ChecklistAnswer:
     """`advice`: what would make it a yes; empty where it is one."""
 
     question: str
-    verdict: Verdict
+    verdict: Assessment
     evidence: str
     advice: str = ""
 
 
-def answers(found: Evidence) -> list[Answer]:
+def assess(state: ReviewEvidence) -> list[ChecklistAnswer]:
     """All eight, in the order of the flow."""
     return [
-        _thresholds(found),
-        _prioritised(found),
-        _service_levels(found),
-        _enough_context(found),
-        _fed_back(found),
-        _tracked(found),
-        _fair_load(found),
-        _urgent_path(found),
+        _thresholds(state),
+        _prioritised(state),
+        _service_levels(state),
+        _enough_context(state),
+        _fed_back(state),
+        _tracked(state),
+        _fair_load(state),
+        _urgent_path(state),
     ]
 
 
-def _thresholds(found: Evidence) -> Answer:
+def _thresholds(state: ReviewEvidence) -> ChecklistAnswer:
     question = "Are thresholds defined for what may take effect without a person?"
     publish = "publish a policy: interlock policy publish FILE"
-    if not found.policies:
-        return Answer(question, "no", "no policy is published: every decision goes to a person", publish)
-    domains = {name: one for policy in found.policies.values() for name, one in policy.domains.items()}
-    unknown = sorted({task["domain"] for task in found.open_tasks} - set(domains))
+    if not state.policies:
+        return ChecklistAnswer(question, "no", "no policy is published: every decision goes to a person", publish)
+    domains = {name: domain for policy in state.policies.values() for name, domain in policy.domains.items()}
+    unknown = sorted({task["domain"] for task in state.open_tasks} - set(domains))
     without = sorted(
-        f"{name}/{outcome}" for name, one in domains.items() for outcome in one.outcomes if outcome not in one.lanes
+        f"{name}/{outcome}"
+        for name, domain in domains.items()
+        for outcome in domain.outcomes
+        if outcome not in domain.lanes
     )
-    shown = f"{_count(len(domains), 'domain')} in {_count(len(found.policies), 'policy', 'policies')}"
+    count = f"{_count(len(domains), 'domain')} in {_count(len(state.policies), 'policy', 'policies')}"
     if unknown:
-        return Answer(question, "partly", f"{shown}; open tasks of unknown domains: {', '.join(unknown)}", publish)
-    if without:
-        return Answer(
-            question, "partly", f"{shown}; outcomes without a lane: {', '.join(without)}", "give each outcome a lane"
+        return ChecklistAnswer(
+            question, "partly", f"{count}; open tasks of unknown domains: {', '.join(unknown)}", publish
         )
-    return Answer(question, "yes", f"{shown}, every outcome with its lane")
+    if without:
+        return ChecklistAnswer(
+            question, "partly", f"{count}; outcomes without a lane: {', '.join(without)}", "give each outcome a lane"
+        )
+    return ChecklistAnswer(question, "yes", f"{count}, every outcome with its lane")
 
 
-def _prioritised(found: Evidence) -> Answer:
+def _prioritised(state: ReviewEvidence) -> ChecklistAnswer:
     question = "Is the review queue prioritised?"
-    owned = {one.queue for policy in found.policies.values() for one in policy.domains.values()}
-    described = {name for policy in found.policies.values() for name in policy.queues}
-    stray = sorted({task["queue"] for task in found.open_tasks} - owned - described)
-    counts = {str(one): sum(task["priority"] == one for task in found.open_tasks) for one in Priority}
+    owned = {domain.queue for policy in state.policies.values() for domain in policy.domains.values()}
+    described = {name for policy in state.policies.values() for name in policy.queues}
+    stray = sorted({task["queue"] for task in state.open_tasks} - owned - described)
+    counts = {str(level): sum(task["priority"] == level for task in state.open_tasks) for level in Priority}
     spread = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "none"
-    if not found.policies:
-        return Answer(question, "no", f"no policy says what is urgent; open tasks: {spread}", "publish a policy")
+    if not state.policies:
+        return ChecklistAnswer(
+            question, "no", f"no policy says what is urgent; open tasks: {spread}", "publish a policy"
+        )
     if stray:
-        return Answer(
+        return ChecklistAnswer(
             question,
             "partly",
             f"tasks wait in queues that no policy describes: {', '.join(stray)}",
             "give their domains a policy",
         )
-    orders = {queue.order for policy in found.policies.values() for queue in policy.queues.values()} or {"deadline"}
-    rules = sum(len(policy.priority) for policy in found.policies.values())
-    return Answer(
+    orders = {queue.order for policy in state.policies.values() for queue in policy.queues.values()} or {"deadline"}
+    rules = sum(len(policy.priority) for policy in state.policies.values())
+    return ChecklistAnswer(
         question,
         "yes",
         f"ordered by {' and '.join(sorted(orders))}; {_count(rules, 'priority rule')}; open tasks: {spread}",
     )
 
 
-def _service_levels(found: Evidence) -> Answer:
+def _service_levels(state: ReviewEvidence) -> ChecklistAnswer:
     question = "Are service levels defined and monitored?"
-    if not found.policies:
-        return Answer(question, "no", "no policy, so only the built-in service levels apply", "publish a policy")
-    overdue = sum(bool(task["breached"]) for task in found.open_tasks)
-    kept = _number(found, "sla_compliance")
+    if not state.policies:
+        return ChecklistAnswer(
+            question, "no", "no policy, so only the built-in service levels apply", "publish a policy"
+        )
+    overdue = sum(bool(task["breached"]) for task in state.open_tasks)
+    kept = _number(state, "sla_compliance")
     if kept is None:
-        return Answer(
+        return ChecklistAnswer(
             question,
             "partly",
-            f"defined; {overdue} open tasks are overdue; {found.silence or 'nothing was decided or overdue yet'}",
+            f"defined; {overdue} open tasks are overdue; {state.silence or 'nothing was decided or overdue yet'}",
             "watch sla_compliance in `interlock metrics`",
         )
-    return Answer(question, "yes", f"defined; {kept:.1%} kept, open overdue tasks counted; {overdue} are overdue now")
+    return ChecklistAnswer(
+        question, "yes", f"defined; {kept:.1%} kept, open overdue tasks counted; {overdue} are overdue now"
+    )
 
 
-def _enough_context(found: Evidence) -> Answer:
+def _enough_context(state: ReviewEvidence) -> ChecklistAnswer:
     question = "Do reviewers get enough context?"
     advice = "send input, explanation and alternatives with every decision"
-    context = found.context
+    context = state.context
     if context is None or not context.decisions:
-        why = found.silence or "no decision went to a person lately"
-        return Answer(question, "partly", f"not known: {why}", advice)
+        why = state.silence or "no decision went to a person lately"
+        return ChecklistAnswer(question, "partly", f"not known: {why}", advice)
     given, explained = context.with_input / context.decisions, context.with_explanation / context.decisions
     text = f"of {context.decisions:,} decisions lately {given:.0%} came with input, {explained:.0%} with an explanation"
     if given >= _NEARLY_ALL and explained >= _NEARLY_ALL:
-        return Answer(question, "yes", text)
-    return Answer(question, "partly" if given >= _HALF else "no", text, advice)
+        return ChecklistAnswer(question, "yes", text)
+    return ChecklistAnswer(question, "partly" if given >= _HALF else "no", text, advice)
 
 
-def _fed_back(found: Evidence) -> Answer:
+def _fed_back(state: ReviewEvidence) -> ChecklistAnswer:
     question = "Do corrections flow back into the models?"
-    if not found.outcomes:
-        return Answer(question, "no", "no person has decided anything yet", "let reviewers work: interlock review next")
-    if not found.examples:
-        return Answer(
+    if not state.outcomes:
+        return ChecklistAnswer(
+            question, "no", "no person has decided anything yet", "let reviewers work: interlock review next"
+        )
+    if not state.examples:
+        return ChecklistAnswer(
             question, "partly", "outcomes are recorded, but no training example was made", "run the feedback role"
         )
-    return Answer(question, "yes", "outcomes become training examples")
+    return ChecklistAnswer(question, "yes", "outcomes become training examples")
 
 
-def _tracked(found: Evidence) -> Answer:
+def _tracked(state: ReviewEvidence) -> ChecklistAnswer:
     question = "Are review rate, approval rate and service level compliance tracked?"
-    if found.metrics is None:
-        return Answer(question, "no", found.silence, "run ClickHouse and the sink")
-    known = {name: value for name in _TRACKED if (value := _number(found, name)) is not None}
+    if state.metrics is None:
+        return ChecklistAnswer(question, "no", state.silence, "run ClickHouse and the sink")
+    known = {name: value for name in _TRACKED if (value := _number(state, name)) is not None}
     text = ", ".join(f"{name} {value:.1%}" for name, value in known.items())
     missing = [name for name in _TRACKED if name not in known]
     if missing:
         empty = f"no value yet: {', '.join(missing)}"
-        return Answer(question, "partly" if known else "no", f"{text}; {empty}" if text else empty, "decide some tasks")
-    return Answer(question, "yes", text)
+        return ChecklistAnswer(
+            question, "partly" if known else "no", f"{text}; {empty}" if text else empty, "decide some tasks"
+        )
+    return ChecklistAnswer(question, "yes", text)
 
 
-def _fair_load(found: Evidence) -> Answer:
+def _fair_load(state: ReviewEvidence) -> ChecklistAnswer:
     question = "Is the load spread fairly over the reviewers?"
-    people = [found.reviewers[name] for name in sorted(found.on_duty) if name in found.reviewers]
+    people = [state.reviewers[name] for name in sorted(state.on_duty) if name in state.reviewers]
     if not people:
-        return Answer(question, "no", "nobody is on duty", "interlock reviewers on-duty ID")
+        return ChecklistAnswer(question, "no", "no reviewer is on duty", "interlock reviewers on-duty ID")
     held = {
-        one["id"]: sum(one["id"] in (task["lease_holder"], task["assigned_to"]) for task in found.open_tasks)
-        for one in people
+        person["id"]: sum(person["id"] in (task["lease_holder"], task["assigned_to"]) for task in state.open_tasks)
+        for person in people
     }
-    used = [held[one["id"]] / one["capacity"] for one in people]
-    text = ", ".join(f"{one['id']} {held[one['id']]} of {one['capacity']}" for one in people)
+    used = [held[person["id"]] / person["capacity"] for person in people]
+    text = ", ".join(f"{person['id']} {held[person['id']]} of {person['capacity']}" for person in people)
     if len(people) == 1:
-        return Answer(question, "partly", f"one person carries everything: {text}", "put a second person on duty")
-    if max(used) - min(used) > _SPREAD:
-        return Answer(question, "partly", text, "let the queues push: assign: push")
-    return Answer(question, "yes", text)
+        return ChecklistAnswer(
+            question, "partly", f"one person carries everything: {text}", "put a second person on duty"
+        )
+    if max(used) - min(used) > _MAX_LOAD_SPREAD:
+        return ChecklistAnswer(question, "partly", text, "let the queues push: assign: push")
+    return ChecklistAnswer(question, "yes", text)
 
 
-def _urgent_path(found: Evidence) -> Answer:
+def _urgent_path(state: ReviewEvidence) -> ChecklistAnswer:
     question = "Is there a path for urgent reviews?"
-    leads = sorted(name for name, one in found.reviewers.items() if one["role"] == "lead")
+    leads = sorted(name for name, reviewer in state.reviewers.items() if reviewer["role"] == "lead")
     urgent = [
-        *(rule.id for policy in found.policies.values() for rule in policy.every_rule() if rule.route == "sync"),
-        *(f"priority {one.set}" for policy in found.policies.values() for one in policy.priority if one.set in _URGENT),
-        *(f"sync lane of {name}" for name in _sync_lanes(found.policies.values())),
+        *(rule.id for policy in state.policies.values() for rule in policy.every_rule() if rule.route == "sync"),
+        *(
+            f"priority {rule.set}"
+            for policy in state.policies.values()
+            for rule in policy.priority
+            if rule.set in _URGENT
+        ),
+        *(f"sync lane of {name}" for name in _sync_lanes(state.policies.values())),
     ]
     advice = "name a lead, and give a rule `route: sync` or a priority rule `set: critical`"
     if leads and urgent:
-        return Answer(question, "yes", f"{', '.join(urgent[:3])}; escalations go to {', '.join(leads)}")
+        return ChecklistAnswer(question, "yes", f"{', '.join(urgent[:3])}; escalations go to {', '.join(leads)}")
     if leads or urgent:
-        text = "nothing is urgent by policy" if leads else "nobody is a lead, so escalations reach no one"
-        return Answer(question, "partly", text, advice)
-    return Answer(question, "no", "nothing is urgent by policy, and nobody is a lead", advice)
+        text = "nothing is urgent by policy" if leads else "there is no lead, so escalations reach no one"
+        return ChecklistAnswer(question, "partly", text, advice)
+    return ChecklistAnswer(question, "no", "nothing is urgent by policy, and there is no lead", advice)
 
 
 def _sync_lanes(policies: Any) -> list[str]:
     """Domains where some confidence leads to a person who is waited for."""
     return sorted(
-        name
-        for policy in policies
-        for name, domain in policy.domains.items()
-        for outcome in domain.outcomes
-        for _, later, sync in [policy.thresholds(domain.lanes.get(outcome))]
-        if sync < later
+        {
+            name
+            for policy in policies
+            for name, domain in policy.domains.items()
+            for outcome in domain.outcomes
+            for _, later, sync in [policy.thresholds(domain.lanes.get(outcome))]
+            if sync < later
+        }
     )
 
 
-def _number(found: Evidence, name: str) -> float | None:
-    value = (found.metrics or {}).get(name)
+def _number(state: ReviewEvidence, name: str) -> float | None:
+    value = (state.metrics or {}).get(name)
     return float(value) if isinstance(value, int | float) else None
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one}" if number == 1 else f"{number} {many or one + 's'}"
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {plural or noun + 's'}"

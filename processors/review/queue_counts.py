@@ -8,7 +8,7 @@ from typing import Any
 from interlock.policy.vocabulary import Priority
 from interlock.processors.review.times import HOUR, SECOND, micros
 
-# What is due within the hour can still be saved by one reviewer who looks now.
+# A reviewer who looks now can still save what is due within the hour.
 SOON_SECONDS = HOUR
 
 
@@ -40,7 +40,7 @@ def count_queues(open_tasks: Iterable[dict[str, Any]], now: int) -> list[QueueCo
 def _count(queue: str, tasks: list[dict[str, Any]], now: int) -> QueueCounts:
     states = Counter(task["state"] for task in tasks)
     priorities = Counter(task["priority"] for task in tasks)
-    left = [micros(task["deadline"]) - now for task in tasks]
+    remaining = [micros(task["deadline"]) - now for task in tasks]
     return QueueCounts(
         queue=queue,
         open=len(tasks),
@@ -48,8 +48,8 @@ def _count(queue: str, tasks: list[dict[str, Any]], now: int) -> QueueCounts:
         assigned=states["assigned"],
         leased=states["leased"],
         snoozed=states["snoozed"],
-        overdue=sum(one < 0 for one in left),
-        due_soon=sum(0 <= one < SOON_SECONDS * SECOND for one in left),
+        overdue=sum(time < 0 for time in remaining),
+        due_soon=sum(0 <= time < SOON_SECONDS * SECOND for time in remaining),
         oldest_seconds=max(0, now - min(micros(task["arrived_at"]) for task in tasks)) // SECOND,
-        by_priority={str(one): priorities[one] for one in Priority if priorities[one]},
+        by_priority={str(priority): priorities[priority] for priority in Priority if priorities[priority]},
     )

@@ -3,8 +3,6 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-from interlock.errors import UsageError
-
 SECOND = 1_000_000
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -22,10 +20,10 @@ def moment(at: int) -> datetime:
 
 
 def seconds(text: str) -> int:
-    """A length of time such as 30m, 4h or 2d in seconds; raises InterlockError."""
+    """A length of time such as 30m, 4h or 2d in seconds; raises ValueError."""
     match = re.fullmatch(r"([0-9]{1,6})([smhd])", text.strip())
     if match is None:
-        raise UsageError(f"{text!r} is no length of time: write 30m, 4h or 2d")
+        raise ValueError(f"{text!r} is no length of time: write 30m, 4h or 2d")
     return int(match[1]) * {"s": 1, "m": MINUTE, "h": HOUR, "d": DAY}[match[2]]
 
 

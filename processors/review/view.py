@@ -1,7 +1,7 @@
 """What a reviewer sees of a task. A pure function decides what may be shown; tools render it and add nothing.
 
-Blind tasks withhold everything that tells or hints at the AI's answer until the verdict. Manual cases fold it away in
-the same manner, and a tool asks for the view again, unfolded, when the reviewer wants to see it.
+Blind tasks withhold everything that tells or hints at the AI's answer until the verdict. Manual cases hide it in the
+same manner, and a tool asks for the view again with `reveal` when the reviewer wants to see it.
 """
 
 import json
@@ -10,12 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from interlock.policy.model import Policy
-from interlock.policy.review import terms
+from interlock.policy.review import AGREE, Terms, terms
 from interlock.processors.review.payload import Payload
-from interlock.processors.review.reasons import explain_reasons
+from interlock.processors.review.reasons import RouteReason, explain_reasons
 from interlock.processors.review.times import SECOND, micros
 
-Shown = Literal["shown", "folded", "withheld"]
+AIVisibility = Literal["shown", "hidden", "withheld"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Answer:
+class AIAnswer:
     """What the AI said, and why. `confidence` is the calibrated one, `raw_confidence` the model's own."""
 
     prediction: str
@@ -43,11 +43,13 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class View:
-    """A task as one reviewer may see it. Seconds count from `now`; `lease_seconds` is None without a lease.
+class TaskView:
+    """A task as one reviewer may see it. Instants are microseconds since the epoch, seconds count from `now`;
+    `lease_until` and `lease_seconds` are None without a lease.
 
     `why_first`: why this task came before others. `why`: why a person is asked. `ai`: None unless it is shown.
-    `opinions`: earlier verdicts that this reviewer may know. `effect`: the outcome that holds at present, if any.
+    `signatures_needed`: how many people must agree before a verdict holds, `signatures_given`: how many have judged it
+    so far. `opinions`: earlier verdicts that this reviewer may know. `effect`: the outcome in force, if any.
     """
 
     task_id: str
@@ -63,6 +65,7 @@ class View:
     breached: bool
     lease_holder: str
     lease_epoch: int
+    lease_until: int | None
     lease_seconds: int | None
     payload_hash: str
     verified: bool
@@ -79,12 +82,14 @@ class View:
     options: tuple[Option, ...]
     verdicts: tuple[str, ...]
     reason_codes: tuple[str, ...]
-    ai_shown: Shown
-    ai: Answer | None
+    ai_shown: AIVisibility
+    ai: AIAnswer | None
     effect: str
     notices: tuple[str, ...]
     statement: str
     escalation_note: str
+    signatures_needed: int
+    signatures_given: int
     opinions: tuple[dict[str, Any], ...]
 
     def facts(self) -> dict[str, Any]:
@@ -100,24 +105,26 @@ def build_view(
     routed_by: Policy | None = None,
     in_force: Policy | None = None,
     why_first: str = "",
-    unfold: bool = False,
-) -> View:
+    reveal: bool = False,
+) -> TaskView:
     """The view of a `Task` record with its payload at `now` (microseconds since the epoch).
 
     `routed_by`: the policy that sent it to a person, None if it is no longer known. `in_force`: the one that owns the
-    domain now, whose outcomes and reason codes a verdict may use. `unfold`: the reviewer of a manual case asked for the
+    domain now, whose outcomes and reason codes a verdict may use. `reveal`: the reviewer of a manual case asked for the
     AI's answer.
     """
     routed = payload.routed
     decision = routed["decision"]
-    shown = _ai_shown(task, unfold)
-    hidden = shown != "shown"
+    visibility = _visibility(task, reveal)
+    hidden = visibility != "shown"
     # Gold items look like any other. What took effect already was certain to the AI, and often only one of its
     # answers can take effect by itself: under a blind review the kind is withheld too.
     disguised = task["kind"] == "gold" or (hidden and task["kind"] in ("audit", "post_approval"))
     agreed = terms(in_force, task["policy_version"], task["domain"], task["queue"])
-    lease_until = task["lease_until"]
-    return View(
+    reasons = [reason for reason in explain_reasons(routed, routed_by) if not (hidden and reason.reveals_prediction)]
+    lease_until = None if task["lease_until"] is None else micros(task["lease_until"])
+    needed = _signatures_needed(task, agreed, reasons, hidden)
+    return TaskView(
         task_id=task["task_id"],
         decision_id=task["decision_id"],
         kind="review" if disguised else task["kind"],
@@ -131,12 +138,13 @@ def build_view(
         breached=task["breached"],
         lease_holder=task["lease_holder"],
         lease_epoch=task["lease_epoch"],
-        lease_seconds=None if lease_until is None else max(0, micros(lease_until) - now) // SECOND,
+        lease_until=lease_until,
+        lease_seconds=None if lease_until is None else max(0, lease_until - now) // SECOND,
         payload_hash=task["payload_hash"],
         verified=payload.verified,
         payload_note=payload.note,
         why_first=why_first,
-        why=tuple(one.text for one in explain_reasons(routed, routed_by) if not (hidden and one.reveals_prediction)),
+        why=tuple(reason.text for reason in reasons),
         subject_id=decision["subject_id"],
         jurisdiction=decision["jurisdiction"],
         impact=decision["impact"],
@@ -146,34 +154,52 @@ def build_view(
         previous_decisions=tuple(decision["history"]["previous_decisions"]),
         options=_options(task, decision, agreed.outcomes, hidden),
         verdicts=("choose",) if hidden else ("approve", "reject", "modify", "choose"),
-        reason_codes=agreed.reason_codes,
-        ai_shown=shown,
+        # Nobody can agree with an answer that is not shown.
+        reason_codes=tuple(code for code in agreed.reason_codes if not (hidden and code == AGREE)),
+        ai_shown=visibility,
         ai=None if hidden else _answer(routed),
         effect="" if hidden else task["outcome"],
         notices=() if hidden else tuple(routed["notices"]),
         statement=task["statement"],
         escalation_note=task["escalation_note"],
+        signatures_needed=needed,
+        signatures_given=len(_this_round(task)) if needed > 1 else 0,
         opinions=_opinions(task, hidden),
     )
 
 
-def _ai_shown(task: Mapping[str, Any], unfold: bool) -> Shown:
+def _visibility(task: Mapping[str, Any], reveal: bool) -> AIVisibility:
     if task["blind"]:
         return "withheld"
-    return "folded" if task["route"] == "manual" and task["state"] != "done" and not unfold else "shown"
+    return "hidden" if task["route"] == "manual" and task["state"] != "done" and not reveal else "shown"
+
+
+def _signatures_needed(
+    task: Mapping[str, Any], agreed: Terms, visible_reasons: Sequence[RouteReason], hidden: bool
+) -> int:
+    """How many people must agree before a verdict holds, as far as this reviewer may know.
+
+    A rule that asks for two people may look at what the AI said. While the AI's answer is hidden, the number is told
+    only where a rule asks for it whose text is shown.
+    """
+    if task["kind"] in ("audit", "gold"):
+        return 1
+    if hidden and agreed.four_eyes.isdisjoint(reason.reason for reason in visible_reasons):
+        return 1
+    return int(task["quorum"])
 
 
 def _options(
     task: Mapping[str, Any], decision: Mapping[str, Any], outcomes: Sequence[str], hidden: bool
 ) -> tuple[Option, ...]:
     """Best first where the AI's answer is shown, otherwise in an order that says nothing of it."""
-    alternatives = {one["option"]: one for one in decision["alternatives"]}
+    alternatives = {alternative["option"]: alternative for alternative in decision["alternatives"]}
     if hidden:
         # Pros and cons come from the model, and it gives none for what it proposes: their absence would tell.
         names = outcomes or sorted({decision["prediction"], *alternatives})
         return tuple(Option(name, None) for name in names)
     confidences = {decision["prediction"]: decision["confidence"]}
-    confidences |= {name: one["confidence"] for name, one in alternatives.items()}
+    confidences |= {name: alternative["confidence"] for name, alternative in alternatives.items()}
     names = task["options"] or list(dict.fromkeys([decision["prediction"], *_by_confidence(confidences), *outcomes]))
     return tuple(
         Option(
@@ -190,9 +216,9 @@ def _by_confidence(confidences: Mapping[str, float]) -> list[str]:
     return sorted(confidences, key=lambda name: -confidences[name])
 
 
-def _answer(routed: Mapping[str, Any]) -> Answer:
+def _answer(routed: Mapping[str, Any]) -> AIAnswer:
     decision, explanation = routed["decision"], routed["decision"]["explanation"]
-    return Answer(
+    return AIAnswer(
         prediction=decision["prediction"],
         confidence=routed["calibrated_confidence"],
         raw_confidence=decision["confidence"],
@@ -206,12 +232,16 @@ def _answer(routed: Mapping[str, Any]) -> Answer:
 
 def _opinions(task: Mapping[str, Any], hidden: bool) -> tuple[dict[str, Any], ...]:
     """Of another round always, since an appeal is against them; of this round only once two people have disagreed:
-    the second of two must not know what the first one said. A verdict by name of kind (approve, reject) tells the AI's
+    the second of two must not know what the first one said. The kind of a verdict (approve, reject) tells the AI's
     answer, so a blind reader gets the outcome alone."""
-    now = [one for one in task["verdicts"] if one["round"] == task["round"]]
-    before = [one for one in task["verdicts"] if one["round"] != task["round"]]
-    known = before + (now if len(now) > 1 or task["state"] == "done" else [])
-    return tuple({**one, "verdict": "" if hidden else one["verdict"]} for one in known)
+    present = _this_round(task)
+    earlier = [verdict for verdict in task["verdicts"] if verdict["round"] != task["round"]]
+    known = earlier + (present if len(present) > 1 or task["state"] == "done" else [])
+    return tuple({**verdict, "verdict": "" if hidden else verdict["verdict"]} for verdict in known)
+
+
+def _this_round(task: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [verdict for verdict in task["verdicts"] if verdict["round"] == task["round"]]
 
 
 def _input(text: str) -> Any:

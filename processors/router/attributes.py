@@ -1,4 +1,4 @@
-"""Declared attributes: from a map of strings in every row to one column of strings an attribute."""
+"""Declared attributes: from one map of strings a row to one column of strings an attribute."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ def columns(maps: pa.MapArray, declared: Iterable[str]) -> list[pl.Series]:
 
 
 def _column(maps: pa.MapArray, rows: np.ndarray, name: str) -> pl.Series:
-    places = np.flatnonzero(pc.equal(maps.keys, name).to_numpy(zero_copy_only=False))
-    where = np.full(len(maps), -1, dtype=np.int64)
-    where[rows[places]] = places
-    return pl.Series(name, maps.items.take(pa.array(where, mask=where < 0)))
+    entries = np.flatnonzero(pc.equal(maps.keys, name).to_numpy(zero_copy_only=False))
+    entry_of_row = np.full(len(maps), -1, dtype=np.int64)
+    entry_of_row[rows[entries]] = entries
+    return pl.Series(name, maps.items.take(pa.array(entry_of_row, mask=entry_of_row < 0)))

@@ -1,5 +1,5 @@
-"""The audit coin: a keyed hash of the decision id, so that it is the same on every machine and in every replay,
-and nobody without the key can foresee it.
+"""The audit coin: a keyed hash of the decision id. It falls alike on every machine and in every replay, and cannot be
+foreseen without the key.
 
 SipHash-2-4 (Aumasson and Bernstein 2012), computed for a whole batch at once with numpy.
 """
@@ -16,8 +16,9 @@ KEY_LENGTH = 16
 _INITIAL = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)
 
 
-# What may become of a decision that takes effect unseen.
+# What may become of a decision that takes effect without a person.
 UNSEEN, AUDITED, POOLED = 0, 1, 2
+DRAWS = 3
 
 
 def draw(ids: pa.StringArray, key: bytes, rate: float, pool: float) -> NDArray[np.int32]:
@@ -29,15 +30,15 @@ def draw(ids: pa.StringArray, key: bytes, rate: float, pool: float) -> NDArray[n
     if pool == 0:
         return flip(ids, key, rate).astype(np.int32)
     hashes = siphash(ids, key)
-    drawn = (hashes < _threshold(rate * (1 - pool))).astype(np.int32)
-    drawn[hashes >= _threshold(1 - pool)] = POOLED
-    return drawn
+    draws = (hashes < _threshold(rate * (1 - pool))).astype(np.int32)
+    draws[hashes >= _threshold(1 - pool)] = POOLED
+    return draws
 
 
 def flip(ids: pa.StringArray, key: bytes, rate: float) -> NDArray[np.bool_]:
     """For every id, whether its coin falls on "audit"; True with probability `rate` over random keys.
 
-    A coin that is True at some rate is True at every higher rate.
+    What is True at one rate is True at every higher rate.
     """
     if rate >= 1:
         return np.ones(len(ids), dtype=bool)
@@ -57,14 +58,14 @@ def siphash(strings: pa.StringArray, key: bytes) -> Words:
     hashes = np.empty(len(strings), dtype=np.uint64)
     for length in np.unique(lengths):
         rows = np.flatnonzero(lengths == length)
-        same = strings if len(rows) == len(strings) else strings.take(pa.array(rows))
-        hashes[rows] = _siphash_equal_lengths(_bytes(same, int(length)), key)
+        equally_long = strings if len(rows) == len(strings) else strings.take(pa.array(rows))
+        hashes[rows] = _siphash_equal_lengths(_bytes(equally_long, int(length)), key)
     return hashes
 
 
 def _offsets(strings: pa.StringArray) -> NDArray[np.int32]:
-    every = np.frombuffer(strings.buffers()[1], dtype=np.int32)
-    return every[strings.offset : strings.offset + len(strings) + 1]
+    offsets = np.frombuffer(strings.buffers()[1], dtype=np.int32)
+    return offsets[strings.offset : strings.offset + len(strings) + 1]
 
 
 def _bytes(strings: pa.StringArray, length: int) -> NDArray[np.uint8]:

@@ -1,5 +1,5 @@
-"""The bad-message breaker: when too many messages are bad, the fault is rather a deployment than the messages,
-and stopping loses nothing while emptying a topic into the dead letters loses the order and the time."""
+"""The bad-message breaker. When too many messages are bad, the cause is a deployment rather than the messages: to stop
+loses nothing, while a topic emptied into the dead letters loses its order and its time."""
 
 from collections import deque
 
@@ -13,13 +13,13 @@ class TooManyBadMessagesError(InterlockError):
 class Breaker:
     """Opens when more than `max_share` of the latest `window` messages were bad."""
 
-    # A few bad messages at the start of a quiet topic are a large share of very little: judge from here on.
+    # At the start of a quiet topic a few bad messages are a large share of very little: the share counts from here on.
     WINDOW = 1000
 
     def __init__(self, max_share: float, window: int = WINDOW) -> None:
         self._max_share = max_share
         self._window = window
-        self._batches: deque[tuple[int, int]] = deque()
+        self._batches: deque[tuple[int, int]] = deque()  # size and bad messages of each
         self._total = 0
         self._bad = 0
 
@@ -29,7 +29,7 @@ class Breaker:
         return self._bad / self._total if self._total else 0.0
 
     def observe(self, total: int, bad: int) -> None:
-        """Counts a batch; raises TooManyBadMessages when the share is exceeded."""
+        """Counts a batch; raises TooManyBadMessagesError when the share is exceeded."""
         self._batches.append((total, bad))
         self._total += total
         self._bad += bad

@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-# Log-odds of 0 and 1 are infinite; a confidence nearer to either than this is taken as this. It is far below
-# any difference that a threshold written by a person can express.
+# Log-odds of 0 and 1 are infinite: a confidence closer to either than this counts as this. A threshold that a person
+# writes cannot express so small a difference.
 EPSILON = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """p' = sigmoid(intercept + slope * logit(p)); `version` stands on every record it was applied to."""
+    """p' = sigmoid(intercept + slope * logit(p)); every record that it was applied to names its `version`."""
 
     version: str
     intercept: float
@@ -41,7 +41,7 @@ def calibrate(
         index[rows.to_numpy()] = len(versions) - 1
         clipped = raw.clip(EPSILON, 1 - EPSILON)
         odds = model.intercept + model.slope * (clipped / (1 - clipped)).log()
-        # A confidence that is no probability stays what it is: the plausibility check names it.
+        # A confidence that is no probability stays as it is: validation flags it.
         valid = rows & raw.is_between(0.0, 1.0)
         confidence = (1 / (1 + (-odds).exp())).zip_with(valid, confidence)
     return confidence, index, versions

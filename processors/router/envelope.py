@@ -16,14 +16,15 @@ import fastavro
 from interlock.policy.compiled import Treatment
 from interlock.schemas import avro_schemas, wire
 
-_MOVING = ("routed_at", "calibrated_confidence", "override_until")
+# The fields whose values are encoded anew for every batch or row.
+_VARIABLE = ("routed_at", "calibrated_confidence", "override_until")
 
-# As many as a policy remembers kinds of rows, by 300 bytes.
-_MAX_REMEMBERED = 50_000
+# As many entries, of 300 bytes, as a policy has cached treatments.
+_CACHE_SIZE = 50_000
 
 
 def encode(
-    group: Treatment,
+    treatment: Treatment,
     *,
     policy_version: str,
     calibration_version: str,
@@ -32,49 +33,49 @@ def encode(
     now: int,
 ) -> tuple[bytes, bytes]:
     """The bytes before and after `calibrated_confidence`; `now` (microseconds since the epoch) is `routed_at`."""
-    routed_at, _, override_until = _moving_types()
-    seconds = group.override_seconds
+    routed_at, _, override_until = _variable_types()
+    seconds = treatment.override_seconds
     until = None if seconds is None else now + seconds * 1_000_000
-    start, middle, after, end = _fixed(group, policy_version, calibration_version, audit, propensity)
+    start, middle, after, end = _fixed(treatment, policy_version, calibration_version, audit, propensity)
     return start + _encoded(routed_at, now) + middle, after + _encoded(override_until, until) + end
 
 
-@lru_cache(_MAX_REMEMBERED)
+@lru_cache(_CACHE_SIZE)
 def _fixed(
-    group: Treatment, policy_version: str, calibration_version: str, audit: bool, propensity: float
+    treatment: Treatment, policy_version: str, calibration_version: str, audit: bool, propensity: float
 ) -> tuple[bytes, ...]:
-    """The bytes before, between and after the fields that move."""
+    """The bytes before, between and after the variable fields."""
     fields = {
-        "route": group.route.label,
-        "reasons": list(group.reasons),
+        "route": treatment.route.label,
+        "reasons": list(treatment.reasons),
         "policy_version": policy_version,
         "calibration_version": calibration_version,
-        "workflow": str(group.workflow),
-        "priority": str(group.priority),
-        "queue": group.queue,
+        "workflow": str(treatment.workflow),
+        "priority": str(treatment.priority),
+        "queue": treatment.queue,
         "audit": audit,
         "propensity": propensity,
-        "notices": list(group.notices),
+        "notices": list(treatment.notices),
     }
-    first, *others = (_encoded(piece, fields) for piece in _pieces())
+    first, *others = (_encoded(schema, fields) for schema in _fixed_schemas())
     return wire.header("RoutedDecision") + first, *others
 
 
 @cache
-def _pieces() -> tuple[Any, ...]:
-    """RoutedDecision without `decision` at the end, cut at the fields that move."""
+def _fixed_schemas() -> tuple[Any, ...]:
+    """RoutedDecision without `decision` at the end, cut at the variable fields."""
     document = json.loads(avro_schemas.text("RoutedDecision"))
     fields = document["fields"]
     names = [field["name"] for field in fields]
     assert names[-1] == "decision"
-    cuts = [-1, *(names.index(name) for name in _MOVING), len(names) - 1]
+    cuts = [-1, *(names.index(name) for name in _VARIABLE), len(names) - 1]
     return tuple(fastavro.parse_schema({**document, "fields": fields[a + 1 : b]}) for a, b in pairwise(cuts))
 
 
 @cache
-def _moving_types() -> tuple[Any, ...]:
+def _variable_types() -> tuple[Any, ...]:
     types = {field["name"]: field["type"] for field in json.loads(avro_schemas.text("RoutedDecision"))["fields"]}
-    return tuple(fastavro.parse_schema(types[name]) for name in _MOVING)
+    return tuple(fastavro.parse_schema(types[name]) for name in _VARIABLE)
 
 
 def _encoded(schema: Any, value: Any) -> bytes:

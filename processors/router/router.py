@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import chain, repeat
 from operator import methodcaller
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -14,22 +15,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from interlock.policy.attributes import from_strings
-from interlock.policy.compiled import CompiledPolicy, ForcedRoute, Treatment, Verdicts, compile_policy
+from interlock.policy.compiled import CompiledPolicy, Evaluation, ForcedRoute, Treatment, compile_policy
 from interlock.policy.load import parse
 from interlock.policy.vocabulary import Route
 from interlock.processors.records import Message, OutputColumns
-from interlock.processors.router import attributes, envelope
-from interlock.processors.router import audit_sampling as coin
-from interlock.processors.router import validation as plausible
+from interlock.processors.router import attributes, audit_sampling, envelope, validation
 from interlock.processors.router.breaker import Breaker
 from interlock.processors.router.calibration import calibrate
 from interlock.processors.router.state import RouterState
 from interlock.schemas import avro_schemas, catalogue
 from interlock.schemas.columns import FASTEST, Bad, Decoder, Engine
-from interlock.schemas.error_headers import with_error_headers
+from interlock.schemas.error_headers import dead_letter_headers
 from interlock.schemas.reasons import ACTIVE_POOL, AMBIGUOUS_DOMAIN
 
-Codes = NDArray[np.int32]
+# Of every row an index into some list.
+Indexes = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +53,57 @@ class RouterSettings:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """A group of one policy."""
+    """What one policy does with its rows of one treatment."""
 
-    group: Treatment
+    treatment: Treatment
     policy_version: str
-    calibrated: bool
+    use_calibration: bool
 
 
 @dataclass(frozen=True, slots=True)
 class _Routed:
-    """Topic and value of every readable row; `twice`: rows that also go to review, with their values."""
+    """Topic and value of every readable row; `copied`: rows that go to review as well, `copies`: their values there.
+
+    `counts`: the first records by topic, without the copies.
+    """
 
     topics: Iterable[str]
     values: Iterable[bytes]
-    twice: list[int]
-    values_again: list[bytes]
+    copied: list[int]
+    copies: list[bytes]
     counts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _EnvelopeNumbers:
+    """Numbers every combination of plan, calibration and draw: rows with the same number have the same envelope."""
+
+    plans: int
+    calibrations: int
+
+    @property
+    def count(self) -> int:
+        return self.plans * self.calibrations * audit_sampling.DRAWS
+
+    def encode(self, plan: Indexes, calibration: Indexes, draw: Indexes) -> Indexes:
+        """The number of every row."""
+        return (plan * self.calibrations + calibration) * audit_sampling.DRAWS + draw
+
+    def decode(self, number: int) -> tuple[int, int, int]:
+        """Plan, calibration and draw of a number."""
+        plan_and_calibration, draw = divmod(number, audit_sampling.DRAWS)
+        plan, calibration = divmod(plan_and_calibration, self.calibrations)
+        return plan, calibration, draw
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelopes:
+    """By envelope number: the topic, the bytes before and after the confidence, and whether a copy goes to review."""
+
+    topics: list[str]
+    before: list[bytes]
+    after: list[bytes]
+    copied: NDArray[np.bool_]
 
 
 _NOTHING = _Routed((), (), [], [], {})
@@ -87,7 +122,7 @@ class Router:
         self._decoder = Decoder("Decision", avro_schemas.routing_prefix_text(), settings.engine)
         self._breaker = Breaker(settings.max_bad_share)
         default = files("interlock.policy").joinpath("default.yaml").read_text()
-        self._nobody = compile_policy(parse(default, "policy/default.yaml"))
+        self._unowned = compile_policy(parse(default, "policy/default.yaml"))
 
     def process(self, messages: Sequence[Message], now: int) -> RouterOutputs:
         """The outputs of one batch; `now` in microseconds since the epoch.
@@ -100,36 +135,32 @@ class Router:
         rows, bodies, bad = decoded.rows, decoded.bodies, decoded.bad
         good = messages if decoded.index is None else [messages[i] for i in decoded.index]
         keys = list(map(_key, good))
-        refused = plausible.unusable(rows, keys, decoded.index or range(len(messages)))
-        if refused:
-            out = {one.row for one in refused}
-            kept = [i for i in range(len(good)) if i not in out]
+        rejected = validation.reject(rows, keys, decoded.index or range(len(messages)))
+        if rejected:
+            kept = [row for row in range(len(good)) if row not in rejected]
             rows = rows.take(pa.array(kept, type=pa.int64()))
-            good = [good[i] for i in kept]
-            keys = [keys[i] for i in kept]
-            bodies = [bodies[i] for i in kept]
-            bad = sorted([*bad, *(one.bad for one in refused)], key=lambda one: one.index)
+            good, keys, bodies = (_take(column, kept) for column in (good, keys, bodies))
+            bad = sorted([*bad, *rejected.values()], key=lambda problem: problem.index)
         self._breaker.observe(len(messages), len(bad))
         routed = self._route(rows, bodies, now) if good else _NOTHING
-        again = catalogue.REVIEWS_ASYNC.name
-        counts = dict(routed.counts)
-        for name, number in ((again, len(routed.twice)), (catalogue.DEAD_LETTER.name, len(bad))):
-            if number:
-                counts[name] = counts.get(name, 0) + number
+        review, dead_letters = catalogue.REVIEWS_ASYNC.name, catalogue.DEAD_LETTER.name
+        bad_messages = [messages[problem.index] for problem in bad]
+        # A sum of counters leaves out zeros: topics that get nothing are not named.
+        counts = Counter(routed.counts) + Counter({review: len(routed.copied), dead_letters: len(bad)})
         # Values and headers are made while they are written, so that they die young: ten thousand of each kept
         # alive for a batch cost cache misses and set off the garbage collector.
         return RouterOutputs(
-            topics=chain(routed.topics, repeat(again, len(routed.twice)), repeat(catalogue.DEAD_LETTER.name, len(bad))),
-            keys=chain(keys, (keys[i] for i in routed.twice), (messages[one.index].key() for one in bad)),
-            values=chain(routed.values, routed.values_again, (messages[one.index].value() for one in bad)),
+            topics=chain(routed.topics, repeat(review, len(routed.copied)), repeat(dead_letters, len(bad))),
+            keys=chain(keys, (keys[row] for row in routed.copied), map(_key, bad_messages)),
+            values=chain(routed.values, routed.copies, map(_value, bad_messages)),
             headers=chain(
                 map(_headers, good),
-                (good[i].headers() for i in routed.twice),
-                (_dead_letter_headers(messages[one.index], one) for one in bad),
+                (good[row].headers() for row in routed.copied),
+                map(_dead_letter_headers, bad_messages, bad),
             ),
-            count=len(good) + len(routed.twice) + len(bad),
-            counts=counts,
-            bad=Counter(one.reason for one in bad),
+            count=len(good) + len(routed.copied) + len(bad),
+            counts=dict(counts),
+            bad=Counter(problem.reason for problem in bad),
         )
 
     @property
@@ -138,108 +169,75 @@ class Router:
         return self._breaker.share
 
     def _route(self, rows: pa.RecordBatch, bodies: list[bytes], now: int) -> _Routed:
-        place = rows.schema.get_field_index("attributes")
-        maps = rows.column(place)
-        frame = pl.from_arrow(rows.remove_column(place))
+        attributes_index = rows.schema.get_field_index("attributes")
+        maps = rows.column(attributes_index)
+        frame = pl.from_arrow(rows.remove_column(attributes_index))
         assert isinstance(frame, pl.DataFrame)
-        forced = plausible.implausible(rows, now) + self._state.halts(frame)
-        confidence, calibration, calibrations = calibrate(frame, self._state.calibrations)
+        forced = validation.flag(rows, now) + self._state.halts(frame)
+        confidence, calibration_of_row, calibration_versions = calibrate(frame, self._state.calibrations)
         raw = frame.drop_in_place("confidence")
         # hstack, because with_columns builds and plans a query, which costs a small batch 0.3 ms.
         frame = frame.hstack([raw.alias("raw_confidence"), confidence.alias("confidence")])
-        plan, plans = self._evaluate(frame, rows.column("domain"), maps, forced)
-        uncalibrated = np.array([not one.calibrated for one in plans])[plan]
-        if len(calibrations) > 1 and uncalibrated.any():
-            calibration[uncalibrated] = 0
+        plan_of_row, plans = self._evaluate(frame, rows.column("domain"), maps, forced)
+        uncalibrated = np.array([not plan.use_calibration for plan in plans])[plan_of_row]
+        if len(calibration_versions) > 1 and uncalibrated.any():
+            calibration_of_row[uncalibrated] = 0
             confidence = frame["raw_confidence"].zip_with(pl.Series(uncalibrated), confidence)
-        drawn = self._drawn(rows.column("decision_id"), plan, plans)
-        codes = (plan * len(calibrations) + calibration) * 3 + drawn
-        size = len(plans) * len(calibrations) * 3
-        before, after, topic = [b""] * size, [b""] * size, [""] * size
-        again = np.zeros(size, dtype=bool)
-        counts: dict[str, int] = {}
-        sizes = np.bincount(codes, minlength=size)
-        for code in np.flatnonzero(sizes).tolist():
-            which, draw = divmod(code, 3)
-            which, calibrated = divmod(which, len(calibrations))
-            group = plans[which].group
-            audit = draw == coin.AUDITED
-            takes_effect = group.route is Route.AUTO and not group.shadow
-            reviewed_anyway = not (takes_effect or group.shadow) or group.override_seconds is not None
-            if draw == coin.POOLED:
-                group = replace(group, reasons=(*group.reasons, ACTIVE_POOL))
-            before[code], after[code] = envelope.encode(
-                group,
-                policy_version=plans[which].policy_version,
-                calibration_version=calibrations[calibrated],
-                audit=audit,
-                propensity=1.0 if reviewed_anyway else group.audit_rate,
-                now=now,
-            )
-            topic[code] = (catalogue.SHADOW if group.shadow else catalogue.ROUTE_TOPICS[group.route]).name
-            counts[topic[code]] = counts.get(topic[code], 0) + int(sizes[code])
-            again[code] = takes_effect and (audit or reviewed_anyway)
-        numbers = struct.unpack("8s" * len(bodies), confidence.to_numpy().astype("<f8").tobytes())
-        order = codes.tolist()
-
-        def value(row: int) -> bytes:
-            return b"".join((before[order[row]], numbers[row], after[order[row]], bodies[row]))
-
-        joined = zip(map(before.__getitem__, order), numbers, map(after.__getitem__, order), bodies, strict=True)
-        twice = np.flatnonzero(again[codes]).tolist()
-        return _Routed(
-            topics=map(topic.__getitem__, order),
-            values=map(b"".join, joined),
-            twice=twice,
-            values_again=[value(row) for row in twice],
-            counts=counts,
-        )
+        draw_of_row = self._draw(rows.column("decision_id"), plan_of_row, plans)
+        numbers = _EnvelopeNumbers(len(plans), len(calibration_versions))
+        number_of_row = numbers.encode(plan_of_row, calibration_of_row, draw_of_row)
+        sizes = np.bincount(number_of_row, minlength=numbers.count)
+        envelopes = _envelopes(numbers, np.flatnonzero(sizes).tolist(), plans, calibration_versions, now)
+        return _spliced(envelopes, number_of_row, sizes, confidence, bodies)
 
     def _evaluate(
         self, frame: pl.DataFrame, domains: pa.StringArray, maps: pa.MapArray, forced: list[ForcedRoute]
-    ) -> tuple[Codes, list[_Plan]]:
-        """Which plan holds for every row: each row is judged by the policy that owns its domain."""
+    ) -> tuple[Indexes, list[_Plan]]:
+        """The plan of every row, by the policy that owns its domain."""
         encoded = domains.dictionary_encode()
-        names = encoded.dictionary.to_pylist()
+        domain_names = encoded.dictionary.to_pylist()
         owners = self._state.policy_of()
-        judges = sorted({policy.name for name in names if (policy := owners.get(name))})
-        # The last judge is nobody: a person decides about what no policy owns, or more than one.
-        judge_of_name = [judges.index(p.name) if (p := owners.get(name)) else len(judges) for name in names]
-        judge = np.array(judge_of_name)[encoded.indices.to_numpy()]
-        ambiguous = [name for name in names if name in owners and owners[name] is None]
+        policy_names = sorted({policy.name for domain in domain_names if (policy := owners.get(domain))})
+        # After the last policy comes that of unowned domains: a person decides what no policy owns, or more than one.
+        unowned = len(policy_names)
+        policy_of_domain = [
+            policy_names.index(policy.name) if (policy := owners.get(domain)) else unowned for domain in domain_names
+        ]
+        policy_of_row = np.array(policy_of_domain)[encoded.indices.to_numpy()]
+        ambiguous = [domain for domain in domain_names if domain in owners and owners[domain] is None]
         if ambiguous:
             forced = [*forced, ForcedRoute(AMBIGUOUS_DOMAIN, Route.MANUAL, frame["domain"].is_in(ambiguous))]
-        plan = np.zeros(len(frame), dtype=np.int32)
+        plan_of_row = np.zeros(len(frame), dtype=np.int32)
         plans: list[_Plan] = []
-        for number in sorted(set(judge_of_name)):
-            mine = judge == number
-            policy = self._state.policies[judges[number]] if number < len(judges) else self._nobody
-            verdicts = _judge(policy, frame, maps, forced, mine)
-            plan[mine] = verdicts.group + len(plans)
-            version = policy.version if number < len(judges) else ""
-            plans.extend(_Plan(group, version, policy.use_calibration) for group in verdicts.groups)
-        return plan, plans
+        for index in sorted(set(policy_of_domain)):
+            mask = policy_of_row == index
+            policy = self._unowned if index == unowned else self._state.policies[policy_names[index]]
+            evaluation = _evaluate_rows(policy, frame, maps, forced, mask)
+            plan_of_row[mask] = evaluation.index + len(plans)
+            version = "" if index == unowned else policy.version
+            plans.extend(_Plan(treatment, version, policy.use_calibration) for treatment in evaluation.treatments)
+        return plan_of_row, plans
 
-    def _drawn(self, ids: pa.StringArray, plan: Codes, plans: list[_Plan]) -> Codes:
+    def _draw(self, ids: pa.StringArray, plan_of_row: Indexes, plans: list[_Plan]) -> Indexes:
         """What the audit coin says of the rows that would take effect unseen; UNSEEN for all others."""
-        drawn = np.zeros(len(plan), dtype=np.int32)
-        chances = [(one.group.audit_rate, one.group.pool) for one in plans]
-        for rate, pool in sorted({one for one in chances if one[0] > 0}):
-            rows = np.flatnonzero(np.array([one == (rate, pool) for one in chances])[plan])
+        draws = np.full(len(plan_of_row), audit_sampling.UNSEEN, dtype=np.int32)
+        chances = [(plan.treatment.audit_rate, plan.treatment.pool) for plan in plans]
+        for rate, pool in sorted({chance for chance in chances if chance[0] > 0}):
+            rows = np.flatnonzero(np.array([chance == (rate, pool) for chance in chances])[plan_of_row])
             if len(rows):
-                drawn[rows] = coin.draw(ids.take(pa.array(rows)), self._settings.audit_key, rate, pool)
-        return drawn
+                draws[rows] = audit_sampling.draw(ids.take(pa.array(rows)), self._settings.audit_key, rate, pool)
+        return draws
 
 
-def _judge(
-    policy: CompiledPolicy, frame: pl.DataFrame, maps: pa.MapArray, forced: list[ForcedRoute], mine: NDArray[np.bool_]
-) -> Verdicts:
-    """The verdicts of one policy on the rows that are `mine`."""
-    if not mine.all():
-        chosen = pl.Series(mine)
-        frame = frame.filter(chosen)
-        maps = maps.filter(pa.array(mine))
-        forced = [ForcedRoute(one.reason, one.route, one.mask.filter(chosen)) for one in forced]
+def _evaluate_rows(
+    policy: CompiledPolicy, frame: pl.DataFrame, maps: pa.MapArray, forced: list[ForcedRoute], mask: NDArray[np.bool_]
+) -> Evaluation:
+    """The treatments by one policy of the rows in `mask`."""
+    if not mask.all():
+        series = pl.Series(mask)
+        frame = frame.filter(series)
+        maps = maps.filter(pa.array(mask))
+        forced = [ForcedRoute(route.reason, route.route, route.mask.filter(series)) for route in forced]
     if not policy.use_calibration:
         frame = frame.drop("confidence").hstack([frame["raw_confidence"].alias("confidence")])
     if policy.attributes:
@@ -247,12 +245,70 @@ def _judge(
     return policy.evaluate(frame, forced)
 
 
-def _dead_letter_headers(message: Message, bad: Bad) -> list[tuple[str, bytes | None]]:
-    return with_error_headers(
-        message.headers(),
-        reason=bad.reason,
-        message=bad.message,
-        topic=message.topic(),
-        partition=message.partition(),
-        offset=message.offset(),
+def _envelopes(
+    numbers: _EnvelopeNumbers, used: list[int], plans: list[_Plan], calibration_versions: list[str], now: int
+) -> _Envelopes:
+    """The envelopes of the numbers in `used`; the others stay empty."""
+    topics, before, after = [""] * numbers.count, [b""] * numbers.count, [b""] * numbers.count
+    copied = np.zeros(numbers.count, dtype=bool)
+    for number in used:
+        plan_index, calibration_index, draw = numbers.decode(number)
+        plan = plans[plan_index]
+        treatment = plan.treatment
+        audit = draw == audit_sampling.AUDITED
+        takes_effect = treatment.route is Route.AUTO and not treatment.shadow
+        # Whatever the coin says: because a person decides it, or may override it.
+        certainly_reviewed = not (takes_effect or treatment.shadow) or treatment.override_seconds is not None
+        if draw == audit_sampling.POOLED:
+            treatment = replace(treatment, reasons=(*treatment.reasons, ACTIVE_POOL))
+        before[number], after[number] = envelope.encode(
+            treatment,
+            policy_version=plan.policy_version,
+            calibration_version=calibration_versions[calibration_index],
+            audit=audit,
+            propensity=1.0 if certainly_reviewed else treatment.audit_rate,
+            now=now,
+        )
+        topics[number] = (catalogue.SHADOW if treatment.shadow else catalogue.ROUTE_TOPICS[treatment.route]).name
+        copied[number] = takes_effect and (audit or certainly_reviewed)
+    return _Envelopes(topics, before, after, copied)
+
+
+def _spliced(
+    envelopes: _Envelopes,
+    number_of_row: Indexes,
+    sizes: NDArray[np.intp],
+    confidence: pl.Series,
+    bodies: list[bytes],
+) -> _Routed:
+    """Every decision's bytes in its envelope. `sizes`: how many rows have each envelope number."""
+    confidences = struct.unpack("8s" * len(bodies), confidence.to_numpy().astype("<f8").tobytes())
+    numbers = number_of_row.tolist()
+    before = map(envelopes.before.__getitem__, numbers)
+    after = map(envelopes.after.__getitem__, numbers)
+    copied = np.flatnonzero(envelopes.copied[number_of_row]).tolist()
+    counts: dict[str, int] = {}
+    for topic, size in zip(envelopes.topics, sizes.tolist(), strict=True):
+        if size:
+            counts[topic] = counts.get(topic, 0) + size
+    return _Routed(
+        topics=map(envelopes.topics.__getitem__, numbers),
+        values=map(b"".join, zip(before, confidences, after, bodies, strict=True)),
+        copied=copied,
+        copies=[
+            b"".join((envelopes.before[numbers[row]], confidences[row], envelopes.after[numbers[row]], bodies[row]))
+            for row in copied
+        ],
+        counts=counts,
     )
+
+
+_Item = TypeVar("_Item")
+
+
+def _take(column: Sequence[_Item], rows: Sequence[int]) -> list[_Item]:
+    return [column[row] for row in rows]
+
+
+def _dead_letter_headers(message: Message, bad: Bad) -> list[tuple[str, bytes | None]]:
+    return dead_letter_headers(message, bad.reason, bad.message, "router")

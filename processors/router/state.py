@@ -1,7 +1,8 @@
 """What the router knows besides the decisions: policies, kill switches and calibrations, from compacted topics.
 
-Applied between batches. A record that cannot be read never makes the router more permissive: an unreadable policy
-or calibration leaves the one before in force, an unreadable control halts everything until it is replaced.
+Records of these topics are applied between batches. One that cannot be read never makes the router more permissive: an
+unreadable policy or calibration leaves the one before in force, an unreadable control halts everything until it is
+replaced.
 """
 
 from collections.abc import Mapping
@@ -54,12 +55,8 @@ class RouterState:
 
     def halts(self, frame: pl.DataFrame) -> list[ForcedRoute]:
         """Rows under a kill switch: never `auto`, whatever the policy says."""
-        found = []
-        for scope in sorted(self.halted):
-            mask = _in_scope(frame, scope)
-            if mask.any():
-                found.append(ForcedRoute(f"{HALTED}{scope}", Route.ASYNC, mask))
-        return found
+        masks = {scope: _in_scope(frame, scope) for scope in sorted(self.halted)}
+        return [ForcedRoute(f"{HALTED}{scope}", Route.ASYNC, mask) for scope, mask in masks.items() if mask.any()]
 
     def _apply_policy(self, name: str, value: bytes | None) -> None:
         if value is None:
@@ -120,5 +117,5 @@ def _in_scope(frame: pl.DataFrame, scope: str) -> pl.Series:
             exact = (frame["model_id"] == model_id) & (frame["model_version"] == version)
             return exact | (frame["model_id"] == name)
         return frame["model_id"] == name
-    # "all", and whatever nobody can name: in doubt everything is halted.
+    # "all", and any scope that is not understood: in doubt everything is halted.
     return pl.repeat(True, len(frame), eager=True)

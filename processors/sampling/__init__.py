@@ -1,1 +1,1 @@
-"""The sampler: audits the pool that the router leaves to it, and picks from it what teaches the most."""
+"""The active-learning sampler: audits the candidates that the router leaves to it, and selects from them. Pure."""

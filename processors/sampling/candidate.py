@@ -1,6 +1,6 @@
-"""A decision of the pool: from its routed record, and back to the record that a reviewer is sent.
+"""A decision that the router left to the sampler: parsed from its routed record, and written as the record for review.
 
-The decision itself stays as its producer wrote it, byte by byte; only the prefix is written anew.
+The decision itself keeps its producer's bytes; only the prefix is rewritten.
 """
 
 import json
@@ -32,11 +32,12 @@ class Candidate:
 
 
 def candidate(message: Message) -> Candidate | None:
-    """The candidate in a record of `decisions.auto-approved`; None if it is not of the pool. Raises WireError."""
+    """The candidate in a record of `decisions.auto-approved`; None if the router did not leave it to the sampler.
+    Raises WireError."""
     prefix, stream = _prefix(message.value())
     if ACTIVE_POOL not in prefix["reasons"]:
         return None
-    decision = wire.read_record(stream, _decision())
+    decision = wire.read_record(stream, _decision_schema())
     return Candidate(
         decision_id=decision["decision_id"],
         domain=decision["domain"],
@@ -49,9 +50,9 @@ def candidate(message: Message) -> Candidate | None:
     )
 
 
-def for_review(one: Candidate, propensity: float, reason: str) -> bytes:
-    """Its routed record as an audit with this propensity; `reason` says how it came to be picked."""
-    prefix, stream = _prefix(one.message.value())
+def for_review(candidate: Candidate, propensity: float, reason: str) -> bytes:
+    """The routed record as an audit with this propensity; `reason` says how it was sampled."""
+    prefix, stream = _prefix(candidate.message.value())
     prefix["audit"] = True
     prefix["propensity"] = propensity
     prefix["reasons"] = [*prefix["reasons"], reason]
@@ -78,5 +79,5 @@ def _prefix_schema() -> Any:
 
 
 @cache
-def _decision() -> Any:
+def _decision_schema() -> Any:
     return avro_schemas.parsed_plain("Decision")

@@ -16,7 +16,7 @@ import numpy as np
 
 from interlock.learning.bounds import wilson
 from interlock.learning.comparison import Comparison, Interval, compare
-from interlock.processors.outcome_kinds import SAMPLED_KINDS
+from interlock.processors.outcomes import SAMPLED_KINDS
 
 PAIR = "pair"
 

@@ -1,47 +1,24 @@
-"""What could not be carried out, put aside unchanged with the reason."""
-
-from confluent_kafka import KafkaError, KafkaException
+"""Records that could not be carried out, kept unchanged with the reason."""
 
 from interlock.schemas import catalogue
-from interlock.schemas.error_headers import with_error_headers
+from interlock.schemas.error_headers import dead_letter_headers
 from interlock.streams.ports import Broker, Message
+from interlock.streams.sending import Outgoing, send_and_wait
 
 # Longer than a broker's hiccup; partitions may have to be given back meanwhile.
 _DELIVERY_SECONDS = 10.0
 
 
 class DeadLetters:
-    """Writes to `dead-letter`; a letter may stand there twice after a crash."""
+    """Writes to `dead-letter`; after a crash a dead letter may be there twice."""
 
     def __init__(self, broker: Broker, step: str) -> None:
-        """`step`: who puts it aside, for example webhooks."""
+        """`step`: what gave up on the record, for example webhooks."""
         self._step = step
         self._producer = broker.producer(None, {"message.timeout.ms": int(_DELIVERY_SECONDS * 1000)})
 
     def put(self, message: Message, code: str, reason: str) -> None:
-        """Returns when the letter is stored; raises KafkaException."""
-        headers = with_error_headers(
-            message.headers(),
-            reason=code,
-            message=reason,
-            topic=message.topic(),
-            partition=message.partition(),
-            offset=message.offset(),
-            step=self._step,
-        )
-        failures: list[KafkaError] = []
-        self._producer.produce(
-            catalogue.DEAD_LETTER.name,
-            message.value(),
-            message.key(),
-            on_delivery=lambda error, _: failures.append(error) if error is not None else None,
-            headers=[*headers],
-        )
-        try:
-            if self._producer.flush(_DELIVERY_SECONDS):
-                raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no acknowledgement in time"))
-        except KafkaException:
-            self._producer.purge()  # it is put aside again later, and should not stand there twice
-            raise
-        if failures:
-            raise KafkaException(failures[0])
+        """Returns when the dead letter is stored; raises KafkaException."""
+        headers = [*dead_letter_headers(message, code, reason, self._step)]
+        letter = Outgoing(catalogue.DEAD_LETTER.name, message.key(), message.value(), [*headers])
+        send_and_wait(self._producer, [letter], _DELIVERY_SECONDS)

@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from interlock.errors import InterlockError
-from interlock.streams.ports import Message
+from interlock.streams.ports import Message, Partition
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-Partition = tuple[str, int]  # topic, partition
 
 
 class PermanentError(InterlockError):

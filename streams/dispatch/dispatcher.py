@@ -22,7 +22,6 @@ from interlock.streams.dispatch.deliveries import (
     Deliveries,
     Delivery,
     Job,
-    Partition,
     PermanentError,
     RetryLater,
     Schedule,
@@ -30,7 +29,7 @@ from interlock.streams.dispatch.deliveries import (
 from interlock.streams.dispatch.seen import Seen
 from interlock.streams.errors import FATAL_CODES
 from interlock.streams.metrics import Metrics
-from interlock.streams.ports import Broker, Message
+from interlock.streams.ports import Broker, Message, Partition
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,12 @@ import logging
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import KafkaException, Producer
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from interlock.streams.embedded_kafka.errors import BrokerError
 from interlock.streams.embedded_kafka.launch import claimed, command_line, disk_errors, explain, hand_over
@@ -19,10 +19,10 @@ _logger = logging.getLogger(__name__)
 
 START_TIMEOUT = 90.0  # seconds; measured 3 to 8 on a free machine, several times that on a crowded one
 STOP_TIMEOUT = 30.0  # seconds; measured 0.5
-_ATTEMPT = 0.5  # seconds one readiness question may take before the process is looked at again
-_PAUSE = 0.02  # seconds; a refusal may come at once, and asking again at once would take the broker's CPU
+_REQUEST_TIMEOUT_SECONDS = 0.5  # of one readiness request, before the process is checked again
+_RETRY_SECONDS = 0.02  # a refusal may come at once, and asking again at once would take the broker's CPU
 
-_CLIENT_NAME = "interlock-readiness"  # appears in the broker's state as a transactional id
+_CLIENT_NAME = "interlock-readiness"  # the broker remembers it as a transactional id
 
 
 class EmbeddedKafka:
@@ -157,27 +157,36 @@ def wait_until_ready(bootstrap_servers: str, timeout: float, check: Callable[[],
         "log_level": 0,
         "error_cb": lambda _: None,
     }
-    admin = AdminClient(client)
-    _until(lambda: admin.list_topics(timeout=_ATTEMPT), "it does not answer", deadline, check)
-    # Metadata is served before the coordinators are: ask each for something. On a new broker that creates
-    # their topics; left to the first consumer, librdkafka's retries make it wait for 3 s instead of 0.2.
-
-    def describe_group() -> None:
-        admin.describe_consumer_groups([_CLIENT_NAME], request_timeout=_ATTEMPT)[_CLIENT_NAME].result()
-
-    _until(describe_group, "it cannot serve consumer groups", deadline, check)
+    # Not an AdminClient: if the coordinator of a group does not answer in time, or its connection breaks, requests of
+    # an AdminClient such as describe_consumer_groups fail an assertion in librdkafka, which aborts the whole process
+    # (confluentinc/librdkafka issue 4605, in 2.16 too). A consumer may ask the same question with any time-out.
+    with closing(Consumer({**client, "group.id": _CLIENT_NAME})) as consumer:
+        _until(lambda: consumer.list_topics(timeout=_REQUEST_TIMEOUT_SECONDS), "it does not answer", deadline, check)
+        # Metadata is served before the coordinators are: ask each for something. On a new broker that creates their
+        # topics, which the first consumer and the first producer would otherwise wait for.
+        partition = TopicPartition(
+            _CLIENT_NAME, 0
+        )  # of a topic that does not exist: the answer is that it has no offset
+        _until(
+            lambda: consumer.committed([partition], _REQUEST_TIMEOUT_SECONDS),
+            "it cannot serve consumer groups",
+            deadline,
+            check,
+        )
     producer = Producer({**client, "transactional.id": _CLIENT_NAME})
-    _until(lambda: producer.init_transactions(_ATTEMPT), "it cannot begin transactions", deadline, check)
+    _until(
+        lambda: producer.init_transactions(_REQUEST_TIMEOUT_SECONDS), "it cannot begin transactions", deadline, check
+    )
 
 
-def _until(ask: Callable[[], object], otherwise: str, deadline: float, check: Callable[[], None]) -> None:
+def _until(request: Callable[[], object], otherwise: str, deadline: float, check: Callable[[], None]) -> None:
     while True:
         check()
         try:
-            ask()
+            request()
             check()  # the answer came from the process we mean
             return
         except KafkaException as error:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{otherwise} ({error.args[0].str()}).") from error
-            time.sleep(_PAUSE)
+            time.sleep(_RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""On a published stream whose inputs change at row 75,000: the alarm, what it ends, and the call for retraining."""
+"""On a published stream whose inputs change at row 75,000: the alarm, what it revokes, and the retraining proposal."""
 
 import pytest
 
@@ -13,7 +13,7 @@ def story() -> dict:  # type: ignore[type-arg]
 
 
 def _rows(story: dict, kind: str) -> list[int]:  # type: ignore[type-arg]
-    return [one["row"] for one in story["events"] if one["kind"] == kind]
+    return [event["row"] for event in story["events"] if event["kind"] == kind]
 
 
 def test_the_drift_raises_its_alarm_within_a_thousand_rows_and_none_comes_before() -> None:
@@ -36,19 +36,19 @@ def test_overrides_ask_for_retraining_after_the_change_and_not_before(story: dic
     assert story["error_before"] < story["limit"] < story["error_after"]
     first = _rows(story, "overrides")[0]
     assert car_loan.CHANGE < first < car_loan.CHANGE + 5_000
-    assert story["asked"][0].startswith("Train ")
+    assert story["asked"][0].startswith("Retrain ")
 
 
 def test_the_plot_of_the_drift_names_the_alarms(story: dict) -> None:  # type: ignore[type-arg]
-    drawn = learning_plots.drift(car_loan_proof.course(), story, car_loan.CHANGE)
-    assert "confidence alarm" in drawn
-    assert "override alarm" in drawn
+    chart = learning_plots.drift(car_loan_proof.time_series(), story, car_loan.CHANGE)
+    assert "confidence alarm" in chart
+    assert "override alarm" in chart
 
 
 def test_the_stream_is_in_the_order_of_time_and_the_truth_is_not_in_it() -> None:
-    some = list(car_loan.decisions(74_990, 75_010))
-    assert [one.created_at for one in some] == sorted(one.created_at for one in some)
-    assert len({one.decision_id for one in some}) == 20
-    records = [one.to_record() for one in some]
-    assert [car_loan.truth_of(one) != one["prediction"] for one in records] == car_loan.wrong()[74_990:75_010]
-    assert not any("truth" in key or key == "repaid" for one in records for key in one)
+    decisions = list(car_loan.decisions(74_990, 75_010))
+    assert [decision.created_at for decision in decisions] == sorted(decision.created_at for decision in decisions)
+    assert len({decision.decision_id for decision in decisions}) == 20
+    records = [decision.to_record() for decision in decisions]
+    assert [car_loan.truth_of(record) != record["prediction"] for record in records] == car_loan.wrong()[74_990:75_010]
+    assert not any("truth" in key or key == "repaid" for record in records for key in record)

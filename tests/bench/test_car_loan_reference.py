@@ -14,7 +14,7 @@ SURE = 0.95
 
 @pytest.fixture(scope="module")
 def confidence() -> np.ndarray:
-    return np.array([one.confidence for one in car_loan.decisions()])
+    return np.array([decision.confidence for decision in car_loan.decisions()])
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +37,9 @@ def test_audits_of_a_tenth_tell_the_truth_about_them(confidence: np.ndarray, cor
     sure = np.flatnonzero(confidence >= SURE)
     sample = rng.choice(sure, 10_000, replace=False)
     propensity = np.full(len(sample), 0.1)
-    found = hajek(correct[sample], rng.random(len(sample)) < propensity, propensity)
-    assert found.value == pytest.approx(0.9765, abs=0.0096)
-    assert found.low < correct[sure].mean() < found.high
+    estimate = hajek(correct[sample], rng.random(len(sample)) < propensity, propensity)
+    assert estimate.value == pytest.approx(0.9765, abs=0.0096)
+    assert estimate.low < correct[sure].mean() < estimate.high
 
 
 @pytest.mark.parametrize(("what", "published"), [("confidence", 75_295), ("errors", 76_959)])
@@ -50,7 +50,7 @@ def test_adwin_sees_the_change_and_nothing_before_it(
     values = confidence if what == "confidence" else 1.0 - correct
     first = next(row for row, value in enumerate(values) if monitor.update(float(value), row) is not None)
     assert first >= car_loan.CHANGE
-    assert first == pytest.approx(published, abs=64)  # river looks every 32 decisions
+    assert first == pytest.approx(published, abs=64)  # river checks every 32 decisions
 
 
 def test_kswin_gives_the_published_false_alarms_before_the_change(confidence: np.ndarray) -> None:

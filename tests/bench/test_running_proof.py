@@ -16,7 +16,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return run(tmp_path_factory.mktemp("proof") / "instance", QUICK, seed=1)
 
 
-def test_the_override_rate_of_all_decisions_is_told_from_the_reviewed_ones(found: dict[str, Any]) -> None:
+def test_the_override_rate_of_all_decisions_is_estimated_from_the_reviewed_ones(found: dict[str, Any]) -> None:
     rates = found["rates"]
     assert rates["decisions"] == rates["covered_decisions"] == QUICK.audited
     assert 0 < rates["reviewed_decisions"] < QUICK.audited
@@ -30,11 +30,11 @@ def test_the_override_rate_of_all_decisions_is_told_from_the_reviewed_ones(found
 def test_a_signed_threshold_keeps_its_promise_in_the_year_that_was_held_back(found: dict[str, Any]) -> None:
     certificates = found["certificates"]
     assert certificates["accepted"]
-    for one in certificates["accepted"]:
-        assert one["cases"] > 50
-        assert one["error"] <= ALPHA
-    # Nothing was automatic before, and nobody has found a reason to end it.
-    assert certificates["automatic"] == sum(one["cases"] for one in certificates["accepted"])
+    for threshold in certificates["accepted"]:
+        assert threshold["cases"] > 50
+        assert threshold["error"] <= ALPHA
+    # Nothing was automatic before, and nothing has revoked it.
+    assert certificates["automatic"] == sum(threshold["cases"] for threshold in certificates["accepted"])
     assert set(certificates["states"].values()) == {"accepted"}
 
 

@@ -1,7 +1,7 @@
 """The feedback role, killed again and again at random moments: what it writes is what an undisturbed run would write,
 some of it twice, and it goes on within seconds.
 
-The schedule follows from a seed. `--crash-kills N` kills more.
+The schedule follows from a seed. `--campaign` or `--crash-kills N` kills more.
 """
 
 import os
@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from interlock.processors.feedback.feedback import Feedback
-from interlock.processors.feedback.model_stats import Terms
+from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.schemas import catalogue, wire
 from interlock.schemas.catalogue import Topic
 from interlock.schemas.payload import payload_hash
@@ -164,7 +164,7 @@ def read(broker: KafkaBroker, topic: Topic) -> list[bytes]:
 
 def undisturbed(payloads: list[dict[str, Any]], outcomes: list[bytes]) -> dict[str, list[bytes]]:
     """By schema, what must be written, in order."""
-    feedback = Feedback(Terms(every=50, renew=200))
+    feedback = Feedback(RetrainingTerms(every=50, renew=200))
     made: dict[str, list[bytes]] = {schema: [] for schema in IDS}
     for number, value in enumerate(outcomes):
         one = wire.decode_plain("Outcome", value)
@@ -172,7 +172,7 @@ def undisturbed(payloads: list[dict[str, Any]], outcomes: list[bytes]) -> dict[s
             continue
         # As the payload reads once it has been written and read.
         payload = wire.decode("RoutedDecision", wire.encode("RoutedDecision", payloads[number]))
-        for event in feedback.take(one, payload):
+        for event in feedback.process(one, payload):
             assert event.topic.schema is not None
             assert event.record is not None
             made[event.topic.schema].append(wire.encode(event.topic.schema, event.record))

@@ -66,30 +66,86 @@ def test_the_readme_shows_the_two_commands_first_and_a_picture() -> None:
     assert "docs/demo.svg" in first_screen
 
 
-@pytest.mark.alone
+# What a snippet of the documents takes for granted.
+_PREAMBLE = """
+from datetime import UTC, datetime
+from interlock import Decision
+decision = Decision(
+    decision_id="{id}", domain="loan_approval", model_id="german-credit", model_version="1", prediction="approve",
+    confidence=0.95, created_at=datetime.now(UTC), amount=100, jurisdiction="DE",
+)
+def carry_out(outcome):
+    print("carried out", outcome)
+"""
+
+
+def readme_steps() -> list[tuple[str, str]]:
+    """What "Going on" shows, in its order: command lines and Python blocks."""
+    (section,) = re.findall(r"^## Going on\n(.*?)^\| read", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    steps = re.finditer(r"^```python\n(?P<python>.*?)^```$|^    (?P<shell>[^\n]+)$", section, re.MULTILINE | re.DOTALL)
+    return [(step.lastgroup or "", (step["python"] or step["shell"]).strip()) for step in steps]
+
+
+def test_the_readme_ends_as_it_began_with_nothing_halted_and_nothing_running() -> None:
+    lines = [text for kind, text in readme_steps() if kind == "shell"]
+    halts = [line for line in lines if line.startswith("interlock halt ")]
+    resumes = [line for line in lines if line.startswith("interlock resume ")]
+    assert len(halts) == len(resumes)
+    assert lines[-1] == "interlock down"
+
+
 @pytest.mark.kafka
 @pytest.mark.warehouse
+@pytest.mark.timeout(1200)  # a dozen commands, each of them slow on a busy machine
 def test_what_the_readme_shows_next_works_as_it_stands(tmp_path: Path) -> None:
-    (part,) = re.findall(r"^## Going on\n\n((?:    .*\n)+)", (ROOT / "README.md").read_text(), re.MULTILINE)
-    lines = [line.strip() for line in part.splitlines()]
-    assert [line.split()[0] for line in lines[:2]] == ["make", "."]
+    steps = readme_steps()
+    assert [text.split()[0] for _, text in steps[:2]] == ["make", "."]
+    assert sum(kind == "python" for kind, _ in steps) == 1
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     # A fresh instance has no row yet when the next line asks: a person types more slowly than a test.
     wait = 'for i in $(seq 100); do interlock sql "SELECT throwIf(count() < 400) FROM routed_decisions" && break; done'
-    place = next(i for i, line in enumerate(lines) if line.startswith("interlock sql"))
-    script = "\n".join(["set -e", *lines[2:place], f"({wait}) >/dev/null 2>&1", *lines[place:]])
+    script = ["set -e"]
+    for kind, text in steps[2:]:
+        if text.startswith("interlock sql"):
+            script.append(f"({wait}) >/dev/null 2>&1")
+        if text == "interlock down":
+            script += [
+                _python(_PREAMBLE.format(id=f"snippet-{number}") + snippet)
+                for number, snippet in enumerate(client_snippets())
+            ]
+        script.append(_python(text) if kind == "python" else text)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
     try:
         done = subprocess.run(
-            ["bash", "-c", script],
+            ["bash", "-c", "\n".join(script)],
             cwd=tmp_path,
-            env={**kept, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)},
+            env={
+                **kept,
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "PYTHONPATH": str(ROOT),
+                "INTERLOCK_ANY_PORT": "1",
+            },
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=1000,
             check=False,
         )
     finally:
         subprocess.run([sys.executable, "-m", "interlock", "down"], cwd=tmp_path, check=False, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "routed" in done.stdout
+    assert "Nothing in it takes effect by itself" in done.stdout
+    assert "carried out approve" in done.stdout
+    assert "approve auto" in done.stdout
+
+
+def client_snippets() -> list[str]:
+    """The blocks of other documents that talk to an instance with a Client."""
+    documents = [ROOT / "docs" / name for name in ("executors.md", "workflows.md")]
+    snippets = [block for path in documents for block in blocks(path.read_text(), "python") if "Client(" in block]
+    assert len(snippets) == 2
+    return snippets
+
+
+def _python(code: str) -> str:
+    return f"python - <<'END_OF_PYTHON'\n{code}\nEND_OF_PYTHON"

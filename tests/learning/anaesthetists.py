@@ -25,7 +25,7 @@ def ratings(patient_7: int = 2) -> tuple[NDArray[np.int64], NDArray[np.int64], N
 
     `patient_7`: the answer in doubt, as written in the table (1 to 4).
     """
-    answers = np.array([[int(one) - 1 for one in patient] for patient in TABLE.split()])
+    answers = np.array([[int(answer) - 1 for answer in patient] for patient in TABLE.split()])
     answers[PATIENT_7] = patient_7 - 1
     patients = np.repeat(np.arange(len(answers)), answers.shape[1])
     return patients, np.tile(RATER, len(answers)), answers.ravel()

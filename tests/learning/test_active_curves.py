@@ -142,7 +142,7 @@ def compared(data: Data) -> dict[str, float]:
 
 
 def test_on_digits_greedy_picks_teach_more_than_doubt_alone_and_the_accuracies_are_those_of_the_reference() -> None:
-    found = compared(digits())
+    accuracy = compared(digits())
     reference = {
         "random": 0.8899,
         "uncertainty": 0.9020,
@@ -151,14 +151,14 @@ def test_on_digits_greedy_picks_teach_more_than_doubt_alone_and_the_accuracies_a
         "BADGE": 0.9067,
         "facility": 0.9140,
     }
-    assert found == pytest.approx(reference, abs=0.0107)
-    assert found["greedy"] > max(found["uncertainty"], found["static"])
-    assert min(found["uncertainty"], found["static"]) > found["random"] + 0.005
-    assert found["greedy"] > found["random"] + 0.01
+    assert accuracy == pytest.approx(reference, abs=0.0107)
+    assert accuracy["greedy"] > max(accuracy["uncertainty"], accuracy["static"])
+    assert min(accuracy["uncertainty"], accuracy["static"]) > accuracy["random"] + 0.005
+    assert accuracy["greedy"] > accuracy["random"] + 0.01
 
 
 def test_on_loan_applications_every_way_beats_chance_by_as_little_as_in_the_reference() -> None:
-    found = compared(credit())
+    accuracy = compared(credit())
     reference = {
         "random": 0.7697,
         "uncertainty": 0.7752,
@@ -167,9 +167,9 @@ def test_on_loan_applications_every_way_beats_chance_by_as_little_as_in_the_refe
         "BADGE": 0.7758,
         "facility": 0.7756,
     }
-    assert found == pytest.approx(reference, abs=0.0063)
+    assert accuracy == pytest.approx(reference, abs=0.0063)
     for name in ("uncertainty", "static", "greedy", "BADGE", "facility"):
-        assert found["random"] < found[name] < found["random"] + 0.015
+        assert accuracy["random"] < accuracy[name] < accuracy["random"] + 0.015
 
 
 def test_greedy_facilities_serve_at_least_what_is_proved_of_them() -> None:

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from interlock.learning.active import greedy, pick
+from interlock.learning.active import greedy, select
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 
@@ -32,9 +32,9 @@ def _step_by_step(uncertainty: np.ndarray, vectors: np.ndarray, labelled: np.nda
     picked: list[int] = []
     for _ in range(count):
         known = np.vstack([labelled, vectors[picked]]) / scale
-        distance = np.array([min(np.linalg.norm(one / scale - other) for other in known) for one in vectors])
+        distance = np.array([min(np.linalg.norm(vector / scale - other) for other in known) for vector in vectors])
         score = 0.6 * unsure + 0.4 * distance / distance.max()
-        picked.append(max((one for one in range(len(vectors)) if one not in picked), key=lambda one: score[one]))
+        picked.append(max((row for row in range(len(vectors)) if row not in picked), key=lambda row: score[row]))
     return picked
 
 
@@ -67,23 +67,23 @@ def test_twins_are_not_both_picked_before_something_else() -> None:
 
 def test_the_budget_is_kept_and_every_candidate_has_a_known_chance() -> None:
     rng = np.random.default_rng(1)
-    picks = pick(rng.random(500), rng.normal(size=(500, 4)), rng.normal(size=(20, 4)), rng.random(500), budget=50)
-    assert len(set(picks.chosen)) == 50
+    picks = select(rng.random(500), rng.normal(size=(500, 4)), rng.normal(size=(20, 4)), rng.random(500), budget=50)
+    assert len(set(picks.selected)) == 50
     assert picks.greedy == 45
     assert (picks.propensity > 0).all()
-    assert (picks.propensity[list(picks.chosen[:45])] == 1).all()
-    assert np.allclose(np.delete(picks.propensity, picks.chosen[:45]), 5 / 455)
+    assert (picks.propensity[list(picks.selected[:45])] == 1).all()
+    assert np.allclose(np.delete(picks.propensity, picks.selected[:45]), 5 / 455)
     assert picks.propensity.sum() == pytest.approx(50)
 
 
 def test_candidates_are_chosen_as_often_as_their_propensity_says() -> None:
     rng = np.random.default_rng(2)
     uncertainty, vectors, labelled = rng.random(30), rng.normal(size=(30, 2)), np.empty((0, 2))
-    chosen = np.zeros(30)
+    frequency = np.zeros(30)
     for _ in range(4000):
-        picks = pick(uncertainty, vectors, labelled, rng.random(30), budget=10, explore=0.4)
-        chosen[list(picks.chosen)] += 1 / 4000
-    np.testing.assert_allclose(chosen, picks.propensity, atol=4 * np.sqrt(0.25 / 4000))
+        picks = select(uncertainty, vectors, labelled, rng.random(30), budget=10, explore=0.4)
+        frequency[list(picks.selected)] += 1 / 4000
+    np.testing.assert_allclose(frequency, picks.propensity, atol=4 * np.sqrt(0.25 / 4000))
 
 
 def test_weighted_picks_estimate_the_pool_without_bias() -> None:
@@ -92,8 +92,8 @@ def test_weighted_picks_estimate_the_pool_without_bias() -> None:
     wrong = rng.random(60) < uncertainty  # the picks are far from typical
     estimates, naive = [], []
     for _ in range(3000):
-        picks = pick(uncertainty, vectors, np.empty((0, 2)), rng.random(60), budget=20, explore=0.5)
-        rows = list(picks.chosen)
+        picks = select(uncertainty, vectors, np.empty((0, 2)), rng.random(60), budget=20, explore=0.5)
+        rows = list(picks.selected)
         estimates.append((wrong[rows] / picks.propensity[rows]).sum() / 60)
         naive.append(wrong[rows].mean())
     error = 4 * float(np.std(estimates)) / np.sqrt(3000)
@@ -104,28 +104,28 @@ def test_weighted_picks_estimate_the_pool_without_bias() -> None:
 def test_the_greedy_part_does_not_look_at_the_coins() -> None:
     rng = np.random.default_rng(4)
     uncertainty, vectors = rng.random(100), rng.normal(size=(100, 3))
-    parts = {pick(uncertainty, vectors, np.empty((0, 3)), rng.random(100), budget=20).chosen[:18] for _ in range(5)}
+    parts = {select(uncertainty, vectors, np.empty((0, 3)), rng.random(100), budget=20).selected[:18] for _ in range(5)}
     assert len(parts) == 1
 
 
 def test_small_pools_and_budgets_are_answered_plainly() -> None:
     none = np.empty((0, 2))
-    every = pick(np.ones(3), np.zeros((3, 2)), none, np.zeros(3), budget=5)
-    assert every.chosen == (0, 1, 2)
+    every = select(np.ones(3), np.zeros((3, 2)), none, np.zeros(3), budget=5)
+    assert every.selected == (0, 1, 2)
     assert every.propensity.tolist() == [1, 1, 1]
-    assert pick(np.empty(0), none, none, np.empty(0), budget=5).chosen == ()
-    nobody = pick(np.ones(3), np.zeros((3, 2)), none, np.zeros(3), budget=0)
-    assert nobody.chosen == ()
+    assert select(np.empty(0), none, none, np.empty(0), budget=5).selected == ()
+    nobody = select(np.ones(3), np.zeros((3, 2)), none, np.zeros(3), budget=0)
+    assert nobody.selected == ()
     assert nobody.propensity.tolist() == [0, 0, 0]
-    single = pick(np.ones(4), np.zeros((4, 2)), none, np.array([0.9, 0.2, 0.5, 0.4]), budget=1)
-    assert single.chosen == (1,)
+    single = select(np.ones(4), np.zeros((4, 2)), none, np.array([0.9, 0.2, 0.5, 0.4]), budget=1)
+    assert single.selected == (1,)
     assert single.propensity.tolist() == [0.25] * 4
 
 
 def test_vectors_that_are_missing_or_do_not_fit_are_refused() -> None:
     none = np.empty((0, 2))
     with pytest.raises(InsufficientDataError) as refused:
-        pick(np.ones(3), np.full((3, 2), np.nan), none, np.zeros(3), budget=1)
+        select(np.ones(3), np.full((3, 2), np.nan), none, np.zeros(3), budget=1)
     assert refused.value.reason is Reason.BAD_PARAMETER
     with pytest.raises(InsufficientDataError, match="one row and one coin for each candidate"):
-        pick(np.ones(3), np.zeros((2, 2)), none, np.zeros(3), budget=1)
+        select(np.ones(3), np.zeros((2, 2)), none, np.zeros(3), budget=1)

@@ -14,10 +14,10 @@ streams = st.lists(st.tuples(st.floats(0, 1), st.floats(0.01, 1)), min_size=1, m
 
 @pytest.mark.parametrize(("t", "low", "high"), [(50, 0.059, 0.382), (100, 0.087, 0.330), (200, 0.110, 0.295)])
 def test_it_gives_the_reference_values_on_their_grid(t: int, low: float, high: float) -> None:
-    found = interval(PATTERN[:t])
+    bounds = interval(PATTERN[:t])
     # The reference tries means in steps of a thousandth and answers with the last excluded ones.
-    assert np.floor(found[0] * 1000) / 1000 == pytest.approx(low, abs=1e-9)
-    assert np.ceil(found[1] * 1000) / 1000 == pytest.approx(high, abs=1e-9)
+    assert np.floor(bounds[0] * 1000) / 1000 == pytest.approx(low, abs=1e-9)
+    assert np.ceil(bounds[1] * 1000) / 1000 == pytest.approx(high, abs=1e-9)
 
 
 def test_the_interval_never_widens_as_the_stream_goes_on() -> None:

@@ -27,43 +27,43 @@ labels = st.lists(st.tuples(st.floats(0, 1), st.booleans(), st.floats(0.01, 100)
 
 
 def test_almost_unshrunk_it_is_logistic_regression_on_log_odds() -> None:
-    found = fit(CONFIDENCE, CORRECT, shrinkage=1e-9)
+    fitted = fit(CONFIDENCE, CORRECT, shrinkage=1e-9)
     oracle = LogisticRegression(C=np.inf, tol=1e-10).fit(log_odds(CONFIDENCE)[:, None], CORRECT)
-    assert found.slope == pytest.approx(oracle.coef_[0, 0], abs=1e-4)
-    assert found.intercept == pytest.approx(oracle.intercept_[0], abs=1e-4)
+    assert fitted.slope == pytest.approx(oracle.coef_[0, 0], abs=1e-4)
+    assert fitted.intercept == pytest.approx(oracle.intercept_[0], abs=1e-4)
 
 
 def test_weights_enter_as_in_logistic_regression() -> None:
     weights = RNG.uniform(1, 3, 1000)
-    found = fit(CONFIDENCE, CORRECT, weights, shrinkage=1e-9)
+    fitted = fit(CONFIDENCE, CORRECT, weights, shrinkage=1e-9)
     oracle = LogisticRegression(C=np.inf, tol=1e-10).fit(log_odds(CONFIDENCE)[:, None], CORRECT, weights)
-    assert found.slope == pytest.approx(oracle.coef_[0, 0], abs=1e-4)
-    assert found.intercept == pytest.approx(oracle.intercept_[0], abs=1e-4)
+    assert fitted.slope == pytest.approx(oracle.coef_[0, 0], abs=1e-4)
+    assert fitted.intercept == pytest.approx(oracle.intercept_[0], abs=1e-4)
 
 
 def test_below_400_labels_only_the_slope_is_fitted() -> None:
     few = TEMPERATURE_BELOW - 1
-    found = fit(CONFIDENCE[:few], CORRECT[:few], shrinkage=1e-9)
+    fitted = fit(CONFIDENCE[:few], CORRECT[:few], shrinkage=1e-9)
     oracle = LogisticRegression(C=np.inf, tol=1e-10, fit_intercept=False)
     oracle.fit(log_odds(CONFIDENCE[:few])[:, None], CORRECT[:few])
-    assert found.intercept == 0
-    assert found.slope == pytest.approx(oracle.coef_[0, 0], abs=1e-4)
+    assert fitted.intercept == 0
+    assert fitted.slope == pytest.approx(oracle.coef_[0, 0], abs=1e-4)
     assert fit(CONFIDENCE[: few + 1], CORRECT[: few + 1]).intercept != 0
 
 
 def test_labels_of_unequal_weight_count_by_their_effective_number() -> None:
     weights = np.where(np.arange(1000) < 50, 100.0, 1.0)
-    found = fit(CONFIDENCE, CORRECT, weights)
-    assert found.labels == 1000
-    assert found.effective == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
-    assert found.effective < TEMPERATURE_BELOW
-    assert found.intercept == 0
+    fitted = fit(CONFIDENCE, CORRECT, weights)
+    assert fitted.labels == 1000
+    assert fitted.effective == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
+    assert fitted.effective < TEMPERATURE_BELOW
+    assert fitted.intercept == 0
 
 
 def test_the_unit_of_weights_does_not_matter() -> None:
     weights = RNG.uniform(1, 20, 1000)
-    one, other = fit(CONFIDENCE, CORRECT, weights), fit(CONFIDENCE, CORRECT, weights * 1000)
-    assert (one.slope, one.intercept) == pytest.approx((other.slope, other.intercept), abs=1e-6)
+    plain, scaled = fit(CONFIDENCE, CORRECT, weights), fit(CONFIDENCE, CORRECT, weights * 1000)
+    assert (plain.slope, plain.intercept) == pytest.approx((scaled.slope, scaled.intercept), abs=1e-6)
 
 
 def test_shrinkage_pulls_towards_the_identity_and_less_so_with_more_labels() -> None:
@@ -75,11 +75,11 @@ def test_shrinkage_pulls_towards_the_identity_and_less_so_with_more_labels() -> 
 
 
 def test_the_router_applies_the_curve_that_was_fitted() -> None:
-    found = fit(CONFIDENCE, CORRECT)
+    fitted = fit(CONFIDENCE, CORRECT)
     confidence = np.array([0.0, EPSILON / 2, 0.2, 0.5, 0.97, 1.0])
     frame = pl.DataFrame({"model_id": ["m"] * 6, "model_version": ["1"] * 6, "confidence": confidence})
-    routed, _, _ = calibrate(frame, {("m", "1"): Calibration("v", found.intercept, found.slope)})
-    assert found.apply(confidence) == pytest.approx(routed.to_numpy(), abs=1e-12)
+    routed, _, _ = calibrate(frame, {("m", "1"): Calibration("v", fitted.intercept, fitted.slope)})
+    assert fitted.apply(confidence) == pytest.approx(routed.to_numpy(), abs=1e-12)
 
 
 @settings(max_examples=80, deadline=None)
@@ -89,13 +89,15 @@ def test_whatever_the_labels_the_answer_is_a_rising_curve_or_a_refusal(
 ) -> None:
     confidence, correct, weights = (np.array(column, dtype=float) for column in zip(*given_labels, strict=True))
     try:
-        made = recalibrate(confidence, correct, weights)
+        recalibration = recalibrate(confidence, correct, weights)
     except InsufficientDataError:
         # What is not refused must be a curve; that the right labels are refused is tested below.
         return
-    assert made.model.slope > 0
-    assert np.isfinite([made.model.slope, made.model.intercept, made.gain, made.error]).all()
-    curve = made.model.apply(np.linspace(0, 1, 50))
+    assert recalibration.model.slope > 0
+    assert np.isfinite(
+        [recalibration.model.slope, recalibration.model.intercept, recalibration.gain, recalibration.error]
+    ).all()
+    curve = recalibration.model.apply(np.linspace(0, 1, 50))
     assert (np.diff(curve) >= 0).all()
     assert np.isfinite(log_loss(curve, np.ones(50))).all()
 
@@ -115,10 +117,10 @@ def test_a_block_is_predicted_from_the_labels_before_it_alone() -> None:
 
 
 def test_an_overconfident_model_is_recalibrated() -> None:
-    made = recalibrate(CONFIDENCE, CORRECT)
-    assert made.deploy
-    assert made.gain > 2 * made.error
-    assert made.model.slope == pytest.approx(0.5, abs=0.15)
+    recalibration = recalibrate(CONFIDENCE, CORRECT)
+    assert recalibration.deploy
+    assert recalibration.gain > 2 * recalibration.error
+    assert recalibration.model.slope == pytest.approx(0.5, abs=0.15)
 
 
 def test_a_recalibration_that_would_have_harmed_is_not_deployed() -> None:
@@ -126,9 +128,9 @@ def test_a_recalibration_that_would_have_harmed_is_not_deployed() -> None:
     rng = np.random.default_rng(3)
     confidence = rng.beta(8, 1.5, 600)
     true = np.where(np.arange(600) < 150, LogOdds(0.0, 0.1).apply(confidence), IDENTITY.apply(confidence))
-    made = recalibrate(confidence, rng.random(600) < true)
-    assert made.gain < 0
-    assert not made.deploy
+    recalibration = recalibrate(confidence, rng.random(600) < true)
+    assert recalibration.gain < 0
+    assert not recalibration.deploy
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,14 @@ def test_ece_of_weighted_labels_is_that_of_repeated_ones() -> None:
 
 
 def test_a_confidence_on_an_edge_opens_the_bin_above_and_one_closes_the_last() -> None:
-    found = bins([0.0, 0.3, 0.6, 0.7, 1.0], [0, 1, 1, 1, 1])
-    assert [(one.low, one.high) for one in found] == [(0.0, 0.1), (0.3, 0.4), (0.6, 0.7), (0.7, 0.8), (0.9, 1.0)]
+    occupied = bins([0.0, 0.3, 0.6, 0.7, 1.0], [0, 1, 1, 1, 1])
+    assert [(bucket.low, bucket.high) for bucket in occupied] == [
+        (0.0, 0.1),
+        (0.3, 0.4),
+        (0.6, 0.7),
+        (0.7, 0.8),
+        (0.9, 1.0),
+    ]
 
 
 def test_a_calibrated_bucket_shows_no_gap_because_its_mean_counts_and_not_its_lower_edge() -> None:
@@ -98,22 +104,22 @@ def test_the_noise_of_ece_is_the_reference_value_and_what_calibrated_models_show
 
 def test_the_debiased_error_is_zero_on_average_for_a_calibrated_model() -> None:
     rng = np.random.default_rng(1)
-    found = []
+    errors = []
     for _ in range(1000):
         f = rng.uniform(0.5, 1, 300)
-        found.append(squared_ce(f, rng.random(300) < f))
-    assert abs(np.mean(found)) < 2 * np.std(found) / 1000**0.5
-    assert min(found) < 0
+        errors.append(squared_ce(f, rng.random(300) < f))
+    assert abs(np.mean(errors)) < 2 * np.std(errors) / 1000**0.5
+    assert min(errors) < 0
 
 
 @pytest.mark.parametrize("n", [200, 1000])
 def test_the_debiased_error_finds_a_true_error_of_a_hundredth(n: int) -> None:
     rng = np.random.default_rng(2)
-    found = []
+    errors = []
     for _ in range(600):
         f = rng.uniform(0.5, 1, n)
-        found.append(squared_ce(f, rng.random(n) < f - 0.1))
-    assert 0.0098 - 0.0005 < np.mean(found) < 0.0105
+        errors.append(squared_ce(f, rng.random(n) < f - 0.1))
+    assert 0.0098 - 0.0005 < np.mean(errors) < 0.0105
 
 
 def test_the_debiased_error_refuses_where_no_bin_has_two_labels() -> None:
@@ -155,9 +161,9 @@ def test_smooth_ece_is_the_same_for_a_prediction_and_its_opposite(
     given_labels: list[tuple[float, bool, float]],
 ) -> None:
     f, y, w = (np.array(column, dtype=float) for column in zip(*given_labels, strict=True))
-    found = smooth_ece(f, y, w)
-    assert 0 <= found <= 1
-    assert found == pytest.approx(smooth_ece(1 - f, 1 - y, w), abs=1e-6)
+    error = smooth_ece(f, y, w)
+    assert 0 <= error <= 1
+    assert error == pytest.approx(smooth_ece(1 - f, 1 - y, w), abs=1e-6)
 
 
 def test_the_interval_of_smooth_ece_holds_it_and_comes_from_the_generator_alone() -> None:
@@ -173,12 +179,12 @@ def test_the_interval_of_smooth_ece_holds_it_and_comes_from_the_generator_alone(
 @given(labels)
 def test_every_label_falls_into_one_bin_and_every_bin_is_finite(given_labels: list[tuple[float, bool, float]]) -> None:
     f, y, w = (np.array(column, dtype=float) for column in zip(*given_labels, strict=True))
-    found = bins(f, y, w)
-    assert sum(one.labels for one in found) == len(f)
-    for one in found:
-        assert one.low <= one.mean_confidence + 1e-12
-        assert one.mean_confidence <= one.high + 1e-12
-        assert -1 <= one.gap_low <= one.gap + 1e-12 <= one.gap_high + 2e-12 <= 1 + 2e-12
+    occupied = bins(f, y, w)
+    assert sum(bucket.labels for bucket in occupied) == len(f)
+    for bucket in occupied:
+        assert bucket.low <= bucket.mean_confidence + 1e-12
+        assert bucket.mean_confidence <= bucket.high + 1e-12
+        assert -1 <= bucket.gap_low <= bucket.gap + 1e-12 <= bucket.gap_high + 2e-12 <= 1 + 2e-12
 
 
 @pytest.mark.parametrize("edges", [[0.0], [0.0, 0.5], [0.1, 1.0], [0.0, 0.5, 0.5, 1.0], [0.0, 0.7, 0.3, 1.0]])

@@ -137,29 +137,34 @@ def test_mapie_certifies_the_same_threshold(seed: int) -> None:
 
 def test_mapie_certifies_less_by_corrections_that_know_no_order() -> None:
     grid = np.round(np.arange(0.95, 0.5, -0.01), 2)
-    found: dict[str, list[float]] = {}
+    thresholds: dict[str, list[float]] = {}
     for seed in range(6):
         confidence, correct = _labels(seed, 3000)
-        found.setdefault("fixed", []).append(certify(confidence, correct, grid, alpha=0.05, delta=0.1).threshold or 1)
+        thresholds.setdefault("fixed", []).append(
+            certify(confidence, correct, grid, alpha=0.05, delta=0.1).threshold or 1
+        )
         for method in ("bonferroni_holm", "bonferroni"):
             oracle = _mapie(grid, method)
             oracle.calibrate(confidence[:, None], correct.astype(int))
-            found.setdefault(method, []).append(min(oracle.valid_predict_params))
+            thresholds.setdefault(method, []).append(min(oracle.valid_predict_params))
     for method in ("bonferroni_holm", "bonferroni"):
-        assert all(ours <= other for ours, other in zip(found["fixed"], found[method], strict=True))
+        assert all(ours <= other for ours, other in zip(thresholds["fixed"], thresholds[method], strict=True))
         # Published of one sample: .86 and .90. Three standard deviations of a sample, which are .02 and .016.
-        assert np.mean(found[method]) == pytest.approx(0.90, abs=0.048)
-    assert np.mean(found["fixed"]) == pytest.approx(0.86, abs=0.06)
-    assert np.mean(found["fixed"]) < np.mean(found["bonferroni_holm"]) - 0.01
+        assert np.mean(thresholds[method]) == pytest.approx(0.90, abs=0.048)
+    assert np.mean(thresholds["fixed"]) == pytest.approx(0.86, abs=0.06)
+    assert np.mean(thresholds["fixed"]) < np.mean(thresholds["bonferroni_holm"]) - 0.01
 
 
 def test_certification_ends_at_the_first_failure_and_shows_every_step() -> None:
     confidence = np.repeat([0.95, 0.85, 0.75], 100)
     correct = np.ones(300, dtype=np.bool_)
     correct[100:150] = False  # between .8 and .9 every second answer is wrong
-    found = certify(confidence, correct, np.array([0.7, 0.8, 0.9]), alpha=0.05, delta=0.1)
-    assert found.threshold == 0.9
-    assert [(step.threshold, step.accepted, step.errors) for step in found.tested] == [(0.9, 100, 0), (0.8, 200, 50)]
+    certification = certify(confidence, correct, np.array([0.7, 0.8, 0.9]), alpha=0.05, delta=0.1)
+    assert certification.threshold == 0.9
+    assert [(step.threshold, step.accepted, step.errors) for step in certification.tested] == [
+        (0.9, 100, 0),
+        (0.8, 200, 50),
+    ]
 
 
 def test_without_labels_or_thresholds_nothing_is_certified() -> None:
@@ -205,7 +210,7 @@ def _stream(correct: list[bool], share: float = 0.95) -> float:
     return math.exp(evidence.log_e[0, 0])
 
 
-def test_wealth_after_ten_right_answers_and_one_wrong_equals_the_reference() -> None:
+def test_capital_after_ten_right_answers_and_one_wrong_equals_the_reference() -> None:
     assert _stream([True] * 10) == pytest.approx(1.628895, abs=1e-6)
     assert _stream([True] * 10 + [False]) == pytest.approx(0.0814447, abs=1e-7)
 
@@ -268,9 +273,9 @@ def test_an_error_after_the_certificate_does_not_take_it_back_but_drift_does() -
     assert no_evidence(after.thresholds, alpha=after.alpha, delta=after.delta).certified is None
 
 
-def test_a_propensity_below_the_promised_one_is_refused_because_wealth_could_turn_negative() -> None:
+def test_a_propensity_below_the_promised_one_is_refused_because_capital_could_turn_negative() -> None:
     start = no_evidence(np.array([0.8]), alpha=0.05, delta=0.1)
-    one = np.array([True])
+    yes = np.array([True])
     with pytest.raises(InsufficientDataError) as refused:
-        add(start, np.array([0.9]), one, one, np.array([0.05]), 0.1)
+        add(start, np.array([0.9]), yes, yes, np.array([0.05]), 0.1)
     assert refused.value.reason is Reason.BAD_PROPENSITY

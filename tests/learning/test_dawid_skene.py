@@ -9,35 +9,35 @@ from tests.learning.anaesthetists import ratings
 
 
 def test_the_anaesthetists_give_the_reference_prevalence_and_likelihood() -> None:
-    found = fit(*ratings(patient_7=1), classes=4)
-    assert found.converged
-    np.testing.assert_allclose(found.prevalence, [0.4000, 0.4216, 0.1118, 0.0667], atol=5e-4)
-    assert found.log_likelihood == pytest.approx(-190.731, abs=5e-4)
+    fitted = fit(*ratings(patient_7=1), classes=4)
+    assert fitted.converged
+    np.testing.assert_allclose(fitted.prevalence, [0.4000, 0.4216, 0.1118, 0.0667], atol=5e-4)
+    assert fitted.log_likelihood == pytest.approx(-190.731, abs=5e-4)
 
 
-def _likelihood(found: Fit, items: np.ndarray, reviewers: np.ndarray, answers: np.ndarray) -> float:
+def _likelihood(fitted: Fit, items: np.ndarray, reviewers: np.ndarray, answers: np.ndarray) -> float:
     """By the definition, one patient after the other."""
     total = 0.0
     for item in np.unique(items):
         rows = items == item
-        total += np.log((found.prevalence * found.confusion[reviewers[rows], :, answers[rows]].prod(axis=0)).sum())
+        total += np.log((fitted.prevalence * fitted.confusion[reviewers[rows], :, answers[rows]].prod(axis=0)).sum())
     return float(total)
 
 
 def test_the_likelihood_is_that_of_the_parameters_and_no_step_in_any_direction_improves_it() -> None:
     rows = ratings()
-    found = fit(*rows, classes=4)
-    assert found.log_likelihood == pytest.approx(_likelihood(found, *rows), abs=1e-6)
+    fitted = fit(*rows, classes=4)
+    assert fitted.log_likelihood == pytest.approx(_likelihood(fitted, *rows), abs=1e-6)
     rng = np.random.default_rng(1)
     for _ in range(50):
         other = Fit(
-            prevalence=0.999 * found.prevalence + 0.001 * rng.dirichlet(np.ones(4)),
-            confusion=0.999 * found.confusion + 0.001 * rng.dirichlet(np.ones(4), (5, 4)),
-            posterior=found.posterior,
+            prevalence=0.999 * fitted.prevalence + 0.001 * rng.dirichlet(np.ones(4)),
+            confusion=0.999 * fitted.confusion + 0.001 * rng.dirichlet(np.ones(4), (5, 4)),
+            posterior=fitted.posterior,
             log_likelihood=0.0,
             converged=True,
         )
-        assert _likelihood(other, *rows) < found.log_likelihood
+        assert _likelihood(other, *rows) < fitted.log_likelihood
 
 
 ACCURACY = np.array([0.95, 0.9, 0.85, 0.8, 0.7, 0.55])
@@ -55,15 +55,17 @@ def _reviews(seed: int, count: int = 3000) -> tuple[np.ndarray, np.ndarray, np.n
 
 def test_planted_accuracies_and_the_truth_are_recovered_better_than_by_majority() -> None:
     items, reviewers, answers, truth = _reviews(1)
-    found = fit(items, reviewers, answers, classes=2)
-    of_each = quality(found, items, reviewers, answers)
-    np.testing.assert_allclose([one.accuracy for one in of_each], ACCURACY, atol=0.03)
+    fitted = fit(items, reviewers, answers, classes=2)
+    qualities = quality(fitted, items, reviewers, answers)
+    np.testing.assert_allclose([reviewer.accuracy for reviewer in qualities], ACCURACY, atol=0.03)
     assert all(
-        one.low <= one.accuracy <= one.high and one.answers == (reviewers == one.reviewer).sum() for one in of_each
+        reviewer.low <= reviewer.accuracy <= reviewer.high
+        and reviewer.answers == (reviewers == reviewer.reviewer).sum()
+        for reviewer in qualities
     )
     majority = np.bincount(items, answers) > 1.5
-    assert (found.posterior.argmax(axis=1) == truth).mean() > (majority == truth).mean() + 0.01
-    assert found.prevalence[1] == pytest.approx(0.3, abs=0.03)
+    assert (fitted.posterior.argmax(axis=1) == truth).mean() > (majority == truth).mean() + 0.01
+    assert fitted.prevalence[1] == pytest.approx(0.3, abs=0.03)
 
 
 def test_repeated_and_missing_ratings_are_no_special_case() -> None:
@@ -77,10 +79,10 @@ def test_repeated_and_missing_ratings_are_no_special_case() -> None:
 
 def test_a_class_that_nobody_names_is_impossible_and_leaves_no_gap_in_the_numbers() -> None:
     items, reviewers, answers, _ = _reviews(3, 200)
-    found = fit(items, reviewers, answers, classes=3)
-    assert found.prevalence[2] == pytest.approx(0, abs=1e-12)
-    assert np.isfinite(found.confusion).all()
-    assert np.isfinite(found.log_likelihood)
+    fitted = fit(items, reviewers, answers, classes=3)
+    assert fitted.prevalence[2] == pytest.approx(0, abs=1e-12)
+    assert np.isfinite(fitted.confusion).all()
+    assert np.isfinite(fitted.log_likelihood)
 
 
 def test_smoothing_keeps_a_reviewer_with_one_answer_from_looking_perfect() -> None:
@@ -117,10 +119,10 @@ def test_numbers_out_of_range_or_with_gaps_are_refused() -> None:
 def test_a_reviewer_who_never_overrides_is_named_and_a_careful_one_is_not() -> None:
     overrides, answers = np.array([0, 30, 4, 0]), np.array([400, 400, 80, 10])
     expected = np.array([32.0, 32.0, 6.4, 0.8])
-    (found,) = too_few_overrides(overrides, answers, expected)
-    assert (found.reviewer, found.answers, found.overrides, found.expected) == (0, 400, 0, 32)
+    (suspect,) = too_few_overrides(overrides, answers, expected)
+    assert (suspect.reviewer, suspect.answers, suspect.overrides, suspect.expected) == (0, 400, 0, 32)
     # Nothing in 400 at half of 8 %, one of four hypotheses.
-    assert found.adjusted_p == pytest.approx(4 * 0.96**400, rel=1e-6)
+    assert suspect.adjusted_p == pytest.approx(4 * 0.96**400, rel=1e-6)
 
 
 def test_reviewers_who_override_at_the_share_allowed_are_seldom_named() -> None:
@@ -168,27 +170,27 @@ def test_pairs_do_not_tell_sensitivity_and_specificity_from_prevalence() -> None
     elsewhere = named + (1 - other) * stretched, 1 - named + other * stretched
     np.testing.assert_allclose(_pair_shares(other, *elsewhere), _pair_shares(p, sensitivity, specificity))
     assert np.abs(elsewhere[0] - sensitivity).max() > 0.04
-    assert all(((one > 0) & (one < 1)).all() for one in elsewhere)
+    assert all(((rates > 0) & (rates < 1)).all() for rates in elsewhere)
 
 
 def test_one_accuracy_each_is_told_from_pairs_and_so_is_the_prevalence() -> None:
     accuracy = np.array([0.95, 0.9, 0.95, 0.95, 0.7])
     rows = _pairs(accuracy, 4000, 1)
-    found = fit(*rows, classes=2, one_accuracy=True)
-    assert found.converged
-    np.testing.assert_allclose([one.accuracy for one in quality(found, *rows)], accuracy, atol=0.025)
-    assert found.prevalence[1] == pytest.approx(0.05, abs=0.01)
+    fitted = fit(*rows, classes=2, one_accuracy=True)
+    assert fitted.converged
+    np.testing.assert_allclose([reviewer.accuracy for reviewer in quality(fitted, *rows)], accuracy, atol=0.025)
+    assert fitted.prevalence[1] == pytest.approx(0.05, abs=0.01)
     # As far off as pairs allow.
     assert fit(*rows, classes=2).prevalence[1] > 0.1
-    np.testing.assert_allclose(found.confusion[:, 0, 0], found.confusion[:, 1, 1])
+    np.testing.assert_allclose(fitted.confusion[:, 0, 0], fitted.confusion[:, 1, 1])
 
 
 def test_one_accuracy_over_three_classes_spreads_errors_evenly() -> None:
     items, reviewers, answers, _ = _reviews(5, 600)
     three = np.where((items % 2 == 0) & (answers == 1), 2, answers)
-    found = fit(items, reviewers, three, classes=3, one_accuracy=True, smoothing=0.5)
-    np.testing.assert_allclose(found.confusion.sum(axis=2), 1)
-    for matrix in found.confusion:
+    fitted = fit(items, reviewers, three, classes=3, one_accuracy=True, smoothing=0.5)
+    np.testing.assert_allclose(fitted.confusion.sum(axis=2), 1)
+    for matrix in fitted.confusion:
         assert len(np.unique(matrix.round(12))) == 2
 
 

@@ -62,19 +62,19 @@ def learned(features: Floats, expert: NDArray[np.int64], right: Bools, asked: Fl
     model = HistGradientBoostingClassifier(
         categorical_features=[features.shape[1]], learning_rate=0.05, max_iter=80, random_state=0
     ).fit(np.column_stack([features, expert]), right)
-    everyone = [np.column_stack([asked, np.full(len(asked), one)]) for one in range(EXPERTS)]
+    everyone = [np.column_stack([asked, np.full(len(asked), expert)]) for expert in range(EXPERTS)]
     return np.stack([model.predict_proba(rows)[:, 1] for rows in everyone], axis=1)
 
 
 def one_after_the_other(value: Floats) -> list[int]:
     """Each decision to the best expert who has room still."""
     room = np.full(EXPERTS, CAPACITY)
-    chosen = []
+    assigned = []
     for row in value:
         best = int(np.argmax(np.where(room > 0, row, -1)))
         room[best] -= 1
-        chosen.append(best)
-    return chosen
+        assigned.append(best)
+    return assigned
 
 
 def together(value: Floats) -> list[int]:
@@ -85,28 +85,28 @@ def together(value: Floats) -> list[int]:
 
 def accuracies(seed: int) -> dict[str, float]:
     """Of the deferred decisions; for people the expected one, known because they are invented."""
-    one = case(seed)
+    data = case(seed)
     rng = np.random.default_rng(1000 + seed)
-    expert = rng.integers(0, EXPERTS, len(one.log))
-    value = learned(one.features[one.log], expert, one.right[one.log, expert], one.features[one.deferred])
-    chance, right = one.chance[one.deferred], one.right[one.deferred]
-    found = {"model": float(one.model_right[one.deferred].mean()), "random": 0.0, "greedy": 0.0}
-    found |= {"batch": 0.0, "oracle": 0.0}
+    expert = rng.integers(0, EXPERTS, len(data.log))
+    value = learned(data.features[data.log], expert, data.right[data.log, expert], data.features[data.deferred])
+    chance, right = data.chance[data.deferred], data.right[data.deferred]
+    shares = {"model": float(data.model_right[data.deferred].mean()), "random": 0.0, "greedy": 0.0}
+    shares |= {"batch": 0.0, "oracle": 0.0}
     starts = range(0, len(value), BATCH)
     for start in starts:
         rows = np.arange(start, start + BATCH)
         anyone = rng.permutation(np.repeat(np.arange(EXPERTS), CAPACITY))
-        found["random"] += chance[rows, anyone].mean() / len(starts)
-        found["greedy"] += chance[rows, one_after_the_other(value[rows])].mean() / len(starts)
-        found["batch"] += chance[rows, together(value[rows])].mean() / len(starts)
-        found["oracle"] += right[rows, together(right[rows].astype(np.float64))].mean() / len(starts)
-    return found
+        shares["random"] += chance[rows, anyone].mean() / len(starts)
+        shares["greedy"] += chance[rows, one_after_the_other(value[rows])].mean() / len(starts)
+        shares["batch"] += chance[rows, together(value[rows])].mean() / len(starts)
+        shares["oracle"] += right[rows, together(right[rows].astype(np.float64))].mean() / len(starts)
+    return shares
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_assigning_a_whole_batch_beats_the_best_for_each_which_beats_chance(seed: int) -> None:
-    found = accuracies(seed)
-    assert found["batch"] > found["greedy"] >= found["random"] + 0.04
-    assert found["random"] > found["model"] + 0.1
+    accuracy = accuracies(seed)
+    assert accuracy["batch"] > accuracy["greedy"] >= accuracy["random"] + 0.04
+    assert accuracy["random"] > accuracy["model"] + 0.1
     # For each there is somebody who would decide rightly, and the batch finds room for all of them.
-    assert found["oracle"] == pytest.approx(1)
+    assert accuracy["oracle"] == pytest.approx(1)

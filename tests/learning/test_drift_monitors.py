@@ -72,7 +72,7 @@ def test_weighted_overrides_speak_of_the_population() -> None:
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=200))
-def test_wealth_is_the_product_of_the_bets_and_the_cusum_the_best_start(values: list[bool]) -> None:
+def test_capital_is_the_product_of_the_bets_and_the_cusum_the_best_start(values: list[bool]) -> None:
     kappas = np.array(KAPPAS)
     bets = np.zeros((2, 1, len(kappas)))
     for value in values:

@@ -28,8 +28,8 @@ def samples(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
 
 def test_the_estimators_give_the_reference_values() -> None:
     assert naive(OVERRIDDEN, REVIEWED).value == pytest.approx(0.444444, abs=1e-6)
-    found = horvitz_thompson(OVERRIDDEN, REVIEWED, PROPENSITY)
-    assert (found.value, found.variance) == pytest.approx((0.35, 0.03), abs=1e-12)
+    estimate = horvitz_thompson(OVERRIDDEN, REVIEWED, PROPENSITY)
+    assert (estimate.value, estimate.variance) == pytest.approx((0.35, 0.03), abs=1e-12)
     ratio = hajek(OVERRIDDEN, REVIEWED, PROPENSITY)
     assert (ratio.value, ratio.variance) == pytest.approx((0.291667, 0.0175420), abs=1e-6)
     assert aipw(OVERRIDDEN, REVIEWED, PROPENSITY, PREDICTED).value == pytest.approx(0.346, abs=1e-12)
@@ -53,16 +53,16 @@ def test_every_estimate_says_which_population_it_speaks_of() -> None:
 def test_every_estimate_is_finite_and_within_its_interval(sample: tuple[np.ndarray, ...]) -> None:
     y, r, pi, f = sample
     for target in (Target.THESE, Target.PROCESS):
-        for found in (
+        for estimate in (
             horvitz_thompson(y, r, pi, target),
             hajek(y, r, pi, target),
             aipw(y, r, pi, f, target),
             naive(y, r),
         ):
-            assert np.isfinite([found.value, found.variance]).all()
-            assert found.variance >= 0
-            assert 0 <= found.low <= np.clip(found.value, 0, 1) + 1e-9
-            assert np.clip(found.value, 0, 1) - 1e-9 <= found.high <= 1
+            assert np.isfinite([estimate.value, estimate.variance]).all()
+            assert estimate.variance >= 0
+            assert 0 <= estimate.low <= np.clip(estimate.value, 0, 1) + 1e-9
+            assert np.clip(estimate.value, 0, 1) - 1e-9 <= estimate.high <= 1
 
 
 @settings(max_examples=60, deadline=None)
@@ -70,13 +70,15 @@ def test_every_estimate_is_finite_and_within_its_interval(sample: tuple[np.ndarr
 def test_predicting_nothing_makes_aipw_horvitz_thompson(sample: tuple[np.ndarray, ...]) -> None:
     y, r, pi, _ = sample
     for target in (Target.THESE, Target.PROCESS):
-        one, other = aipw(y, r, pi, np.zeros(len(y)), target), horvitz_thompson(y, r, pi, target)
-        assert (one.value, one.variance, one.high) == pytest.approx((other.value, other.variance, other.high))
+        augmented, plain = aipw(y, r, pi, np.zeros(len(y)), target), horvitz_thompson(y, r, pi, target)
+        assert (augmented.value, augmented.variance, augmented.high) == pytest.approx(
+            (plain.value, plain.variance, plain.high)
+        )
 
 
 def test_with_equal_propensities_hajek_is_the_naive_rate() -> None:
-    found = hajek(OVERRIDDEN, REVIEWED, np.full(20, 0.3))
-    assert found.value == pytest.approx(naive(OVERRIDDEN, REVIEWED).value)
+    estimate = hajek(OVERRIDDEN, REVIEWED, np.full(20, 0.3))
+    assert estimate.value == pytest.approx(naive(OVERRIDDEN, REVIEWED).value)
 
 
 def test_a_prediction_that_is_right_narrows_the_interval() -> None:
@@ -100,16 +102,16 @@ def test_when_everything_was_reviewed_these_decisions_are_known_exactly_and_othe
 
 def test_audits_without_an_override_do_not_prove_that_there_is_none() -> None:
     r = np.arange(1000) < 50
-    found = horvitz_thompson(np.zeros(1000), r, np.full(1000, 0.05))
-    assert found.value == 0
+    estimate = horvitz_thompson(np.zeros(1000), r, np.full(1000, 0.05))
+    assert estimate.value == 0
     # What Clopper–Pearson says of 0 in 50.
-    assert found.high == pytest.approx(1 - 0.025 ** (1 / 50), abs=1e-9)
+    assert estimate.high == pytest.approx(1 - 0.025 ** (1 / 50), abs=1e-9)
 
 
 def test_what_was_never_audited_may_be_anything() -> None:
     pi = np.where(np.arange(20) < 10, 1.0, 0.05)
-    found = horvitz_thompson(np.arange(20) < 3, np.arange(20) < 10, pi)
-    assert (found.low, found.high) == pytest.approx((3 / 20, 13 / 20))
+    estimate = horvitz_thompson(np.arange(20) < 3, np.arange(20) < 10, pi)
+    assert (estimate.low, estimate.high) == pytest.approx((3 / 20, 13 / 20))
 
 
 def test_outcomes_of_decisions_without_review_are_never_read() -> None:
@@ -162,16 +164,16 @@ def observed(value: float = 0.2, low: float = 0.15, high: float = 0.26) -> Estim
 
 
 def test_rogan_gladen_gives_the_reference_value_and_corrects_the_interval_alike() -> None:
-    found = rogan_gladen(observed(), 0.9, 0.95)
-    assert found.value == pytest.approx(0.176471, abs=1e-6)
-    assert (found.low, found.high) == pytest.approx((0.10 / 0.85, 0.21 / 0.85))
-    assert found.variance == pytest.approx(0.0008 / 0.85**2)
+    corrected = rogan_gladen(observed(), 0.9, 0.95)
+    assert corrected.value == pytest.approx(0.176471, abs=1e-6)
+    assert (corrected.low, corrected.high) == pytest.approx((0.10 / 0.85, 0.21 / 0.85))
+    assert corrected.variance == pytest.approx(0.0008 / 0.85**2)
 
 
 def test_flawless_reviewers_need_no_correction() -> None:
-    found = rogan_gladen(observed(), 1.0, 1.0)
-    assert (found.value, found.low, found.high) == pytest.approx((0.2, 0.15, 0.26))
-    assert "reviewers' errors" in found.method
+    corrected = rogan_gladen(observed(), 1.0, 1.0)
+    assert (corrected.value, corrected.low, corrected.high) == pytest.approx((0.2, 0.15, 0.26))
+    assert "reviewers' errors" in corrected.method
 
 
 def test_reviewers_whose_quality_is_uncertain_widen_the_interval() -> None:
@@ -181,9 +183,9 @@ def test_reviewers_whose_quality_is_uncertain_widen_the_interval() -> None:
 
 
 def test_fewer_overrides_than_reviewers_make_by_mistake_are_a_rate_of_zero() -> None:
-    found = rogan_gladen(observed(0.02, 0.01, 0.08), 0.9, 0.95)
-    assert (found.value, found.low) == (0.0, 0.0)
-    assert found.high == pytest.approx(0.03 / 0.85)
+    corrected = rogan_gladen(observed(0.02, 0.01, 0.08), 0.9, 0.95)
+    assert (corrected.value, corrected.low) == (0.0, 0.0)
+    assert corrected.high == pytest.approx(0.03 / 0.85)
 
 
 @pytest.mark.parametrize(("sensitivity", "specificity"), [(0.5, 0.5), (0.3, 0.6)])

@@ -23,15 +23,15 @@ def test_murphy_gives_the_reference_parts() -> None:
     forecasts = np.repeat([0.1, 0.3, 0.5, 0.7, 0.9], 4)
     hits = np.concatenate([[1] * k + [0] * (4 - k) for k in (1, 1, 2, 3, 4)])
     parts = murphy(forecasts, hits)
-    found = (parts.miscalibration, parts.discrimination, parts.uncertainty)
-    assert found == pytest.approx((0.0075, 0.085, 0.2475), abs=1e-12)
+    values = (parts.miscalibration, parts.discrimination, parts.uncertainty)
+    assert values == pytest.approx((0.0075, 0.085, 0.2475), abs=1e-12)
     assert parts.brier == pytest.approx(0.17, abs=1e-12)
 
 
 def test_corp_gives_the_reference_parts() -> None:
     parts = corp(F, Y)
-    found = (parts.miscalibration, parts.discrimination, parts.uncertainty)
-    assert found == pytest.approx((0.06025, 0.075, 0.25), abs=1e-12)
+    values = (parts.miscalibration, parts.discrimination, parts.uncertainty)
+    assert values == pytest.approx((0.06025, 0.075, 0.25), abs=1e-12)
 
 
 @settings(max_examples=100, deadline=None)
@@ -56,11 +56,11 @@ def test_spiegelhalter_equals_that_of_mapie_or_refuses(given_labels: list[tuple[
             spiegelhalter(f, y)
         assert refused.value.reason is Reason.NO_VARIANCE
         return
-    found = spiegelhalter(f, y)
-    assert found.z == pytest.approx(spiegelhalter_statistic(y.astype(int), f), abs=1e-9)
+    result = spiegelhalter(f, y)
+    assert result.z == pytest.approx(spiegelhalter_statistic(y.astype(int), f), abs=1e-9)
     # MAPIE's p is one-sided.
     upper = spiegelhalter_p_value(y.astype(int), f)
-    assert found.p == pytest.approx(2 * min(upper, 1 - upper), abs=1e-9)
+    assert result.p == pytest.approx(2 * min(upper, 1 - upper), abs=1e-9)
 
 
 def test_a_calibrated_model_is_rejected_as_seldom_as_the_level_says() -> None:

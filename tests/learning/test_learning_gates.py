@@ -10,28 +10,28 @@ from tests.learning.monte_carlo import share_margin
 
 @pytest.mark.parametrize("target", [Target.THESE, Target.PROCESS])
 def test_intervals_hold_the_truth_as_often_as_they_say_and_the_naive_one_does_not(target: Target) -> None:
-    found = gates.estimator_coverage(400, target=target)
-    told = found.pop("naive")
-    assert told.bias > 0.09
-    assert told.coverage == 0
-    assert set(found) == {"Horvitz–Thompson", "Hájek", "AIPW"}
-    for method, one in found.items():
+    coverages = gates.estimator_coverage(400, target=target)
+    naive = coverages.pop("naive")
+    assert naive.bias > 0.09
+    assert naive.coverage == 0
+    assert set(coverages) == {"Horvitz–Thompson", "Hájek", "AIPW"}
+    for method, coverage in coverages.items():
         # three standard errors of the mean over runs
-        assert abs(one.bias) < 3 * one.sd / 400**0.5, method
-        assert 0.93 <= one.coverage <= 0.97, method
-    assert found["AIPW"].sd < found["Horvitz–Thompson"].sd < found["Hájek"].sd
+        assert abs(coverage.bias) < 3 * coverage.sd / 400**0.5, method
+        assert 0.93 <= coverage.coverage <= 0.97, method
+    assert coverages["AIPW"].sd < coverages["Horvitz–Thompson"].sd < coverages["Hájek"].sd
 
 
 def test_of_decisions_drawn_anew_the_estimates_spread_as_published() -> None:
     runs = 1000
-    found = gates.estimator_coverage(runs, target=Target.PROCESS)
+    coverages = gates.estimator_coverage(runs, target=Target.PROCESS)
     # The truth and the naive rate themselves: test_textbook_rules.
-    assert found["naive"].bias == pytest.approx(0.2782 - 0.1724, abs=0.014)
+    assert coverages["naive"].bias == pytest.approx(0.2782 - 0.1724, abs=0.014)
     for method, sd in (("Horvitz–Thompson", 0.0056), ("Hájek", 0.0065), ("AIPW", 0.0054)):
-        assert abs(found[method].bias) <= 3e-4, method
+        assert abs(coverages[method].bias) <= 3e-4, method
         # Three standard errors of a standard deviation of a thousand runs, and as much for the published one.
-        assert found[method].sd == pytest.approx(sd, rel=3 / 1000**0.5), method
-        assert 0.93 <= found[method].coverage <= 0.97, method
+        assert coverages[method].sd == pytest.approx(sd, rel=3 / 1000**0.5), method
+        assert 0.93 <= coverages[method].coverage <= 0.97, method
 
 
 @pytest.mark.parametrize("target", [Target.THESE, Target.PROCESS])
@@ -57,25 +57,25 @@ def test_retraining_is_not_asked_for_at_the_limit_however_often_one_looks_but_is
     assert falsely <= 0.05
     assert raw > 0.9
     assert gates.retraining_requests(100, rate=0.10)[0] <= 0.01
-    found, _, after = gates.retraining_requests(100, rate=0.25)
-    assert found > 0.98
+    share, _, after = gates.retraining_requests(100, rate=0.25)
+    assert share > 0.98
     assert after is not None
     assert after < 500
 
 
 def test_recalibration_from_200_labels_mends_overconfidence_best_where_it_is_shrunk_and_of_one_parameter() -> None:
-    found = gates.calibration_losses(30)
+    losses = gates.calibration_losses(30)
     published = {"none": 0.443, "fitted": 0.381, "platt": 0.383, "isotonic": 0.411, "venn-abers": 0.399}
     # Thirty runs know them to .0035, none to .005, isotonic to .006.
-    assert found == pytest.approx(published, abs=0.01)
-    assert found["fitted"] < found["platt"] < found["venn-abers"] < found["isotonic"] < found["none"]
+    assert losses == pytest.approx(published, abs=0.01)
+    assert losses["fitted"] < losses["platt"] < losses["venn-abers"] < losses["isotonic"] < losses["none"]
 
 
 @pytest.mark.parametrize(("labels", "runs"), [(100, 8), (400, 10)])
 def test_a_calibrated_score_is_made_worse_by_every_method_from_few_labels(labels: int, runs: int) -> None:
-    found = gates.calibration_losses(runs, labels, loudness=1.0)
-    none = found.pop("none")
-    assert all(loss > none for loss in found.values())
+    losses = gates.calibration_losses(runs, labels, sharpness=1.0)
+    none = losses.pop("none")
+    assert all(loss > none for loss in losses.values())
 
 
 def test_the_gate_spares_a_calibrated_model_and_lets_a_needed_recalibration_through() -> None:
@@ -89,15 +89,17 @@ def test_the_gate_spares_a_calibrated_model_and_lets_a_needed_recalibration_thro
 
 
 def test_online_calibration_follows_a_drift_that_a_frozen_or_an_ever_growing_fit_does_not() -> None:
-    found = gates.drifted_stream(8)
+    losses = gates.drifted_stream(8)
     published = {"none": 0.662, "frozen": 0.631, "history": 0.506, "online": 0.448, "window": 0.454, "oracle": 0.435}
-    assert found == pytest.approx(published, abs=0.02)
-    assert found["oracle"] < found["online"] < found["window"] < found["history"] < found["frozen"] < found["none"]
-    assert found["online"] < found["oracle"] + 0.013
+    assert losses == pytest.approx(published, abs=0.02)
+    assert (
+        losses["oracle"] < losses["online"] < losses["window"] < losses["history"] < losses["frozen"] < losses["none"]
+    )
+    assert losses["online"] < losses["oracle"] + 0.013
 
 
 def test_what_was_only_reviewed_below_a_threshold_says_nothing_above_it() -> None:
-    found = gates.confident_accuracy(15)
-    assert found["reviewed only"] > found["truth"] + 0.025
-    assert found["unweighted"] > found["truth"] + 0.008
-    assert found["weighted"] == pytest.approx(found["truth"], abs=0.005)
+    accuracy = gates.confident_accuracy(15)
+    assert accuracy["reviewed only"] > accuracy["truth"] + 0.025
+    assert accuracy["unweighted"] > accuracy["truth"] + 0.008
+    assert accuracy["weighted"] == pytest.approx(accuracy["truth"], abs=0.005)

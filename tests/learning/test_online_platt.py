@@ -10,11 +10,11 @@ from interlock.learning.online_platt import GAMMA, RADIUS, OnlinePlatt
 
 
 def run(confidence: np.ndarray, correct: np.ndarray) -> tuple[OnlinePlatt, np.ndarray]:
-    state, told = OnlinePlatt(), np.empty(len(confidence))
-    for place, (f, y) in enumerate(zip(confidence, correct, strict=True)):
-        told[place] = state.predict(f)
+    state, predicted = OnlinePlatt(), np.empty(len(confidence))
+    for index, (f, y) in enumerate(zip(confidence, correct, strict=True)):
+        predicted[index] = state.predict(f)
         state = state.update(f, bool(y))
-    return state, told
+    return state, predicted
 
 
 def test_it_starts_as_the_identity() -> None:
@@ -41,9 +41,9 @@ def test_its_loss_is_near_that_of_the_best_fixed_curve_in_hindsight() -> None:
     rng = np.random.default_rng(5)
     confidence = expit(rng.normal(1, 2, 3000))
     correct = (rng.random(3000) < expit(0.5 + 0.4 * log_odds(confidence))).astype(float)
-    _, told = run(confidence, correct)
+    _, predicted = run(confidence, correct)
     best = fit(confidence, correct, shrinkage=1e-9).apply(confidence)
-    regret = (log_loss(told, correct) - log_loss(best, correct)).sum()
+    regret = (log_loss(predicted, correct) - log_loss(best, correct)).sum()
     # The bound of the online Newton step: d / (2γ) · log n for d = 2 parameters.
     assert regret < 2 / (2 * GAMMA) * np.log(3000)
 

@@ -52,8 +52,8 @@ def _by_sliceline(features: Features, overridden: Bools) -> tuple[set[Condition]
     oracle = Slicefinder(alpha=0.95, max_l=2, min_sup=20, verbose=False)
     oracle.fit(np.column_stack(list(features.values())), overridden.astype(np.float64))
     values = zip(features, oracle.top_slices_[0], strict=True)
-    found = {(name, str(value)) for name, value in values if value is not None}
-    return found, oracle.top_slices_statistics_[0]["slice_score"]
+    conditions = {(name, str(value)) for name, value in values if value is not None}
+    return conditions, oracle.top_slices_statistics_[0]["slice_score"]
 
 
 def test_counting_alone_flags_219_of_480_patterns_of_pure_noise_but_corrected_2_draws_of_100_flag_any() -> None:
@@ -73,9 +73,9 @@ def test_every_planted_slice_comes_first_and_few_draws_flag_something_unrelated_
     for seed in range(100):
         features, overridden = noise(seed, planted=True)
         for correction in CORRECTIONS:
-            found = find(features, overridden, np.ones(2000), correction=correction)
-            assert set(found[0].conditions) == PLANTED
-            unrelated[correction] += any(not PLANTED & set(one.conditions) for one in found)
+            slices = find(features, overridden, np.ones(2000), correction=correction)
+            assert set(slices[0].conditions) == PLANTED
+            unrelated[correction] += any(not PLANTED & set(group.conditions) for group in slices)
     assert unrelated == {"bh": 8, "by": 0}
 
 
@@ -87,22 +87,24 @@ def test_every_pattern_with_enough_rows_is_counted_once_and_rightly(seed: int, d
     wanted = {}
     for size in range(1, depth + 1):
         for names in combinations(features, size):
-            for values in product(*({str(one) for one in features[name]} for name in names)):
+            for values in product(*({str(feature) for feature in features[name]} for name in names)):
                 conditions = tuple(zip(names, values, strict=True))
                 rows = matches(features, conditions)
                 if rows.sum() >= min_support:
                     wanted[conditions] = (int(rows.sum()), int(hits[rows].sum()))
-    found = counted(features, hits, depth=depth, min_support=min_support)
-    assert len(found) == len(wanted)
-    assert {conditions: (n, k) for conditions, n, k in found} == wanted
+    patterns = counted(features, hits, depth=depth, min_support=min_support)
+    assert len(patterns) == len(wanted)
+    assert {conditions: (n, k) for conditions, n, k in patterns} == wanted
 
 
 def test_equal_weights_change_nothing_but_are_needed() -> None:
     features, overridden = noise(3, planted=True)
     plain = find(features, overridden, np.ones(2000))
     audited = find(features, overridden, np.full(2000, 0.05))
-    assert [(one.conditions, one.support) for one in plain] == [(one.conditions, one.support) for one in audited]
-    np.testing.assert_allclose([one.p for one in plain], [one.p for one in audited], rtol=1e-6)
+    assert [(group.conditions, group.support) for group in plain] == [
+        (group.conditions, group.support) for group in audited
+    ]
+    np.testing.assert_allclose([group.p for group in plain], [group.p for group in audited], rtol=1e-6)
     with pytest.raises(InsufficientDataError) as refused:
         find(features, overridden, np.zeros(2000))
     assert refused.value.reason is Reason.BAD_PROPENSITY
@@ -117,12 +119,12 @@ def test_rates_speak_of_the_whole_population_not_of_what_was_reviewed() -> None:
     propensity = np.where(doubt, 1.0, 0.1)
     seen = rng.random(60_000) < propensity
     features = {"special": special[seen].astype(np.int64)}
-    (found,) = find(features, overridden[seen], propensity[seen])
-    assert found.conditions == (("special", "1"),)
-    assert found.rate == pytest.approx(0.4, abs=0.04)
-    assert found.overall == pytest.approx(overridden.mean(), abs=0.01)
-    assert overridden[seen].mean() > found.overall + 0.05
-    assert found.lift_low < 0.4 / overridden.mean() < found.lift_high
+    (group,) = find(features, overridden[seen], propensity[seen])
+    assert group.conditions == (("special", "1"),)
+    assert group.rate == pytest.approx(0.4, abs=0.04)
+    assert group.overall == pytest.approx(overridden.mean(), abs=0.01)
+    assert overridden[seen].mean() > group.overall + 0.05
+    assert group.lift_low < 0.4 / overridden.mean() < group.lift_high
 
 
 def test_routing_alone_makes_no_slice() -> None:
@@ -137,18 +139,18 @@ def test_the_lift_interval_covers_the_truth_as_often_as_it_says() -> None:
         rng = np.random.default_rng(seed)
         inside = np.arange(1500) < 200
         overridden = rng.random(1500) < np.where(inside, 0.3, 0.06)
-        (found,) = find({"inside": inside.astype(np.int64)}, overridden, np.ones(1500))
-        covered += found.lift_low <= 0.3 / (0.3 * 200 / 1500 + 0.06 * 1300 / 1500) <= found.lift_high
+        (group,) = find({"inside": inside.astype(np.int64)}, overridden, np.ones(1500))
+        covered += group.lift_low <= 0.3 / (0.3 * 200 / 1500 + 0.06 * 1300 / 1500) <= group.lift_high
     assert 0.91 <= covered / 200 <= 0.985
 
 
 def test_what_was_found_is_confirmed_on_later_data_only_where_it_is_still_true() -> None:
     features, overridden = noise(5, planted=True)
-    found = find(features, overridden, np.ones(2000))
+    slices = find(features, overridden, np.ones(2000))
     later, again = noise(6, planted=True)
-    assert set(confirm(found, later, again, np.ones(2000))[0].conditions) == PLANTED
+    assert set(confirm(slices, later, again, np.ones(2000))[0].conditions) == PLANTED
     gone, nothing = noise(7, planted=False)
-    assert confirm(found, gone, nothing, np.ones(2000)) == []
+    assert confirm(slices, gone, nothing, np.ones(2000)) == []
 
 
 def test_without_overrides_or_differences_there_is_no_slice() -> None:

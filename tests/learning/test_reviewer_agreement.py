@@ -26,11 +26,11 @@ EXAMPLE = (
 
 def test_fleiss_kappa_of_the_psychiatrists_equals_the_reference() -> None:
     counts, _ = inter_rater.aggregate_raters(diagnoses)
-    found = fleiss_kappa(counts.astype(np.int64))
-    assert found.value == pytest.approx(0.430245, abs=1e-6)
-    assert found.value == pytest.approx(inter_rater.fleiss_kappa(counts), rel=1e-12)
-    assert found.items == 30
-    assert found.low < found.value < found.high
+    agreement = fleiss_kappa(counts.astype(np.int64))
+    assert agreement.value == pytest.approx(0.430245, abs=1e-6)
+    assert agreement.value == pytest.approx(inter_rater.fleiss_kappa(counts), rel=1e-12)
+    assert agreement.items == 30
+    assert agreement.low < agreement.value < agreement.high
 
 
 def test_krippendorff_alpha_equals_the_published_example() -> None:
@@ -54,24 +54,24 @@ def test_cohen_kappa_equals_statsmodels(pairs: list[tuple[int, int]]) -> None:
         with pytest.raises(InsufficientDataError):
             cohen_kappa(ratings)
     else:
-        found = cohen_kappa(ratings)
-        assert found.value == pytest.approx(inter_rater.cohens_kappa(table, return_results=False), abs=1e-12)
-        assert found.low <= found.value <= found.high
+        agreement = cohen_kappa(ratings)
+        assert agreement.value == pytest.approx(inter_rater.cohens_kappa(table, return_results=False), abs=1e-12)
+        assert agreement.low <= agreement.value <= agreement.high
 
 
 def test_the_interval_of_cohen_kappa_is_close_to_that_of_statsmodels_and_covers() -> None:
     table = np.array([[60, 10, 5], [8, 70, 7], [4, 6, 50]])
     ratings = np.repeat([[a, b] for a in range(3) for b in range(3)], table.ravel(), axis=0)
-    found, oracle = cohen_kappa(ratings), inter_rater.cohens_kappa(table)
-    assert found.low == pytest.approx(oracle.kappa_low, abs=0.02)
-    assert found.high == pytest.approx(oracle.kappa_upp, abs=0.02)
+    agreement, oracle = cohen_kappa(ratings), inter_rater.cohens_kappa(table)
+    assert agreement.low == pytest.approx(oracle.kappa_low, abs=0.02)
+    assert agreement.high == pytest.approx(oracle.kappa_upp, abs=0.02)
     rng = np.random.default_rng(1)
     covered = 0
     for _ in range(300):
         truth = rng.integers(0, 2, 120)
         both = np.where(rng.random((120, 2)) < 0.85, truth[:, None], 1 - truth[:, None])
-        one = cohen_kappa(both)
-        covered += one.low <= (0.85**2 + 0.15**2 - 0.5) / 0.5 <= one.high
+        agreement = cohen_kappa(both)
+        covered += agreement.low <= (0.85**2 + 0.15**2 - 0.5) / 0.5 <= agreement.high
     assert 0.92 <= covered / 300 <= 0.985
 
 
@@ -83,9 +83,9 @@ def test_raters_who_guess_agree_no_more_than_chance() -> None:
 
 
 def test_full_agreement_on_three_items_proves_little() -> None:
-    found = krippendorff_alpha(np.array([[0, 0], [1, 1], [0, 0]]))
-    assert found.value == found.high == 1
-    assert found.low < 0.2
+    agreement = krippendorff_alpha(np.array([[0, 0], [1, 1], [0, 0]]))
+    assert agreement.value == agreement.high == 1
+    assert agreement.low < 0.2
 
 
 def test_items_that_only_one_person_saw_do_not_count() -> None:

@@ -19,7 +19,7 @@ def test_holm_equals_statsmodels(count: int) -> None:
 def _planted(rows: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Errors .2 % where kind = a, 6 % elsewhere; four columns that say nothing."""
     rng = np.random.default_rng(seed)
-    features = {f"noise{place}": rng.integers(0, 4, rows) for place in range(4)}
+    features = {f"noise{number}": rng.integers(0, 4, rows) for number in range(4)}
     features["kind"] = rng.choice(["a", "b", "c"], rows)
     return features, rng.random(rows) >= np.where(features["kind"] == "a", 0.002, 0.06)
 
@@ -29,7 +29,7 @@ def test_a_planted_rule_is_found_and_certified_with_the_evidence_of_the_second_h
     first = np.arange(8000) % 2 == 0
     (rule,) = safe_rules(features, correct, first, alpha=0.02, delta=0.05)
     second = ~first & (features["kind"] == "a")
-    assert rule.found.conditions == (("kind", "a"),)
+    assert rule.mined.conditions == (("kind", "a"),)
     assert rule.certified
     assert (rule.cases, rule.errors) == (int(second.sum()), int((second & ~correct).sum()))
     assert rule.p == pytest.approx(float(binomial_p(rule.errors, rule.cases, 0.02)))
@@ -46,8 +46,8 @@ def test_what_looked_safe_by_luck_is_not_certified() -> None:
 
 def test_a_rule_that_only_narrows_another_is_not_taken() -> None:
     features, correct = _planted(20_000, 3)
-    found = mine(features, correct, alpha=0.02, delta=0.05, depth=3)
-    assert [one.conditions for one in found] == [(("kind", "a"),)]
+    candidates = mine(features, correct, alpha=0.02, delta=0.05, depth=3)
+    assert [candidate.conditions for candidate in candidates] == [(("kind", "a"),)]
 
 
 def test_a_rule_of_three_conditions_is_found_at_depth_three_only() -> None:

@@ -32,7 +32,7 @@ def test_from_the_edge_of_its_bucket_a_model_that_is_a_tenth_too_sure_seems_only
 
 
 def test_the_rate_of_the_reviewed_is_twice_that_of_all() -> None:
-    confidence = np.array([one.confidence for one in car_loan.decisions()])[: car_loan.CHANGE]
+    confidence = np.array([decision.confidence for decision in car_loan.decisions()])[: car_loan.CHANGE]
     wrong = np.array(car_loan.wrong(), dtype=np.float64)[: car_loan.CHANGE]
     assert wrong.mean() == pytest.approx(0.056, abs=0.0005)
     assert naive(wrong, confidence < 0.95).value == pytest.approx(0.115, abs=0.0005)

@@ -35,8 +35,8 @@ def textbook(labels: int, seed: int) -> list[Candidate]:
     """What the textbook approves, widest first."""
     features, correct = drawn(labels, seed)
     patterns = counted(features, ~correct, depth=3, min_support=51)
-    perfect = [Candidate(*one) for one in patterns if one[2] == 0]
-    return sorted(perfect, key=lambda one: -one.cases)
+    perfect = [Candidate(*pattern) for pattern in patterns if pattern[2] == 0]
+    return sorted(perfect, key=lambda rule: -rule.cases)
 
 
 def true_error(conditions: tuple[Condition, ...]) -> float:
@@ -46,7 +46,7 @@ def true_error(conditions: tuple[Condition, ...]) -> float:
 
 def certified(candidates: list[Candidate], labels: int, seed: int) -> list[SafeRule]:
     tested = verify(candidates, *drawn(labels, 100 + seed), alpha=ALPHA, delta=DELTA)
-    return [one for one in tested if one.certified]
+    return [rule for rule in tested if rule.certified]
 
 
 def test_the_textbook_approves_a_hundred_rules_or_more_and_in_every_draw_some_of_them_are_bad() -> None:
@@ -55,7 +55,7 @@ def test_the_textbook_approves_a_hundred_rules_or_more_and_in_every_draw_some_of
     worst = []
     for labels, seeds, fewest, most in ((3000, 5, 80, 150), (10_000, 2, 380, 480)):
         for seed in range(seeds):
-            errors = np.array([true_error(one.conditions) for one in textbook(labels, seed)])
+            errors = np.array([true_error(rule.conditions) for rule in textbook(labels, seed)])
             assert fewest < len(errors) < most
             assert 0.01 < (errors > 0.01).mean() < 0.12
             worst.append(errors.max())
@@ -64,12 +64,12 @@ def test_the_textbook_approves_a_hundred_rules_or_more_and_in_every_draw_some_of
 
 def test_with_as_many_labels_again_the_textbooks_rules_are_too_many_to_certify() -> None:
     safe = [certified(textbook(3000, seed), 3000, seed) for seed in range(5)]
-    assert [len(one) for one in safe].count(0) >= 4
-    assert max(len(one) for one in safe) < 5
+    assert [len(rules) for rules in safe].count(0) >= 4
+    assert max(len(rules) for rules in safe) < 5
 
 
 @pytest.mark.parametrize("seed", range(2))
 def test_the_widest_twenty_from_10000_labels_are_all_certified_by_10000_others_and_all_are_safe(seed: int) -> None:
     safe = certified(textbook(10_000, seed)[:20], 10_000, seed)
     assert len(safe) == 20
-    assert max(true_error(one.found.conditions) for one in safe) <= ALPHA
+    assert max(true_error(rule.mined.conditions) for rule in safe) <= ALPHA

@@ -15,10 +15,10 @@ labels = st.lists(st.tuples(st.integers(0, 10).map(lambda k: k / 10), st.boolean
 
 
 def test_venn_abers_gives_the_reference_intervals() -> None:
-    found = venn_abers(F, Y, [0.35, 0.65, 0.99])
-    assert found.low == pytest.approx([1 / 3, 0.4, 0.6], abs=1e-12)
-    assert found.high == pytest.approx([0.6, 0.8, 1.0], abs=1e-12)
-    assert found.point == pytest.approx([0.473684, 0.571429, 0.714286], abs=1e-6)
+    result = venn_abers(F, Y, [0.35, 0.65, 0.99])
+    assert result.low == pytest.approx([1 / 3, 0.4, 0.6], abs=1e-12)
+    assert result.high == pytest.approx([0.6, 0.8, 1.0], abs=1e-12)
+    assert result.point == pytest.approx([0.473684, 0.571429, 0.714286], abs=1e-6)
 
 
 @settings(max_examples=50, deadline=None)
@@ -27,13 +27,13 @@ def test_venn_abers_is_two_isotonic_fits_with_the_query_among_the_labels(
     given_labels: list[tuple[float, bool]], queries: list[float]
 ) -> None:
     f, y = (np.array(column, dtype=float) for column in zip(*given_labels, strict=True))
-    found = venn_abers(f, y, queries)
-    for place, query in enumerate(queries):
-        for label, answer in ((0, found.low), (1, found.high)):
+    result = venn_abers(f, y, queries)
+    for index, query in enumerate(queries):
+        for label, answer in ((0, result.low), (1, result.high)):
             with_query = IsotonicRegression().fit(np.append(f, query), np.append(y, label))
-            assert answer[place] == pytest.approx(with_query.predict([query])[0], abs=1e-9)
-    assert (found.low < found.high).all()
-    assert ((found.point >= found.low - 1e-12) & (found.point <= found.high + 1e-12)).all()
+            assert answer[index] == pytest.approx(with_query.predict([query])[0], abs=1e-9)
+    assert (result.low < result.high).all()
+    assert ((result.point >= result.low - 1e-12) & (result.point <= result.high + 1e-12)).all()
 
 
 @settings(max_examples=100, deadline=None)
@@ -47,8 +47,8 @@ def test_isotonic_equals_that_of_scikit_learn(given_labels: list[tuple[float, bo
 
 
 def test_one_label_leaves_a_wide_interval() -> None:
-    found = venn_abers([0.5], [1], [0.9])
-    assert (found.low[0], found.high[0]) == (0.5, 1.0)
+    result = venn_abers([0.5], [1], [0.9])
+    assert (result.low[0], result.high[0]) == (0.5, 1.0)
 
 
 def test_more_labels_narrow_the_interval() -> None:

@@ -105,8 +105,8 @@ ROW: dict[str, Any] = {
 def _judge(
     policy: CompiledPolicy, rows: list[dict[str, Any]], forced: list[ForcedRoute] | None = None
 ) -> list[Treatment]:
-    verdicts = policy.evaluate(pl.DataFrame(rows, schema=COLUMNS), forced or ())
-    return [verdicts.groups[index] for index in verdicts.group]
+    evaluation = policy.evaluate(pl.DataFrame(rows, schema=COLUMNS), forced or ())
+    return [evaluation.treatments[index] for index in evaluation.index]
 
 
 def _one(policy: Policy, **fields: Any) -> Treatment:
@@ -123,7 +123,7 @@ def _condition(policy: str, when: str) -> Condition:
 
 
 def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Route]]) -> Treatment:
-    """The group of one row, written for clarity."""
+    """The treatment of one row, written for clarity."""
     row = {name: _finite(value) for name, value in row.items()}
 
     def met(when: str) -> bool:
@@ -225,10 +225,10 @@ def test_a_batch_is_judged_as_its_rows_one_by_one(
     rows: list[dict[str, Any]], policy: Policy, demands: list[tuple[str, Route, list[bool | None]]]
 ) -> None:
     forced = _forced(demands, len(rows))
-    groups = _judge(COMPILED[policy.name], rows, forced)
-    for place, (group, row) in enumerate(zip(groups, rows, strict=True)):
+    treatments = _judge(COMPILED[policy.name], rows, forced)
+    for place, (treatment, row) in enumerate(zip(treatments, rows, strict=True)):
         mine = [(one.reason, one.route) for one in forced if one.mask[place] is not False]
-        assert group == _reference(policy, row, mine)
+        assert treatment == _reference(policy, row, mine)
 
 
 @given(st.lists(_rows(), min_size=2, max_size=30), st.integers(1, 29), st.sampled_from([LENDING, FOUR, MANY]))
@@ -251,9 +251,9 @@ def test_the_same_batch_gets_the_same_verdicts_with_every_group_once_in_order(
     frame = pl.DataFrame(rows, schema=COLUMNS)
     # One has judged many batches before, the other none.
     first, second = COMPILED[policy.name].evaluate(frame), compile_policy(policy).evaluate(frame)
-    assert first.groups == second.groups == list(dict.fromkeys(first.groups))
-    assert first.group.tolist() == second.group.tolist()
-    assert list(dict.fromkeys(first.group.tolist())) == list(range(len(first.groups)))
+    assert first.treatments == second.treatments == list(dict.fromkeys(first.treatments))
+    assert first.index.tolist() == second.index.tolist()
+    assert list(dict.fromkeys(first.index.tolist())) == list(range(len(first.treatments)))
 
 
 @given(_rows(), st.sampled_from([LENDING, FOUR, MANY]), st.floats(0, 1))
@@ -269,8 +269,8 @@ def test_less_confidence_or_one_more_demand_never_makes_a_route_less_human(
 
 
 def test_an_empty_batch_has_no_verdicts() -> None:
-    verdicts = COMPILED["four"].evaluate(pl.DataFrame(schema=COLUMNS))
-    assert (len(verdicts.group), verdicts.groups) == (0, [])
+    evaluation = COMPILED["four"].evaluate(pl.DataFrame(schema=COLUMNS))
+    assert (len(evaluation.index), evaluation.treatments) == (0, [])
 
 
 @pytest.mark.parametrize("count", [9, 63, 64, 65, 130])
@@ -295,8 +295,8 @@ def test_an_outcome_without_a_lane_of_its_own_never_takes_effect_by_itself() -> 
 
 @pytest.mark.parametrize("confidence", [None, float("nan"), float("inf"), -0.01, 1.01])
 def test_a_confidence_that_is_no_probability_goes_to_a_person(confidence: float | None) -> None:
-    group = _one(FOUR, confidence=confidence)
-    assert (group.route, group.reasons) == (Route.MANUAL, ("implausible-confidence",))
+    treatment = _one(FOUR, confidence=confidence)
+    assert (treatment.route, treatment.reasons) == (Route.MANUAL, ("implausible-confidence",))
 
 
 @pytest.mark.parametrize(
@@ -304,34 +304,34 @@ def test_a_confidence_that_is_no_probability_goes_to_a_person(confidence: float 
     [("domain", "unknown-domain"), ("prediction", "unknown-prediction"), ("model_id", "unknown-model")],
 )
 def test_what_the_policy_does_not_know_goes_to_a_person(field: str, reason: str) -> None:
-    group = _one(FOUR, **{"domain": "pre", field: "never-heard-of"})
-    assert group.route is Route.MANUAL
-    assert reason in group.reasons
+    treatment = _one(FOUR, **{"domain": "pre", field: "never-heard-of"})
+    assert treatment.route is Route.MANUAL
+    assert reason in treatment.reasons
 
 
 def test_a_rule_that_cannot_be_evaluated_counts_as_met() -> None:
     row = {"domain": "loan_approval", "model_id": "credit-scorer", "prediction": "approve"}
     assert _one(LENDING, **row).route is Route.AUTO
-    group = _one(LENDING, **row, applicant_age=None)
-    assert group.route is Route.ASYNC
-    assert "young-applicant" in group.reasons
+    treatment = _one(LENDING, **row, applicant_age=None)
+    assert treatment.route is Route.ASYNC
+    assert "young-applicant" in treatment.reasons
 
 
 def test_all_reasons_are_kept_lane_first_then_rules_in_order() -> None:
-    group = _one(FOUR, novel=True, confidence=0.7)
-    assert group.reasons == ("lane:e/yes:sync", "novel")
+    treatment = _one(FOUR, novel=True, confidence=0.7)
+    assert treatment.reasons == ("lane:e/yes:sync", "novel")
 
 
 def test_pre_approval_and_hybrid_wait_for_a_person_whatever_the_confidence() -> None:
     for domain, workflow in (("pre", "pre_approval"), ("h", "hybrid")):
-        group = _one(FOUR, domain=domain, confidence=1.0)
-        assert group.route is Route.ASYNC
-        assert f"workflow:{workflow}" in group.reasons
+        treatment = _one(FOUR, domain=domain, confidence=1.0)
+        assert treatment.route is Route.ASYNC
+        assert f"workflow:{workflow}" in treatment.reasons
 
 
 def test_post_approval_takes_effect_with_a_window_unless_a_rule_demands_a_person_first() -> None:
-    group = _one(FOUR, domain="post", confidence=0.85)
-    assert (group.route, group.override_seconds, group.audit_rate) == (Route.AUTO, 7200, 0.0)
+    treatment = _one(FOUR, domain="post", confidence=0.85)
+    assert (treatment.route, treatment.override_seconds, treatment.audit_rate) == (Route.AUTO, 7200, 0.0)
     held = _one(FOUR, domain="post", confidence=0.99, novel=True)
     assert (held.route, held.override_seconds) == (Route.SYNC, None)
     unsure = _one(FOUR, domain="post", confidence=0.7)
@@ -370,8 +370,8 @@ def test_more_rules_than_bits_in_a_word_are_judged_alike() -> None:
     rules = "\n".join(f"  - {{id: r{i}, when: applicant_age = {i}, route: async}}" for i in range(200))
     attributes = "domains: {e: {models: ['*'], outcomes: [yes], lanes: {yes: {}}, attributes: {applicant_age: int}}}"
     policy = compile_policy(parse(f"name: many\n{attributes}\nrules:\n{rules}\n", "many"))
-    groups = _judge(policy, [{**ROW, "applicant_age": age} for age in (0, 61, 62, 63, 199, 200)])
-    matched = [group.reasons[1:] for group in groups]
+    treatments = _judge(policy, [{**ROW, "applicant_age": age} for age in (0, 61, 62, 63, 199, 200)])
+    matched = [treatment.reasons[1:] for treatment in treatments]
     assert matched == [("r0",), ("r61",), ("r62",), ("r63",), ("r199",), ()]
 
 

@@ -148,6 +148,106 @@ def test_a_wrong_field_of_a_domain_is_named(domain: str, complaint: str) -> None
     assert any(problem.startswith("p.yaml:3: domains.d.") and complaint in problem for problem in problems)
 
 
+def test_a_percentage_where_a_share_is_asked_for_is_answered_with_the_share() -> None:
+    for written, share in (("85", "0.85"), ("99.5", "0.995"), ("2", "0.02"), ("100", "1"), ("85%", "0.85")):
+        (problem,) = _problems(f"{MINIMAL}defaults: {{auto: {written}}}\n")
+        assert problem.startswith("p.yaml:4: defaults.auto: ")
+        assert problem.endswith(f" (did you mean {share}?)"), problem
+
+
+@pytest.mark.parametrize("written", ["1.5", "1.000001", "101", "-1", "'200%'", "half"])
+def test_what_is_no_percentage_is_refused_without_such_a_hint(written: str) -> None:
+    (problem,) = _problems(f"{MINIMAL}defaults: {{auto: {written}}}\n")
+    assert "did you mean" not in problem
+
+
+def test_a_wrong_form_hides_no_contradiction_beside_it() -> None:
+    text = (
+        "name: x\n"
+        "domains:\n"
+        "  d:\n"
+        "    models: []\n"
+        "    outcomes: [approve, reject]\n"
+        "    options: 1\n"
+        "    on_timeout: maybe\n"
+        "    lanes:\n"
+        "      approve: {auto: 85}\n"
+        "      aprove: {}\n"
+        "    queue: q\n"
+        "queues:\n"
+        "  q: {lease: 0, on_breach: soon}\n"
+        "safe_rules:\n"
+        "  - {id: s, domain: e, prediction: approve, when: novel, becuse: x}\n"
+    )
+    assert _problems(text) == [
+        "p.yaml:4: domains.d.models: must not be empty",
+        "p.yaml:6: domains.d.options: should be greater than or equal to 2",
+        "p.yaml:7: domains.d.on_timeout: 'maybe' is no outcome of the domain (known: escalate, approve, reject)",
+        "p.yaml:9: domains.d.lanes.approve.auto: should be less than or equal to 1 (did you mean 0.85?)",
+        "p.yaml:10: domains.d.lanes.aprove: is not among the outcomes of the domain (did you mean approve?)",
+        "p.yaml:13: queues.q.lease: should be greater than 0",
+        "p.yaml:13: queues.q.on_breach: 'soon' is no outcome of domain d, whose tasks come here "
+        "(known: escalate, raise_priority, approve, reject)",
+        "p.yaml:15: safe_rules.0.becuse: unknown field (did you mean because?)",
+        "p.yaml:15: safe_rules.0.domain: 'e' is no domain of this policy (known: d)",
+    ]
+
+
+def test_a_wrong_form_is_not_reported_again_as_a_contradiction() -> None:
+    for text, field in (
+        ("queues: {general: {}, q: {escalations: 3}}", "queues.q.escalations"),
+        ("defaults: {auto: 0.7, async: x}", "defaults.async"),
+        ("audit: {rate: x, active: {budget_per_day: 5}}", "audit.rate"),
+    ):
+        (problem,) = _problems(f"{MINIMAL}{text}\n")
+        assert problem.startswith(f"p.yaml:4: {field}: must be")
+
+
+def test_a_model_on_trial_that_decides_as_well_is_named_on_its_own_line() -> None:
+    text = (
+        "name: x\ndomains:\n  d:\n    models: [b@1]\n    outcomes: [a]\n"
+        "    shadow:\n      - c@1\n      - b@1\n      - a@1\n"
+    )
+    assert _problems(text) == ["p.yaml:8: domains.d.shadow.1: 'b@1' is among the models as well (remove one)"]
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("2026-13-01", "2026-13-01 is no date: month must be in 1..12"),
+        ("2026-02-31", "2026-02-31 is no date: day is out of range for month"),
+        ("2026-13-01T10:00:00Z", "write a date such as 2026-12-25"),
+        ("9999-12-31T23:59:59-14:00", "write a date such as 2026-12-25"),
+        ("!!timestamp soon", "write a date such as 2026-12-25"),
+        ("!!int ''", "write a date such as 2026-12-25"),
+        ("!!bool maybe", "write a date such as 2026-12-25"),
+        ("!!float x", "write a date such as 2026-12-25"),
+    ],
+)
+def test_what_only_looks_like_a_date_or_number_is_reported_on_its_line_beside_all_other_problems(
+    written: str, message: str
+) -> None:
+    text = (
+        "name: x\ndomains:\n  d: {models: [m], outcomes: [a], queue: q}\nqueues:\n  q:\n    calendar:\n"
+        "      time_zone: UTC\n      hours: {mon: ['09:00-17:00']}\n      holidays:\n        - 2026-12-25\n"
+        f"        - {written}\naudit: {{rate: 2}}\n"
+    )
+    assert _problems(text) == [
+        f"p.yaml:11: queues.q.calendar.holidays.1: {message}",
+        "p.yaml:12: audit.rate: should be less than or equal to 1 (did you mean 0.02?)",
+    ]
+
+
+def test_an_escape_that_is_no_character_is_refused() -> None:
+    for escape in ("\\U00110000", "\\UFFFFFFFF"):
+        (problem,) = _problems(f'name: "{escape}"\n')
+        assert problem.startswith("p.yaml:1: not YAML: ")
+    rule = '{id: r, when: novel, route: sync, because: "\\ud800"}'
+    assert _problems(f"{MINIMAL}rules: [{rule}]\n") == [
+        "p.yaml:4: rules.0.because: holds half a character (a surrogate) (write the character itself)"
+    ]
+
+
 def test_outcomes_are_all_different() -> None:
     problems = _problems("name: x\ndomains:\n  d: {models: [m], outcomes: [a, b, a]}\n")
     assert problems == ["p.yaml:3: domains.d.outcomes.2: 'a' stands here twice (remove one)"]

@@ -81,7 +81,10 @@ def test_a_policy_without_queues_is_valid() -> None:
         (f"{{calendar: {{{HOURS}, holidays: [christmas]}}}}", "holidays.0: write a date such as 2026-12-25"),
         (f"{{calendar: {{{HOURS}, holidays: [20261225]}}}}", "holidays.0: write a date such as 2026-12-25"),
         (f"{{calendar: {{{HOURS}, holidays: [2026-12-25 10:00:00]}}}}", "holidays.0: write a date such as 2026-12-25"),
-        (f"{{calendar: {{{HOURS}, holidays: ['2026-02-30']}}}}", "holidays.0: day is out of range"),
+        (
+            f"{{calendar: {{{HOURS}, holidays: ['2026-02-30']}}}}",
+            "holidays.0: 2026-02-30 is no date: day is out of range",
+        ),
     ],
 )
 def test_a_wrong_field_of_a_queue_is_named_with_its_line(queue: str, complaint: str) -> None:

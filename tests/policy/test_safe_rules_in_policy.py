@@ -46,15 +46,15 @@ SAFE = parse(SOURCE, "safe")
 def _one(forced: tuple[str, Route] | None = None, **fields: Any) -> Treatment:
     frame = pl.DataFrame([{**ROW, "confidence": 0.1, **fields}], schema=FRAME)
     demands = [ForcedRoute(*forced, pl.Series([True]))] if forced else []
-    verdicts = compile_policy(SAFE).evaluate(frame, demands)
-    return verdicts.groups[0]
+    evaluation = compile_policy(SAFE).evaluate(frame, demands)
+    return evaluation.treatments[0]
 
 
 def test_where_a_safe_rule_holds_confidence_does_not_matter_and_the_reasons_say_so() -> None:
-    group = _one(country="DE")
-    assert (group.route, group.reasons) == (Route.AUTO, ("lane:e/yes:manual", "safe:in-germany"))
-    assert group.audit_rate == 0.1  # audits watch it as everything that takes effect by itself
-    assert group.priority == "critical"
+    treatment = _one(country="DE")
+    assert (treatment.route, treatment.reasons) == (Route.AUTO, ("lane:e/yes:manual", "safe:in-germany"))
+    assert treatment.audit_rate == 0.1  # audits watch it as everything that takes effect by itself
+    assert treatment.priority == "critical"
     assert _one(country="US").route is Route.MANUAL
 
 
@@ -93,8 +93,8 @@ def test_an_outcome_without_a_lane_takes_effect_only_where_a_safe_rule_is_writte
 
 
 def test_what_takes_effect_after_post_approval_can_be_overridden_all_the_same() -> None:
-    group = _one(domain="post", prediction="no", country="DE")
-    assert (group.route, group.override_seconds) == (Route.AUTO, 7200)
+    treatment = _one(domain="post", prediction="no", country="DE")
+    assert (treatment.route, treatment.override_seconds) == (Route.AUTO, 7200)
 
 
 @given(st.lists(conditions(), min_size=5, max_size=15), st.lists(rows(), min_size=1, max_size=15))
@@ -118,11 +118,11 @@ def test_three_engines_agree_on_where_a_safe_rule_holds_and_in_doubt_it_does_not
         assert [bool(value) for value in found] == in_python, text
         plain = [{**ROW, **row, "confidence": row["confidence"]} for row in data]
         frame = pl.DataFrame(plain, schema={**FRAME, "age": pl.Int64, "city": pl.String, "member": pl.Boolean})
-        verdicts = compile_policy(policy).evaluate(frame)
+        evaluation = compile_policy(policy).evaluate(frame)
         for place, row in enumerate(data):
-            group = verdicts.groups[verdicts.group[place]]
+            treatment = evaluation.treatments[evaluation.index[place]]
             plausible = row["confidence"] is not None and 0 <= row["confidence"] <= 1
-            assert (group.route is Route.AUTO) == (in_python[place] and plausible), text
+            assert (treatment.route is Route.AUTO) == (in_python[place] and plausible), text
     del table
 
 

@@ -8,13 +8,13 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import TopicPartition
 
 from interlock.schemas import catalogue, wire
-from interlock.sinks._kafka_reading_old import ConsumerFactory
-from interlock.sinks.reconcile import ROUTER_GROUP, Reconciliation, reconcile
+from interlock.schemas.catalogue import ROUTER_GROUP, SINK_GROUP
+from interlock.sinks.reconcile import Reconciliation, reconcile
 from interlock.sinks.rows import TARGETS
-from interlock.sinks.writer import GROUP, SinkSettings, SinkWriter
+from interlock.sinks.writer import SinkSettings, SinkWriter
 from interlock.streams.clock import ManualClock
 from interlock.streams.memory import InlineExecutor, MemoryBroker
-from interlock.streams.ports import Consumer, TopicSpec
+from interlock.streams.ports import TopicSpec
 from tests.sinks import review_records
 
 TOPICS = tuple(topic.name for topic in catalogue.TOPICS)
@@ -199,7 +199,7 @@ class World:
     ) -> SinkWriter:
         """A sink. By default it inserts at once whatever it has read."""
         settings = SinkSettings(self.stream_ids, **{"flush_seconds": 0.0, "max_rows": 7, "max_consumed": 10, **changes})
-        consumer = (broker or self.broker).consumer(GROUP)
+        consumer = (broker or self.broker).consumer(SINK_GROUP)
         return SinkWriter(
             consumer,
             client or self.client,
@@ -220,7 +220,7 @@ class World:
 
     def lag(self) -> int:
         """Records that are not inserted yet, as far as Kafka knows."""
-        committed = self.broker.cluster.group(GROUP).committed
+        committed = self.broker.cluster.group(SINK_GROUP).committed
         left = 0
         for topic in TOPICS:
             for partition in range(self.partitions_of(topic)):
@@ -264,12 +264,8 @@ class World:
         assert list(self.in_roll_ups()) == [(records, expected[DEAD], expected[OUTCOMES], expected[TASKS])] * 2
 
     def reconcile(self) -> Reconciliation:
-        def consumer(group: str | None) -> Consumer:
-            return self.broker.consumer(group, overrides={"enable.partition.eof": True})
-
-        factory: ConsumerFactory = consumer
         return reconcile(
-            factory,
+            self.broker,
             self.client,
             partitions={topic: self.partitions_of(topic) for topic in TOPICS},
             stream_ids=self.stream_ids,

@@ -5,7 +5,8 @@ import random
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from interlock.sinks.writer import GROUP, SinkWriter
+from interlock.schemas.catalogue import SINK_GROUP
+from interlock.sinks.writer import SinkWriter
 from interlock.streams.memory import Crash, FaultPlan, Step, timed_out
 from tests.sinks.sink_world import World
 
@@ -37,9 +38,9 @@ def test_no_schedule_of_crashes_and_rebalances_changes_a_count(shared: Client, r
             step = rng.choice(steps)
             rng.choice(sinks)[1].inject_at(step, timed_out())
         elif action == "evict":
-            world.broker.evict(GROUP)
+            world.broker.evict(SINK_GROUP)
         elif action == "reset" and not sinks:
-            world.broker.cluster.group(GROUP).committed.clear()
+            world.broker.cluster.group(SINK_GROUP).committed.clear()
         elif action == "time":
             world.seconds += rng.randrange(60)
         for place in rng.sample(range(len(sinks)), len(sinks)) if action == "step" else ():
@@ -51,7 +52,7 @@ def test_no_schedule_of_crashes_and_rebalances_changes_a_count(shared: Client, r
     for writer, plan in sinks:
         plan.clear()
         writer.close()
-    world.broker.evict(GROUP)
+    world.broker.evict(SINK_GROUP)
     world.settle(world.writer())
     world.assert_exactly_once()
 

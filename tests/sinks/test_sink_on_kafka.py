@@ -14,7 +14,7 @@ from interlock.sinks.reconcile import reconcile
 from interlock.sinks.stream_ids import stream_ids
 from interlock.sinks.writer import SinkSettings, SinkWriter
 from interlock.streams.kafka import KafkaBroker
-from interlock.streams.ports import Consumer, TopicSpec
+from interlock.streams.ports import TopicSpec
 
 if TYPE_CHECKING:
     from interlock.streams.embedded_kafka import EmbeddedKafka
@@ -61,9 +61,6 @@ def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
             producer.produce(TOPIC, b"unreadable", b"%d" % number)
         producer.commit_transaction(30) if commit else producer.abort_transaction(30)
 
-    def consumer(of: str | None) -> Consumer:
-        return broker.consumer(of, overrides={"enable.partition.eof": True})
-
     def sink() -> SinkWriter:
         settings = SinkSettings(ids, flush_seconds=0.05, max_rows=130)
         return SinkWriter(broker.consumer(group), own, settings, topics=[TOPIC])
@@ -97,7 +94,7 @@ def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
     assert inserted()
     second.close()
     result = reconcile(
-        consumer, own, partitions={TOPIC: partitions}, stream_ids=ids, sink_group=group, router_group=group + "-none"
+        broker, own, partitions={TOPIC: partitions}, stream_ids=ids, sink_group=group, router_group=group + "-none"
     )
     assert [one.verdict for one in result.partitions] == ["ok"] * partitions
     assert sum(one.in_clickhouse for one in result.partitions) >= 1500

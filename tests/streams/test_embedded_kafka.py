@@ -195,6 +195,26 @@ def test_both_group_protocols_are_served_with_short_sessions(broker: EmbeddedKaf
 
 
 @pytest.mark.kafka
+def test_readiness_requests_that_time_out_do_not_abort_the_process(broker: EmbeddedKafka) -> None:
+    # In a process of its own, because an assertion that fails in librdkafka ends it without an exception. Requests that
+    # time out a moment before, while and a moment after they are answered: on a slow machine each of them is common.
+    program = """
+import sys, time
+from interlock.streams.embedded_kafka import broker
+end = time.monotonic() + 5
+while time.monotonic() < end:
+    for timeout in (0.001, 0.002, 0.004, 0.008, 0.016, 0.032):
+        broker._REQUEST_TIMEOUT_SECONDS = timeout
+        try:
+            broker.wait_until_ready(sys.argv[1], 0.1)
+        except TimeoutError:
+            pass
+"""
+    command = [sys.executable, "-c", program, broker.bootstrap_servers]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_misspelt_topic_is_an_error_not_a_new_topic(broker: EmbeddedKafka) -> None:
     # How long the client gives a topic that was perhaps only just created: not 30 s.
     client = {"bootstrap.servers": broker.bootstrap_servers, "topic.metadata.propagation.max.ms": 1}

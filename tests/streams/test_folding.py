@@ -67,7 +67,7 @@ def steps(broker: Broker, fold: Summing, settings: FoldSettings = SETTINGS) -> S
 
 def test_what_was_committed_before_is_folded_again_without_a_word(broker: Broker) -> None:
     fold = Summing()
-    (made,) = steps(broker, fold).take(records(broker)[5], generation=1)
+    (made,) = steps(broker, fold).process(records(broker)[5], generation=1)
     assert made.value == b"15"
     assert fold.folded == [0, 1, 2, 3, 4, 5]
     assert fold.replayed == [0, 1, 2, 3, 4]
@@ -76,9 +76,9 @@ def test_what_was_committed_before_is_folded_again_without_a_word(broker: Broker
 def test_what_others_did_meanwhile_is_folded_too(broker: Broker) -> None:
     fold, all_records = Summing(), records(broker)
     one = steps(broker, fold)
-    one.take(all_records[0], generation=1)
-    one.take(all_records[1], generation=1)
-    (made,) = one.take(all_records[7], generation=3)
+    one.process(all_records[0], generation=1)
+    one.process(all_records[1], generation=1)
+    (made,) = one.process(all_records[7], generation=3)
     assert fold.folded == list(range(8))
     assert made.value == b"28"
 
@@ -87,24 +87,24 @@ def test_a_record_that_comes_again_after_the_group_changed_is_not_folded_twice(b
     fold, all_records = Summing(), records(broker)
     one = steps(broker, fold)
     for record in all_records[:4]:
-        one.take(record, generation=1)
-    assert one.take(all_records[2], generation=2) == []
-    assert one.take(all_records[3], generation=2) == []
-    assert [made.value for made in one.take(all_records[4], generation=2)] == [b"10"]
+        one.process(record, generation=1)
+    assert one.process(all_records[2], generation=2) == []
+    assert one.process(all_records[3], generation=2) == []
+    assert [made.value for made in one.process(all_records[4], generation=2)] == [b"10"]
 
 
 def test_state_of_a_long_topic_is_rebuilt_from_as_far_back_as_was_said(broker: Broker) -> None:
     fold, all_records = Summing(), records(broker)
     last = all_records[-1]
-    settings = FoldSettings("learners", "in", "nowhere:9092", reach=last.offset - all_records[-3].offset)
-    steps(broker, fold, settings).take(last, generation=1)
+    settings = FoldSettings("learners", "in", "nowhere:9092", max_replay_offsets=last.offset - all_records[-3].offset)
+    steps(broker, fold, settings).process(last, generation=1)
     assert fold.folded == [17, 18, 19]
 
 
 def test_nothing_is_folded_once_it_shall_stop(broker: Broker) -> None:
     fold, stop = Summing(), threading.Event()
     stop.set()
-    assert Steps(SETTINGS, broker, fold, stop).take(records(broker)[5], generation=1) == []
+    assert Steps(SETTINGS, broker, fold, stop).process(records(broker)[5], generation=1) == []
     assert fold.folded == []
 
 
@@ -115,13 +115,13 @@ def test_whatever_is_killed_and_whenever_outputs_are_those_of_one_undisturbed_ru
     broker = written(20)
     all_records = records(broker)
     undisturbed = steps(broker, Summing())
-    expected = [undisturbed.take(record, 1)[0].value for record in all_records]
+    expected = [undisturbed.process(record, 1)[0].value for record in all_records]
     said: dict[int, set[bytes | None]] = {}
     place = 0
     for end in [*kills, len(all_records)]:
         worker = steps(broker, Summing())
         for number in range(place, end):
-            for made in worker.take(all_records[number], 1):
+            for made in worker.process(all_records[number], 1):
                 said.setdefault(number, set()).add(made.value)
         place = max(0, max(place, end) - committed_behind)  # what was done and not committed is done again
     assert [said[number] for number in range(20)] == [{value} for value in expected]

@@ -1,4 +1,4 @@
-"""The small parts of streams: error classification, outages, clocks, metrics, hashing, compaction."""
+"""The small parts of streams: error classification, back-off, clocks, metrics, hashing, compaction."""
 
 import gc
 import logging
@@ -9,7 +9,7 @@ from confluent_kafka import KafkaError
 from prometheus_client import CollectorRegistry, generate_latest
 
 from interlock.streams import gc_tuning as garbage
-from interlock.streams.backoff import Outage
+from interlock.streams.backoff import Backoff
 from interlock.streams.clock import ManualClock, SystemClock
 from interlock.streams.errors import FATAL_CODES, RecoveryAction, recovery_action
 from interlock.streams.kafka import _Complaints
@@ -58,23 +58,23 @@ def test_no_error_is_without_a_remedy_and_only_listed_ones_stop() -> None:
     assert {code for code in codes if recovery_action(KafkaError(code)) is RecoveryAction.STOP} == FATAL_CODES
 
 
-def test_pauses_grow_from_nothing_to_ten_seconds_and_start_anew_after_a_success() -> None:
-    outage = Outage(ManualClock())
+def test_pauses_grow_from_nothing_to_ten_seconds_and_start_again_after_a_success() -> None:
+    backoff = Backoff("Kafka")
     pauses = []
     for _ in range(10):
-        outage.failed("down", "trying again")
-        pauses.append(outage.pause())
+        backoff.failed("down", "trying again")
+        pauses.append(backoff.pause())
     assert pauses == [0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10, 10]
-    outage.over()
-    assert outage.pause() == 0
-    outage.failed("down", "trying again")
-    assert outage.pause() == 0
+    backoff.succeeded()
+    assert backoff.pause() == 0
+    backoff.failed("down", "trying again")
+    assert backoff.pause() == 0
 
 
 def test_a_new_kind_of_trouble_is_told_although_the_old_one_is_not_over(caplog: pytest.LogCaptureFixture) -> None:
-    outage = Outage(ManualClock())
+    backoff = Backoff("Kafka")
     for reason in ("down", "down", "refused", "refused"):
-        outage.failed(reason, "trying again")
+        backoff.failed(reason, "trying again")
     assert [record.getMessage() for record in caplog.records] == ["down; trying again", "refused; trying again"]
 
 
@@ -153,7 +153,7 @@ def test_a_long_table_may_take_more_than_the_timeout_while_its_records_come(monk
     for number in range(9):
         producer.produce("table", b"%d" % number)
     producer.flush()
-    monkeypatch.setattr("interlock.streams.tables._AT_ONCE", 2)
+    monkeypatch.setattr("interlock.streams.ranges.BATCH_SIZE", 2)
     parts = list(TableReader(broker, ["table"]).read_parts(0.1))  # one attempt, if nothing came
     assert [record.value() for part in parts for record in part] == [b"%d" % number for number in range(9)]
     assert len(parts) > 4

@@ -60,7 +60,7 @@ def _publish(instance: Instance, directory: Path, name: str) -> None:
 
 def _routes(instance: Instance, domain: str) -> dict[str, int]:
     query = f"SELECT route, count() AS n FROM routed_decisions WHERE domain = '{domain}' GROUP BY route"
-    return {row["route"]: row["n"] for row in instance.json("sql", query)}
+    return {row["route"]: row["n"] for row in instance.rows(query)}
 
 
 def test_a_file_is_produced_routed_stored_and_told(instance: Instance, tmp_path: Path) -> None:
@@ -74,10 +74,8 @@ def test_a_file_is_produced_routed_stored_and_told(instance: Instance, tmp_path:
     assert len((tmp_path / "rejects").read_text().splitlines()) == 2
     _until(lambda: sum(_routes(instance, "story").values()) == 3, "three decisions are stored")
     assert _routes(instance, "story") == {"auto": 1, "sync": 1, "manual": 1}
-    events = _until(
-        lambda: (found := instance.json("timeline", "story-2")) and len(found) == 4 and found,
-        "four events of a decision",
-    )
+    _until(lambda: len(instance.events("story-2")) == 4, "four events of a decision")
+    events = instance.json("timeline", "story-2")
     assert [event["event"] for event in events] == ["decided", "received", "routed", "task arrived"]
     assert "large" in events[2]["detail"]
     assert instance.json("metrics")["total_decisions"] >= 3
@@ -91,26 +89,22 @@ def test_a_person_decides_what_was_left_to_people_and_everybody_can_read_it(inst
     instance.run("produce", str(file))
     instance.run("reviewers", "add", "ann", "--name", "Ann")
     instance.run("reviewers", "on-duty", "ann")
-    _until(
-        lambda: [one for one in instance.json("review", "list") if one["task_id"] == "people-1"], "the task is listed"
-    )
+    _until(lambda: "task arrived" in instance.events("people-1"), "the task has arrived")
+    assert "people-1" in {task["task_id"] for task in instance.json("review", "list")}
     instance.run("review", "next", "--task", "people-1", "--as", "ann")
     refused = instance.run("review", "approve", "people-1", "-r", "mood", "-m", "fine", "--as", "ann", code=1)
     assert "unknown-reason" in refused.stderr
     instance.run("review", "approve", "people-1", "-r", "agree", "-m", "income is documented", "--as", "ann")
     late = instance.run("review", "next", "--task", "people-1", "--as", "ann", code=1)
     assert "was already decided: approve by ann" in late.stderr
-    events = _until(
-        lambda: (
-            (found := instance.json("timeline", "people-1"))
-            and {"verdict", "resolution", "action execute"} <= {one["event"] for one in found}
-            and found
-        ),
+    _until(
+        lambda: {"verdict", "resolution", "action execute"} <= set(instance.events("people-1")),
         "the story of the decision to its end",
     )
-    assert "income is documented" in next(one["detail"] for one in events if one["event"] == "verdict")
+    events = instance.json("timeline", "people-1")
+    assert "income is documented" in next(event["detail"] for event in events if event["event"] == "verdict")
     assert instance.json("metrics")["reviewed_decisions"] >= 1
-    assert {one["question"] for one in instance.json("checklist")}
+    assert {answer["question"] for answer in instance.json("checklist")}
     assert instance.json("reconcile")["ok"] is True
 
 
@@ -133,31 +127,43 @@ def test_the_kill_switch_holds_from_the_next_batch_on_until_it_is_lifted(instanc
         file.write_text(_decision("switch", number) + "\n")
         instance.run("produce", str(file))
         query = f"SELECT route FROM routed_decisions WHERE decision_id = 'switch-{number}'"
-        found = _until(lambda: instance.json("sql", query), "the decision is stored")
-        return str(found[0]["route"])
+        rows = _until(lambda: instance.rows(query), "the decision is stored")
+        return str(rows[0]["route"])
 
     assert route_of(1) == "auto"
-    instance.run("halt", "domain:switch", "--reason", "drill")
+    halted = instance.run("halt", "domain:switch", "--reason", "drill", "--by", "ann")
+    assert "`interlock resume domain:switch" in halted.stderr
     assert route_of(2) == "async"
+    told = "by ann: domain:switch (drill). Nothing in it takes effect by itself; `interlock resume domain:switch"
+    for command in ("status", "doctor", "queues", "halt --list"):
+        assert told in instance.run(*command.split()).stdout, command
+    assert "halted:domain:switch" in instance.run("timeline", "switch-2").stdout
+    facts = next(halt for halt in instance.json("halt", "--list") if halt["scope"] == "domain:switch")
+    assert (facts["reason"], facts["set_by"]) == ("drill", "ann")
+    assert facts in instance.json("status")["halted"]
     instance.run("resume", "domain:switch", "--reason", "drill is over")
     assert route_of(3) == "auto"
+    assert "domain:switch" not in instance.run("halt", "--list").stdout
+    assert "domain:switch" not in instance.run("status").stdout
     assert "unknown scope" in instance.run("halt", "everything", "--reason", "x", code=1).stderr
+    assert "name a scope and a --reason" in instance.run("halt", "all", code=2).stderr
+    assert "--list takes no scope" in instance.run("halt", "all", "--list", code=2).stderr
 
 
 def test_dead_letters_are_listed_shown_and_replayed_once(instance: Instance) -> None:
-    from interlock.platform.connection import Platform
-    from interlock.platform.settings import Settings
+    from interlock.operations.dead_letters import read_letters
     from interlock.policies.publishing import send
     from interlock.schemas import catalogue
 
-    kafka = Platform(Settings(data_dir=instance.directory)).kafka()
+    kafka = instance.platform.kafka()
     send(kafka, catalogue.DECISIONS, "letter-1", b"not avro at all")
 
     def mine() -> list[dict[str, Any]]:
-        letters: list[dict[str, Any]] = instance.json("dead-letters", "list", "--limit", "1000")
-        return [one for one in letters if one["key"] == "letter-1"]
+        letters = [letter.facts() for letter in read_letters(kafka, None)]
+        return [facts for facts in letters if facts["key"] == "letter-1"]
 
     (letter,) = _until(mine, "the dead letter is written")
+    assert letter in instance.json("dead-letters", "list", "--limit", "1000")
     assert letter["reason"] == "not-wire-format"
     shown = instance.json("dead-letters", "show", letter["letter"])
     assert bytes.fromhex(shown["value_hex"]) == b"not avro at all"
@@ -175,7 +181,7 @@ def test_dead_letters_are_listed_shown_and_replayed_once(instance: Instance) -> 
 
 def test_policies_are_checked_shown_compared_and_refused(instance: Instance, tmp_path: Path) -> None:
     _publish(instance, tmp_path, "compare")
-    assert "compare" in {one["name"] for one in instance.json("policy", "show")}
+    assert "compare" in {policy["name"] for policy in instance.json("policy", "show")}
     assert "name: compare" in instance.run("policy", "show", "compare").stdout
     changed = tmp_path / "changed.yaml"
     changed.write_text(POLICY.format(name="compare").replace("0.9", "0.8"))
@@ -198,13 +204,13 @@ def test_status_and_doctor_find_everything_well(instance: Instance) -> None:
     assert set(status["roles"]) == {"kafka", "clickhouse", *ROLES}
     assert all(role["state"] == "running" for role in status["roles"].values())
     findings = instance.json("doctor")
-    assert {one["what"] for one in findings} >= {"Kafka", "topics", "ClickHouse", "policies", "router"}
-    assert not [one for one in findings if one["state"] == "wrong"]
+    assert {finding["what"] for finding in findings} >= {"Kafka", "topics", "ClickHouse", "policies", "router"}
+    assert not [finding for finding in findings if finding["state"] == "wrong"]
 
 
 def test_creating_topics_again_changes_nothing(instance: Instance) -> None:
     assert instance.run("topics", "create").stderr == ""
-    assert {one["name"] for one in instance.json("topics", "list")} >= {"decisions", "reviews.sync", "dead-letter"}
+    assert {topic["name"] for topic in instance.json("topics", "list")} >= {"decisions", "reviews.sync", "dead-letter"}
 
 
 def test_a_second_instance_in_the_same_directory_is_refused(instance: Instance) -> None:

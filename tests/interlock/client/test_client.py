@@ -170,6 +170,7 @@ EXPORTED = [
     "DeliveryError",
     "InterlockError",
     "NotDecidedError",
+    "__version__",
 ]
 
 

@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition
 
 from interlock import AsyncClient, Client, DecisionResult, DeliveryError, NotDecidedError
 from interlock.client.listener import end_of
-from interlock.client.pending import ASK_AGAIN_SECONDS, LEFT_OPEN, Ask, PendingDecisions
+from interlock.client.pending import ASK_AGAIN_SECONDS, MAX_LEFT_OPEN, Ask, PendingDecisions
 from interlock.schemas import catalogue, wire
 from interlock.streams.clock import SystemClock
 from interlock.streams.kafka import KafkaBroker
@@ -321,7 +321,7 @@ def test_asyncio_callers_wait_without_threads_and_leave_the_loop_free() -> None:
 def test_closing_tells_those_who_wait() -> None:
     client = Client(broker=memory())
     one = decision()
-    future = client.begin(one, timeout=60)
+    future = client.decide_future(one, timeout=60)
     client.close()
     with pytest.raises(NotDecidedError, match="the client was closed") as raised:
         future.result(0)
@@ -346,9 +346,9 @@ def test_a_broken_reader_tells_everybody_and_the_next_caller_gets_a_new_one() ->
     mine = broker.process()
     desk = Desk(broker, lambda record: [resolution(record["decision_id"])] if record["subject_id"] else [])
     with working(desk), Client(broker=mine) as client:
-        waiting = client.begin(decision(), timeout=60)
+        waiting = client.decide_future(decision(), timeout=60)
         mine.faults.inject_at("consume", ZeroDivisionError("broken"))
-        with pytest.raises(NotDecidedError, match="nothing can be heard") as raised:
+        with pytest.raises(NotDecidedError, match="its resolution cannot be read") as raised:
             waiting.result(60)
         assert raised.value.code == "not-listening"
         assert client.decide(decision(subject_id="s"), timeout=60).outcome == "reject"
@@ -389,7 +389,7 @@ def test_an_accepted_question_waits_for_its_word_which_may_be_read_later() -> No
     waiting.reply(told(ask, "ok"))
     assert waiting.advance(4.9) == []
     assert not future.done()
-    waiting.word(routed_word("d"))
+    waiting.resolve(routed_word("d"))
     assert future.result(0).outcome == "approve"
 
 
@@ -416,12 +416,12 @@ def test_a_question_that_the_desk_refuses_ends_the_waiting_at_once() -> None:
 
 def test_nothing_is_kept_for_decisions_that_nobody_waits_for() -> None:
     waiting = PendingDecisions("c", grace_seconds=0)
-    waiting.word(routed_word("other"))
+    waiting.resolve(routed_word("other"))
     assert not waiting.awaits(b"other")
     cancelled, settled = (waiting.add(name, 1.0, expires=True) for name in ("cancelled", "settled"))
     cancelled.cancel()
-    waiting.word(routed_word("settled"))
-    waiting.word(routed_word("settled"))
+    waiting.resolve(routed_word("settled"))
+    waiting.resolve(routed_word("settled"))
     assert settled.result(0).outcome == "approve"
     assert len(waiting) == 0
     assert not waiting.awaits(b"cancelled")
@@ -430,7 +430,7 @@ def test_nothing_is_kept_for_decisions_that_nobody_waits_for() -> None:
 
 def test_only_so_many_decisions_are_left_open() -> None:
     waiting = PendingDecisions("c")
-    for number in range(LEFT_OPEN + 1):
+    for number in range(MAX_LEFT_OPEN + 1):
         waiting.add(str(number), 0.0, expires=False)
         waiting.advance(0.0)
     assert not waiting.awaits(b"0")
@@ -441,12 +441,12 @@ def test_a_decision_left_open_and_decided_since_is_answered_at_once_when_handed_
     waiting = PendingDecisions("c")
     waiting.add("d", 0.0, expires=False)
     waiting.advance(0.0)
-    waiting.word(routed_word("d"))
+    waiting.resolve(routed_word("d"))
     assert waiting.add("d", 9.0, expires=True).result(0).outcome == "approve"
 
 
 def test_two_callers_of_one_decision_both_get_its_word() -> None:
     waiting = PendingDecisions("c")
     futures = [waiting.add("d", 9.0, expires=True) for _ in range(2)]
-    waiting.word(routed_word("d"))
+    waiting.resolve(routed_word("d"))
     assert [future.result(0).outcome for future in futures] == ["approve"] * 2

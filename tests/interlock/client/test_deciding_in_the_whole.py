@@ -13,7 +13,7 @@ from interlock.executors import Executor
 from interlock.policy.load import parse
 from interlock.policy.version import resolved, version
 from interlock.processors.desk.processor import DeskProcessor
-from interlock.processors.desk.restore import FOLLOWED
+from interlock.processors.desk.restore import FOLLOWED_TOPICS
 from interlock.processors.router.router import Router, RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.review.desk_client import DeskClient
@@ -104,7 +104,7 @@ class World:
         return Runner(self.broker, router, settings, stop=self._stop)
 
     def _desk(self) -> Runner:
-        processor, tables = DeskProcessor(), TableReader(self.broker, FOLLOWED)
+        processor, tables = DeskProcessor(), TableReader(self.broker, FOLLOWED_TOPICS)
         for message in tables.read_all():
             processor.follow(message)
         return desk_runner(self.broker, processor, tables, "1", stop=self._stop)
@@ -153,7 +153,7 @@ def test_a_sure_decision_takes_effect_at_once(world: World) -> None:
 def test_a_person_decides_while_the_caller_waits(world: World) -> None:
     one = decision("safe", 0.4)
     with Client(broker=world.broker) as client, TasksSeen(world) as tasks:
-        future = client.begin(one, timeout=PATIENCE)
+        future = client.decide_future(one, timeout=PATIENCE)
         tasks.wait_for(one.decision_id)
         decide(world, "ada", one.decision_id, "approve")
         decided = future.result(PATIENCE)

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
+from interlock.local.stages import ROLES
 from interlock.platform import instance as instances
 from tests.interlock.conftest import Instance
 
@@ -37,7 +38,9 @@ def test_an_instance_beside_another_survives_kills_of_a_child_and_of_its_supervi
     instance: Instance, tmp_path: Path
 ) -> None:
     second = Instance(tmp_path / "second")
-    second.run("up", "--detach")
+    steps = second.run("up", "--detach").stderr
+    for role in ("kafka", "clickhouse", "topics and tables", *ROLES):
+        assert f"{role} ready after " in steps
     first_kafka, second_kafka = instance.json("status")["kafka"], second.json("status")["kafka"]
     assert first_kafka != second_kafka
 
@@ -55,7 +58,9 @@ def test_an_instance_beside_another_survives_kills_of_a_child_and_of_its_supervi
     assert description is not None
     os.kill(description.supervisor_pid, signal.SIGKILL)
     _until(lambda: not psutil.pid_exists(description.supervisor_pid), "the supervisor is gone")
-    assert "no instance is running" in second.run("status", code=4).stderr
+    told = f"no instance is running in {second.directory}; `interlock up` starts one"
+    for command in (["status"], ["queues"], ["metrics"]):
+        assert told in second.run(*command, code=4).stderr
     second.run("up", "--detach")
     old = {child.pid for child in description.children}
     fresh = instances.read(second.directory)
@@ -73,9 +78,9 @@ def test_an_instance_beside_another_survives_kills_of_a_child_and_of_its_supervi
 def test_without_an_instance_commands_say_where_they_looked_and_what_to_do(tmp_path: Path) -> None:
     nowhere = Instance(tmp_path / "nowhere")
     for command in (["metrics"], ["sql", "SELECT 1"], ["policy", "show"], ["reconcile"], ["topics", "create"]):
-        said = nowhere.run(*command, code=4).stderr
-        assert "start a local instance with `interlock up`" in said
-        assert "nowhere" in said
+        message = nowhere.run(*command, code=4).stderr
+        assert "start a local instance with `interlock up`" in message
+        assert str(nowhere.directory) in message
 
 
 def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from interlock.cli.app import app
 from interlock.errors import InterlockError
-from interlock.operations.export import Examples, JsonLines, Parquet, Wanted, moment, preferences, write
+from interlock.operations.export import ExampleFilter, Examples, JsonLines, Parquet, moment, preferences, write
 from interlock.processors.feedback.examples import example
 from interlock.schemas import catalogue, wire
 from interlock.streams.embedded_kafka import EmbeddedKafka
@@ -35,8 +35,8 @@ def broker() -> Broker:
     return memory
 
 
-def exported(broker: Broker, wanted: Wanted | None = None) -> list[dict[str, Any]]:
-    return list(Examples(broker, wanted or Wanted(), lambda _: None))
+def exported(broker: Broker, wanted: ExampleFilter | None = None) -> list[dict[str, Any]]:
+    return list(Examples(broker, wanted or ExampleFilter(), lambda _: None))
 
 
 def test_the_last_word_on_a_decision_is_exported_and_what_was_written_twice_only_once(broker: Broker) -> None:
@@ -51,7 +51,7 @@ def test_domain_model_version_and_time_choose(broker: Broker) -> None:
     )
 
     def chosen(**fields: Any) -> list[str]:
-        return [one["decision_id"][-1] for one in exported(broker, Wanted(**fields))]
+        return [one["decision_id"][-1] for one in exported(broker, ExampleFilter(**fields))]
 
     assert chosen(domain="content") == ["3"]
     assert chosen(model="credit") == ["1", "2", "3"]

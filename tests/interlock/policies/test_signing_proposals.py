@@ -131,7 +131,7 @@ def test_an_unknown_proposal_is_named_with_what_to_do(desk: Desk) -> None:
 
 
 def test_what_was_published_but_not_recorded_is_only_recorded_when_repeated(desk: Desk) -> None:
-    book = signing.read_book(desk.broker)
+    book = signing.read_proposals(desk.broker)
     found = signing.find(book, desk.threshold)
     signing.accept(desk.broker, found, "ana", "", 1)
     version = desk.policy

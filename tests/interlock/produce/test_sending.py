@@ -2,7 +2,7 @@
 
 from interlock.client.client import Client
 from interlock.produce.reading import LineError
-from interlock.produce.sending import LISTED, send
+from interlock.produce.sending import MAX_LISTED_ERRORS, send
 from interlock.schemas import catalogue
 from interlock.schemas.models import Decision
 from interlock.streams.clock import SystemClock
@@ -33,8 +33,8 @@ def test_good_lines_are_sent_and_wrong_ones_counted_and_handed_on() -> None:
 
 
 def test_only_the_first_errors_are_kept() -> None:
-    summary = send([WRONG] * (LISTED + 5), Client(broker=memory()))
-    assert (summary.rejected, len(summary.errors)) == (LISTED + 5, LISTED)
+    summary = send([WRONG] * (MAX_LISTED_ERRORS + 5), Client(broker=memory()))
+    assert (summary.rejected, len(summary.errors)) == (MAX_LISTED_ERRORS + 5, MAX_LISTED_ERRORS)
 
 
 def test_strict_stops_at_the_first_wrong_line_and_what_came_before_is_sent() -> None:

@@ -9,8 +9,8 @@ from confluent_kafka import TopicPartition
 from interlock.policy.load import parse
 from interlock.policy.version import resolved, version
 from interlock.processors.desk.processor import DeskProcessor
-from interlock.processors.desk.restore import FOLLOWED
-from interlock.review.enrolment import enrol
+from interlock.processors.desk.restore import FOLLOWED_TOPICS
+from interlock.review.enrolment import publish_reviewers
 from interlock.review.roster import person
 from interlock.schemas import catalogue, wire
 from interlock.schemas.payload import payload_hash
@@ -35,6 +35,7 @@ domains:
     reason_codes: [income, history]
 rules:
   - {id: large, when: amount > 1000, route: async, because: Large loans are signed by a person}
+  - {id: very-large, when: amount > 80000, route: async, four_eyes: true, because: Very large loans need two people}
   - {id: sure-refusal, when: prediction = 'reject', route: async, because: Refusals are checked}
 """
 
@@ -150,9 +151,9 @@ class World:
         self.desk = DeskThread(self.broker)
         self.desk.start()
 
-    def enrol(self, *names: str, **fields: Any) -> None:
+    def publish_reviewers(self, *names: str, **fields: Any) -> None:
         """Enters reviewers; the desk knows them before it answers a later command."""
-        enrol(self.broker, [person({"id": name, **fields}).to_record() for name in names])
+        publish_reviewers(self.broker, [person({"id": name, **fields}).to_record() for name in names])
 
     def arrive(self, one: dict[str, Any], route: str = "async", topic: str = "", **changes: Any) -> None:
         """Puts a decision into its review topic; returns when the desk has made a task of it."""
@@ -187,7 +188,7 @@ class DeskThread(threading.Thread):
         producer.init_transactions()
         consumer = self._broker.consumer(None)
         consumer.assign([TopicPartition(name, 0, 0) for name in INPUTS])
-        with closing(TableReader(self._broker, FOLLOWED)) as tables:
+        with closing(TableReader(self._broker, FOLLOWED_TOPICS)) as tables:
             for record in tables.read_all():
                 processor.follow(record)
             while not self._stopping.is_set():

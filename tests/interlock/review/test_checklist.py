@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from interlock.policy.load import parse
-from interlock.processors.review.checklist import Answer, Context, Evidence, answers
+from interlock.processors.review.checklist import ChecklistAnswer, ContextCounts, ReviewEvidence, assess
 from tests.interlock.review.review_world import POLICY, decision, routed, task_record
 
 LENDING = parse(POLICY, "lending")
@@ -28,33 +28,35 @@ def open_task(holder: str = "", **changes: Any) -> dict[str, Any]:
     return task_record(routed(decision("d-1")), lease_holder=holder, **changes)
 
 
-PERFECT = Evidence(
+PERFECT = ReviewEvidence(
     policies={"lending": COMPLETE},
     open_tasks=[open_task("ann"), open_task("bob"), open_task()],
     reviewers={"ann": reviewer("ann", "lead"), "bob": reviewer("bob")},
     on_duty=frozenset({"ann", "bob"}),
     metrics={"human_review_rate": 0.3, "approval_rate": 0.8, "sla_compliance": 0.95},
-    context=Context(100, 100, 98),
+    context=ContextCounts(100, 100, 98),
     silence="",
     outcomes=True,
     examples=True,
 )
 
-NOTHING = Evidence({}, [], {}, frozenset(), None, None, "ClickHouse does not answer", outcomes=False, examples=False)
+NOTHING = ReviewEvidence(
+    {}, [], {}, frozenset(), None, None, "ClickHouse does not answer", outcomes=False, examples=False
+)
 
 
-def answer(place: int, **changes: Any) -> Answer:
-    return answers(replace(PERFECT, **changes))[place]
+def answer(place: int, **changes: Any) -> ChecklistAnswer:
+    return assess(replace(PERFECT, **changes))[place]
 
 
 def test_a_process_that_has_everything_gets_eight_times_yes_with_evidence() -> None:
-    found = answers(PERFECT)
+    found = assess(PERFECT)
     assert [one.verdict for one in found] == ["yes"] * 8
     assert all(one.evidence and not one.advice for one in found)
 
 
 def test_where_nothing_is_there_no_answer_is_yes_and_each_says_what_to_do() -> None:
-    found = answers(NOTHING)
+    found = assess(NOTHING)
     assert [one.verdict for one in found] == ["no", "no", "no", "partly", "no", "no", "no", "no"]
     assert all(one.evidence and one.advice for one in found)
 
@@ -70,17 +72,17 @@ def test_where_nothing_is_there_no_answer_is_yes_and_each_says_what_to_do() -> N
         (LEVELS, {"open_tasks": [open_task(breached=True)]}, "yes", "1 are overdue now"),
         (LEVELS, {"metrics": {"sla_compliance": None}}, "partly", "nothing was decided"),
         (LEVELS, {"metrics": None, "silence": "ClickHouse is away"}, "partly", "ClickHouse is away"),
-        (CONTEXT, {"context": Context(100, 100, 60)}, "partly", "60% with an explanation"),
-        (CONTEXT, {"context": Context(100, 40, 100)}, "no", "40% came with input"),
-        (CONTEXT, {"context": Context(0, 0, 0)}, "partly", "no decision went to a person lately"),
+        (CONTEXT, {"context": ContextCounts(100, 100, 60)}, "partly", "60% with an explanation"),
+        (CONTEXT, {"context": ContextCounts(100, 40, 100)}, "no", "40% came with input"),
+        (CONTEXT, {"context": ContextCounts(0, 0, 0)}, "partly", "no decision went to a person lately"),
         (FEEDBACK, {"examples": False}, "partly", "no training example"),
         (FEEDBACK, {"outcomes": False}, "no", "no person has decided"),
         (TRACKED, {"metrics": {"human_review_rate": 0.3}}, "partly", "no value yet: approval_rate, sla_compliance"),
         (TRACKED, {"metrics": {}}, "no", "no value yet"),
         (LOAD, {"on_duty": frozenset({"ann"})}, "partly", "one person carries everything"),
         (LOAD, {"open_tasks": [open_task("ann")] * 4}, "partly", "ann 4 of 4, bob 0 of 4"),
-        (LOAD, {"on_duty": frozenset()}, "no", "nobody is on duty"),
-        (URGENT, {"reviewers": {"bob": reviewer("bob")}}, "partly", "nobody is a lead"),
+        (LOAD, {"on_duty": frozenset()}, "no", "no reviewer is on duty"),
+        (URGENT, {"reviewers": {"bob": reviewer("bob")}}, "partly", "there is no lead"),
         (URGENT, {"policies": {}}, "partly", "nothing is urgent by policy"),
         (URGENT, {}, "yes", "escalations go to ann"),
         (URGENT, {"policies": {"lending": URGENT_LARGE}}, "yes", "priority critical"),

@@ -82,7 +82,7 @@ def _reply(command: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_case_goes_from_claim_to_verdict(world: World) -> None:
-    world.enrol("ann")
+    world.publish_reviewers("ann")
     world.arrive(decision("d-1"))
     with DeskClient(world.broker, "ann") as desk:
         desk.on_duty()
@@ -94,7 +94,7 @@ def test_a_case_goes_from_claim_to_verdict(world: World) -> None:
 
 
 def test_a_refusal_carries_code_and_message_of_the_reply(world: World) -> None:
-    world.enrol("ann")
+    world.publish_reviewers("ann")
     with DeskClient(world.broker, "ann") as desk:
         desk.on_duty()
         with pytest.raises(CommandRefusedError) as raised:
@@ -105,8 +105,8 @@ def test_a_refusal_carries_code_and_message_of_the_reply(world: World) -> None:
 
 def test_every_command_reaches_the_desk_with_its_fields(world: World) -> None:
     """What the desk makes of each; the kinds themselves are the desk's to test."""
-    world.enrol("ann", role="lead")
-    world.enrol("bob")
+    world.publish_reviewers("ann", role="lead")
+    world.publish_reviewers("bob")
     for name in ("d-1", "d-2", "d-3", "d-4"):
         world.arrive(decision(name))
     with DeskConnection(world.broker) as line:
@@ -157,7 +157,7 @@ def test_a_lost_reply_is_asked_for_again_under_the_same_id() -> None:
 
 
 def test_a_repeated_command_is_carried_out_once(world: World) -> None:
-    world.enrol("ann")
+    world.publish_reviewers("ann")
     for name in ("d-1", "d-2"):
         world.arrive(decision(name))
     with DeskClient(world.broker, "ann") as desk:

@@ -1,6 +1,8 @@
 """The reviewers' commands against a running desk, as they would be typed."""
 
 import json
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,58 @@ def test_a_verdict_without_a_look_is_refused(ann: Terminal) -> None:
     assert "look at it first, `interlock review show d-1`" in refusal
 
 
+def test_who_has_judged_a_task_is_told_so_and_not_to_look_at_it(ann: Terminal) -> None:
+    ann.world.arrive(decision("d-1"))
+    ann.type("review", "next")
+    ann.type("review", "approve", "d-1", "-m", "sure")
+    assert "ann has judged d-1 already: reject at 2" in ann.refused("review", "approve", "d-1", "-m", "sure")
+
+
+def test_a_task_that_two_must_sign_says_so_before_and_after_the_first_signature(ann: Terminal) -> None:
+    ann.type("reviewers", "add", "bob")
+    ann.type("reviewers", "on-duty", "bob")
+    ann.world.arrive(decision("d-1", amount=90_000.0), reasons=["very-large"])
+    assert "2 people must agree before a verdict holds; 0 of 2 have judged it" in ann.type("review", "next")
+    assert "somebody else must agree" in ann.type("review", "approve", "d-1", "-m", "sure")
+    assert "somebody else must judge it too" in ann.refused("review", "approve", "d-1", "-m", "sure")
+    assert "1 of 2 have judged it" in ann.type("review", "next", "--as", "bob")
+    ann.world.arrive(decision("d-2"))
+    assert "people must agree" not in ann.type("review", "show", "d-2")
+
+
+@pytest.fixture
+def tokyo() -> Iterator[None]:
+    """A machine in Japan."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("tokyo")
+def test_the_end_of_a_lease_is_told_by_the_clock_on_the_wall_and_in_utc_to_programs(ann: Terminal) -> None:
+    ann.world.arrive(decision("d-1"))
+    assert "JST" in ann.type("review", "next")
+    assert "JST" in ann.type("review", "extend", "d-1")
+    assert ann.json("review", "extend", "d-1")["lease_until"].endswith("+00:00")
+
+
+def test_a_task_that_was_pushed_or_given_does_not_claim_to_come_by_deadline(ann: Terminal) -> None:
+    for name in ("d-1", "d-2"):
+        ann.world.arrive(decision(name))
+    ann.world.arrive(decision("d-3"), "sync")
+    pushed = ann.json("review", "next")
+    assert pushed["task_id"] == "d-3"
+    assert pushed["why_first"].startswith("pushed to you because its caller waits for the answer; due in ")
+    ann.type("reviewers", "add", "bob")
+    ann.type("reviewers", "on-duty", "bob")
+    ann.type("review", "reassign", "d-2", "bob")
+    given = ann.json("review", "next", "--as", "bob")
+    assert (given["task_id"], given["why_first"].partition(";")[0]) == ("d-2", "ann gave it to you")
+    assert "handed out by deadline" in ann.json("review", "next")["why_first"]
+
+
 def test_looking_is_not_holding(ann: Terminal) -> None:
     ann.world.arrive(decision("d-1"))
     ann.type("review", "show", "d-1")
@@ -109,7 +163,7 @@ def test_a_verdict_is_about_the_lease_under_which_the_task_was_shown(ann: Termin
 def test_a_repeated_verdict_is_known_by_its_command_id(ann: Terminal, tmp_path: Path) -> None:
     ann.world.arrive(decision("d-1"))
     ann.json("review", "next")
-    (remembered,) = (tmp_path / "shown").iterdir()
+    (remembered,) = (tmp_path / "view-receipts").iterdir()
     content = remembered.read_text()
     first = ann.json("review", "approve", "d-1", "-m", "sure", "--command-id", "c-1")
     assert not remembered.exists()
@@ -140,7 +194,9 @@ def test_a_task_is_extended_modified_and_overridden(ann: Terminal) -> None:
     assert ann.json("review", "extend", "d-1")["lease_until"]
     changes = ("--change", "amount=8000", "--change", "note=as agreed")
     assert ann.json("review", "modify", "d-1", *changes, "-r", "income", "-m", "less")["accepted"]
-    assert "look at it first" in ann.refused("review", "override", "d-1", "approve", "-r", "history", "-m", "mended")
+    refusal = ann.refused("review", "override", "d-1", "approve", "-r", "history", "-m", "mended")
+    assert "ann has judged d-1 already: reject at" in refusal
+    assert "look at it first" in refusal
     ann.type("review", "show", "d-1")
     assert ann.json("review", "override", "d-1", "approve", "-r", "history", "-m", "mended")["accepted"]
     assert ann.json("review", "gold", "d-1", "approve")["accepted"]
@@ -216,8 +272,24 @@ def test_a_wrong_roster_changes_nothing_and_needs_no_kafka(tmp_path: Path, monke
         CliRunner().invoke(app, ["reviewers", "set", str(file)], catch_exceptions=False)
 
 
-def test_a_person_who_is_not_enrolled_cannot_go_on_duty(terminal: Terminal) -> None:
-    assert "[unknown-reviewer]" in terminal.refused("reviewers", "on-duty", "nobody")
+def test_a_person_who_is_not_entered_is_told_how_to_be(terminal: Terminal) -> None:
+    refusal = terminal.refused("reviewers", "on-duty", "zoe")
+    assert "[unknown-reviewer]" in refusal
+    assert "`interlock reviewers add zoe`" in refusal
+
+
+def test_who_goes_on_duty_is_told_how_long_a_pushed_task_may_wait(terminal: Terminal) -> None:
+    terminal.type("reviewers", "add", "zoe")
+    assert "60 s to start a task pushed to you" in terminal.type("reviewers", "on-duty", "zoe").replace("\n", " ")
+
+
+def test_a_person_entered_again_keeps_the_name_unless_another_is_given(terminal: Terminal) -> None:
+    terminal.type("reviewers", "add", "bob", "--name", "Bob Ray")
+    terminal.type("reviewers", "add", "bob", "--capacity", "3")
+    (bob,) = terminal.json("reviewers", "list")
+    assert (bob["name"], bob["capacity"]) == ("Bob Ray", 3)
+    terminal.type("reviewers", "add", "bob", "--name", "Robert")
+    assert terminal.json("reviewers", "list")[0]["name"] == "Robert"
 
 
 def test_the_checklist_answers_eight_questions_also_without_clickhouse(ann: Terminal) -> None:

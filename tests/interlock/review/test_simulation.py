@@ -13,7 +13,7 @@ from interlock.errors import UsageError
 from interlock.policy.load import parse
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.times import micros
-from interlock.processors.review.view import View, build_view
+from interlock.processors.review.view import TaskView, build_view
 from interlock.review.board import Board
 from interlock.review.payload import PayloadReader
 from interlock.simulation.personas import Persona, absence_seconds, generator, handling_seconds, judge, personas
@@ -40,13 +40,13 @@ def someone(**changes: Any) -> Persona:
     return Persona(**{**fields, **changes})
 
 
-def seen(route: str = "async", **changes: Any) -> View:
+def seen(route: str = "async", **changes: Any) -> TaskView:
     envelope = routed(decision("d-1"), route, **changes)
     record = task_record(envelope)
     return build_view(record, Payload(envelope, verified=True), micros(record["arrived_at"]), in_force=LENDING)
 
 
-def shares(shown: View, truth: str | None, persona: Persona, tasks: int = 2000) -> dict[str, float]:
+def shares(shown: TaskView, truth: str | None, persona: Persona, tasks: int = 2000) -> dict[str, float]:
     outcomes = [judge(shown, truth, persona, generator(0, persona, f"t-{n}")).outcome for n in range(tasks)]
     return {name: outcomes.count(name) / tasks for name in set(outcomes)}
 

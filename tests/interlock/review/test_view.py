@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from interlock.policy.load import parse
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.times import SECOND, micros, moment
-from interlock.processors.review.view import View, build_view
+from interlock.processors.review.view import TaskView, build_view
 from tests.interlock.review.review_world import POLICY, decision, routed, task_record
 
 LENDING = parse(POLICY, "lending")
 OUTCOMES = ("approve", "reject", "refer")
 
 
-def seen(envelope: dict[str, Any], policy: Any = LENDING, now: int | None = None, **task: Any) -> View:
+def seen(envelope: dict[str, Any], policy: Any = LENDING, now: int | None = None, **task: Any) -> TaskView:
     record = task_record(envelope, **task)
     at = micros(record["arrived_at"]) if now is None else now
     return build_view(record, Payload(envelope, verified=True), at, routed_by=policy, in_force=policy)
@@ -81,7 +81,7 @@ def test_a_blind_view_is_the_same_whatever_the_ai_says(policy: Any, first: Any, 
 @pytest.mark.parametrize("policy", [LENDING, None], ids=["policy known", "no policy"])
 @settings(max_examples=30)
 @given(first=ai_answers(), second=ai_answers())
-def test_a_folded_view_is_the_same_whatever_the_ai_says(policy: Any, first: Any, second: Any) -> None:
+def test_a_hidden_view_is_the_same_whatever_the_ai_says(policy: Any, first: Any, second: Any) -> None:
     one, other = (of_the_ai(answers, "manual", policy) for answers in (first, second))
     assert one == other
 
@@ -93,23 +93,24 @@ def test_a_blind_task_says_that_the_answer_is_withheld_and_lets_only_choose() ->
     assert found.kind == "review"  # an audit is of something the AI was sure of
     assert found.effect == ""  # the policy's resolution is the AI's answer
     assert found.input == {"term": 36}
+    assert found.reason_codes == ("income", "history", "other")  # there is nothing to agree with
 
 
-def test_unfolding_does_not_open_a_blind_task() -> None:
+def test_reveal_does_not_open_a_blind_task() -> None:
     envelope = audit(decision("d-1"))
     record = task_record(envelope)
-    found = build_view(record, Payload(envelope, verified=True), micros(record["arrived_at"]), unfold=True)
+    found = build_view(record, Payload(envelope, verified=True), micros(record["arrived_at"]), reveal=True)
     assert found.ai is None
 
 
-def test_a_manual_case_shows_the_answer_only_when_it_is_unfolded() -> None:
+def test_a_manual_case_shows_the_answer_only_when_it_is_revealed() -> None:
     envelope = routed(decision("d-1"), "manual")
     record = task_record(envelope)
     now = micros(record["arrived_at"])
-    folded = build_view(record, Payload(envelope, verified=True), now, routed_by=LENDING, in_force=LENDING)
-    assert (folded.ai_shown, folded.ai, folded.verdicts) == ("folded", None, ("choose",))
-    assert folded.why == ("Large loans are signed by a person (amount 12,000 > 1,000)",)
-    opened = build_view(record, Payload(envelope, verified=True), now, routed_by=LENDING, in_force=LENDING, unfold=True)
+    hidden = build_view(record, Payload(envelope, verified=True), now, routed_by=LENDING, in_force=LENDING)
+    assert (hidden.ai_shown, hidden.ai, hidden.verdicts) == ("hidden", None, ("choose",))
+    assert hidden.why == ("Large loans are signed by a person (amount 12,000 > 1,000)",)
+    opened = build_view(record, Payload(envelope, verified=True), now, routed_by=LENDING, in_force=LENDING, reveal=True)
     assert opened.ai is not None
     assert opened.ai.prediction == "reject"
     assert "approve" in opened.verdicts
@@ -128,7 +129,8 @@ def test_an_ordinary_task_shows_answer_reasons_options_and_time() -> None:
     assert found.reason_codes == ("agree", "income", "history", "other")
     assert found.notices == ("adverse_action",)
     assert found.due_seconds == pytest.approx(24 * 3600, abs=60)
-    assert found.lease_seconds is None
+    assert (found.lease_until, found.lease_seconds) == (None, None)
+    assert found.signatures_needed == 1
 
 
 def test_hybrid_options_come_in_the_order_of_the_desk_with_pros_and_cons() -> None:
@@ -146,7 +148,8 @@ def test_the_lease_counts_down_to_zero_and_not_below() -> None:
     now = micros(record["arrived_at"])
     for left, shown in ((90, 90), (0, 0), (-5, 0)):
         held = {**record, "lease_until": moment(now + left * SECOND)}
-        assert build_view(held, Payload(envelope, verified=True), now).lease_seconds == shown
+        view = build_view(held, Payload(envelope, verified=True), now)
+        assert (view.lease_seconds, view.lease_until) == (shown, now + left * SECOND)
 
 
 def test_a_gold_item_looks_like_any_other() -> None:
@@ -168,6 +171,34 @@ def _verdict(reviewer: str, outcome: str, round_: int = 0) -> dict[str, Any]:
 
 def test_the_second_of_two_does_not_know_what_the_first_said() -> None:
     assert seen(routed(decision("d-1")), quorum=2, verdicts=[_verdict("ann", "reject")]).opinions == ()
+
+
+def test_a_task_says_how_many_people_must_agree_and_how_many_have_judged_it() -> None:
+    first = seen(routed(decision("d-1")), quorum=2)
+    second = seen(routed(decision("d-1")), quorum=2, verdicts=[_verdict("ann", "reject")])
+    assert (first.signatures_needed, first.signatures_given) == (2, 0)
+    assert (second.signatures_needed, second.signatures_given) == (2, 1)
+
+
+def test_an_audit_needs_one_verdict_whatever_its_quorum() -> None:
+    assert seen(audit(decision("d-1")), quorum=2).signatures_needed == 1
+
+
+@pytest.mark.parametrize(("condition", "needed"), [("amount > 1000", 2), ("prediction = 'reject'", 1)])
+def test_a_number_of_signatures_that_would_tell_the_hidden_answer_is_hidden_too(condition: str, needed: int) -> None:
+    rule = f"  - {{id: large, when: {condition}, route: manual, four_eyes: true, because: Two people sign}}"
+    policy = parse(f"{POLICY.partition('rules:')[0]}rules:\n{rule}\n", "lending")
+    envelope = routed(decision("d-1"), "manual", reasons=["large"])
+    hidden = seen(envelope, policy, quorum=2)
+    revealed = build_view(
+        task_record(envelope, quorum=2),
+        Payload(envelope, verified=True),
+        0,
+        routed_by=policy,
+        in_force=policy,
+        reveal=True,
+    )
+    assert (hidden.signatures_needed, revealed.signatures_needed) == (needed, 2)
 
 
 def test_who_decides_between_two_that_disagree_knows_both() -> None:

@@ -1,5 +1,7 @@
 """Folds between topics: what they write can be read, and what they read may be rubbish."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -8,11 +10,12 @@ from interlock.policies import publishing
 from interlock.processors.calibration.fold import CalibrationSettings
 from interlock.processors.proposals.fold import ProposalSettings
 from interlock.schemas import catalogue, wire
+from interlock.schemas.error_headers import read_error_headers
 from interlock.services import calibration_folds as folds
 from interlock.streams.clock import SystemClock
-from interlock.streams.folding import Output, Record
+from interlock.streams.folding import Fold, Output, Record
 from interlock.streams.memory import MemoryBroker
-from interlock.streams.ports import TopicSpec
+from interlock.streams.ports import Broker, TopicSpec
 from tests.processors.calibration.reviewed_world import World, outcome
 from tests.processors.proposals.proposal_world import policy_version
 from tests.processors.proposals.test_revoking_certificates import _proposal, _signal
@@ -78,16 +81,29 @@ def test_what_is_replayed_is_not_said_again(broker: Any) -> None:
         assert not list(fold(_encoded(catalogue.DRIFT_SIGNALS, _signal(), replayed=True)))
 
 
-def test_records_that_cannot_be_read_are_left_out(broker: Any) -> None:
-    made = [
-        (catalogue.OUTCOMES, folds.outcomes(broker, CalibrationSettings())),
-        (catalogue.DECISIONS, folds.decisions(broker, 1)),
-        (catalogue.TRAINING_EXAMPLES, folds.examples(broker, ProposalSettings())),
-        (catalogue.DRIFT_SIGNALS, folds.signals(broker)),
-        (catalogue.RETRAINING_REQUESTS, folds.requests(broker)),
-    ]
-    for topic, making in made:
-        with making as fold:
-            assert not list(fold(_record(topic, b"rubbish")))
+def test_outcomes_and_decisions_that_cannot_be_read_are_left_to_the_roles_that_bury_them(broker: Any) -> None:
     with folds.outcomes(broker, CalibrationSettings()) as fold:
+        assert not list(fold(_record(catalogue.OUTCOMES, b"rubbish")))
         assert not list(fold(_encoded(catalogue.OUTCOMES, outcome(1, propensity=0.0))))
+    with folds.decisions(broker, 1) as fold:
+        assert not list(fold(_record(catalogue.DECISIONS, b"rubbish")))
+
+
+@pytest.mark.parametrize(
+    ("topic", "make"),
+    [
+        (catalogue.TRAINING_EXAMPLES, lambda broker: folds.examples(broker, ProposalSettings())),
+        (catalogue.DRIFT_SIGNALS, folds.signals),
+        (catalogue.RETRAINING_REQUESTS, folds.requests),
+    ],
+)
+def test_other_records_that_cannot_be_read_become_dead_letters_once(
+    broker: Any, topic: catalogue.Topic, make: Callable[[Broker], AbstractContextManager[Fold]]
+) -> None:
+    with make(broker) as fold:
+        (letter,) = (Output(*output) for output in fold(_record(topic, b"rubbish", 7)))
+        assert not list(fold(_record(topic, b"rubbish", 7, replayed=True)))
+    assert (letter.topic, letter.key, letter.value) == (catalogue.DEAD_LETTER.name, b"k", b"rubbish")
+    errors = read_error_headers(letter.headers)
+    assert (errors["topic"], errors["partition"], errors["offset"]) == (topic.name, "0", "7")
+    assert (errors["exception"], errors["stacktrace"]) == ("not-wire-format", "interlock calibration")

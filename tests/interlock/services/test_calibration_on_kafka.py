@@ -103,7 +103,7 @@ def test_outcomes_lead_to_proposals_and_a_drift_takes_an_accepted_one_back(broke
     _put(broker, catalogue.OUTCOMES, [wire.encode("Outcome", one) for one in outcomes[600:]])
 
     fold = CalibrationFold(CalibrationSettings())
-    expected = [event for one in outcomes for event in calibration_folds.outputs(fold.take(one))]
+    expected = [event for one in outcomes for event in calibration_folds.outputs(fold.process(one))]
     for topic in (catalogue.CALIBRATION_REPORTS, catalogue.CALIBRATION_MODELS):
         wanted = {(one.key or b"", one.value or b"") for one in expected if one.topic == topic.name}
 
@@ -117,8 +117,10 @@ def test_outcomes_lead_to_proposals_and_a_drift_takes_an_accepted_one_back(broke
         assert written() == wanted
 
     (last,) = [one for one in proposals(taken(new_fold(), examples)) if one["state"] == "open"]
-    _wait(role, "the last proposal", lambda: signing.read_book(broker).is_open(last["proposal_id"]))
-    signing.accept(broker, signing.find(signing.read_book(broker), last["proposal_id"]), "ana", "", publishing.now())
+    _wait(role, "the last proposal", lambda: signing.read_proposals(broker).is_open(last["proposal_id"]))
+    signing.accept(
+        broker, signing.find(signing.read_proposals(broker), last["proposal_id"]), "ana", "", publishing.now()
+    )
 
     rng = np.random.default_rng(1)
     decisions = [
@@ -139,7 +141,7 @@ def test_outcomes_lead_to_proposals_and_a_drift_takes_an_accepted_one_back(broke
     assert (control["scope"], control["halted"], control["set_by"]) == ("model:scorer@7", True, "learning")
 
     def ended() -> bool:
-        return bool(signing.find(signing.read_book(broker), last["proposal_id"])["state"] == "revoked")
+        return bool(signing.find(signing.read_proposals(broker), last["proposal_id"])["state"] == "revoked")
 
     _wait(role, "the end of the certificate", ended)
     role.process.send_signal(signal.SIGTERM)

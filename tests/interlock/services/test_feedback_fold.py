@@ -15,7 +15,7 @@ from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.review.payload import Payload
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import read_error_headers
-from interlock.services.feedback_fold import FeedbackFold, Written, fetcher
+from interlock.services.feedback_fold import FeedbackFold, WrittenExamples, fetcher
 from interlock.streams.embedded_kafka.settings import free_port
 from interlock.streams.folding import Output, Record
 from interlock.streams.memory import MemoryBroker
@@ -54,7 +54,7 @@ def keep(broker: Broker, outputs: list[Output]) -> None:
 
 
 def test_an_outcome_that_may_not_be_used_goes_to_the_dead_letters_with_its_bytes_and_the_reason(broker: Broker) -> None:
-    fold = FeedbackFold(Feedback(), Written(broker), Payloads())
+    fold = FeedbackFold(Feedback(), WrittenExamples(broker), Payloads())
     for bad, reason in (
         (outcome(1, propensity=0.0), "bad-propensity"),
         (outcome(2, confidence=math.nan), "bad-confidence"),
@@ -70,14 +70,14 @@ def test_an_outcome_that_may_not_be_used_goes_to_the_dead_letters_with_its_bytes
 
 
 def test_what_was_written_before_is_not_fetched_again_and_says_the_same(broker: Broker) -> None:
-    first = FeedbackFold(Feedback(), Written(broker), Payloads())
+    first = FeedbackFold(Feedback(), WrittenExamples(broker), Payloads())
     before = [first(record(outcome(number))) for number in range(5)]
     for made in before:
         keep(broker, made)
     keep(broker, before[3])  # a worker was killed before it committed
     keep(broker, before[4])
     payloads = Payloads()
-    again = FeedbackFold(Feedback(), Written(broker), payloads)
+    again = FeedbackFold(Feedback(), WrittenExamples(broker), payloads)
     assert [again(record(outcome(number), replayed=True)) for number in range(3)] == [[], [], []]
     assert [again(record(outcome(number))) for number in (3, 4)] == before[3:]
     assert payloads.asked == []
@@ -87,8 +87,8 @@ def test_what_was_written_before_is_not_fetched_again_and_says_the_same(broker: 
 
 def test_what_others_wrote_between_two_turns_is_not_fetched_either(broker: Broker) -> None:
     payloads = Payloads()
-    mine = FeedbackFold(Feedback(), Written(broker), payloads)
-    other = FeedbackFold(Feedback(), Written(broker), Payloads())
+    mine = FeedbackFold(Feedback(), WrittenExamples(broker), payloads)
+    other = FeedbackFold(Feedback(), WrittenExamples(broker), Payloads())
     keep(broker, mine(record(outcome(0))))
     other(record(outcome(0), replayed=True))
     for number in (1, 2):
@@ -100,7 +100,7 @@ def test_what_others_wrote_between_two_turns_is_not_fetched_either(broker: Broke
 
 def test_gold_items_and_first_verdicts_are_not_fetched(broker: Broker) -> None:
     payloads = Payloads()
-    fold = FeedbackFold(Feedback(), Written(broker), payloads)
+    fold = FeedbackFold(Feedback(), WrittenExamples(broker), payloads)
     assert fold(record(outcome(1, kind="gold", resolves=False))) == []
     assert fold(record(outcome(2, resolves=False))) == []
     assert payloads.asked == []

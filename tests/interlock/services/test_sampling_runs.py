@@ -40,10 +40,10 @@ def _route(broker: Broker, count: int, prefix: str = "", seed: int = 1) -> set[s
     pool = set()
     messages = stream(count, np.random.default_rng(seed), amount=1.0)
     for one in messages:
-        assert one.k is not None
-        assert one.v is not None
-        decision = wire.decode("Decision", one.v) | {"decision_id": prefix + one.k.decode()}
-        one.k, one.v = decision["decision_id"].encode(), wire.encode("Decision", decision)
+        assert one.record_key is not None
+        assert one.record_value is not None
+        decision = wire.decode("Decision", one.record_value) | {"decision_id": prefix + one.record_key.decode()}
+        one.record_key, one.record_value = decision["decision_id"].encode(), wire.encode("Decision", decision)
     for topic, record, value in routed(messages, ACTIVE):
         if topic == catalogue.AUTO_APPROVED.name:
             decision_id = record["decision"]["decision_id"]
@@ -54,50 +54,50 @@ def _route(broker: Broker, count: int, prefix: str = "", seed: int = 1) -> set[s
     return pool
 
 
-def _rounds(broker: Broker, clock: ManualClock, max_pool: int = 20_000) -> SamplingRuns:
+def _runs(broker: Broker, clock: ManualClock, max_candidates: int = 20_000) -> SamplingRuns:
     sampler = Sampler(KEY)
-    sampler.follow(b"lending", published(ACTIVE))
-    return SamplingRuns(broker, sampler, clock, max_pool)
+    sampler.apply(b"lending", published(ACTIVE))
+    return SamplingRuns(broker, sampler, clock, max_candidates)
 
 
 def _reviewed(broker: Broker) -> list[tuple[str, str]]:
     reader = TableReader(broker, [catalogue.REVIEWS_ASYNC.name])
-    values = [wire.decode("RoutedDecision", message.value()) for message in reader.read_all()]
+    records = [wire.decode("RoutedDecision", message.value()) for message in reader.read_all()]
     reader.close()
-    return sorted((one["decision"]["decision_id"], one["reasons"][-1]) for one in values)
+    return sorted((record["decision"]["decision_id"], record["reasons"][-1]) for record in records)
 
 
-def test_a_round_judges_all_that_has_come_since_the_one_before() -> None:
+def test_a_run_samples_from_all_that_has_come_since_the_last_run() -> None:
     broker, clock = _world()
-    rounds = _rounds(broker, clock)
-    assert rounds.last() == 0
+    runs = _runs(broker, clock)
+    assert runs.last() == 0
     first = _route(broker, 400)
     clock.advance(3600)
-    done = rounds.round()
-    assert (done.read, done.pool) == (400, len(first))
-    assert rounds.last() == clock.now()
+    run = runs.run()
+    assert (run.read, run.candidates) == (400, len(first))
+    assert runs.last() == clock.now()
     assert {name for name, _ in _reviewed(broker)} <= first
     before = _reviewed(broker)
     clock.advance(3600)
-    assert rounds.round().read == 0
+    assert runs.run().read == 0
     assert _reviewed(broker) == before
     second = _route(broker, 300, "later-", seed=2)
     clock.advance(3600)
-    assert rounds.round().pool == len(second)
-    new = [how for name, how in _reviewed(broker) if name in second]
+    assert runs.run().candidates == len(second)
+    new = [reason for name, reason in _reviewed(broker) if name in second]
     # An hour's share of the budget, and audits.
-    assert sum(how != "picked:audit" for how in new) == 10
+    assert sum(reason != "picked:audit" for reason in new) == 10
     assert len(_reviewed(broker)) == len({name for name, _ in _reviewed(broker)})
 
 
-def test_a_pool_that_is_too_large_is_judged_in_several_rounds() -> None:
+def test_a_pool_that_is_too_large_is_judged_in_several_runs() -> None:
     broker, clock = _world()
-    pool = _route(broker, 400)
-    rounds = _rounds(broker, clock, max_pool=50)
-    done = [rounds.round() for _ in range(10)]
-    assert max(one.pool for one in done) == 50
-    assert sum(one.pool for one in done) == len(pool)
-    assert sum(one.read for one in done) == 400
+    candidates = _route(broker, 400)
+    runs = _runs(broker, clock, max_candidates=50)
+    results = [runs.run() for _ in range(10)]
+    assert max(run.candidates for run in results) == 50
+    assert sum(run.candidates for run in results) == len(candidates)
+    assert sum(run.read for run in results) == 400
 
 
 def test_what_is_no_routed_decision_is_passed_over() -> None:
@@ -105,14 +105,14 @@ def test_what_is_no_routed_decision_is_passed_over() -> None:
     producer = broker.producer(None)
     producer.produce(catalogue.AUTO_APPROVED.name, b"rubbish", b"k")
     producer.flush()
-    pool = _route(broker, 100)
-    assert _rounds(broker, clock).round().pool == len(pool)
+    candidates = _route(broker, 100)
+    assert _runs(broker, clock).run().candidates == len(candidates)
 
 
 def test_a_topic_that_does_not_exist_is_named() -> None:
     clock = ManualClock()
     with pytest.raises(KafkaException, match="create the topics first"):
-        _rounds(MemoryBroker(clock), clock).round()
+        _runs(MemoryBroker(clock), clock).run()
 
 
 def _undisturbed() -> tuple[int, list[tuple[str, str]]]:
@@ -120,11 +120,11 @@ def _undisturbed() -> tuple[int, list[tuple[str, str]]]:
     _route(broker, 200)
     clock.advance(3600)
     worker = broker.process()
-    _rounds(worker, clock).round()
+    _runs(worker, clock).run()
     return len(worker.faults.steps), _reviewed(broker)
 
 
-def test_a_sampler_that_dies_at_any_step_picks_nothing_twice_and_loses_nothing() -> None:
+def test_a_sampler_that_dies_at_any_step_samples_nothing_twice_and_loses_nothing() -> None:
     steps, expected = _undisturbed()
     assert expected
     for step in range(steps):
@@ -132,46 +132,46 @@ def test_a_sampler_that_dies_at_any_step_picks_nothing_twice_and_loses_nothing()
         _route(broker, 200)
         clock.advance(3600)
         with pytest.raises(Crash):
-            _rounds(broker.process(FaultPlan({step: Crash()})), clock).round()
-        _rounds(broker.process(), clock).round()
+            _runs(broker.process(FaultPlan({step: Crash()})), clock).run()
+        _runs(broker.process(), clock).run()
         assert _reviewed(broker) == expected, step
 
 
-def test_a_round_that_another_has_overtaken_writes_nothing() -> None:
+def test_a_run_that_another_has_overtaken_writes_nothing() -> None:
     broker, clock = _world()
     _route(broker, 200)
     clock.advance(3600)
-    slow, fast = _rounds(broker.process(), clock), _rounds(broker.process(), clock)
+    slow, fast = _runs(broker.process(), clock), _runs(broker.process(), clock)
     expected: list[tuple[str, str]] = []
 
     class Overtaken(Sampler):
-        def pick(self, *arguments: object) -> list:  # type: ignore[type-arg]
-            fast.round()
+        def sample(self, *arguments: object) -> list:  # type: ignore[type-arg]
+            fast.run()
             expected.extend(_reviewed(broker))
-            return super().pick(*arguments)  # type: ignore[arg-type]
+            return super().sample(*arguments)  # type: ignore[arg-type]
 
     sampler = Overtaken(KEY)
-    sampler.follow(b"lending", published(ACTIVE))
+    sampler.apply(b"lending", published(ACTIVE))
     slow._sampler = sampler
     with pytest.raises(KafkaException):
-        slow.round()
+        slow.run()
     assert expected
     assert _reviewed(broker) == expected
 
 
 @pytest.mark.kafka
-def test_on_a_real_broker_a_round_commits_picks_and_offsets_together(kafka: EmbeddedKafka) -> None:
+def test_on_a_real_broker_a_run_commits_samples_and_offsets_together(kafka: EmbeddedKafka) -> None:
     broker = KafkaBroker(kafka.bootstrap_servers)
     _create(broker)
     clock = ManualClock()
     prefix = f"{uuid4()}-"
-    pool = _route(broker, 200, prefix)
+    candidates = _route(broker, 200, prefix)
     clock.advance(3600)
-    rounds = _rounds(broker, clock)
-    assert rounds.round().picked > 0
-    assert rounds.last() == clock.now()
+    runs = _runs(broker, clock)
+    assert runs.run().sampled > 0
+    assert runs.last() == clock.now()
     mine = [name for name, _ in _reviewed(broker) if name.startswith(prefix)]
-    assert set(mine) <= pool
+    assert set(mine) <= candidates
     assert len(set(mine)) == len(mine) > 0
-    assert rounds.round().read == 0
+    assert runs.run().read == 0
     assert [name for name, _ in _reviewed(broker) if name.startswith(prefix)] == mine

@@ -23,7 +23,7 @@ def _fold(every: int = 50) -> CalibrationFold:
 
 
 def _taken(fold: CalibrationFold, outcomes: Iterable[dict[str, Any]]) -> list[Event]:
-    return [event for one in outcomes for event in fold.take(one)]
+    return [event for outcome in outcomes for event in fold.process(outcome)]
 
 
 def _of(events: list[Event], topic: catalogue.Topic) -> list[dict[str, Any]]:
@@ -36,7 +36,7 @@ def test_an_overconfident_model_is_recalibrated_so_that_later_decisions_lose_les
     last = _of(events, catalogue.CALIBRATION_MODELS)[-1]
     assert last["slope"] == pytest.approx(0.5, abs=0.15)
     later = list(World(slope=0.5, seed=2).decide(20_000))  # all of them, whether people saw them or not
-    confidence, right = np.array([one[0] for one in later]), np.array([float(one[1]) for one in later])
+    confidence, right = np.array([pair[0] for pair in later]), np.array([float(pair[1]) for pair in later])
     calibrated = LogOdds(last["intercept"], last["slope"]).apply(confidence)
     assert log_loss(calibrated, right).mean() < log_loss(confidence, right).mean() - 0.02
     # And the probability above the auto threshold is right, where hardly anybody looks.
@@ -75,9 +75,9 @@ def test_the_router_takes_what_is_published_and_names_its_version() -> None:
 def test_a_report_comes_every_fifty_outcomes_of_a_model_version_and_says_what_was_published() -> None:
     events = _taken(_fold(), World(slope=0.5).outcomes(3_000))
     reports = _of(events, catalogue.CALIBRATION_REPORTS)
-    assert [one["report_id"] for one in reports] == [f"scorer@7#{50 * (n + 1)}" for n in range(len(reports))]
-    assert sum(one["published"] for one in reports) == len(_of(events, catalogue.CALIBRATION_MODELS))
-    assert all(one["published"] is False or one["method"] for one in reports)
+    assert [report["report_id"] for report in reports] == [f"scorer@7#{50 * (n + 1)}" for n in range(len(reports))]
+    assert sum(report["published"] for report in reports) == len(_of(events, catalogue.CALIBRATION_MODELS))
+    assert all(report["published"] is False or report["method"] for report in reports)
 
 
 def test_the_same_outcomes_give_the_same_records() -> None:
@@ -88,9 +88,9 @@ def test_the_same_outcomes_give_the_same_records() -> None:
 def test_a_gap_that_is_real_is_told_once_as_long_as_it_lasts() -> None:
     world = World(slope=0.2, auto=1.0, rate=1.0)
     alerts = _of(_taken(_fold(), world.outcomes(1_500)), catalogue.ALERTS)
-    told = [one["alert_id"].rpartition("/")[0] for one in alerts if one["kind"] == "calibration_gap"]
-    assert told
-    assert len(told) == len(set(told))
+    warned = [alert["alert_id"].rpartition("/")[0] for alert in alerts if alert["kind"] == "calibration_gap"]
+    assert warned
+    assert len(warned) == len(set(warned))
     assert "too sure" in alerts[0]["message"]
 
 
@@ -145,18 +145,20 @@ _outcomes = st.lists(
 def test_whatever_comes_every_record_can_be_written_and_holds_only_numbers(fields: list[dict[str, Any]]) -> None:
     fold = CalibrationFold(CalibrationSettings(CalibratorSettings(5)))
     for number, its in enumerate(fields):
-        for event in fold.take(outcome(number, **its)):
+        for event in fold.process(outcome(number, **its)):
             assert event.topic.schema is not None
             assert event.record is not None
             read = wire.decode(event.topic.schema, wire.encode(event.topic.schema, event.record))
             assert _finite(read)
             if event.topic is catalogue.CALIBRATION_REPORTS:
-                assert all(0 <= one["lower"] <= one["accuracy"] <= one["upper"] <= 1 for one in read["bins"])
+                assert all(
+                    0 <= bucket["lower"] <= bucket["accuracy"] <= bucket["upper"] <= 1 for bucket in read["bins"]
+                )
 
 
 def _finite(value: Any) -> bool:
     if isinstance(value, dict):
-        return all(_finite(one) for one in value.values())
+        return all(_finite(item) for item in value.values())
     if isinstance(value, list):
-        return all(_finite(one) for one in value)
+        return all(_finite(item) for item in value)
     return not isinstance(value, float) or math.isfinite(value)

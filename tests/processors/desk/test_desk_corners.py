@@ -6,8 +6,8 @@ import pytest
 
 from interlock.processors.desk import push_assignment as pushing
 from interlock.processors.desk.command import Command
-from interlock.processors.desk.desk import MAX_TEXT
-from interlock.processors.desk.processor import MAX_NAME
+from interlock.processors.desk.desk import MAX_TEXT_LENGTH
+from interlock.processors.desk.processor import MAX_NAME_LENGTH
 from interlock.processors.desk.reading import MAX_TEXT_BYTES
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.reviewers import Reviewer, unfit
@@ -271,7 +271,7 @@ def test_modifications_nested_without_end_are_refused(world: DeskWorld) -> None:
 
 def test_more_text_than_a_task_can_carry_is_refused(world: DeskWorld) -> None:
     world.arrive("d1")
-    assert world.decide("ann", reason_text="x" * MAX_TEXT)["code"] == "invalid"
+    assert world.decide("ann", reason_text="x" * MAX_TEXT_LENGTH)["code"] == "invalid"
     assert world.task("d1").state == "leased"
 
 
@@ -292,7 +292,7 @@ def test_an_instant_that_no_calendar_has_can_be_told(world: DeskWorld) -> None:
         (routed("d1", route="auto", override_until=-(2**62)), "implausible-timestamp"),
         (routed(""), "empty-id"),
         (routed("d1", decision={"prediction": "x" * MAX_TEXT_BYTES}), "oversized"),
-        (command(1, "x" * (MAX_NAME + 1), "ann"), "oversized"),
+        (command(1, "x" * (MAX_NAME_LENGTH + 1), "ann"), "oversized"),
     ],
 )
 def test_a_record_that_no_task_or_reply_can_be_made_of_is_a_dead_letter(record: Record, reason: str) -> None:

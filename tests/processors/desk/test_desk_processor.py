@@ -142,6 +142,17 @@ def test_a_rebuilt_desk_goes_on_as_if_nothing_had_happened(seed: int) -> None:
         assert content(reborn.desk.state) == content(lived.desk.state)
 
 
+def test_a_rebuilt_desk_knows_since_when_somebody_is_off_duty() -> None:
+    lived = processor()
+    outputs = lived.process([command(1, "on_duty", "bob"), command(2, "off_duty", "bob")], START)
+    reborn = processor()
+    written = map(Record, outputs.topics, outputs.keys, outputs.values)
+    reborn.restore(of(written, "reviews.tasks", "reviews.presence"), [])
+    (refusal,) = records(reborn.process([command(3, "claim", "bob")], START), "reviews.replies")
+    assert refusal["code"] == "off-duty"
+    assert "bob is off duty since 2026-01-01T00:00:00Z" in refusal["message"]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_same_input_at_the_same_time_gives_the_same_bytes(seed: int) -> None:
     assert work(processor(), seed) == work(processor(), seed)

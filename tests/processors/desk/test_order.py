@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.processors.desk.impact import LATEST, ImpactScale
-from interlock.processors.desk.order import QueueOrder, Waiting, full_score, score
+from interlock.processors.desk.impact import WINDOW_SIZE, ImpactScale
+from interlock.processors.desk.order import QueueOrder, WaitingTask, full_score, score
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -30,28 +30,28 @@ def waiting(
     scored: float = 0.3,
     waited: int = 0,
     breached: bool = False,
-) -> Waiting:
+) -> WaitingTask:
     """`due` and `waited` count from NOW."""
-    return Waiting(task_id, priority, NOW + due, scored, NOW - waited, breached)
+    return WaitingTask(task_id, priority, NOW + due, scored, NOW - waited, breached)
 
 
-def filled(order: QueueOrder, *tasks: Waiting) -> QueueOrder:
+def filled(order: QueueOrder, *tasks: WaitingTask) -> QueueOrder:
     for task in tasks:
         order.add(task)
     return order
 
 
-def emptied(order: QueueOrder, *tasks: Waiting) -> QueueOrder:
+def emptied(order: QueueOrder, *tasks: WaitingTask) -> QueueOrder:
     for task in tasks:
         order.remove(task.task_id)
     return order
 
 
-def by_deadline(*tasks: Waiting) -> list[str]:
+def by_deadline(*tasks: WaitingTask) -> list[str]:
     return list(filled(QueueOrder("deadline"), *tasks).candidates(NOW))
 
 
-def by_score(*tasks: Waiting) -> list[str]:
+def by_score(*tasks: WaitingTask) -> list[str]:
     return list(filled(QueueOrder("score"), *tasks).candidates(NOW))
 
 
@@ -124,10 +124,10 @@ def test_the_younger_task_overtakes_while_it_still_ages_and_the_older_one_does_n
 
 @given(st.lists(st.tuples(tasks, st.booleans(), st.integers(-6, 6), st.integers(-1, 1)), max_size=30), st.booleans())
 def test_by_score_the_order_is_right_at_every_instant_wherever_time_went_before(
-    steps: list[tuple[Waiting, bool, int, int]], low_first: bool
+    steps: list[tuple[WaitingTask, bool, int, int]], low_first: bool
 ) -> None:
     order = QueueOrder("score", {"low": 1.0} if low_first else {})
-    waits: dict[str, Waiting] = {}
+    waits: dict[str, WaitingTask] = {}
     now = NOW
     for task, leaves, hours, micros in steps:
         if leaves:
@@ -152,10 +152,10 @@ def test_by_score_the_order_is_right_at_every_instant_wherever_time_went_before(
 
 @given(st.lists(st.tuples(tasks, st.booleans()), max_size=40), st.sampled_from(ORDERS))
 def test_the_order_depends_on_what_waits_and_not_on_how_it_came_there(
-    steps: list[tuple[Waiting, bool]], kind: Literal["deadline", "score"]
+    steps: list[tuple[WaitingTask, bool]], kind: Literal["deadline", "score"]
 ) -> None:
     order = QueueOrder(kind, {"low": 0.2})
-    waits: dict[str, Waiting] = {}
+    waits: dict[str, WaitingTask] = {}
     for task, leaves in steps:
         if leaves:
             order.remove(task.task_id)
@@ -163,7 +163,7 @@ def test_the_order_depends_on_what_waits_and_not_on_how_it_came_there(
         else:
             order.add(task)
             waits[task.task_id] = task
-    keys: dict[str, Callable[[Waiting], tuple[float | str, ...]]] = {
+    keys: dict[str, Callable[[WaitingTask], tuple[float | str, ...]]] = {
         "deadline": lambda one: (one.breached or one.deadline <= NOW, one.deadline, one.since, one.task_id),
         "score": lambda one: (-full_score(one, NOW), one.since, one.task_id),
     }
@@ -291,7 +291,7 @@ def test_somebody_who_cannot_do_the_first_task_of_an_owed_class_is_offered_its_o
 
 @given(st.lists(tasks, max_size=25), shares, st.integers(0, 30), st.sampled_from(ORDERS), st.integers(0, 6))
 def test_the_next_few_are_those_that_would_be_handed_out_one_by_one(
-    some: list[Waiting], floors: dict[str, float], count: int, kind: Literal["deadline", "score"], before: int
+    some: list[WaitingTask], floors: dict[str, float], count: int, kind: Literal["deadline", "score"], before: int
 ) -> None:
     order = filled(QueueOrder(kind, floors), *some)
     priorities = {one.task_id: one.priority for one in some}
@@ -338,7 +338,7 @@ def test_a_class_that_goes_first_because_of_its_floor_says_so() -> None:
 
 @given(st.lists(tasks, min_size=1, max_size=25), st.sampled_from(ORDERS))
 def test_the_place_that_is_told_is_the_place_in_the_order(
-    some: list[Waiting], kind: Literal["deadline", "score"]
+    some: list[WaitingTask], kind: Literal["deadline", "score"]
 ) -> None:
     order = filled(QueueOrder(kind), *some)
     for place, task_id in enumerate(order.candidates(NOW), start=1):
@@ -399,12 +399,12 @@ def test_the_first_amount_of_a_queue_and_equal_amounts_are_in_the_middle() -> No
 
 def test_old_amounts_are_forgotten() -> None:
     scale = ImpactScale()
-    for _ in range(LATEST):
+    for _ in range(WINDOW_SIZE):
         scale.of(1e6, "")
-    assert scale.of(10.0, "") == pytest.approx(0.5 / LATEST)
-    for _ in range(LATEST - 1):
+    assert scale.of(10.0, "") == pytest.approx(0.5 / WINDOW_SIZE)
+    for _ in range(WINDOW_SIZE - 1):
         scale.of(1.0, "")
-    assert scale.of(5.0, "") == pytest.approx((LATEST - 0.5) / LATEST)
+    assert scale.of(5.0, "") == pytest.approx((WINDOW_SIZE - 0.5) / WINDOW_SIZE)
 
 
 @pytest.mark.parametrize(

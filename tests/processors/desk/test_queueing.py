@@ -3,7 +3,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from bench.queueing import LOADS, ORDERS, PUBLISHED, Desk, Keyed, Workload, in_time, run, simulate, workload
-from interlock.processors.desk.order import QueueOrder, Waiting
+from interlock.processors.desk.order import QueueOrder, WaitingTask
 
 HOUR = 3600 * 1_000_000
 
@@ -17,10 +17,10 @@ def table() -> Table:
     return {(row["load"], row["order"]): row for row in run()}
 
 
-def tasks(arrivals: ArrayLike, deadlines: ArrayLike, low: ArrayLike = False) -> list[Waiting]:
+def tasks(arrivals: ArrayLike, deadlines: ArrayLike, low: ArrayLike = False) -> list[WaitingTask]:
     """Times in hours; those that are not low are critical."""
     return [
-        Waiting(f"{number:06}", "low" if is_low else "critical", int(due * HOUR), 0.0, int(arrived * HOUR), False)
+        WaitingTask(f"{number:06}", "low" if is_low else "critical", int(due * HOUR), 0.0, int(arrived * HOUR), False)
         for number, (arrived, due, is_low) in enumerate(np.broadcast(arrivals, deadlines, low))
     ]
 

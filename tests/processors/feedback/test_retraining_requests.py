@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.learning.retraining import judge
+from interlock.learning.retraining import assess_override_rate
 from interlock.processors.events import Event
 from interlock.processors.feedback.feedback import Feedback
-from interlock.processors.feedback.martingale import TestMartingale
-from interlock.processors.feedback.model_stats import Terms
+from interlock.processors.feedback.martingale import BettingMartingale
+from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.processors.feedback.patterns import columns, text
 from interlock.schemas import catalogue, wire
 from tests.processors.feedback.feedback_world import outcome, payload, stream
 
 
-def fold(outcomes: list[dict[str, Any]], terms: Terms | None = None, **attributes: str) -> list[Event]:
+def fold(outcomes: list[dict[str, Any]], terms: RetrainingTerms | None = None, **attributes: str) -> list[Event]:
     feedback = Feedback(terms)
-    return [event for one in outcomes for event in feedback.take(one, payload(**attributes))]
+    return [event for outcome in outcomes for event in feedback.process(outcome, payload(**attributes))]
 
 
 def requests(events: list[Event]) -> list[dict[str, Any]]:
@@ -35,25 +35,25 @@ def alerts(events: list[Event], kind: str) -> list[dict[str, Any]]:
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.05, 0.25, 1.0])), min_size=1, max_size=200))
 def test_the_running_judgement_is_that_of_all_outcomes_at_once(outcomes: list[tuple[bool, float]]) -> None:
-    running = TestMartingale(0.15, 0.05)
+    running = BettingMartingale(0.15, 0.05)
     after = None
     for number, (overridden, propensity) in enumerate(outcomes, 1):
         running.add(float(overridden), 0.05 / propensity)
         if running.exceeded and after is None:
             after = number
-    whole = judge([x for x, _ in outcomes], [pi for _, pi in outcomes], 0.05, 0.15)
+    whole = assess_override_rate([x for x, _ in outcomes], [pi for _, pi in outcomes], 0.05, 0.15)
     assert after == whole.after
     assert whole.lower - 0.005 <= running.lower <= whole.lower + 1e-9
 
 
 def test_a_backlog_whose_overrides_are_judged_first_asks_for_nothing_that_the_whole_does_not() -> None:
     came = stream(1_000, 0.1, seed=3, audit=1.0)
-    judged = sorted(came, key=lambda one: not one["overridden"])
+    judged = sorted(came, key=lambda outcome: not outcome["overridden"])
     known = []
-    for place, one in enumerate(judged):
-        waiting = [other["arrived_at"] for other in judged[place + 1 :]]
-        known.append(one | {"settled_before": min(waiting, default=came[-1]["at"])})
-    terms = Terms(smallest_propensity=1.0)
+    for index, judged_outcome in enumerate(judged):
+        waiting = [other["arrived_at"] for other in judged[index + 1 :]]
+        known.append(judged_outcome | {"settled_before": min(waiting, default=came[-1]["at"])})
+    terms = RetrainingTerms(smallest_propensity=1.0)
     assert requests(fold(judged, terms))
     assert requests(fold(known, terms)) == []
     # Every example is made at once all the same.
@@ -62,25 +62,27 @@ def test_a_backlog_whose_overrides_are_judged_first_asks_for_nothing_that_the_wh
 
 def test_retraining_is_asked_for_when_people_override_too_much_of_everything() -> None:
     events = fold(stream(2000, 0.4, seed=1))
-    found = requests(events)
-    assert found
-    first = found[0]
+    made_requests = requests(events)
+    assert made_requests
+    first = made_requests[0]
     assert first["override_rate_lower"] >= 0.15
     assert first["override_rate_lower"] < 0.4 < first["override_rate_upper"]
     assert first["limit"] == 0.15
     assert first["first_example"] == "d000000#1"
     assert first["request_id"] == f"credit@1#{first['last_example']}"
     assert "interlock export training-examples --model credit@1" in first["reason"]
-    assert [one["alert_id"] for one in alerts(events, "retraining")] == [f"retraining/{o['request_id']}" for o in found]
+    assert [alert["alert_id"] for alert in alerts(events, "retraining")] == [
+        f"retraining/{o['request_id']}" for o in made_requests
+    ]
 
 
 def test_it_is_asked_for_again_after_as_many_outcomes_as_agreed_and_only_if_it_goes_on() -> None:
-    terms = Terms(renew=500)
+    terms = RetrainingTerms(renew=500)
     bad = stream(2000, 0.5, seed=2)
-    asked = [one["reviewed"] for one in requests(fold(bad, terms))]
+    asked = [request["reviewed"] for request in requests(fold(bad, terms))]
     assert asked[1] - asked[0] == 500
     better = bad[: asked[0]] + [
-        one | {"outcome": "approve", "overridden": False, "verdict": "approve"} for one in bad[asked[0] :]
+        earlier | {"outcome": "approve", "overridden": False, "verdict": "approve"} for earlier in bad[asked[0] :]
     ]
     assert len(requests(fold(better, terms))) == 1
 
@@ -95,7 +97,7 @@ def test_many_overrides_among_the_doubtful_alone_are_no_reason() -> None:
         else outcome(number, overridden=bool(rng.random() < 0.01), propensity=0.05)
         for number in range(3000)
     ]
-    naive = np.mean([one["overridden"] for one in outcomes])
+    naive = np.mean([outcome["overridden"] for outcome in outcomes])
     assert naive > 0.15
     assert requests(fold(outcomes)) == []
 
@@ -104,7 +106,8 @@ def test_many_overrides_among_the_doubtful_alone_are_no_reason() -> None:
 def test_under_the_limit_it_is_hardly_ever_asked_for_however_often_one_looks(rate: float) -> None:
     runs = 40
     wrong = sum(
-        bool(requests(fold(stream(800, rate, seed), Terms(every=25, min_support=10**6)))) for seed in range(runs)
+        bool(requests(fold(stream(800, rate, seed), RetrainingTerms(every=25, min_support=10**6))))
+        for seed in range(runs)
     )
     assert wrong / runs <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / runs)
 
@@ -116,10 +119,12 @@ def test_a_pattern_of_errors_is_told_once_and_named_in_the_request() -> None:
     for number in range(3000):
         facts = {"purpose": str(rng.choice(["car", "house", "trip"])), "region": str(rng.choice(["n", "s"]))}
         planted = facts == {"purpose": "car", "region": "n"}
-        one = outcome(number, overridden=bool(rng.random() < (0.9 if planted else 0.12)))
-        events += feedback.take(one, payload(**facts))
-    told = [one for one in alerts(events, "systematic_error") if "purpose = car AND region = n:" in one["message"]]
-    assert len(told) == 1
+        verdict = outcome(number, overridden=bool(rng.random() < (0.9 if planted else 0.12)))
+        events += feedback.process(verdict, payload(**facts))
+    reported = [
+        alert for alert in alerts(events, "systematic_error") if "purpose = car AND region = n:" in alert["message"]
+    ]
+    assert len(reported) == 1
     last = requests(events)[-1]
     assert last["slices"][0]["pattern"] == "purpose = car AND region = n"
     assert last["slices"][0]["support"] > 10
@@ -140,7 +145,7 @@ def test_overrides_that_follow_no_pattern_raise_no_alarm_over_all_looks() -> Non
         events = []
         for number in range(1000):
             facts = {name: str(rng.integers(4)) for name in "abcd"}
-            events += feedback.take(outcome(number, overridden=bool(rng.random() < 0.1)), payload(**facts))
+            events += feedback.process(outcome(number, overridden=bool(rng.random() < 0.1)), payload(**facts))
         wrong += bool(alerts(events, "systematic_error"))
     assert wrong / runs <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / runs)
 
@@ -148,22 +153,22 @@ def test_overrides_that_follow_no_pattern_raise_no_alarm_over_all_looks() -> Non
 @pytest.mark.parametrize("overridden", [True, False])
 def test_a_single_class_gives_an_honest_answer(overridden: bool) -> None:
     events = fold([outcome(n, overridden=overridden) for n in range(1000)], purpose="car")
-    found = requests(events)
-    assert bool(found) is overridden
+    made_requests = requests(events)
+    assert bool(made_requests) is overridden
     assert alerts(events, "systematic_error") == []
-    for one in found:
-        assert one["slices"] == []
-        assert 0.15 <= one["override_rate_lower"] < 1
-        assert one["override_rate_upper"] == 1
+    for request in made_requests:
+        assert request["slices"] == []
+        assert 0.15 <= request["override_rate_lower"] < 1
+        assert request["override_rate_upper"] == 1
 
 
 def test_a_decision_judged_again_with_another_answer_counts_once_and_is_said() -> None:
     bad = [outcome(number, overridden=True) for number in range(500)]
     again = [outcome(number, overridden=False, outcome_id=f"d{number:06d}#2") for number in range(3)]
     events = fold(bad[:50] + again + bad[50:])
-    found = requests(events)[0]
-    assert found["reviewed"] == found["reviewed_override_rate"] * found["reviewed"]
-    assert "3 decisions were judged again with another answer" in found["reason"]
+    request = requests(events)[0]
+    assert request["reviewed"] == request["reviewed_override_rate"] * request["reviewed"]
+    assert "3 decisions were judged again with another outcome" in request["reason"]
     # The later word is what a model is trained on all the same.
     assert len([e for e in events if e.topic is catalogue.TRAINING_EXAMPLES and e.key == "d000000"]) == 2
 
@@ -172,14 +177,14 @@ def test_a_propensity_below_the_least_that_was_promised_ends_the_judgement_and_i
     outcomes = [outcome(number, overridden=True, propensity=0.01 if number > 3 else 1.0) for number in range(1000)]
     events = fold(outcomes)
     assert requests(events) == []
-    (told,) = alerts(events, "retraining")
-    assert "INTERLOCK_FEEDBACK__SMALLEST_PROPENSITY" in told["message"]
+    (alert,) = alerts(events, "retraining")
+    assert "INTERLOCK_FEEDBACK__SMALLEST_PROPENSITY" in alert["message"]
     assert len([e for e in events if e.topic is catalogue.TRAINING_EXAMPLES]) == 1000
 
 
 def test_versions_of_a_model_are_judged_apart() -> None:
     both = [outcome(n, overridden=n % 2 == 0, model_version=str(1 + n % 2)) for n in range(1000)]
-    assert {one["model_version"] for one in requests(fold(both))} == {"1"}
+    assert {request["model_version"] for request in requests(fold(both))} == {"1"}
 
 
 def test_the_same_outcomes_give_the_same_bytes() -> None:
@@ -192,17 +197,17 @@ def test_the_same_outcomes_give_the_same_bytes() -> None:
 
 def test_numbers_with_many_values_become_quarters_and_words_stay_words() -> None:
     cases = [{"amount": str(n), "kind": "a" if n % 2 else "b"} for n in range(40)] + [{"kind": "a"}]
-    found = columns(cases)
-    assert len(set(found["amount"])) == 5
-    assert found["amount"][-1] == "missing"
-    assert set(found["kind"]) == {"a", "b"}
+    table = columns(cases)
+    assert len(set(table["amount"])) == 5
+    assert table["amount"][-1] == "missing"
+    assert set(table["kind"]) == {"a", "b"}
     assert text([("amount", "[1, 2)"), ("kind", "a")]) == "amount in [1, 2) AND kind = a"
 
 
 def test_no_request_holds_a_number_that_is_none() -> None:
     for seed in range(5):
-        for one in requests(fold(stream(600, 0.6, seed), purpose="car")):
-            kept = wire.decode_plain("RetrainingRequest", wire.encode("RetrainingRequest", one))
+        for request in requests(fold(stream(600, 0.6, seed), purpose="car")):
+            kept = wire.decode_plain("RetrainingRequest", wire.encode("RetrainingRequest", request))
             numbers = [value for value in kept.values() if isinstance(value, float)]
             numbers += [value for part in kept["slices"] for value in part.values() if isinstance(value, float)]
             assert all(math.isfinite(value) for value in numbers)

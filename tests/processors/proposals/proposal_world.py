@@ -38,14 +38,14 @@ def policy_version(source: str = SOURCE) -> dict[str, Any]:
 
 def new_fold(source: str = SOURCE, *, alpha: float = 0.1, every: int = 100) -> ProposalFold:
     """A fold that knows the policy."""
-    made = ProposalFold(ProposalSettings(alpha=alpha, every=every))
-    made.follow(catalogue.POLICIES.name, b"lending", wire.encode("PolicyVersion", policy_version(source)))
-    return made
+    fold = ProposalFold(ProposalSettings(alpha=alpha, every=every))
+    fold.apply(catalogue.POLICIES.name, b"lending", wire.encode("PolicyVersion", policy_version(source)))
+    return fold
 
 
 def taken(fold: ProposalFold, examples: Iterable[dict[str, Any]]) -> list[Event]:
     """Everything said; every record is written and read on the way."""
-    events = [event for one in examples for event in fold.take(one)]
+    events = [event for example in examples for event in fold.process(example)]
     for event in events:
         assert event.topic.schema is not None
         assert event.record is not None
@@ -55,8 +55,8 @@ def taken(fold: ProposalFold, examples: Iterable[dict[str, Any]]) -> list[Event]
 
 def proposals(events: Iterable[Event]) -> list[dict[str, Any]]:
     """The `Proposal` records among events, each as it was last."""
-    found = {e.key: e.record for e in events if e.topic is catalogue.PROPOSALS and e.record is not None}
-    return list(found.values())
+    latest = {e.key: e.record for e in events if e.topic is catalogue.PROPOSALS and e.record is not None}
+    return list(latest.values())
 
 
 def of(events: Iterable[Event], topic: catalogue.Topic) -> list[dict[str, Any]]:

@@ -24,10 +24,10 @@ def test_a_certified_threshold_holds_its_bound_on_decisions_that_nobody_reviewed
     broken, offered = 0, 0
     for seed in range(12):
         world = World(intercept=0.6, seed=seed, auto=0.9, rate=0.1)
-        for one in proposals(taken(new_fold(), world.examples(4_000))):
-            if one["state"] == "open":
+        for proposal in proposals(taken(new_fold(), world.examples(4_000))):
+            if proposal["state"] == "open":
                 offered += 1
-                broken += _error_above(json.loads(one["change"])["auto"], world) > 0.1
+                broken += _error_above(json.loads(proposal["change"])["auto"], world) > 0.1
     assert offered >= 8
     assert broken / offered <= 0.1 + 2 * math.sqrt(0.1 * 0.9 / offered)
 
@@ -35,24 +35,24 @@ def test_a_certified_threshold_holds_its_bound_on_decisions_that_nobody_reviewed
 def test_a_proposal_says_what_changes_for_whom_and_with_which_evidence() -> None:
     world = World(intercept=1.0)
     events = taken(new_fold(), world.examples(5_000))
-    (one,) = [p for p in proposals(events) if p["state"] == "open"]
-    change, evidence = json.loads(one["change"]), json.loads(one["evidence"])
+    (proposal,) = [p for p in proposals(events) if p["state"] == "open"]
+    change, evidence = json.loads(proposal["change"]), json.loads(proposal["evidence"])
     assert (change["domain"], change["prediction"]) == ("loan", "approve")
     assert change["auto"] == evidence["threshold"] < 0.9
     assert (evidence["alpha"], evidence["delta"], evidence["smallest_propensity"]) == (0.1, 0.1, 0.1)
     assert evidence["e_value"] >= 10
-    assert 0 < one["error_lower"] <= one["error_estimate"] <= one["error_upper"] < 0.1
-    assert one["policy_version"] == policy_version()["version"]
+    assert 0 < proposal["error_lower"] <= proposal["error_estimate"] <= proposal["error_upper"] < 0.1
+    assert proposal["policy_version"] == policy_version()["version"]
     later = list(World(intercept=1.0, seed=8).decide(20_000))
     freed = np.mean([change["auto"] <= confidence < 0.9 for confidence, *_ in later])
-    assert one["workload_lower"] <= 0.9 * freed <= one["workload_upper"]  # a tenth is audited
+    assert proposal["workload_lower"] <= 0.9 * freed <= proposal["workload_upper"]  # a tenth is audited
 
 
 def test_what_did_not_change_is_not_written_again_and_what_was_replaced_is_revoked() -> None:
     events = taken(new_fold(), World(intercept=0.6, seed=2).examples(12_000))
     written = [(e.key, e.record["state"]) for e in events if e.topic is catalogue.PROPOSALS and e.record]
     assert len(written) == len(set(written))
-    assert sum(one["state"] == "open" for one in proposals(events)) == 1
+    assert sum(proposal["state"] == "open" for proposal in proposals(events)) == 1
 
 
 def test_a_model_that_errs_everywhere_gets_no_proposal() -> None:
@@ -85,7 +85,7 @@ def test_a_certificate_is_broken_when_the_model_becomes_worse_and_evidence_begin
     assert signal["revokes"]
     assert signal["at"] < START + (good.decided + 1_500) * 1_000_000
     # What was certified before is not certified on the new evidence.
-    assert not [one for one in proposals(events) if one["state"] == "open"]
+    assert not [proposal for proposal in proposals(events) if proposal["state"] == "open"]
 
 
 def test_a_model_that_stays_as_good_as_promised_breaks_no_certificate() -> None:
@@ -96,14 +96,14 @@ def test_after_a_drift_signal_only_later_examples_count() -> None:
     examples = list(World(intercept=1.0).examples(4_000))
     fold = new_fold()
     first = taken(fold, examples[:2_000])
-    assert [one["state"] for one in proposals(first)].count("open") == 1
-    fold.follow(DRIFT_SIGNALS.name, b"s", wire.encode("DriftSignal", _signal(examples[2_000]["decided_at"])))
+    assert [proposal["state"] for proposal in proposals(first)].count("open") == 1
+    fold.apply(DRIFT_SIGNALS.name, b"s", wire.encode("DriftSignal", _signal(examples[2_000]["decided_at"])))
     second = taken(fold, examples[2_000:])
-    old = next(one["proposal_id"] for one in proposals(first) if one["state"] == "open")
-    after = {one["proposal_id"]: one for one in proposals(second)}
+    old = next(proposal["proposal_id"] for proposal in proposals(first) if proposal["state"] == "open")
+    after = {proposal["proposal_id"]: proposal for proposal in proposals(second)}
     assert after[old]["state"] == "revoked"
     assert (
-        json.loads(next(one for one in after.values() if one["state"] == "open")["evidence"])["since"]
+        json.loads(next(proposal for proposal in after.values() if proposal["state"] == "open")["evidence"])["since"]
         == (examples[2_000]["decided_at"])
     )
 
@@ -127,11 +127,11 @@ def _signal(at: int) -> dict[str, object]:
 def test_what_a_person_refused_is_not_proposed_again_on_the_same_evidence() -> None:
     examples = list(World(intercept=1.0).examples(3_000))
     fold = new_fold()
-    (one,) = [p for p in proposals(taken(fold, examples[:1_500])) if p["state"] == "open"]
-    said = one | {"state": "refused", "decided_by": "ana", "decided_at": 1, "reason": "no"}
-    fold.follow(catalogue.PROPOSALS.name, one["proposal_id"].encode(), wire.encode("Proposal", said))
+    (proposal,) = [p for p in proposals(taken(fold, examples[:1_500])) if p["state"] == "open"]
+    refused = proposal | {"state": "refused", "decided_by": "ana", "decided_at": 1, "reason": "no"}
+    fold.apply(catalogue.PROPOSALS.name, proposal["proposal_id"].encode(), wire.encode("Proposal", refused))
     later = proposals(taken(fold, examples[1_500:]))
-    assert one["proposal_id"] not in {p["proposal_id"] for p in later}
+    assert proposal["proposal_id"] not in {p["proposal_id"] for p in later}
 
 
 def test_a_fold_that_begins_anew_says_what_the_first_would_have_said() -> None:
@@ -139,14 +139,14 @@ def test_a_fold_that_begins_anew_says_what_the_first_would_have_said() -> None:
     undisturbed = taken(new_fold(), examples)
     for cut in (150, 1_000, 2_345):
         first = new_fold()
-        said = taken(first, examples[:cut])
+        events = taken(first, examples[:cut])
         second = new_fold()
-        for event in said:
+        for event in events:
             if event.topic is catalogue.PROPOSALS:
-                second.follow(event.topic.name, event.key.encode(), wire.encode("Proposal", event.record or {}))
-        for one in examples[:cut]:
-            assert second.take(one, replayed=True) == [] or cut == 0
-        assert said + taken(second, examples[cut:]) == undisturbed
+                second.apply(event.topic.name, event.key.encode(), wire.encode("Proposal", event.record or {}))
+        for record in examples[:cut]:
+            assert second.process(record, replayed=True) == [] or cut == 0
+        assert events + taken(second, examples[cut:]) == undisturbed
 
 
 def test_a_fold_that_takes_examples_again_after_a_crash_ends_where_the_undisturbed_one_does() -> None:
@@ -154,16 +154,16 @@ def test_a_fold_that_takes_examples_again_after_a_crash_ends_where_the_undisturb
     examples = list(World(intercept=0.6, seed=3).examples(5_000))
     undisturbed = taken(new_fold(), examples)
     for committed, reached in ((0, 5_000), (150, 1_000), (700, 2_345), (1_000, 1_001)):
-        said = taken(new_fold(), examples[:reached])
-        for written in (len(said), len(said) - 1):
+        events = taken(new_fold(), examples[:reached])
+        for written in (len(events), len(events) - 1):
             second = new_fold()
-            for event in said[:written]:
+            for event in events[:written]:
                 if event.topic is catalogue.PROPOSALS:
-                    second.follow(event.topic.name, event.key.encode(), wire.encode("Proposal", event.record or {}))
-            for one in examples[:committed]:
-                second.take(one, replayed=True)
+                    second.apply(event.topic.name, event.key.encode(), wire.encode("Proposal", event.record or {}))
+            for record in examples[:committed]:
+                second.process(record, replayed=True)
             again = taken(second, examples[committed:])
-            assert proposals(said[:written] + again) == proposals(undisturbed)
+            assert proposals(events[:written] + again) == proposals(undisturbed)
             assert all(event in undisturbed for event in again)
 
 
@@ -174,15 +174,17 @@ def test_the_order_in_which_people_judge_changes_no_certificate() -> None:
     for first in (True, False):
         judged = []
         for start in range(0, len(examples), 50):
-            block = [one | {"arrived_at": one["decided_at"]} for one in examples[start : start + 50]]
-            errors = [one for one in block if one["overridden"]]
-            rest = [one for one in block if not one["overridden"]]
+            block = [example | {"arrived_at": example["decided_at"]} for example in examples[start : start + 50]]
+            errors = [record for record in block if record["overridden"]]
+            rest = [record for record in block if not record["overridden"]]
             block = errors + rest if first else rest + errors
-            for place, one in enumerate(block):
-                waiting = [other["arrived_at"] for other in block[place + 1 :]]
-                judged.append(one | {"settled_before": min(waiting, default=block[-1]["arrived_at"] + 10**9)})
+            for index, record in enumerate(block):
+                waiting = [other["arrived_at"] for other in block[index + 1 :]]
+                judged.append(record | {"settled_before": min(waiting, default=block[-1]["arrived_at"] + 10**9)})
         events = taken(new_fold(), judged)
-        claims.append([(one["proposal_id"], one["evidence"], one["state"]) for one in proposals(events)])
+        claims.append(
+            [(proposal["proposal_id"], proposal["evidence"], proposal["state"]) for proposal in proposals(events)]
+        )
     assert claims[0] == claims[1] != []
 
 
@@ -202,11 +204,11 @@ def test_constant_confidence_and_a_single_answer_are_certified_or_not_but_never_
     for final in ("approve", "reject"):
         fold = new_fold()
         events = taken(fold, [example(n, confidence=0.7, final=final) for n in range(1_500)])
-        assert len([one for one in proposals(events) if one["state"] == "open"]) == (final == "approve")
+        assert len([proposal for proposal in proposals(events) if proposal["state"] == "open"]) == (final == "approve")
 
 
 def test_an_unreadable_policy_leaves_the_one_before_in_force() -> None:
     fold = new_fold()
-    fold.follow(catalogue.POLICIES.name, b"lending", b"rubbish")
+    fold.apply(catalogue.POLICIES.name, b"lending", b"rubbish")
     assert isinstance(fold, ProposalFold)
     assert proposals(taken(fold, World(intercept=1.0).examples(2_000)))

@@ -16,7 +16,7 @@ from tests.processors.proposals.proposal_world import proposals
 
 def _taken(outcomes: Iterator[dict[str, Any]] | list[dict[str, Any]]) -> list[dict[str, Any]]:
     fold = CoachingFold(ProposalTable())
-    events: list[Event] = [event for one in outcomes for event in fold.take(one)]
+    events: list[Event] = [event for outcome in outcomes for event in fold.process(outcome)]
     for event in events:
         wire.encode("Proposal", event.record or {})
     return proposals(events)
@@ -31,10 +31,10 @@ def _reviews(rates: dict[str, float], count: int, seed: int = 1, **fields: Any) 
 
 
 def test_whoever_nods_everything_through_is_named_and_nobody_else() -> None:
-    found = _taken(_reviews({"ana": 0.2, "ben": 0.01, "cem": 0.18}, 1_500))
-    assert {json.loads(one["evidence"])["reviewer"] for one in found} == {"ben"}
-    assert found[0]["kind"] == "coaching"
-    assert "show some items blind" in found[0]["claim"]
+    coached = _taken(_reviews({"ana": 0.2, "ben": 0.01, "cem": 0.18}, 1_500))
+    assert {json.loads(proposal["evidence"])["reviewer"] for proposal in coached} == {"ben"}
+    assert coached[0]["kind"] == "coaching"
+    assert "show some items blind" in coached[0]["claim"]
 
 
 def test_reviewers_who_override_as_often_as_the_models_say_are_left_in_peace() -> None:
@@ -60,9 +60,9 @@ def test_whoever_misses_known_items_beyond_doubt_is_named_once() -> None:
         for number in range(300)
         for who, right in (("ana", 0.95), ("ben", 0.5))
     ]
-    found = _taken(gold)
-    assert [json.loads(one["evidence"])["reviewer"] for one in found] == ["ben"]
-    evidence = json.loads(found[0]["evidence"])
+    coached = _taken(gold)
+    assert [json.loads(proposal["evidence"])["reviewer"] for proposal in coached] == ["ben"]
+    evidence = json.loads(coached[0]["evidence"])
     assert evidence["lower"] <= evidence["accuracy"] <= evidence["upper"] < 0.8
 
 
@@ -70,8 +70,10 @@ def test_what_was_said_before_a_restart_is_not_said_again() -> None:
     outcomes = list(_reviews({"ana": 0.2, "ben": 0.0}, 700))
     book = ProposalTable()
     fold = CoachingFold(book)
-    first = [event for one in outcomes for event in fold.take(one)]
+    first = [event for outcome in outcomes for event in fold.process(outcome)]
     assert first
     again = CoachingFold(book)
-    assert [event for one in outcomes for event in again.take(one)] == []
-    assert [event for one in outcomes for event in CoachingFold(ProposalTable()).take(one, replayed=True)] == []
+    assert [event for outcome in outcomes for event in again.process(outcome)] == []
+    assert [
+        event for outcome in outcomes for event in CoachingFold(ProposalTable()).process(outcome, replayed=True)
+    ] == []

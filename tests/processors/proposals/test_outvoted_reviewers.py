@@ -27,19 +27,19 @@ TEAM = {"ana": 0.95, "ben": 0.7, "cem": 0.95, "dea": 0.95, "eva": 0.95}
 def _taken(outcomes: Outcomes, fold: CoachingFold | None = None) -> list[dict[str, Any]]:
     """What is proposed for being outvoted; every record can be written."""
     coaching = fold or CoachingFold(ProposalTable())
-    events: list[Event] = [event for one in outcomes for event in coaching.take(one)]
+    events: list[Event] = [event for outcome in outcomes for event in coaching.process(outcome)]
     for event in events:
         wire.encode("Proposal", event.record or {})
-    return [one for one in proposals(events) if "outvoted" in one["title"]]
+    return [proposal for proposal in proposals(events) if "outvoted" in proposal["title"]]
 
 
 def _evidence(proposal: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(proposal["evidence"])
-    return found
+    evidence: dict[str, Any] = json.loads(proposal["evidence"])
+    return evidence
 
 
-def _verdict(task: int, number: int, reviewer: str, said: str, **fields: Any) -> dict[str, Any]:
-    return outcome(task, **{"outcome_id": f"d{task}#{number}", "reviewer": reviewer, "outcome": said} | fields)
+def _verdict(task: int, number: int, reviewer: str, decided: str, **fields: Any) -> dict[str, Any]:
+    return outcome(task, **{"outcome_id": f"d{task}#{number}", "reviewer": reviewer, "outcome": decided} | fields)
 
 
 def _judged(task: int, first: tuple[str, str], second: tuple[str, str], word: str, **fields: Any) -> Outcomes:
@@ -59,10 +59,10 @@ def _doubles(
     names = sorted(team)
     for task in range(start, start + count):
         truth = rng.random() < 1 / 3
-        people = [names[place] for place in rng.choice(len(names), 2, replace=False)]
+        people = [names[index] for index in rng.choice(len(names), 2, replace=False)]
         right = [*(rng.random() < team[name] for name in people), rng.random() < 0.97]
-        said = ["reject" if one == truth else "approve" for one in right]
-        yield from _judged(task, (people[0], said[0]), (people[1], said[1]), said[2], **fields)
+        verdicts = ["reject" if is_right == truth else "approve" for is_right in right]
+        yield from _judged(task, (people[0], verdicts[0]), (people[1], verdicts[1]), verdicts[2], **fields)
 
 
 def _lost(count: int, loser: str = "ben", other: str = "ana", start: int = 0) -> Iterator[dict[str, Any]]:
@@ -75,10 +75,10 @@ def test_whoever_errs_six_times_as_often_is_named_and_nobody_else() -> None:
     for seed in range(25):
         fold = CoachingFold(ProposalTable())
         own = 0
-        for one in _doubles(TEAM, 600, seed):
-            own += one["reviewer"] == "ben"
-            if found := _taken([one], fold):
-                assert {_evidence(each)["reviewer"] for each in found} == {"ben"}
+        for verdict in _doubles(TEAM, 600, seed):
+            own += verdict["reviewer"] == "ben"
+            if named := _taken([verdict], fold):
+                assert {_evidence(proposal)["reviewer"] for proposal in named} == {"ben"}
                 needed.append(own)
                 break
     # Of his own double reviews; the whole team had two and a half times as many.
@@ -101,8 +101,8 @@ def test_at_the_limit_itself_the_risk_is_kept_at_every_look() -> None:
         lost = np.random.default_rng(seed).random(120) < agreement.LOST_LIMIT
         words = ["reject" if loses else "approve" for loses in lost]
         judged = (_judged(task, ("ben", "approve"), ("ana", "reject"), word) for task, word in enumerate(words))
-        found = _taken((one for task in judged for one in task), CoachingFold(ProposalTable(), risk=0.8))
-        named += any(_evidence(one)["reviewer"] == "ben" for one in found)
+        coached = _taken((verdict for task in judged for verdict in task), CoachingFold(ProposalTable(), risk=0.8))
+        named += any(_evidence(proposal)["reviewer"] == "ben" for proposal in coached)
     assert 0 < named / 150 <= share + 2 * (share * (1 - share) / 150) ** 0.5
 
 
@@ -111,73 +111,75 @@ def test_hard_cases_and_weak_partners_make_nobody_look_bad() -> None:
     for seed in range(10):
         easy = _doubles({"ana": 0.98, "cem": 0.98, "eva": 0.98}, 200, seed)
         hard = _doubles({"ben": 0.6, "dan": 0.8}, 200, seed, start=200)
-        found = _taken([*easy, *hard])
-        assert {_evidence(one)["reviewer"] for one in found} <= {"ben"}
+        coached = _taken([*easy, *hard])
+        assert {_evidence(proposal)["reviewer"] for proposal in coached} <= {"ben"}
 
 
 def test_the_evidence_tells_how_the_latest_double_reviews_of_the_domain_agree() -> None:
-    (found, *_) = _taken([*_doubles(TEAM, 300, 3, domain="other"), *_doubles(TEAM, 600, 3, start=300)])
-    told = _evidence(found)
-    assert found["kind"] == "coaching"
-    assert "either ben misreads the guidelines, or sees what the others overlook" in found["claim"]
-    assert told["lost_share"] == told["lost"] / told["disputes"]
-    assert agreement.LOST_LIMIT < told["lower"] < told["lost_share"] < told["upper"] <= 1
-    assert told["domain"] == "other"
-    assert told["disputes"] <= told["double_reviews"] - told["agreed"]
-    assert told["double_reviews"] < told["double_reviews_of_all"] <= 300
-    alpha, others = told["krippendorff_alpha"], told["krippendorff_alpha_of_others"]
+    (proposal, *_) = _taken([*_doubles(TEAM, 300, 3, domain="other"), *_doubles(TEAM, 600, 3, start=300)])
+    evidence = _evidence(proposal)
+    assert proposal["kind"] == "coaching"
+    assert "either ben misreads the guidelines, or sees what the others overlook" in proposal["claim"]
+    assert evidence["lost_share"] == evidence["lost"] / evidence["disputes"]
+    assert agreement.LOST_LIMIT < evidence["lower"] < evidence["lost_share"] < evidence["upper"] <= 1
+    assert evidence["domain"] == "other"
+    assert evidence["disputes"] <= evidence["double_reviews"] - evidence["agreed"]
+    assert evidence["double_reviews"] < evidence["double_reviews_of_all"] <= 300
+    alpha, others = evidence["krippendorff_alpha"], evidence["krippendorff_alpha_of_others"]
     assert alpha["lower"] < alpha["value"] < alpha["upper"] < others["value"]
-    assert told["dawid_skene_lower"] < told["dawid_skene_accuracy"] < told["dawid_skene_upper"] < 0.9
-    assert told["dawid_skene_accuracy"] == pytest.approx(0.7, abs=0.1)
+    assert evidence["dawid_skene_lower"] < evidence["dawid_skene_accuracy"] < evidence["dawid_skene_upper"] < 0.9
+    assert evidence["dawid_skene_accuracy"] == pytest.approx(0.7, abs=0.1)
 
 
 def test_the_accuracy_of_a_pair_that_is_always_the_same_is_refused_by_name() -> None:
-    (found,) = _taken(_lost(20))
-    told = _evidence(found)
-    assert (told["disputes"], told["lost"], told["dawid_skene_accuracy"]) == (14, 14, None)
-    assert told["dawid_skene_refusal"].startswith("too-few-labels: 2 reviewers share items")
-    assert told["krippendorff_alpha_of_others"] is None
+    (proposal,) = _taken(_lost(20))
+    evidence = _evidence(proposal)
+    assert (evidence["disputes"], evidence["lost"], evidence["dawid_skene_accuracy"]) == (14, 14, None)
+    assert evidence["dawid_skene_refusal"].startswith("too-few-labels: 2 reviewers share items")
+    assert evidence["krippendorff_alpha_of_others"] is None
 
 
 def test_nothing_new_is_estimated_where_the_dispute_is_older_than_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agreement, "WINDOW", 3)
     *settled, first, second, third = _lost(14)
-    others = [one for task in range(20, 30) for one in _judged(task, ("cem", "approve"), ("dea", "approve"), "")]
-    (found,) = _taken([*settled, first, second, *others, third])
-    assert _evidence(found)["double_reviews"] == 0
-    assert _evidence(found)["dawid_skene_refusal"].startswith("no-data: no decision of ben")
+    others = [
+        verdict for task in range(20, 30) for verdict in _judged(task, ("cem", "approve"), ("dea", "approve"), "")
+    ]
+    (proposal,) = _taken([*settled, first, second, *others, third])
+    assert _evidence(proposal)["double_reviews"] == 0
+    assert _evidence(proposal)["dawid_skene_refusal"].startswith("no-data: no decision of ben")
 
 
 def test_whoever_got_better_is_left_in_peace_and_whoever_did_not_is_named_again() -> None:
     lost = list(_lost(14))
     better = [
-        one
+        verdict
         for task in range(14, 74)
-        for one in _judged(task, ("ben", "approve"), ("ana", "reject"), "reject" if task % 2 else "approve")
+        for verdict in _judged(task, ("ben", "approve"), ("ana", "reject"), "reject" if task % 2 else "approve")
     ]
     assert len(_taken([*lost, *better, *_lost(14, start=74)])) == 1
     again = _taken([*lost, *_lost(30, start=14)])
-    assert [_evidence(one)["reviewer"] for one in again] == ["ben", "ben"]
+    assert [_evidence(proposal)["reviewer"] for proposal in again] == ["ben", "ben"]
     # Half of the risk is his, half of that was for the first time, a sixth is for the second.
-    assert [_evidence(one)["level"] for one in again] == pytest.approx([0.05 / 4, 0.05 / 12])
-    assert len({one["proposal_id"] for one in again}) == 2
+    assert [_evidence(proposal)["level"] for proposal in again] == pytest.approx([0.05 / 4, 0.05 / 12])
+    assert len({proposal["proposal_id"] for proposal in again}) == 2
 
 
 def test_a_third_who_says_something_else_upholds_nobody() -> None:
-    told = (_judged(task, ("ben", "approve"), ("ana", "reject"), "ask again") for task in range(60))
-    assert not _taken(one for task in told for one in task)
+    disputes = (_judged(task, ("ben", "approve"), ("ana", "reject"), "ask again") for task in range(60))
+    assert not _taken(verdict for task in disputes for verdict in task)
 
 
 def test_two_who_differ_only_in_what_they_changed_do_not_differ_on_the_outcome() -> None:
     fold = CoachingFold(ProposalTable())
     for task in range(60):
         same: dict[str, Any] = {"verdict": "modify", "modifications": json.dumps({"limit": task})}
-        made = [
+        verdicts = [
             _verdict(task, 1, "ben", "approve", resolves=False),
             _verdict(task, 2, "ana", "approve", resolves=False, **same),
             _verdict(task, 3, "lea", "reject"),
         ]
-        assert not _taken(made, fold)
+        assert not _taken(verdicts, fold)
     assert not fold.refused
 
 
@@ -189,19 +191,19 @@ def test_what_was_said_before_a_restart_is_not_said_again() -> None:
     assert _taken(outcomes, CoachingFold(book)) == []
     for cut in (0, 400, len(outcomes)):
         replayed = CoachingFold(ProposalTable())
-        before = [event for one in outcomes[:cut] for event in replayed.take(one, replayed=True)]
+        before = [event for outcome in outcomes[:cut] for event in replayed.process(outcome, replayed=True)]
         assert before == []
         assert _taken(outcomes[cut:], replayed) == [
-            one for one in first if one["proposal_id"] not in _ids(outcomes[:cut])
+            proposal for proposal in first if proposal["proposal_id"] not in _ids(outcomes[:cut])
         ]
 
 
 def _ids(outcomes: Outcomes) -> set[str]:
-    return {one["proposal_id"] for one in _taken(outcomes)}
+    return {proposal["proposal_id"] for proposal in _taken(outcomes)}
 
 
 def test_verdicts_that_make_no_double_review_are_counted_by_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agreement, "WAITING", 2)
+    monkeypatch.setattr(agreement, "MAX_WAITING", 2)
     fold = CoachingFold(ProposalTable())
     first = [_verdict(task, 1, "ben", "approve", resolves=False) for task in range(3)]
     assert not _taken([*first, first[2], _verdict(0, 2, "ana", "reject", resolves=False)], fold)
@@ -225,10 +227,10 @@ _records = st.builds(
 
 @given(st.lists(_records, max_size=150))
 def test_whatever_comes_in_whatever_order_is_told_without_nan_or_not_at_all(outcomes: list[dict[str, Any]]) -> None:
-    found = _taken(outcomes, CoachingFold(ProposalTable(), risk=0.999))
-    for one in found:
-        told = _evidence(one)
-        assert 0 <= told["lower"] <= told["lost_share"] <= told["upper"] <= 1
+    coached = _taken(outcomes, CoachingFold(ProposalTable(), risk=0.999))
+    for proposal in coached:
+        evidence = _evidence(proposal)
+        assert 0 <= evidence["lower"] <= evidence["lost_share"] <= evidence["upper"] <= 1
 
 
 # What the desk says
@@ -236,10 +238,10 @@ def test_whatever_comes_in_whatever_order_is_told_without_nan_or_not_at_all(outc
 
 @pytest.fixture
 def world() -> DeskWorld:
-    made = DeskWorld()
-    made.hire("ana", "ben", "cem")
-    made.hire("lea", role="lead")
-    return made
+    world = DeskWorld()
+    world.hire("ana", "ben", "cem")
+    world.hire("lea", role="lead")
+    return world
 
 
 def _said(world: DeskWorld) -> list[dict[str, Any]]:
@@ -252,8 +254,8 @@ def test_of_two_who_differ_at_the_desk_the_one_is_named_whom_the_lead_does_not_u
         world.decide("ben", task_id=task_id)
         world.decide("ana", "reject", task_id=task_id)
         world.decide("lea", "reject", task_id=task_id)
-    (found,) = _said(world)
-    assert (_evidence(found)["reviewer"], _evidence(found)["disputes"]) == ("ben", 14)
+    (proposal,) = _said(world)
+    assert (_evidence(proposal)["reviewer"], _evidence(proposal)["disputes"]) == ("ben", 14)
 
 
 def test_appeals_audits_and_overrides_at_the_desk_are_no_double_reviews(world: DeskWorld) -> None:
@@ -265,16 +267,16 @@ def test_appeals_audits_and_overrides_at_the_desk_are_no_double_reviews(world: D
         overridden = world.arrive(f"o{number}", reasons=("big",)).task_id
         world.decide("ben", task_id=overridden)
         world.decide("ana", task_id=overridden)
-        said = {"verdict": "reject", "reason_code": "other", "reason_text": "no"}
+        verdict = {"verdict": "reject", "reason_code": "other", "reason_text": "no"}
         claimed = world.task(overridden).payload_hash
-        assert world.command("override", "lea", task_id=overridden, payload_hash=claimed, **said)["accepted"]
+        assert world.command("override", "lea", task_id=overridden, payload_hash=claimed, **verdict)["accepted"]
         audited = world.arrive(f"a{number}", route="auto", audit=True, propensity=0.1).task_id
         world.decide("ben", "choose", outcome="approve", task_id=audited)
         world.command("appeal", "lea", task_id=audited, reason_text="unfair")
         world.decide("ana", "reject", task_id=audited)
         world.wait(HOUR)
-    told = Counter(one["kind"] for one in world.said["reviews.outcomes"])
-    assert told == {"review": 90, "appeal": 60, "override": 30, "audit": 30}
+    kinds = Counter(record["kind"] for record in world.said["reviews.outcomes"])
+    assert kinds == {"review": 90, "appeal": 60, "override": 30, "audit": 30}
     assert _said(world) == []
 
 
@@ -294,12 +296,12 @@ def test_whoever_overrides_at_the_desk_what_one_or_two_have_judged_is_neither_se
             world.decide("ben", task_id=name)
         world.decide("ana", "reject", task_id=names[1])
         for name in names:
-            said = {"verdict": "reject", "reason_code": "other", "reason_text": "no"}
+            verdict = {"verdict": "reject", "reason_code": "other", "reason_text": "no"}
             shown = world.task(name).payload_hash
-            assert world.command("override", "lea", task_id=name, payload_hash=shown, **said)["accepted"]
+            assert world.command("override", "lea", task_id=name, payload_hash=shown, **verdict)["accepted"]
             world.command("appeal", "lea", task_id=name, reason_text="unfair")
             world.decide("cem", "reject", task_id=name)
-    told = Counter((one["kind"], one["outcome_id"][-1]) for one in world.said["reviews.outcomes"])
-    assert {kind for kind, number in told if number == "2"} == {"post_approval", "override"}
-    assert {kind for kind, number in told if number == "3"} == {"override", "appeal"}
+    numbers = Counter((record["kind"], record["outcome_id"][-1]) for record in world.said["reviews.outcomes"])
+    assert {kind for kind, number in numbers if number == "2"} == {"post_approval", "override"}
+    assert {kind for kind, number in numbers if number == "3"} == {"override", "appeal"}
     assert _said(world) == []

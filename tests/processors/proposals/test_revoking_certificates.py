@@ -6,7 +6,7 @@ import pytest
 
 from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.record import opened
-from interlock.processors.proposals.retraining import ask_after, mirror
+from interlock.processors.proposals.retraining import propose_from_request, propose_from_signal
 from interlock.processors.proposals.revoking import revoke
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue, wire
@@ -14,7 +14,7 @@ from tests.processors.proposals.proposal_world import of, proposals
 
 
 def _proposal(name: str, state: str = "open", *, kind: str = "threshold", version: str = "7") -> dict[str, Any]:
-    made = opened(
+    proposal = opened(
         kind,
         name,
         title="loan/approve: auto from 0.7 on instead of 0.9",
@@ -28,7 +28,7 @@ def _proposal(name: str, state: str = "open", *, kind: str = "threshold", versio
         policy="lending",
         policy_version="new",
     )
-    return made | {"state": state, "decided_by": "ana" if state != "open" else ""}
+    return proposal | {"state": state, "decided_by": "ana" if state != "open" else ""}
 
 
 def _signal(monitor: str = "confidence", revokes: tuple[str, ...] = (), at: int = 500) -> dict[str, Any]:
@@ -47,16 +47,19 @@ def _signal(monitor: str = "confidence", revokes: tuple[str, ...] = (), at: int 
     }
 
 
-def _book(*records: dict[str, Any]) -> ProposalTable:
-    book = ProposalTable()
-    for one in records:
-        book.note(one)
-    return book
+def _table(*records: dict[str, Any]) -> ProposalTable:
+    table = ProposalTable()
+    for record in records:
+        table.put(record)
+    return table
 
 
 def test_an_accepted_certificate_ends_and_the_model_version_is_halted_with_the_reason() -> None:
-    events = revoke(_signal(), _book(_proposal("t1", "accepted"), _proposal("t2")))
-    assert {one["proposal_id"]: one["state"] for one in proposals(events)} == {"t1": "revoked", "t2": "revoked"}
+    events = revoke(_signal(), _table(_proposal("t1", "accepted"), _proposal("t2")))
+    assert {proposal["proposal_id"]: proposal["state"] for proposal in proposals(events)} == {
+        "t1": "revoked",
+        "t2": "revoked",
+    }
     (control,) = of(events, catalogue.CONTROLS)
     assert (control["scope"], control["halted"], control["set_by"]) == ("model:scorer@7", True, "learning")
     (alert,) = of(events, catalogue.ALERTS)
@@ -69,7 +72,7 @@ def test_an_accepted_certificate_ends_and_the_model_version_is_halted_with_the_r
 
 
 def test_where_only_open_proposals_end_nothing_is_halted() -> None:
-    events = revoke(_signal(), _book(_proposal("t2")))
+    events = revoke(_signal(), _table(_proposal("t2")))
     assert not of(events, catalogue.CONTROLS)
     assert proposals(events)[0]["state"] == "revoked"
 
@@ -85,21 +88,21 @@ def test_where_only_open_proposals_end_nothing_is_halted() -> None:
     ids=["another version", "refused", "no certificate", "proposed on later evidence"],
 )
 def test_what_the_signal_does_not_speak_of_stays(other: dict[str, Any]) -> None:
-    assert revoke(_signal(), _book(other)) == []
+    assert revoke(_signal(), _table(other)) == []
 
 
 def test_a_broken_certificate_ends_only_what_it_names() -> None:
-    book = _book(_proposal("t1", "accepted"), _proposal("t2", "accepted"))
-    events = revoke(_signal("certificate", ("t2",)), book)
-    assert [one["proposal_id"] for one in proposals(events)] == ["t2"]
+    table = _table(_proposal("t1", "accepted"), _proposal("t2", "accepted"))
+    events = revoke(_signal("certificate", ("t2",)), table)
+    assert [proposal["proposal_id"] for proposal in proposals(events)] == ["t2"]
 
 
 def test_a_signal_that_is_taken_twice_says_the_same_twice_so_that_nothing_is_lost_between() -> None:
-    book = _book(_proposal("t1", "accepted"))
-    first = revoke(_signal(), book)
-    assert revoke(_signal(), book) == first
+    table = _table(_proposal("t1", "accepted"))
+    first = revoke(_signal(), table)
+    assert revoke(_signal(), table) == first
     # Another signal finds nothing left to end.
-    assert revoke(_signal() | {"signal_id": "overrides/scorer@7/9"}, book) == []
+    assert revoke(_signal() | {"signal_id": "overrides/scorer@7/9"}, table) == []
 
 
 def test_a_request_for_retraining_stands_in_the_list_once() -> None:
@@ -120,31 +123,31 @@ def test_a_request_for_retraining_stands_in_the_list_once() -> None:
         "reason": "people override it too often",
         "at": 900,
     }
-    book = ProposalTable()
-    (event,) = mirror(request, book)
+    table = ProposalTable()
+    (event,) = propose_from_request(request, table)
     assert event.record is not None
     wire.encode("Proposal", event.record)
     assert (event.record["kind"], event.record["change"], event.record["error_estimate"]) == ("retraining", "", None)
-    assert mirror(request, book) == []
-    (known,) = mirror(request | {"request_id": "scorer@7#2", "override_rate_upper": 0.25}, book)
+    assert propose_from_request(request, table) == []
+    (known,) = propose_from_request(request | {"request_id": "scorer@7#2", "override_rate_upper": 0.25}, table)
     assert known.record is not None
     assert (known.record["error_lower"], known.record["error_upper"]) == (0.16, 0.25)
 
 
 def test_the_override_monitor_asks_for_retraining_once_and_no_other_monitor_does() -> None:
-    book = ProposalTable()
-    assert ask_after(_signal("confidence"), book) == []
-    (event,) = ask_after(_signal("overrides"), book)
+    table = ProposalTable()
+    assert propose_from_signal(_signal("confidence"), table) == []
+    (event,) = propose_from_signal(_signal("overrides"), table)
     assert event.record is not None
     wire.encode("Proposal", event.record)
     assert (event.record["kind"], event.record["state"], event.record["change"]) == ("retraining", "open", "")
-    assert event.record["title"] == "Train scorer@7 anew"
-    assert ask_after(_signal("overrides"), book) == []
+    assert event.record["title"] == "Retrain scorer@7"
+    assert propose_from_signal(_signal("overrides"), table) == []
 
 
 def test_an_unreadable_proposal_changes_nothing_and_a_tombstone_removes_one() -> None:
-    book = _book(_proposal("t1"))
-    book.follow(b"t1", b"rubbish")
-    assert book.is_open("t1")
-    book.follow(b"t1", None)
-    assert book.get("t1") is None
+    table = _table(_proposal("t1"))
+    table.apply(b"t1", b"rubbish")
+    assert table.is_open("t1")
+    table.apply(b"t1", None)
+    assert table.get("t1") is None

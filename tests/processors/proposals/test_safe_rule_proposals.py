@@ -42,14 +42,14 @@ def _examples(count: int, *, safe: bool, seed: int = 1) -> Iterator[dict[str, An
 
 def test_a_group_in_which_the_model_is_right_is_found_and_proposed() -> None:
     events = taken(new_fold(alpha=0.05), _examples(4_000, safe=True))
-    (one,) = [p for p in proposals(events) if p["state"] == "open"]
-    rule = json.loads(one["change"])["safe_rule"]
+    (proposal,) = [p for p in proposals(events) if p["state"] == "open"]
+    rule = json.loads(proposal["change"])["safe_rule"]
     assert rule["when"] == "model_id = 'scorer' AND model_version = '7' AND country = 'DE'"
-    assert (rule["proposal"], rule["prediction"]) == (one["proposal_id"], "approve")
-    evidence = json.loads(one["evidence"])
+    assert (rule["proposal"], rule["prediction"]) == (proposal["proposal_id"], "approve")
+    evidence = json.loads(proposal["evidence"])
     assert evidence["error_bound"] <= 0.06
     assert evidence["cases"] > 100
-    assert one["workload_lower"] < 0.9 / 3 < one["workload_upper"]
+    assert proposal["workload_lower"] < 0.9 / 3 < proposal["workload_upper"]
 
 
 def test_where_no_group_is_safe_none_is_proposed() -> None:
@@ -74,28 +74,28 @@ _attributes = st.dictionaries(
 def test_a_pattern_holds_exactly_where_its_condition_does_in_the_policy(
     attributes: list[dict[str, str]], data: st.DataObject
 ) -> None:
-    examples = [one for n, its in enumerate(attributes) if (one := as_example(example(n, attributes=its)))]
-    found = columns(examples, TYPES)
-    if not found:
+    examples = [parsed for n, given in enumerate(attributes) if (parsed := as_example(example(n, attributes=given)))]
+    table = columns(examples, TYPES)
+    if not table:
         return
-    names = data.draw(st.lists(st.sampled_from(sorted(found)), min_size=1, max_size=2, unique=True))
-    conditions = [(name, data.draw(st.sampled_from(sorted(set(found[name].tolist()))))) for name in names]
-    made = pattern(conditions, TYPES)
-    if made is None:
+    names = data.draw(st.lists(st.sampled_from(sorted(table)), min_size=1, max_size=2, unique=True))
+    conditions = [(name, data.draw(st.sampled_from(sorted(set(table[name].tolist()))))) for name in names]
+    mined = pattern(conditions, TYPES)
+    if mined is None:
         return
-    text = condition(made, TYPES)
+    text = condition(mined, TYPES)
     if not text:
         return
     tree = parse_condition(text, {**ROUTING_COLUMNS, **TYPES})
-    for place, one in enumerate(examples):
-        in_policy = evaluate(tree, _typed(one.attributes)) is True
-        assert made.holds(one) is in_policy, text
-        assert in_policy is all(found[name][place] == value for name, value in conditions)
+    for row, parsed in enumerate(examples):
+        in_policy = evaluate(tree, _typed(parsed.attributes)) is True
+        assert mined.holds(parsed) is in_policy, text
+        assert in_policy is all(table[name][row] == value for name, value in conditions)
 
 
 def _typed(attributes: Any) -> dict[str, Any]:
     series = [pl.Series(name, [attributes.get(name)], dtype=pl.String) for name in TYPES]
-    return {one.name: one[0] for one in from_strings(series, TYPES)}
+    return {column.name: column[0] for column in from_strings(series, TYPES)}
 
 
 def test_what_no_policy_can_say_is_no_pattern() -> None:
@@ -106,7 +106,7 @@ def test_what_no_policy_can_say_is_no_pattern() -> None:
 
 
 @pytest.mark.parametrize(
-    ("made", "text"),
+    ("written", "text"),
     [
         (Pattern((("country", "O'Hara"),), ()), "country = 'O''Hara'"),
         (Pattern((("member", "false"),), ()), "NOT member"),
@@ -114,5 +114,5 @@ def test_what_no_policy_can_say_is_no_pattern() -> None:
         (Pattern((), (("age", ColumnType.INT, 18.0, 30.0),)), "age >= 18 AND age < 30"),
     ],
 )
-def test_a_pattern_is_written_as_a_person_would_write_it(made: Pattern, text: str) -> None:
-    assert condition(made, TYPES) == text
+def test_a_pattern_is_written_as_a_person_would_write_it(written: Pattern, text: str) -> None:
+    assert condition(written, TYPES) == text

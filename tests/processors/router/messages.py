@@ -1,6 +1,6 @@
 """Messages for the router's tests."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from interlock.schemas import wire
@@ -13,30 +13,30 @@ NOW = 1_767_225_600_000_000
 class Sent:
     """A message as a consumer hands it out."""
 
-    k: bytes | None
-    v: bytes | None
-    h: list[tuple[str, bytes | None]] | None = None
-    o: int = 0
-    t: str = "decisions"
-    p: int = field(default=0)
+    record_key: bytes | None
+    record_value: bytes | None
+    record_headers: list[tuple[str, bytes | None]] | None = None
+    record_offset: int = 0
+    record_topic: str = "decisions"
+    record_partition: int = 0
 
     def topic(self) -> str:
-        return self.t
+        return self.record_topic
 
     def partition(self) -> int:
-        return self.p
+        return self.record_partition
 
     def offset(self) -> int:
-        return self.o
+        return self.record_offset
 
     def key(self) -> bytes | None:
-        return self.k
+        return self.record_key
 
     def value(self) -> bytes | None:
-        return self.v
+        return self.record_value
 
     def headers(self) -> list[tuple[str, bytes | None]] | None:
-        return self.h
+        return self.record_headers
 
 
 def decision(decision_id: str = "d-1", **fields: Any) -> dict[str, Any]:

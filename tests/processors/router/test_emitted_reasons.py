@@ -72,9 +72,9 @@ def _routed() -> list[bytes]:
 def _sampled(routed: list[bytes]) -> list[bytes]:
     """Values of the records that the sampler sends to people."""
     sampler = Sampler(KEY)
-    sampler.follow(b"lending", published(LENDING))
+    sampler.apply(b"lending", published(LENDING))
     pool = [found for value in routed if (found := candidate(Sent(b"", value))) is not None]
-    return [value for value in records(sampler.pick(pool, NOW, NOW + DAY)).values if value is not None]
+    return [value for value in records(sampler.sample(pool, NOW, NOW + DAY)).values if value is not None]
 
 
 def test_the_pipeline_gives_every_reason_of_the_table_and_no_other_and_each_has_its_own_sentence() -> None:

@@ -83,13 +83,13 @@ SURE: dict[str, Any] = {"amount": 10.0, "attributes": {"age": "40"}}
 
 def test_a_routed_decision_carries_the_untouched_bytes_of_the_decision_and_why() -> None:
     message = sent(**LARGE)
-    assert message.v is not None
+    assert message.record_value is not None
     (value,) = _router().process([message], NOW).values
     assert value is not None
-    assert value.endswith(message.v[wire.HEADER_LENGTH :])
+    assert value.endswith(message.record_value[wire.HEADER_LENGTH :])
     ((topic, key, record),) = _route(message)
     assert (topic, key) == ("reviews.sync", b"d-1")
-    assert record["decision"] == wire.decode("Decision", message.v)
+    assert record["decision"] == wire.decode("Decision", message.record_value)
     expected = {
         "route": "sync",
         "reasons": ["lane:loans/approve:auto", "large"],
@@ -159,16 +159,16 @@ def test_a_post_approval_decision_takes_effect_and_is_reviewed_within_its_window
 
 
 GOOD = sent("good", **LARGE)
-assert GOOD.v is not None
+assert GOOD.record_value is not None
 BAD = {
     "empty-value": Sent(b"k", None),
     "not-wire-format": Sent(b"k", b"{}"),
-    "unknown-schema": Sent(b"k", b"\0\0\0\x03\xe8" + GOOD.v[5:]),
-    "malformed-avro": Sent(b"k", GOOD.v[:20]),
-    "invalid-utf8": Sent(b"k", GOOD.v.replace(b"good", b"\xff\xfe\xfd\xfc")),
+    "unknown-schema": Sent(b"k", b"\0\0\0\x03\xe8" + GOOD.record_value[5:]),
+    "malformed-avro": Sent(b"k", GOOD.record_value[:20]),
+    "invalid-utf8": Sent(b"k", GOOD.record_value.replace(b"good", b"\xff\xfe\xfd\xfc")),
     "empty-id": sent(""),
     "oversized": sent("x" * 201),
-    "key-mismatch": Sent(b"another", GOOD.v),
+    "key-mismatch": Sent(b"another", GOOD.record_value),
 }
 
 
@@ -176,20 +176,20 @@ BAD = {
 @pytest.mark.parametrize("reason", BAD)
 def test_a_bad_message_becomes_a_dead_letter_and_the_rest_of_the_batch_is_unharmed(reason: str, engine: Engine) -> None:
     bad = BAD[reason]
-    bad.o, bad.p, bad.h = 17, 3, [("traceparent", b"t")]
+    bad.record_offset, bad.record_partition, bad.record_headers = 17, 3, [("traceparent", b"t")]
     before = [sent(f"b-{i}", **LARGE) for i in range(20)]
     after = [sent(f"a-{i}", **LARGE) for i in range(20)]
     outputs = _router(engine).process([*before, bad, *after], NOW)
     ((key, value, headers),) = _letters(outputs)
-    assert (key, value) == (bad.k, bad.v)
-    assert without_error_headers(headers) == bad.h
+    assert (key, value) == (bad.record_key, bad.record_value)
+    assert without_error_headers(headers) == bad.record_headers
     errors = read_error_headers(headers)
     assert errors["exception"] == reason
     assert (errors["topic"], errors["partition"], errors["offset"]) == ("decisions", "3", "17")
     assert errors["message"]
     assert set(errors) == {"exception", "stacktrace", "message", "topic", "partition", "offset"}
     routed = [key for _, key, _ in _records(_router(engine).process([*before, bad, *after], NOW))]
-    assert routed == [message.k for message in [*before, *after]]
+    assert routed == [message.record_key for message in [*before, *after]]
 
 
 def test_a_string_of_a_megabyte_in_a_routing_field_is_a_dead_letter() -> None:
@@ -199,9 +199,9 @@ def test_a_string_of_a_megabyte_in_a_routing_field_is_a_dead_letter() -> None:
 
 def test_headers_pass_through_unchanged_also_to_the_copy_for_review() -> None:
     message = sent(domain="later", amount=10.0)
-    message.h = [("traceparent", b"00-1-2-03"), ("ce_id", b"5"), ("empty", None)]
+    message.record_headers = [("traceparent", b"00-1-2-03"), ("ce_id", b"5"), ("empty", None)]
     outputs = _router().process([message], NOW)
-    assert list(outputs.headers) == [message.h, message.h]
+    assert list(outputs.headers) == [message.record_headers, message.record_headers]
 
 
 def test_an_empty_batch_has_no_outputs() -> None:
@@ -431,10 +431,10 @@ def test_the_breaker_forgets_what_is_older_than_its_window() -> None:
 
 def test_a_damaged_tail_is_forwarded_because_the_router_never_reads_it() -> None:
     message = sent(**LARGE)
-    assert message.v is not None
-    cut = Sent(message.k, message.v[:-3])
+    assert message.record_value is not None
+    cut = Sent(message.record_key, message.record_value[:-3])
     assert _router().process([cut], NOW).counts == {"reviews.sync": 1}
 
 
 def test_the_test_decision_is_valid() -> None:
-    assert wire.decode("Decision", sent().v)["decision_id"] == decision()["decision_id"]
+    assert wire.decode("Decision", sent().record_value)["decision_id"] == decision()["decision_id"]

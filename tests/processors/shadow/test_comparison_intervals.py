@@ -9,18 +9,18 @@ from interlock.learning.insufficient_data import InsufficientDataError
 
 def test_a_small_example_by_hand() -> None:
     old, new, pi = [1, 1, 0, 0], [1, 0, 1, 1], [1.0, 1.0, 0.5, 1.0]
-    found = compare(old, new, pi)
-    assert [found.old.value, found.new.value] == pytest.approx([2 / 5, 4 / 5])
-    assert found.difference.value == pytest.approx(2 / 5)
-    assert -1 <= found.difference.low < 2 / 5 < found.difference.high <= 1
+    compared = compare(old, new, pi)
+    assert [compared.old.value, compared.new.value] == pytest.approx([2 / 5, 4 / 5])
+    assert compared.difference.value == pytest.approx(2 / 5)
+    assert -1 <= compared.difference.low < 2 / 5 < compared.difference.high <= 1
 
 
 def test_two_models_that_never_differ_are_not_proved_equal() -> None:
-    found = difference([1.0] * 30, [1.0] * 30, [1.0] * 30)
-    assert found.value == 0
-    assert found.low == pytest.approx(-found.high)
+    compared = difference([1.0] * 30, [1.0] * 30, [1.0] * 30)
+    assert compared.value == 0
+    assert compared.low == pytest.approx(-compared.high)
     # Zero of thirty differ: the exact upper bound for either way is 1 - 0.025 ** (1 / 30) = 0.116.
-    assert 0.05 < found.high < 0.15
+    assert 0.05 < compared.high < 0.15
 
 
 @pytest.mark.parametrize("pi", [[0.0, 1.0], [1.5, 1.0], [float("nan"), 1.0]])
@@ -50,9 +50,9 @@ def test_the_interval_of_the_difference_covers_the_truth_under_selection(
         d = (u < better * scale).astype(float) - (u > 1 - worse * scale)
         seen = rng.random(count) < pi
         old, new = np.where(d < 0, 1.0, 0.0), np.where(d > 0, 1.0, 0.0)
-        found = difference(old[seen], new[seen], pi[seen])
-        values.append(found.value)
-        covered += found.low <= (better - worse) * 0.95 <= found.high
+        compared = difference(old[seen], new[seen], pi[seen])
+        values.append(compared.value)
+        covered += compared.low <= (better - worse) * 0.95 <= compared.high
     # The mean of `scale` is 0.95.
     assert abs(np.mean(values) - (better - worse) * 0.95) < 4 * np.std(values) / runs**0.5 + 0.002
     assert covered / runs > 0.935

@@ -67,19 +67,19 @@ def test_a_challenger_in_one_domain_is_none_in_another() -> None:
 def test_the_champion_is_routed_beside_a_challenger_as_without_it() -> None:
     old = [sent(f"d-{i}", amount=1.0) for i in range(300)]
     new = [sent(f"n-{i}", **TRIAL) for i in range(300)]
-    mixed = [one for pair in zip(old, new, strict=True) for one in pair]
+    mixed = [message for pair in zip(old, new, strict=True) for message in pair]
     without = routed(old, parse(POLICY.replace(", shadow: ['m@2', 'new@1']", ""), "p"))
 
-    def told(results: list[tuple[str, dict[str, Any], bytes]]) -> list[tuple[str, str, bool, float]]:
+    def champion_routes(results: list[tuple[str, dict[str, Any], bytes]]) -> list[tuple[str, str, bool, float]]:
         return [
-            (topic, one["decision"]["decision_id"], one["audit"], one["propensity"])
-            for topic, one, _ in results
-            if one["decision"]["model_version"] == "1"
+            (topic, record["decision"]["decision_id"], record["audit"], record["propensity"])
+            for topic, record, _ in results
+            if record["decision"]["model_version"] == "1"
         ]
 
-    found = routed(mixed)
-    assert told(found) == told(without)
-    topics = [topic for topic, one, _ in found if one["decision"]["model_version"] == "2"]
+    results = routed(mixed)
+    assert champion_routes(results) == champion_routes(without)
+    topics = [topic for topic, record, _ in results if record["decision"]["model_version"] == "2"]
     assert topics == [catalogue.SHADOW.name] * 300
 
 
@@ -102,11 +102,11 @@ _decisions = st.lists(
 def test_every_decision_stands_in_exactly_one_topic_however_the_input_is_cut(
     decisions: list[dict[str, Any]], cut: int
 ) -> None:
-    messages = [sent(f"d-{place}", **one) for place, one in enumerate(decisions)]
+    messages = [sent(f"d-{number}", **decision) for number, decision in enumerate(decisions)]
     whole = routed(messages, ACTIVE)
     parts = routed(messages[:cut], ACTIVE) + routed(messages[cut:], ACTIVE)
     assert sorted((topic, value) for topic, _, value in parts) == sorted((topic, value) for topic, _, value in whole)
-    copies = [one for topic, one, _ in whole if topic.startswith("reviews.") and one["route"] == "auto"]
+    copies = [record for topic, record, _ in whole if topic.startswith("reviews.") and record["route"] == "auto"]
     assert len(whole) == len(messages) + len(copies)
     challengers = {("loans", "m", "2"), ("loans", "new", "1"), ("later", "m", "2")}
     for topic, record, _ in whole:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.processors import arrival_order as settled
+from interlock.processors import arrival_order
 from interlock.processors.arrival_order import ArrivalOrderBuffer
 from interlock.processors.calibration.calibrator import CalibratorSettings
 from interlock.processors.calibration.fold import CalibrationFold, CalibrationSettings
@@ -33,11 +33,11 @@ def test_what_came_at_the_same_time_has_an_order_that_says_nothing_about_the_ver
 
 def test_where_nobody_knows_what_waits_verdicts_count_as_they_come() -> None:
     queue: ArrivalOrderBuffer[str] = ArrivalOrderBuffer()
-    assert [queue.add(str(place), 9 - place, None, f"v{place}") for place in range(3)] == [["v0"], ["v1"], ["v2"]]
+    assert [queue.add(str(index), 9 - index, None, f"v{index}") for index in range(3)] == [["v0"], ["v1"], ["v2"]]
 
 
 def test_a_late_verdict_counts_at_once_and_only_so_many_are_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settled, "HELD", 2)
+    monkeypatch.setattr(arrival_order, "MAX_HELD", 2)
     queue: ArrivalOrderBuffer[str] = ArrivalOrderBuffer()
     assert queue.add("late", 5, 10, "late") == ["late"]
     assert [queue.add(name, at, 10, name) for name, at in (("z", 30), ("y", 20), ("x", 40))] == [[], [], ["y"]]
@@ -47,38 +47,38 @@ def test_a_late_verdict_counts_at_once_and_only_so_many_are_held_back(monkeypatc
 def test_whatever_the_order_of_judging_all_are_counted_once_in_the_order_of_arrival(order: list[int]) -> None:
     queue: ArrivalOrderBuffer[int] = ArrivalOrderBuffer()
     waiting, counted = set(order), []
-    for one in order:
-        waiting.discard(one)
-        counted += queue.add(str(one), one, min(waiting, default=len(order)), one)
+    for arrival in order:
+        waiting.discard(arrival)
+        counted += queue.add(str(arrival), arrival, min(waiting, default=len(order)), arrival)
     assert counted == sorted(order)
 
 
 def _nights(seed: int, *, known: bool) -> list[dict[str, Any]]:
     """Twenty nights' backlogs of a model that errs in 12 %, each worked off by doubt in the morning."""
     rng = np.random.default_rng(seed)
-    made = []
+    outcomes = []
     for night in range(20):
         confidence = np.sort(rng.beta(8, 1.2, 300))
         wrong = rng.random(300) < 0.12 * (1 - confidence) / (1 - confidence).mean()
         came = START + night * 24 * HOUR + rng.permutation(300) * MINUTE
-        for place in range(300):
-            waiting = came[place + 1 :]
-            made.append(
+        for index in range(300):
+            waiting = came[index + 1 :]
+            outcomes.append(
                 outcome(
-                    night * 300 + place,
-                    outcome="reject" if wrong[place] else "approve",
-                    confidence=float(confidence[place]),
-                    arrived_at=int(came[place]),
-                    at=int(START + night * 24 * HOUR + 12 * HOUR + place * MINUTE),
+                    night * 300 + index,
+                    outcome="reject" if wrong[index] else "approve",
+                    confidence=float(confidence[index]),
+                    arrived_at=int(came[index]),
+                    at=int(START + night * 24 * HOUR + 12 * HOUR + index * MINUTE),
                     settled_before=int(waiting.min(initial=came.max() + 1)) if known else None,
                 )
             )
-    return made
+    return outcomes
 
 
 def _alarms(outcomes: list[dict[str, Any]]) -> int:
     fold = CalibrationFold(CalibrationSettings(CalibratorSettings(every=10**6), override_limit=0.15))
-    events = [event for one in outcomes for event in fold.take(one)]
+    events = [event for outcome in outcomes for event in fold.process(outcome)]
     return sum(event.topic is catalogue.DRIFT_SIGNALS for event in events)
 
 
@@ -89,7 +89,7 @@ def test_a_backlog_worked_off_by_doubt_raises_no_alarm_though_its_first_verdicts
 
 def test_a_model_that_people_override_too_often_raises_the_alarm_in_spite_of_the_order() -> None:
     outcomes = [
-        one | {"outcome": "reject" if place % 10 < 3 else one["outcome"]}
-        for place, one in enumerate(_nights(1, known=True))
+        record | {"outcome": "reject" if index % 10 < 3 else record["outcome"]}
+        for index, record in enumerate(_nights(1, known=True))
     ]
     assert _alarms(outcomes) > 0

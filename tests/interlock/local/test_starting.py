@@ -1,0 +1,81 @@
+"""A start shows its steps, waits as long as a process lives and writes, and quotes only what belongs to this start."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from interlock.errors import InterlockError
+from interlock.local import processes
+from interlock.local.processes import Process
+from interlock.local.supervisor import Report, Supervisor
+from interlock.platform.instance import Instance
+
+
+def _process(directory: Path, role: str, program: str, ready: Callable[[], bool] = lambda: False) -> Process:
+    command = [sys.executable, "-S", "-c", f"import time\n{program}"]
+    return Process(role, command, {}, directory / f"{role}.log", ready)
+
+
+def _supervisor(directory: Path, lines: list[str], *stage: Process, timeout: float = 60.0) -> Supervisor:
+    instance = Instance(os.getpid(), 1, 2, 3, "", "", "", False, [])
+    return Supervisor(directory, instance, [list(stage)], {}, Report(lines.append), timeout)
+
+
+def test_every_process_is_named_when_it_starts_and_when_it_serves(tmp_path: Path) -> None:
+    sign = tmp_path / "sign"
+    slow = _process(tmp_path, "slow", f"open({str(sign)!r}, 'w').close(); time.sleep(60)", sign.exists)
+    quick = _process(tmp_path, "quick", "time.sleep(60)", lambda: True)
+    lines: list[str] = []
+    supervisor = _supervisor(tmp_path, lines, slow, quick)
+    supervisor.up()
+    supervisor.down()
+    assert lines[0] == "starting slow, quick …"
+    assert [line.split(" after ")[0] for line in lines[1:] if "busy" not in line] == ["quick ready", "slow ready"]
+
+
+def test_a_process_that_dies_ends_the_start_at_once_with_the_lines_of_this_start(tmp_path: Path) -> None:
+    (tmp_path / "sink.log").write_text("an error of yesterday\n")
+    sink = _process(tmp_path, "sink", "print('the port is taken'); raise SystemExit(7)")
+    with pytest.raises(InterlockError) as failure:
+        _supervisor(tmp_path, [], sink).up()
+    assert "sink ended with code 7 while starting" in str(failure.value)
+    assert "the port is taken" in str(failure.value)
+    assert "yesterday" not in str(failure.value)
+    assert "yesterday" in (tmp_path / "sink.log").read_text()
+
+
+def test_a_process_that_writes_is_waited_for_and_a_silent_one_is_given_up(tmp_path: Path) -> None:
+    (tmp_path / "desk.log").write_text("an error of yesterday\n")
+    lively = "for _ in range(8): print('restoring', flush=True); time.sleep(0.25)\n"
+    desk = _process(tmp_path, "desk", lively + "time.sleep(600)")
+    started = time.monotonic()
+    with pytest.raises(InterlockError, match=r"desk does not serve after .* has written nothing for 1 s") as failure:
+        _supervisor(tmp_path, [], desk, timeout=1).up()
+    assert time.monotonic() - started > 2.5
+    assert "restoring" in str(failure.value)
+    assert "yesterday" not in str(failure.value)
+    assert "--timeout" in str(failure.value)
+    assert desk.state == "stopped"
+
+
+def test_a_process_that_has_written_nothing_is_not_blamed_for_older_lines(tmp_path: Path) -> None:
+    (tmp_path / "sink.log").write_text("an error of yesterday\n")
+    sink = _process(tmp_path, "sink", "raise SystemExit(1)")
+    with pytest.raises(InterlockError, match=r"has written nothing to .*sink\.log since this start"):
+        _supervisor(tmp_path, [], sink).up()
+
+
+def test_a_busy_machine_is_named_as_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (24.0, 20.0, 10.0))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert processes.busy_machine() == " (this machine is busy: load 24 on 2 cores)"
+    monkeypatch.setattr("interlock.local.supervisor.USUAL_START_SECONDS", 0.0)
+    lines: list[str] = []
+    silent = _process(tmp_path, "sink", "time.sleep(600)")
+    with pytest.raises(InterlockError, match="this machine is busy: load 24 on 2 cores"):
+        _supervisor(tmp_path, lines, silent, timeout=0.5).up()
+    assert lines[1:] == ["starting takes longer than usual (this machine is busy: load 24 on 2 cores)"]

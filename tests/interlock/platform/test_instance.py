@@ -1,0 +1,120 @@
+"""Where an instance is looked for, and which ports it takes."""
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from interlock.client.client import Client
+from interlock.errors import InterlockError, UnavailableError
+from interlock.platform import instance as instances
+from interlock.platform.connection import connect
+from interlock.streams.embedded_kafka.settings import free_port
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def free_conventions(monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """Conventional ports that are free, whatever runs on this machine."""
+    kafka, clickhouse = free_port(), free_port()
+    monkeypatch.setattr(instances, "KAFKA_PORT", kafka)
+    monkeypatch.setattr(instances, "CLICKHOUSE_PORT", clickhouse)
+    return kafka, clickhouse
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("INTERLOCK_")]:
+        monkeypatch.delenv(name)
+
+
+def _described(directory: Path) -> instances.Instance:
+    directory.mkdir(parents=True, exist_ok=True)
+    instance = instances.describe(directory, any_port=True)
+    instances.write(directory, instance)
+    return instance
+
+
+def test_the_conventional_ports_are_9092_and_8123() -> None:
+    assert (instances.KAFKA_PORT, instances.CLICKHOUSE_PORT) == (9092, 8123)
+
+
+def test_a_first_start_takes_the_conventional_ports(tmp_path: Path, free_conventions: tuple[int, int]) -> None:
+    instance = instances.describe(tmp_path)
+    assert (instance.kafka_port, instance.clickhouse_port) == free_conventions
+
+
+def test_a_later_start_takes_the_ports_and_secrets_of_the_one_before(tmp_path: Path) -> None:
+    before = _described(tmp_path)
+    again = instances.describe(tmp_path)
+    assert (again.kafka_port, again.clickhouse_port) == (before.kafka_port, before.clickhouse_port)
+    assert (again.audit_key, again.writer_password) == (before.audit_key, before.writer_password)
+
+
+@pytest.mark.usefixtures("free_conventions")
+def test_a_taken_port_is_named_with_its_owner_and_the_choices(tmp_path: Path, taken_port: int) -> None:
+    for option, ports in (("--kafka-port", (taken_port, None)), ("--clickhouse-port", (None, taken_port))):
+        with pytest.raises(InterlockError) as failure:
+            instances.describe(tmp_path, kafka_port=ports[0], clickhouse_port=ports[1])
+        message = str(failure.value)
+        assert f"port {taken_port}" in message
+        assert f"(process {os.getpid()}" in message
+        assert "--any-port" in message
+        assert f"{option} N" in message
+
+
+def test_free_ports_take_the_place_of_taken_ones_where_any_will_do(
+    tmp_path: Path, taken_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instances, "KAFKA_PORT", taken_port)
+    assert instances.describe(tmp_path, any_port=True).kafka_port != taken_port
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_commands_find_the_instance_of_the_nearest_folder_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _described(tmp_path / ".interlock")
+    below = tmp_path / "service" / "src"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    assert connect().settings.data_dir == tmp_path / ".interlock"
+    _described(tmp_path / "service" / ".interlock")
+    assert connect().settings.data_dir == tmp_path / "service" / ".interlock"
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_the_instance_of_the_demonstration_is_not_taken_for_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _described(tmp_path / ".interlock" / "demo")
+    monkeypatch.chdir(tmp_path)
+    assert instances.read(connect().settings.data_dir) is None
+
+
+def test_an_instance_of_another_user_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _described(tmp_path / ".interlock")
+    monkeypatch.setattr(os, "getuid", lambda: (tmp_path / ".interlock").stat().st_uid + 1)
+    assert instances.find_data_dir(tmp_path / "below") == tmp_path / "below" / ".interlock"
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_an_instance_that_is_down_is_named_by_its_absolute_path_and_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _described(tmp_path / ".interlock")
+    monkeypatch.chdir(tmp_path)
+    message = f"no instance is running in {tmp_path}/.interlock; `interlock up` starts one"
+    with pytest.raises(UnavailableError, match=message):
+        connect().serving_kafka()
+    with pytest.raises(UnavailableError, match=message):
+        connect().clickhouse()
+    with pytest.raises(UnavailableError, match=message):
+        Client()
