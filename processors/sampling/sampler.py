@@ -108,8 +108,8 @@ class Sampler:
         ]
 
 
-def _propensity(audit_rate: float, selected: float) -> float:
-    return 1 - (1 - audit_rate) * (1 - selected)
+def _propensity(audit_rate: float, selection: float) -> float:
+    return 1 - (1 - audit_rate) * (1 - selection)
 
 
 def records(sampled: Iterable[Sampled]) -> OutputLists:

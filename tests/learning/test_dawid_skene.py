@@ -212,12 +212,12 @@ def _who(*pairs: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.repeat(items, 2), everybody.ravel(), answers.ravel()
 
 
-def test_who_judged_with_whom_must_tell_who_errs() -> None:
+def test_the_pairing_of_reviewers_must_show_who_errs() -> None:
     for tied in (((0, 1), (1, 2), (0, 2)), ((0, 1), (1, 2), (0, 2), (2, 3))):
         assert fit(*_who(*tied), classes=2, one_accuracy=True).converged
     # A chain, two shifts that only check each other, three and two who never meet.
     for loose in (((0, 1), (1, 2)), ((0, 2), (0, 3), (1, 2), (1, 3)), ((0, 1), (1, 2), (0, 2), (3, 4))):
-        with pytest.raises(InsufficientDataError, match="does not tell who errs") as refused:
+        with pytest.raises(InsufficientDataError, match="does not show who errs") as refused:
             fit(*_who(*loose), classes=2, one_accuracy=True)
         assert refused.value.reason is Reason.TOO_FEW_LABELS
     items, reviewers, answers = _who((0, 1), (1, 2), (0, 2))
