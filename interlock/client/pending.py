@@ -176,8 +176,8 @@ class PendingDecisions:
             elif code == "not-sync":
                 self._leave_open(waiter)
                 advice = (
-                    f"{message}. It is decided in its turn: `wait` for it, or read `resolutions`. If it should have taken "
-                    "effect by itself, `interlock halt --list` says whether its model or domain is halted."
+                    f"{message}. It is decided in its turn: `wait` for it, or read `resolutions`. If it should have "
+                    "taken effect by itself, `interlock halt --list` says whether its model or domain is halted."
                 )
                 _settle(waiter, DecisionResult(waiter.decision_id, "waiting", message=advice))
             elif record["accepted"] or code in ("unknown-task", "already-decided"):
