@@ -175,7 +175,10 @@ class PendingDecisions:
                 _settle(waiter, DecisionResult(waiter.decision_id, "escalated", message=advice))
             elif code == "not-sync":
                 self._leave_open(waiter)
-                advice = f"{message}. It is decided in its turn: `wait` for it, or read `resolutions`."
+                advice = (
+                    f"{message}. It is decided in its turn: `wait` for it, or read `resolutions`. If it should have "
+                    "taken effect by itself, `interlock halt --list` says whether its model or domain is halted."
+                )
                 _settle(waiter, DecisionResult(waiter.decision_id, "waiting", message=advice))
             elif record["accepted"] or code in ("unknown-task", "already-decided"):
                 # The resolution, or the task, is still on its way, on another partition than the reply.
