@@ -205,3 +205,34 @@ def test_the_base_is_small(base_python: Path) -> None:
     files = [path for path in site.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert len(list(site.glob("*.dist-info"))) <= 14
     assert sum(path.stat().st_size for path in files) < 60e6
+
+
+IMPORTS = """
+import importlib, importlib.abc, sys
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing())
+for name in {names!r}:
+    importlib.import_module(name)
+"""
+
+
+@pytest.mark.parametrize(
+    ("extras", "packages", "not_these"),
+    [
+        ({"cli"}, ("interlock/cli", "interlock/review", "interlock/policies"), set()),
+        ({"cli", "server"}, ("interlock/services", "interlock/operations"), {"clickhouse", "kafka"}),
+    ],
+    ids=["cli", "server"],
+)
+def test_an_extra_is_enough_for_what_it_is_meant_for(
+    extras: set[str], packages: tuple[str, ...], not_these: set[str]
+) -> None:
+    missing = {module for module, extra in EXTRA_OF_MODULE.items() if extra not in extras}
+    missing -= {"backports", "lz4"}  # come with ClickHouse's client as well
+    files = [file for package in packages for file in (ROOT / package).glob("*.py") if file.stem not in not_these]
+    names = sorted(".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files if file.stem != "__init__")
+    script = IMPORTS.format(missing=missing, names=names)
+    subprocess.run([sys.executable, "-P", "-c", script], check=True, timeout=120)
