@@ -54,7 +54,7 @@ class SamplerSettings(BaseModel):
 class SinkSettings(BaseModel):
     """The ClickHouse sink."""
 
-    # ClickHouse works best with few large inserts; nobody at a dashboard notices a second.
+    # ClickHouse works best with few large inserts; a second is not noticed at a dashboard.
     flush_seconds: float = Field(1.0, gt=0)
 
 
