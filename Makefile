@@ -49,6 +49,9 @@ bench: setup
 lock:
 	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
 	  --extra all --group dev --output-file $(LOCK) pyproject.toml requirements/build.in
+	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --universal --python-version 3.11 \
+	  --extra server --extra registry --extra fast --constraints $(LOCK) --output-file requirements/server.txt \
+	  pyproject.toml requirements/build.in
 	echo uv | $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --output-file requirements/uv.txt -
 
 clean:

@@ -228,6 +228,23 @@ def imports(
         table(list(starts[0]), [list(start.values()) for start in starts])
 
 
+@app.command("sizes")
+def sizes(json: Json = False) -> None:
+    """What each extra installs: distributions and megabytes.
+
+    Examples:
+
+        python -m bench sizes
+    """
+    from bench import install_sizes
+
+    rows = install_sizes.run()
+    if json:
+        print_json(rows)
+    else:
+        table(list(rows[0]), [list(row.values()) for row in rows], markup=False)
+
+
 @app.command("all")
 def everything(rounds: Rounds = 3, json: Json = False) -> None:
     """All of them but the profile; some fifteen minutes.

@@ -165,7 +165,7 @@ def run(commands: typer.Typer = app) -> None:
 
 
 def _kafka_error(error: Exception) -> "KafkaError | None":
-    """What Kafka's client raised; the client is loaded already if it was the one."""
+    """The error of Kafka's client, if it raised; it is loaded already in that case."""
     if "confluent_kafka" in sys.modules:
         from confluent_kafka import KafkaException
 

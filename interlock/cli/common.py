@@ -128,14 +128,12 @@ class _Layout:
 
     def fit(self, available: int, optional: Sequence[str]) -> bool:
         """Leaves out and narrows columns; False if words would have to be broken."""
-        dropped = [index for name in reversed(optional) for index in self._shown if self._names[index] == name]
-        for index in [*dropped, *(index for index in self._shown if self._empty[index])]:
-            if self._total(self._natural) <= available:
-                break
-            if index in self._shown and len(self._shown) > 1:
-                self._shown.remove(index)
-                if not self._empty[index]:
-                    self.left_out.append(self._names[index])
+        for name in reversed(optional):
+            if self._total(self._natural) > available:
+                self.left_out += [name for index in self._shown if self._names[index] == name]
+                self._shown = [index for index in self._shown if self._names[index] != name]
+        if self._total(self._natural) > available:
+            self._shown = [index for index in self._shown if not self._empty[index]] or self._shown
         while (excess := self._total(self._widths) - available) > 0:
             narrower = [index for index in self._shown if self._widths[index] > self._shortest[index]]
             if not narrower:

@@ -1,4 +1,4 @@
-"""`interlock init`: the files to begin with, for a domain of one's own."""
+"""`interlock init`: the first files for a new domain."""
 
 from pathlib import Path
 from typing import Annotated

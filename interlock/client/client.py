@@ -49,8 +49,8 @@ class DeliveryError(InterlockError):
         first, reason = next(iter(failures.items()))
         others = f" and {len(failures) - 1} others" if len(failures) > 1 else ""
         super().__init__(
-            f"decision {first}{others}: {reason}. Submit again under the same decision_id, by which a repetition can "
-            "be told: without an acknowledgement Kafka may have the decision or not."
+            f"decision {first}{others}: {reason}. Submit again under the same decision_id, which "
+            "identifies a repetition: without an acknowledgement Kafka may have the decision or not."
         )
 
 

@@ -29,7 +29,7 @@ _NOWHERE = (
 
 @dataclass(frozen=True)
 class Platform:
-    """Kafka and ClickHouse as this process is told to reach them."""
+    """Kafka and ClickHouse as the settings say how to reach them."""
 
     settings: "Settings"
 
@@ -151,7 +151,7 @@ def database_errors() -> Iterator[None]:
 
 
 def connect(data_dir: str | None = None) -> Platform:
-    """The platform this process is told to use; raises UsageError naming the setting that is wrong."""
+    """The platform that the settings name; raises UsageError naming the setting that is wrong."""
     from pydantic import ValidationError
 
     from interlock.platform.settings import Settings  # here, because it takes longer to import than many commands run

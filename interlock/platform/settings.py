@@ -1,7 +1,7 @@
 """Settings: environment variables named INTERLOCK_…, nested with two underscores.
 
-What is not set comes from the local instance that `interlock up` started in the data directory, if there is one;
-so the same commands work against a laptop's instance and against any Kafka and ClickHouse.
+If an address is not set, the local instance that `interlock up` started in the data directory is used; so the same
+commands work against a laptop's instance and against any Kafka and ClickHouse.
 """
 
 from pathlib import Path
@@ -42,26 +42,26 @@ class RouterSettings(BaseModel):
     audit_key: SecretStr | None = Field(None, description="secret of 32 hex digits; keys the audit coin")
     max_bad_share: float = Field(0.5, gt=0, le=1, description="stop when more of the latest messages are bad")
     max_batch: int = Field(10_000, gt=0)
-    # Under load batches fill by themselves; when it is quiet this is what a decision waits at most.
+    # Under load batches fill by themselves; on a quiet system this is the longest wait of a decision.
     max_wait_seconds: float = Field(0.010, gt=0)
 
 
 class SamplerSettings(BaseModel):
     """The sampler of active learning."""
 
-    # An hour's share of a budget is enough to choose by; an audit may still roll back within its day.
+    # An hour's share of a budget is enough to choose from; an audit may still roll back within its day.
     round_seconds: float = Field(3600.0, gt=0, description="from one round of picks to the next")
 
 
 class SinkSettings(BaseModel):
     """The ClickHouse sink."""
 
-    # ClickHouse likes few large inserts; a second is what a person at a dashboard does not notice.
+    # ClickHouse works best with few large inserts; a second is not noticed at a dashboard.
     flush_seconds: float = Field(1.0, gt=0)
 
 
 class WebhookSettings(BaseModel):
-    """The executor that tells another system what takes effect."""
+    """The executor that posts what takes effect to another system."""
 
     url: str | None = Field(None, description="where executions are posted")
     secret: SecretStr | None = Field(None, description="base64, with or without whsec_; signs every webhook")
@@ -69,7 +69,7 @@ class WebhookSettings(BaseModel):
     group: str = Field(catalogue.WEBHOOKS_GROUP, description="consumer group; one for each receiver")
     attempts: int = Field(15, gt=0, description="then it becomes a dead letter")
     timeout_seconds: float = Field(10.0, gt=0, description="of one attempt")
-    concurrency: int = Field(8, gt=0, description="webhooks under way at once, of different decisions")
+    concurrency: int = Field(8, gt=0, description="webhooks under way at the same time, of different decisions")
 
 
 class AlertSettings(BaseModel):
@@ -83,9 +83,9 @@ class FeedbackSettings(BaseModel):
     """Training examples and requests for retraining."""
 
     group: str = catalogue.FEEDBACK_GROUP
-    limit: float = Field(0.15, gt=0, lt=1, description="override rate of all decisions that is allowed")
+    limit: float = Field(0.15, gt=0, lt=1, description="allowed override rate of all decisions")
     smallest_propensity: float = Field(
-        0.05, gt=0, le=1, description="the least audit rate of the policies in force; the bound does not hold below it"
+        0.05, gt=0, le=1, description="the lowest audit rate of the policies in force; the bound does not hold below it"
     )
     every: int = Field(100, gt=0, description="outcomes of a model version between two analyses")
     renew: int = Field(500, gt=0, description="outcomes after which retraining is asked for again")
@@ -95,20 +95,18 @@ class FeedbackSettings(BaseModel):
 class CalibrationSettings(BaseModel):
     """Calibration, drift and proposals."""
 
-    group: str = Field(
-        catalogue.CALIBRATION_GROUP_PREFIX, description="what the names of its consumer groups begin with"
-    )
+    group: str = Field(catalogue.CALIBRATION_GROUP_PREFIX, description="prefix of the names of its consumer groups")
     every: int = Field(50, gt=0, description="outcomes of a model version between two calibration reports")
     override_limit: float = Field(0.15, gt=0, lt=1, description="override rate of all decisions above which it alarms")
     alpha: float = Field(0.05, gt=0, lt=1, description="share of wrong decisions that a certificate allows")
     delta: float = Field(0.10, gt=0, lt=0.5, description="risk that a certificate allows more than that")
-    propose_every: int = Field(100, gt=0, description="examples of a lane between two looks for proposals")
+    propose_every: int = Field(100, gt=0, description="examples of a lane between two searches for proposals")
     # Faust takes some thousands a second.
-    every_decision: int = Field(1, gt=0, description="only each so-many-th decision is watched for drift")
+    every_decision: int = Field(1, gt=0, description="only every n-th decision is watched for drift")
 
 
 class Settings(BaseSettings):
-    """Everything that can be set."""
+    """All settings."""
 
     model_config = SettingsConfigDict(env_prefix="INTERLOCK_", env_nested_delimiter="__", extra="forbid")
 
@@ -123,5 +121,5 @@ class Settings(BaseSettings):
     feedback: FeedbackSettings = FeedbackSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     metrics_port: int = Field(0, description="Prometheus metrics of a role; 0: none")
-    instance_id: str = Field("1", description="tells apart several processes of one role; keep it over restarts")
+    instance_id: str = Field("1", description="distinguishes several processes of one role; keep it across restarts")
     log_format: Literal["console", "json"] = "console"

@@ -74,7 +74,7 @@ def count(path: Path) -> int | None:
         return None
     try:
         return int(_parquet_reader().read_metadata(path).num_rows)
-    except (OSError, ValueError):  # what is wrong is said when it is read
+    except (OSError, ValueError):  # reading reports what is wrong
         return None
 
 

@@ -1,4 +1,4 @@
-"""A first policy, mapping and sample decisions for a domain of one's own: `interlock init`."""
+"""A first policy, mapping and sample decisions for a new domain: `interlock init`."""
 
 import csv
 import io
@@ -52,7 +52,7 @@ _CASES = (
     (2, "approve", 0.96, 48000, "north", 2021),  # the rule large-amount
     (3, "approve", 0.78, 900, "south", 2024),  # not confident enough: a queue
     (4, "reject", 0.91, 2500, "west", 2020),  # rejections need more confidence
-    (5, "reject", 0.55, 700, "east", 2025),  # somebody waits for it
+    (5, "reject", 0.55, 700, "east", 2025),  # the caller waits for it
     (6, "approve", 0.31, 300, "south", 2023),  # no lane is met: manual
 )
 

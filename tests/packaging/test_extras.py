@@ -205,3 +205,44 @@ def test_the_base_is_small(base_python: Path) -> None:
     files = [path for path in site.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert len(list(site.glob("*.dist-info"))) <= 14
     assert sum(path.stat().st_size for path in files) < 60e6
+
+
+def _loaded_with(packages: tuple[str, ...], left_out: set[str]) -> set[str]:
+    """The third-party modules that importing every module of these packages imports, before anything is called."""
+    third_party: set[str] = set()
+    files = [file for package in packages for file in (ROOT / package).glob("*.py") if file.stem not in left_out]
+    waiting = [".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files]
+    seen: set[str] = set()
+    while waiting:
+        name = waiting.pop()
+        file = ROOT / name.replace(".", "/")
+        source = file / "__init__.py" if file.is_dir() else file.with_suffix(".py")
+        if name in seen or not source.exists():  # a function or a class that was imported from a module
+            continue
+        seen.add(name)
+        for node in ast.parse(source.read_text()).body:
+            if isinstance(node, ast.Import):
+                imported = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            else:
+                continue
+            waiting += [module for module in imported if module.startswith("interlock")]
+            third_party |= {module.partition(".")[0] for module in imported}
+    return third_party - sys.stdlib_module_names - {"interlock"}
+
+
+@pytest.mark.parametrize(
+    ("extras", "packages", "left_out"),
+    [
+        (set(), ("interlock/client", "interlock/platform", "interlock/executors"), {"notify", "webhook"}),
+        ({"cli"}, ("interlock/cli", "interlock/review", "interlock/policies", "interlock/produce"), set()),
+        ({"cli", "server"}, ("interlock/services", "interlock/operations"), {"clickhouse", "kafka"}),
+    ],
+    ids=["base", "cli", "server"],
+)
+def test_an_extra_is_enough_for_what_it_is_meant_for(
+    extras: set[str], packages: tuple[str, ...], left_out: set[str]
+) -> None:
+    loaded = _loaded_with(packages, left_out)
+    assert {EXTRA_OF_MODULE[module] for module in loaded & EXTRA_OF_MODULE.keys()} <= extras

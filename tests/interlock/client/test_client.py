@@ -59,17 +59,21 @@ def stored(broker: Broker, decisions: list[Decision]) -> list[Message]:
             break
         messages += reader.consume(1000, 0.05)
     reader.close()
-    found = {message.key(): message for message in messages}
-    return [found[one.decision_id.encode()] for one in decisions if one.decision_id.encode() in found]
+    stored_messages = {message.key(): message for message in messages}
+    return [
+        stored_messages[submitted.decision_id.encode()]
+        for submitted in decisions
+        if submitted.decision_id.encode() in stored_messages
+    ]
 
 
 def test_what_is_submitted_is_stored_under_its_id_with_its_headers_when_submit_returns(broker: Broker) -> None:
-    one = decision(amount=12.5, attributes={"age": 41}, input={"text": "zażółć"})
+    submitted = decision(amount=12.5, attributes={"age": 41}, input={"text": "zażółć"})
     with Client(broker=broker) as client:
-        client.submit(one, headers=[("traceparent", b"00-1")])
-        (message,) = stored(broker, [one])
-    assert message.value() == wire.encode("Decision", one.to_record())
-    assert Decision.from_record(wire.decode("Decision", message.value() or b"")) == one
+        client.submit(submitted, headers=[("traceparent", b"00-1")])
+        (message,) = stored(broker, [submitted])
+    assert message.value() == wire.encode("Decision", submitted.to_record())
+    assert Decision.from_record(wire.decode("Decision", message.value() or b"")) == submitted
     assert message.headers() == [("traceparent", b"00-1")]
 
 
@@ -110,7 +114,7 @@ def test_the_asyncio_client_stores_many_at_once_and_leaves_the_loop_free(broker:
     async def submit() -> int:
         turns = 0
         async with AsyncClient(broker=broker) as client:
-            waiting = asyncio.gather(*(client.submit(one) for one in many))
+            waiting = asyncio.gather(*(client.submit(submitted) for submitted in many))
             while not waiting.done():
                 turns += 1
                 await asyncio.sleep(0)
@@ -134,11 +138,11 @@ def test_a_decision_that_is_too_large_is_named_and_the_others_are_stored(kafka: 
 
 
 def test_without_kafka_the_error_names_the_decision_and_what_to_do() -> None:
-    one = decision()
+    submitted = decision()
     with Client("127.0.0.1:1", delivery_seconds=1.5) as client, pytest.raises(DeliveryError) as raised:
-        client.submit(one)
-    assert raised.value.decision_ids == [one.decision_id]
-    assert one.decision_id in str(raised.value)
+        client.submit(submitted)
+    assert raised.value.decision_ids == [submitted.decision_id]
+    assert submitted.decision_id in str(raised.value)
     assert "Submit again" in str(raised.value)
 
 

@@ -109,10 +109,10 @@ class Desk:
         self._on = {"Decision": on_decision, "Command": on_command}
         self._consumer = broker.consumer(None)
         topics = (catalogue.DECISIONS, catalogue.COMMANDS)
-        places = [TopicPartition(topic.name, p) for topic in topics for p in range(topic.partitions)]
-        for place in places:
-            place.offset = end_of(self._consumer, place)
-        self._consumer.assign(places)
+        partitions = [TopicPartition(topic.name, p) for topic in topics for p in range(topic.partitions)]
+        for partition in partitions:
+            partition.offset = end_of(self._consumer, partition)
+        self._consumer.assign(partitions)
         self._producer = broker.producer(f"desk-{uuid4()}")
         self._producer.init_transactions(30)
 
@@ -175,12 +175,12 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 
 
 def test_decide_returns_what_a_person_decided(broker: Broker) -> None:
-    one = decision()
+    submitted = decision()
     desk = Desk(broker, lambda record: [resolution(record["decision_id"])])
     with working(desk), Client(broker=broker) as client:
-        decided = client.decide(one, timeout=60)
+        decided = client.decide(submitted, timeout=60)
     assert decided == DecisionResult(
-        decision_id=one.decision_id,
+        decision_id=submitted.decision_id,
         status="decided",
         outcome="reject",
         source="review",
@@ -216,26 +216,26 @@ def test_after_the_time_out_the_desk_is_asked_and_its_safe_outcome_returned(brok
         timed_out = resolution(command["task_id"], source="timeout", decided_by=[], verdict="")
         return [reply(command, "ok"), timed_out]
 
-    one = decision()
+    submitted = decision()
     with working(Desk(broker, on_command=safe)) as desk, Client(broker=broker) as client:
-        decided = client.decide(one, timeout=0)
+        decided = client.decide(submitted, timeout=0)
     assert (decided.status, decided.source, decided.outcome) == ("decided", "timeout", "reject")
     (command,) = desk.commands
-    assert (command["kind"], command["task_id"]) == ("expire", one.decision_id)
+    assert (command["kind"], command["task_id"]) == ("expire", submitted.decision_id)
     assert command["actor"].startswith("client-")
 
 
 def test_an_escalated_decision_is_no_word_and_its_later_word_can_be_awaited(broker: Broker) -> None:
-    one = decision()
+    submitted = decision()
     with (
         working(Desk(broker, on_command=lambda command: [reply(command, "escalated", "went to the leads")])) as desk,
         Client(broker=broker) as client,
     ):
-        decided = client.decide(one, timeout=0)
+        decided = client.decide(submitted, timeout=0)
         assert (decided.status, decided.final, decided.outcome, decided.version) == ("escalated", False, "", 0)
         assert decided.message == "went to the leads. `wait` for it, or read `resolutions`."
-        desk.say([resolution(one.decision_id)])
-        assert client.wait(one.decision_id, timeout=60).outcome == "reject"
+        desk.say([resolution(submitted.decision_id)])
+        assert client.wait(submitted.decision_id, timeout=60).outcome == "reject"
 
 
 def test_a_decision_that_is_no_sync_review_is_left_waiting() -> None:
@@ -249,27 +249,27 @@ def test_a_decision_that_is_no_sync_review_is_left_waiting() -> None:
 
 
 def test_without_an_answer_of_the_desk_the_caller_is_told_that_nothing_has_taken_effect() -> None:
-    one = decision()
+    submitted = decision()
     with Client(broker=memory(), grace_seconds=0.1) as client:
         with pytest.raises(
             NotDecidedError, match=r"nothing has taken effect as far as is known.*Does the desk run"
         ) as raised:
-            client.decide(one, timeout=0)
-        assert (raised.value.decision_id, raised.value.code) == (one.decision_id, "no-answer")
+            client.decide(submitted, timeout=0)
+        assert (raised.value.decision_id, raised.value.code) == (submitted.decision_id, "no-answer")
         with pytest.raises(NotDecidedError) as raised:
-            client.wait(one.decision_id, timeout=0)
+            client.wait(submitted.decision_id, timeout=0)
         assert raised.value.code == "still-open"
 
 
 def test_a_word_between_an_undecided_end_and_the_next_wait_is_not_missed() -> None:
-    broker, one = memory(), decision()
+    broker, submitted = memory(), decision()
     with Client(broker=broker, grace_seconds=0) as client:
         with pytest.raises(NotDecidedError):
-            client.decide(one, timeout=0)
+            client.decide(submitted, timeout=0)
         desk = Desk(broker)
-        desk.say([resolution(one.decision_id)])
+        desk.say([resolution(submitted.decision_id)])
         desk.say([resolution("marker")])
-        assert client.wait(one.decision_id, timeout=60).outcome == "reject"
+        assert client.wait(submitted.decision_id, timeout=60).outcome == "reject"
 
 
 def test_many_callers_share_one_consumer_and_get_their_own_words() -> None:
@@ -278,8 +278,8 @@ def test_many_callers_share_one_consumer_and_get_their_own_words() -> None:
     before = broker.consumers
     many = [decision(subject_id=f"s{i}") for i in range(60)]
     with working(desk), Client(broker=broker) as client, ThreadPoolExecutor(30) as pool:
-        found = list(pool.map(lambda one: client.decide(one, timeout=60), many))
-    assert [one.outcome for one in found] == [f"s{i}" for i in range(60)]
+        results = list(pool.map(lambda decision: client.decide(decision, timeout=60), many))
+    assert [result.outcome for result in results] == [f"s{i}" for i in range(60)]
     assert broker.consumers == before + 1
 
 
@@ -300,7 +300,7 @@ def test_asyncio_callers_wait_without_threads_and_leave_the_loop_free() -> None:
         if len(held) < 200:
             return []
         all_there.set()
-        return [resolution(one["decision_id"]) for one in held]
+        return [resolution(record["decision_id"]) for record in held]
 
     async def decide() -> tuple[list[DecisionResult], int]:
         turns = 0
@@ -312,16 +312,16 @@ def test_asyncio_callers_wait_without_threads_and_leave_the_loop_free() -> None:
             return await waiting, turns
 
     with working(Desk(broker, hold)):
-        found, turns = asyncio.run(decide())
+        results, turns = asyncio.run(decide())
     assert all_there.is_set()
-    assert len({one.decision_id for one in found}) == 200
+    assert len({result.decision_id for result in results}) == 200
     assert turns > 1
 
 
 def test_closing_tells_those_who_wait() -> None:
     client = Client(broker=memory())
-    one = decision()
-    future = client.decide_future(one, timeout=60)
+    submitted = decision()
+    future = client.decide_future(submitted, timeout=60)
     client.close()
     with pytest.raises(NotDecidedError, match="the client was closed") as raised:
         future.result(0)
@@ -361,7 +361,7 @@ def routed_word(decision_id: str) -> DecisionResult:
     return DecisionResult(decision_id, "decided", outcome="approve")
 
 
-def told(ask: Ask, code: str) -> dict[str, Any]:
+def desk_reply(ask: Ask, code: str) -> dict[str, Any]:
     command = {"command_id": ask.command_id, "kind": "expire", "actor": "c", "task_id": ask.decision_id}
     return reply(command, code)[1]
 
@@ -372,10 +372,10 @@ def test_a_desk_that_does_not_know_the_task_yet_is_asked_again_under_a_new_id() 
     assert waiting.advance(9.9) == []
     (first,) = waiting.advance(10.0)
     assert waiting.advance(12.0) == []  # no answer is no reason to ask again: the question is under way
-    waiting.reply(told(first, "unknown-task"))
+    waiting.reply(desk_reply(first, "unknown-task"))
     (second,) = waiting.advance(12.0 + ASK_AGAIN_SECONDS)
     assert first.command_id != second.command_id
-    waiting.reply(told(second, "unknown-task"))
+    waiting.reply(desk_reply(second, "unknown-task"))
     waiting.advance(15.0)
     with pytest.raises(NotDecidedError, match="Does the router run") as raised:
         future.result(0)
@@ -386,7 +386,7 @@ def test_an_accepted_question_waits_for_its_word_which_may_be_read_later() -> No
     waiting = PendingDecisions("c", grace_seconds=5)
     future = waiting.add("d", 0.0, expires=True)
     (ask,) = waiting.advance(0.0)
-    waiting.reply(told(ask, "ok"))
+    waiting.reply(desk_reply(ask, "ok"))
     assert waiting.advance(4.9) == []
     assert not future.done()
     waiting.resolve(routed_word("d"))
@@ -398,7 +398,7 @@ def test_an_answer_without_a_word_never_becomes_a_decision(code: str, says: str)
     waiting = PendingDecisions("c", grace_seconds=5)
     future = waiting.add("d", 0.0, expires=True)
     (ask,) = waiting.advance(0.0)
-    waiting.reply(told(ask, code))
+    waiting.reply(desk_reply(ask, code))
     waiting.advance(5.0)
     with pytest.raises(NotDecidedError, match=says) as raised:
         future.result(0)
@@ -409,7 +409,7 @@ def test_a_question_that_the_desk_refuses_ends_the_waiting_at_once() -> None:
     waiting = PendingDecisions("c")
     future = waiting.add("d", 0.0, expires=True)
     (ask,) = waiting.advance(0.0)
-    waiting.reply(told(ask, "invalid"))
+    waiting.reply(desk_reply(ask, "invalid"))
     with pytest.raises(NotDecidedError, match="so it is"):
         future.result(0)
 

@@ -72,7 +72,7 @@ class World:
         self._threads: list[threading.Thread] = []
         self._run(self._router().run)
         self._run(self._desk().run)
-        executor = Executor(self.broker, "executor", lambda one: self._carry_out(one.action_id))
+        executor = Executor(self.broker, "executor", lambda execution: self._carry_out(execution.action_id))
         self._run(lambda: executor.run(self._stop))
 
     def wait_for(self, actions: list[str]) -> None:
@@ -143,41 +143,41 @@ def decide(world: World, reviewer: str, decision_id: str, verdict: str) -> None:
 
 
 def test_a_sure_decision_takes_effect_at_once(world: World) -> None:
-    one = decision("safe", 0.99)
+    submitted = decision("safe", 0.99)
     with Client(broker=world.broker) as client:
-        decided = client.decide(one, timeout=PATIENCE)
+        decided = client.decide(submitted, timeout=PATIENCE)
     assert (decided.source, decided.outcome, decided.final) == ("auto", "approve", True)
-    world.wait_for([f"{one.decision_id}/1/execute"])
+    world.wait_for([f"{submitted.decision_id}/1/execute"])
 
 
 def test_a_person_decides_while_the_caller_waits(world: World) -> None:
-    one = decision("safe", 0.4)
+    submitted = decision("safe", 0.4)
     with Client(broker=world.broker) as client, TasksSeen(world) as tasks:
-        future = client.decide_future(one, timeout=PATIENCE)
-        tasks.wait_for(one.decision_id)
-        decide(world, "ada", one.decision_id, "approve")
+        future = client.decide_future(submitted, timeout=PATIENCE)
+        tasks.wait_for(submitted.decision_id)
+        decide(world, "ada", submitted.decision_id, "approve")
         decided = future.result(PATIENCE)
     assert (decided.source, decided.outcome, decided.decided_by) == ("review", "approve", ("ada",))
-    world.wait_for([f"{one.decision_id}/1/execute"])
+    world.wait_for([f"{submitted.decision_id}/1/execute"])
 
 
 def test_when_nobody_decides_the_safe_outcome_of_the_policy_holds(world: World) -> None:
-    one = decision("safe", 0.4)
+    submitted = decision("safe", 0.4)
     with Client(broker=world.broker) as client:
-        decided = client.decide(one, timeout=0.2)
+        decided = client.decide(submitted, timeout=0.2)
     assert (decided.source, decided.outcome, decided.decided_by) == ("timeout", "reject", ())
-    world.wait_for([f"{one.decision_id}/1/execute"])
+    world.wait_for([f"{submitted.decision_id}/1/execute"])
 
 
 def test_when_the_policy_wants_a_person_a_lead_decides_and_the_caller_can_wait_for_it(world: World) -> None:
-    one = decision("careful", 0.4)
+    submitted = decision("careful", 0.4)
     with Client(broker=world.broker) as client:
-        assert client.decide(one, timeout=0.2).status == "escalated"
-        decide(world, "lea", one.decision_id, "reject")
-        decided = client.wait(one.decision_id, timeout=PATIENCE)
+        assert client.decide(submitted, timeout=0.2).status == "escalated"
+        decide(world, "lea", submitted.decision_id, "reject")
+        decided = client.wait(submitted.decision_id, timeout=PATIENCE)
         assert (decided.outcome, decided.decided_by) == ("reject", ("lea",))
         with pytest.raises(NotDecidedError):
-            client.wait(one.decision_id, timeout=0)
+            client.wait(submitted.decision_id, timeout=0)
 
 
 def test_a_decision_that_waits_in_a_queue_is_no_sync_review(world: World) -> None:
@@ -186,14 +186,14 @@ def test_a_decision_that_waits_in_a_queue_is_no_sync_review(world: World) -> Non
 
 
 def test_an_override_rolls_back_what_had_taken_effect_and_executes_the_other_in_this_order(world: World) -> None:
-    one = decision("post", 0.9)
+    submitted = decision("post", 0.9)
     with Client(broker=world.broker) as client, TasksSeen(world) as tasks:
-        decided = client.decide(one, timeout=PATIENCE)
+        decided = client.decide(submitted, timeout=PATIENCE)
         assert (decided.source, decided.final) == ("auto", False)
         assert decided.override_until is not None
-        tasks.wait_for(one.decision_id)
-        decide(world, "ada", one.decision_id, "reject")
-    name = one.decision_id
+        tasks.wait_for(submitted.decision_id)
+        decide(world, "ada", submitted.decision_id, "reject")
+    name = submitted.decision_id
     world.wait_for([f"{name}/1/execute", f"{name}/1/roll_back", f"{name}/2/execute"])
 
 

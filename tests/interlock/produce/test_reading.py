@@ -27,16 +27,16 @@ GOOD = {
 }
 
 
-def found(path: Path, mapping: ColumnMapping | None = None) -> list[Decision | LineError]:
+def rows(path: Path, mapping: ColumnMapping | None = None) -> list[Decision | LineError]:
     return list(read(path, mapping or ColumnMapping(), lambda: NOW))
 
 
 def errors(path: Path, mapping: ColumnMapping | None = None) -> list[str]:
-    return [str(one) for one in found(path, mapping) if isinstance(one, LineError)]
+    return [str(row) for row in rows(path, mapping) if isinstance(row, LineError)]
 
 
 def decisions(path: Path, mapping: ColumnMapping | None = None) -> list[Decision]:
-    return [one for one in found(path, mapping) if isinstance(one, Decision)]
+    return [row for row in rows(path, mapping) if isinstance(row, Decision)]
 
 
 def test_json_lines_name_line_and_field_of_what_is_wrong(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_json_lines_name_line_and_field_of_what_is_wrong(tmp_path: Path) -> None
         json.dumps({**GOOD, "decision_id": "2"}),
     ]
     path.write_text("\n".join(lines))
-    assert [one.decision_id for one in decisions(path)] == ["1", "2"]
+    assert [row.decision_id for row in decisions(path)] == ["1", "2"]
     assert errors(path) == [
         f"{path}:3: confidence: Input should be less than or equal to 1",
         f"{path}:4: not JSON: Expecting value: line 1 column 1 (char 0)",
@@ -111,7 +111,7 @@ def test_parquet_rows_are_counted_from_one(tmp_path: Path) -> None:
 def test_an_empty_file_has_no_decisions(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
     path.touch()
-    assert found(path) == []
+    assert rows(path) == []
 
 
 def test_what_cannot_be_read_at_all_is_one_sentence(tmp_path: Path) -> None:
@@ -119,17 +119,17 @@ def test_what_cannot_be_read_at_all_is_one_sentence(tmp_path: Path) -> None:
         check_readable(tmp_path / "none.csv")
     (tmp_path / "a.xlsx").touch()
     with pytest.raises(InterlockError, match=r"known endings: \.jsonl"):
-        found(tmp_path / "a.xlsx")
+        rows(tmp_path / "a.xlsx")
     (tmp_path / "a.parquet").write_text("no parquet")
     with pytest.raises(InterlockError, match=r"cannot read .*a\.parquet"):
-        found(tmp_path / "a.parquet")
+        rows(tmp_path / "a.parquet")
 
 
 def test_a_column_that_a_table_does_not_have_is_named_with_a_similar_one(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("id,score\n1,0.5\n")
     with pytest.raises(InterlockError, match=r"no column 'scores'; it has id, score\. Did you mean 'score'\?"):
-        found(path, ColumnMapping(fields={"confidence": "scores"}))
+        rows(path, ColumnMapping(fields={"confidence": "scores"}))
 
 
 def test_a_mapping_file_that_is_wrong_is_refused_with_a_suggestion(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_mapping_file_that_is_wrong_is_refused_with_a_suggestion(tmp_path: Pat
 def test_the_mapping_shipped_with_the_example_fits_its_data() -> None:
     directory = ROOT / "examples" / "employment"
     mapping = load_mapping(directory / "mapping.yaml")
-    result = found(directory / "sample.parquet", mapping)
+    result = rows(directory / "sample.parquet", mapping)
     assert len(result) > 1000
-    assert all(isinstance(one, Decision) for one in result)
-    assert len({one.decision_id for one in result if isinstance(one, Decision)}) == len(result)
+    assert all(isinstance(row, Decision) for row in result)
+    assert len({row.decision_id for row in result if isinstance(row, Decision)}) == len(result)
