@@ -129,8 +129,8 @@ def test_three_engines_agree_on_where_a_safe_rule_holds_and_in_doubt_it_does_not
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("domain: e, prediction: yes", "domain: f, prediction: yes", "'f' is no domain of this policy"),
-        ("domain: e, prediction: yes", "domain: e, prediction: y", "'y' is no outcome of domain e"),
+        ("domain: e, prediction: yes", "domain: f, prediction: yes", "'f' is not a domain of this policy"),
+        ("domain: e, prediction: yes", "domain: e, prediction: y", "'y' is not an outcome of domain e"),
         ("id: no-abroad", "id: in-germany", "there is a safe rule 'in-germany' on line 10 already"),
         ("when: country = 'FR'", "when: contry = 'FR'", "did you mean country?"),
         ("id: large", "id: 'safe:large'", "a reason that the pipeline gives itself"),

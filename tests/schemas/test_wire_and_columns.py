@@ -85,7 +85,7 @@ _MESSAGES = st.lists(
 def _by(engine: Engine, text: str, messages: list[bytes | None], few: int = 80) -> Decoded:
     """`few`: below how many records fastavro reads one by one, where it would otherwise be columns."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("interlock.schemas.columns._FEW", few)
+        patch.setattr("interlock.schemas.columns._MIN_FLAT_BATCH", few)
         return Decoder("Decision", text, engine).decode(messages)
 
 
