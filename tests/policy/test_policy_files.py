@@ -338,21 +338,21 @@ _ANYTHING = st.recursive(
 def test_whatever_stands_in_a_file_it_is_a_policy_or_problems_with_lines(data: st.DataObject) -> None:
     document = yaml.safe_load(LENDING.read_text())
     for _ in range(data.draw(st.integers(1, 3))):
-        place: Any = document
+        node: Any = document
         while True:
-            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
             key = data.draw(st.sampled_from(keys))
-            if not (isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans())):
+            if not (isinstance(node[key], dict | list) and node[key] and data.draw(st.booleans())):
                 break
-            place = place[key]
-        place[key] = data.draw(_ANYTHING)
-    found = _policy_or_problems(yaml.safe_dump(document))
-    if isinstance(found, Policy):
-        compile_policy(found)
-        assert from_resolved(resolved(found)) == found
+            node = node[key]
+        node[key] = data.draw(_ANYTHING)
+    result = _policy_or_problems(yaml.safe_dump(document))
+    if isinstance(result, Policy):
+        compile_policy(result)
+        assert from_resolved(resolved(result)) == result
     else:
-        assert found
-        assert all(problem.line >= 1 and problem.message for problem in found)
+        assert result
+        assert all(problem.line >= 1 and problem.message for problem in result)
 
 
 def test_an_attribute_has_one_type_and_no_routing_field_s_name() -> None:
@@ -399,10 +399,10 @@ def test_the_version_ignores_order_and_layout_and_survives_writing_and_reading(
 @given(policies(), policies())
 @settings(deadline=None, max_examples=60)
 def test_two_policies_have_one_version_exactly_if_nothing_differs(old: dict[str, Any], new: dict[str, Any]) -> None:
-    one, other = parse(yaml.safe_dump(old), "old"), parse(yaml.safe_dump(new), "new")
-    changes = diff(one, other)
-    assert (version(one) == version(other)) == (not changes)
-    assert diff(one, one) == []
+    before, after = parse(yaml.safe_dump(old), "old"), parse(yaml.safe_dump(new), "new")
+    changes = diff(before, after)
+    assert (version(before) == version(after)) == (not changes)
+    assert diff(before, before) == []
     assert json.loads(json.dumps([change.__dict__ for change in changes])) == [change.__dict__ for change in changes]
     assert all("\n" not in str(change) for change in changes)
 
@@ -424,8 +424,8 @@ def test_every_change_of_meaning_changes_the_version(change: str) -> None:
 
 
 def test_the_order_of_models_means_nothing_and_the_order_of_rules_does() -> None:
-    one, other = (MINIMAL.replace("[m]", models) for models in ("[a, b]", "[b, a]"))
-    assert version(parse(one, "p")) == version(parse(other, "p"))
+    first, second = (MINIMAL.replace("[m]", models) for models in ("[a, b]", "[b, a]"))
+    assert version(parse(first, "p")) == version(parse(second, "p"))
     rules = ["{id: r, when: novel, route: sync}", "{id: s, when: novel, route: async}"]
     old, new = (parse(f"{MINIMAL}rules: [{', '.join(order)}]\n", "p") for order in (rules, rules[::-1]))
     assert version(old) != version(new)

@@ -137,17 +137,17 @@ def test_shares_that_add_up_to_everything_are_no_more_than_everything() -> None:
 
 
 def test_neither_the_order_of_holidays_nor_a_day_without_hours_has_a_meaning() -> None:
-    one = _policy(f"{{calendar: {{{HOURS}, holidays: [2026-12-25, 2026-12-24, 2026-12-25]}}}}")
-    other = _policy(
+    first = _policy(f"{{calendar: {{{HOURS}, holidays: [2026-12-25, 2026-12-24, 2026-12-25]}}}}")
+    second = _policy(
         "{calendar: {time_zone: Europe/Berlin, hours: {sun: [], mon: [09:00-17:00]}, "
         "holidays: [2026-12-24, '2026-12-25']}}"
     )
-    assert version(one) == version(other)
-    calendar = one.queues["credit"].calendar
+    assert version(first) == version(second)
+    calendar = first.queues["credit"].calendar
     assert calendar is not None
     assert calendar.holidays == (date(2026, 12, 24), date(2026, 12, 25))
-    assert from_resolved(resolved(one)) == one
-    assert {calendar, other.queues["credit"].calendar} == {calendar}
+    assert from_resolved(resolved(first)) == first
+    assert {calendar, second.queues["credit"].calendar} == {calendar}
 
 
 @pytest.mark.parametrize(
