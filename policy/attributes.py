@@ -1,6 +1,6 @@
 """Declared attributes: from the strings of a decision to typed, nullable values, alike in every engine.
 
-A value that does not have the form of its type is NULL, and a rule that meets NULL counts as met: a person decides.
+A value without the form of its type is NULL. A rule over NULL counts as met: a person decides.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from interlock.policy.conditions.clickhouse import text_literal
 from interlock.policy.model import Policy
 from interlock.policy.vocabulary import ColumnType
 
-# Narrow on purpose: what every engine reads alike. Up to 38 digits, what ClickHouse reads as Int128 without overflow;
+# Narrow on purpose, so that every engine reads it alike. ClickHouse reads up to 38 digits as Int128 without overflow;
 # beyond 64 bits the value is NULL.
 INT_FORM = r"^-?[0-9]{1,38}$"
 
-# Two digits of exponent: whatever has this form is finite.
+# Two digits of exponent: every number of this form is finite.
 FLOAT_FORM = r"^-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?$"
 
-# ClickHouse's quicker parser of floats may miss the nearest one; queries with the projection need this setting.
+# The faster parser of ClickHouse may miss the nearest float; queries with the projection need this setting.
 CLICKHOUSE_SETTINGS = "precise_float_parsing = 1"
 
 _BOOLS = {"true": True, "false": False}
@@ -30,7 +30,7 @@ def attribute_columns(policy: Policy) -> dict[str, ColumnType]:
 
 
 def typed(column: str, kind: ColumnType) -> pl.Expr:
-    """A column of strings as values of a type; NULL where a string has not its form."""
+    """A column of strings as values of a type; NULL where a string does not have the form of the type."""
     text = pl.col(column)
     if kind is ColumnType.STRING:
         return text
@@ -41,7 +41,7 @@ def typed(column: str, kind: ColumnType) -> pl.Expr:
 
 
 def from_strings(texts: Sequence[pl.Series], kinds: Mapping[str, ColumnType]) -> list[pl.Series]:
-    """The same for series by themselves; `kinds` by their names."""
+    """Series of strings as typed series; `kinds`: the type by the name of a series."""
     return pl.DataFrame(texts).select(typed(text.name, kinds[text.name]) for text in texts).get_columns()
 
 

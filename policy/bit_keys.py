@@ -1,4 +1,4 @@
-"""Many small columns as one number a row, so that rows of one kind are found by hashing integers."""
+"""Many small columns packed into one integer a row: rows of one kind are then found by hashing integers."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,18 +11,18 @@ Ints = NDArray[np.int64]
 # A column of small numbers, and how many bits they take.
 Field = tuple[NDArray[np.integer], int]
 
-# One bit of a signed 64-bit integer is its sign.
+# The other bit of a signed 64-bit integer is its sign.
 _WORD_BITS = 63
 
 
 def packed(masks: Sequence[NDArray[np.bool_]]) -> Iterator[Field]:
     """Eight masks to a column of bytes; mask k becomes bit k of all bytes one after the other."""
     for start in range(0, len(masks), 8):
-        some = masks[start : start + 8]
-        byte = some[0].astype(np.uint8)
-        for bit, mask in enumerate(some[1:], 1):
+        eight = masks[start : start + 8]
+        byte = eight[0].astype(np.uint8)
+        for bit, mask in enumerate(eight[1:], 1):
             byte |= mask.view(np.uint8) << np.uint8(bit)
-        yield byte, len(some)
+        yield byte, len(eight)
 
 
 def distinct(fields: Sequence[Field]) -> tuple[NDArray[np.int32], list[int]]:
@@ -35,8 +35,8 @@ def distinct(fields: Sequence[Field]) -> tuple[NDArray[np.int32], list[int]]:
     index, keys = _encoded(words[0][0])
     used = words[0][1]
     for word, bits in words[1:]:
-        place, values = _encoded(word)
-        index, pairs = _encoded(index.astype(np.int64) * len(values) + place)
+        value_index, values = _encoded(word)
+        index, pairs = _encoded(index.astype(np.int64) * len(values) + value_index)
         keys = [keys[pair // len(values)] | values[pair % len(values)] << used for pair in pairs]
         used += bits
     return index, keys
@@ -56,7 +56,7 @@ def _words(fields: Sequence[Field]) -> Iterator[tuple[Ints, int]]:
 
 
 def _encoded(word: Ints) -> tuple[NDArray[np.int32], list[int]]:
-    """For every row the place of its value among the distinct values, and those values."""
-    # Hashing, not sorting: eight times as fast as numpy's unique, and in order of first appearance.
+    """For every row the index of its value among the distinct values, and those values."""
+    # This hashes where numpy's unique sorts: eight times as fast, and in order of first appearance.
     encoded = pa.array(word).dictionary_encode()
     return encoded.indices.to_numpy(), encoded.dictionary.to_pylist()

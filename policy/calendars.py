@@ -1,7 +1,7 @@
-"""Working time: when a calendar is open, and when so much of it has passed.
+"""Working time: whether a calendar is open, how much of it passes, and when a given amount has passed.
 
-Counts in instants of UTC, between openings and closings that are local wall times. The clocks change: a wall time that
-comes twice means the first, one that is left out means the moment of the jump.
+Instants are UTC; openings and closings are local wall times. Where the clocks change, a wall time that comes twice
+means its first instant, and one that is left out means the moment of the jump.
 """
 
 from bisect import bisect_left
@@ -21,9 +21,9 @@ _Interval = tuple[int, int]
 
 
 def due(start: int, seconds: int, calendar: Calendar | None) -> int:
-    """When `seconds` of working time have passed since `start`; None: the clock on the wall, which never stops.
+    """When `seconds` of working time have passed since `start`; without a calendar all time is working time.
 
-    The earliest such instant: work that is done as the day closes was done that day. Never falls as `start` or
+    This is the earliest such instant: work that ends as the day closes was done that day. It never falls as `start` or
     `seconds` grow.
     """
     left = seconds * _SECOND
@@ -32,15 +32,15 @@ def due(start: int, seconds: int, calendar: Calendar | None) -> int:
     days = _days(calendar)
     for day in count(days.day_of(start)):
         for opening, closing in days[day]:
-            since = max(opening, start)
-            if closing - since >= left:
-                return since + left
-            left -= max(0, closing - since)
+            begin = max(opening, start)
+            if closing - begin >= left:
+                return begin + left
+            left -= max(0, closing - begin)
     raise AssertionError("a calendar is open every week")
 
 
 def worked(start: int, end: int, calendar: Calendar | None) -> int:
-    """Whole seconds of working time from `start` to `end`; 0 where the end comes first."""
+    """Whole seconds of working time from `start` to `end`; 0 if the end comes first."""
     if start >= end:
         return 0
     if calendar is None:
@@ -57,7 +57,7 @@ def worked(start: int, end: int, calendar: Calendar | None) -> int:
 
 
 def is_open(instant: int, calendar: Calendar | None) -> bool:
-    """Whether it is working time; a closing is no longer."""
+    """Whether it is working time; at the instant of closing it no longer is."""
     if calendar is None:
         return True
     days = _days(calendar)
@@ -65,11 +65,11 @@ def is_open(instant: int, calendar: Calendar | None) -> bool:
 
 
 class _Days(dict[int, tuple[_Interval, ...]]):
-    """The intervals of every local day, by its ordinal, worked out when first asked for: one entry for each day."""
+    """The working intervals of every local day, by its ordinal, computed at first use."""
 
     def __init__(self, calendar: Calendar) -> None:
         self._zone = ZoneInfo(calendar.time_zone)
-        self._hours = [[minutes(one) for one in calendar.hours.get(name, ())] for name in _WEEK]
+        self._hours = [[minutes(hours) for hours in calendar.hours.get(name, ())] for name in _WEEK]
         self._holidays = {day.toordinal() for day in calendar.holidays}
 
     def day_of(self, instant: int) -> int:
@@ -99,7 +99,7 @@ def _instant(wall: datetime, zone: ZoneInfo) -> int:
     """The first instant at which the clocks of a zone show `wall` or more; it never falls as `wall` grows."""
     before, after = (wall.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
     first = (wall.replace(tzinfo=UTC) - before - _EPOCH) // timedelta(seconds=1)
-    if after > before:  # left out: the jump lies between what the old and the new offset make of it
+    if after > before:  # left out by a jump, which lies between the instants by the old and by the new offset
         earliest = first - int((after - before).total_seconds())
         jumped = range(earliest, first + 1)
         first = jumped[bisect_left(jumped, after, key=lambda at: _offset(at, zone))]

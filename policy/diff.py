@@ -32,19 +32,19 @@ def diff(old: Policy, new: Policy) -> list[Change]:
         ("order of safe rules", [rule.id for rule in old.safe_rules], [rule.id for rule in new.safe_rules]),
         ("order of packs", [pack.name for pack in old.packs], [pack.name for pack in new.packs]),
     ):
-        # What was added or removed is told already; the order matters where what remains has moved.
+        # Additions and removals are listed above; the order is a change where the remaining names have moved.
         if [name for name in before if name in after] != [name for name in after if name in before]:
             changes.append(Change(field, before, after))
     return changes
 
 
 def _keyed(policy: Policy) -> dict[str, Any]:
-    """The policy with rules and packs by id instead of by position: moving a rule is no long list of changes."""
+    """The policy with rules and packs by id instead of by position, so that a moved rule is a single change."""
     content = policy.model_dump(mode="json", by_alias=True)
     content["rules"] = {rule["id"]: rule for rule in content["rules"]}
     content["safe_rules"] = {rule["id"]: rule for rule in content["safe_rules"]}
     content["packs"] = {
-        pack["name"]: {**pack, "rules": {one["id"]: one for one in pack["rules"]}} for pack in content["packs"]
+        pack["name"]: {**pack, "rules": {rule["id"]: rule for rule in pack["rules"]}} for pack in content["packs"]
     }
     return content
 
@@ -58,10 +58,10 @@ def _changes(path: str, old: Any, new: Any) -> Iterator[Change]:
 
 
 def _text(value: Any) -> str:
-    """One line without the fields that say nothing."""
+    """One line, without empty fields."""
     if isinstance(value, dict):
-        said = [f"{key}: {_text(one)}" for key, one in value.items() if one not in (None, "", [], {}, False)]
-        return "{" + ", ".join(said) + "}"
+        fields = [f"{key}: {_text(item)}" for key, item in value.items() if item not in (None, "", [], {}, False)]
+        return "{" + ", ".join(fields) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_text(one) for one in value) + "]"
+        return "[" + ", ".join(_text(item) for item in value) + "]"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,54 +1,54 @@
-"""Changing the text of a policy: as little of it as possible, so that comments and order stay.
+"""Edits of a policy's text that change as little of it as possible, so that comments and order stay.
 
-Where only a number changes, it alone is replaced. Anything else is written anew from what the text says, without its
-comments; the text before stands in the version before.
+Where only a number changes, it alone is replaced. Any other edit rewrites the text from its content, without comments;
+the previous version keeps them.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
 from interlock.policy.load import parse
-from interlock.policy.source_map import Document
+from interlock.policy.source_map import EXPONENT_FLOAT, Document
 from interlock.policy.version import version
 
 
 def with_threshold(source: str, domain: str, prediction: str, auto: float) -> str:
     """`source` with that auto threshold in the lane; the lane's others follow where they would lie above it.
 
-    Raises KeyError if the policy has no such domain or lane, PolicyError if it is not valid then.
+    Raises KeyError if the policy has no such domain or lane, PolicyError if it is not valid with the threshold.
     """
     content = _content(source)
     lane = content["domains"][domain]["lanes"][prediction] or {}
-    changed = {name: min(value, auto) if name in ("async", "sync") else value for name, value in lane.items()}
-    content["domains"][domain]["lanes"][prediction] = changed | {"auto": auto}
-    return _written(source, content, ("domains", domain, "lanes", prediction, "auto"), auto)
+    lowered = {name: min(value, auto) if name in ("async", "sync") else value for name, value in lane.items()}
+    content["domains"][domain]["lanes"][prediction] = lowered | {"auto": auto}
+    node = _scalar_at(source, ("domains", domain, "lanes", prediction, "auto"))
+    if node is None:
+        return _rewritten(content)
+    edited = source[: node.start_mark.index] + f"{auto:g}" + source[node.end_mark.index :]
+    return _checked(edited, content)
 
 
 def with_safe_rule(source: str, rule: Mapping[str, Any]) -> str:
-    """`source` with one more safe rule, unless it has it already. Raises PolicyError if it is not valid then."""
+    """`source` with one more safe rule, unless it has it already.
+
+    Raises PolicyError if it is not valid with the rule.
+    """
     content = _content(source)
     rules = content.get("safe_rules") or []
-    if any(one["id"] == rule["id"] for one in rules):
+    if any(existing["id"] == rule["id"] for existing in rules):
         return source
-    ended = source if source.endswith("\n") else source + "\n"
-    if "safe_rules" not in content:
-        return _valid(ended + _dumped({"safe_rules": [dict(rule)]}), content | {"safe_rules": [dict(rule)]})
-    return _dumped_valid(content | {"safe_rules": [*rules, dict(rule)]})
+    added = {"safe_rules": [*rules, dict(rule)]}
+    if "safe_rules" in content:
+        return _rewritten(content | added)
+    complete_lines = source if source.endswith("\n") else source + "\n"
+    return _checked(complete_lines + _dumped(added), content | added)
 
 
-def _written(source: str, content: dict[str, Any], path: tuple[str, ...], value: float) -> str:
-    node = _node(source, path)
-    if node is None:
-        return _dumped_valid(content)
-    return _valid(source[: node.start_mark.index] + f"{value:g}" + source[node.end_mark.index :], content)
-
-
-def _valid(text: str, content: dict[str, Any]) -> str:
-    """`text` if it says what `content` does; otherwise, as with aliases, `content` written anew."""
-    expected = _dumped_valid(content)
+def _checked(text: str, content: dict[str, Any]) -> str:
+    """`text` if it has this content; otherwise, as where aliases share what was edited, the content rewritten."""
+    expected = _rewritten(content)
     try:
         same = version(parse(text, "policy")) == version(parse(expected, "policy"))
     except ValueError:
@@ -56,7 +56,8 @@ def _valid(text: str, content: dict[str, Any]) -> str:
     return text if same else expected
 
 
-def _dumped_valid(content: dict[str, Any]) -> str:
+def _rewritten(content: dict[str, Any]) -> str:
+    """The content as text; raises PolicyError if it is not a valid policy."""
     text = _dumped(content)
     parse(text, "policy")
     assert Document(text, "policy").data == content
@@ -64,8 +65,8 @@ def _dumped_valid(content: dict[str, Any]) -> str:
 
 
 def _content(source: str) -> dict[str, Any]:
-    data: dict[str, Any] = Document(source, "policy").data
-    return data
+    content: dict[str, Any] = Document(source, "policy").data
+    return content
 
 
 def _dumped(content: dict[str, Any]) -> str:
@@ -73,20 +74,17 @@ def _dumped(content: dict[str, Any]) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Without aliases, which nobody would write into a policy by hand."""
+    """Writes no aliases, as people would not by hand, and quotes text that the loader would read as a number."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature of PyYAML
         return True
 
 
-# Texts that a policy would read as numbers, such as '1e5', are quoted.
-_Dumper.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"), list("-+.0123456789")
-)
+_Dumper.add_implicit_resolver(*EXPONENT_FLOAT)
 
 
-def _node(source: str, path: tuple[str, ...]) -> yaml.ScalarNode | None:
-    """The scalar at a place of the text, None if there is none."""
+def _scalar_at(source: str, path: tuple[str, ...]) -> yaml.ScalarNode | None:
+    """The scalar at a path of the text, None if there is none."""
     node = yaml.compose(source, yaml.SafeLoader)
     for name in path:
         if not isinstance(node, yaml.MappingNode):

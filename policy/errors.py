@@ -23,8 +23,10 @@ class Diagnostic:
 
 
 class PolicyError(InterlockError, ValueError):
-    """A policy that cannot be used; carries every problem found, not only the first."""
+    """A policy that cannot be used, with every problem, not only the first."""
 
     def __init__(self, problems: Iterable[Diagnostic]) -> None:
-        self.problems = sorted(set(problems), key=lambda one: (one.file, one.line, one.field, one.message))
+        self.problems = sorted(
+            set(problems), key=lambda problem: (problem.file, problem.line, problem.field, problem.message)
+        )
         super().__init__("\n".join(str(problem) for problem in self.problems))

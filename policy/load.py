@@ -1,4 +1,4 @@
-"""Loading a policy file: YAML, packs written out, everything checked, every problem named with its line."""
+"""Loading a policy file: the YAML is read, packs are written out, and every problem is named with its line."""
 
 from functools import cache
 from importlib.resources import files
@@ -66,7 +66,7 @@ def _packs(document: Document) -> tuple[tuple[Pack, ...], list[Diagnostic]]:
                 document.problem(("packs", index), f"unknown pack {shown(name)}", near(shown(name), pack_names()))
             )
         elif name in packs:
-            problems.append(document.problem(("packs", index), f"{shown(name)} stands here twice", "remove one"))
+            problems.append(document.problem(("packs", index), f"{shown(name)} appears twice", "remove one"))
         else:
             packs[name] = pack(name)
     return tuple(packs.values()), problems

@@ -30,15 +30,15 @@ def _seconds(text: Any) -> Any:
     return text
 
 
-# Ten years, far beyond any service level; what is longer was written in the wrong unit.
+# Ten years, far beyond any service level: a longer duration has the wrong unit.
 _MAX_SECONDS = 3650 * 86_400
 
 
-_Ordered = TypeVar("_Ordered", str, date)
+_Sortable = TypeVar("_Sortable", str, date)
 
 
-def _sorted_once(names: tuple[_Ordered, ...]) -> tuple[_Ordered, ...]:
-    """Their order has no meaning, so it must not change the version."""
+def _sorted_set(names: tuple[_Sortable, ...]) -> tuple[_Sortable, ...]:
+    """Sorted and without duplicates: their order has no meaning, so it must not change the version."""
     return tuple(sorted(set(names)))
 
 
@@ -59,7 +59,7 @@ def _date(value: Any) -> Any:
         try:
             return date.fromisoformat(value)
         except ValueError as error:
-            raise ValueError(f"{value} is no date: {error}") from error
+            raise ValueError(f"{value} is not a date: {error}") from error
     if isinstance(value, datetime) or not isinstance(value, date):
         raise ValueError("write a date such as 2026-12-25")
     return value
@@ -77,8 +77,8 @@ def minutes(interval: str) -> tuple[int, int]:
     return begin, end
 
 
-def _one_after_another(intervals: tuple[str, ...]) -> tuple[str, ...]:
-    """Raises ValueError where one begins before the end of the one in front of it."""
+def _in_order(intervals: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises ValueError where an interval begins before the end of the previous one."""
     for earlier, later in pairwise(intervals):
         if minutes(later)[0] < minutes(earlier)[1]:
             raise ValueError(f"{later} begins before {earlier} has ended")
@@ -86,12 +86,12 @@ def _one_after_another(intervals: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _open_days(hours: dict[Day, tuple[str, ...]]) -> dict[Day, tuple[str, ...]]:
-    """Without the days that have none; raises ValueError for a week that never comes to an hour of work."""
-    intervals = [minutes(one) for day in hours.values() for one in day]
-    # A service level of days is then months long, not for ever.
+    """The days with working hours; raises ValueError for a week with less than an hour of work."""
+    intervals = [minutes(interval) for day in hours.values() for interval in day]
+    # With less, a service level of days would not end within a year.
     if sum(end - begin for begin, end in intervals) < 60:
         raise ValueError("a week has at least one hour of work")
-    return {day: its for day, its in hours.items() if its}
+    return {day: intervals for day, intervals in hours.items() if intervals}
 
 
 def _interval(text: str) -> str:
@@ -107,9 +107,9 @@ def _model_version(text: str) -> str:
 
 
 Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0, le=_MAX_SECONDS)]
-Intervals = Annotated[tuple[Annotated[str, AfterValidator(_interval)], ...], AfterValidator(_one_after_another)]
-Holidays = Annotated[tuple[Annotated[date, BeforeValidator(_date)], ...], AfterValidator(_sorted_once)]
-ModelVersions = Annotated[tuple[Annotated[str, AfterValidator(_model_version)], ...], AfterValidator(_sorted_once)]
+Intervals = Annotated[tuple[Annotated[str, AfterValidator(_interval)], ...], AfterValidator(_in_order)]
+Holidays = Annotated[tuple[Annotated[date, BeforeValidator(_date)], ...], AfterValidator(_sorted_set)]
+ModelVersions = Annotated[tuple[Annotated[str, AfterValidator(_model_version)], ...], AfterValidator(_sorted_set)]
 
 
 class _Part(BaseModel):
@@ -125,7 +125,7 @@ class Thresholds(_Part):
 
 
 class Lane(_Part):
-    """Thresholds of one outcome; what is not given comes from the policy's defaults."""
+    """Thresholds of one outcome; those not given come from the policy's defaults."""
 
     auto: Probability | None = None
     async_: Probability | None = Field(None, alias="async")
@@ -150,15 +150,15 @@ def filled(defaults: Thresholds, lane: Lane | None) -> tuple[float, float, float
 class Domain(_Part):
     """One kind of decision.
 
-    `models`: who may decide here; ['*'] accepts any model explicitly. `shadow`: model_id@model_version of those on
-    trial: what they decide is routed and logged, and nothing comes of it. `outcomes`: the predictions that are known.
-    `options`: how many a reviewer chooses from in the hybrid workflow. `override_window`: seconds in which what took
-    effect can be overridden, from when it was decided. `on_timeout`: what happens when a caller waited in vain:
+    `models`: which models may decide here; ['*'] accepts any, explicitly. `shadow`: model_id@model_version of those on
+    trial: their decisions are routed and logged, and nothing comes of them. `outcomes`: the predictions that are known.
+    `options`: how many a reviewer chooses from in the hybrid workflow. `override_window`: seconds from the decision in
+    which it can be overridden after it took effect. `on_timeout`: what happens when a caller has waited in vain:
     `escalate`, or the outcome that is safe. `reason_codes`: what a verdict may give as its reason.
     """
 
     workflow: Workflow = Workflow.ESCALATION
-    models: Annotated[tuple[str, ...], AfterValidator(_sorted_once)] = Field(min_length=1)
+    models: Annotated[tuple[str, ...], AfterValidator(_sorted_set)] = Field(min_length=1)
     shadow: ModelVersions = ()
     outcomes: tuple[Name, ...] = Field(min_length=1)
     lanes: dict[str, Lane] = Field(default_factory=dict)
@@ -186,7 +186,7 @@ class Queue(_Part):
     """How the tasks of one queue are worked.
 
     `order`: by deadline, or by the weighted score. `assign`: reviewers pull, or tasks are pushed to them. `lease`: how
-    long a reviewer holds a task. `start_within`: a pushed task that is not begun by then goes to somebody else.
+    long a reviewer holds a task. `start_within`: a pushed task that is not begun by then goes to another reviewer.
     `on_breach`: what a missed deadline leads to: `escalate`, `raise_priority`, or the outcome that is safe. `calendar`:
     when service levels run; None: always. `qualifications`: what a reviewer must have. `floors`: which share of what
     is handed out each priority gets at least, however much of the others waits. `escalations`: people send tasks
@@ -199,7 +199,7 @@ class Queue(_Part):
     start_within: Seconds = 15 * 60
     on_breach: Name = "escalate"
     calendar: Calendar | None = None
-    qualifications: Annotated[tuple[Name, ...], AfterValidator(_sorted_once)] = ()
+    qualifications: Annotated[tuple[Name, ...], AfterValidator(_sorted_set)] = ()
     floors: dict[Priority, Probability] = Field(default_factory=dict)
     escalations: Switch = False
 
@@ -231,7 +231,7 @@ class SafeRule(_Part):
 
 
 class PriorityRule(_Part):
-    """The first one that holds sets the priority."""
+    """The first priority rule that holds sets the priority."""
 
     when: str
     set: Priority
@@ -273,7 +273,7 @@ class ServiceLevels(_Part):
 class Pack(_Part):
     """Rules and duties that come together, such as those of a regulation.
 
-    `qualifications`: what a reviewer must have. `retention_days`: records are kept at least so long. `reason_codes`:
+    `qualifications`: what a reviewer must have. `retention_days`: how long records are kept at least. `reason_codes`:
     what a verdict may give as its reason, besides those of the domain. `notices`: what must be sent to the person
     concerned.
     """

@@ -1,4 +1,4 @@
-"""What a policy says about the review of its decisions: the terms on which people work."""
+"""What a policy says about the review of its decisions: the terms on which people queue_terms."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Literal
 from interlock.policy.calendars import due
 from interlock.policy.model import Calendar, Domain, Policy, Queue
 
-# Always allowed: a reviewer who agrees needs no other reason, and a list that forces the closest of its reasons upon
-# people is no list of reasons.
+# Always allowed: a reviewer who agrees needs no other reason, and a list without a way out makes people give a wrong
+# reason.
 AGREE, _OTHER = "agree", "other"
 
-# Where neither the domain nor a pack names any.
+# The codes where neither the domain nor a pack names any.
 DEFAULT_REASON_CODES = (
     AGREE,
     "wrong-prediction",
@@ -24,7 +24,7 @@ DEFAULT_REASON_CODES = (
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What one policy says about tasks of one domain in one queue.
+    """The terms that one policy sets for tasks of one domain in one queue.
 
     `known`: a policy owns the domain; otherwise everything is a default. `outcomes`: what may be decided for; empty:
     anything. `service_seconds`: by priority, in the working time of `calendar`. `floors`: by priority. `on_breach`:
@@ -55,35 +55,35 @@ class Terms:
 def terms(policy: Policy | None, version: str, domain: str, queue: str) -> Terms:
     """The terms of tasks of `domain` in `queue` under `policy`, whose version is `version`.
 
-    None, or a policy without the domain: nobody owns it, the defaults apply. So they do for a queue that the policy
-    does not describe.
+    Without a policy, or with one that does not have the domain, the defaults apply; likewise for a queue that the
+    policy does not describe.
     """
     known = policy is not None and domain in policy.domains
     policy = policy if policy is not None and known else _NO_POLICY
-    its = policy.domains.get(domain, _NO_DOMAIN)
-    work = policy.queues.get(queue, _PLAIN_QUEUE)
-    # People may send a task to a queue whose outcome for a breach is none of the task's domain.
-    possible = work.on_breach in ("escalate", "raise_priority", *its.outcomes)
+    domain_terms = policy.domains.get(domain, _NO_DOMAIN)
+    queue_terms = policy.queues.get(queue, _PLAIN_QUEUE)
+    # People may send a task to a queue whose outcome for a breach is not among those of the task's domain.
+    breach_is_possible = queue_terms.on_breach in ("escalate", "raise_priority", *domain_terms.outcomes)
     return Terms(
         policy_version=version,
         known=known,
-        outcomes=its.outcomes if known else (),
-        reason_codes=_reason_codes(policy, its),
+        outcomes=domain_terms.outcomes if known else (),
+        reason_codes=_reason_codes(policy, domain_terms),
         qualifications=tuple(
-            sorted({*work.qualifications, *(one for pack in policy.packs for one in pack.qualifications)})
+            sorted({*queue_terms.qualifications, *(name for pack in policy.packs for name in pack.qualifications)})
         ),
         service_seconds=policy.service_levels.model_dump(),
-        calendar=work.calendar,
-        lease_seconds=work.lease,
-        start_within_seconds=work.start_within,
-        override_seconds=its.override_window,
-        options=its.options,
-        push=work.assign == "push",
-        order=work.order,
-        floors={str(priority): share for priority, share in work.floors.items()},
-        on_breach=work.on_breach if possible else "escalate",
-        on_timeout=its.on_timeout,
-        notices={outcome: lane.notice for outcome, lane in its.lanes.items() if lane.notice is not None},
+        calendar=queue_terms.calendar,
+        lease_seconds=queue_terms.lease,
+        start_within_seconds=queue_terms.start_within,
+        override_seconds=domain_terms.override_window,
+        options=domain_terms.options,
+        push=queue_terms.assign == "push",
+        order=queue_terms.order,
+        floors={str(priority): share for priority, share in queue_terms.floors.items()},
+        on_breach=queue_terms.on_breach if breach_is_possible else "escalate",
+        on_timeout=domain_terms.on_timeout,
+        notices={outcome: lane.notice for outcome, lane in domain_terms.lanes.items() if lane.notice is not None},
         four_eyes=frozenset(rule.id for rule in policy.every_rule() if rule.four_eyes),
     )
 
@@ -115,7 +115,7 @@ def _reason_codes(policy: Policy, domain: Domain) -> tuple[str, ...]:
     return tuple(dict.fromkeys([AGREE, *named, _OTHER])) if named else DEFAULT_REASON_CODES
 
 
-# What holds where nothing is written.
+# The defaults.
 _NO_POLICY = Policy(name="none")
 _NO_DOMAIN = Domain(models=("*",), outcomes=("any",))
 _PLAIN_QUEUE = Queue()

@@ -36,7 +36,7 @@ def semantic_problems(document: Document, packs: Sequence[Pack]) -> Iterator[Dia
             yield from _domain(name, domain, defaults, document)
     audit = _readable(Audit, document.data.get("audit", {}))
     if audit is not None and audit.active is not None and audit.rate == 0:
-        # Without audits nothing can be said about what was not picked.
+        # Without audits no estimate covers what was not picked.
         yield document.problem(("audit", "active"), "active learning needs audits", "write an audit rate above 0")
     yield from _queues(domains, document)
     yield from _attributes(domains, document)
@@ -58,12 +58,12 @@ def semantic_problems(document: Document, packs: Sequence[Pack]) -> Iterator[Dia
 def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Document) -> Iterator[Diagnostic]:
     here: FieldPath = ("domains", name)
     for field, names in (("outcomes", domain.outcomes), ("reason_codes", domain.reason_codes)):
-        for index, word in enumerate(names):
-            if word in names[:index]:
-                yield document.problem((*here, field, index), f"{word!r} stands here twice", "remove one")
+        for index, entry in enumerate(names):
+            if entry in names[:index]:
+                yield document.problem((*here, field, index), f"{entry!r} appears twice", "remove one")
     for model in domain.shadow:
         if model in domain.models:
-            # By its place in the file: the field itself is sorted.
+            # The index in the file: the field of the model is sorted.
             index = document.data["domains"][name]["shadow"].index(model)
             yield document.problem((*here, "shadow", index), f"{model!r} is among the models as well", "remove one")
     for outcome, lane in domain.lanes.items():
@@ -75,7 +75,7 @@ def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Do
     if domain.on_timeout != "escalate" and domain.on_timeout not in domain.outcomes:
         yield document.problem(
             (*here, "on_timeout"),
-            f"{domain.on_timeout!r} is no outcome of the domain",
+            f"{domain.on_timeout!r} is not an outcome of the domain",
             near(domain.on_timeout, ("escalate", *domain.outcomes)),
         )
 
@@ -119,7 +119,7 @@ def _breach_outcome(
         if domain is not None and queue.on_breach not in domain.outcomes:
             yield document.problem(
                 (*queue_path, "on_breach"),
-                f"{queue.on_breach!r} is no outcome of domain {name}, whose tasks come here",
+                f"{queue.on_breach!r} is not an outcome of domain {name}, whose tasks come here",
                 near(queue.on_breach, ("escalate", "raise_priority", *domain.outcomes)),
             )
 
@@ -178,14 +178,16 @@ def _safe_rules(domains: Mapping[str, Any], document: Document) -> Iterator[Diag
         first_line.setdefault(rule.id, document.line((*here, "id")))
         if rule.domain not in domains:
             yield document.problem(
-                (*here, "domain"), f"{rule.domain!r} is no domain of this policy", near(rule.domain, map(str, domains))
+                (*here, "domain"),
+                f"{rule.domain!r} is not a domain of this policy",
+                near(rule.domain, map(str, domains)),
             )
             continue
         domain = _readable_domain(domains[rule.domain])
         if domain is not None and rule.prediction not in domain.outcomes:
             yield document.problem(
                 (*here, "prediction"),
-                f"{rule.prediction!r} is no outcome of domain {rule.domain}",
+                f"{rule.prediction!r} is not an outcome of domain {rule.domain}",
                 near(rule.prediction, domain.outcomes),
             )
 

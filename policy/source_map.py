@@ -16,6 +16,14 @@ FieldPath = tuple[str | int, ...]
 _MAX_NODES = 200_000
 
 
+# Numbers such as 1e-2, which PyYAML takes for text: the tag, the form and the first characters of them.
+EXPONENT_FLOAT = (
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"),
+    list("-+.0123456789"),
+)
+
+
 class _Loader(yaml.SafeLoader):
     """YAML 1.2: only true and false are booleans, so that `yes` and `no` can be outcomes and `NO` a country; `1e-2`
     is a number."""
@@ -28,9 +36,7 @@ _Loader.yaml_implicit_resolvers = {
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:bool", re.compile("^(true|True|TRUE|false|False|FALSE)$"), list("tTfF")
 )
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"^[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+$"), list("-+.0123456789")
-)
+_Loader.add_implicit_resolver(*EXPONENT_FLOAT)
 
 
 _SCALARS: dict[str, Callable[[yaml.SafeLoader, Any], Any]] = {
@@ -44,7 +50,7 @@ _SCALARS: dict[str, Callable[[yaml.SafeLoader, Any], Any]] = {
 def _construct_scalar(loader: _Loader, node: yaml.ScalarNode) -> Any:
     """The value of a scalar, or its text where it only looks like a value, such as the date 2026-02-31.
 
-    The check of the field then reports it, with its line and beside all other problems.
+    The check of the field then reports it, on its line and together with all other problems.
     """
     try:
         return _SCALARS[node.tag](loader, node)
@@ -57,7 +63,7 @@ for _tag in _SCALARS:
 
 
 class Document:
-    """A parsed YAML file: its `data`, and the line on which each field stands."""
+    """A parsed YAML file: its `data`, and the line of every field."""
 
     def __init__(self, text: str, source: str) -> None:
         """Raises PolicyError if `text` is no YAML mapping or names a key twice."""
@@ -105,7 +111,7 @@ class Document:
                 here = (*path, str(key.value))
                 self._lines[here] = key.start_mark.line + 1
                 if key.value in seen:
-                    yield self.problem(here, "stands here twice", "remove one")
+                    yield self.problem(here, "appears twice", "remove one")
                 seen.add(key.value)
                 yield from self._walk(value, here)
         elif isinstance(node, yaml.SequenceNode):
@@ -121,7 +127,7 @@ def _size(node: yaml.Node, sizes: dict[int, float]) -> float:
     if isinstance(node, yaml.ScalarNode):
         return 1
     if id(node) not in sizes:
-        sizes[id(node)] = math.inf  # what is found if the node is met again inside itself
+        sizes[id(node)] = math.inf  # the answer if the node contains itself
         parts = node.value if isinstance(node, yaml.SequenceNode) else [part for pair in node.value for part in pair]
         sizes[id(node)] = 1 + sum(_size(part, sizes) for part in parts)
     return sizes[id(node)]

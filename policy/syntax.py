@@ -14,9 +14,9 @@ from interlock.policy.source_map import Document, FieldPath
 # Message and suggestion by the type of pydantic's error.
 _MESSAGES = {
     "missing": ("is required", ""),
-    "invalid_key": ("is no text", "write it in quotes"),
-    "string_type": ("is no text", "write it in quotes"),
-    "string_pattern_mismatch": ("is no valid name", "letters, digits and _ . : @ / -, no space, no sign in front"),
+    "invalid_key": ("is not text", "write it in quotes"),
+    "string_type": ("is not text", "write it in quotes"),
+    "string_pattern_mismatch": ("is not a valid name", "letters, digits and _ . : @ / -, no space, no sign in front"),
     "tuple_type": ("must be a list", "write [a, b] or one line with a dash for each item"),
     "dict_type": ("must be a mapping of fields", ""),
     "model_type": ("must be a mapping of fields", ""),
@@ -48,7 +48,7 @@ def near(name: str, known: Iterable[str], otherwise: str = "") -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as a problem names it, short enough for one line."""
+    """A value as a problem shows it, short enough for one line."""
     if isinstance(value, list | dict):
         return "a list" if isinstance(value, list) else "a mapping"
     text = repr(value) if isinstance(value, str | int | float | None) else str(value)
@@ -66,7 +66,7 @@ def _problem(document: Document, path: FieldPath, error: Any) -> Diagnostic:
         return document.problem(path, f"unknown time zone {shown(error['input'])}", suggestion)
     if kind in _MESSAGES:
         message, suggestion = _MESSAGES[kind]
-        if message.startswith("is no "):
+        if message.startswith("is not "):
             message = f"{shown(error['input'])} {message}"
         return document.problem(path, message, suggestion or _share_hint(error))
     message = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
@@ -74,7 +74,7 @@ def _problem(document: Document, path: FieldPath, error: Any) -> Diagnostic:
 
 
 def _share_hint(error: Any) -> str:
-    """What somebody who wrote a percentage means, where a share from 0 to 1 is asked for; else empty."""
+    """The share from 0 to 1 that is meant where a percentage was written; else empty."""
     written = error["input"]
     if error["type"] == "less_than_equal" and error["ctx"]["le"] == 1:
         percent = float(written)
@@ -82,7 +82,7 @@ def _share_hint(error: Any) -> str:
         percent = float(match[1])
     else:
         return ""
-    # 1.5 is rather a slip than one and a half per cent.
+    # 1.5 is more likely a slip than one and a half per cent.
     return f"did you mean {percent / 100:g}?" if 2 <= percent <= 100 else ""
 
 

@@ -1,4 +1,4 @@
-"""The words of a policy, from least to most human where there is an order."""
+"""The enumerations of a policy, from least to most human where there is an order."""
 
 from enum import IntEnum, StrEnum
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import fastavro
 
-# In the order in which a schema may name the ones before it.
+# A schema may name those before it.
 NAMES = (
     "Decision",
     "RoutedDecision",
@@ -32,13 +32,13 @@ NAMES = (
     "Proposal",
 )
 
-# Everything up to here is what the router reads of a decision; the rest is forwarded unread.
+# The last field of a decision that the router reads; it forwards the rest unread.
 LAST_ROUTING_FIELD = "attributes"
 
 
 @cache
 def text(name: str) -> str:
-    """The self-contained schema document of `name` as compact JSON, records it names written out in full."""
+    """The self-contained schema document of `name` as compact JSON: records that it names are written out in full."""
     return json.dumps(_document(name), separators=(",", ":"))
 
 

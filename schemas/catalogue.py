@@ -10,7 +10,7 @@ Cleanup = Literal["delete", "compact"]
 
 @dataclass(frozen=True)
 class Topic:
-    """One Kafka topic. `schema` is the Avro schema of its values, None where values are foreign bytes."""
+    """One Kafka topic. `schema`: the Avro schema of its values, None where they are bytes of other systems."""
 
     name: str
     schema: str | None
@@ -28,12 +28,12 @@ class Topic:
         return config
 
 
-# A decision with its explanation is a few hundred bytes to some hundred kilobytes; 4 MiB leaves room for
-# long texts and still bounds what one batch of 10,000 can take.
+# A decision with its explanation takes from a few hundred bytes to some hundred kilobytes; 4 MiB leaves room for long
+# texts and still bounds a batch of 10,000.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
-# Enough for two routers on a laptop and a handful in production without re-keying; `topics create
-# --partitions` overrides it before the first message.
+# Enough for two routers on a laptop and a handful in production without re-keying; `topics create --partitions`
+# overrides it before the first message.
 DATA_PARTITIONS = 4
 
 # Longer than any weekend outage of a consumer, short enough for a disk; ClickHouse keeps the history.
@@ -69,7 +69,7 @@ REVIEWS_SYNC = Topic(
     DESK_PARTITIONS,
     "delete",
     DATA_DAYS,
-    "Decisions somebody is waiting for.",
+    "Decisions that a caller is waiting for.",
 )
 REVIEWS_MANUAL = Topic(
     "reviews.manual",
@@ -86,7 +86,7 @@ DEAD_LETTER = Topic(
     "as it came",
     DATA_PARTITIONS,
     "delete",
-    90,  # somebody has to look at them; a quarter is time enough even for a team that is on holiday
+    90,  # people must look at them; a quarter is enough even for a team that is on holiday
     "Messages that cannot be read, unchanged, with the reason in __streams.errors.* headers.",
 )
 POLICIES = Topic("policies", "PolicyVersion", "name", 1, "compact", None, "The policies in force.")
@@ -116,7 +116,7 @@ REPLIES = Topic(
     "command_id",
     DESK_PARTITIONS,
     "delete",
-    2,  # whoever asked waits for seconds; the desk reads the latest ones back to know a repeated command again
+    2,  # callers wait for seconds; the desk reads the latest ones back to recognise a repeated command
     "The desk's answers, one for every command.",
 )
 TASKS = Topic(
@@ -143,7 +143,7 @@ OUTCOMES = Topic(
     "decision_id",
     DESK_PARTITIONS,
     "delete",
-    90,  # learning may have to begin anew from here; the history is in ClickHouse
+    90,  # learning may have to start again from here; the history is in ClickHouse
     "What people decided, verdict by verdict.",
 )
 RESOLUTIONS = Topic(
@@ -153,7 +153,7 @@ RESOLUTIONS = Topic(
     DATA_PARTITIONS,
     "compact",
     None,
-    "The one word that holds for a decision; producers wait for it here.",
+    "The resolution that is in force for a decision; producers wait for it here.",
 )
 ACTIONS = Topic(
     "actions",
@@ -174,15 +174,15 @@ SHADOW = Topic(
     DATA_PARTITIONS,
     "delete",
     DATA_DAYS,
-    "What models on trial decided, with the route it would have had: nothing of it takes effect, nobody reviews it.",
+    "What models on trial decided, with the route it would have had: it neither takes effect nor is reviewed.",
 )
 TRAINING_EXAMPLES = Topic(
     "training.examples",
     "TrainingExample",
     "decision_id",
-    1,  # made in the order of reviews.outcomes, which has one
+    1,  # in the order of reviews.outcomes, which has one
     "delete",
-    365,  # a model is trained anew within a year; the history is in ClickHouse
+    365,  # a model is retrained within a year; the history is in ClickHouse
     "What models are trained on: cases with the answer that people gave.",
 )
 RETRAINING_REQUESTS = Topic(

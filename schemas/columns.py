@@ -1,8 +1,8 @@
 """Whole batches of framed messages decoded into Arrow columns.
 
-pyruhvro is some twenty times faster than fastavro and used where it is installed; without it flat records, such as the
-routing fields, are read by `schemas/flat_reader.py`. fastavro is the reference: a record that either refuses is
-decoded by fastavro, whose word is final, so both engines give the same rows and name the same bad messages.
+pyruhvro is some twenty times faster than fastavro and is used where it is installed; without it,
+`schemas/flat_reader.py` reads flat records such as the routing fields. fastavro is the reference: it decodes every
+record that either of them refuses, and what it says is final, so both engines give the same rows and bad messages.
 """
 
 import json
@@ -29,15 +29,15 @@ Engine = Literal["pyruhvro", "fastavro"]
 FASTEST: Engine = "fastavro" if pyruhvro is None else "pyruhvro"
 
 
-# Below this many records fastavro, which needs 8 us for each, is quicker than the 0.7 ms of a batch read by columns.
-_FEW = 80
+# Below this many records fastavro, at 8 µs each, is faster than the 0.7 ms that a batch costs when read by columns.
+_MIN_FLAT_BATCH = 80
 
 _body = itemgetter(slice(wire.HEADER_LENGTH, None))
 
 
 @dataclass(frozen=True, slots=True)
 class Bad:
-    """A message that cannot be read: its place in the batch, a stable reason code, a sentence on it."""
+    """A message that cannot be read: its index in the batch, a stable reason code, and a sentence for a person."""
 
     index: int
     reason: str
@@ -46,8 +46,8 @@ class Bad:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """`rows` of the readable messages in order, `index` their places in the batch (None: all of them),
-    `bodies` their Avro bytes without the wire header, and the `bad` ones in order."""
+    """`rows` of the readable messages in order, `index` their indexes in the batch (None: all of them), `bodies` their
+    Avro bytes without the wire header, and the `bad` messages in order."""
 
     rows: pa.RecordBatch
     bodies: list[bytes]
@@ -58,7 +58,7 @@ class Decoded:
 class Decoder:
     """Decodes messages of schema `name` into the columns of `schema_text`: that schema, or a prefix of it.
 
-    Bytes after the last field of `schema_text` are ignored; they are the fields that nobody here reads.
+    Bytes after the last field of `schema_text` are ignored: they are the fields that are not needed here.
     """
 
     def __init__(self, name: str, schema_text: str, engine: Engine = FASTEST) -> None:
@@ -71,8 +71,8 @@ class Decoder:
         self._fields = document["fields"] if flat_reader.reads(document["fields"]) else None
         self._arrow = arrow_schema(schema_text)
         self._fast = engine == "pyruhvro"
-        # With its first array pyarrow loads pandas, where it is installed: a second that is better spent here than in
-        # the first batch, when the partitions of the group already wait for it.
+        # With its first array pyarrow loads pandas, where it is installed. That second is better spent here than in the
+        # first batch, when the partitions of the group already wait for it.
         pa.array([])
 
     def decode(self, messages: Sequence[bytes | None]) -> Decoded:
@@ -91,20 +91,20 @@ class Decoder:
             rows = self._try_fast(bodies)
             if rows is not None:
                 return Decoded(rows, bodies, index, bad)
-        pieces: list[pa.RecordBatch] = []
+        parts: list[pa.RecordBatch] = []
         unreadable: dict[int, Bad] = {}
         if self._fast:
-            self._bisect(bodies, 0, pieces, unreadable)
-        elif self._fields is not None and len(bodies) >= _FEW:
-            pieces.append(self._flat(bodies, self._fields, unreadable))
+            self._bisect(bodies, 0, parts, unreadable)
+        elif self._fields is not None and len(bodies) >= _MIN_FLAT_BATCH:
+            parts.append(self._flat(bodies, self._fields, unreadable))
         else:
-            self._slowly(bodies, 0, pieces, unreadable)
-        rows = _joined(pieces, self._arrow)
+            self._slowly(bodies, 0, parts, unreadable)
+        rows = _joined(parts, self._arrow)
         if unreadable:
-            places = range(len(messages)) if index is None else index
-            index = [places[i] for i in range(len(bodies)) if i not in unreadable]
-            found = [Bad(places[i], one.reason, one.message) for i, one in unreadable.items()]
-            bad = sorted(bad + found, key=lambda one: one.index)
+            message_index = range(len(messages)) if index is None else index
+            index = [message_index[i] for i in range(len(bodies)) if i not in unreadable]
+            bad += [replace(problem, index=message_index[i]) for i, problem in unreadable.items()]
+            bad.sort(key=lambda problem: problem.index)
             bodies = [body for i, body in enumerate(bodies) if i not in unreadable]
         return Decoded(rows, bodies, index, bad)
 
@@ -129,28 +129,24 @@ class Decoder:
         except (KeyboardInterrupt, SystemExit):
             raise
         except BaseException:
-            # A Rust panic derives from BaseException. Whatever it was: fastavro has the last word.
+            # A Rust panic derives from BaseException. Whatever it was, fastavro decides.
             return None
         return rows
 
-    def _bisect(
-        self, bodies: list[bytes], start: int, pieces: list[pa.RecordBatch], unreadable: dict[int, Bad]
-    ) -> None:
-        """The batch is known to hold at least one record that the fast engine refuses."""
+    def _bisect(self, bodies: list[bytes], start: int, parts: list[pa.RecordBatch], unreadable: dict[int, Bad]) -> None:
+        """For batches with at least one record that the fast engine refuses."""
         if len(bodies) == 1:
-            self._slowly(bodies, start, pieces, unreadable)
+            self._slowly(bodies, start, parts, unreadable)
             return
         middle = len(bodies) // 2
         for half, offset in ((bodies[:middle], start), (bodies[middle:], start + middle)):
             rows = self._try_fast(half)
             if rows is not None:
-                pieces.append(rows)
+                parts.append(rows)
             else:
-                self._bisect(half, offset, pieces, unreadable)
+                self._bisect(half, offset, parts, unreadable)
 
-    def _slowly(
-        self, bodies: list[bytes], start: int, pieces: list[pa.RecordBatch], unreadable: dict[int, Bad]
-    ) -> None:
+    def _slowly(self, bodies: list[bytes], start: int, parts: list[pa.RecordBatch], unreadable: dict[int, Bad]) -> None:
         records: list[dict[str, Any]] = []
         for i, body in enumerate(bodies, start):
             try:
@@ -161,19 +157,19 @@ class Decoder:
                 except wire.WireError as error:
                     unreadable[i] = Bad(i, error.reason, str(error))
         if records:
-            pieces.append(self._columns(records))
+            parts.append(self._columns(records))
 
     def _flat(self, bodies: list[bytes], fields: list[dict[str, Any]], unreadable: dict[int, Bad]) -> pa.RecordBatch:
-        rows, left = flat_reader.read(bodies, fields, self._arrow)
-        if not len(left):
+        rows, refused = flat_reader.read(bodies, fields, self._arrow)
+        if not len(refused):
             return rows
-        pieces: list[pa.RecordBatch] = []
+        parts: list[pa.RecordBatch] = []
         bad: dict[int, Bad] = {}
-        self._slowly([bodies[i] for i in left], 0, pieces, bad)
-        unreadable.update({int(left[i]): replace(one, index=int(left[i])) for i, one in bad.items()})
-        plain = np.delete(np.arange(len(bodies)), left)
-        order = np.argsort(np.concatenate([plain, np.delete(left, list(bad))]))
-        return _joined([rows, *pieces], self._arrow).take(pa.array(order))
+        self._slowly([bodies[i] for i in refused], 0, parts, bad)
+        unreadable.update({int(refused[i]): replace(problem, index=int(refused[i])) for i, problem in bad.items()})
+        read = np.delete(np.arange(len(bodies)), refused)
+        order = np.argsort(np.concatenate([read, np.delete(refused, list(bad))]))
+        return _joined([rows, *parts], self._arrow).take(pa.array(order))
 
     def _columns(self, records: list[dict[str, Any]]) -> pa.RecordBatch:
         # Records hold their fields in the order of the schema.
@@ -221,9 +217,9 @@ def _arrow_type(avro: Any, nullable: bool) -> pa.DataType:
     return pa.struct([_arrow_field(field["name"], field["type"], nullable) for field in avro["fields"]])
 
 
-def _joined(pieces: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
-    if len(pieces) == 1:
-        return pieces[0]
-    table = pa.Table.from_batches([piece.cast(schema) for piece in pieces], schema).combine_chunks()
+def _joined(parts: list[pa.RecordBatch], schema: pa.Schema) -> pa.RecordBatch:
+    if len(parts) == 1:
+        return parts[0]
+    table = pa.Table.from_batches([part.cast(schema) for part in parts], schema).combine_chunks()
     batches = table.to_batches()
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema)

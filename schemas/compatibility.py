@@ -24,7 +24,7 @@ class Problem:
 
 
 def check(lock: dict[str, dict[str, Any]] | None = None) -> list[Problem]:
-    """Every way in which the schemas of today break with the lock, or with what the design relies upon."""
+    """Every way in which the current schemas break with the lock, or with what the design relies upon."""
     pinned = avro_schemas.lock() if lock is None else lock
     problems = incompatible(pinned)
     for name in avro_schemas.NAMES:
@@ -33,7 +33,11 @@ def check(lock: dict[str, dict[str, Any]] | None = None) -> list[Problem]:
         elif pinned[name]["fingerprint"] != avro_schemas.fingerprint(name):
             problems.append(Problem(name, "has changed since it was pinned: run `interlock schemas check --relock`"))
     ids = [entry["id"] for entry in pinned.values()]
-    problems += [Problem(n, f"id {e['id']} is pinned twice") for n, e in pinned.items() if ids.count(e["id"]) > 1]
+    problems += [
+        Problem(name, f"id {entry['id']} is pinned twice")
+        for name, entry in pinned.items()
+        if ids.count(entry["id"]) > 1
+    ]
     problems += _structure()
     return problems
 
@@ -58,7 +62,7 @@ def incompatible(pinned: dict[str, dict[str, Any]]) -> list[Problem]:
 
 
 def relock(path: Path | None = None) -> list[Problem]:
-    """Pins the schemas of today, unless that would break with what is pinned; ids never change."""
+    """Pins the current schemas, unless that would break with those pinned; ids never change."""
     pinned = avro_schemas.lock()
     problems = incompatible(pinned) + _structure()
     if problems:
@@ -82,7 +86,7 @@ def relock(path: Path | None = None) -> list[Problem]:
 
 
 def _structure() -> list[Problem]:
-    """What the router and the sink rely upon."""
+    """Violations of what the router and the sink rely upon."""
     problems = []
     decision = json.loads(avro_schemas.text("Decision"))["fields"]
     routing = json.loads(avro_schemas.routing_prefix_text())["fields"]
@@ -92,5 +96,5 @@ def _structure() -> list[Problem]:
     if last["name"] != "decision" or last["type"].get("name") != "Decision":
         problems.append(Problem("RoutedDecision", "its last field must be the decision: it is spliced in unread"))
     unknown = {topic.schema for topic in catalogue.TOPICS if topic.schema} - set(avro_schemas.NAMES)
-    problems += [Problem(name, "stands in the topic catalogue but has no schema") for name in sorted(unknown)]
+    problems += [Problem(name, "is named in the topic catalogue and has no schema") for name in sorted(unknown)]
     return problems

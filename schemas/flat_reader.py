@@ -1,8 +1,8 @@
 """Flat Avro records of a whole batch read column by column with numpy, where no compiled reader is installed.
 
 All records advance together: `_at` holds for each of them the position of its next field. A record that is anything
-but plain (cut off, a negative length, a map in several blocks, a number of more than nine bytes, bytes that are no
-UTF-8) is given up and left to fastavro, which has the last word; so this reader never says what is wrong with a record.
+but plain (cut off, a negative length, a map in several blocks, a number of more than nine bytes, bytes that are not
+UTF-8) is given up and left to fastavro, which decides; so this reader never says what is wrong with a record.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-# Reading may run this far over the end of the last record before it is noticed: a number and eight bytes of a double.
+# How far reading may run over the end of the last record before that is noticed: a number and the bytes of a double.
 _PADDING = 32
 
 # Numbers of up to nine bytes fit in 63 bits; longer ones are rare enough for fastavro.
@@ -73,7 +73,7 @@ class _Reader:
         self._plain &= ~records
 
     def _advance(self, count: Ints | int) -> Ints:
-        """The positions before; a record that would run over its end is given up, and stays there."""
+        """The positions before. A record that would run over its end is given up and stays at its end."""
         before = self._at
         after = before + count
         over = after > self._end
@@ -97,7 +97,7 @@ class _Reader:
             self._at[unfinished] += 1
             unfinished = unfinished[(more & 0x80) != 0]
             shift += 7
-        self._advance(0)  # whoever ran over its end
+        self._advance(0)  # gives up the records that ran over their end
         return (value >> 1) ^ -(value & 1)
 
     def _lengths(self) -> Ints:
@@ -116,14 +116,14 @@ class _Reader:
         """Strings out of the data; `records`: which record each belongs to."""
         offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
         np.cumsum(lengths, out=offsets[1:])
-        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-        text = self._data[places]
-        foreign = np.flatnonzero(text & 0x80)
-        for one in np.unique(np.searchsorted(offsets, foreign, side="right") - 1):
+        text = self._data[np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)]
+        # Only strings with bytes beyond ASCII have to be checked.
+        beyond_ascii = np.flatnonzero(text & 0x80)
+        for index in np.unique(np.searchsorted(offsets, beyond_ascii, side="right") - 1):
             try:
-                bytes(text[offsets[one] : offsets[one + 1]]).decode()
+                bytes(text[offsets[index] : offsets[index + 1]]).decode()
             except UnicodeDecodeError:
-                self._plain[records[one]] = False
+                self._plain[records[index]] = False
         buffers = [None, pa.py_buffer(offsets), pa.py_buffer(text)]
         return pa.Array.from_buffers(pa.large_string(), len(lengths), buffers)
 
@@ -149,25 +149,25 @@ class _Reader:
         counts = self._longs()
         self._give_up((counts < 0) | (counts > _MAX_ENTRIES))
         counts[~self._plain] = 0
-        where = []
+        entries = []
         for entry in range(int(counts.max(initial=0))):
             records = np.flatnonzero(counts > entry)
-            others = counts <= entry  # what is read of these means nothing, and is taken back
+            others = counts <= entry  # have no such entry: what is read of them is taken back
             plain = self._plain[others]
-            found = [records]
+            columns = [records]
             for _ in ("key", "value"):
                 before = self._at
                 lengths = self._lengths()
                 self._at[others] = before[others]
                 lengths[others] = 0
                 starts = self._advance(lengths)
-                found += [starts[records], lengths[records]]
+                columns += [starts[records], lengths[records]]
             self._plain[others] = plain
-            where.append(found)
+            entries.append(columns)
         self._end_of_maps(counts > 0)
         records, key, key_length, value, value_length = (
-            (np.concatenate(column) for column in zip(*where, strict=True))
-            if where
+            (np.concatenate(column) for column in zip(*entries, strict=True))
+            if entries
             else (np.empty(0, dtype=np.int64),) * 5
         )
         order = np.argsort(records, kind="stable")
@@ -177,6 +177,6 @@ class _Reader:
         return pa.MapArray.from_arrays(pa.array(offsets), keys.cast(pa.string()), values.cast(pa.string()))
 
     def _end_of_maps(self, filled: NDArray[np.bool_]) -> None:
-        """A map that has entries ends with a block of none; another block is left to fastavro."""
+        """A map that has entries ends with an empty block; further blocks are left to fastavro."""
         last = self._data[np.minimum(self._at, self._end)]
         self._give_up(filled & ((self._at >= self._end) | (last != 0)))

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-# As the router demands it: the id stands in every table, log line and URL.
+# The limit of the router: the id is written into every table, log line and URL.
 MAX_ID_BYTES = 200
 
-# As the router demands it of every routing string.
+# The limit of the router for every routing string.
 MAX_STRING_BYTES = 8 * 1024
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -38,7 +38,7 @@ def as_text(value: Any) -> str:
 
 
 def _attributes(value: Any) -> Any:
-    return {key: as_text(one) for key, one in value.items()} if isinstance(value, dict) else value
+    return {key: as_text(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _input(value: Any) -> Any:
@@ -74,7 +74,7 @@ class Alternative(_Part):
 
 
 class Feature(_Part):
-    """A feature that weighed in the prediction."""
+    """A feature that counted for the prediction."""
 
     feature: str
     value: str
@@ -82,7 +82,7 @@ class Feature(_Part):
 
 
 class SimilarCase(_Part):
-    """A case like this one and what became of it."""
+    """A similar case and its outcome."""
 
     case_id: str
     outcome: str

@@ -2,7 +2,7 @@
 
 import hashlib
 
-# A name among 2^128: nobody finds two payloads of one hash.
+# 128 bits: two payloads with the same hash cannot be found.
 HASH_DIGITS = 32
 
 

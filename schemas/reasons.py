@@ -37,8 +37,8 @@ IMPLAUSIBLE_CONFIDENCE: Final = "implausible-confidence"
 IMPLAUSIBLE_TIMESTAMP: Final = "implausible-timestamp"
 IMPLAUSIBLE_AMOUNT: Final = "implausible-amount"
 
-# These say where a record stands, not why it has its route: a model on trial decided it, the router left it to the
-# sampler, the sampler sent it to a person.
+# These say why a record is in its topic, not why it has its route: a model on trial decided it, the router left it to
+# the sampler, or the sampler sent it to a person.
 SHADOW: Final = "shadow"
 ACTIVE_POOL: Final = "active-pool"
 PICKED_AUDIT: Final = "picked:audit"
@@ -51,7 +51,7 @@ class PipelineReason:
     """`code`: the whole reason, or its beginning where it ends with a colon.
 
     `sentence`: what a reviewer reads, a format string; it may name `detail` (what follows a prefix), `prediction` and
-    `confidence`. `reveals_prediction`: who reads the sentence knows or guesses what the AI said, or how sure it was.
+    `confidence`. `reveals_prediction`: the sentence lets its reader know or guess what the AI said, or how sure it was.
     """
 
     code: str
@@ -87,17 +87,17 @@ PIPELINE_REASONS: Final = (
     ),
     PipelineReason(UNKNOWN_PREDICTION, ReasonKind.UNKNOWN, "the policy does not know what the model proposed", True),
     PipelineReason(UNKNOWN_MODEL, ReasonKind.UNKNOWN, "the policy does not know this model", False),
-    PipelineReason(IMPLAUSIBLE_CONFIDENCE, ReasonKind.IMPLAUSIBLE, "the model's confidence is no probability", True),
+    PipelineReason(IMPLAUSIBLE_CONFIDENCE, ReasonKind.IMPLAUSIBLE, "the model's confidence is not a probability", True),
     PipelineReason(
         IMPLAUSIBLE_TIMESTAMP,
         ReasonKind.IMPLAUSIBLE,
         "the time at which the model decided cannot be right",
         False,
     ),
-    PipelineReason(IMPLAUSIBLE_AMOUNT, ReasonKind.IMPLAUSIBLE, "the amount is no number", False),
+    PipelineReason(IMPLAUSIBLE_AMOUNT, ReasonKind.IMPLAUSIBLE, "the amount is not a number", False),
     PipelineReason(HALTED, ReasonKind.CONTROL, "the kill switch was on for {detail}", False),
     PipelineReason(SHADOW, ReasonKind.SHADOW, "a model on trial decided this: nothing comes of it", False),
-    # Only what the AI was sure of takes effect, and often only one of its answers can.
+    # Sampling reveals the prediction: only what the AI was sure of takes effect, and often only one of its answers can.
     PipelineReason(
         ACTIVE_POOL, ReasonKind.SAMPLING, "it took effect without a person, and active learning could pick it", True
     ),

@@ -27,11 +27,11 @@ def publish(client: Any) -> list[Published]:
     """Registers every schema under its record name and, for topics, as `<topic>-value`; twice changes nothing.
 
     `client` is confluent_kafka's SchemaRegistryClient, or one that behaves like it. Messages carry the pinned ids, so
-    whoever asks the registry for one of them must get the schema: registered in the order of their ids, schemas get
-    these very numbers in an empty registry. Raises RegistryError where the registry has given a number away already.
+    consumers that ask the registry for one of them must get the schema: registered in the order of their ids, schemas
+    get these very numbers in an empty registry. Raises RegistryError if the registry has used a number already.
     """
     by_id = sorted(avro_schemas.NAMES, key=avro_schemas.schema_id)
-    # First all record names: some registries number every subject, even of a schema they know.
+    # All record names come first: some registries number every subject, even of a schema that they know.
     subjects = [(f"interlock.{name}", name) for name in by_id]
     subjects += [(f"{topic.name}-value", topic.schema) for topic in catalogue.TOPICS if topic.schema is not None]
     for subject, name in subjects:
@@ -49,13 +49,13 @@ def _register(client: Any, subject: str, name: str) -> None:
 
 
 def _verify(client: Any, name: str) -> None:
-    wanted = avro_schemas.schema_id(name)
+    pinned_id = avro_schemas.schema_id(name)
     try:
-        found = client.get_schema(wanted).schema_str
+        registered = client.get_schema(pinned_id).schema_str
     except SchemaRegistryError:
-        found = None
-    if found is None or avro_schemas.fingerprint_of(found) != avro_schemas.fingerprint(name):
+        registered = None
+    if registered is None or avro_schemas.fingerprint_of(registered) != avro_schemas.fingerprint(name):
         raise RegistryError(
-            f"messages carry id {wanted} for {name}, but the registry knows it by another number: it held other "
+            f"messages carry id {pinned_id} for {name}, but the registry knows it by another number: it held other "
             "schemas before. Use a registry of its own, or a context of it (http://host:8081/contexts/interlock)."
         )

@@ -24,7 +24,7 @@ class WireError(InterlockError, ValueError):
 
 @cache
 def header(name: str) -> bytes:
-    """The five bytes that stand before every body of schema `name`."""
+    """The five bytes before every body of schema `name`."""
     return struct.pack(">bI", MAGIC, avro_schemas.schema_id(name))
 
 
@@ -67,9 +67,8 @@ def check_header(name: str, message: bytes | None) -> None:
         return
     if len(message) < HEADER_LENGTH or message[0] != MAGIC:
         raise WireError("not-wire-format", "the value does not start with the Confluent wire format's header")
-    found = struct.unpack_from(">I", message, 1)[0]
-    wanted = avro_schemas.schema_id(name)
-    raise WireError("unknown-schema", f"schema id {found} is not {name} (id {wanted})")
+    schema_id = struct.unpack_from(">I", message, 1)[0]
+    raise WireError("unknown-schema", f"schema id {schema_id} is not {name} (id {avro_schemas.schema_id(name)})")
 
 
 def read_record(stream: BytesIO, schema: Any) -> dict[str, Any]:
@@ -79,9 +78,9 @@ def read_record(stream: BytesIO, schema: Any) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise WireError("invalid-utf8", f"a string is not UTF-8: {error}") from error
     except Exception as error:
-        # fastavro raises many kinds of errors on damaged bytes (EOFError, IndexError, OverflowError,
-        # MemoryError, ValueError …); all mean the same thing here. Their texts may name objects by their address
-        # in memory, and what goes into a dead letter must be the same in every run: only the kind and the place.
+        # fastavro raises many kinds of errors on damaged bytes (EOFError, IndexError, OverflowError, MemoryError,
+        # ValueError …); all mean the same here. Their texts may name objects by their address in memory, while a dead
+        # letter must be the same in every run: only the kind and the position are reported.
         kind = "ends too early" if isinstance(error, EOFError) else f"is damaged ({type(error).__name__})"
         raise WireError("malformed-avro", f"the Avro record {kind} near byte {stream.tell()}") from error
     return record

@@ -1,1 +1,1 @@
-"""Rule conditions: one text, one tree, three engines that agree."""
+"""Rule conditions: one text, one syntax tree, three engines that agree."""

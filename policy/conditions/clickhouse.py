@@ -68,7 +68,7 @@ def _term(term: Term) -> str:
         case Literal(int() as value):
             return f"toInt64({value})"
         case Literal(value):
-            # The bits of the double: decimal text could be read as its neighbour.
+            # The bits of the double: its decimal text could be read as another double.
             return f"reinterpretAsFloat64(unhex('{_little_endian_hex(float(value))}'))"
         case Function():
             return _function(term)

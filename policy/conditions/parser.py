@@ -1,7 +1,7 @@
 """Conditions: SQL boolean expressions over typed columns, reduced to a small tree that every engine evaluates alike.
 
 sqlglot parses the text; anything but column references, literals, comparisons, boolean logic and a few functions is
-refused. Numbers of different types are compared as floats, stated in the tree, so that no engine's own rules apply.
+refused. Numbers of different types are compared as floats. The tree says so, and no engine applies rules of its own.
 LIKE, lower and upper are left out because the engines differ: in case folding beyond ASCII, and in what `\\` escapes.
 """
 
@@ -70,8 +70,8 @@ def _function_node(name: FunctionName) -> tuple[type[exp.Expr], set[str]]:
 
 _FUNCTIONS = {_function_node(name)[0]: name for name in FunctionName}
 
-# Everything that may stand in a condition, with the parts of it that are read. What sqlglot knows beyond these parts
-# (BETWEEN SYMMETRIC, a second argument of length) is refused: to overlook it would change the meaning.
+# The nodes allowed in a condition, with the parts of each that are read. Other parts that sqlglot knows (BETWEEN
+# SYMMETRIC, a second argument of length) are refused: to overlook them would change the meaning.
 _PARTS: dict[type[exp.Expr], set[str]] = {
     **{kind: {"this", "expression"} for kind in (*_COMPARISONS, exp.And, exp.Or, exp.Is)},
     **{kind: {"this"} for kind in (exp.Paren, exp.Not, exp.Column, exp.Boolean, exp.Neg)},
@@ -85,7 +85,7 @@ _PARTS: dict[type[exp.Expr], set[str]] = {
 # Deeper nesting than any person writes; keeps every evaluator far from the recursion limit.
 MAX_DEPTH = 50
 
-# A list of a few thousand codes; far within what the parsers of all engines take.
+# Enough for a list of a few thousand codes; the parsers of all engines take far more.
 MAX_LENGTH = 50_000
 
 # Far beyond any threshold, and exactly representable in every engine's 64-bit integer.
@@ -108,7 +108,7 @@ def parse_condition(text: str, columns: Mapping[str, ColumnType]) -> Condition:
 
 
 def _first_line(error: SqlglotError) -> str:
-    # The lines after the first mark the place with terminal colours, which a log or web page would show as rubbish.
+    # The lines after the first mark the position with terminal colours, which a log or web page would show as rubbish.
     line = str(error).splitlines()[0].rstrip(".")
     return re.sub(r"Required keyword: '\w+' missing for <class '[\w.]*?(\w+)'>", r"\1 lacks a part", line)
 
@@ -166,7 +166,7 @@ class _Reader:
         return In(term, tuple(values))
 
     def _compare(self, node: exp.Expr, operator: str, left_node: exp.Expr, right_node: exp.Expr) -> Condition:
-        """`node`: what a problem is reported with, the comparison as it was written."""
+        """`node`: the comparison as it was written, for the message of an error."""
         left, right = _comparable(self._term(left_node), self._term(right_node), node)
         if kind_of(left) is ColumnType.BOOL and operator not in ("=", "<>"):
             raise ConditionError(f"{_sql(node)}: true and false have no order")

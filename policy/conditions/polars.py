@@ -48,7 +48,7 @@ def to_polars(condition: Condition) -> pl.Expr:
 
 
 def _folded(operator: Callable[[pl.Expr, pl.Expr], pl.Expr], parts: Sequence[pl.Expr]) -> pl.Expr:
-    """All parts under one operator, as a balanced tree: a chain of thousands would overflow the stack of Polars."""
+    """The parts joined by one operator, as a balanced tree: a chain of thousands would overflow the stack of Polars."""
     if len(parts) == 1:
         return parts[0]
     half = len(parts) // 2

@@ -28,8 +28,10 @@ _SIGNS = {"=": "=", "<>": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 
 
 def evaluate(condition: Condition, row: Row) -> bool | None:
-    """True, False, or None for unknown (Kleene's three truth values). A column that is absent is NULL, as is a number
-    that is not finite."""
+    """True, False, or None for unknown (Kleene's three truth values).
+
+    An absent column is NULL, as is a number that is not finite.
+    """
     match condition:
         case Compare(operator, left, right):
             left_value, right_value = value(left, row), value(right, row)

@@ -25,7 +25,7 @@ from interlock.policy.vocabulary import ROUTING_COLUMNS
 from interlock.schemas import reasons
 from interlock.schemas.reasons import PipelineReason, ReasonKind
 
-# Who reads one of these in a sentence knows or guesses what the AI said, or how sure it was.
+# A sentence with one of these lets its reader know or guess what the AI said, or how sure it was.
 _PREDICTION_COLUMNS = frozenset({"prediction", "confidence", "raw_confidence"})
 
 
@@ -41,7 +41,7 @@ class RouteReason:
 def explain_reasons(routed: Mapping[str, Any], policy: Policy | None) -> list[RouteReason]:
     """The reasons of a `RoutedDecision` record in their order.
 
-    `policy`: the one that routed it, None if it is no longer known; reasons then speak for themselves.
+    `policy`: the one that routed it, None if it is no longer known. Its rules then cannot be explained.
     """
     return [_explain(reason, routed, policy) for reason in routed["reasons"]]
 

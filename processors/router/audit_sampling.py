@@ -46,7 +46,7 @@ def flip(ids: pa.StringArray, key: bytes, rate: float) -> NDArray[np.bool_]:
 
 
 def _threshold(share: float) -> np.uint64:
-    """The hash below which a share of all hashes lies; `share` < 1, or so near to it that all but one do."""
+    """The hash below which a share of all hashes lies; for a share that rounds to 1, all but one."""
     return np.uint64(min(int(share * 2.0**64), 2**64 - 1))
 
 
@@ -69,7 +69,7 @@ def _offsets(strings: pa.StringArray) -> NDArray[np.int32]:
 
 
 def _bytes(strings: pa.StringArray, length: int) -> NDArray[np.uint8]:
-    """The strings, all `length` bytes long, as a matrix of one row each."""
+    """The strings, all `length` bytes long, as a matrix with a row for each."""
     if length == 0:
         return np.empty((len(strings), 0), dtype=np.uint8)
     offsets = _offsets(strings)

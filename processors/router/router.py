@@ -147,8 +147,8 @@ class Router:
         bad_messages = [messages[problem.index] for problem in bad]
         # A sum of counters leaves out zeros: topics that get nothing are not named.
         counts = Counter(routed.counts) + Counter({review: len(routed.copied), dead_letters: len(bad)})
-        # Values and headers are made while they are written, so that they die young: ten thousand of each kept
-        # alive for a batch cost cache misses and set off the garbage collector.
+        # Values and headers are created as they are written and freed at once: ten thousand of each, alive for a whole
+        # batch, cost cache misses and set off the garbage collector.
         return RouterOutputs(
             topics=chain(routed.topics, repeat(review, len(routed.copied)), repeat(dead_letters, len(bad))),
             keys=chain(keys, (keys[row] for row in routed.copied), map(_key, bad_messages)),

@@ -125,7 +125,7 @@ def _domains() -> st.SearchStrategy[dict[str, Any]]:
     more = st.fixed_dictionaries(
         {"models": st.lists(_names | st.just("*"), min_size=1, max_size=3)},
         optional={
-            "workflow": st.sampled_from([str(one) for one in Workflow]),
+            "workflow": st.sampled_from([str(member) for member in Workflow]),
             "queue": _names,
             "shadow": st.lists(_names.map("{}@2".format), max_size=2),
             "options": st.integers(2, 10),
@@ -184,7 +184,7 @@ def _queues() -> st.SearchStrategy[dict[str, Any]]:
             "start_within": st.sampled_from(["30m", "2h"]),
             "on_breach": st.sampled_from(["escalate", "raise_priority"]),
             "qualifications": st.lists(_names, max_size=2),
-            "floors": st.dictionaries(st.sampled_from([str(one) for one in Priority]), st.floats(0, 0.25)),
+            "floors": st.dictionaries(st.sampled_from([str(member) for member in Priority]), st.floats(0, 0.25)),
             "calendar": calendars(["UTC", "Europe/Berlin"], st.dates(date(2026, 1, 1), date(2026, 12, 31))),
         },
     )
@@ -203,13 +203,15 @@ def policies() -> st.SearchStrategy[dict[str, Any]]:
         {"id": _names, "when": _conditions, "route": st.sampled_from(["async", "sync", "manual"])},
         optional={"because": st.text("aé'\"ß: #日", max_size=5), "regulation": st.lists(_names, max_size=2)},
     )
-    priority = st.fixed_dictionaries({"when": _conditions, "set": st.sampled_from([str(one) for one in Priority])})
+    priority = st.fixed_dictionaries(
+        {"when": _conditions, "set": st.sampled_from([str(member) for member in Priority])}
+    )
     plain = st.fixed_dictionaries(
         {"name": _names},
         optional={
             "defaults": _thresholds(every=True),
             "domains": st.dictionaries(_names, _domains(), max_size=3),
-            "rules": st.lists(rule, max_size=3, unique_by=lambda one: one["id"]),
+            "rules": st.lists(rule, max_size=3, unique_by=lambda rule: rule["id"]),
             "priority": st.lists(priority, max_size=2),
             "audit": st.fixed_dictionaries({"rate": _probabilities}),
             "calibration": st.fixed_dictionaries({"use": st.booleans()}),

@@ -102,7 +102,12 @@ def test_work_is_the_time_for_which_the_calendar_is_open(start: int, calendar: C
 def test_it_is_open_when_the_clock_on_the_wall_says_so(instant: int, calendar: Calendar) -> None:
     local = datetime.fromtimestamp(instant // 1_000_000, ZoneInfo(calendar.time_zone))
     minute = local.hour * 60 + local.minute
-    hours = [minutes(one) for day, its in calendar.hours.items() if day == WEEK[local.weekday()] for one in its]
+    hours = [
+        minutes(interval)
+        for day, intervals in calendar.hours.items()
+        if day == WEEK[local.weekday()]
+        for interval in intervals
+    ]
     shown = local.date() not in calendar.holidays and any(begin <= minute < end for begin, end in hours)
     if local.fold == 0:  # the second time around, the first has been counted
         assert is_open(instant, calendar) is shown
@@ -181,8 +186,8 @@ def test_a_service_level_of_three_days_over_weeks_costs_microseconds() -> None:
     office = _office("America/New_York")
     start = _at("2026-03-01T12:00", "America/New_York")
     began = time.process_time()
-    for place in range(10_000):
-        due(start + place * 60_000_000, 3 * 86_400, office)
+    for minute in range(10_000):
+        due(start + minute * 60_000_000, 3 * 86_400, office)
     assert time.process_time() - began < 3  # some 0.1 s on an idle machine
 
 

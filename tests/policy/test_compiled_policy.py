@@ -175,7 +175,7 @@ def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Rou
         route=route,
         reasons=tuple(reasons),
         workflow=workflow,
-        priority=next((one.set for one in policy.priority if met(one.when)), Priority(by_route[route])),
+        priority=next((rule.set for rule in policy.priority if met(rule.when)), Priority(by_route[route])),
         queue=domain.queue if domain else "unassigned",
         notices=(lane.notice,) if lane and lane.notice else (),
         audit_rate=policy.audit.rate if audited else 0.0,
@@ -226,8 +226,8 @@ def test_a_batch_is_judged_as_its_rows_one_by_one(
 ) -> None:
     forced = _forced(demands, len(rows))
     treatments = _judge(COMPILED[policy.name], rows, forced)
-    for place, (treatment, row) in enumerate(zip(treatments, rows, strict=True)):
-        mine = [(one.reason, one.route) for one in forced if one.mask[place] is not False]
+    for index, (treatment, row) in enumerate(zip(treatments, rows, strict=True)):
+        mine = [(route.reason, route.route) for route in forced if route.mask[index] is not False]
         assert treatment == _reference(policy, row, mine)
 
 

@@ -22,7 +22,7 @@ RULE = {
 
 
 def _changes(before: str, after: str) -> dict[str, Any]:
-    return {one.field: one.new for one in diff(parse(before, "a"), parse(after, "b"))}
+    return {change.field: change.new for change in diff(parse(before, "a"), parse(after, "b"))}
 
 
 def test_a_number_changes_alone_and_comments_stay() -> None:

@@ -77,16 +77,16 @@ def test_every_problem_is_reported_at_once_with_file_line_field_and_suggestion()
         ("service_levels: {high: soon}", "write a duration such as 30m, 4h or 3d"),
         ("audit: {rate: 1.5}", "p.yaml:4: audit.rate"),
         ("audit: {rate: .nan}", "p.yaml:4: audit.rate"),
-        ("name: again", "p.yaml:4: name: stands here twice"),
+        ("name: again", "p.yaml:4: name: appears twice"),
         ("packs: high-stakes", "write a list of pack names"),
-        ("packs: [gdpr-22, gdpr-22]", "p.yaml:4: packs.1: 'gdpr-22' stands here twice"),
+        ("packs: [gdpr-22, gdpr-22]", "p.yaml:4: packs.1: 'gdpr-22' appears twice"),
         ("audit: {rate: true}", "p.yaml:4: audit.rate: must be a number"),
         ("calibration: {use: 1}", "p.yaml:4: calibration.use: must be true or false"),
         ("service_levels: {high: 99999d}", "p.yaml:4: service_levels.high: should be less than"),
-        ("rules: [{id: 7, when: novel, route: sync}]", "p.yaml:4: rules.0.id: 7 is no text (write it in quotes)"),
+        ("rules: [{id: 7, when: novel, route: sync}]", "p.yaml:4: rules.0.id: 7 is not text (write it in quotes)"),
         ("rules: {id: r}", "p.yaml:4: rules: must be a list"),
         ("audit: 0.05", "p.yaml:4: audit: must be a mapping of fields"),
-        ("rules: [{id: a b, when: novel, route: sync}]", "'a b' is no valid name"),
+        ("rules: [{id: a b, when: novel, route: sync}]", "'a b' is not a valid name"),
         (
             "packs: [high-stakes]\nrules: [{id: high-stakes-legal, when: novel, route: sync}]",
             "there is a rule 'high-stakes-legal' in pack high-stakes already",
@@ -135,11 +135,11 @@ def test_models_must_be_listed_because_an_unknown_model_never_reaches_auto() -> 
             "must fall from auto to async to sync, but are 0.5, 0.6, 0.5",
         ),
         ("lanes: {approve: {auto: 0.5, sync: 0.6}}", "thresholds must fall"),
-        ("on_timeout: aprove", "on_timeout: 'aprove' is no outcome of the domain (did you mean approve?)"),
+        ("on_timeout: aprove", "on_timeout: 'aprove' is not an outcome of the domain (did you mean approve?)"),
         ("workflow: pre-approval", "workflow: 'pre-approval' is not allowed (write 'escalation', 'pre_approval',"),
         ("options: 1", "options: should be greater than or equal to 2"),
         ("attributes: {age: integer}", "attributes.age: 'integer' is not allowed (write 'string', 'int',"),
-        ("attributes: {Age: int}", "'Age' is no valid name"),
+        ("attributes: {Age: int}", "'Age' is not a valid name"),
         ("que: x", "que: unknown field (did you mean queue?)"),
     ],
 )
@@ -182,14 +182,14 @@ def test_a_wrong_form_hides_no_contradiction_beside_it() -> None:
     assert _problems(text) == [
         "p.yaml:4: domains.d.models: must not be empty",
         "p.yaml:6: domains.d.options: should be greater than or equal to 2",
-        "p.yaml:7: domains.d.on_timeout: 'maybe' is no outcome of the domain (known: escalate, approve, reject)",
+        "p.yaml:7: domains.d.on_timeout: 'maybe' is not an outcome of the domain (known: escalate, approve, reject)",
         "p.yaml:9: domains.d.lanes.approve.auto: should be less than or equal to 1 (did you mean 0.85?)",
         "p.yaml:10: domains.d.lanes.aprove: is not among the outcomes of the domain (did you mean approve?)",
         "p.yaml:13: queues.q.lease: should be greater than 0",
-        "p.yaml:13: queues.q.on_breach: 'soon' is no outcome of domain d, whose tasks come here "
+        "p.yaml:13: queues.q.on_breach: 'soon' is not an outcome of domain d, whose tasks come here "
         "(known: escalate, raise_priority, approve, reject)",
         "p.yaml:15: safe_rules.0.becuse: unknown field (did you mean because?)",
-        "p.yaml:15: safe_rules.0.domain: 'e' is no domain of this policy (known: d)",
+        "p.yaml:15: safe_rules.0.domain: 'e' is not a domain of this policy (known: d)",
     ]
 
 
@@ -214,8 +214,8 @@ def test_a_model_on_trial_that_decides_as_well_is_named_on_its_own_line() -> Non
 @pytest.mark.parametrize(
     ("written", "message"),
     [
-        ("2026-13-01", "2026-13-01 is no date: month must be in 1..12"),
-        ("2026-02-31", "2026-02-31 is no date: day is out of range for month"),
+        ("2026-13-01", "2026-13-01 is not a date: month must be in 1..12"),
+        ("2026-02-31", "2026-02-31 is not a date: day is out of range for month"),
         ("2026-13-01T10:00:00Z", "write a date such as 2026-12-25"),
         ("9999-12-31T23:59:59-14:00", "write a date such as 2026-12-25"),
         ("!!timestamp soon", "write a date such as 2026-12-25"),
@@ -250,7 +250,7 @@ def test_an_escape_that_is_no_character_is_refused() -> None:
 
 def test_outcomes_are_all_different() -> None:
     problems = _problems("name: x\ndomains:\n  d: {models: [m], outcomes: [a, b, a]}\n")
-    assert problems == ["p.yaml:3: domains.d.outcomes.2: 'a' stands here twice (remove one)"]
+    assert problems == ["p.yaml:3: domains.d.outcomes.2: 'a' appears twice (remove one)"]
 
 
 def test_a_wrong_declaration_is_not_reported_again_by_every_rule_that_uses_it() -> None:
@@ -338,21 +338,21 @@ _ANYTHING = st.recursive(
 def test_whatever_stands_in_a_file_it_is_a_policy_or_problems_with_lines(data: st.DataObject) -> None:
     document = yaml.safe_load(LENDING.read_text())
     for _ in range(data.draw(st.integers(1, 3))):
-        place: Any = document
+        node: Any = document
         while True:
-            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
             key = data.draw(st.sampled_from(keys))
-            if not (isinstance(place[key], dict | list) and place[key] and data.draw(st.booleans())):
+            if not (isinstance(node[key], dict | list) and node[key] and data.draw(st.booleans())):
                 break
-            place = place[key]
-        place[key] = data.draw(_ANYTHING)
-    found = _policy_or_problems(yaml.safe_dump(document))
-    if isinstance(found, Policy):
-        compile_policy(found)
-        assert from_resolved(resolved(found)) == found
+            node = node[key]
+        node[key] = data.draw(_ANYTHING)
+    result = _policy_or_problems(yaml.safe_dump(document))
+    if isinstance(result, Policy):
+        compile_policy(result)
+        assert from_resolved(resolved(result)) == result
     else:
-        assert found
-        assert all(problem.line >= 1 and problem.message for problem in found)
+        assert result
+        assert all(problem.line >= 1 and problem.message for problem in result)
 
 
 def test_an_attribute_has_one_type_and_no_routing_field_s_name() -> None:
@@ -399,10 +399,10 @@ def test_the_version_ignores_order_and_layout_and_survives_writing_and_reading(
 @given(policies(), policies())
 @settings(deadline=None, max_examples=60)
 def test_two_policies_have_one_version_exactly_if_nothing_differs(old: dict[str, Any], new: dict[str, Any]) -> None:
-    one, other = parse(yaml.safe_dump(old), "old"), parse(yaml.safe_dump(new), "new")
-    changes = diff(one, other)
-    assert (version(one) == version(other)) == (not changes)
-    assert diff(one, one) == []
+    before, after = parse(yaml.safe_dump(old), "old"), parse(yaml.safe_dump(new), "new")
+    changes = diff(before, after)
+    assert (version(before) == version(after)) == (not changes)
+    assert diff(before, before) == []
     assert json.loads(json.dumps([change.__dict__ for change in changes])) == [change.__dict__ for change in changes]
     assert all("\n" not in str(change) for change in changes)
 
@@ -424,8 +424,8 @@ def test_every_change_of_meaning_changes_the_version(change: str) -> None:
 
 
 def test_the_order_of_models_means_nothing_and_the_order_of_rules_does() -> None:
-    one, other = (MINIMAL.replace("[m]", models) for models in ("[a, b]", "[b, a]"))
-    assert version(parse(one, "p")) == version(parse(other, "p"))
+    first, second = (MINIMAL.replace("[m]", models) for models in ("[a, b]", "[b, a]"))
+    assert version(parse(first, "p")) == version(parse(second, "p"))
     rules = ["{id: r, when: novel, route: sync}", "{id: s, when: novel, route: async}"]
     old, new = (parse(f"{MINIMAL}rules: [{', '.join(order)}]\n", "p") for order in (rules, rules[::-1]))
     assert version(old) != version(new)

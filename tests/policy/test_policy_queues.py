@@ -48,8 +48,14 @@ def test_a_policy_without_queues_is_valid() -> None:
         ("{lease: soon}", "lease: write a duration such as 30m, 4h or 3d"),
         ("{floors: {hi: 0.1}}", "floors.hi: 'hi' is not allowed (write 'critical', 'high', 'medium' or 'low')"),
         ("{floors: {high: 0.7, low: 0.4}}", "floors: add up to 1.1, which is more than everything"),
-        ("{on_breach: aprove}", "on_breach: 'aprove' is no outcome of domain loans, whose tasks come here (did you"),
-        ("{on_breach: reject}", "on_breach: 'reject' is no outcome of domain cards, whose tasks come here (known: esc"),
+        (
+            "{on_breach: aprove}",
+            "on_breach: 'aprove' is not an outcome of domain loans, whose tasks come here (did you",
+        ),
+        (
+            "{on_breach: reject}",
+            "on_breach: 'reject' is not an outcome of domain cards, whose tasks come here (known: esc",
+        ),
         ("{calendar: {zone: UTC}}", "calendar.zone: unknown field (did you mean time_zone?)"),
         ("{calendar: {hours: {mon: [09:00-17:00]}}}", "calendar.time_zone: is required"),
         ("{calendar: {time_zone: UTC}}", "calendar.hours: is required"),
@@ -83,7 +89,7 @@ def test_a_policy_without_queues_is_valid() -> None:
         (f"{{calendar: {{{HOURS}, holidays: [2026-12-25 10:00:00]}}}}", "holidays.0: write a date such as 2026-12-25"),
         (
             f"{{calendar: {{{HOURS}, holidays: ['2026-02-30']}}}}",
-            "holidays.0: 2026-02-30 is no date: day is out of range",
+            "holidays.0: 2026-02-30 is not a date: day is out of range",
         ),
     ],
 )
@@ -114,13 +120,13 @@ def test_the_outcome_for_a_breach_is_one_of_every_domain_whose_tasks_can_come() 
     assert _policy("{on_breach: approve}").queues["credit"].on_breach == "approve"
     problems = _problems(f"{START}  credit: {{}}\n  seniors: {{escalations: true, on_breach: refer}}\n")
     assert [problem.partition(", whose")[0] for problem in problems] == [
-        "p.yaml:7: queues.seniors.on_breach: 'refer' is no outcome of domain loans"
+        "p.yaml:7: queues.seniors.on_breach: 'refer' is not an outcome of domain loans"
     ]
 
 
 def test_a_reason_code_stands_once() -> None:
     text = "name: x\ndomains:\n  d: {models: [m], outcomes: [a], reason_codes: [fraud, error, fraud]}\n"
-    assert _problems(text) == ["p.yaml:3: domains.d.reason_codes.2: 'fraud' stands here twice (remove one)"]
+    assert _problems(text) == ["p.yaml:3: domains.d.reason_codes.2: 'fraud' appears twice (remove one)"]
 
 
 def test_shares_that_add_up_to_everything_are_no_more_than_everything() -> None:
@@ -131,17 +137,17 @@ def test_shares_that_add_up_to_everything_are_no_more_than_everything() -> None:
 
 
 def test_neither_the_order_of_holidays_nor_a_day_without_hours_has_a_meaning() -> None:
-    one = _policy(f"{{calendar: {{{HOURS}, holidays: [2026-12-25, 2026-12-24, 2026-12-25]}}}}")
-    other = _policy(
+    first = _policy(f"{{calendar: {{{HOURS}, holidays: [2026-12-25, 2026-12-24, 2026-12-25]}}}}")
+    second = _policy(
         "{calendar: {time_zone: Europe/Berlin, hours: {sun: [], mon: [09:00-17:00]}, "
         "holidays: [2026-12-24, '2026-12-25']}}"
     )
-    assert version(one) == version(other)
-    calendar = one.queues["credit"].calendar
+    assert version(first) == version(second)
+    calendar = first.queues["credit"].calendar
     assert calendar is not None
     assert calendar.holidays == (date(2026, 12, 24), date(2026, 12, 25))
-    assert from_resolved(resolved(one)) == one
-    assert {calendar, other.queues["credit"].calendar} == {calendar}
+    assert from_resolved(resolved(first)) == first
+    assert {calendar, second.queues["credit"].calendar} == {calendar}
 
 
 @pytest.mark.parametrize(

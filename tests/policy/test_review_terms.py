@@ -25,58 +25,58 @@ def _terms(extra: str = "", domain: str = "loans", queue: str = "general") -> Te
 
 def test_terms_carry_what_the_policy_says_about_domain_and_queue() -> None:
     policy = load(LENDING)
-    found = terms(policy, "v1", "loan_approval", "underwriting")
-    assert (found.policy_version, found.known) == ("v1", True)
-    assert found.outcomes == ("approve", "reject")
-    assert found.reason_codes == ("agree", "compensating-factors", "wrong-prediction", "other")
-    assert found.qualifications == ("underwriter",)
-    assert found.service_seconds == {"critical": HOUR, "high": 4 * HOUR, "medium": 24 * HOUR, "low": 72 * HOUR}
-    assert found.calendar is policy.queues["underwriting"].calendar
-    assert (found.push, found.order, found.on_breach, found.on_timeout) == (
+    agreed = terms(policy, "v1", "loan_approval", "underwriting")
+    assert (agreed.policy_version, agreed.known) == ("v1", True)
+    assert agreed.outcomes == ("approve", "reject")
+    assert agreed.reason_codes == ("agree", "compensating-factors", "wrong-prediction", "other")
+    assert agreed.qualifications == ("underwriter",)
+    assert agreed.service_seconds == {"critical": HOUR, "high": 4 * HOUR, "medium": 24 * HOUR, "low": 72 * HOUR}
+    assert agreed.calendar is policy.queues["underwriting"].calendar
+    assert (agreed.push, agreed.order, agreed.on_breach, agreed.on_timeout) == (
         True,
         "deadline",
         "raise_priority",
         "escalate",
     )
-    assert found.floors == {"low": 0.1, "medium": 0.2}
-    assert found.notices == {"reject": "adverse_action"}
-    assert (found.lease_seconds, found.start_within_seconds, found.override_seconds, found.options) == (
+    assert agreed.floors == {"low": 0.1, "medium": 0.2}
+    assert agreed.notices == {"reject": "adverse_action"}
+    assert (agreed.lease_seconds, agreed.start_within_seconds, agreed.override_seconds, agreed.options) == (
         900,
         900,
         86_400,
         3,
     )
-    other = terms(policy, "v1", "financial", "finance")
-    assert (other.push, other.order, other.lease_seconds, other.calendar) == (False, "score", 1800, None)
+    large = terms(policy, "v1", "financial", "finance")
+    assert (large.push, large.order, large.lease_seconds, large.calendar) == (False, "score", 1800, None)
 
 
 @pytest.mark.parametrize("domain", ["loans", "mortgages"])
 def test_where_no_policy_owns_the_domain_anything_may_be_decided_on_default_terms(domain: str) -> None:
     packed = parse(MINIMAL + "packs: [eu-ai-act]\nservice_levels: {high: 1h}\nqueues: {general: {lease: 1h}}\n", "p")
     policy = None if domain == "loans" else packed
-    found = terms(policy, "v1", domain, "general")
-    assert (found.known, found.outcomes, found.reason_codes) == (False, (), DEFAULT_REASON_CODES)
-    assert (found.qualifications, found.lease_seconds, found.service_seconds["high"]) == ((), 900, 4 * HOUR)
-    assert (found.notices, found.on_breach, found.on_timeout) == ({}, "escalate", "escalate")
+    agreed = terms(policy, "v1", domain, "general")
+    assert (agreed.known, agreed.outcomes, agreed.reason_codes) == (False, (), DEFAULT_REASON_CODES)
+    assert (agreed.qualifications, agreed.lease_seconds, agreed.service_seconds["high"]) == ((), 900, 4 * HOUR)
+    assert (agreed.notices, agreed.on_breach, agreed.on_timeout) == ({}, "escalate", "escalate")
 
 
 def test_a_queue_that_the_policy_does_not_describe_has_the_defaults_and_the_qualifications_of_the_packs() -> None:
-    found = _terms("packs: [medical-device, eu-ai-act]\n", queue="wherever")
-    assert (found.push, found.order, found.lease_seconds, found.calendar) == (False, "deadline", 900, None)
-    assert found.qualifications == ("ai-oversight", "clinician")
+    agreed = _terms("packs: [medical-device, eu-ai-act]\n", queue="wherever")
+    assert (agreed.push, agreed.order, agreed.lease_seconds, agreed.calendar) == (False, "deadline", 900, None)
+    assert agreed.qualifications == ("ai-oversight", "clinician")
 
 
 def test_qualifications_of_queue_and_packs_are_all_needed() -> None:
-    found = _terms("packs: [eu-ai-act]\nqueues: {general: {qualifications: [underwriter, ai-oversight]}}\n")
-    assert found.qualifications == ("ai-oversight", "underwriter")
+    agreed = _terms("packs: [eu-ai-act]\nqueues: {general: {qualifications: [underwriter, ai-oversight]}}\n")
+    assert agreed.qualifications == ("ai-oversight", "underwriter")
 
 
 @pytest.mark.parametrize("name", pack_names())
 def test_every_pack_s_duties_of_review_are_in_the_terms(name: str) -> None:
-    found = _terms(f"packs: [{name}]\n")
-    assert found.qualifications == tuple(sorted(pack(name).qualifications))
-    assert set(pack(name).reason_codes) <= set(found.reason_codes)
-    assert found.four_eyes == {rule.id for rule in pack(name).rules if rule.four_eyes}
+    agreed = _terms(f"packs: [{name}]\n")
+    assert agreed.qualifications == tuple(sorted(pack(name).qualifications))
+    assert set(pack(name).reason_codes) <= set(agreed.reason_codes)
+    assert agreed.four_eyes == {rule.id for rule in pack(name).rules if rule.four_eyes}
 
 
 def test_agree_and_other_are_always_reasons_and_the_defaults_only_where_nobody_names_any() -> None:
@@ -103,19 +103,19 @@ def test_a_queue_s_safe_outcome_is_not_forced_on_a_task_whose_domain_does_not_kn
 
 
 def test_deadline_and_warning_count_working_time() -> None:
-    found = terms(load(LENDING), "v", "loan_approval", "underwriting")
+    agreed = terms(load(LENDING), "v", "loan_approval", "underwriting")
     # From Monday 9:00: 4 hours are up at 14:00, three quarters of them at noon, as lunch is from 12:00 to 13:00.
     monday = FRIDAY + (2 * 24 + 17) * HOUR * SECOND
-    assert deadline(found, "high", FRIDAY) == monday + 5 * HOUR * SECOND
-    assert warning(found, "high", FRIDAY) == monday + 3 * HOUR * SECOND
+    assert deadline(agreed, "high", FRIDAY) == monday + 5 * HOUR * SECOND
+    assert warning(agreed, "high", FRIDAY) == monday + 3 * HOUR * SECOND
 
 
 @pytest.mark.parametrize("priority", list(Priority))
 def test_without_a_calendar_the_warning_comes_at_three_quarters_of_the_wall_clock(priority: Priority) -> None:
-    found = _terms()
-    level = found.service_seconds[priority]
-    assert deadline(found, priority, FRIDAY) == FRIDAY + level * SECOND
-    assert warning(found, priority, FRIDAY) == FRIDAY + level * 750_000
+    agreed = _terms()
+    level = agreed.service_seconds[priority]
+    assert deadline(agreed, priority, FRIDAY) == FRIDAY + level * SECOND
+    assert warning(agreed, priority, FRIDAY) == FRIDAY + level * 750_000
 
 
 def test_two_people_are_needed_where_a_reason_is_a_rule_of_four_eyes() -> None:
@@ -123,18 +123,18 @@ def test_two_people_are_needed_where_a_reason_is_a_rule_of_four_eyes() -> None:
         "rules: [{id: both, when: novel, route: async, four_eyes: true}, {id: one, when: novel, route: async}]\n"
         "packs: [eu-ai-act]\n"
     )
-    found = _terms(rules)
-    assert quorum(found, ["lane:approve:async", "one"]) == 1
-    assert quorum(found, []) == 1
-    assert quorum(found, ["one", "both"]) == 2
-    assert quorum(found, iter(["eu-ai-act-biometric-identification"])) == 2
+    agreed = _terms(rules)
+    assert quorum(agreed, ["lane:approve:async", "one"]) == 1
+    assert quorum(agreed, []) == 1
+    assert quorum(agreed, ["one", "both"]) == 2
+    assert quorum(agreed, iter(["eu-ai-act-biometric-identification"])) == 2
     assert quorum(terms(None, "", "loans", "general"), ["both"]) == 1
 
 
 def test_a_domain_has_an_owner_only_if_exactly_one_policy_has_it() -> None:
-    one, other = parse(MINIMAL, "a"), parse(MINIMAL.replace("small", "large"), "b")
+    small, large = parse(MINIMAL, "a"), parse(MINIMAL.replace("small", "large"), "b")
     cards = parse(MINIMAL.replace("loans", "cards").replace("small", "cards"), "c")
-    policies: dict[str, Policy] = {"small": one, "cards": cards}
-    assert owner(policies, "loans") is one
+    policies: dict[str, Policy] = {"small": small, "cards": cards}
+    assert owner(policies, "loans") is small
     assert owner(policies, "mortgages") is None
-    assert owner({**policies, "large": other}, "loans") is None
+    assert owner({**policies, "large": large}, "loans") is None

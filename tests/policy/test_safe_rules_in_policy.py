@@ -106,31 +106,31 @@ def test_three_engines_agree_on_where_a_safe_rule_holds_and_in_doubt_it_does_not
     table = pa.Table.from_pylist(data, pa.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()]))
     trees = [parse_condition(text, COLUMNS) for text in texts]
     # As everything that knows one truth value of a condition must take it for a safe rule.
-    columns = ", ".join(f"ifNull({to_clickhouse(tree)}, false) AS c{place}" for place, tree in enumerate(trees))
+    columns = ", ".join(f"ifNull({to_clickhouse(tree)}, false) AS c{index}" for index, tree in enumerate(trees))
     query: Any = chdb.query
     in_clickhouse = json.loads(query(f"SELECT {columns} FROM Python(table)", "JSONCompactColumns").bytes())
     attributes = {"country": "string", "city": "string", "age": "int", "member": "bool"}
     domain = {"models": ["m"], "outcomes": ["yes"], "attributes": attributes}
-    for text, tree, found in zip(texts, trees, in_clickhouse, strict=True):
+    for text, tree, cells in zip(texts, trees, in_clickhouse, strict=True):
         rule = {"id": "s", "domain": "e", "prediction": "yes", "when": text}
         policy = Policy.model_validate({"name": "x", "domains": {"e": domain}, "safe_rules": [rule]})
         in_python = [evaluate(tree, row) is True for row in data]
-        assert [bool(value) for value in found] == in_python, text
+        assert [bool(value) for value in cells] == in_python, text
         plain = [{**ROW, **row, "confidence": row["confidence"]} for row in data]
         frame = pl.DataFrame(plain, schema={**FRAME, "age": pl.Int64, "city": pl.String, "member": pl.Boolean})
         evaluation = compile_policy(policy).evaluate(frame)
-        for place, row in enumerate(data):
-            treatment = evaluation.treatments[evaluation.index[place]]
+        for index, row in enumerate(data):
+            treatment = evaluation.treatments[evaluation.index[index]]
             plausible = row["confidence"] is not None and 0 <= row["confidence"] <= 1
-            assert (treatment.route is Route.AUTO) == (in_python[place] and plausible), text
+            assert (treatment.route is Route.AUTO) == (in_python[index] and plausible), text
     del table
 
 
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("domain: e, prediction: yes", "domain: f, prediction: yes", "'f' is no domain of this policy"),
-        ("domain: e, prediction: yes", "domain: e, prediction: y", "'y' is no outcome of domain e"),
+        ("domain: e, prediction: yes", "domain: f, prediction: yes", "'f' is not a domain of this policy"),
+        ("domain: e, prediction: yes", "domain: e, prediction: y", "'y' is not an outcome of domain e"),
         ("id: no-abroad", "id: in-germany", "there is a safe rule 'in-germany' on line 10 already"),
         ("when: country = 'FR'", "when: contry = 'FR'", "did you mean country?"),
         ("id: large", "id: 'safe:large'", "a reason that the pipeline gives itself"),

@@ -44,14 +44,16 @@ def _clickhouse(texts: list[str], data: list[dict[str, Any]]) -> list[list[bool 
     schema = pa.schema([(name, _ARROW[kind]) for name, kind in COLUMNS.items()])
     table = pa.Table.from_pylist(data, schema=schema)  # noqa: F841 - chdb finds it by its name
     parsed = [parse_condition(text, COLUMNS) for text in texts]
-    columns = ", ".join(f"toInt8({to_clickhouse(one)}) AS c{i}, {matched(one)} AS m{i}" for i, one in enumerate(parsed))
-    result = _query(f"SELECT {columns} FROM Python(table)", "JSONCompactColumns")
+    columns = ", ".join(
+        f"toInt8({to_clickhouse(tree)}) AS c{i}, {matched(tree)} AS m{i}" for i, tree in enumerate(parsed)
+    )
+    answer = _query(f"SELECT {columns} FROM Python(table)", "JSONCompactColumns")
 
-    found = json.loads(result.bytes())
+    result = json.loads(answer.bytes())
     for i in range(len(texts)):
-        certain = [True if value is None else bool(value) for value in found[2 * i]]
-        assert [bool(value) for value in found[2 * i + 1]] == certain
-    return [[None if value is None else bool(value) for value in found[2 * i]] for i in range(len(texts))]
+        certain = [True if value is None else bool(value) for value in result[2 * i]]
+        assert [bool(value) for value in result[2 * i + 1]] == certain
+    return [[None if value is None else bool(value) for value in result[2 * i]] for i in range(len(texts))]
 
 
 # ClickHouse takes a query at a time: few queries over many conditions and rows.
@@ -267,8 +269,8 @@ def test_attributes_are_read_alike_by_polars_and_clickhouse(texts: list[str | No
         }
     )
     query = f"SELECT {clickhouse_projection(policy)} FROM Python(table) SETTINGS {CLICKHOUSE_SETTINGS}"
-    found = _query(query, "Arrow")
-    in_clickhouse = pa.ipc.open_file(found.bytes()).read_all()
+    result = _query(query, "Arrow")
+    in_clickhouse = pa.ipc.open_file(result.bytes()).read_all()
     for name, kind in kinds.items():
         in_polars = from_strings([pl.Series(name, texts, dtype=pl.String)], {name: kind})[0].to_list()
         theirs = [v.decode() if isinstance(v, bytes) else v for v in in_clickhouse.column(name).to_pylist()]

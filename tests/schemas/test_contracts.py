@@ -175,7 +175,7 @@ def test_publishing_registers_every_topic_under_the_pinned_ids_and_can_be_repeat
     first = publish(client)
     assert publish(client) == first
     subjects = {f"{t.name}-value" for t in catalogue.TOPICS if t.schema}
-    assert {one.subject for one in first} == subjects | {f"interlock.{name}" for name in avro_schemas.NAMES}
+    assert {schema.subject for schema in first} == subjects | {f"interlock.{name}" for name in avro_schemas.NAMES}
 
 
 def test_a_registry_that_numbers_schemas_otherwise_is_refused_with_what_to_do() -> None:
@@ -190,7 +190,7 @@ def test_a_real_registry_takes_the_schemas_under_the_pinned_ids() -> None:
     with Apicurio() as registry, SchemaRegistryClient({"url": registry.url}) as client:
         assert publish(client) == publish(client)
         for name in avro_schemas.NAMES:
-            found = client.get_schema(avro_schemas.schema_id(name)).schema_str
-            assert json.loads(str(found))["name"] == name
+            registered = client.get_schema(avro_schemas.schema_id(name)).schema_str
+            assert json.loads(str(registered))["name"] == name
         again = client.get_latest_version("decisions-value")
         assert json.loads(str(again.schema.schema_str))["name"] == "Decision"

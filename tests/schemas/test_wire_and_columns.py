@@ -54,16 +54,16 @@ def _damaged(seed: int, times: int) -> bytes:
     rng = random.Random(seed)
     message = bytearray(GOOD)
     for _ in range(times):
-        place = rng.randrange(len(message) + 1)
+        position = rng.randrange(len(message) + 1)
         kind = rng.randrange(4)
-        if kind == 0 and place < len(message):
-            message[place] = rng.randrange(256)
+        if kind == 0 and position < len(message):
+            message[position] = rng.randrange(256)
         elif kind == 1:
-            del message[place : place + rng.randrange(1, 6)]
+            del message[position : position + rng.randrange(1, 6)]
         elif kind == 2:
-            message[place:place] = rng.choice([b"\xff" * 9 + b"\x01", b"\x80" * 12, bytes([rng.randrange(256)])])
+            message[position:position] = rng.choice([b"\xff" * 9 + b"\x01", b"\x80" * 12, bytes([rng.randrange(256)])])
         else:
-            message = message[:place]
+            message = message[:position]
     return bytes(message)
 
 
@@ -85,7 +85,7 @@ _MESSAGES = st.lists(
 def _by(engine: Engine, text: str, messages: list[bytes | None], few: int = 80) -> Decoded:
     """`few`: below how many records fastavro reads one by one, where it would otherwise be columns."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("interlock.schemas.columns._FEW", few)
+        patch.setattr("interlock.schemas.columns._MIN_FLAT_BATCH", few)
         return Decoder("Decision", text, engine).decode(messages)
 
 
@@ -136,7 +136,7 @@ def test_every_reader_gives_what_was_written_whatever_follows(records: list[dict
         _by("fastavro", PREFIX, messages, few=0),
         _by("fastavro", PREFIX, messages, few=1000),
     ]
-    assert [one.bad for one in read] == [[], [], []]
+    assert [decoded.bad for decoded in read] == [[], [], []]
     assert _printed(read[0].rows) == _printed(read[1].rows) == _printed(read[2].rows)
     assert read[1].rows["decision_id"].to_pylist() == [record["decision_id"] for record in records]
 
@@ -154,7 +154,7 @@ def test_one_bad_message_among_thousands_is_found_and_the_others_are_read(engine
     messages[1234] = GOOD[:40]
     messages[2999] = None
     decoded = Decoder("Decision", FULL, engine).decode(messages)
-    assert [(one.index, one.reason) for one in decoded.bad] == [(1234, "malformed-avro"), (2999, "empty-value")]
+    assert [(bad.index, bad.reason) for bad in decoded.bad] == [(1234, "malformed-avro"), (2999, "empty-value")]
     assert decoded.rows.num_rows == 2998
     assert decoded.index is not None
     assert 1234 not in decoded.index

@@ -28,7 +28,7 @@ def test_a_coin_does_not_depend_on_the_batch_it_is_flipped_in(ids: list[str], cu
     whole = siphash(pa.array(ids, pa.string()), KEY)
     sliced = pa.array(ids, pa.string())[cut:]
     assert siphash(sliced, KEY).tolist() == whole[cut:].tolist()
-    one_by_one = [int(siphash(pa.array([one]), KEY)[0]) for one in ids]
+    one_by_one = [int(siphash(pa.array([decision_id]), KEY)[0]) for decision_id in ids]
     assert one_by_one == whole.tolist()
 
 

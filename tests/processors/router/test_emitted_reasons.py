@@ -73,7 +73,7 @@ def _sampled(routed: list[bytes]) -> list[bytes]:
     """Values of the records that the sampler sends to people."""
     sampler = Sampler(KEY)
     sampler.apply(b"lending", published(LENDING))
-    pool = [found for value in routed if (found := candidate(Sent(b"", value))) is not None]
+    pool = [pooled for value in routed if (pooled := candidate(Sent(b"", value))) is not None]
     return [value for value in records(sampler.sample(pool, NOW, NOW + DAY)).values if value is not None]
 
 

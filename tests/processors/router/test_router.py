@@ -232,14 +232,14 @@ def test_the_output_is_byte_identical_however_the_input_is_cut_and_whichever_eng
     messages: list[Sent], cut: int
 ) -> None:
     def output(router: Router, *batches: list[Sent]) -> list[tuple[Any, ...]]:
-        found = []
+        sent_records = []
         for batch in batches:
             o = router.process(batch, NOW)
             records = list(zip(o.topics, o.keys, o.values, (str(h) for h in o.headers), strict=True))
             assert o.count == len(records)
-            found += records
+            sent_records += records
             assert sum(o.counts.values()) == o.count
-        return sorted(found, key=repr)
+        return sorted(sent_records, key=repr)
 
     whole = output(_router("pyruhvro"), messages)
     assert output(_router("fastavro"), messages) == whole
