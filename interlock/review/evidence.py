@@ -1,4 +1,4 @@
-"""Gathering what the checklist asks for, from Kafka and ClickHouse."""
+"""Gathers what the checklist needs from Kafka and ClickHouse."""
 
 from typing import Any
 
@@ -9,8 +9,6 @@ from interlock.processors.review.checklist import ContextCounts, ReviewEvidence
 from interlock.review.board import Board
 from interlock.schemas import catalogue
 from interlock.streams.ports import Broker
-
-TRAINING_EXAMPLES = "training.examples"
 
 # The latest week: what producers send today, and enough of it.
 _CONTEXT = """
@@ -36,7 +34,7 @@ def gather(platform: Platform) -> ReviewEvidence:
             context=context,
             silence=silence,
             outcomes=_written(broker, catalogue.OUTCOMES.name),
-            examples=_written(broker, TRAINING_EXAMPLES),
+            examples=_written(broker, catalogue.TRAINING_EXAMPLES.name),
         )
 
 

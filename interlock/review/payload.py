@@ -1,8 +1,8 @@
 """What a task is about: the routed decision at the offset that the task names, proved to be what the desk judges.
 
 Kafka keeps it for days, ClickHouse for years. The bytes from Kafka must have the task's hash. A row of ClickHouse is
-encoded again: where that gives the same bytes the hash proves it as well, and otherwise the reader is told that
-nothing does (a producer's Avro library may have laid the same content out differently).
+encoded again: if that gives the same bytes the hash proves them as well; otherwise the reviewer is told that nothing
+does (a producer's Avro library may have encoded the same content differently).
 """
 
 import threading
@@ -28,7 +28,7 @@ _POLL_INTERVAL_SECONDS = 0.1
 
 _FETCHING: Mapping[str, Any] = {
     "enable.partition.eof": True,
-    # Enough for the largest message; the default would fetch 64 MB for the sake of one record.
+    # Enough for the largest message; the default would fetch 64 MB to get a single record.
     "queued.max.messages.kbytes": 8 * 1024,
     # A fetch that prefetched to the end waits at the broker, and the next payload waits behind it: with the default
     # (500 ms) every payload takes half a second, with this 8 ms (measured).
@@ -53,11 +53,11 @@ class PayloadReader:
         value = self._from_kafka(task["topic"], task["partition"], task["offset"])
         if value is None:
             return self._from_clickhouse(task, where)
-        found = payload_hash(value)
-        if found != task["payload_hash"]:
+        actual = payload_hash(value)
+        if actual != task["payload_hash"]:
             raise InterlockError(
-                f"what stands at {where} is not what the desk judges of task {task['task_id']} (hash {found} instead "
-                f"of {task['payload_hash']}): was the topic created anew? Do not decide on it; tell an operator."
+                f"what stands at {where} is not what the desk judges of task {task['task_id']} (hash {actual} instead "
+                f"of {task['payload_hash']}): was the topic created again? Do not decide on it; tell an operator."
             )
         return Payload(wire.decode("RoutedDecision", value), verified=True)
 
@@ -79,7 +79,7 @@ class PayloadReader:
             for message in self._consumer.consume(1, _POLL_INTERVAL_SECONDS):
                 error = message.error()
                 if error is None:
-                    # Another offset: this one was deleted, and reading went on at the oldest there is.
+                    # Another offset: the record was deleted, and the consumer went on at the oldest.
                     return message.value() if message.offset() == offset else None
                 if error.code() == KafkaError._PARTITION_EOF:
                     return None

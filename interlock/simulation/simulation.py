@@ -125,7 +125,7 @@ class Simulation:
 
     def _live(self, persona: Persona, line: DeskConnection, board: Board) -> None:
         """In the person's thread."""
-        desk = DeskClient(self._broker, persona.id, line=line, clock=self._clock)
+        desk = DeskClient(self._broker, persona.id, connection=line, clock=self._clock)
         try:
             self._patiently(desk.on_duty)
             idle = False

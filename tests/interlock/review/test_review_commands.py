@@ -131,6 +131,9 @@ def test_a_task_that_was_pushed_or_given_does_not_claim_to_come_by_deadline(ann:
     for name in ("d-1", "d-2"):
         ann.world.arrive(decision(name))
     ann.world.arrive(decision("d-3"), "sync")
+    assert "start in 5" in ann.type("review", "list", "--mine")  # of 60 seconds
+    (assigned,) = ann.json("review", "list", "--mine")
+    assert 0 < assigned["start_seconds"] <= 60
     pushed = ann.json("review", "next")
     assert pushed["task_id"] == "d-3"
     assert pushed["why_first"].startswith("pushed to you because its caller waits for the answer; due in ")
