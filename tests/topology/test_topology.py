@@ -20,9 +20,9 @@ def test_by_confidence_a_decision_takes_effect_or_becomes_a_task(world: Topology
     for decision_id, confidence in (("sure", 0.97), ("likely", 0.85), ("doubtful", 0.7), ("unknown", 0.3)):
         world.decide(decision_id, confidence)
     world.run()
-    tasks = {one["task_id"]: (one["route"], one["priority"]) for one in world.records("reviews.tasks")}
+    tasks = {record["task_id"]: (record["route"], record["priority"]) for record in world.records("reviews.tasks")}
     assert tasks == {"likely": ("async", "medium"), "doubtful": ("sync", "critical"), "unknown": ("manual", "high")}
-    assert [one["decision"]["decision_id"] for one in world.records("decisions.auto-approved")] == ["sure"]
+    assert [record["decision"]["decision_id"] for record in world.records("decisions.auto-approved")] == ["sure"]
 
 
 def test_before_pre_approval_nothing_takes_effect_however_sure_the_model_is(world: Topology) -> None:
@@ -54,7 +54,7 @@ def test_the_window_closes_after_exactly_24_hours_and_a_late_override_is_refused
     world.wait(1)
     world.wait(MINUTE)
     assert world.words("p1")[1:] == [(2, "window", "publish")]
-    (word,) = [one for one in world.records("resolutions") if one["version"] == 2]
+    (word,) = [record for record in world.records("resolutions") if record["version"] == 2]
     assert word["final"]
     refused = world.ask("claim", "ann", task_id="p1")
     assert refused["code"] == "already-decided"
@@ -89,7 +89,7 @@ def test_a_task_breaches_after_exactly_its_service_level_and_once(
     world.wait(MINUTE)
     world.wait(9 * DAY)
     assert world.events("d1").count("breached") == 1
-    assert [one["kind"] for one in world.records("alerts")].count("sla_breach") == 1
+    assert [record["kind"] for record in world.records("alerts")].count("sla_breach") == 1
 
 
 def test_two_people_sign_what_the_policy_says(world: Topology) -> None:
@@ -147,7 +147,7 @@ def test_a_standby_takes_over_leases_queues_and_repeated_commands(world: Topolog
     world.command("submit", "ann", first, **held, **verdict)
     world.command("claim", "ann", lease["command_id"])
     world.run()
-    replies = [one for one in world.records("reviews.replies") if one["command_id"] == first]
+    replies = [record for record in world.records("reviews.replies") if record["command_id"] == first]
     assert len(replies) == 2
     assert replies[0] == replies[1]
     assert world.words("d1") == [(1, "review", "approve")]
@@ -163,7 +163,9 @@ def script(world: Topology) -> None:
     for actor in ("ann", "bob"):
         world.command("claim", actor)
     world.run()
-    for lease in [one for one in world.records("reviews.replies") if one["kind"] == "claim" and one["accepted"]]:
+    for lease in [
+        record for record in world.records("reviews.replies") if record["kind"] == "claim" and record["accepted"]
+    ]:
         held = {key: lease[key] for key in ("task_id", "epoch", "payload_hash")}
         verdict = {"verdict": "reject", "reason_code": "other", "reason_text": "no"}
         world.command("submit", lease["actor"], f"verdict-{lease['task_id']}", **held, **verdict)
@@ -192,7 +194,7 @@ def test_a_desk_that_dies_at_any_step_loses_nothing_and_decides_nothing_twice() 
         assert world.words("p1")[0] == (1, "policy", "publish")
         assert world.words("p1")[1:] in ([(2, "override", "remove")], [(2, "window", "publish")]), number
         for topic, name in (("actions", "action_id"), ("alerts", "alert_id"), ("reviews.outcomes", "outcome_id")):
-            ids = [one[name] for one in world.records(topic)]
+            ids = [record[name] for record in world.records(topic)]
             assert len(ids) == len(set(ids)), (number, topic)
 
 

@@ -1,4 +1,4 @@
-"""The line to the desk: one reply for every command, whoever waits, whatever gets lost."""
+"""The connection to the desk: a reply for every command, whoever waits and whatever gets lost."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ def scripted(answer: Callable[[dict[str, Any], int], bool]) -> Iterator[tuple[Co
         while not stop.is_set():
             for message in consumer.consume(1, 0.02):
                 command = wire.decode("Command", message.value())
-                before = sum(one["command_id"] == command["command_id"] for one in seen)
+                before = sum(earlier["command_id"] == command["command_id"] for earlier in seen)
                 seen.append(command)
                 if answer(command, before):
                     key = command["command_id"]
@@ -113,10 +113,10 @@ def test_every_command_reaches_the_desk_with_its_fields(world: World) -> None:
         ann, bob = (DeskClient(world.broker, name, connection=line) for name in ("ann", "bob"))
         ann.on_duty()
         bob.on_duty()
-        one = bob.claim("d-1")
-        assert bob.extend("d-1", one.epoch).lease_until is not None
+        lease = bob.claim("d-1")
+        assert bob.extend("d-1", lease.epoch).lease_until is not None
         later = SystemClock().now() + 3600 * 1_000_000
-        assert bob.snooze("d-1", one.epoch, later, reason_code="other", reason_text="waiting").accepted
+        assert bob.snooze("d-1", lease.epoch, later, reason_code="other", reason_text="waiting").accepted
         two = bob.claim("d-2")
         assert bob.release("d-2", two.epoch, "other", "knows the applicant").accepted
         with pytest.raises(CommandRefusedError) as kept_away:
@@ -153,7 +153,7 @@ def test_a_lost_reply_is_asked_for_again_under_the_same_id() -> None:
             reply = DeskClient(broker, "ann", connection=line, new_id=lambda: "c-1").claim()
         assert reply.command_id == "c-1"
         assert len(seen) >= 3
-        assert {one["command_id"] for one in seen} == {"c-1"}
+        assert {command["command_id"] for command in seen} == {"c-1"}
 
 
 def test_a_repeated_command_is_carried_out_once(world: World) -> None:

@@ -30,7 +30,7 @@ def at(year: int, month: int, day: int, hour: int) -> datetime:
 
 
 def test_a_person_becomes_the_record_that_the_desk_reads() -> None:
-    ann, bob = (one.to_record() for one in parse_roster(GOOD, "roster.yaml", ()))
+    ann, bob = (person.to_record() for person in parse_roster(GOOD, "roster.yaml", ()))
     found = wire.decode("Reviewer", wire.encode("Reviewer", ann))
     assert (found["name"], found["role"], found["queues"], found["capacity"]) == (
         "Ann Lee",
