@@ -55,6 +55,10 @@ def test_a_process_that_has_everything_gets_eight_times_yes_with_evidence() -> N
     assert all(answer.evidence and not answer.advice for answer in found)
 
 
+def test_a_sync_lane_is_named_once_for_each_domain() -> None:
+    assert answer(URGENT).evidence == "sync lane of loans; escalations go to ann"
+
+
 def test_where_nothing_is_there_no_answer_is_yes_and_each_says_what_to_do() -> None:
     found = assess(NOTHING)
     assert [answer.verdict for answer in found] == ["no", "no", "no", "partly", "no", "no", "no", "no"]
