@@ -198,7 +198,7 @@ def _waits(broker: KafkaBroker, seconds: float) -> list[float]:
     line = DeskConnection(broker)
 
     def work(name: str, offset: float) -> None:
-        desk = DeskClient(broker, name, line=line)
+        desk = DeskClient(broker, name, connection=line)
         pause = threading.Event()
         pause.wait(offset)
         while time.perf_counter() < stop:
@@ -232,7 +232,7 @@ def _answers(broker: KafkaBroker) -> bool:
     line = DeskConnection(broker)
     try:
         for number in range(REVIEWERS):
-            DeskClient(broker, f"r{number}", line=line).on_duty()
+            DeskClient(broker, f"r{number}", connection=line).on_duty()
     except (InterlockError, KafkaException):  # refused, silent, or Kafka itself: it does not answer yet
         return False
     finally:

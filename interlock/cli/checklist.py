@@ -23,13 +23,13 @@ def checklist(data_dir: DataDir = None, json: Json = False) -> None:
     from interlock.processors.review.checklist import assess
     from interlock.review.evidence import gather
 
-    found = assess(gather(connection.connect(data_dir)))
+    answers = assess(gather(connection.connect(data_dir)))
     if json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(answer) for answer in answers])
         return
-    shown = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
+    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
     for name in ("", "question", "evidence", "what to do"):
-        shown.add_column(name, overflow="fold")
-    for one in found:
-        shown.add_row(_MARKS[one.verdict], one.question, escape(one.evidence), escape(one.advice))
-    console.print(shown)
+        grid.add_column(name, overflow="fold")
+    for answer in answers:
+        grid.add_row(_MARKS[answer.verdict], answer.question, escape(answer.evidence), escape(answer.advice))
+    console.print(grid)

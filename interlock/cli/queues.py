@@ -31,32 +31,32 @@ def queues(data_dir: DataDir = None, json: Json = False) -> None:
 
     platform = connection.connect(data_dir)
     with Board(platform.serving_kafka()) as board:
-        found = count_queues(board.open_tasks, SystemClock().now())
+        counts = count_queues(board.open_tasks, SystemClock().now())
     if json:
-        print_json([asdict(one) for one in found])
+        print_json([asdict(queue) for queue in counts])
         return
     show_halts(known_halts(platform))
-    if not found:
+    if not counts:
         errors.print("no task is open")
         return
-    shown = Table(box=None, pad_edge=False, header_style="bold")
-    shown.add_column("queue", overflow="fold")
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    grid.add_column("queue", overflow="fold")
     for name in ("waiting", "assigned", "leased", "snoozed", "overdue", "due soon", "oldest"):
-        shown.add_column(name, justify="right")
-    shown.add_column("by priority")
-    longest = max(one.open for one in found)
-    for one in found:
+        grid.add_column(name, justify="right")
+    grid.add_column("by priority")
+    longest = max(queue.open for queue in counts)
+    for queue in counts:
         bar = Text()
-        for priority, count in one.by_priority.items():
+        for priority, count in queue.by_priority.items():
             # A priority that has tasks is seen, however few.
             bar.append("█" * max(1, round(count / longest * _BAR_WIDTH)), _COLOURS[priority])
-        bar.append("  " + ", ".join(f"{count:,} {priority}" for priority, count in one.by_priority.items()), "dim")
-        shown.add_row(
-            Text(one.queue),
-            *(f"{count:,}" for count in (one.waiting, one.assigned, one.leased, one.snoozed)),
-            Text(f"{one.overdue:,}", "bold red" if one.overdue else ""),
-            Text(f"{one.due_soon:,}", "yellow" if one.due_soon else ""),
-            span(one.oldest_seconds),
+        bar.append("  " + ", ".join(f"{count:,} {priority}" for priority, count in queue.by_priority.items()), "dim")
+        grid.add_row(
+            Text(queue.queue),
+            *(f"{count:,}" for count in (queue.waiting, queue.assigned, queue.leased, queue.snoozed)),
+            Text(f"{queue.overdue:,}", "bold red" if queue.overdue else ""),
+            Text(f"{queue.due_soon:,}", "yellow" if queue.due_soon else ""),
+            span(queue.oldest_seconds),
             bar,
         )
-    console.print(shown)
+    console.print(grid)

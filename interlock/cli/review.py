@@ -41,7 +41,7 @@ def list_tasks(
     """
     from rich.markup import escape
 
-    from interlock.processors.review.times import due
+    from interlock.processors.review.times import due, span
     from interlock.review.board import Board
     from interlock.review.session import listed
     from interlock.streams.clock import SystemClock
@@ -50,20 +50,18 @@ def list_tasks(
         raise UsageError("say who you are: --as ID, or set INTERLOCK_REVIEWER")
     now = SystemClock().now()
     with Board(connection.connect(data_dir).serving_kafka()) as board:
-        found = board.mine(me) if mine else board.open_tasks
-    rows = [listed(one, now) for one in found if queue in ("", one["queue"])]
+        tasks = board.mine(me) if mine else board.open_tasks
+    rows = [listed(task, now) for task in tasks if queue in ("", task["queue"])]
     if json:
         print_json(rows[:limit])
         return
     columns = ("task", "state", "queue", "priority", "due", "with", "domain")
-    names = ("task_id", "state", "queue", "priority", "due_seconds", "holder", "domain")
-    table(
-        columns,
-        [
-            tuple(due(one[name]) if name == "due_seconds" else escape(one[name]) for name in names)
-            for one in rows[:limit]
-        ],
-    )
+    names = ("task_id", "state", "queue", "priority", "due", "holder", "domain")
+    for row in rows[:limit]:
+        row["due"] = due(row["due_seconds"])
+        if mine and row["start_seconds"] is not None:
+            row["state"] = f"{row['state']}, start in {span(row['start_seconds'])}"
+    table(columns, [tuple(escape(row[name]) for name in names) for row in rows[:limit]])
     errors.print(f"{len(rows):,} open tasks; `interlock review next` claims the best one for you")
 
 
@@ -176,7 +174,7 @@ def escalate(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Hand a task to a lead, or to a queue or person.
+    """Pass a task on to the leads, or to a queue or person.
 
     Examples:
 

@@ -1,4 +1,4 @@
-"""Verdicts: what a person says of a task, before and after it is decided."""
+"""`interlock review`: verdicts on a task, before and after it is decided."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -139,7 +139,7 @@ def appeal(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Open a decision again; somebody who has not decided it before will. Also one that took effect unseen.
+    """Open a decision again, also one that took effect unseen. People who decided it before do not decide it again.
 
     Examples:
 

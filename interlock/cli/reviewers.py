@@ -29,8 +29,8 @@ def list_reviewers(data_dir: DataDir = None, json: Json = False) -> None:
         open_tasks = board.open_tasks
         rows = []
         for name, record in board.reviewers.items():
-            at_hand = [one for one in open_tasks if name in (one["lease_holder"], one["assigned_to"])]
-            leased = sum(one["lease_holder"] == name for one in at_hand)
+            at_hand = [task for task in open_tasks if name in (task["lease_holder"], task["assigned_to"])]
+            leased = sum(task["lease_holder"] == name for task in at_hand)
             rows.append(
                 {
                     "id": name,
@@ -41,7 +41,7 @@ def list_reviewers(data_dir: DataDir = None, json: Json = False) -> None:
                     "assigned": len(at_hand) - leased,
                     "capacity": record["capacity"],
                     "queues": record["queues"],
-                    "qualifications": [one["name"] for one in record["qualifications"]],
+                    "qualifications": [held["name"] for held in record["qualifications"]],
                     "manager": record["manager"],
                     "time_zone": record["time_zone"],
                 }
@@ -53,11 +53,11 @@ def list_reviewers(data_dir: DataDir = None, json: Json = False) -> None:
         ("id", "name", "role", "on duty", "leased", "assigned", "capacity", "queues", "qualifications"),
         [
             (
-                *(one[key] for key in ("id", "name", "role", "on_duty", "leased", "assigned", "capacity")),
-                ", ".join(one["queues"]) or "all",
-                ", ".join(one["qualifications"]) or None,
+                *(row[key] for key in ("id", "name", "role", "on_duty", "leased", "assigned", "capacity")),
+                ", ".join(row["queues"]) or "all",
+                ", ".join(row["qualifications"]) or None,
             )
-            for one in rows
+            for row in rows
         ],
     )
 
@@ -65,7 +65,7 @@ def list_reviewers(data_dir: DataDir = None, json: Json = False) -> None:
 @app.command("set")
 def set_reviewers(
     file: Annotated[Path, typer.Argument(help="A roster file (YAML).")],
-    prune: Annotated[bool, typer.Option("--prune", help="Take out everybody the file does not name.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove everybody the file does not name.")] = False,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -81,18 +81,18 @@ def set_reviewers(
     from interlock.review.enrolment import publish_reviewers, remove_reviewers
     from interlock.review.roster import load_roster
 
-    load_roster(file)  # what the file alone shows to be wrong is said without Kafka
+    load_roster(file)  # mistakes that the file alone shows are reported without Kafka
     broker = connection.connect(data_dir).serving_kafka()
     with Board(broker) as board:
         known = list(board.reviewers)
     people = load_roster(file, () if prune else known)
-    surplus = [name for name in known if name not in {one.id for one in people}] if prune else []
-    publish_reviewers(broker, [one.to_record() for one in people])
+    surplus = [name for name in known if name not in {person.id for person in people}] if prune else []
+    publish_reviewers(broker, [person.to_record() for person in people])
     remove_reviewers(broker, surplus)
     if json:
-        print_json({"entered": [one.id for one in people], "removed": surplus})
+        print_json({"entered": [person.id for person in people], "removed": surplus})
     else:
-        errors.print(f"entered {', '.join(one.id for one in people)}", markup=False)
+        errors.print(f"entered {', '.join(person.id for person in people)}", markup=False)
         if surplus:
             errors.print(f"removed {', '.join(surplus)}; what they held returns", markup=False)
 
@@ -102,7 +102,7 @@ def add(
     reviewer: Id,
     name: Annotated[str, typer.Option(help="For people.", show_default="the name so far, else the id")] = "",
     lead: Annotated[bool, typer.Option("--lead", help="A lead instead of a reviewer.")] = False,
-    manager: Annotated[str, typer.Option(help="Id of the person who is told of breaches.")] = "",
+    manager: Annotated[str, typer.Option(help="Id of the person who gets alerts of breaches.")] = "",
     queue: Annotated[list[str] | None, typer.Option(help="A queue worked; may be repeated; none: all.")] = None,
     qualification: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
     capacity: Annotated[int, typer.Option(help="How many tasks at once.")] = 5,
@@ -140,12 +140,12 @@ def add(
         }
     )
     publish_reviewers(broker, [entered.to_record()])
-    _told({"entered": [reviewer]}, f"entered {reviewer}", json)
+    _report({"entered": [reviewer]}, f"entered {reviewer}", json)
 
 
 @app.command("remove")
 def remove(reviewer: Id, data_dir: DataDir = None, json: Json = False) -> None:
-    """Take a person out; what they hold returns to its queue.
+    """Remove a person; what they hold returns to its queue.
 
     Examples:
 
@@ -160,7 +160,7 @@ def remove(reviewer: Id, data_dir: DataDir = None, json: Json = False) -> None:
     if reviewer not in known:
         raise InterlockError(f"there is no reviewer {reviewer!r} (known: {', '.join(known) or 'none'})")
     remove_reviewers(broker, [reviewer])
-    _told({"removed": [reviewer]}, f"removed {reviewer}; what they held returns", json)
+    _report({"removed": [reviewer]}, f"removed {reviewer}; what they held returns", json)
 
 
 @app.command("on-duty")
@@ -190,11 +190,11 @@ def _duty(reviewer: str, data_dir: str | None, json: bool, *, on: bool) -> None:
 
     with DeskClient(connection.connect(data_dir).serving_kafka(), reviewer) as desk:
         reply = desk.on_duty() if on else desk.off_duty()
-    _told(asdict(reply), reply.message, json)
+    _report(asdict(reply), reply.message, json)
 
 
-def _told(facts: dict[str, Any], words: str, json: bool) -> None:
+def _report(facts: dict[str, Any], message: str, json: bool) -> None:
     if json:
         print_json(facts)
     else:
-        errors.print(words, markup=False)
+        errors.print(message, markup=False)

@@ -1,4 +1,4 @@
-"""One thing to be done about a decision."""
+"""An action that executors carry out on a decision."""
 
 import json
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ class Execution:
     kind: str
     decision_id: str
     version: int
-    """Of the resolution that is executed, told of, or rolled back."""
+    """Version of the resolution that is executed, notified or rolled back."""
     outcome: str
     """Of that version."""
     domain: str
@@ -26,11 +26,11 @@ class Execution:
     modifications: dict[str, Any] = field(default_factory=dict)
     """Fields that the reviewer changed."""
     notices: tuple[str, ...] = ()
-    """What the subject must be told; the desk gives a `notify` of its own for its decisions."""
+    """Notices due to the subject; for decisions of people the desk writes a `notify` action of its own."""
     reason_code: str = ""
     reason_text: str = ""
     decision: dict[str, Any] | None = None
-    """The Decision record where it came along: of what took effect by itself."""
+    """The Decision record, for decisions that took effect by themselves."""
 
     @classmethod
     def from_message(cls, message: Message) -> Self:

@@ -1,4 +1,4 @@
-"""Alerts to people: by mail, chat, pager, whatever apprise has a URL for."""
+"""Sends alerts to people: by mail, chat, pager or anything else that apprise has a URL for."""
 
 import hashlib
 import logging
@@ -21,11 +21,11 @@ from interlock.streams.tables import TableReader
 
 log = logging.getLogger(__name__)
 
-# An alert calls for something to be done now. After a weekend without a notifier, or at its very first start, people
-# are not flooded with what is over.
+# An alert calls for something to be done now. After a weekend without a notifier, or at its first start, people are not
+# flooded with alerts that are over.
 STALE_SECONDS = 24 * 3600
 
-# Some four minutes: then the alert is about to lose its point, and the log has it.
+# Some four minutes: after that the alert has lost its point, and the log has it.
 SCHEDULE = Schedule(attempts=8, first_seconds=2.0, longest_seconds=60.0)
 
 # Mail servers take seconds, others less.
@@ -52,9 +52,9 @@ class Note:
 class Notifier:
     """Reads `alerts` as one member of a group, and `reviewers` for where people are reached.
 
-    An alert goes to everybody it names who has a `contact`. One that names nobody goes to the operators, and so does
-    one that is more than information and would reach nobody. Each channel gets each alert once and in order; one
-    that fails is tried again by itself.
+    An alert goes to all people it names who have a `contact`. Alerts that name no one go to the operators, and so do
+    alerts above severity info that would reach no one. Each channel gets each alert once and in order; a channel that
+    fails is tried again without the others.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Notifier:
         self._contacts: dict[str, str] = {}
         self._table = TableReader(broker, [catalogue.REVIEWERS.name])
         try:
-            self._learn(self._table.read_all())
+            self._update_contacts(self._table.read_all())
             self._engine = Engine(
                 broker,
                 group,
@@ -127,14 +127,14 @@ class Notifier:
         ]
 
     def _channels(self, people: Sequence[str], severity: str) -> dict[str, str]:
-        """Name by URL: nobody is told twice."""
-        self._learn(self._table.poll())
+        """Name by URL: no channel gets an alert twice."""
+        self._update_contacts(self._table.poll())
         reached = [(name, self._contacts[name]) for name in people if name in self._contacts]
         if not reached and (not people or severity != "info"):
             reached = self._operators
         return {url: name for name, url in reached}
 
-    def _learn(self, records: Sequence[Message]) -> None:
+    def _update_contacts(self, records: Sequence[Message]) -> None:
         for record in records:
             name = (record.key() or b"").decode(errors="replace")
             self._contacts.pop(name, None)

@@ -1,7 +1,7 @@
-"""What takes effect, handed to an executor: once by its id, in order, and never lost.
+"""Hands to an executor what takes effect: once by its id, in order, and never lost.
 
 from interlock.executors import Execution, Executor
-from streams.kafka import KafkaBroker
+from interlock.streams.kafka import KafkaBroker
 
 def carry_out(execution: Execution) -> None: …
 
@@ -81,9 +81,9 @@ class Executor:
 
 
 def _jobs(message: Message) -> Sequence[Job[Execution]]:
-    one = Execution.from_message(message)
+    execution = Execution.from_message(message)
     after = None
-    if one.kind == "roll_back":
+    if execution.kind == "roll_back":
         # Only this meets another topic: what it takes back may have taken effect by itself.
-        after = (catalogue.AUTO_APPROVED.name, action_id(one.decision_id, one.version, "execute"))
-    return [Job(one.action_id, one.decision_id, one, after)]
+        after = (catalogue.AUTO_APPROVED.name, action_id(execution.decision_id, execution.version, "execute"))
+    return [Job(execution.action_id, execution.decision_id, execution, after)]

@@ -16,17 +16,17 @@ from interlock.executors.execution import Execution
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.dispatch.deliveries import PermanentError, RetryLater
 
-# Statuses of the client's fault that pass all the same: too slow, too early, too many.
+# Client errors that are transient all the same: too slow, too early, too many.
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 
-# Enough of an answer to say in a dead letter what the other side had against it.
+# Enough of a response to say in a dead letter why the receiver refused.
 _QUOTED_BYTES = 500
 
-# Somebody who asks for more is asked again after that.
+# A receiver that asks for a longer pause is tried again after this.
 _MAX_RETRY_AFTER_SECONDS = 3600.0
 
 # What an id may hold as it stands in a header; everything else, the percent sign included, is percent-encoded.
-_PLAIN = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
+_UNQUOTED = "!\"#$&'()*+,/:;<=>?@[\\]^`{|}"
 
 
 class WebhookSender:
@@ -45,8 +45,8 @@ class WebhookSender:
         clock: Clock | None = None,
         client: httpx.Client | None = None,
     ) -> None:
-        """`secrets`: base64, with or without whsec_; the first one is the present one, others sign as well while they
-        are replaced. `timeout_seconds`: of one attempt. Raises ValueError for an address or secret that is none.
+        """`secrets`: base64, with or without whsec_; the first is the present one, others sign as well while they are
+        replaced. `timeout_seconds`: for each attempt. Raises ValueError for an invalid address or secret.
         """
         if not url.startswith(("http://", "https://")) or not httpx.URL(url).host:
             raise ValueError("not an address that begins with https:// or http://")
@@ -59,7 +59,7 @@ class WebhookSender:
         self._url = url
         self._timeout = timeout_seconds
         self._clock = clock or SystemClock()
-        # A signed body goes where it was meant to go, and nowhere else: redirects are not followed.
+        # A signed body goes to its receiver and nowhere else: redirects are not followed.
         self._client = client or httpx.Client(timeout=timeout_seconds, follow_redirects=False)
 
     def __call__(self, execution: Execution) -> None:
@@ -67,23 +67,25 @@ class WebhookSender:
         body = body_of(execution)
         deadline = time.monotonic() + self._timeout
         try:
-            with self._client.stream("POST", self._url, content=body, headers=self._headers(execution, body)) as answer:
-                said = _beginning(answer, deadline)
+            with self._client.stream(
+                "POST", self._url, content=body, headers=self._headers(execution, body)
+            ) as response:
+                excerpt = _read_beginning(response, deadline)
         except httpx.HTTPError as error:
             raise RetryLater(f"{type(error).__name__}: {error}") from error
-        if answer.is_success:
+        if response.is_success:
             return
-        reason = f"the receiver answered {answer.status_code} {said!r}"
-        if answer.is_server_error or answer.status_code in _TRANSIENT_STATUSES:
-            raise RetryLater(reason, self._retry_after(answer))
-        raise PermanentError(reason, f"http-{answer.status_code}")
+        reason = f"the receiver answered {response.status_code} {excerpt!r}"
+        if response.is_server_error or response.status_code in _TRANSIENT_STATUSES:
+            raise RetryLater(reason, self._retry_after(response))
+        raise PermanentError(reason, f"http-{response.status_code}")
 
     def close(self) -> None:
         """Closes connections."""
         self._client.close()
 
     def _headers(self, execution: Execution, body: str) -> dict[str, str]:
-        message_id = quote(execution.action_id, safe=_PLAIN)
+        message_id = quote(execution.action_id, safe=_UNQUOTED)
         now = datetime.fromtimestamp(self._clock.now() / 1e6, UTC)
         return {
             "content-type": "application/json",
@@ -92,9 +94,9 @@ class WebhookSender:
             "webhook-signature": " ".join(signer.sign(message_id, now, body) for signer in self._signers),
         }
 
-    def _retry_after(self, answer: httpx.Response) -> float:
+    def _retry_after(self, response: httpx.Response) -> float:
         """Seconds, from either form of the header; 0 without or with nonsense."""
-        text = answer.headers.get("retry-after", "")
+        text = response.headers.get("retry-after", "")
         try:
             seconds = float(text) if text.isdigit() else parsedate_to_datetime(text).timestamp() - self._now()
         except ValueError:
@@ -111,13 +113,13 @@ def body_of(execution: Execution) -> str:
     return to_json(payload, inf_nan_mode="null").decode()
 
 
-def _beginning(answer: httpx.Response, deadline: float) -> str:
-    """The first bytes of the answer. Reading ends at `deadline`, however slowly the rest comes, and what goes wrong
-    with the rest changes nothing: the status has been given."""
-    said = b""
+def _read_beginning(response: httpx.Response, deadline: float) -> str:
+    """The first bytes of the response. Reading ends at `deadline`, however slowly the rest comes. Errors in the rest
+    change nothing: the status is known."""
+    body = b""
     with suppress(httpx.HTTPError):
-        for chunk in answer.iter_raw():
-            said += chunk
-            if len(said) >= _QUOTED_BYTES or time.monotonic() > deadline:
+        for chunk in response.iter_raw():
+            body += chunk
+            if len(body) >= _QUOTED_BYTES or time.monotonic() > deadline:
                 break
-    return said[:_QUOTED_BYTES].decode(errors="replace")
+    return body[:_QUOTED_BYTES].decode(errors="replace")

@@ -16,12 +16,12 @@ Record = dict[str, Any]
 _TASKS, _PRESENCE, _REVIEWERS = catalogue.TASKS, catalogue.PRESENCE, catalogue.REVIEWERS
 _FOLLOWED = (_TASKS, _PRESENCE, _REVIEWERS)
 
-# A reply and the task it is about become visible together, on two topics: one may be read moments before the other.
+# A reply and its task become visible together, but on two topics: a reader may see the reply some moments earlier.
 _LEASE_TIMEOUT_SECONDS = 10.0
 
 
 class Board:
-    """What stands on the three tables. `refresh` brings it up to date. Safe to share between threads."""
+    """The three tables as they were at the last `refresh`. Safe to share between threads."""
 
     def __init__(self, broker: Broker) -> None:
         """Reads everything; raises KafkaException."""
@@ -36,7 +36,7 @@ class Board:
             raise
 
     def refresh(self) -> bool:
-        """Takes in what has come since; whether anything has. Returns at once."""
+        """Applies new records, and returns whether there were any. Returns at once."""
         with self._lock:
             messages = self._reader.poll()
             for message in messages:
@@ -52,9 +52,9 @@ class Board:
         """The task as a claim that was answered with `epoch` left it, or later. InterlockError if it never comes."""
         deadline = time.monotonic() + _LEASE_TIMEOUT_SECONDS
         while time.monotonic() < deadline:
-            found = self.task(task_id)
-            if found is not None and found["lease_epoch"] >= epoch:
-                return found
+            task = self.task(task_id)
+            if task is not None and task["lease_epoch"] >= epoch:
+                return task
             if not self.refresh():
                 time.sleep(0.005)
         raise UnavailableError(f"the desk handed out {task_id}, but {_TASKS.name} does not show it")
@@ -67,8 +67,8 @@ class Board:
 
     @property
     def open_tasks(self) -> list[Record]:
-        """Tasks without their last word, earliest deadline first."""
-        return sorted((one for one in self.tasks.values() if one["state"] != "done"), key=_by_deadline)
+        """Tasks that are not done, earliest deadline first."""
+        return sorted((task for task in self.tasks.values() if task["state"] != "done"), key=_by_deadline)
 
     @property
     def reviewers(self) -> dict[str, Record]:
@@ -79,16 +79,16 @@ class Board:
     def on_duty(self, reviewer: str) -> bool:
         """Whether the person takes tasks at present."""
         with self._lock:
-            found = self._tables[_PRESENCE.name].get(reviewer)
-        return found is not None and bool(found["on_duty"])
+            presence = self._tables[_PRESENCE.name].get(reviewer)
+        return presence is not None and bool(presence["on_duty"])
 
     def mine(self, reviewer: str) -> list[Record]:
         """Open tasks that this person holds, or that are meant for this person, earliest deadline first."""
-        return [one for one in self.open_tasks if reviewer in (one["lease_holder"], one["assigned_to"])]
+        return [task for task in self.open_tasks if reviewer in (task["lease_holder"], task["assigned_to"])]
 
     def in_queue(self, queue: str) -> list[Record]:
         """Open tasks of a queue, earliest deadline first."""
-        return [one for one in self.open_tasks if one["queue"] == queue]
+        return [task for task in self.open_tasks if task["queue"] == queue]
 
     def close(self) -> None:
         with self._lock:
@@ -107,7 +107,7 @@ class Board:
 
 
 class _Table:
-    """The newest record of every key, decoded when somebody asks: of a task's many versions only the last is."""
+    """The newest record of every key, decoded when it is asked for: most versions of a task never are."""
 
     def __init__(self, topic: catalogue.Topic) -> None:
         self._topic = topic

@@ -1,11 +1,11 @@
-"""What one reviewer, lead or waiting caller asks of the desk: one method a command.
+"""The commands of a reviewer, a lead or a waiting caller: one method for each.
 
     with DeskClient(broker, "ann") as desk:
         desk.on_duty()
         lease = desk.claim()
         desk.submit(lease.task_id, lease.epoch, lease.payload_hash, "approve", reason_code="agree", reason_text="…")
 
-Every method returns the desk's Reply, or raises Refused with its code and message.
+Every method returns the desk's Reply, or raises CommandRefusedError with its code and message.
 """
 
 import json
@@ -20,24 +20,24 @@ from interlock.streams.ports import Broker
 
 
 class DeskClient:
-    """Commands of one person. Safe to share between threads; many clients may share one line."""
+    """Commands of one person. Safe to share between threads; many clients may share one connection."""
 
     def __init__(
         self,
         broker: Broker,
         reviewer: str,
         *,
-        line: DeskConnection | None = None,
+        connection: DeskConnection | None = None,
         new_id: Callable[[], str] = lambda: uuid4().hex,
         clock: Clock | None = None,
     ) -> None:
-        """`line`: one that is open already, which `close` leaves open; without it `broker` opens one.
+        """`connection`: an open one, which `close` leaves open; without it the client opens one to `broker`.
 
-        `new_id` names commands that are not given a `command_id`. Raises as DeskLine does.
+        `new_id` names commands that are not given a `command_id`. Raises what DeskConnection raises.
         """
         self.reviewer = reviewer
-        self._own = line is None
-        self._line = line or DeskConnection(broker)
+        self._own = connection is None
+        self._connection = connection or DeskConnection(broker)
         self._new_id = new_id
         self._clock = clock or SystemClock()
 
@@ -104,7 +104,7 @@ class DeskClient:
         reason_text: str,
         command_id: str | None = None,
     ) -> Reply:
-        """Another word on a decision that has one; what took effect is rolled back."""
+        """Replaces the resolution of a decided task; what took effect is rolled back."""
         return self.ask(
             "override",
             command_id,
@@ -127,7 +127,7 @@ class DeskClient:
         reason_text: str,
         command_id: str | None = None,
     ) -> Reply:
-        """Hands the task to a lead, or to a named queue or person; `reason_text` is the note they read."""
+        """Passes the task to the leads, or to a named queue or person; `reason_text` is the note they read."""
         return self.ask(
             "escalate",
             command_id,
@@ -177,7 +177,7 @@ class DeskClient:
 
     def ask(self, kind: str, command_id: str | None = None, **fields: Any) -> Reply:
         """Any command, with the fields of `Command.avsc`; those not given keep their defaults."""
-        return self._line.ask(
+        return self._connection.ask(
             {
                 "command_id": command_id or self._new_id(),
                 "kind": kind,
@@ -188,9 +188,9 @@ class DeskClient:
         )
 
     def close(self) -> None:
-        """Closes the line, unless it is shared."""
+        """Closes the connection, unless it is shared."""
         if self._own:
-            self._line.close()
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self

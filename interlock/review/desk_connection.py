@@ -1,7 +1,7 @@
-"""The line to the desk: commands go out, and every reply reaches the caller who asked.
+"""The connection to the desk: it sends commands, and returns every reply to the caller who asked.
 
-One consumer and one thread serve any number of callers. The consumer is placed at the end of the replies before the
-first command goes out, so no reply can be missed; it belongs to no group, because every tool needs its own replies.
+One consumer and one thread serve any number of callers. The consumer starts at the end of the replies before the first
+command goes out, so it misses no reply. It belongs to no group, because every tool needs its own replies.
 """
 
 import threading
@@ -48,7 +48,7 @@ class Reply:
 
 
 class CommandRefusedError(InterlockError):
-    """The desk said no, and nothing has changed. `code`: the stable code, for example already-decided."""
+    """The desk refused the command and nothing has changed. `code`: stable, for example already-decided."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(f"{reply.message} [{reply.code}]")
@@ -93,7 +93,7 @@ class DeskConnection:
         self._thread.start()
 
     def ask(self, command: dict[str, Any]) -> Reply:
-        """The reply to a `Command` record. Raises Refused, DeskSilent, or KafkaException."""
+        """The reply to a `Command` record. Raises CommandRefusedError, DeskUnavailableError or KafkaException."""
         value = wire.encode("Command", command)
         key = (command.get("task_id") or command["actor"]).encode()
         complaints: list[str] = []
@@ -116,7 +116,7 @@ class DeskConnection:
         )
 
     def close(self) -> None:
-        """Stops listening; whoever still waits gets an error."""
+        """Stops listening; callers who still wait get an error."""
         self._stopping.set()
         self._thread.join()
         self._producer.flush(self._seconds)
@@ -130,13 +130,13 @@ class DeskConnection:
                 raise ValueError(f"command {command_id} is under way already")
         return future
 
-    def _send(self, key: bytes, value: bytes, told: Callable[[KafkaError | None, Any], None]) -> None:
-        self._producer.produce(catalogue.COMMANDS.name, value, key, on_delivery=told)
+    def _send(self, key: bytes, value: bytes, on_delivery: Callable[[KafkaError | None, Any], None]) -> None:
+        self._producer.produce(catalogue.COMMANDS.name, value, key, on_delivery=on_delivery)
         self._producer.poll(0)
 
     def _listen(self) -> None:
-        """In the thread."""
-        failure: BaseException = RuntimeError("the line to the desk is closed")
+        """Runs in the thread."""
+        failure: BaseException = RuntimeError("the connection to the desk is closed")
         try:
             while not self._stopping.is_set():
                 # One message ends the wait; asking for more would wait until they are there.

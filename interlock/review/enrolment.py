@@ -1,4 +1,4 @@
-"""Entering people in the roster that the desk reads, and taking them out."""
+"""Publishes the roster that the desk reads."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,13 +15,13 @@ DELIVERY_TIMEOUT_SECONDS = 30.0
 
 
 def publish_reviewers(broker: Broker, records: Iterable[dict[str, Any]]) -> None:
-    """Publishes `Reviewer` records, each replacing the one of its id; InterlockError if Kafka does not take all."""
+    """Publishes `Reviewer` records, which replace those of the same id; UnavailableError if Kafka does not take all."""
     _publish(broker, [(record["id"], wire.encode("Reviewer", record)) for record in records])
 
 
 def remove_reviewers(broker: Broker, ids: Iterable[str]) -> None:
-    """Takes people out: what they hold returns to its queue."""
-    _publish(broker, [(one, None) for one in ids])
+    """Removes people: the desk returns what they hold to its queue."""
+    _publish(broker, [(name, None) for name in ids])
 
 
 def _publish(broker: Broker, records: list[tuple[str, bytes | None]]) -> None:

@@ -1,4 +1,4 @@
-"""Gathering what the checklist asks for, from Kafka and ClickHouse."""
+"""Gathers what the checklist needs from Kafka and ClickHouse."""
 
 from typing import Any
 

@@ -1,8 +1,8 @@
 """What a task is about: the routed decision at the offset that the task names, proved to be what the desk judges.
 
 Kafka keeps it for days, ClickHouse for years. The bytes from Kafka must have the task's hash. A row of ClickHouse is
-encoded again: where that gives the same bytes the hash proves it as well, and otherwise the reader is told that
-nothing does (a producer's Avro library may have laid the same content out differently).
+encoded again: if that gives the same bytes the hash proves them as well; otherwise the reviewer is told that nothing
+does (a producer's Avro library may have encoded the same content differently).
 """
 
 import threading
@@ -49,11 +49,11 @@ class PayloadReader:
         value = self._from_kafka(task["topic"], task["partition"], task["offset"])
         if value is None:
             return self._from_clickhouse(task, where)
-        actual_hash = payload_hash(value)
-        if actual_hash != task["payload_hash"]:
+        actual = payload_hash(value)
+        if actual != task["payload_hash"]:
             raise InterlockError(
-                f"what stands at {where} is not what the desk judges of task {task['task_id']} (hash {actual_hash} "
-                f"and not {task['payload_hash']}): was the topic created again? Do not decide on it; tell an operator."
+                f"what stands at {where} is not what the desk judges of task {task['task_id']} (hash {actual} instead "
+                f"of {task['payload_hash']}): was the topic created again? Do not decide on it; tell an operator."
             )
         return Payload(wire.decode("RoutedDecision", value), verified=True)
 

@@ -29,7 +29,7 @@ from interlock.processors.review.times import micros
 
 _DAYS = get_args(Day)
 
-# The reader of YAML is the policy's, and so are its words.
+# What the policy's YAML reader says of a file of another kind.
 _OTHER_FILE = "a policy is a YAML mapping of fields"
 
 
@@ -48,7 +48,7 @@ def _reachable(url: str) -> str:
             warnings.simplefilter("ignore", DeprecationWarning)
             known = Apprise().add(url)
         if not known:
-            raise ValueError("is no address that alerts can be sent to: write an apprise URL such as mailto://… or ''")
+            raise ValueError("is not an address for alerts: write an apprise URL such as mailto://… or ''")
     return url
 
 
@@ -75,7 +75,7 @@ class Absence(_Part):
 
 
 class Person(_Part):
-    """A reviewer as a lead writes one down; the fields of `Reviewer.avsc`."""
+    """A reviewer as leads write them down; the fields of `Reviewer.avsc`."""
 
     id: Name
     name: str = ""
@@ -92,10 +92,10 @@ class Person(_Part):
     @model_validator(mode="after")
     def _makes_sense(self) -> "Person":
         if self.manager == self.id:
-            raise ValueError("nobody is their own manager; leave manager out")
-        for one in self.time_off:
-            if _from(one.start, ZoneInfo(self.time_zone)) >= _until(one.end, ZoneInfo(self.time_zone)):
-                raise ValueError(f"time off from {one.start} ends before it begins, at {one.end}")
+            raise ValueError("a person cannot be their own manager; leave manager out")
+        for absence in self.time_off:
+            if _from(absence.start, ZoneInfo(self.time_zone)) >= _until(absence.end, ZoneInfo(self.time_zone)):
+                raise ValueError(f"time off from {absence.start} ends before it begins, at {absence.end}")
         return self
 
     def to_record(self) -> dict[str, Any]:
@@ -108,8 +108,8 @@ class Person(_Part):
             "manager": self.manager,
             "queues": list(self.queues),
             "qualifications": [
-                {"name": one.name, "expires_at": None if one.expires is None else _until(one.expires, zone)}
-                for one in self.qualifications
+                {"name": item.name, "expires_at": None if item.expires is None else _until(item.expires, zone)}
+                for item in self.qualifications
             ],
             "capacity": self.capacity,
             "time_zone": self.time_zone,
@@ -118,7 +118,7 @@ class Person(_Part):
                 for day in _DAYS
                 for start, end in map(minutes, self.hours.get(day, ()))
             ],
-            "time_off": [{"start": _from(one.start, zone), "end": _until(one.end, zone)} for one in self.time_off],
+            "time_off": [{"start": _from(item.start, zone), "end": _until(item.end, zone)} for item in self.time_off],
             "contact": self.contact,
         }
 
@@ -130,7 +130,7 @@ class Roster(_Part):
 
 
 def load_roster(path: Path, known: Collection[str] | None = None) -> list[Person]:
-    """The people in a file; `known`: ids that exist besides, None: nobody can say.
+    """The people in a file; `known`: ids that exist besides, None if that is not known.
 
     Raises InterlockError with every problem, each with file, line and field.
     """
@@ -149,10 +149,10 @@ def parse_roster(text: str, source: str, known: Collection[str] | None = None) -
         try:
             people = list(Roster.model_validate(document.data).reviewers)
         except ValidationError as error:
-            # A list whose items are all wrong is not empty as well.
-            found = error.errors()
-            wrong = [one for one in found if one["type"] != "too_short"] or found
-            raise PolicyError(_problem(document, one) for one in wrong) from error
+            # A list of which every item is wrong is reported as too short as well.
+            errors = error.errors()
+            wrong = [detail for detail in errors if detail["type"] != "too_short"] or errors
+            raise PolicyError(_problem(document, detail) for detail in wrong) from error
         problems = list(_contradictions(document, people, known))
         if problems:
             raise PolicyError(problems)
@@ -167,31 +167,31 @@ def person(fields: dict[str, Any]) -> Person:
     try:
         return Person.model_validate(fields)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, one['loc'])) or 'reviewer'}: {_words(one)}" for one in error.errors()]
+        lines = [f"{'.'.join(map(str, detail['loc'])) or 'reviewer'}: {_message(detail)}" for detail in error.errors()]
         raise UsageError("; ".join(lines)) from error
 
 
 def _contradictions(document: Document, people: list[Person], known: Collection[str] | None) -> Iterator[Diagnostic]:
-    ids = [one.id for one in people]
-    for place, one in enumerate(people):
-        if one.id in ids[:place]:
-            yield document.problem(("reviewers", place, "id"), f"{one.id!r} stands here twice", "remove one")
-        if known is not None and one.manager and one.manager not in {*ids, *known}:
+    ids = [entry.id for entry in people]
+    for index, entry in enumerate(people):
+        if entry.id in ids[:index]:
+            yield document.problem(("reviewers", index, "id"), f"{entry.id!r} stands here twice", "remove one")
+        if known is not None and entry.manager and entry.manager not in {*ids, *known}:
             yield document.problem(
-                ("reviewers", place, "manager"), f"there is no reviewer {one.manager!r}", near(one.manager, ids)
+                ("reviewers", index, "manager"), f"there is no reviewer {entry.manager!r}", near(entry.manager, ids)
             )
 
 
 def _problem(document: Document, error: Any) -> Diagnostic:
-    place = tuple(part for part in error["loc"] if part != "[key]")
+    path = tuple(part for part in error["loc"] if part != "[key]")
     if error["type"] != "extra_forbidden":
-        return document.problem(place, _words(error))
+        return document.problem(path, _message(error))
     by_depth: dict[int, type[_Part]] = {1: Roster, 3: Person}
-    model = by_depth.get(len(place), Absence if "time_off" in place else HeldQualification)
-    return document.problem(place, "unknown field", near(str(place[-1]), model.model_fields))
+    model = by_depth.get(len(path), Absence if "time_off" in path else HeldQualification)
+    return document.problem(path, "unknown field", near(str(path[-1]), model.model_fields))
 
 
-def _words(error: Any) -> str:
+def _message(error: Any) -> str:
     text = error["msg"].removeprefix("Value error, ")
     return str(text[0].lower() + text[1:])
 

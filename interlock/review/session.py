@@ -1,4 +1,4 @@
-"""What a reviewer does between looking at a task and deciding it, as the command line needs it."""
+"""A reviewer's work from looking at a task to deciding it, as the command line needs it."""
 
 import threading
 from functools import cached_property
@@ -134,13 +134,14 @@ class Session:
         return Policies(self.broker)
 
     def _why_no_receipt(self, task_id: str) -> str:
-        """Who has judged a task forgets what was on the screen, and must look again as one who never did."""
+        """Tells a reviewer who never looked at a task from one whose receipt was dropped with the verdict."""
         task = self.board.task(task_id)
         look = f"look at it first, `interlock review show {task_id}`"
-        verdicts = [] if task is None else [one for one in task["verdicts"] if one["reviewer"] == self.reviewer]
-        if not verdicts or task is None:
+        verdicts = task["verdicts"] if task is not None else []
+        mine = [verdict for verdict in verdicts if verdict["reviewer"] == self.reviewer]
+        if task is None or not mine:
             return f"{self.reviewer} has not looked at {task_id}: {look}"
-        last = verdicts[-1]
+        last = mine[-1]
         judged = f"{self.reviewer} has judged {task_id} already: {last['outcome']} at {local_time(last['at'])}"
         if task["state"] != "done":
             return f"{judged}; somebody else must judge it too before it is decided"
@@ -191,5 +192,7 @@ def listed(task: Record, now: int) -> dict[str, Any]:
         "deadline": task["deadline"].isoformat(),
         "due_seconds": (micros(task["deadline"]) - now) // SECOND,
         "holder": task["lease_holder"] or task["assigned_to"],
+        "start_by": task["assigned_until"] and task["assigned_until"].isoformat(),
+        "start_seconds": task["assigned_until"] and max(0, micros(task["assigned_until"]) - now) // SECOND,
         "escalation": task["escalation"],
     }

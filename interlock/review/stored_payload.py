@@ -7,7 +7,7 @@ from interlock.schemas import avro_schemas
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-# The id too: the offset alone may be that of another log, from before the topic was created again.
+# The id too: the offset alone may be that of an earlier log, if the topic was deleted and created again.
 _QUERY = """
 SELECT {columns} FROM routed_decisions
 WHERE kafka_topic = {{topic:String}} AND kafka_partition = {{partition:UInt32}} AND kafka_offset = {{offset:UInt64}}
@@ -20,7 +20,7 @@ def stored_payload(client: "Client", task: dict[str, Any]) -> dict[str, Any] | N
     """The `RoutedDecision` record at the offset that a `Task` record names; None if ClickHouse has none."""
     outer = [field["name"] for field in avro_schemas.parsed("RoutedDecision")["fields"] if field["name"] != "decision"]
     inner = [field["name"] for field in avro_schemas.parsed("Decision")["fields"]]
-    answer = client.query(
+    result = client.query(
         _QUERY.format(columns=", ".join([*outer, *inner])),
         parameters={
             "topic": task["topic"],
@@ -30,7 +30,7 @@ def stored_payload(client: "Client", task: dict[str, Any]) -> dict[str, Any] | N
         },
         tz_mode="aware",  # without a time zone Avro would take them for local times
     )
-    for row in answer.named_results():
+    for row in result.named_results():
         record = {name: row[name] for name in outer}
         return {**record, "decision": {name: row[name] for name in inner}}
     return None

@@ -1,4 +1,4 @@
-"""The desk on the exactly-once runner: one works, the others stand by and take over its memory."""
+"""The desk on the exactly-once runner: one instance works, the others stand by and restore its state to take over."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ INPUTS = (
 # How late a timer may fire; people count in minutes.
 TICK_SECONDS = 0.25
 
-# A backlog of tasks is taken over in pieces that leave room for commands in between: some tenths of a second each.
+# A backlog of decisions is read in batches of some tenths of a second, which leave room for commands in between.
 MAX_BATCH = 1_000
 
 # A person waits for the answer to a command.
@@ -42,7 +42,7 @@ def desk_runner(
     clock: Clock | None = None,
     executor: Executor | None = None,
 ) -> Runner:
-    """A runner for `processor`, which has been given what `followed` held so far; further records follow by themselves.
+    """A runner for `processor`, which has applied what `followed` held so far; it applies further records itself.
 
     `clock` and `executor` are for tests.
     """
@@ -55,10 +55,10 @@ def desk_runner(
     def restore() -> None:
         # Every reply is a record and belongs to a transaction, whose marker takes an offset too.
         with (
-            closing(TableReader(broker, RESTORED_TOPICS)) as memory,
-            closing(TableReader(broker, [catalogue.REPLIES.name], last=2 * REPLY_CACHE_SIZE)) as latest,
+            closing(TableReader(broker, RESTORED_TOPICS)) as tables,
+            closing(TableReader(broker, [catalogue.REPLIES.name], last=2 * REPLY_CACHE_SIZE)) as replies,
         ):
-            processor.restore(_each(memory), _each(latest))
+            processor.restore(_each(tables), _each(replies))
 
     return Runner(
         broker,
@@ -82,7 +82,7 @@ def desk_runner(
 
 
 def _each(table: TableReader) -> Iterator[Message]:
-    """One record after the other: compaction comes late, and all at once would take many times the room of the last."""
+    """The records one by one: compaction comes late, and all versions together would take many times the memory."""
     return (record for part in table.read_parts() for record in part)
 
 

@@ -126,7 +126,7 @@ class Simulation:
 
     def _work(self, persona: Persona, line: DeskConnection, board: Board) -> None:
         """In the thread of one reviewer."""
-        desk = DeskClient(self._broker, persona.id, line=line, clock=self._clock)
+        desk = DeskClient(self._broker, persona.id, connection=line, clock=self._clock)
         try:
             self._retry_unknown(desk.on_duty)
             idle = False

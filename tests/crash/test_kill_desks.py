@@ -144,7 +144,7 @@ class Person:
     def __init__(self, broker: KafkaBroker, name: str, line: DeskConnection, seed: int, stop: threading.Event) -> None:
         self.accepted: list[str] = []
         self.answers: list[float] = []
-        self._desk = DeskClient(broker, name, line=line)
+        self._desk = DeskClient(broker, name, connection=line)
         self._rng = random.Random(seed)
         self._stop = stop
         self.thread = threading.Thread(target=self._work)

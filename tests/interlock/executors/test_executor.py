@@ -61,11 +61,16 @@ def world() -> World:
 def test_what_takes_effect_by_itself_is_executed_as_version_1_with_its_decision(world: World) -> None:
     put_routed(world.broker, "d", notices=["adverse_action"])
     world.settle(world.executor())
-    (one,) = world.done
-    assert (one.action_id, one.kind, one.version, one.outcome) == ("d/1/execute", "execute", 1, "approve")
-    assert one.notices == ("adverse_action",)
-    assert one.decision is not None
-    assert one.decision["decision_id"] == "d"
+    (execution,) = world.done
+    assert (execution.action_id, execution.kind, execution.version, execution.outcome) == (
+        "d/1/execute",
+        "execute",
+        1,
+        "approve",
+    )
+    assert execution.notices == ("adverse_action",)
+    assert execution.decision is not None
+    assert execution.decision["decision_id"] == "d"
 
 
 def test_what_the_desk_orders_is_handed_over_as_it_stands(world: World) -> None:

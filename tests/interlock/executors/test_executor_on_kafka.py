@@ -152,7 +152,7 @@ def role(name: str, kafka: Any, directory: Path, **environment: str) -> Iterator
 def test_the_role_webhooks_delivers_ends_in_order_and_does_not_repeat_itself_after_a_kill(
     broker: Broker, kafka: Any, tmp_path: Path
 ) -> None:
-    one = str(uuid4())
+    decision_id = str(uuid4())
     with receiving() as receiver:
 
         def wait_for(action_id: str) -> None:
@@ -162,22 +162,22 @@ def test_the_role_webhooks_delivers_ends_in_order_and_does_not_repeat_itself_aft
         settings = {
             "WEBHOOKS__URL": f"http://{receiver.address}/hook",
             "WEBHOOKS__SECRET": SECRET,
-            "WEBHOOKS__GROUP": f"g-{one}",
+            "WEBHOOKS__GROUP": f"g-{decision_id}",
         }
         with role("webhooks", kafka, tmp_path, **settings) as process:
-            put_action(broker, one, 1)
-            wait_for(f"{one}/1/execute")
-            put_action(broker, one, 2)
-            wait_for(f"{one}/2/execute")  # by now the first is remembered
+            put_action(broker, decision_id, 1)
+            wait_for(f"{decision_id}/1/execute")
+            put_action(broker, decision_id, 2)
+            wait_for(f"{decision_id}/2/execute")  # by now the first is remembered
             process.kill()
         with role("webhooks", kafka, tmp_path, **settings) as process:
-            put_action(broker, one, 3)
-            wait_for(f"{one}/3/execute")
+            put_action(broker, decision_id, 3)
+            wait_for(f"{decision_id}/3/execute")
             process.send_signal(signal.SIGTERM)
             assert process.wait(PATIENCE) == 0, (tmp_path / "webhooks.log").read_text()
-    assert receiver.ids.count(f"{one}/1/execute") == 1
-    headers, body = next(found for found in receiver.received if found[0]["webhook-id"] == f"{one}/1/execute")
-    assert Webhook(SECRET).verify(body, headers)["data"]["decision_id"] == one
+    assert receiver.ids.count(f"{decision_id}/1/execute") == 1
+    headers, body = next(found for found in receiver.received if found[0]["webhook-id"] == f"{decision_id}/1/execute")
+    assert Webhook(SECRET).verify(body, headers)["data"]["decision_id"] == decision_id
 
 
 def test_the_role_notifier_tells_the_operators(broker: Broker, kafka: Any, tmp_path: Path) -> None:

@@ -43,17 +43,17 @@ def executor(broker: MemoryBroker, send: WebhookSender, clock: ManualClock, tmp_
     )
 
 
-def settle(one: Executor, clock: ManualClock, seconds: float = 0.0) -> None:
+def settle(member: Executor, clock: ManualClock, seconds: float = 0.0) -> None:
     for _ in range(12):
-        one.step()
+        member.step()
         clock.advance(seconds / 12)
 
 
 def test_the_receiver_can_verify_the_signature_and_reads_the_execution(receiver: Receiver) -> None:
     given = decision(decision_id="d", amount=5.0).to_record()
     with_nan = {**given, "vector": [float("nan")]}
-    one = execution(decision=with_nan, notices=("adverse_action",), modifications={"amount": 5})
-    sender(receiver, SystemClock())(one)
+    carried_out = execution(decision=with_nan, notices=("adverse_action",), modifications={"amount": 5})
+    sender(receiver, SystemClock())(carried_out)
     ((headers, body),) = receiver.received
     payload = Webhook(SECRET).verify(body, headers)
     assert headers["webhook-id"] == "d/1/execute"
@@ -63,7 +63,7 @@ def test_the_receiver_can_verify_the_signature_and_reads_the_execution(receiver:
     assert payload["data"]["modifications"] == {"amount": 5}
     assert payload["data"]["decision"]["amount"] == 5.0
     assert payload["data"]["decision"]["vector"] == [None]
-    assert body.decode() == body_of(one)
+    assert body.decode() == body_of(carried_out)
 
 
 def test_while_a_secret_is_replaced_both_verify(receiver: Receiver) -> None:
@@ -165,14 +165,14 @@ def test_attempts_follow_the_schedule_with_the_same_id_and_body_and_a_fresh_time
     broker = memory(clock)
     receiver.answers = [(503, {}), (503, {"retry-after": "30"})]
     put_routed(broker, "d")
-    one = executor(broker, sender(receiver, clock), clock, tmp_path)
-    settle(one, clock)
+    member = executor(broker, sender(receiver, clock), clock, tmp_path)
+    settle(member, clock)
     assert len(receiver.received) == 1
-    settle(one, clock, seconds=2)
+    settle(member, clock, seconds=2)
     assert len(receiver.received) == 2
-    settle(one, clock, seconds=27)
+    settle(member, clock, seconds=27)
     assert len(receiver.received) == 2
-    settle(one, clock, seconds=10)
+    settle(member, clock, seconds=10)
     assert len(receiver.received) == 3
     assert len(set(receiver.ids)) == 1
     assert len({body for _, body in receiver.received}) == 1

@@ -70,12 +70,12 @@ def decision(decision_id: str, **changes: Any) -> dict[str, Any]:
     }
 
 
-def routed(one: dict[str, Any], route: str = "async", **changes: Any) -> dict[str, Any]:
+def routed(content: dict[str, Any], route: str = "async", **changes: Any) -> dict[str, Any]:
     """That decision in its envelope."""
     return {
         "routed_at": SystemClock().now(),
         "route": route,
-        "reasons": [f"lane:loans/{one['prediction']}:{route}", "large"],
+        "reasons": [f"lane:loans/{content['prediction']}:{route}", "large"],
         "calibrated_confidence": 0.625,
         "policy_version": version(parse(POLICY, "lending")),
         "calibration_version": "",
@@ -86,7 +86,7 @@ def routed(one: dict[str, Any], route: str = "async", **changes: Any) -> dict[st
         "propensity": 1.0,
         "override_until": None,
         "notices": ["adverse_action"],
-        "decision": one,
+        "decision": content,
         **changes,
     }
 
@@ -99,8 +99,8 @@ def task_record(envelope: dict[str, Any], **changes: Any) -> dict[str, Any]:
     topic = f"reviews.{envelope['route']}" if envelope["route"] != "auto" else catalogue.REVIEWS_ASYNC.name
     outputs = processor.process([_Arriving(topic, key, value)], SystemClock().now())
     found, *_ = [
-        wire.decode("Task", one)
-        for name, one in zip(outputs.topics, outputs.values, strict=True)
+        wire.decode("Task", encoded)
+        for name, encoded in zip(outputs.topics, outputs.values, strict=True)
         if name == catalogue.TASKS.name
     ]
     assert found["payload_hash"] == payload_hash(value)
@@ -155,11 +155,11 @@ class World:
         """Enters reviewers; the desk knows them before it answers a later command."""
         publish_reviewers(self.broker, [person({"id": name, **fields}).to_record() for name in names])
 
-    def arrive(self, one: dict[str, Any], route: str = "async", topic: str = "", **changes: Any) -> None:
+    def arrive(self, content: dict[str, Any], route: str = "async", topic: str = "", **changes: Any) -> None:
         """Puts a decision into its review topic; returns when the desk has made a task of it."""
-        value = wire.encode("RoutedDecision", routed(one, route, **changes))
-        self._send(topic or f"reviews.{route}", one["decision_id"], value)
-        self.desk.wait_for(one["decision_id"])
+        value = wire.encode("RoutedDecision", routed(content, route, **changes))
+        self._send(topic or f"reviews.{route}", content["decision_id"], value)
+        self.desk.wait_for(content["decision_id"])
 
     def close(self) -> None:
         self.desk.stop()

@@ -43,15 +43,15 @@ def put(broker: MemoryBroker, topic: catalogue.Topic, key: str, record: dict[str
 
 
 def tell(broker: MemoryBroker, *tasks: dict[str, Any]) -> None:
-    for one in tasks:
-        put(broker, catalogue.TASKS, one["task_id"], one)
+    for task in tasks:
+        put(broker, catalogue.TASKS, task["task_id"], task)
 
 
 def test_the_last_record_of_a_task_counts_and_a_tombstone_removes_it(broker: MemoryBroker, board: Board) -> None:
     tell(broker, task("a"), task("b"), task("a", state="done"))
     assert board.refresh()
     assert board.task("a") is not None
-    assert [one["task_id"] for one in board.open_tasks] == ["b"]
+    assert [task["task_id"] for task in board.open_tasks] == ["b"]
     put(broker, catalogue.TASKS, "b", None)
     board.refresh()
     assert board.task("b") is None
@@ -61,7 +61,7 @@ def test_the_last_record_of_a_task_counts_and_a_tombstone_removes_it(broker: Mem
 def test_open_tasks_come_in_the_order_of_their_deadlines(broker: MemoryBroker, board: Board) -> None:
     tell(broker, task("late", 7200), task("soon", 60), task("b", 3600), task("a", 3600))
     board.refresh()
-    assert [one["task_id"] for one in board.open_tasks] == ["soon", "a", "b", "late"]
+    assert [task["task_id"] for task in board.open_tasks] == ["soon", "a", "b", "late"]
 
 
 def test_mine_are_those_i_hold_and_those_meant_for_me(broker: MemoryBroker, board: Board) -> None:
@@ -73,7 +73,7 @@ def test_mine_are_those_i_hold_and_those_meant_for_me(broker: MemoryBroker, boar
         task("decided", state="done", lease_holder="ann"),
     )
     board.refresh()
-    assert {one["task_id"] for one in board.mine("ann")} == {"held", "given"}
+    assert {task["task_id"] for task in board.mine("ann")} == {"held", "given"}
 
 
 def test_presence_is_as_the_desk_said_last(broker: MemoryBroker, board: Board) -> None:

@@ -51,14 +51,18 @@ def answer(place: int, **changes: Any) -> ChecklistAnswer:
 
 def test_a_process_that_has_everything_gets_eight_times_yes_with_evidence() -> None:
     found = assess(PERFECT)
-    assert [one.verdict for one in found] == ["yes"] * 8
-    assert all(one.evidence and not one.advice for one in found)
+    assert [answer.verdict for answer in found] == ["yes"] * 8
+    assert all(answer.evidence and not answer.advice for answer in found)
+
+
+def test_a_sync_lane_is_named_once_for_each_domain() -> None:
+    assert answer(URGENT).evidence == "sync lane of loans; escalations go to ann"
 
 
 def test_where_nothing_is_there_no_answer_is_yes_and_each_says_what_to_do() -> None:
     found = assess(NOTHING)
-    assert [one.verdict for one in found] == ["no", "no", "no", "partly", "no", "no", "no", "no"]
-    assert all(one.evidence and one.advice for one in found)
+    assert [answer.verdict for answer in found] == ["no", "no", "no", "partly", "no", "no", "no", "no"]
+    assert all(answer.evidence and answer.advice for answer in found)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The line to the desk: one reply for every command, whoever waits, whatever gets lost."""
+"""The connection to the desk: a reply for every command, whoever waits and whatever gets lost."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ def scripted(answer: Callable[[dict[str, Any], int], bool]) -> Iterator[tuple[Co
         while not stop.is_set():
             for message in consumer.consume(1, 0.02):
                 command = wire.decode("Command", message.value())
-                before = sum(one["command_id"] == command["command_id"] for one in seen)
+                before = sum(earlier["command_id"] == command["command_id"] for earlier in seen)
                 seen.append(command)
                 if answer(command, before):
                     key = command["command_id"]
@@ -110,13 +110,13 @@ def test_every_command_reaches_the_desk_with_its_fields(world: World) -> None:
     for name in ("d-1", "d-2", "d-3", "d-4"):
         world.arrive(decision(name))
     with DeskConnection(world.broker) as line:
-        ann, bob = (DeskClient(world.broker, name, line=line) for name in ("ann", "bob"))
+        ann, bob = (DeskClient(world.broker, name, connection=line) for name in ("ann", "bob"))
         ann.on_duty()
         bob.on_duty()
-        one = bob.claim("d-1")
-        assert bob.extend("d-1", one.epoch).lease_until is not None
+        lease = bob.claim("d-1")
+        assert bob.extend("d-1", lease.epoch).lease_until is not None
         later = SystemClock().now() + 3600 * 1_000_000
-        assert bob.snooze("d-1", one.epoch, later, reason_code="other", reason_text="waiting").accepted
+        assert bob.snooze("d-1", lease.epoch, later, reason_code="other", reason_text="waiting").accepted
         two = bob.claim("d-2")
         assert bob.release("d-2", two.epoch, "other", "knows the applicant").accepted
         with pytest.raises(CommandRefusedError) as kept_away:
@@ -150,10 +150,10 @@ def test_every_command_reaches_the_desk_with_its_fields(world: World) -> None:
 def test_a_lost_reply_is_asked_for_again_under_the_same_id() -> None:
     with scripted(lambda _, before: before == 2) as (broker, seen):
         with DeskConnection(broker, attempt_seconds=0.05, attempts=20) as line:
-            reply = DeskClient(broker, "ann", line=line, new_id=lambda: "c-1").claim()
+            reply = DeskClient(broker, "ann", connection=line, new_id=lambda: "c-1").claim()
         assert reply.command_id == "c-1"
         assert len(seen) >= 3
-        assert {one["command_id"] for one in seen} == {"c-1"}
+        assert {command["command_id"] for command in seen} == {"c-1"}
 
 
 def test_a_repeated_command_is_carried_out_once(world: World) -> None:
@@ -172,7 +172,7 @@ def test_a_silent_desk_is_named_with_the_command_to_repeat() -> None:
         DeskConnection(broker, attempt_seconds=0.02, attempts=2) as line,
         pytest.raises(DeskUnavailableError) as raised,
     ):
-        DeskClient(broker, "ann", line=line, new_id=lambda: "c-1").claim()
+        DeskClient(broker, "ann", connection=line, new_id=lambda: "c-1").claim()
     assert raised.value.command_id == "c-1"
     assert isinstance(raised.value, UnavailableError)
     assert "c-1" in str(raised.value)
@@ -182,10 +182,10 @@ def test_a_silent_desk_is_named_with_the_command_to_repeat() -> None:
 def test_replies_of_others_and_of_the_past_are_not_taken_for_mine() -> None:
     with scripted(lambda *_: True) as (broker, _):
         with DeskConnection(broker) as line:
-            DeskClient(broker, "bob", line=line).claim(command_id="old")
+            DeskClient(broker, "bob", connection=line).claim(command_id="old")
         with DeskConnection(broker) as mine, DeskConnection(broker) as others:
-            DeskClient(broker, "cid", line=others).claim()
-            assert DeskClient(broker, "ann", line=mine).claim().message == "ann"
+            DeskClient(broker, "cid", connection=others).claim()
+            assert DeskClient(broker, "ann", connection=mine).claim().message == "ann"
 
 
 def test_many_callers_share_one_consumer_and_each_gets_the_own_reply() -> None:
@@ -193,7 +193,7 @@ def test_many_callers_share_one_consumer_and_each_gets_the_own_reply() -> None:
         broker.consumers = 0
         with DeskConnection(broker) as line, ThreadPoolExecutor(16) as pool:
             names = [f"r-{number}" for number in range(64)]
-            replies = list(pool.map(lambda name: DeskClient(broker, name, line=line).claim(), names))
+            replies = list(pool.map(lambda name: DeskClient(broker, name, connection=line).claim(), names))
         assert [reply.message for reply in replies] == names
         assert broker.consumers == 1
         assert len(seen) == 64
@@ -203,14 +203,14 @@ def test_closing_the_line_wakes_who_waits() -> None:
     with scripted(lambda *_: False) as (broker, seen):
         line = DeskConnection(broker)
         with ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(DeskClient(broker, "ann", line=line).claim)
+            waiting = pool.submit(DeskClient(broker, "ann", connection=line).claim)
             while not seen:  # until the command is on its way
                 threading.Event().wait(0.005)
             line.close()
             with pytest.raises(RuntimeError, match="closed"):
                 waiting.result(10)
         with pytest.raises(RuntimeError, match="closed"):
-            DeskClient(broker, "ann", line=line).claim()
+            DeskClient(broker, "ann", connection=line).claim()
 
 
 def test_one_command_id_cannot_be_under_way_twice() -> None:
@@ -219,11 +219,11 @@ def test_one_command_id_cannot_be_under_way_twice() -> None:
         DeskConnection(broker) as line,
         ThreadPoolExecutor(1) as pool,
     ):
-        waiting = pool.submit(DeskClient(broker, "ann", line=line).claim, command_id="c-1")
+        waiting = pool.submit(DeskClient(broker, "ann", connection=line).claim, command_id="c-1")
         while not seen:
             threading.Event().wait(0.005)
         with pytest.raises(ValueError, match="under way"):
-            DeskClient(broker, "ann", line=line).claim(command_id="c-1")
+            DeskClient(broker, "ann", connection=line).claim(command_id="c-1")
         line.close()
         with pytest.raises(RuntimeError):
             waiting.result(10)

@@ -39,10 +39,10 @@ def topic(broker: Broker) -> str:
 def store(broker: Broker, topic: str, *envelopes: dict[str, Any]) -> list[dict[str, Any]]:
     """Their tasks."""
     producer = broker.producer(None)
-    for one in envelopes:
-        producer.produce(topic, wire.encode("RoutedDecision", one), one["decision"]["decision_id"])
+    for envelope in envelopes:
+        producer.produce(topic, wire.encode("RoutedDecision", envelope), envelope["decision"]["decision_id"])
     producer.flush()
-    return [task_record(one, topic=topic, partition=0, offset=place) for place, one in enumerate(envelopes)]
+    return [task_record(envelope, topic=topic, partition=0, offset=offset) for offset, envelope in enumerate(envelopes)]
 
 
 def test_each_task_gets_its_own_payload_in_any_order(broker: Broker, topic: str) -> None:
@@ -56,18 +56,18 @@ def test_each_task_gets_its_own_payload_in_any_order(broker: Broker, topic: str)
 
 
 def test_what_is_not_what_the_desk_judges_is_not_shown(broker: Broker, topic: str) -> None:
-    one, _ = store(broker, topic, routed(decision("d-1")), routed(decision("d-2")))
+    first, _ = store(broker, topic, routed(decision("d-1")), routed(decision("d-2")))
     reader = PayloadReader(broker)
     with pytest.raises(InterlockError, match="is not what the desk judges of task d-1"):
-        reader.read({**one, "offset": 1})
+        reader.read({**first, "offset": 1})
     reader.close()
 
 
 def test_a_payload_that_kafka_does_not_have_is_missed_at_once(broker: Broker, topic: str) -> None:
-    (one,) = store(broker, topic, routed(decision("d-1")))
+    (first,) = store(broker, topic, routed(decision("d-1")))
     reader = PayloadReader(broker)
     with pytest.raises(InterlockError, match="no ClickHouse is known"):
-        reader.read({**one, "offset": 7})
+        reader.read({**first, "offset": 7})
     reader.close()
 
 
@@ -76,13 +76,13 @@ def test_a_payload_that_retention_took_is_missed_and_not_taken_for_the_next(kafk
     broker = KafkaBroker(kafka.bootstrap_servers)
     topic = f"reviews-{uuid4().hex}"
     broker.create_topics([TopicSpec(topic, 1)])
-    one, two = store(broker, topic, routed(decision("d-1")), routed(decision("d-2")))
+    first, two = store(broker, topic, routed(decision("d-1")), routed(decision("d-2")))
     deleted = broker._admin().delete_records([TopicPartition(topic, 0, 1)])
     for answer in deleted.values():
         answer.result(30)
     reader = PayloadReader(broker)
     with pytest.raises(InterlockError, match=f"Kafka no longer has {topic} 0:0"):
-        reader.read(one)
+        reader.read(first)
     assert reader.read(two).verified
     reader.close()
 

@@ -131,6 +131,9 @@ def test_a_task_that_was_pushed_or_given_does_not_claim_to_come_by_deadline(ann:
     for name in ("d-1", "d-2"):
         ann.world.arrive(decision(name))
     ann.world.arrive(decision("d-3"), "sync")
+    assert "assigned, start in " in ann.type("review", "list", "--mine")
+    (assigned,) = ann.json("review", "list", "--mine")
+    assert 0 < assigned["start_seconds"] <= 60
     pushed = ann.json("review", "next")
     assert pushed["task_id"] == "d-3"
     assert pushed["why_first"].startswith("pushed to you because its caller waits for the answer; due in ")
@@ -215,7 +218,7 @@ def test_a_task_is_put_aside_handed_on_and_given_back(ann: Terminal) -> None:
     assert ann.json("review", "escalate", "d-2", "-m", "forged?")["accepted"]
     assert ann.json("review", "release", "d-3", "-r", "other", "-m", "knows him")["accepted"]
     assert ann.json("review", "reassign", "d-4", "bob")["accepted"]
-    assert [one["task_id"] for one in ann.json("review", "list", "--mine", "--as", "bob")] == ["d-4"]
+    assert [task["task_id"] for task in ann.json("review", "list", "--mine", "--as", "bob")] == ["d-4"]
 
 
 def test_who_says_no_name_is_asked_for_one(terminal: Terminal) -> None:
@@ -260,7 +263,7 @@ def test_a_roster_is_set_listed_and_pruned(terminal: Terminal, tmp_path: Path) -
     terminal.type("reviewers", "off-duty", "bob")
     assert not terminal.json("reviewers", "list")[1]["on_duty"]
     terminal.type("reviewers", "remove", "bob")
-    assert [one["id"] for one in terminal.json("reviewers", "list")] == ["ann"]
+    assert [reviewer["id"] for reviewer in terminal.json("reviewers", "list")] == ["ann"]
     assert "no reviewer 'bob'" in terminal.refused("reviewers", "remove", "bob")
 
 
@@ -298,7 +301,7 @@ def test_the_checklist_answers_eight_questions_also_without_clickhouse(ann: Term
     ann.json("review", "approve", "d-1", "-m", "sure")
     found = ann.json("checklist")
     assert len(found) == 8
-    by_question = {one["question"]: one for one in found}
+    by_question = {answer["question"]: answer for answer in found}
     feedback = by_question["Do corrections flow back into the models?"]
     assert feedback["verdict"] == "partly"
     tracked = by_question["Are review rate, approval rate and service level compliance tracked?"]
@@ -313,6 +316,6 @@ def test_simulated_reviewers_work_until_told_to_stop(ann: Terminal, monkeypatch:
     words = ("simulate-reviewers", "--reviewers", "3", "--speedup", "1000000")
     found = ann.json(*words, "--decisions", "5")
     assert found["decided"] == 5
-    assert [one["reviewer"] for one in found["reviewers"]] == ["sim-01", "sim-02", "sim-03"]
+    assert [person["reviewer"] for person in found["reviewers"]] == ["sim-01", "sim-02", "sim-03"]
     assert ann.json(*words, "--until-idle", "0.5")["decided"] == 7
     assert "0 decided" in ann.type(*words, "--seconds", "0.1")

@@ -30,7 +30,7 @@ def at(year: int, month: int, day: int, hour: int) -> datetime:
 
 
 def test_a_person_becomes_the_record_that_the_desk_reads() -> None:
-    ann, bob = (one.to_record() for one in parse_roster(GOOD, "roster.yaml", ()))
+    ann, bob = (person.to_record() for person in parse_roster(GOOD, "roster.yaml", ()))
     found = wire.decode("Reviewer", wire.encode("Reviewer", ann))
     assert (found["name"], found["role"], found["queues"], found["capacity"]) == (
         "Ann Lee",
@@ -63,9 +63,9 @@ def test_a_person_becomes_the_record_that_the_desk_reads() -> None:
             "r.yaml:3: reviewers.0.hours.mon.0: 17:00-09:00 ends",
         ),
         ('reviewers:\n - id: a\n   hours: {monday: ["09:00-17:00"]}', "r.yaml:3: reviewers.0.hours.monday"),
-        ("reviewers:\n - id: a\n   contact: nonsense", "r.yaml:3: reviewers.0.contact: is no address"),
+        ("reviewers:\n - id: a\n   contact: nonsense", "r.yaml:3: reviewers.0.contact: is not an address"),
         ("reviewers:\n - id: a\n   manager: b", "r.yaml:3: reviewers.0.manager: there is no reviewer 'b'"),
-        ("reviewers:\n - id: a\n   manager: a", "r.yaml:2: reviewers.0: nobody is their own manager"),
+        ("reviewers:\n - id: a\n   manager: a", "r.yaml:2: reviewers.0: a person cannot be their own manager"),
         ("reviewers:\n - id: a\n - id: a", "r.yaml:3: reviewers.1.id: 'a' stands here twice"),
         (
             "reviewers:\n - id: a\n   time_off: [{start: 2026-12-24, end: 2026-12-22}]",

@@ -22,8 +22,8 @@ def seen(envelope: dict[str, Any], policy: Any = LENDING, now: int | None = None
     return build_view(record, Payload(envelope, verified=True), at, routed_by=policy, in_force=policy)
 
 
-def audit(one: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    return routed(one, "auto", audit=True, propensity=0.05, priority="low", **changes)
+def audit(content: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return routed(content, "auto", audit=True, propensity=0.05, priority="low", **changes)
 
 
 # Two numbers, so that they are told apart from each other and from everything else in the view.
@@ -61,8 +61,8 @@ def ai_answers(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def of_the_ai(answers: tuple[dict[str, Any], dict[str, Any]], route: str, policy: Any) -> dict[str, Any]:
     answer, around = answers
-    one = decision("d-1", **answer)
-    envelope = audit(one, **around) if route == "auto" else routed(one, route, **around)
+    content = decision("d-1", **answer)
+    envelope = audit(content, **around) if route == "auto" else routed(content, route, **around)
     facts = seen(envelope, policy, now=10**15, payload_hash="h").facts()
     return {name: value for name, value in facts.items() if name not in _BY_THE_CLOCK}
 
@@ -74,16 +74,16 @@ _BY_THE_CLOCK = ("deadline", "due_seconds")
 @settings(max_examples=30)
 @given(first=ai_answers(), second=ai_answers())
 def test_a_blind_view_is_the_same_whatever_the_ai_says(policy: Any, first: Any, second: Any) -> None:
-    one, other = (of_the_ai(answers, "auto", policy) for answers in (first, second))
-    assert one == other
+    left, right = (of_the_ai(answers, "auto", policy) for answers in (first, second))
+    assert left == right
 
 
 @pytest.mark.parametrize("policy", [LENDING, None], ids=["policy known", "no policy"])
 @settings(max_examples=30)
 @given(first=ai_answers(), second=ai_answers())
 def test_a_hidden_view_is_the_same_whatever_the_ai_says(policy: Any, first: Any, second: Any) -> None:
-    one, other = (of_the_ai(answers, "manual", policy) for answers in (first, second))
-    assert one == other
+    left, right = (of_the_ai(answers, "manual", policy) for answers in (first, second))
+    assert left == right
 
 
 def test_a_blind_task_says_that_the_answer_is_withheld_and_lets_only_choose() -> None:
@@ -135,7 +135,7 @@ def test_an_ordinary_task_shows_answer_reasons_options_and_time() -> None:
 
 def test_hybrid_options_come_in_the_order_of_the_desk_with_pros_and_cons() -> None:
     found = seen(routed(decision("d-1"), workflow="hybrid"), options=["reject", "approve", "refer"])
-    assert [(one.outcome, one.confidence, one.cons) for one in found.options] == [
+    assert [(option.outcome, option.confidence, option.cons) for option in found.options] == [
         ("reject", 0.75, ()),
         ("approve", 0.25, ("late payments",)),
         ("refer", None, ()),
@@ -204,20 +204,20 @@ def test_a_number_of_signatures_that_would_tell_the_hidden_answer_is_hidden_too(
 def test_who_decides_between_two_that_disagree_knows_both() -> None:
     two = [_verdict("ann", "reject"), _verdict("bob", "approve")]
     found = seen(routed(decision("d-1")), quorum=2, verdicts=two, escalation=1)
-    assert [one["reviewer"] for one in found.opinions] == ["ann", "bob"]
+    assert [verdict["reviewer"] for verdict in found.opinions] == ["ann", "bob"]
 
 
 def test_who_decides_an_appeal_knows_what_it_is_against() -> None:
     found = seen(
         routed(decision("d-1")), kind="appeal", round=1, statement="not mine", verdicts=[_verdict("ann", "reject")]
     )
-    assert [one["outcome"] for one in found.opinions] == ["reject"]
+    assert [verdict["outcome"] for verdict in found.opinions] == ["reject"]
     assert found.statement == "not mine"
 
 
 def test_a_blind_appeal_does_not_tell_by_its_verdicts_what_the_ai_said() -> None:
     found = seen(audit(decision("d-1")), kind="appeal", round=1, verdicts=[_verdict("ann", "reject")])
-    assert [one["verdict"] for one in found.opinions] == [""]
+    assert [verdict["verdict"] for verdict in found.opinions] == [""]
 
 
 @pytest.mark.parametrize(

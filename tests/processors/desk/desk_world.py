@@ -159,7 +159,7 @@ class DeskWorld:
 
     def events(self, task_id: str) -> list[str]:
         """The names of everything that happened to a task."""
-        return [one["event"] for one in self.said["reviews.tasks"] if one["task_id"] == task_id]
+        return [record["event"] for record in self.said["reviews.tasks"] if record["task_id"] == task_id]
 
     def _hear(self, events: list[Event]) -> None:
         for event in events:

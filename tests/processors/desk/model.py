@@ -9,8 +9,8 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.processors.desk.model_actions import Deeds
-from tests.processors.desk.model_permissions import Permits
+from tests.processors.desk.model_actions import Actions
+from tests.processors.desk.model_permissions import Permissions
 from tests.processors.desk.model_rules import MINUTE, Named
 from tests.processors.desk.model_state import holder
 
@@ -51,7 +51,7 @@ RECORDED = [
 ]
 
 
-class Model(Deeds, Permits):
+class Model(Actions, Permissions):
     """Everything that is known of the desk from outside. Times in microseconds."""
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Model(Deeds, Permits):
     def crash(self) -> None:
         """The desk begins anew from what it wrote: it looks at everything again."""
         self.looks_again = True
-        self.maybe |= {one for one in self.told if one[0] == "lease_expiring"}
+        self.maybe |= {mark for mark in self.told if mark[0] == "lease_expiring"}
         self.told -= self.maybe
 
     def observe(self, inputs: list[Named], outputs: list[tuple[str, str, Any, bytes | None]], now: int) -> None:
@@ -75,8 +75,8 @@ class Model(Deeds, Permits):
         self.now, self._inputs = now, deque(inputs)
         self._absent, self.lapsed = set(), set()
         self._alerts, self.alerts_due = [], []
-        held = {name: [one for one in self.open() if one["lease_holder"] == name] for name in self.people}
-        lapsing = {one["assigned_to"] for one in self.open() if self.lapses(one)}
+        held = {name: [task for task in self.open() if task["lease_holder"] == name] for name in self.people}
+        lapsing = {task["assigned_to"] for task in self.open() if self.lapses(task)}
         if self.looks_again:
             self.look_again()
         for topic, key, record, value in outputs:
@@ -113,10 +113,10 @@ class Model(Deeds, Permits):
         assert record["at"] == self.now
         event, command_id = record["event"], record["command_id"]
         if event in ("arrived", "repeated", "taken_over") and not command_id:
-            one = self._inputs.popleft()
-            assert one["what"] == "arrival"
-            assert one["decision_id"] == key
-            assert event == self.arrive(one)
+            arrival = self._inputs.popleft()
+            assert arrival["what"] == "arrival"
+            assert arrival["decision_id"] == key
+            assert event == self.arrive(arrival)
         elif command_id:
             command = self._inputs[0]
             assert command["what"] == "command"
@@ -222,10 +222,10 @@ class Model(Deeds, Permits):
             self.must.discard(("absent", name))
         else:
             assert name in self.lapsed, f"{name} went off duty by nobody's doing"
-            assert all(one["lease_holder"] != name or one["lease_until"] <= self.now for one in held[name])
+            assert all(task["lease_holder"] != name or task["lease_until"] <= self.now for task in held[name])
         self.duty.discard(name)
         self._absent.add(name)
-        self.must |= {("unassigned", one["task_id"]) for one in self.open() if holder(one) == name}
+        self.must |= {("unassigned", task["task_id"]) for task in self.open() if holder(task) == name}
 
     def _alert(self, record: Named) -> None:
         kind, to = record["kind"], tuple(record["to"])

@@ -5,7 +5,7 @@ from tests.processors.desk.model_state import finish, give_back, holder, judges,
 from tests.processors.desk.model_timers import Timers
 
 
-class Deeds(Timers):
+class Actions(Timers):
     """Every method changes a task as the desk must change it."""
 
     def carry_out(self, command: Named, key: str) -> set[str]:
@@ -86,7 +86,7 @@ class Deeds(Timers):
 
     def _submit(self, command: Named, task: Named) -> set[str]:
         me, kind = command["actor"], task["kind"]
-        before = [one for one in task["verdicts"] if one["round"] == task["round"]]
+        before = [verdict for verdict in task["verdicts"] if verdict["round"] == task["round"]]
         said = self.verdict(task, command)
         content = said["outcome"], said["modifications"]
         source = "appeal" if kind == "appeal" else "review"
@@ -110,7 +110,7 @@ class Deeds(Timers):
             people = (before[0]["reviewer"], me)
             assert len(set(people)) == 2, "one person is no quorum"
         if kind == "appeal":
-            earlier = {one["reviewer"] for one in task["verdicts"] if one["round"] < task["round"]}
+            earlier = {verdict["reviewer"] for verdict in task["verdicts"] if verdict["round"] < task["round"]}
             assert me not in earlier, "an earlier judge decides the appeal"
         word = self.word(task, *content, source, people)
         self.explain([self.outcome(task, said, kind=kind, resolves=True), *word])
@@ -129,29 +129,29 @@ class Deeds(Timers):
         until = self.now + self.terms(task).start_within
         task |= {"state": "assigned", "assigned_to": name, "assigned_until": until}
 
-    def arrive(self, one: Named) -> str:
-        known = self.tasks.get(one["decision_id"])
+    def arrive(self, decision: Named) -> str:
+        known = self.tasks.get(decision["decision_id"])
         if known is not None:
             return "repeated"
-        works_already = one["route"] == "auto"
-        unseen = works_already and not one["audit"] and one["override_until"] is None
+        works_already = decision["route"] == "auto"
+        unseen = works_already and not decision["audit"] and decision["override_until"] is None
         kind = "review"
         if works_already and not unseen:
-            kind = "audit" if one["audit"] else "post_approval"
-        task = new_task(one, kind, self.now) | {
-            "task_id": one["decision_id"],
-            "due_from": min(one["routed_at"], self.now),
+            kind = "audit" if decision["audit"] else "post_approval"
+        task = new_task(decision, kind, self.now) | {
+            "task_id": decision["decision_id"],
+            "due_from": min(decision["routed_at"], self.now),
         }
-        owned = self.rules is not None and one["domain"] in OUTCOMES
-        task["quorum"] = 2 if owned and self.rules and self.rules.four_eyes and "big" in one["reasons"] else 1
-        task["options"] = one["options"] if owned else one["all_options"]
+        owned = self.rules is not None and decision["domain"] in OUTCOMES
+        task["quorum"] = 2 if owned and self.rules and self.rules.four_eyes and "big" in decision["reasons"] else 1
+        task["options"] = decision["options"] if owned else decision["all_options"]
         if works_already:
-            until = one["routed_at"] + DAY if one["override_until"] is None else one["override_until"]
+            until = decision["routed_at"] + DAY if decision["override_until"] is None else decision["override_until"]
             task |= {
                 "version": 1,
                 "effect": 1,
-                "outcome": one["prediction"],
-                "decided_at": one["routed_at"],
+                "outcome": decision["prediction"],
+                "decided_at": decision["routed_at"],
                 "override_until": until,
             }
             task["window"] = until if kind == "post_approval" else None

@@ -84,7 +84,7 @@ class DeskLife:
         priority = dice.choice([*PRIORITIES, "urgent"])
         domain = {"post": "post", "hybrid": "advice", "mystery": "mystery"}.get(place, "loan")
         route = {"sync": "sync", "audit": "auto", "post": "auto", "unseen": "auto"}.get(place, "async")
-        one: Named = {
+        arrival: Named = {
             "what": "arrival",
             "decision_id": f"d{len(self.sent)}",
             "domain": domain,
@@ -98,17 +98,17 @@ class DeskLife:
             "routed_at": self.now - age,
         }
         hybrid = place == "hybrid"
-        ranked = list(dict.fromkeys([one["prediction"], "buy", "sell"])) if hybrid else []
-        one["options"] = tuple(name for name in ranked if name in OUTCOMES["advice"])[:2]
-        one["all_options"] = tuple(ranked)
-        fields = {name: one[name] for name in ("queue", "route", "audit", "override_until", "reasons", "routed_at")}
-        decision = {"domain": domain, "prediction": one["prediction"]}
+        ranked = list(dict.fromkeys([arrival["prediction"], "buy", "sell"])) if hybrid else []
+        arrival["options"] = tuple(name for name in ranked if name in OUTCOMES["advice"])[:2]
+        arrival["all_options"] = tuple(ranked)
+        fields = {name: arrival[name] for name in ("queue", "route", "audit", "override_until", "reasons", "routed_at")}
+        decision = {"domain": domain, "prediction": arrival["prediction"]}
         if hybrid:
             decision["alternatives"] = ALTERNATIVES
             fields["workflow"] = "hybrid"
-        record = routed(one["decision_id"], len(self.sent), decision=decision, priority=priority, **fields)
-        one["payload_hash"] = payload_hash(record.value_bytes or b"")
-        return one, record
+        record = routed(arrival["decision_id"], len(self.sent), decision=decision, priority=priority, **fields)
+        arrival["payload_hash"] = payload_hash(record.value_bytes or b"")
+        return arrival, record
 
     def send_again_or_junk(self, dice: Random) -> None:
         if dice.random() < 0.3:
@@ -116,10 +116,10 @@ class DeskLife:
             value = dice.choice([None, b"", b"junk", b"\x00\x00\x00\x00\x01\x02"])
             self.put(({"what": "junk"}, Record(topic, b"k", value, len(self.sent))), later=True)
         elif self.sent:
-            one, record = dice.choice(self.sent)
+            content, record = dice.choice(self.sent)
             # A decision that was forgotten would be taken for a new one.
-            if one["what"] == "command" or one["decision_id"] in self.model.tasks:
-                self.put((one, record), later=dice.random() < 0.5)
+            if content["what"] == "command" or content["decision_id"] in self.model.tasks:
+                self.put((content, record), later=dice.random() < 0.5)
 
     def ask(self, dice: Random) -> None:
         kind = dice.choice(["claim", "claim", "claim", "claim", "on_duty", "off_duty", "dance"])
@@ -158,7 +158,7 @@ class DeskLife:
         kind = dice.choice(["override", "override", "reassign", "escalate", "gold", "appeal", "appeal"])
         decided = kind in ("override", "gold", "appeal")
         tasks = [task for task in self.model.tasks.values() if bool(task["version"]) == decided]
-        leads = sorted(name for name, one in self.model.people.items() if one["role"] == "lead") or PEOPLE
+        leads = sorted(name for name, person in self.model.people.items() if person["role"] == "lead") or PEOPLE
         self.work(kind, tasks, lambda _: dice.choice(leads), dice)
 
     def meddle(self, dice: Random) -> None:
@@ -258,8 +258,8 @@ class DeskLife:
         for record in self.followed.values():
             self.desk.follow(record)
         written = list(self.kept.values()) if dice.random() < 0.5 else self.log
-        remembered = [one for one in written if one.name in ("reviews.tasks", "reviews.presence")]
-        self.desk.restore(remembered, [one for one in self.log if one.name == "reviews.replies"])
+        remembered = [record for record in written if record.name in ("reviews.tasks", "reviews.presence")]
+        self.desk.restore(remembered, [record for record in self.log if record.name == "reviews.replies"])
         self.model.crash()
         self.step()
 
@@ -269,15 +269,15 @@ class DeskLife:
         empty = dict.fromkeys(
             ("task_id", "queue", "payload_hash", "verdict", "outcome", "modifications"), ""
         ) | dict.fromkeys(("reason_code", "reason_text", "to_reviewer"), "")
-        one = {"command_id": f"c{len(self.sent)}", "kind": kind, "actor": actor, "epoch": 0, "until": None}
-        one |= empty | fields
-        value = wire.encode("Command", one | {"issued_at": self.now})
-        return one | {"what": "command"}, Record(catalogue.COMMANDS.name, b"key", value, len(self.sent))
+        command = {"command_id": f"c{len(self.sent)}", "kind": kind, "actor": actor, "epoch": 0, "until": None}
+        command |= empty | fields
+        value = wire.encode("Command", command | {"issued_at": self.now})
+        return command | {"what": "command"}, Record(catalogue.COMMANDS.name, b"key", value, len(self.sent))
 
-    def put(self, one: tuple[Named, Record], later: bool = False) -> None:
-        self.batch.append(one)
-        if one[0]["what"] != "junk":
-            self.sent.append(one)
+    def put(self, message: tuple[Named, Record], later: bool = False) -> None:
+        self.batch.append(message)
+        if message[0]["what"] != "junk":
+            self.sent.append(message)
         if not later:
             self.step()
 
@@ -301,7 +301,7 @@ class DeskLife:
                 manager=manager,
                 queues=queues or [],
                 capacity=capacity,
-                qualifications=[{"name": one, "expires_at": until} for one, until in skills.items()],
+                qualifications=[{"name": skill_name, "expires_at": until} for skill_name, until in skills.items()],
                 time_off=[{"start": away[0], "end": away[1]}] if away else [],
             )
         )
@@ -317,7 +317,7 @@ class DeskLife:
         """The desk works, and says nothing more while nothing happens."""
         batch, self.batch = self.batch, []
         outputs = self.desk.process([record for _, record in batch], self.now)
-        self.model.observe([one for one, _ in batch], list(self.read(outputs)), self.now)
+        self.model.observe([content for content, _ in batch], list(self.read(outputs)), self.now)
         assert self.desk.process([], self.now).count == 0, "something was left for later"
 
     def read(self, outputs: DeskOutputs) -> Any:
@@ -338,15 +338,15 @@ class DeskLife:
     def state_is_what_was_written(self) -> None:
         state = self.desk.desk.state
         written = {
-            key: wire.decode_plain("Task", one.value_bytes)
-            for (topic, key), one in self.kept.items()
-            if topic == "reviews.tasks" and one.value_bytes is not None
+            key: wire.decode_plain("Task", record.value_bytes)
+            for (topic, key), record in self.kept.items()
+            if topic == "reviews.tasks" and record.value_bytes is not None
         }
         assert {key.encode() for key in state.tasks} == written.keys()
         assert state.tasks.keys() == self.model.tasks.keys()
         for task_id, task in state.tasks.items():
-            one, other = to_record(task), to_record(from_record(written[task_id.encode()]))
-            assert {name for name in one if one[name] != other[name]} <= NOT_REMEMBERED
+            record, other = to_record(task), to_record(from_record(written[task_id.encode()]))
+            assert {name for name in record if record[name] != other[name]} <= NOT_REMEMBERED
             assert from_record(written[task_id.encode()]).deciding_verdict == task.deciding_verdict
 
 
@@ -360,7 +360,9 @@ def check_indexes(state: DeskState) -> None:
     assert sum(len(order) for order in state._queues.values()) == len(waiting)
     assert dict(waiting) == state._placed
     held = {(name, task_id) for name, tasks in state._held.items() for task_id in tasks}
-    assert held == {(task.holder, one) for one, task in state.tasks.items() if task.state != "done" and task.holder}
+    assert held == {
+        (task.holder, task_id) for task_id, task in state.tasks.items() if task.state != "done" and task.holder
+    }
     assert {(name, task_id) for task_id, name in state._holder.items()} == held
     for task in state.tasks.values():
         assert_one_state(task)
@@ -370,7 +372,7 @@ def check_indexes(state: DeskState) -> None:
         t.task_id for t in state.tasks.values() if t.state == "waiting" and t.route == "sync" and t.kind == "review"
     }
     assert {task.task_id for task in state.urgent(len(state.tasks))} == {
-        one for one in callers if not state.tasks[one].escalation
+        task_id for task_id in callers if not state.tasks[task_id].escalation
     }
     assert state.open == sum(task.state != "done" for task in state.tasks.values()) == len(state.open_tasks())
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from tests.processors.desk.model_rules import DAY, Named
-from tests.processors.desk.model_state import Book
+from tests.processors.desk.model_state import ModelState
 
 
-class Words(Book):
+class Messages(ModelState):
     """`said`: what the desk has said and no task has explained yet."""
 
     def __init__(self) -> None:
@@ -73,8 +73,8 @@ class Words(Book):
         """The oldest that still waits for its first judgement in time; all are of one model here."""
         samples = ("review", "audit", "post_approval")
         waiting = [
-            one["due_from"]
-            for one in self.open()
-            if one is not closed and one["kind"] in samples and one["round"] == 0 and not one["breached"]
+            task["due_from"]
+            for task in self.open()
+            if task is not closed and task["kind"] in samples and task["round"] == 0 and not task["breached"]
         ]
         return int(min([self.now, *waiting]))

@@ -1,7 +1,7 @@
 """Which commands may be carried out, and what the others may be refused with."""
 
 from tests.processors.desk.model_rules import DAY, QUEUES, Named
-from tests.processors.desk.model_state import Book, holder, works
+from tests.processors.desk.model_state import ModelState, holder, works
 
 GOOD_CHANGES = ('{"amount":80}', '{"amount":90}')
 
@@ -22,7 +22,7 @@ KINDS = [
 ]
 
 
-class Permits(Book):
+class Permissions(ModelState):
     """Judges commands by what is in the book. Which of several reasons against one the desk names is its own affair."""
 
     def objections(self, command: Named) -> set[str]:
@@ -68,7 +68,7 @@ class Permits(Book):
                 found = self.ready(me) | self.unskilled(task, me) | self._bad(command, task)
                 if task["decided_by"] or task["kind"] not in ("audit", "post_approval"):
                     found |= no_lead
-                if any(one["reviewer"] == me and one["round"] < task["round"] for one in task["verdicts"]):
+                if any(other["reviewer"] == me and other["round"] < task["round"] for other in task["verdicts"]):
                     found.add("same-person")
                 return found | ({"window-closed"} if self.now >= task["override_until"] else set())
             case "escalate":
@@ -76,7 +76,7 @@ class Permits(Book):
                 if command["to_reviewer"]:
                     return found | self._against_giving(command, task)
                 heard = {"", *(QUEUES.values() if self.rules else ())}
-                heard |= {one["queue"] for one in self.open() if one["state"] == "waiting"}
+                heard |= {other["queue"] for other in self.open() if other["state"] == "waiting"}
                 return found | (set() if command["queue"] in heard else {"wrong-queue"})
             case "reassign":
                 begun = {"held-by-another"} if task["state"] == "leased" else set()
@@ -108,7 +108,7 @@ class Permits(Book):
         if command["queue"] and not works(self.people[me], command["queue"]):
             return found | {"wrong-queue"}
         may = self.candidates(command)
-        if full and not any(one["assigned_to"] == me for one in may):
+        if full and not any(candidate["assigned_to"] == me for candidate in may):
             found.add("at-capacity")
         return found | (set() if may else {"nothing-to-do"})
 

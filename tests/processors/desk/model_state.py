@@ -3,7 +3,7 @@
 from tests.processors.desk.model_rules import KEPT, Named, Rules, Terms, terms_of
 
 
-class Book:
+class ModelState:
     """Tasks and people by id; `duty`: who is on duty; `rules`: the policy in force. Times in microseconds."""
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Book:
 
     def leads(self, queue: str) -> tuple[str, ...]:
         """Who is told: leads see every queue, and look after those on their list."""
-        leads = [name for name, one in self.people.items() if one["role"] == "lead"]
+        leads = [name for name, person in self.people.items() if person["role"] == "lead"]
         return tuple(sorted(name for name in leads if queue in (self.people[name]["queues"] or [queue])))
 
     def terms(self, task: Named) -> Terms:
@@ -74,7 +74,7 @@ class Book:
 
     def meant(self, command: Named, task: Named) -> str:
         """The outcome that a verdict is for; empty if it does not say."""
-        others = [one for one in self.terms(task).outcomes if one != task["prediction"]]
+        others = [outcome for outcome in self.terms(task).outcomes if outcome != task["prediction"]]
         match command["verdict"]:
             case "approve" | "modify":
                 return str(command["outcome"] or task["prediction"])
@@ -83,7 +83,7 @@ class Book:
         return str(command["outcome"])
 
 
-def new_task(one: Named, kind: str, now: int) -> Named:
+def new_task(source: Named, kind: str, now: int) -> Named:
     """A task as it begins to wait."""
     same = ("decision_id", "domain", "queue", "priority", "route", "prediction", "payload_hash")
     lists: Named = {"options": (), "qualifications": (), "excluded": [], "verdicts": []}
@@ -94,7 +94,7 @@ def new_task(one: Named, kind: str, now: int) -> Named:
     )
     numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "effect", "moved"), 0)
     flags = {"warned": False, "breached": False, "blind": kind == "audit", "quorum": 1, "rules": None}
-    task = {name: one[name] for name in same} | lists | words | holding | times | numbers | flags
+    task = {name: source[name] for name in same} | lists | words | holding | times | numbers | flags
     return task | {"kind": kind, "state": "waiting", "arrived_at": now}
 
 
@@ -106,7 +106,7 @@ def give_back(task: Named) -> None:
 
 def finish(task: Named) -> None:
     """Nothing more is to be done about it."""
-    last = max((one["at"] for one in task["verdicts"]), default=0)
+    last = max((verdict["at"] for verdict in task["verdicts"]), default=0)
     give_back(task)
     task |= {"state": "done", "window": None}
     task["forget_at"] = max(last, task["decided_at"] or 0, task["arrived_at"]) + KEPT
@@ -119,7 +119,7 @@ def holder(task: Named) -> str:
 
 def judges(task: Named) -> set[str]:
     """Everybody who gave a verdict on it."""
-    return {one["reviewer"] for one in task["verdicts"]}
+    return {verdict["reviewer"] for verdict in task["verdicts"]}
 
 
 def works(person: Named, queue: str) -> bool:

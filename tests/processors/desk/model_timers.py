@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from tests.processors.desk.model_messages import Words
+from tests.processors.desk.model_messages import Messages
 from tests.processors.desk.model_rules import MINUTE, PRIORITIES, Named, Terms
 from tests.processors.desk.model_state import finish, give_back, holder
 
 
-class Timers(Words):
+class Timers(Messages):
     """`must`: what has to follow in this step, as (event, task or person); `told`: what is told once only."""
 
     def __init__(self) -> None:
@@ -94,7 +94,7 @@ class Timers(Words):
     def breach(self, task: Named, terms: Terms) -> None:
         name = holder(task)
         manager = self.people[name]["manager"] if name in self.people else ""
-        to = tuple(dict.fromkeys(one for one in (name, manager) if one)) if name else self.leads(task["queue"])
+        to = tuple(dict.fromkeys(person for person in (name, manager) if person)) if name else self.leads(task["queue"])
         self.alerts_due.append(("sla_breach", task["task_id"], to))
         self._once("breached", task)
         task["warned"] = task["breached"] = True
@@ -122,12 +122,12 @@ class Timers(Words):
 
     def look_again(self) -> None:
         self.looks_again = False
-        for name in sorted(({holder(one) for one in self.open()} | self.duty) - self.people.keys() - {""}):
+        for name in sorted(({holder(task) for task in self.open()} | self.duty) - self.people.keys() - {""}):
             self.alerts_due.append(("reviewer_removed", "", ()))
             if name in self.duty:
                 self.must.add(("absent", name))
             else:
-                self.must |= {("unassigned", one["task_id"]) for one in self.open() if holder(one) == name}
+                self.must |= {("unassigned", task["task_id"]) for task in self.open() if holder(task) == name}
         for task in self.open():
             if task["rules"] != self.rules:
                 changed = dict(task)
@@ -167,9 +167,9 @@ class Timers(Words):
             for end in ("lease_until", "assigned_until", "snoozed_until"):
                 assert task[end] is None or task[end] > now, f"{end} of {name} has passed"
             if task["state"] == "waiting" and self._pushable(task):
-                for one, person in self.people.items():
-                    free = not self.ready(one) and self.load(one) < person["capacity"]
-                    assert not free or self.unfit(task, one), f"{one} is free for {name}"
+                for other, person in self.people.items():
+                    free = not self.ready(other) and self.load(other) < person["capacity"]
+                    assert not free or self.unfit(task, other), f"{other} is free for {name}"
             if task["lease_until"] is not None and task["lease_until"] - now <= MINUTE:
                 mark = ("lease_expiring", name, task["lease_epoch"], task["lease_until"])
                 assert mark in self.told | self.maybe, f"{task['lease_holder']} was not told that the lease ends"

@@ -105,14 +105,18 @@ def test_it_is_the_best_of_all_possible_assignments(case: Case) -> None:
 
     def possible(places: tuple[int, ...]) -> bool:
         fit = all(place < 0 or eligible[task, place] for task, place in enumerate(places))
-        return fit and all(places.count(one) <= max(capacity[one] - load[one], 0) for one in range(reviewers))
+        return fit and all(
+            places.count(reviewer) <= max(capacity[reviewer] - load[reviewer], 0) for reviewer in range(reviewers)
+        )
 
     def worth(places: list[int]) -> tuple[list[bool], float]:
         """Earlier tasks first, then cost; greater is better."""
         return [place >= 0 for place in places], -round(total(places, load, capacity, cost), 9)
 
-    every = (list(one) for one in product(range(-1, reviewers), repeat=len(eligible)) if possible(one))
-    assert worth(assign(*case)) == max(worth(one) for one in every)
+    every = (
+        list(assignment) for assignment in product(range(-1, reviewers), repeat=len(eligible)) if possible(assignment)
+    )
+    assert worth(assign(*case)) == max(worth(assignment) for assignment in every)
 
 
 def test_a_thousand_tasks_and_fifty_reviewers_take_the_optimum_in_a_moment() -> None:
@@ -123,7 +127,7 @@ def test_a_thousand_tasks_and_fifty_reviewers_take_the_optimum_in_a_moment() -> 
     places = assign(everybody(1000, 50), load, capacity, cost)
     # Some 0.3 s, most of it for the ties of equal slots.
     assert time.process_time() - started < 5
-    assert max(places.count(one) for one in range(50)) == 20
+    assert max(places.count(reviewer) for reviewer in range(50)) == 20
     # Everybody is filled up, so the loads add up to the same for every assignment: only the handling cost decides.
     rows, columns = linear_sum_assignment(np.repeat(cost, 20, axis=1))
     best = cost[rows, columns // 20].sum()

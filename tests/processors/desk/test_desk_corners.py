@@ -27,7 +27,7 @@ def world() -> DeskWorld:
 
 
 def actions(world: DeskWorld) -> list[str]:
-    return [one["action_id"] for one in world.said["actions"]]
+    return [action["action_id"] for action in world.said["actions"]]
 
 
 def override(world: DeskWorld, actor: str, task_id: str, **fields: Any) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def test_a_decision_that_comes_after_its_deadline_breaches_as_it_comes(world: De
 def test_a_window_that_was_over_before_the_desk_heard_of_it_closes_before_anybody_can_object(world: DeskWorld) -> None:
     post(world, age=2 * DAY)
     assert world.events("p1") == ["arrived", "window_closed"]
-    assert [one["final"] for one in world.said["resolutions"]] == [False, True]
+    assert [record["final"] for record in world.said["resolutions"]] == [False, True]
     assert world.command("claim", "ann", task_id="p1")["code"] == "already-decided"
 
 
@@ -99,7 +99,7 @@ def test_taking_back_only_the_changed_fields_is_an_override(world: DeskWorld) ->
     assert override(world, "lee", "d1", **same)["code"] == "invalid"
     assert override(world, "lee", "d1", verdict="approve")["accepted"]
     assert actions(world) == ["d1/1/execute", "d1/1/roll_back", "d1/2/execute"]
-    assert [one["modifications"] for one in world.said["actions"]] == ['{"amount": 80}', '{"amount": 80}', ""]
+    assert [record["modifications"] for record in world.said["actions"]] == ['{"amount": 80}', '{"amount": 80}', ""]
 
 
 def test_a_first_of_two_verdicts_in_the_same_instant_is_not_taken_for_what_holds(world: DeskWorld) -> None:
@@ -128,8 +128,8 @@ def test_only_modify_changes_fields(world: DeskWorld, verdict: str) -> None:
 def test_nobody_changes_a_mind_without_end(world: DeskWorld) -> None:
     world.arrive("d1")
     world.decide("ann")
-    replies = [override(world, "lee", "d1", verdict=("reject", "approve")[one % 2]) for one in range(60)]
-    assert [one["code"] for one in replies] == ["ok"] * 49 + ["invalid"] * 11
+    replies = [override(world, "lee", "d1", verdict=("reject", "approve")[number % 2]) for number in range(60)]
+    assert [reply["code"] for reply in replies] == ["ok"] * 49 + ["invalid"] * 11
 
 
 # Gold, audits, callers
@@ -149,9 +149,9 @@ def test_nobody_waits_for_a_gold_item_or_an_appeal(world: DeskWorld) -> None:
 def test_a_second_gold_item_of_one_name_does_not_replace_the_first(world: DeskWorld) -> None:
     world.arrive("d1")
     world.decide("ann")
-    one = Command("same", "gold", "lee", task_id="d1", outcome="approve")
-    assert world.send(one)["accepted"]
-    assert world.send(one)["code"] == "invalid"
+    command = Command("same", "gold", "lee", task_id="d1", outcome="approve")
+    assert world.send(command)["accepted"]
+    assert world.send(command)["code"] == "invalid"
 
 
 def test_what_is_called_an_audit_but_did_not_take_effect_is_decided_like_any_other(world: DeskWorld) -> None:
@@ -243,7 +243,7 @@ def test_a_raised_priority_is_remembered() -> None:
     }
     outputs = [desk.process([routed("m1", **moderation)], START), desk.process([], START + 3 * DAY)]
     written = records(outputs[0], "reviews.tasks") + records(outputs[1], "reviews.tasks")
-    assert [(one["event"], one["priority"]) for one in written][-1] == ("breached", "medium")
+    assert [(record["event"], record["priority"]) for record in written][-1] == ("breached", "medium")
 
 
 def test_what_is_taken_over_long_after_it_was_routed_is_known_for_a_month(world: DeskWorld) -> None:

@@ -137,8 +137,8 @@ def test_a_rebuilt_desk_goes_on_as_if_nothing_had_happened(seed: int) -> None:
     for later in (0, MINUTE, HOUR, DAY, 5 * DAY):
         batch = [command(10_000 + later, "claim", "lee"), command(1, "claim", "bob")]
         # The order in which tasks fall due at one and the same instant is not part of the contract.
-        one, other = (sorted(zip(d.process(batch, now + later).keys, strict=False)) for d in (lived, reborn))
-        assert one == other
+        first, second = (sorted(zip(d.process(batch, now + later).keys, strict=False)) for d in (lived, reborn))
+        assert first == second
         assert content(reborn.desk.state) == content(lived.desk.state)
 
 

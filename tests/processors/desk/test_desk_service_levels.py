@@ -25,7 +25,7 @@ def test_a_task_breaches_after_exactly_its_service_level_and_is_told_once(
     assert world.events("d1").count("breached") == 1
     world.wait(10 * DAY)
     assert world.events("d1").count("breached") == 1
-    assert [one["kind"] for one in world.said["alerts"]].count("sla_breach") == 1
+    assert [alert["kind"] for alert in world.said["alerts"]].count("sla_breach") == 1
 
 
 def test_three_quarters_of_the_way_there_is_a_warning_to_whoever_has_it(world: DeskWorld) -> None:
@@ -33,7 +33,7 @@ def test_three_quarters_of_the_way_there_is_a_warning_to_whoever_has_it(world: D
     world.wait(44 * MINUTE)
     world.claim("ann")
     world.wait(MINUTE)
-    warning = next(one for one in world.said["alerts"] if one["kind"] == "sla_warning")
+    warning = next(alert for alert in world.said["alerts"] if alert["kind"] == "sla_warning")
     assert warning["to"] == ["ann"]
     assert warning["at"] == world.now
 
@@ -43,7 +43,7 @@ def test_a_breach_is_told_to_the_assignee_and_the_manager(world: DeskWorld) -> N
     world.wait(50 * MINUTE)
     world.claim("ann")
     world.wait(10 * MINUTE)
-    assert next(one for one in world.said["alerts"] if one["kind"] == "sla_breach")["to"] == ["ann", "max"]
+    assert next(alert for alert in world.said["alerts"] if alert["kind"] == "sla_breach")["to"] == ["ann", "max"]
 
 
 def test_a_breached_task_goes_to_the_leads_and_out_of_the_way_of_others(world: DeskWorld) -> None:

@@ -14,7 +14,7 @@ def world() -> DeskWorld:
 
 
 def actions(world: DeskWorld) -> list[tuple[str, str]]:
-    return [(one["action_id"], one["outcome"]) for one in world.said["actions"]]
+    return [(action["action_id"], action["outcome"]) for action in world.said["actions"]]
 
 
 def audit(world: DeskWorld, decision_id: str = "a1") -> None:
@@ -124,7 +124,12 @@ def test_a_lead_overrides_within_the_window_and_the_effect_is_rolled_back_first(
     given = {"payload_hash": "hash of d1", "verdict": "reject", "reason_code": "income", "reason_text": "forged"}
     assert world.command("override", "bob", task_id="d1", **given)["code"] == "not-lead"
     assert world.command("override", "lee", task_id="d1", **given)["accepted"]
-    assert [one for one, _ in actions(world)] == ["d1/1/execute", "d1/1/roll_back", "d1/2/execute", "d1/2/notify"]
+    assert [action_id for action_id, _ in actions(world)] == [
+        "d1/1/execute",
+        "d1/1/roll_back",
+        "d1/2/execute",
+        "d1/2/notify",
+    ]
     assert (world.last("resolutions")["version"], world.last("resolutions")["source"]) == (2, "override")
     assert world.last("reviews.outcomes")["kind"] == "override"
 
@@ -253,7 +258,7 @@ def test_two_different_people_must_agree_before_it_holds(world: DeskWorld) -> No
     assert world.command("claim", "ann", task_id="q1")["code"] == "same-person"
     world.decide("bob")
     assert world.last("resolutions")["decided_by"] == ["ann", "bob"]
-    assert [one["resolves"] for one in world.said["reviews.outcomes"]] == [False, True]
+    assert [outcome["resolves"] for outcome in world.said["reviews.outcomes"]] == [False, True]
 
 
 def test_where_two_disagree_a_lead_who_is_neither_decides(world: DeskWorld) -> None:
@@ -280,7 +285,7 @@ def test_an_appeal_is_decided_by_somebody_else_and_may_turn_the_outcome(world: D
     assert (task.kind, task.round, task.statement, task.due_from) == ("appeal", 1, "I have a second job", world.now)
     assert world.command("claim", "ann", task_id="d1")["code"] == "same-person"
     world.decide("bob")
-    assert [one for one, _ in actions(world)][-2:] == ["d1/1/roll_back", "d1/2/execute"]
+    assert [action_id for action_id, _ in actions(world)][-2:] == ["d1/1/roll_back", "d1/2/execute"]
     assert (world.last("resolutions")["version"], world.last("resolutions")["source"]) == (2, "appeal")
 
 
@@ -301,7 +306,12 @@ def test_what_is_rolled_back_is_the_version_that_was_carried_out_not_one_that_co
     world.decide("bob", "reject")
     world.command("appeal", "cid", task_id="d1", reason_text="still unfair")
     world.decide("cid")
-    assert [one for one, _ in actions(world)] == ["d1/1/execute", "d1/1/notify", "d1/1/roll_back", "d1/3/execute"]
+    assert [action_id for action_id, _ in actions(world)] == [
+        "d1/1/execute",
+        "d1/1/notify",
+        "d1/1/roll_back",
+        "d1/3/execute",
+    ]
 
 
 def test_a_decision_that_took_effect_unseen_can_be_taken_over_and_appealed(world: DeskWorld) -> None:

@@ -47,7 +47,7 @@ def test_hours_count_by_the_clock_of_the_person() -> None:
 def test_work_begins_with_the_first_minute_and_ends_before_the_last() -> None:
     berlin = person(OFFICE, BERLIN)
     start, end = at("2026-01-05T09:00"), at("2026-01-05T17:00")
-    assert [is_working(berlin, one) for one in (start - 1, start, end - 1, end)] == [False, True, True, False]
+    assert [is_working(berlin, instant) for instant in (start - 1, start, end - 1, end)] == [False, True, True, False]
 
 
 def test_the_next_change_is_the_end_of_the_shift_or_the_start_of_the_next() -> None:
@@ -97,7 +97,7 @@ def test_a_shift_that_ends_within_the_hour_that_comes_twice_ends_twice() -> None
 def test_time_off_beats_hours_and_its_end_is_no_longer_off() -> None:
     start, end = at("2026-01-05T11:00"), at("2026-01-06T10:00")
     berlin = person(OFFICE, BERLIN, off=((start, end),))
-    assert [is_working(berlin, one) for one in (start - 1, start, end - 1, end)] == [True, False, False, True]
+    assert [is_working(berlin, instant) for instant in (start - 1, start, end - 1, end)] == [True, False, False, True]
     assert next_change(berlin, at("2026-01-05T10:00")) == start
     assert next_change(berlin, start) == end
 
@@ -147,7 +147,7 @@ CHANGES = [
 
 shifts = st.lists(
     st.tuples(st.integers(0, 6), st.integers(0, 96), st.integers(0, 96)).map(
-        lambda one: (one[0], min(one[1:]) * 15, max(one[1:]) * 15)
+        lambda instant: (instant[0], min(instant[1:]) * 15, max(instant[1:]) * 15)
     ),
     min_size=1,
     max_size=6,
@@ -173,4 +173,4 @@ def test_until_the_next_change_the_answer_stays_and_there_it_is_another(
         assert is_working(somebody, found - 1) == answer
     # Every edge is at a quarter of an hour.
     until = min(found - 1, now + 9 * DAY) if found is not None else now + 9 * DAY
-    assert all(is_working(somebody, one) == answer for one in range(now, until, 15 * MINUTE))
+    assert all(is_working(somebody, instant) == answer for instant in range(now, until, 15 * MINUTE))

@@ -138,13 +138,13 @@ def test_by_score_the_order_is_right_at_every_instant_wherever_time_went_before(
             waits[task.task_id] = task
         order.served("critical")
         now += 8 * hours * HOUR + micros
-        ranked = sorted(waits.values(), key=lambda one: (-full_score(one, now), one.since, one.task_id))
-        handed_out = sorted(ranked, key=lambda one: low_first and one.priority != "low")
-        assert list(order.candidates(now)) == [one.task_id for one in handed_out]
-        assert order.first(len(order), now) == [one.task_id for one in handed_out]
-        for place, one in enumerate(ranked, start=1):
+        ranked = sorted(waits.values(), key=lambda task: (-full_score(task, now), task.since, task.task_id))
+        handed_out = sorted(ranked, key=lambda task: low_first and task.priority != "low")
+        assert list(order.candidates(now)) == [task.task_id for task in handed_out]
+        assert order.first(len(order), now) == [task.task_id for task in handed_out]
+        for place, waiting_task in enumerate(ranked, start=1):
             told = f"first of {len(order)} by" if place == 1 else f"number {place} of {len(order)} by"
-            assert told in order.why(one.task_id, now)
+            assert told in order.why(waiting_task.task_id, now)
 
 
 # Both
@@ -164,10 +164,10 @@ def test_the_order_depends_on_what_waits_and_not_on_how_it_came_there(
             order.add(task)
             waits[task.task_id] = task
     keys: dict[str, Callable[[WaitingTask], tuple[float | str, ...]]] = {
-        "deadline": lambda one: (one.breached or one.deadline <= NOW, one.deadline, one.since, one.task_id),
-        "score": lambda one: (-full_score(one, NOW), one.since, one.task_id),
+        "deadline": lambda task: (task.breached or task.deadline <= NOW, task.deadline, task.since, task.task_id),
+        "score": lambda task: (-full_score(task, NOW), task.since, task.task_id),
     }
-    assert list(order.candidates(NOW)) == [one.task_id for one in sorted(waits.values(), key=keys[kind])]
+    assert list(order.candidates(NOW)) == [task.task_id for task in sorted(waits.values(), key=keys[kind])]
     assert len(order) == len(waits)
     assert all(task_id in order for task_id in waits)
 
@@ -197,7 +197,7 @@ def hand_out(order: QueueOrder, times: int) -> list[str]:
     found = []
     for number in range(times):
         task_id = next(order.candidates(NOW))
-        priority = next(one for one in PRIORITIES if one[0] == task_id[0])
+        priority = next(priority for priority in PRIORITIES if priority[0] == task_id[0])
         order.served(priority)
         order.remove(task_id)
         order.add(waiting(f"{task_id[0]}{number}", priority=priority, due=_DUE[priority]))
@@ -294,7 +294,7 @@ def test_the_next_few_are_those_that_would_be_handed_out_one_by_one(
     some: list[WaitingTask], floors: dict[str, float], count: int, kind: Literal["deadline", "score"], before: int
 ) -> None:
     order = filled(QueueOrder(kind, floors), *some)
-    priorities = {one.task_id: one.priority for one in some}
+    priorities = {task.task_id: task.priority for task in some}
     for _ in range(before):
         order.served("critical")
     at_once = order.first(count, NOW)
@@ -424,5 +424,5 @@ def test_impact_stays_between_0_and_1_and_is_the_rank_by_definition(amounts: lis
         assert 0 <= found <= 1
         if amount is not None and not math.isnan(amount):
             latest = [*latest, amount][-10:]
-            below, equal = sum(one < amount for one in latest), sum(one == amount for one in latest)
+            below, equal = sum(other < amount for other in latest), sum(other == amount for other in latest)
             assert found == pytest.approx((below + equal / 2) / len(latest))

@@ -35,9 +35,9 @@ def test_the_simulation_agrees_with_erlang(reviewers: int, load: float, waits: f
     gaps, lengths = draw.exponential(1.0, count), draw.exponential(1.0, count)
     # Exactly the load that the formula speaks of.
     arrivals = np.cumsum(gaps / gaps.mean() / load)
-    services = [int(one * HOUR) for one in lengths / lengths.mean()]
+    services = [int(length * HOUR) for length in lengths / lengths.mean()]
     work = Workload(tasks(arrivals, arrivals), services)
-    waited = simulate(work, Keyed(lambda one: one.since), reviewers) - np.array([one.since for one in work.tasks])
+    waited = simulate(work, Keyed(lambda task: task.since), reviewers) - np.array([task.since for task in work.tasks])
     assert np.mean(waited > 0) == pytest.approx(waits, rel=0.03)
     # The mean wait is the share that waits, over the spare capacity; from one run to another it differs by 2 %.
     assert np.mean(waited) / HOUR == pytest.approx(waits / (reviewers - load), rel=0.06)
@@ -46,8 +46,8 @@ def test_the_simulation_agrees_with_erlang(reviewers: int, load: float, waits: f
 def test_one_after_another_by_deadline_gives_the_known_lateness() -> None:
     hours = [(10, 15), (3, 6), (4, 9), (8, 23), (10, 20), (6, 30)]
     work = Workload(tasks(0, [due for _, due in hours]), [length * HOUR for length, _ in hours])
-    done = simulate(work, Keyed(lambda one: one.deadline), 1) + np.array(work.services)
-    late = (done - np.array([one.deadline for one in work.tasks])) / HOUR
+    done = simulate(work, Keyed(lambda task: task.deadline), 1) + np.array(work.services)
+    late = (done - np.array([task.deadline for task in work.tasks])) / HOUR
     assert (late > 0).sum() == 4
     assert late.max() == 12
 
@@ -81,12 +81,12 @@ def test_the_shares_published_for_1_09_are_those_of_a_run_that_brings_a_little_l
     for seed in range(6):
         work = workload(1.09, 10, seed)
         brought = sum(work.services) / HOUR / (5 * 240)
-        less = Workload(work.tasks, [int(one * 1.065 / brought) for one in work.services])
+        less = Workload(work.tasks, [int(item * 1.065 / brought) for item in work.services])
         found.append(in_time(less, simulate(less, ORDERS[order]())))
     published, critical = PUBLISHED[order][LOADS.index(1.09)]
-    assert np.mean([one["all"] for one in found]) == pytest.approx(published, abs=0.01)
+    assert np.mean([item["all"] for item in found]) == pytest.approx(published, abs=0.01)
     if critical is not None:
-        assert np.mean([one["critical"] for one in found]) == pytest.approx(critical, abs=0.01)
+        assert np.mean([item["critical"] for item in found]) == pytest.approx(critical, abs=0.01)
 
 
 @pytest.mark.parametrize("load", LOADS)
