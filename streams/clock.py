@@ -1,4 +1,4 @@
-"""Time as an argument: the one place where a real clock is read, and one that stands still until moved."""
+"""Time as an argument: the only module that reads a real clock, and a clock for tests."""
 
 import time
 from typing import Protocol
@@ -20,7 +20,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock for tests: moves only when told to."""
+    """A clock for tests: it stands still until `advance`."""
 
     # 2026-01-01T00:00:00Z: a plausible time, so that plausibility checks on timestamps hold in tests.
     START = 1_767_225_600_000_000

@@ -52,9 +52,9 @@ class Board:
         """The task as a claim that was answered with `epoch` left it, or later. InterlockError if it never comes."""
         deadline = time.monotonic() + _LEASE_SECONDS
         while time.monotonic() < deadline:
-            found = self.task(task_id)
-            if found is not None and found["lease_epoch"] >= epoch:
-                return found
+            task = self.task(task_id)
+            if task is not None and task["lease_epoch"] >= epoch:
+                return task
             if not self.refresh():
                 time.sleep(0.005)
         raise UnavailableError(f"the desk handed out {task_id}, but {_TASKS.name} does not show it")
@@ -68,7 +68,7 @@ class Board:
     @property
     def open_tasks(self) -> list[Record]:
         """Tasks without their last word, earliest deadline first."""
-        return sorted((one for one in self.tasks.values() if one["state"] != "done"), key=_by_deadline)
+        return sorted((task for task in self.tasks.values() if task["state"] != "done"), key=_by_deadline)
 
     @property
     def reviewers(self) -> dict[str, Record]:
@@ -79,16 +79,16 @@ class Board:
     def on_duty(self, reviewer: str) -> bool:
         """Whether the person takes tasks at present."""
         with self._lock:
-            found = self._tables[_PRESENCE.name].get(reviewer)
-        return found is not None and bool(found["on_duty"])
+            presence = self._tables[_PRESENCE.name].get(reviewer)
+        return presence is not None and bool(presence["on_duty"])
 
     def mine(self, reviewer: str) -> list[Record]:
         """Open tasks that this person holds, or that are meant for this person, earliest deadline first."""
-        return [one for one in self.open_tasks if reviewer in (one["lease_holder"], one["assigned_to"])]
+        return [task for task in self.open_tasks if reviewer in (task["lease_holder"], task["assigned_to"])]
 
     def in_queue(self, queue: str) -> list[Record]:
         """Open tasks of a queue, earliest deadline first."""
-        return [one for one in self.open_tasks if one["queue"] == queue]
+        return [task for task in self.open_tasks if task["queue"] == queue]
 
     def close(self) -> None:
         with self._lock:
@@ -107,7 +107,7 @@ class Board:
 
 
 class _Table:
-    """The newest record of every key, decoded when somebody asks: of a task's many versions only the last is."""
+    """The newest record of every key, decoded when it is asked for: of a task's many versions only the last is."""
 
     def __init__(self, topic: catalogue.Topic) -> None:
         self._topic = topic

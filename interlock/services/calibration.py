@@ -25,44 +25,49 @@ _Make = Callable[[Broker], AbstractContextManager[Fold]]
 
 def run(platform: Platform) -> None:
     """Calibrates confidence, watches for drift, and proposes thresholds, rules, retraining and coaching."""
-    chosen = platform.settings.calibration
-    settings = CalibrationSettings(CalibratorSettings(chosen.every), chosen.override_limit)
-    proposing = ProposalSettings(chosen.alpha, chosen.delta, chosen.propose_every)
-    said = (catalogue.PROPOSALS, catalogue.ALERTS)
-    told = (*said, catalogue.DRIFT_SIGNALS)
+    configured = platform.settings.calibration
+    calibrating = CalibrationSettings(CalibratorSettings(configured.every), configured.override_limit)
+    proposing = ProposalSettings(configured.alpha, configured.delta, configured.propose_every)
+    proposals = (catalogue.PROPOSALS, catalogue.ALERTS)
+    signals = (*proposals, catalogue.DRIFT_SIGNALS)
     work: list[tuple[str, Topic, tuple[Topic, ...], _Make]] = [
         (
             "calibration",
             catalogue.OUTCOMES,
-            (*told, catalogue.CALIBRATION_REPORTS, catalogue.CALIBRATION_MODELS),
-            lambda broker: folds.outcomes(broker, settings),
+            (*signals, catalogue.CALIBRATION_REPORTS, catalogue.CALIBRATION_MODELS),
+            lambda broker: folds.outcomes(broker, calibrating),
         ),
-        ("drift", catalogue.DECISIONS, told, lambda broker: folds.decisions(broker, chosen.every_decision)),
+        ("drift", catalogue.DECISIONS, signals, lambda broker: folds.decisions(broker, configured.every_decision)),
         (
             "proposals",
             catalogue.TRAINING_EXAMPLES,
-            (*told, catalogue.POLICIES, catalogue.DEAD_LETTER),
+            (*signals, catalogue.POLICIES, catalogue.DEAD_LETTER),
             lambda broker: folds.examples(broker, proposing),
         ),
-        ("revocations", catalogue.DRIFT_SIGNALS, (*said, catalogue.CONTROLS, catalogue.DEAD_LETTER), folds.signals),
-        ("retraining", catalogue.RETRAINING_REQUESTS, (*said, catalogue.DEAD_LETTER), folds.requests),
+        (
+            "revocations",
+            catalogue.DRIFT_SIGNALS,
+            (*proposals, catalogue.CONTROLS, catalogue.DEAD_LETTER),
+            folds.signals,
+        ),
+        ("retraining", catalogue.RETRAINING_REQUESTS, (*proposals, catalogue.DEAD_LETTER), folds.requests),
     ]
     stop = stop_on_signals()
     metrics = Metrics("calibration")
     serve_metrics(metrics, platform.settings.metrics_port)
     failures: list[BaseException] = []
 
-    def run_one(name: str, topic: Topic, outputs: tuple[Topic, ...], make: _Make) -> None:
+    def run_fold_of(name: str, topic: Topic, outputs: tuple[Topic, ...], make: _Make) -> None:
         try:
-            names = [one.name for one in outputs]
-            group = f"{chosen.group}-{name}"
+            names = [output.name for output in outputs]
+            group = f"{configured.group}-{name}"
             max_replay = MAX_REPLAYED_DECISIONS if topic is catalogue.DECISIONS else None
             follow(platform, group, topic.name, names, make, metrics, stop, max_replay_offsets=max_replay)
         except BaseException as error:
             failures.append(error)
             stop.set()  # the others as well: a supervisor starts all of them again, or asks a person
 
-    threads = [threading.Thread(target=run_one, args=one, name=one[0]) for one in work]
+    threads = [threading.Thread(target=run_fold_of, args=task, name=task[0]) for task in work]
     for thread in threads:
         thread.start()
     # In pieces, so that signals are handled meanwhile.

@@ -29,13 +29,13 @@ _OUTPUTS = [
 def run(platform: Platform) -> None:
     """Makes training examples of what people decided, and asks for retraining."""
 
-    chosen = platform.settings.feedback
+    configured = platform.settings.feedback
     terms = Terms(
-        limit=chosen.limit,
-        smallest_propensity=chosen.smallest_propensity,
-        every=chosen.every,
-        renew=chosen.renew,
-        window=chosen.window,
+        limit=configured.limit,
+        smallest_propensity=configured.smallest_propensity,
+        every=configured.every,
+        renew=configured.renew,
+        window=configured.window,
     )
     known = platform.settings.clickhouse.url is not None or platform.instance is not None
 
@@ -50,4 +50,4 @@ def run(platform: Platform) -> None:
     metrics = Metrics("feedback")
     stop = stop_on_signals()
     serve_metrics(metrics, platform.settings.metrics_port)
-    follow(platform, chosen.group, catalogue.OUTCOMES.name, _OUTPUTS, make, metrics, stop)
+    follow(platform, configured.group, catalogue.OUTCOMES.name, _OUTPUTS, make, metrics, stop)

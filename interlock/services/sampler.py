@@ -18,14 +18,14 @@ log = structlog.get_logger()
 
 
 def run(platform: Platform) -> None:
-    """Audits the pool of active learning and picks from it, round after round."""
+    """Audits the pool of active learning and picks from it, run after run."""
     stop = stop_on_signals()
     clock = SystemClock()
-    made = Sampler(platform.audit_key)
+    sampler = Sampler(platform.audit_key)
     period = platform.settings.sampler.round_seconds
 
     def take(message: Message) -> None:
-        made.follow(message.key(), message.value())
+        sampler.follow(message.key(), message.value())
 
     tables = wait_until_available(lambda: table_reader(platform, [catalogue.POLICIES.name], take), stop)
     if tables is None:
@@ -33,14 +33,14 @@ def run(platform: Platform) -> None:
     serve_metrics(Metrics("sampler"), platform.settings.metrics_port)
     log.info("sampler runs", kafka=platform.bootstrap_servers, every=f"{period:g} s")
     with closing(tables):
-        rounds = SamplingRuns(platform.kafka(), made, clock)
-        last = wait_until_available(rounds.last, stop)
-        # After a restart the round that is under way is not cut short: a small one has no room for greedy picks.
+        runs = SamplingRuns(platform.kafka(), sampler, clock)
+        last = wait_until_available(runs.last, stop)
+        # After a restart the run that is due next is not brought forward: a small one has no room for greedy picks.
         while last is not None and not stop.wait(max(0.0, last / 1e6 + period - clock.now() / 1e6)):
             for message in tables.poll():
                 take(message)
-            found = wait_until_available(rounds.round, stop)
+            run = wait_until_available(runs.round, stop)
             last = clock.now()
-            if found is not None:
-                log.info("round", read=found.read, pool=found.pool, picked=found.picked)
+            if run is not None:
+                log.info("sampling run", read=run.read, pool=run.pool, picked=run.picked)
     log.info("sampler stopped")

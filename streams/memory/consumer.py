@@ -34,7 +34,7 @@ class _Cursor:
     next: int | None = None
     position: int = OFFSET_INVALID
     paused: bool = False
-    told_end: int = -1  # the end for which an end-of-partition event was last given
+    reported_end: int = -1  # the end for which an end-of-partition event was last given
 
 
 class MemoryConsumer(Client):
@@ -97,10 +97,10 @@ class MemoryConsumer(Client):
                 self._cluster.tick()
                 self._rebalance()
                 messages += self._take(num_messages - len(messages))
-                left = deadline - time.monotonic()
-                if not self._waits or len(messages) >= num_messages or left <= 0:
+                remaining = deadline - time.monotonic()
+                if not self._waits or len(messages) >= num_messages or remaining <= 0:
                     return messages
-                self._cluster.changed.wait(left)
+                self._cluster.changed.wait(remaining)
 
     def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         with self._request():
@@ -135,7 +135,7 @@ class MemoryConsumer(Client):
                 raise error(KafkaError._STATE, "Local: Erroneous state")
             cursor.next = self._absolute(partition)
             cursor.position = OFFSET_INVALID
-            cursor.told_end = -1
+            cursor.reported_end = -1
 
     def pause(self, partitions: list[TopicPartition]) -> None:
         with self._request():
@@ -210,23 +210,23 @@ class MemoryConsumer(Client):
             self._cluster.changed.acquire()
 
     def _committed(self, topic: str, partition: int) -> TopicPartition:
-        found = self._cluster.committed(self._group_name(), (topic, partition))
-        if found is None:
+        committed = self._cluster.committed(self._group_name(), (topic, partition))
+        if committed is None:
             return TopicPartition(topic, partition, OFFSET_INVALID)
-        offset, metadata = found
+        offset, metadata = committed
         return TopicPartition(topic, partition, offset, metadata)
 
     def _take(self, limit: int) -> list[Message]:
-        """Messages of all partitions, beginning with another one each time, as fetches come in."""
-        found: list[Message] = []
+        """Messages of all partitions, beginning with another partition each time, as fetches come in."""
+        messages: list[Message] = []
         partitions = list(self._cursors)
         self._turn += 1
-        for place in range(len(partitions)):
-            partition = partitions[(place + self._turn) % len(partitions)]
+        for index in range(len(partitions)):
+            partition = partitions[(index + self._turn) % len(partitions)]
             cursor = self._cursors[partition]
             if not cursor.paused and self._begin(partition, cursor):
-                found += self._read(partition, cursor, limit - len(found))
-        return found
+                messages += self._read(partition, cursor, limit - len(messages))
+        return messages
 
     def _begin(self, partition: Partition, cursor: _Cursor) -> bool:
         """Whether reading has begun: it waits for the outcome of a transaction that may move the offset."""
@@ -242,20 +242,20 @@ class MemoryConsumer(Client):
 
     def _read(self, partition: Partition, cursor: _Cursor, limit: int) -> list[Message]:
         log = self._cluster.log(*partition)
-        found: list[Message] = []
+        messages: list[Message] = []
         assert cursor.next is not None
         for record in log.read(cursor.next, self._isolation):
-            if len(found) >= limit:
-                return found
-            found.append(_message(partition, record))
+            if len(messages) >= limit:
+                return messages
+            messages.append(_message(partition, record))
             cursor.next = cursor.position = record.offset + 1
         end = log.visible_end(self._isolation)
         cursor.next = max(cursor.next, end)
-        if self._partition_eof and cursor.told_end != end and len(found) < limit:
-            cursor.told_end = end
+        if self._partition_eof and cursor.reported_end != end and len(messages) < limit:
+            cursor.reported_end = end
             eof = KafkaError(KafkaError._PARTITION_EOF, "no more messages")
-            found.append(Message(topic=partition[0], partition=partition[1], offset=end, error=eof))
-        return found
+            messages.append(Message(topic=partition[0], partition=partition[1], offset=end, error=eof))
+        return messages
 
     def _absolute(self, partition: TopicPartition) -> int:
         log = self._cluster.log(partition.topic, partition.partition)

@@ -53,9 +53,9 @@ class Group:
             self.rebalance(partitions)
 
     def rebalance(self, partitions: dict[str, int]) -> None:
-        """Chooses targets anew: balanced per topic, and nobody loses a partition without need."""
+        """Chooses new targets: balanced per topic, and no member loses a partition without need."""
         self.generation += 1
-        # The range assignor remembers nothing: the first partitions go to whoever joined first.
+        # The range assignor remembers nothing: the first partitions go to the member that joined first.
         holders = {p: name for name, member in self.members.items() for p in member.target}
         before = {} if self.exclusive else holders
         for member in self.members.values():
@@ -63,34 +63,34 @@ class Group:
         for topic in sorted({topic for member in self.members.values() for topic in member.topics}):
             readers = [name for name, member in self.members.items() if topic in member.topics]
             fair, more = divmod(partitions.get(topic, 0), len(readers))
-            room = {name: fair + (place < more) for place, name in enumerate(readers)}
-            left = []
+            room = {name: fair + (index < more) for index, name in enumerate(readers)}
+            unassigned = []
             for partition in ((topic, number) for number in range(partitions.get(topic, 0))):
                 holder = before.get(partition, "")
                 if room.get(holder):
                     room[holder] -= 1
                     self.members[holder].target.add(partition)
                 else:
-                    left.append(partition)
-            for partition in left:
+                    unassigned.append(partition)
+            for partition in unassigned:
                 name = next(name for name in readers if room[name])
                 room[name] -= 1
                 self.members[name].target.add(partition)
 
     def to_give_back(self, member: str) -> set[Partition]:
-        """What `member` reads and should not, or not before everybody has given everything back."""
-        found = self.members[member]
-        if self.exclusive and found.generation != self.generation:
-            return set(found.owned)
-        return found.owned - found.target
+        """What `member` reads and should not, or not before all members have given everything back."""
+        state = self.members[member]
+        if self.exclusive and state.generation != self.generation:
+            return set(state.owned)
+        return state.owned - state.target
 
     def free(self, member: str) -> set[Partition]:
-        """What `member` should read, does not yet, and nobody else still reads."""
+        """What `member` should read, does not yet, and no other member still reads."""
         taken = {p for other in self.members.values() for p in other.owned}
         return self.members[member].target - taken
 
     def check(self, metadata: GroupMetadata, *, transactional: bool = False) -> None:
-        """Raises unless the member is in the group and its generation is the one it was last told.
+        """Raises unless the member is in the group and its generation is the latest that it has seen.
 
         As in Kafka, a transaction may also commit for a group without naming any member.
         """

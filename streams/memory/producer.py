@@ -112,8 +112,8 @@ class MemoryProducer(Client):
                 raise self._noted(refused) from None
             for position in positions:
                 if position.offset >= 0:  # logical offsets are ignored, as by librdkafka
-                    place = (group.name, position.topic, position.partition)
-                    self._transaction().offsets[place] = (position.offset, position.metadata or "")
+                    partition = (group.name, position.topic, position.partition)
+                    self._transaction().offsets[partition] = (position.offset, position.metadata or "")
             self._step("offsets:after")
 
     def commit_transaction(self, timeout: float = -1) -> None:
