@@ -22,9 +22,9 @@ from confluent_kafka import (
 from interlock.streams.memory.client import Client, error
 from interlock.streams.memory.cluster import Cluster, Process
 from interlock.streams.memory.faults import FaultPlan
-from interlock.streams.memory.groups import GroupMetadata, Partition
+from interlock.streams.memory.groups import GroupMetadata
 from interlock.streams.memory.log import Record
-from interlock.streams.ports import Isolation, RebalanceCallback
+from interlock.streams.ports import Isolation, Partition, RebalanceCallback
 
 
 @dataclass(slots=True)

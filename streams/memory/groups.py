@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
 
-Partition = tuple[str, int]
+from interlock.streams.ports import Partition
 
 
 @dataclass(frozen=True, slots=True)
