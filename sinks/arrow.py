@@ -20,17 +20,17 @@ _PER_SECOND = {"ms": 1_000, "us": 1_000_000}
 
 def with_sane_times(rows: pa.Table) -> pa.Table:
     """`rows` with every timestamp, nested ones too, clamped to what ClickHouse can hold."""
-    for place, name in enumerate(rows.column_names):
-        if not _holds_times(rows.schema.types[place]):
+    for index, name in enumerate(rows.column_names):
+        if not _holds_times(rows.schema.types[index]):
             continue
         bounds = _KAFKA_TIMES if name == "kafka_timestamp" else _TIMES
-        column = pa.chunked_array([_clamped(piece, bounds) for piece in rows.column(place).chunks])
-        rows = rows.set_column(place, name, column)
+        column = pa.chunked_array([_clamped(piece, bounds) for piece in rows.column(index).chunks])
+        rows = rows.set_column(index, name, column)
     return rows
 
 
 def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
-    """The rows of all `tables`; a column that one of them lacks is empty there: zero, "", [] or null if it may be."""
+    """The rows of all `tables`; a column that a table lacks is empty there: zero, "", [] or null if it may be."""
     fields: dict[str, pa.Field] = {}
     for table in tables:
         for field in table.schema:

@@ -1,4 +1,4 @@
-"""A chunk: the range of offsets of one partition that is inserted at once, and what it is known by."""
+"""A chunk: the range of offsets of one partition that is inserted at once, and its identity."""
 
 import json
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Chunk:
         return self.topic, self.partition
 
     def token(self, stream: str) -> str:
-        """What ClickHouse knows the insert by: equal for equal chunks of one log, different for all others."""
+        """The deduplication token of the insert: equal for equal chunks of one log, different for all others."""
         return f"{stream}/{self.topic}/{self.partition}/{self.first}-{self.last}"
 
     def metadata(self) -> str:

@@ -49,7 +49,7 @@ def _row(message: Message) -> dict[str, Any]:
 
 
 def _number(text: str | None, bits: int) -> int | None:
-    """A non-negative number that fits; anybody may write to the topic, so it may be anything."""
+    """A non-negative number that fits; any producer may write to the topic, so it may be anything."""
     if text is None or not (text.isascii() and text.isdigit()) or len(text) > 19:
         return None
     number = int(text)

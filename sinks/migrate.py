@@ -2,7 +2,7 @@
 
 Every statement must be harmless when run again (IF NOT EXISTS, CREATE OR REPLACE, ALTER … IF EXISTS): a migration
 is noted as applied after its last statement, so one that was cut short simply runs again. An applied migration never
-changes: what it says was done, and changing the file changes no table. Correct it by a new one.
+changes: its statements were executed, and changing the file changes no table. Correct it by a new migration.
 
 The same SQL serves the embedded engine and a single ClickHouse server. On a cluster, create the tables by hand from
 these files with ON CLUSTER and Replicated… engines; `replicated_deduplication_window` then takes the place of
@@ -61,10 +61,11 @@ class Migration:
 
 def shipped() -> list[Migration]:
     """The migrations of this version, in order."""
-    found = [
+    migrations = [
         Migration(file.name, file.read_text()) for file in files("interlock.sinks").joinpath("migrations").iterdir()
     ]
-    return sorted((one for one in found if _NAME.fullmatch(one.name)), key=lambda one: one.number)
+    named = (migration for migration in migrations if _NAME.fullmatch(migration.name))
+    return sorted(named, key=lambda migration: migration.number)
 
 
 def migrate(client: Client, migrations: Sequence[Migration] | None = None) -> list[str]:
@@ -92,7 +93,9 @@ def _applied(client: Client) -> dict[int, dict[str, Any]]:
 def _check(wanted: Sequence[Migration], applied: dict[int, dict[str, Any]]) -> None:
     numbers = [migration.number for migration in wanted]
     if len(set(numbers)) != len(numbers):
-        raise MigrationError(f"two migrations have the same number: {', '.join(one.name for one in wanted)}")
+        raise MigrationError(
+            f"two migrations have the same number: {', '.join(migration.name for migration in wanted)}"
+        )
     for migration in wanted:
         ledger = applied.get(migration.number)
         if ledger is not None and ledger["checksum"] != migration.checksum:

@@ -55,5 +55,5 @@ def select(client: Client, query: str) -> tuple[Sequence[str], Sequence[Sequence
 
     Whether writing is refused depends on the user of `client`: use one that may only read.
     """
-    found = client.query(query)
-    return found.column_names, found.result_rows
+    answer = client.query(query)
+    return answer.column_names, answer.result_rows

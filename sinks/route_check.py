@@ -1,7 +1,7 @@
 """Invariant 1 by counting: every decision has exactly one route, or is a dead letter.
 
 Records are told apart by their key, the decision id, as a 64-bit hash: eight bytes a record, so that millions fit.
-Python keys its hash anew in every process, so nobody can provoke a collision.
+Python keys its hash differently in every process, so a collision cannot be provoked.
 """
 
 import json
@@ -113,21 +113,21 @@ class Outputs:
         """`before`, `after`: the router's offsets by partition, before and after the outputs were read. The outputs of
         what lies before the first must be there; those of what lies between may."""
         keys, partitions, offsets, times = decisions.columns()
-        places = _places(partitions, offsets)
+        positions = _positions(partitions, offsets)
         dead, dead_times = np.unique(
-            _places(*np.array(self._dead, dtype=np.int64).reshape(-1, 2).T), return_counts=True
+            _positions(*np.array(self._dead, dtype=np.int64).reshape(-1, 2).T), return_counts=True
         )
-        alive = ~np.isin(places, dead)
+        alive = ~np.isin(positions, dead)
         read = offsets < _limits(partitions, before)
         due = read & (times >= self._horizon)
         possible = offsets < _limits(partitions, after)
         routed, copied, copies = _joined(self._routed), _joined(self._copied), _joined(self._copies)
 
-        names, (must, may, found) = _counts(keys[due & alive], keys[possible & alive], routed)
-        missing = np.maximum(must - found, 0)
-        doubled = np.where(may > 0, np.maximum(found - may, 0), 0)
-        unknown = np.where(may == 0, found, 0)
-        letters_of_nothing = int(np.count_nonzero(~np.isin(dead, places[possible])))
+        names, (must, may, actual) = _counts(keys[due & alive], keys[possible & alive], routed)
+        missing = np.maximum(must - actual, 0)
+        doubled = np.where(may > 0, np.maximum(actual - may, 0), 0)
+        unknown = np.where(may == 0, actual, 0)
+        letters_of_nothing = int(np.count_nonzero(~np.isin(dead, positions[possible])))
         not_judged = int(np.count_nonzero(read & ~due))
         if _is_cut_off(partitions, offsets):
             not_judged += int(unknown.sum()) + letters_of_nothing
@@ -158,9 +158,9 @@ class Outputs:
         """Where retention has removed the beginning of a partition, outputs older than its first record may be gone,
         and decisions older than that cannot be judged."""
         for message in messages:
-            place = (topic, message.partition())
-            if place not in self._begun:
-                self._begun.add(place)
+            partition = (topic, message.partition())
+            if partition not in self._begun:
+                self._begun.add(partition)
                 if message.offset() > 0:
                     self._horizon = max(self._horizon, message.timestamp()[1])
 
@@ -197,7 +197,7 @@ def _flags(messages: Sequence[Message]) -> _Flags:
 @cache
 def _decoder() -> Decoder:
     document = json.loads(avro_schemas.text("RoutedDecision"))
-    names = [one["name"] for one in document["fields"]]
+    names = [field["name"] for field in document["fields"]]
     document["fields"] = document["fields"][: names.index("override_until") + 1]
     return Decoder("RoutedDecision", json.dumps(document))
 
@@ -206,8 +206,8 @@ def _joined(pieces: Sequence[Integers]) -> Integers:
     return np.concatenate([np.empty(0, dtype=np.int64), *pieces])
 
 
-def _places(partitions: Integers, offsets: Integers) -> Integers:
-    """One number for each place: offsets stay far below 2^47, partitions below 2^16."""
+def _positions(partitions: Integers, offsets: Integers) -> Integers:
+    """One number for each partition and offset: offsets stay far below 2^47, partitions below 2^16."""
     return (partitions << 47) + offsets
 
 
@@ -225,6 +225,6 @@ def _is_cut_off(partitions: Integers, offsets: Integers) -> bool:
 
 def _counts(*columns: Integers) -> tuple[Integers, list[Integers]]:
     """The different values of all columns together, and how often each occurs in each column."""
-    names, place = np.unique(np.concatenate(columns), return_inverse=True)
+    names, indexes = np.unique(np.concatenate(columns), return_inverse=True)
     ends = np.cumsum([len(column) for column in columns])[:-1]
-    return names, [np.bincount(piece, minlength=len(names)) for piece in np.split(place, ends)]
+    return names, [np.bincount(piece, minlength=len(names)) for piece in np.split(indexes, ends)]

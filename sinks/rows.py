@@ -47,7 +47,7 @@ def to_arrow(messages: Sequence[Message], chunk: Chunk, stream: str) -> pa.Table
 
 def _decisions(messages: Sequence[Message]) -> pa.Table:
     decoded = _decoder("Decision", avro_schemas.routing_prefix_text()).decode([m.value() for m in messages])
-    good = _with_places(pa.Table.from_batches([decoded.rows]), _kept(messages, decoded.index))
+    good = _with_positions(pa.Table.from_batches([decoded.rows]), _kept(messages, decoded.index))
     return _and_bad(good, messages, decoded.bad, keep_bytes=False, key_column="decision_id")
 
 
@@ -58,16 +58,16 @@ def _routed_decisions(messages: Sequence[Message]) -> pa.Table:
     the routing columns are filled all the same.
     """
     decoded = _decoder("RoutedDecision", avro_schemas.text("RoutedDecision")).decode([m.value() for m in messages])
-    good = _with_places(_flattened(decoded.rows), _kept(messages, decoded.index))
+    good = _with_positions(_flattened(decoded.rows), _kept(messages, decoded.index))
     if not decoded.bad:
         return good
-    damaged = [messages[one.index] for one in decoded.bad]
+    damaged = [messages[bad.index] for bad in decoded.bad]
     routing = _decoder("RoutedDecision", _routing_part_text()).decode([m.value() for m in damaged])
-    places = range(len(damaged)) if routing.index is None else routing.index
-    partly = _with_places(_flattened(routing.rows), [damaged[i] for i in places])
-    partly = _with_errors(partly, [decoded.bad[i] for i in places], [damaged[i] for i in places])
+    kept = range(len(damaged)) if routing.index is None else routing.index
+    partly = _with_positions(_flattened(routing.rows), [damaged[i] for i in kept])
+    partly = _with_errors(partly, [decoded.bad[i] for i in kept], [damaged[i] for i in kept])
     both = arrow.concatenated([good, partly])
-    wholly = [decoded.bad[one.index] for one in routing.bad]
+    wholly = [decoded.bad[bad.index] for bad in routing.bad]
     return _and_bad(both, messages, wholly, keep_bytes=True, key_column="decision_id")
 
 
@@ -76,7 +76,7 @@ def _plain(name: str, key_column: str) -> Callable[[Sequence[Message]], pa.Table
 
     def columns(messages: Sequence[Message]) -> pa.Table:
         decoded = _decoder(name, avro_schemas.text(name)).decode([m.value() for m in messages])
-        good = _with_places(pa.Table.from_batches([decoded.rows]), _kept(messages, decoded.index))
+        good = _with_positions(pa.Table.from_batches([decoded.rows]), _kept(messages, decoded.index))
         return _and_bad(good, messages, decoded.bad, keep_bytes=True, key_column=key_column)
 
     return columns
@@ -87,12 +87,12 @@ def _keyed(name: str) -> Callable[[Sequence[Message]], pa.Table]:
 
     def columns(messages: Sequence[Message]) -> pa.Table:
         decoded = _decoder(name, avro_schemas.text(name)).decode([m.value() for m in messages])
-        good = _with_places(pa.Table.from_batches([decoded.rows]), _kept(messages, decoded.index))
-        bad = [one for one in decoded.bad if messages[one.index].value() is not None]
+        good = _with_positions(pa.Table.from_batches([decoded.rows]), _kept(messages, decoded.index))
+        bad = [bad for bad in decoded.bad if messages[bad.index].value() is not None]
         rows = _and_bad(good, messages, bad, keep_bytes=True, key_column=None)
         tombstones = [message for message in messages if message.value() is None]
         if tombstones:
-            rows = arrow.concatenated([rows, _with_places(pa.table({}), tombstones)])
+            rows = arrow.concatenated([rows, _with_positions(pa.table({}), tombstones)])
         # Concatenation has changed the order; the offset finds the message again.
         by_offset = {message.offset(): message for message in messages}
         ordered = [by_offset[offset] for offset in rows["kafka_offset"].to_pylist()]
@@ -103,7 +103,7 @@ def _keyed(name: str) -> Callable[[Sequence[Message]], pa.Table]:
 
 
 def _dead_letters(messages: Sequence[Message]) -> pa.Table:
-    return _with_places(dead_letters.columns(messages), messages)
+    return _with_positions(dead_letters.columns(messages), messages)
 
 
 TARGETS: Mapping[str, Target] = {
@@ -131,7 +131,7 @@ TARGETS: Mapping[str, Target] = {
 }
 
 
-def _with_places(rows: pa.Table, messages: Sequence[Message]) -> pa.Table:
+def _with_positions(rows: pa.Table, messages: Sequence[Message]) -> pa.Table:
     """`rows` with the columns that differ from message to message whatever the topic."""
     columns = dict(zip(rows.column_names, rows.columns, strict=True))
     columns["kafka_offset"] = pa.array([m.offset() for m in messages], pa.uint64())
@@ -146,11 +146,11 @@ def _kept(messages: Sequence[Message], index: list[int] | None) -> Sequence[Mess
 def _and_bad(
     good: pa.Table, messages: Sequence[Message], bad: Sequence[Bad], *, keep_bytes: bool, key_column: str | None
 ) -> pa.Table:
-    """`good` and a row for each of the `bad` ones, of which only key, place and error are known."""
+    """`good` and a row for each bad message, of which only key, position and error are known."""
     if not bad:
         return good
-    unreadable = [messages[one.index] for one in bad]
-    rows = _with_places(pa.table({}), unreadable)
+    unreadable = [messages[item.index] for item in bad]
+    rows = _with_positions(pa.table({}), unreadable)
     if key_column is not None:
         keys = [(m.key() or b"").decode(errors="backslashreplace") for m in unreadable]
         rows = rows.append_column(key_column, pa.array(keys, pa.string()))
@@ -158,8 +158,8 @@ def _and_bad(
 
 
 def _with_errors(rows: pa.Table, bad: Sequence[Bad], raw: Sequence[Message] | None) -> pa.Table:
-    rows = rows.append_column("error", pa.array([one.reason for one in bad], pa.string()))
-    rows = rows.append_column("error_message", pa.array([one.message for one in bad], pa.string()))
+    rows = rows.append_column("error", pa.array([item.reason for item in bad], pa.string()))
+    rows = rows.append_column("error_message", pa.array([item.message for item in bad], pa.string()))
     if raw is not None:
         rows = rows.append_column("raw", pa.array([m.value() or b"" for m in raw], pa.binary()))
     return rows

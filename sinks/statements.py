@@ -17,17 +17,17 @@ _TOKEN = re.compile(
 
 def statements(text: str) -> list[str]:
     """The statements of `text` without comments, in order. Raises ValueError where a quote or comment stays open."""
-    found: list[str] = []
+    pieces: list[str] = []
     current: list[str] = []
     for token in _TOKEN.finditer(text):
         if token.lastgroup == "open":
             line = text.count("\n", 0, token.start()) + 1
             raise ValueError(f"line {line}: {token.group()} is opened and never closed")
         if token.lastgroup == "end":
-            found.append("".join(current).strip())
+            pieces.append("".join(current).strip())
             current = []
         else:
             # A comment separates words as a space does.
             current.append(" " if token.lastgroup == "comment" else token.group())
-    found.append("".join(current).strip())
-    return [statement for statement in found if statement]
+    pieces.append("".join(current).strip())
+    return [statement for statement in pieces if statement]

@@ -1,4 +1,4 @@
-"""What to do about an error of Kafka: one pure function, and nothing else decides."""
+"""What to do about an error of Kafka. Only this module decides."""
 
 from enum import IntEnum
 
@@ -6,16 +6,16 @@ from confluent_kafka import KafkaError
 
 
 class RecoveryAction(IntEnum):
-    """In the order of what they cost; the dearer one includes the cheaper."""
+    """From the cheapest to the most expensive, which includes the cheaper ones."""
 
     REWIND = 1
     """Read again from the committed offsets."""
     ABORT = 2
     """Abort the transaction, then rewind."""
     RESTART = 3
-    """Throw the producer away and fence it with a new one: nobody knows how its transaction ended."""
+    """Discard the producer and fence it with a new one: it is unknown how its transaction ended."""
     STOP = 4
-    """No retry can help; a person has to change something."""
+    """No retry can help; an operator has to change something."""
 
 
 # Rights, settings and records that are as they are at the next attempt too.
@@ -48,10 +48,10 @@ FATAL_CODES = frozenset(
 
 
 def recovery_action(error: KafkaError) -> RecoveryAction:
-    """The cheapest remedy that is certainly right for an error of a transactional producer.
+    """The cheapest action that is certainly right for an error of a transactional producer.
 
-    Only an error that says so itself leaves the transaction abortable. Everything else is indefinite, a
-    time-out above all: the request may be under way, and only a new epoch makes sure that it comes too late.
+    Only an error that says so itself leaves the transaction abortable. Every other outcome is unknown, above all that
+    of a time-out: the request may be under way, and only a new epoch makes sure that it comes too late.
     """
     if error.code() in FATAL_CODES:
         return RecoveryAction.STOP

@@ -2,7 +2,7 @@
 
 * It reads uncommitted records unless it is transactional itself; the desk's aborted verdicts would be learned from.
 * Where offsets have gaps, as after every transaction of the desk, it may commit past a record that is still being
-  processed (faust-streaming issue 606). Records are acknowledged in order here, so the last one says it all.
+  processed (faust-streaming issue 606). Records are acknowledged in order here, so the last one implies all before it.
 * It and aiokafka log every attempt to reach a broker that is down, with tracebacks.
 """
 
@@ -27,14 +27,14 @@ log = logging.getLogger(__name__)
 SESSION_SECONDS = 8.0
 HEARTBEAT_SECONDS = 1.0
 
-# How long the broker waits for members that are alive to join again; with one record in hand that is soon.
+# How long the broker waits for members that are alive to join again; each has at most one record to finish.
 REBALANCE_SECONDS = 20.0
 
-# Longer than a leader election; then the fold ends with an error, and whoever runs it begins anew.
+# Longer than a leader election; then the fold ends with an error, and its caller starts it again.
 REQUEST_SECONDS = 30.0
 
-# The same trouble is told again after this.
-QUIET_SECONDS = 60.0
+# The same message is logged again after this.
+REPEAT_LOG_SECONDS = 60.0
 
 _LOGGERS = ("faust", "mode", "aiokafka")
 
@@ -143,12 +143,12 @@ class _Transport(driver.Transport):
 
 
 def one_line_logs(servers: str, clock: Callable[[], float] = time.monotonic) -> None:
-    """Lets Faust and aiokafka tell each trouble in one line, and not again within a minute."""
+    """Lets Faust and aiokafka log each problem in one line, and not again within a minute."""
     for name in _LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers = [_OneLine(servers, clock)]
         logger.propagate = False
-        logger.setLevel(logging.ERROR)  # their warnings speak of their own design
+        logger.setLevel(logging.ERROR)  # their warnings are about their own internals
 
 
 class _OneLine(logging.Handler):
@@ -156,14 +156,13 @@ class _OneLine(logging.Handler):
         super().__init__()
         self._servers = servers
         self._clock = clock
-        self._said: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         now = self._clock()
         # By the template, because the text may carry a counter or a port.
         template = str(record.msg)
-        again = now - self._said.get(template, -QUIET_SECONDS) < QUIET_SECONDS
-        self._said[template] = now if not again else self._said[template]
-        if not again:
+        if now - self._logged_at.get(template, -REPEAT_LOG_SECONDS) >= REPEAT_LOG_SECONDS:
+            self._logged_at[template] = now
             text = record.getMessage().strip().partition("\n")[0]
             log.warning("Kafka at %s: %s; the client goes on trying", self._servers, text)

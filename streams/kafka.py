@@ -1,4 +1,4 @@
-"""Kafka itself: every client setting of the pipeline, in one place and each with its reason.
+"""Kafka itself: every client setting of the pipeline, each with its reason.
 
 The clients are confluent_kafka's own, unwrapped. "Measured": on two shared cores, with 330-byte records and
 the embedded broker on the same machine.
@@ -29,10 +29,10 @@ log = logging.getLogger(__name__)
 GroupProtocol = Literal["consumer", "classic"]
 
 # Admin requests take milliseconds; a cluster that is electing leaders may need half a minute.
-ADMIN_SECONDS = 30.0
+ADMIN_TIMEOUT_SECONDS = 30.0
 
 # librdkafka reports a broker that is down at every attempt to reach it, several times a second.
-QUIET_SECONDS = 60.0
+REPEAT_LOG_SECONDS = 60.0
 
 CLIENT: Mapping[str, Any] = {
     # Below "critical" the C library writes to stderr by itself; what matters reaches the log by error_cb.
@@ -47,7 +47,7 @@ CONSUMER: Mapping[str, Any] = {
     # A new group starts at the beginning, and offsets lost to retention continue at the oldest record:
     # "latest" would skip decisions.
     "auto.offset.reset": "earliest",
-    # When a reader that found the queue full looks again; the default (1 s) starves a fast one (measured).
+    # When a fetcher goes on that a full queue has stopped; the default (1 s) starves a fast reader (measured).
     "fetch.queue.backoff.ms": 20,
     # The prefetch queue holds what arrives during one batch; see the measurement in docs for 64 MB.
     "queued.max.messages.kbytes": 65_536,
@@ -66,19 +66,19 @@ GROUP: Mapping[GroupProtocol, Mapping[str, Any]] = {
 }
 
 # One member reads everything and the others stand by. Whatever the group protocol of the others is, this is the
-# classic one, because only there the client decides how soon it is missed: the consumer protocol waits for 45 s unless
-# the broker's own configuration was changed.
+# classic one, because only there the client decides how soon its death is noticed: the consumer protocol waits for 45 s
+# unless the broker's own configuration was changed.
 EXCLUSIVE: Mapping[str, Any] = {
     "group.protocol": "classic",
-    # Gives the first partition of every topic to the same member, and being eager it assigns only after everybody
-    # has given everything back.
+    # Gives the first partition of every topic to the same member, and being eager it assigns only after all members
+    # have given all partitions back.
     "partition.assignment.strategy": "range",
-    # The least that brokers accept by default. Reviewers wait for that long when a desk has died.
+    # The least that brokers accept by default. Reviewers wait that long when a desk has died.
     "session.timeout.ms": 6_000,
-    # One that hangs is missed after this, and until then holds up every rebalance. Longer than restoring the state
-    # from a million records (200,000 are read in 1 s: measured) and an outage in the middle of that.
+    # A member that hangs is removed after this, and until then holds up every rebalance. Longer than restoring the
+    # state from a million records (200,000 are read in 1 s: measured) and an outage in the middle of that.
     "max.poll.interval.ms": 120_000,
-    # The next one learns from the answer to a heartbeat that it is its turn.
+    # The next member learns from the answer to a heartbeat that it is its turn.
     "heartbeat.interval.ms": 1_000,
 }
 
@@ -89,9 +89,9 @@ PRODUCER: Mapping[str, Any] = {
     "delivery.report.only.error": True,
     # The Java clients' partitioner: records of other producers with the same key meet ours.
     "partitioner": "murmur2_random",
-    # Network and disk are dearer than lz4: without it 15 % slower (measured).
+    # Network and disk cost more than lz4: without it 15 % slower (measured).
     "compression.type": "lz4",
-    # librdkafka's own default, but it matters too much to be left to it: 16 KB halves the speed (measured).
+    # librdkafka's own default, but too important to depend on it: 16 KB halves the speed (measured).
     "batch.size": 1_000_000,
     # Fills batches while the runner still produces; committing flushes without waiting for it.
     "linger.ms": 5,
@@ -102,8 +102,8 @@ PRODUCER: Mapping[str, Any] = {
 }
 
 TRANSACTIONS: Mapping[str, Any] = {
-    # After this the broker aborts what a dead instance left open; until then, whoever takes over its
-    # partitions waits. Longer than a leader election and than the runner's own commit deadline (10 s).
+    # After this the broker aborts the open transaction of a dead instance; until then, the instance that
+    # takes over its partitions waits. Longer than a leader election and than the runner's own commit deadline (10 s).
     "transaction.timeout.ms": 15_000,
     # The coordinator answers "concurrent transactions" while it still ends the one before, which takes milliseconds.
     # With the default (100 ms) every such answer shows in the latency: p99 130 ms instead of 85 ms (measured).
@@ -125,7 +125,7 @@ class KafkaBroker:
             **CLIENT,
             **(security or {}),
             "bootstrap.servers": bootstrap_servers,
-            "error_cb": _Complaints(bootstrap_servers),
+            "error_cb": _ErrorLog(bootstrap_servers),
         }
         self._group_protocol: GroupProtocol = group_protocol
         self._admin_client: AdminClient | None = None
@@ -161,14 +161,14 @@ class KafkaBroker:
             )
             for spec in specs
         ]
-        for created in self._admin().create_topics(new, request_timeout=ADMIN_SECONDS).values():
+        for created in self._admin().create_topics(new, request_timeout=ADMIN_TIMEOUT_SECONDS).values():
             try:
                 created.result()
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
         # The controller answers before the brokers know: wait for them, each question being a round trip.
-        deadline = time.monotonic() + ADMIN_SECONDS
+        deadline = time.monotonic() + ADMIN_TIMEOUT_SECONDS
         names = {spec.name for spec in specs}
         while missing := names - self.topic_states(list(names)).keys():
             if time.monotonic() > deadline:
@@ -176,23 +176,23 @@ class KafkaBroker:
 
     def topic_states(self, names: Sequence[str], config_keys: Sequence[str] = ()) -> dict[str, ports.TopicState]:
         admin = self._admin()
-        known = admin.list_topics(timeout=ADMIN_SECONDS).topics
-        found = [name for name in names if name in known]
-        config: dict[str, dict[str, str]] = {name: {} for name in found}
-        if config_keys and found:
-            resources = [ConfigResource(ResourceType.TOPIC, name) for name in found]
-            for resource, answer in admin.describe_configs(resources, request_timeout=ADMIN_SECONDS).items():
+        known = admin.list_topics(timeout=ADMIN_TIMEOUT_SECONDS).topics
+        existing = [name for name in names if name in known]
+        config: dict[str, dict[str, str]] = {name: {} for name in existing}
+        if config_keys and existing:
+            resources = [ConfigResource(ResourceType.TOPIC, name) for name in existing]
+            for resource, answer in admin.describe_configs(resources, request_timeout=ADMIN_TIMEOUT_SECONDS).items():
                 entries = answer.result()
                 config[resource.name] = {key: entries[key].value for key in config_keys if key in entries}
-        return {name: ports.TopicState(name, len(known[name].partitions), config[name]) for name in found}
+        return {name: ports.TopicState(name, len(known[name].partitions), config[name]) for name in existing}
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         admin = self._admin()
-        known = admin.list_topics(topic, timeout=ADMIN_SECONDS).topics
+        known = admin.list_topics(topic, timeout=ADMIN_TIMEOUT_SECONDS).topics
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         asked = {TopicPartition(topic, number): latest for number in known[topic].partitions}
         answers = admin.list_offsets(
-            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ADMIN_SECONDS
+            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ADMIN_TIMEOUT_SECONDS
         )
         return {partition.partition: answer.result().offset for partition, answer in answers.items()}
 
@@ -202,20 +202,20 @@ class KafkaBroker:
         return self._admin_client
 
 
-class _Complaints:
-    """Turns librdkafka's error events into one log line per kind of trouble."""
+class _ErrorLog:
+    """Turns librdkafka's repeated error events into one log line for each error code."""
 
     def __init__(self, servers: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._servers = servers
         self._clock = clock
         self._lock = threading.Lock()
-        self._said: dict[int, float] = {}
+        self._logged_at: dict[int, float] = {}
 
     def __call__(self, error: KafkaError) -> None:
         with self._lock:
             now = self._clock()
-            again = now - self._said.get(error.code(), -QUIET_SECONDS) < QUIET_SECONDS
-            if not again:
-                self._said[error.code()] = now
-        level = logging.DEBUG if again else logging.WARNING
+            repeated = now - self._logged_at.get(error.code(), -REPEAT_LOG_SECONDS) < REPEAT_LOG_SECONDS
+            if not repeated:
+                self._logged_at[error.code()] = now
+        level = logging.DEBUG if repeated else logging.WARNING
         log.log(level, "Kafka at %s: %s (%s); the client goes on trying", self._servers, error.str(), error.name())

@@ -1,4 +1,4 @@
-"""Every metric of the system, in one typed place; the documentation and the dashboards derive from it.
+"""Every metric of the system, typed; the documentation and the dashboards derive from this module.
 
 Nothing here is called per message: counts are added once per batch.
 """
@@ -26,7 +26,7 @@ MetricName = CounterName | GaugeName | HistogramName
 
 PREFIX = "interlock_"
 
-# A batch or commit takes 2 ms on a quiet system, 50 ms at full speed and seconds when Kafka is in trouble.
+# A batch or commit takes 2 ms on a quiet system, 50 ms at full speed and seconds when Kafka is overloaded.
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 # Batches end at 10,000 messages; below, it is the waiting time that ends them.
 _SIZES = (1.0, 10.0, 100.0, 1_000.0, 2_500.0, 5_000.0, 7_500.0, 10_000.0)

@@ -30,11 +30,11 @@ class Processor(Protocol):
 
     def process(self, messages: Sequence[Message], now: int) -> Outputs:
         """MUST be a pure function of its arguments and of state that only `before_batch` changes, or `restore`
-        makes anew: after a failure a batch is processed again, cut differently. `now`: microseconds since the epoch.
+        rebuilds: after a failure a batch is processed again, cut differently. `now`: microseconds since the epoch.
 
         Without messages it is a tick (`RunnerSettings.tick_seconds`): if it has no outputs nothing is committed.
 
-        An exception stops the runner with nothing of the batch committed; a bad message is therefore to be
-        answered with a dead letter, not with an exception.
+        An exception stops the runner with nothing of the batch committed: for a bad message, return a dead letter
+        instead.
         """
         ...

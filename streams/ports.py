@@ -2,7 +2,7 @@
 
 confluent_kafka's own classes satisfy these protocols, so that nothing stands between the hot path and the C
 library; `interlock.streams.memory` implements them in plain Python. Both pass the same conformance suite
-(`tests/streams/conformance.py`), which is the specification of what callers may rely upon.
+(`tests/streams/conformance.py`), which is the specification of what callers may rely on.
 
 Errors are confluent_kafka's own: `KafkaException` whose first argument is a `KafkaError`.
 """
@@ -86,7 +86,7 @@ class Consumer(Protocol):
     def get_watermark_offsets(
         self, partition: TopicPartition, timeout: float = -1, cached: bool = False
     ) -> tuple[int, int]:
-        """First offset and the one after the last. `cached` asks nobody and may be -1001 at first."""
+        """First offset and the one after the last. `cached` makes no request and may be -1001 at first."""
         ...
 
     def consumer_group_metadata(self) -> Any:
@@ -175,7 +175,7 @@ class Broker(Protocol):
         """A consumer that commits nothing by itself and starts at the earliest record; None: no group.
 
         `exclusive`, which all members of a group MUST agree on: one member is given every partition of topics with
-        one partition, all at once and after whoever had them has given all back. Any change of the membership
+        one partition, all at once and after the member before has given all back. Any change of the membership
         may revoke them, also to assign them to the same member again.
         """
         ...

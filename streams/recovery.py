@@ -1,6 +1,6 @@
-"""After a failure: what is still to be done before the next batch, and doing it.
+"""After a failure: which recovery action is needed before the next batch, and taking it.
 
-Remedies include one another: a new producer (or an abort), then rewinding to the committed offsets, then restoring
+The actions include one another: a new producer (or an abort), then rewinding to the committed offsets, then restoring
 the processor's state. The order matters: only after the new producer has fenced the old one are the committed offsets
 final, and the outputs from which the state is restored.
 
@@ -24,8 +24,8 @@ from interlock.streams.transaction import Transactor
 
 log = logging.getLogger(__name__)
 
-# A member of an exclusive group that was paused or cut off is fenced, and would in turn fence its successor if it did
-# not hear first that it has one. Its heartbeat tells it, which goes out every second.
+# A member of an exclusive group that was paused or cut off is fenced, and would in turn fence its successor unless it
+# learns first that it has one. It learns it from the answer to its heartbeat, which goes out every second.
 _HEARTBEAT_GRACE_SECONDS = 1.5
 
 _PLANS = {
@@ -52,20 +52,20 @@ class Recovery:
         restore: Callable[[], None] | None = None,
         exclusive_inputs: Collection[str] = (),
     ) -> None:
-        """`exclusive_inputs`: topics without which nothing is repaired, because another instance may be at work."""
+        """`exclusive_inputs`: topics without which nothing is repaired, because another instance may be active."""
         self._transactor = transactor
         self._metrics = metrics
         self._timeout = timeout
         self._restore = restore
         self._exclusive_inputs = frozenset(exclusive_inputs)
-        self._least = RecoveryAction.RESTART if restore or exclusive_inputs else RecoveryAction.REWIND
+        self._cheapest = RecoveryAction.RESTART if restore or exclusive_inputs else RecoveryAction.REWIND
         self._backoff = Backoff(
             "Kafka",
             least_seconds=_HEARTBEAT_GRACE_SECONDS if exclusive_inputs else 0.0,
             monotonic=lambda: clock.now() / 1e6,
         )
         self._reason = ""
-        # The first producer is made like any other, so that an absent Kafka is waited for.
+        # The first producer is made like any other, so that a start without Kafka waits for it.
         self._needed: RecoveryAction | None = RecoveryAction.RESTART
 
     @property
@@ -74,12 +74,12 @@ class Recovery:
         return self._needed is not None
 
     def require(self, needed: RecoveryAction) -> None:
-        self._needed = max(needed, self._needed or needed, self._least)
+        self._needed = max(needed, self._needed or needed, self._cheapest)
 
     def failed(self, doing: str, error: KafkaError, needed: RecoveryAction | None = None) -> None:
         """Notes a failure. `needed`: if more is known than the error says."""
         suggested = recovery_action(error)
-        needed = max(suggested if needed is None or suggested is RecoveryAction.STOP else needed, self._least)
+        needed = max(suggested if needed is None or suggested is RecoveryAction.STOP else needed, self._cheapest)
         self._metrics.add("unavailable")
         self._reason = f"{doing} failed: {error.str()} ({error.name()})"
         self._backoff.failed(self._reason, _PLANS[needed])
@@ -154,13 +154,13 @@ class Recovery:
 def rewind(consumer: Consumer, timeout: float) -> None:
     """Every assigned partition continues at its committed offset, or at its beginning. Raises KafkaException."""
     assignment = consumer.assignment()
-    for place in consumer.committed(assignment, timeout) if assignment else ():
-        if place.error is not None:
-            raise KafkaException(place.error)
-        offset = place.offset if place.offset >= 0 else OFFSET_BEGINNING
+    for committed in consumer.committed(assignment, timeout) if assignment else ():
+        if committed.error is not None:
+            raise KafkaException(committed.error)
+        offset = committed.offset if committed.offset >= 0 else OFFSET_BEGINNING
         try:
-            consumer.seek(TopicPartition(place.topic, place.partition, offset))
+            consumer.seek(TopicPartition(committed.topic, committed.partition, offset))
         except KafkaException as error:
-            # Assigned a moment ago and not begun yet: it begins at the committed offset by itself.
+            # Assigned a moment ago and not started yet: it starts at the committed offset by itself.
             if error.args[0].code() != KafkaError._STATE:
                 raise

@@ -7,7 +7,7 @@ for the rest of one commit and the whole of the next (p50 90 ms instead of 50 ms
 
 A step:
 
-    1. repairs what earlier steps left broken (`interlock.streams.recovery`);
+    1. recovers from the failures of earlier steps (`interlock.streams.recovery`);
     2. lets `before_batch` change the processor's state;
     3. consumes; rebalance callbacks run in here and wait for the commit in flight;
     4. takes positions and group metadata, in this thread (in another it would hang), and processes;
@@ -19,18 +19,18 @@ is processed but not written. After a revocation what `consume` returns is dropp
 because it may hold records of partitions that have just gone; seeking inside the callback would not help that.
 
 Fencing. An older run of the *same* instance is fenced by the transactional id, `group-instance`, which must be
-unique among running instances and stable over restarts: a restart then ends what the last run left open, without
-waiting for its time-out. *Another* instance that has lost its partitions and does not know it is fenced by the
+unique among running instances and stable over restarts: a restart then ends the open transaction of the last run,
+without waiting for its time-out. *Another* instance that has lost its partitions and does not know it is fenced by the
 group metadata in each transaction (KIP-447), so that no transactional id per partition is needed.
 
-State. A processor whose state `process` changes needs `restore`, which makes that state anew from what was committed.
+State. A processor whose state `process` changes needs `restore`, which rebuilds that state from what was committed.
 It is called whenever something processed may have been dropped or another instance may have written: after every
 failure and every rebalance, and before the next batch.
 
 Exclusive. One instance of the group does everything and the others stand by: a single ordered writer. Its inputs
-have one partition each and one member is given all of them. All instances have one transactional id, so that whoever
-takes over fences the one before, does not wait for its open transaction to time out, and finds all of its writings
-ended. Therefore a producer is started only by a member that holds all inputs: one that stands by must fence nobody.
+have one partition each and one member is given all of them. All instances have one transactional id, so that an
+instance that takes over fences the one before, does not wait for its open transaction to time out, and finds all of its
+transactions ended. Therefore only a member that holds all inputs starts a producer: a standby must not fence anyone.
 """
 
 import logging
@@ -44,7 +44,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock.errors import InterlockError
-from interlock.streams import gc_tuning as garbage
+from interlock.streams import gc_tuning
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.consuming import records_of
 from interlock.streams.errors import RecoveryAction
@@ -130,8 +130,8 @@ class Runner:
     ) -> None:
         """Joins the group, but reads nothing yet.
 
-        `before_batch` is called between batches, for example to read tables. `restore` makes the processor's state
-        anew from what was committed; if it raises KafkaException it is called again. `executor` runs the commits,
+        `before_batch` is called between batches, for example to read tables. `restore` rebuilds the processor's
+        state from what was committed; if it raises KafkaException it is called again. `executor` runs the commits,
         by default in a thread of its own.
         """
         self._settings = settings
@@ -166,9 +166,9 @@ class Runner:
     def run(self) -> None:
         """Steps until `stop` is set, then closes.
 
-        Raises ProcessingFailed or Unusable, after closing: the process should say why and end.
+        Raises ProcessingError or UnrecoverableError, after closing: the process should say why and end.
         """
-        garbage.keep_off_the_hot_path()
+        gc_tuning.keep_off_the_hot_path()
         try:
             while not self._stop.is_set():
                 self.step()
@@ -176,7 +176,7 @@ class Runner:
             self.close()
 
     def step(self) -> None:
-        """One iteration. Raises ProcessingFailed or Unusable."""
+        """One iteration. Raises ProcessingError or UnrecoverableError."""
         if self._recovery.needed:
             self._repair()
             return
@@ -194,12 +194,12 @@ class Runner:
             self._finish()
 
     def _repair(self) -> None:
-        self._finish()  # the commit of a batch before the trouble; its producer may be about to be replaced
-        # One that stands by has nothing to be patient about, and would hold up the rebalances of the others.
+        self._finish()  # the commit of a batch before the failure; its producer may be about to be replaced
+        # A standby has nothing to wait for, and would hold up the rebalances of the others.
         if not self._recovery.stands_by(self._consumer):
             self._stop.wait(self._recovery.pause())
         if self._settings.exclusive:
-            self._read()  # only to hear of rebalances: who has lost its place to another must not fence it
+            self._read()  # only to learn of rebalances: a member that was replaced must not fence its successor
         self._recovery.repair(self._consumer)
 
     def close(self) -> None:
@@ -207,11 +207,11 @@ class Runner:
         self._finish()
         # Otherwise readers of the outputs would wait for the transaction's time-out, and the other members of the
         # group for the end of the session. Both happen if Kafka is away, and then nothing else can be done.
-        for farewell in (self._transactor.abort_if_open, self._consumer.close):
+        for leave in (self._transactor.abort_if_open, self._consumer.close):
             try:
-                farewell()
+                leave()
             except KafkaException as error:
-                log.warning("%s: leaving in disorder: %s", self._settings.name, error)
+                log.warning("%s: the group was not left in order: %s", self._settings.name, error)
         self._transactor.discard()
         self._executor.shutdown()
 
@@ -219,8 +219,8 @@ class Runner:
         """The next batch, with the group's metadata and the positions after it; None if there is nothing to do."""
         try:
             waited = time.monotonic() - self._last_read
-            left = max(0.0, self._settings.max_wait_seconds - waited)
-            messages = self._consumer.consume(self._settings.max_batch, left)
+            timeout = max(0.0, self._settings.max_wait_seconds - waited)
+            messages = self._consumer.consume(self._settings.max_batch, timeout)
             self._last_read = time.monotonic()
             try:
                 messages = records_of(messages, on_transient=self._recovery.transient)
@@ -231,7 +231,7 @@ class Runner:
             self._behind = len(messages) > self._settings.max_batch // 2
             # After a tick some may be unknown (-1001), which leaves their committed offsets as they are.
             positions = self._consumer.position(self._consumer.assignment())
-            if not positions:  # a tick for somebody who has nothing to do
+            if not positions:  # a tick for a member without partitions
                 return None
             self._measure_lag(positions)
             return _Batch(messages, positions, self._consumer.consumer_group_metadata())
@@ -291,7 +291,7 @@ class Runner:
         self._finish()  # within the deadline that the commit has anyway; nothing else is unfinished
         self._recovery.require(RecoveryAction.REWIND)
         if self._settings.exclusive:
-            self._transactor.discard()  # what it may have left open is for the next one to end
+            self._transactor.discard()  # the next member ends the transaction that may be open
         self._rebalanced("revoked", partitions)
 
     def _rebalanced(self, event: str, partitions: list[TopicPartition]) -> None:
@@ -320,7 +320,9 @@ class Runner:
         ranges: dict[str, list[int]] = {}
         for message in batch.messages:
             ranges.setdefault(f"{message.topic()}[{message.partition()}]", []).append(message.offset())
-        where = ", ".join(f"{name} offsets {min(found)} to {max(found)}" for name, found in sorted(ranges.items()))
+        where = ", ".join(
+            f"{name} offsets {min(offsets)} to {max(offsets)}" for name, offsets in sorted(ranges.items())
+        )
         return self._stopped(
             f"processing {where or 'a tick'} failed with {error!r}. Nothing of this batch was committed; it is read "
             "again after the restart.",
@@ -334,10 +336,10 @@ class Runner:
         except KafkaException:
             raise
         except Exception as error:
-            what = f"restoring the processor's state failed with {error!r}. It is tried again after the restart."
-            raise self._stopped(what, error) from error
+            reason = f"restoring the processor's state failed with {error!r}. It is tried again after the restart."
+            raise self._stopped(reason, error) from error
 
-    def _stopped(self, why: str, error: Exception) -> ProcessingError:
-        what = f"{self._settings.name} stops: {why}"
-        log.error("%s", what, exc_info=error)
-        return ProcessingError(what)
+    def _stopped(self, reason: str, error: Exception) -> ProcessingError:
+        text = f"{self._settings.name} stops: {reason}"
+        log.error("%s", text, exc_info=error)
+        return ProcessingError(text)

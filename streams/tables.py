@@ -1,7 +1,7 @@
 """Compacted topics as tables: read completely at the start, then followed.
 
 Read without a group, because every instance needs every record; and by end-of-partition events rather than by
-comparing offsets, because the last offset of a transactional topic belongs to a control record nobody sees.
+comparing offsets, because the last offset of a transactional topic belongs to a control record that no reader sees.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ class TableReader:
         """`last`: only that many offsets of each partition, to see what was written lately. Transaction markers and
         aborted records take offsets too, so that fewer records may come.
 
-        Raises KafkaException if a topic does not exist: a missing table must not pass for an empty one.
+        Raises KafkaException if a topic does not exist: a missing table must not be taken for an empty one.
         """
         states = broker.topic_states(topics)
         missing = [name for name in topics if name not in states]

@@ -1,6 +1,6 @@
 """One transactional producer and the commit protocol: begin, write, commit or abort, or start afresh.
 
-Raises KafkaException throughout; `interlock.streams.errors.remedy` says what to do then.
+Raises KafkaException throughout; `interlock.streams.errors.recovery_action` says what to do then.
 """
 
 import time
@@ -13,12 +13,11 @@ from confluent_kafka import TopicPartition
 from interlock.streams.outputs import Outputs
 from interlock.streams.ports import Broker, Producer
 
-# How often a full queue is asked whether it has room again.
+# How often a full queue is checked for room.
 _FULL_QUEUE_SECONDS = 0.1
 
-
-# Whatever the steps before have used up, a commit gets one round trip's chance: giving up here costs a replay.
-_FLOOR_SECONDS = 0.5
+# However long the steps before took, a commit gets the time of one round trip: giving up here costs a replay.
+_MIN_COMMIT_SECONDS = 0.5
 
 
 class Transactor:
@@ -64,7 +63,7 @@ class Transactor:
             headers,
             strict=True,
         )
-        # The dearest loop of the runner. Positional, because naming the arguments costs as much as the call;
+        # The most expensive loop of the runner. Positional, because naming the arguments costs as much as the call;
         # a plain loop, because `map` and `starmap` are no faster and lose the record that met a full queue.
         produce = producer.produce
         for row in rows:
@@ -89,7 +88,7 @@ class Transactor:
         deadline = time.monotonic() + self._timeout
         # Offsets first: these two round trips go on while the records are still being delivered.
         producer.send_offsets_to_transaction(positions, group_metadata, self._timeout)
-        producer.commit_transaction(max(_FLOOR_SECONDS, deadline - time.monotonic()))
+        producer.commit_transaction(max(_MIN_COMMIT_SECONDS, deadline - time.monotonic()))
         self._open = False
 
     def abort(self) -> None:
@@ -103,7 +102,7 @@ class Transactor:
             self.abort()
 
     def discard(self) -> None:
-        """Throws the producer away, with whatever it still had in its queue."""
+        """Discards the producer, with everything in its queue."""
         producer, self._producer, self._open = self._producer, None, False
         if producer is not None:
             producer.purge()

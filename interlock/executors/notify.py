@@ -13,7 +13,7 @@ import apprise
 from interlock.schemas import catalogue, wire
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.dispatch.deliveries import Job, PermanentError, RetryLater, Schedule
-from interlock.streams.dispatch.dispatcher import Engine
+from interlock.streams.dispatch.dispatcher import Dispatcher
 from interlock.streams.dispatch.seen import MemorySeen, Seen
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Message
@@ -77,7 +77,7 @@ class Notifier:
         self._table = TableReader(broker, [catalogue.REVIEWERS.name])
         try:
             self._update_contacts(self._table.read_all())
-            self._engine = Engine(
+            self._engine = Dispatcher(
                 broker,
                 group,
                 [catalogue.ALERTS.name],

@@ -17,7 +17,7 @@ from interlock.schemas import catalogue
 from interlock.streams.clock import Clock
 from interlock.streams.dispatch.dead_letters import DeadLetters
 from interlock.streams.dispatch.deliveries import Job, Schedule
-from interlock.streams.dispatch.dispatcher import Engine
+from interlock.streams.dispatch.dispatcher import Dispatcher
 from interlock.streams.dispatch.seen import MemorySeen, Seen
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Message
@@ -52,7 +52,7 @@ class Executor:
 
         Raises KafkaException if a topic does not exist.
         """
-        self._engine = Engine(
+        self._engine = Dispatcher(
             broker,
             group,
             [catalogue.AUTO_APPROVED.name, catalogue.ACTIONS.name],

@@ -85,7 +85,10 @@ class WrittenExamples:
             if part is None:
                 return None
             for message in part:
-                example = wire.decode_plain("TrainingExample", message.value())
+                try:
+                    example = wire.decode_plain("TrainingExample", message.value())
+                except wire.WireError:
+                    continue  # not written by this role, and no fault of the outcome; calibration makes a dead letter
                 self._kept.setdefault(example["example_id"], example)
             while len(self._kept) > _MAX_KEPT + len(part):
                 self._kept.popitem(last=False)

@@ -25,7 +25,7 @@ def run(platform: Platform) -> None:
 
     stop = stop_on_signals()
     metrics = Metrics("router")
-    chosen = platform.settings.router
+    configured = platform.settings.router
     audit_key = platform.audit_key
     state = RouterState()
     topics = [catalogue.POLICIES.name, catalogue.CONTROLS.name, catalogue.CALIBRATION_MODELS.name]
@@ -45,13 +45,13 @@ def run(platform: Platform) -> None:
 
         runner = Runner(
             platform.kafka(),
-            _InstrumentedRouter(Router(state, RouterSettings(audit_key, chosen.max_bad_share)), metrics),
+            _InstrumentedRouter(Router(state, RouterSettings(audit_key, configured.max_bad_share)), metrics),
             RunnerSettings(
                 group=catalogue.ROUTER_GROUP,
                 instance=platform.settings.instance_id,
                 inputs=(catalogue.DECISIONS.name,),
-                max_batch=chosen.max_batch,
-                max_wait_seconds=chosen.max_wait_seconds,
+                max_batch=configured.max_batch,
+                max_wait_seconds=configured.max_wait_seconds,
             ),
             before_batch=refresh,
             metrics=metrics,

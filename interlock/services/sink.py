@@ -19,13 +19,13 @@ def run(platform: Platform) -> None:
 
     stop = stop_on_signals()
     metrics = Metrics("sink")
-    chosen = wait_until_available(lambda: writer(platform, metrics), stop)
-    if chosen is None:
+    sink = wait_until_available(lambda: writer(platform, metrics), stop)
+    if sink is None:
         return
     serve_metrics(metrics, platform.settings.metrics_port)
     log.info("sink runs", kafka=platform.bootstrap_servers)
     try:
-        chosen.run(stop)
+        sink.run(stop)
     except SinkStoppedError as error:
         raise OperatorRequiredError(str(error)) from error
     log.info("sink stopped")

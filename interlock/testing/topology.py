@@ -178,7 +178,9 @@ class Topology:
     def reviewer(self, name: str) -> DeskClient:
         """The library for reviewer tools, connected to the desk of this topology; calls return at once."""
         connection = SteppedConnection(self._ask)
-        return DeskClient(self.broker, name, connection=connection, new_id=lambda: next(self._command_ids), clock=self.clock)
+        return DeskClient(
+            self.broker, name, connection=connection, new_id=lambda: next(self._command_ids), clock=self.clock
+        )
 
     def review(
         self, actor: str, verdict: str = "approve", task_id: str = "", *, reason_code: str = "other", **fields: Any

@@ -1,4 +1,4 @@
-"""What is under way: in which order, when again after a failure, and how far the offsets may be committed.
+"""Jobs under way: in which order, when again after a failure, and how far the offsets may be committed.
 
 Pure: time is an argument, in microseconds since the epoch.
 """
@@ -46,9 +46,9 @@ class Schedule:
     longest_seconds: float = 300.0
 
     def pause(self, key: str, attempt: int) -> float:
-        """Seconds after attempt number `attempt` (from 1): the half or more of a doubling time.
+        """Seconds after attempt number `attempt` (from 1): half or more of a doubling time.
 
-        The rest depends on `key`, so that what failed together is not tried again together.
+        The rest depends on `key`, so that jobs which failed together are not tried again together.
         """
         full = min(self.longest_seconds, self.first_seconds * 2.0 ** (attempt - 1))
         share = int.from_bytes(hashlib.sha256(f"{key}/{attempt}".encode()).digest()[:4]) / 2**32
@@ -97,7 +97,7 @@ class Delivery(Generic[T]):
 
     @property
     def orphaned(self) -> bool:
-        """Others read its partition now, and do it again."""
+        """Another member reads its partition now, and does it again."""
         return self.progress.dropped
 
 
@@ -109,7 +109,7 @@ class Deliveries(Generic[T]):
         self._lanes: dict[str, deque[Delivery[T]]] = {}
         self._ready: deque[Delivery[T]] = deque()
         self._later: list[tuple[int, int, Delivery[T]]] = []
-        self._places: dict[Partition, _Progress] = {}
+        self._progress: dict[Partition, _Progress] = {}
         self._ids: dict[str, int] = {}
         self._unfinished = 0
         self._numbers = 0
@@ -123,7 +123,7 @@ class Deliveries(Generic[T]):
 
     def add(self, message: Message, jobs: Sequence[Job[T]]) -> None:
         """`message` was read and demands `jobs`. Messages of a partition come in the order of their offsets."""
-        progress = self._places.setdefault((message.topic(), message.partition()), _Progress())
+        progress = self._progress.setdefault((message.topic(), message.partition()), _Progress())
         progress.next = message.offset() + 1
         if jobs:
             progress.open[message.offset()] = len(jobs)
@@ -137,14 +137,14 @@ class Deliveries(Generic[T]):
                 self._ready.append(delivery)
 
     def due(self, now: int) -> list[Delivery[T]]:
-        """What is to be attempted now. Each MUST be ended by `done`, `failed`, `put_off` or `cancelled`."""
+        """The jobs to be attempted now. Each MUST be ended by `done`, `failed`, `put_off` or `cancelled`."""
         while self._later and self._later[0][0] <= now:
             self._ready.append(heapq.heappop(self._later)[2])
-        found = list(self._ready)
+        due = list(self._ready)
         self._ready.clear()
-        for delivery in found:
+        for delivery in due:
             delivery.running = True
-        return found
+        return due
 
     def done(self, delivery: Delivery[T]) -> None:
         """Nothing is left to do; the next one of the lane may begin."""
@@ -180,11 +180,11 @@ class Deliveries(Generic[T]):
         delivery.running = False
         self._ready.appendleft(delivery)
 
-    def drop(self, places: Iterable[Partition]) -> None:
-        """Others read these partitions now: what is not running is forgotten, and no offset of them is committed."""
-        for place in places:
-            if place in self._places:
-                self._places.pop(place).dropped = True
+    def drop(self, partitions: Iterable[Partition]) -> None:
+        """Another member reads these partitions now: jobs that do not run are forgotten, and no offset is committed."""
+        for partition in partitions:
+            if partition in self._progress:
+                self._progress.pop(partition).dropped = True
 
         def stays(delivery: Delivery[T]) -> bool:
             return delivery.running or not delivery.orphaned
@@ -193,29 +193,33 @@ class Deliveries(Generic[T]):
         self._later = [entry for entry in self._later if stays(entry[2])]
         heapq.heapify(self._later)
         for name, lane in list(self._lanes.items()):
-            left = deque(filter(stays, lane))
+            kept = deque(filter(stays, lane))
             for delivery in lane:
                 if not stays(delivery):
                     self._forget(delivery)
-            if not left:
+            if not kept:
                 del self._lanes[name]
                 continue
-            if left[0] is not lane[0]:
-                self._ready.append(left[0])
-            self._lanes[name] = left
+            if kept[0] is not lane[0]:
+                self._ready.append(kept[0])
+            self._lanes[name] = kept
 
     def offsets(self) -> dict[Partition, int]:
         """Where to go on after a restart, of partitions in which that has changed."""
-        return {place: one.committable for place, one in self._places.items() if one.committable > one.committed}
+        return {
+            partition: progress.committable
+            for partition, progress in self._progress.items()
+            if progress.committable > progress.committed
+        }
 
     def committed(self, offsets: dict[Partition, int]) -> None:
         """Kafka has these."""
-        for place, offset in offsets.items():
-            if place in self._places:
-                self._places[place].committed = offset
+        for partition, offset in offsets.items():
+            if partition in self._progress:
+                self._progress[partition].committed = offset
 
     def _forget(self, delivery: Delivery[T]) -> None:
         self._unfinished -= 1
-        left = self._ids.pop(delivery.job.id) - 1
-        if left:
-            self._ids[delivery.job.id] = left
+        others = self._ids.pop(delivery.job.id) - 1
+        if others:
+            self._ids[delivery.job.id] = others

@@ -1,6 +1,6 @@
-"""Reads records, has what they demand done by a handler, and commits offsets behind it: at least once.
+"""Reads records, calls a handler for the jobs that they demand, and commits offsets behind it: at least once.
 
-Jobs of one lane are done one after the other, others side by side. What was done is remembered by its id before its
+Jobs of one lane are done one after the other, others side by side. The id of a finished job is remembered before its
 offset is committed, so that reading it again does nothing.
 """
 
@@ -17,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock.schemas.wire import WireError
 from interlock.streams.clock import Clock, SystemClock
+from interlock.streams.consuming import records_of
 from interlock.streams.dispatch.dead_letters import DeadLetters
 from interlock.streams.dispatch.deliveries import (
     Deliveries,
@@ -27,7 +28,6 @@ from interlock.streams.dispatch.deliveries import (
     Schedule,
 )
 from interlock.streams.dispatch.seen import Seen
-from interlock.streams.errors import FATAL_CODES
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Message, Partition
 
@@ -35,38 +35,38 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-# How long a turn waits for something to read, and so how late the end of a job may be noticed.
-_TURN_SECONDS = 0.05
+# How long a step waits for something to read, and so how late the end of a job may be noticed.
+_POLL_INTERVAL_SECONDS = 0.05
 
-# Read ahead of what is finished: one that is tried for half an hour must not keep the others waiting.
+# Read ahead of what is finished: one job that is tried for half an hour must not keep the others waiting.
 _MAX_UNFINISHED = 1_000
 
-# So that what has ended is looked after while much comes in.
-_AT_ONCE = 200
+# Records read in one step, so that finished jobs are collected while many records come in.
+_BATCH_SIZE = 200
 
-# What would be done a second time after a crash, unless it was remembered.
-_COMMIT_SECONDS = 1.0
+# What was done in this time would be done a second time after a crash, unless it was remembered.
+_COMMIT_INTERVAL_SECONDS = 1.0
 
 # How long attempts may go on when a partition goes to another process, or this one ends.
-_FAREWELL_SECONDS = 15.0
+_SHUTDOWN_TIMEOUT_SECONDS = 15.0
 
 # When not even the dead letter can be written.
-_DEAD_LETTER_PAUSE_SECONDS = 10.0
+_DEAD_LETTER_RETRY_SECONDS = 10.0
 
-# A round trip; what was not answered is asked again.
-_ANSWER_SECONDS = 5.0
+# A round trip; the next step repeats a request that was not answered.
+_REQUEST_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(slots=True)
 class _Held:
-    """Records that wait until another partition was read up to `end`; None: it is not known yet."""
+    """Records that wait until the partition `other` has been read up to `end`; None: it is not known yet."""
 
     other: Partition
     end: int | None = None
     messages: deque[Message] = field(default_factory=deque)
 
 
-class Engine(Generic[T]):
+class Dispatcher(Generic[T]):
     """One member of a group. All methods in one thread; the handler runs in others."""
 
     def __init__(
@@ -85,9 +85,9 @@ class Engine(Generic[T]):
         pool: Pool | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        """`jobs`: what a record demands; raises WireError for one that cannot be read. `handler` raises Refused or
-        TryLater; any other Exception counts as TryLater. `dead_letters`: where what failed for good goes; None: only
-        to the log. `pool` replaces the threads in tests. Raises KafkaException if a topic does not exist.
+        """`jobs`: what a record demands; raises WireError for one that cannot be read. `handler` raises PermanentError
+        or RetryLater; any other Exception counts as RetryLater. `dead_letters`: for records whose job failed for good;
+        None: only to the log. `pool` replaces the threads in tests. Raises KafkaException if a topic is missing.
         """
         missing = set(topics) - broker.topic_states(topics).keys()
         if missing:
@@ -114,7 +114,7 @@ class Engine(Generic[T]):
         self._consumer.subscribe(list(topics), self._on_assign, self._on_revoke, self._on_lost)
 
     def run(self, stop: threading.Event) -> None:
-        """Until `stop` is set; raises KafkaException where only a person can help."""
+        """Steps until `stop` is set, then closes; raises KafkaException where only a person can help."""
         try:
             while not stop.is_set():
                 self.step()
@@ -122,21 +122,21 @@ class Engine(Generic[T]):
             self.close()
 
     def step(self) -> None:
-        """One turn."""
+        """One iteration."""
         self._set_pauses()
         self._read()
         self._open_held()
         self._collect()
         self._start()
-        if self._now() >= self._last_commit + _COMMIT_SECONDS * 1e6:
+        if self._now() >= self._last_commit + _COMMIT_INTERVAL_SECONDS * 1e6:
             self._commit()
 
     def close(self) -> None:
-        """Ends what is running, commits, and leaves the group."""
+        """Ends the running jobs, commits, and leaves the group."""
         try:
             self._consumer.close()
         except KafkaException as error:
-            log.warning("%s: leaving in disorder: %s", self._group, error.args[0].str())
+            log.warning("%s: the group was not left in order: %s", self._group, error.args[0].str())
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _now(self) -> int:
@@ -145,35 +145,33 @@ class Engine(Generic[T]):
     def _set_pauses(self) -> None:
         full = len(self._deliveries) >= _MAX_UNFINISHED
         wanted = set(self._assigned) if full else self._held.keys() & self._assigned
-        for change, places in (
+        for change, partitions in (
             (self._consumer.pause, wanted - self._paused),
             (self._consumer.resume, self._paused - wanted),
         ):
-            if places:
-                change([TopicPartition(*place) for place in sorted(places)])
+            if partitions:
+                change([TopicPartition(*partition) for partition in sorted(partitions)])
         self._paused = wanted
 
     def _read(self) -> None:
-        for turn in range(_AT_ONCE):
+        for index in range(_BATCH_SIZE):
             # One at a time: a larger batch may hold records from before a rebalance that happens meanwhile.
-            messages = self._consumer.consume(1, 0 if turn else _TURN_SECONDS)
+            messages = self._consumer.consume(1, 0 if index else _POLL_INTERVAL_SECONDS)
             if not messages:
                 return
-            self._take(messages[0])
+            for record in records_of(messages, on_end=self._reached_end):
+                self._receive(record)
 
-    def _take(self, message: Message) -> None:
-        error, place = message.error(), (message.topic(), message.partition())
-        if error is None:
-            self._read_to[place] = message.offset() + 1
-            if place in self._held:
-                self._held[place].messages.append(message)
-            else:
-                self._accept(message)
-        elif error.code() == KafkaError._PARTITION_EOF:
-            self._read_to[place] = message.offset()
-        elif error.fatal() or error.code() in FATAL_CODES:
-            raise KafkaException(error)
-        # Anything else is a passing trouble of the network, which librdkafka reports and retries itself.
+    def _reached_end(self, event: Message) -> None:
+        self._read_to[event.topic(), event.partition()] = event.offset()
+
+    def _receive(self, record: Message) -> None:
+        partition = record.topic(), record.partition()
+        self._read_to[partition] = record.offset() + 1
+        if partition in self._held:
+            self._held[partition].messages.append(record)
+        else:
+            self._accept(record)
 
     def _accept(self, message: Message, *, waited: bool = False) -> None:
         jobs: list[Job[T | WireError]]
@@ -190,7 +188,7 @@ class Engine(Generic[T]):
             self._deliveries.add(message, jobs)
 
     def _hold(self, message: Message, job: Job[T | WireError]) -> _Held | None:
-        """What a job has to wait for, if the one before it may still be unread on another topic."""
+        """What a job has to wait for, if the job before it may still be unread on another topic."""
         if job.after is None or job.after[1] in self._deliveries or job.after[1] in self._seen:
             return None
         # Records with the same key have the same partition number on every topic.
@@ -201,21 +199,21 @@ class Engine(Generic[T]):
         return _Held(other)
 
     def _open_held(self) -> None:
-        for place, held in list(self._held.items()):
+        for partition, held in list(self._held.items()):
             if held.end is None:
                 held.end = self._end_of(held.other)
             if held.end is not None and self._read_to.get(held.other, -1) >= held.end:
-                del self._held[place]
+                del self._held[partition]
                 self._accept(held.messages.popleft(), waited=True)
                 while held.messages:
-                    self._take(held.messages.popleft())  # which may have to wait for another one
+                    self._receive(held.messages.popleft())  # which may have to wait for another one
 
-    def _end_of(self, place: Partition) -> int | None:
-        # What caused a record was final before it: it lies before the end that is visible now.
+    def _end_of(self, partition: Partition) -> int | None:
+        # A record that caused another was committed before it: it lies before the end that is visible now.
         try:
-            return self._consumer.get_watermark_offsets(TopicPartition(*place), _ANSWER_SECONDS)[1]
+            return self._consumer.get_watermark_offsets(TopicPartition(*partition), _REQUEST_TIMEOUT_SECONDS)[1]
         except KafkaException as error:
-            log.warning("%s: the end of %s[%d] is not known: %s", self._group, *place, error.args[0].str())
+            log.warning("%s: the end of %s[%d] is not known: %s", self._group, *partition, error.args[0].str())
             return None
 
     def _start(self) -> None:
@@ -267,37 +265,38 @@ class Engine(Generic[T]):
         if self._dead_letters is not None:
             try:
                 self._dead_letters.put(delivery.message, code, reason)
-            except (KafkaException, BufferError) as error:
+            except KafkaException as error:
                 log.warning("%s: no dead letter could be written: %s", self._group, error)
-                self._deliveries.put_off(delivery, self._now(), _DEAD_LETTER_PAUSE_SECONDS)
+                self._deliveries.put_off(delivery, self._now(), _DEAD_LETTER_RETRY_SECONDS)
                 return
         if self._metrics is not None:
             self._metrics.add("dead_letters", reason=code)
-        # Not remembered: a dead letter that is sent again is to be tried again.
+        # Not remembered, so that a replayed dead letter is tried again.
         self._deliveries.done(delivery)
 
     def _commit(self) -> None:
         self._last_commit = self._now()
         offsets = self._deliveries.offsets()
         if offsets:
-            places = [TopicPartition(*place, offset) for place, offset in sorted(offsets.items())]
+            positions = [TopicPartition(*partition, offset) for partition, offset in sorted(offsets.items())]
             try:
-                failed = [one for one in self._consumer.commit(offsets=places, asynchronous=False) if one.error]
+                results = self._consumer.commit(offsets=positions, asynchronous=False)
             except KafkaException as error:
-                # The next commit says the same; after a crash the ids tell what was done.
+                # The next commit includes these; after a crash the ids tell what was done.
                 log.warning("%s: offsets could not be committed: %s", self._group, error.args[0].str())
                 return
-            for one in failed:
-                offsets.pop((one.topic, one.partition))
+            for result in results:
+                if result.error:
+                    offsets.pop((result.topic, result.partition))
             self._deliveries.committed(offsets)
         if self._metrics is not None:
             self._metrics.set("assigned_partitions", len(self._assigned))
             self._metrics.set("lag", sum(map(self._lag, self._assigned)))
 
-    def _lag(self, place: Partition) -> int:
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
-        held = len(self._held[place].messages) if place in self._held else 0
-        return held + max(0, end - self._read_to.get(place, end))
+    def _lag(self, partition: Partition) -> int:
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
+        held = len(self._held[partition].messages) if partition in self._held else 0
+        return held + max(0, end - self._read_to.get(partition, end))
 
     # These run inside consume() and close(), and must not raise.
 
@@ -305,42 +304,42 @@ class Engine(Generic[T]):
         self._assigned |= self._rebalanced("assigned", partitions)
 
     def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
-        """What is running may end; what it did is committed before others read on."""
-        places = self._rebalanced("revoked", partitions)
-        wait(self._cancel(places), _FAREWELL_SECONDS)
+        """Running jobs may end, and their offsets are committed before another member reads on."""
+        revoked = self._rebalanced("revoked", partitions)
+        wait(self._cancel(revoked), _SHUTDOWN_TIMEOUT_SECONDS)
         self._collect()
         self._commit()
-        self._drop(places)
+        self._drop(revoked)
 
     def _on_lost(self, _: Any, partitions: list[TopicPartition]) -> None:
-        """Others read on already."""
-        places = self._rebalanced("lost", partitions)
-        self._cancel(places)
-        self._drop(places)
+        """Another member reads on already."""
+        lost = self._rebalanced("lost", partitions)
+        self._cancel(lost)
+        self._drop(lost)
 
-    def _cancel(self, places: set[Partition]) -> list[Future[None]]:
-        """Stops what has not begun; returns what runs."""
-        left = []
+    def _cancel(self, partitions: set[Partition]) -> list[Future[None]]:
+        """Cancels jobs that have not begun; returns those that run."""
+        running = []
         for future, delivery in list(self._running.items()):
-            if (delivery.message.topic(), delivery.message.partition()) in places:
+            if (delivery.message.topic(), delivery.message.partition()) in partitions:
                 if future.cancel():
                     del self._running[future]
                     self._deliveries.cancelled(delivery)
                 else:
-                    left.append(future)
-        return left
+                    running.append(future)
+        return running
 
-    def _drop(self, places: set[Partition]) -> None:
-        self._deliveries.drop(places)
-        self._assigned -= places
-        self._paused -= places
-        for place in places:
-            self._read_to.pop(place, None)
-            self._held.pop(place, None)
+    def _drop(self, partitions: set[Partition]) -> None:
+        self._deliveries.drop(partitions)
+        self._assigned -= partitions
+        self._paused -= partitions
+        for partition in partitions:
+            self._read_to.pop(partition, None)
+            self._held.pop(partition, None)
 
     def _rebalanced(self, event: str, partitions: list[TopicPartition]) -> set[Partition]:
-        places = {(one.topic, one.partition) for one in partitions}
+        changed = {(partition.topic, partition.partition) for partition in partitions}
         if self._metrics is not None:
             self._metrics.add("rebalances", event=event)
-        log.info("%s: %s %s", self._group, event, ", ".join(f"{topic}[{number}]" for topic, number in sorted(places)))
-        return places
+        log.info("%s: %s %s", self._group, event, ", ".join(f"{topic}[{number}]" for topic, number in sorted(changed)))
+        return changed

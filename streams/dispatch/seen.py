@@ -1,4 +1,4 @@
-"""What was done already, so that it is not done again when it is read again."""
+"""Ids of jobs that are done, so that a job is not done again when it is read again."""
 
 import sqlite3
 from collections import OrderedDict
@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
-# More than is ever read again: at most what was under way when a process ended. The rest is for copies that somebody
+# More than is ever read again: at most what was under way when a process ended. The rest is for records that a producer
 # sent twice.
-KEPT = 100_000
+MAX_IDS = 100_000
 
-# How many are added before the oldest ones are thrown out.
+# How many are added before the oldest ones are deleted.
 _PRUNE_EVERY = 1_000
 
 
@@ -27,8 +27,8 @@ class Seen(Protocol):
 class MemorySeen:
     """Forgets everything when the process ends."""
 
-    def __init__(self, kept: int = KEPT) -> None:
-        self._kept = kept
+    def __init__(self, max_ids: int = MAX_IDS) -> None:
+        self._max_ids = max_ids
         self._keys: OrderedDict[str, None] = OrderedDict()
 
     def __contains__(self, key: str, /) -> bool:
@@ -36,31 +36,31 @@ class MemorySeen:
 
     def add(self, key: str) -> None:
         self._keys[key] = None
-        if len(self._keys) > self._kept:
+        if len(self._keys) > self._max_ids:
             self._keys.popitem(last=False)
 
 
 class SqliteSeen:
     """A file that outlives the process."""
 
-    def __init__(self, path: Path, kept: int = KEPT) -> None:
+    def __init__(self, path: Path, max_ids: int = MAX_IDS) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._kept = kept
+        self._max_ids = max_ids
         self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        # A commit then costs no fsync: what a power failure takes is done a second time, with the same id.
+        # A commit then costs no fsync: jobs whose ids a power failure takes are done a second time, with the same ids.
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("CREATE TABLE IF NOT EXISTS seen (number INTEGER PRIMARY KEY, key TEXT UNIQUE)")
 
     def __contains__(self, key: str, /) -> bool:
-        with closing(self._connection.execute("SELECT 1 FROM seen WHERE key = ?", (key,))) as found:
-            return found.fetchone() is not None
+        with closing(self._connection.execute("SELECT 1 FROM seen WHERE key = ?", (key,))) as cursor:
+            return cursor.fetchone() is not None
 
     def add(self, key: str) -> None:
         added = self._connection.execute("INSERT OR IGNORE INTO seen (key) VALUES (?)", (key,))
         number = added.lastrowid
         if added.rowcount and number is not None and number % _PRUNE_EVERY == 0:
-            self._connection.execute("DELETE FROM seen WHERE number <= ?", (number - self._kept,))
+            self._connection.execute("DELETE FROM seen WHERE number <= ?", (number - self._max_ids,))
 
     def close(self) -> None:
         self._connection.close()

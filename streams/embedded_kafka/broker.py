@@ -68,7 +68,7 @@ class EmbeddedKafka:
         """Start and wait until it serves. Raises `BrokerError` with the end of its log if it does not."""
         if self._process is not None and self._process.poll() is None:
             raise BrokerError(f"The broker of {self.settings.data_dir} is already running.")
-        self.kill()  # what is left of one that died by itself
+        self.kill()  # what is left of a broker that died by itself
         with claimed(self.settings) as claim:
             command = command_line(self.settings)
             with disk_errors(self.settings.data_dir):
@@ -110,7 +110,7 @@ class EmbeddedKafka:
         if self._process is not None:
             self._process.kill()
         if self._guard is not None:
-            # Before the broker is reaped: until then its process id cannot belong to anybody else.
+            # Before the broker is reaped: until then its process id cannot belong to another process.
             self._guard.kill()
             self._guard.communicate()
         if self._process is not None:

@@ -31,7 +31,7 @@ KAFKA = "org.apache.kafka:kafka_2.13:4.4.0"
 # because all of them are Kafka's too (resolved as a second root its parent POM would change versions).
 LOG_CORE, LOG_BINDING = "log4j-core", "org.apache.logging.log4j:log4j-slf4j-impl"
 
-DOWNLOADS_AT_ONCE = 8  # small files: the time goes into round trips, not bandwidth
+MAX_CONCURRENT_DOWNLOADS = 8  # small files: the time goes into round trips, not bandwidth
 
 Progress = Callable[[int, int], None]
 
@@ -76,7 +76,7 @@ def resolve(cache_dir: Path | None = None, progress: Progress | None = None, loc
             _download([jar for jar in missing if not (repository / jar.path).exists()], repository, progress)
     for jar in jars:
         path = repository / jar.path
-        verify(jar, path, f"Delete {path} and start again; it is then downloaded anew.")
+        verify(jar, path, f"Delete {path} and start again; it is then downloaded again.")
     return [repository / jar.path for jar in jars]
 
 
@@ -84,13 +84,13 @@ def verify(jar: Jar, path: Path, advice: str) -> None:
     """Raise `JarError`, which ends with `advice`, unless the file has the locked digest."""
     try:
         with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise JarError(f"{jar.file} ({jar.coordinate}) cannot be read: {error}.") from error
-    if found != jar.sha256:
+    if digest != jar.sha256:
         raise JarError(
             f"{jar.file} ({jar.coordinate}) is not the file that was locked: "
-            f"expected SHA-256 {jar.sha256}, found {found}. {advice}"
+            f"expected SHA-256 {jar.sha256}, found {digest}. {advice}"
         )
 
 
@@ -98,7 +98,7 @@ def _download(jars: list[Jar], repository: Path, progress: Progress | None) -> N
     """Fetch into a staging directory and move only verified files: no torn file ever reaches the cache."""
     with (
         tempfile.TemporaryDirectory(prefix=".interlock-", dir=repository) as staging,
-        ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool,
+        ThreadPoolExecutor(MAX_CONCURRENT_DOWNLOADS) as pool,
     ):
         fetched = pool.map(lambda jar: _fetch(jar, Path(staging)), jars)
         for done, (jar, staged) in enumerate(zip(jars, fetched, strict=True), start=1):
@@ -147,7 +147,7 @@ def _only_process(repository: Path) -> Iterator[None]:
 
 
 def relock(lock: Path = LOCK) -> int:
-    """Resolve `KAFKA` anew into an empty repository, rewrite the lock, return the number of jars."""
+    """Resolve `KAFKA` again into an empty repository, rewrite the lock, return the number of jars."""
     with tempfile.TemporaryDirectory() as empty:
         context = maven(Path(empty))
         roots, transitive = context.resolver.resolve([context.create_dependency(KAFKA)])

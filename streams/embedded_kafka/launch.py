@@ -97,7 +97,7 @@ def command_line(settings: BrokerSettings) -> list[str]:
     if unusable := set(",\\\n") & set(str(data_dir)):
         raise BrokerError(f"Kafka cannot use {data_dir}: its name contains {''.join(unusable)!r}.")
     for port in (settings.port, settings.controller_port):
-        if not is_free(port):  # otherwise whoever listens there could be mistaken for our broker
+        if not is_free(port):  # otherwise the program that listens there could be mistaken for our broker
             raise BrokerError(f"Port {port} is taken by another program; choose another port for the broker.")
     properties, log_configuration = data_dir / "server.properties", data_dir / "log4j2.properties"
     with disk_errors(data_dir):

@@ -58,7 +58,7 @@ def server_properties(settings: BrokerSettings) -> str:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface nobody listens on. Another process may still take it first."""
+    """A TCP port of the loopback interface that no process listens on. Another process may still take it first."""
     while not is_free(port := secrets.choice(_FREE_PORTS)):
         pass
     return port

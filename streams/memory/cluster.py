@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from confluent_kafka import KafkaError, KafkaException
 
 from interlock.streams.clock import Clock
-from interlock.streams.memory.groups import Group, Partition
+from interlock.streams.memory.groups import Group
 from interlock.streams.memory.log import PartitionLog, Transaction
 from interlock.streams.memory.transactions import Coordinator
-from interlock.streams.ports import TopicSpec
+from interlock.streams.ports import Partition, TopicSpec
 
 
 @dataclass(slots=True)

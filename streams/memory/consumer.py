@@ -22,9 +22,9 @@ from confluent_kafka import (
 from interlock.streams.memory.client import Client, error
 from interlock.streams.memory.cluster import Cluster, Process
 from interlock.streams.memory.faults import FaultPlan
-from interlock.streams.memory.groups import GroupMetadata, Partition
+from interlock.streams.memory.groups import GroupMetadata
 from interlock.streams.memory.log import Record
-from interlock.streams.ports import Isolation, RebalanceCallback
+from interlock.streams.ports import Isolation, Partition, RebalanceCallback
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class _Cursor:
     next: int | None = None
     position: int = OFFSET_INVALID
     paused: bool = False
-    told_end: int = -1  # the end for which an end-of-partition event was last given
+    reported_end: int = -1  # the end for which an end-of-partition event was last given
 
 
 class MemoryConsumer(Client):
@@ -97,10 +97,10 @@ class MemoryConsumer(Client):
                 self._cluster.tick()
                 self._rebalance()
                 messages += self._take(num_messages - len(messages))
-                left = deadline - time.monotonic()
-                if not self._waits or len(messages) >= num_messages or left <= 0:
+                remaining = deadline - time.monotonic()
+                if not self._waits or len(messages) >= num_messages or remaining <= 0:
                     return messages
-                self._cluster.changed.wait(left)
+                self._cluster.changed.wait(remaining)
 
     def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         with self._request():
@@ -135,7 +135,7 @@ class MemoryConsumer(Client):
                 raise error(KafkaError._STATE, "Local: Erroneous state")
             cursor.next = self._absolute(partition)
             cursor.position = OFFSET_INVALID
-            cursor.told_end = -1
+            cursor.reported_end = -1
 
     def pause(self, partitions: list[TopicPartition]) -> None:
         with self._request():
@@ -242,20 +242,20 @@ class MemoryConsumer(Client):
 
     def _read(self, partition: Partition, cursor: _Cursor, limit: int) -> list[Message]:
         log = self._cluster.log(*partition)
-        found: list[Message] = []
+        messages: list[Message] = []
         assert cursor.next is not None
         for record in log.read(cursor.next, self._isolation):
-            if len(found) >= limit:
-                return found
-            found.append(_message(partition, record))
+            if len(messages) >= limit:
+                return messages
+            messages.append(_message(partition, record))
             cursor.next = cursor.position = record.offset + 1
         end = log.visible_end(self._isolation)
         cursor.next = max(cursor.next, end)
-        if self._partition_eof and cursor.told_end != end and len(found) < limit:
-            cursor.told_end = end
+        if self._partition_eof and cursor.reported_end != end and len(messages) < limit:
+            cursor.reported_end = end
             eof = KafkaError(KafkaError._PARTITION_EOF, "no more messages")
-            found.append(Message(topic=partition[0], partition=partition[1], offset=end, error=eof))
-        return found
+            messages.append(Message(topic=partition[0], partition=partition[1], offset=end, error=eof))
+        return messages
 
     def _absolute(self, partition: TopicPartition) -> int:
         log = self._cluster.log(partition.topic, partition.partition)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
 
-Partition = tuple[str, int]
+from interlock.streams.ports import Partition
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,15 @@ class Group:
             readers = [name for name, member in self.members.items() if topic in member.topics]
             fair, more = divmod(partitions.get(topic, 0), len(readers))
             room = {name: fair + (index < more) for index, name in enumerate(readers)}
-            left = []
+            unassigned = []
             for partition in ((topic, number) for number in range(partitions.get(topic, 0))):
                 holder = before.get(partition, "")
                 if room.get(holder):
                     room[holder] -= 1
                     self.members[holder].target.add(partition)
                 else:
-                    left.append(partition)
-            for partition in left:
+                    unassigned.append(partition)
+            for partition in unassigned:
                 name = next(name for name in readers if room[name])
                 room[name] -= 1
                 self.members[name].target.add(partition)
@@ -90,7 +90,7 @@ class Group:
         return self.members[member].target - taken
 
     def check(self, metadata: GroupMetadata, *, transactional: bool = False) -> None:
-        """Raises unless the member is in the group and its generation is the one it was last told.
+        """Raises unless the member is in the group and its generation is the latest that it has seen.
 
         As in Kafka, a transaction may also commit for a group without naming any member.
         """

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.streams.faust_app import QUIET_SECONDS, credentials, one_line_logs
+from interlock.streams.faust_app import REPEAT_LOG_SECONDS, credentials, one_line_logs
 from interlock.streams.folding import FoldSettings, Output, Record, Steps
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import Broker, TopicSpec
@@ -169,6 +169,6 @@ def test_the_client_tells_a_trouble_in_one_line_and_not_again_within_a_minute(
         "Kafka at kafka:9092: Unable connect to node 7:; the client goes on trying"
     ]
     assert caplog.records[0].exc_info is None
-    now[0] += QUIET_SECONDS
+    now[0] += REPEAT_LOG_SECONDS
     client.error("Unable connect to node %s:\nmore", 8)
     assert len(caplog.records) == 2

@@ -98,6 +98,16 @@ def test_what_others_wrote_between_two_turns_is_not_fetched_either(broker: Broke
     assert payloads.asked == ["d000000#1"]
 
 
+def test_an_unreadable_record_among_the_examples_is_not_blamed_on_an_outcome(broker: Broker) -> None:
+    keep(broker, [Output(catalogue.TRAINING_EXAMPLES.name, b"k", b"rubbish")])
+    before = FeedbackFold(Feedback(), WrittenExamples(broker), Payloads())(record(outcome(0)))
+    assert [output.topic for output in before] == [catalogue.TRAINING_EXAMPLES.name]
+    keep(broker, before)
+    payloads = Payloads()
+    assert FeedbackFold(Feedback(), WrittenExamples(broker), payloads)(record(outcome(0))) == before
+    assert payloads.asked == []
+
+
 def test_gold_items_and_first_verdicts_are_not_fetched(broker: Broker) -> None:
     payloads = Payloads()
     fold = FeedbackFold(Feedback(), WrittenExamples(broker), payloads)

@@ -9,7 +9,7 @@ from interlock.executors import MemorySeen, Seen, SqliteSeen
 
 @pytest.fixture(params=["memory", "file"])
 def seen(request: pytest.FixtureRequest, tmp_path: Path) -> Seen:
-    return MemorySeen(kept=1000) if request.param == "memory" else SqliteSeen(tmp_path / "seen.sqlite", kept=1000)
+    return MemorySeen(max_ids=1000) if request.param == "memory" else SqliteSeen(tmp_path / "seen.sqlite", max_ids=1000)
 
 
 def test_it_knows_what_was_added_and_adding_again_changes_nothing(seen: Seen) -> None:
