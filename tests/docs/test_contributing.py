@@ -65,7 +65,7 @@ def test_every_name_in_a_recipe_is_one() -> None:
         ("interlock/local/stages.py", "ROLES"),
         ("interlock/cli/platform.py", "Role"),
         ("schemas/catalogue.py", "TOPICS"),
-        ("policy/conditions/ast.py", "kind_of"),
+        ("policy/conditions/ast.py", "FunctionName"),
     ):
         assert f"`{name}`" in CONTRIBUTING
         assert re.search(rf"^(class |def )?{name}\b", Path(ROOT / path).read_text(), re.MULTILINE), (path, name)
