@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from interlock.cli import queries
 from interlock.cli.app import app
 from interlock.errors import UsageError
+from interlock.platform import connection
 from interlock.sinks import queries as database
 
 RUNNER = CliRunner()
@@ -34,7 +34,7 @@ class _Platform:
 
 @pytest.fixture(autouse=True)
 def answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries.connection, "connect", lambda data_dir: _Platform())  # noqa: ARG005
+    monkeypatch.setattr(connection, "connect", lambda data_dir: _Platform())  # noqa: ARG005
     monkeypatch.setattr(database, "select", lambda client, query: (COLUMNS, ROWS))  # noqa: ARG005
     monkeypatch.setattr(database, "decision_timeline", lambda client, decision_id: [EVENT])  # noqa: ARG005
 
