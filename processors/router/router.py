@@ -129,7 +129,7 @@ class Router:
 
         Every message becomes exactly one record of a route topic, with a second one in `reviews.async` where it
         takes effect and is reviewed as well, or one of `decisions.shadow`, or exactly one dead letter. Raises
-        TooManyBadMessages.
+        TooManyBadMessagesError.
         """
         decoded = self._decoder.decode(list(map(_value, messages)))
         rows, bodies, bad = decoded.rows, decoded.bodies, decoded.bad

@@ -392,7 +392,7 @@ def test_what_a_policy_remembers_has_a_bound_and_forgetting_changes_nothing(monk
         {**ROW, "amount": float(amount), "domain": domain} for amount in range(0, 1100, 10) for domain in ("e", "h")
     ]
     expected = _judge(compile_policy(MANY), rows)
-    monkeypatch.setattr("interlock.policy.compiled._MAX_KINDS", 5)
+    monkeypatch.setattr("interlock.policy.compiled._CACHE_SIZE", 5)
     policy = compile_policy(MANY)
     assert _judge(policy, rows) == expected
     assert _judge(policy, rows) == expected
