@@ -18,7 +18,7 @@ from tests.interlock.conftest import Instance
 pytestmark = [pytest.mark.kafka, pytest.mark.warehouse]
 
 
-def _until(condition: Callable[[], Any], what: str, seconds: float = 90.0) -> Any:
+def _until(condition: Callable[[], Any], what: str, seconds: float = 240.0) -> Any:
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     while time.monotonic() < deadline:
