@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -207,6 +208,7 @@ def last(seed: int, count: int) -> list[Record]:
     return [one for one in _years(seed) if _year(one) == 2017][:count]
 
 
+@cache
 def _years(seed: int) -> list[Record]:
     return [one.to_record() for one in survey.decisions(20_000, f"proof-{seed}", seed)]
 
