@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -213,6 +214,7 @@ def last(seed: int, count: int) -> list[Record]:
     return [row for row in _years(seed) if _year(row) == 2017][:count]
 
 
+@cache
 def _years(seed: int) -> list[Record]:
     return [decision.to_record() for decision in survey.decisions(20_000, f"proof-{seed}", seed)]
 

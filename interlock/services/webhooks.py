@@ -21,7 +21,8 @@ def run(platform: Platform) -> None:
             "webhooks need INTERLOCK_WEBHOOKS__URL, where executions are posted, and INTERLOCK_WEBHOOKS__SECRET, which "
             "signs them (for example whsec_ and the output of `openssl rand -base64 32`).",
         )
-    secrets = [one.get_secret_value() for one in (chosen.secret, chosen.previous_secret) if one is not None]
+    configured = (chosen.secret, chosen.previous_secret)
+    secrets = [secret.get_secret_value() for secret in configured if secret is not None]
     try:
         sender = WebhookSender(chosen.url, secrets, timeout_seconds=chosen.timeout_seconds)
     except ValueError as error:

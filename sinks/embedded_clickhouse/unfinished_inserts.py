@@ -55,7 +55,7 @@ def unfinished(records: Iterable[str], parts: Iterable[Part]) -> list[tuple[str,
     lost = []
     for token, name in known.items():
         wanted = part(name)
-        if wanted is not None and not any(one.holds(wanted) for one in there):
+        if wanted is not None and not any(existing.holds(wanted) for existing in there):
             lost.append((name, token))
     return lost
 
@@ -85,8 +85,8 @@ def _mend(directory: Path) -> bool:
 
 
 def _parts(table: Path) -> Iterator[Part]:
-    for one in table.iterdir():
-        if (found := part(one.name)) is not None:
+    for entry in table.iterdir():
+        if (found := part(entry.name)) is not None:
             yield found
 
 

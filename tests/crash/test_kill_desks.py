@@ -223,7 +223,7 @@ def takeover(desks: list[Desk], people: list[Person]) -> float:
     killed = time.monotonic()
 
     def answered() -> float | None:
-        moments = [one.answers[-1] for one in people if one.answers]
+        moments = [person.answers[-1] for person in people if person.answers]
         return min((moment for moment in moments if moment > killed), default=None)
 
     seconds = float(wait_until(answered, "somebody gets an answer again", 60)) - killed
@@ -252,49 +252,53 @@ def test_the_working_desk_is_killed_again_and_again_while_fifty_people_work(
         stack.callback(line.close)
         stop = threading.Event()
         people = [Person(broker, name, line, seed, stop) for seed, name in enumerate(names)]
-        for one in people:
-            one.thread.start()
+        for person in people:
+            person.thread.start()
         for share in np.array_split(ids, crash_kills + 1):
-            send(broker, catalogue.REVIEWS_ASYNC, {one: routed(one, rng) for one in share.tolist()})
+            send(broker, catalogue.REVIEWS_ASYNC, {task_id: routed(task_id, rng) for task_id in share.tolist()})
             if len(takeovers) < crash_kills:
                 stop.wait(rng.uniform(1, 4))
                 takeovers.append(takeover(desks, people))
         wait_until(
-            lambda: len({one["decision_id"] for one in read(broker, "resolutions")}) == task_count,
+            lambda: len({record["decision_id"] for record in read(broker, "resolutions")}) == task_count,
             "every task is decided",
         )
         stop.set()
-        for one in people:
-            one.thread.join()
+        for person in people:
+            person.thread.join()
     print(f"takeovers: {', '.join(f'{seconds:.1f} s' for seconds in takeovers)}")
     assert max(takeovers) <= TAKEOVER_SECONDS
     nothing_is_lost_or_doubled(broker, ids)
     # Whoever was told "accepted" is the one whose verdict holds; nobody was told so in vain.
-    assert Counter(task_id for one in people for task_id in one.accepted) == Counter(ids)
+    assert Counter(task_id for person in people for task_id in person.accepted) == Counter(ids)
     every_timer_has_fired_once(broker)
 
 
 def nothing_is_lost_or_doubled(broker: KafkaBroker, ids: list[str]) -> None:
-    words = Counter((one["decision_id"], one["version"]) for one in read(broker, "resolutions"))
-    assert words == Counter((one, 1) for one in ids)
+    words = Counter((record["decision_id"], record["version"]) for record in read(broker, "resolutions"))
+    assert words == Counter((task_id, 1) for task_id in ids)
     tasks = read(broker, "reviews.tasks")
     for event in ("arrived", "resolved"):
-        assert Counter(one["task_id"] for one in tasks if one["event"] == event) == Counter(ids), event
-    assert Counter(one["outcome_id"] for one in read(broker, "reviews.outcomes")) == Counter(f"{one}#1" for one in ids)
-    assert Counter(one["action_id"] for one in read(broker, "actions")) == Counter(f"{one}/1/execute" for one in ids)
+        assert Counter(task["task_id"] for task in tasks if task["event"] == event) == Counter(ids), event
+    assert Counter(record["outcome_id"] for record in read(broker, "reviews.outcomes")) == Counter(
+        f"{task_id}#1" for task_id in ids
+    )
+    assert Counter(record["action_id"] for record in read(broker, "actions")) == Counter(
+        f"{task_id}/1/execute" for task_id in ids
+    )
     epochs: dict[str, int] = {}
-    for one in tasks:
-        assert one["lease_epoch"] >= epochs.get(one["task_id"], 0)
-        epochs[one["task_id"]] = one["lease_epoch"]
+    for task in tasks:
+        assert task["lease_epoch"] >= epochs.get(task["task_id"], 0)
+        epochs[task["task_id"]] = task["lease_epoch"]
     assert sum(broker.end_offsets(catalogue.DEAD_LETTER.name).values()) == 0
 
 
 def every_timer_has_fired_once(broker: KafkaBroker) -> None:
     tasks, alerts = read(broker, "reviews.tasks"), read(broker, "alerts")
-    assert set(Counter(one["alert_id"] for one in alerts).values()) <= {1}
+    assert set(Counter(alert["alert_id"] for alert in alerts).values()) <= {1}
     for event, kind in (("warned", "sla_warning"), ("breached", "sla_breach")):
-        counted = Counter(one["task_id"] for one in tasks if one["event"] == event)
+        counted = Counter(task["task_id"] for task in tasks if task["event"] == event)
         assert set(counted.values()) <= {1}, event
-        assert counted.keys() == {one["task_id"] for one in alerts if one["kind"] == kind}
-    late = {one["task_id"] for one in read(broker, "reviews.outcomes") if not one["within_sla"]}
-    assert late <= {one["task_id"] for one in tasks if one["event"] == "breached"}
+        assert counted.keys() == {alert["task_id"] for alert in alerts if alert["kind"] == kind}
+    late = {record["task_id"] for record in read(broker, "reviews.outcomes") if not record["within_sla"]}
+    assert late <= {task["task_id"] for task in tasks if task["event"] == "breached"}

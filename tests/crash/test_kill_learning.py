@@ -107,10 +107,10 @@ def routed(number: int, rng: random.Random) -> dict[str, Any]:
 def prepare(broker: KafkaBroker, rng: random.Random) -> tuple[list[dict[str, Any]], list[bytes]]:
     """Payloads in Kafka; the outcomes about them."""
     payloads = [routed(number, rng) for number in range(OUTCOMES)]
-    values = [wire.encode("RoutedDecision", one) for one in payloads]
+    values = [wire.encode("RoutedDecision", payload) for payload in payloads]
     producer = broker.producer(None)
-    for one, value in zip(payloads, values, strict=True):
-        producer.produce(catalogue.REVIEWS_ASYNC.name, value, one["decision"]["decision_id"].encode())
+    for payload, value in zip(payloads, values, strict=True):
+        producer.produce(catalogue.REVIEWS_ASYNC.name, value, payload["decision"]["decision_id"].encode())
     producer.flush()
     outcomes = []
     for number, value in enumerate(values):
@@ -125,7 +125,7 @@ def prepare(broker: KafkaBroker, rng: random.Random) -> tuple[list[dict[str, Any
                 resolves=number % 10 != 0,
             )
         )
-    return payloads, [wire.encode("Outcome", one) for one in outcomes]
+    return payloads, [wire.encode("Outcome", record) for record in outcomes]
 
 
 def write(broker: KafkaBroker, outcomes: list[bytes], stop: threading.Event, rng: random.Random) -> None:

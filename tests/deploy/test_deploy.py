@@ -50,7 +50,7 @@ def test_compose_runs_commands_that_exist() -> None:
 
 
 def test_kubernetes_runs_commands_that_exist() -> None:
-    commands = [one["args"] for one in containers()]
+    commands = [container["args"] for container in containers()]
     assert len(commands) == 7
     for command in commands:
         accept(["interlock", *command])
@@ -61,7 +61,7 @@ def test_every_setting_of_the_deployments_is_one() -> None:
     for manifest in MANIFESTS:
         if manifest["kind"] in ("ConfigMap", "Secret"):
             found |= set(manifest.get("data", {})) | set(manifest.get("stringData", {}))
-    found |= {one["name"] for container in containers() for one in container.get("env", [])}
+    found |= {item["name"] for container in containers() for item in container.get("env", [])}
     found |= set(re.findall(r"INTERLOCK_\w+(?==)", (ROOT / "deploy" / "Dockerfile").read_text()))
     assert len(found) > 6
     for name in found:
@@ -85,7 +85,9 @@ def test_every_secret_of_compose_has_an_example() -> None:
 
 
 def test_every_image_is_pinned_to_a_version() -> None:
-    images = [service["image"] for service in COMPOSE["services"].values()] + [one["image"] for one in containers()]
+    images = [service["image"] for service in COMPOSE["services"].values()] + [
+        container["image"] for container in containers()
+    ]
     assert all(re.fullmatch(r"[\w./-]+:v?\d+\.\d+(\.\d+)?", image) for image in images), images
 
 
@@ -94,8 +96,8 @@ def test_prometheus_collects_from_every_role_of_compose() -> None:
     targets = [
         target.split(":")[0]
         for job in config["scrape_configs"]
-        for one in job["static_configs"]
-        for target in one["targets"]
+        for item in job["static_configs"]
+        for target in item["targets"]
     ]
     assert sorted(targets) == sorted(name for name, service in own_services() if service["command"][0] == "run")
 
@@ -108,10 +110,10 @@ def test_kustomize_names_every_manifest() -> None:
 def test_pods_run_without_privileges_and_have_limits() -> None:
     for pod in pods():
         assert pod["securityContext"]["runAsNonRoot"]
-    for one in containers():
-        assert one["securityContext"]["readOnlyRootFilesystem"]
-        assert not one["securityContext"]["allowPrivilegeEscalation"]
-        assert {"requests", "limits"} <= set(one["resources"])
+    for container in containers():
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert not container["securityContext"]["allowPrivilegeEscalation"]
+        assert {"requests", "limits"} <= set(container["resources"])
 
 
 def test_selectors_find_their_pods() -> None:
@@ -121,7 +123,7 @@ def test_selectors_find_their_pods() -> None:
         selector = spec.get("podSelector") or spec.get("selector")
         if selector:
             wanted = selector.get("matchLabels", selector)
-            assert any(wanted.items() <= one.items() for one in labels), manifest["kind"]
+            assert any(wanted.items() <= label.items() for label in labels), manifest["kind"]
 
 
 @pytest.mark.docker

@@ -60,6 +60,13 @@ def test_every_command_explains_itself_with_an_example_that_it_accepts(name: str
         accept(words)
 
 
+def test_every_test_with_a_long_form_is_listed_with_what_it_proves() -> None:
+    listed = (ROOT / "docs/testing.md").read_text()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        if re.search(r"\b(campaign|crash_kills): (bool|int)[,)]", path.read_text()):
+            assert f"`{path.relative_to(ROOT)}`" in listed, path
+
+
 def test_the_readme_shows_the_two_commands_first_and_a_picture() -> None:
     first_screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:20])
     assert [" ".join(words) for words in shown_commands(first_screen)][:2] == ["make demo", "make test"]

@@ -22,8 +22,10 @@ EXAMPLES = [survey, loan_approval, content_moderation]
 def _route(example: ModuleType, decisions: list[Decision]) -> list[dict]:  # type: ignore[type-arg]
     policy = compile_policy(load(example.POLICY))
     state = RouterState(policies={policy.name: policy})
-    messages = [Sent(one.decision_id.encode(), wire.encode("Decision", one.to_record())) for one in decisions]
-    now = max(int(one.created_at.timestamp() * 1e6) for one in decisions)
+    messages = [
+        Sent(decision.decision_id.encode(), wire.encode("Decision", decision.to_record())) for decision in decisions
+    ]
+    now = max(int(decision.created_at.timestamp() * 1e6) for decision in decisions)
     outputs = Router(state, RouterSettings(bytes(16))).process(messages, now)
     return [wire.decode("RoutedDecision", value) for value in outputs.values]
 
@@ -31,7 +33,7 @@ def _route(example: ModuleType, decisions: list[Decision]) -> list[dict]:  # typ
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_decisions_are_repeatable_except_for_their_time(example: ModuleType) -> None:
     def content(seed: int) -> list[dict]:  # type: ignore[type-arg]
-        return [one.model_dump(exclude={"created_at"}) for one in example.decisions(50, run="r", seed=seed)]
+        return [decision.model_dump(exclude={"created_at"}) for decision in example.decisions(50, run="r", seed=seed)]
 
     assert content(3) == content(3)
     assert content(3) != content(4)
@@ -47,7 +49,7 @@ def test_every_route_but_dead_letters_is_taken_and_nothing_is_unknown(example: M
 
 
 def test_ids_stay_unique_when_the_sample_is_used_over_again() -> None:
-    ids = [one.decision_id for one in loan_approval.decisions(900, run="r")]
+    ids = [decision.decision_id for decision in loan_approval.decisions(900, run="r")]
     assert len(set(ids)) == 900
 
 

@@ -25,8 +25,8 @@ POLICY = load(loan_approval.POLICY)
 
 def _routed(decisions: list[Decision]) -> list[tuple[str, dict[str, Any], bytes]]:
     # Of the year in which the tests' clock stands, so that no timestamp is implausible.
-    records = [one.to_record() | {"created_at": 1_767_225_600_000_000} for one in decisions]
-    return routed([Sent(one["decision_id"].encode(), wire.encode("Decision", one)) for one in records], POLICY)
+    records = [decision.to_record() | {"created_at": 1_767_225_600_000_000} for decision in decisions]
+    return routed([Sent(record["decision_id"].encode(), wire.encode("Decision", record)) for record in records], POLICY)
 
 
 def _reviewed(results: list[tuple[str, dict[str, Any], bytes]]) -> list[dict[str, Any]]:
@@ -39,13 +39,13 @@ def _examples(results: list[tuple[str, dict[str, Any], bytes]]) -> list[dict[str
     inputs = {record["decision"]["decision_id"]: record["decision"]["input"] for _, record, _ in results}
     return [
         {
-            "decision_id": one["decision_id"],
-            "domain": one["domain"],
-            "input": inputs[one["decision_id"]],
-            "final": one["outcome"],
-            "weight": 1 / one["propensity"],
+            "decision_id": item["decision_id"],
+            "domain": item["domain"],
+            "input": inputs[item["decision_id"]],
+            "final": item["outcome"],
+            "weight": 1 / item["propensity"],
         }
-        for one in _reviewed(results)
+        for item in _reviewed(results)
     ]
 
 
@@ -83,7 +83,7 @@ def test_no_applicant_of_the_trial_has_a_part_in_the_training(tmp_path: Path) ->
     assert read.unusable == 1
     assert read.kept_out > 20
     assert len(read.rows) + read.kept_out == len(examples)
-    applicants = {one.input for one in retrain.trial(retrain.retrained(read))}
+    applicants = {item.input for item in retrain.trial(retrain.retrained(read))}
     assert len(applicants) == retrain.COUNT
     inputs = [*loan_approval.NUMBERS, *loan_approval.WORDS]
     assert not applicants & {json.dumps(row) for row in read.rows.select(inputs).to_dicts()}
@@ -109,7 +109,7 @@ def test_the_trial_is_compared_by_one_command_and_takes_no_effect(
     written = capsys.readouterr()
     assert "trained on 8" in written.err
     decisions = [Decision.model_validate_json(line) for line in written.out.splitlines()]
-    assert len({one.decision_id for one in decisions}) == 2 * retrain.COUNT
+    assert len({decision.decision_id for decision in decisions}) == 2 * retrain.COUNT
 
     results = _routed(decisions)
     for topic, record, _ in results:
@@ -121,8 +121,8 @@ def test_the_trial_is_compared_by_one_command_and_takes_no_effect(
     producer.produce(catalogue.POLICIES.name, published(POLICY), POLICY.name.encode())
     for topic, record, value in results:
         producer.produce(topic, value, record["decision"]["decision_id"].encode())
-    for one in _reviewed(results):
-        producer.produce(catalogue.OUTCOMES.name, wire.encode("Outcome", one), one["decision_id"].encode())
+    for item in _reviewed(results):
+        producer.produce(catalogue.OUTCOMES.name, wire.encode("Outcome", item), item["decision_id"].encode())
     producer.flush()
     monkeypatch.setattr(connection.Platform, "serving_kafka", lambda _: broker)
     words = "shadow compare --domain loan_approval --old german-credit@1 --new german-credit@2 --json"
@@ -149,9 +149,13 @@ def _share(
     results: list[tuple[str, dict[str, Any], bytes]], version: str, counts: Callable[[dict[str, Any]], bool]
 ) -> float:
     """Of the decisions of a version, the share that counts; what also goes to review is one decision."""
-    mine = {one["decision"]["decision_id"]: one for _, one, _ in results if one["decision"]["model_version"] == version}
+    mine = {
+        result["decision"]["decision_id"]: result
+        for _, result, _ in results
+        if result["decision"]["model_version"] == version
+    }
     assert len(mine) == retrain.COUNT
-    return sum(counts(one) for one in mine.values()) / len(mine)
+    return sum(counts(item) for item in mine.values()) / len(mine)
 
 
 def test_version_1_is_what_it_was_before_there_was_a_second() -> None:

@@ -76,7 +76,7 @@ def test_what_a_desk_does_is_counted_as_what_it_was(own: Client, run_id: str) ->
         ("overridden", 1, "person", "decided_in_time"),
         ("timed-out", 0, "policy", "missed"),
     ]
-    people = {one["reviewer"]: one for one in queries.reviewer_workload(own)}
+    people = {row["reviewer"]: row for row in queries.reviewer_workload(own)}
     assert (people["eve"]["gold_items"], people["eve"]["gold_accuracy"], people["eve"]["decided_total"]) == (1, 0.0, 0)
     assert (people["bob"]["blind_verdicts"], people["bob"]["seen_verdicts"], people["bob"]["decided_total"]) == (
         2,
@@ -112,6 +112,6 @@ def test_a_post_approval_that_nobody_looked_at_is_missed_and_an_objection_is_a_r
     rounds = world.client.query("SELECT task_id, closed_by, sla FROM task_rounds ORDER BY task_id").result_rows
     assert rounds == [("objected", "person", "decided_in_time"), ("untouched", "window", "missed")]
     assert (queries.metrics(own)["reviewed_decisions"], queries.metrics(own)["override_rate"]) == (1, 1.0)
-    story = [one["event"] for one in queries.decision_timeline(own, "objected")]
+    story = [row["event"] for row in queries.decision_timeline(own, "objected")]
     assert story[:3] == ["task arrived", "resolution", "verdict"]
     assert {"task overridden", "action roll_back", "action execute", "granted"} <= set(story)

@@ -69,8 +69,8 @@ class Tale:
             world.tell(OUTCOMES, name, outcome(name, **verdict))
 
     def tell(self, topic: str, records: Iterable[dict[str, Any]]) -> None:
-        for one in records:
-            self.world.tell(topic, "key", one)
+        for record in records:
+            self.world.tell(topic, "key", record)
 
     def view(self, name: str, order: str = "ALL") -> list[dict[str, Any]]:
         """The rows of a view on this domain, in order, once everything is inserted."""
@@ -126,7 +126,7 @@ def test_few_verdicts_get_the_wider_interval_around_what_is_known(tale: Tale) ->
     found = tale.estimates()
     assert (found["naive_lower"], found["naive_upper"]) == pytest.approx(wilson(4, 9))
     # Three overrides are known; of the other sixteen one of five is all there is to go by.
-    ends = [(3 + 16 * one) / 20 for one in wilson(1, 5)]
+    ends = [(3 + 16 * item) / 20 for item in wilson(1, 5)]
     for name in ("horvitz_thompson", "hajek", "aipw"):
         assert (found[f"{name}_lower"], found[f"{name}_upper"]) == pytest.approx(ends)
 
@@ -152,9 +152,11 @@ def test_the_estimates_are_those_of_the_learning_side(tale: Tale) -> None:
         "hajek": estimates.hajek(wrong, reviewed, propensity),
         "aipw": estimates.aipw(wrong, reviewed, propensity, 1 - confidence),
     }
-    for name, one in expected.items():
+    for name, item in expected.items():
         columns = (name, f"{name}_standard_error", f"{name}_lower", f"{name}_upper")
-        assert [found[column] for column in columns] == pytest.approx([one.value, one.variance**0.5, one.low, one.high])
+        assert [found[column] for column in columns] == pytest.approx(
+            [item.value, item.variance**0.5, item.low, item.high]
+        )
     naive = estimates.naive(wrong, reviewed)
     assert [found["naive"], found["naive_lower"], found["naive_upper"]] == pytest.approx(
         [naive.value, naive.low, naive.high]
@@ -248,7 +250,7 @@ def test_overrides_are_told_by_day_with_the_reviewed_rate_beside_that_of_all(tal
     assert first["top_reason_codes"] == [{"reason_code": "fits", "overrides": 4}]
     assert (second["reviewed_decisions"], second["override_rate"], second["population_override_rate"]) == (7, 1, 1)
     assert second["modification_rate"] == pytest.approx(2 / 7)
-    codes = [(one["reason_code"], one["overrides"]) for one in second["top_reason_codes"]]
+    codes = [(item["reason_code"], item["overrides"]) for item in second["top_reason_codes"]]
     assert codes == [("income", 3), ("age", 2), ("fraud", 1)]
 
 
@@ -304,8 +306,8 @@ def test_the_agreement_of_people_who_judged_alone_is_that_of_the_functions(tale:
         tale.tell(OUTCOMES, [outcome(f"{tale.world.name}-{name}", number, **made)])
 
     for task in range(60):
-        first, second = (str(one) for one in rng.permutation(sorted(said))[:2])
-        a, b, c = (int(one) for one in rng.choice(3, 3, p=[0.6, 0.3, 0.1]))
+        first, second = (str(item) for item in rng.permutation(sorted(said))[:2])
+        a, b, c = (int(item) for item in rng.choice(3, 3, p=[0.6, 0.3, 0.1]))
         said[first].append((a, b))
         said[second].append((b, a))
         kind = "post_approval" if task % 3 else "review"
@@ -384,7 +386,7 @@ def test_alarms_and_the_slices_of_the_latest_request_are_told_once(tale: Tale) -
     second = request(name, 2, domain=name, at=START + 9, slices=first["slices"][:1])
     tale.tell(catalogue.RETRAINING_REQUESTS.name, [first, second, first, second])
     found = tale.view("drift", "at")
-    assert [(one["signal_id"], one["monitor"], one["revoked_proposals"]) for one in found] == [
+    assert [(row["signal_id"], row["monitor"], row["revoked_proposals"]) for row in found] == [
         (f"{name}/1", "overrides", ["threshold-1", "safe-rule-2"]),
         (f"{name}/2", "confidence", []),
     ]

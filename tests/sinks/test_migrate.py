@@ -19,7 +19,7 @@ LONGEST_FLOOR_OF_THE_DEFAULT_PACKS = 25 / 12
 
 @pytest.mark.warehouse
 def test_a_second_run_applies_nothing(empty: Client) -> None:
-    assert migrate(empty) == [one.name for one in shipped()]
+    assert migrate(empty) == [migration.name for migration in shipped()]
     assert migrate(empty) == []
 
 
@@ -138,5 +138,5 @@ def test_an_open_quote_or_comment_is_an_error_with_its_line(text: str, what: str
 
 @given(st.lists(st.text(st.characters(exclude_characters="'\\\0"), max_size=20), min_size=1, max_size=5))
 def test_whatever_stands_in_a_string_stays_in_its_statement(strings: list[str]) -> None:
-    parts = [f"SELECT '{one}'" for one in strings]
+    parts = [f"SELECT '{string}'" for string in strings]
     assert statements(";".join(parts)) == parts

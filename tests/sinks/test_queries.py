@@ -82,11 +82,11 @@ def test_a_minute_with_only_dead_letters_has_a_row(own: Client, run_id: str) -> 
 
 def test_the_timeline_of_a_decision_is_told_in_order(world: World) -> None:
     audited = queries.decision_timeline(world.client, f"{world.name}-4")
-    assert [one["event"] for one in audited[:4]] == ["decided", "received", "routed", "sent to review"]
+    assert [row["event"] for row in audited[:4]] == ["decided", "received", "routed", "sent to review"]
     assert "auto because of lane, policy 0123456789abcdef, audit" in audited[2]["detail"]
     assert audited[2]["kafka_topic"] == AUTO
     buried = queries.decision_timeline(world.client, f"{world.name}-5")
-    assert [one["event"] for one in buried] == ["received", "dead-lettered"]
+    assert [row["event"] for row in buried] == ["received", "dead-lettered"]
     assert queries.decision_timeline(world.client, "nobody") == []
 
 

@@ -33,7 +33,7 @@ def test_a_settled_pipeline_agrees_everywhere(shared: Client, run_id: str) -> No
     assert result.routes.decisions == 40
     assert result.routes.copies > 0
     assert result.routes.dead_letters > 0
-    assert sum(one.in_kafka for one in result.partitions) == sum(world.in_kafka().values())
+    assert sum(partition.in_kafka for partition in result.partitions) == sum(world.in_kafka().values())
     assert json.loads(json.dumps(result.facts()))["ok"] is True
 
 
@@ -107,7 +107,10 @@ def test_a_roll_up_that_is_wrong_is_found(own: Client, run_id: str) -> None:
     own.command("ALTER TABLE dead_letters_by_minute DELETE WHERE 1 SETTINGS mutations_sync = 1")
     result = world.reconcile()
     assert not result.ok
-    assert {one.roll_up for one in result.roll_ups if not one.ok} == {"routed_by_hour", "dead_letters_by_minute"}
+    assert {comparison.roll_up for comparison in result.roll_ups if not comparison.ok} == {
+        "routed_by_hour",
+        "dead_letters_by_minute",
+    }
 
 
 def test_roll_ups_of_the_review_side_that_are_wrong_are_found(own: Client, run_id: str) -> None:
@@ -118,12 +121,12 @@ def test_roll_ups_of_the_review_side_that_are_wrong_are_found(own: Client, run_i
     world.send(TASKS, b"unreadable", b"unreadable")
     world.settle(world.writer())
     result = world.reconcile()
-    found = {one.roll_up for one in result.roll_ups if one.topic in (TASKS, OUTCOMES)}
+    found = {comparison.roll_up for comparison in result.roll_ups if comparison.topic in (TASKS, OUTCOMES)}
     assert result.ok
     assert len(found) == 5
     for roll_up in found:
         own.command(f"INSERT INTO {roll_up} SELECT * REPLACE ('again' AS domain) FROM {roll_up} LIMIT 1")
-    assert {one.roll_up for one in world.reconcile().roll_ups if not one.ok} == found
+    assert {comparison.roll_up for comparison in world.reconcile().roll_ups if not comparison.ok} == found
 
 
 def routed_bytes(world: World, decision_id: str, route: str = "auto", *, audit: bool = False) -> bytes:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.warehouse
 
 def metrics(client: Client, run_id: str, *outcomes: dict[str, Any]) -> dict[str, Any]:
     """The numbers of a domain of the test's own, so that tests share a database."""
-    tell(client, run_id, *(one | {"domain": run_id} for one in outcomes))
+    tell(client, run_id, *(record | {"domain": run_id} for record in outcomes))
     found = client.query("SELECT * FROM metrics_by_domain WHERE domain = {name:String}", parameters={"name": run_id})
     (row,) = found.named_results()
     return dict(row)
@@ -25,8 +25,8 @@ def metrics(client: Client, run_id: str, *outcomes: dict[str, Any]) -> dict[str,
 
 def tell(client: Client, run_id: str, *outcomes: dict[str, Any]) -> World:
     world = World(run_id, client, partitions=1)
-    for one in outcomes:
-        world.tell(OUTCOMES, one["decision_id"], one)
+    for record in outcomes:
+        world.tell(OUTCOMES, record["decision_id"], record)
     writer = world.writer(max_rows=100, max_consumed=100)
     world.settle(writer)
     writer.close()

@@ -54,8 +54,8 @@ def plain(value: Any) -> Any:
         # The client leaves the zone out inside of tuples.
         return (value.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     if isinstance(value, dict):
-        return {name: plain(one) for name, one in value.items()}
-    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
+        return {name: plain(item) for name, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def without_places(row: dict[str, Any]) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def test_a_tombstone_is_a_row_with_its_key_and_no_error(
         world.tell(topic, "key", None)
 
     kept, removed = rows(settled(run_id, shared, send), topic)
-    assert [(one["key"], one["tombstone"], one["error"]) for one in (kept, removed)] == [
+    assert [(item["key"], item["tombstone"], item["error"]) for item in (kept, removed)] == [
         ("key", False, ""),
         ("key", True, ""),
     ]
@@ -106,12 +106,12 @@ def test_what_cannot_be_read_is_a_row_with_its_key_its_error_and_its_bytes(
         world.send(topic, b"second", damaged)
 
     nonsense, cut = rows(settled(run_id, shared, send), topic)
-    assert [(one[key_column], one["error"]) for one in (nonsense, cut)] == [
+    assert [(item[key_column], item["error"]) for item in (nonsense, cut)] == [
         ("first", "not-wire-format"),
         ("second", "malformed-avro"),
     ]
     assert nonsense["raw"] == "nonsense"
-    assert all(one["error_message"] for one in (nonsense, cut))
+    assert all(item["error_message"] for item in (nonsense, cut))
 
 
 @pytest.mark.parametrize(("topic", "record", "key_column"), PLAIN)
@@ -136,4 +136,4 @@ def test_absurd_times_in_lists_are_clamped_and_stop_nothing(shared: Client, run_
         run_id, shared, lambda world: world.tell("reviewers", "ann", records.reviewer("ann", time_off=[off]))
     )
     (row,) = rows(world, "reviewers")
-    assert [(one["start"].year, one["end"].year) for one in row["time_off"]] == [(1900, 2299)]
+    assert [(item["start"].year, item["end"].year) for item in row["time_off"]] == [(1900, 2299)]

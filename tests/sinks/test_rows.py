@@ -97,7 +97,7 @@ def test_a_tombstone_on_a_compacted_topic_is_a_row_and_no_error() -> None:
     control = {"scope": "all", "halted": True, "reason": "incident", "set_by": "me", "set_at": START}
     values = (wire.encode("Control", control), None, b"damaged")
     found = to_rows("controls", *values)
-    assert [(one["scope"], one["tombstone"], one["error"], one["key"]) for one in found] == [
+    assert [(row["scope"], row["tombstone"], row["error"], row["key"]) for row in found] == [
         ("all", False, "", b"key"),
         ("", True, "", b"key"),
         ("", False, "not-wire-format", b"key"),
@@ -123,7 +123,7 @@ def test_a_dead_letter_tells_what_its_headers_say_and_keeps_the_message_unchange
     assert (row["reason"], row["message"]) == ("malformed-avro", "schön")
     assert (row["source_topic"], row["source_partition"], row["source_offset"]) == ("decisions", 3, 12)
     assert (row["original_key"], row["original_value"]) == (b"\xfe", b"\xff\x00")
-    assert [(one["name"], one["value"]) for one in row["original_headers"]] == [
+    assert [(item["name"], item["value"]) for item in row["original_headers"]] == [
         ("traceparent", b"00-1"),
         ("empty", None),
     ]

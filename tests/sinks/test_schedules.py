@@ -48,7 +48,7 @@ def test_no_schedule_of_crashes_and_rebalances_changes_a_count(shared: Client, r
                 sinks[place][0].step()
             except Crash:
                 sinks[place] = (sinks[place][0], DEAD)
-        sinks = [one for one in sinks if one[1] is not DEAD]
+        sinks = [sink for sink in sinks if sink[1] is not DEAD]
     for writer, plan in sinks:
         plan.clear()
         writer.close()

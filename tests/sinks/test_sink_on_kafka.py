@@ -68,7 +68,7 @@ def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
     def inserted() -> bool:
         watcher = broker.consumer(group)
         places = [TopicPartition(TOPIC, number) for number in range(partitions)]
-        at = {one.partition: one.offset for one in watcher.committed(places, 30)}
+        at = {item.partition: item.offset for item in watcher.committed(places, 30)}
         watcher.close()
         # A commit or abort marker follows the last record.
         return all(at[number] >= end - 2 for number, end in broker.end_offsets(TOPIC).items() if end)
@@ -96,6 +96,6 @@ def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
     result = reconcile(
         broker, own, partitions={TOPIC: partitions}, stream_ids=ids, sink_group=group, router_group=group + "-none"
     )
-    assert [one.verdict for one in result.partitions] == ["ok"] * partitions
-    assert sum(one.in_clickhouse for one in result.partitions) >= 1500
+    assert [partition.verdict for partition in result.partitions] == ["ok"] * partitions
+    assert sum(partition.in_clickhouse for partition in result.partitions) >= 1500
     assert result.lag <= 2 * partitions

@@ -64,7 +64,7 @@ def report(world: World) -> dict[str, Any]:
 
 
 def health(world: World) -> dict[str, Any]:
-    (row,) = [one for one in queries.queues(world.client) if one["queue"] == world.name]
+    (row,) = [queue for queue in queries.queues(world.client) if queue["queue"] == world.name]
     return row
 
 
@@ -250,7 +250,7 @@ def test_escalated_tasks_count_once_however_often_they_go_up(own: Client, run_id
 
 
 def workload(client: Client) -> dict[str, dict[str, Any]]:
-    return {one["reviewer"]: one for one in queries.reviewer_workload(client)}
+    return {item["reviewer"]: item for item in queries.reviewer_workload(client)}
 
 
 def test_a_reviewer_is_shown_with_duty_load_and_record(own: Client, run_id: str) -> None:
@@ -284,8 +284,8 @@ def test_a_reviewer_is_shown_with_duty_load_and_record(own: Client, run_id: str)
         for n, word in enumerate(("reject", "approve", "reject"))
     ]
     made.append(outcome("e", reviewer="eve", at=world.now - 9 * DAY))
-    for one in made:
-        world.tell(OUTCOMES, one["decision_id"], one)
+    for item in made:
+        world.tell(OUTCOMES, item["decision_id"], item)
     found = workload(settled(world).client)
 
     assert set(found) == {"ann", "bob", "eve"}
@@ -324,7 +324,7 @@ def test_the_story_of_a_decision_is_told_from_arrival_to_the_final_word(shared: 
     world.tell("alerts", "a", records.alert("a", task_id=d, at=at))
     settled(world)
     story = queries.decision_timeline(shared, d)
-    assert [one["event"] for one in story] == [
+    assert [item["event"] for item in story] == [
         "task arrived",
         "asked to claim",
         "task claimed",
@@ -337,7 +337,7 @@ def test_the_story_of_a_decision_is_told_from_arrival_to_the_final_word(shared: 
         "action execute",
         "alert sla_breach",
     ]
-    detail = {one["event"]: one["detail"] for one in story}
+    detail = {item["event"]: item["detail"] for item in story}
     assert detail["task claimed"].startswith("by ann: leased by ann in queue underwriting, priority high, due 2026")
     assert detail["refused"] == "submit by ann (stale-view): look again"
     assert detail["verdict"] == "ann reject: reject instead of approve, because income: as I see it"

@@ -30,7 +30,9 @@ def test_a_token_is_unfinished_if_no_part_holds_its_block(there: list[str], lost
 
 
 def test_what_the_log_has_dropped_is_not_unfinished() -> None:
-    assert unfinished([*ADDED, "2\tall_2_2_0\tb"], [one for one in [part("all_1_1_0")] if one]) == [("all_3_3_0", "c")]
+    assert unfinished([*ADDED, "2\tall_2_2_0\tb"], [item for item in [part("all_1_1_0")] if item]) == [
+        ("all_3_3_0", "c")
+    ]
 
 
 @pytest.mark.parametrize("name", ["tmp_insert_all_1_1_0", "delete_tmp_all_1_1_0", "detached", "format_version.txt"])

@@ -22,9 +22,9 @@ from tests.processors.feedback.feedback_world import START, outcome, payload
 
 def send(broker: Broker, outcomes: list[dict[str, Any]], **attributes: str) -> None:
     producer = broker.producer(None)
-    for one in outcomes:
-        value = wire.encode("TrainingExample", example(one, payload(**attributes)))
-        producer.produce(catalogue.TRAINING_EXAMPLES.name, value, one["decision_id"].encode())
+    for record in outcomes:
+        value = wire.encode("TrainingExample", example(record, payload(**attributes)))
+        producer.produce(catalogue.TRAINING_EXAMPLES.name, value, record["decision_id"].encode())
     producer.flush()
 
 
@@ -42,7 +42,7 @@ def exported(broker: Broker, wanted: ExampleFilter | None = None) -> list[dict[s
 def test_the_last_word_on_a_decision_is_exported_and_what_was_written_twice_only_once(broker: Broker) -> None:
     appeal = outcome(1, overridden=True, outcome_id="d000001#2", kind="appeal", round=1, at=START + 9_000_000)
     send(broker, [outcome(1), outcome(2), appeal, outcome(1), outcome(2)])
-    assert [one["example_id"] for one in exported(broker)] == ["d000001#2", "d000002#1"]
+    assert [item["example_id"] for item in exported(broker)] == ["d000001#2", "d000002#1"]
 
 
 def test_domain_model_version_and_time_choose(broker: Broker) -> None:
@@ -51,7 +51,7 @@ def test_domain_model_version_and_time_choose(broker: Broker) -> None:
     )
 
     def chosen(**fields: Any) -> list[str]:
-        return [one["decision_id"][-1] for one in exported(broker, ExampleFilter(**fields))]
+        return [item["decision_id"][-1] for item in exported(broker, ExampleFilter(**fields))]
 
     assert chosen(domain="content") == ["3"]
     assert chosen(model="credit") == ["1", "2", "3"]
@@ -65,9 +65,9 @@ def test_a_parquet_file_has_every_field_of_an_example(broker: Broker, tmp_path: 
     file = tmp_path / "examples.parquet"
     assert write(iter(exported(broker)), file, Parquet) == 3
     rows = pq.read_table(file).to_pylist()
-    assert rows == [one | {"attributes": [("purpose", "car")]} for one in exported(broker)]
+    assert rows == [item | {"attributes": [("purpose", "car")]} for item in exported(broker)]
     assert rows[0]["weight"] == pytest.approx(20)
-    assert [one.name for one in tmp_path.iterdir()] == ["examples.parquet"]
+    assert [file.name for file in tmp_path.iterdir()] == ["examples.parquet"]
 
 
 def test_json_lines_say_the_same(broker: Broker, tmp_path: Path) -> None:

@@ -80,8 +80,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 
 def test_a_list_shows_what_waits_and_one_proposal_with_its_evidence_and_what_it_changes(desk: Desk) -> None:
-    assert {one["proposal_id"] for one in desk.json("list")} == {desk.threshold, desk.rule, desk.coaching}
-    assert [one["proposal_id"] for one in desk.json("list", "--kind", "threshold")] == [desk.threshold]
+    assert {row["proposal_id"] for row in desk.json("list")} == {desk.threshold, desk.rule, desk.coaching}
+    assert [row["proposal_id"] for row in desk.json("list", "--kind", "threshold")] == [desk.threshold]
     shown = desk.type("show", desk.threshold)
     assert "at most 5 % is wrong" in shown
     assert "~ domains.loan.lanes.approve.auto: 0.9 → 0.72" in shown
@@ -96,8 +96,8 @@ def test_an_accepted_threshold_is_a_new_policy_version_that_names_proposal_and_p
     assert "ana" in desk.policy["note"]
     assert "agreed on Monday" in desk.policy["note"]
     assert desk.policy["published_by"] == "ana"
-    assert desk.threshold not in {one["proposal_id"] for one in desk.json("list")}
-    assert desk.threshold in {one["proposal_id"] for one in desk.json("list", "--all")}
+    assert desk.threshold not in {row["proposal_id"] for row in desk.json("list")}
+    assert desk.threshold in {row["proposal_id"] for row in desk.json("list", "--all")}
 
 
 def test_an_accepted_safe_rule_stands_in_the_policy(desk: Desk) -> None:

@@ -61,8 +61,8 @@ def test_the_same_person_says_the_same_of_the_same_task() -> None:
 
 def test_the_first_person_is_a_lead_and_ids_are_unique() -> None:
     people = personas(20, seed=0)
-    assert [one.role for one in people] == ["lead"] + ["reviewer"] * 19
-    assert len({one.id for one in people}) == 20
+    assert [person.role for person in people] == ["lead"] + ["reviewer"] * 19
+    assert len({person.id for person in people}) == 20
 
 
 def test_who_is_always_right_approves_the_right_answer_and_rejects_the_wrong_one() -> None:
@@ -102,19 +102,19 @@ def test_handling_times_are_lognormal_about_the_median() -> None:
 
 def test_absences_come_as_often_and_last_as_long_as_the_person_has_them() -> None:
     away = [absence_seconds(someone(absence=0.2), generator(0, someone(), f"t-{n}")) for n in range(4000)]
-    breaks = [one for one in away if one]
+    breaks = [item for item in away if item]
     assert len(breaks) / len(away) == pytest.approx(0.2, abs=0.02)
     assert statistics.mean(breaks) == pytest.approx(600, rel=0.1)
 
 
 def test_the_truth_of_an_example_is_known_by_the_decision_alone() -> None:
-    for number, one in enumerate(survey.decisions(200, run="any", seed=3)):
-        assert survey.truth_of(one.to_record()) == survey.truth(3, number)
-    loans = [loan_approval.truth_of(one.to_record()) for one in loan_approval.decisions(400, run="any", seed=3)]
+    for number, record in enumerate(survey.decisions(200, run="any", seed=3)):
+        assert survey.truth_of(record.to_record()) == survey.truth(3, number)
+    loans = [loan_approval.truth_of(record.to_record()) for record in loan_approval.decisions(400, run="any", seed=3)]
     assert set(loans) == {"approve", "reject"}
     right = sum(
-        truth == one.prediction
-        for truth, one in zip(loans, loan_approval.decisions(400, run="other", seed=3), strict=True)
+        truth == loan.prediction
+        for truth, loan in zip(loans, loan_approval.decisions(400, run="other", seed=3), strict=True)
     )
     assert 0.6 < right / 400 < 0.9  # the model is better than a coin, and not perfect
     assert survey.truth_of(decision("d-1")) is None
@@ -169,7 +169,7 @@ def test_a_team_decides_every_task_once_and_goes_home(world: World) -> None:
     with Board(world.broker) as board:
         assert board.open_tasks == []
         assert not any(board.on_duty(name) for name in board.reviewers)
-        assert {one["verdicts"][0]["reviewer"] for one in board.tasks.values()} <= set(board.reviewers)
+        assert {task["verdicts"][0]["reviewer"] for task in board.tasks.values()} <= set(board.reviewers)
     assert world.desk.dead_letters == 0
 
 
@@ -182,4 +182,4 @@ def test_a_team_takes_no_more_than_it_was_told_to(world: World) -> None:
     assert simulation.decided == 12
     with Board(world.broker) as board:
         assert len(board.open_tasks) == 18
-        assert {one["state"] for one in board.open_tasks} == {"waiting"}
+        assert {task["state"] for task in board.open_tasks} == {"waiting"}

@@ -38,19 +38,19 @@ def _encoded(topic: catalogue.Topic, record: dict[str, Any], offset: int = 0, **
 
 
 def _topics(outputs: list[Output]) -> set[str]:
-    for one in outputs:
-        schema = catalogue.BY_NAME[one.topic].schema
+    for output in outputs:
+        schema = catalogue.BY_NAME[output.topic].schema
         assert schema is not None
-        wire.decode(schema, one.value)
-    return {one.topic for one in outputs}
+        wire.decode(schema, output.value)
+    return {output.topic for output in outputs}
 
 
 def test_outcomes_become_reports_recalibrations_and_signals(broker: Any) -> None:
     with folds.outcomes(broker, CalibrationSettings()) as fold:
         made = [
-            Output(*one)
+            Output(*item)
             for place, its in enumerate(World(slope=0.3, intercept=-0.5).outcomes(2_000))
-            for one in fold(_encoded(catalogue.OUTCOMES, its, place))
+            for item in fold(_encoded(catalogue.OUTCOMES, its, place))
         ]
     assert _topics(made) >= {"calibration.reports", "calibration.models", "drift.signals", "alerts"}
 
@@ -59,12 +59,12 @@ def test_examples_become_proposals_and_a_person_s_word_is_heard(broker: Any) -> 
     publishing.send(broker, catalogue.POLICIES, "lending", wire.encode("PolicyVersion", policy_version()))
     examples = list(World(intercept=1.0).examples(2_000))
     with folds.examples(broker, ProposalSettings(alpha=0.1)) as fold:
-        made = [Output(*one) for its in examples for one in fold(_encoded(catalogue.TRAINING_EXAMPLES, its))]
+        made = [Output(*item) for its in examples for item in fold(_encoded(catalogue.TRAINING_EXAMPLES, its))]
     assert _topics(made) == {"proposals"}
     assert made[-1].value is not None
     publishing.send(broker, catalogue.PROPOSALS, (made[-1].key or b"").decode(), made[-1].value)
     with folds.examples(broker, ProposalSettings(alpha=0.1)) as fold:
-        again = [one for its in examples for one in fold(_encoded(catalogue.TRAINING_EXAMPLES, its))]
+        again = [item for its in examples for item in fold(_encoded(catalogue.TRAINING_EXAMPLES, its))]
     assert made[-1] not in again
 
 
@@ -72,7 +72,7 @@ def test_a_signal_halts_what_was_accepted_while_the_fold_was_running(broker: Any
     with folds.signals(broker) as fold:
         publishing.send(broker, catalogue.PROPOSALS, "t1", wire.encode("Proposal", _proposal("t1", "accepted")))
         made = fold(_encoded(catalogue.DRIFT_SIGNALS, _signal()))
-        assert _topics([Output(*one) for one in made]) == {"controls", "alerts", "proposals"}
+        assert _topics([Output(*item) for item in made]) == {"controls", "alerts", "proposals"}
 
 
 def test_what_is_replayed_is_not_said_again(broker: Any) -> None:

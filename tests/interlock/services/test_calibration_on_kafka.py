@@ -40,7 +40,7 @@ def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
 @pytest.fixture
 def broker(own_kafka: EmbeddedKafka) -> KafkaBroker:
     broker = KafkaBroker(own_kafka.bootstrap_servers)
-    broker.create_topics([TopicSpec(one.name, one.partitions, one.config()) for one in catalogue.TOPICS])
+    broker.create_topics([TopicSpec(topic.name, topic.partitions, topic.config()) for topic in catalogue.TOPICS])
     return broker
 
 
@@ -83,7 +83,7 @@ def _put(broker: KafkaBroker, topic: catalogue.Topic, values: list[bytes]) -> No
 
 def _records(broker: KafkaBroker, topic: catalogue.Topic) -> list[tuple[bytes, bytes]]:
     with closing(TableReader(broker, [topic.name])) as reader:
-        return [(one.key() or b"", one.value() or b"") for one in reader.read_all()]
+        return [(item.key() or b"", item.value() or b"") for item in reader.read_all()]
 
 
 def _wait(role: Role, what: str, condition: Callable[[], Any]) -> None:
@@ -95,17 +95,17 @@ def test_outcomes_lead_to_proposals_and_a_drift_takes_an_accepted_one_back(broke
     publishing.send(broker, catalogue.POLICIES, "lending", wire.encode("PolicyVersion", policy_version()))
     outcomes = list(World(slope=0.3, version="8").outcomes(1_500))  # people override it too often: another version
     examples = list(World(intercept=1.0).examples(1_500))
-    _put(broker, catalogue.TRAINING_EXAMPLES, [wire.encode("TrainingExample", one) for one in examples])
-    _put(broker, catalogue.OUTCOMES, [wire.encode("Outcome", one) for one in outcomes[:600]])
+    _put(broker, catalogue.TRAINING_EXAMPLES, [wire.encode("TrainingExample", example) for example in examples])
+    _put(broker, catalogue.OUTCOMES, [wire.encode("Outcome", outcome) for outcome in outcomes[:600]])
     _wait(role, "reports", lambda: len(_records(broker, catalogue.CALIBRATION_REPORTS)) >= 5)
     role.kill()
     role.start()
-    _put(broker, catalogue.OUTCOMES, [wire.encode("Outcome", one) for one in outcomes[600:]])
+    _put(broker, catalogue.OUTCOMES, [wire.encode("Outcome", outcome) for outcome in outcomes[600:]])
 
     fold = CalibrationFold(CalibrationSettings())
-    expected = [event for one in outcomes for event in calibration_folds.outputs(fold.process(one))]
+    expected = [event for outcome in outcomes for event in calibration_folds.outputs(fold.process(outcome))]
     for topic in (catalogue.CALIBRATION_REPORTS, catalogue.CALIBRATION_MODELS):
-        wanted = {(one.key or b"", one.value or b"") for one in expected if one.topic == topic.name}
+        wanted = {(item.key or b"", item.value or b"") for item in expected if item.topic == topic.name}
 
         def written(topic: catalogue.Topic = topic) -> set[tuple[bytes, bytes]]:
             return set(_records(broker, topic))
@@ -116,7 +116,7 @@ def test_outcomes_lead_to_proposals_and_a_drift_takes_an_accepted_one_back(broke
         _wait(role, f"everything on {topic.name}", complete)
         assert written() == wanted
 
-    (last,) = [one for one in proposals(taken(new_fold(), examples)) if one["state"] == "open"]
+    (last,) = [proposal for proposal in proposals(taken(new_fold(), examples)) if proposal["state"] == "open"]
     _wait(role, "the last proposal", lambda: signing.read_proposals(broker).is_open(last["proposal_id"]))
     signing.accept(
         broker, signing.find(signing.read_proposals(broker), last["proposal_id"]), "ana", "", publishing.now()
@@ -135,7 +135,7 @@ def test_outcomes_lead_to_proposals_and_a_drift_takes_an_accepted_one_back(broke
         }
         for number in range(12_000)
     ]
-    _put(broker, catalogue.DECISIONS, [wire.encode("Decision", one) for one in decisions])
+    _put(broker, catalogue.DECISIONS, [wire.encode("Decision", decision) for decision in decisions])
     _wait(role, "the kill switch", lambda: _records(broker, catalogue.CONTROLS))
     (control, *_) = [wire.decode("Control", value) for _, value in _records(broker, catalogue.CONTROLS)]
     assert (control["scope"], control["halted"], control["set_by"]) == ("model:scorer@7", True, "learning")

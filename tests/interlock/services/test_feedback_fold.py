@@ -48,8 +48,8 @@ def record(one: dict[str, Any], *, replayed: bool = False) -> Record:
 
 def keep(broker: Broker, outputs: list[Output]) -> None:
     producer = broker.producer(None)
-    for one in outputs:
-        producer.produce(one.topic, one.value, one.key)
+    for output in outputs:
+        producer.produce(output.topic, output.value, output.key)
     producer.flush()
 
 

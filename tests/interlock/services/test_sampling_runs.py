@@ -31,7 +31,7 @@ def _world() -> tuple[MemoryBroker, ManualClock]:
 
 def _create(broker: Broker) -> None:
     topics = (catalogue.AUTO_APPROVED, catalogue.REVIEWS_ASYNC)
-    broker.create_topics([TopicSpec(one.name, one.partitions, one.config()) for one in topics])
+    broker.create_topics([TopicSpec(topic.name, topic.partitions, topic.config()) for topic in topics])
 
 
 def _route(broker: Broker, count: int, prefix: str = "", seed: int = 1) -> set[str]:
@@ -39,11 +39,11 @@ def _route(broker: Broker, count: int, prefix: str = "", seed: int = 1) -> set[s
     producer = broker.producer(None)
     pool = set()
     messages = stream(count, np.random.default_rng(seed), amount=1.0)
-    for one in messages:
-        assert one.record_key is not None
-        assert one.record_value is not None
-        decision = wire.decode("Decision", one.record_value) | {"decision_id": prefix + one.record_key.decode()}
-        one.record_key, one.record_value = decision["decision_id"].encode(), wire.encode("Decision", decision)
+    for message in messages:
+        assert message.record_key is not None
+        assert message.record_value is not None
+        decision = wire.decode("Decision", message.record_value) | {"decision_id": prefix + message.record_key.decode()}
+        message.record_key, message.record_value = decision["decision_id"].encode(), wire.encode("Decision", decision)
     for topic, record, value in routed(messages, ACTIVE):
         if topic == catalogue.AUTO_APPROVED.name:
             decision_id = record["decision"]["decision_id"]

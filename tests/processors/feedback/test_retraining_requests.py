@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from interlock.learning.retraining import assess_override_rate
 from interlock.processors.events import Event
+from interlock.processors.feedback import martingale
 from interlock.processors.feedback.feedback import Feedback
-from interlock.processors.feedback.martingale import BettingMartingale
 from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.processors.feedback.patterns import columns, text
 from interlock.schemas import catalogue, wire
@@ -35,7 +35,7 @@ def alerts(events: list[Event], kind: str) -> list[dict[str, Any]]:
 
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from([0.05, 0.25, 1.0])), min_size=1, max_size=200))
 def test_the_running_judgement_is_that_of_all_outcomes_at_once(outcomes: list[tuple[bool, float]]) -> None:
-    running = BettingMartingale(0.15, 0.05)
+    running = martingale.BettingMartingale(0.15, 0.05)
     after = None
     for number, (overridden, propensity) in enumerate(outcomes, 1):
         running.add(float(overridden), 0.05 / propensity)
