@@ -348,7 +348,7 @@ def test_a_broken_reader_tells_everybody_and_the_next_caller_gets_a_new_one() ->
     with working(desk), Client(broker=mine) as client:
         waiting = client.begin(decision(), timeout=60)
         mine.faults.inject_at("consume", ZeroDivisionError("broken"))
-        with pytest.raises(NotDecidedError, match="nothing can be heard") as raised:
+        with pytest.raises(NotDecidedError, match="no news of it can be received") as raised:
             waiting.result(60)
         assert raised.value.code == "not-listening"
         assert client.decide(decision(subject_id="s"), timeout=60).outcome == "reject"
