@@ -50,9 +50,7 @@ class RangeReader:
         """
         self._consumer = consumer
         self._ends = ends
-        self._timeout = timeout
-        # Polls and not a clock: on a machine that stands still for a while, a reader must not give up for that.
-        self._max_silent_polls = max(1, round(timeout / _POLL_INTERVAL_SECONDS))
+        self.timeout = timeout
         self._silent_polls = 0
         self.positions = dict(starts)
         """Where to go on: after the last record that was read, or at the end, behind what stands there unseen."""
@@ -72,9 +70,10 @@ class RangeReader:
         self._silent_polls = 0 if records else self._silent_polls + 1
         if self._ends is not None and records:
             records = self._wanted(records, self._ends)
-        if self.unread and self._silent_polls >= self._max_silent_polls:
+        # Counted in polls and not by a clock: a reader must not give up because its machine stood still for a while.
+        if self.unread and self._silent_polls >= max(1, round(self.timeout / _POLL_INTERVAL_SECONDS)):
             names = ", ".join(f"{topic}[{number}]" for topic, number in sorted(self.unread))
-            reason = f"{names} could not be read to the end within {self._timeout:g} s: is Kafka reachable?"
+            reason = f"{names} could not be read to the end within {self.timeout:g} s: is Kafka reachable?"
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT, reason))
         return records
 

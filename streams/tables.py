@@ -36,10 +36,10 @@ class TableReader:
             ends = {name: broker.end_offsets(name) for name in topics}
             starts = {(name, number): max(FIRST_OFFSET, ends[name][number] - last) for name, number in partitions}
         self._consumer = broker.consumer(None, overrides=READ_TO_END)
-        self._starts = starts
+        self._reader = RangeReader(self._consumer, starts)
 
     def read_all(self, timeout: float = _TIMEOUT_SECONDS) -> list[Message]:
-        """Everything up to the present end, oldest first per partition. Call once, before `poll`.
+        """Everything up to the present end, oldest first per partition. Call once, before `poll`, or not at all.
 
         `timeout`: seconds without a record. Raises KafkaException.
         """
@@ -47,7 +47,8 @@ class TableReader:
 
     def read_parts(self, timeout: float = _TIMEOUT_SECONDS) -> Iterator[Sequence[Message]]:
         """The same in parts, for tables that are larger than what is kept of them."""
-        return RangeReader(self._consumer, self._starts, timeout=timeout).batches()
+        self._reader.timeout = timeout
+        return self._reader.batches()
 
     def poll(self) -> list[Message]:
         """What has come since; returns at once."""

@@ -159,6 +159,17 @@ def test_a_long_table_may_take_more_than_the_timeout_while_its_records_come(monk
     assert len(parts) > 4
 
 
+def test_a_table_that_is_only_followed_begins_at_its_first_record() -> None:
+    broker = MemoryBroker()
+    broker.create_topics([TopicSpec("table", 1)])
+    producer = broker.producer(None)
+    reader = TableReader(broker, ["table"])
+    producer.produce("table", b"1")
+    producer.flush()
+    assert [record.value() for record in reader.poll()] == [b"1"]
+    assert reader.poll() == []
+
+
 def test_full_collections_are_kept_off_the_hot_path() -> None:
     before = gc.get_threshold()
     gc.set_threshold(700, 10, 10)  # Python's own: a runner that ran in this process before has changed it
