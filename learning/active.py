@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from interlock.learning.arrays import Floats
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
@@ -82,6 +81,8 @@ def greedy(
     Both terms are divided by their maximum, the distance again after every selection, and features by their standard
     deviation first. Each selection takes O(n·d). Equal scores: the earlier row.
     """
+    from scipy.spatial import KDTree
+
     everything = np.vstack([vectors, labelled])
     spread = everything.std(axis=0)
     scale = np.where(spread > 0, spread, 1)

@@ -13,7 +13,6 @@ cases, selected or not, if given the past E[w(x − mean)] = 0; that fails where
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 
 from interlock.learning.arrays import Floats, open_unit, positive, probabilities
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
@@ -42,6 +41,8 @@ def lower(values: ArrayLike, weights: ArrayLike | None = None, alpha: float = 0.
 
     Also valid as a test where the mean moves: "at no time above m" is rejected wrongly with probability ≤ alpha.
     """
+    from scipy.optimize import brentq
+
     threshold = -np.log(open_unit(alpha, "alpha"))
     x = probabilities(values, "values")
     w = stakes(weights, x)

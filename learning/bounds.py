@@ -7,9 +7,7 @@ The first two hold for one look at n cases. Checked after every case, they miss 
 from typing import Any, overload
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import betaln, xlog1py, xlogy
-from scipy.stats import beta, norm
+from scipy.special import betaln, ndtri, xlog1py, xlogy
 
 from interlock.learning.arrays import Floats, open_unit
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
@@ -17,6 +15,8 @@ from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 def clopper_pearson(successes: float, trials: float, alpha: float = 0.05) -> tuple[float, float]:
     """Exact (conservative) interval at level 1 − alpha; no trials: (0, 1). Counts may be effective, not whole."""
+    from scipy.stats import beta
+
     _check(successes, trials, alpha)
     failures = trials - successes
     low = float(beta.ppf(alpha / 2, successes, failures + 1)) if successes > 0 else 0.0
@@ -29,7 +29,7 @@ def wilson(successes: float, trials: float, alpha: float = 0.05) -> tuple[float,
     _check(successes, trials, alpha)
     if trials == 0:
         return 0.0, 1.0
-    z2 = float(norm.isf(alpha / 2)) ** 2
+    z2 = float(-ndtri(alpha / 2)) ** 2
     share = successes / trials
     centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
     half = np.sqrt(z2 * (share * (1 - share) / trials + z2 / (4 * trials**2))) / (1 + z2 / trials)
@@ -42,6 +42,8 @@ def anytime(successes: int, trials: int, alpha: float = 0.05) -> tuple[float, fl
 
     {p : evidence against p < 1/alpha} with `evidence` below (Ville's inequality; Robbins 1970). No trials: (0, 1).
     """
+    from scipy.optimize import brentq
+
     _check(successes, trials, alpha)
     share = successes / trials if trials else 0.5
 

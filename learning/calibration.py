@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from interlock.learning.arrays import Floats, binary, effective_size, positive, probabilities
@@ -91,6 +90,8 @@ def fit(
     wrong way round (slope ≤ 0), which no recalibration mends. Never fewer labels than parameters: there is one below
     TEMPERATURE_BELOW. `shrinkage` MUST be positive: without it, labels that a threshold separates have no finite slope.
     """
+    from scipy.optimize import minimize
+
     f = probabilities(confidence)
     y = binary(correct, f)
     w = positive(weights, f)

@@ -10,7 +10,6 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.fft import dct, idct
-from scipy.optimize import brentq
 
 from interlock.learning.arrays import Floats, binary, effective_size, open_unit, positive, probabilities
 from interlock.learning.bounds import wilson
@@ -130,6 +129,8 @@ def smooth_ece(confidence: ArrayLike, correct: ArrayLike, weights: ArrayLike | N
     Residuals y − p are smoothed by a Gaussian reflected at 0 and 1; no bins, no choice to make, continuous in the
     confidences. A value below .001 is reported as what the narrowest bandwidth (.001) gives.
     """
+    from scipy.optimize import brentq
+
     f = probabilities(confidence)
     y = binary(correct, f)
     w = positive(weights, f)

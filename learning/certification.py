@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logsumexp
-from scipy.stats import binom
 
 from interlock.learning.arrays import Bools, Floats, binary, open_unit, probabilities
 from interlock.learning.bounds import clopper_pearson
@@ -28,11 +27,15 @@ SHARES = (0.1, 0.2, 0.4, 0.6, 0.9)
 
 def binomial_p(errors: int | NDArray[np.int64], cases: int | NDArray[np.int64], alpha: float) -> Floats:
     """P(Bin(cases, alpha) ≤ errors): the exact p-value of "the error rate is above alpha". 1 without cases."""
+    from scipy.stats import binom
+
     return np.asarray(binom.cdf(errors, cases, alpha), dtype=np.float64)
 
 
 def hoeffding_bentkus_p(mean_loss: float, cases: int, alpha: float) -> float:
     """The same for losses anywhere in [0, 1] instead of right or wrong: valid, but weaker (Bates et al. 2021)."""
+    from scipy.stats import binom
+
     if cases == 0:
         return 1.0
     low = min(mean_loss, alpha)
@@ -49,6 +52,8 @@ def error_bound(errors: int, cases: int, delta: float) -> float:
 
 def sample_size(alpha: float, delta: float, *, errors: int = 0, hypotheses: int = 1) -> int:
     """The fewest labels with which `errors` wrong ones still certify, delta being shared by `hypotheses`."""
+    from scipy.stats import binom
+
     level = delta / hypotheses
     low, high = errors, max(1, 2 * errors)
     while binom.cdf(errors, high, alpha) > level:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from interlock.learning.arrays import binary, effective_size, open_unit, probabilities, propensities
 from interlock.learning.estimates import Target, hajek
@@ -52,7 +52,7 @@ def difference(old: ArrayLike, new: ArrayLike, propensity: ArrayLike, alpha: flo
     a = probabilities(old, "old")
     w = 1 / propensities(propensity, a)
     d = binary(new, a, "new") - binary(a, a, "old")
-    z = float(norm.isf(open_unit(alpha, "alpha") / 2))
+    z = float(-ndtri(open_unit(alpha, "alpha") / 2))
     value = float(np.average(d, weights=w))
     linear = z * float(np.sqrt((w**2 * (d - value) ** 2).sum())) / w.sum()
     n = effective_size(w)

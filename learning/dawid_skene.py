@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from scipy.stats import binom
 
 from interlock.learning.arrays import Floats, open_unit
 from interlock.learning.bounds import clopper_pearson
@@ -136,6 +135,8 @@ def too_few_overrides(
     what blind reviews of such items found. With probability ≥ 1 − alpha the list names no reviewer who overrides
     at `share` or more of the expected rate. Binomial, which is cautious where items differ (Hoeffding 1956).
     """
+    from scipy.stats import binom
+
     open_unit(alpha, "alpha")
     if not (overrides.shape == answers.shape == expected.shape):
         raise InsufficientDataError(

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from river.drift import ADWIN
 
 from interlock.learning.arrays import Floats, open_unit
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
@@ -35,6 +34,8 @@ class ConfidenceMonitor:
     """
 
     def __init__(self, delta: float = 0.002) -> None:
+        from river.drift import ADWIN
+
         self._adwin = ADWIN(delta=open_unit(delta, "delta"))  # type: ignore[no-untyped-call, unused-ignore]
         self._decisions = 0
 

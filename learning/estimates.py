@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from interlock.learning.arrays import Bools, Floats, binary, effective_size, open_unit, probabilities, propensities
 from interlock.learning.bounds import clopper_pearson, wilson
@@ -141,7 +141,7 @@ def rogan_gladen(
         )
     value, low, high = ((p + specificity - 1) / better for p in (estimate.value, estimate.low, estimate.high))
     own = (value**2 * sensitivity_variance + (1 - value) ** 2 * specificity_variance) / better**2
-    margin = float(norm.isf(open_unit(alpha, "alpha") / 2)) * own**0.5
+    margin = float(-ndtri(open_unit(alpha, "alpha") / 2)) * own**0.5
     low, high = _widened(value, (low, high), (value - margin, value + margin))
     return replace(
         estimate,
@@ -190,7 +190,7 @@ def _estimate(method: str, s: _Sample, value: float, variance: float) -> Estimat
     if min(overridden, int(uncertain.sum()) - overridden) < FEW:
         low, high = _exact(s, value)
     else:
-        half = float(norm.isf(s.alpha / 2)) * variance**0.5
+        half = float(-ndtri(s.alpha / 2)) * variance**0.5
         low, high = value - half, value + half
     low, high = float(np.clip(low, 0, 1)), float(np.clip(high, 0, 1))
     return Estimate(method, s.target, value, variance, low, high, len(s.r), int(s.r.sum()))

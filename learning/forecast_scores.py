@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from interlock.learning.arrays import binary, probabilities
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
@@ -82,4 +82,4 @@ def spiegelhalter(confidence: ArrayLike, correct: ArrayLike) -> Spiegelhalter:
             Reason.NO_VARIANCE, "every confidence is 0, ½ or 1: Spiegelhalter's test cannot judge them"
         )
     z = float(((y - f) * (1 - 2 * f)).sum() / np.sqrt(variance))
-    return Spiegelhalter(z, float(2 * norm.sf(abs(z))))
+    return Spiegelhalter(z, float(2 * ndtr(-abs(z))))

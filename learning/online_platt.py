@@ -7,7 +7,6 @@ O(log n) of the best fixed recalibration in hindsight, for any sequence; no batc
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import expit
 
 from interlock.learning.arrays import Floats, binary, positive, probabilities
@@ -73,6 +72,8 @@ class OnlinePlatt:
 
 def _within(theta: Floats, moments: Floats) -> Floats:
     """The point of the ball that is nearest in the metric of the moments: (A + μI)⁻¹ A θ, μ ≥ 0 on its border."""
+    from scipy.optimize import brentq
+
     if np.linalg.norm(theta) <= RADIUS:
         return theta
     drawn = moments @ theta

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control, hypergeom, norm
+from scipy.special import ndtri
 
 from interlock.learning.arrays import Bools, Floats, binary, propensities
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
@@ -172,6 +172,8 @@ def _significant(
     level: float,
     correction: Correction,
 ) -> list[Slice]:
+    from scipy.stats import false_discovery_control
+
     total = _columns(overridden, propensity).sum(axis=0)
     patterns = [
         (conditions, sums) for conditions, sums in patterns if sums[0] < total[0]
@@ -212,6 +214,8 @@ def _effective(sums: Floats) -> tuple[Floats, Floats]:
 
 def _tail(inside: Floats, outside: Floats) -> Floats:
     """P(at least this many overrides inside), overrides falling on decisions at random; rounded to the safe side."""
+    from scipy.stats import hypergeom
+
     cases, hits = _effective(inside)
     other_cases, other_hits = _effective(outside)
     n, k = np.floor(cases + 1e-6), np.floor(hits + 1e-6)
@@ -224,7 +228,7 @@ def _lift_interval(inside: Floats, outside: Floats) -> tuple[Floats, Floats]:
     cases, hits = (count + 0.5 for count in _effective(inside))
     other_cases, other_hits = (count + 0.5 for count in _effective(outside))
     centre = np.log(hits / cases) - np.log(other_hits / other_cases)
-    spread = norm.ppf(0.975) * np.sqrt(np.maximum(1 / hits - 1 / cases + 1 / other_hits - 1 / other_cases, 0))
+    spread = ndtri(0.975) * np.sqrt(np.maximum(1 / hits - 1 / cases + 1 / other_hits - 1 / other_cases, 0))
     share = inside[:, 2] / (inside[:, 2] + outside[:, 2])
     # rate / overall = 1 / (share + (1 − share) / ratio) grows with the ratio.
     low, high = (1 / (share + (1 - share) / np.exp(centre + sign * spread)) for sign in (-1, 1))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import isotonic_regression
 
 from interlock.learning.arrays import Floats, binary, effective_size, positive, probabilities
 
@@ -32,6 +31,8 @@ def isotonic(confidence: ArrayLike, correct: ArrayLike, at: ArrayLike, weights: 
     Linear between known confidences, constant outside them. May answer 0 or 1, which no finite number of labels
     justifies and log-loss punishes without bound. `weights` (n,): 1/π where outcomes were selected.
     """
+    from scipy.optimize import isotonic_regression
+
     f = probabilities(confidence)
     known, mean, weight = _grouped(f, binary(correct, f), positive(weights, f))
     fitted = isotonic_regression(mean, weights=weight).x
@@ -63,6 +64,8 @@ def _grouped(f: Floats, y: Floats, w: Floats) -> tuple[Floats, Floats, Floats]:
 
 def _at(known: Floats, mean: Floats, weight: Floats, query: float, label: float) -> float:
     """The isotonic fit at a query once it has joined the labels with this label."""
+    from scipy.optimize import isotonic_regression
+
     index = int(np.searchsorted(known, query))
     if index < len(known) and known[index] == query:
         mean, weight = mean.copy(), weight.copy()
