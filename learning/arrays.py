@@ -57,7 +57,8 @@ def propensities(values: ArrayLike, like: Floats) -> Floats:
 
 def effective_size(weights: Floats) -> float:
     """Labels of equal weight that would tell as much: (Σw)²/Σw² (Kish 1965)."""
-    return float(weights.sum() ** 2 / (weights**2).sum())
+    scaled = weights / weights.max()  # or the square of a weight of 1e300 overflows
+    return float(scaled.sum() ** 2 / (scaled**2).sum())
 
 
 def open_unit(value: float, name: str) -> float:

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+# The workers of pytest-xdist set it; commands under test must see a pipe without a width.
+os.environ.pop("COLUMNS", None)
+
 # Before numpy is imported: the matrices of tests are small, and a thread pool for each of two workers on two cores
 # spends most of its time waiting for its turn. Started processes inherit it.
 for _library in ("OPENBLAS", "OMP", "MKL"):

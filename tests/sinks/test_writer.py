@@ -290,7 +290,7 @@ def test_a_log_that_is_shorter_than_what_clickhouse_holds_stops_the_sink(shared:
     world.settle(world.writer())
     again = World(run_id, shared)  # the topics were created anew, the stream ids not
     again.pipeline(3)
-    with pytest.raises(SinkStoppedError, match="Kafka has lost records, or the topic was created anew"):
+    with pytest.raises(SinkStoppedError, match="Kafka has lost records, or the topic was created again"):
         again.settle(again.writer())
 
 
