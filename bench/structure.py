@@ -1,11 +1,12 @@
-"""How the code is built: rooms, files, lines, floors and imports between rooms, counted from the syntax trees.
+"""How the code is built: packages, files, lines, layers and imports between packages, counted from the syntax trees.
 
     python -m bench.structure [FOLDER] [--json]
 
-A room is a package or module that stands directly in one of three containers: the house as a whole, `interlock/`, and
-`processors/`. Room A stands above room B if a file of A imports a file of B; the number of floors is the length of the
-longest chain of such imports. Where rooms import each other in a cycle, the imports that would have to go count as
-upward, those with the fewest files behind them first. FOLDER may hold another version of the tree: nothing is imported.
+Packages are counted in three containers: the project as a whole, `interlock/`, and `processors/`; a single module
+counts as one too. Package A stands above package B if a file of A imports a file of B; the number of layers is the
+length of the longest chain of such imports. Where packages import each other in a cycle, the imports that would have to
+go count as upward, those with the fewest files behind them first. FOLDER may hold another version of the tree: nothing
+is imported.
 """
 
 import ast
@@ -19,9 +20,9 @@ from functools import partial
 from pathlib import Path
 
 LIBRARIES = ("schemas", "learning", "policy", "processors", "streams", "sinks")
-HOUSE = (*LIBRARIES, "interlock", "bench", "examples")
+PROJECT = (*LIBRARIES, "interlock", "bench", "examples")
 
-# The one module of `interlock/` that libraries import too: a room of its own at the bottom of the house.
+# The one module of `interlock/` that libraries import too: a package of its own at the bottom.
 ERRORS = "interlock.errors"
 
 
@@ -35,11 +36,11 @@ class Module:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """A package or module of a container. `floor`: 1 for rooms that import no other room of it."""
+class Package:
+    """A package or module of a container. `layer`: 1 for packages that import no other package of it."""
 
     name: str
-    floor: int
+    layer: int
     files: int
     lines: int
     imports: tuple[str, ...]
@@ -47,12 +48,12 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """The rooms of a container. `arrows`: pairs of rooms of which the first imports the second."""
+    """The packages of a container. `edges`: pairs of packages of which the first imports the second."""
 
     name: str
-    rooms: tuple[Room, ...]
-    floors: int
-    arrows: int
+    packages: tuple[Package, ...]
+    layers: int
+    edges: int
     upward: tuple[str, ...]
 
 
@@ -81,9 +82,9 @@ def structure(root: Path) -> Structure:
 
 
 def read_modules(root: Path) -> dict[str, Module]:
-    """Every module of the house, by name. Links are not followed: each file counts once."""
+    """Every module of the project, by name. Links are not followed: each file counts once."""
     sources = {}
-    for folder in HOUSE:
+    for folder in PROJECT:
         for path in sorted((root / folder).rglob("*.py")):
             if any(parent.is_symlink() for parent in path.parents if parent != root and root in parent.parents):
                 continue
@@ -96,30 +97,34 @@ def read_modules(root: Path) -> dict[str, Module]:
 
 
 def container(name: str, modules: Mapping[str, Module]) -> Container:
-    """The rooms of one container; the house itself has no name."""
+    """The packages of one container; the project itself has no name."""
     members: dict[str, list[Module]] = {}
     for module in modules.values():
-        if room := _room(name, module.name):
-            members.setdefault(room, []).append(module)
+        if package := _package(name, module.name):
+            members.setdefault(package, []).append(module)
     weights = Counter(
-        (room, target)
-        for room, files in members.items()
+        (package, target)
+        for package, files in members.items()
         for module in files
-        for target in {_room(name, imported) for imported in module.imports}
-        if target and target != room
+        for target in {_package(name, imported) for imported in module.imports}
+        if target and target != package
     )
     upward = _upward(weights)
-    graph = {room: {target for source, target in weights if source == room} for room in members}
-    floors = _floors({room: {t for t in targets if (room, t) not in upward} for room, targets in graph.items()})
-    rooms = (
-        Room(room, floors[room], len(files), sum(module.lines for module in files), tuple(sorted(graph[room])))
-        for room, files in members.items()
+    graph = {package: {target for source, target in weights if source == package} for package in members}
+    layers = _layers(
+        {package: {t for t in targets if (package, t) not in upward} for package, targets in graph.items()}
+    )
+    packages = (
+        Package(
+            package, layers[package], len(files), sum(module.lines for module in files), tuple(sorted(graph[package]))
+        )
+        for package, files in members.items()
     )
     return Container(
-        name=name or "the house",
-        rooms=tuple(sorted(rooms, key=lambda room: (-room.floor, room.name))),
-        floors=max(floors.values(), default=0),
-        arrows=len(weights),
+        name=name or "the project",
+        packages=tuple(sorted(packages, key=lambda package: (-package.layer, package.name))),
+        layers=max(layers.values(), default=0),
+        edges=len(weights),
         upward=tuple(f"{source} -> {target}" for source, target in sorted(upward)),
     )
 
@@ -153,8 +158,8 @@ def cycles(graph: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:
     return components
 
 
-def _room(container_name: str, module: str) -> str:
-    """The room of a module; empty for modules outside of the container and for the container's own module."""
+def _package(container_name: str, module: str) -> str:
+    """The package of a module; empty for modules outside of the container and for the container's own module."""
     parts = module.split(".")
     if not container_name and module == ERRORS:
         return "errors"
@@ -166,7 +171,7 @@ def _room(container_name: str, module: str) -> str:
 
 
 def _imports(source: str, known: Iterable[str]) -> set[str]:
-    """The modules of the house that a source imports, anywhere in it."""
+    """The modules of the project that a source imports, anywhere in it."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -177,7 +182,7 @@ def _imports(source: str, known: Iterable[str]) -> set[str]:
 
 
 def _resolve(name: str, known: set[str]) -> str:
-    """The module that an imported name belongs to; empty if it is not of the house."""
+    """The module that an imported name belongs to; empty if it is not of the project."""
     parts = name.split(".")
     if parts[0] == "interlock" and len(parts) > 1 and parts[1] in LIBRARIES and f"interlock.{parts[1]}" not in known:
         parts = parts[1:]
@@ -187,35 +192,35 @@ def _resolve(name: str, known: set[str]) -> str:
 
 
 def _upward(weights: Mapping[tuple[str, str], int]) -> set[tuple[str, str]]:
-    """The arrows that must go for the rooms to stand on floors, those with the fewest files behind them first."""
+    """The edges that must go for the packages to stand on layers, those with the fewest files behind them first."""
     left = dict(weights)
     upward = set()
     while components := cycles(_graph(left)):
-        inside = [arrow for arrow in left for component in components if set(arrow) <= set(component)]
-        weakest = min(inside, key=lambda arrow: (left[arrow], arrow))
+        inside = [edge for edge in left for component in components if set(edge) <= set(component)]
+        weakest = min(inside, key=lambda edge: (left[edge], edge))
         upward.add(weakest)
         del left[weakest]
     return upward
 
 
-def _graph(arrows: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+def _graph(edges: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
     graph: dict[str, set[str]] = {}
-    for source, target in arrows:
+    for source, target in edges:
         graph.setdefault(source, set()).add(target)
     return graph
 
 
-def _floors(graph: Mapping[str, Iterable[str]]) -> dict[str, int]:
-    floors: dict[str, int] = {}
+def _layers(graph: Mapping[str, Iterable[str]]) -> dict[str, int]:
+    layers: dict[str, int] = {}
 
-    def floor(room: str) -> int:
-        if room not in floors:
-            floors[room] = 1 + max((floor(target) for target in graph[room]), default=0)
-        return floors[room]
+    def layer(package: str) -> int:
+        if package not in layers:
+            layers[package] = 1 + max((layer(target) for target in graph[package]), default=0)
+        return layers[package]
 
-    for room in graph:
-        floor(room)
-    return floors
+    for package in graph:
+        layer(package)
+    return layers
 
 
 def report(measured: Structure) -> str:
@@ -223,21 +228,20 @@ def report(measured: Structure) -> str:
     lines = [f"{measured.files} files, {measured.lines:,} lines; longest: {measured.longest_file}"]
     lines += [f"files that import each other: {', '.join(cycle)}" for cycle in measured.cycles] or ["no import cycles"]
     for part in measured.containers:
-        total = sum(room.lines for room in part.rooms)
+        total = sum(package.lines for package in part.packages)
         lines += [
             "",
-            f"{part.name}: {len(part.rooms)} rooms, {total:,} lines, {part.floors} floors, {part.arrows} imports"
-            f" between rooms, {len(part.upward)} upward{': ' if part.upward else ''}{', '.join(part.upward)}",
+            f"{part.name}: {len(part.packages)} packages, {total:,} lines, {part.layers} layers, {part.edges} imports"
+            f" between packages, {len(part.upward)} upward{': ' if part.upward else ''}{', '.join(part.upward)}",
         ]
-        lines += [
-            f"  {room.floor:2}  {room.name:16} {room.files:4} files {room.lines:7,} lines  {' '.join(room.imports)}"
-            for room in part.rooms
-        ]
+        for package in part.packages:
+            size = f"{package.files:4} files {package.lines:7,} lines"
+            lines.append(f"  {package.layer:2}  {package.name:16} {size}  {' '.join(package.imports)}")
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = ArgumentParser(prog="python -m bench.structure", description="Counts rooms, floors and imports.")
+    parser = ArgumentParser(prog="python -m bench.structure", description="Counts packages, layers and imports.")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parents[1])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(arguments)

@@ -1,6 +1,6 @@
 """The errors of Interlock, one family: `except InterlockError` catches whatever the library raises on purpose.
 
-docs/errors.md draws the tree. A class stands in the module that raises it; here are those that more than one room
+docs/errors.md draws the tree. A class stands in the module that raises it; here are those that more than one package
 raises. The command line maps errors to exit codes (`interlock/platform/exit_codes.py`).
 """
 

@@ -1,6 +1,6 @@
 """What a function raises, instead of returning NaN, where the data cannot answer its question.
 
-Docstrings in this room say that a function "refuses" such data.
+Docstrings in this package say that a function "refuses" such data.
 """
 
 from enum import StrEnum

@@ -1,1 +1,1 @@
-"""Settings, and the way to Kafka and ClickHouse: what every other room of `interlock` stands on."""
+"""Settings, and the way to Kafka and ClickHouse: what every other package of `interlock` stands on."""

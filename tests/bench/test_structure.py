@@ -1,4 +1,4 @@
-"""Rooms, floors and imports are counted from files alone, whatever version of the tree they are of."""
+"""Packages, layers and imports are counted from files alone, whatever version of the tree they are of."""
 
 import json
 from pathlib import Path
@@ -28,13 +28,13 @@ def test_rooms_stand_on_floors_by_what_they_import_under_either_import_name(tmp_
         },
     )
     (root / "interlock" / "schemas").symlink_to("../schemas")
-    (house, *_) = structure.structure(root).containers
-    assert {room.name: (room.floor, room.imports) for room in house.rooms if room.files > 1} == {
+    (project, *_) = structure.structure(root).containers
+    assert {package.name: (package.layer, package.imports) for package in project.packages if package.files > 1} == {
         "schemas": (1, ()),
         "streams": (2, ("schemas",)),
         "sinks": (3, ("streams",)),
     }
-    assert (house.floors, house.arrows, house.upward) == (3, 2, ())
+    assert (project.layers, project.edges, project.upward) == (3, 2, ())
 
 
 def test_of_rooms_in_a_cycle_the_import_with_the_fewest_files_is_the_upward_one(tmp_path: Path) -> None:
@@ -58,5 +58,5 @@ def test_the_report_and_the_json_show_the_same_rooms(capsys: pytest.CaptureFixtu
     structure.main(["--json"])
     measured = json.loads(capsys.readouterr().out)
     for container in measured["containers"]:
-        for room in container["rooms"]:
-            assert f"{room['name']} " in text
+        for package in container["packages"]:
+            assert f"{package['name']} " in text

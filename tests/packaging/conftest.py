@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("learning", "policy", "processors", "schemas", "sinks", "streams")
+PACKAGES = ("learning", "policy", "processors", "schemas", "sinks", "streams")
 
 # The build backend overwrites sys.argv.
 _BUILD = "import sys; from setuptools import build_meta as b; to = sys.argv[1]; b.build_wheel(to); b.build_sdist(to)"
@@ -23,7 +23,7 @@ def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    for name in ("interlock", *ROOMS):
+    for name in ("interlock", *PACKAGES):
         shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     built = tmp_path_factory.mktemp("archives")
     subprocess.run([sys.executable, "-c", _BUILD, str(built)], cwd=source, check=True, capture_output=True, timeout=120)
@@ -48,8 +48,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A user's project whose packages have the names of our rooms."""
-    for name in (*ROOMS, "tests", "bench", "examples"):
+    """A user's project whose packages have the names of our packages."""
+    for name in (*PACKAGES, "tests", "bench", "examples"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(f"raise AssertionError('{name} of the project was imported')\n")
     return tmp_path

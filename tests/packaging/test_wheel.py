@@ -1,4 +1,4 @@
-"""A wheel holds one package, whole and typed; the rooms at the top are reached by one name alone."""
+"""A wheel holds one package, whole and typed; the packages at the top are reached by one name alone."""
 
 import re
 import subprocess
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import ROOMS, ROOT, clean_environment
+from tests.packaging.conftest import PACKAGES, ROOT, clean_environment
 
 DATA = (".avsc", ".json", ".sql", ".yaml", ".toml", ".properties", ".parquet")
 
 
 def _files_of_the_package() -> set[str]:
     """What the wheel must hold, as paths in it."""
-    folders = [(ROOT / "interlock", "interlock"), *((ROOT / room, f"interlock/{room}") for room in ROOMS)]
+    folders = [(ROOT / "interlock", "interlock"), *((ROOT / package, f"interlock/{package}") for package in PACKAGES)]
     return {
         f"{prefix}/{path.relative_to(folder).as_posix()}"
         for folder, prefix in folders
@@ -27,14 +27,14 @@ def _files_of_the_package() -> set[str]:
 
 def test_every_room_at_the_top_is_linked_under_its_import_name() -> None:
     links = {path.name: path.readlink().as_posix() for path in (ROOT / "interlock").iterdir() if path.is_symlink()}
-    assert links == {room: f"../{room}" for room in ROOMS}
+    assert links == {package: f"../{package}" for package in PACKAGES}
 
 
 def test_every_short_name_is_banned_by_lint() -> None:
     rule = re.findall(
         r'^"(\w+)"\.msg = "import (interlock\.\w+)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE
     )
-    assert dict(rule) == {room: f"interlock.{room}" for room in ROOMS}
+    assert dict(rule) == {package: f"interlock.{package}" for package in PACKAGES}
 
 
 @pytest.mark.parametrize("statement", ["from schemas import wire", "import sinks.writer"])
