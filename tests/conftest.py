@@ -18,6 +18,7 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 if TYPE_CHECKING:
     from interlock.streams.embedded_kafka import EmbeddedKafka
@@ -29,12 +30,11 @@ settings.load_profile("repeatable")
 
 TESTS = Path(__file__).parent
 
-# Workers take whole files in this order: with the longest first none of them is left alone with one at the end.
+# Workers take files in this order: with the longest first none of them is left alone with one at the end.
 # Everything else follows in the order of its name.
 LONGEST_FIRST = (
     "bench/test_running_proof.py",
     "interlock/cli/test_command_line.py",
-    "interlock/local",
     "crash",
     "docs",
     "sinks/test_writer.py",
@@ -47,6 +47,13 @@ LONGEST_FIRST = (
     "learning",
     "processors",
     "interlock",
+)
+
+# These share one running instance, whose start takes as long as many tests.
+ON_ONE_INSTANCE = (
+    "interlock/cli/test_command_line.py",
+    "interlock/local/test_lifecycle.py",
+    "interlock/platform/test_instance.py",
 )
 
 QUICK_KILLS, CAMPAIGN_KILLS = 3, 25
@@ -87,6 +94,18 @@ def crash_kills(request: pytest.FixtureRequest, campaign: bool) -> int:
     return kills
 
 
+class _WholeFiles(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types for its schedulers
+    """Gives workers whole files, and all files that use the fixture `instance` to one of them."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "instance" if file.endswith(ON_ONE_INSTANCE) else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    return _WholeFiles(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     missing = [name for name in LONGEST_FIRST if not (TESTS / name).exists()]
     if missing:
@@ -98,6 +117,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 return index
         return len(LONGEST_FIRST)
 
+    for item in items:
+        if "instance" in getattr(item, "fixturenames", ()) and not str(item.path).endswith(ON_ONE_INSTANCE):
+            raise pytest.UsageError(f"tests/conftest.py does not name {item.path}, which uses the running instance")
     items.sort(key=position)
     for item in items:
         if "campaign" in getattr(item, "fixturenames", ()):

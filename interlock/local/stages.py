@@ -21,8 +21,10 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
     data_dir = platform.settings.data_dir
     environment = _environment(platform, instance)
     stages = [
-        [_process("kafka", data_dir, environment, lambda: broker_serves(instance))],
-        [_process("clickhouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping"))],
+        [
+            _process("kafka", data_dir, environment, lambda: broker_serves(instance)),
+            _process("clickhouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping")),
+        ],
         [_with_metrics(role, data_dir, environment) for role in (*ROLES, *_executors(platform))],
     ]
 

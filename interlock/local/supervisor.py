@@ -38,8 +38,8 @@ class Report:
 
 
 class Supervisor:
-    """Runs `stages` in order, the processes of one stage side by side; `after` maps a role to what must happen once it
-    serves, before the next stage starts. `timeout`: how many seconds a starting process may show no sign of life."""
+    """Runs `stages` in order, the processes of one stage side by side; `after` maps a role to what must happen once its
+    stage serves, before the next stage starts. `timeout`: how many seconds a starting process may show no sign of life."""
 
     def __init__(
         self,
@@ -86,6 +86,9 @@ class Supervisor:
                     process.start()
                     self._record()
                 self._wait_until_ready(stage)
+                for process in stage:
+                    if process.role in self._after and not self._stop.is_set():
+                        self._after[process.role]()
             self._instance.ready = not self._stop.is_set()
             self._record()
         except BaseException:
@@ -102,8 +105,6 @@ class Supervisor:
                 starting.remove(process)
                 self._report.line(f"{process.role} ready after {process.seconds:.1f} s")
                 self._record()
-                if process.role in self._after and not self._stop.is_set():
-                    self._after[process.role]()
             if starting:
                 seconds, busy = max(process.seconds for process in starting), busy_machine()
                 if seconds > USUAL_START_SECONDS and busy and not self._busy_reported:

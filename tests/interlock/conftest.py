@@ -1,15 +1,19 @@
 """One local instance for all tests of the command line."""
 
 import json
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from interlock.cli import main
 from interlock.platform.connection import Platform
 from interlock.platform.settings import Settings
 from interlock.sinks import queries
@@ -22,16 +26,13 @@ class Instance:
         self.directory = directory
 
     def run(self, *arguments: str, code: int = 0, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Runs a command; its exit code must be `code`."""
-        done = subprocess.run(
-            [sys.executable, "-m", "interlock", *arguments],
-            capture_output=True,
-            text=True,
-            input=stdin,
-            timeout=600,
-            check=False,
-            env=environment(self.directory),
-        )
+        """Runs a command; its exit code must be `code`.
+
+        In this process, because importing the command line takes longer than most commands do. What starts or stops an
+        instance runs as a user's command does.
+        """
+        run = _in_a_process if arguments[0] in ("up", "down") else _in_this_process
+        done = run(arguments, environment(self.directory), stdin)
         assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
@@ -57,10 +58,39 @@ class Instance:
             return [event["event"] for event in queries.decision_timeline(client, decision_id)]
 
 
+def _in_a_process(
+    arguments: Sequence[str], environment: dict[str, str], stdin: str | None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "interlock", *arguments],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        timeout=600,
+        check=False,
+        env=environment,
+    )
+
+
+def _in_this_process(
+    arguments: Sequence[str], environment: dict[str, str], stdin: str | None
+) -> subprocess.CompletedProcess[str]:
+    output, errors = StringIO(), StringIO()
+    with (
+        mock.patch.dict(os.environ, environment, clear=True),
+        mock.patch.object(sys, "argv", ["interlock", *arguments]),
+        mock.patch.object(sys, "stdin", StringIO(stdin or "")),
+        redirect_stdout(output),
+        redirect_stderr(errors),
+        pytest.raises(SystemExit) as end,
+    ):
+        main()
+    code = end.value.code if isinstance(end.value.code, int) else 0
+    return subprocess.CompletedProcess(list(arguments), code, output.getvalue(), errors.getvalue())
+
+
 def environment(directory: Path) -> dict[str, str]:
     """An environment without settings of the machine's user; instances take free ports."""
-    import os
-
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
     return {**kept, "INTERLOCK_DATA_DIR": str(directory), "INTERLOCK_ANY_PORT": "1"}
 
