@@ -38,8 +38,8 @@ class Report:
 
 
 class Supervisor:
-    """Runs `stages` in order, the processes of one stage side by side; `after` maps a role to what must happen once its
-    stage serves, before the next stage starts. `timeout`: how many seconds a starting process may show no sign of life."""
+    """Runs `stages` in order, the processes of one stage side by side. `after` maps a role to what must happen once its
+    stage serves, before the next stage starts. `timeout`: seconds that a starting process may show no sign of life."""
 
     def __init__(
         self,
