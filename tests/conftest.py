@@ -117,9 +117,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 return index
         return len(LONGEST_FIRST)
 
-    for item in items:
-        if "instance" in getattr(item, "fixturenames", ()) and not str(item.path).endswith(ON_ONE_INSTANCE):
-            raise pytest.UsageError(f"tests/conftest.py does not name {item.path}, which uses the running instance")
+    strangers = {
+        str(item.path)
+        for item in items
+        if item.path.is_relative_to(TESTS / "interlock")
+        and "instance" in getattr(item, "fixturenames", ())
+        and not str(item.path).endswith(ON_ONE_INSTANCE)
+    }
+    if strangers:
+        raise pytest.UsageError(f"ON_ONE_INSTANCE does not name what uses the instance: {', '.join(strangers)}")
     items.sort(key=position)
     for item in items:
         if "campaign" in getattr(item, "fixturenames", ()):
