@@ -25,13 +25,15 @@ class Member(Protocol):
 
 
 def run_member(platform: Platform, name: str, group: str, join: Callable[[Seen], Member], metrics: Metrics) -> None:
+    """Runs the member that `join` makes until SIGTERM, with a file that remembers what was done. Raises
+    OperatorRequiredError where Kafka refuses, InterlockError where the file cannot be used."""
     stop = stop_on_signals()
     # One file for each process of a group.
     path = platform.settings.data_dir / "executors" / f"{group}-{platform.settings.instance_id}.sqlite"
     try:
         seen = SqliteSeen(path)
     except (sqlite3.Error, OSError) as error:
-        raise cannot_remember(path, name, error) from error
+        raise _cannot_remember(path, name, error) from error
     with closing(seen):
         member = wait_until_available(lambda: join(seen), stop)
         if member is None:
@@ -43,11 +45,11 @@ def run_member(platform: Platform, name: str, group: str, join: Callable[[Seen],
         except KafkaException as error:
             raise OperatorRequiredError(f"{name} stops: {error.args[0].str()}") from error
         except sqlite3.Error as error:
-            raise cannot_remember(path, name, error) from error
+            raise _cannot_remember(path, name, error) from error
     log.info("stopped", role=name)
 
 
-def cannot_remember(path: Path, name: str, error: Exception) -> InterlockError:
+def _cannot_remember(path: Path, name: str, error: Exception) -> InterlockError:
     return InterlockError(
         f"{path}, where {name} remembers what was done, cannot be used: {error}. Is there room, and leave?"
     )

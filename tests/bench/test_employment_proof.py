@@ -1,5 +1,7 @@
 """On real survey data, through router, desk, people and learning: estimates, certificates and calibration hold."""
 
+from typing import Any
+
 import pytest
 
 from bench.proofs import employment as employment_proof
@@ -8,16 +10,16 @@ from bench.proofs.employment import ALPHA, Sizes, calibration, certificates, cov
 
 
 @pytest.fixture(scope="module")
-def estimated() -> dict:  # type: ignore[type-arg]
+def estimated() -> dict[str, Any]:
     return rates(1, Sizes(2_000, 1_000), 500)
 
 
 @pytest.fixture(scope="module")
-def too_sure() -> dict:  # type: ignore[type-arg]
+def too_sure() -> dict[str, Any]:
     return calibration(1, Sizes(2_000, 1_000), overconfident=True)
 
 
-def test_the_corrected_override_rate_covers_the_truth_and_the_naive_one_does_not(estimated: dict) -> None:  # type: ignore[type-arg]
+def test_the_corrected_override_rate_covers_the_truth_and_the_naive_one_does_not(estimated: dict[str, Any]) -> None:
     whole = estimated["all"]
     assert whole["hajek"]["covers"]
     assert whole["aipw"]["covers"]
@@ -25,7 +27,7 @@ def test_the_corrected_override_rate_covers_the_truth_and_the_naive_one_does_not
     assert whole["reviewed"] < estimated["decisions"]
 
 
-def test_every_part_of_the_stream_says_the_same(estimated: dict) -> None:  # type: ignore[type-arg]
+def test_every_part_of_the_stream_says_the_same(estimated: dict[str, Any]) -> None:
     assert len(estimated["blocks"]) == 6
     for name in ("hajek", "aipw"):
         assert sum(block[name]["covers"] for block in estimated["blocks"]) >= 5
@@ -40,7 +42,7 @@ def test_intervals_cover_as_often_as_they_say_whichever_decisions_the_coin_picks
         assert covered[name] >= 0.95 - 3 * (0.95 * 0.05 / 100) ** 0.5
 
 
-def test_the_plot_of_estimates_shows_both_and_the_truth(estimated: dict) -> None:  # type: ignore[type-arg]
+def test_the_plot_of_estimates_shows_both_and_the_truth(estimated: dict[str, Any]) -> None:
     chart = learning_plots.estimates(estimated, 500)
     assert all(word in chart for word in ("truth", "naive", "Hájek", "<circle", "<rect"))
 
@@ -56,7 +58,7 @@ def test_a_certified_threshold_keeps_its_promise_in_the_year_that_was_held_back(
     assert certified["automatic_share"] > 0.1
 
 
-def test_recalibration_lowers_the_loss_of_a_model_that_is_too_sure(too_sure: dict) -> None:  # type: ignore[type-arg]
+def test_recalibration_lowers_the_loss_of_a_model_that_is_too_sure(too_sure: dict[str, Any]) -> None:
     assert too_sure["published_on_first_years"] >= 1
     assert too_sure["gain"] > 2 * too_sure["gain_error"] > 0
     assert too_sure["smooth_ece_used"] < 0.6 * too_sure["smooth_ece_raw"]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.processors.router.messages import Sent
 EXAMPLES = [survey, loan_approval, content_moderation]
 
 
-def _route(example: ModuleType, decisions: list[Decision]) -> list[dict]:  # type: ignore[type-arg]
+def _route(example: ModuleType, decisions: list[Decision]) -> list[dict[str, Any]]:
     policy = compile_policy(load(example.POLICY))
     state = RouterState(policies={policy.name: policy})
     messages = [
@@ -32,7 +33,7 @@ def _route(example: ModuleType, decisions: list[Decision]) -> list[dict]:  # typ
 
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_decisions_are_repeatable_except_for_their_time(example: ModuleType) -> None:
-    def content(seed: int) -> list[dict]:  # type: ignore[type-arg]
+    def content(seed: int) -> list[dict[str, Any]]:
         return [decision.model_dump(exclude={"created_at"}) for decision in example.decisions(50, run="r", seed=seed)]
 
     assert content(3) == content(3)
