@@ -11,13 +11,15 @@ is imported.
 
 import ast
 import json
-import sys
 from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 LIBRARIES = ("schemas", "learning", "policy", "processors", "streams", "sinks")
 PROJECT = (*LIBRARIES, "interlock", "bench", "examples")
@@ -130,32 +132,17 @@ def container(name: str, modules: Mapping[str, Module]) -> Container:
 
 
 def cycles(graph: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:
-    """The strongly connected components of more than one node (Tarjan's algorithm)."""
-    index: dict[str, int] = {}
-    low: dict[str, int] = {}
-    stack: list[str] = []
-    components: list[tuple[str, ...]] = []
-
-    def visit(node: str) -> None:
-        index[node] = low[node] = len(index)
-        stack.append(node)
-        for target in sorted(graph.get(node, ())):
-            if target not in index:
-                visit(target)
-                low[node] = min(low[node], low[target])
-            elif target in stack:
-                low[node] = min(low[node], index[target])
-        if low[node] == index[node]:
-            component = stack[stack.index(node) :]
-            del stack[stack.index(node) :]
-            if len(component) > 1:
-                components.append(tuple(sorted(component)))
-
-    sys.setrecursionlimit(10_000)
-    for node in sorted(graph):
-        if node not in index:
-            visit(node)
-    return components
+    """The strongly connected components of more than one node."""
+    nodes = sorted(graph.keys() | {target for targets in graph.values() for target in targets})
+    position = {node: index for index, node in enumerate(nodes)}
+    edges = [(position[source], position[target]) for source, targets in graph.items() for target in targets]
+    sources, targets = zip(*edges, strict=True) if edges else ((), ())
+    adjacency = csr_array(([True] * len(edges), (sources, targets)), shape=(len(nodes), len(nodes)))
+    _, labels = connected_components(adjacency, connection="strong")
+    components: dict[int, list[str]] = {}
+    for node, label in zip(nodes, labels, strict=True):
+        components.setdefault(label, []).append(node)
+    return [tuple(component) for component in components.values() if len(component) > 1]
 
 
 def _package(container_name: str, module: str) -> str:

@@ -57,7 +57,7 @@ def load_mapping(path: Path) -> ColumnMapping:
     """A mapping file; raises InterlockError."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise UsageError(f"cannot read the mapping {path}: {error}") from error
     if not isinstance(content, dict) or set(content) - set(_SECTIONS):
         raise UsageError(f"{path}: a mapping has the parts {', '.join(_SECTIONS)}")

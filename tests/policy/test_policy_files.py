@@ -1,6 +1,7 @@
 """What a policy file may say, and what its author is told when it says something else."""
 
 import json
+import sys
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -301,7 +302,16 @@ def test_yaml_that_is_wrong_is_refused_with_line_and_column() -> None:
         "p.yaml:3: not YAML: expected ',' or ']', but got ':', column 4"
     ]
     assert _problems("name: x\n# \0\n") == ["p.yaml:2: not YAML: special characters are not allowed"]
-    assert _problems("name: " + "[" * 3000) == ["p.yaml:1: not YAML: nested too deeply"]
+
+
+@pytest.mark.parametrize("nested", ["[" * 3000, "[" * 200 + "]" * 200])
+def test_yaml_that_is_nested_too_deeply_is_refused_whatever_the_recursion_limit(nested: str) -> None:
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    try:
+        assert _problems(f"name: {nested}") == ["p.yaml:1: not YAML: nested too deeply, column 106"]
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def test_yaml_that_contains_itself_or_repeats_itself_without_end_is_refused() -> None:
