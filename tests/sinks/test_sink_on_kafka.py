@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.warehouse]
 
 # The broker is shared: decisions come to it from other tests too, and every one must arrive.
 TOPIC = catalogue.DECISIONS.name
-PARTITIONS = 2
+PARTITIONS = catalogue.DECISIONS.partitions
 
 
 @pytest.fixture
@@ -50,7 +50,6 @@ def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
 ) -> None:
     ids = stream_ids(AdminClient({"bootstrap.servers": kafka.bootstrap_servers}), [TOPIC])
     assert len(ids[TOPIC]) > 10
-    partitions = broker.topic_states([TOPIC])[TOPIC].partitions  # others may have created it
     group = f"sink-{uuid4()}"
     producer = broker.producer(f"producer-{uuid4()}")
     producer.init_transactions(30)
@@ -67,7 +66,7 @@ def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
 
     def inserted() -> bool:
         watcher = broker.consumer(group)
-        places = [TopicPartition(TOPIC, number) for number in range(partitions)]
+        places = [TopicPartition(TOPIC, number) for number in range(PARTITIONS)]
         at = {item.partition: item.offset for item in watcher.committed(places, 30)}
         watcher.close()
         # A commit or abort marker follows the last record.
@@ -94,8 +93,8 @@ def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
     assert inserted()
     second.close()
     result = reconcile(
-        broker, own, partitions={TOPIC: partitions}, stream_ids=ids, sink_group=group, router_group=group + "-none"
+        broker, own, partitions={TOPIC: PARTITIONS}, stream_ids=ids, sink_group=group, router_group=group + "-none"
     )
-    assert [partition.verdict for partition in result.partitions] == ["ok"] * partitions
+    assert [partition.verdict for partition in result.partitions] == ["ok"] * PARTITIONS
     assert sum(partition.in_clickhouse for partition in result.partitions) >= 1500
-    assert result.lag <= 2 * partitions
+    assert result.lag <= 2 * PARTITIONS
