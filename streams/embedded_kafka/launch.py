@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from interlock.streams.embedded_kafka import aot_cache
 from interlock.streams.embedded_kafka.errors import BrokerError
 from interlock.streams.embedded_kafka.settings import BrokerSettings, is_free, server_properties
 
@@ -41,6 +42,7 @@ def run_foreground(settings: BrokerSettings) -> NoReturn:
     """Become the broker: this process turns into the JVM, so that signals to it reach Kafka itself."""
     with claimed(settings) as claim:
         command = command_line(settings)
+        aot_cache.make_in_background(cache_file())
         hand_over(claim, os.getpid(), settings)
         os.set_inheritable(claim, True)
         os.execv(command[0], command)
@@ -114,11 +116,21 @@ def command_line(settings: BrokerSettings) -> list[str]:
         f"-Dlog4j2.configurationFile={log_configuration}",
         "-cp",
         os.pathsep.join(str(jar) for jar in jars.resolve()),
+        *aot_cache.java_options(cache_file()),
     ]
     # Kafka writes this file last: without it the directory is new, or was left by an interrupted format.
     if not (settings.log_dir / "meta.properties").exists():
         _format(java, properties)
-    return [*java, "kafka.Kafka", str(properties)]
+    return [*java, *settings.java_options, "kafka.Kafka", str(properties)]
+
+
+def cache_file() -> Path:
+    """The JVM's cache for the broker's jars, which must be there; the cache need not."""
+    from interlock.streams.embedded_kafka import jars
+
+    repository = jars.local_repository()
+    paths = [repository / jar.path for jar in jars.locked()]
+    return aot_cache.cache_file(_java(), paths, repository / ".interlock")
 
 
 @contextmanager

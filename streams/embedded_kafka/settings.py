@@ -27,6 +27,7 @@ class BrokerSettings:
     partitions: int = 4  # of a topic created without saying how many
     # Four times what clients send by default: room for prefixes and headers, bounded memory per request.
     max_message_bytes: int = 4 * 1024 * 1024
+    java_options: tuple[str, ...] = ()  # of the broker's JVM, behind our own
 
     @classmethod
     def on_free_ports(cls, data_dir: Path, heap: str = "512m") -> Self:
