@@ -22,6 +22,7 @@ from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
 if TYPE_CHECKING:
     from interlock.streams.embedded_kafka import EmbeddedKafka
+    from tests.running_instance import Instance
 
 
 # The same examples in every run, and no deadline: how long an example takes says something about the machine.
@@ -33,10 +34,10 @@ TESTS = Path(__file__).parent
 # Workers take files in this order: with the longest first none of them is left alone with one at the end.
 # Everything else follows in the order of its name.
 LONGEST_FIRST = (
-    "bench/test_running_proof.py",
     "interlock/cli/test_command_line.py",
     "crash",
     "docs",
+    "bench/test_running_proof.py",
     "sinks/test_writer.py",
     "streams/test_embedded_kafka.py",
     "interlock/services",
@@ -51,9 +52,10 @@ LONGEST_FIRST = (
 
 # These share one running instance, whose start takes as long as many tests.
 ON_ONE_INSTANCE = (
+    "crash/test_kill_everything.py",
     "interlock/cli/test_command_line.py",
-    "interlock/local/test_lifecycle.py",
     "interlock/platform/test_instance.py",
+    "bench/test_running_proof.py",
 )
 
 QUICK_KILLS, CAMPAIGN_KILLS = 3, 25
@@ -120,9 +122,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     strangers = {
         str(item.path)
         for item in items
-        if item.path.is_relative_to(TESTS / "interlock")
-        and "instance" in getattr(item, "fixturenames", ())
-        and not str(item.path).endswith(ON_ONE_INSTANCE)
+        if "instance" in getattr(item, "fixturenames", ()) and not str(item.path).endswith(ON_ONE_INSTANCE)
     }
     if strangers:
         raise pytest.UsageError(f"ON_ONE_INSTANCE does not name what uses the instance: {', '.join(strangers)}")
@@ -144,3 +144,15 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator["EmbeddedKafka"]
 
     with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Instance"]:
+    """A running instance; tests use domains and ids of their own."""
+    from bench.proofs.running import SETTINGS
+    from tests.running_instance import Instance
+
+    running = Instance(tmp_path_factory.mktemp("platform") / "instance", SETTINGS)
+    running.run("up", "--detach")
+    yield running
+    running.run("down")

@@ -104,10 +104,11 @@ def at_work(platform: Platform, people: Sequence[Persona], truth: TruthSource, s
 class PacedDecisions:
     """Sends decisions no faster than people decide them, and follows them in Kafka. Not thread-safe."""
 
-    def __init__(self, platform: Platform, people: Simulation, max_in_flight: int) -> None:
-        """`max_in_flight`: the limit of undecided decisions. With no more than there are people, no backlog forms that
-        people would work by urgency."""
+    def __init__(self, platform: Platform, run_id: str, people: Simulation, max_in_flight: int) -> None:
+        """`run_id`: how the ids of the decisions begin. `max_in_flight`: the limit of undecided decisions. With no more
+        than there are people, no backlog forms that people would work by urgency."""
         self._broker = platform.kafka()
+        self._prefix = run_id.encode()
         self._people = people
         self._max_in_flight = max_in_flight
         self._reader = TableReader(self._broker, (catalogue.AUTO_APPROVED.name, _OUTCOMES, _EXAMPLES))
@@ -144,13 +145,14 @@ class PacedDecisions:
             raise self._people.failure
         for message in self._reader.poll():
             topic = message.topic()
+            self._last_offsets[topic] = message.offset()
+            if not (message.key() or b"").startswith(self._prefix):
+                continue
             if topic == catalogue.AUTO_APPROVED.name:
                 routed = wire.decode_plain("RoutedDecision", message.value())
                 if not routed["audit"]:
                     self._done.add(routed["decision"]["decision_id"])
-                continue
-            self._last_offsets[topic] = message.offset()
-            if topic == _EXAMPLES:
+            elif topic == _EXAMPLES:
                 self._examples += 1
             else:
                 self._done.add(wire.decode_plain("Outcome", message.value())["decision_id"])

@@ -32,14 +32,16 @@ Record = dict[str, Any]
 # The limit of undecided decisions too, so that a person is free for each of them.
 PEOPLE = 60
 
-_SETTINGS = {
+# Environment variables of the roles.
+SETTINGS = {
     "INTERLOCK_CALIBRATION__ALPHA": str(ALPHA),
     "INTERLOCK_CALIBRATION__DELTA": str(DELTA),
     "INTERLOCK_CALIBRATION__EVERY": "100",
     "INTERLOCK_CALIBRATION__OVERRIDE_LIMIT": str(OVERRIDE_LIMIT),
-    # The proof reads ClickHouse only at the end.
-    "INTERLOCK_SINK__FLUSH_SECONDS": "3",
 }
+
+# The proof reads ClickHouse only at the end.
+_LATE_ROWS = {"INTERLOCK_SINK__FLUSH_SECONDS": "3"}
 
 # Audits of the first model: some hundred decisions are too few for a narrow interval at the 5 % of the policy.
 _AUDITS = ("audit: {rate: 0.05}", "audit: {rate: 0.2}")
@@ -85,6 +87,18 @@ def run(
     directory: Path, sizes: Sizes = FULL, seed: int = 1, say: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
     """All figures; `directory` is created for a new instance. Raises TimeoutError if a step hangs."""
+    say("starting Kafka, ClickHouse and all roles")
+    with running(directory, audit_key(seed), {**SETTINGS, **_LATE_ROWS}) as instance:
+        return prove(instance, sizes, seed, say)
+
+
+def prove(
+    instance: RunningInstance, sizes: Sizes, seed: int = 1, say: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """All figures, on an instance that runs with `SETTINGS` and knows none of the three models.
+
+    Raises TimeoutError if a step hangs.
+    """
     started = time.monotonic()
 
     def tell(line: str) -> None:
@@ -98,42 +112,43 @@ def run(
     ]
     everything = [decision for part in (audited, *early, *last) for decision in part]
     wrong = {decision.decision_id: _truth(decision.to_record()) != decision.prediction for decision in everything}
-    tell("starting Kafka, ClickHouse and all roles")
-    with running(directory, audit_key(seed), _SETTINGS) as instance:
-        _publish(instance)
-        tell(f"{len(everything) - sum(map(len, last)):,} decisions, and people who judge them")
-        with (
-            at_work(instance.platform, people(PEOPLE), _truth, seed) as simulation,
-            closing(PacedDecisions(instance.platform, simulation, PEOPLE)) as decisions,
-        ):
-            decisions.send(_mixed([audited, *early]))
-            decisions.learn()
-            tell(f"{decisions.judged:,} verdicts are learned from")
-            signed = _sign(instance)
-            tell(f"signed: {', '.join(proposal['title'] for proposal in signed) or 'nothing'}; now 2017")
-            decisions.send(_mixed(last))
-            decisions.learn()
-            verdicts = decisions.judged
-        clickhouse = instance.platform.clickhouse(analyst=True)
-        run_id = _run(seed)
-        until(
-            lambda: (
-                count(clickhouse, run_id, latency=False).done == len(everything)
-                and count_reviews(clickhouse, run_id).decided == verdicts
-            ),
-            "ClickHouse has every decision and verdict",
-        )
-        tell(f"{len(everything):,} decisions and {verdicts:,} verdicts are in ClickHouse")
-        figures = {
-            "seed": seed,
-            "sizes": asdict(sizes),
-            "verdicts": verdicts,
-            "rates": _rates(clickhouse, np.array([wrong[decision.decision_id] for decision in audited])),
-            "certificates": _certificates(clickhouse, instance, signed, wrong),
-            "calibration": _calibration(clickhouse, last[1], wrong),
-            "drift_alarms": _query(clickhouse, "SELECT model_version, monitor, message FROM drift"),
-        }
-    return figures | {"seconds": round(time.monotonic() - started, 1)}
+    _publish(instance)
+    run_id = _run(seed)
+    tell(f"{len(everything) - sum(map(len, last)):,} decisions, and people who judge them")
+    with (
+        at_work(instance.platform, people(PEOPLE), _truth, seed) as simulation,
+        closing(PacedDecisions(instance.platform, run_id, simulation, PEOPLE)) as decisions,
+    ):
+        decisions.send(_mixed([audited, *early]))
+        decisions.learn()
+        tell(f"{decisions.judged:,} verdicts are learned from")
+        signed = _sign(instance)
+        tell(f"signed: {', '.join(proposal['title'] for proposal in signed) or 'nothing'}; now 2017")
+        decisions.send(_mixed(last))
+        decisions.learn()
+        verdicts = decisions.judged
+    clickhouse = instance.platform.clickhouse(analyst=True)
+    until(
+        lambda: (
+            count(clickhouse, run_id, latency=False).done == len(everything)
+            and count_reviews(clickhouse, run_id).decided == verdicts
+        ),
+        "ClickHouse has every decision and verdict",
+    )
+    tell(f"{len(everything):,} decisions and {verdicts:,} verdicts are in ClickHouse")
+    return {
+        "seed": seed,
+        "sizes": asdict(sizes),
+        "verdicts": verdicts,
+        "rates": _rates(clickhouse, np.array([wrong[decision.decision_id] for decision in audited])),
+        "certificates": _certificates(clickhouse, instance, signed, wrong),
+        "calibration": _calibration(clickhouse, last[1], wrong),
+        "drift_alarms": _query(
+            clickhouse,
+            "SELECT model_version, monitor, message FROM drift WHERE model_id = {model:String}",
+        ),
+        "seconds": round(time.monotonic() - started, 1),
+    }
 
 
 def _rates(clickhouse: ClickHouse, wrong: Floats) -> dict[str, Any]:
@@ -201,7 +216,8 @@ def _calibration(clickhouse: ClickHouse, last: Sequence[Decision], wrong: Mappin
 
 
 def _query(clickhouse: ClickHouse, query: str, model: Model = AUDITED) -> list[Record]:
-    result = clickhouse.query(query, parameters={"domain": model.domain, "version": model.version})
+    parameters = {"domain": model.domain, "version": model.version, "model": survey.MODEL}
+    result = clickhouse.query(query, parameters=parameters)
     return [dict(row) for row in result.named_results()]
 
 

@@ -14,6 +14,7 @@ from interlock.schemas.models import Decision
 HERE = Path(__file__).parent
 POLICY = HERE / "policy.yaml"
 SAMPLE = HERE / "sample.parquet"
+MODEL = "acs-employment"
 
 
 def decisions(count: int, run: str, seed: int = 0) -> Iterator[Decision]:
@@ -52,7 +53,7 @@ def _decision(row: dict[str, Any], decision_id: str) -> Decision:
     return Decision(
         decision_id=decision_id,
         domain="employment",
-        model_id="acs-employment",
+        model_id=MODEL,
         model_version="1",
         prediction=_outcome(employed),
         confidence=max(probability, 1 - probability),

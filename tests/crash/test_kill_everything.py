@@ -1,14 +1,12 @@
-"""Processes killed at random moments: nothing is lost, nothing is doubled, whatever dies.
+"""Processes killed at random moments, the supervisor at last: nothing is lost, nothing is doubled, whatever dies.
 
 The schedule follows from a seed: which role dies, and after how many produced decisions. `--campaign` or
-`--crash-kills N` kills more.
+`--crash-kills N` kills more. All this happens to the second of two instances on one machine; the first must not notice.
 """
 
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,17 +14,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from interlock.client.client import Client
 from interlock.demo import survey
 from interlock.demo.counts import count
+from interlock.local.stages import ROLES as LOCAL_ROLES
 from interlock.operations.reconcile import reconcile
 from interlock.platform import instance as instances
 from interlock.platform.connection import Platform
-from interlock.platform.settings import Settings
 from interlock.policies.publishing import publish_policy
 from interlock.produce.sending import send
+from tests.running_instance import Instance
+
+pytestmark = [pytest.mark.crash, pytest.mark.kafka, pytest.mark.warehouse]
 
 ROLES = ("kafka", "router", "sink", "clickhouse")
 SEED = 20260101
@@ -57,25 +59,27 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENC
     raise AssertionError(f"not within {seconds:g} s: {what}; last problem: {problem}")
 
 
-@pytest.fixture
-def platform(tmp_path: Path) -> Iterator[Platform]:
-    """A whole local instance, as a user would start it."""
-    directory = tmp_path / "instance"
-    command = [sys.executable, "-m", "interlock", "up", "--detach", "--any-port", "--data-dir", str(directory)]
-    subprocess.run(command, check=True, timeout=PATIENCE)
-    try:
-        yield Platform(Settings(data_dir=directory))
-    finally:
-        subprocess.run(
-            [sys.executable, "-m", "interlock", "down", "--data-dir", str(directory)], check=True, timeout=120
-        )
+@pytest.fixture(scope="module")
+def second(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """A whole local instance, started as a user would, beside `instance`."""
+    second = Instance(tmp_path_factory.mktemp("killed") / "instance")
+    steps = second.run("up", "--detach").stderr
+    for role in ("kafka", "clickhouse", "topics and tables", *LOCAL_ROLES):
+        assert f"{role} ready after " in steps
+    assert second.json("status")["kafka"] != instance.json("status")["kafka"]
+    yield second
+    second.run("down")
+
+
+def _described(directory: Path) -> instances.Instance:
+    instance = instances.read(directory)
+    assert instance is not None
+    return instance
 
 
 def _running(directory: Path, role: str) -> int | None:
     """The pid of a role that serves."""
-    instance = instances.read(directory)
-    assert instance is not None
-    for child in instance.children:
+    for child in _described(directory).children:
         if child.role == role and child.state == "running" and instances.alive(child):
             return child.pid
     return None
@@ -85,15 +89,12 @@ def _noticed(directory: Path, role: str, pid: int) -> bool:
     return _running(directory, role) != pid
 
 
-@pytest.mark.crash
-@pytest.mark.kafka
-@pytest.mark.warehouse
 @pytest.mark.timeout(1800)
 def test_every_decision_has_one_route_and_one_row_after_kills_of_every_process(
-    platform: Platform, crash_kills: int, campaign: bool
+    second: Instance, crash_kills: int, campaign: bool
 ) -> None:
     kills = max(CAMPAIGN_KILLS if campaign else QUICK_KILLS, crash_kills)
-    directory = platform.settings.data_dir
+    directory, platform = second.directory, second.platform
     publish_policy(platform.kafka(), survey.POLICY, "the test", "")
     total = kills * DECISIONS_PER_KILL
     rng = random.Random(SEED)
@@ -127,12 +128,42 @@ def test_every_decision_has_one_route_and_one_row_after_kills_of_every_process(
         lambda: count(platform.clickhouse(analyst=True), "crash", latency=False).done >= total,
         "every decision is in ClickHouse",
     )
+    _assert_reconciled(platform, total)
+    assert sum(child.restarts for child in _described(directory).children) == kills
+    assert f"restarted {kills // len(ROLES)} times" in str(second.json("doctor"))
+
+
+@pytest.mark.timeout(600)
+def test_an_instance_whose_supervisor_was_killed_ends_with_it_and_comes_up_again_as_it_was(
+    second: Instance, instance: Instance
+) -> None:
+    directory = second.directory
+    before = _described(directory)
+    decisions = count(second.platform.clickhouse(analyst=True), "crash", latency=False).done
+    os.kill(before.supervisor_pid, signal.SIGKILL)
+    wait_until(lambda: not psutil.pid_exists(before.supervisor_pid), "the supervisor is gone")
+    told = f"no instance is running in {directory}; `interlock up` starts one"
+    for command in (["status"], ["queues"], ["metrics"]):
+        assert told in second.run(*command, code=4).stderr
+
+    second.run("up", "--detach")
+    after = _described(directory)
+    assert not {child.pid for child in before.children} & {child.pid for child in after.children}
+    assert after.kafka_port == before.kafka_port
+    _assert_reconciled(second.platform, decisions)
+
+    second.run("down")
+    assert not any(instances.alive(child) for child in after.children)
+    assert "no instance is running" in second.run("down").stderr
+    first = instance.json("status")
+    assert first["running"] is True
+    assert not any(role["restarts"] for role in first["roles"].values())
+
+
+def _assert_reconciled(platform: Platform, decisions: int) -> None:
     result = wait_until(lambda: reconcile(platform), "Kafka and ClickHouse can be compared")
     assert result.ok, result.facts()
-    found = count(platform.clickhouse(analyst=True), "crash", latency=False)
-    assert found.done == total
-    assert found.rows == total + found.audited
-    assert found.audited > 0
-    instance = instances.read(directory)
-    assert instance is not None
-    assert sum(child.restarts for child in instance.children) == kills
+    counted = count(platform.clickhouse(analyst=True), "crash", latency=False)
+    assert counted.done == decisions
+    assert counted.rows == decisions + counted.audited
+    assert counted.audited > 0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from interlock.local.stages import ROLES
-from tests.interlock.conftest import Instance
+from tests.running_instance import Instance
 
 pytestmark = [pytest.mark.kafka, pytest.mark.warehouse]
 

@@ -1,10 +1,10 @@
-"""One local instance for all tests of the command line."""
+"""A local instance, and the command line that talks to it as a user would."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -20,10 +20,11 @@ from interlock.sinks import queries
 
 
 class Instance:
-    """An instance and the command line that talks to it."""
+    """An instance in `directory`; `settings`: environment variables of its roles."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
         self.directory = directory
+        self._environment = {**_environment(directory), **(settings or {})}
 
     def run(self, *arguments: str, code: int = 0, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Runs a command; its exit code must be `code`.
@@ -32,7 +33,7 @@ class Instance:
         instance runs as a user's command does.
         """
         run = _in_a_process if arguments[0] in ("up", "down") else _in_this_process
-        done = run(arguments, environment(self.directory), stdin)
+        done = run(arguments, self._environment, stdin)
         assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
@@ -59,7 +60,7 @@ class Instance:
 
 
 def _in_a_process(
-    arguments: Sequence[str], environment: dict[str, str], stdin: str | None
+    arguments: Sequence[str], environment: Mapping[str, str], stdin: str | None
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "interlock", *arguments],
@@ -73,7 +74,7 @@ def _in_a_process(
 
 
 def _in_this_process(
-    arguments: Sequence[str], environment: dict[str, str], stdin: str | None
+    arguments: Sequence[str], environment: Mapping[str, str], stdin: str | None
 ) -> subprocess.CompletedProcess[str]:
     output, errors = StringIO(), StringIO()
     with (
@@ -89,16 +90,7 @@ def _in_this_process(
     return subprocess.CompletedProcess(list(arguments), code, output.getvalue(), errors.getvalue())
 
 
-def environment(directory: Path) -> dict[str, str]:
+def _environment(directory: Path) -> dict[str, str]:
     """An environment without settings of the machine's user; instances take free ports."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
     return {**kept, "INTERLOCK_DATA_DIR": str(directory), "INTERLOCK_ANY_PORT": "1"}
-
-
-@pytest.fixture(scope="session")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """A running instance; tests use domains and ids of their own."""
-    running = Instance(tmp_path_factory.mktemp("platform") / "instance")
-    running.run("up", "--detach")
-    yield running
-    running.run("down")
