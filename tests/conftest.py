@@ -54,7 +54,6 @@ LONGEST_FIRST = (
 ON_ONE_INSTANCE = (
     "crash/test_kill_everything.py",
     "interlock/cli/test_command_line.py",
-    "interlock/platform/test_instance.py",
     "bench/test_running_proof.py",
 )
 
@@ -97,7 +96,7 @@ def crash_kills(request: pytest.FixtureRequest, campaign: bool) -> int:
 
 
 class _WholeFiles(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types for its schedulers
-    """Gives workers whole files, and all files that use the fixture `instance` to one of them."""
+    """Gives workers whole files, and all files that use the fixture `local_instance` to one of them."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
@@ -122,10 +121,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     strangers = {
         str(item.path)
         for item in items
-        if "instance" in getattr(item, "fixturenames", ()) and not str(item.path).endswith(ON_ONE_INSTANCE)
+        if "local_instance" in getattr(item, "fixturenames", ()) and not str(item.path).endswith(ON_ONE_INSTANCE)
     }
     if strangers:
-        raise pytest.UsageError(f"ON_ONE_INSTANCE does not name what uses the instance: {', '.join(strangers)}")
+        raise pytest.UsageError(f"ON_ONE_INSTANCE does not name what uses `local_instance`: {', '.join(strangers)}")
     items.sort(key=position)
     for item in items:
         if "campaign" in getattr(item, "fixturenames", ()):
@@ -147,7 +146,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator["EmbeddedKafka"]
 
 
 @pytest.fixture(scope="session")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Instance"]:
+def local_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Instance"]:
     """A running instance; tests use domains and ids of their own."""
     from bench.proofs.running import SETTINGS
     from tests.running_instance import Instance

@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.warehouse, pytest.mark.timeout(900)
 def figures(campaign: bool, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     if campaign:
         return run(tmp_path_factory.mktemp("proof") / "instance", QUICK, seed=1)
-    directory: Path = request.getfixturevalue("instance").directory
+    directory: Path = request.getfixturevalue("local_instance").directory
     return prove(RunningInstance(directory, {}), SMALL, seed=1)
 
 

@@ -60,13 +60,13 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENC
 
 
 @pytest.fixture(scope="module")
-def second(instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
-    """A whole local instance, started as a user would, beside `instance`."""
+def second(local_instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Instance]:
+    """A whole local instance, started as a user would, beside `local_instance`."""
     second = Instance(tmp_path_factory.mktemp("killed") / "instance")
     steps = second.run("up", "--detach").stderr
     for role in ("kafka", "clickhouse", "topics and tables", *LOCAL_ROLES):
         assert f"{role} ready after " in steps
-    assert second.json("status")["kafka"] != instance.json("status")["kafka"]
+    assert second.json("status")["kafka"] != local_instance.json("status")["kafka"]
     yield second
     second.run("down")
 
@@ -135,7 +135,7 @@ def test_every_decision_has_one_route_and_one_row_after_kills_of_every_process(
 
 @pytest.mark.timeout(600)
 def test_an_instance_whose_supervisor_was_killed_ends_with_it_and_comes_up_again_as_it_was(
-    second: Instance, instance: Instance
+    second: Instance, local_instance: Instance
 ) -> None:
     directory = second.directory
     before = _described(directory)
@@ -155,7 +155,7 @@ def test_an_instance_whose_supervisor_was_killed_ends_with_it_and_comes_up_again
     second.run("down")
     assert not any(instances.alive(child) for child in after.children)
     assert "no instance is running" in second.run("down").stderr
-    first = instance.json("status")
+    first = local_instance.json("status")
     assert first["running"] is True
     assert not any(role["restarts"] for role in first["roles"].values())
 
