@@ -3,6 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCK := requirements/lock.txt
 
+# Where it is set, every process compiles all of its modules again, which takes longer than the rest of its start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test campaign lint bench clean lock setup
 .DEFAULT_GOAL := demo
 
