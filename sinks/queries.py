@@ -43,9 +43,11 @@ def reviewer_workload(client: Client) -> list[dict[str, Any]]:
 
 def decision_timeline(client: Client, decision_id: str) -> list[dict[str, Any]]:
     """What happened to a decision, in order; empty if ClickHouse does not know it."""
+    # Kafka counts milliseconds: what it received at once seems to come before what was decided some microseconds ago.
     query = (
         "SELECT at, event, detail, kafka_topic, kafka_partition, kafka_offset FROM decision_timeline "
-        "WHERE decision_id = {id:String} ORDER BY at, step, kafka_topic, kafka_partition, kafka_offset"
+        "WHERE decision_id = {id:String} "
+        "ORDER BY toStartOfMillisecond(at), step, at, kafka_topic, kafka_partition, kafka_offset"
     )
     return [dict(row) for row in client.query(query, parameters={"id": decision_id}).named_results()]
 

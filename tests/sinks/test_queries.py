@@ -5,7 +5,7 @@ from clickhouse_connect.driver.client import Client
 
 from interlock.schemas import wire
 from interlock.sinks import queries
-from tests.sinks.sink_world import AUTO, DECISIONS, World, decision
+from tests.sinks.sink_world import AUTO, DECISIONS, START, World, decision
 
 pytestmark = pytest.mark.warehouse
 
@@ -88,6 +88,15 @@ def test_the_timeline_of_a_decision_is_told_in_order(world: World) -> None:
     buried = queries.decision_timeline(world.client, f"{world.name}-5")
     assert [row["event"] for row in buried] == ["received", "dead-lettered"]
     assert queries.decision_timeline(world.client, "nobody") == []
+
+
+def test_what_kafka_received_in_the_millisecond_of_its_decision_comes_after_it(own: Client, run_id: str) -> None:
+    world = World(run_id, own)
+    record = {**decision("at-once", run_id), "created_at": START + 456}
+    world.producer.produce(DECISIONS, wire.encode("Decision", record), b"at-once", timestamp=START // 1000)
+    world.producer.flush()
+    world.settle(world.writer())
+    assert [row["event"] for row in queries.decision_timeline(own, "at-once")] == ["decided", "received"]
 
 
 def test_recent_rates_count_each_decision_once(own: Client, run_id: str) -> None:
