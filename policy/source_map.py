@@ -82,10 +82,14 @@ class Document:
     def __init__(self, text: str, source: str) -> None:
         """Raises PolicyError if `text` is no YAML mapping or names a key twice."""
         self.source = source
+        self._lines: dict[tuple[str, ...], int] = {(): 1}
         try:
-            node = yaml.compose(text, Loader=_Loader)
+            loader = _Loader(text)
+            node = loader.get_single_node()
             too_large = node is not None and _size(node, {}) > _MAX_NODES
-            self.data: Any = yaml.load(text, Loader=_Loader)
+            # Before the data is made of the nodes: that writes merged fields into them.
+            problems = [] if node is None or too_large else list(self._walk(node, ()))
+            self.data: Any = None if node is None else loader.construct_document(node)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -100,8 +104,6 @@ class Document:
             raise PolicyError([Diagnostic(source, 1, "", "repeats itself through aliases without end")])
         if not isinstance(self.data, dict) or node is None:
             raise PolicyError([Diagnostic(source, 1, "", "a policy is a YAML mapping of fields")])
-        self._lines: dict[tuple[str, ...], int] = {(): 1}
-        problems = list(self._walk(node, ()))
         if problems:
             raise PolicyError(problems)
 
@@ -120,11 +122,12 @@ class Document:
         if isinstance(node, yaml.MappingNode):
             seen = set()
             for key, value in node.value:
-                here = (*path, str(key.value))
+                name = str(key.value)
+                here = (*path, name)
                 self._lines[here] = key.start_mark.line + 1
-                if key.value in seen:
+                if name in seen:
                     yield self.problem(here, "appears twice", "remove one")
-                seen.add(key.value)
+                seen.add(name)
                 yield from self._walk(value, here)
         elif isinstance(node, yaml.SequenceNode):
             for index, item in enumerate(node.value):

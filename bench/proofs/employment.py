@@ -94,8 +94,9 @@ def coverage(seed: int, sizes: Sizes, coins: int) -> dict[str, float]:
     doubt = 1 - np.array([decision["calibrated_confidence"] for decision in routed])
     wrong, ids = _wrong(rows), pa.array([row["decision_id"] for row in rows])
     covered = dict.fromkeys(("naive", "hajek", "aipw"), 0)
+    rate = parse(source, "example").audit.rate
     for number in range(coins):
-        r = waits | coin.flip(ids, audit_key(number), parse(source, "example").audit.rate)
+        r = waits | coin.flip(ids, audit_key(number), rate)
         for name, estimate in (
             ("naive", naive(wrong, r)),
             ("hajek", hajek(wrong, r, propensity)),
@@ -206,17 +207,22 @@ def too_sure(confidence: float) -> float:
 
 def early(seed: int, count: int) -> list[Record]:
     """Decisions of 2015 and 2016, in an order given by `seed`."""
-    return [row for row in _years(seed) if _year(row) < 2017][:count]
+    return _years(seed)[0][:count]
 
 
 def last(seed: int, count: int) -> list[Record]:
     """Decisions of 2017."""
-    return [row for row in _years(seed) if _year(row) == 2017][:count]
+    return _years(seed)[1][:count]
 
 
 @cache
-def _years(seed: int) -> list[Record]:
-    return [decision.to_record() for decision in survey.decisions(20_000, f"proof-{seed}", seed)]
+def _years(seed: int) -> tuple[list[Record], list[Record]]:
+    """All decisions: those of 2015 and 2016, and those of 2017."""
+    years: tuple[list[Record], list[Record]] = ([], [])
+    for decision in survey.decisions(20_000, f"proof-{seed}", seed):
+        record = decision.to_record()
+        years[_year(record) == 2017].append(record)
+    return years
 
 
 def _year(decision: Record) -> int:

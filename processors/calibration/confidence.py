@@ -48,7 +48,9 @@ class ConfidenceDrift:
         if not 0 <= confidence <= 1 or not _EARLIEST <= at < _LATEST:
             return []
         key = (decision["model_id"], decision["model_version"], partition)
-        monitor = self._monitors.setdefault(key, _Monitor())
+        monitor = self._monitors.get(key)
+        if monitor is None:
+            monitor = self._monitors[key] = _Monitor()
         shift = monitor.update(confidence, at)
         if shift is None:
             return []

@@ -5,6 +5,7 @@ reference does not state its set-up, and of the usual ones this agrees best with
 """
 
 from collections.abc import Callable
+from heapq import heapify, heappop, heapreplace
 from itertools import combinations
 
 import numpy as np
@@ -22,6 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from interlock.learning.active import DIVERSITY, UNCERTAINTY, greedy
 from interlock.learning.arrays import Floats
 
+# As in the reference. On digits greedy picks are ahead of doubt by little more than one standard error of five runs.
 RUNS = 10
 
 # Ten times what is picked. With all two thousand loans the accuracies are within the tolerance too, only later.
@@ -73,13 +75,22 @@ def by_facilities(chances: Floats, vectors: Floats, labelled: Floats, _rng: np.r
 
 
 def served_best(nearness: Floats, weights: Floats, served: Floats, count: int) -> list[int]:
-    """Greedy picks; `nearness`: (candidates × candidates), `served`: how near each has a facility already."""
+    """Greedy picks; `nearness`: (candidates × candidates), `served`: how near each has a facility already.
+
+    What a candidate would gain only falls as others are picked: it is computed anew for the one that seems best.
+    """
+    gains = weights @ np.maximum(nearness - served[:, None], 0)
+    waiting = [(-gain, number) for number, gain in enumerate(gains.tolist())]
+    heapify(waiting)
     picked: list[int] = []
-    for _ in range(count):
-        gains = weights @ np.maximum(nearness - served[:, None], 0)
-        gains[picked] = -1.0
-        picked.append(int(gains.argmax()))
-        served = np.maximum(served, nearness[:, picked[-1]])
+    while len(picked) < count:
+        number = waiting[0][1]
+        renewed = (-float(weights @ np.maximum(nearness[:, number] - served, 0)), number)
+        heapreplace(waiting, renewed)
+        if waiting[0] == renewed:
+            heappop(waiting)
+            picked.append(number)
+            served = np.maximum(served, nearness[:, number])
     return picked
 
 
@@ -129,20 +140,20 @@ def mean_accuracy(data: Data, picker: Picker, run: int) -> float:
         known = np.append(known, left[picker(chances, vectors[left], vectors[known], chance)])
 
 
-def compared(data: Data) -> dict[str, float]:
+def compared(data: Data, runs: int) -> dict[str, float]:
     return {
-        name: float(np.mean([mean_accuracy(data, picker, run) for run in range(RUNS)]))
+        name: float(np.mean([mean_accuracy(data, picker, run) for run in range(runs)]))
         for name, picker in PICKERS.items()
     }
 
 
-# Tolerances: two standard errors of the difference between two means of ten runs, ours and the reference; one run
-# spreads by .012 (digits) and .007 (credit). Over 50 runs random, uncertainty, static and greedy are within .0035
-# of it.
+# Tolerances: two standard errors of the difference between two means, ours and that of the ten runs of the reference;
+# one run spreads by .012 (digits) and .007 (credit). Over 50 runs random, uncertainty, static and greedy are within
+# .0035 of it.
 
 
 def test_on_digits_greedy_picks_teach_more_than_doubt_alone_and_the_accuracies_are_those_of_the_reference() -> None:
-    accuracy = compared(digits())
+    accuracy = compared(digits(), RUNS)
     reference = {
         "random": 0.8899,
         "uncertainty": 0.9020,
@@ -157,8 +168,9 @@ def test_on_digits_greedy_picks_teach_more_than_doubt_alone_and_the_accuracies_a
     assert accuracy["greedy"] > accuracy["random"] + 0.01
 
 
-def test_on_loan_applications_every_way_beats_chance_by_as_little_as_in_the_reference() -> None:
-    accuracy = compared(credit())
+def test_on_loan_applications_every_way_beats_chance_by_as_little_as_in_the_reference(campaign: bool) -> None:
+    runs = RUNS if campaign else 5
+    accuracy = compared(credit(), runs)
     reference = {
         "random": 0.7697,
         "uncertainty": 0.7752,
@@ -167,7 +179,7 @@ def test_on_loan_applications_every_way_beats_chance_by_as_little_as_in_the_refe
         "BADGE": 0.7758,
         "facility": 0.7756,
     }
-    assert accuracy == pytest.approx(reference, abs=0.0063)
+    assert accuracy == pytest.approx(reference, abs=2 * 0.007 * (1 / runs + 1 / RUNS) ** 0.5)
     for name in ("uncertainty", "static", "greedy", "BADGE", "facility"):
         assert accuracy["random"] < accuracy[name] < accuracy["random"] + 0.015
 

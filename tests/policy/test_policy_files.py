@@ -2,6 +2,7 @@
 
 import json
 import sys
+from copy import deepcopy
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -23,6 +24,7 @@ from interlock.schemas.reasons import PIPELINE_REASONS, PipelineReason
 from tests.policy.strategies import policies
 
 LENDING = Path(__file__).with_name("lending.yaml")
+LENDING_DOCUMENT = yaml.safe_load(LENDING.read_text())
 MINIMAL = "name: small\ndomains:\n  loans: {models: [m], outcomes: [approve, reject]}\n"
 
 
@@ -344,9 +346,9 @@ _ANYTHING = st.recursive(
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 def test_whatever_stands_in_a_file_it_is_a_policy_or_problems_with_lines(data: st.DataObject) -> None:
-    document = yaml.safe_load(LENDING.read_text())
+    document = deepcopy(LENDING_DOCUMENT)
     for _ in range(data.draw(st.integers(1, 3))):
         node: Any = document
         while True:

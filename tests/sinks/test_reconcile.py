@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from interlock.schemas import catalogue, wire
 from interlock.schemas.reasons import ACTIVE_POOL, PICKED_GREEDY
+from interlock.sinks import ledger
 from interlock.sinks.reconcile import Reconciliation
 from tests.sinks import review_records
 from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, OUTCOMES, SYNC, TASKS, World, decision, routed
@@ -15,6 +17,15 @@ from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, OUTCOMES, SYNC,
 pytestmark = pytest.mark.warehouse
 
 SHADOW = catalogue.SHADOW.name
+
+# More than any world here has: how a writer cuts its chunks is tested elsewhere, and every insert fills all roll-ups.
+AT_ONCE: dict[str, Any] = {"max_rows": 1_000, "max_consumed": 1_000}
+
+
+@pytest.fixture(autouse=True)
+def few_attempts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A difference that a test makes is there for good: two comparisons show that it is not taken at once."""
+    monkeypatch.setattr(ledger, "_ATTEMPTS", 2)
 
 
 def complaints(result: Reconciliation) -> dict[str, str]:
@@ -24,13 +35,13 @@ def complaints(result: Reconciliation) -> dict[str, str]:
 
 def test_a_settled_pipeline_agrees_everywhere(shared: Client, run_id: str) -> None:
     world = World(run_id, shared)
-    world.pipeline(40)
-    world.settle(world.writer())
+    world.pipeline(18)
+    world.settle(world.writer(**AT_ONCE))
     result = world.reconcile()
     assert complaints(result) == {}
     assert result.ok
     assert result.lag == 0
-    assert result.routes.decisions == 40
+    assert result.routes.decisions == 18
     assert result.routes.copies > 0
     assert result.routes.dead_letters > 0
     assert sum(partition.in_kafka for partition in result.partitions) == sum(world.in_kafka().values())
@@ -40,7 +51,7 @@ def test_a_settled_pipeline_agrees_everywhere(shared: Client, run_id: str) -> No
 def test_what_is_not_inserted_yet_is_lag_and_no_disagreement(shared: Client, run_id: str) -> None:
     world = World(run_id, shared)
     world.pipeline(10)
-    world.settle(world.writer())
+    world.settle(world.writer(**AT_ONCE))
     world.pipeline(12)
     result = world.reconcile()
     assert result.ok
@@ -59,7 +70,7 @@ def test_transaction_markers_and_aborted_records_are_no_disagreement(shared: Cli
         producer.begin_transaction()
         producer.produce(DECISIONS, b"unreadable", b"k")
         producer.commit_transaction() if commit else producer.abort_transaction()
-    world.settle(world.writer())
+    world.settle(world.writer(**AT_ONCE))
     result = world.reconcile()
     assert result.ok
     assert result.partitions[0].in_kafka == 2
@@ -67,8 +78,8 @@ def test_transaction_markers_and_aborted_records_are_no_disagreement(shared: Cli
 
 def test_missing_doubled_and_swapped_rows_are_found(own: Client, run_id: str) -> None:
     world = World(run_id, own, partitions=1)
-    world.pipeline(24)
-    world.settle(world.writer())
+    world.pipeline(12)
+    world.settle(world.writer(**AT_ONCE))
     assert world.reconcile().ok
     own.command(f"DELETE FROM decisions WHERE kafka_stream = '{run_id}' AND kafka_offset = 3")
     assert complaints(world.reconcile()) == {"decisions 0": "1 rows missing"}
@@ -92,7 +103,7 @@ def test_another_offset_in_the_place_of_the_right_one_is_found(own: Client, run_
         producer.begin_transaction()
         producer.produce(DECISIONS, b"unreadable", b"k")
         producer.commit_transaction()
-    world.settle(world.writer())
+    world.settle(world.writer(**AT_ONCE))
     # Offset 1 is a transaction marker.
     own.command("INSERT INTO decisions SELECT * REPLACE (1 AS kafka_offset) FROM (SELECT * FROM decisions) LIMIT 1")
     own.command("DELETE FROM decisions WHERE kafka_offset = 2")
@@ -101,8 +112,8 @@ def test_another_offset_in_the_place_of_the_right_one_is_found(own: Client, run_
 
 def test_a_roll_up_that_is_wrong_is_found(own: Client, run_id: str) -> None:
     world = World(run_id, own, partitions=1)
-    world.pipeline(24)
-    world.settle(world.writer())
+    world.pipeline(12)
+    world.settle(world.writer(**AT_ONCE))
     own.command("INSERT INTO routed_by_hour SELECT * REPLACE ('another' AS queue) FROM routed_by_hour LIMIT 1")
     own.command("ALTER TABLE dead_letters_by_minute DELETE WHERE 1 SETTINGS mutations_sync = 1")
     result = world.reconcile()
@@ -119,7 +130,7 @@ def test_roll_ups_of_the_review_side_that_are_wrong_are_found(own: Client, run_i
     for record in (review_records.task("forgotten", "resolved", state="done"), None):
         world.tell(TASKS, "forgotten", record)
     world.send(TASKS, b"unreadable", b"unreadable")
-    world.settle(world.writer())
+    world.settle(world.writer(**AT_ONCE))
     result = world.reconcile()
     found = {comparison.roll_up for comparison in result.roll_ups if comparison.topic in (TASKS, OUTCOMES)}
     assert result.ok
@@ -239,7 +250,7 @@ def test_a_decision_on_trial_has_its_place_and_so_has_what_the_sampler_sends_to_
     pick(world, "picked")
     pick(world, "left", times=0)
     world.commit_router()
-    world.settle(world.writer())
+    world.settle(world.writer(**AT_ONCE))
     result = world.reconcile()
     assert complaints(result) == {}
     # One audit of the pipeline, and the picked one.

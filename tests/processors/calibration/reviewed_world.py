@@ -30,7 +30,7 @@ class World:
     def decide(self, count: int) -> Iterator[tuple[float, bool, float, bool]]:
         """(confidence, right, π, reviewed) of further decisions."""
         for _ in range(count):
-            confidence = float(np.clip(self.rng.beta(3, 1), 0.5, 0.999))
+            confidence = min(max(self.rng.beta(3, 1), 0.5), 0.999)
             right = bool(self.rng.random() < self.truth(confidence))
             pi = self.rate if confidence >= self.auto else 1.0
             self.decided += 1

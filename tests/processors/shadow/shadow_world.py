@@ -1,11 +1,12 @@
 """Routed decisions for the tests of shadow mode and of the sampler."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from interlock.policy.compiled import compile_policy
+from interlock.policy.compiled import CompiledPolicy, compile_policy
 from interlock.policy.load import parse
 from interlock.policy.model import Policy
 from interlock.policy.version import resolved, version
@@ -32,11 +33,16 @@ def routed(
     messages: Sequence[Sent], policy: Policy | None = None, key: bytes = KEY
 ) -> list[tuple[str, dict[str, Any], bytes]]:
     """Topic, record and bytes of what the router makes of the messages."""
-    compiled = compile_policy(policy or parse(POLICY, "lending"))
+    compiled = compile_policy(policy) if policy else _usual_policy()
     state = RouterState(policies={compiled.name: compiled})
     outputs = Router(state, RouterSettings(key)).process(messages, NOW)
     pairs = zip(outputs.topics, outputs.values, strict=True)
     return [(topic, wire.decode("RoutedDecision", value), value or b"") for topic, value in pairs]
+
+
+@cache
+def _usual_policy() -> CompiledPolicy:
+    return compile_policy(parse(POLICY, "lending"))
 
 
 def published(policy: Policy) -> bytes:
