@@ -8,7 +8,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 from pydantic import ValidationError
 
 import interlock
@@ -18,6 +17,7 @@ from interlock.streams.clock import SystemClock
 from interlock.streams.kafka import KafkaBroker
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import Broker, Message, TopicSpec
+from interlock.streams.ranges import read_topic
 
 TOPIC = catalogue.DECISIONS
 
@@ -50,16 +50,7 @@ def decision(**fields: Any) -> Decision:
 
 def stored(broker: Broker, decisions: list[Decision]) -> list[Message]:
     """The records of these decisions, in their order; others of the topic are left out."""
-    ends = broker.end_offsets(TOPIC.name)
-    reader = broker.consumer(None)
-    reader.assign([TopicPartition(TOPIC.name, partition, OFFSET_BEGINNING) for partition in ends])
-    messages: list[Message] = []
-    for _ in range(600):
-        if len(messages) >= sum(ends.values()):
-            break
-        messages += reader.consume(1000, 0.05)
-    reader.close()
-    stored_messages = {message.key(): message for message in messages}
+    stored_messages = {message.key(): message for batch in read_topic(broker, TOPIC.name) for message in batch}
     return [
         stored_messages[submitted.decision_id.encode()]
         for submitted in decisions
