@@ -1,8 +1,7 @@
 """The broker's classes, loaded and linked once and mapped at every later start: a cache of the JVM (JEP 514).
 
-A broker starts as well without it, only slower: on two free cores a new one takes 6.4 s, and 9 s of processor time,
-instead of 3.4 s and 3 s. So nobody waits for the cache. Whoever starts an instance without one has it made in the
-background.
+A broker starts as well without it, only in twice the time and with three times the processor time.
+So nobody waits for the cache. Whoever starts an instance without one has it made in the background.
 """
 
 import hashlib

@@ -346,7 +346,7 @@ _ANYTHING = st.recursive(
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=300)
 def test_whatever_stands_in_a_file_it_is_a_policy_or_problems_with_lines(data: st.DataObject) -> None:
     document = deepcopy(LENDING_DOCUMENT)
     for _ in range(data.draw(st.integers(1, 3))):

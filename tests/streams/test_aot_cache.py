@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from interlock.streams.embedded_kafka import BrokerSettings, EmbeddedKafka, aot_cache, prepare
+from interlock.streams.embedded_kafka import BrokerSettings, EmbeddedKafka, aot_cache, prepare, run_foreground
 from interlock.streams.embedded_kafka.aot_cache_training import make
 from interlock.streams.embedded_kafka.launch import cache_file
 
@@ -45,6 +45,21 @@ def test_what_is_made_already_is_not_made_again(made: Path) -> None:
     children = psutil.Process().children()
     aot_cache.make_in_background(made)
     assert psutil.Process().children() == children
+
+
+def test_a_process_that_becomes_the_broker_has_the_cache_made_first(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def become(*_: object) -> None:
+        raise InterruptedError
+
+    monkeypatch.setattr(aot_cache, "make_in_background", asked.append)
+    monkeypatch.setattr(os, "execv", become)
+    with pytest.raises(InterruptedError):
+        run_foreground(BrokerSettings.on_free_ports(tmp_path))
+    assert asked == [made]
 
 
 @pytest.mark.parametrize("content", [b"", b"no cache at all" * 1000])

@@ -351,10 +351,10 @@ def test_nothing_is_told_about_what_does_not_wait() -> None:
         QueueOrder("deadline").why("a", NOW)
 
 
-@pytest.fixture(scope="module")
-def many() -> list[WaitingTask]:
+@pytest.mark.parametrize("kind", ORDERS)
+def test_two_hundred_thousand_waiting_tasks_slow_nothing_down(kind: Literal["deadline", "score"]) -> None:
     draw = random.Random(7)
-    return [
+    many = [
         waiting(
             f"t{number}",
             priority=draw.choice(PRIORITIES),
@@ -364,12 +364,6 @@ def many() -> list[WaitingTask]:
         )
         for number in range(200_000)
     ]
-
-
-@pytest.mark.parametrize("kind", ORDERS)
-def test_two_hundred_thousand_waiting_tasks_slow_nothing_down(
-    many: list[WaitingTask], kind: Literal["deadline", "score"]
-) -> None:
     order = QueueOrder(kind, {"low": 0.1})
     added = _microseconds(lambda: filled(order, *many), len(many))
     # Those that have waited for a day already; then one that reaches it about every second.
