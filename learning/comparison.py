@@ -21,37 +21,43 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Shares of all such cases: of the champion (`old`), of the challenger (`new`), and the second minus the first."""
+    """Shares of all such cases: of the champion, of the challenger, and the second minus the first."""
 
-    old: Interval
-    new: Interval
+    champion: Interval
+    challenger: Interval
     difference: Interval
 
 
-def compare(old: ArrayLike, new: ArrayLike, propensity: ArrayLike, alpha: float = 0.05) -> Comparison:
-    """`old`, `new` (n,) 0/1: whether each model has the property, on the n cases looked at; `propensity` (n,): their π.
+def compare(champion: ArrayLike, challenger: ArrayLike, propensity: ArrayLike, alpha: float = 0.05) -> Comparison:
+    """`champion`, `challenger` (n,) 0/1: whether each model has the property, on the n cases looked at; `propensity`
+    (n,): their π.
 
     Shares are Hájek estimates for all cases that these were selected from with probability π; ones where nothing was
     selected. Refuses no cases at all and π outside (0, 1].
     """
-    a = probabilities(old, "old")
+    a = probabilities(champion, "champion")
     pi = propensities(propensity, a)
     seen = np.ones(len(a))
-    shares = [hajek(y, seen, pi, Target.PROCESS, alpha) for y in (binary(a, a, "old"), binary(new, a, "new"))]
-    champion, challenger = (Interval(share.value, share.low, share.high) for share in shares)
-    return Comparison(champion, challenger, difference(old, new, propensity, alpha))
+    a_share, b_share = (
+        Interval(share.value, share.low, share.high)
+        for share in (
+            hajek(y, seen, pi, Target.PROCESS, alpha)
+            for y in (binary(a, a, "champion"), binary(challenger, a, "challenger"))
+        )
+    )
+    return Comparison(a_share, b_share, difference(champion, challenger, propensity, alpha))
 
 
-def difference(old: ArrayLike, new: ArrayLike, propensity: ArrayLike, alpha: float = 0.05) -> Interval:
-    """Share of `new` minus share of `old`, paired; arguments as in `compare`.
+def difference(champion: ArrayLike, challenger: ArrayLike, propensity: ArrayLike, alpha: float = 0.05) -> Interval:
+    """Share of the challenger minus share of the champion, paired; arguments as in `compare`.
 
     The interval covers two that fail in different places: that of the linearised weighted mean, which is a point where
     no case differs, and the adjusted Wald interval for paired shares (Bonett and Price 2012) at the effective size,
     which does not know which cases carry the weight.
     """
-    a = probabilities(old, "old")
+    a = probabilities(champion, "champion")
     w = 1 / propensities(propensity, a)
-    d = binary(new, a, "new") - binary(a, a, "old")
+    d = binary(challenger, a, "challenger") - binary(a, a, "champion")
     z = float(-ndtri(open_unit(alpha, "alpha") / 2))
     value = float(np.average(d, weights=w))
     linear = z * float(np.sqrt((w**2 * (d - value) ** 2).sum())) / w.sum()

@@ -30,8 +30,8 @@ _Item = TypeVar("_Item")
 # match at random, which would otherwise fill the memory of the router over months.
 _CACHE_SIZE = 50_000
 
-# What a policy says of the model of a row: it may not decide here, it may, it is on trial.
-_UNKNOWN, _KNOWN, _ON_TRIAL = 0, 1, 2
+# What a policy says of the model of a row: it may not decide here, it may, it is a challenger.
+_UNKNOWN, _KNOWN, _CHALLENGER = 0, 1, 2
 
 # The key of a kind, from its lowest bits: lane, level of confidence, standing of the model, one bit for every
 # condition, one for every forced route.
@@ -93,12 +93,14 @@ class CompiledPolicy:
         self._domain_index = {name: index for index, name in enumerate(sorted(policy.domains))}
         outcomes = sorted({outcome for domain in policy.domains.values() for outcome in domain.outcomes})
         self._outcome_index = {name: index for index, name in enumerate(outcomes)}
-        # Domain, model id and model version of every model on trial.
-        trials = [(name, *model.rsplit("@", 1)) for name, domain in policy.domains.items() for model in domain.shadow]
+        # Domain, model id and model version of every challenger.
+        challengers = [
+            (name, *model.rsplit("@", 1)) for name, domain in policy.domains.items() for model in domain.shadow
+        ]
         models = sorted(
             {
                 *(model for domain in policy.domains.values() for model in domain.models),
-                *(model_id for _, model_id, _ in trials),
+                *(model_id for _, model_id, _ in challengers),
             }
         )
         self._model_index = {name: index for index, name in enumerate(models)}
@@ -106,9 +108,9 @@ class CompiledPolicy:
         thresholds = np.array([policy.thresholds(key.lane) for key in self._lanes])
         self._thresholds = [np.ascontiguousarray(column) for column in thresholds.T]
         self._standings = self._lay_out_models()
-        self._trials = [
+        self._challengers = [
             (self._domain_index[name] * (len(models) + 1) + self._model_index[model_id], model_version)
-            for name, model_id, model_version in trials
+            for name, model_id, model_version in challengers
         ]
         self._lane_bits = len(self._lanes).bit_length()
         self._treatments: dict[tuple[int, tuple[ExtraRoute, ...]], Treatment] = {}
@@ -132,9 +134,9 @@ class CompiledPolicy:
         lane = domain * (len(self._outcome_index) + 1) + _indexes(frame["prediction"], self._outcome_index)
         model = domain * (len(self._model_index) + 1) + _indexes(frame["model_id"], self._model_index)
         standing = self._standings.take(model)
-        for trial, model_version in self._trials:
+        for challenger, model_version in self._challengers:
             same_version = (frame["model_version"] == model_version).fill_null(False).to_numpy()
-            standing[(model == trial) & same_version] = _ON_TRIAL
+            standing[(model == challenger) & same_version] = _CHALLENGER
         # A real column first: a condition without columns is then repeated for every row.
         met = frame.select("domain", *self._conditions).get_columns()[1:]
         forced = [route for route in forced if route.mask.null_count() or route.mask.any()]
@@ -180,7 +182,7 @@ class CompiledPolicy:
             lane,
             level=level,
             knows_model=standing != _UNKNOWN,
-            shadow=standing == _ON_TRIAL,
+            shadow=standing == _CHALLENGER,
             rules=_selected(self._rules, rule_bits),
             safe_rules=[
                 rule

@@ -150,8 +150,8 @@ def filled(defaults: Thresholds, lane: Lane | None) -> tuple[float, float, float
 class Domain(_Part):
     """One kind of decision.
 
-    `models`: which models may decide here; ['*'] accepts any, explicitly. `shadow`: model_id@model_version of those on
-    trial: their decisions are routed and logged, and nothing comes of them. `outcomes`: the predictions that are known.
+    `models`: which models may decide here; ['*'] accepts any, explicitly. `shadow`: model_id@model_version of
+    challengers: their decisions are routed and logged, without effect. `outcomes`: the predictions that are known.
     `options`: how many a reviewer chooses from in the hybrid workflow. `override_window`: seconds from the decision in
     which it can be overridden after it took effect. `on_timeout`: what happens when a caller has waited in vain:
     `escalate`, or the outcome that is safe. `reason_codes`: what a verdict may give as its reason.

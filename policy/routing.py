@@ -93,7 +93,7 @@ def derive_treatment(
 ) -> Treatment:
     """The treatment of rows in the lane `key`.
 
-    `level`: the route that the confidence alone allows, or IMPLAUSIBLE. `shadow`: a model on trial. `rules`: those
+    `level`: the route that the confidence alone allows, or IMPLAUSIBLE. `shadow`: a challenger. `rules`: those
     that hold or cannot be evaluated. `safe_rules`: those of the lane that hold for certain. `priority`: by the first
     matching priority rule, None: by route. `extra`: what the router adds.
     """

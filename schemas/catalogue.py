@@ -174,7 +174,7 @@ SHADOW = Topic(
     DATA_PARTITIONS,
     "delete",
     DATA_DAYS,
-    "What models on trial decided, with the route it would have had: it neither takes effect nor is reviewed.",
+    "What challengers decided, with the route it would have had: it neither takes effect nor is reviewed.",
 )
 TRAINING_EXAMPLES = Topic(
     "training.examples",

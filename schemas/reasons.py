@@ -19,7 +19,7 @@ class ReasonKind(StrEnum):
     IMPLAUSIBLE = "implausible"  # a value that can be read and cannot be right
     CONTROL = "control"  # a kill switch
     SAMPLING = "sampling"  # active learning
-    SHADOW = "shadow"  # a model on trial
+    SHADOW = "shadow"  # a challenger
 
 
 # What stands behind the colon of a prefix: domain/outcome:route, id of the safe rule, workflow, scope, way of picking.
@@ -37,8 +37,8 @@ IMPLAUSIBLE_CONFIDENCE: Final = "implausible-confidence"
 IMPLAUSIBLE_TIMESTAMP: Final = "implausible-timestamp"
 IMPLAUSIBLE_AMOUNT: Final = "implausible-amount"
 
-# These say why a record is in its topic, not why it has its route: a model on trial decided it, the router left it to
-# the sampler, or the sampler sent it to a person.
+# These say why a record is in its topic, not why it has its route: a challenger decided it, the router left it to the
+# sampler, or the sampler sent it to a person.
 SHADOW: Final = "shadow"
 ACTIVE_POOL: Final = "active-pool"
 PICKED_AUDIT: Final = "picked:audit"
@@ -96,7 +96,7 @@ PIPELINE_REASONS: Final = (
     ),
     PipelineReason(IMPLAUSIBLE_AMOUNT, ReasonKind.IMPLAUSIBLE, "the amount is not a number", False),
     PipelineReason(HALTED, ReasonKind.CONTROL, "the kill switch was on for {detail}", False),
-    PipelineReason(SHADOW, ReasonKind.SHADOW, "a model on trial decided this: nothing comes of it", False),
+    PipelineReason(SHADOW, ReasonKind.SHADOW, "a challenger decided this: it has no effect", False),
     # Sampling reveals the prediction: only what the AI was sure of takes effect, and often only one of its answers can.
     PipelineReason(
         ACTIVE_POOL, ReasonKind.SAMPLING, "it took effect without a person, and active learning could pick it", True

@@ -1,5 +1,5 @@
 """The proof that every committed record is in ClickHouse exactly once, in tables and roll-ups alike, and that every
-decision has exactly one route or is on trial.
+decision has exactly one route or is a challenger's.
 
 Kafka is read in full, up to what the sink says it has inserted. Everything may run meanwhile: only records before the
 offsets of the start are compared.

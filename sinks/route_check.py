@@ -73,7 +73,7 @@ class Decisions:
 
 
 class Outputs:
-    """Collects the records of the route topics, those on trial and the dead letters."""
+    """Collects the records of the route topics, the shadow topic and the dead letters."""
 
     def __init__(self) -> None:
         self._routed: list[Integers] = []

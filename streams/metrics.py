@@ -51,7 +51,7 @@ DEFINITIONS: Mapping[MetricName, Definition] = {
     ),
     "rebalances": Definition("Assignments or revocations of partitions.", ("event",)),
     "dead_letters": Definition("Messages put aside because they cannot be read.", ("reason",)),
-    "unavailable": Definition("Failed attempts to reach Kafka or the warehouse."),
+    "unavailable": Definition("Failed attempts to reach Kafka or ClickHouse."),
     "commands": Definition("Commands answered by the desk, by the code of the reply.", ("code",)),
     "lag": Definition("Messages not yet processed, over the assigned partitions, as of the latest batch."),
     "assigned_partitions": Definition("Partitions this instance reads."),

@@ -1,8 +1,8 @@
-"""Version 2 of the model, trained on what people answered, and a trial of it against version 1.
+"""Version 2 of the model, trained on what people answered, and a comparison of it with version 1.
 
 interlock export training-examples --domain loan_approval --out examples.parquet
-python -m examples.loan_approval.retrain examples.parquet > trial.jsonl
-interlock produce trial.jsonl
+python -m examples.loan_approval.retrain examples.parquet > comparison.jsonl
+interlock produce comparison.jsonl
 """
 
 import json
@@ -19,7 +19,7 @@ from interlock.schemas.models import Decision
 
 VERSION = "2"
 
-# `python -m examples.loan_approval 200` decides about the first applicants, the others are for the trial.
+# `python -m examples.loan_approval 200` decides about the first applicants, the others are for the comparison.
 FIRST, COUNT = 200, 200
 
 _COLUMNS = [*NUMBERS, *WORDS, "credit"]
@@ -27,8 +27,8 @@ _COLUMNS = [*NUMBERS, *WORDS, "credit"]
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows to train on with their weights. `kept_out`: examples about applicants of the trial, which a model trained on
-    them would know already; `unusable`: without an input or with an answer that is no outcome."""
+    """Rows to train on with their weights. `kept_out`: examples about applicants of the comparison, which a model
+    trained on them would know already; `unusable`: without an input or with an answer that is no outcome."""
 
     rows: pl.DataFrame
     weights: list[float]
@@ -67,28 +67,29 @@ def retrained(examples: Examples) -> Fitted:
     return fit(VERSION, pl.concat([before, examples.rows]), np.concatenate([np.ones(len(before)), examples.weights]))
 
 
-def trial(model: Fitted) -> Iterator[Decision]:
+def decided_by_both(model: Fitted) -> Iterator[Decision]:
     """The same applicants, decided by both versions; none of them has a part in the training of either."""
     both = (
-        decisions(COUNT, run, first=FIRST, model=version) for run, version in (("trial-v1", None), ("trial-v2", model))
+        decisions(COUNT, run, first=FIRST, model=version)
+        for run, version in (("comparison-v1", None), ("comparison-v2", model))
     )
     for pair in zip(*both, strict=True):
         yield from pair
 
 
 def main(path: str) -> None:
-    """Writes the trial as JSON Lines on standard output."""
+    """Writes the comparison as JSON Lines on standard output."""
     examples = read(Path(path))
     print(
-        f"trained on {len(examples.rows)} examples; kept out {examples.kept_out} about applicants of the trial, "
+        f"trained on {len(examples.rows)} examples; kept out {examples.kept_out} about applicants of the comparison, "
         f"could not use {examples.unusable}",
         file=sys.stderr,
     )
-    for decision in trial(retrained(examples)):
+    for decision in decided_by_both(retrained(examples)):
         print(decision.model_dump_json())
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m examples.loan_approval.retrain EXAMPLES.parquet > trial.jsonl")
+        sys.exit("usage: python -m examples.loan_approval.retrain EXAMPLES.parquet > comparison.jsonl")
     main(sys.argv[1])

@@ -56,7 +56,7 @@ COMMANDS: Mapping[str, Entry] = {
     "proposals": Entry(
         "proposals", "app", "Changes that people's answers justify: look at the evidence, sign or refuse."
     ),
-    "shadow": Entry("shadow", "app", "Models on trial: what they would have done."),
+    "shadow": Entry("shadow", "app", "Challengers: what they would have done."),
     "dead-letters": Entry("dead_letters", "app", "Messages that could not be read."),
     "export": Entry("export", "app", "What people taught, as files."),
     "halt": Entry(

@@ -103,16 +103,15 @@ def pair_cases(
 
 
 def summarize(comparison: ShadowComparison, audit_rate: float) -> dict[str, Any]:
-    """The comparison as JSON values with 95 % intervals; None where the data say nothing. The champion's figures stand
-    under `old`, the challenger's under `new`.
+    """The comparison as JSON values with 95 % intervals; None where the data say nothing.
 
     `audit_rate`: with which probability people see an unseen decision, of either version.
     """
     pairs = comparison.pairs
     summary: dict[str, Any] = {
         "pairs": len(pairs),
-        "only_old": comparison.only_champion,
-        "only_new": comparison.only_challenger,
+        "only_champion": comparison.only_champion,
+        "only_challenger": comparison.only_challenger,
     }
     summary |= dict.fromkeys(("agreement", "auto", "workload", "accuracy", "errors"))
     summary |= {"answered": 0, "blind": 0}
@@ -165,7 +164,7 @@ def _workload(unseen: Comparison, audit_rate: float) -> Comparison:
 
     change = unseen.difference
     difference = Interval(-unaudited * change.value, -unaudited * change.high, -unaudited * change.low)
-    return Comparison(seen(unseen.old), seen(unseen.new), difference)
+    return Comparison(seen(unseen.champion), seen(unseen.challenger), difference)
 
 
 def _case(decision: dict[str, Any]) -> str:

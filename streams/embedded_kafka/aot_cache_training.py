@@ -13,7 +13,7 @@ from pathlib import Path
 from interlock.streams.embedded_kafka import jars
 from interlock.streams.embedded_kafka.broker import EmbeddedKafka
 from interlock.streams.embedded_kafka.errors import BrokerError, JarError
-from interlock.streams.embedded_kafka.launch import cache_file
+from interlock.streams.embedded_kafka.launch import aot_cache_file
 from interlock.streams.embedded_kafka.settings import BrokerSettings
 
 # The JVM writes the cache when it ends: 7 s, but the machine may be busy with what matters more.
@@ -47,7 +47,7 @@ def main() -> None:
     os.nice(19)  # nobody waits for it
     try:
         jars.resolve()
-        file = cache_file()
+        file = aot_cache_file()
         print(f"made {file}" if make(file) else f"{file} is there, or is being made")
     except (BrokerError, JarError, OSError) as error:
         sys.exit(str(error))

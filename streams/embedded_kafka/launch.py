@@ -42,7 +42,7 @@ def run_foreground(settings: BrokerSettings) -> NoReturn:
     """Become the broker: this process turns into the JVM, so that signals to it reach Kafka itself."""
     with claimed(settings) as claim:
         command = command_line(settings)
-        aot_cache.make_in_background(cache_file())
+        aot_cache.make_in_background(aot_cache_file())
         hand_over(claim, os.getpid(), settings)
         os.set_inheritable(claim, True)
         os.execv(command[0], command)
@@ -116,7 +116,7 @@ def command_line(settings: BrokerSettings) -> list[str]:
         f"-Dlog4j2.configurationFile={log_configuration}",
         "-cp",
         os.pathsep.join(str(jar) for jar in jars.resolve()),
-        *aot_cache.java_options(cache_file()),
+        *aot_cache.java_options(aot_cache_file()),
     ]
     # Kafka writes this file last: without it the directory is new, or was left by an interrupted format.
     if not (settings.log_dir / "meta.properties").exists():
@@ -124,7 +124,7 @@ def command_line(settings: BrokerSettings) -> list[str]:
     return [*java, *settings.java_options, "kafka.Kafka", str(properties)]
 
 
-def cache_file() -> Path:
+def aot_cache_file() -> Path:
     """The JVM's cache for the broker's jars, which must be there; the cache need not."""
     from interlock.streams.embedded_kafka import jars
 

@@ -41,10 +41,10 @@ DECISIONS_PER_KILL = 1500
 RATE = 3000.0
 
 # One restart takes seconds; with back-off after several kills of one role half a minute.
-PATIENCE = 240.0
+TIMEOUT_SECONDS = 240.0
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = TIMEOUT_SECONDS) -> Any:
     """The first true value of `condition`, which may fail while something restarts."""
     deadline = time.monotonic() + seconds
     problem: Exception | None = None
@@ -107,7 +107,7 @@ def test_every_decision_has_one_route_and_one_row_after_kills_of_every_process(
             nonlocal produced
             produced = sent
 
-        with Client(broker=platform.kafka(), delivery_seconds=PATIENCE) as client:
+        with Client(broker=platform.kafka(), delivery_seconds=TIMEOUT_SECONDS) as client:
             send(survey.decisions(total, "crash"), client, rate=RATE, progress=note)
 
     def has_produced(moment: int) -> bool:
@@ -121,7 +121,7 @@ def test_every_decision_has_one_route_and_one_row_after_kills_of_every_process(
         os.kill(pid, signal.SIGKILL)
         # Only that the supervisor has noticed: a second signal to the same dead process would not count.
         wait_until(partial(_noticed, directory, role, pid), f"the end of {role} is noticed")
-    producer.join(PATIENCE)
+    producer.join(TIMEOUT_SECONDS)
     assert produced == total
 
     wait_until(

@@ -75,7 +75,7 @@ def test_a_version_is_trained_from_exported_examples_with_their_weights(
     assert abs(one - other).max() > 0.01
 
 
-def test_no_applicant_of_the_trial_has_a_part_in_the_training(tmp_path: Path) -> None:
+def test_no_applicant_of_the_comparison_has_a_part_in_the_training(tmp_path: Path) -> None:
     everybody = _routed(list(loan_approval.decisions(400, run="loan")))
     examples = _examples(everybody)
     gone = {**examples[0], "decision_id": "gone", "input": ""}
@@ -83,7 +83,7 @@ def test_no_applicant_of_the_trial_has_a_part_in_the_training(tmp_path: Path) ->
     assert read.unusable == 1
     assert read.kept_out > 20
     assert len(read.rows) + read.kept_out == len(examples)
-    applicants = {item.input for item in retrain.trial(retrain.retrained(read))}
+    applicants = {item.input for item in retrain.decided_by_both(retrain.retrained(read))}
     assert len(applicants) == retrain.COUNT
     inputs = [*loan_approval.NUMBERS, *loan_approval.WORDS]
     assert not applicants & {json.dumps(row) for row in read.rows.select(inputs).to_dicts()}
@@ -98,7 +98,7 @@ def test_of_two_examples_about_one_decision_the_last_counts(tmp_path: Path) -> N
     assert retrain.read(_written(tmp_path / "e.parquet", both)).rows["credit"].to_list() == ["bad"]
 
 
-def test_the_trial_is_compared_by_one_command_and_takes_no_effect(
+def test_both_versions_are_compared_by_one_command_and_takes_no_effect(
     tmp_path: Path,
     first: list[tuple[str, dict[str, Any], bytes]],
     monkeypatch: pytest.MonkeyPatch,
@@ -113,8 +113,8 @@ def test_the_trial_is_compared_by_one_command_and_takes_no_effect(
 
     results = _routed(decisions)
     for topic, record, _ in results:
-        on_trial = record["decision"]["model_version"] == "2"
-        assert on_trial is (topic == catalogue.SHADOW.name)
+        of_challenger = record["decision"]["model_version"] == "2"
+        assert of_challenger is (topic == catalogue.SHADOW.name)
     broker = MemoryBroker()
     create_comparison_topics(broker)
     producer = broker.producer(None)
@@ -125,20 +125,24 @@ def test_the_trial_is_compared_by_one_command_and_takes_no_effect(
         producer.produce(catalogue.OUTCOMES.name, wire.encode("Outcome", item), item["decision_id"].encode())
     producer.flush()
     monkeypatch.setattr(connection.Platform, "serving_kafka", lambda _: broker)
-    words = "shadow compare --domain loan_approval --old german-credit@1 --new german-credit@2 --json"
+    words = "shadow compare --domain loan_approval --champion german-credit@1 --challenger german-credit@2 --json"
     done = CliRunner().invoke(app, words.split(), catch_exceptions=False)
     found = json.loads(done.stdout)
 
-    assert (found["pairs"], found["only_old"], found["only_new"]) == (retrain.COUNT, 0, 0)
+    assert (found["pairs"], found["only_champion"], found["only_challenger"]) == (retrain.COUNT, 0, 0)
     for name, counts in (
         ("accuracy", _is_right),
         ("errors", lambda one: one["route"] == "auto" and not _is_right(one)),
     ):
         truth = {version: _share(results, version, counts) for version in ("1", "2")}
-        for side, share in (("old", truth["1"]), ("new", truth["2"]), ("difference", truth["2"] - truth["1"])):
+        for side, share in (
+            ("champion", truth["1"]),
+            ("challenger", truth["2"]),
+            ("difference", truth["2"] - truth["1"]),
+        ):
             assert found[name][side]["low"] <= share <= found[name][side]["high"], (name, side)
     shares = [_share(results, version, lambda one: one["route"] == "auto") for version in ("1", "2")]
-    assert [found["auto"][side]["value"] for side in ("old", "new")] == pytest.approx(shares)
+    assert [found["auto"][side]["value"] for side in ("champion", "challenger")] == pytest.approx(shares)
 
 
 def _is_right(record: dict[str, Any]) -> bool:

@@ -29,8 +29,8 @@ CAPACITY = BATCH // EXPERTS
 @dataclass(frozen=True, slots=True)
 class Case:
     """`right`: would this expert decide rightly; `chance`: how probable that was. Both are (decisions × experts).
-    `log`: decisions that people saw while the model was on trial; `deferred`: those of the others of which it is least
-    sure, 30 %."""
+    `log`: decisions that people saw while the model was a challenger; `deferred`: those of the others of which it is
+    least sure, 30 %."""
 
     features: Floats
     model_right: Bools

@@ -206,7 +206,7 @@ def test_a_wrong_form_is_not_reported_again_as_a_contradiction() -> None:
         assert problem.startswith(f"p.yaml:4: {field}: must be")
 
 
-def test_a_model_on_trial_that_decides_as_well_is_named_on_its_own_line() -> None:
+def test_a_challenger_that_is_among_the_models_as_well_is_named_on_its_own_line() -> None:
     text = (
         "name: x\ndomains:\n  d:\n    models: [b@1]\n    outcomes: [a]\n"
         "    shadow:\n      - c@1\n      - b@1\n      - a@1\n"

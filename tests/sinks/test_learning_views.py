@@ -395,40 +395,40 @@ def test_alarms_and_the_slices_of_the_latest_request_are_told_once(tale: Tale) -
     assert (slice_["override_rate_limit"], slice_["override_rate_lower"]) == (0.15, 0.17)
 
 
-def on_trial(tale: Tale, decision_id: str, route: str, **changes: Any) -> None:
+def challenger(tale: Tale, decision_id: str, route: str, **changes: Any) -> None:
     record = routed(
         decision(decision_id, tale.world.name, model_version="8"), route, propensity=0.0, reasons=["shadow"], **changes
     )
     tale.world.send(SHADOW, decision_id.encode(), wire.encode("RoutedDecision", record))
 
 
-def test_a_model_on_trial_is_shown_beside_the_one_that_decides_and_counts_nowhere_else(tale: Tale) -> None:
+def test_a_challenger_is_shown_beside_the_champion_and_counts_nowhere_else(tale: Tale) -> None:
     for route in ("auto", "auto", "auto", "manual"):
-        on_trial(tale, f"{tale.world.name}-{route}", route, calibrated_confidence=0.7)
+        challenger(tale, f"{tale.world.name}-{route}", route, calibrated_confidence=0.7)
     tiny(tale)
-    live, trial = tale.view("shadow_comparison", "model_version")
-    assert (live["on_trial"], live["decisions"], live["auto_rate"], live["async_rate"]) == (False, 20, 0.8, 0.2)
-    assert (trial["on_trial"], trial["decisions"], trial["auto_rate"], trial["manual_rate"]) == (True, 4, 0.75, 0.25)
-    assert (trial["mean_confidence"], trial["mean_calibrated_confidence"]) == pytest.approx((0.9, 0.7))
+    champion, shadowed = tale.view("shadow_comparison", "model_version")
+    assert [champion[name] for name in ("on_trial", "decisions", "auto_rate", "async_rate")] == [False, 20, 0.8, 0.2]
+    assert [shadowed[name] for name in ("on_trial", "decisions", "auto_rate", "manual_rate")] == [True, 4, 0.75, 0.25]
+    assert [shadowed[name] for name in ("mean_confidence", "mean_calibrated_confidence")] == pytest.approx([0.9, 0.7])
     (by_domain,) = tale.view("metrics_by_domain")
     assert by_domain["total_decisions"] == 20
     assert [row["model_version"] for row in tale.view("population_estimates")] == ["7"]
 
 
-def test_the_timeline_tells_of_trials_and_examples(tale: Tale) -> None:
+def test_the_timeline_tells_of_challengers_and_examples(tale: Tale) -> None:
     name = f"{tale.world.name}-tale"
-    on_trial(tale, name, "async")
+    challenger(tale, name, "async")
     tale.tell(catalogue.TRAINING_EXAMPLES.name, [example(name), example(name)])
     tale.view("population_estimates")
-    trial, learned = queries.decision_timeline(tale.world.client, name)
-    assert trial["event"] == "routed on trial"
-    assert trial["detail"].startswith("would have been async because of shadow")
+    shadowed, learned = queries.decision_timeline(tale.world.client, name)
+    assert shadowed["event"] == "routed on trial"
+    assert shadowed["detail"].startswith("would have been async because of shadow")
     assert (learned["event"], learned["detail"]) == ("training example", "reject is right, with weight 4")
 
 
 def test_all_that_the_learning_side_says_arrives_exactly_once(tale: Tale) -> None:
     tiny(tale)
-    on_trial(tale, "trial", "auto")
+    challenger(tale, "shadowed", "auto")
     for topic, record in (
         (catalogue.TRAINING_EXAMPLES, example("d")),
         (catalogue.RETRAINING_REQUESTS, request()),

@@ -239,7 +239,7 @@ def test_a_decision_without_exactly_one_route_is_named(
     assert not result.ok
 
 
-def test_a_decision_on_trial_has_its_place_and_so_has_what_the_sampler_sends_to_people(
+def test_a_decision_of_a_challenger_has_its_place_and_so_has_what_the_sampler_sends_to_people(
     shared: Client, run_id: str
 ) -> None:
     world = World(run_id, shared)

@@ -10,7 +10,7 @@ from interlock.streams.tables import TableReader
 from tests.streams.conformance import DEADLINE_SECONDS, Environment, consume_until, offsets, take
 
 
-class Place:
+class ExclusiveGroup:
     """What a group may hold at most once. Fails the moment that a second member is given any part of it."""
 
     def __init__(self, broker: Broker, topics: list[str]) -> None:
@@ -71,48 +71,48 @@ class ExclusiveConformance:
 
     def test_one_member_reads_every_topic_in_whatever_order_members_come_and_go(self, env: Environment) -> None:
         topics = [env.topic() for _ in range(4)]
-        place = Place(env.broker, topics)
-        place.join()
-        place.settle()
+        group = ExclusiveGroup(env.broker, topics)
+        group.join()
+        group.settle()
         # Who leaves, counted in the order of coming; and how far the group gets in between: None is all the way.
         for leaving, rounds in (((0, 1), None), ((2, 0), 3)):
-            while len(place.members) < 3:
-                place.join()
-                place.go_on(rounds)
+            while len(group.members) < 3:
+                group.join()
+                group.go_on(rounds)
             for number in leaving:
-                place.leave(place.members[number])
-                place.go_on(rounds)
-            consume_until(place.is_held, *place.members)
-            assert not place.clashes
-        place.leave(place.members[0])
-        assert not place.clashes
+                group.leave(group.members[number])
+                group.go_on(rounds)
+            consume_until(group.is_held, *group.members)
+            assert not group.clashes
+        group.leave(group.members[0])
+        assert not group.clashes
 
     def test_the_next_member_continues_where_the_one_before_has_committed(self, env: Environment) -> None:
         topics = [env.topic(), env.topic()]
         for topic in topics:
             env.fill(topic, [b"%d" % number for number in range(6)])
-        place = Place(env.broker, topics)
-        first = place.join()
+        group = ExclusiveGroup(env.broker, topics)
+        first = group.join()
         take(first, 12)
-        place.join()
-        holder = place.settle()
+        group.join()
+        holder = group.settle()
         producer = env.transactional()
         producer.begin_transaction()
         positions = [TopicPartition(topic, 0, 4) for topic in topics]
         producer.send_offsets_to_transaction(positions, holder.consumer_group_metadata(), DEADLINE_SECONDS)
         producer.commit_transaction(DEADLINE_SECONDS)
-        place.leave(holder)
-        (heir,) = place.members
+        group.leave(holder)
+        (heir,) = group.members
         messages = take(heir, 4)
         assert sorted(message.offset() for message in messages) == [4, 4, 5, 5]
-        place.leave(heir)
+        group.leave(heir)
 
     def test_positions_of_which_none_is_known_are_committed_as_nothing(self, env: Environment) -> None:
         topics = [env.topic(), env.topic()]
         out = env.topic()
-        place = Place(env.broker, topics)
-        place.join()
-        holder = place.settle()
+        group = ExclusiveGroup(env.broker, topics)
+        group.join()
+        holder = group.settle()
         positions = holder.position(holder.assignment())
         producer = env.transactional()
         producer.begin_transaction()
@@ -121,7 +121,7 @@ class ExclusiveConformance:
         producer.commit_transaction(DEADLINE_SECONDS)
         assert env.values(out, 1) == [b"a tick"]
         assert set(offsets(holder.committed(positions, DEADLINE_SECONDS))) == {-1001}
-        place.leave(holder)
+        group.leave(holder)
 
     @pytest.mark.parametrize("last", [0, 1, 3, 100])
     def test_the_last_offsets_of_a_topic_are_read_and_then_followed(self, env: Environment, last: int) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from interlock.streams.embedded_kafka import BrokerSettings, EmbeddedKafka, aot_cache, prepare, run_foreground
 from interlock.streams.embedded_kafka.aot_cache_training import make
-from interlock.streams.embedded_kafka.launch import cache_file
+from interlock.streams.embedded_kafka.launch import aot_cache_file
 
 pytestmark = pytest.mark.kafka
 
@@ -22,7 +22,7 @@ _PICKED_UP = f"NOTE: Picked up JDK_JAVA_OPTIONS: {os.environ.get('JDK_JAVA_OPTIO
 @pytest.fixture(scope="module")
 def made(kafka: EmbeddedKafka) -> Path:  # noqa: ARG001  # whose start has fetched the jars
     """The cache of this machine; made now if nothing has made it before."""
-    file = cache_file()
+    file = aot_cache_file()
     make(file)
     return file
 

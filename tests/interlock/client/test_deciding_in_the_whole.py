@@ -44,7 +44,7 @@ domains:
     lanes: {approve: {auto: 0.5}, reject: {auto: 0.5}}
 """
 
-PATIENCE = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 def decision(domain: str, confidence: float) -> Decision:
@@ -77,7 +77,7 @@ class World:
 
     def wait_for(self, actions: list[str]) -> None:
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.done) >= len(actions), PATIENCE), self.done
+            assert self.changed.wait_for(lambda: len(self.done) >= len(actions), TIMEOUT_SECONDS), self.done
         assert self.done == actions
 
     def close(self) -> None:
@@ -145,7 +145,7 @@ def decide(world: World, reviewer: str, decision_id: str, verdict: str) -> None:
 def test_a_sure_decision_takes_effect_at_once(world: World) -> None:
     submitted = decision("safe", 0.99)
     with Client(broker=world.broker) as client:
-        decided = client.decide(submitted, timeout=PATIENCE)
+        decided = client.decide(submitted, timeout=TIMEOUT_SECONDS)
     assert (decided.source, decided.outcome, decided.final) == ("auto", "approve", True)
     world.wait_for([f"{submitted.decision_id}/1/execute"])
 
@@ -153,10 +153,10 @@ def test_a_sure_decision_takes_effect_at_once(world: World) -> None:
 def test_a_person_decides_while_the_caller_waits(world: World) -> None:
     submitted = decision("safe", 0.4)
     with Client(broker=world.broker) as client, TasksSeen(world) as tasks:
-        future = client.decide_future(submitted, timeout=PATIENCE)
+        future = client.decide_future(submitted, timeout=TIMEOUT_SECONDS)
         tasks.wait_for(submitted.decision_id)
         decide(world, "ada", submitted.decision_id, "approve")
-        decided = future.result(PATIENCE)
+        decided = future.result(TIMEOUT_SECONDS)
     assert (decided.source, decided.outcome, decided.decided_by) == ("review", "approve", ("ada",))
     world.wait_for([f"{submitted.decision_id}/1/execute"])
 
@@ -174,7 +174,7 @@ def test_when_the_policy_wants_a_person_a_lead_decides_and_the_caller_can_wait_f
     with Client(broker=world.broker) as client:
         assert client.decide(submitted, timeout=0.2).status == "escalated"
         decide(world, "lea", submitted.decision_id, "reject")
-        decided = client.wait(submitted.decision_id, timeout=PATIENCE)
+        decided = client.wait(submitted.decision_id, timeout=TIMEOUT_SECONDS)
         assert (decided.outcome, decided.decided_by) == ("reject", ("lea",))
         with pytest.raises(NotDecidedError):
             client.wait(submitted.decision_id, timeout=0)
@@ -188,7 +188,7 @@ def test_a_decision_that_waits_in_a_queue_is_no_sync_review(world: World) -> Non
 def test_an_override_rolls_back_what_had_taken_effect_and_executes_the_other_in_this_order(world: World) -> None:
     submitted = decision("post", 0.9)
     with Client(broker=world.broker) as client, TasksSeen(world) as tasks:
-        decided = client.decide(submitted, timeout=PATIENCE)
+        decided = client.decide(submitted, timeout=TIMEOUT_SECONDS)
         assert (decided.source, decided.final) == ("auto", False)
         assert decided.override_until is not None
         tasks.wait_for(submitted.decision_id)
@@ -206,7 +206,7 @@ class TasksSeen:
 
     def wait_for(self, decision_id: str) -> None:
         pause = threading.Event()
-        for _ in range(int(PATIENCE / 0.02)):
+        for _ in range(int(TIMEOUT_SECONDS / 0.02)):
             self._seen |= {message.key() for message in self._reader.poll()}
             if decision_id.encode() in self._seen:
                 return

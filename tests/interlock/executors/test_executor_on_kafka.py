@@ -32,7 +32,7 @@ from tests.interlock.executors.executor_world import (
 pytestmark = pytest.mark.kafka
 
 # Rebalancing and starting processes take seconds on a busy machine.
-PATIENCE = 90
+TIMEOUT_SECONDS = 90
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ class Done:
 
     def wait_for(self, count: int) -> None:
         with self.changed:
-            assert self.changed.wait_for(lambda: len(self.ids) >= count, PATIENCE), self.ids
+            assert self.changed.wait_for(lambda: len(self.ids) >= count, TIMEOUT_SECONDS), self.ids
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def test_the_role_webhooks_delivers_ends_in_order_and_does_not_repeat_itself_aft
 
         def wait_for(action_id: str) -> None:
             with receiver.changed:
-                assert receiver.changed.wait_for(lambda: action_id in receiver.ids, PATIENCE), receiver.ids
+                assert receiver.changed.wait_for(lambda: action_id in receiver.ids, TIMEOUT_SECONDS), receiver.ids
 
         settings = {
             "WEBHOOKS__URL": f"http://{receiver.address}/hook",
@@ -174,7 +174,7 @@ def test_the_role_webhooks_delivers_ends_in_order_and_does_not_repeat_itself_aft
             put_action(broker, decision_id, 3)
             wait_for(f"{decision_id}/3/execute")
             process.send_signal(signal.SIGTERM)
-            assert process.wait(PATIENCE) == 0, (tmp_path / "webhooks.log").read_text()
+            assert process.wait(TIMEOUT_SECONDS) == 0, (tmp_path / "webhooks.log").read_text()
     assert receiver.ids.count(f"{decision_id}/1/execute") == 1
     headers, body = next(found for found in receiver.received if found[0]["webhook-id"] == f"{decision_id}/1/execute")
     assert Webhook(SECRET).verify(body, headers)["data"]["decision_id"] == decision_id
@@ -198,7 +198,7 @@ def test_the_role_notifier_tells_the_operators(broker: Broker, kafka: Any, tmp_p
         with role("notifier", kafka, tmp_path, ALERTS__URLS=urls, ALERTS__GROUP=f"g-{uuid4()}") as process:
             receiver.wait_for(1)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(PATIENCE) == 0, (tmp_path / "notifier.log").read_text()
+            assert process.wait(TIMEOUT_SECONDS) == 0, (tmp_path / "notifier.log").read_text()
     assert b"a record cannot be read" in receiver.received[0][1]
 
 
@@ -214,7 +214,7 @@ def test_the_role_webhooks_says_which_setting_is_missing_or_wrong(
     kafka: Any, tmp_path: Path, environment: dict[str, str], says: str
 ) -> None:
     with role("webhooks", kafka, tmp_path, **environment) as process:
-        assert process.wait(PATIENCE) == 3
+        assert process.wait(TIMEOUT_SECONDS) == 3
     text = (tmp_path / "webhooks.log").read_text()
     assert says in text
     assert "Traceback" not in text

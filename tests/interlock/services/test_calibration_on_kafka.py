@@ -27,7 +27,7 @@ from tests.processors.proposals.proposal_world import new_fold, policy_version, 
 pytestmark = pytest.mark.kafka
 
 # Five groups form one after the other on a busy machine.
-PATIENCE = 120
+TIMEOUT_SECONDS = 120
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def _records(broker: KafkaBroker, topic: catalogue.Topic) -> list[tuple[bytes, b
 
 
 def _wait(role: Role, what: str, condition: Callable[[], Any]) -> None:
-    wait_until(lambda: role.process.poll() is not None or condition(), what, PATIENCE)
+    wait_until(lambda: role.process.poll() is not None or condition(), what, TIMEOUT_SECONDS)
     assert role.process.poll() is None, role.log.read_text()
 
 
@@ -145,5 +145,5 @@ def test_outcomes_lead_to_proposals_and_a_drift_takes_an_accepted_one_back(broke
 
     _wait(role, "the end of the certificate", ended)
     role.process.send_signal(signal.SIGTERM)
-    assert role.process.wait(PATIENCE) == 0, role.log.read_text()
+    assert role.process.wait(TIMEOUT_SECONDS) == 0, role.log.read_text()
     assert "Traceback" not in role.log.read_text()

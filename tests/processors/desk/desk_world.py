@@ -101,9 +101,9 @@ class DeskWorld:
 
     def arrive(self, decision_id: str = "d1", **fields: Any) -> Task:
         """A routed decision; by default a loan that the model would grant."""
-        self._hear(self.desk.advance(self.now))
-        self._hear(self.desk.arrive(arrival(decision_id, self.now, **fields), self.now))
-        self._hear(self.desk.push(self.now))
+        self._record(self.desk.advance(self.now))
+        self._record(self.desk.arrive(arrival(decision_id, self.now, **fields), self.now))
+        self._record(self.desk.push(self.now))
         return self.task(decision_id)
 
     def command(self, kind: str, actor: str, **fields: Any) -> dict[str, Any]:
@@ -113,10 +113,10 @@ class DeskWorld:
         return self.send(command)
 
     def send(self, command: Command) -> dict[str, Any]:
-        self._hear(self.desk.advance(self.now))
+        self._record(self.desk.advance(self.now))
         made = self.desk.apply(command, self.now)
-        self._hear(made)
-        self._hear(self.desk.push(self.now))
+        self._record(made)
+        self._record(self.desk.push(self.now))
         reply = made[-1].record
         assert reply is not None
         return reply
@@ -151,8 +151,8 @@ class DeskWorld:
     def wait(self, micros: int) -> None:
         """Time passes, and the desk notices."""
         self.clock.advance(micros / SECOND)
-        self._hear(self.desk.advance(self.now))
-        self._hear(self.desk.push(self.now))
+        self._record(self.desk.advance(self.now))
+        self._record(self.desk.push(self.now))
 
     def last(self, topic: str) -> dict[str, Any]:
         return self.said[topic][-1]
@@ -161,7 +161,7 @@ class DeskWorld:
         """The names of everything that happened to a task."""
         return [record["event"] for record in self.said["reviews.tasks"] if record["task_id"] == task_id]
 
-    def _hear(self, events: list[Event]) -> None:
+    def _record(self, events: list[Event]) -> None:
         for event in events:
             if event.record is not None:
                 self.said[event.topic.name].append(event.record)

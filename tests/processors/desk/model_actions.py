@@ -1,6 +1,6 @@
 """What arrivals and commands do to tasks."""
 
-from tests.processors.desk.model_rules import DAY, KEPT, OUTCOMES, Named
+from tests.processors.desk.model_rules import DAY, OUTCOMES, RETENTION, Named
 from tests.processors.desk.model_state import finish, give_back, holder, judges, new_task
 from tests.processors.desk.model_timers import Timers
 
@@ -161,7 +161,7 @@ class Actions(Timers):
         self.tasks[task["task_id"]] = task
         if unseen:
             finish(task)
-            task["forget_at"] = self.now + KEPT
+            task["forget_at"] = self.now + RETENTION
         return "taken_over" if unseen else "arrived"
 
     def _plant(self, command: Named, key: str) -> set[str]:

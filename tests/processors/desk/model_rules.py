@@ -7,7 +7,7 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-KEPT = 30 * DAY
+RETENTION = 30 * DAY
 
 Named = dict[str, Any]
 

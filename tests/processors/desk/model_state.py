@@ -1,6 +1,6 @@
 """What a model of the desk keeps in its head: tasks and people as plain dicts, and who may judge what."""
 
-from tests.processors.desk.model_rules import KEPT, Named, Rules, Terms, terms_of
+from tests.processors.desk.model_rules import RETENTION, Named, Rules, Terms, terms_of
 
 
 class ModelState:
@@ -109,7 +109,7 @@ def finish(task: Named) -> None:
     last = max((verdict["at"] for verdict in task["verdicts"]), default=0)
     give_back(task)
     task |= {"state": "done", "window": None}
-    task["forget_at"] = max(last, task["decided_at"] or 0, task["arrived_at"]) + KEPT
+    task["forget_at"] = max(last, task["decided_at"] or 0, task["arrived_at"]) + RETENTION
 
 
 def holder(task: Named) -> str:

@@ -54,7 +54,7 @@ SENTENCES = {
     "implausible-timestamp": ("the time at which the model decided cannot be right", False),
     "implausible-amount": ("the amount is not a number", False),
     "halted:model:m@1": ("the kill switch was on for model:m@1", False),
-    "shadow": ("a model on trial decided this: nothing comes of it", False),
+    "shadow": ("a challenger decided this: it has no effect", False),
     "active-pool": ("it took effect without a person, and active learning could pick it", True),
     "picked:audit": ("it took effect without a person and was drawn for an audit", True),
     "picked:greedy": ("it took effect without a person, and a verdict on it should teach the model the most", True),

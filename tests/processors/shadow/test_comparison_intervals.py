@@ -8,9 +8,9 @@ from interlock.learning.insufficient_data import InsufficientDataError
 
 
 def test_a_small_example_by_hand() -> None:
-    old, new, pi = [1, 1, 0, 0], [1, 0, 1, 1], [1.0, 1.0, 0.5, 1.0]
-    compared = compare(old, new, pi)
-    assert [compared.old.value, compared.new.value] == pytest.approx([2 / 5, 4 / 5])
+    champion, challenger, pi = [1, 1, 0, 0], [1, 0, 1, 1], [1.0, 1.0, 0.5, 1.0]
+    compared = compare(champion, challenger, pi)
+    assert [compared.champion.value, compared.challenger.value] == pytest.approx([2 / 5, 4 / 5])
     assert compared.difference.value == pytest.approx(2 / 5)
     assert -1 <= compared.difference.low < 2 / 5 < compared.difference.high <= 1
 
@@ -49,8 +49,8 @@ def test_the_interval_of_the_difference_covers_the_truth_under_selection(
         u = rng.random(count)
         d = (u < better * scale).astype(float) - (u > 1 - worse * scale)
         seen = rng.random(count) < pi
-        old, new = np.where(d < 0, 1.0, 0.0), np.where(d > 0, 1.0, 0.0)
-        compared = difference(old[seen], new[seen], pi[seen])
+        champion, challenger = np.where(d < 0, 1.0, 0.0), np.where(d > 0, 1.0, 0.0)
+        compared = difference(champion[seen], challenger[seen], pi[seen])
         values.append(compared.value)
         covered += compared.low <= (better - worse) * 0.95 <= compared.high
     # The mean of `scale` is 0.95.

@@ -11,7 +11,7 @@ from interlock.errors import InterlockError
 from interlock.operations.shadow import read_comparison
 from interlock.platform import connection
 from interlock.policy.load import parse
-from interlock.processors.shadow.comparison import summarize
+from interlock.processors.shadow.comparison import VersionDecision, summarize
 from interlock.schemas import wire
 from interlock.streams.memory import MemoryBroker
 from tests.processors.router.messages import Sent, sent
@@ -36,9 +36,12 @@ class World:
             records.append((topic, record))
         return records
 
-    def both(self, case: str, old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    def both(self, case: str, champion: dict[str, Any], challenger: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         facts = {"amount": 1.0, "input": json.dumps({"case": case})}
-        return self.decide(sent(f"old-{case}", **facts, **old), sent(f"new-{case}", model_version="2", **facts, **new))
+        return self.decide(
+            sent(f"champion-{case}", **facts, **champion),
+            sent(f"challenger-{case}", model_version="2", **facts, **challenger),
+        )
 
     def answer(self, record: dict[str, Any], outcome: str, **changes: Any) -> None:
         answer = answered(record, outcome, **changes)
@@ -52,6 +55,10 @@ class World:
         self._producer.flush()
 
 
+def _ids(pairs: list[tuple[VersionDecision, VersionDecision]]) -> list[tuple[str, str]]:
+    return [(champion.decision_id, challenger.decision_id) for champion, challenger in pairs]
+
+
 SURE: dict[str, Any] = {"confidence": 0.99}
 UNSURE: dict[str, Any] = {"confidence": 0.85}
 
@@ -62,7 +69,7 @@ def test_cases_are_matched_by_input_whatever_the_order_of_its_fields() -> None:
     world.decide(sent("b", amount=1.0, model_version="2", input='{"y": 2, "x": 1}'))
     world.decide(sent("c", amount=1.0, input='{"x": 3}'), sent("d", amount=1.0, model_version="2", input="no JSON"))
     summary = world.summary()
-    assert (summary["pairs"], summary["only_old"], summary["only_new"]) == (1, 1, 1)
+    assert (summary["pairs"], summary["only_champion"], summary["only_challenger"]) == (1, 1, 1)
 
 
 def test_an_attribute_pair_matches_before_anything_else_and_subjects_keep_equal_inputs_apart() -> None:
@@ -73,7 +80,7 @@ def test_an_attribute_pair_matches_before_anything_else_and_subjects_keep_equal_
     world.decide(sent("d", amount=1.0, model_version="2", subject_id="t", input="{}"))
     world.decide(sent("e", amount=1.0), sent("f", amount=1.0, model_version="2"))
     pairs = read_comparison(world.broker, "loans", CHAMPION, CHALLENGER).pairs
-    assert [(old.decision_id, new.decision_id) for old, new in pairs] == [("a", "b")]
+    assert _ids(pairs) == [("a", "b")]
 
 
 def test_a_case_that_was_decided_several_times_is_matched_in_order_of_time() -> None:
@@ -82,24 +89,24 @@ def test_a_case_that_was_decided_several_times_is_matched_in_order_of_time() -> 
         at = 1_767_225_600_000_000 - 10 + number
         world.decide(sent(f"d{number}", amount=1.0, model_version=version, input="{}", created_at=at))
     comparison = read_comparison(world.broker, "loans", CHAMPION, CHALLENGER)
-    assert [(old.decision_id, new.decision_id) for old, new in comparison.pairs] == [("d0", "d1"), ("d2", "d3")]
+    assert _ids(comparison.pairs) == [("d0", "d1"), ("d2", "d3")]
     assert (comparison.only_champion, comparison.only_challenger) == (1, 0)
 
 
 def test_agreement_automation_and_workload_are_those_of_the_pairs() -> None:
     world = World()
     for number in range(40):
-        old, new = (SURE if number < 20 else UNSURE), (SURE if number < 30 else UNSURE)
+        champion, challenger = (SURE if number < 20 else UNSURE), (SURE if number < 30 else UNSURE)
         if number >= 36:
-            new = {**new, "prediction": "reject"}
-        world.both(f"{number}", old, new)
+            challenger = {**challenger, "prediction": "reject"}
+        world.both(f"{number}", champion, challenger)
     summary = world.summary()
     assert summary["agreement"]["value"] == 0.9
-    assert summary["auto"]["old"]["value"] == pytest.approx(0.5)
-    assert summary["auto"]["new"]["value"] == pytest.approx(0.75)
+    assert summary["auto"]["champion"]["value"] == pytest.approx(0.5)
+    assert summary["auto"]["challenger"]["value"] == pytest.approx(0.75)
     assert summary["auto"]["difference"]["low"] > 0
     # Those that take effect are audited at 10 %.
-    assert summary["workload"]["old"]["value"] == pytest.approx(0.5 + 0.5 * 0.1)
+    assert summary["workload"]["champion"]["value"] == pytest.approx(0.5 + 0.5 * 0.1)
     assert summary["workload"]["difference"]["value"] == pytest.approx(-0.25 * 0.9)
     assert summary["workload"]["difference"]["high"] < 0
     assert (summary["accuracy"], summary["errors"], summary["answered"]) == (None, None, 0)
@@ -108,7 +115,7 @@ def test_agreement_automation_and_workload_are_those_of_the_pairs() -> None:
 def test_accuracy_is_weighted_by_one_over_the_propensity_of_the_decision_that_people_saw() -> None:
     world = World()
     for number in range(400):
-        # Where the old one is sure, the new one errs; where it is not, the old one does.
+        # Where the champion is sure, the challenger errs; where it is not, the champion does.
         sure = number % 2 == 0
         decisions = world.both(
             f"{number}", SURE if sure else UNSURE, {**SURE, "prediction": "reject" if sure else "approve"}
@@ -120,9 +127,9 @@ def test_accuracy_is_weighted_by_one_over_the_propensity_of_the_decision_that_pe
     assert summary["answered"] == 200 + summary["blind"]
     assert 5 < summary["blind"] < 40
     # Half of all cases, although ten times as many of the answers are about the other half.
-    assert summary["accuracy"]["new"]["low"] < 0.5 < summary["accuracy"]["new"]["high"]
-    assert summary["accuracy"]["old"]["value"] == pytest.approx(1.0)
-    assert summary["errors"]["old"]["value"] == 0
+    assert summary["accuracy"]["challenger"]["low"] < 0.5 < summary["accuracy"]["challenger"]["high"]
+    assert summary["accuracy"]["champion"]["value"] == pytest.approx(1.0)
+    assert summary["errors"]["champion"]["value"] == 0
 
 
 def test_gold_appeals_and_first_verdicts_of_two_are_no_answers() -> None:
@@ -135,7 +142,7 @@ def test_gold_appeals_and_first_verdicts_of_two_are_no_answers() -> None:
     assert world.summary()["answered"] == 0
     world.answer(record, "approve")
     summary = world.summary()
-    assert (summary["answered"], summary["accuracy"]["old"]["value"]) == (1, 1.0)
+    assert (summary["answered"], summary["accuracy"]["champion"]["value"]) == (1, 1.0)
 
 
 def test_records_that_cannot_be_read_and_those_of_other_domains_are_passed_over() -> None:
@@ -143,7 +150,7 @@ def test_records_that_cannot_be_read_and_those_of_other_domains_are_passed_over(
     world._send("decisions.shadow", b"k", b"loans m rubbish")
     world.decide(sent("x", domain="later", amount=1.0, input="{}"))
     world.both("1", SURE, SURE)
-    assert (world.summary()["pairs"], world.summary()["only_old"]) == (1, 0)
+    assert (world.summary()["pairs"], world.summary()["only_champion"]) == (1, 0)
 
 
 @pytest.fixture
@@ -159,7 +166,7 @@ def _compare(*words: str) -> str:
     return result.output
 
 
-LOANS = ("--domain", "loans", "--old", CHAMPION, "--new", CHALLENGER)
+LOANS = ("--domain", "loans", "--champion", CHAMPION, "--challenger", CHALLENGER)
 
 
 def test_one_command_compares_and_shows_intervals(world: World) -> None:
@@ -171,7 +178,8 @@ def test_one_command_compares_and_shows_intervals(world: World) -> None:
     for words in ("30 cases decided by both", "100.0 % [", "+100.0 % [", "-90.0 % [", "30 cases that people answered"):
         assert words in shown
     summary = json.loads(_compare(*LOANS, "--json"))
-    assert (summary["domain"], summary["old"], summary["new"], summary["pairs"]) == ("loans", CHAMPION, CHALLENGER, 30)
+    assert (summary["domain"], summary["pairs"]) == ("loans", 30)
+    assert (summary["champion"], summary["challenger"]) == (CHAMPION, CHALLENGER)
     assert summary["accuracy"]["difference"]["value"] == 0
 
 
@@ -180,10 +188,13 @@ def test_one_command_compares_and_shows_intervals(world: World) -> None:
     [
         (LOANS, "no case was decided by both: 1 by m@1 alone, 0 by m@2 alone"),
         (
-            ("--domain", "cats", "--old", CHAMPION, "--new", CHALLENGER),
+            ("--domain", "cats", "--champion", CHAMPION, "--challenger", CHALLENGER),
             "no published policy knows domain 'cats'; known: later, loans",
         ),
-        (("--domain", "loans", "--old", "m", "--new", CHALLENGER), "--old: write model_id@model_version"),
+        (
+            ("--domain", "loans", "--champion", "m", "--challenger", CHALLENGER),
+            "--champion: write model_id@model_version",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused_with_the_reason(

@@ -14,7 +14,7 @@ from tests.processors.shadow.shadow_world import POLICY, routed
 
 ACTIVE = parse(POLICY.replace("rate: 0.1", "rate: 0.4, active: {budget_per_day: 5}"), "lending")
 
-TRIAL: dict[str, Any] = {"model_version": "2", "amount": 1.0}
+CHALLENGER: dict[str, Any] = {"model_version": "2", "amount": 1.0}
 
 
 def _only(message: Sent) -> tuple[str, dict[str, Any]]:
@@ -23,7 +23,7 @@ def _only(message: Sent) -> tuple[str, dict[str, Any]]:
 
 
 def test_what_a_challenger_decides_goes_to_the_shadow_topic_and_nowhere_else() -> None:
-    topic, record = _only(sent(**TRIAL))
+    topic, record = _only(sent(**CHALLENGER))
     assert topic == catalogue.SHADOW.name
     assert record["route"] == "auto"
     assert record["reasons"] == ["lane:loans/approve:auto", "shadow"]
@@ -41,7 +41,7 @@ def test_what_a_challenger_decides_goes_to_the_shadow_topic_and_nowhere_else() -
     ],
 )
 def test_its_record_says_the_route_it_would_have_had_and_why(fields: dict[str, Any], route: str, reason: str) -> None:
-    topic, record = _only(sent(**{**TRIAL, **fields}))
+    topic, record = _only(sent(**{**CHALLENGER, **fields}))
     assert (topic, record["route"], record["propensity"]) == (catalogue.SHADOW.name, route, 0.0)
     assert reason in record["reasons"]
 
@@ -55,7 +55,7 @@ def test_a_model_that_may_not_decide_yet_may_be_a_challenger_with_one_version_al
 
 
 def test_nothing_of_it_can_be_overridden_and_nobody_reviews_it_where_all_else_is_reviewed() -> None:
-    topic, record = _only(sent(domain="later", **TRIAL))
+    topic, record = _only(sent(domain="later", **CHALLENGER))
     assert (topic, record["route"], record["override_until"]) == (catalogue.SHADOW.name, "auto", None)
 
 
@@ -65,10 +65,10 @@ def test_a_challenger_in_one_domain_is_none_in_another() -> None:
 
 
 def test_the_champion_is_routed_beside_a_challenger_as_without_it() -> None:
-    old = [sent(f"d-{i}", amount=1.0) for i in range(300)]
-    new = [sent(f"n-{i}", **TRIAL) for i in range(300)]
-    mixed = [message for pair in zip(old, new, strict=True) for message in pair]
-    without = routed(old, parse(POLICY.replace(", shadow: ['m@2', 'new@1']", ""), "p"))
+    champion = [sent(f"d-{i}", amount=1.0) for i in range(300)]
+    challenger = [sent(f"n-{i}", **CHALLENGER) for i in range(300)]
+    mixed = [message for pair in zip(champion, challenger, strict=True) for message in pair]
+    without = routed(champion, parse(POLICY.replace(", shadow: ['m@2', 'new@1']", ""), "p"))
 
     def champion_routes(results: list[tuple[str, dict[str, Any], bytes]]) -> list[tuple[str, str, bool, float]]:
         return [
