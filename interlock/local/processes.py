@@ -15,6 +15,7 @@ import structlog
 from interlock.errors import InterlockError
 from interlock.platform.exit_codes import ExitCode
 from interlock.platform.instance import Child
+from interlock.streams.embedded_kafka.launch import known_cause, without_stack_frames
 
 log = structlog.get_logger()
 
@@ -155,12 +156,19 @@ class Process:
         try:
             with self.log_file.open("rb") as log:
                 log.seek(self._log_start)
-                text = log.read().decode(errors="replace").splitlines()[-lines:]
+                text = log.read().decode(errors="replace")
         except FileNotFoundError:
-            text = []
+            text = ""
         if not text:
             return f"It has written nothing to {self.log_file} since this start."
-        return "\n".join([f"The end of {self.log_file}:", *(f"  {line}" for line in text)])
+        cause = known_cause(text) if self.role == "kafka" else None
+        return "\n".join(
+            [
+                *([f"Probably {cause}."] if cause else []),
+                f"The end of {self.log_file}:",
+                *(f"  {line}" for line in without_stack_frames(text)[-lines:]),
+            ]
+        )
 
 
 def busy_machine() -> str:

@@ -25,6 +25,9 @@ _CAUSES = {
     "Could not reserve enough space": "the machine has not enough memory for the heap; choose a smaller one",
     "Invalid maximum heap size": "the heap size is not understood; write it like 512m or 2g",
     "doesn't match previous node id": "the data directory belongs to another Kafka node; choose a new one",
+    "UnsupportedVersionException: Can't read version": (
+        "a newer version of Kafka has written the data directory; choose a new one, or delete it with its data"
+    ),
 }
 
 
@@ -147,10 +150,19 @@ def disk_errors(data_dir: Path) -> Iterator[None]:
 
 def explain(log: str) -> str:
     """One sentence about why Kafka stopped, with the last lines of its log (without Java's stack frames)."""
-    cause = next((cause for sign, cause in _CAUSES.items() if sign in log), "see the last lines of its log")
-    lines = [line for line in log.splitlines() if not line.startswith("\t")]
-    tail = "\n".join(f"  {line}" for line in lines[-10:])
+    cause = known_cause(log) or "see the last lines of its log"
+    tail = "\n".join(f"  {line}" for line in without_stack_frames(log)[-10:])
     return f"{cause}.\n{tail}" if tail else f"{cause} (it wrote nothing)."
+
+
+def known_cause(log: str) -> str | None:
+    """Why Kafka stopped, in words that say what to do."""
+    return next((cause for sign, cause in _CAUSES.items() if sign in log), None)
+
+
+def without_stack_frames(log: str) -> list[str]:
+    """The lines of a log of Java, without the frames of its stack traces."""
+    return [line for line in log.splitlines() if not line.startswith("\t")]
 
 
 def _format(java: list[str], properties: Path) -> None:

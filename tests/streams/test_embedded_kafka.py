@@ -100,6 +100,10 @@ def test_a_broker_that_dies_while_starting_shows_the_end_of_its_log(tmp_path: Pa
     [
         ("java.io.IOException: No space left on device", "the disk is full"),
         ("Caused by: java.net.BindException: Address already in use", "one of its ports is taken"),
+        (
+            "org.apache.kafka.common.errors.UnsupportedVersionException: Can't read version 4 of BrokerEndpoint",
+            "a newer version of Kafka has written the data directory",
+        ),
         ("java.lang.IllegalStateException: something new", "see the last lines of its log"),
     ],
 )
@@ -125,8 +129,14 @@ def create_topic(broker: EmbeddedKafka, name: str) -> None:
     admin.create_topics([NewTopic(name, num_partitions=1)])[name].result(DEADLINE)
 
 
-def transactional(broker: EmbeddedKafka, name: str) -> Producer:
-    producer = Producer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": name})
+def transactional(broker: EmbeddedKafka, name: str, timeout_ms: int = 60_000) -> Producer:
+    producer = Producer(
+        {
+            "bootstrap.servers": broker.bootstrap_servers,
+            "transactional.id": name,
+            "transaction.timeout.ms": timeout_ms,
+        }
+    )
     producer.init_transactions(DEADLINE)
     return producer
 
@@ -276,6 +286,26 @@ def test_kill_9_keeps_messages_offsets_and_cluster_and_drops_the_open_transactio
     with consuming(broker, "durable", "durable-group") as consumer:
         assert read(consumer, 401) == [*(str(number).encode() for number in range(600, 1000)), b"after"]
     assert cluster_id(broker) == before
+
+
+@pytest.mark.kafka
+def test_a_transaction_that_expires_while_kafka_is_down_is_not_committed_by_the_next_one(broker: EmbeddedKafka) -> None:
+    create_topic(broker, "expired")
+    # Shorter than any start: the broker aborts it before it has a leader for its partitions.
+    producer = transactional(broker, "expired-writer", timeout_ms=1000)
+    producer.begin_transaction()
+    producer.produce("expired", "never committed")
+    producer.flush(DEADLINE)
+
+    broker.kill()
+    broker.restart()
+
+    successor = transactional(broker, "expired-writer")
+    successor.begin_transaction()
+    successor.produce("expired", "after")
+    successor.commit_transaction(DEADLINE)
+    with consuming(broker, "expired", "expired-group") as consumer:
+        assert read(consumer, 1) == [b"after"]
 
 
 def cluster_id(broker: EmbeddedKafka) -> str:

@@ -72,11 +72,11 @@ def upstream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Upstre
 def test_the_committed_lock_pins_kafka_and_every_jar_by_digest() -> None:
     entries = jars.locked()
     coordinates = [jar.coordinate for jar in entries]
-    assert coordinates[0] == jars.KAFKA == "org.apache.kafka:kafka_2.13:4.4.0"
-    assert len(set(coordinates)) == len(entries) == 45
+    assert coordinates[0] == jars.KAFKA == "org.apache.kafka:kafka_2.13:4.2.1"
+    assert len(set(coordinates)) == len(entries) == 46
     assert all(re.fullmatch("[0-9a-f]{64}", jar.sha256) for jar in entries)
     kafka = {jar.coordinate.split(":")[2] for jar in entries if jar.coordinate.startswith("org.apache.kafka:")}
-    assert kafka == {"4.4.0"}  # a mixture of Kafka versions resolves, and fails when it runs
+    assert kafka == {"4.2.1"}  # a mixture of Kafka versions resolves, and fails when it runs
 
 
 def test_missing_jars_are_downloaded_in_lock_order_with_progress(upstream: Upstream, tmp_path: Path) -> None:

@@ -48,6 +48,17 @@ def test_a_process_that_dies_ends_the_start_at_once_with_the_lines_of_this_start
     assert "yesterday" in (tmp_path / "sink.log").read_text()
 
 
+def test_when_kafka_ends_its_reason_is_said_in_words_and_without_stack_frames(tmp_path: Path) -> None:
+    trace = "java.io.IOException: No space left on device\n\tat kafka.Kafka.main(Kafka.scala)"
+    kafka = _process(tmp_path, "kafka", f"print({trace!r}); raise SystemExit(1)")
+    with pytest.raises(InterlockError) as failure:
+        _supervisor(tmp_path, [], kafka).up()
+    reason, where, *log = str(failure.value).splitlines()[1:]
+    assert reason == "Probably the disk is full; make room."
+    assert where.startswith("The end of ")
+    assert log == ["  java.io.IOException: No space left on device"]
+
+
 def test_a_process_that_writes_is_waited_for_and_a_silent_one_is_given_up(tmp_path: Path) -> None:
     (tmp_path / "desk.log").write_text("an error of yesterday\n")
     lively = "for _ in range(8): print('restoring', flush=True); time.sleep(0.25)\n"
