@@ -17,8 +17,8 @@ def checklist(data_dir: DataDir = None, json: Json = False) -> None:
 
         interlock checklist --json
     """
-    from rich.markup import escape
     from rich.table import Table
+    from rich.text import Text
 
     from interlock.processors.review.checklist import assess
     from interlock.review.evidence import gather
@@ -27,9 +27,10 @@ def checklist(data_dir: DataDir = None, json: Json = False) -> None:
     if json:
         print_json([asdict(answer) for answer in answers])
         return
-    grid = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 1, 0))
-    for name in ("", "question", "evidence", "what to do"):
-        grid.add_column(name, overflow="fold")
+    grid = Table.grid(padding=(0, 2, 1, 0))
     for answer in answers:
-        grid.add_row(_MARKS[answer.verdict], answer.question, escape(answer.evidence), escape(answer.advice))
+        lines = [(answer.question, "bold"), f"\n{answer.evidence}"]
+        if answer.advice:
+            lines.append((f"\nWhat to do: {answer.advice}", "yellow"))
+        grid.add_row(_MARKS[answer.verdict], Text.assemble(*lines))
     console.print(grid)

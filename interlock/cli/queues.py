@@ -6,7 +6,8 @@ from interlock.cli.common import DataDir, Json, console, errors, print_json
 from interlock.cli.halts import show_halts
 from interlock.platform import connection
 
-_BAR_WIDTH = 24
+# With its counts beside it, a bar of this width fits a terminal of 80 columns.
+_BAR_WIDTH = 16
 
 _COLOURS = {"critical": "red", "high": "yellow", "medium": "cyan", "low": "blue"}
 
@@ -43,7 +44,9 @@ def queues(data_dir: DataDir = None, json: Json = False) -> None:
     grid.add_column("queue", overflow="fold")
     for name in ("waiting", "assigned", "leased", "snoozed", "overdue", "due soon", "oldest"):
         grid.add_column(name, justify="right")
-    grid.add_column("by priority")
+    priorities = Table(box=None, pad_edge=False, header_style="bold")
+    priorities.add_column("queue", overflow="fold")
+    priorities.add_column("by priority")
     longest = max(queue.open for queue in counts)
     for queue in counts:
         bar = Text()
@@ -57,6 +60,8 @@ def queues(data_dir: DataDir = None, json: Json = False) -> None:
             Text(f"{queue.overdue:,}", "bold red" if queue.overdue else ""),
             Text(f"{queue.due_soon:,}", "yellow" if queue.due_soon else ""),
             span(queue.oldest_seconds),
-            bar,
         )
+        priorities.add_row(Text(queue.queue), bar)
     console.print(grid)
+    console.print()
+    console.print(priorities)

@@ -25,7 +25,7 @@ def screen(view: TaskView) -> RenderableType:
     """Everything a reviewer may see of a task, most urgent first."""
     parts = [part for part in _parts(view) if part is not None]
     title = Text.assemble((view.task_id, "bold"), f"  {view.domain}")
-    return Panel(Group(*parts), title=title, title_align="left", subtitle=_status(view), subtitle_align="left")
+    return Panel(Group(_status(view), *parts), title=title, title_align="left")
 
 
 def _status(view: TaskView) -> Text:

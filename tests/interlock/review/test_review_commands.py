@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 from typer.testing import CliRunner
 
+from interlock.cli import checklist, queues, review_options
 from interlock.cli.app import app
 from interlock.errors import InterlockError
 from interlock.platform import connection
@@ -73,6 +76,31 @@ def test_the_screen_shows_the_case_and_its_time(ann: Terminal) -> None:
     shown = ann.type("review", "next")
     for words in ("d-1", "Large loans are signed by a person", "reject with confidence 0.62", "due in 23 h", "term"):
         assert words in shown
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal of 80 columns."""
+    console = Console(width=80, color_system=None)
+    for module in (queues, checklist, review_options):
+        monkeypatch.setattr(module, "console", console)
+
+
+@pytest.mark.usefixtures("narrow")
+def test_on_80_columns_nothing_is_cut_off(ann: Terminal) -> None:
+    for number in range(3):
+        ann.world.arrive(decision(f"d-{number}"))
+    task = ann.type("review", "next")
+    for words in ("medium, due in 23 h", "queue underwriting", "ann holds it for another", "until "):
+        assert words in task
+    queue = ann.type("queues")
+    for words in ("waiting  assigned  leased  snoozed  overdue  due soon  oldest", "3 medium"):
+        assert words in queue
+    answers = ann.type("checklist")
+    assert "What to do: send input, explanation and alternatives with every decision" in answers
+    for printed in (task, queue, answers):
+        assert "…" not in printed
+        assert max(map(cell_len, printed.splitlines())) <= 80
 
 
 def test_what_producers_write_is_shown_as_it_is_and_not_as_markup(ann: Terminal) -> None:
