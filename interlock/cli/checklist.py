@@ -29,8 +29,8 @@ def checklist(data_dir: DataDir = None, json: Json = False) -> None:
         return
     grid = Table.grid(padding=(0, 2, 1, 0))
     for answer in answers:
-        lines = [(answer.question, "bold"), f"\n{answer.evidence}"]
+        text = Text.assemble((answer.question, "bold"), f"\n{answer.evidence}")
         if answer.advice:
-            lines.append((f"\nWhat to do: {answer.advice}", "yellow"))
-        grid.add_row(_MARKS[answer.verdict], Text.assemble(*lines))
+            text.append(f"\nWhat to do: {answer.advice}", "yellow")
+        grid.add_row(_MARKS[answer.verdict], text)
     console.print(grid)

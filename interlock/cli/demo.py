@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -28,6 +29,9 @@ T = TypeVar("T")
 
 # The demonstration has an instance of its own, so that nothing of it is left in the user's.
 DEMO_DIRECTORY = "demo"
+
+# What the ids of all its decisions begin with.
+DEMO_RUNS = "demo-"
 
 # How often the view reads ClickHouse.
 _POLL_INTERVAL_SECONDS = 0.5
@@ -119,7 +123,7 @@ def _once(
     from interlock.operations.reconcile import reconcile
     from interlock.sinks.queries import metrics
 
-    run = f"demo-{secrets.token_hex(4)}"
+    run = f"{DEMO_RUNS}{secrets.token_hex(4)}"
     started = time.monotonic()
     producer = _Producer(platform, run, decisions, rate, damaged=0.0)
     producer.start()
@@ -183,21 +187,23 @@ def _live(platform: connection.Platform, people: People, rate: float, picture: P
 
     signal.signal(signal.SIGINT, handle)
     signal.signal(signal.SIGTERM, handle)
-    run = f"demo-{secrets.token_hex(4)}"
+    run = f"{DEMO_RUNS}{secrets.token_hex(4)}"
     producer = _Producer(platform, run, None, rate, damaged=DAMAGED_SHARE)
     client = platform.clickhouse(analyst=True)
     instance = platform.instance
     view = View(
         run, platform.bootstrap_servers, instance.clickhouse_url if instance else "", _shown_directory(platform)
     )
-    started = time.monotonic()
+    started, since = time.monotonic(), datetime.now(UTC)
     with closing(Halts(platform.kafka())) as halts:
         producer.start()
         people.start()
         with Live(view.render(console.width), console=console, refresh_per_second=4, transient=False) as live:
             while not stop.wait(_POLL_INTERVAL_SECONDS) and not producer.failure:
                 try:
-                    counts, reviews, halted = count(client, run), count_reviews(client, run), halts.current()
+                    # People work first what an earlier demonstration has left open.
+                    reviews = count_reviews(client, DEMO_RUNS, since)
+                    counts, halted = count(client, run), halts.current()
                 except (ClickHouseError, KafkaException, OSError):  # restarting; the view keeps the last counts
                     continue
                 # `produced` is read after what is stored: nothing is stored that was not produced.

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -23,12 +24,15 @@ FROM routed_decisions WHERE startsWith(decision_id, {run:String}) AND kafka_time
 _REVIEWS = """
 SELECT count(), countIf(overridden), countIf(within_sla),
     quantileIf(0.5)(dateDiff('millisecond', claimed_at, at) / 1000, claimed_at IS NOT NULL)
-FROM outcomes WHERE startsWith(decision_id, {run:String}) AND kind != 'gold'
+FROM outcomes WHERE startsWith(decision_id, {run:String}) AND kind != 'gold' AND at >= {since:DateTime64(3)}
 """
 _HELD = """
 SELECT countIf(state = 'leased'), countIf(breached AND state != 'done'), countIf(state != 'done')
 FROM tasks_now WHERE startsWith(decision_id, {run:String})
 """
+
+
+_EVER = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True)
@@ -74,15 +78,15 @@ def count(client: Client, run: str, *, latency: bool = True) -> Counts:
     return Counts(routed, audited, rows + letters, letters, *(_number(quantile) for quantile in quantiles))
 
 
-def count_reviews(client: Client, run: str) -> Reviews:
-    """What people did with the run whose decision ids start with `run`."""
-    ((decided, overridden, in_time, seconds),) = _rows(client, _REVIEWS, run)
+def count_reviews(client: Client, run: str, since: datetime = _EVER) -> Reviews:
+    """What people did from `since` on with decisions whose ids start with `run`, and what of these is open."""
+    ((decided, overridden, in_time, seconds),) = _rows(client, _REVIEWS, run, since=since)
     ((held, late, waiting),) = _rows(client, _HELD, run)
     return Reviews(decided, overridden, in_time, _number(seconds or 0.0), held, late, waiting)
 
 
-def _rows(client: Client, query: str, run: str) -> Any:
-    return client.query(query, parameters={"run": run}).result_rows
+def _rows(client: Client, query: str, run: str, **parameters: Any) -> Any:
+    return client.query(query, parameters={"run": run, **parameters}).result_rows
 
 
 def _number(value: float) -> float:
