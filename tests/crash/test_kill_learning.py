@@ -58,12 +58,18 @@ class Role:
             "INTERLOCK_FEEDBACK__EVERY": "50",
             "INTERLOCK_FEEDBACK__RENEW": "200",
         }
-        self._log = (directory / "feedback.log").open("ab")
+        self._log_file = directory / "feedback.log"
+        self._log = self._log_file.open("ab")
         self.start()
 
     def start(self) -> None:
+        self._log_start = self._log_file.stat().st_size
         command = [sys.executable, "-m", "interlock", "run", "feedback"]
         self.process = subprocess.Popen(command, env=self._environment, stdout=self._log, stderr=subprocess.STDOUT)
+
+    def follows(self) -> bool:
+        """Whether it has come so far since this start that it ends in order when it is told to."""
+        return b" follows " in self._log_file.read_bytes()[self._log_start :]
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -220,6 +226,7 @@ def test_what_a_killed_worker_writes_is_what_an_undisturbed_one_would(
                 wait_until(lambda before=before: written() > before, "it goes on", 60)  # type: ignore[misc]
                 recoveries.append(time.monotonic() - killed)
         writer.join()
+        wait_until(role.follows, "it follows the outcomes", 60)
         wait_until(
             lambda: (
                 len(by_id("TrainingExample", read(broker, catalogue.TRAINING_EXAMPLES)))
