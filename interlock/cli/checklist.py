@@ -28,6 +28,8 @@ def checklist(data_dir: DataDir = None, json: Json = False) -> None:
         print_json([asdict(answer) for answer in answers])
         return
     grid = Table.grid(padding=(0, 2, 1, 0))
+    grid.add_column()
+    grid.add_column(overflow="fold")
     for answer in answers:
         text = Text.assemble((answer.question, "bold"), f"\n{answer.evidence}")
         if answer.advice:
