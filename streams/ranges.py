@@ -1,7 +1,8 @@
 """Reading partitions from an offset to an end.
 
-Ends are recognised by end-of-partition events too and not by offsets alone, because the last offsets of a partition
-may belong to transaction markers and aborted records, which no reader ever sees.
+Ends are recognised by offsets and by end-of-partition events. Offsets alone do not do, because the last ones of a
+partition may belong to transaction markers and aborted records, which no reader ever sees; events alone do not do,
+because none comes from a partition that is written at every moment.
 """
 
 import threading
@@ -38,27 +39,29 @@ class RangeReader:
         self,
         consumer: Consumer,
         starts: Mapping[Partition, int],
-        ends: Mapping[Partition, int] | None = None,
+        ends: Mapping[Partition, int],
         *,
+        follow: bool = False,
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         """Assigns `consumer`, which MUST be made with READ_TO_END, to the partitions of `starts`.
 
         `starts`: the first offset of each partition; if it no longer exists, reading begins at the oldest record.
-        `ends`: the offset after the last one wanted, None: as far as there is anything. `timeout`: seconds without a
+        `ends`: the offset after the last one wanted. `follow`: the caller goes on with `consumer` where reading has
+        ended, so that records from the ends on are given too where they come along. `timeout`: seconds without a
         record after which reading fails; a cluster that has just started may be electing leaders.
         """
         self._consumer = consumer
         self._ends = ends
+        self._follow = follow
         self.timeout = timeout
         self._silent_polls = 0
         self.positions = dict(starts)
         """Where to go on: after the last record that was read, or at the end, behind what stands there unseen."""
-        self.unread = {
-            partition for partition, start in starts.items() if ends is None or max(0, start) < ends[partition]
-        }
+        self.unread = {partition for partition, start in starts.items() if max(0, start) < ends[partition]}
         """Partitions that have not been read to their end."""
-        consumer.assign([TopicPartition(*partition, starts[partition]) for partition in sorted(self.unread)])
+        assigned = starts if follow else self.unread
+        consumer.assign([TopicPartition(*partition, starts[partition]) for partition in sorted(assigned)])
 
     def read(self, max_records: int) -> Sequence[Message]:
         """The next records of any partition, up to `max_records`; maybe none, which does not mean the end.
@@ -68,8 +71,8 @@ class RangeReader:
         messages = self._consumer.consume(max_records, _POLL_INTERVAL_SECONDS)
         records = records_of(messages, on_end=self._reached_end)
         self._silent_polls = 0 if records else self._silent_polls + 1
-        if self._ends is not None and records:
-            records = self._wanted(records, self._ends)
+        if records:
+            records = self._wanted(records)
         # Counted in polls and not by a clock: a reader must not give up because its machine stood still for a while.
         if self.unread and self._silent_polls >= max(1, round(self.timeout / _POLL_INTERVAL_SECONDS)):
             names = ", ".join(f"{topic}[{number}]" for topic, number in sorted(self.unread))
@@ -87,24 +90,25 @@ class RangeReader:
     def _reached_end(self, event: Message) -> None:
         partition = event.topic(), event.partition()
         if partition in self.unread:
-            self._finish(partition, event.offset() if self._ends is None else self._ends[partition])
+            self._finish(partition)
 
-    def _wanted(self, records: Sequence[Message], ends: Mapping[Partition, int]) -> Sequence[Message]:
-        """Those before the ends."""
+    def _wanted(self, records: Sequence[Message]) -> Sequence[Message]:
+        """Those before the ends, or all of them for a caller who follows."""
+        ends = self._ends
         latest = {(record.topic(), record.partition()): record.offset() for record in records}
         past_end = [partition for partition, offset in latest.items() if offset >= ends[partition]]
-        if past_end:
+        if past_end and not self._follow:
             records = [record for record in records if record.offset() < ends[record.topic(), record.partition()]]
         for partition, offset in latest.items():
             if offset + 1 >= ends[partition]:
-                self._finish(partition, ends[partition])
+                self._finish(partition)
             elif partition in self.unread:
                 self.positions[partition] = offset + 1
         return records
 
-    def _finish(self, partition: Partition, end: int) -> None:
+    def _finish(self, partition: Partition) -> None:
         self.unread.discard(partition)
-        self.positions[partition] = end
+        self.positions[partition] = self._ends[partition]
 
 
 def read_range(

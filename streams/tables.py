@@ -1,7 +1,6 @@
 """Compacted topics as tables: read completely at the start, then followed.
 
-Read without a group, because every instance needs every record; and by end-of-partition events rather than by
-comparing offsets, because the last offset of a transactional topic belongs to a control record that no reader sees.
+Read without a group, because every instance needs every record.
 """
 
 from collections.abc import Iterator, Sequence
@@ -30,16 +29,17 @@ class TableReader:
         if missing:
             absent = f"topic {', '.join(missing)} does not exist: create the topics first"
             raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, absent))
-        partitions = [(name, number) for name in topics for number in range(states[name].partitions)]
-        starts = dict.fromkeys(partitions, FIRST_OFFSET)
-        if last is not None:
-            ends = {name: broker.end_offsets(name) for name in topics}
-            starts = {(name, number): max(FIRST_OFFSET, ends[name][number] - last) for name, number in partitions}
+        ends = {(name, number): end for name in topics for number, end in broker.end_offsets(name).items()}
+        starts = {
+            partition: FIRST_OFFSET if last is None else max(FIRST_OFFSET, end - last)
+            for partition, end in ends.items()
+        }
         self._consumer = broker.consumer(None, overrides=READ_TO_END)
-        self._reader = RangeReader(self._consumer, starts)
+        self._reader = RangeReader(self._consumer, starts, ends, follow=True)
 
     def read_all(self, timeout: float = _TIMEOUT_SECONDS) -> list[Message]:
-        """Everything up to the present end, oldest first per partition. Call once, before `poll`, or not at all.
+        """Everything that was there when this object was made, and what came along since, oldest first per partition.
+        Call once, before `poll`, or not at all.
 
         `timeout`: seconds without a record. Raises KafkaException.
         """

@@ -3,6 +3,7 @@
 Run against the broker in memory and against Apache Kafka by `test_conformance.py`.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -284,6 +285,36 @@ class Conformance:
         while not news and time.monotonic() < deadline:
             news = table.poll()
         assert [(message.key(), message.value()) for message in news] == [(b"a", None)]
+        table.close()
+
+    def test_a_table_that_is_written_at_every_moment_is_read_and_nothing_of_it_is_missed(
+        self, env: Environment
+    ) -> None:
+        topic = env.topic()
+        env.fill(topic, [b"x"] * 10)
+        stop = threading.Event()
+        written = 10
+
+        def write() -> None:
+            nonlocal written
+            producer = env.broker.producer(None, {"enable.idempotence": False})
+            while written < 2_000 and not stop.wait(0.005):
+                producer.produce(topic, b"x", b"%d" % written)
+                producer.flush()
+                written += 1
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        table = TableReader(env.broker, [topic])
+        records = table.read_all(DEADLINE_SECONDS)
+        still_written = writer.is_alive()
+        stop.set()
+        writer.join()
+        assert still_written, "reading ended only when nothing was written any more"
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while len(records) < written and time.monotonic() < deadline:
+            records += table.poll()
+        assert [record.offset() for record in records] == list(range(written))
         table.close()
 
     def test_an_empty_table_is_read_at_once_and_a_missing_one_is_refused(self, env: Environment) -> None:

@@ -113,7 +113,8 @@ def test_a_reader_that_stops_early_knows_where_to_go_on() -> None:
 def test_a_partition_that_is_not_delivered_is_named_after_the_timeout() -> None:
     broker = transactions(2, 4)
     consumer = broker.consumer(None, overrides=READ_TO_END)
-    reader = RangeReader(consumer, {(TOPIC, 0): 0, (TOPIC, 1): 0}, timeout=0.3)
+    starts = {(TOPIC, 0): 0, (TOPIC, 1): 0}
+    reader = RangeReader(consumer, starts, dict.fromkeys(starts, 4), timeout=0.3)
     consumer.pause(consumer.assignment()[1:])
     with pytest.raises(KafkaException, match=r"t\[1\] could not be read to the end within 0.3 s: is Kafka reachable\?"):
         list(reader.batches())
