@@ -1,13 +1,15 @@
 """The conformance suite against the broker in memory and against Apache Kafka."""
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
+from confluent_kafka import Consumer as KafkaConsumer
 
 from interlock.streams.clock import ManualClock
 from interlock.streams.kafka import GroupProtocol, KafkaBroker
 from interlock.streams.memory import MemoryBroker
-from tests.streams.conformance import Conformance, Environment
+from tests.streams.conformance import Conformance, Environment, consume_until
 from tests.streams.exclusive_conformance import ExclusiveConformance
 from tests.streams.group_conformance import GroupConformance
 
@@ -35,3 +37,30 @@ class TestKafkaGroups(GroupConformance):
     def env(self, kafka: "EmbeddedKafka", request: pytest.FixtureRequest) -> Environment:
         protocol: GroupProtocol = request.param
         return Environment(KafkaBroker(kafka.bootstrap_servers, group_protocol=protocol), lambda _: None)
+
+
+class _Recorder(KafkaConsumer):
+    """Stands between a consumer and librdkafka, and keeps what librdkafka is told to close."""
+
+    assigned_at_close: int | None = None
+
+    def close(self) -> None:
+        self.assigned_at_close = len(self.assignment())
+        super().close()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("protocol", ["consumer", "classic"])
+def test_librdkafka_closes_a_consumer_only_when_it_has_no_partitions_any_more(
+    kafka: "EmbeddedKafka", protocol: GroupProtocol
+) -> None:
+    broker = KafkaBroker(kafka.bootstrap_servers, group_protocol=protocol)
+    topic = Environment(broker, lambda _: None).topic(partitions=2)
+    made = broker.consumer(f"group-{uuid4()}")
+    recorder = type("_Recorded", (type(made), _Recorder), {})
+    made.close()
+    consumer = recorder({"bootstrap.servers": kafka.bootstrap_servers, "group.id": f"group-{uuid4()}"})
+    consumer.subscribe([topic])
+    consume_until(lambda: len(consumer.assignment()) == 2, consumer)
+    consumer.close()
+    assert consumer.assigned_at_close == 0
