@@ -13,10 +13,8 @@ from tests.sinks.sink_world import OUTCOMES, TASKS, World
 pytestmark = pytest.mark.warehouse
 
 
-def test_verdicts_of_an_earlier_demonstration_are_not_counted_but_its_open_tasks_are(
-    shared: Client, run_id: str
-) -> None:
-    world = World(run_id, shared)
+def test_verdicts_of_an_earlier_demonstration_are_not_counted_but_its_open_tasks_are(own: Client, run_id: str) -> None:
+    world = World(run_id, own)
     now = START + 5 * HOUR
 
     def decide(name: str, at: int, **changes: Any) -> None:
@@ -37,6 +35,6 @@ def test_verdicts_of_an_earlier_demonstration_are_not_counted_but_its_open_tasks
     writer = world.writer()
     world.settle(writer)
     writer.close()
-    reviews = count_reviews(shared, run_id, datetime.fromtimestamp(now / 1_000_000, UTC))
+    reviews = count_reviews(own, run_id, datetime.fromtimestamp(now / 1_000_000, UTC))
     assert reviews == Reviews(decided=2, overridden=1, in_time=1, seconds=60.0, held=1, late=1, open=2)
-    assert count_reviews(shared, run_id).decided == 3
+    assert count_reviews(own, run_id).decided == 3
