@@ -191,13 +191,10 @@ class Pipeline:
 
     def _review_all(self) -> None:
         """Lets every person claim and decide tasks until none is left."""
-        while True:
+        while any(task["state"] != "done" for task in self._tasks.values()):
             claims = self._command([{"kind": "claim", "actor": person.id} for person in self._people])
             claimed = [(person, reply) for person, reply in zip(self._people, claims, strict=True) if reply["accepted"]]
-            if not claimed:
-                assert all(task["state"] == "done" for task in self._tasks.values())
-                self._tasks, self._payloads = {}, {}
-                return
+            assert claimed, "nobody may decide what is open"
             self.now += _REVIEW_TIME
             # The fastest person submits first. In the order of the claims, most urgent first, the doubtful decisions
             # would come in clusters, and every rate monitor would raise false alarms.
@@ -205,6 +202,7 @@ class Pipeline:
             replies = self._command([self._verdict(person, lease) for person, lease in claimed])
             for reply in replies:
                 assert reply["accepted"], reply["message"]
+        self._tasks, self._payloads = {}, {}
 
     def _verdict(self, person: Persona, lease: Record) -> Record:
         task = self._tasks[lease["task_id"]]

@@ -33,11 +33,24 @@ def empty(warehouse: EmbeddedClickHouse) -> Iterator[Client]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def reused(warehouse: EmbeddedClickHouse) -> Iterator[Client]:
+    """The database behind `own`: a new one takes a second to migrate, half of what most of its tests take."""
+    with _database(warehouse) as client:
+        migrate(client)
+        yield client
+
+
 @pytest.fixture
-def own(empty: Client) -> Client:
-    """A migrated database of the test's own, for tests that damage it."""
-    migrate(empty)
-    return empty
+def own(reused: Client) -> Iterator[Client]:
+    """A migrated database without rows, for tests that damage rows or ask for all there are. Alter no table of it."""
+    yield reused
+    filled = reused.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 "
+        "AND engine LIKE '%MergeTree' AND name != 'schema_migrations'"
+    )
+    for (table,) in filled.result_rows:
+        reused.command(f"TRUNCATE TABLE {table}")
 
 
 @contextmanager

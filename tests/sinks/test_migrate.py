@@ -60,28 +60,31 @@ def test_two_migrations_with_one_number_are_refused(empty: Client) -> None:
 
 
 @pytest.mark.warehouse
-def test_every_shipped_statement_may_run_twice(own: Client) -> None:
+def test_every_shipped_statement_may_run_twice(empty: Client) -> None:
+    migrate(empty)
     for migration in shipped():
         for statement in statements(migration.text):
-            own.command(statement)
+            empty.command(statement)
 
 
 @pytest.mark.warehouse
-def test_analysts_find_an_explanation_of_every_table_and_column(own: Client) -> None:
-    tables = own.query("SELECT name, engine, comment FROM system.tables WHERE database = currentDatabase()").result_rows
+def test_analysts_find_an_explanation_of_every_table_and_column(shared: Client) -> None:
+    tables = shared.query(
+        "SELECT name, engine, comment FROM system.tables WHERE database = currentDatabase()"
+    ).result_rows
     assert len(tables) >= 30
     fills = {name for name, engine, _ in tables if engine == "MaterializedView"}
     assert [name for name, _, comment in tables if not comment and name not in fills] == []
-    columns = own.query(
+    columns = shared.query(
         "SELECT table, name, comment FROM system.columns WHERE database = currentDatabase()"
     ).result_rows
     assert [(table, name) for table, name, comment in columns if not comment and table not in fills] == []
 
 
 @pytest.mark.warehouse
-def test_every_rate_names_its_population(own: Client) -> None:
+def test_every_rate_names_its_population(shared: Client) -> None:
     for view in ("metrics", "metrics_by_domain", "review_metrics"):
-        for name, _, _, _, comment, *_ in own.query(f"DESCRIBE {view}").result_rows:
+        for name, _, _, _, comment, *_ in shared.query(f"DESCRIBE {view}").result_rows:
             if name.endswith("_rate"):
                 assert re.match(
                     r"Share of (the )?(domain's )?(decisions|total_decisions|dead_letters|reviewed_decisions|tasks) ",
@@ -90,8 +93,8 @@ def test_every_rate_names_its_population(own: Client) -> None:
 
 
 @pytest.mark.warehouse
-def test_every_table_that_rows_are_inserted_into_remembers_blocks(own: Client) -> None:
-    targets = own.query(
+def test_every_table_that_rows_are_inserted_into_remembers_blocks(shared: Client) -> None:
+    targets = shared.query(
         "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase() "
         "AND engine IN ('MergeTree', 'AggregatingMergeTree')"
     ).result_rows
@@ -100,10 +103,10 @@ def test_every_table_that_rows_are_inserted_into_remembers_blocks(own: Client) -
 
 
 @pytest.mark.warehouse
-def test_decisions_and_reviews_are_kept_longer_than_any_default_pack_demands(own: Client) -> None:
+def test_decisions_and_reviews_are_kept_longer_than_any_default_pack_demands(shared: Client) -> None:
     reviews = ("commands", "command_replies", "tasks", "outcomes", "actions", "alerts")
     for table in ("decisions", "routed_decisions", "dead_letters", *reviews):
-        ((sql,),) = own.query(
+        ((sql,),) = shared.query(
             f"SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '{table}'"
         ).result_rows
         found = re.search(r"TTL inserted_at \+ toIntervalYear\((\d+)\)", sql)
@@ -112,9 +115,9 @@ def test_decisions_and_reviews_are_kept_longer_than_any_default_pack_demands(own
 
 
 @pytest.mark.warehouse
-def test_what_kafka_never_forgets_is_never_dropped(own: Client) -> None:
+def test_what_kafka_never_forgets_is_never_dropped(shared: Client) -> None:
     kept = ["policies", "controls", "calibration_models", "resolutions", "presence", "reviewers"]
-    definitions = own.query(
+    definitions = shared.query(
         "SELECT name, create_table_query FROM system.tables "
         "WHERE database = currentDatabase() AND name IN {kept:Array(String)}",
         parameters={"kept": kept},

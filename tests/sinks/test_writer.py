@@ -52,7 +52,7 @@ class FaultyClient:
 
 def test_every_topic_arrives_once_and_the_roll_ups_agree(shared: Client, run_id: str) -> None:
     world = World(run_id, shared)
-    world.pipeline(30)
+    world.pipeline(18)  # three of each kind
     world.settle(world.writer())
     world.assert_exactly_once()
 
@@ -68,7 +68,7 @@ def test_a_crash_at_any_step_of_kafka_changes_nothing(shared: Client, run_id: st
     def steps(name: str, crash_at: int | None) -> Sequence[Step]:
         """Runs a world whose first sink dies at a step; returns the steps it takes."""
         world = World(name, shared, partitions=1)
-        world.pipeline(8)
+        world.pipeline(6)
         plan = FaultPlan({} if crash_at is None else {crash_at: Crash()})
         writer = world.writer(world.broker.process(plan))
         try:
@@ -92,7 +92,7 @@ def test_a_crash_around_any_insert_changes_nothing(shared: Client, run_id: str, 
     def inserts(name: str, crash_at: int | None) -> list[str]:
         """Runs a world whose first sink dies around an insert; returns the tables it inserts into."""
         world = World(name, shared, partitions=1)
-        world.pipeline(8)
+        world.pipeline(6)
         crash: dict[int, BaseException] = {} if crash_at is None else {crash_at: Crash()}
         client = FaultyClient(shared, crash if moment == "before" else {}, crash if moment == "after" else {})
         writer = world.writer(world.broker.process(), client)
@@ -182,7 +182,7 @@ def test_a_commit_that_kafka_refuses_inserts_nothing(shared: Client, run_id: str
 def test_unanswered_commits_are_repeated_unchanged(shared: Client, run_id: str, moment: Step) -> None:
     for commit in range(4):
         world = World(f"{run_id}-{commit}", shared, partitions=1)
-        world.pipeline(8)
+        world.pipeline(6)
         plan = FailingCommits(moment, commit)
         world.settle(world.writer(world.broker.process(plan)))
         assert plan.steps.count(moment) > commit
@@ -303,29 +303,31 @@ def test_another_programs_metadata_stops_the_sink(shared: Client, run_id: str) -
         world.settle(world.writer())
 
 
-def test_an_insert_that_is_acknowledged_but_not_stored_is_repeated(own: Client, run_id: str) -> None:
-    world = World(run_id, own, partitions=1)
+def test_an_insert_that_is_acknowledged_but_not_stored_is_repeated(empty: Client, run_id: str) -> None:
+    migrate(empty)
+    world = World(run_id, empty, partitions=1)
     world.pipeline(6)
-    own.command("ALTER TABLE decisions ADD CONSTRAINT broken CHECK domain = 'nothing passes'")
+    empty.command("ALTER TABLE decisions ADD CONSTRAINT broken CHECK domain = 'nothing passes'")
     writer = world.writer()
     for _ in range(10):
         writer.step()
         world.seconds += 10
     assert world.in_clickhouse()[DECISIONS] == 0
-    own.command("ALTER TABLE decisions DROP CONSTRAINT broken")
+    empty.command("ALTER TABLE decisions DROP CONSTRAINT broken")
     world.settle(writer)
     world.assert_exactly_once()
 
 
-def test_a_roll_up_that_failed_is_completed_by_the_repetition(own: Client, run_id: str) -> None:
-    world = World(run_id, own, partitions=1)
+def test_a_roll_up_that_failed_is_completed_by_the_repetition(empty: Client, run_id: str) -> None:
+    migrate(empty)
+    world = World(run_id, empty, partitions=1)
     world.pipeline(6)
-    own.command("ALTER TABLE routed_by_hour ADD CONSTRAINT broken CHECK domain = 'nothing passes'")
+    empty.command("ALTER TABLE routed_by_hour ADD CONSTRAINT broken CHECK domain = 'nothing passes'")
     writer = world.writer()
     for _ in range(10):
         writer.step()
         world.seconds += 10
-    own.command("ALTER TABLE routed_by_hour DROP CONSTRAINT broken")
+    empty.command("ALTER TABLE routed_by_hour DROP CONSTRAINT broken")
     world.settle(writer)
     world.assert_exactly_once()
 
