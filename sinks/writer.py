@@ -222,10 +222,12 @@ class SinkWriter:
         try:
             names = [TopicPartition(*partition.topic_partition) for partition in new]
             committed = self._consumer.committed(names, REQUEST_TIMEOUT_SECONDS)
-            for partition, known in zip(new, committed, strict=True):
+            for known in committed:
                 if known.error is not None:
                     raise KafkaException(known.error)
-                self._start(partition, known)
+            held = self._warehouse.last_chunks([partition.topic_partition for partition in new])
+            for partition, known in zip(new, committed, strict=True):
+                self._start(partition, known, held.get(partition.topic_partition))
             self._kafka.succeeded()
         except KafkaException as error:
             self._kafka_failed(error)
@@ -235,11 +237,12 @@ class SinkWriter:
         except chunks.ForeignMetadataError as error:
             raise SinkStoppedError(str(error)) from error
 
-    def _start(self, partition: AssignedPartition, committed: TopicPartition) -> None:
-        """Decides where to begin: with a chunk that is planned or may be incomplete, or at the committed offset."""
+    def _start(self, partition: AssignedPartition, committed: TopicPartition, held: Chunk | None) -> None:
+        """Decides where to begin: with a chunk that is planned or may be incomplete, or at the committed offset.
+
+        `held`: the last one that ClickHouse has."""
         topic, number = partition.topic_partition
         plan = chunks.planned(topic, number, committed.metadata)
-        held = self._warehouse.last_chunk(topic, number)
         begin = committed.offset if committed.offset >= 0 else OFFSET_BEGINNING
         # The call of consume that assigned the partition may also have delivered records from before, when it was
         # assigned already; they cannot be told from new ones.

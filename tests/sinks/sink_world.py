@@ -1,6 +1,5 @@
 """A small world for the tests of the sink: an in-memory Kafka with a pipeline's records, and a ClickHouse to fill."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -236,32 +235,33 @@ class World:
     def in_clickhouse(self) -> dict[str, int]:
         """Rows by topic; fails if any offset stands twice."""
         found: dict[str, int] = dict.fromkeys(TOPICS, 0)
-        for table in {target.table for target in TARGETS.values()}:
-            for topic, count, different in self.ask(
-                f"SELECT kafka_topic, count(), uniqExact(kafka_partition, kafka_offset) FROM {table} "
-                "WHERE kafka_stream = {name:String} GROUP BY kafka_topic"
-            ):
-                assert count == different, f"{count - different} rows of {topic} stand twice"
-                found[topic] = count
+        queries = [
+            f"SELECT kafka_topic, count(), uniqExact(kafka_partition, kafka_offset) FROM {table} "
+            "WHERE kafka_stream = {name:String} GROUP BY kafka_topic"
+            for table in {target.table for target in TARGETS.values()}
+        ]
+        for topic, count, different in self.ask(" UNION ALL ".join(queries)):
+            assert count == different, f"{count - different} rows of {topic} stand twice"
+            found[topic] = count
         return found
 
-    def in_roll_ups(self) -> Iterator[tuple[int, ...]]:
+    def in_roll_ups(self) -> list[tuple[int, ...]]:
         """Records of route topics, dead letters, outcomes and tasks in each set of roll-ups."""
-        for bucket in ("minute", "hour"):
-            ((records,),) = self.ask(f"SELECT sum(records) FROM routed_by_{bucket} WHERE domain = {{name:String}}")
-            ((letters,),) = self.ask(
-                f"SELECT sum(records) FROM dead_letters_by_{bucket} WHERE reason = {{name:String}}"
-            )
-            ((outcomes,),) = self.ask(f"SELECT sum(records) FROM outcomes_by_{bucket} WHERE domain = {{name:String}}")
-            ((tasks,),) = self.ask(f"SELECT sum(records) FROM task_events_by_{bucket} WHERE domain = {{name:String}}")
-            yield records, letters, outcomes, tasks
+        queries = [
+            f"SELECT (SELECT sum(records) FROM routed_by_{bucket} WHERE domain = {{name:String}}), "
+            f"(SELECT sum(records) FROM dead_letters_by_{bucket} WHERE reason = {{name:String}}), "
+            f"(SELECT sum(records) FROM outcomes_by_{bucket} WHERE domain = {{name:String}}), "
+            f"(SELECT sum(records) FROM task_events_by_{bucket} WHERE domain = {{name:String}})"
+            for bucket in ("minute", "hour")
+        ]
+        return [tuple(row) for row in self.ask(" UNION ALL ".join(queries))]
 
     def assert_exactly_once(self) -> None:
         """Every committed record of Kafka once in its table and in both roll-ups."""
         expected = self.in_kafka()
         assert self.in_clickhouse() == expected
         records = sum(expected[topic] for topic in (AUTO, ASYNC, SYNC, MANUAL))
-        assert list(self.in_roll_ups()) == [(records, expected[DEAD], expected[OUTCOMES], expected[TASKS])] * 2
+        assert self.in_roll_ups() == [(records, expected[DEAD], expected[OUTCOMES], expected[TASKS])] * 2
 
     def reconcile(self) -> Reconciliation:
         return reconcile(

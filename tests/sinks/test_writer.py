@@ -14,6 +14,7 @@ from interlock.schemas import wire
 from interlock.schemas.catalogue import SINK_GROUP
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from interlock.sinks.migrate import migrate
+from interlock.sinks.warehouse import Warehouse
 from interlock.sinks.writer import SinkStoppedError
 from interlock.streams.memory import Crash, FaultPlan, Step, timed_out
 from interlock.streams.metrics import Metrics
@@ -55,6 +56,21 @@ def test_every_topic_arrives_once_and_the_roll_ups_agree(shared: Client, run_id:
     world.pipeline(18)  # three of each kind
     world.settle(world.writer())
     world.assert_exactly_once()
+
+
+def test_the_last_chunk_of_each_of_many_partitions_is_found(shared: Client, run_id: str) -> None:
+    world = World(run_id, shared)
+    world.pipeline(6)
+    world.settle(world.writer())
+    last = {
+        (topic, number): records[-1].offset
+        for topic in TOPICS
+        for number in range(world.partitions_of(topic))
+        if (records := list(world.broker.cluster.log(topic, number).read(0, "read_committed")))
+    }
+    many = [(topic, number) for topic in TOPICS for number in range(12)]
+    held = Warehouse(shared, world.stream_ids).last_chunks(many)
+    assert {partition: chunk.last for partition, chunk in held.items()} == last
 
 
 def first_and_last(kinds: Sequence[str]) -> list[int]:
