@@ -41,7 +41,7 @@ def run(
     calibrated = employment_proof.calibration(seed, sizes, overconfident=False)
     say("car loans: drift")
     span = car_loan_proof.QUICK if quick else car_loan_proof.FULL
-    loans = car_loan_proof.run(span, seed) | {"confidence_alarms": car_loan_proof.confidence_alarms()}
+    loans = car_loan_proof.run(span, seed) | {"confidence_alarms": list(car_loan_proof.confidence_alarms())}
     if plots is not None:
         _draw(plots, rates[0], overconfident, certified[0], loans)
     return {

@@ -1,5 +1,6 @@
 """Drift on the car-loan stream: the alarm, what it revokes, and the retraining proposal that follows."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -51,14 +52,12 @@ QUICK = Span(66_000, 69_000, 78_500)
 FULL = Span(0, 6_000, 100_000)
 
 
-def confidence_alarms(every: int = 1) -> list[int]:
-    """Rows of the whole stream at which the confidence monitor alarms."""
+def confidence_alarms(every: int = 1) -> Iterator[int]:
+    """Rows of the whole stream at which the confidence monitor alarms, as it comes to them."""
     drift = ConfidenceDrift(every)
-    alarms = []
     for row, decision in enumerate(car_loan.decisions()):
         if drift.process(wire.encode("Decision", decision.to_record()), 0, row):
-            alarms.append(row)
-    return alarms
+            yield row
 
 
 def run(span: Span, seed: int = 1) -> dict[str, Any]:

@@ -46,6 +46,17 @@ def test_lint_refuses_a_short_name(statement: str) -> None:
     assert "import interlock." in done.stdout
 
 
+def test_no_program_in_a_string_or_a_document_imports_a_short_name() -> None:
+    names = "|".join(PACKAGES)
+    statement = re.compile(rf"^(?:from (?:{names})\b\S* import|import (?:{names})\b).*", re.MULTILINE)
+    files = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    for folder in ("interlock", *PACKAGES, "bench", "examples", "tests"):
+        files += (ROOT / folder).rglob("*.py")
+    found = {str(file.relative_to(ROOT)): statement.findall(file.read_text()) for file in files}
+    assert {file: lines for file, lines in found.items() if lines} == {}
+    assert len(found) > 500
+
+
 def test_no_module_is_loaded_under_two_names() -> None:
     script = """
 import importlib, os, pkgutil, sys

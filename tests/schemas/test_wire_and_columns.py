@@ -194,8 +194,8 @@ def test_a_decoder_loads_nothing_more_with_its_first_batch() -> None:
     # In a process of its own, because this one has loaded everything long ago.
     program = """
 import sys
-from schemas import avro_schemas
-from schemas.columns import Decoder
+from interlock.schemas import avro_schemas
+from interlock.schemas.columns import Decoder
 decoder = Decoder("Decision", avro_schemas.routing_prefix_text())
 before = set(sys.modules)
 decoder.decode([b"no decision"])

@@ -336,7 +336,7 @@ def test_two_run_side_by_side_and_one_dies_with_the_process_that_started_it(
     program = f"""
 import sys
 from pathlib import Path
-from streams.embedded_kafka import EmbeddedKafka
+from interlock.streams.embedded_kafka import EmbeddedKafka
 with EmbeddedKafka(Path({str(tmp_path)!r})) as broker:
     print(broker.pid, broker.bootstrap_servers, flush=True)
     sys.stdin.read()
@@ -356,7 +356,7 @@ def test_in_the_foreground_the_process_becomes_the_broker_and_holds_its_director
     settings = BrokerSettings.on_free_ports(tmp_path)
     program = f"""
 from pathlib import Path
-from streams.embedded_kafka import BrokerSettings, run_foreground
+from interlock.streams.embedded_kafka import BrokerSettings, run_foreground
 run_foreground(BrokerSettings(Path({str(tmp_path)!r}), {settings.port}, {settings.controller_port}))
 """
     with python(program) as process:
