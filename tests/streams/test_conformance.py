@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Consumer as KafkaConsumer
 
 from interlock.streams.clock import ManualClock
-from interlock.streams.kafka import GroupProtocol, KafkaBroker
+from interlock.streams.kafka import GROUP, GroupProtocol, KafkaBroker
 from interlock.streams.memory import MemoryBroker
 from tests.streams.conformance import Conformance, Environment, consume_until
 from tests.streams.exclusive_conformance import ExclusiveConformance
@@ -59,7 +59,8 @@ def test_librdkafka_closes_a_consumer_only_when_it_has_no_partitions_any_more(
     made = broker.consumer(f"group-{uuid4()}")
     recorder = type("_Recorded", (type(made), _Recorder), {})
     made.close()
-    consumer = recorder({"bootstrap.servers": kafka.bootstrap_servers, "group.id": f"group-{uuid4()}"})
+    settings = {"bootstrap.servers": kafka.bootstrap_servers, "group.id": f"group-{uuid4()}"}
+    consumer = recorder({**GROUP[protocol], **settings})
     consumer.subscribe([topic])
     consume_until(lambda: len(consumer.assignment()) == 2, consumer)
     consumer.close()
