@@ -17,6 +17,7 @@ CounterName = Literal[
     "producer_restarts",
     "rebalances",
     "dead_letters",
+    "repeated",
     "unavailable",
     "commands",
 ]
@@ -51,6 +52,7 @@ DEFINITIONS: Mapping[MetricName, Definition] = {
     ),
     "rebalances": Definition("Assignments or revocations of partitions.", ("event",)),
     "dead_letters": Definition("Messages put aside because they cannot be read.", ("reason",)),
+    "repeated": Definition("Decisions that were sent again unchanged, and so have no further effect."),
     "unavailable": Definition("Failed attempts to reach Kafka or ClickHouse."),
     "commands": Definition("Commands answered by the desk, by the code of the reply.", ("code",)),
     "lag": Definition("Messages not yet processed, over the assigned partitions, as of the latest batch."),

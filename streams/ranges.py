@@ -123,13 +123,24 @@ def read_range(
 
     Ends early when `stop` is set. Raises KafkaException.
     """
+    for records in read_batches(broker, starts, ends, timeout=timeout, stop=stop):
+        yield from records
+
+
+def read_batches(
+    broker: Broker,
+    starts: Mapping[Partition, int],
+    ends: Mapping[Partition, int],
+    *,
+    timeout: float = TIMEOUT_SECONDS,
+    stop: threading.Event | None = None,
+) -> Iterator[Sequence[Message]]:
+    """The same as `read_range`, in parts."""
     with closing(broker.consumer(None, overrides=READ_TO_END)) as consumer:
-        for records in RangeReader(consumer, starts, ends, timeout=timeout).batches(stop):
-            yield from records
+        yield from RangeReader(consumer, starts, ends, timeout=timeout).batches(stop)
 
 
 def read_topic(broker: Broker, topic: str, *, timeout: float = TIMEOUT_SECONDS) -> Iterator[Sequence[Message]]:
     """Every committed record that a topic has now, in batches. Raises KafkaException."""
     ends = {(topic, number): end for number, end in broker.end_offsets(topic).items()}
-    with closing(broker.consumer(None, overrides=READ_TO_END)) as consumer:
-        yield from RangeReader(consumer, dict.fromkeys(ends, FIRST_OFFSET), ends, timeout=timeout).batches()
+    yield from read_batches(broker, dict.fromkeys(ends, FIRST_OFFSET), ends, timeout=timeout)

@@ -124,6 +124,7 @@ class Runner:
         clock: Clock | None = None,
         before_batch: Callable[[], None] = lambda: None,
         restore: Callable[[], None] | None = None,
+        assigned: Callable[[list[TopicPartition]], None] = lambda _: None,
         metrics: Metrics | None = None,
         stop: threading.Event | None = None,
         executor: Executor | None = None,
@@ -131,8 +132,9 @@ class Runner:
         """Joins the group, but reads nothing yet.
 
         `before_batch` is called between batches, for example to read tables. `restore` rebuilds the processor's
-        state from what was committed; if it raises KafkaException it is called again. `executor` runs the commits,
-        by default in a thread of its own.
+        state from what was committed; if it raises KafkaException it is called again. `assigned` is told of new
+        partitions before the first batch with their messages. `executor` runs the commits, by default in a thread of
+        its own.
         """
         self._settings = settings
         self._processor = processor
@@ -144,6 +146,7 @@ class Runner:
         timeout = settings.request_seconds
         self._transactor = Transactor(broker, settings.transactional_id, settings.producer_overrides, timeout)
         self._restore = restore
+        self._assigned = assigned
         self._recovery = Recovery(
             self._transactor,
             self._clock,
@@ -188,7 +191,7 @@ class Runner:
             started = time.perf_counter()
             outputs = self._process(batch)
             self._metrics.observe("batch_seconds", time.perf_counter() - started)
-            if self._finish() and (batch.messages or outputs.count):
+            if self._finish() and outputs is not None and (batch.messages or outputs.count):
                 self._write(batch, outputs)
         if self._in_flight is not None and self._in_flight.commit.done():
             self._finish()
@@ -246,10 +249,14 @@ class Runner:
         # A clock that was set back must not stop the ticks until it has caught up.
         return passed < 0 or passed >= self._settings.tick_seconds * 1e6
 
-    def _process(self, batch: _Batch) -> Outputs:
+    def _process(self, batch: _Batch) -> Outputs | None:
+        """None if the processor needed Kafka and did not reach it: the batch is read again."""
         self._processed = self._clock.now()
         try:
             return self._processor.process(batch.messages, self._processed)
+        except KafkaException as error:
+            self._recovery.failed("processing", error.args[0], RecoveryAction.REWIND)
+            return None
         except Exception as error:
             raise self._processing_failed(batch, error) from error
 
@@ -284,6 +291,7 @@ class Runner:
         if self._settings.exclusive and any(partition.partition for partition in partitions):
             reason = "an exclusive group's inputs must have one partition each"
             self._recovery.failed("taking over", KafkaError(KafkaError._INVALID_ARG, reason), RecoveryAction.STOP)
+        self._assigned(partitions)
         self._rebalanced("assigned", partitions)
 
     def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:

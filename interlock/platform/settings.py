@@ -42,6 +42,7 @@ class RouterSettings(BaseModel):
     audit_key: SecretStr | None = Field(None, description="secret of 32 hex digits; keys the audit coin")
     max_bad_share: float = Field(0.5, gt=0, le=1, description="stop when more of the latest messages are bad")
     max_batch: int = Field(10_000, gt=0)
+    remembered_ids: int = Field(500_000, ge=1_000, description="a repetition of these latest decisions is recognised")
     # Under load batches fill by themselves; on a quiet system this is the longest wait of a decision.
     max_wait_seconds: float = Field(0.010, gt=0)
 

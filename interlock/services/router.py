@@ -1,6 +1,6 @@
 """The router as a service: decisions in, routes out, exactly once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import structlog
@@ -14,7 +14,8 @@ from interlock.schemas import catalogue
 from interlock.services.common import serve_metrics, stop_on_signals, table_reader
 from interlock.services.retry import wait_until_available
 from interlock.streams.metrics import Metrics
-from interlock.streams.ports import Message
+from interlock.streams.ports import Broker, Message
+from interlock.streams.ranges import read_batches
 from interlock.streams.runner import ProcessingError, Runner, RunnerSettings, UnrecoverableError
 
 log = structlog.get_logger()
@@ -43,9 +44,12 @@ def run(platform: Platform) -> None:
             for message in tables.poll():
                 take(message)
 
+        broker = platform.kafka()
+        settings = RouterSettings(audit_key, configured.max_bad_share, remembered_ids=configured.remembered_ids)
+        router = Router(state, settings, lambda *place: earlier_decisions(broker, *place))
         runner = Runner(
-            platform.kafka(),
-            _InstrumentedRouter(Router(state, RouterSettings(audit_key, configured.max_bad_share)), metrics),
+            broker,
+            _InstrumentedRouter(router, metrics),
             RunnerSettings(
                 group=catalogue.ROUTER_GROUP,
                 instance=platform.settings.instance_id,
@@ -54,6 +58,7 @@ def run(platform: Platform) -> None:
                 max_wait_seconds=configured.max_wait_seconds,
             ),
             before_batch=refresh,
+            assigned=lambda partitions: router.assigned([partition.partition for partition in partitions]),
             metrics=metrics,
             stop=stop,
         )
@@ -70,6 +75,13 @@ def run(platform: Platform) -> None:
     log.info("router stopped")
 
 
+def earlier_decisions(broker: Broker, partition: int, start: int, end: int) -> Iterator[Sequence[Message]]:
+    """Records of a partition of `decisions` from one offset to before another, in parts. Raises KafkaException."""
+    # Not ended by a signal to stop: what has been read in part must not be taken for the whole.
+    place = (catalogue.DECISIONS.name, partition)
+    return read_batches(broker, {place: start}, {place: end})
+
+
 class _InstrumentedRouter:
     """The router, with dead letters and the breaker as metrics. A batch that is processed again after a failure is
     counted again: metrics count work, ClickHouse counts results."""
@@ -83,5 +95,7 @@ class _InstrumentedRouter:
         outputs = self._router.process(messages, now)
         for reason, count in outputs.bad.items():
             self._metrics.add("dead_letters", count, reason=reason)
+        if outputs.repeated:
+            self._metrics.add("repeated", outputs.repeated)
         self._metrics.set("breaker_share", self._router.bad_share)
         return outputs

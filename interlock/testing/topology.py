@@ -24,6 +24,7 @@ from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.models import Decision
 from interlock.services.desk_runner import desk_runner
+from interlock.services.router import earlier_decisions
 from interlock.streams.clock import ManualClock
 from interlock.streams.dispatch.deliveries import Schedule
 from interlock.streams.memory import Crash, InlineExecutor, MemoryBroker
@@ -301,12 +302,14 @@ class Topology:
                 state.apply(message.topic(), message.key(), message.value())
 
         apply(tables.read_all())
+        router = Router(state, RouterSettings(audit_key), lambda *place: earlier_decisions(process, *place))
         return Runner(
             process,
-            Router(state, RouterSettings(audit_key)),
+            router,
             RunnerSettings("interlock-router", "router-1", (catalogue.DECISIONS.name,)),
             clock=self.clock,
             before_batch=lambda: apply(tables.poll()),
+            assigned=lambda partitions: router.assigned([partition.partition for partition in partitions]),
             stop=_NoPause(),
             executor=InlineExecutor(),
         )

@@ -2,12 +2,11 @@
 
 import struct
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import chain, repeat
-from operator import methodcaller
-from typing import TypeVar
+from operator import attrgetter
 
 import numpy as np
 import polars as pl
@@ -18,13 +17,15 @@ from interlock.policy.attributes import from_strings
 from interlock.policy.compiled import CompiledPolicy, Evaluation, ForcedRoute, Treatment, compile_policy
 from interlock.policy.load import parse
 from interlock.policy.vocabulary import Route
-from interlock.processors.records import Message, OutputColumns
-from interlock.processors.router import attributes, audit_sampling, envelope, validation
+from interlock.processors.records import Message, OutputColumns, column
+from interlock.processors.router import attributes, audit_sampling, envelope, repeats, validation
 from interlock.processors.router.breaker import Breaker
 from interlock.processors.router.calibration import calibrate
+from interlock.processors.router.reading import Reader
+from interlock.processors.router.repeats import History, Repeats
 from interlock.processors.router.state import RouterState
-from interlock.schemas import avro_schemas, catalogue
-from interlock.schemas.columns import FASTEST, Bad, Decoder, Engine
+from interlock.schemas import catalogue, wire
+from interlock.schemas.columns import FASTEST, Bad, Engine
 from interlock.schemas.error_headers import dead_letter_headers
 from interlock.schemas.reasons import ACTIVE_POOL, AMBIGUOUS_DOMAIN
 
@@ -34,21 +35,25 @@ Indexes = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class RouterOutputs(OutputColumns):
-    """`counts`: records by topic; `bad`: dead letters by reason."""
+    """`counts`: records by topic; `bad`: dead letters by reason; `repeated`: decisions that came again unchanged."""
 
     counts: dict[str, int]
     bad: dict[str, int]
+    repeated: int
 
 
 @dataclass(frozen=True, slots=True)
 class RouterSettings:
-    """`audit_key`: secret of 16 bytes. `max_bad_share`: of the latest messages, above which the router stops."""
+    """`audit_key`: secret of 16 bytes. `max_bad_share`: of the latest messages, above which the router stops.
+    `remembered_ids`: of how many latest decisions a repetition is recognised at least."""
 
     audit_key: bytes
     # One half: a single broken producer among several healthy ones goes to the dead letters, a broken
     # deployment of all of them, or of the router's own schema, stops.
     max_bad_share: float = 0.5
     engine: Engine = FASTEST
+    # 42 MB at most, and some two seconds of reading at a start; half a day at ten decisions a second.
+    remembered_ids: int = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,67 +113,103 @@ class _Envelopes:
 
 _NOTHING = _Routed((), (), [], [], {})
 
-_headers = methodcaller("headers")
-_key = methodcaller("key")
-_value = methodcaller("value")
+
+def _no_history(_partition: int, _start: int, _end: int) -> Iterable[Sequence[Message]]:
+    return ()
 
 
 class Router:
     """Routes batches under a state that changes between them."""
 
-    def __init__(self, state: RouterState, settings: RouterSettings) -> None:
+    def __init__(self, state: RouterState, settings: RouterSettings, history: History = _no_history) -> None:
+        """`history`: reads decisions again that were read before this router had their partition."""
         self._state = state
         self._settings = settings
-        self._decoder = Decoder("Decision", avro_schemas.routing_prefix_text(), settings.engine)
+        self._history = history
+        self._reader = Reader(settings.engine)
         self._breaker = Breaker(settings.max_bad_share)
+        self._repeats = Repeats(settings.remembered_ids)
+        self._unread: dict[int, int] = {}
         default = files("interlock.policy").joinpath("default.yaml").read_text()
         self._unowned = compile_policy(parse(default, "policy/default.yaml"))
+
+    def assigned(self, partitions: Collection[int]) -> None:
+        """The next batches have messages of these partitions too, which another router may have read before."""
+        # The ids of all partitions together fit into what is remembered.
+        share = self._settings.remembered_ids // max(1, len(partitions))
+        self._unread.update(dict.fromkeys(partitions, share))
 
     def process(self, messages: Sequence[Message], now: int) -> RouterOutputs:
         """The outputs of one batch; `now` in microseconds since the epoch.
 
         Every message becomes exactly one record of a route topic, with a second one in `reviews.async` where it
-        takes effect and is reviewed as well, or one of `decisions.shadow`, or exactly one dead letter. Raises
-        TooManyBadMessagesError.
+        takes effect and is reviewed as well, or one of `decisions.shadow`, or exactly one dead letter; or, being the
+        same as an earlier one, nothing. Raises TooManyBadMessagesError, and what `history` raises.
         """
-        decoded = self._decoder.decode(list(map(_value, messages)))
-        rows, bodies, bad = decoded.rows, decoded.bodies, decoded.bad
-        good = messages if decoded.index is None else [messages[i] for i in decoded.index]
-        keys = list(map(_key, good))
-        rejected = validation.reject(rows, keys, decoded.index or range(len(messages)))
-        if rejected:
-            kept = [row for row in range(len(good)) if row not in rejected]
-            rows = rows.take(pa.array(kept, type=pa.int64()))
-            good, keys, bodies = (_take(column, kept) for column in (good, keys, bodies))
-            bad = sorted([*bad, *rejected.values()], key=lambda problem: problem.index)
+        if self._unread:
+            self._read_history(messages)
+        read = self._reader.read(messages)
+        repeated = self._repeats.find(read)
+        alerts = repeats.alerts(read, repeated.contradictions, now)
+        bad = sorted([*read.bad, *(bad for _, bad in repeated.contradictions)], key=attrgetter("index"))
         self._breaker.observe(len(messages), len(bad))
-        routed = self._route(rows, bodies, now) if good else _NOTHING
+        read = read.without(repeated.rows)
+        good, keys = read.messages, read.keys
+        routed = self._route(read.rows, read.bodies, now) if good else _NOTHING
         review, dead_letters = catalogue.REVIEWS_ASYNC.name, catalogue.DEAD_LETTER.name
         bad_messages = [messages[problem.index] for problem in bad]
-        # A sum of counters leaves out zeros: topics that get nothing are not named.
-        counts = Counter(routed.counts) + Counter({review: len(routed.copied), dead_letters: len(bad)})
+        added = Counter({review: len(routed.copied), dead_letters: len(bad), catalogue.ALERTS.name: len(alerts)})
         # Values and headers are created as they are written and freed at once: ten thousand of each, alive for a whole
         # batch, cost cache misses and set off the garbage collector.
         return RouterOutputs(
-            topics=chain(routed.topics, repeat(review, len(routed.copied)), repeat(dead_letters, len(bad))),
-            keys=chain(keys, (keys[row] for row in routed.copied), map(_key, bad_messages)),
-            values=chain(routed.values, routed.copies, map(_value, bad_messages)),
+            topics=chain(
+                routed.topics,
+                repeat(review, len(routed.copied)),
+                repeat(dead_letters, len(bad)),
+                repeat(catalogue.ALERTS.name, len(alerts)),
+            ),
+            keys=chain(
+                keys,
+                (keys[row] for row in routed.copied),
+                column(bad_messages, "key"),
+                (event.key.encode() for event in alerts),
+            ),
+            values=chain(
+                routed.values,
+                routed.copies,
+                column(bad_messages, "value"),
+                (wire.encode("Alert", event.record or {}) for event in alerts),
+            ),
             headers=chain(
-                map(_headers, good),
+                column(good, "headers"),
                 (good[row].headers() for row in routed.copied),
                 map(_dead_letter_headers, bad_messages, bad),
+                repeat(None, len(alerts)),
             ),
-            count=len(good) + len(routed.copied) + len(bad),
-            counts=dict(counts),
+            count=len(good) + len(routed.copied) + len(bad) + len(alerts),
+            # A sum of counters leaves out zeros: topics that get nothing are not named.
+            counts=dict(Counter(routed.counts) + added),
             bad=Counter(problem.reason for problem in bad),
+            repeated=len(repeated.rows) - len(repeated.contradictions),
         )
+
+    def _read_history(self, messages: Sequence[Message]) -> None:
+        """Remembers what stands before a batch, in partitions that were assigned since the one before."""
+        starts: dict[int, int] = {}
+        for message in messages:
+            starts.setdefault(message.partition(), message.offset())
+        for partition in sorted(self._unread.keys() & starts.keys()):
+            end = starts[partition]
+            for part in self._history(partition, max(0, end - self._unread[partition]), end):
+                self._repeats.find(self._reader.read(part))
+            del self._unread[partition]
 
     @property
     def bad_share(self) -> float:
         """The share of bad messages among the latest ones, 0 to 1."""
         return self._breaker.share
 
-    def _route(self, rows: pa.RecordBatch, bodies: list[bytes], now: int) -> _Routed:
+    def _route(self, rows: pa.RecordBatch, bodies: Sequence[bytes], now: int) -> _Routed:
         attributes_index = rows.schema.get_field_index("attributes")
         maps = rows.column(attributes_index)
         frame = pl.from_arrow(rows.remove_column(attributes_index))
@@ -279,7 +320,7 @@ def _spliced(
     number_of_row: Indexes,
     sizes: NDArray[np.intp],
     confidence: pl.Series,
-    bodies: list[bytes],
+    bodies: Sequence[bytes],
 ) -> _Routed:
     """Every decision's bytes in its envelope. `sizes`: how many rows have each envelope number."""
     confidences = struct.unpack("8s" * len(bodies), confidence.to_numpy().astype("<f8").tobytes())
@@ -301,13 +342,6 @@ def _spliced(
         ],
         counts=counts,
     )
-
-
-_Item = TypeVar("_Item")
-
-
-def _take(column: Sequence[_Item], rows: Sequence[int]) -> list[_Item]:
-    return [column[row] for row in rows]
 
 
 def _dead_letter_headers(message: Message, bad: Bad) -> list[tuple[str, bytes | None]]:

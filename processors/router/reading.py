@@ -1,0 +1,62 @@
+"""Messages of `decisions` as columns: the readable ones, and what is wrong with the others."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar
+
+import pyarrow as pa
+
+from interlock.processors.records import Message, column
+from interlock.processors.router import validation
+from interlock.schemas import avro_schemas
+from interlock.schemas.columns import Bad, Decoder, Engine
+
+_Item = TypeVar("_Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """The readable decisions of a batch: routing fields, messages, keys, Avro bodies, and the index of each message in
+    the batch. `bad`: the others, in no order."""
+
+    rows: pa.RecordBatch
+    messages: Sequence[Message]
+    keys: Sequence[bytes | None]
+    bodies: Sequence[bytes]
+    index: Sequence[int]
+    bad: Sequence[Bad]
+
+    def without(self, rows: Collection[int]) -> Self:
+        """The same without some rows."""
+        if not rows:
+            return self
+        kept = [row for row in range(len(self.messages)) if row not in rows]
+        return replace(
+            self,
+            rows=self.rows.take(pa.array(kept, type=pa.int64())),
+            messages=_take(self.messages, kept),
+            keys=_take(self.keys, kept),
+            bodies=_take(self.bodies, kept),
+            index=_take(self.index, kept),
+        )
+
+
+class Reader:
+    """Decodes and validates batches."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._decoder = Decoder("Decision", avro_schemas.routing_prefix_text(), engine)
+
+    def read(self, messages: Sequence[Message]) -> Readable:
+        """Every message is either a row or bad."""
+        decoded = self._decoder.decode(list(column(messages, "value")))
+        index = range(len(messages)) if decoded.index is None else decoded.index
+        good = messages if decoded.index is None else _take(messages, decoded.index)
+        keys = list(column(good, "key"))
+        rejected = validation.reject(decoded.rows, keys, index)
+        bad = [*decoded.bad, *rejected.values()]
+        return Readable(decoded.rows, good, keys, decoded.bodies, index, bad).without(rejected)
+
+
+def _take(items: Sequence[_Item], rows: Sequence[int]) -> list[_Item]:
+    return [items[row] for row in rows]
