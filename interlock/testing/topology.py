@@ -67,7 +67,8 @@ class Topology:
         self._steps: list[Callable[[], object]] = []
         for policy in policies:
             self.publish(policy)
-        self.router = self._start_router(audit_key)
+        self._audit_key = audit_key
+        self.router = self._start_router()
         if start_desk:
             self.start_desk()
 
@@ -292,7 +293,12 @@ class Topology:
         runner, _ = self.desks.pop(instance)
         runner.close()
 
-    def _start_router(self, audit_key: bytes) -> Runner:
+    def restart_router(self) -> None:
+        """Ends the router in order and starts another one, which knows nothing but what the topics say."""
+        self.router.close()
+        self.router = self._start_router()
+
+    def _start_router(self) -> Runner:
         process = self.broker.process()
         state = RouterState()
         tables = TableReader(process, _ROUTER_TABLES)
@@ -302,7 +308,7 @@ class Topology:
                 state.apply(message.topic(), message.key(), message.value())
 
         apply(tables.read_all())
-        router = Router(state, RouterSettings(audit_key), lambda *place: earlier_decisions(process, *place))
+        router = Router(state, RouterSettings(self._audit_key), lambda *place: earlier_decisions(process, *place))
         return Runner(
             process,
             router,

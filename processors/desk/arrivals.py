@@ -7,7 +7,7 @@ from interlock.processors.desk.deadlines import reschedule
 from interlock.processors.desk.order import score
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import POLICY, Task
-from interlock.processors.desk.task_records import resolution, task_changed
+from interlock.processors.desk.task_records import resolution, task_alert, task_changed
 from interlock.processors.desk.timers import DESK
 from interlock.processors.desk.verdicts import automatic_verdict
 from interlock.processors.events import Event
@@ -52,12 +52,12 @@ class Arrival:
 def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
     """The task of a routed decision, and its first resolution where it took effect already.
 
-    A known decision makes no second task: a producer that is unsure whether its message got through sends it twice. One
-    that took effect unseen (route auto, no audit) becomes a done task, so that it can be overridden or appealed.
+    A known decision makes no second task, and an alert if it differs: the router recognises only what was sent lately.
+    One that took effect unseen (route auto, no audit) becomes a done task, so that it can be overridden or appealed.
     """
     known = state.tasks.get(arrival.decision_id)
     if known is not None:
-        return [task_changed(known, "repeated", DESK, now)]
+        return [task_changed(known, "repeated", DESK, now), *_contradiction(known, arrival, now)]
     terms = state.terms_of(arrival.domain, arrival.queue)
     took_effect = arrival.route == "auto"
     unseen = took_effect and not arrival.audit and arrival.override_until is None
@@ -115,6 +115,24 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
     state.keep(task)
     events.append(task_changed(task, "taken_over" if unseen else "arrived", DESK, now))
     return events
+
+
+def _contradiction(known: Task, arrival: Arrival, now: int) -> list[Event]:
+    """An alert if another decision came under the id of a task."""
+    names = ("domain", "model_id", "model_version", "prediction", "amount", "compliance_review")
+    different = [name for name in names if getattr(known, name) != getattr(arrival, name)]
+    if known.raw_confidence != arrival.confidence:
+        different.append("confidence")
+    if not different:
+        return []
+    message = (
+        f"Another decision came under the id of task {known.task_id}: {', '.join(different)} differ. It is at "
+        f"{arrival.topic}[{arrival.partition}] offset {arrival.offset}, and has no task; the first one, at "
+        f"{known.topic}[{known.partition}] offset {known.offset}, stands. If the second one took effect by itself it "
+        "must be undone by hand. A producer must give every decision an id of its own."
+    )
+    cause = f"{known.decision_id}/{arrival.payload_hash}"
+    return [task_alert(known, "contradiction", cause, "critical", (), message, now)]
 
 
 def _options(arrival: Arrival, outcomes: tuple[str, ...], count: int) -> tuple[str, ...]:
