@@ -28,7 +28,8 @@ _hashes = st.builds(lambda high, low: (high << 60) | low, st.integers(0, 15), st
 def test_the_first_record_of_a_hash_is_found_in_whatever_batches_the_records_come(
     batches: list[list[tuple[int, int]]],
 ) -> None:
-    table, known, offset = RecentIds(10_000), {}, 0
+    table, offset = RecentIds(10_000), 0
+    known: dict[int, tuple[int, int]] = {}
     for batch in batches:
         records = []
         for hash_, digest in batch:

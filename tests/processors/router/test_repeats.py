@@ -169,4 +169,4 @@ def test_one_word_for_one_id_however_the_log_is_cut_dropped_and_read_again_by_wh
 
     assert without_alerts(written) == without_alerts(expected)
     words = [key for topic, key, _ in written if topic == "decisions.auto-approved"]
-    assert sorted(words) == sorted({message.key() for message in log})
+    assert sorted(map(repr, words)) == sorted({repr(message.key()) for message in log})
