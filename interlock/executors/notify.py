@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import apprise
 
 from interlock.schemas import catalogue, wire
+from interlock.schemas.keys import check_key
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.dispatch.deliveries import Job, PermanentError, RetryLater, Schedule
 from interlock.streams.dispatch.dispatcher import Dispatcher
@@ -137,16 +138,19 @@ class Notifier:
     def _update_contacts(self, records: Sequence[Message]) -> None:
         for record in records:
             name = (record.key() or b"").decode(errors="replace")
-            self._contacts.pop(name, None)
-            if record.value() is None:
-                continue
-            try:
-                contact = wire.decode("Reviewer", record.value())["contact"]
-            except wire.WireError as error:
-                log.warning("reviewer %s cannot be read: %s", name, error)
-                continue
+            contact = ""
+            if record.value() is not None:
+                try:
+                    reviewer = wire.decode("Reviewer", record.value())
+                    check_key(name, reviewer["id"])
+                except ValueError as error:  # as the desk does: the record before stays in force
+                    log.warning("reviewer %s cannot be used: %s", name, error)
+                    continue
+                contact = reviewer["contact"]
             if contact:
                 self._contacts[name] = contact
+            else:
+                self._contacts.pop(name, None)
 
 
 def send(note: Note) -> None:

@@ -11,6 +11,7 @@ from confluent_kafka import KafkaException
 from interlock.errors import InterlockError
 from interlock.platform.connection import Platform
 from interlock.schemas import catalogue, wire
+from interlock.schemas.keys import check_key
 from interlock.streams.ports import Broker, Message
 from interlock.streams.tables import TableReader
 
@@ -74,7 +75,7 @@ class Halts:
     def _apply(self, messages: Iterable[Message]) -> None:
         for message in messages:
             key, value = message.key() or b"", message.value()
-            halt = _halt(value) if value is not None else None
+            halt = _halt(key, value) if value is not None else None
             if halt is None:
                 self._by_key.pop(key, None)
             else:
@@ -95,11 +96,12 @@ def known_halts(platform: Platform) -> list[Halt]:
         return []
 
 
-def _halt(value: bytes) -> Halt | None:
+def _halt(key: bytes, value: bytes) -> Halt | None:
     try:
         record = wire.decode("Control", value)
-    except wire.WireError:  # as for the router: in doubt everything is halted, until the record is replaced
-        return Halt(ALL, "unreadable control record", "", None)
+        check_key(key.decode(errors="replace"), record["scope"])
+    except ValueError:  # as for the router: in doubt everything is halted, until the record is replaced
+        return Halt(ALL, f"unusable control record under the key {key.decode(errors='replace')!r}", "", None)
     if not record["halted"]:
         return None
     return Halt(record["scope"], record["reason"], record["set_by"], record["set_at"].astimezone(UTC))

@@ -8,6 +8,7 @@ from interlock.policy.model import Policy
 from interlock.policy.review import owner
 from interlock.policy.version import from_resolved
 from interlock.schemas import catalogue, wire
+from interlock.schemas.keys import check_key
 from interlock.streams.ports import Broker
 from interlock.streams.tables import TableReader
 
@@ -52,6 +53,7 @@ class Policies:
                 try:
                     record = wire.decode("PolicyVersion", message.value())
                     policy = from_resolved(record["resolved"])
+                    check_key(name, record["name"], policy.name)
                 except (wire.WireError, PolicyError, ValueError):
                     continue  # as the router does: the one before stays in force
                 in_force[name] = self._by_version[record["version"]] = policy

@@ -12,6 +12,7 @@ from interlock.policy.load import load, parse
 from interlock.policy.model import Policy
 from interlock.policy.version import resolved, version
 from interlock.schemas import catalogue, wire
+from interlock.schemas.keys import check_key
 
 if TYPE_CHECKING:
     from interlock.streams.ports import Broker
@@ -47,11 +48,16 @@ def published_policies(broker: "Broker") -> dict[str, dict[str, Any]]:
     records: dict[str, dict[str, Any]] = {}
     with closing(TableReader(broker, [catalogue.POLICIES.name])) as reader:
         for message in reader.read_all():
-            name = (message.key() or b"").decode()
+            name = (message.key() or b"").decode(errors="replace")
             if message.value() is None:
                 records.pop(name, None)
-            else:
-                records[name] = wire.decode("PolicyVersion", message.value())
+                continue
+            try:
+                record = wire.decode("PolicyVersion", message.value())
+                check_key(name, record["name"])
+            except ValueError:  # as the router does: the one before stays in force
+                continue
+            records[name] = record
     return dict(sorted(records.items()))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from interlock.learning.calibration import IDENTITY, LogOdds, fit, log_loss
 from interlock.learning.calibration_metrics import Bin, Notice
 from interlock.learning.insufficient_data import InsufficientDataError
+from interlock.learning.recalibration_limits import limited
 from interlock.processors.calibration.labels import Label
 from interlock.processors.calibration.report import CalibrationFinding, arrays, report
 from interlock.processors.events import Event, alert
@@ -100,7 +101,8 @@ class Calibrator:
             return None
         if not in_force and self._log_evidence < -math.log(RISK):
             return None
-        model = LogOdds(round(finding.model.intercept, _DIGITS), round(finding.model.slope, _DIGITS))
+        intercept, slope = limited(finding.model.intercept, finding.model.slope)
+        model = LogOdds(round(intercept, _DIGITS), round(slope, _DIGITS))
         change = np.abs(model.apply(_GRID) - self._in_force.apply(_GRID)).max()
         return model if model.slope > 0 and change > MIN_CHANGE else None
 

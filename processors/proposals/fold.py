@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from interlock.policy.errors import PolicyError
 from interlock.policy.model import Policy
 from interlock.policy.review import owner as policy_owner
 from interlock.policy.version import from_resolved
@@ -22,6 +23,7 @@ from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.proposing import PolicyInForce, proposal
 from interlock.processors.proposals.record import lane_of, revoked
 from interlock.schemas import catalogue, wire
+from interlock.schemas.keys import check_key
 
 log = structlog.get_logger()
 
@@ -136,10 +138,13 @@ class ProposalFold:
             return
         try:
             record = wire.decode_plain("PolicyVersion", value)
-            self._policies[name] = from_resolved(record["resolved"])
-            self._versions[name] = record["version"]
-        except (wire.WireError, ValueError) as error:
+            policy = from_resolved(record["resolved"])
+            check_key(name, record["name"], policy.name)
+        except (PolicyError, ValueError) as error:  # WireError is a ValueError
             log.error("policy refused; the previous one stays in force", policy=name, error=str(error))
+            return
+        self._policies[name] = policy
+        self._versions[name] = record["version"]
 
     def _apply_signal(self, value: bytes | None) -> None:
         try:

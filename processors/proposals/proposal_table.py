@@ -7,6 +7,7 @@ import structlog
 
 from interlock.processors.events import Event
 from interlock.schemas import catalogue, wire
+from interlock.schemas.keys import check_key
 
 log = structlog.get_logger()
 
@@ -20,15 +21,18 @@ class ProposalTable:
         self._proposals: dict[str, Proposal] = {}
 
     def apply(self, key: bytes | None, value: bytes | None) -> None:
-        """Applies a record of the topic; one that cannot be read changes nothing."""
+        """Applies a record of the topic; one that cannot be read, or is not about its key, changes nothing."""
         name = (key or b"").decode(errors="replace")
         if value is None:
             self._proposals.pop(name, None)
             return
         try:
-            self._proposals[name] = wire.decode_plain("Proposal", value)
-        except wire.WireError as error:
-            log.error("unreadable proposal; the previous one stays", proposal=name, error=str(error))
+            proposal = wire.decode_plain("Proposal", value)
+            check_key(name, proposal["proposal_id"])
+        except ValueError as error:  # WireError is one
+            log.error("unusable proposal; the previous one stays", proposal=name, error=str(error))
+            return
+        self._proposals[name] = proposal
 
     def put(self, proposal: Proposal) -> Event:
         """Stores `proposal`, and returns the event that writes it."""

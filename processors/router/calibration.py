@@ -7,6 +7,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from interlock.learning.recalibration_limits import LIFT_FLOOR
+
 # Log-odds of 0 and 1 are infinite: a confidence closer to either than this counts as this. A threshold that a person
 # writes cannot express so small a difference.
 EPSILON = 1e-9
@@ -14,7 +16,8 @@ EPSILON = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """p' = sigmoid(intercept + slope * logit(p)); every record that it was applied to names its `version`."""
+    """p' = sigmoid(intercept + slope * logit(p)), at most LIFT_FLOOR where p is below it; every record that it was
+    applied to names its `version`."""
 
     version: str
     intercept: float
@@ -43,5 +46,8 @@ def calibrate(
         odds = model.intercept + model.slope * (clipped / (1 - clipped)).log()
         # A confidence that is no probability stays as it is: validation flags it.
         valid = rows & raw.is_between(0.0, 1.0)
-        confidence = (1 / (1 + (-odds).exp())).zip_with(valid, confidence)
+        calibrated = 1 / (1 + (-odds).exp())
+        if model.intercept > 0:  # otherwise no confidence below one half is lifted above it
+            calibrated = calibrated.clip(upper_bound=LIFT_FLOOR).zip_with(raw < LIFT_FLOOR, calibrated)
+        confidence = calibrated.zip_with(valid, confidence)
     return confidence, index, versions

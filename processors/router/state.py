@@ -1,8 +1,8 @@
 """What the router knows besides the decisions: policies, kill switches and calibrations, from compacted topics.
 
-Records of these topics are applied between batches. One that cannot be read never makes the router more permissive: an
-unreadable policy or calibration leaves the one before in force, an unreadable control halts everything until it is
-replaced.
+Records of these topics are applied between batches. One that cannot be read, or is not about what its key names, never
+makes the router more permissive: such a policy or calibration leaves the one before in force, such a control halts
+everything until it is replaced.
 """
 
 from collections.abc import Mapping
@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 import polars as pl
 import structlog
 
+from interlock.learning import recalibration_limits
 from interlock.policy.compiled import CompiledPolicy, ForcedRoute, compile_policy
 from interlock.policy.errors import PolicyError
 from interlock.policy.version import from_resolved
 from interlock.policy.vocabulary import Route
 from interlock.processors.router.calibration import Calibration
 from interlock.schemas import catalogue, wire
+from interlock.schemas.keys import check_key
 from interlock.schemas.reasons import HALTED
 
 log = structlog.get_logger()
@@ -32,6 +34,8 @@ class RouterState:
     halted: dict[str, str] = field(default_factory=dict)
     calibrations: dict[tuple[str, str], Calibration] = field(default_factory=dict)
     _halted_by_key: dict[str, tuple[str, str]] = field(default_factory=dict)
+    # A key is not cut into id and version: either may contain an @.
+    _model_by_key: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def apply(self, topic: str, key: bytes | None, value: bytes | None) -> None:
         """Takes one record of a compacted topic; a record without a value withdraws what its key named."""
@@ -65,7 +69,9 @@ class RouterState:
             return
         try:
             record = wire.decode("PolicyVersion", value)
-            compiled = compile_policy(from_resolved(record["resolved"]))
+            policy = from_resolved(record["resolved"])
+            check_key(name, record["name"], policy.name)
+            compiled = compile_policy(policy)
         except (wire.WireError, PolicyError, ValueError) as error:
             log.error("policy refused; the one before stays in force", policy=name, error=str(error))
             return
@@ -78,9 +84,10 @@ class RouterState:
         else:
             try:
                 record = wire.decode("Control", value)
-            except wire.WireError as error:
-                log.error("unreadable control; everything is halted until it is replaced", key=key, error=str(error))
-                self._halted_by_key[key] = (HALT_ALL, "unreadable control record")
+                check_key(key, record["scope"])
+            except ValueError as error:  # WireError is one
+                log.error("unusable control; everything is halted until it is replaced", key=key, error=str(error))
+                self._halted_by_key[key] = (HALT_ALL, "unusable control record")
             else:
                 if record["halted"]:
                     self._halted_by_key[key] = (record["scope"], record["reason"])
@@ -91,20 +98,27 @@ class RouterState:
 
     def _apply_calibration(self, key: str, value: bytes | None) -> None:
         if value is None:
-            model_id, _, model_version = key.rpartition("@")
-            self.calibrations.pop((model_id, model_version), None)
+            named = self._model_by_key.pop(key, None)
+            if named is not None:
+                self.calibrations.pop(named, None)
             return
         try:
             record = wire.decode("CalibrationModel", value)
-        except wire.WireError as error:
+            named = record["model_id"], record["model_version"]
+            check_key(key, "@".join(named))
+        except ValueError as error:  # WireError is one
             log.error("calibration refused; the one before stays in force", key=key, error=str(error))
             return
-        if not record["slope"] > 0:
-            log.error("calibration refused: its slope is not positive", key=key, slope=record["slope"])
+        problem = recalibration_limits.problem(record["intercept"], record["slope"])
+        if problem is not None:
+            log.error("calibration refused; the one before stays in force", key=key, error=problem)
             return
-        model = Calibration(record["version"], record["intercept"], record["slope"])
-        self.calibrations[record["model_id"], record["model_version"]] = model
-        log.info("calibration in force", model=key, version=model.version)
+        before = self._model_by_key.get(key)
+        if before is not None:  # the same key may be cut in another way: a table has one record for it
+            self.calibrations.pop(before, None)
+        self._model_by_key[key] = named
+        self.calibrations[named] = Calibration(record["version"], record["intercept"], record["slope"])
+        log.info("calibration in force", model=key, version=record["version"])
 
 
 def _in_scope(frame: pl.DataFrame, scope: str) -> pl.Series:

@@ -15,12 +15,14 @@ import pyarrow as pa
 
 from interlock.learning.active import select
 from interlock.learning.arrays import Floats
+from interlock.policy.errors import PolicyError
 from interlock.policy.model import Policy
 from interlock.policy.version import from_resolved
 from interlock.processors.records import OutputLists
 from interlock.processors.router import audit_sampling as coin
 from interlock.processors.sampling.candidate import Candidate, for_review
 from interlock.schemas import catalogue, wire
+from interlock.schemas.keys import check_key
 from interlock.schemas.reasons import PICKED_AUDIT, PICKED_CHANCE, PICKED_GREEDY
 
 DAY = 86_400_000_000  # microseconds
@@ -49,15 +51,18 @@ class Sampler:
         self._seen: dict[_Stratum, deque[tuple[float, ...]]] = defaultdict(lambda: deque(maxlen=REMEMBERED_VECTORS))
 
     def apply(self, key: bytes | None, value: bytes | None) -> None:
-        """Applies a record of topic `policies`; one that cannot be read leaves the previous policy in force."""
+        """Applies a record of topic `policies`; one that cannot be used leaves the previous policy in force."""
         name = (key or b"").decode(errors="replace")
         if value is None:
             self._policies.pop(name, None)
             return
         try:
-            self._policies[name] = from_resolved(wire.decode("PolicyVersion", value)["resolved"])
-        except ValueError:  # WireError is one
+            record = wire.decode("PolicyVersion", value)
+            policy = from_resolved(record["resolved"])
+            check_key(name, record["name"], policy.name)
+        except (PolicyError, ValueError):  # WireError is a ValueError
             return
+        self._policies[name] = policy
 
     def sample(self, candidates: Sequence[Candidate], since: int, now: int) -> list[Sampled]:
         """The candidates that people see. The run covers the time from `since` to `now`, microseconds.

@@ -129,6 +129,15 @@ def test_a_contact_that_changes_or_goes_counts_at_once(world: World) -> None:
     assert [channel for channel, _ in world.told()] == ["/new", "/operators"]
 
 
+def test_a_reviewer_that_cannot_be_used_leaves_the_contact_before_in_force(world: World) -> None:
+    world.reviewer("ada", world.url("ada"))
+    notifier = world.notifier()
+    put(world.broker, catalogue.REVIEWERS, "ada", {"id": "eve", "name": "eve", "contact": world.url("eve")})
+    world.alert("1", "ada")
+    world.settle(notifier)
+    assert [channel for channel, _ in world.told()] == ["/ada"]
+
+
 def test_a_failing_channel_is_tried_again_by_itself_and_the_others_are_told_once(world: World) -> None:
     world.reviewer("ada", world.url("ada"))
     world.reviewer("bob", world.url("bob"))

@@ -6,7 +6,7 @@ import pytest
 
 from interlock.policies.controls import Halts, read_halts
 from interlock.policies.publishing import publish_control
-from interlock.schemas import catalogue
+from interlock.schemas import catalogue, wire
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import TopicSpec
 
@@ -29,9 +29,15 @@ def test_a_halt_is_named_with_author_reason_and_the_line_that_lifts_it_until_it_
     assert [halt.scope for halt in read_halts(broker)] == ["model:scorer@7"]
 
 
-def test_an_unreadable_control_halts_everything_as_it_does_in_the_router(broker: MemoryBroker) -> None:
+OF_ANOTHER_SCOPE = wire.encode(
+    "Control", {"scope": "domain:y", "halted": False, "reason": "", "set_by": "ann", "set_at": 0}
+)
+
+
+@pytest.mark.parametrize("value", [b"rubbish", OF_ANOTHER_SCOPE])
+def test_an_unusable_control_halts_everything_as_it_does_in_the_router(broker: MemoryBroker, value: bytes) -> None:
     producer = broker.producer(None)
-    producer.produce(catalogue.CONTROLS.name, b"rubbish", b"domain:x")
+    producer.produce(catalogue.CONTROLS.name, value, b"domain:x")
     producer.flush(5)
     assert [halt.scope for halt in read_halts(broker)] == ["all"]
     publish_control(broker, "domain:x", False, "repaired", "ann")

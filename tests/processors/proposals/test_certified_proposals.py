@@ -134,6 +134,14 @@ def test_what_a_person_refused_is_not_proposed_again_on_the_same_evidence() -> N
     assert proposal["proposal_id"] not in {p["proposal_id"] for p in later}
 
 
+def test_a_proposal_under_another_key_than_its_id_changes_nothing() -> None:
+    fold = new_fold()
+    (proposal,) = [p for p in proposals(taken(fold, World(intercept=1.0).examples(1_500))) if p["state"] == "open"]
+    refused = proposal | {"proposal_id": "another", "state": "refused"}
+    fold.apply(catalogue.PROPOSALS.name, proposal["proposal_id"].encode(), wire.encode("Proposal", refused))
+    assert fold.table.is_open(proposal["proposal_id"])
+
+
 def test_a_fold_that_begins_anew_says_what_the_first_would_have_said() -> None:
     examples = list(World(intercept=0.6, seed=3).examples(5_000))
     undisturbed = taken(new_fold(), examples)
@@ -207,8 +215,13 @@ def test_constant_confidence_and_a_single_answer_are_certified_or_not_but_never_
         assert len([proposal for proposal in proposals(events) if proposal["state"] == "open"]) == (final == "approve")
 
 
-def test_an_unreadable_policy_leaves_the_one_before_in_force() -> None:
+@pytest.mark.parametrize(
+    ("key", "value"), [(b"lending", b"rubbish"), (b"other", wire.encode("PolicyVersion", policy_version()))]
+)
+def test_a_policy_that_is_unreadable_or_not_about_its_key_leaves_the_one_before_in_force(
+    key: bytes, value: bytes
+) -> None:
     fold = new_fold()
-    fold.apply(catalogue.POLICIES.name, b"lending", b"rubbish")
+    fold.apply(catalogue.POLICIES.name, key, value)
     assert isinstance(fold, ProposalFold)
     assert proposals(taken(fold, World(intercept=1.0).examples(2_000)))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interlock.learning.recalibration_limits import MAX_INTERCEPT, MAX_SLOPE
 from interlock.policy.compiled import compile_policy
 from interlock.policy.load import parse
 from interlock.policy.version import resolved, version
@@ -271,14 +272,14 @@ def _control(scope: str, halted: bool = True) -> bytes:
     return wire.encode("Control", {"scope": scope, "halted": halted, "reason": "drift", "set_by": "me", "set_at": NOW})
 
 
-def _calibration(slope: float = 0.5, version_name: str = "cal-1") -> bytes:
+def _calibration(slope: float = 0.5, intercept: float = 0.0, model_id: str = "m", model_version: str = "1") -> bytes:
     return wire.encode(
         "CalibrationModel",
         {
-            "model_id": "m",
-            "model_version": "1",
-            "version": version_name,
-            "intercept": 0.0,
+            "model_id": model_id,
+            "model_version": model_version,
+            "version": "cal-1",
+            "intercept": intercept,
             "slope": slope,
             "labels": 500,
             "fitted_at": NOW,
@@ -400,11 +401,118 @@ def test_a_policy_may_decline_calibration() -> None:
     assert (routed[0][2]["calibrated_confidence"], routed[0][2]["calibration_version"]) == (0.99, "")
 
 
-@pytest.mark.parametrize("value", [b"rubbish", _calibration(slope=-1.0), _calibration(slope=math.nan)])
-def test_a_calibration_that_makes_no_sense_is_refused(value: bytes) -> None:
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"rubbish",
+        *(_calibration(slope=slope) for slope in (-1.0, 0.0, math.nan, math.inf, 1e300, MAX_SLOPE + 0.1)),
+        *(_calibration(intercept=at) for at in (math.nan, math.inf, -math.inf, 50.0, 1e300, MAX_INTERCEPT + 0.1)),
+        _calibration(model_version="2"),
+        _calibration(model_id="other"),
+    ],
+)
+def test_a_calibration_that_makes_no_sense_or_is_about_another_model_leaves_the_one_before_in_force(
+    value: bytes,
+) -> None:
     state = _state()
     state.apply("calibration.models", b"m@1", value)
-    assert _route(sent(**SURE), router=_router(state=state))[0][2]["calibration_version"] == ""
+    assert state.calibrations == {}
+    state.apply("calibration.models", b"m@1", _calibration(slope=0.7))
+    before = dict(state.calibrations)
+    state.apply("calibration.models", b"m@1", value)
+    assert state.calibrations == before
+
+
+@pytest.mark.parametrize("value", [_calibration(intercept=at) for at in (MAX_INTERCEPT, 50.0, math.inf)])
+@pytest.mark.parametrize("key", [b"m@1", b"other@9", b"m@1@", b""])
+def test_no_record_of_a_calibration_makes_automatic_what_the_model_itself_doubts(key: bytes, value: bytes) -> None:
+    state = _state()
+    state.apply("calibration.models", key, value)
+    routed = _route(
+        *(
+            sent(f"d-{i}", confidence=raw, amount=10.0, attributes={"age": "40"})
+            for i, raw in enumerate([0.0, 0.3, 0.5])
+        ),
+        router=_router(state=state),
+    )
+    assert "decisions.auto-approved" not in {topic for topic, _, _ in routed}
+
+
+def test_a_confidence_below_one_half_is_not_lifted_above_it_and_every_other_one_is_calibrated() -> None:
+    state = _state()
+    state.apply("calibration.models", b"m@1", _calibration(slope=1.0, intercept=2.0))
+    raw = [0.0, 0.1, 0.45, 0.5, 0.6]
+    routed = _route(*(sent(f"d-{i}", confidence=p, **SURE) for i, p in enumerate(raw)), router=_router(state=state))
+    calibrated = {record["decision"]["confidence"]: record["calibrated_confidence"] for _, _, record in routed}
+    lifted = [math.exp(2) * p / (1 - p) for p in raw]
+    free = [odds / (1 + odds) for odds in lifted]
+    assert [calibrated[p] for p in raw] == pytest.approx([0.0, free[1], 0.5, free[3], free[4]], abs=1e-8)
+
+
+@pytest.mark.parametrize(("model_id", "model_version"), [("m", "1@2"), ("m@1", "2"), ("m", "1"), ("", "")])
+def test_a_tombstone_removes_the_calibration_that_its_key_names(model_id: str, model_version: str) -> None:
+    state = _state()
+    state.apply("calibration.models", b"other@9", _calibration(model_id="other", model_version="9"))
+    key = f"{model_id}@{model_version}".encode()
+    state.apply("calibration.models", key, _calibration(model_id=model_id, model_version=model_version))
+    assert set(state.calibrations) == {("other", "9"), (model_id, model_version)}
+    state.apply("calibration.models", key, None)
+    assert set(state.calibrations) == {("other", "9")}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"m@1", b"other@9", b"m@1@2"]),
+            st.sampled_from([None, b"rubbish"])
+            | st.builds(
+                _calibration,
+                slope=st.sampled_from([0.5, 2.0, -1.0]),
+                intercept=st.sampled_from([0.0, 1.0, 50.0]),
+                model_id=st.sampled_from(["m", "other", "m@1"]),
+                model_version=st.sampled_from(["1", "9", "2", "1@2"]),
+            ),
+        ),
+        max_size=12,
+    )
+)
+def test_a_router_that_reads_the_topic_again_has_the_calibrations_of_one_that_followed_it(
+    records: list[tuple[bytes, bytes | None]],
+) -> None:
+    followed = RouterState()
+    for key, value in records:
+        followed.apply("calibration.models", key, value)
+    restarted = RouterState()
+    valid: dict[bytes, bytes | None] = {}
+    for key, value in records:  # as compaction leaves them: the last usable record of each key
+        alone = RouterState()
+        alone.apply("calibration.models", key, value)
+        if value is None or alone.calibrations:
+            valid.pop(key, None)
+            valid[key] = value
+    for key, value in valid.items():
+        restarted.apply("calibration.models", key, value)
+    assert restarted.calibrations == followed.calibrations
+
+
+def test_a_policy_under_another_name_than_its_own_is_refused() -> None:
+    state = _state()
+    before = dict(state.policies)
+    state.apply("policies", b"rival", _policy_record())
+    state.apply("policies", b"lending", _policy_record(POLICY.model_copy(update={"name": "rival"})))
+    assert state.policies == before
+
+
+@pytest.mark.parametrize("halted", [True, False])
+def test_a_control_under_another_scope_than_its_own_lifts_no_halt_and_halts_everything(halted: bool) -> None:
+    state = _state()
+    router = _router(state=state)
+    state.apply("controls", b"all", _control("all"))
+    state.apply("controls", b"all", _control("model:other", halted=halted))
+    assert _route(sent(**SURE), router=router)[0][0] == "reviews.async"
+    state.apply("controls", b"all", _control("all", halted=False))
+    assert _route(sent(**SURE), router=router)[0][0] == "decisions.auto-approved"
 
 
 def test_too_many_bad_messages_stop_the_router_instead_of_emptying_the_topic() -> None:

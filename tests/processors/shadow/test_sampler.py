@@ -153,6 +153,13 @@ def test_when_active_learning_is_switched_off_what_is_in_the_pool_is_still_audit
     assert sampler.sample(pool, NOW, NOW + HOUR) == sampled
 
 
+def test_a_policy_under_another_name_than_its_own_is_not_sampled_by() -> None:
+    sampler = Sampler(KEY)
+    sampler.apply(b"other", published(ACTIVE))
+    pool = _pool(routed(stream(400, np.random.default_rng(9), amount=1.0), ACTIVE))
+    assert {sample.reason for sample in sampler.sample(pool, NOW, NOW + HOUR)} == {"picked:audit"}
+
+
 def test_active_learning_without_audits_is_refused() -> None:
     with pytest.raises(PolicyError, match=r"audit\.active: active learning needs audits"):
         parse(POLICY.replace("rate: 0.1", "rate: 0, active: {budget_per_day: 5}"), "p")
