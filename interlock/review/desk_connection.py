@@ -68,6 +68,15 @@ class DeskUnavailableError(UnavailableError):
         self.command_id: str = command["command_id"]
 
 
+def answers(reply: Reply, command: dict[str, Any]) -> bool:
+    """Whether a reply under a command's id is about that command: the same person, kind and task."""
+    if (reply.actor, reply.kind) != (command["actor"], command["kind"]):
+        return False
+    asked = command.get("task_id") or ""
+    # Without a task the desk chooses one; a planted item has a name of its own.
+    return not asked or command["kind"] == "gold" or reply.task_id == asked
+
+
 class DeskConnection:
     """Sends commands and waits for their replies; safe to share between threads."""
 
@@ -86,7 +95,7 @@ class DeskConnection:
         # The offsets themselves and not "the end", which librdkafka would look up later, perhaps after the reply.
         self._consumer.assign([TopicPartition(catalogue.REPLIES.name, number, end) for number, end in ends.items()])
         self._lock = threading.Lock()
-        self._waiting: dict[bytes, Future[Reply]] = {}
+        self._waiting: dict[bytes, tuple[dict[str, Any], Future[Reply]]] = {}
         self._failure: BaseException | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="desk replies", daemon=True)
@@ -97,7 +106,7 @@ class DeskConnection:
         value = wire.encode("Command", command)
         key = (command.get("task_id") or command["actor"]).encode()
         complaints: list[str] = []
-        future = self._expect(command["command_id"])
+        future = self._expect(command)
         try:
             for _ in range(self._attempts):
                 self._send(key, value, lambda error, _: complaints.append(error.str()) if error else None)
@@ -121,13 +130,15 @@ class DeskConnection:
         self._thread.join()
         self._producer.flush(self._seconds)
 
-    def _expect(self, command_id: str) -> "Future[Reply]":
+    def _expect(self, command: dict[str, Any]) -> "Future[Reply]":
         future: Future[Reply] = Future()
+        key = command["command_id"].encode()
         with self._lock:
             if self._failure is not None:
                 raise self._failure
-            if self._waiting.setdefault(command_id.encode(), future) is not future:
-                raise ValueError(f"command {command_id} is under way already")
+            if key in self._waiting:
+                raise ValueError(f"command {command['command_id']} is under way already")
+            self._waiting[key] = command, future
         return future
 
     def _send(self, key: bytes, value: bytes, on_delivery: Callable[[KafkaError | None, Any], None]) -> None:
@@ -151,15 +162,22 @@ class DeskConnection:
         with self._lock:
             self._failure = failure
             waiting = list(self._waiting.values())
-        for future in waiting:
+        for _, future in waiting:
             future.set_exception(failure)
         self._consumer.close()
 
     def _deliver(self, key: bytes, value: bytes | None) -> None:
         with self._lock:
-            future = self._waiting.pop(key, None)
-        if future is not None:  # else it is another tool's, or the repetition of an answer that was given
-            future.set_result(Reply(**wire.decode("CommandReply", value)))
+            waiting = self._waiting.get(key)
+        if waiting is None:  # it is another tool's, or the repetition of an answer that was given
+            return
+        command, future = waiting
+        reply = Reply(**wire.decode("CommandReply", value))
+        if not answers(reply, command):  # somebody else uses the same id
+            return
+        with self._lock:
+            if self._waiting.pop(key, None) is not None:
+                future.set_result(reply)
 
     def __enter__(self) -> Self:
         return self

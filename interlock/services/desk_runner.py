@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 
-from interlock.processors.desk.processor import REPLY_CACHE_SIZE, DeskOutputs, DeskProcessor
+from interlock.processors.desk.processor import DeskOutputs, DeskProcessor
+from interlock.processors.desk.reply_cache import REPLY_CACHE_SIZE
 from interlock.processors.desk.restore import RESTORED_TOPICS
 from interlock.schemas import catalogue
 from interlock.streams.clock import Clock

@@ -19,7 +19,7 @@ from interlock.processors.desk.restore import FOLLOWED_TOPICS
 from interlock.processors.router.router import Router, RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.review.desk_client import DeskClient
-from interlock.review.desk_connection import Reply
+from interlock.review.desk_connection import Reply, answers
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.models import Decision
@@ -332,10 +332,11 @@ class Topology:
     def _ask(self, command: dict[str, Any]) -> Reply | None:
         self.send(catalogue.COMMANDS, command.get("task_id") or command["actor"], command)
         self.run()
-        for message in self.messages(catalogue.REPLIES.name):
-            if message.key() == command["command_id"].encode():
-                return Reply(**wire.decode("CommandReply", message.value()))
-        return None
+        key = command["command_id"].encode()
+        values = [message.value() for message in self.messages(catalogue.REPLIES.name) if message.key() == key]
+        replies = [Reply(**wire.decode("CommandReply", value)) for value in values]
+        # The last one: the id may belong to an earlier command of other content.
+        return next((reply for reply in reversed(replies) if answers(reply, command)), None)
 
 
 class _NoPause(threading.Event):

@@ -1,12 +1,15 @@
 """The desk on a stream: batches of messages in, columns of records out."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from interlock.processors.desk.command import from_record
 from interlock.processors.desk.desk import Desk
 from interlock.processors.desk.reading import read
+from interlock.processors.desk.refusal import CommandRefused
+from interlock.processors.desk.replies import refused
+from interlock.processors.desk.reply_cache import DIGEST_HEADER, ReplyCache, digest
 from interlock.processors.desk.restore import Tables, rebuild
 from interlock.processors.desk.state import DeskState
 from interlock.processors.events import Event
@@ -14,10 +17,6 @@ from interlock.processors.records import Message, OutputLists
 from interlock.schemas import catalogue, wire
 from interlock.schemas.columns import Bad
 from interlock.schemas.error_headers import dead_letter_headers
-
-# A repeated command gets the reply of the first: an hour's worth at thirty a second, some 30 MB. Tools repeat commands
-# within seconds.
-REPLY_CACHE_SIZE = 100_000
 
 # Every reply repeats the names of its command.
 MAX_NAME_LENGTH = 1_024
@@ -37,14 +36,14 @@ class DeskProcessor:
     def __init__(self) -> None:
         self.tables = Tables()
         self.desk = Desk(DeskState())
-        self._replies: OrderedDict[str, bytes] = OrderedDict()
+        self._replies = ReplyCache()
 
     def restore(self, records: Iterable[Message], replies: Iterable[Message]) -> None:
         """Starts again from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
         self.desk = Desk(rebuild(self.tables, records))
-        self._replies = OrderedDict()
+        self._replies = ReplyCache()
         for reply in replies:
-            self._remember((reply.key() or b"").decode(errors="replace"), reply.value())
+            self._replies.restore(reply)
 
     def follow(self, record: Message) -> None:
         """Applies a record of a policy or reviewer."""
@@ -85,16 +84,24 @@ class DeskProcessor:
                 outputs, message, Bad(0, "oversized", f"a name in it is longer than {MAX_NAME_LENGTH} characters")
             )
             return
-        known_reply = self._replies.get(command.command_id)
-        if known_reply is not None:
-            outputs.add(catalogue.REPLIES.name, command.command_id.encode(), known_reply)
+        try:
+            known_reply = self._replies.find(command)
+        except CommandRefused as refusal:
+            outputs.codes[refusal.code] += 1
+            self._write(outputs, [refused(command, refusal, None, now)])
             return
-        events = self.desk.apply(command, now)
+        answered = digest(command)
+        key, headers = command.command_id.encode(), [(DIGEST_HEADER, answered)]
+        if known_reply is not None:
+            outputs.add(catalogue.REPLIES.name, key, known_reply, headers)
+            return
+        *events, reply = self.desk.apply(command, now)
         self._write(outputs, events)
-        reply = events[-1].record
-        assert reply is not None
-        outputs.codes[reply["code"]] += 1
-        self._remember(command.command_id, outputs.values[-1])
+        assert reply.record is not None
+        outputs.codes[reply.record["code"]] += 1
+        value = wire.encode("CommandReply", reply.record)
+        outputs.add(catalogue.REPLIES.name, key, value, headers)
+        self._replies.put(command.command_id, value, answered)
 
     def _write(self, outputs: DeskOutputs, events: list[Event]) -> None:
         for event in events:
@@ -102,12 +109,6 @@ class DeskProcessor:
             assert schema is not None
             value = wire.encode(schema, event.record) if event.record is not None else None
             outputs.add(event.topic.name, event.key.encode(), value)
-
-    def _remember(self, command_id: str, reply: bytes | None) -> None:
-        if reply is not None:
-            self._replies[command_id] = reply
-            if len(self._replies) > REPLY_CACHE_SIZE:
-                self._replies.popitem(last=False)
 
 
 def _dead_letter(outputs: DeskOutputs, message: Message, bad: Bad) -> None:

@@ -103,7 +103,11 @@ def _lease_expiring(task: Task, now: int) -> list[Event]:
     task.lease_warned = True
     cause = f"{task.task_id}/{task.lease_epoch}/{task.lease_until}"
     message = f"your lease on {task.task_id} ends at {clock(task.lease_until or now)}: extend it or decide"
-    return [task_alert(task, "lease_expiring", cause, "info", (task.lease_holder,), message, now)]
+    # The record keeps a desk that takes over from warning again.
+    return [
+        task_changed(task, "lease_warned", DESK, now),
+        task_alert(task, "lease_expiring", cause, "info", (task.lease_holder,), message, now),
+    ]
 
 
 def _not_begun(state: DeskState, task: Task, now: int) -> list[Event]:

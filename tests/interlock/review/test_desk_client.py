@@ -12,7 +12,7 @@ from confluent_kafka import TopicPartition
 from interlock.errors import InterlockError, UnavailableError
 from interlock.processors.review.times import micros
 from interlock.review.desk_client import DeskClient
-from interlock.review.desk_connection import CommandRefusedError, DeskConnection, DeskUnavailableError
+from interlock.review.desk_connection import CommandRefusedError, DeskConnection, DeskUnavailableError, Reply, answers
 from interlock.schemas import catalogue, wire
 from interlock.streams.clock import SystemClock
 from interlock.streams.memory import MemoryBroker
@@ -51,8 +51,10 @@ def scripted(answer: Callable[[dict[str, Any], int], bool]) -> Iterator[tuple[Co
                 before = sum(earlier["command_id"] == command["command_id"] for earlier in seen)
                 seen.append(command)
                 if answer(command, before):
-                    key = command["command_id"]
-                    producer.produce(catalogue.REPLIES.name, wire.encode("CommandReply", _reply(command)), key)
+                    others = [command | {name: "other"} for name in ("actor", "kind") if before == 0]
+                    for asked in (*others, command):  # somebody else may have chosen the same id
+                        value = wire.encode("CommandReply", _reply(asked))
+                        producer.produce(catalogue.REPLIES.name, value, command["command_id"])
                     producer.flush()
 
     thread = threading.Thread(target=serve)
@@ -164,6 +166,44 @@ def test_a_repeated_command_is_carried_out_once(world: World) -> None:
         desk.on_duty()
         first, again = desk.claim(command_id="c-1"), desk.claim(command_id="c-1")
     assert first == again
+
+
+def test_an_id_that_another_person_has_used_is_refused_instead_of_answered(world: World) -> None:
+    world.publish_reviewers("ann")
+    world.publish_reviewers("bob")
+    for name in ("d-1", "d-2"):
+        world.arrive(decision(name))
+    with DeskClient(world.broker, "ann") as ann, DeskClient(world.broker, "bob") as bob:
+        ann.on_duty()
+        bob.on_duty()
+        leases = {desk: desk.claim(task_id) for desk, task_id in ((ann, "d-1"), (bob, "d-2"))}
+        words = {"reason_code": "agree", "reason_text": "fine", "command_id": "1"}
+
+        def submit(desk: DeskClient) -> Reply:
+            lease = leases[desk]
+            return desk.submit(lease.task_id, lease.epoch, lease.payload_hash, "approve", **words)
+
+        assert submit(ann).accepted
+        with pytest.raises(CommandRefusedError) as raised:
+            submit(bob)
+        assert (raised.value.code, raised.value.reply.actor) == ("command-id-used", "bob")
+        words["command_id"] = "2"
+        assert submit(bob).task_id == "d-2"
+
+
+@pytest.mark.parametrize(
+    ("kind", "task_id", "answered", "about"),
+    [
+        ("submit", "d-1", "d-1", True),
+        ("submit", "d-1", "d-2", False),
+        ("claim", "", "d-2", True),
+        ("gold", "d-1", "gold:1:d-1", True),
+    ],
+)
+def test_a_reply_is_about_the_task_that_the_command_named(kind: str, task_id: str, answered: str, about: bool) -> None:
+    command = {"command_id": "1", "kind": kind, "actor": "ann", "task_id": task_id, "issued_at": 0}
+    reply = Reply(**wire.decode("CommandReply", wire.encode("CommandReply", _reply(command | {"task_id": answered}))))
+    assert answers(reply, command) is about
 
 
 def test_a_silent_desk_is_named_with_the_command_to_repeat() -> None:

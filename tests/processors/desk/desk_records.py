@@ -18,6 +18,7 @@ class Record:
     key_bytes: bytes | None
     value_bytes: bytes | None
     place: int = 0
+    sent_headers: tuple[tuple[str, bytes | None], ...] = (("traceparent", b"00"),)
 
     def topic(self) -> str:
         return self.name
@@ -35,7 +36,7 @@ class Record:
         return self.value_bytes
 
     def headers(self) -> list[tuple[str, bytes | None]]:
-        return [("traceparent", b"00")]
+        return list(self.sent_headers)
 
 
 def policy_record(text: str = POLICY) -> Record:
@@ -112,6 +113,12 @@ def command(number: int, kind: str, actor: str, **fields: Any) -> Record:
         "Command", {"command_id": f"c{number}", "kind": kind, "actor": actor, "issued_at": START} | fields
     )
     return Record("reviews.commands", b"key", value, number)
+
+
+def as_written(outputs: DeskOutputs) -> list[Record]:
+    """What the desk wrote, as it is read again."""
+    columns = zip(outputs.topics, outputs.keys, outputs.values, outputs.headers, strict=True)
+    return [Record(topic, key, value, 0, tuple(headers or ())) for topic, key, value, headers in columns]
 
 
 def records(outputs: DeskOutputs, topic: str) -> list[dict[str, Any]]:

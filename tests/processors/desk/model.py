@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.processors.desk.model_actions import Actions
 from tests.processors.desk.model_permissions import Permissions
-from tests.processors.desk.model_rules import MINUTE, Named
+from tests.processors.desk.model_rules import Named
 from tests.processors.desk.model_state import holder
 
 # What a record of the task must say after every event.
@@ -56,7 +56,7 @@ class Model(Actions, Permissions):
 
     def __init__(self) -> None:
         super().__init__()
-        self.replies: dict[str, bytes] = {}
+        self.replies: dict[str, tuple[Named, bytes]] = {}
         self._inputs: deque[Named] = deque()
         self._alerts: list[tuple[str, str, tuple[str, ...]]] = []
         self._events = 0
@@ -67,8 +67,6 @@ class Model(Actions, Permissions):
     def crash(self) -> None:
         """The desk begins anew from what it wrote: it looks at everything again."""
         self.looks_again = True
-        self.maybe |= {mark for mark in self.told if mark[0] == "lease_expiring"}
-        self.told -= self.maybe
 
     def observe(self, inputs: list[Named], outputs: list[tuple[str, str, Any, bytes | None]], now: int) -> None:
         """One step: `inputs` as this file describes them, `outputs` as (topic, key, record, bytes)."""
@@ -148,10 +146,16 @@ class Model(Actions, Permissions):
         assert command["what"] == "command"
         assert record["command_id"] == command["command_id"]
         if command["command_id"] in self.replies:
-            assert value == self.replies[command["command_id"]], "a repeated command has another reply"
+            first, answer = self.replies[command["command_id"]]
+            if first == command:
+                assert value == answer, "a repeated command has another reply"
+            else:
+                assert (record["accepted"], record["code"]) == (False, "command-id-used")
+                assert (record["kind"], record["actor"]) == (command["kind"], command["actor"])
+            assert self._events == 0, "a known id has changed something"
             return
         assert value is not None
-        self.replies[command["command_id"]] = value
+        self.replies[command["command_id"]] = command, value
         objections = self._judged(command)
         assert record["accepted"] == (not objections), f"{record['code']}, expected {objections or 'ok'}"
         assert (record["kind"], record["actor"], record["at"]) == (command["kind"], command["actor"], self.now)
@@ -229,12 +233,4 @@ class Model(Actions, Permissions):
 
     def _alert(self, record: Named) -> None:
         kind, to = record["kind"], tuple(record["to"])
-        if kind == "lease_expiring":
-            task = self.tasks[record["task_id"]]
-            assert to == (task["lease_holder"],)
-            assert 0 < task["lease_until"] - self.now <= 3 * MINUTE
-            mark = (kind, task["task_id"], task["lease_epoch"], task["lease_until"])
-            assert mark not in self.told, "told twice"
-            self.told.add(mark)
-        else:
-            self._alerts.append((kind, record["task_id"], to))
+        self._alerts.append((kind, record["task_id"], to))

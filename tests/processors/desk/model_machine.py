@@ -9,7 +9,7 @@ from interlock.processors.desk.state import DeskState, next_due
 from interlock.processors.desk.task import Task, from_record, to_record
 from interlock.schemas import catalogue, wire
 from interlock.schemas.payload import payload_hash
-from tests.processors.desk.desk_records import START, Record, policy_record, reviewer_record, routed
+from tests.processors.desk.desk_records import START, Record, as_written, policy_record, reviewer_record, routed
 from tests.processors.desk.model import Model
 from tests.processors.desk.model_permissions import KINDS
 from tests.processors.desk.model_rules import DAY, HOUR, MINUTE, OUTCOMES, PRIORITIES, QUEUES, SECOND, Named, Rules
@@ -21,8 +21,8 @@ ALTERNATIVES = [
     {"option": name, "confidence": share, "pros": [], "cons": []} for name, share in (("sell", 0.3), ("buy", 0.5))
 ]
 
-# Of the record these follow from the policy, or are told again after a crash.
-NOT_REMEMBERED = {"deadline_policy", "lease_warned"}
+# Of the record this follows from the policy.
+NOT_REMEMBERED = {"deadline_policy"}
 
 PLACES = ("loan", "loan", "sync", "quorum", "quorum", "audit", "post", "hybrid", "unseen", "mystery", "strange")
 FLAWS = (
@@ -118,9 +118,18 @@ class DeskLife:
             self.put(({"what": "junk"}, Record(topic, b"k", value, len(self.sent))), later=True)
         elif self.sent:
             content, record = dice.choice(self.sent)
+            if content["what"] == "command" and dice.random() < 0.3:
+                content, record = self.another_under_its_id(content, dice)
             # A decision that was forgotten would be taken for a new one.
             if content["what"] == "command" or content["decision_id"] in self.model.tasks:
                 self.put((content, record), later=dice.random() < 0.5)
+
+    def another_under_its_id(self, content: Named, dice: Random) -> tuple[Named, Record]:
+        name, value = dice.choice([("actor", dice.choice(PEOPLE)), ("reason_text", "else"), ("task_id", "d0")])
+        fields = {name: content[name] for name in content if name not in ("what", "command_id", "kind", "actor")}
+        actor = value if name == "actor" else content["actor"]
+        fields |= {} if name == "actor" else {name: value}
+        return self.command(content["kind"], actor, command_id=content["command_id"], **fields)
 
     def ask(self, dice: Random) -> None:
         kind = dice.choice(["claim", "claim", "claim", "claim", "on_duty", "off_duty", "dance"])
@@ -322,9 +331,10 @@ class DeskLife:
         assert self.desk.process([], self.now).count == 0, "something was left for later"
 
     def read(self, outputs: DeskOutputs) -> Any:
-        for topic, key, value in zip(outputs.topics, outputs.keys, outputs.values, strict=True):
-            self.log.append(Record(topic, key, value))
-            self.kept[topic, key] = self.log[-1]
+        for written in as_written(outputs):
+            topic, key, value = written.name, written.key_bytes, written.value_bytes
+            self.log.append(written)
+            self.kept[topic, key] = written
             schema = catalogue.BY_NAME[topic].schema
             record = wire.decode_plain(schema, value) if schema and value is not None else None
             yield topic, (key or b"").decode(errors="replace"), record, value

@@ -14,7 +14,6 @@ class Timers(Messages):
         super().__init__()
         self.looks_again = False
         self.told: set[tuple[Any, ...]] = set()
-        self.maybe: set[tuple[Any, ...]] = set()
         self.must: set[tuple[str, str]] = set()
         self.alerts_due: list[tuple[str, str, tuple[str, ...]]] = []
         self.lapsed: set[str] = set()
@@ -24,6 +23,13 @@ class Timers(Messages):
         owed = (event, task["task_id"]) in self.must
         self.must.discard((event, task["task_id"]))
         match event:
+            case "lease_warned":
+                assert task["state"] == "leased"
+                assert 0 < task["lease_until"] - now <= 3 * MINUTE
+                mark = ("lease_expiring", task["task_id"], task["lease_epoch"], task["lease_until"])
+                assert mark not in self.told, "told twice"
+                self.told.add(mark)
+                self.alerts_due.append(("lease_expiring", task["task_id"], (task["lease_holder"],)))
             case "expired":
                 assert task["state"] == "leased"
                 assert task["lease_until"] <= now
@@ -172,4 +178,4 @@ class Timers(Messages):
                     assert not free or self.unfit(task, other), f"{other} is free for {name}"
             if task["lease_until"] is not None and task["lease_until"] - now <= MINUTE:
                 mark = ("lease_expiring", name, task["lease_epoch"], task["lease_until"])
-                assert mark in self.told | self.maybe, f"{task['lease_holder']} was not told that the lease ends"
+                assert mark in self.told, f"{task['lease_holder']} was not told that the lease ends"

@@ -11,7 +11,16 @@ from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import to_record
 from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.payload import payload_hash
-from tests.processors.desk.desk_records import START, Record, command, policy_record, records, reviewer_record, routed
+from tests.processors.desk.desk_records import (
+    START,
+    Record,
+    as_written,
+    command,
+    policy_record,
+    records,
+    reviewer_record,
+    routed,
+)
 from tests.processors.desk.desk_world import DAY, HOUR, MINUTE
 
 
@@ -43,6 +52,69 @@ def test_every_command_gets_one_reply_and_a_repeated_one_the_same_again() -> Non
     assert again.topics == ["reviews.replies"]
     assert again.values == first.values[-1:]
     assert again.keys == [b"c2"]
+
+
+def held_by_ann(desk: DeskProcessor, task_id: str) -> dict[str, Any]:
+    """The fields with which ann may give her verdict."""
+    desk.process([routed(task_id), command(90, "on_duty", "ann"), command(91, "on_duty", "bob")], START)
+    (lease,) = records(desk.process([command(92, "claim", "ann", task_id=task_id)], START), "reviews.replies")
+    words = {"verdict": "approve", "reason_code": "other", "reason_text": "fine"}
+    return {"task_id": task_id, "epoch": lease["epoch"], "payload_hash": lease["payload_hash"]} | words
+
+
+@pytest.mark.parametrize("taken_over", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"actor": "bob"},
+        {"kind": "escalate"},
+        {"task_id": "d2"},
+        {"verdict": "choose", "outcome": "reject"},
+        {"reason_text": "on second thoughts"},
+    ],
+)
+def test_the_id_of_another_command_is_refused_and_the_first_keeps_its_reply(
+    change: dict[str, Any], taken_over: bool
+) -> None:
+    desk = processor()
+    first: dict[str, Any] = {"kind": "submit", "actor": "ann"} | held_by_ann(desk, "d1")
+    written = as_written(desk.process([command(1, **first)], START))
+    answer = written[-1].value_bytes
+    if taken_over:
+        desk = processor()
+        desk.restore([], [record for record in written if record.name == "reviews.replies"])
+    reused = desk.process([command(1, **first | change)], START + MINUTE)
+    (reply,) = records(reused, "reviews.replies")
+    assert reused.topics == ["reviews.replies"]
+    assert (reply["accepted"], reply["code"]) == (False, "command-id-used")
+    assert {name: reply[name] for name in ("actor", "kind", "task_id")} == {
+        name: (first | change)[name] for name in ("actor", "kind", "task_id")
+    }
+    assert reused.codes == {"command-id-used": 1}
+    again = processor()
+    again.restore([], [record for record in [*written, *as_written(reused)] if record.name == "reviews.replies"])
+    for later in (desk, again):
+        assert later.process([command(1, **first)], START + MINUTE).values == [answer]
+
+
+def test_a_command_that_is_only_issued_later_is_the_same() -> None:
+    desk = processor()
+    first = desk.process([command(1, "on_duty", "ann")], START)
+    again = desk.process([command(1, "on_duty", "ann", issued_at=START + MINUTE)], START + MINUTE)
+    assert again.values == first.values[-1:]
+
+
+def test_a_desk_that_takes_over_gives_no_warning_about_a_lease_again() -> None:
+    desk = processor()
+    written = as_written(desk.process([routed("d1"), command(1, "on_duty", "ann"), command(2, "claim", "ann")], START))
+    alerts: list[dict[str, Any]] = []
+    for minutes in (12, 13, 14):
+        desk = processor()
+        desk.restore(of(written, "reviews.tasks", "reviews.presence"), of(written, "reviews.replies"))
+        outputs = desk.process([], START + minutes * MINUTE)
+        written += as_written(outputs)
+        alerts += records(outputs, "alerts")
+    assert [alert["kind"] for alert in alerts] == ["lease_expiring"]
 
 
 @pytest.mark.parametrize(
@@ -109,8 +181,7 @@ def work(desk: DeskProcessor, seed: int, steps: int = 300) -> tuple[list[Record]
             batch.append(command(step, kind, actor, **fields))
         outputs = desk.process(batch, now)
         batch = []
-        for topic, key, value in zip(outputs.topics, outputs.keys, outputs.values, strict=True):
-            written.append(Record(topic, key, value))
+        written += as_written(outputs)
         for reply in records(outputs, "reviews.replies"):
             if reply["kind"] == "claim" and reply["accepted"]:
                 held.append((reply["task_id"], reply["actor"], reply["epoch"], reply["payload_hash"]))
@@ -146,8 +217,7 @@ def test_a_rebuilt_desk_knows_since_when_somebody_is_off_duty() -> None:
     lived = processor()
     outputs = lived.process([command(1, "on_duty", "bob"), command(2, "off_duty", "bob")], START)
     reborn = processor()
-    written = map(Record, outputs.topics, outputs.keys, outputs.values)
-    reborn.restore(of(written, "reviews.tasks", "reviews.presence"), [])
+    reborn.restore(of(as_written(outputs), "reviews.tasks", "reviews.presence"), [])
     (refusal,) = records(reborn.process([command(3, "claim", "bob")], START), "reviews.replies")
     assert refusal["code"] == "off-duty"
     assert "bob is off duty since 2026-01-01T00:00:00Z" in refusal["message"]
