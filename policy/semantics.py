@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from interlock.policy.conditions.contradictions import contradiction
 from interlock.policy.conditions.parser import ConditionError, UnknownColumnError, parse_condition
 from interlock.policy.errors import Diagnostic
 from interlock.policy.model import Audit, Domain, Lane, Pack, Queue, SafeRule, Thresholds, filled
@@ -48,11 +49,16 @@ def semantic_problems(document: Document, packs: Sequence[Pack]) -> Iterator[Dia
             when = _mapping(item).get("when")
             if isinstance(when, str):
                 try:
-                    parse_condition(when, columns)
+                    never = contradiction(parse_condition(when, columns))
                 except ConditionError as error:
                     # Where the declarations cannot be read, a column may be unknown only because of that.
                     if complete or not isinstance(error, UnknownColumnError):
                         yield document.problem((list_name, index, "when"), str(error))
+                else:
+                    if never is not None:
+                        yield document.problem(
+                            (list_name, index, "when"), f"is never true: {never}", "exchange or correct the bounds"
+                        )
 
 
 def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Document) -> Iterator[Diagnostic]:

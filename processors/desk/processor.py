@@ -13,7 +13,7 @@ from interlock.processors.desk.reply_cache import DIGEST_HEADER, ReplyCache, dig
 from interlock.processors.desk.restore import Tables, rebuild
 from interlock.processors.desk.state import DeskState
 from interlock.processors.events import Event
-from interlock.processors.records import Message, OutputLists
+from interlock.processors.records import Headers, Message, OutputLists
 from interlock.schemas import catalogue, wire
 from interlock.schemas.columns import Bad
 from interlock.schemas.error_headers import dead_letter_headers
@@ -91,7 +91,8 @@ class DeskProcessor:
             self._write(outputs, [refused(command, refusal, None, now)])
             return
         answered = digest(command)
-        key, headers = command.command_id.encode(), [(DIGEST_HEADER, answered)]
+        key = command.command_id.encode()
+        headers: Headers = [(DIGEST_HEADER, answered)]
         if known_reply is not None:
             outputs.add(catalogue.REPLIES.name, key, known_reply, headers)
             return

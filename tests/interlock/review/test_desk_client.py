@@ -177,7 +177,7 @@ def test_an_id_that_another_person_has_used_is_refused_instead_of_answered(world
         ann.on_duty()
         bob.on_duty()
         leases = {desk: desk.claim(task_id) for desk, task_id in ((ann, "d-1"), (bob, "d-2"))}
-        words = {"reason_code": "agree", "reason_text": "fine", "command_id": "1"}
+        words: dict[str, Any] = {"reason_code": "agree", "reason_text": "fine", "command_id": "1"}
 
         def submit(desk: DeskClient) -> Reply:
             lease = leases[desk]
