@@ -4,8 +4,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from interlock.client.client import AsyncClient, Client, DeliveryError
-    from interlock.client.pending import DecisionResult, NotDecidedError
+    from interlock.client.async_client import AsyncClient
+    from interlock.client.client import Client, DeliveryError
+    from interlock.client.result import DecisionResult, NotDecidedError
     from interlock.errors import InterlockError
     from interlock.schemas.models import Decision
 
@@ -23,13 +24,13 @@ __all__ = [
 ]
 
 _MODULES = {
-    "AsyncClient": "interlock.client.client",
+    "AsyncClient": "interlock.client.async_client",
     "Client": "interlock.client.client",
     "Decision": "interlock.schemas.models",
-    "DecisionResult": "interlock.client.pending",
+    "DecisionResult": "interlock.client.result",
     "DeliveryError": "interlock.client.client",
     "InterlockError": "interlock.errors",
-    "NotDecidedError": "interlock.client.pending",
+    "NotDecidedError": "interlock.client.result",
 }
 
 

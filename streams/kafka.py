@@ -5,6 +5,7 @@ The clients are confluent_kafka's own, but for the way in which a consumer close
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 
 from interlock.schemas.catalogue import MAX_MESSAGE_BYTES
 from interlock.streams import ports
+from interlock.streams.forks import abandon
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +136,7 @@ class KafkaBroker:
         }
         self._group_protocol: GroupProtocol = group_protocol
         self._admin_client: AdminClient | None = None
+        self._admin_process = os.getpid()
 
     def consumer(
         self,
@@ -202,6 +205,9 @@ class KafkaBroker:
         return {partition.partition: answer.result().offset for partition, answer in answers.items()}
 
     def _admin(self) -> AdminClient:
+        if self._admin_process != os.getpid():
+            abandon(self._admin_client)
+            self._admin_client, self._admin_process = None, os.getpid()
         if self._admin_client is None:
             self._admin_client = AdminClient(self._common)
         return self._admin_client

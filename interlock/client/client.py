@@ -7,38 +7,40 @@
         decided = client.decide(Decision(decision_id="…", …), timeout=30)
 
 When `submit` returns, Kafka has the decision; when it raises, the error says which decision and what to do.
-`decide` also waits until the decision is decided, by the policy or by a person.
+`decide` also waits until the decision is decided, by the policy or by a person; `resolution` tells what holds for a
+decision at any later time.
 """
 
-import asyncio
+import os
 import threading
 import time
-from collections.abc import Iterable, Mapping
+import weakref
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from confluent_kafka import KafkaException
 
-from interlock.client.pending import GRACE_SECONDS, DecisionResult, NotDecidedError, PendingDecisions
-from interlock.errors import InterlockError
-from interlock.schemas import catalogue, wire
-from interlock.streams.ports import Broker, Headers
+from interlock.client.deliveries import POLL_INTERVAL_SECONDS, Deliveries, enqueue
+from interlock.client.pending import GRACE_SECONDS, LOOK_UP_AFTER_SECONDS, PendingDecisions, Submitted
+from interlock.client.result import DecisionResult, NotDecidedError
+from interlock.errors import InterlockError, UnavailableError
+from interlock.schemas import wire
+from interlock.streams.forks import abandon
+from interlock.streams.ports import Broker, Headers, Producer
 
 if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client as ClickHouseClient
+
     from interlock.client.listener import Listener
+    from interlock.client.lookup import ResolutionLookup
+    from interlock.client.stored import StoredResolutions
     from interlock.schemas.models import Decision
 
 # How long a decision may be under way: longer than the restart of a broker.
 DELIVERY_SECONDS = 30.0
-
-# How often a wait for acknowledgements compares the time with its time-out.
-_POLL_INTERVAL_SECONDS = 0.05
-
-_NO_ACKNOWLEDGEMENT = (
-    "no acknowledgement in time (does Kafka run at this address? `interlock status` names that of the local instance)"
-)
 
 
 class DeliveryError(InterlockError):
@@ -55,7 +57,11 @@ class DeliveryError(InterlockError):
 
 
 class Client:
-    """Submits decisions and waits for their resolutions; safe to share between threads."""
+    """Submits decisions, waits for their resolutions and looks up earlier ones; safe to share between threads.
+
+    In a forked child (gunicorn with preload, multiprocessing) a client that its parent made begins anew, with
+    connections of its own; calls that wait in the parent go on there.
+    """
 
     def __init__(
         self,
@@ -64,21 +70,38 @@ class Client:
         properties: Mapping[str, str] | None = None,
         delivery_seconds: float = DELIVERY_SECONDS,
         grace_seconds: float = GRACE_SECONDS,
+        clickhouse: "ClickHouseClient | str | None" = None,
         broker: Broker | None = None,
     ) -> None:
         """`properties`: further librdkafka settings such as `security.protocol`. Without `bootstrap_servers` the
         INTERLOCK_ settings apply, and the local instance. `broker` replaces Kafka in tests. `grace_seconds`: how
-        long after its time-out `decide` waits for the desk's reply."""
+        long after its time-out `decide` waits for the desk's reply.
+
+        `clickhouse`: a client of clickhouse-connect, or a DSN (`http://user:password@host:8123/database`), with which
+        earlier resolutions are found fast; by default that of the settings or the local instance, and none where
+        `bootstrap_servers` or `broker` is given."""
         self._seconds = delivery_seconds
+        self._clickhouse = _clickhouse(clickhouse, from_settings=bootstrap_servers is None and broker is None)
         self._broker = broker or _broker(bootstrap_servers, properties)
-        self._producer = self._broker.producer(
-            None,
-            {"delivery.report.only.error": False, "message.timeout.ms": int(delivery_seconds * 1000)},
-        )
         self._grace = grace_seconds
-        self._listener: Listener | None = None
-        self._listener_lock = threading.Lock()
         self._closed = False
+        self._begin()
+        self._running_producer()  # a wrong setting is told here and not by the first decision
+        _CLIENTS.add(self)
+
+    def _begin(self) -> None:
+        """What every process needs for itself."""
+        self._lock = threading.Lock()
+        self._producer: Producer | None = None
+        self._listener: Listener | None = None
+        self._resolutions: ResolutionLookup | None = None
+
+    def _after_fork(self) -> None:
+        """Runs in the child. Its copies of the parent's connections can be neither used nor freed, and a lock that a
+        thread of the parent held would never be released."""
+        abandon(self._producer)
+        abandon(self._listener)
+        self._begin()
 
     def submit(self, decision: "Decision", headers: Headers | None = None) -> None:
         """Hands one decision to Kafka and waits until it is stored; raises DeliveryError."""
@@ -89,16 +112,23 @@ class Client:
 
         Raises DeliveryError naming those that were not; the others are stored.
         """
-        delivery = _Deliveries()
+        return self._send(
+            ((each.decision_id, wire.encode("Decision", each.to_record())) for each in decisions), headers
+        )
+
+    def _send(self, encoded: Iterable[tuple[str, bytes]], headers: Headers | None) -> int:
+        """Decisions by id, as they stand in Kafka."""
+        producer = self._running_producer()
+        delivery = Deliveries()
         count = 0
         try:
-            for decision in decisions:
-                self._enqueue(decision, headers, delivery)
+            for decision_id, value in encoded:
+                enqueue(producer, decision_id, value, headers, delivery)
                 count += 1
-        finally:  # also waits for what was handed over before `decisions` raised
+        finally:  # also waits for what was handed over before `encoded` raised
             deadline = time.monotonic() + self._seconds
             while delivery.waiting and time.monotonic() < deadline:
-                self._producer.poll(_POLL_INTERVAL_SECONDS)
+                producer.poll(POLL_INTERVAL_SECONDS)
         failures = delivery.failures()
         if failures:
             raise DeliveryError(failures)
@@ -106,6 +136,9 @@ class Client:
 
     def decide(self, decision: "Decision", timeout: float, headers: Headers | None = None) -> DecisionResult:
         """Hands one decision to Kafka and waits for its resolution.
+
+        A decision that was submitted before, with the same content, is not decided again: what holds for it is
+        returned. With another content NotDecidedError is raised, with the code `contradiction`.
 
         After `timeout` seconds the policy's `on_timeout` applies: its safe outcome, or a lead is asked and the result
         has the status "escalated"; see DecisionResult. Raises DeliveryError if Kafka did not take the decision, and
@@ -117,17 +150,32 @@ class Client:
         finally:
             future.cancel()  # after an interrupt, nothing waits any more
 
-    def wait(self, decision_id: str, timeout: float) -> DecisionResult:
-        """Waits for the next resolution of a decision; raises NotDecidedError after `timeout` seconds.
+    def wait(self, decision_id: str, timeout: float, *, after_version: int = 0) -> DecisionResult:
+        """Returns what holds for a decision, as soon as there is a resolution, whenever and by whomever it was
+        submitted; raises NotDecidedError after `timeout` seconds.
 
-        The client sees resolutions from now on, and those that came after its own `decide` or `wait` for this
-        decision ended without one.
+        `after_version`: only a later version counts, such as an override of what is known already.
         """
-        future = self.resolution_future(decision_id, timeout)
+        future = self.resolution_future(decision_id, timeout, after_version=after_version)
         try:
             return future.result()
         finally:
             future.cancel()
+
+    def resolution(self, decision_id: str) -> DecisionResult | None:
+        """What holds for a decision now; None where nothing does: it waits for a person, or nobody has submitted it.
+
+        ClickHouse finds it however old it is. Without ClickHouse the topics are read backwards in the partition of the
+        decision, which may take long for what is old or unknown; what took effect by itself is found as long as
+        `decisions.auto-approved` keeps it, 14 days by default. Raises UnavailableError if Kafka does not answer.
+        """
+        try:
+            found = self._lookup().find([decision_id], deep=True).get(decision_id)
+        except KafkaException as error:
+            raise UnavailableError(
+                f"the resolution of decision {decision_id} cannot be looked up: {error.args[0].str()}"
+            ) from error
+        return found.result if found is not None else None
 
     def decide_future(
         self, decision: "Decision", timeout: float, headers: Headers | None = None
@@ -138,65 +186,79 @@ class Client:
         except KafkaException as error:
             reason = f"not submitted, because answers cannot be read: {error.args[0].str()}"
             raise DeliveryError({decision.decision_id: reason}) from error
-        future = pending.add(decision.decision_id, time.monotonic() + timeout, expires=True)
-        if not future.done():  # done: left open by an earlier call and decided since, so there is nothing to submit
-            try:
-                self.submit(decision, headers)
-            except BaseException:
-                future.cancel()
-                raise
+        record = decision.to_record()
+        value = wire.encode("Decision", record)
+        now = time.monotonic()
+        future = pending.add(
+            decision.decision_id,
+            now + timeout,
+            expires=True,
+            look_at=now + LOOK_UP_AFTER_SECONDS,
+            submitted=Submitted(value, record),
+        )
+        try:
+            self._send([(decision.decision_id, value)], headers)
+        except BaseException:
+            future.cancel()
+            raise
         return future
 
-    def resolution_future(self, decision_id: str, timeout: float) -> "Future[DecisionResult]":
+    def resolution_future(
+        self, decision_id: str, timeout: float, *, after_version: int = 0
+    ) -> "Future[DecisionResult]":
         """As `wait`, but returns a future at once; cancel it to stop waiting."""
         try:
             pending = self._listen()
         except KafkaException as error:
             reason = f"its resolution cannot be waited for: {error.args[0].str()}"
             raise NotDecidedError(decision_id, "not-listening", reason) from error
-        return pending.add(decision_id, time.monotonic() + timeout, expires=False)
+        now = time.monotonic()
+        return pending.add(
+            decision_id, now + timeout, expires=False, look_at=now, deep=True, after_version=after_version
+        )
 
     def close(self) -> None:
         """Waits for deliveries under way; calls that still wait for a resolution end with NotDecidedError."""
-        with self._listener_lock:
+        with self._lock:
             self._closed = True
-            if self._listener is not None:
-                self._listener.close()
-        self._producer.flush(self._seconds)
+            listener, producer = self._listener, self._producer
+        if listener is not None:
+            listener.close()
+        if producer is not None:
+            producer.flush(self._seconds)
+
+    def _new_producer(self) -> Producer:
+        return self._broker.producer(
+            None,
+            {"delivery.report.only.error": False, "message.timeout.ms": int(self._seconds * 1000)},
+        )
+
+    def _running_producer(self) -> Producer:
+        with self._lock:
+            if self._producer is None:
+                self._producer = self._new_producer()
+            return self._producer
 
     def _listen(self) -> PendingDecisions:
         """The pending decisions, with the shared reader running. Raises KafkaException."""
-        with self._listener_lock:
+        producer, lookup = self._running_producer(), self._lookup()
+        with self._lock:
             if self._closed:
                 raise RuntimeError("the client is closed")
             if self._listener is None or self._listener.broken:
                 from interlock.client.listener import Listener
 
                 pending = PendingDecisions(f"client-{uuid4().hex}", self._grace)
-                self._listener = Listener(self._broker, self._producer, pending)
+                self._listener = Listener(self._broker, producer, pending, lookup)
             return self._listener.pending
 
-    def _enqueue(self, decision: "Decision", headers: Headers | None, delivery: "_Deliveries") -> None:
-        value = wire.encode("Decision", decision.to_record())
-        callback = delivery.callback(decision.decision_id)
-        key = decision.decision_id.encode()
-        while True:
-            try:
-                self._producer.produce(
-                    catalogue.DECISIONS.name,
-                    value,
-                    key,
-                    on_delivery=callback,
-                    headers=headers,
-                )
-            except BufferError:  # Kafka is slower than the caller: wait for room
-                self._producer.poll(_POLL_INTERVAL_SECONDS)
-            except KafkaException as error:  # refused on the spot, for example for its size
-                callback(error.args[0], None)
-                return
-            else:
-                self._producer.poll(0)
-                return
+    def _lookup(self) -> "ResolutionLookup":
+        with self._lock:
+            if self._resolutions is None:
+                from interlock.client.lookup import ResolutionLookup
+
+                self._resolutions = ResolutionLookup(self._broker, self._clickhouse)
+            return self._resolutions
 
     def __enter__(self) -> Self:
         return self
@@ -207,93 +269,6 @@ class Client:
         self.close()
 
 
-class AsyncClient:
-    """The same for asyncio: `await client.submit(decision)` returns when Kafka has stored it."""
-
-    def __init__(
-        self,
-        bootstrap_servers: str | None = None,
-        *,
-        properties: Mapping[str, str] | None = None,
-        delivery_seconds: float = DELIVERY_SECONDS,
-        grace_seconds: float = GRACE_SECONDS,
-        broker: Broker | None = None,
-    ) -> None:
-        """As for Client."""
-        self._client = Client(
-            bootstrap_servers,
-            properties=properties,
-            delivery_seconds=delivery_seconds,
-            grace_seconds=grace_seconds,
-            broker=broker,
-        )
-
-    async def submit(self, decision: "Decision", headers: Headers | None = None) -> None:
-        """Raises DeliveryError."""
-        await self.submit_many([decision], headers)
-
-    async def submit_many(self, decisions: "Iterable[Decision]", headers: Headers | None = None) -> int:
-        """Raises DeliveryError. Waiting happens in a thread: the event loop stays free."""
-        return await asyncio.to_thread(self._client.submit_many, list(decisions), headers)
-
-    async def decide(self, decision: "Decision", timeout: float, headers: Headers | None = None) -> DecisionResult:
-        """As for Client. No thread is blocked meanwhile, however many callers wait."""
-        future = await asyncio.to_thread(self._client.decide_future, decision, timeout, headers)
-        return await asyncio.wrap_future(future)
-
-    async def wait(self, decision_id: str, timeout: float) -> DecisionResult:
-        """As for Client."""
-        return await asyncio.wrap_future(await asyncio.to_thread(self._client.resolution_future, decision_id, timeout))
-
-    async def close(self) -> None:
-        """Waits for deliveries under way."""
-        await asyncio.to_thread(self._client.close)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-
-class _Deliveries:
-    """Which decisions of one call Kafka took. Callbacks may run in any thread that polls."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._under_way: dict[int, str] = {}
-        self._failed: dict[str, str] = {}
-        self._next = 0
-
-    @property
-    def waiting(self) -> bool:
-        """Whether some delivery is still under way."""
-        with self._lock:
-            return bool(self._under_way)
-
-    def callback(self, decision_id: str) -> Any:
-        """The delivery callback of one decision."""
-        with self._lock:
-            number, self._next = self._next, self._next + 1
-            self._under_way[number] = decision_id
-
-        def delivered(error: Any, _: Any) -> None:
-            with self._lock:
-                self._under_way.pop(number, None)
-                if error is not None:
-                    self._failed[decision_id] = error.str()
-
-        return delivered
-
-    def failures(self) -> dict[str, str]:
-        """Reason by decision id."""
-        with self._lock:
-            late = dict.fromkeys(self._under_way.values(), _NO_ACKNOWLEDGEMENT)
-            return {**self._failed, **late}
-
-
 def _broker(bootstrap_servers: str | None, properties: Mapping[str, str] | None) -> Broker:
     if bootstrap_servers is not None:
         from interlock.streams.kafka import KafkaBroker
@@ -302,3 +277,43 @@ def _broker(bootstrap_servers: str | None, properties: Mapping[str, str] | None)
     from interlock.platform.connection import connect
 
     return connect().kafka()
+
+
+def _clickhouse(
+    given: "ClickHouseClient | str | None", *, from_settings: bool
+) -> "Callable[[], StoredResolutions | None]":
+    """Connects when it is called first: most clients only submit."""
+
+    def stored() -> "StoredResolutions | None":
+        if given is None and not from_settings:
+            return None
+        try:
+            import clickhouse_connect
+        except ModuleNotFoundError:
+            if given is not None:
+                raise
+            return None  # not installed, as for a producer that only submits
+        from interlock.client.stored import StoredResolutions
+
+        if given is None:
+            from interlock.platform.connection import connect
+
+            return StoredResolutions(connect().clickhouse(analyst=True))
+        if isinstance(given, str):
+            return StoredResolutions(clickhouse_connect.get_client(dsn=given, autogenerate_session_id=False))
+        return StoredResolutions(given)
+
+    return stored
+
+
+# Every client of this process, for a child that is forked from it.
+_CLIENTS: "weakref.WeakSet[Client]" = weakref.WeakSet()
+
+
+def _begin_anew() -> None:
+    for client in list(_CLIENTS):
+        client._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)

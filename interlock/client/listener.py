@@ -4,18 +4,22 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from interlock.client.pending import Ask, DecisionResult, PendingDecisions
+from interlock.client.lookup import ResolutionLookup
+from interlock.client.pending import CONTRADICTION, Ask, LookUp, PendingDecisions
+from interlock.client.result import DecisionResult
 from interlock.schemas import catalogue, wire
+from interlock.schemas.error_headers import read_error_headers
 from interlock.streams.consuming import records_of
 from interlock.streams.errors import FATAL_CODES
 from interlock.streams.ports import Broker, Consumer, Message, Producer
 
 log = logging.getLogger(__name__)
 
-_TOPICS = (catalogue.AUTO_APPROVED, catalogue.RESOLUTIONS, catalogue.REPLIES)
+_TOPICS = (catalogue.AUTO_APPROVED, catalogue.RESOLUTIONS, catalogue.REPLIES, catalogue.DEAD_LETTER)
 
 # How late a time-out may be noticed.
 _POLL_INTERVAL_SECONDS = 0.05
@@ -39,9 +43,15 @@ class Listener:
     """
 
     def __init__(
-        self, broker: Broker, producer: Producer, pending: PendingDecisions, clock: Callable[[], float] = time.monotonic
+        self,
+        broker: Broker,
+        producer: Producer,
+        pending: PendingDecisions,
+        lookup: ResolutionLookup,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`pending`: what receives the resolutions that come from now on. Raises KafkaException."""
+        """`pending`: what receives the resolutions that come from now on; `lookup` finds earlier ones. Raises
+        KafkaException."""
         states = broker.topic_states([topic.name for topic in _TOPICS])
         missing = [topic.name for topic in _TOPICS if topic.name not in states]
         if missing:
@@ -61,6 +71,10 @@ class Listener:
             raise
         self._producer = producer
         self.pending = pending
+        self._lookup = lookup
+        # One thread: everything that is due while it reads is looked up together afterwards.
+        self._pool = ThreadPoolExecutor(1, "interlock-looking-up")
+        self._looking_up: Future[None] | None = None
         self._clock = clock
         self._stop = threading.Event()
         self.broken = False
@@ -81,6 +95,7 @@ class Listener:
                 now = self._clock()
                 if now >= next_check:
                     next_check = now + _POLL_INTERVAL_SECONDS
+                    self._start_lookups(now)
                     for ask in self.pending.advance(now):
                         self._ask(ask)
         except Exception as error:
@@ -91,7 +106,28 @@ class Listener:
                 "not-listening", f"its resolution cannot be read any more ({reason}). It may be decided all the same."
             )
         finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
             self._consumer.close()
+
+    def _start_lookups(self, now: float) -> None:
+        if self._looking_up is None or self._looking_up.done():
+            lookups = self.pending.lookups(now)
+            self._looking_up = self._pool.submit(self._look_up, lookups) if lookups else None
+
+    def _look_up(self, lookups: list[LookUp]) -> None:
+        """Runs in the pool."""
+        for deep in (False, True):
+            its = [lookup for lookup in lookups if lookup.deep is deep]
+            if not its:
+                continue
+            try:
+                found = self._lookup.find({lookup.decision_id for lookup in its}, deep=deep)
+            except Exception as error:  # callers go on waiting for what comes
+                reason = error.args[0].str() if isinstance(error, KafkaException) else repr(error)
+                log.warning("earlier resolutions cannot be looked up: %s", reason)
+                self.pending.looked_up(its, {}, reason)
+            else:
+                self.pending.looked_up(its, found)
 
     def _poll(self) -> None:
         # The first call asks for one message: consume() waits until it has as many as requested.
@@ -104,6 +140,9 @@ class Listener:
 
     def _take(self, message: Message) -> None:
         topic, value = message.topic(), message.value()
+        if topic == catalogue.DEAD_LETTER.name:
+            self._take_dead_letter(message)
+            return
         if value is None:  # the tombstone of a resolution
             return
         try:
@@ -115,6 +154,14 @@ class Listener:
                 self.pending.resolve(DecisionResult.from_routed(wire.decode("RoutedDecision", value)))
         except ValueError as error:  # one unreadable record must not stop the others
             log.warning("%s[%d] offset %d cannot be read: %s", topic, message.partition(), message.offset(), error)
+
+    def _take_dead_letter(self, message: Message) -> None:
+        what = read_error_headers(message.headers())
+        reason = what.get("exception", "")
+        # Others make dead letters of what the router has routed all the same.
+        refused = what.get("stacktrace") == "interlock router" or reason == CONTRADICTION
+        if refused and what.get("topic") == catalogue.DECISIONS.name:
+            self.pending.reject(message.key() or b"", message.value(), reason, what.get("message", ""))
 
     def _ask(self, ask: Ask) -> None:
         command = {

@@ -1,19 +1,25 @@
-"""Waiting for the resolution of a decision: which callers wait, until when, and what the desk is asked at a time-out.
+"""Waiting for the resolution of a decision: which callers wait, until when, what is looked up because it may have come
+before, and what the desk is asked at a time-out.
 
 Nothing is decided here: resolutions come from the router (what takes effect by itself) and from the desk (all others).
 Time is an argument, in seconds of any monotonic clock.
 """
 
-import json
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from interlock.errors import InterlockError
+from interlock.client.result import DecisionResult, NotDecidedError
+
+if TYPE_CHECKING:
+    from interlock.client.lookup import FoundResolution
+
+# The router's reason for a dead letter: a decision of this id and another content was there before.
+CONTRADICTION = "contradiction"
 
 # How long the desk may take to reply: a standby that takes over from a dead desk needs some 15 s.
 GRACE_SECONDS = 20.0
@@ -21,76 +27,12 @@ GRACE_SECONDS = 20.0
 # A decision may reach the desk later than the question about it does, when the router is behind.
 ASK_AGAIN_SECONDS = 1.0
 
+# A decision that was submitted before has its resolution already and gets no other. One that is new has it within a
+# tenth of a second, or waits for a person: to look up every decision before it is submitted would cost more than this.
+LOOK_UP_AFTER_SECONDS = 1.0
+
 # Resolutions of decisions whose caller stopped waiting are kept for a later `wait`, at most this many.
 MAX_LEFT_OPEN = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionResult:
-    """What is known about a decision. Act on `outcome` only where `status` is decided."""
-
-    decision_id: str
-    status: Literal["decided", "escalated", "waiting"]
-    """decided: `outcome` holds. escalated: a lead was asked. waiting: it waits in a queue, not as a sync review."""
-    outcome: str = ""
-    source: str = ""
-    """auto (took effect by itself), or as in Resolution: review, policy, window, override, appeal, timeout."""
-    version: int = 0
-    """Of the resolution; 0 if there is none yet."""
-    final: bool = False
-    """False while there is no resolution, or while an override can roll it back (until `override_until`)."""
-    override_until: datetime | None = None
-    decided_by: tuple[str, ...] = ()
-    decided_at: datetime | None = None
-    verdict: str = ""
-    reason_code: str = ""
-    reason_text: str = ""
-    modifications: dict[str, Any] = field(default_factory=dict)
-    """Fields that the reviewer changed."""
-    notices: tuple[str, ...] = ()
-    """What the subject must be told."""
-    message: str = ""
-    """If there is no resolution yet: what happened and what to do."""
-
-    @classmethod
-    def from_routed(cls, record: dict[str, Any]) -> Self:
-        """The resolution in a record of `decisions.auto-approved`."""
-        return cls(
-            decision_id=record["decision"]["decision_id"],
-            status="decided",
-            outcome=record["decision"]["prediction"],
-            source="auto",
-            version=1,
-            final=record["override_until"] is None,
-            override_until=record["override_until"],
-            decided_at=record["routed_at"],
-            reason_text=", ".join(record["reasons"]),
-            notices=tuple(record["notices"]),
-        )
-
-    @classmethod
-    def from_resolution(cls, record: dict[str, Any]) -> Self:
-        """The resolution in a record of `resolutions`."""
-        copied = ("decision_id", "outcome", "source", "version", "final", "override_until", "decided_at", "verdict")
-        return cls(
-            status="decided",
-            **{name: record[name] for name in (*copied, "reason_code", "reason_text")},
-            decided_by=tuple(record["decided_by"]),
-            modifications=json.loads(record["modifications"] or "{}"),
-            notices=tuple(record["notices"]),
-        )
-
-
-class NotDecidedError(InterlockError):
-    """There is no resolution of the decision `decision_id`: as far as is known, nothing has taken effect.
-
-    `code`: no-answer, unknown-task or already-decided (of the desk), still-open, closed, or not-listening.
-    """
-
-    def __init__(self, decision_id: str, code: str, message: str) -> None:
-        super().__init__(f"decision {decision_id}: {message}")
-        self.decision_id = decision_id
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +43,45 @@ class Ask:
     decision_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """The decision may have been decided before anybody listened. `deep`: however long ago."""
+
+    decision_id: str
+    deep: bool
+
+
 @dataclass(eq=False, slots=True)
 class _Waiter:
     decision_id: str
     future: Future[DecisionResult]
     deadline: float
     expires: bool  # at the deadline the desk is asked; otherwise waiting just ends
+    submitted: "Submitted | None" = None
+    after_version: int = 0  # of the resolution; later ones are waited for
+    look_at: float | None = None  # when the next lookup is due
+    deep: bool = False  # whether it reaches back all the way, as the latest one did
+    looking: bool = False  # a lookup is under way
+    problem: str = ""  # why the latest one failed
     asked: str = ""  # the id of the latest question
     ask_at: float | None = None
     ends: float = 0.0  # when the desk's grace period is over
     answer: tuple[str, str] = ("no-answer", "")  # the desk's latest reply
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A decision as a caller submits it: the bytes in Kafka, and the fields of its record."""
+
+    value: bytes
+    record: Mapping[str, Any]
+
+    def contradicts(self, content: Mapping[str, Any]) -> str | None:
+        """The first field in which an earlier decision with the same id differs from this one, in words."""
+        for name, earlier in content.items():
+            if self.record[name] != earlier:
+                return f"its {name} was {earlier!r} and is {self.record[name]!r} now"
+        return None
 
 
 class PendingDecisions:
@@ -130,19 +101,30 @@ class PendingDecisions:
         with self._lock:
             return sum(map(len, self._waiters.values()))
 
-    def add(self, decision_id: str, deadline: float, *, expires: bool) -> Future[DecisionResult]:
+    def add(
+        self,
+        decision_id: str,
+        deadline: float,
+        *,
+        expires: bool,
+        look_at: float | None = None,
+        deep: bool = False,
+        submitted: Submitted | None = None,
+        after_version: int = 0,
+    ) -> Future[DecisionResult]:
         """A future of the resolution; it raises NotDecidedError if none comes. Cancel it to stop waiting.
 
-        It is done at once if an earlier call left the decision open and the resolution has come since.
+        It is done at once if an earlier call left the decision open and the resolution has come since. `look_at`: when
+        a resolution is looked up that came before; a `deep` lookup ends before the waiting does.
         """
-        waiter = _Waiter(decision_id, Future(), deadline, expires)
+        waiter = _Waiter(decision_id, Future(), deadline, expires, submitted, after_version, look_at, deep)
         key = decision_id.encode()
         with self._lock:
             if self._failed is not None:
                 waiter.future.set_exception(NotDecidedError(decision_id, *self._failed))
                 return waiter.future
             kept = self._left_open.pop(key, None)
-            if kept is not None:
+            if kept is not None and submitted is None and kept.version > after_version:
                 waiter.future.set_result(kept)
                 return waiter.future
             self._waiters.setdefault(key, []).append(waiter)
@@ -160,7 +142,62 @@ class PendingDecisions:
             if key in self._left_open:
                 self._left_open[key] = result
             for waiter in list(self._waiters.get(key, ())):
-                _settle(waiter, result)
+                if result.version > waiter.after_version:
+                    _settle(waiter, result)
+
+    def reject(self, key: bytes, value: bytes | None, reason: str, message: str) -> None:
+        """The router has made a dead letter of `value`: callers who submitted just that get NotDecidedError."""
+        with self._lock:
+            for waiter in list(self._waiters.get(key, ())):
+                if waiter.submitted is not None and waiter.submitted.value == value:
+                    self._reject(waiter, reason, message)
+
+    def lookups(self, now: float) -> list[LookUp]:
+        """The lookups that are due; each must be answered with `looked_up`."""
+        due = []
+        with self._lock:
+            for waiter in self._all():
+                if waiter.look_at is not None and now >= waiter.look_at and not waiter.looking:
+                    waiter.look_at, waiter.looking = None, True
+                    due.append(LookUp(waiter.decision_id, waiter.deep))
+        return due
+
+    def looked_up(self, lookups: Iterable[LookUp], found: "Mapping[str, FoundResolution]", problem: str = "") -> None:
+        """The answer to `lookups`: what holds for those of the decisions that have a resolution. `problem`: why they
+        could not be looked up."""
+        with self._lock:
+            for lookup in lookups:
+                for waiter in list(self._waiters.get(lookup.decision_id.encode(), ())):
+                    if waiter.looking and waiter.deep == lookup.deep:
+                        waiter.looking, waiter.problem = False, problem
+                        self._looked_up(waiter, found.get(lookup.decision_id))
+
+    def _looked_up(self, waiter: _Waiter, found: "FoundResolution | None") -> None:
+        if found is None:
+            self._look_deeper(waiter)
+            return
+        difference = waiter.submitted.contradicts(found.content) if waiter.submitted is not None else None
+        if difference is not None:
+            word = f"{found.result.outcome!r} holds for the earlier one (source {found.result.source})"
+            self._reject(waiter, CONTRADICTION, f"{difference}; {word}")
+        elif found.result.version > waiter.after_version:
+            _settle(waiter, found.result)
+
+    def _look_deeper(self, waiter: _Waiter) -> None:
+        """It was decided before this client listened, or the desk never saw it because it took effect at once."""
+        if waiter.answer[0] in ("unknown-task", "already-decided") and not (waiter.deep or waiter.looking):
+            waiter.look_at, waiter.deep = 0.0, True
+
+    def _reject(self, waiter: _Waiter, reason: str, message: str) -> None:
+        if reason == CONTRADICTION:
+            text = (
+                f"another decision was submitted under this id before, and it is not decided twice: {message}. "
+                "`resolution` gives the word on the earlier one; submit a different decision under an id of its own"
+            )
+        else:
+            text = f"it was refused and nothing has taken effect: {message} (`interlock dead-letters list`)"
+        with suppress(InvalidStateError):
+            waiter.future.set_exception(NotDecidedError(waiter.decision_id, reason, text))
 
     def reply(self, record: dict[str, Any]) -> None:
         """The desk has replied to a question: a CommandReply."""
@@ -183,6 +220,7 @@ class PendingDecisions:
             elif record["accepted"] or code in ("unknown-task", "already-decided"):
                 # The resolution, or the task, is still on its way, on another partition than the reply.
                 waiter.answer = (code, message)
+                self._look_deeper(waiter)
             else:
                 self._give_up(waiter, code, f"the desk refused to end the waiting: {message}")
 
@@ -191,11 +229,13 @@ class PendingDecisions:
         asks = []
         with self._lock:
             for waiter in [waiter for waiter in self._all() if now >= waiter.deadline]:
+                over = not waiter.expires or (waiter.ends and now >= waiter.ends)
+                if over and self._soon_known(waiter, now):
+                    continue
                 if not waiter.expires:
-                    self._give_up(
-                        waiter, "still-open", "there is no resolution yet; wait again, or read `resolutions`."
-                    )
-                elif waiter.ends and now >= waiter.ends:
+                    failed = f" (earlier ones cannot be looked up: {waiter.problem})" if waiter.problem else ""
+                    self._give_up(waiter, "still-open", f"there is no resolution yet{failed}; wait again.")
+                elif over:
                     self._give_up(waiter, waiter.answer[0], self._why(waiter))
                 elif self._ask_due(waiter, now):
                     asks.append(self._ask(waiter, now))
@@ -210,6 +250,11 @@ class PendingDecisions:
 
     def _all(self) -> list[_Waiter]:
         return [waiter for waiters in self._waiters.values() for waiter in waiters]
+
+    def _soon_known(self, waiter: _Waiter, now: float) -> bool:
+        """Whether a lookup that reaches back all the way is still to end; it must not last for ever."""
+        under_way = waiter.looking or waiter.look_at is not None
+        return waiter.deep and under_way and now < max(waiter.deadline, waiter.ends) + self._grace
 
     def _ask_due(self, waiter: _Waiter, now: float) -> bool:
         if waiter.ask_at is None:
@@ -229,7 +274,7 @@ class PendingDecisions:
         code, message = waiter.answer
         open_still = "It is stored and may still be decided: `wait` for it, or read `resolutions`."
         if code == "already-decided":
-            return f"{message}. That was before this client listened: look it up in `resolutions`."
+            return f"{message}. That was before this client listened, and its resolution cannot be found."
         if code == "unknown-task":
             return (
                 f"nothing has taken effect: the desk does not know the decision yet ({message}). {open_still} Does the "

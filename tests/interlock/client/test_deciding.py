@@ -10,12 +10,15 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock import AsyncClient, Client, DecisionResult, DeliveryError, NotDecidedError
 from interlock.client.listener import end_of
+from interlock.client.lookup import FoundResolution
 from interlock.client.pending import ASK_AGAIN_SECONDS, MAX_LEFT_OPEN, Ask, PendingDecisions
+from interlock.errors import UnavailableError
 from interlock.schemas import catalogue, wire
+from interlock.schemas.error_headers import with_error_headers
 from interlock.streams.clock import SystemClock
 from interlock.streams.kafka import KafkaBroker
 from interlock.streams.memory import MemoryBroker
@@ -29,6 +32,7 @@ TOPICS = (
     catalogue.REPLIES,
     catalogue.RESOLUTIONS,
     catalogue.AUTO_APPROVED,
+    catalogue.DEAD_LETTER,
 )
 
 # What a decision or command is answered with: topic, record.
@@ -150,9 +154,15 @@ def working(desk: Desk) -> Iterator[Desk]:
 
 
 class Counted(MemoryBroker):
-    """Counts the consumers that are made."""
+    """Counts the consumers that are made, and tells no ends while it is `away`."""
 
     consumers = 0
+    away = False
+
+    def end_offsets(self, topic: str) -> dict[int, int]:
+        if self.away:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "away"))
+        return super().end_offsets(topic)
 
     def consumer(self, *arguments: Any, **named: Any) -> Consumer:
         self.consumers += 1
@@ -354,11 +364,118 @@ def test_a_broken_reader_tells_everybody_and_the_next_caller_gets_a_new_one() ->
         assert client.decide(decision(subject_id="s"), timeout=60).outcome == "reject"
 
 
+def test_a_repetition_that_the_router_routes_nothing_for_gets_the_word_that_holds(broker: Broker) -> None:
+    first = decision()
+    desk = Desk(broker)
+    desk.say([routed(first.to_record())])
+    with working(Desk(broker)) as silent, Client(broker=broker) as client:
+        assert client.decide(first, timeout=60).outcome == "approve"
+        assert silent.commands == []
+        with pytest.raises(NotDecidedError, match=r"its amount was None and is 5\.0 now") as raised:
+            client.decide(first.model_copy(update={"amount": 5.0}), timeout=60)
+    assert raised.value.code == "contradiction"
+
+
+def dead_letter(broker: Broker, value: bytes, key: str, reason: str, step: str = "router") -> None:
+    headers = with_error_headers(
+        None, reason=reason, message="so it is", topic="decisions", partition=0, offset=7, step=step
+    )
+    producer = broker.producer(None)
+    producer.produce(catalogue.DEAD_LETTER.name, value, key.encode(), headers=[*headers])
+    producer.flush(30)
+
+
+@pytest.mark.parametrize(("reason", "says"), [("contradiction", "not decided twice"), ("oversized", "was refused")])
+def test_a_dead_letter_ends_the_waiting_of_just_the_one_who_submitted_it(
+    broker: Broker, reason: str, says: str
+) -> None:
+    first = decision()
+    other = first.model_copy(update={"amount": 5.0})
+    with Client(broker=broker) as client:
+        waiting, refused = (client.decide_future(each, timeout=60) for each in (first, other))
+        value = wire.encode("Decision", other.to_record())
+        dead_letter(broker, value, first.decision_id, "malformed-avro", step="calibration")  # somebody else's trouble
+        dead_letter(broker, value, first.decision_id, reason)
+        with pytest.raises(NotDecidedError, match=says) as raised:
+            refused.result(60)
+        assert raised.value.code == reason
+        assert not waiting.done()
+        Desk(broker).say([resolution(first.decision_id)])
+        assert waiting.result(60).outcome == "reject"
+
+
+def test_a_lookup_that_fails_is_named_and_what_comes_later_is_taken_all_the_same() -> None:
+    broker = memory()
+    with Client(broker=broker) as client:
+        client.resolution_future("other", timeout=60)  # the reader runs
+        broker.away = True
+        first = client.resolution_future("d", timeout=60)
+        with pytest.raises(UnavailableError, match="cannot be looked up"):
+            client.resolution("d")
+        Desk(broker).say([resolution("d")])
+        assert first.result(60).outcome == "reject"
+
+
 # The rules alone, without threads.
 
 
+def test_a_decision_is_looked_up_once_its_word_should_be_there_and_deeply_when_the_desk_knows_it() -> None:
+    waiting = PendingDecisions("c", grace_seconds=5)
+    future = waiting.add("d", 10.0, expires=True, look_at=1.0)
+    assert look_up(waiting, 0.9) == []
+    assert look_up(waiting, 1.0) == [False]
+    (ask,) = waiting.advance(10.0)
+    waiting.reply(desk_reply(ask, "already-decided"))
+    assert look_up(waiting, 10.0, d="reject") == [True]
+    assert future.result(0).outcome == "reject"
+
+
+def test_a_wait_ends_only_when_its_lookup_has_ended() -> None:
+    waiting = PendingDecisions("c", grace_seconds=5)
+    future = waiting.add("d", 0.0, expires=False, look_at=0.0, deep=True)
+    waiting.advance(0.0)
+    due = waiting.lookups(0.0)
+    waiting.advance(4.9)
+    assert not future.done()
+    waiting.looked_up(due, {}, "Kafka is away")
+    waiting.advance(4.9)
+    with pytest.raises(NotDecidedError, match=r"no resolution yet.*Kafka is away") as raised:
+        future.result(0)
+    assert raised.value.code == "still-open"
+
+
+def test_a_lookup_that_never_ends_ends_the_wait_after_the_grace_period() -> None:
+    waiting = PendingDecisions("c", grace_seconds=5)
+    future = waiting.add("d", 1.0, expires=False, look_at=0.0, deep=True)
+    waiting.lookups(0.0)
+    waiting.advance(6.0)
+    with pytest.raises(NotDecidedError):
+        future.result(0)
+
+
+def test_only_a_later_version_ends_a_wait_for_a_later_version() -> None:
+    waiting = PendingDecisions("c")
+    future = waiting.add("d", 9.0, expires=False, look_at=0.0, deep=True, after_version=1)
+    look_up(waiting, 0.0, d="approve")
+    waiting.resolve(routed_word("d"))
+    assert not future.done()
+    waiting.resolve(DecisionResult("d", "decided", outcome="reject", version=2))
+    assert future.result(0).outcome == "reject"
+
+
 def routed_word(decision_id: str) -> DecisionResult:
-    return DecisionResult(decision_id, "decided", outcome="approve")
+    return DecisionResult(decision_id, "decided", outcome="approve", version=1)
+
+
+def look_up(waiting: PendingDecisions, now: float, **outcomes: str) -> list[bool]:
+    """What is due is looked up; `outcomes` by decision is what is found. Returns how deep each lookup was."""
+    due = waiting.lookups(now)
+    found = {
+        name: FoundResolution(DecisionResult(name, "decided", outcome=outcome, version=1), {"prediction": "approve"})
+        for name, outcome in outcomes.items()
+    }
+    waiting.looked_up(due, found)
+    return [lookup.deep for lookup in due]
 
 
 def desk_reply(ask: Ask, code: str) -> dict[str, Any]:
@@ -376,6 +493,7 @@ def test_a_desk_that_does_not_know_the_task_yet_is_asked_again_under_a_new_id() 
     (second,) = waiting.advance(12.0 + ASK_AGAIN_SECONDS)
     assert first.command_id != second.command_id
     waiting.reply(desk_reply(second, "unknown-task"))
+    look_up(waiting, 13.0)
     waiting.advance(15.0)
     with pytest.raises(NotDecidedError, match="Does the router run") as raised:
         future.result(0)
@@ -393,12 +511,13 @@ def test_an_accepted_question_waits_for_its_word_which_may_be_read_later() -> No
     assert future.result(0).outcome == "approve"
 
 
-@pytest.mark.parametrize(("code", "says"), [("ok", "cannot be read yet"), ("already-decided", "look it up")])
+@pytest.mark.parametrize(("code", "says"), [("ok", "cannot be read yet"), ("already-decided", "cannot be found")])
 def test_an_answer_without_a_word_never_becomes_a_decision(code: str, says: str) -> None:
     waiting = PendingDecisions("c", grace_seconds=5)
     future = waiting.add("d", 0.0, expires=True)
     (ask,) = waiting.advance(0.0)
     waiting.reply(desk_reply(ask, code))
+    look_up(waiting, 0.0)
     waiting.advance(5.0)
     with pytest.raises(NotDecidedError, match=says) as raised:
         future.result(0)

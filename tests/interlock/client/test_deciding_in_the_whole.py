@@ -176,8 +176,69 @@ def test_when_the_policy_wants_a_person_a_lead_decides_and_the_caller_can_wait_f
         decide(world, "lea", submitted.decision_id, "reject")
         decided = client.wait(submitted.decision_id, timeout=TIMEOUT_SECONDS)
         assert (decided.outcome, decided.decided_by) == ("reject", ("lea",))
-        with pytest.raises(NotDecidedError):
-            client.wait(submitted.decision_id, timeout=0)
+        assert client.wait(submitted.decision_id, timeout=0) == decided
+        with pytest.raises(NotDecidedError) as raised:
+            client.wait(submitted.decision_id, timeout=0, after_version=decided.version)
+        assert raised.value.code == "still-open"
+
+
+def test_after_a_restart_the_word_of_a_person_is_had_by_resolution_wait_and_decide(world: World) -> None:
+    submitted = decision("careful", 0.4)
+    with Client(broker=world.broker) as client:
+        assert client.decide(submitted, timeout=0.2).status == "escalated"
+        assert client.resolution(submitted.decision_id) is None
+    decide(world, "lea", submitted.decision_id, "reject")
+    with Client(broker=world.broker) as client:
+        resolution = client.resolution(submitted.decision_id)
+        assert resolution is not None
+        assert (resolution.outcome, resolution.source, resolution.decided_by) == ("reject", "review", ("lea",))
+        assert client.wait(submitted.decision_id, timeout=TIMEOUT_SECONDS) == resolution
+        assert client.decide(submitted, timeout=TIMEOUT_SECONDS) == resolution
+        # The desk's `already-decided` comes back with the word too: nobody waited long enough to look it up.
+        assert client.decide(submitted, timeout=0) == resolution
+
+
+def test_what_took_effect_by_itself_is_had_after_a_restart_although_the_desk_never_saw_it(world: World) -> None:
+    submitted = decision("safe", 0.99)
+    with Client(broker=world.broker) as client:
+        decided = client.decide(submitted, timeout=TIMEOUT_SECONDS)
+    with Client(broker=world.broker) as client:
+        assert client.resolution(submitted.decision_id) == decided
+        assert client.wait(submitted.decision_id, timeout=0) == decided
+        assert client.resolution("nobody-knows-it") is None
+
+
+def test_a_client_that_restarts_before_the_word_gets_it_when_it_comes(world: World) -> None:
+    submitted = decision("careful", 0.4)
+    with Client(broker=world.broker) as client, TasksSeen(world) as tasks:
+        client.submit(submitted)
+        tasks.wait_for(submitted.decision_id)
+    with Client(broker=world.broker) as client:
+        future = client.resolution_future(submitted.decision_id, TIMEOUT_SECONDS)
+        decide(world, "ada", submitted.decision_id, "approve")
+        assert future.result(TIMEOUT_SECONDS).decided_by == ("ada",)
+
+
+def test_an_override_is_what_holds(world: World) -> None:
+    submitted = decision("post", 0.9)
+    with Client(broker=world.broker) as client, TasksSeen(world) as tasks:
+        decided = client.decide(submitted, timeout=TIMEOUT_SECONDS)
+        tasks.wait_for(submitted.decision_id)
+        later = client.resolution_future(submitted.decision_id, TIMEOUT_SECONDS, after_version=decided.version)
+        decide(world, "ada", submitted.decision_id, "reject")
+        assert (later.result(TIMEOUT_SECONDS).version, later.result().outcome) == (2, "reject")
+        assert client.resolution(submitted.decision_id) == later.result()
+
+
+def test_another_decision_under_a_decided_id_is_told_so_and_changes_nothing(world: World) -> None:
+    submitted = decision("careful", 0.4)
+    with Client(broker=world.broker) as client:
+        client.decide(submitted, timeout=0.2)
+        decide(world, "lea", submitted.decision_id, "reject")
+        other = submitted.model_copy(update={"prediction": "reject"})
+        with pytest.raises(NotDecidedError, match="its prediction was 'approve' and is 'reject' now") as raised:
+            client.decide(other, timeout=TIMEOUT_SECONDS)
+        assert raised.value.code == "contradiction"
 
 
 def test_a_decision_that_waits_in_a_queue_is_no_sync_review(world: World) -> None:

@@ -1,0 +1,127 @@
+"""A client that was made before its process forked: gunicorn with preload, Celery, multiprocessing."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from interlock import Client, DecisionResult
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.ports import TopicSpec
+from interlock.streams.ranges import read_topic
+from tests.interlock.client.test_client import decision
+from tests.interlock.client.test_deciding import TOPICS, Desk, memory, resolution, working
+
+# A child that hangs ends with a signal, and the test with it.
+CHILD_SECONDS = 60
+
+
+def in_a_child(work: Callable[[], None]) -> int:
+    """The exit code of a forked child that does `work`: 0 if it raised nothing, negative if it hung."""
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(CHILD_SECONDS)
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_child_begins_anew_and_the_parents_calls_go_on_in_the_parent() -> None:
+    broker = memory()
+    desk = Desk(broker, lambda record: [resolution(record["decision_id"])])
+    with Client(broker=broker) as client:
+        waiting = client.decide_future(decision(decision_id="parent"), timeout=60)
+
+        def work() -> None:
+            copy = Desk(broker, lambda record: [resolution(record["decision_id"])])
+            with working(copy):
+                assert client.decide(decision(), timeout=30).outcome == "reject"
+            client.close()
+
+        assert in_a_child(work) == 0
+        with working(desk):
+            assert waiting.result(60).outcome == "reject"
+
+
+def test_a_child_does_not_wait_for_a_lock_that_a_thread_of_the_parent_held() -> None:
+    broker = memory()
+    with Client(broker=broker) as client:
+        held, done = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with client._lock:
+                held.set()
+                done.wait(60)
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        held.wait(60)
+        try:
+            assert in_a_child(lambda: client.submit(decision())) == 0
+        finally:
+            done.set()
+            holder.join()
+
+
+@pytest.fixture
+def client(kafka: Any) -> Client:
+    broker = KafkaBroker(kafka.bootstrap_servers)
+    broker.create_topics([TopicSpec(topic.name, topic.partitions) for topic in TOPICS])
+    client = Client(broker=broker, delivery_seconds=30, grace_seconds=1)
+    client.submit(decision())
+    assert client.resolution("nothing") is None  # also the administration client and the lookup are connected
+    client.resolution_future("nothing", timeout=600)
+    return client
+
+
+# A client cannot be sent to a worker, which finds the one that its parent had.
+_INHERITED: list[Client] = []
+
+
+def _submit_and_look_up(decision_id: str) -> DecisionResult | None:
+    (client,) = _INHERITED
+    client.submit(decision(decision_id=decision_id))
+    return client.resolution(decision_id)
+
+
+@pytest.mark.kafka
+def test_on_kafka_every_child_of_a_pool_submits_and_looks_up_and_all_of_them_end(client: Client, kafka: Any) -> None:
+    names = [f"forked-{os.getpid()}-{number}" for number in range(6)]
+    _INHERITED[:] = [client]
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        asked = [pool.apply_async(_submit_and_look_up, (name,)) for name in names]
+        assert [answer.get(CHILD_SECONDS) for answer in asked] == [None] * len(names)
+        pool.close()
+        pool.join()
+    _INHERITED.clear()
+    batches = read_topic(KafkaBroker(kafka.bootstrap_servers), "decisions")
+    assert {name.encode() for name in names} <= {message.key() for batch in batches for message in batch}
+    client.submit(decision())
+    client.close()
+
+
+@pytest.mark.kafka
+def test_on_kafka_a_child_that_ends_in_the_ordinary_way_frees_nothing_of_its_parent(client: Client) -> None:
+    def work() -> None:
+        client.submit(decision())
+        client.close()
+
+    child = os.fork()
+    if child == 0:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(CHILD_SECONDS)
+        work()
+        for name in list(vars(client)):
+            delattr(client, name)  # what the end of the interpreter does to everything
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    client.close()
