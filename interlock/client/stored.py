@@ -24,9 +24,9 @@ WHERE decision_id IN {{ids:Array(String)}} AND kafka_topic = {{topic:String}} AN
 ORDER BY kafka_timestamp DESC, kafka_offset DESC
 """
 
-# The index on the time makes this cheap. A partition without a row of late is read with the second query: the offsets of
-# the whole partition, some bytes for a thousand of them. Where a topic was deleted and created again, a partition is in
-# several logs, and that with the last row counts.
+# The index on the time makes this cheap. A partition without a row of late is read with the second query: all of its
+# offsets, some bytes for a thousand of them. Where a topic was deleted and created again, a partition has several logs,
+# and that with the last row counts.
 _RECENT_ENDS = """
 SELECT kafka_partition, max(kafka_offset) + 1 FROM {table:Identifier}
 WHERE kafka_topic = {topic:String} AND kafka_partition IN {partitions:Array(UInt32)}

@@ -124,8 +124,8 @@ def test_without_clickhouse_a_lookup_reads_backwards_as_far_as_it_must(run_id: s
     for topic in (RESOLUTIONS, AUTO):
         for _ in range(300):
             world.producer.produce(topic, b"", b"another")
-    world.send(RESOLUTIONS, b"d1", values[1])
         world.producer.flush()
+    world.send(RESOLUTIONS, b"d1", values[1])
     looking = ResolutionLookup(world.broker, lambda: None, recent=50)
     names = ["d0", "d1", "auto", "unknown"]
     assert words(looking, names) == dict.fromkeys(("auto", "d0", "d1"), ("approve", 1))
