@@ -9,10 +9,9 @@ backwards.
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from interlock.client.result import DecisionResult
+from interlock.client.found import Found, FoundResolution, found_resolution, found_routed, replaces
 from interlock.schemas import catalogue, wire
 from interlock.streams.memory.partitioner import murmur2
 from interlock.streams.ports import Broker, Message, Partition
@@ -26,31 +25,7 @@ log = logging.getLogger(__name__)
 # Offsets of a partition that are read first, and for a caller who waits for a decision: some tenths of a second.
 RECENT = 20_000
 
-# What a resolution and a routed decision say of the decision itself, as far as each of them does.
-CONTENT = (
-    "domain",
-    "model_id",
-    "model_version",
-    "prediction",
-    "confidence",
-    "amount",
-    "jurisdiction",
-    "subject_id",
-    "input",
-)
-
 _TOPICS = (catalogue.RESOLUTIONS.name, catalogue.AUTO_APPROVED.name)
-
-
-@dataclass(frozen=True, slots=True)
-class FoundResolution:
-    """A resolution, and what its record says about the decision (fields of CONTENT)."""
-
-    result: DecisionResult
-    content: Mapping[str, Any]
-
-
-Found = dict[str, FoundResolution]
 
 
 class ResolutionLookup:
@@ -131,7 +106,7 @@ class ResolutionLookup:
         for message in read_range(self._broker, starts, ends):
             if message.key() in keys and message.value() is not None:
                 new = _read_message(message)
-                if new is not None and _replaces(new, found.get(new.result.decision_id)):
+                if new is not None and replaces(new, found.get(new.result.decision_id)):
                     found[new.result.decision_id] = new
 
     def _stored_resolutions(self) -> "StoredResolutions | None":
@@ -145,18 +120,6 @@ class ResolutionLookup:
         return self._stored
 
 
-def found_resolution(record: Mapping[str, Any]) -> FoundResolution:
-    """Of a `Resolution` record."""
-    content = {name: record[name] for name in CONTENT if name in record}
-    return FoundResolution(DecisionResult.from_resolution(dict(record)), content)
-
-
-def found_routed(record: Mapping[str, Any]) -> FoundResolution:
-    """Of a `RoutedDecision` record that takes effect by itself."""
-    content = {name: record["decision"][name] for name in CONTENT}
-    return FoundResolution(DecisionResult.from_routed(dict(record)), content)
-
-
 def _read_message(message: Message) -> FoundResolution | None:
     try:
         if message.topic() == catalogue.RESOLUTIONS.name:
@@ -166,10 +129,3 @@ def _read_message(message: Message) -> FoundResolution | None:
         place = f"{message.topic()}[{message.partition()}] offset {message.offset()}"
         log.warning("%s cannot be read: %s", place, error)
         return None
-
-
-def _replaces(new: FoundResolution, known: FoundResolution | None) -> bool:
-    """A later version does; of one version, what the desk says replaces what the router said."""
-    if known is None or new.result.version != known.result.version:
-        return known is None or new.result.version > known.result.version
-    return new.result.source != "auto"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from interlock.client.result import DecisionResult, NotDecidedError
 
 if TYPE_CHECKING:
-    from interlock.client.lookup import FoundResolution
+    from interlock.client.found import FoundResolution
 
 # The router's reason for a dead letter: a decision of this id and another content was there before.
 CONTRADICTION = "contradiction"

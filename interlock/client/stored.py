@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from interlock.client.lookup import CONTENT, Found, found_resolution, found_routed
+from interlock.client.found import CONTENT, Found, found_resolution, found_routed
 from interlock.schemas import avro_schemas, catalogue
 from interlock.streams.ports import Partition
 

@@ -13,8 +13,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock import AsyncClient, Client, DecisionResult, DeliveryError, NotDecidedError
+from interlock.client.found import FoundResolution
 from interlock.client.listener import end_of
-from interlock.client.lookup import FoundResolution
 from interlock.client.pending import ASK_AGAIN_SECONDS, MAX_LEFT_OPEN, Ask, PendingDecisions
 from interlock.errors import UnavailableError
 from interlock.schemas import catalogue, wire
