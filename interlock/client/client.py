@@ -15,7 +15,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -23,6 +23,7 @@ from uuid import uuid4
 
 from confluent_kafka import KafkaException
 
+from interlock.client.connections import kafka_broker, stored_resolutions
 from interlock.client.deliveries import POLL_INTERVAL_SECONDS, Deliveries, enqueue
 from interlock.client.pending import GRACE_SECONDS, LOOK_UP_AFTER_SECONDS, PendingDecisions, Submitted
 from interlock.client.result import DecisionResult, NotDecidedError
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
     from interlock.client.listener import Listener
     from interlock.client.lookup import ResolutionLookup
-    from interlock.client.stored import StoredResolutions
     from interlock.schemas.models import Decision
 
 # How long a decision may be under way: longer than the restart of a broker.
@@ -77,12 +77,12 @@ class Client:
         INTERLOCK_ settings apply, and the local instance. `broker` replaces Kafka in tests. `grace_seconds`: how
         long after its time-out `decide` waits for the desk's reply.
 
-        `clickhouse`: a client of clickhouse-connect, or a DSN (`http://user:password@host:8123/database`), with which
-        earlier resolutions are found fast; by default that of the settings or the local instance, and none where
-        `bootstrap_servers` or `broker` is given."""
+        `clickhouse`: a DSN (`http://user:password@host:8123/database`) or a client of clickhouse-connect, which a
+        forked child does not use; with it earlier resolutions are found fast. By default that of the settings or the
+        local instance, and none where `bootstrap_servers` or `broker` is given."""
         self._seconds = delivery_seconds
-        self._clickhouse = _clickhouse(clickhouse, from_settings=bootstrap_servers is None and broker is None)
-        self._broker = broker or _broker(bootstrap_servers, properties)
+        self._clickhouse = stored_resolutions(clickhouse, from_settings=bootstrap_servers is None and broker is None)
+        self._broker = broker or kafka_broker(bootstrap_servers, properties)
         self._grace = grace_seconds
         self._closed = False
         self._begin()
@@ -267,43 +267,6 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _broker(bootstrap_servers: str | None, properties: Mapping[str, str] | None) -> Broker:
-    if bootstrap_servers is not None:
-        from interlock.streams.kafka import KafkaBroker
-
-        return KafkaBroker(bootstrap_servers, properties)
-    from interlock.platform.connection import connect
-
-    return connect().kafka()
-
-
-def _clickhouse(
-    given: "ClickHouseClient | str | None", *, from_settings: bool
-) -> "Callable[[], StoredResolutions | None]":
-    """Connects when it is called first: most clients only submit."""
-
-    def stored() -> "StoredResolutions | None":
-        if given is None and not from_settings:
-            return None
-        try:
-            import clickhouse_connect
-        except ModuleNotFoundError:
-            if given is not None:
-                raise
-            return None  # not installed, as for a producer that only submits
-        from interlock.client.stored import StoredResolutions
-
-        if given is None:
-            from interlock.platform.connection import connect
-
-            return StoredResolutions(connect().clickhouse(analyst=True))
-        if isinstance(given, str):
-            return StoredResolutions(clickhouse_connect.get_client(dsn=given, autogenerate_session_id=False))
-        return StoredResolutions(given)
-
-    return stored
 
 
 # Every client of this process, for a child that is forked from it.

@@ -146,10 +146,13 @@ class PendingDecisions:
                     _settle(waiter, result)
 
     def reject(self, key: bytes, value: bytes | None, reason: str, message: str) -> None:
-        """The router has made a dead letter of `value`: callers who submitted just that get NotDecidedError."""
+        """The router has made a dead letter of `value`: callers who submitted just that get NotDecidedError. A dead
+        letter without its value, which was too large to be copied, can be told only where one caller waits."""
         with self._lock:
-            for waiter in list(self._waiters.get(key, ())):
-                if waiter.submitted is not None and waiter.submitted.value == value:
+            submitted = [waiter for waiter in self._waiters.get(key, ()) if waiter.submitted is not None]
+            for waiter in submitted:
+                same = waiter.submitted is not None and waiter.submitted.value == value
+                if same or (value is None and len(submitted) == 1):
                     self._reject(waiter, reason, message)
 
     def lookups(self, now: float) -> list[LookUp]:

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from interlock import AsyncClient, Client, DecisionResult, DeliveryError, NotDecidedError
 from interlock.client.found import FoundResolution
 from interlock.client.listener import end_of
-from interlock.client.pending import ASK_AGAIN_SECONDS, MAX_LEFT_OPEN, Ask, PendingDecisions
+from interlock.client.pending import ASK_AGAIN_SECONDS, MAX_LEFT_OPEN, Ask, PendingDecisions, Submitted
 from interlock.errors import UnavailableError
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import with_error_headers
@@ -451,6 +451,18 @@ def test_a_lookup_that_never_ends_ends_the_wait_after_the_grace_period() -> None
     waiting.advance(6.0)
     with pytest.raises(NotDecidedError):
         future.result(0)
+
+
+def test_a_dead_letter_without_its_value_ends_the_waiting_where_one_caller_waits() -> None:
+    waiting = PendingDecisions("c")
+    first, second = (waiting.add("d", 9.0, expires=True, submitted=Submitted(value, {})) for value in (b"1", b"2"))
+    waiting.reject(b"d", None, "oversized", "too large")
+    assert [each.done() for each in (first, second)] == [False, False]
+    first.cancel()
+    waiting.reject(b"d", None, "oversized", "too large")
+    with pytest.raises(NotDecidedError, match="too large") as raised:
+        second.result(0)
+    assert raised.value.code == "oversized"
 
 
 def test_only_a_later_version_ends_a_wait_for_a_later_version() -> None:
