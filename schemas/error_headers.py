@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+from interlock.schemas.headers import headers_of
+
 PREFIX = "__streams.errors."
 
 
@@ -21,7 +23,7 @@ def dead_letter_headers(
 ) -> list[tuple[str, bytes | None]]:
     """The headers of the dead letter made of `source`; the rest as in `with_error_headers`."""
     return with_error_headers(
-        source.headers(),
+        headers_of(source),
         reason=reason,
         message=message,
         topic=source.topic(),

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from interlock.schemas.error_headers import read_error_headers, without_error_headers
+from interlock.schemas.headers import headers_of
 from interlock.streams.ports import Message
 
 _TYPES = {
@@ -32,7 +33,7 @@ def source_of(errors: Mapping[str, str]) -> tuple[str, int | None, int | None]:
 
 
 def _row(message: Message) -> dict[str, Any]:
-    errors = read_error_headers(message.headers())
+    errors = read_error_headers(headers_of(message))
     topic, partition, offset = source_of(errors)
     return {
         "reason": errors.get("exception", ""),
@@ -43,7 +44,7 @@ def _row(message: Message) -> dict[str, Any]:
         "original_key": message.key(),
         "original_value": message.value(),
         "original_headers": [
-            {"name": name, "value": value} for name, value in without_error_headers(message.headers())
+            {"name": name, "value": value} for name, value in without_error_headers(headers_of(message))
         ],
     }
 

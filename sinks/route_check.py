@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from interlock.schemas import avro_schemas, catalogue
 from interlock.schemas.columns import Decoder
 from interlock.schemas.error_headers import read_error_headers
+from interlock.schemas.headers import headers_of
 from interlock.schemas.reasons import ACTIVE_POOL, PICKED
 from interlock.sinks import dead_letters
 from interlock.streams.ports import Message
@@ -90,7 +91,7 @@ class Outputs:
         self._look_for_the_beginning(topic, messages)
         if topic == catalogue.DEAD_LETTER.name:
             for message in messages:
-                source, partition, offset = dead_letters.source_of(read_error_headers(message.headers()))
+                source, partition, offset = dead_letters.source_of(read_error_headers(headers_of(message)))
                 if source == catalogue.DECISIONS.name and partition is not None and offset is not None:
                     self._dead.append((partition, offset))
             return

@@ -1,8 +1,9 @@
-"""Faust as it must be set up here, and the three things about it that have to be put right.
+"""Faust as it must be set up here, and the four things about it that have to be put right.
 
 * It reads uncommitted records unless it is transactional itself; the desk's aborted verdicts would be learned from.
 * Where offsets have gaps, as after every transaction of the desk, it may commit past a record that is still being
   processed (faust-streaming issue 606). Records are acknowledged in order here, so the last one implies all before it.
+* A header whose name is not UTF-8 would stop aiokafka for good (`interlock.streams.tolerant_records`).
 * It and aiokafka log every attempt to reach a broker that is down, with tracebacks.
 """
 
@@ -20,6 +21,7 @@ from faust.transport.drivers import aiokafka as driver
 from yarl import URL
 
 from interlock.schemas.catalogue import MAX_MESSAGE_BYTES
+from interlock.streams.tolerant_records import tolerate_header_names
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ def make_app(
     Raises KafkaException where `properties`, librdkafka's, ask for what aiokafka cannot do.
     """
     one_line_logs(bootstrap_servers)
+    tolerate_header_names()
     app = faust.App(
         group,
         broker=[URL(f"kafka://{server.strip()}") for server in bootstrap_servers.split(",")],

@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from interlock.schemas import catalogue
 from interlock.schemas.error_headers import with_error_headers
+from interlock.schemas.headers import headers_of
 from interlock.streams.ports import Broker
 from interlock.streams.ranges import read_range
 
@@ -133,7 +134,7 @@ class Steps:
             self._broker, {(topic, partition): start}, {(topic, partition): record.offset}, stop=self._stop
         )
         for message in missed:
-            headers = message.headers() or ()
+            headers = headers_of(message)
             self._fold(
                 Record(topic, partition, message.offset(), message.key(), message.value(), headers, replayed=True)
             )

@@ -16,6 +16,7 @@ from interlock.errors import InterlockError
 from interlock.schemas import catalogue
 from interlock.schemas.catalogue import DEAD_LETTER_REPLAY_GROUP
 from interlock.schemas.error_headers import read_error_headers, without_error_headers
+from interlock.schemas.headers import headers_of
 from interlock.streams.offsets import committed_offsets
 from interlock.streams.ports import Broker, Headers, Message, Producer
 from interlock.streams.ranges import FIRST_OFFSET, read_range
@@ -110,7 +111,7 @@ def replay(broker: Broker, named: list[tuple[int, int]] | None, reason: str | No
 
 
 def _letter(message: Message) -> Letter:
-    return Letter(message.partition(), message.offset(), message.key(), message.value(), message.headers() or [])
+    return Letter(message.partition(), message.offset(), message.key(), message.value(), headers_of(message))
 
 
 def _group(reason: str | None) -> str:

@@ -22,6 +22,7 @@ from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import Reply, answers
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import read_error_headers
+from interlock.schemas.headers import headers_of
 from interlock.schemas.models import Decision
 from interlock.services.desk_runner import desk_runner
 from interlock.services.router import earlier_decisions
@@ -161,7 +162,7 @@ class Topology:
             if records:
                 return records[-1]
         reasons = [
-            read_error_headers(message.headers()).get("message", "")
+            read_error_headers(headers_of(message)).get("message", "")
             for message in self.messages(catalogue.DEAD_LETTER.name)
             if message.key() == decision_id.encode()
         ]

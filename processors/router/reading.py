@@ -10,18 +10,20 @@ from interlock.processors.records import Message, column
 from interlock.processors.router import validation
 from interlock.schemas import avro_schemas
 from interlock.schemas.columns import Bad, Decoder, Engine
+from interlock.schemas.headers import Headers, read_headers
 
 _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """The readable decisions of a batch: routing fields, messages, keys, Avro bodies, and the index of each message in
-    the batch. `bad`: the others, in no order."""
+    """The readable decisions of a batch: routing fields, messages, keys, headers, Avro bodies, and the index of each
+    message in the batch. `bad`: the others, in no order."""
 
     rows: pa.RecordBatch
     messages: Sequence[Message]
     keys: Sequence[bytes | None]
+    headers: Sequence[Headers | None]
     bodies: Sequence[bytes]
     index: Sequence[int]
     bad: Sequence[Bad]
@@ -36,6 +38,7 @@ class Readable:
             rows=self.rows.take(pa.array(kept, type=pa.int64())),
             messages=_take(self.messages, kept),
             keys=_take(self.keys, kept),
+            headers=_take(self.headers, kept),
             bodies=_take(self.bodies, kept),
             index=_take(self.index, kept),
         )
@@ -50,12 +53,16 @@ class Reader:
     def read(self, messages: Sequence[Message]) -> Readable:
         """Every message is either a row or bad."""
         decoded = self._decoder.decode(list(column(messages, "value")))
+        headers, unreadable = read_headers(messages)
         index = range(len(messages)) if decoded.index is None else decoded.index
-        good = messages if decoded.index is None else _take(messages, decoded.index)
-        keys = list(column(good, "key"))
+        if decoded.index is not None:
+            messages, headers = _take(messages, decoded.index), _take(headers, decoded.index)
+        keys = list(column(messages, "key"))
         rejected = validation.reject(decoded.rows, keys, index)
+        if unreadable:
+            rejected |= validation.reject_headers(unreadable, index)
         bad = [*decoded.bad, *rejected.values()]
-        return Readable(decoded.rows, good, keys, decoded.bodies, index, bad).without(rejected)
+        return Readable(decoded.rows, messages, keys, headers, decoded.bodies, index, bad).without(rejected)
 
 
 def _take(items: Sequence[_Item], rows: Sequence[int]) -> list[_Item]:

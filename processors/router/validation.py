@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from interlock.policy.compiled import ForcedRoute
 from interlock.policy.vocabulary import Route
 from interlock.schemas.columns import Bad
+from interlock.schemas.headers import INVALID_HEADERS
 from interlock.schemas.reasons import IMPLAUSIBLE_AMOUNT, IMPLAUSIBLE_CONFIDENCE, IMPLAUSIBLE_TIMESTAMP
 
 # A decision_id is written into every table, log line and URL of the system.
@@ -62,6 +63,13 @@ def reject(rows: pa.RecordBatch, keys: Sequence[bytes | None], message_indexes: 
     if not pc.all(same).as_py():
         add(pc.invert(same), "key-mismatch", "the record key is not the decision_id")
     return rejected
+
+
+def reject_headers(unreadable: Sequence[int], message_indexes: Sequence[int]) -> dict[int, Bad]:
+    """By row: those whose message is one of `unreadable`, because its headers cannot be passed on."""
+    messages = set(unreadable)
+    message = "a header's name is not UTF-8; the headers are not kept"
+    return {row: Bad(index, INVALID_HEADERS, message) for row, index in enumerate(message_indexes) if index in messages}
 
 
 def flag(rows: pa.RecordBatch, now: int) -> list[ForcedRoute]:

@@ -22,6 +22,7 @@ from interlock.processors.records import OutputLists
 from interlock.processors.router import audit_sampling as coin
 from interlock.processors.sampling.candidate import Candidate, for_review
 from interlock.schemas import catalogue, wire
+from interlock.schemas.headers import headers_of
 from interlock.schemas.keys import check_key
 from interlock.schemas.reasons import PICKED_AUDIT, PICKED_CHANCE, PICKED_GREEDY
 
@@ -123,7 +124,7 @@ def records(sampled: Iterable[Sampled]) -> OutputLists:
     for sample in sampled:
         candidate = sample.candidate
         value = for_review(candidate, sample.propensity, sample.reason)
-        key, headers = candidate.decision_id.encode(), candidate.message.headers()
+        key, headers = candidate.decision_id.encode(), headers_of(candidate.message)
         outputs.add(catalogue.REVIEWS_ASYNC.name, key, value, headers)
     return outputs
 

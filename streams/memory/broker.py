@@ -8,7 +8,7 @@ from interlock.streams.memory.cluster import Cluster, Process
 from interlock.streams.memory.consumer import MemoryConsumer
 from interlock.streams.memory.faults import FaultPlan
 from interlock.streams.memory.producer import MemoryProducer
-from interlock.streams.ports import Consumer, Isolation, Producer, TopicSpec, TopicState
+from interlock.streams.ports import Consumer, Isolation, TopicSpec, TopicState
 
 
 class MemoryBroker:
@@ -64,7 +64,7 @@ class MemoryBroker:
             waits=self._waits,
         )
 
-    def producer(self, transactional_id: str | None, overrides: Mapping[str, Any] | None = None) -> Producer:
+    def producer(self, transactional_id: str | None, overrides: Mapping[str, Any] | None = None) -> MemoryProducer:
         return MemoryProducer(self.cluster, self._process, self.faults, transactional_id, overrides or {})
 
     def create_topics(self, specs: Sequence[TopicSpec]) -> None:

@@ -12,7 +12,6 @@ from confluent_kafka import (
     OFFSET_END,
     OFFSET_INVALID,
     OFFSET_STORED,
-    TIMESTAMP_CREATE_TIME,
     KafkaError,
     KafkaException,
     Message,
@@ -23,7 +22,7 @@ from interlock.streams.memory.client import Client, error
 from interlock.streams.memory.cluster import Cluster, Process
 from interlock.streams.memory.faults import FaultPlan
 from interlock.streams.memory.groups import GroupMetadata
-from interlock.streams.memory.log import Record
+from interlock.streams.memory.messages import message_of
 from interlock.streams.ports import Isolation, Partition, RebalanceCallback
 
 
@@ -247,7 +246,7 @@ class MemoryConsumer(Client):
         for record in log.read(cursor.next, self._isolation):
             if len(messages) >= limit:
                 return messages
-            messages.append(_message(partition, record))
+            messages.append(message_of(partition, record))
             cursor.next = cursor.position = record.offset + 1
         end = log.visible_end(self._isolation)
         cursor.next = max(cursor.next, end)
@@ -272,15 +271,3 @@ class MemoryConsumer(Client):
         if self._group is None:
             raise error(KafkaError._UNKNOWN_GROUP, "Local: Unknown group")
         return self._group
-
-
-def _message(partition: Partition, record: Record) -> Message:
-    return Message(
-        topic=partition[0],
-        partition=partition[1],
-        offset=record.offset,
-        key=record.key,
-        value=record.value,
-        headers=record.headers,
-        timestamp=(TIMESTAMP_CREATE_TIME, record.timestamp),
-    )

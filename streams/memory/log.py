@@ -1,11 +1,14 @@
 """One partition: its records, the transactions they belong to, and what readers may see."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from interlock.streams.ports import Headers, Isolation
+from interlock.streams.ports import Isolation
+
+# Names may be bytes, as clients in other languages send them.
+RawHeaders = Sequence[tuple[str | bytes, str | bytes | None]]
 
 Outcome = Literal["open", "committed", "aborted"]
 
@@ -29,7 +32,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Headers | None
+    headers: RawHeaders | None
     timestamp: int  # milliseconds since the epoch
     transaction: Transaction | None
     control: bool = False
@@ -49,7 +52,7 @@ class PartitionLog:
         self,
         key: bytes | None,
         value: bytes | None,
-        headers: Headers | None,
+        headers: RawHeaders | None,
         timestamp: int,
         transaction: Transaction | None,
     ) -> int:

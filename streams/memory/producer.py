@@ -11,9 +11,9 @@ from confluent_kafka import TIMESTAMP_CREATE_TIME, KafkaError, KafkaException, M
 from interlock.streams.memory.client import Client, error
 from interlock.streams.memory.cluster import Cluster, Process
 from interlock.streams.memory.faults import FaultPlan, Late, Step
-from interlock.streams.memory.log import Transaction
+from interlock.streams.memory.log import RawHeaders, Transaction
 from interlock.streams.memory.partitioner import Partitioner
-from interlock.streams.ports import DeliveryCallback, Headers
+from interlock.streams.ports import DeliveryCallback
 
 _State = Literal["new", "ready", "open", "abortable", "fatal"]
 
@@ -34,7 +34,7 @@ class MemoryProducer(Client):
         self._state: _State = "new"
         self._error: KafkaException | None = None
         self._epoch = -1
-        self._queue: deque[tuple[str, int, bytes | None, bytes | None, Headers | None, int, Any]] = deque()
+        self._queue: deque[tuple[str, int, bytes | None, bytes | None, RawHeaders | None, int, Any]] = deque()
         self._partitioner = Partitioner()
         self._max_messages = int(settings.get("queue.buffering.max.messages", 100_000))
         self._max_bytes = int(settings.get("message.max.bytes", 1_000_000))
@@ -66,7 +66,7 @@ class MemoryProducer(Client):
         callback: DeliveryCallback | None = None,
         on_delivery: DeliveryCallback | None = None,
         timestamp: int = 0,
-        headers: Headers | None = None,
+        headers: RawHeaders | None = None,
     ) -> None:
         with self._request():
             if self._id is not None:

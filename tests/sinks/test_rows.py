@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from interlock.schemas import wire
 from interlock.sinks import rows
 from interlock.sinks.chunk import Chunk
+from interlock.streams.memory import MemoryBroker
+from interlock.streams.ports import TopicSpec
 from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, START, TOPICS, World, decision, routed
 
 DAY = 86_400_000_000
@@ -44,6 +46,19 @@ def test_any_bytes_at_all_become_one_row_a_message(
     messages = [message(topic, i, value, keys[i % len(keys)]) for i, value in enumerate(framed)]
     table = rows.to_arrow(messages, Chunk(topic, 0, 0, len(values) - 1), "log")
     assert sorted(table["kafka_offset"].to_pylist()) == list(range(len(values)))
+
+
+def test_a_dead_letter_whose_headers_cannot_be_read_is_a_row_with_its_bytes() -> None:
+    broker = MemoryBroker()
+    broker.create_topics([TopicSpec(DEAD, 1)])
+    producer = broker.producer(None)
+    producer.produce(DEAD, b"foreign", b"key", headers=[(b"caf\xe9", b"1")])
+    producer.flush()
+    consumer = broker.consumer("sink")
+    consumer.subscribe([DEAD])
+    (row,) = rows.to_arrow(consumer.consume(1, 0), Chunk(DEAD, 0, 0, 0), "log").to_pylist()
+    assert (row["original_value"], row["original_key"], row["original_headers"]) == (b"foreign", b"key", [])
+    assert (row["reason"], row["source_topic"]) == ("", "")
 
 
 def test_a_payload_damaged_behind_the_routing_fields_keeps_its_route_and_its_bytes() -> None:

@@ -12,20 +12,24 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
+from interlock.schemas.headers import headers_of, read_headers
 from interlock.streams.memory.partitioner import murmur2
 from interlock.streams.ports import Broker, Consumer, Message, Producer, TopicSpec
 from interlock.streams.tables import TableReader
 from interlock.streams.topics import Difference, ensure_topics
+from tests.streams.raw_headers import RawHeaders
 
 DEADLINE_SECONDS = 30.0  # of a broker on a machine with other work; nothing waits this long when all is well
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A broker under test. `let_time_pass(seconds)` moves the broker's clock where it can be moved."""
+    """A broker under test. `let_time_pass(seconds)` moves the broker's clock where it can be moved; `produce_raw`
+    writes a record with headers of any name to partition 0."""
 
     broker: Broker
     let_time_pass: Callable[[float], None]
+    produce_raw: Callable[[str, bytes, bytes, RawHeaders], None]
 
     def topic(self, partitions: int = 1, **config: str) -> str:
         name = f"topic-{uuid4()}"
@@ -127,6 +131,19 @@ class Conformance:
         assert (second.key(), second.value(), second.headers()) == (b"tombstone", None, None)
         assert (third.key(), third.value()) == (None, b"no key")
         assert (fourth.key(), fourth.value()) == (b"", b"")
+
+    def test_headers_whose_names_are_not_utf8_raise_and_are_gone_once_they_were_read(self, env: Environment) -> None:
+        topic = env.topic()
+        env.produce_raw(topic, b"first", b"k", [(b"trace", b"1")])
+        env.produce_raw(topic, b"second", b"k", [(b"trace", b"1"), (b"caf\xe9", b"2"), (b"after", b"3")])
+        env.produce_raw(topic, b"third", b"k", [("größe".encode(), b"\xff")])
+        messages = take(env.reader(topic), 3)
+        assert read_headers(messages) == ([[("trace", b"1")], None, [("größe", b"\xff")]], [1])
+        assert (messages[1].key(), messages[1].value()) == (b"k", b"second")
+        assert headers_of(messages[1]) == []
+        (again,) = take(env.reader(topic), 3)[1:2]
+        with pytest.raises(SystemError):
+            again.headers()
 
     def test_delivery_is_reported_to_the_callback(self, env: Environment) -> None:
         topic = env.topic()

@@ -1,5 +1,6 @@
 """The conformance suite against the broker in memory and against Apache Kafka."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -9,26 +10,39 @@ from confluent_kafka import Consumer as KafkaConsumer
 from interlock.streams.clock import ManualClock
 from interlock.streams.kafka import GROUP, GroupProtocol, KafkaBroker
 from interlock.streams.memory import MemoryBroker
+from interlock.streams.ports import Broker
 from tests.streams.conformance import Conformance, Environment, consume_until
 from tests.streams.exclusive_conformance import ExclusiveConformance
 from tests.streams.group_conformance import GroupConformance
+from tests.streams.raw_headers import RawHeaders, produce_raw
 
 if TYPE_CHECKING:
     from interlock.streams.embedded_kafka import EmbeddedKafka
+
+
+def _environment(broker: Broker, bootstrap_servers: str) -> Environment:
+    return Environment(broker, lambda _: None, partial(produce_raw, bootstrap_servers))
 
 
 class TestMemory(Conformance, GroupConformance, ExclusiveConformance):
     @pytest.fixture
     def env(self) -> Environment:
         clock = ManualClock()
-        return Environment(MemoryBroker(clock), clock.advance)
+        broker = MemoryBroker(clock)
+
+        def produce_raw(topic: str, value: bytes, key: bytes, headers: RawHeaders) -> None:
+            producer = broker.producer(None)
+            producer.produce(topic, value, key, 0, headers=[*headers])
+            producer.flush()
+
+        return Environment(broker, clock.advance, produce_raw)
 
 
 @pytest.mark.kafka
 class TestKafka(Conformance, ExclusiveConformance):
     @pytest.fixture
     def env(self, kafka: "EmbeddedKafka") -> Environment:
-        return Environment(KafkaBroker(kafka.bootstrap_servers), lambda _: None)
+        return _environment(KafkaBroker(kafka.bootstrap_servers), kafka.bootstrap_servers)
 
 
 @pytest.mark.kafka
@@ -36,7 +50,7 @@ class TestKafkaGroups(GroupConformance):
     @pytest.fixture(params=["consumer", "classic"])
     def env(self, kafka: "EmbeddedKafka", request: pytest.FixtureRequest) -> Environment:
         protocol: GroupProtocol = request.param
-        return Environment(KafkaBroker(kafka.bootstrap_servers, group_protocol=protocol), lambda _: None)
+        return _environment(KafkaBroker(kafka.bootstrap_servers, group_protocol=protocol), kafka.bootstrap_servers)
 
 
 class _Recorder(KafkaConsumer):
@@ -55,7 +69,7 @@ def test_librdkafka_closes_a_consumer_only_when_it_has_no_partitions_any_more(
     kafka: "EmbeddedKafka", protocol: GroupProtocol
 ) -> None:
     broker = KafkaBroker(kafka.bootstrap_servers, group_protocol=protocol)
-    topic = Environment(broker, lambda _: None).topic(partitions=2)
+    topic = _environment(broker, kafka.bootstrap_servers).topic(partitions=2)
     made = broker.consumer(f"group-{uuid4()}")
     recorder = type("_Recorded", (type(made), _Recorder), {})
     made.close()

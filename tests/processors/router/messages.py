@@ -19,6 +19,7 @@ class Sent:
     record_offset: int = 0
     record_topic: str = "decisions"
     record_partition: int = 0
+    headers_are_unreadable: bool = False
 
     def topic(self) -> str:
         return self.record_topic
@@ -36,7 +37,12 @@ class Sent:
         return self.record_value
 
     def headers(self) -> list[tuple[str, bytes | None]] | None:
+        if self.headers_are_unreadable:
+            raise SystemError
         return self.record_headers
+
+    def set_headers(self, headers: list[tuple[str, bytes | None]]) -> None:
+        self.record_headers, self.headers_are_unreadable = headers, False
 
 
 def decision(decision_id: str = "d-1", **fields: Any) -> dict[str, Any]:

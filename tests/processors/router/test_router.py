@@ -55,6 +55,11 @@ def _router(engine: Engine = "pyruhvro", state: RouterState | None = None, max_b
     return Router(state, RouterSettings(KEY, max_bad_share, engine))
 
 
+def _unreadable(key: bytes, value: bytes | None, offset: int = 0) -> Sent:
+    """A message with headers that cannot be read."""
+    return Sent(key, value, record_offset=offset, headers_are_unreadable=True)
+
+
 def _records(outputs: RouterOutputs) -> list[tuple[str, bytes | None, dict[str, Any]]]:
     """Topic, key and decoded record of every routed output."""
     return [
@@ -203,6 +208,40 @@ def test_headers_pass_through_unchanged_also_to_the_copy_for_review() -> None:
     message.record_headers = [("traceparent", b"00-1-2-03"), ("ce_id", b"5"), ("empty", None)]
     outputs = _router().process([message], NOW)
     assert list(outputs.headers) == [message.record_headers, message.record_headers]
+
+
+@pytest.mark.parametrize("engine", ["pyruhvro", "fastavro"])
+def test_a_message_whose_headers_cannot_be_read_is_a_dead_letter_and_the_rest_of_the_batch_is_routed(
+    engine: Engine,
+) -> None:
+    unreadable = [_unreadable(f"u-{number}".encode(), GOOD.record_value, number) for number in range(2)]
+    damaged = _unreadable(b"k", b"{}", 2)
+    before, after = sent("before", **LARGE), sent("after", **LARGE)
+    after.record_headers = [("traceparent", b"t")]
+    unreadable[0].record_key = unreadable[1].record_key = b"good"
+    outputs = _router(engine).process([before, unreadable[0], BAD["key-mismatch"], damaged, unreadable[1], after], NOW)
+    columns = [*zip(outputs.topics, outputs.keys, outputs.values, outputs.headers, strict=True)]
+    assert [(key, headers) for topic, key, _, headers in columns if topic == "reviews.sync"] == [
+        (b"before", None),
+        (b"after", [("traceparent", b"t")]),
+    ]
+    letters = [(key, value, read_error_headers(headers)) for topic, key, value, headers in columns if "dead" in topic]
+    assert [(key, value, what["exception"]) for key, value, what in letters] == [
+        (b"good", GOOD.record_value, "invalid-headers"),
+        (b"another", GOOD.record_value, "key-mismatch"),
+        (b"k", b"{}", "not-wire-format"),
+        (b"good", GOOD.record_value, "invalid-headers"),
+    ]
+    assert outputs.bad == {"invalid-headers": 2, "key-mismatch": 1, "not-wire-format": 1}
+    assert outputs.counts == {"reviews.sync": 2, "dead-letter": 4}
+
+
+def test_a_batch_of_nothing_but_unreadable_messages_has_one_dead_letter_for_each() -> None:
+    outputs = _router().process([_unreadable(b"k", b"{}"), _unreadable(b"k", None)], NOW)
+    assert [read_error_headers(headers)["exception"] for _, _, headers in _letters(outputs)] == [
+        "not-wire-format",
+        "empty-value",
+    ]
 
 
 def test_an_empty_batch_has_no_outputs() -> None:
