@@ -7,6 +7,22 @@ DAY_MS = 86_400_000
 
 Cleanup = Literal["delete", "compact"]
 
+# A decision with its explanation takes from a few hundred bytes to some hundred kilobytes; 4 MiB leaves room for long
+# texts and still bounds a batch of 10,000. Kafka counts what is stored: with compression a decision may be much larger.
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+
+# The largest record that the router writes, uncompressed and with its headers: whatever a producer without compression
+# may send, in its envelope, and with compression twice that. What is larger is dead-lettered by reference.
+MAX_ROUTED_BYTES = 2 * MAX_MESSAGE_BYTES
+
+# The largest record that anything else writes: room for what later steps add to a routed decision (the sampler a
+# reason, a dead letter its headers, a training example the answer, whose texts the desk limits to some 200 KiB).
+MAX_RECORD_BYTES = MAX_ROUTED_BYTES + 512 * 1024
+
+# Of topics whose records contain a decision. Brokers compare what is stored, a batch with a header of its own, which
+# compression may not have made smaller: half a megabyte is plenty.
+MAX_DERIVED_MESSAGE_BYTES = MAX_RECORD_BYTES + 512 * 1024
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -19,18 +35,15 @@ class Topic:
     cleanup: Cleanup
     retention_days: int | None
     doc: str
+    max_message_bytes: int = MAX_MESSAGE_BYTES
 
     def config(self) -> dict[str, str]:
         """Topic configuration as Kafka takes it."""
-        config = {"cleanup.policy": self.cleanup, "max.message.bytes": str(MAX_MESSAGE_BYTES)}
+        config = {"cleanup.policy": self.cleanup, "max.message.bytes": str(self.max_message_bytes)}
         if self.retention_days is not None:
             config["retention.ms"] = str(self.retention_days * DAY_MS)
         return config
 
-
-# A decision with its explanation takes from a few hundred bytes to some hundred kilobytes; 4 MiB leaves room for long
-# texts and still bounds a batch of 10,000.
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
 # Enough for two routers on a laptop and a handful in production without re-keying; `topics create --partitions`
 # overrides it before the first message.
@@ -52,6 +65,7 @@ AUTO_APPROVED = Topic(
     "delete",
     DATA_DAYS,
     "Decisions that take effect now; executors read this.",
+    MAX_DERIVED_MESSAGE_BYTES,
 )
 REVIEWS_ASYNC = Topic(
     "reviews.async",
@@ -61,6 +75,7 @@ REVIEWS_ASYNC = Topic(
     "delete",
     DATA_DAYS,
     "Decisions that wait in a queue for a person; audits and post-approval reviews too.",
+    MAX_DERIVED_MESSAGE_BYTES,
 )
 REVIEWS_SYNC = Topic(
     "reviews.sync",
@@ -70,6 +85,7 @@ REVIEWS_SYNC = Topic(
     "delete",
     DATA_DAYS,
     "Decisions that a caller is waiting for.",
+    MAX_DERIVED_MESSAGE_BYTES,
 )
 REVIEWS_MANUAL = Topic(
     "reviews.manual",
@@ -79,6 +95,7 @@ REVIEWS_MANUAL = Topic(
     "delete",
     DATA_DAYS,
     "Cases that a person handles from the start.",
+    MAX_DERIVED_MESSAGE_BYTES,
 )
 DEAD_LETTER = Topic(
     "dead-letter",
@@ -88,6 +105,7 @@ DEAD_LETTER = Topic(
     "delete",
     90,  # people must look at them; a quarter is enough even for a team that is on holiday
     "Messages that cannot be read, unchanged, with the reason in __streams.errors.* headers.",
+    MAX_DERIVED_MESSAGE_BYTES,
 )
 POLICIES = Topic("policies", "PolicyVersion", "name", 1, "compact", None, "The policies in force.")
 CONTROLS = Topic("controls", "Control", "scope", 1, "compact", None, "Kill switches.")
@@ -175,6 +193,7 @@ SHADOW = Topic(
     "delete",
     DATA_DAYS,
     "What challengers decided, with the route it would have had: it neither takes effect nor is reviewed.",
+    MAX_DERIVED_MESSAGE_BYTES,
 )
 TRAINING_EXAMPLES = Topic(
     "training.examples",
@@ -184,6 +203,7 @@ TRAINING_EXAMPLES = Topic(
     "delete",
     365,  # a model is retrained within a year; the history is in ClickHouse
     "What models are trained on: cases with the answer that people gave.",
+    MAX_DERIVED_MESSAGE_BYTES,
 )
 RETRAINING_REQUESTS = Topic(
     "retraining.requests",

@@ -1,36 +1,8 @@
 """The headers of a dead letter, as KIP-1034 names them: what was wrong with the message, and where it came from."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
-
-from interlock.schemas.headers import headers_of
 
 PREFIX = "__streams.errors."
-
-
-class ConsumedMessage(Protocol):
-    """What is read here of a Kafka message."""
-
-    # Any, because the types of Kafka clients say that these may be missing, which holds for no consumed record.
-    def topic(self) -> Any: ...
-    def partition(self) -> Any: ...
-    def offset(self) -> Any: ...
-    def headers(self) -> Any: ...
-
-
-def dead_letter_headers(
-    source: ConsumedMessage, reason: str, message: str, step: str
-) -> list[tuple[str, bytes | None]]:
-    """The headers of the dead letter made of `source`; the rest as in `with_error_headers`."""
-    return with_error_headers(
-        headers_of(source),
-        reason=reason,
-        message=message,
-        topic=source.topic(),
-        partition=source.partition(),
-        offset=source.offset(),
-        step=step,
-    )
 
 
 def with_error_headers(
@@ -53,7 +25,8 @@ def with_error_headers(
         "partition": str(partition),
         "offset": str(offset),
     }
-    return [*(original or ()), *((PREFIX + name, text.encode()) for name, text in added.items())]
+    encoded = ((PREFIX + name, text.encode(errors="backslashreplace")) for name, text in added.items())
+    return [*(original or ()), *encoded]
 
 
 def read_error_headers(headers: Iterable[tuple[str, bytes | None]] | None) -> dict[str, str]:

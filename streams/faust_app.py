@@ -20,7 +20,7 @@ from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.drivers import aiokafka as driver
 from yarl import URL
 
-from interlock.schemas.catalogue import MAX_MESSAGE_BYTES
+from interlock.schemas.catalogue import MAX_DERIVED_MESSAGE_BYTES
 from interlock.streams.tolerant_records import tolerate_header_names
 
 log = logging.getLogger(__name__)
@@ -68,10 +68,10 @@ def make_app(
         # predecessor ends.
         consumer_group_instance_id=f"{group}-{instance}",
         consumer_auto_offset_reset="earliest",
-        consumer_max_fetch_size=MAX_MESSAGE_BYTES,
+        consumer_max_fetch_size=MAX_DERIVED_MESSAGE_BYTES,
         producer_acks=-1,
         producer_compression_type="lz4",
-        producer_max_request_size=2 * MAX_MESSAGE_BYTES,
+        producer_max_request_size=MAX_DERIVED_MESSAGE_BYTES,
         producer_request_timeout=REQUEST_SECONDS,
         topic_allow_declare=False,
         topic_disable_leader=True,

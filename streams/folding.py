@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException
 
 from interlock.schemas import catalogue
-from interlock.schemas.error_headers import with_error_headers
+from interlock.schemas.dead_letters import Source
+from interlock.schemas.dead_letters import dead_letter as make_dead_letter
 from interlock.schemas.headers import headers_of
 from interlock.streams.ports import Broker
 from interlock.streams.ranges import read_range
@@ -75,18 +76,9 @@ Fold = Callable[[Record], Iterable[Output | OutputTuple]]
 
 def dead_letter(record: Record, reason: str, message: str, step: str) -> Output:
     """The dead letter of a record that a fold cannot use. Not for one that is replayed: it has its dead letter."""
-    headers = with_error_headers(
-        record.headers,
-        reason=reason,
-        message=message,
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        step=step,
-    )
-    return Output(
-        catalogue.DEAD_LETTER.name, record.key, record.value, [(name, value or b"") for name, value in headers]
-    )
+    source = Source(record.topic, record.partition, record.offset, record.key, record.value, [*record.headers])
+    key, value, headers = make_dead_letter(source, reason, message, step)
+    return Output(catalogue.DEAD_LETTER.name, key, value, [(name, data or b"") for name, data in headers])
 
 
 def run_fold(settings: FoldSettings, broker: Broker, fold: Fold, stop: threading.Event) -> None:

@@ -22,7 +22,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     ResourceType,
 )
 
-from interlock.schemas.catalogue import MAX_MESSAGE_BYTES
+from interlock.schemas.catalogue import MAX_RECORD_BYTES
 from interlock.streams import ports
 from interlock.streams.forks import abandon
 
@@ -104,8 +104,8 @@ PRODUCER: Mapping[str, Any] = {
     "linger.ms": 5,
     # More than the outputs of one batch of 10,000, so that a full queue is an exception.
     "queue.buffering.max.messages": 1_000_000,
-    # Twice the largest record we accept: an envelope may be added. The topic's own limit decides.
-    "message.max.bytes": 2 * MAX_MESSAGE_BYTES,
+    # Of one record before compression. Below the limits of the topics, so that what the client takes the broker takes.
+    "message.max.bytes": MAX_RECORD_BYTES,
 }
 
 TRANSACTIONS: Mapping[str, Any] = {

@@ -21,7 +21,7 @@ CounterName = Literal[
     "unavailable",
     "commands",
 ]
-GaugeName = Literal["lag", "assigned_partitions", "breaker_share", "open_tasks"]
+GaugeName = Literal["lag", "assigned_partitions", "breaker_share", "open_tasks", "unreadable_state"]
 HistogramName = Literal["batch_size", "batch_seconds", "commit_seconds"]
 MetricName = CounterName | GaugeName | HistogramName
 
@@ -59,6 +59,9 @@ DEFINITIONS: Mapping[MetricName, Definition] = {
     "assigned_partitions": Definition("Partitions this instance reads."),
     "breaker_share": Definition("Share of bad messages among the latest ones, 0 to 1."),
     "open_tasks": Definition("Tasks that are not decided yet."),
+    "unreadable_state": Definition(
+        "Records of the desk's own that it could not read when it took over, and has left out.", ("topic",)
+    ),
     "batch_size": Definition("Messages per batch.", buckets=_SIZES),
     "batch_seconds": Definition("Processing time of a batch, without waiting for input.", buckets=_SECONDS),
     "commit_seconds": Definition("From the last record of a batch to its committed transaction.", buckets=_SECONDS),

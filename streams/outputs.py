@@ -1,7 +1,7 @@
 """What a processor is to the runner: a pure function from messages and a time to columns of records."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from interlock.streams.ports import Message
 
@@ -23,6 +23,15 @@ class Outputs(Protocol):
     def headers(self) -> Iterable[Any] | None: ...
     @property
     def count(self) -> int: ...
+
+
+@runtime_checkable
+class Replaceable(Protocol):
+    """Outputs that say what to write instead of a record that is larger than the producer's `message.max.bytes`."""
+
+    def instead_of(self, row: int) -> tuple[str, tuple[bytes | None, bytes | None, Any]] | None:
+        """Topic, and key, value and headers, instead of what the columns have in `row`; None: nothing."""
+        ...
 
 
 class Processor(Protocol):

@@ -44,6 +44,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock.errors import InterlockError
+from interlock.schemas.dead_letters import OVERSIZED
 from interlock.streams import gc_tuning
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.consuming import records_of
@@ -262,12 +263,14 @@ class Runner:
 
     def _write(self, batch: _Batch, outputs: Outputs) -> None:
         try:
-            self._transactor.write(outputs)
+            oversized = self._transactor.write(outputs)
         except KafkaException as error:
             self._recovery.failed("writing", error.args[0])
             return
         except Exception as error:  # a column that raises when it is read, or of the wrong length
             raise self._processing_failed(batch, error) from error
+        if oversized:
+            self._metrics.add("dead_letters", oversized, reason=OVERSIZED)
         commit = self._executor.submit(self._transactor.commit, batch.positions, batch.metadata)
         self._in_flight = _InFlight(commit, len(batch.messages), outputs.count, time.perf_counter())
 

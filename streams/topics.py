@@ -1,9 +1,12 @@
 """Topics as they should be against topics as they are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from interlock.streams.ports import Broker, TopicSpec
+from interlock.streams.ports import Broker, TopicSpec, TopicState
+
+# Kafka's limit of a topic: bytes of a stored batch, which holds at least one record.
+MAX_BYTES = "max.message.bytes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +18,20 @@ class Difference:
     expected: str
     found: str
 
+    @property
+    def too_small(self) -> bool:
+        """Whether it is a limit below which records are refused that the pipeline may write."""
+        return self.setting == MAX_BYTES and self.found.isdigit() and int(self.found) < int(self.expected)
+
     def __str__(self) -> str:
-        return f"topic {self.topic}: {self.setting} is {self.found}, expected {self.expected}"
+        text = f"topic {self.topic}: {self.setting} is {self.found}, expected {self.expected}"
+        if not self.too_small:
+            return text
+        return (
+            f"{text}. A large record would stop the role that writes it. Raise it: kafka-configs.sh --bootstrap-server "
+            f"HOST:PORT --alter --entity-type topics --entity-name {self.topic} "
+            f"--add-config {self.setting}={self.expected}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +48,29 @@ def ensure_topics(broker: Broker, specs: Sequence[TopicSpec]) -> TopicReport:
     Raising the number of partitions moves keys, and a configuration may have been changed on purpose.
     Raises KafkaException.
     """
-    keys = sorted({key for spec in specs for key in spec.config})
-    existing = broker.topic_states([spec.name for spec in specs], keys)
+    existing = _states(broker, specs)
     missing = [spec for spec in specs if spec.name not in existing]
     broker.create_topics(missing)
-    differences = []
+    return TopicReport(tuple(spec.name for spec in missing), tuple(_differences(existing, specs)))
+
+
+def too_small_limits(broker: Broker, specs: Sequence[TopicSpec]) -> list[Difference]:
+    """Existing topics that refuse records which the pipeline may write. Raises KafkaException."""
+    return [difference for difference in _differences(_states(broker, specs), specs) if difference.too_small]
+
+
+def _states(broker: Broker, specs: Sequence[TopicSpec]) -> dict[str, TopicState]:
+    keys = sorted({key for spec in specs for key in spec.config})
+    return broker.topic_states([spec.name for spec in specs], keys)
+
+
+def _differences(existing: Mapping[str, TopicState], specs: Sequence[TopicSpec]) -> Iterator[Difference]:
     for spec in specs:
         state = existing.get(spec.name)
         if state is None:
             continue
         if state.partitions != spec.partitions:
-            differences.append(Difference(spec.name, "partitions", str(spec.partitions), str(state.partitions)))
-        differences += [
-            Difference(spec.name, key, expected, state.config.get(key, "not set"))
-            for key, expected in spec.config.items()
-            if state.config.get(key) != expected
-        ]
-    return TopicReport(tuple(spec.name for spec in missing), tuple(differences))
+            yield Difference(spec.name, "partitions", str(spec.partitions), str(state.partitions))
+        for key, expected in spec.config.items():
+            if state.config.get(key) != expected:
+                yield Difference(spec.name, key, expected, state.config.get(key, "not set"))

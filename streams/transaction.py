@@ -6,11 +6,12 @@ Raises KafkaException throughout; `interlock.streams.errors.recovery_action` say
 import time
 from collections.abc import Mapping
 from itertools import repeat
+from operator import length_hint
 from typing import Any
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from interlock.streams.outputs import Outputs
+from interlock.streams.outputs import Outputs, Replaceable
 from interlock.streams.ports import Broker, Producer
 
 # How often a full queue is checked for room.
@@ -45,13 +46,17 @@ class Transactor:
         producer.init_transactions(self._timeout)
         self._producer = producer
 
-    def write(self, outputs: Outputs) -> None:
-        """Begins a transaction and queues all records. Raises ValueError if the columns differ in length."""
+    def write(self, outputs: Outputs) -> int:
+        """Begins a transaction and queues all records; returns how many were too large and replaced (`Replaceable`).
+
+        Raises ValueError if the columns differ in length.
+        """
         producer = self._current()
         producer.begin_transaction()
         self._open = True
         n = outputs.count
         headers = repeat(None, n) if outputs.headers is None else outputs.headers
+        timestamps = repeat(0, n)  # now
         rows = zip(
             outputs.topics,
             outputs.values,
@@ -59,28 +64,44 @@ class Transactor:
             repeat(-1, n),  # partition: by key
             repeat(None, n),  # no callbacks: a record that fails, fails the transaction
             repeat(None, n),
-            repeat(0, n),  # timestamp: now
+            timestamps,
             headers,
             strict=True,
         )
         # The most expensive loop of the runner. Positional, because naming the arguments costs as much as the call;
         # a plain loop, because `map` and `starmap` are no faster and lose the record that met a full queue.
         produce = producer.produce
+        replaced = 0
         for row in rows:
             try:
                 produce(*row)
             except BufferError:
                 self._produce_when_there_is_room(producer, row)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE or not isinstance(outputs, Replaceable):
+                    raise
+                # A column that is left over tells which row this is, at no cost for all others.
+                replaced += self._produce_instead(producer, outputs.instead_of(n - length_hint(timestamps) - 1))
+        return replaced
+
+    def _produce_instead(
+        self, producer: Producer, record: tuple[str, tuple[bytes | None, bytes | None, Any]] | None
+    ) -> bool:
+        if record is None:
+            return False
+        topic, (key, value, headers) = record
+        self._produce_when_there_is_room(producer, (topic, value, key, -1, None, None, 0, headers))
+        return True
 
     def _produce_when_there_is_room(self, producer: Producer, row: tuple[Any, ...]) -> None:
         """Waits for deliveries as long as it takes: if they fail, the transaction fails and so does produce."""
         while True:
-            producer.poll(_FULL_QUEUE_SECONDS)
             try:
                 producer.produce(*row)
             except BufferError:
-                continue
-            return
+                producer.poll(_FULL_QUEUE_SECONDS)
+            else:
+                return
 
     def commit(self, positions: list[TopicPartition], group_metadata: Any) -> None:
         """Commits what was written together with the input positions, within one deadline."""

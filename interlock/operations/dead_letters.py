@@ -15,6 +15,7 @@ from confluent_kafka import TopicPartition
 from interlock.errors import InterlockError
 from interlock.schemas import catalogue
 from interlock.schemas.catalogue import DEAD_LETTER_REPLAY_GROUP
+from interlock.schemas.dead_letters import is_by_reference
 from interlock.schemas.error_headers import read_error_headers, without_error_headers
 from interlock.schemas.headers import headers_of
 from interlock.streams.offsets import committed_offsets
@@ -46,6 +47,11 @@ class Letter:
     def reason(self) -> str:
         """The stable code of what was wrong."""
         return self.what.get("exception", "")
+
+    @property
+    def is_by_reference(self) -> bool:
+        """Whether it holds no copy of its message, which was too large."""
+        return is_by_reference(self.reason, self.value)
 
     def facts(self) -> dict[str, Any]:
         """For tables and JSON."""
@@ -84,7 +90,7 @@ def read_letter(broker: Broker, partition: int, offset: int) -> Letter | None:
 def replay(broker: Broker, named: list[tuple[int, int]] | None, reason: str | None) -> int:
     """Sends the dead letters `named` (partition, offset) again, or all not yet replayed (with `reason`: those).
 
-    Returns how many were sent.
+    Returns how many were sent. Those that hold no copy of their message are left out.
     """
     # First of all, because it ends the transaction that a killed replay has left open and fences one that still runs:
     # only then is it final what has been sent already.
@@ -96,6 +102,9 @@ def replay(broker: Broker, named: list[tuple[int, int]] | None, reason: str | No
             letter = read_letter(broker, partition, offset)
             if letter is None:
                 raise InterlockError(f"there is no dead letter {partition}:{offset}; nothing was sent")
+            if letter.is_by_reference:
+                message = f"dead letter {partition}:{offset} holds no copy ({letter.what['message']}); nothing was sent"
+                raise InterlockError(message)
             letters.append(letter)
         return _send(broker, producer, letters, None)
     ends = broker.end_offsets(TOPIC)
@@ -103,7 +112,7 @@ def replay(broker: Broker, named: list[tuple[int, int]] | None, reason: str | No
     letters = [
         letter
         for letter in read_letters(broker, reason)
-        if replayed[letter.partition] <= letter.offset < ends[letter.partition]
+        if replayed[letter.partition] <= letter.offset < ends[letter.partition] and not letter.is_by_reference
     ]
     by_reason = {name: _replayed(broker, name, len(ends)) for name in {letter.reason for letter in letters}}
     letters = [letter for letter in letters if by_reason[letter.reason][letter.partition] <= letter.offset]

@@ -99,12 +99,18 @@ def _kafka(platform: Platform) -> Finding:
 
 def _topics(platform: Platform) -> Finding:
     from interlock.schemas import catalogue
+    from interlock.streams.ports import TopicSpec
+    from interlock.streams.topics import too_small_limits
 
     names = [topic.name for topic in catalogue.TOPICS]
     existing = platform.serving_kafka().topic_states(names)
     missing = [name for name in names if name not in existing]
     if missing:
         return Finding("wrong", "topics", f"missing: {', '.join(missing)}; `interlock topics create` makes them")
+    specs = [TopicSpec(topic.name, topic.partitions, topic.config()) for topic in catalogue.TOPICS]
+    too_small = too_small_limits(platform.serving_kafka(), specs)
+    if too_small:
+        return Finding("wrong", "topics", "\n".join(map(str, too_small)))
     return Finding("ok", "topics", f"all {len(catalogue.TOPICS)} exist")
 
 

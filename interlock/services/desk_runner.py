@@ -60,6 +60,8 @@ def desk_runner(
             closing(TableReader(broker, [catalogue.REPLIES.name], last=2 * REPLY_CACHE_SIZE)) as replies,
         ):
             processor.restore(_each(tables), _each(replies))
+        for topic, count in processor.unreadable.items():
+            counts.set("unreadable_state", count, topic=topic)
 
     return Runner(
         broker,

@@ -56,6 +56,7 @@ def run(platform: Platform) -> None:
                 inputs=(catalogue.DECISIONS.name,),
                 max_batch=configured.max_batch,
                 max_wait_seconds=configured.max_wait_seconds,
+                producer_overrides={"message.max.bytes": catalogue.MAX_ROUTED_BYTES},
             ),
             before_batch=refresh,
             assigned=lambda partitions: router.assigned([partition.partition for partition in partitions]),

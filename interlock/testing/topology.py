@@ -313,7 +313,12 @@ class Topology:
         return Runner(
             process,
             router,
-            RunnerSettings("interlock-router", "router-1", (catalogue.DECISIONS.name,)),
+            RunnerSettings(
+                catalogue.ROUTER_GROUP,
+                "router-1",
+                (catalogue.DECISIONS.name,),
+                producer_overrides={"message.max.bytes": catalogue.MAX_ROUTED_BYTES},
+            ),
             clock=self.clock,
             before_batch=lambda: apply(tables.poll()),
             assigned=lambda partitions: router.assigned([partition.partition for partition in partitions]),

@@ -5,6 +5,13 @@ from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.reviewers import Reviewer
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
+from interlock.processors.desk.task_records import task_changed
+from interlock.schemas import wire
+from interlock.schemas.catalogue import MAX_MESSAGE_BYTES
+
+# Every record of a task repeats its verdicts. A quarter of what the topic takes, so that what was opened again can be
+# decided too, whatever people write then: a verdict has at most 16 KiB, and few are needed.
+MAX_TASK_BYTES = MAX_MESSAGE_BYTES // 4
 
 
 def known_reviewer(state: DeskState, name: str) -> Reviewer:
@@ -32,6 +39,17 @@ def lead(reviewer: Reviewer, what: str) -> None:
     """Leads only."""
     if not reviewer.is_lead:
         raise CommandRefused("not-lead", f"{what} is for leads; {reviewer.id} is not a lead")
+
+
+def room(task: Task, command: Command) -> None:
+    """A decided task can take what `command` says, and what follows from it."""
+    size = len(wire.encode("Task", task_changed(task, command.kind, command.actor, 0).record)) + command.size
+    if size > MAX_TASK_BYTES:
+        raise CommandRefused(
+            "case-full",
+            f"{task.task_id} is full: with this its verdicts and statements have {size} bytes, and {MAX_TASK_BYTES} "
+            "are possible. Its outcome stands; send the case as a new decision to have it looked at again",
+        )
 
 
 def undecided(task: Task) -> None:

@@ -26,8 +26,8 @@ class Command:
 
     @property
     def size(self) -> int:
-        """Characters of all its texts."""
-        return sum(len(value) for name in _NAMES if isinstance(value := getattr(self, name), str))
+        """Bytes of all its texts, as Kafka counts them."""
+        return sum(len(value.encode()) for name in _NAMES if isinstance(value := getattr(self, name), str))
 
 
 _NAMES = tuple(field.name for field in fields(Command))

@@ -14,7 +14,7 @@ from interlock.processors.desk.timers import fire_timers, review_open_tasks
 from interlock.processors.events import Event
 
 # A task repeats what people write in each of its records: some pages, not a document.
-MAX_TEXT_LENGTH = 16_384
+MAX_COMMAND_BYTES = 16_384
 
 Handler = Callable[[DeskState, Command, int], CommandResult]
 
@@ -51,9 +51,9 @@ class Desk:
         try:
             if handler is None:
                 raise CommandRefused("unknown-kind", f"there is no command {command.kind!r}: {', '.join(HANDLERS)}")
-            if command.size > MAX_TEXT_LENGTH:
+            if command.size > MAX_COMMAND_BYTES:
                 raise CommandRefused(
-                    "invalid", f"its texts have {command.size} characters; {MAX_TEXT_LENGTH} are possible: shorten"
+                    "invalid", f"its texts have {command.size} bytes; {MAX_COMMAND_BYTES} are possible: shorten"
                 )
             result = handler(self.state, command, now)
         except CommandRefused as refusal:

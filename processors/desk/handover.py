@@ -67,6 +67,7 @@ def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
         raise CommandRefused("not-decided", f"{task.task_id} is not decided yet: there is nothing to appeal against")
     if not command.reason_text.strip():
         raise CommandRefused("missing-reason", "an appeal needs the statement of the person concerned")
+    checks.room(task, command)
     task.exclude(*(verdict["reviewer"] for verdict in task.verdicts))
     task.kind = "appeal"
     task.state = "waiting"

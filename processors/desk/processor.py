@@ -16,7 +16,7 @@ from interlock.processors.events import Event
 from interlock.processors.records import Headers, Message, OutputLists
 from interlock.schemas import catalogue, wire
 from interlock.schemas.columns import Bad
-from interlock.schemas.error_headers import dead_letter_headers
+from interlock.schemas.dead_letters import Source, dead_letter
 
 # Every reply repeats the names of its command.
 MAX_NAME_LENGTH = 1_024
@@ -36,11 +36,15 @@ class DeskProcessor:
     def __init__(self) -> None:
         self.tables = Tables()
         self.desk = Desk(DeskState())
+        self.unreadable: dict[str, int] = {}
+        """By topic: records of the desk's own that could not be read when its state was restored, and are left out."""
         self._replies = ReplyCache()
 
     def restore(self, records: Iterable[Message], replies: Iterable[Message]) -> None:
         """Starts again from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
-        self.desk = Desk(rebuild(self.tables, records))
+        rebuilt = rebuild(self.tables, records)
+        self.desk = Desk(rebuilt.state)
+        self.unreadable = {topic: len(keys) for topic, keys in rebuilt.unreadable.items()}
         self._replies = ReplyCache()
         for reply in replies:
             self._replies.restore(reply)
@@ -113,6 +117,5 @@ class DeskProcessor:
 
 
 def _dead_letter(outputs: DeskOutputs, message: Message, bad: Bad) -> None:
-    headers = dead_letter_headers(message, bad.reason, bad.message, "desk")
-    outputs.add(catalogue.DEAD_LETTER.name, message.key(), message.value(), headers)
+    outputs.add(catalogue.DEAD_LETTER.name, *dead_letter(Source.of(message), bad.reason, bad.message, "desk"))
     outputs.bad[bad.reason] += 1

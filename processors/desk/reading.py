@@ -20,7 +20,7 @@ _LAST_FIELD = "alternatives"
 MAX_TEXT_BYTES = 128 * 1024
 
 # The year 9000: no calendar holds dates beyond it. Nothing was routed before 1970.
-_END_OF_TIME = 221_845_392_000_000_000
+END_OF_TIME = 221_845_392_000_000_000
 
 
 def read(messages: Sequence[Message]) -> tuple[list[Arrival | None], list[Bad]]:
@@ -47,7 +47,7 @@ def _unusable(row: dict[str, Any]) -> tuple[str, str] | None:
     if size > MAX_TEXT_BYTES:
         return "oversized", f"its names and options have {size} bytes; {MAX_TEXT_BYTES} are possible"
     for name in ("routed_at", "override_until"):
-        if row[name] is not None and not 0 <= row[name] < _END_OF_TIME:
+        if row[name] is not None and not 0 <= row[name] < END_OF_TIME:
             return "implausible-timestamp", f"{name} is {row[name]} microseconds after 1970: mixed up units?"
     return None
 

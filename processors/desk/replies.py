@@ -8,6 +8,9 @@ from interlock.processors.desk.task import Task
 from interlock.processors.events import Event
 from interlock.schemas import catalogue
 
+# A sentence for a person. Some name what the policy allows, which may be any number of codes.
+MAX_MESSAGE_LENGTH = 4_096
+
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
@@ -41,7 +44,7 @@ def _reply(command: Command, task: Task | None, is_accepted: bool, code: str, me
         "task_id": task.task_id if task else command.task_id,
         "accepted": is_accepted,
         "code": code,
-        "message": message,
+        "message": message[:MAX_MESSAGE_LENGTH],
         "at": now,
         "epoch": task.lease_epoch if task and mine else 0,
         "lease_until": task.lease_until if task and mine else None,

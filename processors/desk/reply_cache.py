@@ -8,6 +8,7 @@ from dataclasses import fields
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.records import Message
+from interlock.schemas.headers import headers_of
 
 # An hour's worth at thirty a second, some 30 MB. Tools repeat commands within seconds.
 REPLY_CACHE_SIZE = 100_000
@@ -57,6 +58,6 @@ class ReplyCache:
     def restore(self, record: Message) -> None:
         """Remembers a record of `reviews.replies`, unless it refuses an id that another command had."""
         value = record.value()
-        answered = [header for name, header in record.headers() or () if name == DIGEST_HEADER and header is not None]
+        answered = [header for name, header in headers_of(record) if name == DIGEST_HEADER and header is not None]
         if value is not None and answered:
             self.put((record.key() or b"").decode(errors="replace"), value, answered[-1])

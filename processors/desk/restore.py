@@ -1,6 +1,8 @@
 """Restores the desk from its compacted topics, and applies the tables of policies and reviewers that it follows."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -10,7 +12,7 @@ from interlock.processors.desk.deadlines import set_warning
 from interlock.processors.desk.reviewers import Absence
 from interlock.processors.desk.reviewers import from_record as reviewer_from_record
 from interlock.processors.desk.state import LEASE_WARNING, DeskState
-from interlock.processors.desk.task import from_record as task_from_record
+from interlock.processors.desk.stored_records import read_presence, read_task
 from interlock.processors.records import Message
 from interlock.schemas import catalogue, wire
 
@@ -19,6 +21,8 @@ log = structlog.get_logger()
 # Policies before tasks: what a task waits for follows from its policy.
 FOLLOWED_TOPICS = (catalogue.POLICIES.name, catalogue.REVIEWERS.name)
 RESTORED_TOPICS = (catalogue.TASKS.name, catalogue.PRESENCE.name)
+
+_Read = TypeVar("_Read")
 
 
 class Tables:
@@ -47,26 +51,34 @@ class Tables:
                 _apply(state, topic, name, value)
 
 
-def rebuild(tables: Tables, records: Iterable[Message]) -> DeskState:
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """`unreadable`: the keys of records that were left out, by topic. What they were about, the desk does not know."""
+
+    state: DeskState
+    unreadable: dict[str, list[str]]
+
+
+def rebuild(tables: Tables, records: Iterable[Message]) -> Rebuilt:
     """The state that the desk's own records describe; the last record of a key counts."""
-    newest: dict[str, dict[bytes, bytes]] = {name: {} for name in RESTORED_TOPICS}
+    newest: dict[str, dict[bytes, _Stored]] = {name: {} for name in RESTORED_TOPICS}
     for record in records:
         mine = newest[record.topic() or ""]
         key, value = record.key() or b"", record.value()
         if value is None:
             mine.pop(key, None)
         else:
-            mine[key] = value
+            mine[key] = _Stored(key, value, record.partition(), record.offset())
     state = DeskState()
     tables.give_to(state)
-    for value in newest[catalogue.PRESENCE.name].values():
-        presence = wire.decode_plain("Presence", value)
+    unreadable: dict[str, list[str]] = {name: [] for name in RESTORED_TOPICS}
+    for presence in _each(newest, catalogue.PRESENCE.name, read_presence, unreadable):
         if presence["on_duty"]:
             state.on_duty[presence["reviewer"]] = presence["since"]
         else:
             # The record does not say why.
             state.absences[presence["reviewer"]] = Absence(presence["since"])
-    tasks = [task_from_record(wire.decode_plain("Task", value)) for value in newest[catalogue.TASKS.name].values()]
+    tasks = list(_each(newest, catalogue.TASKS.name, read_task, unreadable))
     # In the order of arrival, so that impacts are ranked among the same neighbours as before.
     for task in sorted(tasks, key=lambda task: (task.arrived_at, task.task_id)):
         set_warning(state, task)
@@ -76,7 +88,39 @@ def rebuild(tables: Tables, records: Iterable[Message]) -> DeskState:
         if task.state != "done":
             state.impact(task.queue, task.amount, "")
         state.keep(task)
-    return state
+    return Rebuilt(state, unreadable)
+
+
+class _Stored(NamedTuple):
+    """A record of the desk's own, and its place for the log."""
+
+    key: bytes
+    value: bytes
+    partition: int
+    offset: int
+
+
+def _each(
+    newest: dict[str, dict[bytes, _Stored]],
+    topic: str,
+    read: Callable[[bytes, bytes], _Read],
+    unreadable: dict[str, list[str]],
+) -> Iterator[_Read]:
+    """The records of a topic that can be read. The others must not stop the desk for everybody."""
+    for stored in newest[topic].values():
+        try:
+            yield read(stored.key, stored.value)
+        except ValueError as error:  # WireError is one
+            key = stored.key.decode(errors="backslashreplace")
+            log.error(
+                "unreadable record left out: the desk does not know what it was about",
+                topic=topic,
+                partition=stored.partition,
+                offset=stored.offset,
+                key=key,
+                why=str(error),
+            )
+            unreadable[topic].append(key)
 
 
 def _apply(state: DeskState, topic: str, name: str, value: bytes | None) -> None:

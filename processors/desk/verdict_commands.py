@@ -75,6 +75,7 @@ def override(state: DeskState, command: Command, now: int) -> CommandResult:
         )
     if content(verdict) == in_effect(task):
         raise CommandRefused("invalid", f"{task.outcome!r} holds already: there is nothing to override")
+    checks.room(task, command)
     events = resolve(state, task, verdict, now, source="override", decided_by=(me.id,))
     close(state, task)
     events.insert(0, _outcome(state, task, verdict, now, kind="override", resolves=True, claimed_at=None))

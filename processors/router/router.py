@@ -17,7 +17,8 @@ from interlock.policy.attributes import from_strings
 from interlock.policy.compiled import CompiledPolicy, Evaluation, ForcedRoute, Treatment, compile_policy
 from interlock.policy.load import parse
 from interlock.policy.vocabulary import Route
-from interlock.processors.records import Message, OutputColumns, column
+from interlock.processors.events import Event
+from interlock.processors.records import Message, OutputColumns
 from interlock.processors.router import attributes, audit_sampling, envelope, repeats, validation
 from interlock.processors.router.breaker import Breaker
 from interlock.processors.router.calibration import calibrate
@@ -26,7 +27,7 @@ from interlock.processors.router.repeats import History, Repeats
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue, wire
 from interlock.schemas.columns import FASTEST, Bad, Engine
-from interlock.schemas.error_headers import dead_letter_headers
+from interlock.schemas.dead_letters import DeadLetter, Source, by_reference, dead_letter
 from interlock.schemas.reasons import ACTIVE_POOL, AMBIGUOUS_DOMAIN
 
 # Of every row an index into some list.
@@ -35,11 +36,21 @@ Indexes = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class RouterOutputs(OutputColumns):
-    """`counts`: records by topic; `bad`: dead letters by reason; `repeated`: decisions that came again unchanged."""
+    """`counts`: records by topic; `bad`: dead letters by reason; `repeated`: decisions that came again unchanged;
+    `routed`: the messages of the first rows, in order."""
 
     counts: dict[str, int]
     bad: dict[str, int]
     repeated: int
+    routed: Sequence[Message]
+
+    def instead_of(self, row: int) -> tuple[str, DeadLetter] | None:
+        """What to write instead of a row that is larger than a record may be; None for the copy of one that was."""
+        if row >= len(self.routed):
+            return None
+        source = Source.of(self.routed[row])
+        letter = by_reference(source, "with its envelope it is larger than a routed decision may be", "router")
+        return catalogue.DEAD_LETTER.name, letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,40 +168,25 @@ class Router:
         good, keys = read.messages, read.keys
         routed = self._route(read.rows, read.bodies, now) if good else _NOTHING
         review, dead_letters = catalogue.REVIEWS_ASYNC.name, catalogue.DEAD_LETTER.name
-        bad_messages = [messages[problem.index] for problem in bad]
-        added = Counter({review: len(routed.copied), dead_letters: len(bad), catalogue.ALERTS.name: len(alerts)})
+        others = [
+            *((dead_letters, *_dead_letter(messages[problem.index], problem)) for problem in bad),
+            *map(_alert, alerts),
+        ]
+        added = Counter([*repeat(review, len(routed.copied)), *(topic for topic, *_ in others)])
         # Values are created as they are written and freed at once: ten thousand, alive for a whole batch, cost cache
         # misses. A message keeps its headers anyway, once they have been read.
         return RouterOutputs(
-            topics=chain(
-                routed.topics,
-                repeat(review, len(routed.copied)),
-                repeat(dead_letters, len(bad)),
-                repeat(catalogue.ALERTS.name, len(alerts)),
-            ),
-            keys=chain(
-                keys,
-                (keys[row] for row in routed.copied),
-                column(bad_messages, "key"),
-                (event.key.encode() for event in alerts),
-            ),
-            values=chain(
-                routed.values,
-                routed.copies,
-                column(bad_messages, "value"),
-                (wire.encode("Alert", event.record or {}) for event in alerts),
-            ),
+            topics=chain(routed.topics, repeat(review, len(routed.copied)), (topic for topic, *_ in others)),
+            keys=chain(keys, (keys[row] for row in routed.copied), (key for _, key, *_ in others)),
+            values=chain(routed.values, routed.copies, (value for _, _, value, _ in others)),
             headers=chain(
-                read.headers,
-                (read.headers[row] for row in routed.copied),
-                map(_dead_letter_headers, bad_messages, bad),
-                repeat(None, len(alerts)),
+                read.headers, (read.headers[row] for row in routed.copied), (headers for *_, headers in others)
             ),
-            count=len(good) + len(routed.copied) + len(bad) + len(alerts),
-            # A sum of counters leaves out zeros: topics that get nothing are not named.
+            count=len(good) + len(routed.copied) + len(others),
             counts=dict(Counter(routed.counts) + added),
             bad=Counter(problem.reason for problem in bad),
             repeated=len(repeated.rows) - len(repeated.contradictions),
+            routed=good,
         )
 
     def _read_history(self, messages: Sequence[Message]) -> None:
@@ -344,5 +340,10 @@ def _spliced(
     )
 
 
-def _dead_letter_headers(message: Message, bad: Bad) -> list[tuple[str, bytes | None]]:
-    return dead_letter_headers(message, bad.reason, bad.message, "router")
+def _alert(event: Event) -> tuple[str, bytes, bytes, None]:
+    assert event.record is not None
+    return event.topic.name, event.key.encode(), wire.encode("Alert", event.record), None
+
+
+def _dead_letter(message: Message, bad: Bad) -> DeadLetter:
+    return dead_letter(Source.of(message), bad.reason, bad.message, "router")

@@ -1,7 +1,7 @@
 """Records that could not be carried out, kept unchanged with the reason."""
 
 from interlock.schemas import catalogue
-from interlock.schemas.error_headers import dead_letter_headers
+from interlock.schemas.dead_letters import Source, dead_letter
 from interlock.streams.ports import Broker, Message
 from interlock.streams.sending import Outgoing, send_and_wait
 
@@ -19,6 +19,6 @@ class DeadLetters:
 
     def put(self, message: Message, code: str, reason: str) -> None:
         """Returns when the dead letter is stored; raises KafkaException."""
-        headers = [*dead_letter_headers(message, code, reason, self._step)]
-        letter = Outgoing(catalogue.DEAD_LETTER.name, message.key(), message.value(), [*headers])
+        key, value, headers = dead_letter(Source.of(message), code, reason, self._step)
+        letter = Outgoing(catalogue.DEAD_LETTER.name, key, value, [*headers])
         send_and_wait(self._producer, [letter], _DELIVERY_SECONDS)

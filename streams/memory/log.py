@@ -13,6 +13,16 @@ RawHeaders = Sequence[tuple[str | bytes, str | bytes | None]]
 Outcome = Literal["open", "committed", "aborted"]
 
 
+# Lengths, times and offsets of a record, and the lengths of a header, at their longest.
+_RECORD_OVERHEAD, _HEADER_OVERHEAD = 36, 10
+
+
+def record_size(key: bytes | None, value: bytes | None, headers: RawHeaders | None) -> int:
+    """The bytes that a record takes at most, as librdkafka counts them."""
+    named = sum(len(name) + len(data or b"") + _HEADER_OVERHEAD for name, data in headers or ())
+    return len(key or b"") + len(value or b"") + named + _RECORD_OVERHEAD
+
+
 @dataclass(eq=False, slots=True)
 class Transaction:
     """What one producer writes between begin and commit or abort. Times in microseconds since the epoch."""

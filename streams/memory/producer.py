@@ -2,16 +2,18 @@
 
 # ruff: noqa: ARG002  (the signatures are confluent_kafka's: nothing takes time here)
 
+import zlib
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from confluent_kafka import TIMESTAMP_CREATE_TIME, KafkaError, KafkaException, Message, TopicPartition
 
+from interlock.schemas.catalogue import MAX_RECORD_BYTES
 from interlock.streams.memory.client import Client, error
 from interlock.streams.memory.cluster import Cluster, Process
 from interlock.streams.memory.faults import FaultPlan, Late, Step
-from interlock.streams.memory.log import RawHeaders, Transaction
+from interlock.streams.memory.log import RawHeaders, Transaction, record_size
 from interlock.streams.memory.partitioner import Partitioner
 from interlock.streams.ports import DeliveryCallback
 
@@ -37,7 +39,8 @@ class MemoryProducer(Client):
         self._queue: deque[tuple[str, int, bytes | None, bytes | None, RawHeaders | None, int, Any]] = deque()
         self._partitioner = Partitioner()
         self._max_messages = int(settings.get("queue.buffering.max.messages", 100_000))
-        self._max_bytes = int(settings.get("message.max.bytes", 1_000_000))
+        self._max_bytes = int(settings.get("message.max.bytes", MAX_RECORD_BYTES))
+        self._compresses = settings.get("compression.type", "none") != "none"
         self._timeout_ms = int(settings.get("transaction.timeout.ms", 60_000))
 
     def __len__(self) -> int:
@@ -75,7 +78,7 @@ class MemoryProducer(Client):
             if len(self._queue) >= self._max_messages:
                 raise BufferError("Local: Queue full")
             key, value = _bytes(key), _bytes(value)
-            if len(value or b"") + len(key or b"") > self._max_bytes:
+            if record_size(key, value, headers) > self._max_bytes:
                 raise error(KafkaError.MSG_SIZE_TOO_LARGE, "Broker: Message size too large")
             at = timestamp or self._cluster.clock.now() // 1000
             self._queue.append((topic, partition, key, value, headers, at, on_delivery or callback))
@@ -160,6 +163,7 @@ class MemoryProducer(Client):
                 if partition < 0:
                     partition = self._partitioner(key, max(1, self._cluster.partitions().get(topic, 0)))
                 log = self._cluster.log(topic, partition)
+                self._check_size(topic, key, value, headers)
                 transaction = self._transaction() if self._id is not None else None
                 offset = log.append(key, value, headers, timestamp, transaction)
                 failure = None
@@ -178,6 +182,16 @@ class MemoryProducer(Client):
                     error=failure,
                 )
                 callback(failure, delivered)
+
+    def _check_size(self, topic: str, key: bytes | None, value: bytes | None, headers: RawHeaders | None) -> None:
+        """Raises MSG_SIZE_TOO_LARGE if the topic takes no record of that size, as it is stored."""
+        size = record_size(key, value, headers)
+        limit = int(self._cluster.topics[topic].config.get("max.message.bytes", size))
+        if size > limit and self._compresses:
+            parts = (key, value, *(data for _, data in headers or ()))
+            size = sum(len(zlib.compress(_bytes(part) or b"", 1)) for part in parts)
+        if size > limit:
+            raise error(KafkaError.MSG_SIZE_TOO_LARGE, "Broker: Message size too large")
 
     def _identity(self) -> str:
         if self._id is None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from interlock.schemas.error_headers import dead_letter_headers, read_error_headers, without_error_headers
+from interlock.schemas.dead_letters import Source, dead_letter
+from interlock.schemas.error_headers import read_error_headers, without_error_headers
 from interlock.schemas.headers import headers_of, read_headers
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import Message, TopicSpec
@@ -41,6 +42,7 @@ def test_headers_that_cannot_be_read_can_be_asked_for_again_and_are_none() -> No
 
 def test_a_dead_letter_can_be_made_of_a_message_whose_headers_cannot_be_read() -> None:
     (message,) = messages(UNREADABLE)
-    made = dead_letter_headers(message, "invalid-headers", "why", "router")
+    key, value, made = dead_letter(Source.of(message), "invalid-headers", "why", "router")
+    assert (key, value) == (b"key", b"value")
     assert without_error_headers(made) == []
     assert read_error_headers(made)["exception"] == "invalid-headers"

@@ -6,7 +6,9 @@ Run against the broker in memory and against Apache Kafka by `test_conformance.p
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from secrets import token_bytes
 from uuid import uuid4
 
 import pytest
@@ -170,6 +172,33 @@ class Conformance:
         with pytest.raises(KafkaException) as refused:
             producer.produce(env.topic(), b"x" * 3000)
         assert refused.value.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE
+
+    def test_a_record_above_the_limit_leaves_the_transaction_as_it_is(self, env: Environment) -> None:
+        topic = env.topic()
+        producer = env.transactional(message_max_bytes=2000)
+        producer.begin_transaction()
+        for headers, value in ((None, b"x" * 3000), ([("h", b"x" * 3000)], b""), (None, b"fits")):
+            with nullcontext() if value == b"fits" else pytest.raises(KafkaException) as refused:
+                producer.produce(topic, value, headers=headers)
+            assert refused is None or refused.value.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE
+        producer.commit_transaction(DEADLINE_SECONDS)
+        assert env.values(topic, 1) == [b"fits"]
+
+    def test_a_record_above_the_limit_of_its_topic_fails_the_transaction(self, env: Environment) -> None:
+        topic = env.topic(max_message_bytes="2000")
+        producer = env.transactional()
+        producer.begin_transaction()
+        producer.produce(topic, token_bytes(3000))
+        with pytest.raises(KafkaException) as refused:
+            producer.commit_transaction(DEADLINE_SECONDS)
+        assert refused.value.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE
+
+    def test_the_limit_of_a_topic_counts_what_compression_leaves(self, env: Environment) -> None:
+        topic = env.topic(max_message_bytes="2000")
+        producer = env.broker.producer(None, {"compression.type": "zstd"})
+        producer.produce(topic, b"x" * 300_000)
+        assert producer.flush(DEADLINE_SECONDS) == 0
+        assert env.values(topic, 1) == [b"x" * 300_000]
 
     def test_a_transaction_becomes_visible_when_it_commits(self, env: Environment) -> None:
         topic = env.topic()
@@ -355,5 +384,7 @@ class Conformance:
             Difference(name, "cleanup.policy", "delete", "compact"),
         )
         assert str(other.differences[0]) == f"topic {name}: partitions is 2, expected 3"
+        (smaller,) = ensure_topics(env.broker, [TopicSpec(name, 2, {"max.message.bytes": "3000000"})]).differences
+        assert f"--entity-name {name} --add-config max.message.bytes=3000000" in str(smaller)
         assert env.broker.topic_states([name])[name].partitions == 2
         env.broker.create_topics([spec])

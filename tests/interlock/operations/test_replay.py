@@ -7,6 +7,7 @@ import pytest
 from interlock.errors import InterlockError
 from interlock.operations.dead_letters import read_letter, read_letters, replay
 from interlock.schemas import catalogue
+from interlock.schemas.dead_letters import MAX_COPIED_BYTES, Source, dead_letter
 from interlock.schemas.error_headers import with_error_headers
 from interlock.streams.memory import Crash, FaultPlan, MemoryBroker
 from interlock.streams.ports import Headers, TopicSpec
@@ -68,6 +69,19 @@ def test_a_letter_named_by_hand_is_sent_whenever_asked_and_nothing_if_one_is_mis
     with pytest.raises(InterlockError, match="no dead letter 1:5; nothing was sent"):
         replay(broker, [(0, 0), (1, 5)], None)
     assert sent(broker) == ["a 0", "a 0"]
+
+
+def test_a_letter_without_a_copy_of_its_message_is_never_sent() -> None:
+    broker = cluster("a")
+    producer = broker.producer(None)
+    source = Source(INPUT, 0, 5, b"key", bytes(MAX_COPIED_BYTES + 1), [])
+    key, value, headers = dead_letter(source, "not-wire-format", "bad", "router")
+    producer.produce(TOPIC, value, key, 1, headers=headers)
+    producer.flush()
+    with pytest.raises(InterlockError, match=r"read it from decisions\[0\] at offset 5\); nothing was sent"):
+        replay(broker, [(0, 0), (1, 0)], None)
+    assert replay(broker, None, None) == 1
+    assert sent(broker) == ["a 0"]
 
 
 def test_all_sends_what_came_since_the_last_time() -> None:

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from interlock.processors.desk import push_assignment as pushing
+from interlock.processors.desk.checks import MAX_TASK_BYTES
 from interlock.processors.desk.command import Command
-from interlock.processors.desk.desk import MAX_TEXT_LENGTH
+from interlock.processors.desk.desk import MAX_COMMAND_BYTES
 from interlock.processors.desk.processor import MAX_NAME_LENGTH
 from interlock.processors.desk.reading import MAX_TEXT_BYTES
 from interlock.processors.desk.refusal import CommandRefused
+from interlock.processors.desk.replies import MAX_MESSAGE_LENGTH
 from interlock.processors.desk.reviewers import Reviewer, unfit
 from interlock.processors.desk.task import Task
 from interlock.schemas import wire
@@ -271,8 +273,47 @@ def test_modifications_nested_without_end_are_refused(world: DeskWorld) -> None:
 
 def test_more_text_than_a_task_can_carry_is_refused(world: DeskWorld) -> None:
     world.arrive("d1")
-    assert world.decide("ann", reason_text="x" * MAX_TEXT_LENGTH)["code"] == "invalid"
+    assert world.decide("ann", reason_text="x" * MAX_COMMAND_BYTES)["code"] == "invalid"
     assert world.task("d1").state == "leased"
+
+
+def test_texts_are_limited_in_bytes_because_kafka_counts_them(world: DeskWorld) -> None:
+    world.arrive("d1")
+    reply = world.decide("ann", reason_text="\U0001f600" * (MAX_COMMAND_BYTES // 4))
+    assert reply["code"] == "invalid"
+    assert "bytes" in reply["message"]
+
+
+def test_a_case_that_people_open_again_and_again_is_full_one_day_and_stays_far_below_what_its_topic_takes(
+    world: DeskWorld,
+) -> None:
+    text = "\U0001f600" * (MAX_COMMAND_BYTES // 4 - 100)
+    world.arrive("d1")
+    refused = None
+    for number in range(200):
+        judge = f"judge-{number}"
+        world.hire(judge)
+        assert world.decide(judge, task_id="d1", reason_text=text)["accepted"]
+        reply = world.command("appeal", "ann", task_id="d1", reason_text=text)
+        if not reply["accepted"]:
+            refused = reply
+            break
+        world.command("off_duty", judge)
+    assert refused is not None
+    assert refused["code"] == "case-full"
+    assert "send the case as a new decision" in refused["message"]
+    assert world.task("d1").state == "done"
+    largest = max(len(wire.encode("Task", record)) for record in world.said["reviews.tasks"][-3:])
+    assert MAX_TASK_BYTES - 2 * MAX_COMMAND_BYTES < largest < MAX_TASK_BYTES
+
+
+def test_a_refusal_that_would_name_thousands_of_codes_is_cut(world: DeskWorld) -> None:
+    codes = ", ".join(f"code_{number}" for number in range(10_000))
+    world.set_policy(POLICY.replace("[income, history]", f"[{codes}]"))
+    world.arrive("d1")
+    reply = world.decide("ann", reason_code="none")
+    assert reply["code"] == "unknown-reason"
+    assert len(reply["message"]) == MAX_MESSAGE_LENGTH
 
 
 def test_an_instant_that_no_calendar_has_can_be_told(world: DeskWorld) -> None:

@@ -9,6 +9,7 @@ import pytest
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import to_record
+from interlock.schemas import wire
 from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.payload import payload_hash
 from tests.processors.desk.desk_records import (
@@ -221,6 +222,43 @@ def test_a_rebuilt_desk_knows_since_when_somebody_is_off_duty() -> None:
     (refusal,) = records(reborn.process([command(3, "claim", "bob")], START), "reviews.replies")
     assert refusal["code"] == "off-duty"
     assert "bob is off duty since 2026-01-01T00:00:00Z" in refusal["message"]
+
+
+def _damaged(records: list[Record], **changes: Any) -> list[Record]:
+    """The newest record of d1, with other values."""
+    (newest,) = [record for record in records if record.key_bytes == b"d1"][-1:]
+    assert newest.value_bytes is not None
+    return [
+        Record("reviews.tasks", b"d1", wire.encode("Task", wire.decode_plain("Task", newest.value_bytes) | changes))
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"state": "lost"},
+        {"priority": "utmost"},
+        {"task_id": "d2"},
+        {"deadline": 2**62},
+        {"lease_until": -1},
+        {"score": float("nan")},
+        None,
+    ],
+)
+def test_a_task_that_makes_no_sense_is_left_out_and_its_decision_can_be_sent_again(
+    changes: dict[str, Any] | None,
+) -> None:
+    outputs = processor().process([routed("d1"), routed("d2")], START)
+    written = [Record(*row) for row in zip(outputs.topics, outputs.keys, outputs.values, strict=True)]
+    damaged = [Record("reviews.tasks", b"d1", b"junk")] if changes is None else _damaged(written, **changes)
+    presence = [Record("reviews.presence", b"ann", b"junk"), Record("reviews.presence", None, b"")]
+    reborn = processor()
+    reborn.restore([*written, *damaged, *presence], [])
+    assert list(reborn.desk.state.tasks) == ["d2"]
+    assert reborn.unreadable == {"reviews.tasks": 1, "reviews.presence": 2}
+    reborn.process([], START + 5 * DAY)
+    written_again = records(reborn.process([routed("d1")], START + 5 * DAY), "reviews.tasks")
+    assert ("d1", "arrived") in [(task["task_id"], task["event"]) for task in written_again]
 
 
 @pytest.mark.parametrize("seed", range(3))

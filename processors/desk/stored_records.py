@@ -1,0 +1,61 @@
+"""The desk's own records, as it reads them back.
+
+Each is checked: whoever may write to their topics may have written one, and a task that makes no sense would stop the
+desk for everybody.
+"""
+
+from math import isfinite
+from typing import Any
+
+from interlock.policy.vocabulary import Priority
+from interlock.processors.desk.reading import END_OF_TIME
+from interlock.processors.desk.task import Task, from_record
+from interlock.schemas import wire
+
+_STATES = frozenset({"waiting", "assigned", "leased", "snoozed", "done"})
+_PRIORITIES = frozenset(str(priority) for priority in Priority)
+_TIMES = (
+    "routed_at",
+    "arrived_at",
+    "due_from",
+    "deadline",
+    "assigned_until",
+    "lease_since",
+    "lease_until",
+    "snoozed_until",
+    "decided_at",
+    "override_until",
+)
+
+
+def read_task(key: bytes, value: bytes) -> Task:
+    """The task in a record of `reviews.tasks`. Raises ValueError if it cannot be one of the desk's."""
+    record = wire.decode_plain("Task", value)
+    _check_key(key, record["task_id"])
+    if record["state"] not in _STATES:
+        raise ValueError(f"state {record['state']!r} is unknown")
+    if record["priority"] not in _PRIORITIES:
+        raise ValueError(f"priority {record['priority']!r} is unknown")
+    for name in _TIMES:
+        _check_time(name, record[name])
+    if not isfinite(record["score"]):
+        raise ValueError("its score is no number")
+    return from_record(record)
+
+
+def read_presence(key: bytes, value: bytes) -> dict[str, Any]:
+    """The record of `reviews.presence`. Raises ValueError if it cannot be one of the desk's."""
+    record = wire.decode_plain("Presence", value)
+    _check_key(key, record["reviewer"])
+    _check_time("since", record["since"])
+    return record
+
+
+def _check_key(key: bytes, name: str) -> None:
+    if key != name.encode():
+        raise ValueError(f"its key is {key!r}, and it is about {name!r}")
+
+
+def _check_time(name: str, instant: int | None) -> None:
+    if instant is not None and not 0 <= instant < END_OF_TIME:
+        raise ValueError(f"{name} is {instant} microseconds after 1970")
