@@ -35,6 +35,11 @@ _PLANS = {
     RecoveryAction.STOP: "stopping, because no retry can mend this",
 }
 
+_HINTS = {
+    # The pipeline itself writes nothing that is larger than the catalogue's limits.
+    KafkaError.MSG_SIZE_TOO_LARGE: ": a topic's max.message.bytes is too small; `interlock doctor` names it",
+}
+
 
 class UnrecoverableError(InterlockError):
     """Kafka refuses something that no retry can mend: rights, settings, a record that is too large."""
@@ -81,7 +86,7 @@ class Recovery:
         suggested = recovery_action(error)
         needed = max(suggested if needed is None or suggested is RecoveryAction.STOP else needed, self._cheapest)
         self._metrics.add("unavailable")
-        self._reason = f"{doing} failed: {error.str()} ({error.name()})"
+        self._reason = f"{doing} failed: {error.str()} ({error.name()}){_HINTS.get(error.code(), '')}"
         self._backoff.failed(self._reason, _PLANS[needed])
         self.require(needed)
 

@@ -46,6 +46,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from interlock.errors import InterlockError
 from interlock.schemas.dead_letters import OVERSIZED
 from interlock.streams import gc_tuning
+from interlock.streams.batch_limit import BatchLimit
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.consuming import records_of
 from interlock.streams.errors import RecoveryAction
@@ -71,7 +72,7 @@ class RunnerSettings:
     group: str
     instance: str
     inputs: tuple[str, ...]
-    # Measured: 1,000 halves the speed, 30,000 gains nothing.
+    # Measured: 1,000 halves the speed, 30,000 gains nothing. Smaller by itself while commits time out.
     max_batch: int = 10_000
     # How long a quiet stream waits for company, counted from the batch before: part of the latency, far below
     # what a person notices.
@@ -156,6 +157,7 @@ class Runner:
             restore=self._restored if restore else None,
             exclusive_inputs=settings.inputs if settings.exclusive else (),
         )
+        self._limit = BatchLimit(settings.max_batch, timeout)
         self._in_flight: _InFlight | None = None
         self._behind = False
         self._last_read = 0.0
@@ -224,7 +226,7 @@ class Runner:
         try:
             waited = time.monotonic() - self._last_read
             timeout = max(0.0, self._settings.max_wait_seconds - waited)
-            messages = self._consumer.consume(self._settings.max_batch, timeout)
+            messages = self._consumer.consume(self._limit.messages, timeout)
             self._last_read = time.monotonic()
             try:
                 messages = records_of(messages, on_transient=self._recovery.transient)
@@ -232,7 +234,7 @@ class Runner:
                 self._recovery.failed("reading", error.args[0], RecoveryAction.STOP)
             if self._recovery.needed or not (messages or self._tick_is_due()):
                 return None
-            self._behind = len(messages) > self._settings.max_batch // 2
+            self._behind = len(messages) > self._limit.messages // 2
             # After a tick some may be unknown (-1001), which leaves their committed offsets as they are.
             positions = self._consumer.position(self._consumer.assignment())
             if not positions:  # a tick for a member without partitions
@@ -265,6 +267,7 @@ class Runner:
         try:
             oversized = self._transactor.write(outputs)
         except KafkaException as error:
+            self._limit.failed(error.args[0], len(batch.messages))
             self._recovery.failed("writing", error.args[0])
             return
         except Exception as error:  # a column that raises when it is read, or of the wrong length
@@ -281,6 +284,7 @@ class Runner:
             try:
                 flight.commit.result()
             except KafkaException as error:
+                self._limit.failed(error.args[0], flight.messages)
                 self._recovery.failed("committing", error.args[0])
             else:
                 self._count(flight)
@@ -311,12 +315,14 @@ class Runner:
         log.info("%s: %s %s", self._settings.name, event, names or "nothing")
 
     def _count(self, flight: _InFlight) -> None:
+        seconds = time.perf_counter() - flight.written
+        self._limit.committed(flight.messages, seconds)
         self._recovery.succeeded()
         self._metrics.add("batches")
         self._metrics.add("messages_in", flight.messages)
         self._metrics.add("messages_out", flight.records)
         self._metrics.observe("batch_size", flight.messages)
-        self._metrics.observe("commit_seconds", time.perf_counter() - flight.written)
+        self._metrics.observe("commit_seconds", seconds)
 
     def _measure_lag(self, positions: list[TopicPartition]) -> None:
         lag = 0

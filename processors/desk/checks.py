@@ -43,7 +43,9 @@ def lead(reviewer: Reviewer, what: str) -> None:
 
 def room(task: Task, command: Command) -> None:
     """A decided task can take what `command` says, and what follows from it."""
-    size = len(wire.encode("Task", task_changed(task, command.kind, command.actor, 0).record)) + command.size
+    record = task_changed(task, command.kind, command.actor, 0).record
+    assert record is not None
+    size = len(wire.encode("Task", record)) + command.size
     if size > MAX_TASK_BYTES:
         raise CommandRefused(
             "case-full",

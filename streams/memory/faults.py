@@ -47,10 +47,14 @@ class Late(Exception):
 
 
 class FaultPlan:
-    """Which step fails how. Steps are counted from 0 over all clients of the process; `steps`: those taken so far."""
+    """Which step fails how. Steps are counted from 0 over all clients of the process; `steps`: those taken so far.
+
+    `max_transaction_bytes`: over a slow link, the commit of a larger transaction times out.
+    """
 
     def __init__(self, faults: Mapping[int, BaseException] | None = None) -> None:
         self.steps: list[Step] = []
+        self.max_transaction_bytes: int | None = None
         self._faults = dict(faults or {})
         self._named: dict[Step, BaseException] = {}
 

@@ -12,7 +12,7 @@ from confluent_kafka import TIMESTAMP_CREATE_TIME, KafkaError, KafkaException, M
 from interlock.schemas.catalogue import MAX_RECORD_BYTES
 from interlock.streams.memory.client import Client, error
 from interlock.streams.memory.cluster import Cluster, Process
-from interlock.streams.memory.faults import FaultPlan, Late, Step
+from interlock.streams.memory.faults import FaultPlan, Late, Step, timed_out
 from interlock.streams.memory.log import RawHeaders, Transaction, record_size
 from interlock.streams.memory.partitioner import Partitioner
 from interlock.streams.ports import DeliveryCallback
@@ -36,6 +36,7 @@ class MemoryProducer(Client):
         self._state: _State = "new"
         self._error: KafkaException | None = None
         self._epoch = -1
+        self._transaction_bytes = 0
         self._queue: deque[tuple[str, int, bytes | None, bytes | None, RawHeaders | None, int, Any]] = deque()
         self._partitioner = Partitioner()
         self._max_messages = int(settings.get("queue.buffering.max.messages", 100_000))
@@ -58,6 +59,7 @@ class MemoryProducer(Client):
         with self._request():
             self._expect("ready")
             self._step("begin")
+            self._transaction_bytes = 0
             self._state = "open"
 
     def produce(
@@ -78,8 +80,10 @@ class MemoryProducer(Client):
             if len(self._queue) >= self._max_messages:
                 raise BufferError("Local: Queue full")
             key, value = _bytes(key), _bytes(value)
-            if record_size(key, value, headers) > self._max_bytes:
+            size = record_size(key, value, headers)
+            if size > self._max_bytes:
                 raise error(KafkaError.MSG_SIZE_TOO_LARGE, "Broker: Message size too large")
+            self._transaction_bytes += size
             at = timestamp or self._cluster.clock.now() // 1000
             self._queue.append((topic, partition, key, value, headers, at, on_delivery or callback))
 
@@ -124,6 +128,9 @@ class MemoryProducer(Client):
             self._expect("open")
             self._deliver()
             self._expect("open")
+            limit = self._faults.max_transaction_bytes
+            if limit is not None and self._transaction_bytes > limit:
+                raise self._noted(timed_out())
             self._end("commit:before", commit=True)
             self._state = "ready"
             self._step("commit:after")

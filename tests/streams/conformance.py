@@ -6,9 +6,9 @@ Run against the broker in memory and against Apache Kafka by `test_conformance.p
 import threading
 import time
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from secrets import token_bytes
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -177,10 +177,16 @@ class Conformance:
         topic = env.topic()
         producer = env.transactional(message_max_bytes=2000)
         producer.begin_transaction()
-        for headers, value in ((None, b"x" * 3000), ([("h", b"x" * 3000)], b""), (None, b"fits")):
-            with nullcontext() if value == b"fits" else pytest.raises(KafkaException) as refused:
-                producer.produce(topic, value, headers=headers)
-            assert refused is None or refused.value.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE
+        too_large: tuple[dict[str, Any], ...] = (
+            {"value": b"x" * 3000},
+            {"headers": [("h", b"x" * 3000)]},
+            {"key": b"x" * 3000},
+        )
+        for record in too_large:
+            with pytest.raises(KafkaException) as refused:
+                producer.produce(topic, **record)
+            assert refused.value.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE
+        producer.produce(topic, b"fits")
         producer.commit_transaction(DEADLINE_SECONDS)
         assert env.values(topic, 1) == [b"fits"]
 

@@ -4,6 +4,7 @@ import gc
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
 from interlock.streams.clock import SystemClock
-from interlock.streams.memory import FaultPlan, MemoryBroker, abortable, unavailable
+from interlock.streams.memory import FaultPlan, InlineExecutor, MemoryBroker, abortable, unavailable
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Headers, Message, TopicSpec
 from interlock.streams.runner import ProcessingError, Runner, RunnerSettings, UnrecoverableError
@@ -273,3 +274,42 @@ def test_run_works_in_threads_until_told_to_stop_and_leaves_the_group() -> None:
     gc.set_threshold(*thresholds)
     assert sorted(values, key=lambda value: int(value or b"-1")) == [b"%d" % number for number in range(300)]
     assert not broker.cluster.group("copy").members
+
+
+@pytest.mark.parametrize("executor", [InlineExecutor, LateExecutor])
+def test_batches_shrink_until_they_come_through_a_slow_link_and_grow_again_when_it_is_fast(
+    executor: type[Executor],
+) -> None:
+    world, faults = World(), FaultPlan()
+    for partition in range(3):
+        world.put(partition, 200)
+    faults.max_transaction_bytes = 800  # some seven records
+    processor = Copy()
+    settings = RunnerSettings("copy", "a", ("in",), max_batch=100)
+    runner = Runner(
+        world.broker.process(faults), processor, settings, clock=world.clock, stop=Impatient(), executor=executor()
+    )
+    for _ in range(2_000):
+        runner.step()
+        if world.outputs() == world.expected():
+            break
+    world.assert_exactly_once()
+    assert max(processor.seen[-20:]) < 20
+    faults.max_transaction_bytes = None
+    processor.seen.clear()
+    for partition in range(3):
+        world.put(partition, 200)
+    world.settle(runner)
+    assert max(processor.seen) == 100
+
+
+def test_a_batch_of_one_message_that_times_out_is_tried_again() -> None:
+    world, faults = World(), FaultPlan()
+    world.put(0, 3)
+    faults.max_transaction_bytes = 10
+    runner, _ = world.runner(faults=faults)
+    for _ in range(50):
+        runner.step()
+    assert world.outputs() == {}
+    faults.max_transaction_bytes = None
+    world.settle(runner)

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from interlock.streams import gc_tuning as garbage
 from interlock.streams.backoff import Backoff
+from interlock.streams.batch_limit import BatchLimit
 from interlock.streams.clock import ManualClock, SystemClock
 from interlock.streams.errors import FATAL_CODES, RecoveryAction, recovery_action
 from interlock.streams.kafka import _ErrorLog
@@ -181,3 +182,24 @@ def test_full_collections_are_kept_off_the_hot_path() -> None:
     finally:
         gc.unfreeze()
         gc.set_threshold(*before)
+
+
+def test_a_batch_grows_only_while_commits_are_quick() -> None:
+    limit = BatchLimit(10_000, deadline=10)
+    limit.failed(KafkaError(KafkaError._TIMED_OUT), 64)
+    assert limit.messages == 32
+    limit.committed(32, seconds=3)
+    assert limit.messages == 32, "twice as many might take too long"
+    limit.committed(32, seconds=1)
+    assert limit.messages == 64
+    limit.committed(3, seconds=0.01)
+    assert limit.messages == 64, "a small batch says nothing about larger ones"
+
+
+def test_only_time_outs_make_batches_smaller_and_one_message_is_the_least() -> None:
+    limit = BatchLimit(10_000, deadline=10)
+    limit.failed(KafkaError(KafkaError._ALL_BROKERS_DOWN), 64)
+    assert limit.messages == 10_000
+    for _ in range(3):
+        limit.failed(KafkaError(KafkaError._MSG_TIMED_OUT), 1)
+    assert limit.messages == 1
