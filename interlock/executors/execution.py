@@ -44,7 +44,7 @@ class Execution:
         same = ("action_id", "kind", "decision_id", "version", "outcome", "domain", "at", "reason_code", "reason_text")
         try:
             modifications = json.loads(record["modifications"] or "{}")
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise wire.WireError("malformed-json", f"modifications are not JSON: {error}") from error
         return cls(
             **{name: record[name] for name in same},

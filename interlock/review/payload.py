@@ -31,6 +31,9 @@ _FETCHING: Mapping[str, Any] = {
     "fetch.wait.max.ms": 5,
 }
 
+# What librdkafka takes: the offset after it must be a number too.
+_MAX_OFFSET = 2**63 - 1
+
 
 class PayloadReader:
     """Fetches payloads; safe to share between threads, which take turns.
@@ -41,6 +44,8 @@ class PayloadReader:
     def __init__(self, broker: Broker, clickhouse: "Callable[[], Client] | None" = None) -> None:
         self._lock = threading.Lock()
         self._clickhouse = clickhouse
+        self._broker = broker
+        self._partitions: dict[str, int] = {}
         self._consumer = broker.consumer(None, overrides=_FETCHING)
 
     def read(self, task: dict[str, Any]) -> Payload:
@@ -63,6 +68,8 @@ class PayloadReader:
 
     def _from_kafka(self, topic: str, partition: int, offset: int) -> bytes | None:
         """The record's value; None if Kafka no longer has it. Raises KafkaException."""
+        if not 0 <= partition < self._count(topic) or not 0 <= offset < _MAX_OFFSET:
+            return None
         start = {(topic, partition): offset}
         with self._lock:
             try:
@@ -74,6 +81,15 @@ class PayloadReader:
                 return None
             finally:
                 self._consumer.assign([])  # or it would ask the broker for more all the time
+
+    def _count(self, topic: str) -> int:
+        """The number of partitions. Who asks for a topic or partition that does not exist would wait for it."""
+        if topic not in self._partitions:
+            state = self._broker.topic_states([topic]).get(topic)
+            if state is None:
+                return 0
+            self._partitions[topic] = state.partitions
+        return self._partitions[topic]
 
     def _from_clickhouse(self, task: dict[str, Any], where: str) -> Payload:
         if self._clickhouse is None:

@@ -70,7 +70,7 @@ def examples(broker: Broker, settings: ProposalSettings) -> Iterator[Fold]:
             try:
                 example = wire.decode_plain("TrainingExample", record.value)
             except wire.WireError as error:
-                return _dead_letters(record, error)
+                return _dead_letters(record, error.reason, error)
             if not record.replayed:
                 refresh()
             return outputs(processor.process(example, replayed=record.replayed))
@@ -109,10 +109,11 @@ def _proposal_fold(
                 return []
             refresh()
             try:
-                decoded = wire.decode_plain(schema, record.value)
+                return outputs(react(wire.decode_plain(schema, record.value), table))
             except wire.WireError as error:
-                return _dead_letters(record, error)
-            return outputs(react(decoded, table))
+                return _dead_letters(record, error.reason, error)
+            except ValueError as error:  # numbers that say nothing, such as NaN
+                return _dead_letters(record, "implausible", error)
 
         yield fold
 
@@ -137,9 +138,9 @@ def _apply_to(table: ProposalTable) -> Callable[[Message], None]:
     return lambda message: table.apply(message.key(), message.value())
 
 
-def _dead_letters(record: Record, error: wire.WireError) -> list[Output]:
-    """The dead letter of an unreadable record; none if it is replayed, because it was written before."""
-    return [] if record.replayed else [dead_letter(record, error.reason, str(error), "calibration")]
+def _dead_letters(record: Record, reason: str, error: ValueError) -> list[Output]:
+    """The dead letter of an unusable record; none if it is replayed, because it was written before."""
+    return [] if record.replayed else [dead_letter(record, reason, str(error), "calibration")]
 
 
 def outputs(events: Iterable[Event]) -> list[Output]:

@@ -108,7 +108,7 @@ def fetcher(reader: PayloadReader) -> Callable[[dict[str, Any]], dict[str, Any] 
             return reader.read(outcome).routed
         except UnavailableError:
             raise
-        except InterlockError as error:
+        except (InterlockError, wire.WireError) as error:
             log.warning("example without input", example=outcome["outcome_id"], reason=str(error))
             return None
 

@@ -190,6 +190,9 @@ class DeskState:
             if task is not None and task.due == instant:
                 task.due = None
                 yield task
+                if task.due is not None and task.due <= instant:
+                    # Nothing has changed, as only with a record that is not the desk's own: not to be done for ever.
+                    task.due = None
 
     def settled_before(self, task: Task, now: int) -> int:
         """The watermark of the model version of `task`: all its tasks that arrived earlier have been judged or are past

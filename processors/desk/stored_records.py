@@ -13,6 +13,11 @@ from interlock.processors.desk.task import Task, from_record
 from interlock.schemas import wire
 
 _STATES = frozenset({"waiting", "assigned", "leased", "snoozed", "done"})
+_NEEDED = {
+    "assigned": ("assigned_to", "assigned_until"),
+    "leased": ("lease_holder", "lease_until"),
+    "snoozed": ("assigned_to", "snoozed_until"),
+}
 _PRIORITIES = frozenset(str(priority) for priority in Priority)
 _TIMES = (
     "routed_at",
@@ -36,6 +41,9 @@ def read_task(key: bytes, value: bytes) -> Task:
         raise ValueError(f"state {record['state']!r} is unknown")
     if record["priority"] not in _PRIORITIES:
         raise ValueError(f"priority {record['priority']!r} is unknown")
+    for name in _NEEDED.get(record["state"], ()):
+        if not record[name]:
+            raise ValueError(f"it is {record['state']} and has no {name}")
     for name in _TIMES:
         _check_time(name, record[name])
     if not isfinite(record["score"]):

@@ -277,6 +277,14 @@ def test_more_text_than_a_task_can_carry_is_refused(world: DeskWorld) -> None:
     assert world.task("d1").state == "leased"
 
 
+def test_a_task_about_which_the_clock_can_change_nothing_does_not_hang_the_desk(world: DeskWorld) -> None:
+    task = world.arrive("d1")
+    task.state, task.lease_until, task.lease_warn_at = "leased", None, 0
+    world.desk.state.keep(task)
+    world.wait(5 * DAY)
+    assert world.task("d1") is task
+
+
 def test_texts_are_limited_in_bytes_because_kafka_counts_them(world: DeskWorld) -> None:
     world.arrive("d1")
     reply = world.decide("ann", reason_text="\U0001f600" * (MAX_COMMAND_BYTES // 4))

@@ -242,6 +242,8 @@ def _damaged(records: list[Record], **changes: Any) -> list[Record]:
         {"deadline": 2**62},
         {"lease_until": -1},
         {"score": float("nan")},
+        {"state": "leased", "lease_holder": "ann"},
+        {"state": "assigned", "assigned_until": START},
         None,
     ],
 )
