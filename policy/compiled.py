@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from interlock.policy.bit_keys import distinct, packed
+from interlock.policy.conditions.ast import unreadable_column
 from interlock.policy.conditions.parser import parse_condition
 from interlock.policy.conditions.polars import to_polars
 from interlock.policy.model import Policy
@@ -90,6 +91,10 @@ class CompiledPolicy:
             to_polars(parse_condition(rule.when, columns)).fill_null(False).alias(f"safe_{index}")
             for index, rule in enumerate(self._safe_rules)
         ]
+        used = {name for condition in self._conditions for name in condition.meta.root_names()}
+        self._asked = [name for name in columns if unreadable_column(name) in used]
+        # The attributes of which rules must know whether a text was given that cannot be read.
+        self.asked_attributes = frozenset(self._asked) & self.attributes.keys()
         self._domain_index = {name: index for index, name in enumerate(sorted(policy.domains))}
         outcomes = sorted({outcome for domain in policy.domains.values() for outcome in domain.outcomes})
         self._outcome_index = {name: index for index, name in enumerate(outcomes)}
@@ -120,16 +125,16 @@ class CompiledPolicy:
         """The treatment of every row.
 
         `frame` has the routing columns (`confidence`: what lanes compare, `raw_confidence`: the model's own) and one
-        typed, nullable column for each declared attribute. Numbers that are not finite count as missing, and a
-        confidence that is no probability sends the row to a person. The final route is the most human of lane,
-        matching rules, workflow and `forced`.
+        typed, nullable column for each declared attribute, and may have those of `Column.unreadable`. Numbers that are
+        not finite count as unreadable, and a confidence that is no probability sends the row to a person. The final
+        route is the most human of lane, matching rules, workflow and `forced`.
         """
         if not len(frame):
             return Evaluation(np.zeros(0, dtype=np.int32), [])
         if len(self._treatments) > _CACHE_SIZE:
             self._treatments.clear()
             self._interned.clear()
-        frame = _finite(frame, self._floats)
+        frame = _finite(_with_flags(frame, self._asked), self._floats)
         domain = _indexes(frame["domain"], self._domain_index)
         lane = domain * (len(self._outcome_index) + 1) + _indexes(frame["prediction"], self._outcome_index)
         model = domain * (len(self._model_index) + 1) + _indexes(frame["model_id"], self._model_index)
@@ -234,6 +239,21 @@ def _split(key: int, bits: int) -> tuple[int, int]:
 def _selected(items: Sequence[_Item], bits: int) -> list[_Item]:
     """The items whose bits are set, the first item at the lowest bit."""
     return [item for index, item in enumerate(items) if bits >> index & 1]
+
+
+def _with_flags(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
+    """The frame with the columns of `Column.unreadable` for `names`, of those that it lacks."""
+    flags = []
+    for name in names:
+        flag = unreadable_column(name)
+        column = frame[name]
+        if flag in frame.columns:
+            continue
+        if column.dtype.is_float():
+            flags.append((column.is_not_null() & ~column.is_finite()).fill_null(False).alias(flag))
+        else:
+            flags.append(pl.Series(flag, np.zeros(len(frame), dtype=bool)))
+    return frame.hstack(flags) if flags else frame
 
 
 def _finite(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:

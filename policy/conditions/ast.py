@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
-from interlock.policy.vocabulary import ColumnType
+from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +14,19 @@ class Column:
     name: str
     kind: ColumnType
     as_float: bool = False
+
+    @property
+    def unreadable(self) -> str | None:
+        """The boolean column that says where this one has no value although one was given, because that could not be
+        read; None where every value can be read."""
+        if self.kind is ColumnType.STRING or (self.kind is ColumnType.BOOL and self.name in ROUTING_COLUMNS):
+            return None
+        return unreadable_column(self.name)
+
+
+def unreadable_column(name: str) -> str:
+    """See Column.unreadable. No attribute can have such a name."""
+    return f"{name} unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +46,8 @@ class FunctionName(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """`abs` of a number (as a float), `length` of a string in characters, `coalesce` of a column and a literal."""
+    """`abs` of a number (as a float), `length` of a string in characters, `coalesce` of a column and a literal, which
+    stands for a value that was not given, and not for one that cannot be read."""
 
     name: FunctionName
     of: "Term"
@@ -62,7 +76,7 @@ class In:
 
 @dataclass(frozen=True, slots=True)
 class IsNull:
-    """True where the term has no value; never unknown itself."""
+    """True where no value was given; unknown where one was given that cannot be read."""
 
     term: Term
 
@@ -96,6 +110,19 @@ class AnyOf:
 
 
 Condition = Compare | In | IsNull | Truth | Not | All | AnyOf
+
+
+def column_of(term: Term) -> Column | None:
+    """The column whose values a term is made of; None for a literal."""
+    match term:
+        case Column():
+            return term
+        case Function(_, of):
+            return column_of(of)
+        case Literal():
+            return None
+        case _:
+            assert_never(term)
 
 
 def kind_of(term: Term) -> ColumnType:

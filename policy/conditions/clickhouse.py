@@ -17,13 +17,17 @@ from interlock.policy.conditions.ast import (
     Not,
     Term,
     Truth,
+    column_of,
     kind_of,
 )
-from interlock.policy.vocabulary import ColumnType
+from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType
 
 
 def to_clickhouse(condition: Condition) -> str:
-    """A boolean expression over Nullable columns, NULL where the condition is unknown."""
+    """A boolean expression over Nullable columns, NULL where the condition is unknown.
+
+    Where a condition asks whether a value was given, the rows also need the column `Column.unreadable` of an attribute.
+    """
     match condition:
         case Compare(operator, left, right):
             return f"({_term(left)} {operator} {_term(right)})"
@@ -33,7 +37,7 @@ def to_clickhouse(condition: Condition) -> str:
             listed = ", ".join(_term(value) for value in values)
             return f"({_term(term)}{zero} IN ({listed}))"
         case IsNull(term):
-            return f"({_term(term)} IS NULL)"
+            return _where_readable(term, f"({_term(term)} IS NULL)")
         case Truth(term):
             return f"({_term(term)} = true)"
         case Not(of):
@@ -59,7 +63,9 @@ def text_literal(text: str) -> str:
 
 def _term(term: Term) -> str:
     match term:
-        case Column(name, _, as_float):
+        case Column(name, kind, as_float):
+            if name in ROUTING_COLUMNS and kind is ColumnType.FLOAT:
+                return f"if(isFinite(`{name}`), `{name}`, NULL)"
             return f"toFloat64(`{name}`)" if as_float else f"`{name}`"
         case Literal(bool() as value):
             return "true" if value else "false"
@@ -85,9 +91,21 @@ def _function(function: Function) -> str:
             return f"toInt64(lengthUTF8({argument}))"
         case FunctionName.COALESCE:
             assert function.default is not None
-            return f"ifNull({argument}, {_term(function.default)})"
+            return _where_readable(function.of, f"ifNull({argument}, {_term(function.default)})")
         case _:
             assert_never(function.name)
+
+
+def _where_readable(term: Term, result: str) -> str:
+    """`result`, and NULL where a value of the term was given that cannot be read."""
+    column = column_of(term)
+    if column is None or column.unreadable is None:
+        return result
+    # A number of the routing fields is there or not, and may be NaN; attributes come as texts.
+    unreadable = (
+        f"ifNull(NOT isFinite(`{column.name}`), false)" if column.name in ROUTING_COLUMNS else f"`{column.unreadable}`"
+    )
+    return f"if({unreadable}, NULL, {result})"
 
 
 def _little_endian_hex(number: float) -> str:

@@ -20,13 +20,17 @@ from interlock.policy.conditions.ast import (
     Not,
     Term,
     Truth,
+    column_of,
 )
 
 _OPERATORS = {"=": eq, "<>": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 def to_polars(condition: Condition) -> pl.Expr:
-    """A boolean expression, NULL where the condition is unknown."""
+    """A boolean expression, NULL where the condition is unknown.
+
+    Where a condition asks whether a value was given, the frame also needs the column `Column.unreadable`.
+    """
     match condition:
         case Compare(operator, left, right):
             result: pl.Expr = _OPERATORS[operator](_term(left), _term(right))
@@ -34,7 +38,7 @@ def to_polars(condition: Condition) -> pl.Expr:
         case In(term, values):
             return _term(term).is_in([value.value for value in values])
         case IsNull(term):
-            return _term(term).is_null()
+            return _where_readable(term, _term(term).is_null())
         case Truth(term):
             return _term(term)
         case Not(of):
@@ -76,6 +80,14 @@ def _function(function: Function) -> pl.Expr:
             return argument.str.len_chars().cast(pl.Int64)
         case FunctionName.COALESCE:
             assert function.default is not None
-            return argument.fill_null(_term(function.default))
+            return _where_readable(function.of, argument.fill_null(_term(function.default)))
         case _:
             assert_never(function.name)
+
+
+def _where_readable(term: Term, result: pl.Expr) -> pl.Expr:
+    """`result`, and NULL where a value of the term was given that cannot be read."""
+    column = column_of(term)
+    if column is None or column.unreadable is None:
+        return result
+    return pl.when(~pl.col(column.unreadable)).then(result)

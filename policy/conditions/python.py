@@ -1,7 +1,8 @@
 """Conditions in plain Python: the truth for one row, and the sentence a reviewer reads."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, assert_never
 
@@ -20,8 +21,28 @@ from interlock.policy.conditions.ast import (
     Term,
     Truth,
 )
+from interlock.policy.vocabulary import ColumnType
 
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """What a row has in place of a value that was given and has not the form of its type. `text`: what was given."""
+
+    text: str
+    kind: ColumnType
+
+    def __str__(self) -> str:
+        return f"'{self.text}', not {_FORMS[self.kind]}"
+
+
+_FORMS = {
+    ColumnType.STRING: "a text",
+    ColumnType.INT: "a whole number",
+    ColumnType.FLOAT: "a number",
+    ColumnType.BOOL: "true or false",
+}
 
 _OPERATORS = {"=": eq, "<>": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 _SIGNS = {"=": "=", "<>": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
@@ -30,22 +51,23 @@ _SIGNS = {"=": "=", "<>": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 def evaluate(condition: Condition, row: Row) -> bool | None:
     """True, False, or None for unknown (Kleene's three truth values).
 
-    An absent column is NULL, as is a number that is not finite.
+    An absent column is NULL. A number that is not finite is Unreadable: whatever asks for it is unknown.
     """
     match condition:
         case Compare(operator, left, right):
             left_value, right_value = value(left, row), value(right, row)
-            if left_value is None or right_value is None:
+            if _is_unknown(left_value) or _is_unknown(right_value):
                 return None
             return bool(_OPERATORS[operator](left_value, right_value))
         case In(term, values):
             member = value(term, row)
-            return None if member is None else any(member == literal.value for literal in values)
+            return None if _is_unknown(member) else any(member == literal.value for literal in values)
         case IsNull(term):
-            return value(term, row) is None
+            given = value(term, row)
+            return None if isinstance(given, Unreadable) else given is None
         case Truth(term):
             flag = value(term, row)
-            return None if flag is None else bool(flag)
+            return None if _is_unknown(flag) else bool(flag)
         case Not(of):
             inner = evaluate(of, row)
             return None if inner is None else not inner
@@ -61,17 +83,17 @@ def evaluate(condition: Condition, row: Row) -> bool | None:
 
 def explain(condition: Condition, row: Row) -> str:
     """Why the condition counts as met for this row, for example "amount 12,000 > 10,000"; empty if it does not."""
-    return "; ".join(_why(condition, row, wanted=True))
+    return "; ".join(dict.fromkeys(_why(condition, row, wanted=True)))
 
 
 def value(term: Term, row: Row) -> Any:
-    """The value of a term in a row; None for NULL."""
+    """The value of a term in a row; None for NULL, Unreadable for what was given and cannot be read."""
     match term:
-        case Column(name, _, as_float):
+        case Column(name, kind, as_float):
             cell = row.get(name)
             if isinstance(cell, float) and not math.isfinite(cell):
-                return None  # as in a batch: no rule can judge what is no number
-            return float(cell) if as_float and cell is not None else cell
+                return Unreadable(str(cell), kind)  # as in a batch: no rule can judge what is no number
+            return float(cell) if as_float and isinstance(cell, int) else cell
         case Literal(constant):
             return constant
         case Function():
@@ -84,14 +106,18 @@ def _function_value(function: Function, row: Row) -> Any:
     argument = value(function.of, row)
     match function.name:
         case FunctionName.ABS:
-            return None if argument is None else abs(argument)
+            return argument if _is_unknown(argument) else abs(argument)
         case FunctionName.LENGTH:
-            return None if argument is None else len(argument)
+            return argument if _is_unknown(argument) else len(argument)
         case FunctionName.COALESCE:
             assert function.default is not None
             return function.default.value if argument is None else argument
         case _:
             assert_never(function.name)
+
+
+def _is_unknown(cell: object) -> bool:
+    return cell is None or isinstance(cell, Unreadable)
 
 
 def _why(condition: Condition, row: Row, wanted: bool) -> list[str]:
@@ -113,24 +139,31 @@ def _why(condition: Condition, row: Row, wanted: bool) -> list[str]:
 def _sentence(condition: Compare | In | IsNull | Truth, row: Row, wanted: bool) -> str:
     match condition:
         case IsNull(term):
-            return f"{_name(term)} is {'missing' if value(term, row) is None else 'given'}"
+            return _doubt([term], row) or f"{_name(term)} is given"
         case Compare(operator, left, right):
-            missing = [_name(term) for term in (left, right) if value(term, row) is None]
-            if missing:
-                return f"{' and '.join(missing)} is missing"
+            if doubt := _doubt([left, right], row):
+                return doubt
             sign = _SIGNS[operator] if wanted else f"not {_SIGNS[operator]}"
             return f"{_named_value(left, row)} {sign} {_named_value(right, row)}"
         case In(term, values):
-            if value(term, row) is None:
-                return f"{_name(term)} is missing"
+            if doubt := _doubt([term], row):
+                return doubt
             listed = ", ".join(_formatted(literal.value) for literal in values)
             return f"{_named_value(term, row)} {'in' if wanted else 'not in'} ({listed})"
         case Truth(term):
-            if value(term, row) is None:
-                return f"{_name(term)} is missing"
+            if doubt := _doubt([term], row):
+                return doubt
             return _name(term) if wanted else f"not {_name(term)}"
         case _:
             assert_never(condition)
+
+
+def _doubt(terms: Sequence[Term], row: Row) -> str:
+    """Which of the terms have no value, and why; empty if all have one."""
+    cells = [(_name(term), value(term, row)) for term in terms]
+    missing = [name for name, cell in cells if cell is None]
+    unreadable = [f"{name} is {cell}" for name, cell in cells if isinstance(cell, Unreadable)]
+    return " and ".join([*unreadable, *([f"{' and '.join(missing)} is missing"] if missing else [])])
 
 
 def _name(term: Term) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlock.learning.slices import Condition, binned
-from interlock.policy.attributes import FLOAT_FORM, INT_FORM
+from interlock.policy.attributes import BOOLS, FLOAT_FORM, INT_FORM
 from interlock.policy.vocabulary import ColumnType
 from interlock.processors.proposals.examples import Example
 
@@ -24,20 +24,24 @@ _NUMERIC = (ColumnType.INT, ColumnType.FLOAT)
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A conjunction over declared attributes: equal to a text, or low ≤ number < high."""
+    """A conjunction over declared attributes: equal to a text, low ≤ number < high, or a truth value."""
 
-    texts: tuple[tuple[str, str], ...]
-    ranges: tuple[tuple[str, ColumnType, float, float], ...]
+    texts: tuple[tuple[str, str], ...] = ()
+    ranges: tuple[tuple[str, ColumnType, float, float], ...] = ()
+    flags: tuple[tuple[str, bool], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The attributes that it refers to."""
-        return tuple([name for name, _ in self.texts] + [name for name, *_ in self.ranges])
+        texts, ranges, flags = ([part[0] for part in parts] for parts in (self.texts, self.ranges, self.flags))
+        return (*texts, *ranges, *flags)
 
     def holds(self, example: Example) -> bool:
         """Decides as the condition would: a missing value, or text that is no number, does not fulfil it."""
         attributes = example.attributes
         if any(attributes.get(name) != value for name, value in self.texts):
+            return False
+        if any(BOOLS.get(attributes.get(name, "")) is not value for name, value in self.flags):
             return False
         return all(low <= number(attributes.get(name), kind) < high for name, kind, low, high in self.ranges)
 
@@ -52,7 +56,7 @@ def columns(examples: Sequence[Example], types: Mapping[str, ColumnType]) -> dic
         if kind in _NUMERIC:
             table[name] = binned(np.array([number(text, kind) for text in texts]))
         elif kind is ColumnType.BOOL:
-            table[name] = np.array([text if text in ("true", "false") else MISSING for text in texts])
+            table[name] = np.array([_flag(text) for text in texts])
         else:
             table[name] = np.array([MISSING if text is None else text for text in texts])
     return table
@@ -60,7 +64,7 @@ def columns(examples: Sequence[Example], types: Mapping[str, ColumnType]) -> dic
 
 def pattern(conditions: Sequence[Condition], types: Mapping[str, ColumnType]) -> Pattern | None:
     """The pattern of conditions over such columns; None if no policy can express it."""
-    texts, ranges = [], []
+    texts, ranges, flags = [], [], []
     for name, value in conditions:
         kind = types[name]
         if kind in _NUMERIC:
@@ -70,25 +74,28 @@ def pattern(conditions: Sequence[Condition], types: Mapping[str, ColumnType]) ->
             ranges.append((name, kind, float(low), float(high)))
         elif value == MISSING or len(value) > _MAX_TEXT or not value.isprintable():
             return None
+        elif kind is ColumnType.BOOL:
+            flags.append((name, BOOLS[value]))
         else:
             texts.append((name, value))
-    return Pattern(tuple(texts), tuple(ranges))
+    return Pattern(tuple(texts), tuple(ranges), tuple(flags))
 
 
-def condition(pattern: Pattern, types: Mapping[str, ColumnType]) -> str:
+def condition(pattern: Pattern) -> str:
     """The pattern as the text of a policy's `when`."""
-    parts = []
-    for name, value in pattern.texts:
-        if types[name] is ColumnType.BOOL:
-            parts.append(name if value == "true" else f"NOT {name}")
-        else:
-            parts.append(f"{name} = {quoted(value)}")
+    parts = [f"{name} = {quoted(value)}" for name, value in pattern.texts]
+    parts += [name if flag else f"NOT {name}" for name, flag in pattern.flags]
     for name, _, low, high in pattern.ranges:
         if math.isfinite(low):
             parts.append(f"{name} >= {_number(low)}")
         if math.isfinite(high):
             parts.append(f"{name} < {_number(high)}")
     return " AND ".join(parts)
+
+
+def _flag(text: str | None) -> str:
+    value = BOOLS.get(text or "")
+    return MISSING if value is None else str(value).lower()
 
 
 def quoted(text: str) -> str:

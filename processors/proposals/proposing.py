@@ -102,7 +102,7 @@ def _safe_rule(claim: Claim, lane: Lane, domain: Domain, owner: PolicyInForce) -
     types = owner.policy.attribute_types()
     if any(types.get(name) is None for name in certified.pattern.names):
         return None  # the policy no longer declares an attribute of the rule
-    text = condition(certified.pattern, types)
+    text = condition(certified.pattern)
     _, prediction, model_id, model_version = lane.name
     rule = {
         "id": claim.proposal_id,

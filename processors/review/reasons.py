@@ -86,16 +86,12 @@ def _explain_rule(rule: Rule, routed: Mapping[str, Any], policy: Policy) -> Rout
 
 def _row(routed: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
     """The columns of rules, typed as the router types them."""
-    import polars as pl
-
-    from interlock.policy.attributes import from_strings
+    from interlock.policy.attributes import row_of
 
     decision = routed["decision"]
     row = {name: decision.get(name) for name in ROUTING_COLUMNS}
     row |= {"confidence": routed["calibrated_confidence"], "raw_confidence": decision["confidence"]}
-    kinds = policy.attribute_types()
-    texts = [pl.Series(name, [decision["attributes"].get(name)], dtype=pl.String) for name in kinds]
-    return row | {series.name: series[0] for series in from_strings(texts, kinds)}
+    return row | row_of(decision["attributes"], policy.attribute_types())
 
 
 def _columns(condition: Condition) -> Iterator[str]:

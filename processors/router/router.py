@@ -278,7 +278,8 @@ def _evaluate_rows(
     if not policy.use_calibration:
         frame = frame.drop("confidence").hstack([frame["raw_confidence"].alias("confidence")])
     if policy.attributes:
-        frame = frame.hstack(from_strings(attributes.columns(maps, policy.attributes), policy.attributes))
+        texts = attributes.columns(maps, policy.attributes)
+        frame = frame.hstack(from_strings(texts, policy.attributes, policy.asked_attributes))
     return policy.evaluate(frame, forced)
 
 

@@ -1,13 +1,16 @@
 """Random policies, well-typed conditions and rows."""
 
+import math
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from hypothesis import strategies as st
 
+from interlock.policy.conditions.ast import Column, unreadable_column
+from interlock.policy.conditions.python import Unreadable
 from interlock.policy.load import pack_names
-from interlock.policy.vocabulary import ColumnType, Priority, Workflow
+from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType, Priority, Workflow
 
 COLUMNS = {
     "amount": ColumnType.FLOAT,
@@ -31,9 +34,45 @@ _values = {
 }
 
 
+# Columns that may have been given a value that cannot be read.
+DOUBTFUL = [name for name, kind in COLUMNS.items() if Column(name, kind).unreadable]
+
+
+def _unreadable(name: str, kind: ColumnType) -> st.SearchStrategy[Any]:
+    """What a row has where a value was given that cannot be read: of routing fields a number that is not finite."""
+    if name in ROUTING_COLUMNS:
+        return st.sampled_from([float("nan"), float("inf"), float("-inf")])
+    return st.sampled_from(["35,0", "", "maybe"]).map(lambda text: Unreadable(text, kind))
+
+
 def rows() -> st.SearchStrategy[dict[str, Any]]:
-    """A row with a NULL here and there."""
-    return st.fixed_dictionaries({name: st.none() | _values[kind] for name, kind in COLUMNS.items()})
+    """A row with a NULL or something unreadable here and there."""
+
+    def cell(name: str, kind: ColumnType) -> st.SearchStrategy[Any]:
+        usual = st.none() | _values[kind]
+        return usual | _unreadable(name, kind) if name in DOUBTFUL else usual
+
+    return st.fixed_dictionaries({name: cell(name, kind) for name, kind in COLUMNS.items()})
+
+
+def in_columns(data: Sequence[dict[str, Any]], *, finite: bool = False) -> list[dict[str, Any]]:
+    """The rows as engines on columns take them, with a column beside each that may be unreadable.
+
+    `finite`: with NULL for numbers that are not finite, as the router gives them to Polars.
+    """
+
+    def plain(cell: Any) -> Any:
+        not_finite = isinstance(cell, float) and not math.isfinite(cell)
+        return None if isinstance(cell, Unreadable) or (finite and not_finite) else cell
+
+    def unreadable(cell: Any) -> bool:
+        return isinstance(cell, Unreadable) or (isinstance(cell, float) and not math.isfinite(cell))
+
+    return [
+        {name: plain(cell) for name, cell in row.items()}
+        | {unreadable_column(name): unreadable(row.get(name)) for name in DOUBTFUL}
+        for row in data
+    ]
 
 
 def _quoted(text: str) -> str:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interlock.policy.compiled import ForcedRoute, Treatment, compile_policy
+from interlock.policy.conditions.ast import unreadable_column
 from interlock.policy.conditions.clickhouse import to_clickhouse
 from interlock.policy.conditions.parser import parse_condition
 from interlock.policy.conditions.python import evaluate
@@ -19,7 +20,7 @@ from interlock.policy.errors import PolicyError
 from interlock.policy.load import parse
 from interlock.policy.model import Policy
 from interlock.policy.vocabulary import Route
-from tests.policy.strategies import COLUMNS, conditions, rows
+from tests.policy.strategies import COLUMNS, DOUBTFUL, conditions, in_columns, rows
 from tests.policy.test_compiled_policy import COLUMNS as FRAME
 from tests.policy.test_compiled_policy import ROW
 
@@ -103,7 +104,9 @@ def test_three_engines_agree_on_where_a_safe_rule_holds_and_in_doubt_it_does_not
     texts: list[str], data: list[dict[str, Any]]
 ) -> None:
     kinds = {"float": pa.float64(), "int": pa.int64(), "string": pa.string(), "bool": pa.bool_()}
-    table = pa.Table.from_pylist(data, pa.schema([(name, kinds[kind]) for name, kind in COLUMNS.items()]))
+    flags = [(unreadable_column(name), pa.bool_()) for name in DOUBTFUL]
+    schema = pa.schema([*((name, kinds[kind]) for name, kind in COLUMNS.items()), *flags])
+    table = pa.Table.from_pylist(in_columns(data), schema)
     trees = [parse_condition(text, COLUMNS) for text in texts]
     # As everything that knows one truth value of a condition must take it for a safe rule.
     columns = ", ".join(f"ifNull({to_clickhouse(tree)}, false) AS c{index}" for index, tree in enumerate(trees))
@@ -116,8 +119,10 @@ def test_three_engines_agree_on_where_a_safe_rule_holds_and_in_doubt_it_does_not
         policy = Policy.model_validate({"name": "x", "domains": {"e": domain}, "safe_rules": [rule]})
         in_python = [evaluate(tree, row) is True for row in data]
         assert [bool(value) for value in cells] == in_python, text
-        plain = [{**ROW, **row, "confidence": row["confidence"]} for row in data]
-        frame = pl.DataFrame(plain, schema={**FRAME, "age": pl.Int64, "city": pl.String, "member": pl.Boolean})
+        plain = [{**ROW, **row, "confidence": row["confidence"]} for row in in_columns(data)]
+        types = {**FRAME, "age": pl.Int64, "city": pl.String, "member": pl.Boolean}
+        types |= {unreadable_column(name): pl.Boolean for name in DOUBTFUL}
+        frame = pl.DataFrame(plain, schema=types)
         evaluation = compile_policy(policy).evaluate(frame)
         for index, row in enumerate(data):
             treatment = evaluation.treatments[evaluation.index[index]]

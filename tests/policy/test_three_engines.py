@@ -11,15 +11,21 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from interlock.policy.attributes import CLICKHOUSE_SETTINGS, attribute_columns, clickhouse_projection, from_strings
-from interlock.policy.conditions.ast import FunctionName
+from interlock.policy.attributes import (
+    CLICKHOUSE_SETTINGS,
+    attribute_columns,
+    clickhouse_projection,
+    from_strings,
+    row_of,
+)
+from interlock.policy.conditions.ast import FunctionName, unreadable_column
 from interlock.policy.conditions.clickhouse import matched, to_clickhouse
 from interlock.policy.conditions.parser import ConditionError, parse_condition
 from interlock.policy.conditions.polars import to_polars
-from interlock.policy.conditions.python import evaluate, explain
+from interlock.policy.conditions.python import Unreadable, evaluate, explain
 from interlock.policy.load import parse
 from interlock.policy.vocabulary import ColumnType
-from tests.policy.strategies import COLUMNS, conditions, rows
+from tests.policy.strategies import COLUMNS, DOUBTFUL, conditions, in_columns, rows
 
 _ARROW = {
     ColumnType.FLOAT: pa.float64(),
@@ -34,6 +40,7 @@ _POLARS = {
     ColumnType.BOOL: pl.Boolean,
 }
 _SCHEMA = {name: _POLARS[kind] for name, kind in COLUMNS.items()}
+_SCHEMA |= {unreadable_column(name): pl.Boolean for name in DOUBTFUL}
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +52,9 @@ def clickhouse() -> Iterator[Any]:
 
 
 def _clickhouse(clickhouse: Any, texts: list[str], data: list[dict[str, Any]]) -> list[list[bool | None]]:
-    schema = pa.schema([(name, _ARROW[kind]) for name, kind in COLUMNS.items()])
-    table = pa.Table.from_pylist(data, schema=schema)  # noqa: F841 - chdb finds it by its name
+    flags = [(unreadable_column(name), pa.bool_()) for name in DOUBTFUL]
+    schema = pa.schema([*((name, _ARROW[kind]) for name, kind in COLUMNS.items()), *flags])
+    table = pa.Table.from_pylist(in_columns(data), schema=schema)  # noqa: F841 - chdb finds it by its name
     parsed = [parse_condition(text, COLUMNS) for text in texts]
     columns = ", ".join(
         f"toInt8({to_clickhouse(tree)}) AS c{i}, {matched(tree)} AS m{i}" for i, tree in enumerate(parsed)
@@ -66,7 +74,7 @@ def _clickhouse(clickhouse: Any, texts: list[str], data: list[dict[str, Any]]) -
 def test_polars_clickhouse_and_python_agree_on_every_condition_and_row(
     clickhouse: Any, texts: list[str], data: list[dict[str, Any]]
 ) -> None:
-    frame = pl.DataFrame(data, schema=_SCHEMA)
+    frame = pl.DataFrame(in_columns(data, finite=True), schema=_SCHEMA)
     in_clickhouse = _clickhouse(clickhouse, texts, data)
     for text, from_clickhouse in zip(texts, in_clickhouse, strict=True):
         condition = parse_condition(text, COLUMNS)
@@ -109,6 +117,10 @@ def test_what_counts_as_met_has_an_explanation_and_what_does_not_has_none(text: 
         ("age < 21 AND country = 'DE'", {"age": 19, "country": "DE"}, "age 19 < 21; country DE = DE"),
         ("age < 21 OR country = 'DE'", {"age": 30, "country": "DE"}, "country DE = DE"),
         ("age IS NULL", {}, "age is missing"),
+        ("age > 21", {"age": Unreadable("35,0", ColumnType.INT)}, "age is '35,0', not a whole number"),
+        ("age IS NOT NULL AND age < 21", {"age": Unreadable("x", ColumnType.INT)}, "age is 'x', not a whole number"),
+        ("coalesce(amount, 0) > 5", {"amount": float("nan")}, "amount is 'nan', not a number"),
+        ("NOT member", {"member": Unreadable("1", ColumnType.BOOL)}, "member is '1', not true or false"),
         ("age > 21 AND country = 'DE'", {"country": "US"}, ""),
     ],
 )
@@ -200,7 +212,7 @@ def test_whatever_the_text_it_is_a_condition_for_all_engines_or_an_error_that_sa
     except ConditionError:
         return
     row = dict.fromkeys(COLUMNS)
-    (in_polars,) = pl.DataFrame([row], schema=_SCHEMA).select(to_polars(condition)).to_series()
+    (in_polars,) = pl.DataFrame(in_columns([row]), schema=_SCHEMA).select(to_polars(condition)).to_series()
     assert in_polars == evaluate(condition, row)
     assert to_clickhouse(condition)
 
@@ -212,7 +224,7 @@ def test_a_list_of_thousands_of_codes_is_no_problem() -> None:
         condition = parse_condition(text, COLUMNS)
         row = {**dict.fromkeys(COLUMNS), "country": "5999", "age": 2999}
         assert evaluate(condition, row) is True
-        assert pl.DataFrame([row], schema=_SCHEMA).select(to_polars(condition)).item() is True
+        assert pl.DataFrame(in_columns([row]), schema=_SCHEMA).select(to_polars(condition)).item() is True
 
 
 def test_zero_is_zero_whatever_its_sign(clickhouse: Any) -> None:
@@ -220,15 +232,15 @@ def test_zero_is_zero_whatever_its_sign(clickhouse: Any) -> None:
     data = [{**dict.fromkeys(COLUMNS), "amount": zero} for zero in (0.0, -0.0)]
     for text, from_clickhouse in zip(texts, _clickhouse(clickhouse, texts, data), strict=True):
         condition = parse_condition(text, COLUMNS)
-        in_polars = pl.DataFrame(data, schema=_SCHEMA).select(to_polars(condition)).to_series().to_list()
+        in_polars = pl.DataFrame(in_columns(data), schema=_SCHEMA).select(to_polars(condition)).to_series().to_list()
         assert in_polars == from_clickhouse == [evaluate(condition, row) for row in data] == [text[-3:] != "< 0"] * 2
 
 
-def test_a_number_that_is_not_finite_is_missing_to_the_reviewer_as_it_was_to_the_rule() -> None:
+def test_a_number_that_is_not_finite_is_none_to_the_reviewer_as_it_was_to_the_rule() -> None:
     condition = parse_condition("amount > 10000", COLUMNS)
     for number in (float("nan"), float("inf")):
         assert evaluate(condition, {"amount": number}) is None
-        assert explain(condition, {"amount": number}) == "amount is missing"
+        assert explain(condition, {"amount": number}) == f"amount is '{number}', not a number"
 
 
 _ATTRIBUTE_TEXTS = (
@@ -237,6 +249,8 @@ _ATTRIBUTE_TEXTS = (
         [
             *("9" * 18, "9" * 19, "9" * 38, "9" * 39, "0" * 37 + "7", "0" * 38 + "7"),
             *("9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809"),
+            *("35.0", "-7.00", "35.", "35.01", "9223372036854775807.0", "9223372036854775808.0"),
+            *("True", "FALSE", "tRUE"),
             *("+1", "-", ".5", "5.", "1e", "1\n", "1\0", "1\r", "-0", "-0.0", "1e-400", "true\n"),
             "1",
             "-7",
@@ -283,6 +297,24 @@ def test_attributes_are_read_alike_by_polars_and_clickhouse(clickhouse: Any, tex
     result = clickhouse.query(query, "Arrow")
     in_clickhouse = pa.ipc.open_file(result.bytes()).read_all()
     for name, kind in kinds.items():
-        in_polars = from_strings([pl.Series(name, texts, dtype=pl.String)], {name: kind})[0].to_list()
+        series = from_strings([pl.Series(name, texts, dtype=pl.String)], {name: kind}, [name])
         theirs = [v.decode() if isinstance(v, bytes) else v for v in in_clickhouse.column(name).to_pylist()]
+        in_polars = series[0].to_list()
         assert in_polars == theirs, kind
+        in_python = [row_of({} if text is None else {name: text}, {name: kind})[name] for text in texts]
+        assert [None if isinstance(value, Unreadable) else value for value in in_python] == in_polars
+        flags = [isinstance(value, Unreadable) for value in in_python]
+        assert series[1].to_list() == flags
+        if kind is not ColumnType.STRING:
+            assert [bool(flag) for flag in in_clickhouse.column(unreadable_column(name)).to_pylist()] == flags
+
+
+def test_of_a_key_that_stands_twice_the_last_entry_counts_in_history_too(clickhouse: Any) -> None:
+    policy = parse(
+        "name: x\ndomains: {d: {models: [m], outcomes: [o], attributes: {country: string, age: int}}}\n", "x"
+    )
+    entries = [("country", "US"), ("age", "x"), ("country", "DE"), ("age", "35")]
+    table = pa.table({"attributes": pa.array([entries], pa.map_(pa.string(), pa.string()))})  # noqa: F841
+    query = f"SELECT {clickhouse_projection(policy)} FROM Python(table) SETTINGS {CLICKHOUSE_SETTINGS}"
+    (row,) = json.loads(clickhouse.query(query, "JSONCompact").bytes())["data"]
+    assert [row[0], int(row[1]), bool(row[2])] == ["DE", 35, False]
