@@ -73,6 +73,15 @@ def routing_prefix_text() -> str:
 
 
 @cache
+def routed_prefix_text() -> str:
+    """The schema of a `RoutedDecision` up to the end of its decision's routing fields, as JSON."""
+    document = _document("RoutedDecision")
+    assert document["fields"][-1]["name"] == "decision"
+    document["fields"][-1]["type"] = json.loads(routing_prefix_text())
+    return json.dumps(document, separators=(",", ":"))
+
+
+@cache
 def routing_prefix() -> Any:
     """The schema of the routing fields at the start of a `Decision`, parsed for fastavro."""
     return fastavro.parse_schema(json.loads(routing_prefix_text()))

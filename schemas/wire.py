@@ -9,6 +9,7 @@ import fastavro
 
 from interlock.errors import InterlockError
 from interlock.schemas import avro_schemas
+from interlock.schemas.times import with_moments
 
 MAGIC = 0
 HEADER_LENGTH = 5
@@ -37,7 +38,10 @@ def encode(name: str, record: dict[str, Any]) -> bytes:
 
 
 def decode(name: str, message: bytes | None) -> dict[str, Any]:
-    """The record in a framed message of schema `name`; raises WireError."""
+    """The record in a framed message of schema `name`; raises WireError.
+
+    Times are datetimes in UTC; one outside Python's calendar is the nearest inside (`interlock.schemas.times`).
+    """
     return _decode(name, message, avro_schemas.parsed(name))
 
 
@@ -73,8 +77,14 @@ def check_header(name: str, message: bytes | None) -> None:
 
 def read_record(stream: BytesIO, schema: Any) -> dict[str, Any]:
     """Reads one record; whatever the bytes are, the only error is WireError."""
+    start = stream.tell()
     try:
-        record = cast(dict[str, Any], fastavro.schemaless_reader(stream, schema, None))
+        try:
+            record = cast(dict[str, Any], fastavro.schemaless_reader(stream, schema, None))
+        except OverflowError:  # perhaps a time outside Python's calendar, which any 64-bit number may be
+            stream.seek(start)
+            plain = fastavro.schemaless_reader(stream, _plain(schema), None)
+            record = cast(dict[str, Any], with_moments(plain, schema))
     except UnicodeDecodeError as error:
         raise WireError("invalid-utf8", f"a string is not UTF-8: {error}") from error
     except Exception as error:
@@ -84,3 +94,10 @@ def read_record(stream: BytesIO, schema: Any) -> dict[str, Any]:
         kind = "ends too early" if isinstance(error, EOFError) else f"is damaged ({type(error).__name__})"
         raise WireError("malformed-avro", f"the Avro record {kind} near byte {stream.tell()}") from error
     return record
+
+
+def _plain(schema: Any) -> Any:
+    """The schema without logical types; what fastavro has added while parsing belongs to the old one."""
+    if isinstance(schema, dict):
+        schema = {key: value for key, value in schema.items() if not key.startswith("__")}
+    return avro_schemas.without_logical_types(schema)

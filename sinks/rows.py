@@ -4,7 +4,6 @@ Every message becomes exactly one row, whatever its bytes are; counts in Kafka a
 object is made per row and field: decoding and flattening work on whole columns.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -62,7 +61,7 @@ def _routed_decisions(messages: Sequence[Message]) -> pa.Table:
     if not decoded.bad:
         return good
     damaged = [messages[bad.index] for bad in decoded.bad]
-    routing = _decoder("RoutedDecision", _routing_part_text()).decode([m.value() for m in damaged])
+    routing = _decoder("RoutedDecision", avro_schemas.routed_prefix_text()).decode([m.value() for m in damaged])
     kept = range(len(damaged)) if routing.index is None else routing.index
     partly = _with_positions(_flattened(routing.rows), [damaged[i] for i in kept])
     partly = _with_errors(partly, [decoded.bad[i] for i in kept], [damaged[i] for i in kept])
@@ -175,12 +174,3 @@ def _flattened(rows: pa.RecordBatch) -> pa.Table:
 @cache
 def _decoder(name: str, text: str) -> Decoder:
     return Decoder(name, text)
-
-
-@cache
-def _routing_part_text() -> str:
-    """The schema of a routed decision up to the end of the decision's routing fields."""
-    document = json.loads(avro_schemas.text("RoutedDecision"))
-    assert document["fields"][-1]["name"] == "decision"
-    document["fields"][-1]["type"] = json.loads(avro_schemas.routing_prefix_text())
-    return json.dumps(document, separators=(",", ":"))

@@ -2,13 +2,13 @@
 
 import getpass
 import json as json_module
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from interlock.cli.common import DataDir, Json, console, errors, print_json, table
 from interlock.platform import connection
+from interlock.schemas.times import moment
 
 if TYPE_CHECKING:
     from interlock.processors.proposals.proposal_table import Proposal
@@ -174,4 +174,4 @@ def _text(value: Any) -> Any:
 
 
 def _time(micros: int) -> str:
-    return datetime.fromtimestamp(micros / 1e6, UTC).isoformat(timespec="seconds")
+    return moment(micros).isoformat(timespec="seconds")

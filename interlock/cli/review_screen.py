@@ -9,9 +9,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from interlock.processors.review.times import due, moment, span
+from interlock.processors.review.times import due, span
 from interlock.processors.review.view import AIAnswer, TaskView
 from interlock.review.local_time import local_time
+from interlock.schemas.times import moment
 
 # A quarter of an hour: who starts now still makes it.
 _SOON_SECONDS = 900
@@ -40,6 +41,8 @@ def _status(view: TaskView) -> Text:
 def _parts(view: TaskView) -> Iterator[RenderableType | None]:
     if not view.verified:
         yield Text(f"Careful: {view.payload_note}", "bold red")
+    if view.damage:
+        yield Text(f"Careful: this record is damaged. {'; '.join(view.damage)}", "bold red")
     yield _lines("Why now", (view.why_first,))
     yield _lines("Why a person", view.why)
     yield _lines("Signatures", (_signatures(view),))

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from interlock.client.lookup import ResolutionLookup
 from interlock.client.pending import CONTRADICTION, Ask, LookUp, PendingDecisions
 from interlock.client.result import DecisionResult
-from interlock.schemas import catalogue, wire
+from interlock.schemas import catalogue, damaged, wire
 from interlock.schemas.error_headers import read_error_headers
 from interlock.streams.consuming import records_of
 from interlock.streams.errors import FATAL_CODES
@@ -151,7 +151,7 @@ class Listener:
             elif topic == catalogue.RESOLUTIONS.name:
                 self.pending.resolve(DecisionResult.from_resolution(wire.decode("Resolution", value)))
             else:
-                self.pending.resolve(DecisionResult.from_routed(wire.decode("RoutedDecision", value)))
+                self.pending.resolve(DecisionResult.from_routed(damaged.read("RoutedDecision", value).record))
         except ValueError as error:  # one unreadable record must not stop the others
             log.warning("%s[%d] offset %d cannot be read: %s", topic, message.partition(), message.offset(), error)
 

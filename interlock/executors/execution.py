@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from interlock.schemas import catalogue, wire
+from interlock.schemas import catalogue, damaged, wire
 from interlock.streams.ports import Message
 
 
@@ -37,7 +37,10 @@ class Execution:
         """What a record of `decisions.auto-approved` or `actions` demands; raises WireError."""
         if message.topic() == catalogue.ACTIONS.name:
             return cls._from_action(wire.decode("Action", message.value()))
-        return cls._from_routed(wire.decode("RoutedDecision", message.value()))
+        routed = damaged.read("RoutedDecision", message.value())
+        if routed.damage:
+            raise wire.WireError("malformed-avro", f"the record is damaged: {'; '.join(routed.damage)}")
+        return cls._from_routed(routed.record)
 
     @classmethod
     def _from_action(cls, record: dict[str, Any]) -> Self:

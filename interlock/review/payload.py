@@ -2,7 +2,8 @@
 
 Kafka keeps it for days, ClickHouse for years. The bytes from Kafka must have the task's hash. A row of ClickHouse is
 encoded again: if that gives the same bytes the hash proves them as well; otherwise the reviewer is told that nothing
-does (a producer's Avro library may have encoded the same content differently).
+does (a producer's Avro library may have encoded the same content differently). Of a record that is damaged behind its
+routing fields the reviewer gets what can be read; ClickHouse has its bytes.
 """
 
 import threading
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError
 from interlock.processors.review.payload import Payload
-from interlock.schemas import wire
+from interlock.schemas import damaged
 from interlock.schemas.payload import payload_hash
 from interlock.streams.ports import Broker
 from interlock.streams.ranges import READ_TO_END, RangeReader
@@ -60,7 +61,7 @@ class PayloadReader:
                 f"what stands at {where} is not what the desk judges of task {task['task_id']} (hash {actual} instead "
                 f"of {task['payload_hash']}): was the topic created again? Do not decide on it; tell an operator."
             )
-        return Payload(wire.decode("RoutedDecision", value), verified=True)
+        return _payload(value, verified=True)
 
     def close(self) -> None:
         with self._lock:
@@ -96,13 +97,15 @@ class PayloadReader:
             raise InterlockError(f"Kafka no longer has {where}, and no ClickHouse is known that could have it")
         from interlock.review.stored_payload import stored_payload
 
-        routed = stored_payload(self._clickhouse(), task)
-        if routed is None:
+        value = stored_payload(self._clickhouse(), task)
+        if value is None:
             raise InterlockError(f"neither Kafka nor ClickHouse has {where}, the payload of task {task['task_id']}")
-        if payload_hash(wire.encode("RoutedDecision", routed)) == task["payload_hash"]:
-            return Payload(routed, verified=True, note="from ClickHouse, with the same hash")
-        return Payload(
-            routed,
-            verified=False,
-            note="from ClickHouse, since Kafka no longer has it: its hash cannot be verified",
-        )
+        if payload_hash(value) == task["payload_hash"]:
+            return _payload(value, verified=True, note="from ClickHouse, with the same hash")
+        note = "from ClickHouse, since Kafka no longer has it: its hash cannot be verified"
+        return _payload(value, verified=False, note=note)
+
+
+def _payload(value: bytes, *, verified: bool, note: str = "") -> Payload:
+    routed = damaged.read("RoutedDecision", value)
+    return Payload(routed.record, verified, note, routed.damage)

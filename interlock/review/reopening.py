@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from interlock.errors import InterlockError
 from interlock.policies.publishing import send
 from interlock.review.stored_payload import stored_payload
-from interlock.schemas import catalogue, wire
+from interlock.schemas import catalogue
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _POSITION = """
 SELECT kafka_partition, kafka_offset FROM routed_decisions
-WHERE decision_id = {id:String} AND kafka_topic = {topic:String} AND error = ''
+WHERE decision_id = {id:String} AND kafka_topic = {topic:String}
 ORDER BY kafka_timestamp DESC LIMIT 1
 """
 
@@ -39,6 +39,6 @@ def reopen(broker: "KafkaBroker", client: "Client", decision_id: str) -> None:
         raise InterlockError(f"neither the desk nor ClickHouse knows a decision {decision_id!r}")
     partition, offset = rows[0]
     position = {"topic": topic, "partition": partition, "offset": offset, "decision_id": decision_id}
-    record = stored_payload(client, position)
-    assert record is not None, "its position was just found"
-    send(broker, catalogue.REVIEWS_MANUAL, decision_id, wire.encode("RoutedDecision", record))
+    value = stored_payload(client, position)
+    assert value is not None, "its position was just found"
+    send(broker, catalogue.REVIEWS_MANUAL, decision_id, value)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -27,15 +28,33 @@ def read(messages: Sequence[Message]) -> tuple[list[Arrival | None], list[Bad]]:
     """An arrival for every message, None for the bad ones."""
     decoded = _decoder().decode([message.value() for message in messages])
     kept = range(len(messages)) if decoded.index is None else decoded.index
-    arrivals: list[Arrival | None] = [None] * len(messages)
+    rows = list(zip(kept, _rows(decoded.rows, _DECISION), strict=True))
     bad = list(decoded.bad)
-    for index, row in zip(kept, _rows(decoded.rows), strict=True):
+    if bad:
+        rows, bad = _with_damaged(messages, rows, bad)
+    arrivals: list[Arrival | None] = [None] * len(messages)
+    for index, row in rows:
         unusable = _unusable(row)
         if unusable is None:
             arrivals[index] = _arrival(row, messages[index])
         else:
             bad.append(Bad(index, *unusable))
     return arrivals, bad
+
+
+def _with_damaged(
+    messages: Sequence[Message], rows: list[tuple[int, dict[str, Any]]], bad: list[Bad]
+) -> tuple[list[tuple[int, dict[str, Any]]], list[Bad]]:
+    """The same with the rows of records that are damaged behind their routing fields: without alternatives, since
+    these stand there. What the router could route, a person can decide."""
+    again = _routing_decoder().decode([messages[problem.index].value() for problem in bad])
+    kept = range(len(bad)) if again.index is None else again.index
+    damaged = [
+        (bad[position].index, {**row, "alternatives": []})
+        for position, row in zip(kept, _rows(again.rows, _ROUTING), strict=True)
+    ]
+    # In the order of the messages: the desk takes them as they came.
+    return sorted([*rows, *damaged], key=itemgetter(0)), [bad[problem.index] for problem in again.bad]
 
 
 def _unusable(row: dict[str, Any]) -> tuple[str, str] | None:
@@ -91,12 +110,14 @@ _DECISION = (
     "compliance_review",
     "alternatives",
 )
+_ROUTING = _DECISION[:-1]
 
 
-def _rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+def _rows(batch: pa.RecordBatch, names: Sequence[str]) -> list[dict[str, Any]]:
+    """One dictionary a row, with the envelope's fields and those of `names` that stand in the decision."""
     decision = batch.column(batch.schema.get_field_index("decision"))
     columns = {name: batch.column(batch.schema.get_field_index(name)) for name in _ENVELOPE}
-    columns |= {name: decision.field(name) for name in _DECISION}
+    columns |= {name: decision.field(name) for name in names}
     lists = [_plain(column).to_pylist() for column in columns.values()]
     return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
 
@@ -112,3 +133,8 @@ def _decoder() -> Decoder:
     names = [field["name"] for field in fields]
     document["fields"][-1]["type"]["fields"] = fields[: names.index(_LAST_FIELD) + 1]
     return Decoder("RoutedDecision", json.dumps(document, separators=(",", ":")))
+
+
+@cache
+def _routing_decoder() -> Decoder:
+    return Decoder("RoutedDecision", avro_schemas.routed_prefix_text())

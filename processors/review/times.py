@@ -14,11 +14,6 @@ def micros(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
-def moment(at: int) -> datetime:
-    """The reverse, in UTC."""
-    return _EPOCH + timedelta(microseconds=at)
-
-
 def seconds(text: str) -> int:
     """A length of time such as 30m, 4h or 2d in seconds; raises ValueError."""
     match = re.fullmatch(r"([0-9]{1,6})([smhd])", text.strip())

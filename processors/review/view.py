@@ -48,6 +48,7 @@ class TaskView:
     `lease_until` and `lease_seconds` are None without a lease.
 
     `why_first`: why this task came before others. `why`: why a person is asked. `ai`: None unless it is shown.
+    `damage`: what cannot be read of the payload, whose record is damaged; the fields that it names are empty or cut.
     `signatures_needed`: how many people must agree before a verdict holds, `signatures_given`: how many have judged it
     so far. `opinions`: earlier verdicts that this reviewer may know. `effect`: the outcome in force, if any.
     """
@@ -70,6 +71,7 @@ class TaskView:
     payload_hash: str
     verified: bool
     payload_note: str
+    damage: tuple[str, ...]
     why_first: str
     why: tuple[str, ...]
     subject_id: str
@@ -143,6 +145,7 @@ def build_view(
         payload_hash=task["payload_hash"],
         verified=payload.verified,
         payload_note=payload.note,
+        damage=payload.damage,
         why_first=why_first,
         why=tuple(reason.text for reason in reasons),
         subject_id=decision["subject_id"],

@@ -221,6 +221,22 @@ def test_what_takes_effect_by_itself_is_the_word_and_is_final_unless_it_can_be_r
     assert (unsure.source, unsure.final, unsure.override_until) == ("auto", False, until)
 
 
+def test_what_took_effect_is_the_word_even_if_its_record_is_damaged_or_has_impossible_times() -> None:
+    broker = memory()
+    producer = broker.producer(None)
+    with Client(broker=broker) as client:
+        for cut, decided_at in ((1, AT), (0, 2**63 - 1)):
+            submitted = decision()
+            future = client.resolution_future(submitted.decision_id, timeout=60)
+            earlier = {"decision_id": "d-0", "outcome": "approve", "decided_at": decided_at}
+            history = {"previous_decisions": [earlier], "model_accuracy_on_similar": None}
+            topic, record = routed({**submitted.to_record(), "history": history})
+            value = wire.encode("RoutedDecision", record)
+            producer.produce(topic.name, value[: len(value) - cut], submitted.decision_id)
+            producer.flush()
+            assert future.result(30).outcome == "approve"
+
+
 def test_after_the_time_out_the_desk_is_asked_and_its_safe_outcome_returned(broker: Broker) -> None:
     def safe(command: dict[str, Any]) -> Answers:
         timed_out = resolution(command["task_id"], source="timeout", decided_by=[], verdict="")

@@ -7,13 +7,15 @@ import pytest
 from confluent_kafka import KafkaException
 
 from interlock.executors import Execution, Executor, MemorySeen, PermanentError, RetryLater, Seen, SqliteSeen
+from interlock.executors.webhook import body_of
 from interlock.operations.dead_letters import Letter, read_letters
-from interlock.schemas import catalogue
+from interlock.schemas import catalogue, wire
 from interlock.streams.clock import ManualClock
 from interlock.streams.dispatch.deliveries import Schedule
 from interlock.streams.memory import Crash, FaultPlan, InlineExecutor, MemoryBroker, Step, unavailable
 from interlock.streams.metrics import Metrics
-from tests.interlock.executors.executor_world import AT, memory, put_action, put_bytes, put_routed
+from tests.interlock.client.test_client import decision
+from tests.interlock.executors.executor_world import AT, memory, put_action, put_bytes, put_routed, routed
 
 
 class World:
@@ -71,6 +73,27 @@ def test_what_takes_effect_by_itself_is_executed_as_version_1_with_its_decision(
     assert execution.notices == ("adverse_action",)
     assert execution.decision is not None
     assert execution.decision["decision_id"] == "d"
+
+
+def test_a_decision_is_executed_whatever_times_its_history_has(world: World) -> None:
+    earlier = {"decision_id": "d-0", "outcome": "approve", "decided_at": 2**63 - 1}
+    record = decision(decision_id="d").to_record()
+    record["history"] = {"previous_decisions": [earlier], "model_accuracy_on_similar": None}
+    put_routed(world.broker, "d", decision=record)
+    world.settle(world.executor())
+    assert world.ids == ["d/1/execute"]
+    assert '"decided_at":"9999-12-31' in body_of(world.done[0])
+
+
+def test_a_decision_that_is_damaged_behind_its_routing_fields_is_a_dead_letter_that_says_where(world: World) -> None:
+    whole = wire.encode("RoutedDecision", routed("d"))
+    put_bytes(world.broker, catalogue.AUTO_APPROVED, "d", whole[:-1])
+    put_routed(world.broker, "e")
+    world.settle(world.executor())
+    assert world.ids == ["e/1/execute"]
+    (letter,) = world.letters()
+    assert letter.what["exception"] == "malformed-avro"
+    assert "decision.vector and what follows it cannot be read" in letter.what["message"]
 
 
 def test_what_the_desk_orders_is_handed_over_as_it_stands(world: World) -> None:

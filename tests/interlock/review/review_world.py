@@ -158,8 +158,12 @@ class World:
     def arrive(self, content: dict[str, Any], route: str = "async", topic: str = "", **changes: Any) -> None:
         """Puts a decision into its review topic; returns when the desk has made a task of it."""
         value = wire.encode("RoutedDecision", routed(content, route, **changes))
-        self._send(topic or f"reviews.{route}", content["decision_id"], value)
-        self.desk.wait_for(content["decision_id"])
+        self.arrive_bytes(content["decision_id"], value, topic or f"reviews.{route}")
+
+    def arrive_bytes(self, decision_id: str, value: bytes, topic: str = "reviews.async") -> None:
+        """The same with the bytes of a routed decision."""
+        self._send(topic, decision_id, value)
+        self.desk.wait_for(decision_id)
 
     def close(self) -> None:
         self.desk.stop()

@@ -7,9 +7,10 @@ import pytest
 
 from interlock.errors import InterlockError
 from interlock.processors.review.queue_counts import count_queues
-from interlock.processors.review.times import SECOND, micros, moment, seconds, span
+from interlock.processors.review.times import SECOND, micros, seconds, span
 from interlock.review.board import Board
 from interlock.schemas import catalogue, wire
+from interlock.schemas.times import moment
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import TopicSpec
 from tests.interlock.review.review_world import decision, routed, task_record

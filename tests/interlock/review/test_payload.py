@@ -137,3 +137,19 @@ def test_content_laid_out_by_another_avro_library_cannot_be_verified_and_says_so
         assert not found.verified
         assert "its hash cannot be verified" in found.note
         reader.close()
+
+
+@pytest.mark.warehouse
+def test_a_damaged_record_comes_from_clickhouse_with_its_own_bytes(warehouse: EmbeddedClickHouse) -> None:
+    with warehouse.client() as client:
+        stored = sink_world.World(f"w-{uuid4().hex}", client)
+        envelope = routed(decision("d-3"))
+        value = wire.encode("RoutedDecision", envelope)[:-1]
+        stored.send(TOPIC, b"d-3", value)
+        stored.settle(stored.writer())
+        task = task_record(envelope, topic=TOPIC, partition=0, offset=0, payload_hash=payload_hash(value))
+        reader = PayloadReader(forgetful(), lambda: client)
+        found = reader.read(task)
+        assert found.verified
+        assert "decision.vector and what follows it cannot be read" in found.damage[0]
+        reader.close()

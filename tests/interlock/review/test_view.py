@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from interlock.policy.load import parse
 from interlock.processors.review.payload import Payload
-from interlock.processors.review.times import SECOND, micros, moment
+from interlock.processors.review.times import SECOND, micros
 from interlock.processors.review.view import TaskView, build_view
+from interlock.schemas.times import moment
 from tests.interlock.review.review_world import POLICY, decision, routed, task_record
 
 LENDING = parse(POLICY, "lending")
