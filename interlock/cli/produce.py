@@ -10,6 +10,7 @@ from interlock.cli.common import DataDir, Json, note, print_json, progress_bar
 from interlock.errors import UnavailableError
 from interlock.platform import connection
 from interlock.platform.exit_codes import ExitCode
+from interlock.schemas import json_text
 
 
 def produce(
@@ -48,8 +49,13 @@ def produce(
     check_readable(file)
     connection.connect(data_dir).serving_kafka()
     with ExitStack() as stack:
-        rejected = stack.enter_context(rejects.open("w")) if rejects is not None else None
+        rejected = stack.enter_context(rejects.open("w", encoding="utf-8")) if rejects is not None else None
         client = stack.enter_context(Client())
+
+        def keep(error: str) -> None:
+            if rejected is not None:
+                print(json_text.printable(error), file=rejected)
+
         bar = stack.enter_context(progress_bar())
         task = bar.add_task(file.name, total=count(file))
         try:
@@ -59,7 +65,7 @@ def produce(
                 rate=rate,
                 strict=strict,
                 progress=lambda sent: bar.update(task, completed=sent),
-                on_error=lambda error: print(error, file=rejected) if rejected is not None else None,
+                on_error=lambda error: keep(str(error)),
             )
         except DeliveryError as error:
             raise UnavailableError(str(error)) from error

@@ -1,6 +1,5 @@
 """What the review commands share: who asks, about which task, and how answers are printed."""
 
-import json as jsons
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +8,7 @@ import typer
 from interlock.cli.common import console, errors, print_json
 from interlock.errors import UsageError
 from interlock.platform import connection
+from interlock.schemas import json_text
 
 if TYPE_CHECKING:
     from interlock.processors.review.view import TaskView
@@ -67,7 +67,9 @@ def changes_of(pairs: list[str] | None) -> dict[str, Any] | None:
         if not equals or not name:
             raise UsageError(f"{pair!r}: write FIELD=VALUE for --change")
         try:
-            changes[name] = jsons.loads(value)
-        except ValueError:
+            changes[name] = json_text.parse(value)
+        except json_text.JsonSyntaxError:
             changes[name] = value
+        except json_text.JsonError as error:
+            raise UsageError(f"--change {name}: {error}") from error
     return changes or None

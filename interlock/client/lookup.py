@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from interlock.client.found import Found, FoundResolution, found_resolution, found_routed, replaces
-from interlock.schemas import catalogue, wire
+from interlock.schemas import catalogue, damaged, wire
 from interlock.streams.memory.partitioner import murmur2
 from interlock.streams.ports import Broker, Message, Partition
 from interlock.streams.ranges import read_range
@@ -124,7 +124,7 @@ def _read_message(message: Message) -> FoundResolution | None:
     try:
         if message.topic() == catalogue.RESOLUTIONS.name:
             return found_resolution(wire.decode("Resolution", message.value()))
-        return found_routed(wire.decode("RoutedDecision", message.value()))
+        return found_routed(damaged.read("RoutedDecision", message.value()).record)
     except ValueError as error:
         place = f"{message.topic()}[{message.partition()}] offset {message.offset()}"
         log.warning("%s cannot be read: %s", place, error)

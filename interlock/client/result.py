@@ -1,11 +1,11 @@
 """What a caller is told about a decision."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Self
 
 from interlock.errors import InterlockError
+from interlock.schemas import json_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class DecisionResult:
             status="decided",
             **{name: record[name] for name in (*copied, "reason_code", "reason_text")},
             decided_by=tuple(record["decided_by"]),
-            modifications=json.loads(record["modifications"] or "{}"),
+            modifications=json_text.parse(record["modifications"] or "{}"),
             notices=tuple(record["notices"]),
         )
 

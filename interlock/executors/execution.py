@@ -1,11 +1,10 @@
 """An action that executors carry out on a decision."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from interlock.schemas import catalogue, damaged, wire
+from interlock.schemas import catalogue, damaged, json_text, wire
 from interlock.streams.ports import Message
 
 
@@ -46,9 +45,9 @@ class Execution:
     def _from_action(cls, record: dict[str, Any]) -> Self:
         same = ("action_id", "kind", "decision_id", "version", "outcome", "domain", "at", "reason_code", "reason_text")
         try:
-            modifications = json.loads(record["modifications"] or "{}")
-        except (ValueError, RecursionError) as error:
-            raise wire.WireError("malformed-json", f"modifications are not JSON: {error}") from error
+            modifications = json_text.parse(record["modifications"] or "{}")
+        except json_text.JsonError as error:
+            raise wire.WireError("malformed-json", f"modifications cannot be read: {error}") from error
         return cls(
             **{name: record[name] for name in same},
             modifications=modifications,

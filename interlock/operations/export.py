@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from interlock.errors import InterlockError
-from interlock.schemas import avro_schemas, catalogue, wire
+from interlock.schemas import avro_schemas, catalogue, json_text, wire
 from interlock.streams.ports import Broker
 from interlock.streams.tables import TableReader
 
@@ -106,13 +106,13 @@ def preferences(example: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 class JsonLines:
-    """One JSON object a line; times in ISO 8601."""
+    """One JSON object a line; times in ISO 8601, numbers that are not finite as null."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="utf-8")
 
     def write(self, row: dict[str, Any]) -> None:
-        self._file.write(json.dumps(row, ensure_ascii=False, default=_as_text) + "\n")
+        self._file.write(json_text.dumps(row, default=_as_text) + "\n")
 
     def close(self) -> None:
         self._file.close()
@@ -190,8 +190,8 @@ def moment(text: str) -> datetime:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return json_text.parse(text)
+    except json_text.JsonError:
         return text
 
 

@@ -1,7 +1,6 @@
 """Rows of a file as decisions, or as errors that name line and field."""
 
 import csv
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 
 from interlock.errors import InterlockError, UsageError
 from interlock.produce.mapping import ColumnMapping
+from interlock.schemas import json_text
 from interlock.schemas.models import Decision
 
 # What the csv module puts where a row is longer or shorter than the first line.
@@ -96,9 +96,9 @@ def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
             if not text.strip():
                 continue
             try:
-                row = json.loads(text)
-            except ValueError as error:
-                yield line, f"not JSON: {error}"
+                row = json_text.parse_unlimited(text)
+            except json_text.JsonError as error:
+                yield line, str(error)
                 continue
             yield line, row if isinstance(row, dict) else "not a JSON object"
 
@@ -135,11 +135,30 @@ def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
     try:
         with reader.ParquetFile(path) as file:
             for batch in file.iter_batches(CHUNK_ROWS):
-                for row in batch.to_pylist():
+                for row in _python_rows(batch):
                     yield line, row
                     line += 1
     except ArrowException as error:
         raise InterlockError(f"cannot read {path}: {error}") from error
+
+
+def _python_rows(batch: Any) -> Iterator[dict[str, Any] | str]:
+    """The rows of a batch; a string for one with a value that Python cannot hold, a time after the year 9999 say."""
+    try:
+        yield from batch.to_pylist()
+    except (ValueError, OverflowError):  # of which row and column is not said
+        for number in range(len(batch)):
+            yield _python_row(batch.slice(number, 1))
+
+
+def _python_row(row: Any) -> dict[str, Any] | str:
+    content: dict[str, Any] = {}
+    for name, column in zip(row.schema.names, row.columns, strict=True):
+        try:
+            content[name] = column[0].as_py()
+        except (ValueError, OverflowError) as error:
+            return f"column {name!r} has a value that Python cannot hold: {error}"
+    return content
 
 
 def _parquet_reader() -> Any:

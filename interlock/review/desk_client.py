@@ -8,13 +8,14 @@
 Every method returns the desk's Reply, or raises CommandRefusedError with its code and message.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
 
+from interlock.errors import UsageError
 from interlock.review.desk_connection import DeskConnection, Reply
+from interlock.schemas import json_text
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.ports import Broker
 
@@ -202,4 +203,11 @@ class DeskClient:
 
 
 def _json(fields: Mapping[str, Any] | None) -> str:
-    return json.dumps(dict(fields), ensure_ascii=False, separators=(",", ":")) if fields else ""
+    """Raises UsageError for fields that JSON cannot say, NaN among them: nobody corrects a field to "unknown" so."""
+    if not fields:
+        return ""
+    try:
+        json_text.check(dict(fields))
+        return json_text.as_json(fields)
+    except json_text.JsonError as error:
+        raise UsageError(f"the changed fields cannot be sent: {error}") from error

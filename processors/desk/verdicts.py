@@ -1,12 +1,12 @@
 """What a verdict means: the outcome it decides for, or why it cannot be taken."""
 
-import json
 from collections.abc import Sequence
 
 from interlock.policy.review import Terms
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.task import Task, Verdict
+from interlock.schemas import json_text
 
 
 def check_reason(command: Command, terms: Terms) -> None:
@@ -96,8 +96,8 @@ def _modified(command: Command, task: Task, terms: Terms) -> str:
     outcome = _known(command.outcome or task.prediction, terms.outcomes)
     if command.modifications:
         try:
-            changed = json.loads(command.modifications)
-        except (ValueError, RecursionError) as error:
+            changed = json_text.parse(command.modifications)
+        except json_text.JsonError as error:
             raise CommandRefused("invalid", f"modifications must be a JSON object: {error}") from error
         if not isinstance(changed, dict) or not changed:
             raise CommandRefused("invalid", "modifications must be a JSON object with at least one field")

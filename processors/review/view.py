@@ -4,7 +4,6 @@ Blind tasks withhold everything that tells or hints at the AI's answer until the
 same manner, and a tool asks for the view again with `reveal` when the reviewer wants to see it.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from interlock.policy.review import AGREE, Terms, terms
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.reasons import RouteReason, explain_reasons
 from interlock.processors.review.times import SECOND, micros
+from interlock.schemas import json_text
 
 AIVisibility = Literal["shown", "hidden", "withheld"]
 
@@ -248,8 +248,8 @@ def _this_round(task: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _input(text: str) -> Any:
-    """The JSON object a producer sent, or its text where it is none."""
+    """The JSON object a producer sent, or its text where it is none, or none that every reader takes."""
     try:
-        return json.loads(text) if text else None
-    except json.JSONDecodeError:
+        return json_text.parse(text) if text else None
+    except json_text.JsonError:
         return text

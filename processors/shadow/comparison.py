@@ -17,6 +17,7 @@ import numpy as np
 from interlock.learning.bounds import wilson
 from interlock.learning.comparison import Comparison, Interval, compare
 from interlock.processors.outcomes import SAMPLED_KINDS
+from interlock.schemas import json_text
 
 PAIR = "pair"
 
@@ -173,5 +174,5 @@ def _case(decision: dict[str, Any]) -> str:
         return f"pair:{decision['attributes'][PAIR]}"
     text = decision["input"]
     with suppress(ValueError):  # input that is not JSON is compared as text
-        text = json.dumps(json.loads(text), sort_keys=True)
+        text = json.dumps(json_text.parse(text), sort_keys=True)
     return json.dumps([decision["subject_id"], text]) if decision["subject_id"] or text else ""

@@ -96,6 +96,15 @@ def test_a_decision_that_is_damaged_behind_its_routing_fields_is_a_dead_letter_t
     assert "decision.vector and what follows it cannot be read" in letter.what["message"]
 
 
+@pytest.mark.parametrize("odd", ["{", '{"a": NaN}', '{"a": "\\ud800"}', '{"a": ' * 990 + "1" + "}" * 990])
+def test_changed_fields_that_cannot_be_read_are_a_dead_letter_and_the_rest_goes_on(world: World, odd: str) -> None:
+    put_action(world.broker, "d", 2, modifications=odd)
+    put_routed(world.broker, "e")
+    world.settle(world.executor())
+    assert world.ids == ["e/1/execute"]
+    assert [letter.reason for letter in world.letters()] == ["malformed-json"]
+
+
 def test_what_the_desk_orders_is_handed_over_as_it_stands(world: World) -> None:
     put_action(world.broker, "d", 2, "notify", notices=["adverse_action"], modifications='{"amount": 5}')
     world.settle(world.executor())

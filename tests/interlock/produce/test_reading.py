@@ -1,7 +1,8 @@
 """Files of decisions: every line is a decision, or an error that names file, line and field."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -154,3 +155,81 @@ def test_the_mapping_shipped_with_the_example_fits_its_data() -> None:
     assert len(result) > 1000
     assert all(isinstance(row, Decision) for row in result)
     assert len({row.decision_id for row in result if isinstance(row, Decision)}) == len(result)
+
+
+def test_a_line_that_a_later_reader_could_not_take_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    deep = '{"a":' * 3_000 + "1" + "}" * 3_000
+    less_deep = '{"a":' * 65 + "1" + "}" * 65
+    whole = json.dumps(GOOD)[:-1]
+    odd = [
+        ', "input": {"income": NaN}}',
+        ', "input": "{\\"ratio\\": -Infinity}"}',
+        ', "input": {"text": "so sad \\ud83d"}}',
+        ', "input": "{\\"text\\": \\"\\\\ud83d\\"}"}',
+        ', "attributes": {"mood": "\\ud83d"}}',
+        ', "attributes": {"\\ud83d": "x"}}',
+        ', "explanation": {"reasoning": "\\ud83d"}}',
+        ', "alternatives": [{"option": "a", "confidence": 0.1, "pros": ["\\ud83d"]}]}',
+        ', "subject_id": "\\ud83d"}',
+        f', "input": {deep}}}',
+        f', "input": {less_deep}}}',
+        ', "input": {"n": ' + "1" * 5_000 + "}}",
+        ', "created_at": "0001-01-01T00:00:00+14:00"}',
+        ', "vector": [1e300]}',
+    ]
+    path.write_text("\n".join(whole + end for end in [*odd, "}"]))
+    assert len(decisions(path)) == 1
+    complaints = [error.removeprefix(f"{path}:") for error in errors(path)]
+    assert [int(error.partition(":")[0]) for error in complaints] == list(range(1, len(odd) + 1))
+    for error, said in zip(
+        complaints,
+        [
+            "not JSON: NaN at character",
+            "input: not JSON: -Infinity at character 11; write null",
+            "input: has half of a surrogate pair (U+D83D) at character 8",
+            "input: has half of a surrogate pair",
+            "attributes.mood: has half of a surrogate pair",
+            "attributes.",
+            "explanation.reasoning: has half of a surrogate pair",
+            "alternatives.0.pros.0: has half of a surrogate pair",
+            "subject_id: has half of a surrogate pair",
+            "nested deeper than 64 levels",
+            "input: nested deeper than 64 levels",
+            "has a number of more than 4,300 digits",
+            "created_at: is before the year 1",
+            "vector.0: Input should be less than or equal to",
+        ],
+        strict=True,
+    ):
+        assert said in error
+
+
+def test_columns_of_tables_become_json_with_null_for_what_is_missing(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    late = pa.array([0, 2**62], pa.int64()).cast(pa.timestamp("us"))
+    columns = {name: [value] * 2 for name, value in GOOD.items()} | {
+        "income": [float("nan"), 1.0],
+        "born": [date(1990, 1, 31)] * 2,
+        "price": [Decimal("1.10")] * 2,
+        "paid": late,
+    }
+    pq.write_table(pa.table(columns), path)
+    mapping = ColumnMapping(input=("income", "born", "price", "paid"), attributes={"born": "born", "price": "price"})
+    (first,) = decisions(path, mapping)
+    assert json.loads(first.input) == {
+        "income": None,
+        "born": "1990-01-31",
+        "price": "1.10",
+        "paid": "1970-01-01T00:00:00",
+    }
+    assert first.attributes == {"born": "1990-01-31", "price": "1.10"}
+    (error,) = errors(path, mapping)
+    assert error.startswith(f"{path}:2: column 'paid' has a value that Python cannot hold")
+
+
+def test_a_column_without_a_json_form_is_an_error_that_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({name: [value] for name, value in GOOD.items()} | {"photo": [b"\x00"]}), path)
+    (error,) = errors(path, ColumnMapping(input=("photo",)))
+    assert error.startswith(f"{path}:1: input: has a value of type bytes, which has no JSON form")

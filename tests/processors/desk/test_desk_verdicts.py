@@ -78,6 +78,11 @@ def test_a_second_verdict_is_refused_and_names_who_decided_and_when(world: DeskW
         ({"verdict": "modify"}, "invalid"),
         ({"verdict": "modify", "modifications": "[1]"}, "invalid"),
         ({"verdict": "modify", "modifications": "{"}, "invalid"),
+        ({"verdict": "modify", "modifications": '{"amount": NaN}'}, "invalid"),
+        ({"verdict": "modify", "modifications": '{"name": "\\ud800"}'}, "invalid"),
+        ({"verdict": "modify", "modifications": '{"a": ' * 65 + "1" + "}" * 65}, "invalid"),
+        ({"verdict": "modify", "modifications": '{"a": ' * 990 + "1" + "}" * 990}, "invalid"),
+        ({"verdict": "modify", "modifications": '{"n": ' + "1" * 5_000 + "}"}, "invalid"),
     ],
 )
 def test_a_verdict_that_cannot_be_taken_is_refused_and_the_lease_stays(
