@@ -242,7 +242,7 @@ def sizes(json: Json = False) -> None:
     if json:
         print_json(rows)
     else:
-        table(list(rows[0]), [list(row.values()) for row in rows], markup=False)
+        table(list(rows[0]), [list(row.values()) for row in rows])
 
 
 @app.command("all")

@@ -150,7 +150,9 @@ def run(commands: typer.Typer = app) -> None:
     try:
         commands()
     except InterlockError as error:
-        print(f"interlock: {error}", file=sys.stderr)
+        from interlock.platform.printing import visible
+
+        print(visible(f"interlock: {error}"), file=sys.stderr)
         sys.exit(exit_code(error))
     except BrokenPipeError:
         # The reader of our output has gone, as with `| head`.

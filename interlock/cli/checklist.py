@@ -4,8 +4,9 @@ from dataclasses import asdict
 
 from interlock.cli.common import DataDir, Json, console, print_json
 from interlock.platform import connection
+from interlock.platform.printing import visible
 
-_MARKS = {"yes": "[green]yes[/]", "partly": "[yellow]partly[/]", "no": "[red]no[/]"}
+_COLOURS = {"yes": "green", "partly": "yellow", "no": "red"}
 
 
 def checklist(data_dir: DataDir = None, json: Json = False) -> None:
@@ -31,8 +32,8 @@ def checklist(data_dir: DataDir = None, json: Json = False) -> None:
     grid.add_column()
     grid.add_column(overflow="fold")
     for answer in answers:
-        text = Text.assemble((answer.question, "bold"), f"\n{answer.evidence}")
+        text = Text.assemble((answer.question, "bold"), f"\n{visible(answer.evidence)}")
         if answer.advice:
-            text.append(f"\nWhat to do: {answer.advice}", "yellow")
-        grid.add_row(_MARKS[answer.verdict], text)
+            text.append(f"\nWhat to do: {visible(answer.advice)}", "yellow")
+        grid.add_row(Text(answer.verdict, _COLOURS[answer.verdict]), text)
     console.print(grid)

@@ -1,6 +1,5 @@
 """What commands share: options, tables, JSON."""
 
-import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from interlock.platform.printing import visible, visible_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -33,19 +34,30 @@ _GAP = 2
 PIPE_WIDTH = 240
 _IN_PIPE = not sys.stdout.isatty() and not os.environ.get("COLUMNS", "").isdigit()
 
-console = Console(width=PIPE_WIDTH if _IN_PIPE else None)
+
+class VisibleConsole(Console):
+    """A console for text from elsewhere: it is no markup, and nothing in it acts on the terminal."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
+
+console = VisibleConsole(width=PIPE_WIDTH if _IN_PIPE else None)
 # Messages are never wrapped here: editors and CI look for `file:line: message`, and a terminal wraps by itself.
-errors = Console(stderr=True, soft_wrap=True)
+errors = VisibleConsole(stderr=True, soft_wrap=True)
 
 
 def print_json(facts: Any) -> None:
-    """One JSON document on standard output; times and other objects as text."""
-    print(json.dumps(facts, default=str, ensure_ascii=False))
+    """One JSON document on standard output; times and other objects as text, numbers that are not finite as null."""
+    print(visible_json(facts))
 
 
 def note(line: object) -> None:
-    """One line on standard error, exactly as it is."""
-    print(line, file=sys.stderr)
+    """One line on standard error, never wrapped."""
+    print(visible(str(line)), file=sys.stderr)
 
 
 def progress_bar() -> "Progress":
@@ -54,7 +66,7 @@ def progress_bar() -> "Progress":
 
     terminal = Console(stderr=True)
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
@@ -69,49 +81,46 @@ def table(
     title: str | None = None,
     *,
     optional: Sequence[str] = (),
-    markup: bool = True,
 ) -> None:
-    """A table for a person; numbers to the right.
+    """A table for a person; numbers to the right. Strings are shown as they are (`visible`); for style pass Text.
 
     Where it is too wide, the columns named in `optional` are left out, the last one first; then columns without any
     value; then text wraps between words. If words do not fit either, each row is printed as a block of lines.
-    `markup`: whether strings contain rich's markup; say False for what comes from a database.
     """
     content = [list(row) for row in rows]
-    layout = _Layout(columns, content, markup)
+    layout = _Layout(columns, content)
     if _IN_PIPE:
         if title:
             print(title)
         layout.print_whole()
         return
     if not layout.fit(console.width, optional):
-        vertical(columns, content, title, markup=markup)
+        vertical(columns, content, title)
         return
     console.print(layout.rendered(title))
     if layout.left_out:
         note(f"left out for want of width: {', '.join(layout.left_out)} (--json has everything)")
 
 
-def vertical(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None, *, markup: bool = True
-) -> None:
+def vertical(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
     """A block of lines for each row, for rows that are too wide for a table."""
     if title:
         print(title)
+    columns = [visible(name) for name in columns]
     width = max(map(cell_len, columns), default=0)
     for number, row in enumerate(rows):
         if number:
             print()
         for name, value in zip(columns, row, strict=True):
-            print(f"{name}{' ' * (width - cell_len(name))}  {_text(value, markup).plain}".rstrip())
+            print(f"{name}{' ' * (width - cell_len(name))}  {_text(value).plain}".rstrip())
 
 
 class _Layout:
     """The cells of a table, and how wide its columns become."""
 
-    def __init__(self, columns: Sequence[str], content: list[list[Any]], markup: bool) -> None:
-        self._names = list(columns)
-        self._cells = [[_text(value, markup) for value in row] for row in content]
+    def __init__(self, columns: Sequence[str], content: list[list[Any]]) -> None:
+        self._names = [visible(name) for name in columns]
+        self._cells = [[_text(value) for value in row] for row in content]
         indexes = range(len(self._names))
         self._numeric = [
             bool(content) and all(isinstance(row[index], int | float) for row in content) for index in indexes
@@ -185,7 +194,7 @@ def _longest_word(cell: Text) -> int:
     return max(map(cell_len, cell.plain.split()), default=0)
 
 
-def _text(value: Any, markup: bool) -> Text:
+def _text(value: Any) -> Text:
     if isinstance(value, Text):
         return value
     if value is None:
@@ -196,4 +205,4 @@ def _text(value: Any, markup: bool) -> Text:
         return Text(f"{value:,}")
     if isinstance(value, float):
         return Text(f"{value:,.4g}")
-    return Text.from_markup(value) if markup and isinstance(value, str) else Text(str(value))
+    return Text(visible(str(value)))

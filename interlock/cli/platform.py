@@ -178,8 +178,10 @@ def doctor(data_dir: DataDir = None, json: Json = False) -> None:
     if json:
         print_json([finding.__dict__ for finding in findings])
     else:
-        marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "wrong": "[red]wrong[/]"}
-        table(("", "what", "finding"), [(marks[f.state], f.what, f.finding) for f in findings])
+        from rich.text import Text
+
+        colours = {"ok": "green", "warning": "yellow", "wrong": "red"}
+        table(("", "what", "finding"), [(Text(f.state, colours[f.state]), f.what, f.finding) for f in findings])
     if any(finding.state == "wrong" for finding in findings):
         raise typer.Exit(ExitCode.FAILED)
 

@@ -8,6 +8,7 @@ import typer
 
 from interlock.cli.common import DataDir, Json, console, errors, print_json, table
 from interlock.platform import connection
+from interlock.platform.printing import visible_json
 from interlock.schemas.times import moment
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ def _interval(proposal: "Proposal", name: str) -> str | None:
 
 
 def _text(value: Any) -> Any:
-    return json_module.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value
+    return visible_json(value) if isinstance(value, list | dict) else value
 
 
 def _time(micros: int) -> str:

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from interlock.cli.common import DataDir, Json, errors, print_json, table, vertical
 from interlock.errors import InterlockError, UsageError
 from interlock.platform import connection
 from interlock.platform.exit_codes import ExitCode
+from interlock.platform.printing import all_visible
 
 # Figures with more digits than anybody reads, inside text.
 _LONG_FRACTION = re.compile(r"\b\d+\.\d{4,}\b")
@@ -69,12 +71,18 @@ def sql(
         import csv as csv_files
 
         writer = csv_files.writer(sys.stdout, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows(rows)
+        # A file gets what is there; a terminal would act on it.
+        shown = all_visible if sys.stdout.isatty() else _unchanged
+        writer.writerow(shown(columns))
+        writer.writerows(shown(row) for row in rows)
     elif block:
-        vertical(columns, rows, markup=False)
+        vertical(columns, rows)
     else:
-        table(columns, rows, markup=False)
+        table(columns, rows)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def timeline(
@@ -98,7 +106,7 @@ def timeline(
     elif events:
         columns = list(events[0]) if wide else ["at", "event", "detail"]
         rows = [[event[name] for name in columns] if wide else _rounded(event) for event in events]
-        table(columns, rows, markup=False)
+        table(columns, rows)
     if not events:
         raise InterlockError(f"ClickHouse knows no decision {decision_id!r}")
 
@@ -125,6 +133,7 @@ def reconcile(data_dir: DataDir = None, json: Json = False) -> None:
         print_json(result.facts())
     else:
         table(*result.as_table())
-        errors.print("[green]everything is where it belongs[/]" if result.ok else "[red]counts differ[/]")
+        verdict = ("everything is where it belongs", "green") if result.ok else ("counts differ", "red")
+        errors.print(Text(*verdict))
     if not result.ok:
         raise typer.Exit(ExitCode.FAILED)

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from interlock.cli.common import DataDir, Json, console, errors, print_json
 from interlock.cli.halts import show_halts
 from interlock.platform import connection
+from interlock.platform.printing import visible
 
 # With its counts beside it, a bar of this width fits a terminal of 80 columns.
 _BAR_WIDTH = 16
@@ -55,13 +56,13 @@ def queues(data_dir: DataDir = None, json: Json = False) -> None:
             bar.append("█" * max(1, round(count / longest * _BAR_WIDTH)), _COLOURS[priority])
         bar.append("  " + ", ".join(f"{count:,} {priority}" for priority, count in queue.by_priority.items()), "dim")
         grid.add_row(
-            Text(queue.queue),
+            Text(visible(queue.queue)),
             *(f"{count:,}" for count in (queue.waiting, queue.assigned, queue.leased, queue.snoozed)),
             Text(f"{queue.overdue:,}", "bold red" if queue.overdue else ""),
             Text(f"{queue.due_soon:,}", "yellow" if queue.due_soon else ""),
             span(queue.oldest_seconds),
         )
-        priorities.add_row(Text(queue.queue), bar)
+        priorities.add_row(Text(visible(queue.queue)), bar)
     console.print(grid)
     console.print()
     console.print(priorities)

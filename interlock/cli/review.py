@@ -39,8 +39,6 @@ def list_tasks(
 
         interlock review list --mine --as ann
     """
-    from rich.markup import escape
-
     from interlock.processors.review.times import due, span
     from interlock.review.board import Board
     from interlock.review.session import listed
@@ -61,7 +59,7 @@ def list_tasks(
         row["due"] = due(row["due_seconds"])
         if mine and row["start_seconds"] is not None:
             row["state"] = f"{row['state']}, start in {span(row['start_seconds'])}"
-    table(columns, [tuple(escape(row[name]) for name in names) for row in rows[:limit]])
+    table(columns, [tuple(row[name] for name in names) for row in rows[:limit]])
     errors.print(f"{len(rows):,} open tasks; `interlock review next` claims the best one for you")
 
 

@@ -1,7 +1,7 @@
 """A task on the terminal."""
 
-import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -9,6 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from interlock.platform.printing import all_visible, visible, visible_json
 from interlock.processors.review.times import due, span
 from interlock.processors.review.view import AIAnswer, TaskView
 from interlock.review.local_time import local_time
@@ -24,6 +25,9 @@ _CONFIDENCE = "model's confidence"
 
 def screen(view: TaskView) -> RenderableType:
     """Everything a reviewer may see of a task, most urgent first."""
+    # What producers and others wrote is made visible here, all at once, so that no part can be forgotten; `_facts` does
+    # it for the input, whose values print as JSON.
+    view = replace(all_visible(view), input=view.input)
     parts = [part for part in _parts(view) if part is not None]
     title = Text.assemble((view.task_id, "bold"), f"  {view.domain}")
     return Panel(Group(_status(view), *parts), title=title, title_align="left")
@@ -137,6 +141,6 @@ def _facts(title: str, facts: dict[str, Any]) -> RenderableType | None:
     table = Table.grid(padding=_INDENT)
     for name, value in facts.items():
         if value != "":
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            table.add_row(Text(name, "dim"), Text(text))
+            text = visible(value) if isinstance(value, str) else visible_json(value)
+            table.add_row(Text(visible(name), "dim"), Text(text))
     return Group(Text(title, "bold"), table)

@@ -2,10 +2,11 @@
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Literal
+import traceback
+from collections.abc import MutableMapping
+from typing import Any, Literal, TextIO
 
-if TYPE_CHECKING:
-    pass
+from interlock.platform.printing import visible, visible_json, visible_line
 
 
 def configure(form: Literal["console", "json"] = "console") -> None:
@@ -13,10 +14,12 @@ def configure(form: Literal["console", "json"] = "console") -> None:
     import structlog
 
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(serializer=lambda event, **_: visible_json(event))
         if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_plain_traceback)
     )
+    # JSON has escapes of its own.
+    shown: list[structlog.typing.Processor] = [] if form == "json" else [_visible]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -33,13 +36,26 @@ def configure(form: Literal["console", "json"] = "console") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *shown, renderer],
             foreign_pre_chain=shared,
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.raiseExceptions = False  # a full disk must not end the process that logs
     quieten()
+
+
+def _visible(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What records and errors say cannot begin a line of its own, or act on the terminal that shows the log."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = visible_line(value)
+    return event
+
+
+def _plain_traceback(stream: TextIO, exc_info: Any) -> None:
+    """Without the values of variables, which may be secrets or a producer's text."""
+    stream.write("\n" + visible("".join(traceback.format_exception(*exc_info))))
 
 
 def quieten() -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from interlock.cli import common, queries
-from interlock.cli.common import table, vertical
+from interlock.cli.common import note, print_json, table, vertical
 from tests.packaging.conftest import clean_environment
 
 TOPIC = "reviews.async"
@@ -43,7 +44,7 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _print(events: Sequence[dict[str, Any]], **options: Any) -> None:
-    table(list(events[0]), [list(event.values()) for event in events], markup=False, **options)
+    table(list(events[0]), [list(event.values()) for event in events], **options)
 
 
 def _lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -94,11 +95,44 @@ def test_numbers_are_rounded_and_missing_values_shown_as_such(capsys: pytest.Cap
 
 
 @pytest.mark.usefixtures("terminal")
-@pytest.mark.parametrize("value", ["[red]", "['large', 'audit']", "[/]"])
-def test_what_a_database_says_is_shown_as_it_is(value: str, capsys: pytest.CaptureFixture[str]) -> None:
-    table(("value",), [(value,)], markup=False)
-    vertical(("value",), [(value,)], markup=False)
-    assert [line.strip() for line in _lines(capsys)] == ["value", value, f"value  {value}"]
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("[red]", "[red]"),
+        ("[red]hidden[/red] d1", "[red]hidden[/red] d1"),
+        ("['large', 'audit']", "['large', 'audit']"),
+        ("a[b]c", "a[b]c"),
+        ("[/]", "[/]"),
+        ("[/oops]", "[/oops]"),
+        ("\x1b[2Jcleared\x1b[8m\x7f\x9b", "\\x1b[2Jcleared\\x1b[8m\\x7f\\x9b"),
+        ("10 EUR\r1,000,000 EUR", "10 EUR\\x0d1,000,000 EUR"),
+        ("\u202e001 RUE\u2066", "\\u202e001 RUE\\u2066"),
+        ("so sad \ud83d", "so sad \ufffd"),
+    ],
+)
+def test_what_others_wrote_is_shown_as_it_is_and_acts_on_nothing(
+    value: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table((value,), [(value,)])
+    vertical(("value",), [(value,)])
+    common.VisibleConsole(width=80, color_system=None).print(value)
+    note(value)
+    printed = capsys.readouterr()
+    assert [line.strip() for line in printed.out.splitlines()] == [shown, shown, f"value  {shown}", shown]
+    assert printed.err == f"{shown}\n"
+
+
+def test_json_is_valid_in_any_language_and_has_its_own_escapes(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = {
+        "text": "\x1b[2J\x9b\u202e é",
+        "half": "\ud83d",
+        "income": float("nan"),
+        "on": date(2026, 1, 1),
+    }
+    print_json([facts])
+    assert capsys.readouterr().out == (
+        '[{"text": "\\u001b[2J\\u009b\\u202e é", "half": "\ufffd", "income": null, "on": "2026-01-01"}]\n'
+    )
 
 
 @pytest.mark.usefixtures("pipe")

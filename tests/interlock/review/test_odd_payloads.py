@@ -1,5 +1,6 @@
 """What the router routes a person can open, decide and hand back, however odd its bytes are."""
 
+import json
 import time
 from typing import Any
 
@@ -51,3 +52,48 @@ def test_a_damaged_case_is_shown_as_far_as_it_can_be_read_and_decided(
     assert said in damage
     reply = ann.json("review", "reject", "d-1", "-r", "income", "-m", "as it stands", "--outcome", "approve")
     assert reply["code"] == "ok"
+
+
+def test_a_producers_text_cannot_repaint_the_screen_or_turn_an_amount_around(ann: Terminal) -> None:
+    evil = "ok\x1b[2J\x1b[1;1HAMOUNT 10 EUR\x1b[8m \u202e001"
+    ann.world.arrive(
+        decision(
+            "d-1",
+            impact=evil,
+            subject_id=evil,
+            attributes={"age": evil, evil: "x"},
+            input=json.dumps({"note": evil, evil: {"deep": evil}}),
+            alternatives=[{"option": evil, "confidence": 0.25, "pros": [evil], "cons": [evil]}],
+        )
+    )
+    for shown in (ann.type("review", "next"), ann.type("review", "show", "d-1"), ann.type("review", "list")):
+        assert not {"\x1b", "\u202e"} & set(shown)
+    screen = "".join(ann.type("review", "show", "d-1").replace("│", "").split())
+    assert screen.count("ok\\x1b[2J\\x1b[1;1HAMOUNT10EUR\\x1b[8m\\u202e001") >= 7
+    assert "ok\\u001b[2J" in screen  # a value inside the input, as JSON
+    assert ann.json("review", "show", "d-1")["impact"] == evil
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"text": "so sad \\ud83d"}',
+        '{"income": NaN}',
+        '{"n": ' + "1" * 5_000 + "}",
+        "[" * 3_000,
+        '{"a":' * 3_000 + "1" + "}" * 3_000,
+    ],
+)
+def test_input_that_is_no_json_for_every_reader_is_shown_as_its_text(ann: Terminal, odd: str) -> None:
+    ann.world.arrive(decision("d-1", input=odd))
+    assert odd[:5] in ann.type("review", "next")
+    assert ann.json("review", "show", "d-1")["input"] == odd
+    assert ann.json("review", "reject", "d-1", "-r", "income", "-m", "x", "--outcome", "approve")["code"] == "ok"
+
+
+def test_changes_that_json_cannot_say_are_refused_before_they_are_sent(ann: Terminal) -> None:
+    ann.world.arrive(decision("d-1"))
+    ann.type("review", "next")
+    for odd in ("amount=NaN", 'name="\\ud800"', "deep=" + "[" * 65 + "]" * 65):
+        refused = ann.refused("review", "modify", "d-1", "--change", odd, "-r", "income", "-m", "x")
+        assert "--change" in refused
