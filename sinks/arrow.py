@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -29,6 +30,19 @@ def with_sane_times(rows: pa.Table) -> pa.Table:
     return rows
 
 
+def with_unique_keys(rows: pa.Table) -> pa.Table:
+    """`rows` with maps that have every key once, of a repeated one the last entry.
+
+    So says every reader that builds a dictionary, the router's rules and the reviewer's screen among them, while
+    ClickHouse would keep all entries and find the first.
+    """
+    for index, name in enumerate(rows.column_names):
+        if pa.types.is_map(rows.schema.types[index]):
+            column = pa.chunked_array([_last_entries(piece) for piece in rows.column(index).chunks])
+            rows = rows.set_column(index, name, column)
+    return rows
+
+
 def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
     """The rows of all `tables`; a column that a table lacks is empty there: zero, "", [] or null if it may be."""
     fields: dict[str, pa.Field] = {}
@@ -49,6 +63,26 @@ def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
         for table in tables
     ]
     return pa.concat_tables(full)
+
+
+def _last_entries(maps: pa.MapArray) -> pa.MapArray:
+    offsets = maps.offsets.to_numpy()
+    first, count = int(offsets[0]), int(offsets[-1] - offsets[0])
+    keys = maps.keys.slice(first, count)
+    encoded = keys.dictionary_encode()
+    row_of_entry = np.repeat(np.arange(len(maps)), np.diff(offsets))
+    entries = row_of_entry * max(len(encoded.dictionary), 1) + encoded.indices.to_numpy()
+    if pc.count_distinct(pa.array(entries)).as_py() == count:
+        return maps
+    _, from_the_end = np.unique(entries[::-1], return_index=True)
+    kept = np.sort(count - 1 - from_the_end)
+    sizes = np.bincount(row_of_entry[kept], minlength=len(maps))
+    return pa.MapArray.from_arrays(
+        pa.array(np.concatenate([[0], np.cumsum(sizes)]), pa.int32()),
+        keys.take(pa.array(kept)),
+        maps.items.slice(first, count).take(pa.array(kept)),
+        type=maps.type,
+    )
 
 
 def _holds_times(kind: pa.DataType) -> bool:

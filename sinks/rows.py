@@ -41,7 +41,7 @@ def to_arrow(messages: Sequence[Message], chunk: Chunk, stream: str) -> pa.Table
     for name, column in kafka.items():
         rows = rows.append_column(name, column)
     # One batch: ClickHouse then takes the chunk as one block, and remembers it under one token.
-    return arrow.with_sane_times(rows).combine_chunks()
+    return arrow.with_unique_keys(arrow.with_sane_times(rows)).combine_chunks()
 
 
 def _decisions(messages: Sequence[Message]) -> pa.Table:

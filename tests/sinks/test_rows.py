@@ -186,3 +186,25 @@ def test_scattered_timestamps_are_no_obstacle(shared: Client, run_id: str) -> No
     world.producer.flush()
     world.settle(world.writer(max_rows=200, max_consumed=200))
     world.assert_exactly_once()
+
+
+_ENTRIES = st.lists(st.tuples(st.sampled_from(["country", "age", ""]), st.sampled_from(["DE", "US"])), max_size=4)
+
+
+@given(st.lists(_ENTRIES, min_size=1, max_size=5))
+def test_of_a_key_that_stands_twice_the_last_entry_is_kept_as_the_router_and_the_reviewer_have_it(
+    maps: list[list[tuple[str, str]]],
+) -> None:
+    values = []
+    for number, entries in enumerate(maps):
+        # A map without entries is a zero; with entries their count, the entries, and a zero.
+        empty = wire.encode("Decision", decision(f"d-{number}", "w", attributes={"marker": "x"}))
+        marker = b"\x02\x0cmarker\x02x\x00"
+        assert empty.count(marker) == 1
+        texts = b"".join(bytes([2 * len(text)]) + text.encode() for entry in entries for text in entry)
+        block = bytes([2 * len(entries)]) + texts + b"\x00" if entries else b"\x00"
+        values.append(empty.replace(marker, block))
+    as_read = [wire.decode("Decision", value)["attributes"] for value in values]
+    assert as_read == [dict(entries) for entries in maps]
+    for row, attributes in zip(to_rows(DECISIONS, *values), as_read, strict=True):
+        assert sorted(row["attributes"]) == sorted(attributes.items())
