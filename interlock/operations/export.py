@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from interlock.errors import InterlockError
+from interlock.platform.printing import visible_json
 from interlock.schemas import avro_schemas, catalogue, json_text, wire
 from interlock.streams.ports import Broker
 from interlock.streams.tables import TableReader
@@ -112,7 +113,7 @@ class JsonLines:
         self._file = path.open("w", encoding="utf-8")
 
     def write(self, row: dict[str, Any]) -> None:
-        self._file.write(json_text.dumps(row, default=_as_text) + "\n")
+        self._file.write(visible_json(row, _as_text) + "\n")
 
     def close(self) -> None:
         self._file.close()

@@ -5,6 +5,7 @@ direction change the order in which characters appear, and so what an amount or 
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -32,9 +33,9 @@ def visible_line(text: str) -> str:
     return visible(text) if text.isprintable() else visible(text).replace("\n", "\\n")
 
 
-def visible_json(value: Any) -> str:
-    """One line of JSON, in which JSON's own escapes (\\u001b) stand for what `visible` replaces."""
-    return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text.dumps(value))
+def visible_json(value: Any, default: Callable[[Any], Any] = str) -> str:
+    """One line of JSON for every reader, in which JSON's own escapes (\\u001b) stand for what `visible` replaces."""
+    return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text.dumps(value, default))
 
 
 def all_visible(value: _T) -> _T:
