@@ -76,6 +76,9 @@ KINDS = {
 }
 IDS = ("decision_id", "task_id")
 
+# Some come again, unchanged or with other content; with fewer, so many would be refused that the router stops.
+IDS_IN_USE = 20_000
+
 
 class Values:
     """Records of every schema. `odd`: the share of values that are not plausible."""
@@ -128,7 +131,7 @@ class Values:
             return rng.random() < 0.3
         if rng.random() > odd:
             if field in IDS:
-                return f"d{rng.randrange(3_000)}"
+                return f"d{rng.randrange(IDS_IN_USE)}"
             if field == "kind" and name in KINDS:
                 return rng.choice(KINDS[name])
             options = [option for option in PLAUSIBLE.get(field, ()) if isinstance(option, str) == (kind == "string")]
