@@ -33,13 +33,18 @@ class Execution:
 
     @classmethod
     def from_message(cls, message: Message) -> Self:
-        """What a record of `decisions.auto-approved` or `actions` demands; raises WireError."""
-        if message.topic() == catalogue.ACTIONS.name:
-            return cls._from_action(wire.decode("Action", message.value()))
-        routed = damaged.read("RoutedDecision", message.value())
-        if routed.damage:
-            raise wire.WireError("malformed-avro", f"the record is damaged: {'; '.join(routed.damage)}")
-        return cls._from_routed(routed.record)
+        """What a record of `decisions.auto-approved` or `actions` demands; raises WireError, and nothing else."""
+        try:
+            if message.topic() == catalogue.ACTIONS.name:
+                return cls._from_action(wire.decode("Action", message.value()))
+            routed = damaged.read("RoutedDecision", message.value())
+            if routed.damage:
+                raise wire.WireError("malformed-avro", f"the record is damaged: {'; '.join(routed.damage)}")
+            return cls._from_routed(routed.record)
+        except wire.WireError:
+            raise
+        except Exception as error:  # whatever the bytes make a decoder do, they must not end the process
+            raise wire.WireError("malformed-record", f"the record cannot be read: {error!r}") from error
 
     @classmethod
     def _from_action(cls, record: dict[str, Any]) -> Self:
@@ -48,6 +53,8 @@ class Execution:
             modifications = json_text.parse(record["modifications"] or "{}")
         except json_text.JsonError as error:
             raise wire.WireError("malformed-json", f"modifications cannot be read: {error}") from error
+        if not isinstance(modifications, dict):
+            raise wire.WireError("malformed-json", "modifications are not a JSON object")
         return cls(
             **{name: record[name] for name in same},
             modifications=modifications,

@@ -64,12 +64,14 @@ class WebhookSender:
 
     def __call__(self, execution: Execution) -> None:
         """Returns when the receiver has taken it (2xx). Raises PermanentError or RetryLater."""
-        body = body_of(execution)
+        try:
+            body = body_of(execution)
+            headers = self._headers(execution, body)
+        except Exception as error:  # nothing but the execution decides about these: no other attempt would end better
+            raise PermanentError(f"no request can be made of it: {error!r}", "malformed-body") from error
         deadline = time.monotonic() + self._timeout
         try:
-            with self._client.stream(
-                "POST", self._url, content=body, headers=self._headers(execution, body)
-            ) as response:
+            with self._client.stream("POST", self._url, content=body, headers=headers) as response:
                 excerpt = _read_beginning(response, deadline)
         except httpx.HTTPError as error:
             raise RetryLater(f"{type(error).__name__}: {error}") from error

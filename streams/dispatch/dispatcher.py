@@ -178,8 +178,9 @@ class Dispatcher(Generic[T]):
         try:
             jobs = [*self._jobs(message)]
         except WireError as error:
-            name = f"{message.topic()}/{message.partition()}/{message.offset()}"
-            jobs = [Job(name, name, error)]
+            jobs = [_unreadable(message, error)]
+        except Exception as error:  # a record must not end the process, at every restart again, whatever is wrong in it
+            jobs = [_unreadable(message, WireError("malformed-record", f"the record cannot be read: {error!r}"))]
         hold = None if waited else next(filter(None, (self._hold(message, job) for job in jobs)), None)
         if hold is not None:
             hold.messages.append(message)
@@ -343,3 +344,10 @@ class Dispatcher(Generic[T]):
             self._metrics.add("rebalances", event=event)
         log.info("%s: %s %s", self._group, event, ", ".join(f"{topic}[{number}]" for topic, number in sorted(changed)))
         return changed
+
+
+def _unreadable(message: Message, error: WireError) -> Job[WireError]:
+    """In the lane of its key: what comes behind it belongs together, whatever the value says."""
+    name = f"{message.topic()}/{message.partition()}/{message.offset()}"
+    key = message.key()
+    return Job(name, key.decode(errors="backslashreplace") if key else name, error)

@@ -265,6 +265,36 @@ def test_modifications_that_are_no_json_become_a_dead_letter(world: World) -> No
     assert [letter.reason for letter in world.letters()] == ["malformed-json"]
 
 
+@pytest.mark.parametrize(
+    "modifications",
+    ['{"a":' + "[" * 990 + "]" * 990 + "}", '{"a":' + "9" * 4301 + "}", "[" * 100_000, '"text"'],
+    ids=["990 levels", "4301 digits", "100,000 brackets", "no object"],
+)
+def test_modifications_that_python_cannot_hold_become_a_dead_letter_and_the_others_go_on(
+    world: World, modifications: str
+) -> None:
+    put_action(world.broker, "d", 2, modifications=modifications)
+    put_action(world.broker, "other", 1)
+    world.settle(world.executor())
+    assert [letter.reason for letter in world.letters()] == ["malformed-json"]
+    assert world.ids == ["other/1/execute"]
+
+
+@pytest.mark.parametrize("error", [OverflowError("date value out of range"), RecursionError(), KeyError("at")])
+def test_whatever_a_decoder_raises_becomes_a_dead_letter(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def decode(*_: object) -> None:
+        raise error
+
+    put_action(world.broker, "d", 2)
+    put_routed(world.broker, "e")
+    monkeypatch.setattr(wire, "decode", decode)
+    world.settle(world.executor())
+    monkeypatch.undo()
+    assert [letter.reason for letter in world.letters()] == ["malformed-record", "malformed-record"]
+
+
 @pytest.mark.parametrize("step", ["group-commit:before", "group-commit:after", "consume", "close"])
 def test_a_crash_after_the_handler_redelivers_and_the_store_knows_what_was_done(
     world: World, tmp_path: Path, step: Step

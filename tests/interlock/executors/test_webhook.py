@@ -206,3 +206,20 @@ def test_a_restart_does_not_deliver_twice_what_was_delivered(receiver: Receiver,
     put_action(broker, "d", 3)
     settle(executor(broker.process(), sender(receiver, clock), clock, tmp_path), clock)
     assert receiver.ids == ["d/1/execute", "d/2/execute", "d/3/execute"]
+
+
+def _nested(levels: int) -> dict[str, Any]:
+    value: dict[str, Any] = {}
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("modifications", [_nested(300), _nested(900), {"a": "\ud800"}])
+def test_an_execution_that_no_request_can_be_made_of_is_given_up_at_once(
+    receiver: Receiver, modifications: dict[str, Any]
+) -> None:
+    with pytest.raises(PermanentError, match="no request can be made") as refused:
+        sender(receiver, SystemClock())(execution(modifications=modifications))
+    assert refused.value.code == "malformed-body"
+    assert receiver.received == []
