@@ -30,6 +30,7 @@ NAMES = (
     "CalibrationReport",
     "DriftSignal",
     "Proposal",
+    "ActionSequence",
 )
 
 # The last field of a decision that the router reads; it forwards the rest unread.

@@ -182,6 +182,24 @@ ACTIONS = Topic(
     DATA_DAYS,
     "What executors must do: execute, roll_back, notify.",
 )
+ACTIONS_RETRY = Topic(
+    "actions.retry",
+    None,
+    "decision_id",
+    DATA_PARTITIONS,
+    "delete",
+    DATA_DAYS,
+    "Dead letters of executors, unchanged, on their way back: each names the group that reads it in its headers.",
+)
+ACTION_SEQUENCES = Topic(
+    "actions.sequences",
+    "ActionSequence",
+    "group/decision_id",
+    DATA_PARTITIONS,
+    "compact",
+    None,
+    "Which actions wait as dead letters, so that executors keep the order of each decision.",
+)
 ALERTS = Topic("alerts", "Alert", "alert_id", 1, "delete", DATA_DAYS, "What a person should know now.")
 REVIEWERS = Topic("reviewers", "Reviewer", "id", 1, "compact", None, "Who decides, and what each may decide.")
 
@@ -243,6 +261,8 @@ TOPICS = (
     OUTCOMES,
     RESOLUTIONS,
     ACTIONS,
+    ACTIONS_RETRY,
+    ACTION_SEQUENCES,
     ALERTS,
     REVIEWERS,
     SHADOW,

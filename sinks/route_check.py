@@ -18,10 +18,13 @@ from interlock.schemas.columns import Decoder
 from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.headers import headers_of
 from interlock.schemas.reasons import ACTIVE_POOL, PICKED
+from interlock.schemas.retry_headers import is_replay
 from interlock.sinks import dead_letters
 from interlock.streams.ports import Message
 
 Integers = NDArray[np.int64]
+
+_REVIEWS = (catalogue.REVIEWS_ASYNC.name, catalogue.REVIEWS_SYNC.name, catalogue.REVIEWS_MANUAL.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,11 @@ class Outputs:
                 if source == catalogue.DECISIONS.name and partition is not None and offset is not None:
                     self._dead.append((partition, offset))
             return
+        if topic in _REVIEWS:
+            # A dead letter of the desk that was sent again stands there a second time.
+            messages = [message for message in messages if not is_replay(headers_of(message))]
+            if not messages:
+                return
         hashes = key_hashes(messages)
         if topic == catalogue.AUTO_APPROVED.name:
             flags = _flags(messages)

@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from interlock.schemas import avro_schemas, catalogue
 from interlock.schemas.columns import Bad, Decoder
+from interlock.schemas.headers import headers_of
+from interlock.schemas.retry_headers import is_replay
 from interlock.sinks import arrow, dead_letters
 from interlock.sinks.chunk import Chunk
 from interlock.streams.ports import Message
@@ -101,13 +103,33 @@ def _keyed(name: str) -> Callable[[Sequence[Message]], pa.Table]:
     return columns
 
 
+def _review_decisions(messages: Sequence[Message]) -> pa.Table:
+    """Routed decisions of a review topic. A dead letter that was sent there again is a second record of its decision,
+    whatever its route is: `review_copy` says so, where ClickHouse alone would not know."""
+    rows = _routed_decisions(messages)
+    again = {message.offset() for message in messages if is_replay(headers_of(message))}
+    if not again:
+        return rows
+    routes = rows["route"].to_pylist() if "route" in rows.column_names else [""] * len(rows)
+    offsets = rows["kafka_offset"].to_pylist()
+    copies = [route == "auto" or offset in again for route, offset in zip(routes, offsets, strict=True)]
+    return rows.append_column("review_copy", pa.array(copies, pa.bool_()))
+
+
 def _dead_letters(messages: Sequence[Message]) -> pa.Table:
     return _with_positions(dead_letters.columns(messages), messages)
 
 
+def _action_retries(messages: Sequence[Message]) -> pa.Table:
+    return _with_positions(dead_letters.retry_columns(messages), messages)
+
+
 TARGETS: Mapping[str, Target] = {
     catalogue.DECISIONS.name: Target("decisions", _decisions),
-    **{topic.name: Target("routed_decisions", _routed_decisions) for topic in catalogue.ROUTE_TOPICS},
+    catalogue.AUTO_APPROVED.name: Target("routed_decisions", _routed_decisions),
+    catalogue.REVIEWS_ASYNC.name: Target("routed_decisions", _review_decisions),
+    catalogue.REVIEWS_SYNC.name: Target("routed_decisions", _review_decisions),
+    catalogue.REVIEWS_MANUAL.name: Target("routed_decisions", _review_decisions),
     catalogue.DEAD_LETTER.name: Target("dead_letters", _dead_letters),
     catalogue.POLICIES.name: Target("policies", _keyed("PolicyVersion")),
     catalogue.CONTROLS.name: Target("controls", _keyed("Control")),
@@ -119,6 +141,8 @@ TARGETS: Mapping[str, Target] = {
     catalogue.OUTCOMES.name: Target("outcomes", _plain("Outcome", "decision_id")),
     catalogue.RESOLUTIONS.name: Target("resolutions", _keyed("Resolution")),
     catalogue.ACTIONS.name: Target("actions", _plain("Action", "decision_id")),
+    catalogue.ACTIONS_RETRY.name: Target("action_retries", _action_retries),
+    catalogue.ACTION_SEQUENCES.name: Target("action_sequences", _keyed("ActionSequence")),
     catalogue.ALERTS.name: Target("alerts", _plain("Alert", "alert_id")),
     catalogue.REVIEWERS.name: Target("reviewers", _keyed("Reviewer")),
     catalogue.SHADOW.name: Target("shadow_decisions", _routed_decisions),

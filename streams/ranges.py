@@ -6,7 +6,7 @@ because none comes from a partition that is written at every moment.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -118,7 +118,7 @@ def read_range(
     *,
     timeout: float = TIMEOUT_SECONDS,
     stop: threading.Event | None = None,
-) -> Iterator[Message]:
+) -> Generator[Message]:
     """Committed records of some partitions from `starts` to before `ends`, in the order of each partition.
 
     Ends early when `stop` is set. Raises KafkaException.

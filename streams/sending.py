@@ -15,6 +15,7 @@ class Outgoing(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers | None = None
+    partition: int = -1  # that of the key
 
 
 def send_and_wait(producer: Producer, records: Iterable[Outgoing], timeout: float) -> None:
@@ -31,7 +32,14 @@ def send_and_wait(producer: Producer, records: Iterable[Outgoing], timeout: floa
 
     try:
         for record in records:
-            producer.produce(record.topic, record.value, record.key, on_delivery=note, headers=record.headers)
+            producer.produce(
+                record.topic,
+                record.value,
+                record.key,
+                record.partition,
+                on_delivery=note,
+                headers=record.headers,
+            )
         if producer.flush(timeout):
             failures.append(KafkaError(KafkaError._TIMED_OUT, f"no acknowledgement within {timeout:g} s"))
     except BufferError as error:

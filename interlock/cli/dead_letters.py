@@ -1,14 +1,18 @@
 """`interlock dead-letters`: look at messages that could not be read, and send them again once the cause is gone."""
 
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
 
-from interlock.cli.common import DataDir, Json, console, errors, print_json, table
+from interlock.cli.common import DataDir, Json, console, errors, note, print_json, progress_bar, table
 from interlock.errors import InterlockError, UsageError
 from interlock.platform import connection
 
 app = typer.Typer(help="Messages that could not be read.", no_args_is_help=True)
+
+# Of the dead letters that a replay refuses, so many are told one by one.
+_SHOWN = 20
 
 Reason = Annotated[str | None, typer.Option(help="Only letters with this reason, for example malformed-avro.")]
 
@@ -26,7 +30,7 @@ def list_letters(
 
         interlock dead-letters list --reason malformed-avro --limit 5
     """
-    from interlock.operations.dead_letters import read_letters
+    from interlock.operations.letters import read_letters
 
     letters = [letter.facts() for letter in read_letters(connection.connect(data_dir).serving_kafka(), reason)]
     latest = letters[-limit:]
@@ -55,7 +59,7 @@ def show(
 
         interlock dead-letters show 0:17
     """
-    from interlock.operations.dead_letters import read_letter
+    from interlock.operations.letters import read_letter
 
     dead_letter = read_letter(connection.connect(data_dir).serving_kafka(), *_position(letter))
     if dead_letter is None:
@@ -82,9 +86,11 @@ def replay(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Send dead letters again to the topic they came from, with their original key, value and headers.
+    """Send dead letters again to the step that gave up on them, with their original key, value and headers.
 
-    What was replayed once is not sent a second time by --all: the replay is recorded in the same transaction.
+    Those of executors go to the group that made them, and are carried out only where no later version of the decision
+    has overruled them. What was replayed once is not sent a second time by --all: the replay is recorded in the
+    transactions that send it, so that one that was interrupted goes on where it stopped.
 
     Examples:
 
@@ -96,12 +102,49 @@ def replay(
 
     if every == bool(letters):
         raise UsageError("name dead letters, or use --all")
-    positions = None if every else [_position(letter) for letter in letters or ()]
-    count = send_again(connection.connect(data_dir).serving_kafka(), positions, reason)
+    kafka = connection.connect(data_dir).serving_kafka()
+    refused: Counter[str] = Counter()
+
+    def refuse(sentence: str) -> None:
+        refused["all"] += 1
+        if refused["all"] <= _SHOWN:
+            note(sentence)
+
+    named = None if every else [_position(letter) for letter in letters or ()]
+    with progress_bar() as bar:
+        task = bar.add_task("dead letters looked at", total=None, visible=every)
+
+        def show(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        count = send_again(kafka, named, reason, on_progress=show, on_refused=refuse)
     if json:
-        print_json({"replayed": count})
+        print_json({"replayed": count, "refused": refused["all"]})
+        return
+    errors.print(f"sent again: {count:,}" + (f"; refused: {refused['all']:,}" if refused else ""))
+
+
+@app.command("discard")
+def discard(
+    letters: Annotated[list[str], typer.Argument(help="PARTITION:OFFSET as listed.")],
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Give up dead letters of executors, so that later actions on their decisions need not wait for them any more.
+
+    What waits behind them is not sent by that: replay it afterwards.
+
+    Examples:
+
+        interlock dead-letters discard 0:17
+    """
+    from interlock.operations.dead_letters import discard as give_up
+
+    count = give_up(connection.connect(data_dir).serving_kafka(), [_position(letter) for letter in letters])
+    if json:
+        print_json({"discarded": count})
     else:
-        errors.print(f"sent again: {count:,}")
+        errors.print(f"discarded: {count:,}")
 
 
 def hexdump(data: bytes) -> str:

@@ -13,6 +13,7 @@ from interlock.client.pending import CONTRADICTION, Ask, LookUp, PendingDecision
 from interlock.client.result import DecisionResult
 from interlock.schemas import catalogue, damaged, wire
 from interlock.schemas.error_headers import read_error_headers
+from interlock.schemas.headers import headers_of
 from interlock.streams.consuming import records_of
 from interlock.streams.errors import FATAL_CODES
 from interlock.streams.ports import Broker, Consumer, Message, Producer
@@ -156,7 +157,7 @@ class Listener:
             log.warning("%s[%d] offset %d cannot be read: %s", topic, message.partition(), message.offset(), error)
 
     def _take_dead_letter(self, message: Message) -> None:
-        what = read_error_headers(message.headers())
+        what = read_error_headers(headers_of(message))
         reason = what.get("exception", "")
         # Others make dead letters of what the router has routed all the same.
         refused = what.get("stacktrace") == "interlock router" or reason == CONTRADICTION

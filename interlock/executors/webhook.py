@@ -19,6 +19,12 @@ from interlock.streams.dispatch.deliveries import PermanentError, RetryLater
 # Client errors that are transient all the same: too slow, too early, too many.
 _TRANSIENT_STATUSES = frozenset({408, 425, 429})
 
+# The server error that says that the request was not handled.
+_UNAVAILABLE = 503
+
+# After these the receiver cannot have got the request; after any other it may have acted on it.
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
 # Enough of a response to say in a dead letter why the receiver refused.
 _QUOTED_BYTES = 500
 
@@ -74,12 +80,14 @@ class WebhookSender:
             with self._client.stream("POST", self._url, content=body, headers=headers) as response:
                 excerpt = _read_beginning(response, deadline)
         except httpx.HTTPError as error:
-            raise RetryLater(f"{type(error).__name__}: {error}") from error
+            in_doubt = not isinstance(error, _NOT_SENT)
+            raise RetryLater(f"{type(error).__name__}: {error}", in_doubt=in_doubt) from error
         if response.is_success:
             return
         reason = f"the receiver answered {response.status_code} {excerpt!r}"
         if response.is_server_error or response.status_code in _TRANSIENT_STATUSES:
-            raise RetryLater(reason, self._retry_after(response))
+            in_doubt = response.is_server_error and response.status_code != _UNAVAILABLE
+            raise RetryLater(reason, self._retry_after(response), in_doubt=in_doubt)
         raise PermanentError(reason, f"http-{response.status_code}")
 
     def close(self) -> None:

@@ -1,126 +1,169 @@
-"""Reading dead letters, and sending them again exactly once.
+"""Sending dead letters again, exactly once.
 
-A replay with `--all` remembers how far it came as the committed offsets of a consumer group, one for all reasons and
-one for each reason, moved in the same transaction that sends the dead letters: run twice, or killed half-way and run
-again, it sends nothing a second time. Single dead letters named by hand are sent whenever asked.
+A replay of all remembers how far it came as the committed offsets of a consumer group, one for all reasons and one for
+each reason. They move in the transactions that send the dead letters: run twice, or killed half-way and run again, it
+sends nothing a second time. Single dead letters named by hand are sent whenever asked.
 """
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
 
 from confluent_kafka import TopicPartition
 
 from interlock.errors import InterlockError
-from interlock.schemas import catalogue
+from interlock.operations.letters import TOPIC, Letter, letter_of, read_letter, read_letters
+from interlock.operations.replay_targets import Target, target_of
 from interlock.schemas.catalogue import DEAD_LETTER_REPLAY_GROUP
-from interlock.schemas.dead_letters import is_by_reference
-from interlock.schemas.error_headers import read_error_headers, without_error_headers
-from interlock.schemas.headers import headers_of
+from interlock.schemas.retry_headers import Order
 from interlock.streams.offsets import committed_offsets
-from interlock.streams.ports import Broker, Headers, Message, Producer
-from interlock.streams.ranges import FIRST_OFFSET, read_range
+from interlock.streams.ports import Broker, Producer
+from interlock.streams.ranges import read_range
+
+__all__ = ["Letter", "discard", "read_letter", "read_letters", "replay"]
 
 # How long the broker may be silent before a command gives up; longer than its restart.
 TIMEOUT_SECONDS = 30.0
 
-TOPIC = catalogue.DEAD_LETTER.name
+# What one transaction sends: it has 15 s, also on a link of 2 MB/s, and is what a killed replay begins again.
+_LETTERS_AT_ONCE = 1_000
+_BYTES_AT_ONCE = 16 * 1024 * 1024
+
+# A full queue of the producer empties within milliseconds.
+_FULL_QUEUE_SECONDS = 0.05
+
+# The reasons whose progress is remembered while all are replayed; more are asked for again.
+_REASONS_KEPT = 1_000
+
+Progress = Callable[[int, int], None]
+"""Called with how many offsets have been looked at, and how many there are."""
+
+Refused = Callable[[str], None]
+"""Called with a sentence for every dead letter that cannot be sent."""
 
 
-@dataclass(frozen=True)
-class Letter:
-    """One dead letter: its offset on the dead-letter topic, the original parts, the error as `what`."""
-
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes | None]]
-
-    @property
-    def what(self) -> dict[str, str]:
-        """exception, message, topic, partition, offset as the headers of KIP-1034 give them."""
-        return read_error_headers(self.headers)
-
-    @property
-    def reason(self) -> str:
-        """The stable code of what was wrong."""
-        return self.what.get("exception", "")
-
-    @property
-    def is_by_reference(self) -> bool:
-        """Whether it holds no copy of its message, which was too large."""
-        return is_by_reference(self.reason, self.value)
-
-    def facts(self) -> dict[str, Any]:
-        """For tables and JSON."""
-        what = self.what
-        return {
-            "letter": f"{self.partition}:{self.offset}",
-            "reason": self.reason,
-            "source": f"{what.get('topic', '?')} {what.get('partition', '?')}:{what.get('offset', '?')}",
-            "key": (self.key or b"").decode(errors="backslashreplace"),
-            "bytes": len(self.value or b""),
-            "message": what.get("message", ""),
-        }
-
-    def header_facts(self) -> list[tuple[str, str]]:
-        """The producer's own headers as text."""
-        return [(k, (v or b"").decode(errors="backslashreplace")) for k, v in without_error_headers(self.headers)]
-
-
-def read_letters(broker: Broker, reason: str | None = None) -> Iterator[Letter]:
-    """Every dead letter, or those with one reason, partition by partition."""
-    ends = {(TOPIC, number): end for number, end in broker.end_offsets(TOPIC).items()}
-    for message in read_range(broker, dict.fromkeys(ends, FIRST_OFFSET), ends):
-        letter = _letter(message)
-        if reason is None or letter.reason == reason:
-            yield letter
-
-
-def read_letter(broker: Broker, partition: int, offset: int) -> Letter | None:
-    """The dead letter at one offset; None if there is none."""
-    if not 0 <= offset < broker.end_offsets(TOPIC).get(partition, 0):
-        return None
-    messages = read_range(broker, {(TOPIC, partition): offset}, {(TOPIC, partition): offset + 1})
-    return next((_letter(message) for message in messages), None)
-
-
-def replay(broker: Broker, named: list[tuple[int, int]] | None, reason: str | None) -> int:
+def replay(
+    broker: Broker,
+    named: Sequence[tuple[int, int]] | None,
+    reason: str | None,
+    *,
+    on_progress: Progress | None = None,
+    on_refused: Refused | None = None,
+) -> int:
     """Sends the dead letters `named` (partition, offset) again, or all not yet replayed (with `reason`: those).
 
-    Returns how many were sent. Those that hold no copy of their message are left out.
+    Returns how many were sent. Raises InterlockError if a named one does not exist or cannot be sent; then none is.
     """
-    # First of all, because it ends the transaction that a killed replay has left open and fences one that still runs:
-    # only then is it final what has been sent already.
-    producer = broker.producer(DEAD_LETTER_REPLAY_GROUP)
-    producer.init_transactions(TIMEOUT_SECONDS)
     if named is not None:
-        letters = []
-        for partition, offset in named:
+        return _send_named(broker, named, "retry")
+    return _send_all(broker, reason, on_progress, on_refused)
+
+
+def discard(broker: Broker, named: Sequence[tuple[int, int]]) -> int:
+    """Tells executors not to wait for the dead letters `named` any more, as `replay` would tell them to try again."""
+    return _send_named(broker, named, "discard")
+
+
+def _send_named(broker: Broker, places: Sequence[tuple[int, int]], order: Order) -> int:
+    producer = _producer(broker)
+    targets = _Targets(broker, order)
+
+    def letters() -> Iterator[Letter]:
+        for partition, offset in places:
             letter = read_letter(broker, partition, offset)
             if letter is None:
                 raise InterlockError(f"there is no dead letter {partition}:{offset}; nothing was sent")
-            if letter.is_by_reference:
-                message = f"dead letter {partition}:{offset} holds no copy ({letter.what['message']}); nothing was sent"
-                raise InterlockError(message)
-            letters.append(letter)
-        return _send(broker, producer, letters, None)
+            yield letter
+
+    for letter in letters():
+        try:
+            targets.of(letter)
+        except InterlockError as error:
+            raise InterlockError(f"{error}; nothing was sent") from error
+    for part in _in_parts(letters()):
+        _send(producer, part, targets)
+    return len(places)
+
+
+def _send_all(broker: Broker, reason: str | None, on_progress: Progress | None, on_refused: Refused | None) -> int:
+    producer = _producer(broker)
+    targets = _Targets(broker, "retry")
     ends = broker.end_offsets(TOPIC)
-    replayed = _replayed(broker, None, len(ends))
-    letters = [
-        letter
-        for letter in read_letters(broker, reason)
-        if replayed[letter.partition] <= letter.offset < ends[letter.partition] and not letter.is_by_reference
-    ]
-    by_reason = {name: _replayed(broker, name, len(ends)) for name in {letter.reason for letter in letters}}
-    letters = [letter for letter in letters if by_reason[letter.reason][letter.partition] <= letter.offset]
-    return _send(broker, producer, letters, (_group(reason), ends))
+    progress = _Replayed(broker, reason, ends)
+    positions = dict(progress.starts)
+    sent = 0
+    with closing(broker.consumer(progress.group)) as consumer:
+
+        def send(part: Sequence[Letter]) -> None:
+            nonlocal sent
+            good = []
+            for letter in part:
+                try:
+                    targets.of(letter)
+                except InterlockError as error:
+                    if on_refused is not None:
+                        on_refused(str(error))
+                else:
+                    good.append(letter)
+            offsets = [TopicPartition(TOPIC, number, offset) for number, offset in positions.items()]
+            _send(producer, good, targets, (offsets, consumer.consumer_group_metadata()))
+            sent += len(good)
+
+        def letters() -> Generator[Letter]:
+            total = sum(ends[number] - start for number, start in progress.starts.items())
+            starts = {(TOPIC, number): start for number, start in progress.starts.items()}
+            looked_at = 0
+            with closing(read_range(broker, starts, {(TOPIC, number): end for number, end in ends.items()})) as found:
+                for count, letter in enumerate(map(letter_of, found), 1):
+                    looked_at += letter.offset + 1 - positions[letter.partition]
+                    # Before the letter joins its part, which is sent before another one is looked at.
+                    positions[letter.partition] = letter.offset + 1
+                    if progress.wants(letter):
+                        yield letter
+                    if on_progress is not None and count % _LETTERS_AT_ONCE == 0:
+                        on_progress(looked_at, total)
+
+        with closing(letters()) as found:
+            for part in _in_parts(found):
+                send(part)
+        # What stands behind the last letters is looked at too: those of other reasons, and transaction markers.
+        positions = dict(ends)
+        send([])
+    return sent
 
 
-def _letter(message: Message) -> Letter:
-    return Letter(message.partition(), message.offset(), message.key(), message.value(), headers_of(message))
+class _Replayed:
+    """How far earlier replays came."""
+
+    def __init__(self, broker: Broker, reason: str | None, ends: Mapping[int, int]) -> None:
+        def replayed(of: str | None) -> dict[int, int]:
+            offsets = committed_offsets(broker, _group(of), {TOPIC: len(ends)})
+            return {number: offset for (_, number), offset in offsets.items()}
+
+        self.group = _group(reason)
+        self._reason = reason
+        self._replayed = lru_cache(_REASONS_KEPT)(replayed)
+        everything, mine = replayed(None), replayed(reason)
+        self.starts = {number: min(max(everything[number], mine[number]), end) for number, end in ends.items()}
+        """By partition, the first offset that may have to be sent."""
+
+    def wants(self, letter: Letter) -> bool:
+        if self._reason is not None:
+            return letter.reason == self._reason
+        return self._replayed(letter.reason)[letter.partition] <= letter.offset
+
+
+class _Targets:
+    """Where dead letters go. Asks for the partitions of a topic once."""
+
+    def __init__(self, broker: Broker, order: Order) -> None:
+        self._order = order
+        self._partitions = lru_cache(None)(lambda topic: len(broker.end_offsets(topic)))
+
+    def of(self, letter: Letter) -> Target:
+        """Raises InterlockError if it goes nowhere."""
+        return target_of(letter, self._order, self._partitions)
 
 
 def _group(reason: str | None) -> str:
@@ -128,23 +171,51 @@ def _group(reason: str | None) -> str:
     return DEAD_LETTER_REPLAY_GROUP if reason is None else f"{DEAD_LETTER_REPLAY_GROUP}.{reason}"
 
 
-def _replayed(broker: Broker, reason: str | None, partitions: int) -> dict[int, int]:
-    offsets = committed_offsets(broker, _group(reason), {TOPIC: partitions})
-    return {number: offset for (_, number), offset in offsets.items()}
+def _producer(broker: Broker) -> Producer:
+    """First of all, because it ends the transaction that a killed replay has left open and fences one that still runs:
+    only then is it final what has been sent already."""
+    producer = broker.producer(DEAD_LETTER_REPLAY_GROUP)
+    producer.init_transactions(TIMEOUT_SECONDS)
+    return producer
+
+
+def _in_parts(letters: Iterable[Letter]) -> Iterator[list[Letter]]:
+    part: list[Letter] = []
+    size = 0
+    for letter in letters:
+        part.append(letter)
+        size += len(letter.value or b"")
+        if len(part) >= _LETTERS_AT_ONCE or size >= _BYTES_AT_ONCE:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 def _send(
-    broker: Broker, producer: Producer, letters: list[Letter], progress: tuple[str, Mapping[int, int]] | None
-) -> int:
+    producer: Producer,
+    letters: Sequence[Letter],
+    targets: _Targets,
+    progress: tuple[list[TopicPartition], object] | None = None,
+) -> None:
     producer.begin_transaction()
     for letter in letters:
-        topic = letter.what.get("topic", catalogue.DECISIONS.name)
-        headers: Headers = [*without_error_headers(letter.headers)]
-        producer.produce(topic, letter.value, letter.key, headers=headers)
+        _produce(producer, letter, targets.of(letter))
     if progress is not None:
-        group, ends = progress
-        positions = [TopicPartition(TOPIC, partition, end) for partition, end in ends.items()]
-        with closing(broker.consumer(group)) as consumer:
-            producer.send_offsets_to_transaction(positions, consumer.consumer_group_metadata(), TIMEOUT_SECONDS)
+        producer.send_offsets_to_transaction(*progress, TIMEOUT_SECONDS)
     producer.commit_transaction(TIMEOUT_SECONDS)
-    return len(letters)
+
+
+def _produce(producer: Producer, letter: Letter, target: Target) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            producer.produce(target.topic, letter.value, letter.key, target.partition, headers=target.headers)
+        except BufferError:
+            if time.monotonic() > deadline:
+                raise InterlockError(
+                    f"Kafka has taken nothing for {TIMEOUT_SECONDS:g} s: run the command again when it does"
+                ) from None
+            producer.poll(_FULL_QUEUE_SECONDS)
+        else:
+            return

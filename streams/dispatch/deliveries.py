@@ -26,11 +26,13 @@ class PermanentError(InterlockError):
 
 
 class RetryLater(InterlockError):
-    """The next attempt may succeed. `after`: seconds that the other side wants to be left alone."""
+    """The next attempt may succeed. `after`: seconds that the other side wants to be left alone. `in_doubt`: this
+    attempt may have taken effect all the same, for example because only the answer was lost."""
 
-    def __init__(self, reason: str, after: float = 0.0) -> None:
+    def __init__(self, reason: str, after: float = 0.0, *, in_doubt: bool = False) -> None:
         super().__init__(reason)
         self.after = after
+        self.in_doubt = in_doubt
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Job(Generic[T_co]):
     work: T_co
     after: tuple[str, str] | None = None
     """(topic, id): not before that job, if it can still come from that topic."""
+    behind: str | None = None
+    """A topic: not before what is known to stand there has been read."""
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +98,7 @@ class Delivery(Generic[T]):
     progress: _Progress
     attempts: int = 0
     running: bool = False
+    in_doubt: bool = False
 
     @property
     def orphaned(self) -> bool:

@@ -53,6 +53,9 @@ _SHUTDOWN_TIMEOUT_SECONDS = 15.0
 # When not even the dead letter can be written.
 _DEAD_LETTER_RETRY_SECONDS = 10.0
 
+# The code of dead letters that were not attempted, because one of the same lane is a dead letter already.
+WAITS_BEHIND = "waits-behind"
+
 # A round trip; the next step repeats a request that was not answered.
 _REQUEST_TIMEOUT_SECONDS = 5.0
 
@@ -86,8 +89,9 @@ class Dispatcher(Generic[T]):
         metrics: Metrics | None = None,
     ) -> None:
         """`jobs`: what a record demands; raises WireError for one that cannot be read. `handler` raises PermanentError
-        or RetryLater; any other Exception counts as RetryLater. `dead_letters`: for records whose job failed for good;
-        None: only to the log. `pool` replaces the threads in tests. Raises KafkaException if a topic is missing.
+        or RetryLater; any other Exception counts as RetryLater in doubt. `dead_letters`: for records whose job failed
+        for good; None: only to the log. `pool` replaces the threads in tests. Raises KafkaException if a topic does not
+        exist.
         """
         missing = set(topics) - broker.topic_states(topics).keys()
         if missing:
@@ -107,6 +111,7 @@ class Dispatcher(Generic[T]):
         self._paused: set[Partition] = set()
         self._read_to: dict[Partition, int] = {}
         self._held: dict[Partition, _Held] = {}
+        self._restored: set[int] = set()
         self._last_commit = 0
         # Exclusive stands for the range assignor, which gives equal numbers of all topics to one member: what belongs
         # to one decision meets in one process.
@@ -127,7 +132,8 @@ class Dispatcher(Generic[T]):
         self._read()
         self._open_held()
         self._collect()
-        self._start()
+        if self._restore():
+            self._start()
         if self._now() >= self._last_commit + _COMMIT_INTERVAL_SECONDS * 1e6:
             self._commit()
 
@@ -189,21 +195,30 @@ class Dispatcher(Generic[T]):
             self._deliveries.add(message, jobs)
 
     def _hold(self, message: Message, job: Job[T | WireError]) -> _Held | None:
-        """What a job has to wait for, if the job before it may still be unread on another topic."""
-        if job.after is None or job.after[1] in self._deliveries or job.after[1] in self._seen:
+        """What a job has to wait for, if a job before it may still be unread on another topic."""
+        topic = job.behind if job.after is None else job.after[0]
+        if topic is None or (job.after and (job.after[1] in self._deliveries or job.after[1] in self._seen)):
             return None
         # Records with the same key have the same partition number on every topic.
-        other = (job.after[0], message.partition())
+        other = (topic, message.partition())
         if other not in self._assigned:
             log.warning("%s[%d] is read by another member of %s: its order is not kept", *other, self._group)
             return None
+        if job.after is None and self._has_read(other):
+            return None
         return _Held(other)
+
+    def _has_read(self, partition: Partition) -> bool:
+        """Whether nothing more stands there as far as is known without asking Kafka, which would take a round trip for
+        each of many records."""
+        _, end = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
+        return 0 <= end <= self._read_to.get(partition, -1) and partition not in self._held
 
     def _open_held(self) -> None:
         for partition, held in list(self._held.items()):
             if held.end is None:
                 held.end = self._end_of(held.other)
-            if held.end is not None and self._read_to.get(held.other, -1) >= held.end:
+            if held.end is not None and self._read_to.get(held.other, -1) >= held.end and held.other not in self._held:
                 del self._held[partition]
                 self._accept(held.messages.popleft(), waited=True)
                 while held.messages:
@@ -217,12 +232,60 @@ class Dispatcher(Generic[T]):
             log.warning("%s: the end of %s[%d] is not known: %s", self._group, *partition, error.args[0].str())
             return None
 
+    def _restore(self) -> bool:
+        """Whether it is known what waits in the assigned partitions; before, nothing may be begun."""
+        numbers = {number for _, number in self._assigned} - self._restored
+        if self._dead_letters is not None and numbers:
+            try:
+                self._dead_letters.restore(numbers)
+                self._dead_letters.committed(self._committed(numbers))
+            except KafkaException as error:
+                log.warning("%s: what waits as dead letters is not known yet: %s", self._group, error.args[0].str())
+                return False
+            self._restored |= numbers
+        return True
+
+    def _committed(self, numbers: set[int]) -> dict[Partition, int]:
+        wanted = [TopicPartition(*partition) for partition in sorted(self._assigned) if partition[1] in numbers]
+        answers = self._consumer.committed(wanted, _REQUEST_TIMEOUT_SECONDS)
+        return {(answer.topic, answer.partition): answer.offset for answer in answers if answer.error is None}
+
     def _start(self) -> None:
         for delivery in self._deliveries.due(self._now()):
             if delivery.job.id in self._seen:
-                self._deliveries.done(delivery)
-            else:
+                self._finish(delivery)
+            elif self._admit(delivery):
                 self._running[self._pool.submit(self._attempt, delivery.job.work)] = delivery
+
+    def _admit(self, delivery: Delivery[T | WireError]) -> bool:
+        """Whether the job is to be attempted. If not, it is ended."""
+        if self._dead_letters is None:
+            return True
+        try:
+            admission = self._dead_letters.admit(delivery.message, delivery.job)
+        except KafkaException as error:
+            self._put_off(delivery, error)
+            return False
+        if admission.what == "leave_out":
+            log.info("%s: %s is not carried out: %s", self._group, delivery.job.id, admission.reason)
+            self._deliveries.done(delivery)
+        elif admission.what == "wait":
+            self._give_up(delivery, WAITS_BEHIND, admission.reason)
+        return admission.what == "hand_over"
+
+    def _finish(self, delivery: Delivery[T | WireError]) -> None:
+        """Its job is done, and known to be."""
+        if self._dead_letters is not None:
+            try:
+                self._dead_letters.done(delivery.message, delivery.job)
+            except KafkaException as error:
+                self._put_off(delivery, error)
+                return
+        self._deliveries.done(delivery)
+
+    def _put_off(self, delivery: Delivery[T | WireError], error: KafkaException) -> None:
+        log.warning("%s: no dead letter could be written: %s", self._group, error)
+        self._deliveries.put_off(delivery, self._now(), _DEAD_LETTER_RETRY_SECONDS)
 
     def _attempt(self, work: T | WireError) -> None:
         if isinstance(work, WireError):
@@ -235,8 +298,11 @@ class Dispatcher(Generic[T]):
             error = future.exception()
             if error is None:
                 self._seen.add(delivery.job.id)
-                self._deliveries.done(delivery)
-            elif delivery.orphaned:
+                self._finish(delivery)
+                continue
+            known = isinstance(error, (PermanentError, RetryLater))
+            delivery.in_doubt |= error.in_doubt if isinstance(error, RetryLater) else not known
+            if delivery.orphaned:
                 self._deliveries.done(delivery)
             elif isinstance(error, PermanentError):
                 self._give_up(delivery, error.code, str(error))
@@ -265,13 +331,12 @@ class Dispatcher(Generic[T]):
         log.error("%s: %s is given up: %s", self._group, delivery.job.id, reason)
         if self._dead_letters is not None:
             try:
-                self._dead_letters.put(delivery.message, code, reason)
+                new = self._dead_letters.put(delivery.message, delivery.job, code, reason, in_doubt=delivery.in_doubt)
             except KafkaException as error:
-                log.warning("%s: no dead letter could be written: %s", self._group, error)
-                self._deliveries.put_off(delivery, self._now(), _DEAD_LETTER_RETRY_SECONDS)
+                self._put_off(delivery, error)
                 return
-        if self._metrics is not None:
-            self._metrics.add("dead_letters", reason=code)
+            if self._metrics is not None and new:
+                self._metrics.add("dead_letters", reason=code)
         # Not remembered, so that a replayed dead letter is tried again.
         self._deliveries.done(delivery)
 
@@ -290,6 +355,11 @@ class Dispatcher(Generic[T]):
                 if result.error:
                     offsets.pop((result.topic, result.partition))
             self._deliveries.committed(offsets)
+            if self._dead_letters is not None:
+                try:
+                    self._dead_letters.committed(offsets)
+                except KafkaException as error:  # only keeps in mind for longer what need not be
+                    log.warning("%s: dead letters that are settled stay known: %s", self._group, error.args[0].str())
         if self._metrics is not None:
             self._metrics.set("assigned_partitions", len(self._assigned))
             self._metrics.set("lag", sum(map(self._lag, self._assigned)))
@@ -334,6 +404,10 @@ class Dispatcher(Generic[T]):
         self._deliveries.drop(partitions)
         self._assigned -= partitions
         self._paused -= partitions
+        numbers = {number for _, number in partitions}
+        self._restored -= numbers
+        if self._dead_letters is not None:
+            self._dead_letters.forget(numbers)
         for partition in partitions:
             self._read_to.pop(partition, None)
             self._held.pop(partition, None)

@@ -95,6 +95,7 @@ def test_the_topics_of_the_data_flow_are_there() -> None:
         "policies",
         "controls",
         "calibration.models",
+        "actions.sequences",
         "reviewers",
         "reviews.tasks",
         "reviews.presence",

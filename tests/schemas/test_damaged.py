@@ -37,7 +37,7 @@ def test_bytes_behind_the_record_are_named() -> None:
     assert found.damage == ("2 bytes follow the end of the record",)
 
 
-@pytest.mark.parametrize("value", [None, b"", b"junk", WHOLE[:20]])
+@pytest.mark.parametrize("value", [None, b"", b"junk", WHOLE[:20]], ids=["none", "empty", "junk", "cut"])
 def test_a_record_without_its_routing_fields_is_unreadable(value: bytes | None) -> None:
     with pytest.raises(wire.WireError):
         damaged.read("RoutedDecision", value)

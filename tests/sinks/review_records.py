@@ -223,6 +223,21 @@ def action(decision_id: str, kind: str = "execute", version: int = 1, **changes:
     }
 
 
+def action_sequence(decision_id: str, **changes: Any) -> dict[str, Any]:
+    """What an executor keeps in mind of a decision with a dead letter."""
+    waiting = {
+        "topic": "actions",
+        "partition": 1,
+        "offset": 7,
+        "action_id": f"{decision_id}/1/roll_back",
+        "kind": "roll_back",
+        "version": 1,
+        "state": "waiting",
+        "in_doubt": True,
+    }
+    return {"group": "webhooks", "decision_id": decision_id, "actions": [waiting], "at": START, **changes}
+
+
 def alert(alert_id: str, kind: str = "sla_breach", **changes: Any) -> dict[str, Any]:
     """A deadline passed."""
     return {

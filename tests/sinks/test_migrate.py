@@ -98,13 +98,13 @@ def test_every_table_that_rows_are_inserted_into_remembers_blocks(shared: Client
         "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase() "
         "AND engine IN ('MergeTree', 'AggregatingMergeTree')"
     ).result_rows
-    assert len(targets) == 30
+    assert len(targets) == 32
     assert [name for name, sql in targets if "non_replicated_deduplication_window = 10000" not in sql] == []
 
 
 @pytest.mark.warehouse
 def test_decisions_and_reviews_are_kept_longer_than_any_default_pack_demands(shared: Client) -> None:
-    reviews = ("commands", "command_replies", "tasks", "outcomes", "actions", "alerts")
+    reviews = ("commands", "command_replies", "tasks", "outcomes", "actions", "action_retries", "alerts")
     for table in ("decisions", "routed_decisions", "dead_letters", *reviews):
         ((sql,),) = shared.query(
             f"SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = '{table}'"
@@ -116,7 +116,7 @@ def test_decisions_and_reviews_are_kept_longer_than_any_default_pack_demands(sha
 
 @pytest.mark.warehouse
 def test_what_kafka_never_forgets_is_never_dropped(shared: Client) -> None:
-    kept = ["policies", "controls", "calibration_models", "resolutions", "presence", "reviewers"]
+    kept = ["policies", "controls", "calibration_models", "resolutions", "presence", "reviewers", "action_sequences"]
     definitions = shared.query(
         "SELECT name, create_table_query FROM system.tables "
         "WHERE database = currentDatabase() AND name IN {kept:Array(String)}",

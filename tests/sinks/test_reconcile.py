@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from interlock.executors import Execution, Executor, PermanentError
+from interlock.operations.dead_letters import replay
 from interlock.schemas import catalogue, wire
+from interlock.schemas.error_headers import with_error_headers
 from interlock.schemas.reasons import ACTIVE_POOL, PICKED_GREEDY
 from interlock.sinks import ledger
 from interlock.sinks.reconcile import Reconciliation
+from interlock.streams.memory import InlineExecutor
 from tests.sinks import review_records
 from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, OUTCOMES, SYNC, TASKS, World, decision, routed
 
@@ -271,3 +275,61 @@ def test_an_id_that_was_sent_twice_is_routed_twice(shared: Client, run_id: str) 
         world.send(AUTO, b"again", routed_bytes(world, "again"))
     world.commit_router()
     assert world.reconcile().routes.ok
+
+
+def test_a_dead_letter_of_an_executor_that_is_replayed_leaves_the_decision_counted_once(own: Client) -> None:
+    world = World("retry", own)
+    record = decision("d-1", "retry")
+    world.send(DECISIONS, b"d-1", wire.encode("Decision", record))
+    world.route(record, "auto")
+    world.commit_router()
+
+    def refuse(_: Execution) -> None:
+        raise PermanentError("the receiver answered 401", "http-401")
+
+    executor = Executor(world.broker, "webhooks", refuse, pool=InlineExecutor())
+    _turn(executor, until=lambda: world.in_kafka()[DEAD] == 1)
+    writer = world.writer(**AT_ONCE)
+    world.settle(writer)
+    before = _counts(own)
+    assert replay(world.broker, None, None) == 1
+    _turn(executor, until=lambda: world.in_kafka()[DEAD] == 2)
+    world.settle(writer)
+    assert _counts(own) == before == (1, 1, 0)
+    result = world.reconcile()
+    assert complaints(result) == {}
+    assert own.query("SELECT executor_group, request FROM action_retries").result_rows == [("webhooks", "retry")]
+
+
+def test_a_dead_letter_of_the_desk_that_is_replayed_leaves_the_decision_counted_once(own: Client) -> None:
+    world = World("again", own, partitions=1)
+    record = decision("d-1", "again")
+    value = wire.encode("RoutedDecision", routed(record, "async"))
+    world.send(DECISIONS, b"d-1", wire.encode("Decision", record))
+    world.send(ASYNC, b"d-1", value)
+    world.commit_router()
+    errors = with_error_headers([], reason="oversized", message="m", topic=ASYNC, partition=0, offset=0, step="desk")
+    world.send(DEAD, b"d-1", value, errors)
+    assert replay(world.broker, None, None) == 1
+    world.settle(world.writer(**AT_ONCE))
+    assert world.in_kafka()[ASYNC] == 2
+    assert _counts(own) == (1, 2, 0)
+    assert complaints(world.reconcile()) == {}
+
+
+def _turn(executor: Executor, until: Callable[[], bool]) -> None:
+    for _ in range(200):
+        executor.step()
+        if until():
+            return
+    raise AssertionError("it did not come to that")
+
+
+def _counts(client: Client) -> tuple[int, ...]:
+    """Decisions, their records, ordered actions."""
+    counts = (
+        "SELECT total_decisions FROM metrics",
+        "SELECT count() FROM routed_decisions",
+        "SELECT count() FROM actions",
+    )
+    return tuple(client.query(count).result_rows[0][0] for count in counts)

@@ -8,6 +8,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from interlock.schemas import catalogue, wire
+from interlock.schemas.retry_headers import Retry, with_retry_headers
 from interlock.sinks.rows import TARGETS
 from tests.sinks import learning_records
 from tests.sinks import review_records as records
@@ -21,6 +22,7 @@ COMPACTED = [
     ("resolutions", records.resolution("d-1")),
     ("reviewers", records.reviewer("ann")),
     ("proposals", learning_records.proposal("threshold-1")),
+    ("actions.sequences", records.action_sequence("d-1")),
 ]
 PLAIN = [
     ("reviews.commands", records.command("c-1"), "task_id"),
@@ -137,3 +139,17 @@ def test_absurd_times_in_lists_are_clamped_and_stop_nothing(shared: Client, run_
     )
     (row,) = rows(world, "reviewers")
     assert [(item["start"].year, item["end"].year) for item in row["time_off"]] == [(1900, 2299)]
+
+
+def test_what_was_sent_back_to_an_executor_is_a_row_with_its_group_and_place(shared: Client, run_id: str) -> None:
+    value = wire.encode("Action", records.action("d-1"))
+    retry = Retry("webhooks", "actions", 2, 7, "discard")
+
+    def send(world: World) -> None:
+        world.send("actions.retry", b"d-1", value, with_retry_headers([("traceparent", b"00-1")], retry))
+        world.send("actions.retry", None, None)
+
+    sent, foreign = rows(settled(run_id, shared, send), "actions.retry")
+    assert (sent["executor_group"], sent["request"], sent["original_key"]) == ("webhooks", "discard", "d-1")
+    assert (sent["source_topic"], sent["source_partition"], sent["source_offset"]) == ("actions", 2, 7)
+    assert (foreign["executor_group"], foreign["source_offset"], foreign["original_value"]) == ("", None, None)

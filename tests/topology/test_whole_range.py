@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from interlock.cli.common import VisibleConsole, print_json, table
 from interlock.cli.review_screen import screen
-from interlock.client.pending import DecisionResult
+from interlock.client.result import DecisionResult
 from interlock.executors.execution import Execution
 from interlock.executors.webhook import body_of
 from interlock.operations.export import JsonLines, Parquet, preferences
@@ -132,6 +132,7 @@ def _strict(text: str) -> Any:
 def _routed(key: bytes, value: bytes) -> tuple[str, bytes]:
     outputs = ROUTER.process([_message(catalogue.DECISIONS.name, key, value)], NOW)
     (topic,), (routed,) = outputs.topics, outputs.values
+    assert routed is not None
     return topic, routed
 
 

@@ -1,16 +1,20 @@
 """Records for executors, and a broker in memory to put them on."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from interlock.executors import Execution, Executor, MemorySeen, Seen
+from interlock.operations.dead_letters import Letter, read_letters
 from interlock.schemas import catalogue, wire
 from interlock.streams.clock import Clock, ManualClock
-from interlock.streams.memory import MemoryBroker
+from interlock.streams.dispatch.deliveries import Schedule
+from interlock.streams.memory import InlineExecutor, MemoryBroker
+from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Producer, TopicSpec
 from tests.interlock.client.test_client import decision
 
@@ -18,6 +22,8 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 TOPICS = (
     catalogue.AUTO_APPROVED,
     catalogue.ACTIONS,
+    catalogue.ACTIONS_RETRY,
+    catalogue.ACTION_SEQUENCES,
     catalogue.ALERTS,
     catalogue.REVIEWERS,
     catalogue.DEAD_LETTER,
@@ -98,6 +104,43 @@ def put_action(broker: Broker, decision_id: str, version: int, kind: str = "exec
 
 def put_routed(broker: Broker, decision_id: str, **fields: Any) -> None:
     put(broker, catalogue.AUTO_APPROVED, decision_id, routed(decision_id, **fields))
+
+
+class World:
+    """An executor on a broker in memory, with a clock that is moved by hand."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.broker = memory(self.clock)
+        self.done: list[Execution] = []
+        self.seen: Seen = MemorySeen()
+        self.metrics = Metrics("executor")
+        self.handler: Callable[[Execution], None] = self.done.append
+
+    @property
+    def ids(self) -> list[str]:
+        return [execution.action_id for execution in self.done]
+
+    def executor(self, broker: MemoryBroker | None = None, attempts: int = 15, group: str = "executors") -> Executor:
+        return Executor(
+            broker or self.broker,
+            group,
+            lambda execution: self.handler(execution),  # noqa: PLW0108 - the handler is changed later
+            seen=self.seen,
+            schedule=Schedule(attempts),
+            clock=self.clock,
+            pool=InlineExecutor(),
+            metrics=self.metrics,
+        )
+
+    def settle(self, executor: Executor, seconds: float = 0.0) -> None:
+        """Some turns, with the time going on in between."""
+        for _ in range(12):
+            executor.step()
+            self.clock.advance(seconds / 12)
+
+    def letters(self) -> list[Letter]:
+        return list(read_letters(self.broker))
 
 
 class Receiver(ThreadingHTTPServer):

@@ -1,58 +1,17 @@
 """Executions from the two topics to a handler: each once, in order, none lost."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaException
 
-from interlock.executors import Execution, Executor, MemorySeen, PermanentError, RetryLater, Seen, SqliteSeen
+from interlock.executors import Execution, Executor, MemorySeen, PermanentError, RetryLater, SqliteSeen
 from interlock.executors.webhook import body_of
-from interlock.operations.dead_letters import Letter, read_letters
 from interlock.schemas import catalogue, wire
-from interlock.streams.clock import ManualClock
-from interlock.streams.dispatch.deliveries import Schedule
-from interlock.streams.memory import Crash, FaultPlan, InlineExecutor, MemoryBroker, Step, unavailable
-from interlock.streams.metrics import Metrics
+from interlock.streams.memory import Crash, FaultPlan, MemoryBroker, Step, unavailable
+from interlock.streams.ports import TopicSpec
 from tests.interlock.client.test_client import decision
-from tests.interlock.executors.executor_world import AT, memory, put_action, put_bytes, put_routed, routed
-
-
-class World:
-    """An executor on a broker in memory, with a clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.clock = ManualClock()
-        self.broker = memory(self.clock)
-        self.done: list[Execution] = []
-        self.seen: Seen = MemorySeen()
-        self.metrics = Metrics("executor")
-        self.handler: Callable[[Execution], None] = self.done.append
-
-    @property
-    def ids(self) -> list[str]:
-        return [execution.action_id for execution in self.done]
-
-    def executor(self, broker: MemoryBroker | None = None, attempts: int = 15) -> Executor:
-        return Executor(
-            broker or self.broker,
-            "executors",
-            lambda execution: self.handler(execution),  # noqa: PLW0108 - the handler is changed later
-            seen=self.seen,
-            schedule=Schedule(attempts),
-            clock=self.clock,
-            pool=InlineExecutor(),
-            metrics=self.metrics,
-        )
-
-    def settle(self, executor: Executor, seconds: float = 0.0) -> None:
-        """Some turns, with the time going on in between."""
-        for _ in range(12):
-            executor.step()
-            self.clock.advance(seconds / 12)
-
-    def letters(self) -> list[Letter]:
-        return list(read_letters(self.broker))
+from tests.interlock.executors.executor_world import AT, World, put_action, put_bytes, put_routed, routed
 
 
 @pytest.fixture
@@ -365,5 +324,14 @@ def test_a_second_member_takes_its_share_and_both_topics_of_a_decision_stay_toge
 
 
 def test_an_executor_without_its_topics_says_which_are_missing() -> None:
-    with pytest.raises(KafkaException, match=r"actions, decisions\.auto-approved does not exist"):
+    missing = r"actions, actions\.retry, actions\.sequences, decisions\.auto-approved does not exist"
+    with pytest.raises(KafkaException, match=missing):
         Executor(MemoryBroker(), "g", lambda execution: None)  # noqa: ARG005
+
+
+def test_an_executor_whose_topics_would_split_a_decision_between_processes_does_not_start() -> None:
+    broker = MemoryBroker()
+    topics = (catalogue.AUTO_APPROVED, catalogue.ACTIONS, catalogue.ACTIONS_RETRY, catalogue.ACTION_SEQUENCES)
+    broker.create_topics([TopicSpec(topic.name, 3 if topic is catalogue.ACTIONS else 4) for topic in topics])
+    with pytest.raises(KafkaException, match=r"decisions\.auto-approved has 4, actions has 3"):
+        Executor(broker, "g", lambda execution: None)  # noqa: ARG005

@@ -15,9 +15,11 @@ from uuid import uuid4
 import pytest
 from standardwebhooks import Webhook
 
-from interlock.executors import Execution, Executor
+from interlock.executors import Execution, Executor, PermanentError
+from interlock.operations.dead_letters import read_letters, replay
 from interlock.schemas import catalogue, wire
 from interlock.streams.kafka import KafkaBroker
+from interlock.streams.offsets import committed_offsets
 from interlock.streams.ports import Broker
 from tests.interlock.executors.executor_world import (
     SECRET,
@@ -128,6 +130,51 @@ def test_members_that_come_and_go_hand_over_without_loss_repetition_or_disorder(
     assert len(done.ids) == 10 * 20 + probes
     for number in range(20):
         assert [key for key in done.ids if key.startswith(f"{number}/")] == [f"{number}/{v}/execute" for v in versions]
+
+
+def test_a_dead_letter_that_was_overruled_stays_undone_and_another_one_is_done_by_a_process_that_remembers_nothing(
+    broker: Broker,
+) -> None:
+    done, group = Done(), f"g-{uuid4()}"
+    refused = [f"{done.prefix}{name}/1/execute" for name in ("overruled", "right")]
+
+    def refuse(execution: Execution) -> None:
+        if execution.action_id in refused:
+            raise PermanentError("the receiver is gone")
+        done(execution)
+
+    def letters() -> list[tuple[int, int]]:
+        found = (letter for letter in read_letters(broker) if letter.step == group)
+        return [(letter.partition, letter.offset) for letter in found]
+
+    retry = catalogue.ACTIONS_RETRY
+
+    def all_committed() -> bool:
+        ends = broker.end_offsets(retry.name)
+        committed = committed_offsets(broker, group, {retry.name: retry.partitions})
+        # The marker that ends a transaction is no record that is read.
+        return all(offset >= ends[number] - 1 for (_, number), offset in committed.items())
+
+    put_action(broker, f"{done.prefix}overruled", 1)
+    put_routed(broker, f"{done.prefix}right")
+    with running(broker, group, refuse):
+        until(lambda: len(letters()) == 2)
+        put_action(broker, f"{done.prefix}overruled", 1, "roll_back")
+        put_action(broker, f"{done.prefix}overruled", 2)
+        done.wait_for(1)
+    assert replay(broker, letters(), None) == 2
+    with running(broker, group, done):
+        until(lambda: len(done.ids) == 2 and all_committed())
+    assert done.ids == ["overruled/2/execute", "right/1/execute"]
+    assert len(letters()) == 2
+
+
+def until(holds: Callable[[], bool]) -> None:
+    for _ in range(TIMEOUT_SECONDS * 5):
+        if holds():
+            return
+        threading.Event().wait(0.2)
+    raise AssertionError("it did not come to that")
 
 
 @contextmanager

@@ -110,6 +110,16 @@ def test_retry_after_is_respected_within_an_hour(receiver: Receiver, text: str, 
     assert raised.value.after == seconds
 
 
+@pytest.mark.parametrize(("status", "in_doubt"), [(429, False), (503, False), (500, True), (502, True), (504, True)])
+def test_an_error_of_the_server_leaves_open_whether_it_has_acted(
+    receiver: Receiver, status: int, in_doubt: bool
+) -> None:
+    receiver.answers = [(status, {})]
+    with pytest.raises(RetryLater) as raised:
+        sender(receiver)(execution())
+    assert raised.value.in_doubt == in_doubt
+
+
 def test_retry_after_may_be_a_date(receiver: Receiver) -> None:
     clock = ManualClock()
     until = datetime.fromtimestamp(clock.now() / 1e6 + 90, UTC)
@@ -120,8 +130,9 @@ def test_retry_after_may_be_a_date(receiver: Receiver) -> None:
 
 
 def test_a_receiver_that_is_away_means_later() -> None:
-    with pytest.raises(RetryLater, match="ConnectError"):
+    with pytest.raises(RetryLater, match="ConnectError") as raised:
         WebhookSender("http://127.0.0.1:1/hook", [SECRET])(execution())
+    assert not raised.value.in_doubt
 
 
 def test_a_receiver_that_does_not_answer_in_time_means_later() -> None:
@@ -129,8 +140,9 @@ def test_a_receiver_that_does_not_answer_in_time_means_later() -> None:
         raise httpx.ReadTimeout("too slow", request=request)
 
     client = httpx.Client(transport=httpx.MockTransport(slow))
-    with pytest.raises(RetryLater, match="ReadTimeout"):
+    with pytest.raises(RetryLater, match="ReadTimeout") as raised:
         WebhookSender("http://127.0.0.1/hook", [SECRET], client=client)(execution())
+    assert raised.value.in_doubt
 
 
 def test_an_answer_that_breaks_off_after_its_status_counts() -> None:

@@ -1,25 +1,31 @@
 """Dead letters are sent again exactly once, whatever happens to the command that does it."""
 
 import itertools
+from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition
 
 from interlock.errors import InterlockError
+from interlock.operations import dead_letters
 from interlock.operations.dead_letters import read_letter, read_letters, replay
 from interlock.schemas import catalogue
 from interlock.schemas.dead_letters import MAX_COPIED_BYTES, Source, dead_letter
 from interlock.schemas.error_headers import with_error_headers
+from interlock.schemas.retry_headers import Retry, read_retry_headers, without_retry_headers
 from interlock.streams.memory import Crash, FaultPlan, MemoryBroker
-from interlock.streams.ports import Headers, TopicSpec
+from interlock.streams.ports import Headers, Message, TopicSpec
 
 TOPIC = catalogue.DEAD_LETTER.name
 INPUT = catalogue.DECISIONS.name
+RETRY = catalogue.ACTIONS_RETRY.name
 
 
 def cluster(*reasons: str) -> MemoryBroker:
     """A cluster with one dead letter for each reason, in order, alternating between two partitions."""
     broker = MemoryBroker()
-    broker.create_topics([TopicSpec(TOPIC, 2), TopicSpec(INPUT, 2)])
+    broker.create_topics([TopicSpec(TOPIC, 2), TopicSpec(INPUT, 2), TopicSpec(RETRY, 4)])
+    broker.create_topics([TopicSpec(topic.name, 1) for topic in (catalogue.COMMANDS, catalogue.POLICIES)])
     put(broker, *reasons)
     return broker
 
@@ -114,3 +120,111 @@ def test_killed_at_any_step_and_run_again_every_letter_is_sent_once() -> None:
         else:
             assert len(plan.steps) >= 10
             return
+
+
+def bury(broker: MemoryBroker, topic: str, step: str, **changed: Any) -> None:
+    """A dead letter of `step`, which read it from `topic`; `changed`: what else its headers say."""
+    place = {"reason": "r", "message": "m", "topic": topic, "partition": 3, "offset": 7, "step": step, **changed}
+    headers = with_error_headers([("trace", b"t"), ("__streams.errors.message", b"mine")], **place)
+    producer = broker.producer(None)
+    producer.produce(TOPIC, b"value", b"key", 0, headers=[*headers])
+    producer.flush()
+
+
+def read(broker: MemoryBroker, topic: str) -> list[Message]:
+    consumer = broker.consumer(None)
+    consumer.assign([TopicPartition(topic, number, 0) for number in broker.end_offsets(topic)])
+    return [*consumer.consume(100, 0), *consumer.consume(100, 0)]
+
+
+def test_a_long_replay_is_sent_in_parts_and_goes_on_after_a_kill_at_any_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "_LETTERS_AT_ONCE", 2)
+    for step in itertools.count():
+        broker = cluster(*"ababaab")
+        plan = FaultPlan({step: Crash()})
+        try:
+            assert replay(broker.process(plan), None, None) == 7
+        except Crash:
+            replay(broker.process(), None, None)
+        assert sent(broker) == sorted(f"{reason} {number}" for number, reason in enumerate("ababaab")), plan.steps
+        if step == len(plan.steps):
+            parts = "".join("p" if name == "produce" else "|" if name == "begin" else "" for name in plan.steps)
+            assert parts == "|pp|pp|pp|p|"  # and how far it came, at last
+            return
+
+
+def test_large_letters_make_smaller_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "_BYTES_AT_ONCE", 4)
+    plan = FaultPlan()
+    broker = cluster("a", "b", "c")
+    assert replay(broker.process(plan), [(0, 0), (1, 0)], None) == 2
+    assert plan.steps.count("begin") == 1
+    assert replay(broker.process(plan), None, "a") == 1
+    assert replay(broker.process(plan), None, None) == 2
+    assert plan.steps.count("begin") == 1 + 2 + 2
+
+
+def test_a_full_queue_of_the_producer_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    broker = cluster(*"aaaaa")
+    make = broker.producer
+    monkeypatch.setattr(broker, "producer", lambda name: make(name, {"queue.buffering.max.messages": 1}))
+    assert replay(broker, None, None) == 5
+    assert len(sent(broker)) == 5
+
+
+def test_how_far_it_came_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dead_letters, "_LETTERS_AT_ONCE", 2)
+    shown: list[tuple[int, int]] = []
+    replay(cluster(*"aabba"), None, "b", on_progress=lambda *counts: shown.append(counts))
+    assert [done for done, _ in shown] == [2, 4]
+    assert {total for _, total in shown} == {7}  # the markers of both partitions are offsets too
+
+
+@pytest.mark.parametrize(
+    ("topic", "step"),
+    [
+        (catalogue.POLICIES.name, "router"),
+        (catalogue.COMMANDS.name, "router"),
+        (catalogue.COMMANDS.name, "webhooks"),
+        (INPUT, "desk"),
+        (RETRY, "webhooks"),
+        ("no-such-topic", "desk"),
+        (catalogue.ACTIONS.name, ""),
+    ],
+)
+def test_a_letter_whose_headers_name_a_topic_that_its_step_does_not_read_is_refused(topic: str, step: str) -> None:
+    broker = cluster("a")
+    bury(broker, topic, step)
+    ends = {name: broker.end_offsets(name) for name in (catalogue.POLICIES.name, catalogue.COMMANDS.name, RETRY)}
+    refused: list[str] = []
+    assert replay(broker, None, None, on_refused=refused.append) == 1
+    assert len(refused) == 1
+    assert "was not written by Interlock, and is not sent" in refused[0]
+    place = next(letter for letter in read_letters(broker) if letter.value == b"value")
+    with pytest.raises(InterlockError, match="not sent; nothing was sent"):
+        replay(broker, [(0, 0), (place.partition, place.offset)], None)
+    assert ends == {name: broker.end_offsets(name) for name in ends}
+    assert sent(broker) == ["a 0"]
+
+
+@pytest.mark.parametrize("changed", [{"partition": "x"}, {"offset": -1}, {"partition": 4}, {"offset": "9" * 5000}])
+def test_a_letter_of_an_executor_without_a_place_that_exists_is_refused(changed: dict[str, Any]) -> None:
+    broker = cluster()
+    bury(broker, catalogue.ACTIONS.name, "webhooks", **changed)
+    refused: list[str] = []
+    assert replay(broker, None, None, on_refused=refused.append) == 0
+    assert len(refused) == 1
+
+
+def test_a_letter_goes_back_with_the_headers_that_its_producer_gave_it() -> None:
+    broker = cluster()
+    bury(broker, catalogue.COMMANDS.name, "desk")
+    bury(broker, catalogue.ACTIONS.name, "webhooks")
+    assert replay(broker, None, None) == 2
+    own = [("trace", b"t"), ("__streams.errors.message", b"mine")]
+    (command,) = read(broker, catalogue.COMMANDS.name)
+    assert command.headers() == own
+    (retry,) = read(broker, RETRY)
+    assert (retry.partition(), retry.key(), retry.value()) == (3, b"key", b"value")
+    assert without_retry_headers(retry.headers()) == own
+    assert read_retry_headers(retry.headers()) == Retry("webhooks", catalogue.ACTIONS.name, 3, 7)
