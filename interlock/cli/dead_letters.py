@@ -1,6 +1,6 @@
 """`interlock dead-letters`: look at messages that could not be read, and send them again once the cause is gone."""
 
-from collections import Counter
+from collections import Counter, deque
 from typing import Annotated, Any
 
 import typer
@@ -32,10 +32,13 @@ def list_letters(
     """
     from interlock.operations.letters import read_letters
 
-    letters = [letter.facts() for letter in read_letters(connection.connect(data_dir).serving_kafka(), reason)]
-    latest = letters[-limit:]
+    count = 0
+    latest: deque[dict[str, Any]] = deque(maxlen=limit)
+    for letter in read_letters(connection.connect(data_dir).serving_kafka(), reason):
+        count += 1
+        latest.append(letter.facts())
     if json:
-        print_json(latest)
+        print_json([*latest])
         return
     table(
         ("letter", "reason", "from", "key", "bytes", "message"),
@@ -44,7 +47,7 @@ def list_letters(
             for letter in latest
         ],
     )
-    errors.print(f"{len(letters):,} dead letters; `interlock dead-letters show LETTER` shows one")
+    errors.print(f"{count:,} dead letters; `interlock dead-letters show LETTER` shows one")
 
 
 @app.command("show")

@@ -36,6 +36,9 @@ _FULL_QUEUE_SECONDS = 0.05
 # The reasons whose progress is remembered while all are replayed; more are asked for again.
 _REASONS_KEPT = 1_000
 
+# Far more than any code of ours.
+_LONGEST_REASON = 200
+
 Progress = Callable[[int, int], None]
 """Called with how many offsets have been looked at, and how many there are."""
 
@@ -151,7 +154,8 @@ class _Replayed:
     def wants(self, letter: Letter) -> bool:
         if self._reason is not None:
             return letter.reason == self._reason
-        return self._replayed(letter.reason)[letter.partition] <= letter.offset
+        # What is longer was made up by somebody, and Kafka would take it for no group.
+        return len(letter.reason) > _LONGEST_REASON or self._replayed(letter.reason)[letter.partition] <= letter.offset
 
 
 class _Targets:

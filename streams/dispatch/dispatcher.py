@@ -267,7 +267,7 @@ class Dispatcher(Generic[T]):
             self._put_off(delivery, error)
             return False
         if admission.what == "leave_out":
-            log.info("%s: %s is not carried out: %s", self._group, delivery.job.id, admission.reason)
+            log.warning("%s: %s is not carried out: %s", self._group, delivery.job.id, admission.reason)
             self._deliveries.done(delivery)
         elif admission.what == "wait":
             self._give_up(delivery, WAITS_BEHIND, admission.reason)

@@ -1,6 +1,7 @@
 """The actions on one decision keep their order when some of them are dead letters, and no other group notices."""
 
 import itertools
+import random
 from collections.abc import Callable
 from pathlib import Path
 
@@ -313,7 +314,9 @@ def test_a_roll_back_left_out_is_not_handed_over_when_it_is_read_again(world: Wo
     world.settle(world.executor(), 10)
     assert "d/2/execute" in world.ids
     world.broker.evict("executors")
+    world.handler = world.done.append
     restarted(world)
+    assert world.ids.count("d/2/execute") == 2  # read again
     assert "d/1/roll_back" not in world.ids
     assert "d/1/execute" not in world.ids
 
@@ -400,6 +403,88 @@ def test_a_long_replay_asks_kafka_nothing_for_every_letter(world: World) -> None
     replay(world.broker, None, None)
     for _ in range(20):
         executor.step()
-        if len(world.done) == len(names):
+    assert len(world.done) == len(names)
+
+
+class Desk:
+    """Orders actions on a few decisions, as people change their minds."""
+
+    def __init__(self, world: World, chance: random.Random) -> None:
+        self.world, self.chance = world, chance
+        self.versions = {f"d{number}": 0 for number in range(3)}
+
+    def order(self) -> None:
+        name = self.chance.choice([*self.versions])
+        version = self.versions[name] = self.versions[name] + 1
+        if version == 1 and self.chance.random() < 0.5:
+            put_routed(self.world.broker, name)
+            return
+        if version > 1:
+            put_action(self.world.broker, name, version - 1, "roll_back")
+        put_action(self.world.broker, name, version)
+        if self.chance.random() < 0.3:
+            put_action(self.world.broker, name, version, "notify")
+
+
+class Outside:
+    """What executors act upon. It knows action ids, as every receiver must, for a process that dies before it remembers
+    what it has done."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.failing = 0.4
+        self.in_force: dict[str, int] = {}
+        self.latest: dict[str, int] = {}
+        self.carried_out: set[str] = set()
+        self.problems: list[str] = []
+
+    def __call__(self, execution: Execution) -> None:
+        name, version, kind = execution.decision_id, execution.version, execution.kind
+        if execution.action_id in self.carried_out:
+            return
+        if version < self.latest.get(name, 0):
+            self.problems.append(f"{execution.action_id} was overruled")
+        if kind == "execute" and name in self.in_force:
+            self.problems.append(f"{execution.action_id}: what was in force was not rolled back")
+        if kind != "execute" and self.in_force.get(name) != version:
+            self.problems.append(f"{execution.action_id}: that version was never carried out")
+        if self.chance.random() < self.failing:
+            raise PermanentError("not now")
+        if kind == "execute":
+            self.in_force[name] = version
+        elif kind == "roll_back":
+            self.in_force.pop(name, None)
+        self.latest[name] = version
+        self.carried_out.add(execution.action_id)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_fails_and_whenever_letters_are_replayed_the_world_follows_the_versions_to_the_last(seed: int) -> None:
+    """Actions fail at random, letters are replayed, all or some, processes come and go; at last nothing fails."""
+    chance, world = random.Random(seed), World()
+    outside, desk = Outside(chance), Desk(world, chance)
+    world.handler = outside
+    executor = world.executor()
+    for _ in range(40):
+        match chance.choice(["order", "order", "order", "settle", "settle", "replay", "some", "restart", "crash"]):
+            case "order":
+                desk.order()
+            case "settle":
+                world.settle(executor, 10)
+            case "replay":
+                replay(world.broker, None, None)
+            case "some":
+                places = [(letter.partition, letter.offset) for letter in world.letters()]
+                replay(world.broker, chance.sample(places, min(2, len(places))), None)
+            case end:
+                executor.close() if end == "restart" else world.broker.evict("executors")
+                world.seen = MemorySeen()
+                executor = world.executor()
+    outside.failing = 0.0
+    while True:
+        world.settle(executor, 10)
+        if not replay(world.broker, None, None):
             break
-    assert len(world.done) == len(names), turn
+    assert outside.problems == []
+    assert outside.in_force == {name: version for name, version in desk.versions.items() if version}
+    assert sequences(world) == {}

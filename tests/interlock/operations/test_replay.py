@@ -228,3 +228,10 @@ def test_a_letter_goes_back_with_the_headers_that_its_producer_gave_it() -> None
     assert (retry.partition(), retry.key(), retry.value()) == (3, b"key", b"value")
     assert without_retry_headers(retry.headers()) == own
     assert read_retry_headers(retry.headers()) == Retry("webhooks", catalogue.ACTIONS.name, 3, 7)
+
+
+def test_a_reason_that_is_no_code_holds_up_nothing() -> None:
+    broker = cluster("a")
+    bury(broker, INPUT, "router", reason="x" * 50_000)
+    assert replay(broker, None, None) == 2
+    assert replay(broker, None, None) == 0
