@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
-# More than is ever read again: at most what was under way when a process ended. The rest is for records that a producer
-# sent twice.
+# What a process reads again after a crash begins at the oldest job that is still being retried: enough for 55 jobs a
+# second over the 30 minutes of the default schedule. It takes some 20 MB.
 MAX_IDS = 100_000
 
 # How many are added before the oldest ones are deleted.
@@ -25,7 +25,7 @@ class Seen(Protocol):
 
 
 class MemorySeen:
-    """Forgets everything when the process ends."""
+    """Remembers the latest `max_ids` ids, and forgets everything when the process ends."""
 
     def __init__(self, max_ids: int = MAX_IDS) -> None:
         self._max_ids = max_ids
@@ -41,7 +41,7 @@ class MemorySeen:
 
 
 class SqliteSeen:
-    """A file that outlives the process."""
+    """Remembers the latest `max_ids` ids in a file that outlives the process."""
 
     def __init__(self, path: Path, max_ids: int = MAX_IDS) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
