@@ -28,6 +28,9 @@ _INPUTS: Mapping[str, frozenset[str]] = {
 # Only executor groups make dead letters of these.
 _EXECUTED = frozenset({catalogue.AUTO_APPROVED.name, catalogue.ACTIONS.name})
 
+# What feedback says of outcomes that it can read.
+_UNUSABLE = frozenset({"bad-confidence", "bad-propensity"})
+
 _ROUTED = frozenset(topic.name for topic in catalogue.ROUTE_TOPICS)
 
 # Longer numbers than Kafka has, which int() would take long for.
@@ -44,7 +47,8 @@ class Target:
 
 
 def target_of(letter: Letter, order: Order, partitions: Callable[[str], int]) -> Target:
-    """Raises InterlockError for a dead letter that no step of Interlock can have written, or that cannot be discarded.
+    """Raises InterlockError for a dead letter that no step of Interlock can have written, that would only be counted
+    again, or that cannot be discarded.
 
     `partitions`: how many a topic has.
     """
@@ -64,6 +68,11 @@ def target_of(letter: Letter, order: Order, partitions: Callable[[str], int]) ->
         raise InterlockError(
             f"dead letter {letter.name} says that {step or 'nobody'} read it from topic {topic or 'nowhere'}, which it "
             f"does not: it was not written by Interlock, and is not sent"
+        )
+    if topic == catalogue.OUTCOMES.name and letter.reason in _UNUSABLE:
+        raise InterlockError(
+            f"dead letter {letter.name} is an outcome that was read and counted, but nothing may be learned from it "
+            f"({letter.reason}): sent again it would be counted twice, and is not sent"
         )
     headers: Headers = [*original]
     if topic in _ROUTED:

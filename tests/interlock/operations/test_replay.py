@@ -235,3 +235,15 @@ def test_a_reason_that_is_no_code_holds_up_nothing() -> None:
     bury(broker, INPUT, "router", reason="x" * 50_000)
     assert replay(broker, None, None) == 2
     assert replay(broker, None, None) == 0
+
+
+def test_an_outcome_that_was_counted_and_would_be_refused_again_is_not_sent() -> None:
+    broker = cluster()
+    broker.create_topics([TopicSpec(catalogue.OUTCOMES.name, 1)])
+    bury(broker, catalogue.OUTCOMES.name, "feedback", reason="bad-propensity")
+    bury(broker, catalogue.OUTCOMES.name, "feedback", reason="unknown-schema")
+    refused: list[str] = []
+    assert replay(broker, None, None, on_refused=refused.append) == 1
+    assert len(refused) == 1
+    assert "would be counted twice" in refused[0]
+    assert len(read(broker, catalogue.OUTCOMES.name)) == 1
