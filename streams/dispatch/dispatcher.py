@@ -6,11 +6,9 @@ offset is committed, so that reading it again does nothing.
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor as Pool
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -27,6 +25,7 @@ from interlock.streams.dispatch.deliveries import (
     RetryLater,
     Schedule,
 )
+from interlock.streams.dispatch.holding import Holding
 from interlock.streams.dispatch.seen import Seen
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Message, Partition
@@ -58,15 +57,6 @@ WAITS_BEHIND = "waits-behind"
 
 # A round trip; the next step repeats a request that was not answered.
 _REQUEST_TIMEOUT_SECONDS = 5.0
-
-
-@dataclass(slots=True)
-class _Held:
-    """Records that wait until the partition `other` has been read up to `end`; None: it is not known yet."""
-
-    other: Partition
-    end: int | None = None
-    messages: deque[Message] = field(default_factory=deque)
 
 
 class Dispatcher(Generic[T]):
@@ -109,13 +99,12 @@ class Dispatcher(Generic[T]):
         self._running: dict[Future[None], Delivery[T | WireError]] = {}
         self._assigned: set[Partition] = set()
         self._paused: set[Partition] = set()
-        self._read_to: dict[Partition, int] = {}
-        self._held: dict[Partition, _Held] = {}
         self._restored: set[int] = set()
         self._last_commit = 0
         # Exclusive stands for the range assignor, which gives equal numbers of all topics to one member: what belongs
         # to one decision meets in one process.
         self._consumer = broker.consumer(group, exclusive=True, overrides={"enable.partition.eof": True})
+        self._holding = Holding(self._consumer, group)
         self._consumer.subscribe(list(topics), self._on_assign, self._on_revoke, self._on_lost)
 
     def run(self, stop: threading.Event) -> None:
@@ -150,7 +139,7 @@ class Dispatcher(Generic[T]):
 
     def _set_pauses(self) -> None:
         full = len(self._deliveries) >= _MAX_UNFINISHED
-        wanted = set(self._assigned) if full else self._held.keys() & self._assigned
+        wanted = set(self._assigned) if full else self._holding.partitions & self._assigned
         for change, partitions in (
             (self._consumer.pause, wanted - self._paused),
             (self._consumer.resume, self._paused - wanted),
@@ -169,14 +158,11 @@ class Dispatcher(Generic[T]):
                 self._receive(record)
 
     def _reached_end(self, event: Message) -> None:
-        self._read_to[event.topic(), event.partition()] = event.offset()
+        self._holding.reached((event.topic(), event.partition()), event.offset())
 
     def _receive(self, record: Message) -> None:
-        partition = record.topic(), record.partition()
-        self._read_to[partition] = record.offset() + 1
-        if partition in self._held:
-            self._held[partition].messages.append(record)
-        else:
+        self._holding.reached((record.topic(), record.partition()), record.offset() + 1)
+        if not self._holding.add_if_held(record):
             self._accept(record)
 
     def _accept(self, message: Message, *, waited: bool = False) -> None:
@@ -187,50 +173,23 @@ class Dispatcher(Generic[T]):
             jobs = [_unreadable(message, error)]
         except Exception as error:  # a record must not end the process, at every restart again, whatever is wrong in it
             jobs = [_unreadable(message, WireError("malformed-record", f"the record cannot be read: {error!r}"))]
-        hold = None if waited else next(filter(None, (self._hold(message, job) for job in jobs)), None)
-        if hold is not None:
-            hold.messages.append(message)
-            self._held[message.topic(), message.partition()] = hold
-        else:
+        if waited or not any(self._hold(message, job) for job in jobs):
             self._deliveries.add(message, jobs)
 
-    def _hold(self, message: Message, job: Job[T | WireError]) -> _Held | None:
-        """What a job has to wait for, if a job before it may still be unread on another topic."""
-        topic = job.behind if job.after is None else job.after[0]
-        if topic is None or (job.after and (job.after[1] in self._deliveries or job.after[1] in self._seen)):
-            return None
-        # Records with the same key have the same partition number on every topic.
-        other = (topic, message.partition())
-        if other not in self._assigned:
-            log.warning("%s[%d] is read by another member of %s: its order is not kept", *other, self._group)
-            return None
-        if job.after is None and self._has_read(other):
-            return None
-        return _Held(other)
-
-    def _has_read(self, partition: Partition) -> bool:
-        """Whether nothing more stands there as far as is known without asking Kafka, which would take a round trip for
-        each of many records."""
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
-        return 0 <= end <= self._read_to.get(partition, -1) and partition not in self._held
+    def _hold(self, message: Message, job: Job[T | WireError]) -> bool:
+        """Whether the message waits, because a job before this one may still be unread on another topic."""
+        if job.after is not None:
+            topic, before = job.after
+            if before in self._deliveries or before in self._seen:
+                return False
+            return self._holding.hold(message, topic, self._assigned, for_sure=True)
+        return job.behind is not None and self._holding.hold(message, job.behind, self._assigned, for_sure=False)
 
     def _open_held(self) -> None:
-        for partition, held in list(self._held.items()):
-            if held.end is None:
-                held.end = self._end_of(held.other)
-            if held.end is not None and self._read_to.get(held.other, -1) >= held.end and held.other not in self._held:
-                del self._held[partition]
-                self._accept(held.messages.popleft(), waited=True)
-                while held.messages:
-                    self._receive(held.messages.popleft())  # which may have to wait for another one
-
-    def _end_of(self, partition: Partition) -> int | None:
-        # A record that caused another was committed before it: it lies before the end that is visible now.
-        try:
-            return self._consumer.get_watermark_offsets(TopicPartition(*partition), _REQUEST_TIMEOUT_SECONDS)[1]
-        except KafkaException as error:
-            log.warning("%s: the end of %s[%d] is not known: %s", self._group, *partition, error.args[0].str())
-            return None
+        for messages in self._holding.opened():
+            self._accept(messages.popleft(), waited=True)
+            while messages:
+                self._receive(messages.popleft())  # which may have to wait for another one
 
     def _restore(self) -> bool:
         """Whether it is known what waits in the assigned partitions; before, nothing may be begun."""
@@ -362,12 +321,7 @@ class Dispatcher(Generic[T]):
                     log.warning("%s: dead letters that are settled stay known: %s", self._group, error.args[0].str())
         if self._metrics is not None:
             self._metrics.set("assigned_partitions", len(self._assigned))
-            self._metrics.set("lag", sum(map(self._lag, self._assigned)))
-
-    def _lag(self, partition: Partition) -> int:
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(*partition), cached=True)
-        held = len(self._held[partition].messages) if partition in self._held else 0
-        return held + max(0, end - self._read_to.get(partition, end))
+            self._metrics.set("lag", sum(map(self._holding.lag, self._assigned)))
 
     # These run inside consume() and close(), and must not raise.
 
@@ -409,8 +363,7 @@ class Dispatcher(Generic[T]):
         if self._dead_letters is not None:
             self._dead_letters.forget(numbers)
         for partition in partitions:
-            self._read_to.pop(partition, None)
-            self._held.pop(partition, None)
+            self._holding.drop(partition)
 
     def _rebalanced(self, event: str, partitions: list[TopicPartition]) -> set[Partition]:
         changed = {(partition.topic, partition.partition) for partition in partitions}

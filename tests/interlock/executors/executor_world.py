@@ -8,7 +8,9 @@ from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from interlock.executors import Execution, Executor, MemorySeen, Seen
+from confluent_kafka import TopicPartition
+
+from interlock.executors import Execution, Executor, MemorySeen, PermanentError, Seen
 from interlock.operations.dead_letters import Letter, read_letters
 from interlock.schemas import catalogue, wire
 from interlock.streams.clock import Clock, ManualClock
@@ -141,6 +143,35 @@ class World:
 
     def letters(self) -> list[Letter]:
         return list(read_letters(self.broker))
+
+
+def refusing(world: World, *action_ids: str) -> Callable[[Execution], None]:
+    """A handler that refuses these and carries out the others."""
+
+    def handler(execution: Execution) -> None:
+        if execution.action_id in action_ids:
+            raise PermanentError("the receiver says 404", "http-404")
+        world.done.append(execution)
+
+    return handler
+
+
+def sequences(world: World) -> dict[str, list[tuple[str, str]]]:
+    """What a process that begins now reads: action ids and states, by key."""
+    topic = catalogue.ACTION_SEQUENCES
+    world.broker.compact(topic.name)
+    held: dict[str, list[tuple[str, str]]] = {}
+    consumer = world.broker.consumer(None)
+    consumer.assign([TopicPartition(topic.name, number, 0) for number in range(topic.partitions)])
+    while messages := consumer.consume(100, 0):
+        for message in messages:
+            key = (message.key() or b"").decode()
+            if message.value() is None:
+                held.pop(key, None)
+            else:
+                actions = wire.decode("ActionSequence", message.value())["actions"]
+                held[key] = [(action["action_id"], action["state"]) for action in actions]
+    return held
 
 
 class Receiver(ThreadingHTTPServer):

@@ -1,36 +1,27 @@
 """The actions on one decision keep their order when some of them are dead letters, and no other group notices."""
 
 import itertools
-import random
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from interlock.errors import InterlockError
-from interlock.executors import Execution, MemorySeen, PermanentError, RetryLater, SqliteSeen
+from interlock.executors import Execution, MemorySeen, PermanentError, RetryLater
 from interlock.operations.dead_letters import discard, replay
 from interlock.schemas import catalogue, wire
-from interlock.streams.memory import Crash, FaultPlan
-from tests.interlock.executors.executor_world import World, put_action, put_bytes, put_routed
-
-SEQUENCES = catalogue.ACTION_SEQUENCES
+from tests.interlock.executors.executor_world import (
+    World,
+    action,
+    put_action,
+    put_bytes,
+    put_routed,
+    refusing,
+    sequences,
+)
 
 
 @pytest.fixture
 def world() -> World:
     return World()
-
-
-def refusing(world: World, *action_ids: str) -> Callable[[Execution], None]:
-    """A handler that refuses these and carries out the others."""
-
-    def handler(execution: Execution) -> None:
-        if execution.action_id in action_ids:
-            raise PermanentError("the receiver says 404", "http-404")
-        world.done.append(execution)
-
-    return handler
 
 
 def restarted(world: World) -> None:
@@ -41,25 +32,6 @@ def restarted(world: World) -> None:
 
 def reasons(world: World) -> list[str]:
     return [letter.reason for letter in world.letters()]
-
-
-def sequences(world: World) -> dict[str, list[tuple[str, str]]]:
-    """What a process that begins now reads: action ids and states, by key."""
-    world.broker.compact(SEQUENCES.name)
-    held: dict[str, list[tuple[str, str]]] = {}
-    consumer = world.broker.consumer(None)
-    from confluent_kafka import TopicPartition
-
-    consumer.assign([TopicPartition(SEQUENCES.name, number, 0) for number in range(SEQUENCES.partitions)])
-    while messages := consumer.consume(100, 0):
-        for message in messages:
-            key = (message.key() or b"").decode()
-            if message.value() is None:
-                held.pop(key, None)
-            else:
-                actions = wire.decode("ActionSequence", message.value())["actions"]
-                held[key] = [(action["action_id"], action["state"]) for action in actions]
-    return held
 
 
 def test_a_version_that_was_overruled_is_not_carried_out_when_its_dead_letter_is_replayed(world: World) -> None:
@@ -321,65 +293,6 @@ def test_a_roll_back_left_out_is_not_handed_over_when_it_is_read_again(world: Wo
     assert "d/1/execute" not in world.ids
 
 
-def test_killed_at_any_step_an_overruled_version_is_never_carried_out(tmp_path: Path) -> None:
-    """The process dies at every step that it makes on the broker, one after the other; another one goes on."""
-    for step in itertools.count():
-        world = World()
-        world.seen = SqliteSeen(tmp_path / f"{step}.sqlite")
-        world.handler = refusing(world, "d/1/execute")
-        put_action(world.broker, "d", 1)
-        put_action(world.broker, "d", 1, "roll_back")
-        put_action(world.broker, "d", 2)
-        plan = FaultPlan({step: Crash()})
-        try:
-            world.settle(world.executor(world.broker.process(plan)), 10)
-        except Crash:
-            crashed = True
-        else:
-            crashed = False
-        world.clock.advance(60)
-        member = world.executor(world.broker.process())
-        world.settle(member, 10)
-        world.handler = world.done.append
-        replay(world.broker.process(), None, None)
-        world.settle(member, 10)
-        assert set(world.ids) == {"d/2/execute"}, (step, plan.steps)
-        assert sequences(world) == {}, (step, plan.steps)
-        if not crashed:
-            assert step > 20
-            return
-
-
-def test_killed_at_any_step_of_a_retry_it_is_carried_out_and_the_others_follow(tmp_path: Path) -> None:
-    for step in itertools.count():
-        world = World()
-        world.seen = SqliteSeen(tmp_path / f"{step}.sqlite")
-        world.handler = refusing(world, "d/1/roll_back")
-        for version, kind in ((1, "execute"), (1, "roll_back"), (2, "execute")):
-            put_action(world.broker, "d", version, kind)
-        first = world.executor()
-        world.settle(first, 10)
-        first.close()
-        world.handler = world.done.append
-        replay(world.broker, None, None)
-        plan = FaultPlan({step: Crash()})
-        try:
-            world.settle(world.executor(world.broker.process(plan)), 10)
-        except Crash:
-            crashed = True
-        else:
-            crashed = False
-        world.clock.advance(60)
-        world.settle(world.executor(world.broker.process()), 10)
-        # What was carried out a moment before the process died is handed over again, before anything else is.
-        in_order = [action_id for action_id, _ in itertools.groupby(world.ids)]
-        assert in_order == ["d/1/execute", "d/1/roll_back", "d/2/execute"], (step, plan.steps)
-        assert sequences(world) == {}, (step, plan.steps)
-        if not crashed:
-            assert step > 20
-            return
-
-
 def test_only_what_executors_wait_for_can_be_discarded(world: World) -> None:
     from interlock.schemas.error_headers import with_error_headers
 
@@ -406,85 +319,24 @@ def test_a_long_replay_asks_kafka_nothing_for_every_letter(world: World) -> None
     assert len(world.done) == len(names)
 
 
-class Desk:
-    """Orders actions on a few decisions, as people change their minds."""
-
-    def __init__(self, world: World, chance: random.Random) -> None:
-        self.world, self.chance = world, chance
-        self.versions = {f"d{number}": 0 for number in range(3)}
-
-    def order(self) -> None:
-        name = self.chance.choice([*self.versions])
-        version = self.versions[name] = self.versions[name] + 1
-        if version == 1 and self.chance.random() < 0.5:
-            put_routed(self.world.broker, name)
-            return
-        if version > 1:
-            put_action(self.world.broker, name, version - 1, "roll_back")
-        put_action(self.world.broker, name, version)
-        if self.chance.random() < 0.3:
-            put_action(self.world.broker, name, version, "notify")
-
-
-class Outside:
-    """What executors act upon. It knows action ids, as every receiver must, for a process that dies before it remembers
-    what it has done."""
-
-    def __init__(self, chance: random.Random) -> None:
-        self.chance = chance
-        self.failing = 0.4
-        self.in_force: dict[str, int] = {}
-        self.latest: dict[str, int] = {}
-        self.carried_out: set[str] = set()
-        self.problems: list[str] = []
-
-    def __call__(self, execution: Execution) -> None:
-        name, version, kind = execution.decision_id, execution.version, execution.kind
-        if execution.action_id in self.carried_out:
-            return
-        if version < self.latest.get(name, 0):
-            self.problems.append(f"{execution.action_id} was overruled")
-        if kind == "execute" and name in self.in_force:
-            self.problems.append(f"{execution.action_id}: what was in force was not rolled back")
-        if kind != "execute" and self.in_force.get(name) != version:
-            self.problems.append(f"{execution.action_id}: that version was never carried out")
-        if self.chance.random() < self.failing:
-            raise PermanentError("not now")
-        if kind == "execute":
-            self.in_force[name] = version
-        elif kind == "roll_back":
-            self.in_force.pop(name, None)
-        self.latest[name] = version
-        self.carried_out.add(execution.action_id)
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_whatever_fails_and_whenever_letters_are_replayed_the_world_follows_the_versions_to_the_last(seed: int) -> None:
-    """Actions fail at random, letters are replayed, all or some, processes come and go; at last nothing fails."""
-    chance, world = random.Random(seed), World()
-    outside, desk = Outside(chance), Desk(world, chance)
-    world.handler = outside
+def test_a_retry_does_not_wait_for_transaction_markers_behind_actions_that_waited_themselves(world: World) -> None:
+    names = [f"d{number}" for number in range(20)]
+    world.handler = refusing(world, *(f"{name}/1/execute" for name in names))
     executor = world.executor()
-    for _ in range(40):
-        match chance.choice(["order", "order", "order", "settle", "settle", "replay", "some", "restart", "crash"]):
-            case "order":
-                desk.order()
-            case "settle":
-                world.settle(executor, 10)
-            case "replay":
-                replay(world.broker, None, None)
-            case "some":
-                places = [(letter.partition, letter.offset) for letter in world.letters()]
-                replay(world.broker, chance.sample(places, min(2, len(places))), None)
-            case end:
-                executor.close() if end == "restart" else world.broker.evict("executors")
-                world.seen = MemorySeen()
-                executor = world.executor()
-    outside.failing = 0.0
-    while True:
-        world.settle(executor, 10)
-        if not replay(world.broker, None, None):
-            break
-    assert outside.problems == []
-    assert outside.in_force == {name: version for name, version in desk.versions.items() if version}
-    assert sequences(world) == {}
+    for name in names:
+        put_action(world.broker, name, 1)
+    world.settle(executor, 10)
+    producer = world.broker.producer("desk")
+    producer.init_transactions()
+    producer.begin_transaction()
+    for number in range(20):  # each waits until it is known that its execute does not come
+        value = wire.encode("Action", action(f"old{number}", 1, "roll_back"))
+        producer.produce(catalogue.ACTIONS.name, value, f"old{number}".encode())
+    producer.commit_transaction()
+    world.handler = world.done.append
+    replay(world.broker, None, None)
+    for _ in range(60):
+        executor.step()
+    assert sorted(world.ids) == sorted(
+        [*(f"{name}/1/execute" for name in names), *(f"old{number}/1/roll_back" for number in range(20))]
+    )
