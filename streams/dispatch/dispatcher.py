@@ -139,7 +139,7 @@ class Dispatcher(Generic[T]):
 
     def _set_pauses(self) -> None:
         full = len(self._deliveries) >= _MAX_UNFINISHED
-        wanted = set(self._assigned) if full else self._holding.partitions & self._assigned
+        wanted = set(self._assigned if full else self._holding.partitions & self._assigned)
         for change, partitions in (
             (self._consumer.pause, wanted - self._paused),
             (self._consumer.resume, self._paused - wanted),
