@@ -6,6 +6,9 @@ from typing import Any
 
 from interlock.client.result import DecisionResult
 
+# The source of what took effect by itself.
+AUTO = "auto"
+
 # What a resolution and a routed decision say of the decision itself, as far as each of them does.
 CONTENT = (
     "domain",
@@ -47,4 +50,4 @@ def replaces(new: FoundResolution, known: FoundResolution | None) -> bool:
     """A later version does; of one version, what the desk says replaces what the router said."""
     if known is None or new.result.version != known.result.version:
         return known is None or new.result.version > known.result.version
-    return new.result.source != "auto"
+    return new.result.source != AUTO

@@ -15,8 +15,9 @@ from interlock.client.stored import StoredResolutions
 from interlock.schemas import catalogue, wire
 from interlock.sinks.stream_ids import stream_ids
 from interlock.sinks.writer import SinkSettings, SinkWriter
-from interlock.streams.clock import SystemClock
+from interlock.streams.clock import ManualClock, SystemClock
 from interlock.streams.kafka import KafkaBroker
+from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import Broker, TopicSpec
 from tests.sinks.review_records import START, resolution
 from tests.sinks.sink_world import World, decision, routed
@@ -130,6 +131,31 @@ def test_without_clickhouse_a_lookup_reads_backwards_as_far_as_it_must(run_id: s
     names = ["d0", "d1", "auto", "unknown"]
     assert words(looking, names) == dict.fromkeys(("auto", "d0", "d1"), ("approve", 1))
     assert words(looking, names, deep=False) == {"d1": ("approve", 1)}
+
+
+@pytest.mark.parametrize("passed", [0, 3600])
+def test_without_clickhouse_what_took_effect_is_told_only_when_no_override_can_stand_further_back(
+    run_id: str, passed: int
+) -> None:
+    clock = ManualClock()
+    nothing: Any = None
+    world = World(run_id, nothing, partitions=1, broker=MemoryBroker(clock))
+    for _ in range(60):  # of long ago
+        world.producer.produce(RESOLUTIONS, b"", b"another")
+    clock.advance(passed)
+    world.route(decision("overridden", world.name), "auto")
+    world.route(decision("auto", world.name), "auto")
+    world.tell(RESOLUTIONS, "overridden", resolution("overridden", 2, outcome="reject"))
+    for _ in range(45):
+        world.producer.produce(RESOLUTIONS, b"", b"another")
+    world.producer.flush()
+    looking = ResolutionLookup(world.broker, lambda: None, recent=50)
+    every = {"auto": ("approve", 1), "overridden": ("reject", 2)}
+    assert words(looking, list(every)) == every
+    assert words(looking, list(every), deep=False) == (every if passed else {"overridden": ("reject", 2)})
+    nearer = ResolutionLookup(world.broker, lambda: None, recent=20)
+    assert words(nearer, list(every), deep=False) == {}
+    assert words(nearer, list(every)) == every
 
 
 @pytest.mark.kafka
