@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import interlock.testing
+from interlock import Client
 from interlock.review.desk_connection import DeskUnavailableError
 from interlock.testing import Crash, Topology
 from tests.docs.commands import ROOT, blocks
@@ -50,6 +51,18 @@ def test_a_policy_is_put_in_force_and_everything_halted_while_the_topology_runs(
     assert topology.decide("d3", 0.99, amount=500.0)["reasons"][-1] == "halted:all"
     topology.halt(halted=False)
     assert "halted:all" not in topology.decide("d4", 0.99, amount=500.0)["reasons"]
+
+
+def test_a_client_on_the_topologys_broker_tells_what_holds() -> None:
+    topology = Topology(POLICY)
+    topology.add_reviewer("ann")
+    topology.decide("d1", 0.5, amount=500.0)
+    with Client(broker=topology.broker) as client:
+        assert client.resolution("d1") is None
+        topology.review("ann", "approve", "d1")
+        word = client.resolution("d1")
+    assert word is not None
+    assert (word.outcome, word.source, word.decided_by) == ("approve", "review", ("ann",))
 
 
 def test_a_decision_that_becomes_a_dead_letter_is_named_with_the_reason() -> None:
