@@ -98,7 +98,8 @@ def test_what_the_sink_has_not_stored_yet_is_read_from_kafka(world: World, own: 
 def test_a_topic_that_was_created_anew_is_read_although_clickhouse_knows_greater_offsets(
     world: World, own: ClickHouseClient
 ) -> None:
-    fill(world)
+    for number in range(40):
+        world.tell(RESOLUTIONS, f"x{number}", resolution(f"x{number}", domain=world.name))
     world.settle(world.writer())
     anew = World(world.name + "-2", own)
     anew.tell(RESOLUTIONS, "d", resolution("d"))
