@@ -56,6 +56,9 @@ CONSUMER: Mapping[str, Any] = {
     "auto.offset.reset": "earliest",
     # When a fetcher goes on that a full queue has stopped; the default (1 s) starves a fast reader (measured).
     "fetch.queue.backoff.ms": 20,
+    # Also the limit of one record after decompression: a few kilobytes of zstd may become any number of bytes, and a
+    # record above the limit stops its reader. The default is 100 MB; every copy of such a record takes as much again.
+    "receive.message.max.bytes": 256 * 1024 * 1024,
     # The prefetch queue holds what arrives during one batch; see the measurement in docs for 64 MB.
     "queued.max.messages.kbytes": 65_536,
 }

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
+# Every reply repeats the names of its command.
+MAX_NAME_LENGTH = 1_024
+
 
 @dataclass(frozen=True, slots=True)
 class Command:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from interlock.processors.desk.command import from_record
+from interlock.processors.desk.command import MAX_NAME_LENGTH, from_record
 from interlock.processors.desk.desk import Desk
 from interlock.processors.desk.reading import read
 from interlock.processors.desk.refusal import CommandRefused
@@ -17,9 +17,6 @@ from interlock.processors.records import Headers, Message, OutputLists
 from interlock.schemas import catalogue, wire
 from interlock.schemas.columns import Bad
 from interlock.schemas.dead_letters import Source, dead_letter
-
-# Every reply repeats the names of its command.
-MAX_NAME_LENGTH = 1_024
 
 
 @dataclass

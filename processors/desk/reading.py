@@ -20,6 +20,10 @@ _LAST_FIELD = "alternatives"
 # A task repeats these texts of its decision in every record; the router lets 8 KiB pass for each name.
 MAX_TEXT_BYTES = 128 * 1024
 
+# A command names its task in at most 1,024 characters, and gold items have some more than their decision. The router
+# lets 200 bytes pass.
+MAX_ID_LENGTH = 1_000
+
 # The year 9000: no calendar holds dates beyond it. Nothing was routed before 1970.
 END_OF_TIME = 221_845_392_000_000_000
 
@@ -61,6 +65,8 @@ def _unusable(row: dict[str, Any]) -> tuple[str, str] | None:
     """Why no task can be made of a row, as a reason and a sentence: such a task would stop the desk for everybody."""
     if not row["decision_id"]:
         return "empty-id", "decision_id is empty"
+    if len(row["decision_id"]) > MAX_ID_LENGTH:
+        return "oversized", f"decision_id is longer than {MAX_ID_LENGTH} characters: no command could name its task"
     texts = [value for value in row.values() if isinstance(value, str)]
     size = sum(len(text.encode()) for text in (*texts, *(alternative["option"] for alternative in row["alternatives"])))
     if size > MAX_TEXT_BYTES:

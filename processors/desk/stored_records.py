@@ -8,6 +8,7 @@ from math import isfinite
 from typing import Any
 
 from interlock.policy.vocabulary import Priority
+from interlock.processors.desk.command import MAX_NAME_LENGTH
 from interlock.processors.desk.reading import END_OF_TIME
 from interlock.processors.desk.task import Task, from_record
 from interlock.schemas import wire
@@ -37,6 +38,8 @@ def read_task(key: bytes, value: bytes) -> Task:
     """The task in a record of `reviews.tasks`. Raises ValueError if it cannot be one of the desk's."""
     record = wire.decode_plain("Task", value)
     _check_key(key, record["task_id"])
+    if len(record["task_id"]) > MAX_NAME_LENGTH:
+        raise ValueError(f"no command could name it: its task_id is longer than {MAX_NAME_LENGTH} characters")
     if record["state"] not in _STATES:
         raise ValueError(f"state {record['state']!r} is unknown")
     if record["priority"] not in _PRIORITIES:

@@ -59,7 +59,7 @@ class Messages:
         return Sent(topic.name, key, damaged, headers, timestamp)
 
     def _foreign(self) -> tuple[bytes | None, bytes]:
-        return b"key", self._rng.randbytes(self._rng.randrange(200))
+        return b"key", self._rng.randbytes(self._rng.randrange(1, 200))
 
     def _key(self, topic: catalogue.Topic, record: dict[str, Any]) -> bytes | None:
         names = {"name": "name", "scope": "scope", "reviewer": "reviewer", "id": "id"}

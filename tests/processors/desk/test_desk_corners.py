@@ -6,9 +6,8 @@ import pytest
 
 from interlock.processors.desk import push_assignment as pushing
 from interlock.processors.desk.checks import MAX_TASK_BYTES
-from interlock.processors.desk.command import Command
+from interlock.processors.desk.command import MAX_NAME_LENGTH, Command
 from interlock.processors.desk.desk import MAX_COMMAND_BYTES
-from interlock.processors.desk.processor import MAX_NAME_LENGTH
 from interlock.processors.desk.reading import MAX_TEXT_BYTES
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import MAX_MESSAGE_LENGTH
@@ -340,6 +339,7 @@ def test_an_instant_that_no_calendar_has_can_be_told(world: DeskWorld) -> None:
         (routed("d1", routed_at=-1), "implausible-timestamp"),
         (routed("d1", route="auto", override_until=-(2**62)), "implausible-timestamp"),
         (routed(""), "empty-id"),
+        (routed("d" * 1_001), "oversized"),
         (routed("d1", decision={"prediction": "x" * MAX_TEXT_BYTES}), "oversized"),
         (command(1, "x" * (MAX_NAME_LENGTH + 1), "ann"), "oversized"),
     ],
