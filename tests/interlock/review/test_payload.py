@@ -71,6 +71,25 @@ def test_a_payload_that_kafka_does_not_have_is_missed_at_once(broker: Broker, to
     reader.close()
 
 
+@pytest.mark.parametrize(
+    "place",
+    [
+        {"topic": "no-such-topic"},
+        {"topic": ""},
+        {"partition": 7},
+        {"partition": -1},
+        {"offset": -5},
+        {"offset": 2**63 - 1},
+    ],
+)
+def test_a_place_that_does_not_exist_is_missed_at_once(broker: Broker, topic: str, place: dict[str, Any]) -> None:
+    (first,) = store(broker, topic, routed(decision("d-1")))
+    reader = PayloadReader(broker)
+    with pytest.raises(InterlockError, match="no ClickHouse is known"):
+        reader.read(first | place)
+    reader.close()
+
+
 @pytest.mark.kafka
 def test_a_payload_that_retention_took_is_missed_and_not_taken_for_the_next(kafka: Any) -> None:
     broker = KafkaBroker(kafka.bootstrap_servers)

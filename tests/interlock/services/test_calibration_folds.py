@@ -107,3 +107,29 @@ def test_other_records_that_cannot_be_read_become_dead_letters_once(
     errors = read_error_headers(letter.headers)
     assert (errors["topic"], errors["partition"], errors["offset"]) == (topic.name, "0", "7")
     assert (errors["exception"], errors["stacktrace"]) == ("not-wire-format", "interlock calibration")
+
+
+def test_a_request_whose_numbers_say_nothing_becomes_a_dead_letter(broker: Any) -> None:
+    request = {
+        "request_id": "m@1#o",
+        "model_id": "m",
+        "model_version": "1",
+        "domain": "loans",
+        "limit": float("nan"),
+        "override_rate_estimate": None,
+        "override_rate_lower": None,
+        "override_rate_upper": None,
+        "reviewed": 1,
+        "reviewed_override_rate": float("inf"),
+        "slices": [],
+        "first_example": "",
+        "last_example": "",
+        "reason": "",
+        "at": 0,
+    }
+    record = _encoded(catalogue.RETRAINING_REQUESTS, request, 3)
+    with folds.requests(broker) as fold:
+        (letter,) = (Output(*output) for output in fold(record))
+        assert not list(fold(_encoded(catalogue.RETRAINING_REQUESTS, request, 3, replayed=True)))
+    assert (letter.topic, letter.value) == (catalogue.DEAD_LETTER.name, record.value)
+    assert read_error_headers(letter.headers)["exception"] == "implausible"

@@ -12,6 +12,7 @@ import pytest
 
 from interlock.errors import InterlockError, UnavailableError
 from interlock.processors.feedback.feedback import Feedback
+from interlock.processors.outcomes import verdict_number
 from interlock.processors.review.payload import Payload
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import read_error_headers
@@ -96,6 +97,22 @@ def test_what_others_wrote_between_two_turns_is_not_fetched_either(broker: Broke
     for number in (1, 2):
         mine(record(outcome(number), replayed=True))
     assert payloads.asked == ["d000000#1"]
+
+
+def test_a_payload_that_cannot_be_read_leaves_an_example_without_it(broker: Broker) -> None:
+    class Damaged:
+        def read(self, _: dict[str, Any]) -> Payload:
+            raise wire.WireError("malformed-avro", "the record ends too early")
+
+    reader: Any = Damaged()
+    (made,) = FeedbackFold(Feedback(), WrittenExamples(broker), fetcher(reader))(record(outcome(0)))
+    assert made.topic == catalogue.TRAINING_EXAMPLES.name
+    assert wire.decode("TrainingExample", made.value)["input"] == ""
+
+
+def test_an_outcome_whose_id_ends_in_thousands_of_digits_has_no_number() -> None:
+    assert verdict_number({"outcome_id": "d1#2"}) == 2
+    assert verdict_number({"outcome_id": "d1#" + "9" * 5_000}) == 0
 
 
 def test_an_unreadable_record_among_the_examples_is_not_blamed_on_an_outcome(broker: Broker) -> None:
