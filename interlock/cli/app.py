@@ -154,6 +154,10 @@ def run(commands: typer.Typer = app) -> None:
 
         print(visible(f"interlock: {error}"), file=sys.stderr)
         sys.exit(exit_code(error))
+    except UnicodeEncodeError as error:
+        text = error.object[error.start : error.end]
+        print(f"interlock: an argument or a file has text that is not UTF-8 ({text!r})", file=sys.stderr)
+        sys.exit(ExitCode.USAGE)
     except BrokenPipeError:
         # The reader of our output has gone, as with `| head`.
         sys.stderr.close()

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -72,7 +73,7 @@ def sql(
 
         writer = csv_files.writer(sys.stdout, lineterminator="\n")
         # A file gets what is there; a terminal would act on it.
-        shown = all_visible if sys.stdout.isatty() else _unchanged
+        shown: Callable[[Any], Any] = all_visible if sys.stdout.isatty() else _unchanged
         writer.writerow(shown(columns))
         writer.writerows(shown(row) for row in rows)
     elif block:

@@ -7,7 +7,7 @@ direction change the order in which characters appear, and so what an amount or 
 import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from interlock.schemas import json_text
 
@@ -50,8 +50,9 @@ def all_visible(value: _T) -> _T:
     elif isinstance(value, tuple):
         shown = tuple(all_visible(item) for item in value)
     elif is_dataclass(value) and not isinstance(value, type):
-        shown = replace(value, **{field.name: all_visible(getattr(value, field.name)) for field in fields(value)})
-    return shown  # type: ignore[no-any-return]
+        changed = {field.name: all_visible(getattr(value, field.name)) for field in fields(value)}
+        shown = replace(shown, **changed)
+    return cast(_T, shown)
 
 
 def _escape(match: re.Match[str]) -> str:

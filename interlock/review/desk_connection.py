@@ -14,8 +14,8 @@ from typing import Any, Self
 
 from confluent_kafka import KafkaError, TopicPartition
 
-from interlock.errors import InterlockError, UnavailableError
-from interlock.schemas import catalogue, wire
+from interlock.errors import InterlockError, UnavailableError, UsageError
+from interlock.schemas import catalogue, json_text, wire
 from interlock.streams.consuming import records_of
 from interlock.streams.ports import Broker
 
@@ -102,7 +102,13 @@ class DeskConnection:
         self._thread.start()
 
     def ask(self, command: dict[str, Any]) -> Reply:
-        """The reply to a `Command` record. Raises CommandRefusedError, DeskUnavailableError or KafkaException."""
+        """The reply to a `Command` record. Raises CommandRefusedError, DeskUnavailableError or KafkaException, and
+        UsageError for text that is not Unicode."""
+        for name, text in command.items():
+            try:
+                json_text.check_text(text if isinstance(text, str) else "")
+            except json_text.JsonError as error:
+                raise UsageError(f"{name} {error}") from error
         value = wire.encode("Command", command)
         key = (command.get("task_id") or command["actor"]).encode()
         complaints: list[str] = []

@@ -97,3 +97,10 @@ def test_changes_that_json_cannot_say_are_refused_before_they_are_sent(ann: Term
     for odd in ("amount=NaN", 'name="\\ud800"', "deep=" + "[" * 65 + "]" * 65):
         refused = ann.refused("review", "modify", "d-1", "--change", odd, "-r", "income", "-m", "x")
         assert "--change" in refused
+
+
+def test_a_reviewers_own_words_that_are_not_unicode_are_refused_before_they_are_sent(ann: Terminal) -> None:
+    ann.world.arrive(decision("d-1"))
+    ann.type("review", "next")
+    refused = ann.refused("review", "reject", "d-1", "-r", "income", "-m", "caf\udce9", "--outcome", "approve")
+    assert "reason_text has half of a surrogate pair (U+DCE9) at character 4" in refused
