@@ -11,8 +11,8 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from interlock.schemas import catalogue, damaged, wire
 from interlock.client.found import AUTO, Found, FoundResolution, found_resolution, found_routed, replaces
+from interlock.schemas import catalogue, damaged, wire
 from interlock.streams.memory.partitioner import murmur2
 from interlock.streams.ports import Broker, Message, Partition
 from interlock.streams.ranges import read_range
