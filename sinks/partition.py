@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from interlock.sinks.chunk import Chunk
+from interlock.sinks.start import Start
 from interlock.streams.ports import Message, Partition
 
 # unknown: Kafka has not been asked yet where to go on. gathering: no chunk is fixed. fixed: the next insert is `chunk`
@@ -14,7 +15,9 @@ Stage = Literal["unknown", "gathering", "fixed", "inserted"]
 @dataclass(slots=True)
 class AssignedPartition:
     """`since`: when the oldest message came. `planned_at`: when this member last told Kafka of `chunk`.
-    `failures`: how often inserting `chunk` failed. `next`: the first offset that is not inserted."""
+    `failures`: how often inserting `chunk` failed. `next`: the first offset that is not inserted. `found`: `chunk` was
+    there when the partition was assigned. `planned`: it was planned in Kafka then. `fill_to`: what comes before this
+    offset was inserted once and is lost; `filled`: as many records of it have been inserted again."""
 
     topic_partition: Partition
     stage: Stage = "unknown"
@@ -26,6 +29,25 @@ class AssignedPartition:
     since: float | None = None
     paused: bool = False
     next: int = 0
+    found: bool = False
+    planned: bool = False
+    fill_to: int = 0
+    filled: int = 0
+
+    def begin(self, start: Start) -> None:
+        """Goes on as `start` says, with nothing read yet."""
+        self.clear()
+        self.next = start.begin
+        self.chunk = start.chunk
+        self.found = start.chunk is not None
+        self.planned = start.planned
+        self.fill_to = start.fill_to
+        self.stage = "gathering" if start.chunk is None else "fixed"
+
+    @property
+    def may_be_stored(self) -> bool:
+        """Whether ClickHouse may have rows of `chunk`, or roll-ups that count them."""
+        return self.found or self.failures > 0 or self.fill_to > 0
 
     def add(self, message: Message, now: float) -> None:
         self.messages.append(message)
@@ -79,15 +101,23 @@ class AssignedPartition:
     def inserted(self) -> None:
         """Drops the chunk's messages."""
         assert self.chunk is not None
+        if self.fill_to and not self.found:
+            self.filled += sum(message.offset() < self.fill_to for message in self.of_chunk())
         self.messages = [message for message in self.messages if message.offset() > self.chunk.last]
         self.bytes = sum(len(message.value() or b"") for message in self.messages)
         self.next = self.chunk.last + 1
         self.stage = "inserted"
 
-    def done(self, now: float) -> None:
-        """Kafka knows; the next chunk may be gathered."""
+    def done(self, now: float) -> int:
+        """Kafka knows; the next chunk may be gathered. Returns the number of lost records that were filled in, once
+        the last one was."""
         self.chunk = None
         self.planned_at = None
         self.failures = 0
+        self.found = self.planned = False
         self.stage = "gathering"
         self.since = now if self.messages else None
+        if not self.fill_to or self.next < self.fill_to:
+            return 0
+        filled, self.fill_to, self.filled = self.filled, 0, 0
+        return filled

@@ -1,13 +1,19 @@
-"""ClickHouse as the writer sees it: it inserts chunks, and tells which chunk is the last."""
+"""ClickHouse as the writer sees it: it inserts chunks, and tells which it holds."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
+import structlog
 from clickhouse_connect.driver.client import Client
 
-from interlock.sinks import rows
+from interlock.sinks import deduplication, rows
 from interlock.sinks.chunk import Chunk
+from interlock.sinks.roll_ups import KAFKA_TIME, ROLL_UPS, Balance, balance, hour_of
 from interlock.streams.ports import Message, Partition
+
+log = structlog.get_logger()
 
 INSERT_SETTINGS: dict[str, Any] = {
     # The default of recent versions is 1: rows are then acknowledged before they are stored.
@@ -31,6 +37,18 @@ ORDER BY kafka_stream DESC, kafka_topic DESC, kafka_partition DESC, kafka_offset
 LIMIT 1
 )"""
 
+_OFFSETS = """
+SELECT DISTINCT kafka_offset FROM {table:Identifier}
+WHERE kafka_stream = {stream:String} AND kafka_topic = {topic:String} AND kafka_partition = {partition:UInt32}
+    AND kafka_offset >= {first:UInt64} AND kafka_offset <= {last:UInt64}
+"""
+
+# What all raw tables have in common (see migrations/0001); only parts of equal keys can be attached.
+LIKE_A_RAW_TABLE = """
+ENGINE = MergeTree PARTITION BY toYYYYMM(kafka_timestamp)
+ORDER BY (kafka_stream, kafka_topic, kafka_partition, kafka_offset)
+"""
+
 
 class Warehouse:
     """Inserts under tokens. `stream_ids`: for every topic the id of the log that its offsets count in."""
@@ -38,24 +56,51 @@ class Warehouse:
     def __init__(self, client: Client, stream_ids: dict[str, str]) -> None:
         self._client = client
         self._stream_ids = stream_ids
+        self._replicated: frozenset[str] | None = None
 
     def insert(self, chunk: Chunk, messages: Sequence[Message]) -> int:
-        """Stores the `messages` of `chunk` and returns how many; harmless if it has been done before.
+        """Stores the `messages` of `chunk` and returns how many; harmless if it has been done a moment before.
 
-        Raises ClickHouseError and OSError; whether anything was stored is then unknown.
+        Raises ClickHouseError and OSError; whether anything was stored is then unknown, and `complete` must be next.
         """
-        if not messages:  # compaction or retention have removed all of a planned chunk
+        if messages:  # compaction or retention may have removed all of a planned chunk
+            self._insert(chunk, messages, chunk.token(self._stream_ids[chunk.topic]))
+        return len(messages)
+
+    def complete(self, chunk: Chunk, messages: Sequence[Message], *, planned: bool) -> int:
+        """Stores what is missing of `chunk`, of which anything may be stored already; returns as `insert` does.
+
+        A token alone would not do: a table that has forgotten it doubles rows, and one that kept it and lost its rows
+        (a restored backup, a crash between the two) drops them. `planned`: an attempt to insert the chunk may have got
+        stuck between the table and its roll-ups. Raises as `insert` does.
+        """
+        if not messages:
             return 0
-        stream = self._stream_ids[chunk.topic]
-        settings = INSERT_SETTINGS | {"insert_deduplication_token": chunk.token(stream)}
-        table = rows.to_arrow(messages, chunk, stream)
-        self._client.insert_arrow(rows.TARGETS[chunk.topic].table, table, settings=settings)
+        token = chunk.token(self._stream_ids[chunk.topic])
+        missing = self._missing(chunk, messages)
+        if self._is_repeatable(chunk, messages, missing, planned=planned):
+            self._insert(chunk, messages, token)
+            missing = self._missing(chunk, messages)
+        if missing and self._are_counted(chunk, messages, missing):
+            log.warning(
+                "a table has lost rows that its roll-ups count; storing them in the table alone",
+                topic=chunk.topic,
+                partition=chunk.partition,
+                first=chunk.first,
+                last=chunk.last,
+                rows=len(missing),
+            )
+            self._insert_beside_roll_ups(chunk, missing)
+        elif missing:
+            offsets = ",".join(str(message.offset()) for message in missing)
+            self._insert(chunk, missing, f"{token}/{hashlib.sha256(offsets.encode()).hexdigest()[:16]}")
         return len(messages)
 
     def last_chunks(self, partitions: Sequence[Partition]) -> dict[Partition, Chunk]:
         """The chunk with the highest offsets of each partition that ClickHouse holds something of.
 
         Raises as `insert` does."""
+        self._catch_up({rows.TARGETS[topic].table for topic, _ in partitions})
         found: dict[Partition, Chunk] = {}
         for start in range(0, len(partitions), _PARTITIONS_PER_REQUEST):
             asked = partitions[start : start + _PARTITIONS_PER_REQUEST]
@@ -71,3 +116,65 @@ class Warehouse:
             for topic, number, first, last in self._client.query(query, parameters=parameters).result_rows:
                 found[topic, number] = Chunk(topic, number, first, last)
         return found
+
+    def _is_repeatable(
+        self, chunk: Chunk, messages: Sequence[Message], missing: Sequence[Message], *, planned: bool
+    ) -> bool:
+        """Whether the whole chunk may be sent under its token, and there is a reason to."""
+        if len(missing) == len(messages):
+            return not self._are_counted(chunk, messages, missing)
+        table = rows.TARGETS[chunk.topic].table
+        incomplete = bool(missing) or any(found.surplus < 0 for found in self._balances(chunk, messages))
+        return (
+            planned and incomplete and deduplication.is_remembered(self._client, table, self._place(chunk), chunk.first)
+        )
+
+    def _are_counted(self, chunk: Chunk, messages: Sequence[Message], missing: Sequence[Message]) -> bool:
+        """Whether all roll-ups count at least as many records too many as the table lacks: it alone lost them."""
+        balances = self._balances(chunk, messages)
+        return bool(balances) and min(found.surplus for found in balances) >= len(missing)
+
+    def _balances(self, chunk: Chunk, messages: Sequence[Message]) -> list[Balance]:
+        """The roll-ups by time against their table, over the hours of `messages`."""
+        times = [message.timestamp()[1] for message in messages]
+        since, before = hour_of(min(times)), hour_of(max(times)) + timedelta(hours=1)
+        return [
+            balance(self._client, roll_up, chunk.topic, since, before)
+            for roll_up in ROLL_UPS.get(rows.TARGETS[chunk.topic].table, ())
+            if roll_up.time == KAFKA_TIME
+        ]
+
+    def _missing(self, chunk: Chunk, messages: Sequence[Message]) -> list[Message]:
+        table = rows.TARGETS[chunk.topic].table
+        self._catch_up([table])
+        place = self._place(chunk) | {"table": table, "first": chunk.first, "last": chunk.last}
+        held = {offset for (offset,) in self._client.query(_OFFSETS, parameters=place).result_rows}
+        return [message for message in messages if message.offset() not in held]
+
+    def _place(self, chunk: Chunk) -> dict[str, Any]:
+        return {"stream": self._stream_ids[chunk.topic], "topic": chunk.topic, "partition": chunk.partition}
+
+    def _insert(self, chunk: Chunk, messages: Sequence[Message], token: str) -> None:
+        table = rows.to_arrow(messages, chunk, self._stream_ids[chunk.topic])
+        settings = INSERT_SETTINGS | {"insert_deduplication_token": token}
+        self._client.insert_arrow(rows.TARGETS[chunk.topic].table, table, settings=settings)
+
+    def _insert_beside_roll_ups(self, chunk: Chunk, messages: Sequence[Message]) -> None:
+        """Into the table, but not into the roll-ups: materialised views do not see parts that are attached."""
+        table = rows.TARGETS[chunk.topic].table
+        beside = f"{table}_{chunk.partition}_{chunk.first}_attached"
+        self._client.command(f"DROP TABLE IF EXISTS {beside} SYNC")
+        self._client.command(f"CREATE TABLE {beside} AS {table} {LIKE_A_RAW_TABLE}")
+        content = rows.to_arrow(messages, chunk, self._stream_ids[chunk.topic])
+        self._client.insert_arrow(beside, content, settings=INSERT_SETTINGS)
+        parts = self._client.query(f"SELECT DISTINCT _partition_id FROM {beside}").result_rows
+        for (part,) in parts:
+            self._client.command(f"ALTER TABLE {table} ATTACH PARTITION ID '{part}' FROM {beside}")
+        self._client.command(f"DROP TABLE {beside} SYNC")
+
+    def _catch_up(self, tables: Iterable[str]) -> None:
+        """On a replica, waits for what other replicas have taken: what is on its way would look as if it were lost."""
+        if self._replicated is None:
+            self._replicated = deduplication.replicated_tables(self._client)
+        for table in self._replicated.intersection(tables):
+            self._client.command(f"SYSTEM SYNC REPLICA {table}")

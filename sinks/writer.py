@@ -22,10 +22,10 @@ still insert what it planned before: that is the chunk its successor inserts, un
 A member that has been frozen must not wake up and insert a chunk whose token ClickHouse has forgotten; therefore a plan
 is committed again if it is older than `MAX_PLAN_AGE_SECONDS`, a time within which ClickHouse surely remembers.
 
-*If Kafka forgets.* Kafka drops the offsets of a group that has been away for a week, people reset offsets, backups are
-restored. Every row therefore carries the chunk it was inserted with, and ClickHouse is asked for its last chunk of a
-partition before the first insert. If that lies behind what Kafka says, it counts as the plan: it is inserted again
-under its token, which completes it if it needs to be, and reading goes on after it.
+*If either side forgets.* Every row carries the chunk it was inserted with, and ClickHouse is asked for its last chunk
+of a partition before the first insert; `start` compares that with what Kafka says. A token is not relied on for what
+lies back further than a moment: of a chunk that was found, or whose insert failed, the rows are compared with Kafka's
+records first, and what is missing is inserted (`Warehouse.complete`).
 
 *Gaps.* Transaction markers and aborted records take offsets and are never seen, by any reader: a chunk is the same
 for everyone. Compaction may remove records of a planned chunk before it is repeated. If the first attempt got through,
@@ -43,13 +43,14 @@ from typing import Any, Literal, Protocol
 import structlog
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock.errors import InterlockError
 from interlock.schemas import catalogue
 from interlock.sinks import chunk as chunks
 from interlock.sinks.chunk import Chunk
 from interlock.sinks.partition import AssignedPartition
+from interlock.sinks.start import start
 from interlock.sinks.warehouse import Warehouse
 from interlock.streams.backoff import Backoff
 from interlock.streams.ports import Consumer, Partition
@@ -169,7 +170,10 @@ class SinkWriter:
     @property
     def idle(self) -> bool:
         """Whether everything that was read is in ClickHouse, and Kafka knows."""
-        return all(partition.stage == "gathering" and not partition.messages for partition in self._partitions.values())
+        return all(
+            partition.stage == "gathering" and not partition.messages and not partition.fill_to
+            for partition in self._partitions.values()
+        )
 
     @property
     def buffered_bytes(self) -> int:
@@ -238,31 +242,29 @@ class SinkWriter:
             raise SinkStoppedError(str(error)) from error
 
     def _start(self, partition: AssignedPartition, committed: TopicPartition, held: Chunk | None) -> None:
-        """Decides where to begin: with a chunk that is planned or may be incomplete, or at the committed offset.
-
-        `held`: the last one that ClickHouse has."""
         topic, number = partition.topic_partition
         plan = chunks.planned(topic, number, committed.metadata)
-        begin = committed.offset if committed.offset >= 0 else OFFSET_BEGINNING
-        # The call of consume that assigned the partition may also have delivered records from before, when it was
-        # assigned already; they cannot be told from new ones.
-        again = bool(partition.messages)
-        if held is not None and held.last > (plan.last if plan is not None else committed.offset - 1):
-            self._check_log_is_the_same(held)
+        begin = start(committed.offset, plan, held)
+        if begin.ahead and begin.chunk is not None:
+            self._check_log_is_the_same(begin.chunk)
+        if begin.fill_to:
+            oldest, _ = self._consumer.get_watermark_offsets(TopicPartition(topic, number), REQUEST_TIMEOUT_SECONDS)
+            begin = begin.from_oldest(oldest)
+        if begin.ahead or begin.fill_to:
             log.warning(
-                "Kafka's committed offset lies before what ClickHouse holds; going on after that",
+                "ClickHouse holds less than Kafka's committed offset says; inserting what Kafka still has"
+                if begin.fill_to
+                else "Kafka's committed offset lies before what ClickHouse holds; going on after that",
                 topic=topic,
                 partition=number,
                 committed=committed.offset,
-                held=held.last,
+                held=None if held is None else held.last,
             )
-            plan, begin, again = held, held.first, True
-        if again:
-            self._consumer.seek(TopicPartition(topic, number, begin))
-            partition.clear()
-        partition.next = max(0, begin)
-        partition.chunk = plan
-        partition.stage = "gathering" if plan is None else "fixed"
+        # The call of consume that assigned the partition may also have delivered records from before, when it was
+        # assigned already; they cannot be told from new ones.
+        if partition.messages or begin.ahead or begin.fill_to:
+            self._consumer.seek(TopicPartition(topic, number, begin.begin))
+        partition.begin(begin)
 
     def _check_log_is_the_same(self, held: Chunk) -> None:
         _, end = self._consumer.get_watermark_offsets(TopicPartition(*held.topic_partition), REQUEST_TIMEOUT_SECONDS)
@@ -348,7 +350,11 @@ class SinkWriter:
 
     def _submit(self, partition: AssignedPartition) -> Future[int]:
         assert partition.chunk is not None
-        return self._executor.submit(self._warehouse.insert, partition.chunk, partition.of_chunk())
+        messages = partition.of_chunk()
+        if partition.may_be_stored:
+            planned = partition.failures > 0 or partition.planned
+            return self._executor.submit(self._warehouse.complete, partition.chunk, messages, planned=planned)
+        return self._executor.submit(self._warehouse.insert, partition.chunk, messages)
 
     def _done(self) -> None:
         inserted = [partition for partition in self._partitions.values() if partition.stage == "inserted"]
@@ -358,7 +364,10 @@ class SinkWriter:
             offsets.append(TopicPartition(*partition.topic_partition, partition.chunk.last + 1))
         if self._commit(offsets):
             for partition in inserted:
-                partition.done(self._monotonic())
+                filled = partition.done(self._monotonic())
+                if filled:
+                    topic, number = partition.topic_partition
+                    log.warning("what ClickHouse had lost is back", topic=topic, partition=number, records=filled)
 
     def _commit(self, offsets: list[TopicPartition]) -> bool:
         """Whether Kafka took all of `offsets`. If not, they stay what they are and are tried again in a later step;

@@ -138,7 +138,7 @@ def test_the_successor_repeats_a_planned_chunk_under_the_same_token(shared: Clie
     world = World(run_id, shared, partitions=1)
     for number in range(5):
         world.send(DECISIONS, b"%d" % number, b"unreadable")
-    first = FaultyClient(shared, {}, {0: Crash()})
+    first = FaultyClient(shared, {0: Crash()}, {})
     with pytest.raises(Crash):
         world.settle(world.writer(client=first))
     world.send(DECISIONS, b"late", b"unreadable")
