@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -10,12 +9,9 @@ from clickhouse_connect.driver.client import Client
 from numpy.typing import NDArray
 
 from interlock.schemas import catalogue
+from interlock.sinks.roll_ups import ROLL_UPS, balance, hour_of
 from interlock.sinks.rows import TARGETS
 from interlock.streams.ports import Message
-
-_MILLISECONDS_PER_HOUR = 3_600_000
-
-_KAFKA_TIME = "kafka_timestamp"
 
 # A roll-up is filled a moment after its table. Between two inserts, one a second, both agree; only a difference that is
 # still there after so many comparisons is real.
@@ -75,16 +71,18 @@ class PartitionCheck:
 
 @dataclass(frozen=True, slots=True)
 class RollUpCheck:
-    """Records in a table and in one of its roll-ups, of one topic, from the oldest hour that Kafka still holds."""
+    """Records in a table and in one of its roll-ups, of one topic, from the oldest hour that Kafka still holds.
+    `keys_agree`: both have them under the same times, domains, routes and so on."""
 
     topic: str
     roll_up: str
     in_table: int
     in_roll_up: int
+    keys_agree: bool
 
     @property
     def ok(self) -> bool:
-        return self.in_table == self.in_roll_up
+        return self.in_table == self.in_roll_up and self.keys_agree
 
 
 class Tally:
@@ -107,6 +105,10 @@ class Tally:
             mine = offsets[partitions == partition]
             self.offsets[partition].append(mine[mine < self.inserted[partition]])
 
+    def of_partition(self, partition: int) -> NDArray[np.uint64]:
+        """The offsets of one partition's records, in order."""
+        return np.concatenate([np.empty(0, dtype=np.uint64), *self.offsets[partition]])
+
     def note_ends(self, ends: Mapping[int, int]) -> None:
         """Takes the offsets at which the partitions end."""
         self.ends = {partition: ends[partition] for partition in self.inserted}
@@ -118,7 +120,7 @@ def check_partitions(client: Client, tally: Tally, stream: str) -> list[Partitio
     compacted = catalogue.BY_NAME[topic].cleanup == "compact"
     checks = []
     for partition, inserted in tally.inserted.items():
-        offsets = np.concatenate([np.empty(0, dtype=np.uint64), *tally.offsets[partition]])
+        offsets = tally.of_partition(partition)
         parameters = {
             "table": TARGETS[topic].table,
             "stream": stream,
@@ -173,31 +175,11 @@ def check_roll_ups(client: Client, tallies: Mapping[str, Tally], sleep: Callable
 def _compare_roll_ups(client: Client, tallies: Mapping[str, Tally]) -> list[RollUpCheck]:
     checks = []
     for topic, tally in tallies.items():
-        table = TARGETS[topic].table
-        if table not in _ROLL_UPS or tally.oldest_ms is None:
+        if tally.oldest_ms is None:
             continue
-        # Both roll-ups begin a bucket here. Of what is older Kafka knows nothing, and the table may have dropped it.
-        hour = tally.oldest_ms // _MILLISECONDS_PER_HOUR * _MILLISECONDS_PER_HOUR
-        since = datetime.fromtimestamp(hour / 1000, UTC)
-        parameters = {"topic": topic, "since": since.strftime("%Y-%m-%d %H:%M:%S")}
-        for roll_up, bucket in _ROLL_UPS[table].items():
-            mine = "kafka_topic = {topic:String} AND " if table == "routed_decisions" else ""
-            # Tasks by round have no time of their records, but one that all records of a round agree in.
-            time, readable = (
-                (bucket, "error = '' AND NOT tombstone AND ") if bucket == "due_from" else (_KAFKA_TIME, "")
-            )
-            counts = client.query(
-                f"SELECT (SELECT count() FROM {table} WHERE {mine} {readable} {time} >= {{since:DateTime('UTC')}}), "
-                f"(SELECT sum(records) FROM {roll_up} WHERE {mine} {bucket} >= {{since:DateTime('UTC')}})",
-                parameters=parameters,
-            )
-            checks.append(RollUpCheck(topic, roll_up, *counts.result_rows[0]))
+        # Of what is older Kafka knows nothing, and the table may have dropped it.
+        since = hour_of(tally.oldest_ms)
+        for roll_up in ROLL_UPS.get(TARGETS[topic].table, ()):
+            found = balance(client, roll_up, topic, since)
+            checks.append(RollUpCheck(topic, roll_up.name, found.in_table, found.in_roll_up, found.keys_agree))
     return checks
-
-
-_ROLL_UPS = {
-    "routed_decisions": {"routed_by_minute": "minute", "routed_by_hour": "hour"},
-    "dead_letters": {"dead_letters_by_minute": "minute", "dead_letters_by_hour": "hour"},
-    "outcomes": {"outcomes_by_minute": "minute", "outcomes_by_hour": "hour"},
-    "tasks": {"task_events_by_minute": "minute", "task_events_by_hour": "hour", "task_round_states": "due_from"},
-}

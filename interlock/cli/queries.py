@@ -119,21 +119,40 @@ def _rounded(event: dict[str, Any]) -> list[str]:
     return [moment, event["event"], _LONG_FRACTION.sub(lambda match: f"{float(match[0]):.4g}", event["detail"])]
 
 
-def reconcile(data_dir: DataDir = None, json: Json = False) -> None:
+def reconcile(
+    data_dir: DataDir = None,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="First make ClickHouse equal to what Kafka holds. Stop the sink before."),
+    ] = False,
+    json: Json = False,
+) -> None:
     """Compare Kafka and ClickHouse: every record once in its table and in the roll-ups. Exit code 1 if not.
+
+    With --repair, missing rows are filled in from Kafka, doubled ones removed and wrong roll-ups made anew before the
+    comparison. A repair that was interrupted is run again.
 
     Examples:
 
         interlock reconcile --json
-    """
-    from interlock.operations.reconcile import reconcile as compare
 
+        interlock reconcile --repair
+    """
+    from interlock.operations import reconcile as operations
+
+    repaired = None
     with connection.database_errors():
-        result = compare(connection.connect(data_dir))
+        platform = connection.connect(data_dir)
+        if repair:
+            repaired = operations.repair(platform, lambda step: errors.print(step, markup=False))
+        result = operations.reconcile(platform)
     if json:
-        print_json(result.facts())
+        print_json(result.facts() | ({"repair": repaired.facts()} if repaired else {}))
     else:
         table(*result.as_table())
+        if repaired:
+            rebuilt = ", ".join(repaired.rebuilt) or "none"
+            errors.print(f"{repaired.filled} rows filled in, {repaired.removed} removed, roll-ups rebuilt: {rebuilt}")
         verdict = ("everything is where it belongs", "green") if result.ok else ("counts differ", "red")
         errors.print(Text(*verdict))
     if not result.ok:

@@ -1,10 +1,15 @@
-"""Whether Kafka and ClickHouse agree, on the platform this process is told to use."""
+"""Whether Kafka and ClickHouse agree, on the platform this process is told to use, and making them agree."""
+
+from collections.abc import Callable
 
 from interlock.platform.connection import Platform
 from interlock.schemas import catalogue
 from interlock.sinks.reconcile import Reconciliation
 from interlock.sinks.reconcile import reconcile as compare
+from interlock.sinks.repair import Repair
+from interlock.sinks.repair import repair as mend
 from interlock.sinks.stream_ids import stream_ids
+from interlock.streams.group_members import count_members
 
 
 def reconcile(platform: Platform) -> Reconciliation:
@@ -16,4 +21,19 @@ def reconcile(platform: Platform) -> Reconciliation:
         platform.clickhouse(),
         partitions={name: state.partitions for name, state in states.items()},
         stream_ids=stream_ids(platform.admin(), states),
+    )
+
+
+def repair(platform: Platform, say: Callable[[str], None]) -> Repair:
+    """Makes tables and roll-ups equal to what Kafka still holds. Raises SinkRunningError while a sink runs."""
+    kafka = platform.serving_kafka()
+    states = kafka.topic_states([topic.name for topic in catalogue.TOPICS])
+    admin = platform.admin()
+    return mend(
+        kafka,
+        platform.clickhouse(),
+        partitions={name: state.partitions for name, state in states.items()},
+        stream_ids=stream_ids(admin, states),
+        sink_members=lambda: count_members(admin, catalogue.SINK_GROUP),
+        say=say,
     )

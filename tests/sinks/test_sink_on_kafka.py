@@ -13,6 +13,7 @@ from interlock.sinks.chunk import Chunk, planned
 from interlock.sinks.reconcile import reconcile
 from interlock.sinks.stream_ids import stream_ids
 from interlock.sinks.writer import SinkSettings, SinkWriter
+from interlock.streams.group_members import count_members
 from interlock.streams.kafka import KafkaBroker
 from interlock.streams.ports import TopicSpec
 
@@ -43,6 +44,19 @@ def test_a_chunk_survives_in_the_metadata_of_a_commit(broker: KafkaBroker) -> No
     (found,) = consumer.committed([TopicPartition(TOPIC, 0)], 30)
     assert (found.offset, planned(TOPIC, 0, found.metadata)) == (18, None)
     consumer.close()
+
+
+def test_the_members_of_a_group_are_counted(broker: KafkaBroker, kafka: "EmbeddedKafka") -> None:
+    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    group = f"group-{uuid4()}"
+    assert count_members(admin, group) == 0
+    consumer = broker.consumer(group)
+    consumer.subscribe([TOPIC])
+    while not consumer.assignment():
+        consumer.consume(1, 0.1)
+    assert count_members(admin, group) == 1
+    consumer.close()
+    assert count_members(admin, group) == 0
 
 
 def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
