@@ -96,6 +96,8 @@ class Reconciliation:
             verdict += f" ({', '.join(self.examples)})"
         routed = routes.routed + routes.dead_letters
         rows.append(("decisions and their routes", "", routes.decisions, routed, 0, verdict))
+        if routes.repetitions:
+            rows.append(("decisions sent again", "", routes.repetitions, "", 0, "ok"))
         return ("what", "table", "Kafka", "found", "lag", "verdict"), rows
 
 

@@ -1,4 +1,4 @@
-"""Invariant 1 by counting: every decision has exactly one route, or is a dead letter.
+"""Invariant 1 by counting: every decision, however often it was sent, has exactly one route, or is a dead letter.
 
 Records are told apart by their key, the decision id, as a 64-bit hash: eight bytes a record, so that millions fit.
 Python keys its hash differently in every process, so a collision cannot be provoked.
@@ -31,13 +31,16 @@ _REVIEWS = (catalogue.REVIEWS_ASYNC.name, catalogue.REVIEWS_SYNC.name, catalogue
 class RouteCheck:
     """What became of the decisions that the router says it has read.
 
-    `decisions`: how many were judged. `missing`: neither routed nor dead letters. `doubled`: records too many.
+    `decisions`: how many records were judged. `repetitions`: those of them whose id was there already: the router
+    routes an id once as long as it remembers it, and at most as often as it came. `missing`: ids that are neither
+    routed nor dead letters. `doubled`: records too many.
     `unknown`: routed records and dead letters without a decision. `wrong_copies`: audits and post_approval decisions
     without exactly one copy in a review topic, copies of nothing, and what the sampler sent twice or was not left.
     `not_judged`: those whose other side Kafka no longer keeps. `wrong`: hashes of the keys concerned.
     """
 
     decisions: int
+    repetitions: int
     routed: int
     copies: int
     dead_letters: int
@@ -133,7 +136,7 @@ class Outputs:
         routed, copied, copies = _joined(self._routed), _joined(self._copied), _joined(self._copies)
 
         names, (must, may, actual) = _counts(keys[due & alive], keys[possible & alive], routed)
-        missing = np.maximum(must - actual, 0)
+        missing = ((must > 0) & (actual == 0)).astype(np.int64)
         doubled = np.where(may > 0, np.maximum(actual - may, 0), 0)
         unknown = np.where(may == 0, actual, 0)
         letters_of_nothing = int(np.count_nonzero(~np.isin(dead, positions[possible])))
@@ -150,6 +153,7 @@ class Outputs:
         overpicked = np.maximum(picked - pickable, 0)
         return RouteCheck(
             decisions=int(np.count_nonzero(due)),
+            repetitions=int(np.maximum(must - 1, 0).sum()),
             routed=len(routed),
             copies=len(copies) + len(picks),
             dead_letters=int(dead_times.sum()),

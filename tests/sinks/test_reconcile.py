@@ -268,13 +268,19 @@ def test_a_decision_that_the_router_has_not_read_is_not_missing(shared: Client, 
     assert world.reconcile().routes.ok
 
 
-def test_an_id_that_was_sent_twice_is_routed_twice(shared: Client, run_id: str) -> None:
+@pytest.mark.parametrize("routes", [1, 2])
+def test_an_id_that_was_sent_twice_is_one_decision_routed_once_or_again_when_it_was_forgotten(
+    shared: Client, run_id: str, routes: int
+) -> None:
     world = World(run_id, shared)
     for _ in range(2):
         world.send(DECISIONS, b"again", wire.encode("Decision", decision("again", world.name)))
+    for _ in range(routes):
         world.send(AUTO, b"again", routed_bytes(world, "again"))
     world.commit_router()
-    assert world.reconcile().routes.ok
+    result = world.reconcile().routes
+    assert result.ok
+    assert result.repetitions == 1
 
 
 def test_a_dead_letter_of_an_executor_that_is_replayed_leaves_the_decision_counted_once(own: Client) -> None:
@@ -333,3 +339,16 @@ def _counts(client: Client) -> tuple[int, ...]:
         "SELECT count() FROM actions",
     )
     return tuple(client.query(count).result_rows[0][0] for count in counts)
+
+
+@pytest.mark.parametrize(("routes", "verdict"), [(0, "1 missing (again)"), (3, "1 doubled (again)")])
+def test_an_id_that_was_sent_twice_is_neither_lost_nor_routed_more_often_than_it_came(
+    shared: Client, run_id: str, routes: int, verdict: str
+) -> None:
+    world = World(run_id, shared)
+    for _ in range(2):
+        world.send(DECISIONS, b"again", wire.encode("Decision", decision("again", world.name)))
+    for _ in range(routes):
+        world.send(AUTO, b"again", routed_bytes(world, "again"))
+    world.commit_router()
+    assert complaints(world.reconcile()) == {"decisions and their routes": verdict}
