@@ -4,9 +4,8 @@ Every statement must be harmless when run again (IF NOT EXISTS, CREATE OR REPLAC
 is noted as applied after its last statement, so one that was cut short simply runs again. An applied migration never
 changes: its statements were executed, and changing the file changes no table. Correct it by a new migration.
 
-The same SQL serves the embedded engine and a single ClickHouse server. On a cluster, create the tables by hand from
-these files with ON CLUSTER and Replicated… engines; `replicated_deduplication_window` then takes the place of
-`non_replicated_deduplication_window`.
+The same SQL serves the embedded engine, a single ClickHouse server and the replicas of a cluster: for those the
+statements are changed when they are applied (`table_options`), and their files and checksums stay what they are.
 """
 
 import hashlib
@@ -21,6 +20,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from interlock.errors import InterlockError
 from interlock.sinks.statements import statements
+from interlock.sinks.table_options import apply_durability, on_cluster
 
 _NAME = re.compile(r"(?P<number>\d{4})_[a-z0-9_]+\.sql")
 
@@ -68,21 +68,56 @@ def shipped() -> list[Migration]:
     return sorted(named, key=lambda migration: migration.number)
 
 
-def migrate(client: Client, migrations: Sequence[Migration] | None = None) -> list[str]:
+def migrate(
+    client: Client,
+    migrations: Sequence[Migration] | None = None,
+    *,
+    cluster: str | None = None,
+    durable: bool = False,
+) -> list[str]:
     """Applies what is missing to the client's database; returns the names of what was applied now.
+
+    `cluster`: create the tables on all replicas of this cluster, which has one shard; for a new database.
+    `durable`: rows are on the disk when their insert is acknowledged, also in tables of before.
 
     Raises MigrationError; nothing after the failing statement is run, and running again continues there.
     """
     wanted = shipped() if migrations is None else migrations
-    client.command(_LEDGER)
+    try:
+        _check_engine(client, cluster)
+        client.command(_LEDGER if cluster is None else on_cluster(_LEDGER.strip(), cluster))
+        if cluster is not None:  # another replica may have applied some a moment ago
+            client.command("SYSTEM SYNC REPLICA schema_migrations")
+    except ClickHouseError as error:
+        raise MigrationError(f"the table of migrations could not be created: {error}") from error
     applied = _applied(client)
     _check(wanted, applied)
     done = []
     for migration in wanted:
         if migration.number not in applied:
-            _apply(client, migration)
+            _apply(client, migration, cluster)
             done.append(migration.name)
+    try:
+        apply_durability(client, durable=durable, cluster=cluster)
+    except ClickHouseError as error:
+        raise MigrationError(f"the settings of the tables could not be changed: {error}") from error
     return done
+
+
+def _check_engine(client: Client, cluster: str | None) -> None:
+    found = client.query(
+        "SELECT engine FROM system.tables WHERE database = currentDatabase() AND name = 'schema_migrations'"
+    ).result_rows
+    if found and cluster is not None and not found[0][0].startswith("Replicated"):
+        raise MigrationError(
+            "the tables of this database have no replicas, and a setting does not give them any: name another database "
+            "(INTERLOCK_CLICKHOUSE__DATABASE), into which the sink copies what Kafka holds, or leave the cluster out."
+        )
+    if found and cluster is None and found[0][0].startswith("Replicated"):
+        raise MigrationError(
+            "the tables of this database are replicated: set INTERLOCK_CLICKHOUSE__CLUSTER to the name of their "
+            "cluster, or new tables would have no replicas."
+        )
 
 
 def _applied(client: Client) -> dict[int, dict[str, Any]]:
@@ -111,10 +146,10 @@ def _check(wanted: Sequence[Migration], applied: dict[int, dict[str, Any]]) -> N
         )
 
 
-def _apply(client: Client, migration: Migration) -> None:
+def _apply(client: Client, migration: Migration, cluster: str | None) -> None:
     try:
         for statement in statements(migration.text):
-            client.command(statement)
+            client.command(statement if cluster is None else on_cluster(statement, cluster))
         client.insert(
             "schema_migrations",
             [[migration.number, migration.name, migration.checksum]],

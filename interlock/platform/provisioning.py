@@ -23,4 +23,5 @@ def migrate(platform: Platform) -> list[str]:
     """Brings the tables up to date; returns the names of the migrations applied."""
     from interlock.sinks.migrate import migrate as apply
 
-    return apply(platform.clickhouse())
+    configured = platform.settings.clickhouse
+    return apply(platform.clickhouse(), cluster=configured.cluster, durable=configured.durable)

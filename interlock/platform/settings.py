@@ -34,6 +34,10 @@ class ClickHouseSettings(BaseModel):
     analyst_user: str = "analyst"
     analyst_password: SecretStr = SecretStr("")
     database: str = "default"
+    cluster: str | None = Field(
+        None, pattern=r"^[\w.{}-]+$", description="create replicated tables on this cluster of one shard"
+    )
+    durable: bool = Field(False, description="rows are on the disk, not only in its cache, when they are acknowledged")
 
 
 class RouterSettings(BaseModel):
