@@ -70,6 +70,7 @@ def latency(
 def sink(
     messages: Annotated[int, typer.Option(min=200_000, help="Messages of each run.")] = 400_000,
     rounds: Rounds = 3,
+    durable: Annotated[bool, typer.Option("--durable", help="Tables that wait for the disk at every insert.")] = False,
     json: Json = False,
 ) -> None:
     """The exactly-once sink against inserting ready-made blocks.
@@ -80,7 +81,7 @@ def sink(
     """
     from bench import sink as benchmark
 
-    _show(benchmark.run(messages, rounds, _say), json)
+    _show(benchmark.run(messages, rounds, _say, durable=durable), json)
 
 
 @app.command("desk")

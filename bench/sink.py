@@ -28,8 +28,10 @@ TOPIC = catalogue.REVIEWS_ASYNC.name
 CHUNK = 50_000
 
 
-def run(count: int = 400_000, rounds: int = 3, say: Callable[[str], None] = lambda _: None) -> dict[str, Any]:
-    """Rows a second of both, and the ratio; medians over alternating rounds."""
+def run(
+    count: int = 400_000, rounds: int = 3, say: Callable[[str], None] = lambda _: None, *, durable: bool = False
+) -> dict[str, Any]:
+    """Rows a second of both, and the ratio; medians over alternating rounds. `durable`: tables wait for the disk."""
     direct: list[float] = []
     sink: list[float] = []
     with tempfile.TemporaryDirectory() as directory, EmbeddedKafka(Path(directory) / "kafka") as kafka:
@@ -40,7 +42,7 @@ def run(count: int = 400_000, rounds: int = 3, say: Callable[[str], None] = lamb
             settings = ServerSettings.private(Path(directory) / f"clickhouse-{number}")
             with EmbeddedClickHouse(settings) as server:
                 client = server.client()
-                migrate(client)
+                migrate(client, durable=durable)
                 sink.append(_through_the_sink(broker, client, count, f"bench-{number}"))
                 client.command("TRUNCATE TABLE routed_decisions")
                 direct.append(_directly(broker, client))

@@ -11,6 +11,9 @@ KAFKA_TIME = "kafka_timestamp"
 
 _MILLISECONDS_PER_HOUR = 3_600_000
 
+# 2105-12-31, the latest time in a raw table (`arrow.with_sane_times`): whoever sends a record chooses its timestamp.
+_LATEST_MILLISECONDS = (49_673 * 86_400 - 1) * 1000
+
 # What a key column of a roll-up is in its table, where it is not the column of the same name (as in the view that fills
 # the roll-up).
 _OF_TABLE = {
@@ -74,8 +77,9 @@ class Balance:
 
 
 def hour_of(milliseconds: int) -> datetime:
-    """The beginning of the hour of a time since 1970. Every roll-up begins a bucket there."""
-    return datetime.fromtimestamp(milliseconds // _MILLISECONDS_PER_HOUR * 3600, UTC)
+    """The beginning of the hour of a time since 1970, clamped as the column is. Every roll-up begins a bucket there."""
+    clamped = min(max(milliseconds, 0), _LATEST_MILLISECONDS)
+    return datetime.fromtimestamp(clamped // _MILLISECONDS_PER_HOUR * 3600, UTC)
 
 
 def balance(client: Client, roll_up: RollUp, topic: str, since: datetime, before: datetime | None = None) -> Balance:

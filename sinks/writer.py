@@ -23,9 +23,9 @@ A member that has been frozen must not wake up and insert a chunk whose token Cl
 is committed again if it is older than `MAX_PLAN_AGE_SECONDS`, a time within which ClickHouse surely remembers.
 
 *If either side forgets.* Every row carries the chunk it was inserted with, and ClickHouse is asked for its last chunk
-of a partition before the first insert; `start` compares that with what Kafka says. A token is not relied on for what
-lies back further than a moment: of a chunk that was found, or whose insert failed, the rows are compared with Kafka's
-records first, and what is missing is inserted (`Warehouse.complete`).
+of a partition before the first insert; `positions` and `start` compare that with what Kafka says. A token is not relied
+on for what lies back further than a moment: of a chunk that was found, or whose insert failed, the rows are compared
+with Kafka's records first, and what is missing is inserted (`Warehouse.complete`).
 
 *Gaps.* Transaction markers and aborted records take offsets and are never seen, by any reader: a chunk is the same
 for everyone. Compaction may remove records of a planned chunk before it is repeated. If the first attempt got through,
@@ -45,12 +45,10 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from interlock.errors import InterlockError
 from interlock.schemas import catalogue
-from interlock.sinks import chunk as chunks
-from interlock.sinks.chunk import Chunk
+from interlock.sinks.failures import SinkStoppedError, advice, text
 from interlock.sinks.partition import AssignedPartition
-from interlock.sinks.start import start
+from interlock.sinks.positions import find_starts
 from interlock.sinks.warehouse import Warehouse
 from interlock.streams.backoff import Backoff
 from interlock.streams.ports import Consumer, Partition
@@ -67,10 +65,6 @@ MAX_PLAN_AGE_SECONDS = 30.0
 # is, inserting stops after this time to poll, and goes on afterwards.
 MAX_INSERT_SECONDS = 30.0
 
-# For committed offsets and the ends of logs, when partitions are assigned; the next step asks again a broker that does
-# not answer in this time.
-REQUEST_TIMEOUT_SECONDS = 10.0
-
 # While ClickHouse stores one chunk, the next is decoded. More would only make ClickHouse busier.
 MAX_CONCURRENT_INSERTS = 2
 
@@ -81,15 +75,11 @@ MAX_POLL_SECONDS = 0.5
 LEAST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 
-# Errors of the database that time or an operator mends; the chunk stays planned meanwhile.
+# Errors of the database that time or an operator mends; the chunk stays planned meanwhile. None of them stops the sink:
+# an operator who has mended it need not think of the sink as well. What cannot be read becomes a row that says so.
 DATABASE_ERRORS = (ClickHouseError, OSError)
 
-
 _CONSEQUENCE = "tried again until it does; nothing is lost"
-
-
-class SinkStoppedError(InterlockError):
-    """Something that a person must decide; the message says what. Nothing is lost, and a restart changes nothing."""
 
 
 class Metrics(Protocol):
@@ -224,56 +214,19 @@ class SinkWriter:
         if not new or not (self._kafka.is_due and self._database.is_due):
             return
         try:
-            names = [TopicPartition(*partition.topic_partition) for partition in new]
-            committed = self._consumer.committed(names, REQUEST_TIMEOUT_SECONDS)
-            for known in committed:
-                if known.error is not None:
-                    raise KafkaException(known.error)
-            held = self._warehouse.last_chunks([partition.topic_partition for partition in new])
-            for partition, known in zip(new, committed, strict=True):
-                self._start(partition, known, held.get(partition.topic_partition))
+            starts = find_starts(self._consumer, self._warehouse, [partition.topic_partition for partition in new])
+            for partition, start in zip(new, starts, strict=True):
+                # The call of consume that assigned the partition may also have delivered records from before, when it
+                # was assigned already; they cannot be told from new ones.
+                if partition.messages or start.ahead or start.fill_to:
+                    self._consumer.seek(TopicPartition(*partition.topic_partition, start.begin))
+                partition.begin(start)
             self._kafka.succeeded()
         except KafkaException as error:
             self._kafka_failed(error)
         except DATABASE_ERRORS as error:
             self._count("unavailable")
             self._database_failed(error)
-        except chunks.ForeignMetadataError as error:
-            raise SinkStoppedError(str(error)) from error
-
-    def _start(self, partition: AssignedPartition, committed: TopicPartition, held: Chunk | None) -> None:
-        topic, number = partition.topic_partition
-        plan = chunks.planned(topic, number, committed.metadata)
-        begin = start(committed.offset, plan, held)
-        if begin.ahead and begin.chunk is not None:
-            self._check_log_is_the_same(begin.chunk)
-        if begin.fill_to:
-            oldest, _ = self._consumer.get_watermark_offsets(TopicPartition(topic, number), REQUEST_TIMEOUT_SECONDS)
-            begin = begin.from_oldest(oldest)
-        if begin.ahead or begin.fill_to:
-            log.warning(
-                "ClickHouse holds less than Kafka's committed offset says; inserting what Kafka still has"
-                if begin.fill_to
-                else "Kafka's committed offset lies before what ClickHouse holds; going on after that",
-                topic=topic,
-                partition=number,
-                committed=committed.offset,
-                held=None if held is None else held.last,
-            )
-        # The call of consume that assigned the partition may also have delivered records from before, when it was
-        # assigned already; they cannot be told from new ones.
-        if partition.messages or begin.ahead or begin.fill_to:
-            self._consumer.seek(TopicPartition(topic, number, begin.begin))
-        partition.begin(begin)
-
-    def _check_log_is_the_same(self, held: Chunk) -> None:
-        _, end = self._consumer.get_watermark_offsets(TopicPartition(*held.topic_partition), REQUEST_TIMEOUT_SECONDS)
-        if held.last >= end:
-            raise SinkStoppedError(
-                f"ClickHouse holds {held.topic}[{held.partition}] up to offset {held.last}, but in Kafka the partition "
-                f"ends before offset {end}: Kafka has lost records, or the topic was created again under the same "
-                f"stream id. Find out which; to begin a new log beside the old rows, give the topic a new stream id."
-            )
 
     # The three steps
 
@@ -380,7 +333,7 @@ class SinkWriter:
                     raise KafkaException(result.error)
         except KafkaException as error:
             if error.args[0].fatal():
-                raise SinkStoppedError(f"Kafka refuses this consumer for good: {_text(error)}") from error
+                raise SinkStoppedError(f"Kafka refuses this consumer for good: {text(error)}") from error
             self._kafka_failed(error)
             return False
         self._kafka.succeeded()
@@ -389,11 +342,12 @@ class SinkWriter:
     # Failures
 
     def _kafka_failed(self, error: KafkaException) -> None:
-        self._kafka.failed(f"Kafka does not serve the sink: {_text(error)}", _CONSEQUENCE, kind="")
+        self._kafka.failed(f"Kafka does not serve the sink: {text(error)}", _CONSEQUENCE, kind="")
 
     def _database_failed(self, error: Exception) -> None:
         # ClickHouse words one failure in many ways: with amounts of memory, names of parts, and so on.
-        self._database.failed(f"ClickHouse does not take rows: {_text(error)}", _CONSEQUENCE, kind="")
+        hint = advice(error)
+        self._database.failed(f"ClickHouse does not take rows: {text(error)}{hint}", _CONSEQUENCE, kind=hint)
 
     # Backpressure
 
@@ -434,9 +388,3 @@ def _backoff(what: str, monotonic: Callable[[], float]) -> Backoff:
         longest_seconds=LONGEST_PAUSE_SECONDS,
         monotonic=monotonic,
     )
-
-
-def _text(error: Exception) -> str:
-    if isinstance(error, KafkaException):
-        return str(error.args[0].str())
-    return str(error) or type(error).__name__

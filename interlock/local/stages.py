@@ -10,6 +10,7 @@ from interlock.local.supervisor import Report, Supervisor
 from interlock.platform.connection import Platform
 from interlock.platform.instance import Instance
 from interlock.platform.probes import answers, kafka_problem, listens
+from interlock.platform.settings import Settings
 from interlock.streams.embedded_kafka.settings import free_port
 
 # Roles that need nothing but Kafka and ClickHouse; they wait for one another by themselves.
@@ -25,7 +26,7 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
             _process("kafka", data_dir, environment, lambda: broker_serves(instance)),
             _process("clickhouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping")),
         ],
-        [_with_metrics(role, data_dir, environment) for role in (*ROLES, *_executors(platform))],
+        [_with_metrics(role, data_dir, environment) for role in roles(platform.settings)],
     ]
 
     def prepare() -> None:
@@ -45,11 +46,12 @@ def broker_serves(instance: Instance) -> bool:
     return listens(instance.kafka_port) and not kafka_problem({"bootstrap.servers": instance.bootstrap_servers})
 
 
-def _executors(platform: Platform) -> list[str]:
-    """The roles that tell the outside world, where the settings name an address."""
-    settings = platform.settings
+def roles(settings: Settings) -> list[str]:
+    """The roles to start beside Kafka and ClickHouse: those that tell the outside world where the settings name an
+    address, and none that the settings leave out."""
     wanted = {"webhooks": bool(settings.webhooks.url), "notifier": bool(settings.alerts.urls)}
-    return [role for role, needed in wanted.items() if needed]
+    started = [*ROLES, *(role for role, needed in wanted.items() if needed)]
+    return [role for role in started if role not in settings.without]
 
 
 def _with_metrics(role: str, data_dir: Path, environment: Mapping[str, str]) -> Process:

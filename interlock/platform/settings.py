@@ -127,4 +127,5 @@ class Settings(BaseSettings):
     calibration: CalibrationSettings = CalibrationSettings()
     metrics_port: int = Field(0, description="Prometheus metrics of a role; 0: none")
     instance_id: str = Field("1", description="distinguishes several processes of one role; keep it across restarts")
+    without: list[str] = Field(default_factory=list, description="roles that `interlock up` does not start")
     log_format: Literal["console", "json"] = "console"

@@ -7,8 +7,9 @@ from interlock.platform.connection import Platform
 from interlock.schemas import catalogue
 from interlock.services.common import serve_metrics, stop_on_signals
 from interlock.services.retry import wait_until_available
+from interlock.sinks.failures import SinkStoppedError
 from interlock.sinks.stream_ids import stream_ids
-from interlock.sinks.writer import SinkSettings, SinkStoppedError, SinkWriter
+from interlock.sinks.writer import SinkSettings, SinkWriter
 from interlock.streams.metrics import Metrics
 
 log = structlog.get_logger()

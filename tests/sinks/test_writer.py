@@ -13,9 +13,9 @@ from confluent_kafka import TopicPartition
 from interlock.schemas import wire
 from interlock.schemas.catalogue import SINK_GROUP
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
+from interlock.sinks.failures import SinkStoppedError
 from interlock.sinks.migrate import migrate
 from interlock.sinks.warehouse import Warehouse
-from interlock.sinks.writer import SinkStoppedError
 from interlock.streams.memory import Crash, FaultPlan, Step, timed_out
 from interlock.streams.metrics import Metrics
 from tests.sinks.sink_world import DECISIONS, TOPICS, World
@@ -239,6 +239,22 @@ def test_a_database_that_is_down_loses_nothing_and_is_reported_once(
     assert first == "ClickHouse does not take rows: connection refused; tried again until it does; nothing is lost"
     assert last.startswith("ClickHouse works again after ")
     world.assert_exactly_once()
+
+
+def test_an_error_that_only_a_person_mends_says_how_and_goes_away_with_its_cause(
+    empty: Client, run_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(run_id, empty, partitions=1)
+    world.send(DECISIONS, b"1", b"unreadable")
+    writer = world.writer()
+    for _ in range(5):
+        writer.step()
+        world.seconds += 10
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "interlock.streams.backoff"]
+    assert "run `interlock prepare` (UNKNOWN_TABLE); tried again until it does" in line
+    migrate(empty)
+    world.settle(writer)
+    assert world.in_clickhouse()[DECISIONS] == 1
 
 
 def test_a_chunk_that_is_refused_for_ever_does_not_stop_other_partitions(shared: Client, run_id: str) -> None:

@@ -11,8 +11,10 @@ import pytest
 from interlock.errors import InterlockError
 from interlock.local import processes
 from interlock.local.processes import Process
+from interlock.local.stages import ROLES, roles
 from interlock.local.supervisor import Report, Supervisor
 from interlock.platform.instance import Instance
+from interlock.platform.settings import Settings
 
 
 def _process(directory: Path, role: str, program: str, ready: Callable[[], bool] = lambda: False) -> Process:
@@ -23,6 +25,11 @@ def _process(directory: Path, role: str, program: str, ready: Callable[[], bool]
 def _supervisor(directory: Path, lines: list[str], *stage: Process, timeout: float = 60.0) -> Supervisor:
     instance = Instance(os.getpid(), 1, 2, 3, "", "", "", False, [])
     return Supervisor(directory, instance, [list(stage)], {}, Report(lines.append), timeout)
+
+
+def test_roles_can_be_left_out() -> None:
+    assert roles(Settings()) == list(ROLES)
+    assert roles(Settings(without=["sink", "sampler"])) == ["router", "desk", "feedback", "calibration"]
 
 
 def test_every_process_is_named_when_it_starts_and_when_it_serves(tmp_path: Path) -> None:
