@@ -33,10 +33,11 @@ from interlock.sinks.embedded_clickhouse.sql import InsertWithData, insert_with_
 
 log = logging.getLogger("interlock.clickhouse")
 
-# The server's max_query_size: an INSERT's statement must end within so many bytes of the request.
+# The server's max_query_size: longer statements are refused, and an INSERT's must end within so many bytes of the
+# request. Taking a statement apart takes a hundred times its length in memory.
 _STATEMENT_BYTES = 262_144
-# Other statements may be longer (generated IN lists), but are held in memory.
-_QUERY_BYTES = 16 << 20
+# A multipart form, held in memory: a statement and its parameters, which clients put there when they are long.
+_FORM_BYTES = 4 << 20
 # Results up to this size are answered whole, with their summary and with a proper status if they fail late.
 _WHOLE_RESULT_BYTES = 1 << 20
 
@@ -94,12 +95,14 @@ class Gateway:
         body = Body(aiter(request.stream()), decoder(request.headers.get("content-encoding", "")), self._runner.call)
         content_type = request.headers.get("content-type", "")
         if content_type.startswith("multipart/form-data"):
-            fields = form_fields(await body.all(_QUERY_BYTES), content_type)
+            fields = form_fields(await body.all(_FORM_BYTES), content_type)
             wanted = parameters([*request.query_params.multi_items(), *fields], request.headers)
 
         def job(text: str) -> Job:
             return Job(account, query_id, text, wanted, get_request=request.method == "GET")
 
+        if len(wanted.query) > _STATEMENT_BYTES:
+            raise refusal(QUERY_TOO_LARGE, f"The query is longer than {_STATEMENT_BYTES} bytes")
         # Query text in the URL is followed by the body, as if a line feed stood between them.
         prefix = wanted.query.encode() + b"\n" if wanted.query else b""
         insert = insert_with_data(prefix) if prefix else None
@@ -114,7 +117,7 @@ class Gateway:
             return self._inserted(
                 await self._runner.insert(job(_text(insert.statement)), input_format, pieces), query_id
             )
-        return await self._query(request, job(_text(prefix + await body.all(_QUERY_BYTES))))
+        return await self._query(request, job(_text(prefix + await body.all(_STATEMENT_BYTES))))
 
     async def _query(self, request: Request, job: Job) -> Response:
         statement = parse(job.text)

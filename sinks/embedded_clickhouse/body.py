@@ -8,7 +8,8 @@ from functools import partial
 from interlock.sinks.embedded_clickhouse.compression import Decoder
 from interlock.sinks.embedded_clickhouse.errors import QUERY_TOO_LARGE, refusal
 
-# Raw bytes per piece: enough that a hop to an engine thread costs nothing, little enough to hold a few.
+# Bytes per piece, raw and decompressed: enough that a hop to an engine thread costs nothing, little enough to hold
+# a few.
 _PIECE_BYTES = 1 << 20
 
 CallInThread = Callable[[Callable[[], bytes]], Awaitable[bytes]]
@@ -22,10 +23,11 @@ class Body:
         self._decoder = decoder
         self._call = call
         self._kept = b""
+        self._received = False  # all raw bytes
         self._ended = False
 
     async def head(self, size: int) -> bytes:
-        """The first ``size`` bytes or a little more (all, when there are fewer); they stay in the body."""
+        """The first ``size`` bytes or up to one piece more (all, when there are fewer); they stay in the body."""
         while len(self._kept) < size and not self._ended:
             self._kept += await self._next_piece()
         return self._kept
@@ -49,14 +51,20 @@ class Body:
                 yield piece
 
     async def _next_piece(self) -> bytes:
+        """At most ``_PIECE_BYTES``, whatever the raw bytes stand for."""
+        raw = b"" if self._decoder.pending else await self._raw_piece()
+        decoded = await self._call(partial(self._decoder.decode, raw, _PIECE_BYTES))
+        if self._received and not self._decoder.pending:
+            self._decoder.finish()
+            self._ended = True
+        return decoded
+
+    async def _raw_piece(self) -> bytes:
         raw = bytearray()
         while len(raw) < _PIECE_BYTES:
             chunk = await anext(self._chunks, None)
             if chunk is None:
-                self._ended = True
+                self._received = True
                 break
             raw += chunk
-        decoded = await self._call(partial(self._decoder.decode, bytes(raw)))
-        if self._ended:
-            self._decoder.finish()
-        return decoded
+        return bytes(raw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -23,6 +24,13 @@ ENCODINGS = ("lz4", "zstd", "gzip", "deflate")
 _ZSTD_LEVEL = 1
 _ZLIB_LEVEL = 1
 
+# What a frame is given at a time: it hands back a copy of what follows it, which costs little at this size however
+# many tiny frames follow each other.
+_SLICE_BYTES = 16 << 10
+# The most memory that a frame of zstd may ask for, as a power of two: 8 MiB, which every decoder shall support
+# (RFC 8878) and no level below 20 exceeds.
+_ZSTD_WINDOW_LOG = 23
+
 
 class Encoder(Protocol):
     def encode(self, data: bytes) -> bytes: ...
@@ -30,21 +38,45 @@ class Encoder(Protocol):
 
 
 class Decoder(Protocol):
-    """``finish`` raises when the data ended in the middle of a frame."""
+    """Decompresses no more than it is asked for, because a few bytes may stand for gigabytes."""
 
-    def decode(self, data: bytes) -> bytes: ...
-    def finish(self) -> bytes: ...
+    @property
+    def pending(self) -> bool:
+        """Whether more can come out without further data."""
+        ...
+
+    def decode(self, data: bytes, limit: int) -> bytes:
+        """At most ``limit`` bytes of what ``data`` and the data before it hold; the rest stays for the next call."""
+        ...
+
+    def finish(self) -> None:
+        """Raises when the data ended in the middle of a frame."""
+        ...
 
 
 class _Plain:
     def encode(self, data: bytes) -> bytes:
         return data
 
-    def decode(self, data: bytes) -> bytes:
-        return data
-
     def finish(self) -> bytes:
         return b""
+
+
+class _PlainDecoder:
+    def __init__(self) -> None:
+        self._rest = b""
+
+    @property
+    def pending(self) -> bool:
+        return bool(self._rest)
+
+    def decode(self, data: bytes, limit: int) -> bytes:
+        whole = self._rest + data
+        self._rest = whole[limit:]
+        return whole[:limit]
+
+    def finish(self) -> None:
+        pass
 
 
 class _Lz4Encoder:
@@ -85,13 +117,36 @@ class _ZlibEncoder:
 
 
 class _Frame(Protocol):
-    """What the decompressors of lz4, zstd and zlib have in common."""
+    """What the decompressors of lz4 and zstd have in common. They keep the data that their output had no room for."""
 
     @property
     def eof(self) -> bool: ...
     @property
+    def needs_input(self) -> bool: ...
+    @property
     def unused_data(self) -> bytes | None: ...
-    def decompress(self, data: bytes, /) -> bytes: ...
+    def decompress(self, data: bytes, /, max_length: int) -> bytes: ...
+
+
+class _ZlibFrame:
+    """A decompressor of zlib with the interface of the others."""
+
+    def __init__(self, window: int) -> None:
+        self._stream = zlib.decompressobj(window)
+        self.needs_input = True
+
+    @property
+    def eof(self) -> bool:
+        return self._stream.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._stream.unused_data
+
+    def decompress(self, data: bytes, /, max_length: int) -> bytes:
+        out = self._stream.decompress(self._stream.unconsumed_tail + data, max_length)
+        self.needs_input = len(out) < max_length
+        return out
 
 
 class _FrameDecoder:
@@ -100,24 +155,31 @@ class _FrameDecoder:
     def __init__(self, new_frame: Callable[[], _Frame]) -> None:
         self._new_frame = new_frame
         self._frame: _Frame | None = None
+        self._waiting: deque[bytes] = deque()
 
-    def decode(self, data: bytes) -> bytes:
+    @property
+    def pending(self) -> bool:
+        return bool(self._waiting) or (self._frame is not None and not self._frame.needs_input)
+
+    def decode(self, data: bytes, limit: int) -> bytes:
+        self._waiting.extend(data[at : at + _SLICE_BYTES] for at in range(0, len(data), _SLICE_BYTES))
         out = bytearray()
         try:
-            while data:
-                self._frame = self._frame or self._new_frame()
-                out += self._frame.decompress(data)
-                data = b""
-                if self._frame.eof:
-                    data, self._frame = self._frame.unused_data or b"", None
+            while len(out) < limit and self.pending:
+                frame = self._frame = self._frame or self._new_frame()
+                taken = self._waiting.popleft() if frame.needs_input else b""
+                out += frame.decompress(taken, max_length=limit - len(out))
+                if frame.eof:
+                    self._frame = None
+                    if frame.unused_data:
+                        self._waiting.appendleft(frame.unused_data)
         except (RuntimeError, zlib.error, zstd.ZstdError) as error:
             raise refusal(INCORRECT_DATA, f"Cannot decompress the request body: {error}") from error
         return bytes(out)
 
-    def finish(self) -> bytes:
+    def finish(self) -> None:
         if self._frame is not None:
             raise refusal(INCORRECT_DATA, "The compressed request body ends in the middle of a frame")
-        return b""
 
 
 _GZIP_WINDOW = 31  # zlib's number for "gzip header and checksum"
@@ -148,14 +210,16 @@ def decoder(name: str) -> Decoder:
     """Raises for an encoding this server does not know; "" and "identity" pass data through."""
     match name.strip().lower():
         case "" | "identity":
-            return _Plain()
+            return _PlainDecoder()
         case "lz4":
             return _FrameDecoder(lz4.frame.LZ4FrameDecompressor)
         case "zstd":
-            return _FrameDecoder(zstd.ZstdDecompressor)
+            return _FrameDecoder(
+                lambda: zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG})
+            )
         case "gzip":
-            return _FrameDecoder(lambda: zlib.decompressobj(_GZIP_WINDOW))
+            return _FrameDecoder(lambda: _ZlibFrame(_GZIP_WINDOW))
         case "deflate":
-            return _FrameDecoder(lambda: zlib.decompressobj(_ZLIB_WINDOW))
+            return _FrameDecoder(lambda: _ZlibFrame(_ZLIB_WINDOW))
         case unknown:
             raise refusal(NOT_IMPLEMENTED, f"Unknown HTTP content encoding: {unknown}; known: {ENCODINGS}")

@@ -29,7 +29,7 @@ _NAME_FOLLOWS = frozenset({".", "INTO", "TABLE"})  # a table may be called "valu
 _NOT_A_CLAUSE_AFTER = frozenset({"SELECT", "AS", ",", "."})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Token:
     """One significant token; ``value`` is upper-cased for words, ``depth`` counts open brackets around it."""
 

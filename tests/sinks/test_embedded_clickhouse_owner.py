@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlencode
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import psutil
 import pyarrow as pa
@@ -24,6 +24,11 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerDiedError, ServerSettings
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 pytestmark = pytest.mark.warehouse
 
@@ -159,6 +164,23 @@ def test_neither_user_can_write_result_files(server: EmbeddedClickHouse, tmp_pat
 
 
 # --- memory ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [b"SELECT 1" + b" " * (256 * MIB), b"SELECT " + b"(" * MIB])
+def test_a_query_that_is_small_on_the_wire_and_large_in_memory_is_refused(
+    server: EmbeddedClickHouse, text: bytes
+) -> None:
+    process = psutil.Process(server.pid)
+    before = process.memory_info().rss
+    headers = {"Content-Encoding": "zstd", "X-ClickHouse-User": "analyst"}
+    headers["X-ClickHouse-Key"] = server.settings.analyst_password
+    bomb = zstd.compress(text)
+    assert len(bomb) < 40_000
+    with pytest.raises(HTTPError) as refused:
+        urlopen(Request(server.url, bomb, headers), timeout=DEADLINE)
+    with refused.value as answer:
+        assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (413, "309")
+    assert process.memory_info().rss - before < 100 * MIB
 
 
 def test_a_query_beyond_the_memory_limit_fails_alone(server: EmbeddedClickHouse) -> None:

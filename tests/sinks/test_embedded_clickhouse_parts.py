@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
+import sys
+import tracemalloc
+import zlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import lz4.frame  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.sinks.embedded_clickhouse.compression import ENCODINGS, choose_encoding, decoder, encoder
+from interlock.sinks.embedded_clickhouse.body import Body
+from interlock.sinks.embedded_clickhouse.compression import ENCODINGS, Decoder, choose_encoding, decoder, encoder
 from interlock.sinks.embedded_clickhouse.errors import ClickHouseError, from_engine
 from interlock.sinks.embedded_clickhouse.request import form_fields, parameters
 from interlock.sinks.embedded_clickhouse.settings import ServerSettings
 from interlock.sinks.embedded_clickhouse.sql import insert_from, insert_with_data, parse
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 # --- where the data of an INSERT begin --------------------------------------------------------------------
 
@@ -125,12 +138,23 @@ def test_several_statements_and_result_files_are_refused(text: str, code: int) -
 # --- encodings ---------------------------------------------------------------------------------------------
 
 
+def _decoded(reading: Decoder, data: bytes, limit: int = 999) -> bytes:
+    """All that comes out, in pieces of the limit."""
+    out = reading.decode(data, limit)
+    while reading.pending:
+        piece = reading.decode(b"", limit)
+        assert len(piece) <= limit
+        out += piece
+    return out
+
+
 @given(st.sampled_from(["", *ENCODINGS]), st.lists(st.binary(max_size=3000), max_size=5), st.integers(1, 700))
 def test_what_is_encoded_in_pieces_is_decoded_in_other_pieces(name: str, pieces: list[bytes], size: int) -> None:
     writing, reading = encoder(name), decoder(name)
     sent = b"".join(writing.encode(piece) for piece in pieces) + writing.finish()
-    received = b"".join(reading.decode(sent[at : at + size]) for at in range(0, len(sent), size))
-    assert received + reading.finish() == b"".join(pieces)
+    received = b"".join(_decoded(reading, sent[at : at + size]) for at in range(0, len(sent), size))
+    reading.finish()
+    assert received == b"".join(pieces)
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
@@ -139,13 +163,13 @@ def test_several_frames_in_one_body_are_one_text(name: str) -> None:
     for text in (b"one,", b"two"):
         frame = encoder(name)
         frames += frame.encode(text) + frame.finish()
-    assert decoder(name).decode(frames) == b"one,two"
+    assert _decoded(decoder(name), frames) == b"one,two"
 
 
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_a_body_that_ends_inside_a_frame_is_refused(name: str) -> None:
     frame, reading = encoder(name), decoder(name)
-    reading.decode((frame.encode(b"x" * 1000) + frame.finish())[:-2])
+    _decoded(reading, (frame.encode(b"x" * 1000) + frame.finish())[:-2])
     with pytest.raises(ClickHouseError, match="ends in the middle of a frame"):
         reading.finish()
 
@@ -153,7 +177,75 @@ def test_a_body_that_ends_inside_a_frame_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_a_body_that_is_not_what_it_says_is_refused(name: str) -> None:
     with pytest.raises(ClickHouseError, match="Cannot decompress"):
-        decoder(name).decode(b"this is plain text, and a good deal of it")
+        _decoded(decoder(name), b"this is plain text, and a good deal of it")
+
+
+MIB = 1 << 20
+COMPRESSORS = {
+    "lz4": lz4.frame.compress,
+    "zstd": zstd.compress,
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+}
+
+
+@pytest.fixture(scope="module")
+def spaces() -> bytes:
+    return b" " * (64 * MIB)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_a_few_bytes_that_stand_for_many_come_out_in_pieces_of_the_asked_size(name: str, spaces: bytes) -> None:
+    reading, bomb = decoder(name), COMPRESSORS[name](spaces)
+    assert len(bomb) < len(spaces) / 200
+    tracemalloc.start()
+    try:
+        total = len(reading.decode(bomb, MIB))
+        while reading.pending:
+            piece = reading.decode(b"", MIB)
+            assert len(piece) <= MIB
+            total += len(piece)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    reading.finish()
+    assert total == len(spaces)
+    assert peak < 4 * MIB
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_a_query_that_is_too_long_is_refused_after_little_more_than_its_limit_was_made(
+    name: str, spaces: bytes
+) -> None:
+    made = 0
+
+    async def count(work: Callable[[], bytes]) -> bytes:
+        nonlocal made
+        piece = work()
+        made += len(piece)
+        return piece
+
+    async def arriving() -> AsyncIterator[bytes]:
+        yield COMPRESSORS[name](b"SELECT 1" + spaces)
+
+    with pytest.raises(ClickHouseError, match="longer than 262144 bytes"):
+        asyncio.run(Body(arriving(), decoder(name), count).all(262_144))
+    assert made <= 262_144 + MIB
+
+
+def test_a_frame_that_asks_for_a_window_beyond_eight_mebibytes_is_refused(spaces: bytes) -> None:
+    greedy = zstd.compress(spaces, options={zstd.CompressionParameter.window_log: 26})
+    with pytest.raises(ClickHouseError, match="too much memory"):
+        decoder("zstd").decode(greedy, MIB)
+
+
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_many_empty_frames_cost_no_more_than_their_length(name: str) -> None:
+    """Each hands back what follows it: with all the rest of a body in it, this would take minutes."""
+    empty = COMPRESSORS[name](b"")
+    reading = decoder(name)
+    assert reading.decode(empty * (MIB // len(empty)), MIB) == b""
+    reading.finish()
 
 
 def test_unknown_encodings_are_refused_by_name() -> None:
