@@ -230,12 +230,17 @@ def start_detached(directory: Path, ports: Ports, timeout: float = START_TIMEOUT
         _stop_orphans(directory)
         ports.describe(directory)  # a taken port is reported before anything starts
     log = directory / "logs" / "supervisor.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [sys.executable, "-P", "-m", "interlock", "up", "--data-dir", str(directory)]
     command += [*ports.options(), "--timeout", str(timeout)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=output,
+            start_new_session=True,
+            umask=instances.OTHERS,
         )
     try:
         _follow_start(directory, process, log)

@@ -14,7 +14,7 @@ import structlog
 
 from interlock.errors import InterlockError
 from interlock.platform.exit_codes import ExitCode
-from interlock.platform.instance import Child
+from interlock.platform.instance import OTHERS, Child
 from interlock.streams.embedded_kafka.launch import known_cause, without_stack_frames
 
 log = structlog.get_logger()
@@ -53,8 +53,8 @@ class Process:
 
     def start(self) -> None:
         """Starts it in a process group of its own, so that Ctrl-C reaches the supervisor only: it stops in order."""
-        self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        with self.log_file.open("ab") as output:
+        self.log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(self.log_file, "ab", opener=_private) as output:
             self._log_start = self._log_size = output.seek(0, os.SEEK_END)
             self._popen = subprocess.Popen(
                 self.command,
@@ -63,6 +63,7 @@ class Process:
                 stderr=output,
                 env={**os.environ, **self.environment},
                 process_group=0,
+                umask=OTHERS,
             )
         self._started = self._last_sign = time.monotonic()
         self.state = "starting"
@@ -169,6 +170,10 @@ class Process:
                 *(f"  {line}" for line in without_stack_frames(text)[-lines:]),
             ]
         )
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def busy_machine() -> str:

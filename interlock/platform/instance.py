@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import secrets
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -23,6 +24,12 @@ DEFAULT_DIRECTORY = ".interlock"
 
 DESCRIPTION = "instance.json"
 LOCK = "lock"
+
+# Folders of an instance in its data directory.
+PARTS = ("kafka", "clickhouse", "logs", "executors")
+
+# The permissions of group and others; also the umask of every process of an instance.
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True)
@@ -80,8 +87,11 @@ def not_running(data_dir: Path) -> str:
 
 
 def acquire(data_dir: Path) -> IO[str]:
-    """The lock of the data directory, held as long as the file stays open; refuses a second instance."""
+    """The lock of the data directory, held as long as the file stays open; refuses a second instance.
+
+    What an instance has written there is closed to other users of the machine: it holds decisions and secrets."""
     try:
+        private = not data_dir.exists() or not any(data_dir.iterdir()) or (data_dir / DESCRIPTION).exists()
         data_dir.mkdir(parents=True, exist_ok=True)
         handle = (data_dir / LOCK).open("a+")
     except OSError as error:
@@ -95,7 +105,26 @@ def acquire(data_dir: Path) -> IO[str]:
             f"an instance is already running in {data_dir}{owner}. Use it, stop it with `interlock down`, "
             f"or start another one with `--data-dir DIRECTORY --any-port`."
         ) from error
+    try:
+        # A directory that holds other things as well keeps its permissions.
+        for part in [data_dir] if private else [data_dir / name for name in PARTS]:
+            close_to_others(part)
+    except OSError as error:
+        handle.close()
+        raise InterlockError(
+            f"other users of this machine can read the data directory {data_dir}, and its permissions cannot be "
+            f"changed ({error.strerror}): choose a directory of your own with `--data-dir`."
+        ) from error
     return handle
+
+
+def close_to_others(directory: Path) -> None:
+    """Takes all rights to a directory and what is in it from group and others. Raises OSError."""
+    for folder, _, files in os.walk(directory):
+        for path in (folder, *(os.path.join(folder, name) for name in files)):
+            mode = os.lstat(path).st_mode
+            if mode & OTHERS and not stat.S_ISLNK(mode):
+                os.chmod(path, stat.S_IMODE(mode) & ~OTHERS)
 
 
 def is_running(data_dir: Path) -> bool:

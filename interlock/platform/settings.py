@@ -126,6 +126,7 @@ class Settings(BaseSettings):
     feedback: FeedbackSettings = FeedbackSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     metrics_port: int = Field(0, description="Prometheus metrics of a role; 0: none")
+    metrics_host: str = Field("127.0.0.1", description="address on which metrics are served; 0.0.0.0 in containers")
     instance_id: str = Field("1", description="distinguishes several processes of one role; keep it across restarts")
     without: list[str] = Field(default_factory=list, description="roles that `interlock up` does not start")
     log_format: Literal["console", "json"] = "console"

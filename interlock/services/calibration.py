@@ -54,7 +54,7 @@ def run(platform: Platform) -> None:
     ]
     stop = stop_on_signals()
     metrics = Metrics("calibration")
-    serve_metrics(metrics, platform.settings.metrics_port)
+    serve_metrics(metrics, platform.settings)
     failures: list[BaseException] = []
 
     def run_fold(name: str, topic: Topic, outputs: tuple[Topic, ...], make: _Make) -> None:

@@ -30,7 +30,7 @@ def run(platform: Platform) -> None:
         runner = desk_runner(
             platform.kafka(), processor, tables, platform.settings.instance_id, metrics=metrics, stop=stop
         )
-        serve_metrics(metrics, platform.settings.metrics_port)
+        serve_metrics(metrics, platform.settings)
         log.info("desk runs", kafka=platform.bootstrap_servers, policies=sorted(processor.desk.state.policies))
         try:
             runner.run()

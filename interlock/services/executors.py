@@ -38,7 +38,7 @@ def run_member(platform: Platform, name: str, group: str, join: Callable[[Seen],
         member = wait_until_available(lambda: join(seen), stop)
         if member is None:
             return
-        serve_metrics(metrics, platform.settings.metrics_port)
+        serve_metrics(metrics, platform.settings)
         log.info("runs", role=name, kafka=platform.bootstrap_servers)
         try:
             member.run(stop)

@@ -48,5 +48,5 @@ def run(platform: Platform) -> None:
 
     metrics = Metrics("feedback")
     stop = stop_on_signals()
-    serve_metrics(metrics, platform.settings.metrics_port)
+    serve_metrics(metrics, platform.settings)
     follow(platform, settings.group, catalogue.OUTCOMES.name, _OUTPUTS, make, metrics, stop)

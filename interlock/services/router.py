@@ -63,7 +63,7 @@ def run(platform: Platform) -> None:
             metrics=metrics,
             stop=stop,
         )
-        serve_metrics(metrics, platform.settings.metrics_port)
+        serve_metrics(metrics, platform.settings)
         log.info("router runs", kafka=platform.bootstrap_servers, policies=sorted(state.policies))
         try:
             runner.run()

@@ -30,7 +30,7 @@ def run(platform: Platform) -> None:
     tables = wait_until_available(lambda: table_reader(platform, [catalogue.POLICIES.name], apply), stop)
     if tables is None:
         return
-    serve_metrics(Metrics("sampler"), platform.settings.metrics_port)
+    serve_metrics(Metrics("sampler"), platform.settings)
     log.info("sampler runs", kafka=platform.bootstrap_servers, every=f"{period:g} s")
     with closing(tables):
         runs = SamplingRuns(platform.kafka(), sampler, clock)

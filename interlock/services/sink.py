@@ -23,7 +23,7 @@ def run(platform: Platform) -> None:
     sink = wait_until_available(lambda: writer(platform, metrics), stop)
     if sink is None:
         return
-    serve_metrics(metrics, platform.settings.metrics_port)
+    serve_metrics(metrics, platform.settings)
     log.info("sink runs", kafka=platform.bootstrap_servers)
     try:
         sink.run(stop)

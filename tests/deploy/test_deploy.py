@@ -71,6 +71,13 @@ def test_every_setting_of_the_deployments_is_one() -> None:
             model = model.model_fields[part].annotation
 
 
+def test_metrics_are_reachable_from_outside_of_every_container() -> None:
+    for _, service in own_services():
+        assert service["environment"]["INTERLOCK_METRICS_HOST"] == "0.0.0.0"
+    (settings,) = (manifest["data"] for manifest in MANIFESTS if manifest["kind"] == "ConfigMap")
+    assert settings["INTERLOCK_METRICS_HOST"] == "0.0.0.0"
+
+
 def test_every_mounted_file_exists() -> None:
     mounts = [volume for service in COMPOSE["services"].values() for volume in service.get("volumes", [])]
     files = [mount.split(":")[0] for mount in mounts if mount.startswith("./")]

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from interlock.local.stages import ROLES
+from interlock.platform import instance as instances
 from tests.running_instance import Instance
 
 pytestmark = [pytest.mark.kafka, pytest.mark.warehouse]
@@ -239,3 +241,25 @@ def test_the_prometheus_metrics_count_what_was_routed(local_instance: Instance) 
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as response:
         text = response.read().decode()
     assert 'interlock_messages_in_total{role="router"}' in text
+
+
+def test_nothing_of_an_instance_listens_on_another_address_than_that_of_this_machine(local_instance: Instance) -> None:
+    description = instances.read(local_instance.directory)
+    assert description is not None
+    listening = {
+        (child.role, connection.laddr.ip)
+        for child in description.children
+        for process in (psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True))
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert {role for role, _ in listening} == {child.role for child in description.children}
+    assert {address.removeprefix("::ffff:") for _, address in listening} == {"127.0.0.1"}
+
+
+def test_other_users_of_the_machine_can_read_nothing_of_an_instance(local_instance: Instance) -> None:
+    everything = [local_instance.directory, *local_instance.directory.rglob("*")]
+    assert len(everything) > 100
+    # Files come and go while it runs.
+    open_to_others = {path for path in everything if path.exists() and path.stat().st_mode & 0o077}
+    assert not open_to_others

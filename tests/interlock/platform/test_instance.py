@@ -2,6 +2,7 @@
 
 import os
 import socket
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,3 +119,36 @@ def test_an_instance_that_is_down_is_named_by_its_absolute_path_and_at_once(
         connect().clickhouse()
     with pytest.raises(UnavailableError, match=message):
         Client()
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_new_data_directory_is_open_to_its_owner_only(tmp_path: Path) -> None:
+    with instances.acquire(tmp_path / "new" / ".interlock"):
+        assert _mode(tmp_path / "new" / ".interlock") == 0o700
+
+
+def test_a_data_directory_that_was_open_to_others_is_closed_to_them_with_all_that_is_in_it(tmp_path: Path) -> None:
+    _described(tmp_path)
+    log = tmp_path / "kafka" / "data" / "decisions-0" / "0.log"
+    log.parent.mkdir(parents=True)
+    log.write_bytes(b"amounts")
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.touch(0o644)
+    (tmp_path / "kafka" / "link").symlink_to(outside)
+    for path in (tmp_path, *tmp_path.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    with instances.acquire(tmp_path):
+        assert {_mode(path) & 0o077 for path in (tmp_path, *tmp_path.rglob("*")) if not path.is_symlink()} == {0}
+    assert _mode(outside) == 0o644
+
+
+def test_a_folder_that_holds_other_things_keeps_its_permissions_and_only_the_instance_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "shared.txt").touch(0o644)
+    (tmp_path / "logs").mkdir()
+    for folder in (tmp_path, tmp_path / "logs"):
+        folder.chmod(0o755)
+    with instances.acquire(tmp_path):
+        assert (_mode(tmp_path), _mode(tmp_path / "shared.txt"), _mode(tmp_path / "logs")) == (0o755, 0o644, 0o700)
