@@ -83,14 +83,20 @@ def _plain(name: str, key_column: str) -> Callable[[Sequence[Message]], pa.Table
     return columns
 
 
-def _keyed(name: str) -> Callable[[Sequence[Message]], pa.Table]:
-    """Records of a compacted topic: the key as it is, and a tombstone is a row, not an error."""
+def _keyed(name: str, secret: str | None = None) -> Callable[[Sequence[Message]], pa.Table]:
+    """Records of a compacted topic: the key as it is, and a tombstone is a row, not an error.
+
+    `secret`: a text field that is not stored, because everybody who may ask questions could read it.
+    """
 
     def columns(messages: Sequence[Message]) -> pa.Table:
         decoded = _decoder(name, avro_schemas.text(name)).decode([m.value() for m in messages])
         good = _with_positions(pa.Table.from_batches([decoded.rows]), _kept(messages, decoded.index))
         bad = [bad for bad in decoded.bad if messages[bad.index].value() is not None]
-        rows = _and_bad(good, messages, bad, keep_bytes=True, key_column=None)
+        if secret is not None:
+            empty = pa.array([""] * len(good), pa.string())
+            good = good.set_column(good.column_names.index(secret), secret, empty)
+        rows = _and_bad(good, messages, bad, keep_bytes=secret is None, key_column=None)
         tombstones = [message for message in messages if message.value() is None]
         if tombstones:
             rows = arrow.concatenated([rows, _with_positions(pa.table({}), tombstones)])
@@ -144,7 +150,7 @@ TARGETS: Mapping[str, Target] = {
     catalogue.ACTIONS_RETRY.name: Target("action_retries", _action_retries),
     catalogue.ACTION_SEQUENCES.name: Target("action_sequences", _keyed("ActionSequence")),
     catalogue.ALERTS.name: Target("alerts", _plain("Alert", "alert_id")),
-    catalogue.REVIEWERS.name: Target("reviewers", _keyed("Reviewer")),
+    catalogue.REVIEWERS.name: Target("reviewers", _keyed("Reviewer", secret="contact")),
     catalogue.SHADOW.name: Target("shadow_decisions", _routed_decisions),
     catalogue.TRAINING_EXAMPLES.name: Target("training_examples", _plain("TrainingExample", "decision_id")),
     catalogue.RETRAINING_REQUESTS.name: Target("retraining_requests", _plain("RetrainingRequest", "request_id")),

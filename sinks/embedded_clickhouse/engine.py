@@ -15,6 +15,7 @@ from typing import Any
 import chdb
 
 from interlock.sinks.embedded_clickhouse import engine_config
+from interlock.sinks.embedded_clickhouse.access import Forbidden
 from interlock.sinks.embedded_clickhouse.errors import ClickHouseError, DataDirectoryInUseError, from_engine
 from interlock.sinks.embedded_clickhouse.settings import Account
 from interlock.sinks.embedded_clickhouse.unfinished_inserts import forget_unfinished
@@ -33,6 +34,10 @@ class Result:
     written_rows: int = 0
     written_bytes: int = 0
     elapsed: float = 0.0
+
+    def lines(self) -> list[str]:
+        """The rows of a TabSeparated result."""
+        return self.data.decode().splitlines()
 
 
 class Handle:
@@ -87,7 +92,12 @@ class Engine:
             with _engine_errors():
                 # Held open as long as the engine: it shuts down with its last connection.
                 self._root = chdb.connect(self._address)
-            about = Handle(self._root).query("SELECT version(), timezone(), hostName()").data
+            root = Handle(self._root)
+            about = root.query("SELECT version(), timezone(), hostName()").data
+            self.forbidden = Forbidden.of(
+                root.query("SELECT name FROM system.functions WHERE NOT is_aggregate AND origin = 'System'").lines(),
+                root.query("SELECT name FROM system.table_functions").lines(),
+            )
         except BaseException:
             os.close(self._lock)
             raise
@@ -114,6 +124,8 @@ class Engine:
                 handle.query(f"SET ROLE {engine_config.ANALYST_ROLE}")
             # The engine gives queries ids of its own; log_comment is how kill() finds this one.
             own = {"log_comment": query_id}
+            if account.read_only:
+                own |= engine_config.ANALYST_LIMITS
             if account.read_only or get_request:
                 own["readonly"] = "1" if account.read_only else "2"
             handle.set(own)

@@ -6,6 +6,7 @@ lie in the working directory.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 ANALYST_ROLE = "analyst"
@@ -20,6 +21,19 @@ SERVER_MEMORY = 320 * MIB
 QUERY_MEMORY = 192 * MIB
 # Sorting and grouping go to disk well before that limit.
 SPILL_MEMORY = 64 * MIB
+# The analyst's queries, of which ANALYST_RUNNING run at a time and the others wait: together they leave one insert the
+# memory that it may take, and half of two cores. Without limits a single endless join takes all of both.
+ANALYST_RUNNING = 2
+ANALYST_LIMITS: Mapping[str, str] = {
+    "max_threads": "1",
+    "max_memory_usage": str(64 * MIB),
+    "max_bytes_before_external_group_by": str(24 * MIB),
+    "max_bytes_before_external_sort": str(24 * MIB),
+    # Nobody waits longer at a dashboard, and others wait for their turn.
+    "max_execution_time": "60",
+    # What sorting and grouping write to disk, which Kafka and the tables need as well.
+    "max_temporary_data_on_disk_size_for_query": str(1024 * MIB),
+}
 # Blocks of an insert: a sink chunk of up to 100,000 rows is always one block, and with it one part and one
 # deduplication entry, while a block of wide rows cannot fill the memory above.
 INSERT_BLOCK_ROWS = 262_144

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from interlock.sinks.embedded_clickhouse.access import check_read_only
 from interlock.sinks.embedded_clickhouse.engine import Engine, Handle, Result
+from interlock.sinks.embedded_clickhouse.engine_config import ANALYST_RUNNING
 from interlock.sinks.embedded_clickhouse.errors import READONLY, SAME_QUERY_ID, TOO_MANY_QUERIES, refusal
 from interlock.sinks.embedded_clickhouse.insert_stream import insert_into, open_insert
 from interlock.sinks.embedded_clickhouse.request import QueryParameters
@@ -21,9 +22,11 @@ from interlock.sinks.embedded_clickhouse.sql import Statement
 
 T = TypeVar("T")
 
-# Running queries per user; more would only make all of them slower. Per user, so that analysts cannot keep
+# Queries that a user may have; more would only make all of them slower. Per user, so that analysts cannot keep
 # the pipeline from writing.
 MAX_RUNNING = 16
+# How long a query of the analyst waits for its turn; longer than most queries take, shorter than clients wait.
+_TURN_SECONDS = 30.0
 # A query told to stop is told again, because the first time it may not have been registered yet.
 _KILL_EVERY_SECONDS = 0.2
 # An insert has two threads: one runs it, one feeds it.
@@ -44,13 +47,17 @@ class Job:
 
 
 class Runner:
-    """Runs statements in threads, at most ``MAX_RUNNING`` per user at a time."""
+    """Runs statements in threads, at most ``MAX_RUNNING`` of a user at a time; further ones of the analyst wait."""
 
     def __init__(self, engine: Engine, accounts: Iterable[Account]) -> None:
         self._engine = engine
         self._free = {account.name: MAX_RUNNING for account in accounts}
         threads = sum(self._free.values()) * _THREADS_PER_QUERY + _SPARE_THREADS
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="clickhouse")
+        self._turns = {
+            account.name: asyncio.Semaphore(ANALYST_RUNNING if account.read_only else MAX_RUNNING)
+            for account in accounts
+        }
         self._running: dict[str, ResultStream | None] = {}  # by query id
         self._stopping: set[asyncio.Task[None]] = set()
 
@@ -65,7 +72,7 @@ class Runner:
 
     async def select(self, job: Job, statement: Statement, output_format: str) -> ResultStream:
         """Start a SELECT; its rows come out of the returned stream while it runs."""
-        self._admit(job)
+        await self._admit(job)
 
         def work(write_end: int) -> Result:
             with self._handle(job) as handle:
@@ -87,7 +94,7 @@ class Runner:
             with self._handle(job) as handle:
                 return handle.query(job.text, output_format, job.parameters.params)
 
-        self._admit(job)
+        await self._admit(job)
         try:
             return await self.call(work)
         finally:
@@ -97,7 +104,7 @@ class Runner:
         """Feed ``blocks`` to the INSERT in ``job.text``. Fails as a whole when they do not all arrive."""
         if job.account.read_only:
             raise refusal(READONLY, "Cannot execute INSERT query in readonly mode")
-        self._admit(job)
+        await self._admit(job)
 
         def work(read_end: int) -> Result:
             with self._handle(job) as handle:
@@ -154,24 +161,38 @@ class Runner:
             job.account, job.query_id, wanted.database, wanted.settings, get_request=job.get_request
         ) as handle:
             if job.account.read_only:
-                check_read_only(job.text, wanted.params, handle.canonical)
+                check_read_only(job.text, wanted.params, handle.canonical, self._engine.forbidden)
             yield handle
 
-    def _admit(self, job: Job) -> None:
+    async def _admit(self, job: Job) -> None:
+        """Returns when it is the job's turn; whoever called must release it."""
+        name = job.account.name
         if job.query_id in self._running:
             raise refusal(SAME_QUERY_ID, f"Query with id = {job.query_id} is already running")
-        if self._free[job.account.name] == 0:
+        if self._free[name] == 0:
             raise refusal(
                 TOO_MANY_QUERIES,
-                f"Too many simultaneous queries: user {job.account.name} already runs {MAX_RUNNING}; "
-                "wait for one to end",
+                f"Too many simultaneous queries: user {name} already has {MAX_RUNNING}; wait for one to end",
             )
-        self._free[job.account.name] -= 1
+        self._free[name] -= 1
         self._running[job.query_id] = None
+        try:
+            await asyncio.wait_for(self._turns[name].acquire(), _TURN_SECONDS)
+        except BaseException as error:
+            del self._running[job.query_id]
+            self._free[name] += 1
+            if isinstance(error, TimeoutError):
+                raise refusal(
+                    TOO_MANY_QUERIES,
+                    f"Too many simultaneous queries: those of user {name} that run at a time "
+                    f"have not ended within {_TURN_SECONDS:g} s",
+                ) from None
+            raise
 
     def _release(self, job: Job) -> None:
         del self._running[job.query_id]
         self._free[job.account.name] += 1
+        self._turns[job.account.name].release()
 
     async def _kill(self, query_id: str, done: asyncio.Future[Result]) -> None:
         """Returns when the query is told to stop, or over."""

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interlock.sinks.embedded_clickhouse.access import Forbidden, check_read_only
 from interlock.sinks.embedded_clickhouse.body import Body
 from interlock.sinks.embedded_clickhouse.compression import ENCODINGS, Decoder, choose_encoding, decoder, encoder
 from interlock.sinks.embedded_clickhouse.errors import ClickHouseError, from_engine
@@ -259,6 +260,34 @@ def test_unknown_encodings_are_refused_by_name() -> None:
 )
 def test_the_cheapest_accepted_encoding_is_chosen(accepted: str, chosen: str) -> None:
     assert choose_encoding(accepted) == chosen
+
+
+# --- what the analyst may call -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * FROM newfangled('x')",
+        "SELECT * FROM (SELECT * FROM `newfangled`('x'))",
+        "SELECT reach(1)",
+        "SELECT arrayMap(reach, [1])",
+        "SELECT * APPLY reach FROM t",
+    ],
+)
+def test_what_a_later_engine_brings_is_refused_until_somebody_has_looked_at_it(query: str) -> None:
+    forbidden = Forbidden.of(["reach", "length"], ["Newfangled", "numbers"])
+    with pytest.raises(ClickHouseError, match="cannot use") as refused:
+        check_read_only(query, {}, str, forbidden)
+    assert refused.value.code == 497
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT newfangled, t.reach, length('reach') FROM t", "SELECT * FROM numbers(3)", "SELECT format('{}', 1)"],
+)
+def test_names_that_only_look_alike_are_not_refused(query: str) -> None:
+    check_read_only(query, {}, str, Forbidden.of(["reach", "length", "format"], ["newfangled", "numbers", "format"]))
 
 
 # --- errors, parameters, settings ---------------------------------------------------------------------------
