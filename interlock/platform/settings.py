@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from interlock.platform.secrets import AuditKey, Password
 from interlock.schemas import catalogue
 
 
@@ -30,9 +31,9 @@ class ClickHouseSettings(BaseModel):
 
     url: str | None = Field(None, description="http://host:port")
     user: str = "interlock"
-    password: SecretStr = SecretStr("")
+    password: Password = SecretStr("")
     analyst_user: str = "analyst"
-    analyst_password: SecretStr = SecretStr("")
+    analyst_password: Password = SecretStr("")
     database: str = "default"
     cluster: str | None = Field(
         None, pattern=r"^[\w.{}-]+$", description="create replicated tables on this cluster of one shard"
@@ -43,7 +44,7 @@ class ClickHouseSettings(BaseModel):
 class RouterSettings(BaseModel):
     """The router."""
 
-    audit_key: SecretStr | None = Field(None, description="secret of 32 hex digits; keys the audit coin")
+    audit_key: AuditKey | None = Field(None, description="secret of 32 hex digits; keys the audit coin")
     max_bad_share: float = Field(0.5, gt=0, le=1, description="stop when more of the latest messages are bad")
     max_batch: int = Field(10_000, gt=0)
     remembered_ids: int = Field(500_000, ge=1_000, description="a repetition of these latest decisions is recognised")
@@ -69,8 +70,8 @@ class WebhookSettings(BaseModel):
     """The executor that posts what takes effect to another system."""
 
     url: str | None = Field(None, description="where executions are posted")
-    secret: SecretStr | None = Field(None, description="base64, with or without whsec_; signs every webhook")
-    previous_secret: SecretStr | None = Field(None, description="signs as well while the secret is replaced")
+    secret: Password | None = Field(None, description="base64, with or without whsec_; signs every webhook")
+    previous_secret: Password | None = Field(None, description="signs as well while the secret is replaced")
     group: str = Field(catalogue.WEBHOOKS_GROUP, description="consumer group; one for each receiver")
     attempts: int = Field(15, gt=0, description="then it becomes a dead letter")
     timeout_seconds: float = Field(10.0, gt=0, description="of one attempt")

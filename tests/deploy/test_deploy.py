@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def test_every_setting_of_the_deployments_is_one() -> None:
     for manifest in MANIFESTS:
         if manifest["kind"] in ("ConfigMap", "Secret"):
             found |= set(manifest.get("data", {})) | set(manifest.get("stringData", {}))
+    found |= set(_new_secrets("kubernetes"))
     found |= {item["name"] for container in containers() for item in container.get("env", [])}
     found |= set(re.findall(r"INTERLOCK_\w+(?==)", (ROOT / "deploy" / "Dockerfile").read_text()))
     assert len(found) > 6
@@ -85,10 +87,34 @@ def test_every_mounted_file_exists() -> None:
     assert all((ROOT / file).is_file() for file in files)
 
 
-def test_every_secret_of_compose_has_an_example() -> None:
+def _new_secrets(of: str) -> dict[str, str]:
+    done = subprocess.run(["sh", ROOT / "deploy/secrets.sh", of], capture_output=True, text=True, check=True)
+    return dict(line.split("=") for line in done.stdout.splitlines())
+
+
+def test_every_secret_of_compose_is_made_by_the_script() -> None:
     wanted = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
-    given = set(re.findall(r"^(\w+)=", (ROOT / "deploy" / "compose.env").read_text(), re.MULTILINE))
-    assert wanted == given
+    assert wanted == set(_new_secrets("compose"))
+
+
+def test_the_secrets_of_kubernetes_are_settings_new_each_time_and_not_guessable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = _new_secrets("kubernetes"), _new_secrets("kubernetes")
+    assert len({*first.values(), *second.values()}) == 2 * len(first)
+    for name, value in first.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.clickhouse.password.get_secret_value() == first["INTERLOCK_CLICKHOUSE__PASSWORD"]
+    assert settings.clickhouse.analyst_password.get_secret_value() == first["INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD"]
+    assert settings.router.audit_key is not None
+
+
+def test_no_file_of_the_deployments_holds_a_secret() -> None:
+    texts = [file.read_text() for file in (ROOT / "deploy").rglob("*") if file.is_file() and file.suffix != ".env"]
+    texts.append((ROOT / "docker-compose.yml").read_text())
+    for text in texts:
+        assert not re.search(r"change-me|[0-9a-f]{32}", text)
 
 
 def test_every_image_is_pinned_to_a_version() -> None:
@@ -111,7 +137,7 @@ def test_prometheus_collects_from_every_role_of_compose() -> None:
 
 def test_kustomize_names_every_manifest() -> None:
     listed = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["resources"]
-    assert {*listed, "kustomization.yaml"} == {file.name for file in KUBERNETES.iterdir()}
+    assert {*listed, "kustomization.yaml"} == {file.name for file in KUBERNETES.glob("*.yaml")}
 
 
 def test_pods_run_without_privileges_and_have_limits() -> None:
@@ -151,14 +177,14 @@ def test_the_sink_s_tables_and_the_topics_fit_the_servers_that_compose_starts() 
 
     images = {name: service["image"] for name, service in COMPOSE["services"].items()}
     with (
-        ClickHouseContainer(images["clickhouse"], username="interlock", password="secret") as clickhouse,
+        ClickHouseContainer(images["clickhouse"], username="interlock", password="of-the-test") as clickhouse,
         KafkaContainer(images["kafka"]).with_kraft() as kafka,
     ):
         url = f"http://{clickhouse.get_container_host_ip()}:{clickhouse.get_exposed_port(8123)}"
         platform = Platform(
             Settings(
                 kafka=KafkaSettings(bootstrap_servers=kafka.get_bootstrap_server()),
-                clickhouse=ClickHouseSettings(url=url, password=SecretStr("secret")),
+                clickhouse=ClickHouseSettings(url=url, password=SecretStr("of-the-test")),
             )
         )
         assert len(create_topics(platform)) == len(catalogue.TOPICS)

@@ -119,7 +119,7 @@ def test_in_such_a_project_a_role_starts_and_waits_for_kafka(project: Path, inst
     settings = {
         "PYTHONPATH": str(installed),
         "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
-        "INTERLOCK_ROUTER__AUDIT_KEY": "0" * 31 + "1",
+        "INTERLOCK_ROUTER__AUDIT_KEY": "8a1c50e7d3b94f26a07e5c11d9f8b324",
         "INTERLOCK_LOG_FORMAT": "json",
     }
     command = [sys.executable, "-P", "-m", "interlock", "run", "router"]

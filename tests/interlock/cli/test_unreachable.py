@@ -34,7 +34,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
         "INTERLOCK_DATA_DIR": str(tmp_path_factory.mktemp("unreachable")),
         "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": KAFKA,
         "INTERLOCK_CLICKHOUSE__URL": CLICKHOUSE,
-        "INTERLOCK_ROUTER__AUDIT_KEY": "00" * 16,
+        "INTERLOCK_ROUTER__AUDIT_KEY": "8a1c50e7d3b94f26a07e5c11d9f8b324",
     }
     commands = [*(f"run {role}" for role in ROLES), *COMMANDS, "doctor"]
     with ExitStack() as stack:

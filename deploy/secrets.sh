@@ -1,0 +1,19 @@
+#!/bin/sh
+# New secrets, each once for one deployment:
+#   sh deploy/secrets.sh compose > .env
+#   sh deploy/secrets.sh kubernetes > deploy/kubernetes/secrets.env
+set -eu
+new() { openssl rand -hex 16; }
+case "${1:-}" in
+  compose)
+    echo "INTERLOCK_PASSWORD=$(new)"
+    echo "INTERLOCK_ANALYST_PASSWORD=$(new)"
+    echo "INTERLOCK_AUDIT_KEY=$(new)" ;;
+  kubernetes)
+    echo "INTERLOCK_CLICKHOUSE__PASSWORD=$(new)"
+    echo "INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD=$(new)"
+    echo "INTERLOCK_ROUTER__AUDIT_KEY=$(new)" ;;
+  *)
+    echo "usage: sh deploy/secrets.sh compose|kubernetes" >&2
+    exit 2 ;;
+esac
