@@ -43,6 +43,7 @@ def examine(platform: Platform) -> list[Finding]:
     if kafka.state == "ok":
         findings += [
             _checked("topics", lambda: _topics(platform)),
+            _checked("replication", lambda: _replication(platform)),
             _checked("policies", lambda: _policies(platform)),
             _checked("halts", lambda: _halts(platform)),
         ]
@@ -112,6 +113,15 @@ def _topics(platform: Platform) -> Finding:
     if too_small:
         return Finding("wrong", "topics", "\n".join(map(str, too_small)))
     return Finding("ok", "topics", f"all {len(catalogue.TOPICS)} exist")
+
+
+def _replication(platform: Platform) -> Finding:
+    from interlock.operations.durability import judge, read_replication
+
+    if platform.settings.kafka.bootstrap_servers is None:
+        return Finding("ok", "replication", "none: this instance has one broker, and its data are on one disk")
+    state, finding = judge(*read_replication(platform))
+    return Finding(state, "replication", finding)
 
 
 def _clickhouse(platform: Platform) -> Finding:

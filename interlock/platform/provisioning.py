@@ -5,16 +5,22 @@ from dataclasses import replace
 from interlock.platform.connection import Platform
 from interlock.schemas import catalogue
 
+MIN_INSYNC_REPLICAS = "min.insync.replicas"
+
 
 def create_topics(platform: Platform, *, partitions: int | None = None, replication: int = 1) -> list[str]:
-    """Creates what is missing; returns a line for each topic created or different from the catalogue."""
+    """Creates what is missing; returns a line for each topic created or different from the catalogue.
+
+    With 3 replicas a record is acknowledged when 2 have it: one broker may be away and a second one be lost without the
+    loss of a record."""
     from interlock.streams.ports import TopicSpec
     from interlock.streams.topics import ensure_topics
 
     specs = []
     for topic in catalogue.TOPICS:
         spec = topic if partitions is None or topic.partitions == 1 else replace(topic, partitions=partitions)
-        specs.append(TopicSpec(spec.name, spec.partitions, spec.config(), replication))
+        config = {**spec.config(), MIN_INSYNC_REPLICAS: str(max(1, replication - 1))}
+        specs.append(TopicSpec(spec.name, spec.partitions, config, replication))
     report = ensure_topics(platform.serving_kafka(), specs)
     return [f"created {name}" for name in report.created] + [str(difference) for difference in report.differences]
 
