@@ -7,9 +7,10 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from interlock.policy.limits import excesses
 from interlock.policy.vocabulary import ColumnType, Priority, Workflow
 
 # Strict: `true` is no probability, although Python would read it as 1.
@@ -301,6 +302,25 @@ class Policy(_Part):
     service_levels: ServiceLevels = ServiceLevels()
     priority: tuple[PriorityRule, ...] = ()
     packs: tuple[Pack, ...] = ()
+
+    @model_validator(mode="after")
+    def _within_limits(self) -> "Policy":
+        conditions = [rule.when for rule in (*self.every_rule(), *self.priority, *self.safe_rules)]
+        domains = self.domains.values()
+        problems = list(
+            excesses(
+                len(conditions),
+                sum(map(len, conditions)),
+                len(domains),
+                sum(len(domain.outcomes) for domain in domains),
+                sum(len(domain.models) + len(domain.shadow) for domain in domains),
+                sum(len(domain.attributes) for domain in domains),
+                len(self.queues),
+            )
+        )
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
 
     def thresholds(self, lane: Lane | None) -> tuple[float, float, float]:
         """The thresholds of a lane for auto, async and sync; None: of an outcome without a lane."""

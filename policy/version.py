@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+from interlock.policy.limits import MAX_RESOLVED_CHARACTERS
 from interlock.policy.model import Policy
 
 # 64 bits: a handful of versions a day for centuries, without a chance of two being the same.
@@ -20,6 +21,8 @@ def resolved(policy: Policy) -> str:
 
 def from_resolved(text: str) -> Policy:
     """The policy that `resolved` wrote; raises ValueError if `text` is no such thing."""
+    if len(text) > MAX_RESOLVED_CHARACTERS:
+        raise ValueError(f"the policy has {len(text):,} characters; {MAX_RESOLVED_CHARACTERS:,} are possible")
     return Policy.model_validate_json(text)
 
 

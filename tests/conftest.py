@@ -147,11 +147,11 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator["EmbeddedKafka"]
 
 @pytest.fixture(scope="session")
 def local_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Instance"]:
-    """A running instance; tests use domains and ids of their own."""
+    """A running instance whose Kafka asks for a password; tests use domains and ids of their own."""
     from bench.proofs.running import SETTINGS
     from tests.running_instance import Instance
 
     running = Instance(tmp_path_factory.mktemp("platform") / "instance", SETTINGS)
-    running.run("up", "--detach")
+    running.run("up", "--detach", "--secure")
     yield running
     running.run("down")

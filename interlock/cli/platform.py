@@ -45,6 +45,14 @@ AnyPort = Annotated[
         "--any-port", envvar="INTERLOCK_ANY_PORT", help="Take free ports, for instance beside another instance."
     ),
 ]
+Secure = Annotated[
+    bool | None,
+    typer.Option(
+        "--secure/--no-secure",
+        help="Kafka asks for a password, which stands in instance.json, or no longer does.",
+        show_default="as before, at first not",
+    ),
+]
 StartTimeout = Annotated[
     float,
     typer.Option(
@@ -74,11 +82,13 @@ def up(
     kafka_port: KafkaPort = None,
     clickhouse_port: ClickHousePort = None,
     any_port: AnyPort = False,
+    secure: Secure = None,
     timeout: StartTimeout = START_TIMEOUT_SECONDS,
 ) -> None:
     """Start Kafka, ClickHouse, router, desk and sink on this machine; Ctrl-C stops them in order.
 
-    Kafka listens on port 9092 and ClickHouse on 8123, or where the instance was before.
+    Kafka listens on port 9092 and ClickHouse on 8123, or where the instance was before. Without --secure every process
+    of this machine can write to Kafka, and so publish policies and give verdicts.
 
     Examples:
 
@@ -89,7 +99,7 @@ def up(
     require("local")
     platform = connection.connect(data_dir)
     directory = platform.settings.data_dir
-    ports = Ports(kafka_port, clickhouse_port, any_port)
+    ports = Ports(kafka_port, clickhouse_port, any_port, secure)
     if detach:
         start_detached(directory, ports, timeout)
         _show(directory)
@@ -204,23 +214,29 @@ def run(role: Annotated[Role, typer.Argument(help="Which one.")], data_dir: Data
 
 @dataclass(frozen=True)
 class Ports:
-    """The options of `up` that say where Kafka and ClickHouse listen."""
+    """The options of `up` that say where Kafka and ClickHouse listen, and whether Kafka asks for a password."""
 
     kafka: int | None = None
     clickhouse: int | None = None
     any_port: bool = False
+    secure: bool | None = None
 
     def describe(self, directory: Path) -> instances.Instance:
         """A description for a start on these ports; raises InterlockError where one is taken."""
         return instances.describe(
-            directory, kafka_port=self.kafka, clickhouse_port=self.clickhouse, any_port=self.any_port
+            directory,
+            kafka_port=self.kafka,
+            clickhouse_port=self.clickhouse,
+            any_port=self.any_port,
+            secure=self.secure,
         )
 
     def options(self) -> list[str]:
         """As they are typed."""
         given = {"--kafka-port": self.kafka, "--clickhouse-port": self.clickhouse}
         words = [word for option, port in given.items() if port for word in (option, str(port))]
-        return [*words, "--any-port"] if self.any_port else words
+        words += ["--any-port"] if self.any_port else []
+        return words if self.secure is None else [*words, "--secure" if self.secure else "--no-secure"]
 
 
 def start_detached(directory: Path, ports: Ports, timeout: float = START_TIMEOUT_SECONDS) -> None:
@@ -289,6 +305,7 @@ def _facts(instance: instances.Instance) -> dict[str, object]:
         "running": True,
         "ready": instance.ready,
         "kafka": instance.bootstrap_servers,
+        "kafka_asks_for_a_password": bool(instance.kafka_password),
         "clickhouse": instance.clickhouse_url,
         "supervisor_pid": instance.supervisor_pid,
         "roles": {
@@ -307,6 +324,8 @@ def _show(directory: Path) -> None:
         memory = psutil.Process(child.pid).memory_info().rss / 1e6 if instances.alive(child) else 0.0
         rows.append((child.role, state, child.pid, child.restarts, f"{memory:.0f} MB"))
     table(("role", "state", "pid", "restarts", "memory"), rows)
-    console.print(f"Kafka       {instance.bootstrap_servers}")
+    console.print(
+        f"Kafka       {instance.bootstrap_servers}{'   (asks for a password)' if instance.kafka_password else ''}"
+    )
     console.print(f'ClickHouse  {instance.clickhouse_url}   (interlock sql "SELECT …")')
     console.print(f"data, logs  {directory}")

@@ -1,5 +1,6 @@
 """What a local instance consists of, and in which order it comes up."""
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -43,7 +44,9 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
 
 def broker_serves(instance: Instance) -> bool:
     """Whether the embedded broker answers. A closed port needs no request, which would take seconds."""
-    return listens(instance.kafka_port) and not kafka_problem({"bootstrap.servers": instance.bootstrap_servers})
+    return listens(instance.kafka_port) and not kafka_problem(
+        {**instance.kafka_properties, "bootstrap.servers": instance.bootstrap_servers}
+    )
 
 
 def roles(settings: Settings) -> list[str]:
@@ -81,6 +84,7 @@ def _environment(platform: Platform, instance: Instance) -> dict[str, str]:
     return {
         "INTERLOCK_DATA_DIR": str(platform.settings.data_dir.absolute()),
         "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": instance.bootstrap_servers,
+        "INTERLOCK_KAFKA__PROPERTIES": json.dumps({**platform.settings.kafka.properties, **instance.kafka_properties}),
         "INTERLOCK_CLICKHOUSE__URL": instance.clickhouse_url,
         "INTERLOCK_CLICKHOUSE__PASSWORD": instance.writer_password,
         "INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD": instance.analyst_password,

@@ -54,14 +54,7 @@ class Platform:
                 "the router needs INTERLOCK_ROUTER__AUDIT_KEY: 32 hex digits, the same for every router and kept "
                 "secret from producers (for example from `openssl rand -hex 16`)."
             )
-        text = configured.get_secret_value() if configured else self.instance.audit_key  # type: ignore[union-attr]
-        try:
-            key = bytes.fromhex(text)
-        except ValueError:
-            key = b""
-        if len(key) != 16:
-            raise InterlockError("INTERLOCK_ROUTER__AUDIT_KEY must be 32 hex digits.")
-        return key
+        return bytes.fromhex(configured.get_secret_value() if configured else self.instance.audit_key)  # type: ignore[union-attr]
 
     def kafka(self) -> "KafkaBroker":
         """Kafka."""
@@ -69,13 +62,13 @@ class Platform:
 
         return KafkaBroker(
             self.bootstrap_servers,
-            self.settings.kafka.properties,
+            self.kafka_properties,
             group_protocol=self.settings.kafka.group_protocol,
         )
 
     def serving_kafka(self) -> "KafkaBroker":
         """Kafka, if it answers; otherwise raises UnavailableError within seconds."""
-        problem = kafka_problem(self._kafka_properties)
+        problem = kafka_problem(self._reaching_kafka)
         if problem is not None:
             raise UnavailableError(
                 f"Kafka at {self.bootstrap_servers} does not answer ({problem}). Is it running, is the address right?",
@@ -86,11 +79,17 @@ class Platform:
         """Kafka's administration."""
         from confluent_kafka.admin import AdminClient
 
-        return AdminClient({**self._kafka_properties, "log_level": 2})
+        return AdminClient({**self._reaching_kafka, "log_level": 2})
 
     @property
-    def _kafka_properties(self) -> dict[str, str | int | float | bool]:
-        return {**self.settings.kafka.properties, "bootstrap.servers": self.bootstrap_servers}
+    def kafka_properties(self) -> dict[str, str]:
+        """Further librdkafka properties of Kafka's clients; the local instance's where no setting names Kafka."""
+        own = self.instance.kafka_properties if not self.settings.kafka.bootstrap_servers and self.instance else {}
+        return {**own, **self.settings.kafka.properties}
+
+    @property
+    def _reaching_kafka(self) -> dict[str, str | int | float | bool]:
+        return {**self.kafka_properties, "bootstrap.servers": self.bootstrap_servers}
 
     def clickhouse(self, *, analyst: bool = False) -> "ClickHouseClient":
         """A ClickHouse client; as the read-only analyst for queries of people. Raises UnavailableError."""
@@ -162,7 +161,7 @@ def connect(data_dir: str | None = None) -> Platform:
         settings = Settings()
     except ValidationError as error:
         lines = [
-            f"INTERLOCK_{'__'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            f"INTERLOCK_{'__'.join(map(str, problem['loc'])).upper()}: {problem['msg'].removeprefix('Value error, ')}"
             for problem in error.errors()
         ]
         raise UsageError("wrong settings:\n" + "\n".join(lines)) from error

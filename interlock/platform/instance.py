@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from interlock.errors import InterlockError
-from interlock.streams.embedded_kafka.settings import free_port, is_free
+from interlock.streams.embedded_kafka.settings import free_port, is_free, password_properties
 
 if TYPE_CHECKING:
     import psutil
@@ -57,10 +57,16 @@ class Instance:
     audit_key: str
     ready: bool
     children: list[Child]
+    kafka_password: str = ""  # empty: Kafka lets every process of this machine in
 
     @property
     def bootstrap_servers(self) -> str:
         return f"127.0.0.1:{self.kafka_port}"
+
+    @property
+    def kafka_properties(self) -> dict[str, str]:
+        """librdkafka's, with which its clients are let in."""
+        return password_properties(self.kafka_password)
 
     @property
     def clickhouse_url(self) -> str:
@@ -159,14 +165,23 @@ def write(data_dir: Path, instance: Instance) -> None:
 
 
 def describe(
-    data_dir: Path, *, kafka_port: int | None = None, clickhouse_port: int | None = None, any_port: bool = False
+    data_dir: Path,
+    *,
+    kafka_port: int | None = None,
+    clickhouse_port: int | None = None,
+    any_port: bool = False,
+    secure: bool | None = None,
 ) -> Instance:
     """A description for a start: secrets as before; ports as given, else as before, else the conventional ones.
 
-    With `any_port` a free port takes the place of one that is not given. Raises InterlockError where a port is taken.
+    With `any_port` a free port takes the place of one that is not given. `secure`: whether Kafka asks for a password;
+    None: as before, at first not. Raises InterlockError where a port is taken.
     """
     before = read(data_dir)
     kafka, clickhouse = (before.kafka_port, before.clickhouse_port) if before else (None, None)
+    password = before.kafka_password if before else ""
+    if secure is not None:
+        password = (password or secrets.token_hex(16)) if secure else ""
     return Instance(
         supervisor_pid=os.getpid(),
         kafka_port=_port("Kafka", "--kafka-port", kafka_port, kafka, KAFKA_PORT, any_port),
@@ -179,6 +194,7 @@ def describe(
         audit_key=before.audit_key if before else secrets.token_hex(16),
         ready=False,
         children=[],
+        kafka_password=password,
     )
 
 

@@ -25,6 +25,7 @@ from interlock.policy.errors import Diagnostic, PolicyError
 from interlock.policy.model import Day, Intervals, Name, minutes, time_zones
 from interlock.policy.source_map import Document
 from interlock.policy.syntax import near
+from interlock.processors.desk.reviewers import LIMITS
 from interlock.processors.review.times import micros
 
 _DAYS = get_args(Day)
@@ -96,6 +97,15 @@ class Person(_Part):
         for absence in self.time_off:
             if _from(absence.start, ZoneInfo(self.time_zone)) >= _until(absence.end, ZoneInfo(self.time_zone)):
                 raise ValueError(f"time off from {absence.start} ends before it begins, at {absence.end}")
+        counts = {
+            "hours": sum(map(len, self.hours.values())),
+            "time_off": len(self.time_off),
+            "queues": len(self.queues),
+            "qualifications": len(self.qualifications),
+        }
+        for name, count in counts.items():
+            if count > LIMITS[name]:
+                raise ValueError(f"{count:,} {name}; {LIMITS[name]} are possible: leave out what is over or not needed")
         return self
 
     def to_record(self) -> dict[str, Any]:

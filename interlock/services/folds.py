@@ -42,7 +42,7 @@ def follow(
                 group,
                 topic,
                 platform.bootstrap_servers,
-                platform.settings.kafka.properties,
+                platform.kafka_properties,
                 platform.settings.instance_id,
                 max_replay_offsets=max_replay_offsets,
             )

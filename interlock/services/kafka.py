@@ -20,6 +20,7 @@ def run(platform: Platform) -> NoReturn:
         controller_port=instance.controller_port,
         partitions=catalogue.DATA_PARTITIONS,
         max_message_bytes=catalogue.MAX_MESSAGE_BYTES,
+        password=instance.kafka_password,
     )
     try:
         run_foreground(settings)

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 from interlock.streams.embedded_kafka.errors import BrokerError
 from interlock.streams.embedded_kafka.launch import claimed, command_line, disk_errors, explain, hand_over
-from interlock.streams.embedded_kafka.settings import BrokerSettings
+from interlock.streams.embedded_kafka.settings import BrokerSettings, password_properties
 
 _logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class EmbeddedKafka:
             try:
                 self._guard = _guard(self._process.pid)
                 hand_over(claim, self._process.pid, self.settings)
-                wait_until_ready(self.bootstrap_servers, self.start_timeout, self._check_alive)
+                wait_until_ready(self.bootstrap_servers, self.start_timeout, self._check_alive, self.settings.password)
             except TimeoutError as error:
                 self.kill()
                 raise BrokerError(f"Kafka did not become ready: {error} {explain(self._new_log())}") from error
@@ -143,7 +143,9 @@ def _guard(pid: int) -> subprocess.Popen[bytes]:
     )
 
 
-def wait_until_ready(bootstrap_servers: str, timeout: float, check: Callable[[], None] = lambda: None) -> None:
+def wait_until_ready(
+    bootstrap_servers: str, timeout: float, check: Callable[[], None] = lambda: None, password: str = ""
+) -> None:
     """Return as soon as the broker serves metadata, groups and transactions. Raises `TimeoutError`.
 
     `check` is called about twice a second and may raise, for example because the process has died.
@@ -151,6 +153,7 @@ def wait_until_ready(bootstrap_servers: str, timeout: float, check: Callable[[],
     deadline = time.monotonic() + timeout
     client: dict[str, Any] = {
         "bootstrap.servers": bootstrap_servers,
+        **password_properties(password),
         # Refused connections are what we expect here: neither wait long between them nor report them.
         "reconnect.backoff.ms": 50,
         "reconnect.backoff.max.ms": 200,

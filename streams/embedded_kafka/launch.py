@@ -106,7 +106,7 @@ def command_line(settings: BrokerSettings) -> list[str]:
             raise BrokerError(f"Port {port} is taken by another program; choose another port for the broker.")
     properties, log_configuration = data_dir / "server.properties", data_dir / "log4j2.properties"
     with disk_errors(data_dir):
-        properties.write_text(server_properties(settings))
+        _write_private(properties, server_properties(settings))
         shutil.copyfile(_LOG_CONFIGURATION, log_configuration)
     java = [
         str(_java()),
@@ -123,7 +123,7 @@ def command_line(settings: BrokerSettings) -> list[str]:
     ]
     # Kafka writes this file last: without it the directory is new, or was left by an interrupted format.
     if not (settings.log_dir / "meta.properties").exists():
-        _format(java, properties)
+        _format(java, properties, settings)
     return [*java, *settings.java_options, "kafka.Kafka", str(properties)]
 
 
@@ -165,12 +165,24 @@ def without_stack_frames(log: str) -> list[str]:
     return [line for line in log.splitlines() if not line.startswith("\t")]
 
 
-def _format(java: list[str], properties: Path) -> None:
+def _write_private(file: Path, text: str) -> None:
+    """For its owner only: it may hold a password."""
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+        opened.write(text)
+
+
+def new_cluster_id() -> str:
     # A Kafka cluster id is a UUID in URL-safe base64 without padding. The cleared bit keeps it from
     # beginning with a dash, which the tool would read as an option.
     raw = uuid.uuid4().bytes
-    cluster_id = base64.urlsafe_b64encode(bytes([raw[0] & 0x7F]) + raw[1:]).decode().rstrip("=")
-    tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", cluster_id, "-c", str(properties)]
+    return base64.urlsafe_b64encode(bytes([raw[0] & 0x7F]) + raw[1:]).decode().rstrip("=")
+
+
+def _format(java: list[str], properties: Path, settings: BrokerSettings) -> None:
+    alone = [] if settings.cluster else ["--standalone"]
+    cluster_id = settings.cluster_id or new_cluster_id()
+    tool = ["kafka.tools.StorageTool", "format", *alone, "-t", cluster_id, "-c", str(properties)]
     done = subprocess.run([*java, *tool], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BrokerError(f"Kafka could not format {properties.parent}: {explain(done.stdout + done.stderr)}")

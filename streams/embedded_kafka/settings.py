@@ -2,12 +2,18 @@
 
 import secrets
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 from typing import Self
 
-HOST = "127.0.0.1"  # the broker has no authentication, so nothing else can ever be bound
+HOST = "127.0.0.1"  # without TLS, and mostly without authentication, nothing else can ever be bound
+
+# Who a client of a broker with a password is; there is one, and it may do everything.
+USER = "interlock"
+
+# In a cluster: every broker has everything, and two must have a record before it is acknowledged.
+_MIN_INSYNC = 2
 
 _TEMPLATE = Path(__file__).with_name("server.properties")
 
@@ -28,6 +34,12 @@ class BrokerSettings:
     # Four times what clients send by default: room for prefixes and headers, bounded memory per request.
     max_message_bytes: int = 4 * 1024 * 1024
     java_options: tuple[str, ...] = ()  # of the broker's JVM, behind our own
+    # Asked of clients, other brokers and controllers; empty: nothing is asked.
+    password: str = field(default="", repr=False)
+    # Of a cluster: the controller ports of the nodes 1, 2, …, which of them this is, and the id they share.
+    cluster: tuple[int, ...] = ()
+    node_id: int = 1
+    cluster_id: str = ""
 
     @classmethod
     def on_free_ports(cls, data_dir: Path, heap: str = "512m") -> Self:
@@ -47,15 +59,55 @@ class BrokerSettings:
         return self.data_dir / "data"
 
 
+def password_properties(password: str) -> dict[str, str]:
+    """librdkafka's properties for a broker with that password; none for an empty one."""
+    if not password:
+        return {}
+    return {
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": USER,
+        "sasl.password": password,
+    }
+
+
 def server_properties(settings: BrokerSettings) -> str:
-    """The text of server.properties."""
+    """The text of server.properties, which holds the password."""
+    nodes = enumerate(settings.cluster, 1)
+    quorum = (
+        f"controller.quorum.voters={','.join(f'{node}@{HOST}:{port}' for node, port in nodes)}"
+        if settings.cluster
+        else f"controller.quorum.bootstrap.servers={HOST}:{settings.controller_port}"
+    )
     return Template(_TEMPLATE.read_text()).substitute(
         port=settings.port,
         controller_port=settings.controller_port,
+        node_id=settings.node_id,
+        quorum=quorum,
+        security="\n".join(_security(settings.password)),
+        protocol="SASL_PLAINTEXT" if settings.password else "PLAINTEXT",
+        replicas=len(settings.cluster) or 1,
+        min_insync=min(len(settings.cluster) or 1, _MIN_INSYNC),
         log_dir=settings.log_dir.absolute(),
         partitions=settings.partitions,
         max_message_bytes=settings.max_message_bytes,
     )
+
+
+def _security(password: str) -> list[str]:
+    if not password:
+        return []
+    module = "org.apache.kafka.common.security.plain.PlainLoginModule"
+    login = f'{module} required username="{USER}" password="{password}" user_{USER}="{password}";'
+    return [
+        "listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
+        "security.inter.broker.protocol=SASL_PLAINTEXT",
+        "sasl.enabled.mechanisms=PLAIN",
+        "sasl.mechanism.inter.broker.protocol=PLAIN",
+        "sasl.mechanism.controller.protocol=PLAIN",
+        f"listener.name.sasl_plaintext.plain.sasl.jaas.config={login}",
+        f"listener.name.controller.plain.sasl.jaas.config={login}",
+    ]
 
 
 def free_port() -> int:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -25,6 +26,7 @@ from interlock.streams.embedded_kafka import (
     wait_until_ready,
 )
 from interlock.streams.embedded_kafka.launch import explain
+from interlock.streams.embedded_kafka.settings import server_properties
 
 ROOT = Path(__file__).parents[2]
 DEADLINE = 30.0  # seconds; nothing below takes more than a few unless it hangs
@@ -112,6 +114,16 @@ def test_why_kafka_stopped_is_said_in_a_sentence_with_its_last_lines(line: str, 
     explanation = explain(log)
     assert explanation.startswith(cause)
     assert explanation.endswith(f"  {line}")
+
+
+def test_a_password_is_asked_for_on_both_listeners(tmp_path: Path) -> None:
+    settings = replace(BrokerSettings.on_free_ports(tmp_path), password="f00d")
+    text = server_properties(settings)
+    assert f"listeners=SASL_PLAINTEXT://127.0.0.1:{settings.port},CONTROLLER://" in text
+    assert "protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT" in text
+    assert text.count('password="f00d"') == 2
+    assert "f00d" not in repr(settings)
+    assert "SASL" not in server_properties(replace(settings, password=""))
 
 
 # --- the broker ---------------------------------------------------------------------------------------

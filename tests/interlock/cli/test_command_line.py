@@ -12,6 +12,8 @@ import pytest
 
 from interlock.local.stages import ROLES
 from interlock.platform import instance as instances
+from interlock.platform.probes import kafka_problem
+from interlock.streams.embedded_kafka.settings import password_properties
 from tests.running_instance import Instance
 
 pytestmark = [pytest.mark.kafka, pytest.mark.warehouse]
@@ -263,3 +265,17 @@ def test_other_users_of_the_machine_can_read_nothing_of_an_instance(local_instan
     # Files come and go while it runs.
     open_to_others = {path for path in everything if path.exists() and path.stat().st_mode & 0o077}
     assert not open_to_others
+
+
+def test_a_kafka_that_is_secure_lets_nobody_in_without_its_password(local_instance: Instance) -> None:
+    description = instances.read(local_instance.directory)
+    assert description is not None
+    for port in (description.kafka_port, description.controller_port):
+        address = {"bootstrap.servers": f"127.0.0.1:{port}"}
+        assert kafka_problem(address)
+        assert kafka_problem({**address, **password_properties("a wrong one")})
+    assert local_instance.json("status")["kafka_asks_for_a_password"]
+    inside = {"bootstrap.servers": description.bootstrap_servers, **description.kafka_properties}
+    assert kafka_problem(inside) is None
+    for process in (psutil.Process(child.pid) for child in description.children):
+        assert description.kafka_password not in " ".join(process.cmdline())

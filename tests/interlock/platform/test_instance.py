@@ -1,5 +1,6 @@
 """Where an instance is looked for, and which ports it takes."""
 
+import json
 import os
 import socket
 import stat
@@ -152,3 +153,39 @@ def test_a_folder_that_holds_other_things_keeps_its_permissions_and_only_the_ins
         folder.chmod(0o755)
     with instances.acquire(tmp_path):
         assert (_mode(tmp_path), _mode(tmp_path / "shared.txt"), _mode(tmp_path / "logs")) == (0o755, 0o644, 0o700)
+
+
+def test_kafka_asks_for_a_password_from_the_start_that_wants_it_until_one_does_not(tmp_path: Path) -> None:
+    def start(secure: bool | None) -> str:
+        instance = instances.describe(tmp_path, any_port=True, secure=secure)
+        instances.write(tmp_path, instance)
+        return instance.kafka_password
+
+    assert start(None) == ""
+    password = start(True)
+    assert len(password) == 32
+    assert [start(None), start(True)] == [password, password]
+    assert [start(False), start(None)] == ["", ""]
+
+
+def test_a_description_of_before_kafka_had_passwords_is_read(tmp_path: Path) -> None:
+    _described(tmp_path)
+    path = tmp_path / instances.DESCRIPTION
+    content = json.loads(path.read_text())
+    del content["kafka_password"]
+    path.write_text(json.dumps(content))
+    instance = instances.read(tmp_path)
+    assert instance is not None
+    assert instance.kafka_properties == {}
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_commands_and_clients_find_the_password_of_the_instance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = instances.describe(tmp_path, any_port=True, secure=True)
+    instances.write(tmp_path, instance)
+    properties = connect(str(tmp_path)).kafka_properties
+    assert (properties["sasl.username"], properties["sasl.password"]) == ("interlock", instance.kafka_password)
+    monkeypatch.setenv("INTERLOCK_KAFKA__BOOTSTRAP_SERVERS", "elsewhere:9092")
+    assert connect(str(tmp_path)).kafka_properties == {}

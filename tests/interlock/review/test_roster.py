@@ -75,6 +75,14 @@ def test_a_person_becomes_the_record_that_the_desk_reads() -> None:
             "reviewers:\n - id: a\n   qualifications: [{name: x, expire: 2027-01-01}]",
             "r.yaml:3: reviewers.0.qualifications.0.expire: unknown field (did you mean expires?)",
         ),
+        (
+            f"reviewers:\n - id: a\n   queues: {[f'q{number}' for number in range(501)]}",
+            "r.yaml:2: reviewers.0: 501 queues; 500 are possible: leave out what is over or not needed",
+        ),
+        (
+            f"reviewers:\n - id: a\n   time_off: [{', '.join(['{start: 2026-12-24, end: 2026-12-24}'] * 51)}]",
+            "r.yaml:2: reviewers.0: 51 time_off; 50 are possible",
+        ),
         ("reviewers: []", "r.yaml:1: reviewers: "),
         ("- id: a", "r.yaml:1: a roster is a YAML mapping"),
         ("reviewers: [", "r.yaml:1: not YAML"),

@@ -1,12 +1,15 @@
 """The desk on bytes: batches in, records out, and the state rebuilt from them."""
 
 import random
+import time
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+from interlock.processors.desk.hours import next_change
 from interlock.processors.desk.processor import DeskProcessor
+from interlock.processors.desk.reviewers import LIMITS
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import to_record
 from interlock.schemas import wire
@@ -150,6 +153,33 @@ def test_an_unreadable_policy_or_reviewer_leaves_the_one_before_in_force() -> No
     desk.follow(Record("reviewers", b"ann", b"junk"))
     assert "bank" in desk.desk.state.policies
     assert "ann" in desk.desk.state.reviewers
+
+
+TOO_MUCH = {
+    "hours": [{"day": 0, "start": 0, "end": 1}] * 100_000,
+    "time_off": [{"start": 0, "end": 1}] * 100_000,
+    "queues": ["q"] * 200_000,
+    "qualifications": [{"name": "q", "expires_at": None}] * 100_000,
+}
+
+
+@pytest.mark.parametrize("field", TOO_MUCH)
+def test_a_reviewer_with_more_than_the_desk_can_take_leaves_the_one_before(field: str) -> None:
+    desk = processor()
+    before = desk.desk.state.reviewers["ann"]
+    desk.follow(reviewer_record("ann", **{field: TOO_MUCH[field]}))
+    assert desk.desk.state.reviewers["ann"] is before
+
+
+def test_the_largest_record_of_a_reviewer_costs_little() -> None:
+    """Shifts and absences that never change the answer: all of them are looked at."""
+    shifts = [{"day": day, "start": 240 * n, "end": 240 * (n + 1)} for day in range(7) for n in range(6)]
+    away = [{"start": START - DAY, "end": START + 20 * DAY * n} for n in range(1, LIMITS["time_off"])]
+    record = {"time_zone": "Europe/Berlin", "hours": shifts, "time_off": [*away, {"start": START - DAY, "end": 2**62}]}
+    assert (len(record["hours"]), len(record["time_off"])) == (LIMITS["hours"], LIMITS["time_off"])
+    started = time.process_time()
+    assert next_change(record, START) is None
+    assert time.process_time() - started < 0.2
 
 
 def work(desk: DeskProcessor, seed: int, steps: int = 300) -> tuple[list[Record], int]:
