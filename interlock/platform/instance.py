@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 import stat
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -128,9 +129,11 @@ def close_to_others(directory: Path) -> None:
     """Takes all rights to a directory and what is in it from group and others. Raises OSError."""
     for folder, _, files in os.walk(directory):
         for path in (folder, *(os.path.join(folder, name) for name in files)):
-            mode = os.lstat(path).st_mode
-            if mode & OTHERS and not stat.S_ISLNK(mode):
-                os.chmod(path, stat.S_IMODE(mode) & ~OTHERS)
+            # Children of a supervisor that was killed may still be at work there.
+            with suppress(FileNotFoundError):
+                mode = os.lstat(path).st_mode
+                if mode & OTHERS and not stat.S_ISLNK(mode):
+                    os.chmod(path, stat.S_IMODE(mode) & ~OTHERS)
 
 
 def is_running(data_dir: Path) -> bool:

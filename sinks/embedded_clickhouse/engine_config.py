@@ -13,22 +13,24 @@ ANALYST_ROLE = "analyst"
 
 MIB = 1024 * 1024
 
-# Memory of all queries together. The process needs about 280 MiB before the first query (most of it pages of
-# the engine's library, which the kernel can drop), so the sum stays within the half gigabyte that a laptop
-# with two cores can give to its database. A query beyond it fails with MEMORY_LIMIT_EXCEEDED; nothing dies.
-SERVER_MEMORY = 320 * MIB
-# One query may have most of it, but not so much that an insert beside it fails.
+# One query may have so much; an insert of the sink's largest chunk needs most of it.
 QUERY_MEMORY = 192 * MIB
+# The analyst's queries, of which so many run at a time while others wait, have less: without limits a single endless join
+# takes the processors and the memory that the sink's inserts need.
+ANALYST_RUNNING = 2
+ANALYST_MEMORY = 128 * MIB
+# Memory of all queries together: an insert has its share whatever analysts ask. The process needs about 280 MiB before
+# the first query, most of it pages of the engine's library, which the kernel can drop. A query beyond the limit fails with
+# MEMORY_LIMIT_EXCEEDED; nothing dies.
+SERVER_MEMORY = QUERY_MEMORY + ANALYST_RUNNING * ANALYST_MEMORY
 # Sorting and grouping go to disk well before that limit.
 SPILL_MEMORY = 64 * MIB
-# The analyst's queries, of which ANALYST_RUNNING run at a time and the others wait: together they leave one insert the
-# memory that it may take, and half of two cores. Without limits a single endless join takes all of both.
-ANALYST_RUNNING = 2
 ANALYST_LIMITS: Mapping[str, str] = {
     "max_threads": "1",
-    "max_memory_usage": str(64 * MIB),
-    "max_bytes_before_external_group_by": str(24 * MIB),
-    "max_bytes_before_external_sort": str(24 * MIB),
+    "max_memory_usage": str(ANALYST_MEMORY),
+    "max_bytes_before_external_group_by": str(ANALYST_MEMORY // 3),
+    "max_bytes_before_external_sort": str(ANALYST_MEMORY // 3),
+    "max_bytes_before_external_join": str(ANALYST_MEMORY // 3),
     # Nobody waits longer at a dashboard, and others wait for their turn.
     "max_execution_time": "60",
     # What sorting and grouping write to disk, which Kafka and the tables need as well.
