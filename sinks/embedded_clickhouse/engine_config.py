@@ -15,13 +15,13 @@ MIB = 1024 * 1024
 
 # One query may have so much; an insert of the sink's largest chunk needs most of it.
 QUERY_MEMORY = 192 * MIB
-# The analyst's queries, of which so many run at a time while others wait, have less: without limits a single endless join
-# takes the processors and the memory that the sink's inserts need.
+# The analyst's queries, of which so many run at a time while others wait, have less: without limits a single endless
+# join takes the processors and the memory that the sink's inserts need.
 ANALYST_RUNNING = 2
 ANALYST_MEMORY = 128 * MIB
 # Memory of all queries together: an insert has its share whatever analysts ask. The process needs about 280 MiB before
-# the first query, most of it pages of the engine's library, which the kernel can drop. A query beyond the limit fails with
-# MEMORY_LIMIT_EXCEEDED; nothing dies.
+# the first query, most of it pages of the engine's library, which the kernel can drop. A query beyond the limit fails
+# with MEMORY_LIMIT_EXCEEDED; nothing dies.
 SERVER_MEMORY = QUERY_MEMORY + ANALYST_RUNNING * ANALYST_MEMORY
 # Sorting and grouping go to disk well before that limit.
 SPILL_MEMORY = 64 * MIB
