@@ -1,14 +1,14 @@
-"""The Avro schemas: read from `avro/*.avsc`, parsed once, identified by ids pinned in `lock.json`."""
+"""The Avro schemas: read from `avro/*.avsc`, parsed once; every version has an id, pinned in `lock.json`."""
 
 import hashlib
 import json
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 import fastavro
 
-# A schema may name those before it.
 NAMES = (
     "Decision",
     "RoutedDecision",
@@ -31,16 +31,33 @@ NAMES = (
     "DriftSignal",
     "Proposal",
     "ActionSequence",
+    "SchemaVersion",
 )
 
 # The last field of a decision that the router reads; it forwards the rest unread.
 LAST_ROUTING_FIELD = "attributes"
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of a schema: what a record under `id` was written with. `number` counts from 1.
+
+    `earlier`: layouts that were written under the same id before ids were pinned for each version. A record that does
+    not fit `text` is read with one of them.
+    """
+
+    id: int
+    name: str
+    number: int
+    fingerprint: str
+    text: str
+    earlier: tuple[str, ...] = ()
+
+
 @cache
 def text(name: str) -> str:
-    """The self-contained schema document of `name` as compact JSON: records that it names are written out in full."""
-    return json.dumps(_document(name), separators=(",", ":"))
+    """The schema document of `name` as compact JSON."""
+    return _compact(_document(name))
 
 
 @cache
@@ -70,7 +87,7 @@ def routing_prefix_text() -> str:
     document = _document("Decision")
     names = [field["name"] for field in document["fields"]]
     document["fields"] = document["fields"][: names.index(LAST_ROUTING_FIELD) + 1]
-    return json.dumps(document, separators=(",", ":"))
+    return _compact(document)
 
 
 @cache
@@ -79,7 +96,7 @@ def routed_prefix_text() -> str:
     document = _document("RoutedDecision")
     assert document["fields"][-1]["name"] == "decision"
     document["fields"][-1]["type"] = json.loads(routing_prefix_text())
-    return json.dumps(document, separators=(",", ":"))
+    return _compact(document)
 
 
 @cache
@@ -102,22 +119,41 @@ def fingerprint_of(schema_text: str) -> str:
 
 
 @cache
-def lock() -> dict[str, dict[str, Any]]:
-    """What `lock.json` pins for each schema: `id`, `fingerprint` and the `schema` last released."""
-    content: dict[str, dict[str, Any]] = json.loads(files("interlock.schemas").joinpath("lock.json").read_text())
-    return content
+def lock() -> dict[int, Version]:
+    """Every version of every schema that was ever pinned, by id."""
+    return read_lock(files("interlock.schemas").joinpath("lock.json").read_text())
+
+
+def read_lock(content: str) -> dict[int, Version]:
+    """The versions in the text of a lock file."""
+    return {
+        int(key): Version(
+            int(key),
+            entry["name"],
+            entry["version"],
+            entry["fingerprint"],
+            _compact(entry["schema"]),
+            tuple(map(_compact, entry.get("earlier", ()))),
+        )
+        for key, entry in json.loads(content).items()
+    }
+
+
+def versions(name: str) -> list[Version]:
+    """The pinned versions of `name`, oldest first."""
+    return sorted((version for version in lock().values() if version.name == name), key=lambda v: v.number)
 
 
 @cache
 def schema_id(name: str) -> int:
-    """The pinned id of `name` in the wire format."""
-    return int(lock()[name]["id"])
+    """The id under which records of `name` are written: that of its newest version."""
+    return versions(name)[-1].id
 
 
 def _document(name: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(files("interlock.schemas").joinpath("avro", f"{name}.avsc").read_text())
-    for field in document["fields"]:
-        reference = field["type"]
-        if isinstance(reference, str) and reference.startswith("interlock."):
-            field["type"] = _document(reference.removeprefix("interlock."))
     return document
+
+
+def _compact(document: Any) -> str:
+    return json.dumps(document, separators=(",", ":"))

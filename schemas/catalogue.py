@@ -243,6 +243,15 @@ CALIBRATION_REPORTS = Topic(
 )
 DRIFT_SIGNALS = Topic("drift.signals", "DriftSignal", "signal_id", 1, "delete", 365, "Monitors that raised an alarm.")
 PROPOSALS = Topic("proposals", "Proposal", "proposal_id", 1, "compact", None, "Changes that a person must sign.")
+SCHEMAS = Topic(
+    "schemas",
+    "SchemaVersion",
+    "id",
+    1,
+    "compact",
+    None,
+    "The schemas in which records were written, for readers that do not have them.",
+)
 
 TOPICS = (
     DECISIONS,
@@ -271,6 +280,7 @@ TOPICS = (
     CALIBRATION_REPORTS,
     DRIFT_SIGNALS,
     PROPOSALS,
+    SCHEMAS,
 )
 
 BY_NAME = {topic.name: topic for topic in TOPICS}

@@ -6,7 +6,7 @@ record that either of them refuses, and what it says is final, so both engines g
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
@@ -17,7 +17,7 @@ import fastavro
 import numpy as np
 import pyarrow as pa
 
-from interlock.schemas import avro_schemas, flat_reader, wire
+from interlock.schemas import avro_schemas, flat_reader, wire, written
 
 try:
     import pyruhvro
@@ -25,6 +25,8 @@ except ImportError:  # the accelerator is optional
     pyruhvro = None
 
 Engine = Literal["pyruhvro", "fastavro"]
+
+HeadersOf = Callable[[int], written.Headers]
 
 FASTEST: Engine = "fastavro" if pyruhvro is None else "pyruhvro"
 
@@ -47,7 +49,7 @@ class Bad:
 @dataclass(frozen=True, slots=True)
 class Decoded:
     """`rows` of the readable messages in order, `index` their indexes in the batch (None: all of them), `bodies` their
-    Avro bytes without the wire header, and the `bad` messages in order."""
+    Avro bytes in the current version, without the wire header, and the `bad` messages in order."""
 
     rows: pa.RecordBatch
     bodies: list[bytes]
@@ -75,18 +77,21 @@ class Decoder:
         # first batch, when the partitions of the group already wait for it.
         pa.array([])
 
-    def decode(self, messages: Sequence[bytes | None]) -> Decoded:
-        """Every message is either a row or bad; nothing is raised for what a message contains."""
+    def decode(self, messages: Sequence[bytes | None], headers: HeadersOf | None = None) -> Decoded:
+        """Every message is either a row or bad; nothing is raised for what a message contains.
+
+        `headers`: those of the message with this index; asked only about messages that are not of the current version.
+        """
         index: list[int] | None = None
         bad: list[Bad] = []
         try:
             framed = all(map(self._is_framed, messages))
         except AttributeError:  # None among them: a tombstone
             framed = False
-        if not framed:
-            index, bad = self._sort_out_frames(messages)
-        good = messages if index is None else [messages[i] for i in index]
-        bodies = list(map(_body, cast(Sequence[bytes], good)))
+        if framed:
+            bodies = list(map(_body, cast(Sequence[bytes], messages)))
+        else:
+            index, bodies, bad = self._sort_out_frames(messages, headers)
         if self._fast:
             rows = self._try_fast(bodies)
             if rows is not None:
@@ -108,17 +113,23 @@ class Decoder:
             bodies = [body for i, body in enumerate(bodies) if i not in unreadable]
         return Decoded(rows, bodies, index, bad)
 
-    def _sort_out_frames(self, messages: Sequence[bytes | None]) -> tuple[list[int], list[Bad]]:
+    def _sort_out_frames(
+        self, messages: Sequence[bytes | None], headers: HeadersOf | None
+    ) -> tuple[list[int], list[bytes], list[Bad]]:
         index: list[int] = []
+        bodies: list[bytes] = []
         bad: list[Bad] = []
         for i, message in enumerate(messages):
             try:
-                wire.check_header(self._name, message)
+                if message is not None and self._is_framed(message):
+                    bodies.append(message[wire.HEADER_LENGTH :])
+                else:
+                    bodies.append(wire.current_body(self._name, message, headers(i) if headers else None))
             except wire.WireError as error:
                 bad.append(Bad(i, error.reason, str(error)))
             else:
                 index.append(i)
-        return index, bad
+        return index, bodies, bad
 
     def _try_fast(self, bodies: list[bytes]) -> pa.RecordBatch | None:
         if not bodies:
@@ -153,7 +164,8 @@ class Decoder:
                 records.append(cast(dict[str, Any], fastavro.schemaless_reader(BytesIO(body), self._schema, None)))
             except Exception:
                 try:
-                    wire.read_record(BytesIO(body), self._schema)
+                    again = wire.earlier_body(self._name, body)
+                    records.append(wire.read_record(BytesIO(body if again is None else again), self._schema))
                 except wire.WireError as error:
                     unreadable[i] = Bad(i, error.reason, str(error))
         if records:

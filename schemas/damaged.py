@@ -31,13 +31,11 @@ def read(name: str, message: bytes | None) -> Readable:
     try:
         return Readable(wire.decode(name, message))
     except wire.WireError:
-        wire.check_header(name, message)
-    assert message is not None
-    stream = BytesIO(message)
-    stream.seek(wire.HEADER_LENGTH)
+        body = wire.current_body(name, message)
+    stream = BytesIO(body)
     damage: list[str] = []
     record, whole = _record(stream, avro_schemas.parsed(name), "", damage)
-    if whole and (rest := len(message) - stream.tell()):
+    if whole and (rest := len(body) - stream.tell()):
         damage.append(f"{rest} bytes follow the end of the record")
     return Readable(record, tuple(damage))
 

@@ -1,4 +1,8 @@
-"""Confluent wire format: a zero byte, the schema id as four big-endian bytes, the Avro body."""
+"""Confluent wire format: a zero byte, the schema id as four big-endian bytes, the Avro body.
+
+Records of other versions than the current one are resolved: read with the schema of their writer, as its id names it,
+and encoded again in the current one.
+"""
 
 import struct
 from functools import cache
@@ -6,13 +10,16 @@ from io import BytesIO
 from typing import Any, cast
 
 import fastavro
+from fastavro.read import SchemaResolutionError
 
 from interlock.errors import InterlockError
-from interlock.schemas import avro_schemas
+from interlock.schemas import avro_schemas, written
 from interlock.schemas.times import with_moments
 
 MAGIC = 0
 HEADER_LENGTH = 5
+
+_MAX_REASON_LENGTH = 200
 
 
 class WireError(InterlockError, ValueError):
@@ -51,40 +58,99 @@ def decode_plain(name: str, message: bytes | None) -> dict[str, Any]:
 
 
 def _decode(name: str, message: bytes | None, schema: Any) -> dict[str, Any]:
-    check_header(name, message)
-    assert message is not None
-    stream = BytesIO(message)
-    stream.seek(HEADER_LENGTH)
+    body = current_body(name, message)
+    try:
+        return _read_all(name, body, schema)
+    except WireError:
+        again = earlier_body(name, body)
+        if again is None:
+            raise
+        return _read_all(name, again, schema)
+
+
+def current_body(name: str, message: bytes | None, headers: written.Headers = None) -> bytes:
+    """The Avro body of a message of schema `name`, in the current version; raises WireError.
+
+    A message of the current version keeps its bytes; others are encoded again. `headers`: those of the message, where a
+    producer may have put the schema's id into one of them.
+    """
+    if message is None:
+        raise WireError("empty-value", "the message has no value")
+    if message.startswith(header(name)):
+        return message[HEADER_LENGTH:]
+    try:
+        if (by_header := written.writer_by_header(name, headers)) is not None:
+            label, writer = by_header
+            body = message
+        elif len(message) < HEADER_LENGTH or message[0] != MAGIC:
+            raise WireError("not-wire-format", "the value does not start with the Confluent wire format's header")
+        else:
+            schema_id = struct.unpack_from(">I", message, 1)[0]
+            label, writer = f"schema id {schema_id}", written.writer(name, schema_id)
+            body = message[HEADER_LENGTH:]
+    except written.SchemaUnavailableError as error:
+        raise WireError("schema-unavailable", str(error)) from error
+    if writer is None:
+        raise WireError(
+            "unknown-schema",
+            f"{label} is not {name} (id {avro_schemas.schema_id(name)}), nor a version of it that is known here",
+        )
+    return _translated(name, body, writer, label)
+
+
+def earlier_body(name: str, body: bytes) -> bytes | None:
+    """The body in the current version, if it has one of the layouts that were once written under the same id."""
+    for layout in written.earlier(name):
+        try:
+            return _translated(name, body, layout, "an earlier layout")
+        except WireError:
+            continue
+    return None
+
+
+def _translated(name: str, body: bytes, writer: Any, label: str) -> bytes:
+    stream = BytesIO(body)
+    try:
+        record = read_record(stream, writer, avro_schemas.parsed_plain(name))
+    except SchemaResolutionError as error:
+        # Such texts repeat whole schemas.
+        reason = str(error)[:_MAX_REASON_LENGTH]
+        raise WireError("unknown-schema", f"{label} cannot be read as {name}: {reason}") from error
+    if rest := len(body) - stream.tell():
+        raise WireError("trailing-bytes", f"{rest} bytes follow the end of the record of {label}")
+    buffer = BytesIO()
+    try:
+        fastavro.schemaless_writer(buffer, avro_schemas.parsed(name), record)
+    except Exception as error:
+        raise WireError("malformed-avro", f"the record of {label} is no {name}: {error}") from error
+    return buffer.getvalue()
+
+
+def _read_all(name: str, body: bytes, schema: Any) -> dict[str, Any]:
+    stream = BytesIO(body)
     record = read_record(stream, schema)
-    rest = len(message) - stream.tell()
-    if rest:
+    if rest := len(body) - stream.tell():
         raise WireError("trailing-bytes", f"{rest} bytes follow the end of the {name} record")
     return record
 
 
-def check_header(name: str, message: bytes | None) -> None:
-    """Raises WireError unless `message` starts with the header of schema `name`."""
-    if message is None:
-        raise WireError("empty-value", "the message has no value")
-    expected = header(name)
-    if message.startswith(expected):
-        return
-    if len(message) < HEADER_LENGTH or message[0] != MAGIC:
-        raise WireError("not-wire-format", "the value does not start with the Confluent wire format's header")
-    schema_id = struct.unpack_from(">I", message, 1)[0]
-    raise WireError("unknown-schema", f"schema id {schema_id} is not {name} (id {avro_schemas.schema_id(name)})")
+def read_record(stream: BytesIO, schema: Any, reader: Any = None) -> dict[str, Any]:
+    """Reads one record; whatever the bytes are, the only error is WireError.
 
-
-def read_record(stream: BytesIO, schema: Any) -> dict[str, Any]:
-    """Reads one record; whatever the bytes are, the only error is WireError."""
+    `reader`: the schema to resolve to, with which fastavro's SchemaResolutionError is raised as well; None: none.
+    """
     start = stream.tell()
     try:
         try:
-            record = cast(dict[str, Any], fastavro.schemaless_reader(stream, schema, None))
+            record = cast(dict[str, Any], fastavro.schemaless_reader(stream, schema, reader))
         except OverflowError:  # perhaps a time outside Python's calendar, which any 64-bit number may be
+            if reader is not None:
+                raise
             stream.seek(start)
             plain = fastavro.schemaless_reader(stream, _plain(schema), None)
             record = cast(dict[str, Any], with_moments(plain, schema))
+    except SchemaResolutionError:
+        raise
     except UnicodeDecodeError as error:
         raise WireError("invalid-utf8", f"a string is not UTF-8: {error}") from error
     except Exception as error:

@@ -47,7 +47,8 @@ def to_arrow(messages: Sequence[Message], chunk: Chunk, stream: str) -> pa.Table
 
 
 def _decisions(messages: Sequence[Message]) -> pa.Table:
-    decoded = _decoder("Decision", avro_schemas.routing_prefix_text()).decode([m.value() for m in messages])
+    decoder = _decoder("Decision", avro_schemas.routing_prefix_text())
+    decoded = decoder.decode([m.value() for m in messages], lambda index: messages[index].headers())
     good = _with_positions(pa.Table.from_batches([decoded.rows]), _kept(messages, decoded.index))
     return _and_bad(good, messages, decoded.bad, keep_bytes=False, key_column="decision_id")
 
@@ -157,6 +158,7 @@ TARGETS: Mapping[str, Target] = {
     catalogue.CALIBRATION_REPORTS.name: Target("calibration_reports", _plain("CalibrationReport", "report_id")),
     catalogue.DRIFT_SIGNALS.name: Target("drift_signals", _plain("DriftSignal", "signal_id")),
     catalogue.PROPOSALS.name: Target("proposals", _keyed("Proposal")),
+    catalogue.SCHEMAS.name: Target("schema_versions", _keyed("SchemaVersion")),
 }
 
 

@@ -22,9 +22,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
     ResourceType,
 )
 
+from interlock.schemas import written
 from interlock.schemas.catalogue import MAX_RECORD_BYTES
 from interlock.streams import ports
 from interlock.streams.forks import abandon
+from interlock.streams.schema_topic import SchemaTopic
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +132,10 @@ class KafkaBroker:
         security: Mapping[str, str] | None = None,
         group_protocol: GroupProtocol = "consumer",
     ) -> None:
-        """`security`: librdkafka settings such as `security.protocol` and `sasl.*`."""
+        """`security`: librdkafka settings such as `security.protocol` and `sasl.*`.
+
+        The first broker of a process is also asked for schemas that the process does not know, whoever reads with it.
+        """
         self._common: dict[str, Any] = {
             **CLIENT,
             **(security or {}),
@@ -140,6 +145,8 @@ class KafkaBroker:
         self._group_protocol: GroupProtocol = group_protocol
         self._admin_client: AdminClient | None = None
         self._admin_process = os.getpid()
+        if written.source() is None:
+            written.use(SchemaTopic(self))
 
     def consumer(
         self,

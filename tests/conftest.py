@@ -20,6 +20,8 @@ import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from xdist.scheduler import LoadScopeScheduling  # noqa: E402
 
+from interlock.schemas import written  # noqa: E402
+
 if TYPE_CHECKING:
     from interlock.streams.embedded_kafka import EmbeddedKafka
     from tests.running_instance import Instance
@@ -131,6 +133,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("campaign")
         if item.get_closest_marker("registry") and not config.getoption("--registry"):
             item.add_marker(pytest.mark.skip(reason="starts a real schema registry: run with --registry"))
+
+
+@pytest.fixture(autouse=True)
+def _no_source_of_schemas() -> Iterator[None]:
+    """No test asks the Kafka of another one for schemas."""
+    written.use(None)
+    yield
+    written.use(None)
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,7 @@ def prepare(
     replication: Annotated[int, typer.Option(min=1, help="Replication factor; 3 in production.")] = 1,
     json: Json = False,
 ) -> None:
-    """Create missing topics and bring the ClickHouse tables up to date; run it before every new version's roles.
+    """Create missing topics, record the schemas and bring the tables up to date; run it before a new version's roles.
 
     Running it again changes nothing; waits until Kafka and ClickHouse answer.
 
@@ -75,19 +75,22 @@ def prepare(
     import threading
 
     from interlock.platform.log_config import configure
-    from interlock.platform.provisioning import create_topics, migrate
+    from interlock.platform.provisioning import create_topics, migrate, record_schemas
     from interlock.services.retry import wait_until_available
 
     platform = connection.connect(data_dir)
     configure(platform.settings.log_format)
     stop = threading.Event()
     lines = wait_until_available(lambda: create_topics(platform, partitions=partitions, replication=replication), stop)
+    recorded = wait_until_available(lambda: record_schemas(platform), stop)
     applied = wait_until_available(lambda: migrate(platform), stop)
     if json:
-        print_json({"topics": lines, "migrations": applied})
+        print_json({"topics": lines, "schemas": recorded, "migrations": applied})
         return
     for line in lines or ():
         errors.print(line)
+    if recorded:
+        errors.print(f"recorded {len(recorded)} versions of schemas")
     for name in applied or ():
         errors.print(f"applied {name}")
-    errors.print("topics and tables are up to date")
+    errors.print("topics, schemas and tables are up to date")

@@ -31,11 +31,12 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
     ]
 
     def prepare() -> None:
-        from interlock.platform.provisioning import create_topics, migrate
+        from interlock.platform.provisioning import create_topics, migrate, record_schemas
 
         started = time.monotonic()
         report.status("creating topics and tables")
         create_topics(platform)
+        record_schemas(platform)
         migrate(platform)
         report.line(f"topics and tables ready after {time.monotonic() - started:.1f} s")
 

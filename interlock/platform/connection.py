@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as ClickHouseClient
     from confluent_kafka.admin import AdminClient
 
+    from interlock.platform.registry import Registry
     from interlock.platform.settings import Settings
     from interlock.streams.kafka import KafkaBroker
 
@@ -57,14 +58,20 @@ class Platform:
         return bytes.fromhex(configured.get_secret_value() if configured else self.instance.audit_key)  # type: ignore[union-attr]
 
     def kafka(self) -> "KafkaBroker":
-        """Kafka."""
+        """Kafka. From now on schemas of the registry are looked up there as well, if the settings name one."""
+        from interlock.schemas import written
         from interlock.streams.kafka import KafkaBroker
+        from interlock.streams.schema_topic import SchemaTopic
 
-        return KafkaBroker(
+        broker = KafkaBroker(
             self.bootstrap_servers,
             self.kafka_properties,
             group_protocol=self.settings.kafka.group_protocol,
         )
+        source = written.source()
+        if self._registry is not None and getattr(source, "registry", None) is not self._registry:
+            written.use(SchemaTopic(broker, self._registry))
+        return broker
 
     def serving_kafka(self) -> "KafkaBroker":
         """Kafka, if it answers; otherwise raises UnavailableError within seconds."""
@@ -80,6 +87,14 @@ class Platform:
         from confluent_kafka.admin import AdminClient
 
         return AdminClient({**self._reaching_kafka, "log_level": 2})
+
+    @cached_property
+    def _registry(self) -> "Registry | None":
+        if self.settings.registry.url is None:
+            return None
+        from interlock.platform.registry import Registry
+
+        return Registry(self.settings.registry)
 
     @property
     def kafka_properties(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What must exist before the roles run: topics and tables."""
+"""What must exist before the roles run: topics, schemas and tables."""
 
 from dataclasses import replace
 
@@ -23,6 +23,14 @@ def create_topics(platform: Platform, *, partitions: int | None = None, replicat
         specs.append(TopicSpec(spec.name, spec.partitions, config, replication))
     report = ensure_topics(platform.serving_kafka(), specs)
     return [f"created {name}" for name in report.created] + [str(difference) for difference in report.differences]
+
+
+def record_schemas(platform: Platform) -> list[str]:
+    """Records the schemas of this version, so that older processes can read what newer ones write; returns a line for
+    each that was not there."""
+    from interlock.streams.schema_topic import record_own
+
+    return record_own(platform.serving_kafka())
 
 
 def migrate(platform: Platform) -> list[str]:

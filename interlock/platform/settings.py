@@ -41,6 +41,21 @@ class ClickHouseSettings(BaseModel):
     durable: bool = Field(False, description="rows are on the disk, not only in its cache, when they are acknowledged")
 
 
+class RegistrySettings(BaseModel):
+    """A schema registry whose ids producers write into `decisions`; without one only Interlock's own ids are known."""
+
+    url: str | None = Field(None, description="http://host:port of a registry that speaks Confluent's API")
+    user: str = Field("", description="for basic authentication")
+    password: SecretStr = SecretStr("")
+    token: SecretStr = Field(SecretStr(""), description="a bearer token, instead of user and password")
+    logical_cluster: str = Field("", description="lsrc-…, which Confluent Cloud wants beside a token")
+    ca_file: Path | None = Field(None, description="certificates that the registry's own must be signed with")
+    certificate_file: Path | None = Field(None, description="client certificate (mutual TLS)")
+    key_file: Path | None = Field(None, description="its key, if it is not in the same file")
+    # An id is looked up once; as long as that takes, the router waits.
+    timeout_seconds: float = Field(3.0, gt=0, description="of one request")
+
+
 class RouterSettings(BaseModel):
     """The router."""
 
@@ -119,6 +134,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".interlock")
     kafka: KafkaSettings = KafkaSettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
+    registry: RegistrySettings = RegistrySettings()
     router: RouterSettings = RouterSettings()
     sampler: SamplerSettings = SamplerSettings()
     sink: SinkSettings = SinkSettings()

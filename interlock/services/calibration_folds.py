@@ -53,7 +53,7 @@ def outcomes(broker: Broker, settings: CalibrationSettings) -> Iterator[Fold]:
 def decisions(broker: Broker, every: int) -> Iterator[Fold]:  # noqa: ARG001 - the signature of folds
     """Fold of `decisions`: alarms about shifts of confidence."""
     drift = ConfidenceDrift(every)
-    yield lambda record: outputs(drift.process(record.value, record.partition, record.offset))
+    yield lambda record: outputs(drift.process(record.value, record.partition, record.offset, record.headers))
 
 
 @contextmanager

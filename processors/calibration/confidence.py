@@ -15,6 +15,7 @@ from interlock.learning.drift import ConfidenceMonitor
 from interlock.processors.calibration.signals import drift
 from interlock.processors.events import Event
 from interlock.schemas import avro_schemas, wire
+from interlock.schemas.written import Headers
 
 # The least shift of the mean that is reported. ADWIN finds smaller ones in long streams; they are real and harmless.
 MIN_SHIFT = 0.01
@@ -36,12 +37,12 @@ class ConfidenceDrift:
         self._every = every
         self._monitors: dict[tuple[str, str, int], _Monitor] = {}
 
-    def process(self, value: bytes | None, partition: int, offset: int) -> list[Event]:
+    def process(self, value: bytes | None, partition: int, offset: int, headers: Headers = None) -> list[Event]:
         """What follows from a record of `decisions`; nothing from one that the router refuses."""
         if offset % self._every:
             return []
         try:
-            decision = routing_fields(value)
+            decision = routing_fields(value, headers)
         except wire.WireError:
             return []  # the router makes a dead letter of it
         confidence, at = decision["confidence"], decision["created_at"]
@@ -98,13 +99,9 @@ class _Monitor:
         return shift if abs(shift) > MIN_SHIFT else None
 
 
-def routing_fields(value: bytes | None) -> dict[str, Any]:
+def routing_fields(value: bytes | None, headers: Headers = None) -> dict[str, Any]:
     """The routing fields of a `Decision`, times as integers; raises WireError."""
-    wire.check_header("Decision", value)
-    assert value is not None
-    stream = BytesIO(value)
-    stream.seek(wire.HEADER_LENGTH)
-    return wire.read_record(stream, _prefix())
+    return wire.read_record(BytesIO(wire.current_body("Decision", value, headers)), _prefix())
 
 
 @cache

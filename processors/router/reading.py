@@ -52,8 +52,8 @@ class Reader:
 
     def read(self, messages: Sequence[Message]) -> Readable:
         """Every message is either a row or bad."""
-        decoded = self._decoder.decode(list(column(messages, "value")))
         headers, unreadable = read_headers(messages)
+        decoded = self._decoder.decode(list(column(messages, "value")), headers.__getitem__)
         index = range(len(messages)) if decoded.index is None else decoded.index
         if decoded.index is not None:
             messages, headers = _take(messages, decoded.index), _take(headers, decoded.index)

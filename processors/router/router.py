@@ -163,7 +163,9 @@ class Router:
         repeated = self._repeats.find(read)
         alerts = repeats.alerts(read, repeated.contradictions, now)
         bad = sorted([*read.bad, *(bad for _, bad in repeated.contradictions)], key=attrgetter("index"))
-        self._breaker.observe(len(messages), len(bad))
+        # What cannot be looked up at present says nothing about the producers: it must not stop the router for all.
+        unavailable = sum(problem.reason == "schema-unavailable" for problem in bad)
+        self._breaker.observe(len(messages), len(bad) - unavailable)
         read = read.without(repeated.rows)
         good, keys = read.messages, read.keys
         routed = self._route(read.rows, read.bodies, now) if good else _NOTHING

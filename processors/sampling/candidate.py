@@ -64,10 +64,7 @@ def for_review(candidate: Candidate, propensity: float, reason: str) -> bytes:
 
 def _prefix(value: bytes | None) -> tuple[dict[str, Any], BytesIO]:
     """What the router wrote, and the stream at the first byte of the decision."""
-    wire.check_header("RoutedDecision", value)
-    assert value is not None
-    stream = BytesIO(value)
-    stream.seek(wire.HEADER_LENGTH)
+    stream = BytesIO(wire.current_body("RoutedDecision", value))
     return wire.read_record(stream, _prefix_schema()), stream
 
 

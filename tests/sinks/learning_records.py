@@ -154,3 +154,16 @@ def proposal(proposal_id: str, **changes: Any) -> dict[str, Any]:
         "reason": "",
         **changes,
     }
+
+
+def schema_version(identity: str, **changes: Any) -> dict[str, Any]:
+    """A schema of a registry."""
+    return {
+        "id": identity,
+        "name": "acme.Decision",
+        "version": 0,
+        "schema": '"string"',
+        "origin": "http://registry",
+        "recorded_at": START,
+        **changes,
+    }

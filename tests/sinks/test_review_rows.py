@@ -25,6 +25,7 @@ COMPACTED = [
     ("reviewers", records.reviewer("ann")),
     ("proposals", learning_records.proposal("threshold-1")),
     ("actions.sequences", records.action_sequence("d-1")),
+    ("schemas", learning_records.schema_version("registry/47")),
 ]
 # Fields that stay in Kafka: they may hold passwords.
 SECRETS = {"reviewers": ("contact",)}

@@ -1,0 +1,90 @@
+"""A schema registry of Confluent's API, as the settings say how to reach it."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from interlock.errors import UsageError
+from interlock.schemas.written import SchemaUnavailableError
+
+if TYPE_CHECKING:
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+
+    from interlock.platform.settings import RegistrySettings
+
+_NOT_FOUND = 404
+
+
+class Registry:
+    """Looks schemas up; the processes remember what it said. Connects when it is asked for the first time."""
+
+    def __init__(self, settings: "RegistrySettings") -> None:
+        assert settings.url is not None
+        self.address = settings.url.rpartition("@")[2]  # without a password
+        self._settings = settings
+        self._client: SchemaRegistryClient | None = None
+
+    def find(self, key: str) -> str | None:
+        """The schema under `registry/ID` or `guid/GUID` with the schemas that it refers to, as `SchemaVersion.schema`
+        has it; None if the registry has none. Raises SchemaUnavailableError."""
+        from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+        kind, _, name = key.partition("/")
+        try:
+            if self._client is None:
+                self._client = client(self._settings)
+            found = self._client.get_schema_by_guid(name) if kind == "guid" else self._client.get_schema(int(name))
+            if found.schema_type not in (None, "AVRO") or not found.schema_str:
+                return None
+            documents = [*self._referred(found), json.loads(found.schema_str)]
+        except SchemaRegistryError as error:
+            if error.http_status_code == _NOT_FOUND:
+                return None
+            raise SchemaUnavailableError(f"the schema registry at {self.address} refused {key}: {error}") from error
+        except UsageError as error:
+            raise SchemaUnavailableError(str(error)) from error
+        except Exception as error:
+            # The client lets the errors of its HTTP library through, which are of many kinds.
+            raise SchemaUnavailableError(
+                f"the schema registry at {self.address} does not answer ({type(error).__name__}: {error})"
+            ) from error
+        return json.dumps(documents if len(documents) > 1 else documents[0], separators=(",", ":"))
+
+    def _referred(self, schema: Any) -> list[Any]:
+        """The documents that a schema names, each behind those that it names itself."""
+        assert self._client is not None
+        documents: list[Any] = []
+        for reference in schema.references or ():
+            other = self._client.get_version(reference.subject, reference.version).schema
+            found = [*self._referred(other), json.loads(other.schema_str or "null")]
+            documents += [document for document in found if document not in documents]
+        return documents
+
+
+def client(settings: "RegistrySettings") -> "SchemaRegistryClient":
+    """A client with these settings; raises UsageError naming what is wrong with them."""
+    from confluent_kafka.schema_registry import SchemaRegistryClient
+
+    config: dict[str, Any] = {
+        "url": settings.url,
+        "timeout": settings.timeout_seconds,
+        # One more attempt, at once: whoever waits for the answer waits for every attempt.
+        "max.retries": 1,
+        "retries.wait.ms": 100,
+    }
+    if settings.user:
+        config["basic.auth.user.info"] = f"{settings.user}:{settings.password.get_secret_value()}"
+    if token := settings.token.get_secret_value():
+        config["bearer.auth.credentials.source"] = "STATIC_TOKEN"
+        config["bearer.auth.token"] = token
+        config["bearer.auth.logical.cluster"] = settings.logical_cluster
+    for name, path in (
+        ("ssl.ca.location", settings.ca_file),
+        ("ssl.certificate.location", settings.certificate_file),
+        ("ssl.key.location", settings.key_file),
+    ):
+        if path is not None:
+            config[name] = str(path)
+    try:
+        return SchemaRegistryClient(config)
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"the settings of the schema registry (INTERLOCK_REGISTRY__…) are wrong: {error}") from error
