@@ -1,6 +1,7 @@
 """A schema registry of Confluent's API, as the settings say how to reach it."""
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from interlock.errors import UsageError
@@ -17,10 +18,16 @@ _NOT_FOUND = 404
 class Registry:
     """Looks schemas up; the processes remember what it said. Connects when it is asked for the first time."""
 
-    def __init__(self, settings: "RegistrySettings") -> None:
+    def __init__(
+        self,
+        settings: "RegistrySettings",
+        connect: "Callable[[RegistrySettings], SchemaRegistryClient] | None" = None,
+    ) -> None:
+        """`connect`: makes the client; by default `client`."""
         assert settings.url is not None
         self.address = settings.url.rpartition("@")[2]  # without a password
         self._settings = settings
+        self._connect = connect or client
         self._client: SchemaRegistryClient | None = None
 
     def find(self, key: str) -> str | None:
@@ -31,7 +38,7 @@ class Registry:
         kind, _, name = key.partition("/")
         try:
             if self._client is None:
-                self._client = client(self._settings)
+                self._client = self._connect(self._settings)
             found = self._client.get_schema_by_guid(name) if kind == "guid" else self._client.get_schema(int(name))
             if found.schema_type not in (None, "AVRO") or not found.schema_str:
                 return None
