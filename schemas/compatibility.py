@@ -23,6 +23,11 @@ from interlock.schemas.avro_schemas import Version
 # Explains all other schemas, so that it must be readable without an explanation.
 _FIXED = "SchemaVersion"
 
+# The schema that producers write, also under ids of a registry. Registries count from 1 and never come near this
+# number, so that what they number later is not taken for a version of ours.
+_OF_PRODUCERS = "Decision"
+_ABOVE_REGISTRIES = 1_000_000_000
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -93,9 +98,15 @@ def _relocked(pinned: dict[int, Version]) -> list[Version]:
         if known and known[-1].fingerprint == fingerprint:
             versions[known[-1].id] = replace(known[-1], text=text)
         else:
-            new_id = max(versions, default=0) + 1
+            new_id = _next_id(versions, name)
             versions[new_id] = Version(new_id, name, len(known) + 1, fingerprint, text)
     return [versions[version_id] for version_id in sorted(versions)]
+
+
+def _next_id(versions: dict[int, Version], name: str) -> int:
+    # Producers write ids of their registry into the topic of decisions; elsewhere there are only ours.
+    in_range = [number for number in versions if (number > _ABOVE_REGISTRIES) == (name == _OF_PRODUCERS)]
+    return max(in_range, default=_ABOVE_REGISTRIES if name == _OF_PRODUCERS else 0) + 1
 
 
 def _versions(pinned: dict[int, Version], name: str) -> list[Version]:

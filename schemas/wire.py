@@ -4,7 +4,9 @@ Records of other versions than the current one are resolved: read with the schem
 and encoded again in the current one.
 """
 
+import json
 import struct
+from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
 from typing import Any, cast
@@ -33,7 +35,12 @@ class WireError(InterlockError, ValueError):
 @cache
 def header(name: str) -> bytes:
     """The five bytes before every body of schema `name`."""
-    return struct.pack(">bI", MAGIC, avro_schemas.schema_id(name))
+    return header_of(avro_schemas.schema_id(name))
+
+
+def header_of(schema_id: int) -> bytes:
+    """The five bytes before the body of a record written under this id."""
+    return struct.pack(">bI", MAGIC, schema_id)
 
 
 def encode(name: str, record: dict[str, Any]) -> bytes:
@@ -42,6 +49,18 @@ def encode(name: str, record: dict[str, Any]) -> bytes:
     buffer.write(header(name))
     fastavro.schemaless_writer(buffer, avro_schemas.parsed(name), record, strict_allow_default=True)
     return buffer.getvalue()
+
+
+def encodings(name: str, record: dict[str, Any]) -> Iterator[bytes]:
+    """`record` as every pinned version of schema `name` would have written it, the newest first."""
+    for version in reversed(avro_schemas.versions(name)):
+        buffer = BytesIO()
+        buffer.write(header_of(version.id))
+        try:
+            fastavro.schemaless_writer(buffer, fastavro.parse_schema(json.loads(version.text)), record)
+        except (ValueError, TypeError):
+            continue  # it lacks a field that this version had
+        yield buffer.getvalue()
 
 
 def decode(name: str, message: bytes | None) -> dict[str, Any]:

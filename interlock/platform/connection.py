@@ -69,8 +69,8 @@ class Platform:
             group_protocol=self.settings.kafka.group_protocol,
         )
         source = written.source()
-        if self._registry is not None and getattr(source, "registry", None) is not self._registry:
-            written.use(SchemaTopic(broker, self._registry))
+        if self.registry is not None and getattr(source, "registry", None) is not self.registry:
+            written.use(SchemaTopic(broker, self.registry))
         return broker
 
     def serving_kafka(self) -> "KafkaBroker":
@@ -89,7 +89,8 @@ class Platform:
         return AdminClient({**self._reaching_kafka, "log_level": 2})
 
     @cached_property
-    def _registry(self) -> "Registry | None":
+    def registry(self) -> "Registry | None":
+        """The schema registry of the producers, if the settings name one."""
         if self.settings.registry.url is None:
             return None
         from interlock.platform.registry import Registry

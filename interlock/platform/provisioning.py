@@ -1,9 +1,15 @@
 """What must exist before the roles run: topics, schemas and tables."""
 
+import json
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from interlock.errors import InterlockError
 from interlock.platform.connection import Platform
 from interlock.schemas import catalogue
+
+if TYPE_CHECKING:
+    from interlock.platform.registry import Registry
 
 MIN_INSYNC_REPLICAS = "min.insync.replicas"
 
@@ -27,10 +33,29 @@ def create_topics(platform: Platform, *, partitions: int | None = None, replicat
 
 def record_schemas(platform: Platform) -> list[str]:
     """Records the schemas of this version, so that older processes can read what newer ones write; returns a line for
-    each that was not there."""
+    each that was not there. Raises InterlockError where decisions of producers would be taken for those of ours."""
     from interlock.streams.schema_topic import record_own
 
+    if platform.registry is not None:
+        _check_first_id(platform.registry)
     return record_own(platform.serving_kafka())
+
+
+def _check_first_id(registry: "Registry") -> None:
+    """Interlock's clients write decisions under an id that a registry may have given to another schema."""
+    from interlock.schemas import avro_schemas
+
+    ours = avro_schemas.versions("Decision")[0]
+    theirs = registry.find(f"registry/{ours.id}")
+    if theirs is None or avro_schemas.fingerprint_of(theirs) == ours.fingerprint:
+        return
+    document = json.loads(theirs)
+    if isinstance(document, dict) and document.get("name", "").rpartition(".")[2] == ours.name:
+        raise InterlockError(
+            f"the schema registry at {registry.address} has another Decision under id {ours.id}, which Interlock's own "
+            "clients write: the decisions of both could not be told apart. Register the producers' schema again where "
+            "it gets another id: in a context, or in a registry that `interlock schemas publish` has filled first."
+        )
 
 
 def migrate(platform: Platform) -> list[str]:

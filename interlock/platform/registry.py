@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from interlock.errors import UsageError
 from interlock.schemas.written import SchemaUnavailableError
@@ -25,7 +26,7 @@ class Registry:
     ) -> None:
         """`connect`: makes the client; by default `client`."""
         assert settings.url is not None
-        self.address = settings.url.rpartition("@")[2]  # without a password
+        self.address = without_password(settings.url)
         self._settings = settings
         self._connect = connect or client
         self._client: SchemaRegistryClient | None = None
@@ -65,6 +66,12 @@ class Registry:
             found = [*self._referred(other), json.loads(other.schema_str or "null")]
             documents += [document for document in found if document not in documents]
         return documents
+
+
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def client(settings: "RegistrySettings") -> "SchemaRegistryClient":

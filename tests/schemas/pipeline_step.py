@@ -34,8 +34,8 @@ def save(topology: Topology, path: Path) -> None:
     records = [
         {
             "topic": topic.name,
-            "key": message.key().decode(),
-            "value": None if message.value() is None else base64.b64encode(message.value()).decode(),
+            "key": (message.key() or b"").decode(),
+            "value": None if (value := message.value()) is None else base64.b64encode(value).decode(),
         }
         for topic in catalogue.TOPICS
         for message in topology.messages(topic.name)

@@ -32,6 +32,17 @@ class Evolved:
         document = json.loads(self._texts["Resolution"])
         change(document["fields"])
         self._texts["Resolution"] = json.dumps(document, separators=(",", ":"))
+        return self._pin()
+
+    def add_to_decision(self, field: dict[str, Any]) -> None:
+        """Appends a field to Decision, also where it stands in RoutedDecision."""
+        routed, decision = (json.loads(self._texts[name]) for name in ("RoutedDecision", "Decision"))
+        for document in (decision, routed["fields"][-1]["type"]):
+            document["fields"].append(field)
+        self._texts |= {"RoutedDecision": json.dumps(routed), "Decision": json.dumps(decision)}
+        assert self._pin() == []
+
+    def _pin(self) -> list[str]:
         problems = [str(problem) for problem in compatibility.relock(self._path)]
         if not problems:
             self._patch.setattr(avro_schemas, "lock", cache(lambda: avro_schemas.read_lock(self._path.read_text())))
@@ -126,3 +137,10 @@ def test_what_has_changed_and_is_not_pinned_is_named(monkeypatch: pytest.MonkeyP
     lock = {n: v for n, v in avro_schemas.lock().items() if v.name != "Control"}
     monkeypatch.setattr(avro_schemas, "lock", lambda: lock)
     assert [str(p) for p in compatibility.check()] == ["Control: is not pinned: run `interlock schemas check --relock`"]
+
+
+def test_a_new_version_of_decision_has_an_id_that_no_registry_gives_to_a_schema_of_a_producer(evolved: Evolved) -> None:
+    for number in (1, 2):
+        evolved.add_to_decision({"name": f"new_{number}", "type": "string", "default": ""})
+        assert avro_schemas.schema_id("Decision") == 1_000_000_000 + number
+    assert avro_schemas.versions("RoutedDecision")[-1].id < 100
