@@ -6,6 +6,7 @@ changes its meaning.
 """
 
 import json
+import logging
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ import fastavro
 
 from interlock.errors import UnavailableError
 from interlock.schemas import avro_schemas
+
+log = logging.getLogger(__name__)
 
 Headers = Iterable[tuple[str, bytes | None]] | None
 
@@ -118,7 +121,11 @@ def _find(key: str) -> Any | None:
         text = _Known.source.find(key) if _Known.source is not None else None
         if text is None:
             return None
-        _Known.schemas[key] = for_reading(text)
+        try:
+            _Known.schemas[key] = for_reading(text)
+        except Exception as error:  # of whatever kind: a registry may hold what fastavro does not take
+            log.warning("schema %s cannot be used: %s", key, error)
+            _Known.schemas[key] = None
     return _Known.schemas[key]
 
 

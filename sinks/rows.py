@@ -48,7 +48,7 @@ def to_arrow(messages: Sequence[Message], chunk: Chunk, stream: str) -> pa.Table
 
 def _decisions(messages: Sequence[Message]) -> pa.Table:
     decoder = _decoder("Decision", avro_schemas.routing_prefix_text())
-    decoded = decoder.decode([m.value() for m in messages], lambda index: messages[index].headers())
+    decoded = decoder.decode([m.value() for m in messages], lambda index: headers_of(messages[index]))
     good = _with_positions(pa.Table.from_batches([decoded.rows]), _kept(messages, decoded.index))
     return _and_bad(good, messages, decoded.bad, keep_bytes=False, key_column="decision_id")
 

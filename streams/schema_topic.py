@@ -17,7 +17,8 @@ from confluent_kafka import KafkaException
 
 from interlock.schemas import avro_schemas, catalogue, wire, written
 from interlock.schemas.written import SchemaUnavailableError
-from interlock.streams.ports import Broker
+from interlock.streams.errors import FATAL_CODES
+from interlock.streams.ports import Broker, Message
 from interlock.streams.sending import Outgoing, send_and_wait
 from interlock.streams.tables import TableReader
 
@@ -31,9 +32,13 @@ _RETRY_SECONDS = 10.0
 _MAX_MISSES = 20
 _MISSES_SECONDS = 60.0
 
-# How long the topic may be silent before reading it fails. It is read within a batch.
-_READ_TIMEOUT_SECONDS = 5.0
-_WRITE_TIMEOUT_SECONDS = 5.0
+# For a record of an unknown schema: its batch waits.
+_TIMEOUT_SECONDS = 5.0
+
+# For `prepare`, which may have created the topic a moment ago: as long as leaders are elected.
+_PREPARE_TIMEOUT_SECONDS = 30.0
+
+_PAUSE_SECONDS = 0.1
 
 
 class Registry(Protocol):
@@ -117,15 +122,21 @@ class SchemaTopic:
             log.warning("schema %s of the registry %s: the next process asks the registry again", key, problem)
 
 
-def read(broker: Broker) -> list[dict[str, Any]]:
-    """The `SchemaVersion` records of the topic; none if there is no such topic. Raises SchemaUnavailableError."""
-    try:
-        if not broker.topic_states([catalogue.SCHEMAS.name]):
-            return []
-        with closing(TableReader(broker, [catalogue.SCHEMAS.name])) as table:
-            messages = table.read_all(_READ_TIMEOUT_SECONDS)
-    except KafkaException as error:
-        raise SchemaUnavailableError(f"topic {catalogue.SCHEMAS.name} cannot be read: {error.args[0]}") from error
+def read(broker: Broker, timeout: float = _TIMEOUT_SECONDS) -> list[dict[str, Any]]:
+    """The `SchemaVersion` records of the topic; none if there is no such topic. Raises SchemaUnavailableError after
+    `timeout` seconds without an answer."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            messages = _messages(broker, timeout)
+        except KafkaException as error:
+            # Others pass: above all, leaders are elected after a topic was created and while a broker restarts.
+            if error.args[0].code() in FATAL_CODES or time.monotonic() > deadline:
+                problem = f"topic {catalogue.SCHEMAS.name} cannot be read: {error.args[0].str()}"
+                raise SchemaUnavailableError(problem) from error
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            break
     found: dict[bytes, dict[str, Any]] = {}
     for message in messages:
         try:
@@ -137,10 +148,17 @@ def read(broker: Broker) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def record(broker: Broker, entries: Iterable[dict[str, Any]]) -> None:
+def _messages(broker: Broker, timeout: float) -> list[Message]:
+    if not broker.topic_states([catalogue.SCHEMAS.name]):
+        return []
+    with closing(TableReader(broker, [catalogue.SCHEMAS.name])) as table:
+        return table.read_all(timeout)
+
+
+def record(broker: Broker, entries: Iterable[dict[str, Any]], timeout: float = _TIMEOUT_SECONDS) -> None:
     """Writes `SchemaVersion` records. Raises KafkaException."""
     records = [Outgoing(catalogue.SCHEMAS.name, e["id"].encode(), wire.encode("SchemaVersion", e)) for e in entries]
-    send_and_wait(broker.producer(None), records, _WRITE_TIMEOUT_SECONDS)
+    send_and_wait(broker.producer(None), records, timeout)
 
 
 def record_own(broker: Broker) -> list[str]:
@@ -148,9 +166,10 @@ def record_own(broker: Broker) -> list[str]:
 
     Raises KafkaException and SchemaUnavailableError.
     """
-    known = {found["id"] for found in read(broker)}
+    known = {found["id"] for found in read(broker, _PREPARE_TIMEOUT_SECONDS)}
     missing = [version for version in avro_schemas.lock().values() if written.key_of(version.id) not in known]
-    record(broker, [entry(written.key_of(v.id), v.text, origin="prepare", version=v.number) for v in missing])
+    own = [entry(written.key_of(v.id), v.text, origin="prepare", version=v.number) for v in missing]
+    record(broker, own, _PREPARE_TIMEOUT_SECONDS)
     return [f"recorded version {version.number} of {version.name} (id {version.id})" for version in missing]
 
 

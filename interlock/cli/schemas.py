@@ -142,7 +142,13 @@ def publish(
     from interlock.schemas.registry import publish as register
 
     settings = connection.connect().settings.registry
-    given = {"url": registry, "ca_file": ca_file, "certificate_file": certificate_file, "key_file": key_file}
+    given: dict[str, object] = {
+        "url": registry,
+        "ca_file": ca_file,
+        "certificate_file": certificate_file,
+        "key_file": key_file,
+    }
+    given["timeout_seconds"] = max(settings.timeout_seconds, 30.0)  # nothing waits for it here
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
     if settings.url is None:
         raise UsageError("which registry? Give its URL, or set INTERLOCK_REGISTRY__URL")

@@ -93,6 +93,8 @@ class Platform:
         """The schema registry of the producers, if the settings name one."""
         if self.settings.registry.url is None:
             return None
+        import confluent_kafka.schema_registry  # noqa: F401 - a missing extra is told now, not at the first such record
+
         from interlock.platform.registry import Registry
 
         return Registry(self.settings.registry)

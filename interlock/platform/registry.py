@@ -53,7 +53,7 @@ class Registry:
         except Exception as error:
             # The client lets the errors of its HTTP library through, which are of many kinds.
             raise SchemaUnavailableError(
-                f"the schema registry at {self.address} does not answer ({type(error).__name__}: {error})"
+                f"the schema registry at {self.address} does not answer about {key} ({type(error).__name__}: {error})"
             ) from error
         return json.dumps(documents if len(documents) > 1 else documents[0], separators=(",", ":"))
 

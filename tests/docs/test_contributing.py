@@ -45,7 +45,7 @@ def test_the_files_of_every_recipe_exist(name: str) -> None:
 
 
 def test_there_is_a_recipe_for_each_thing_that_grows() -> None:
-    assert len(recipes()) == 8
+    assert len(recipes()) == 9
 
 
 def test_the_folders_of_the_tests_exist() -> None:

@@ -104,9 +104,8 @@ def _other(number: int) -> dict[str, Any]:
 
 
 def _theirs(**changes: Any) -> dict[str, Any]:
-    document = copy.deepcopy(json.loads(avro_schemas.text("Decision")))
-    document.update(changes)
-    return document
+    document: dict[str, Any] = json.loads(avro_schemas.text("Decision"))
+    return copy.deepcopy(document) | changes
 
 
 def _field(document: dict[str, Any], name: str) -> dict[str, Any]:
@@ -241,7 +240,7 @@ def test_what_cannot_be_looked_up_because_the_registry_is_away_is_a_dead_letter_
     world.topology.decide("ours", domain="loan")
     ((reason, message),) = world.reasons()
     assert reason == "schema-unavailable"
-    assert "http://acme:8081 does not answer" in message
+    assert "http://acme:8081 does not answer about registry/47" in message
     world.away, world.clock = False, 11.0
     (letter,) = world.topology.messages("dead-letter")
     world.produce(letter.value())
@@ -294,6 +293,18 @@ def test_a_schema_that_is_no_decision_is_refused_with_the_field_that_is_missing(
     ((reason, message),) = world.reasons()
     assert reason == "unknown-schema"
     assert message.startswith("schema id 47 cannot be read as Decision: No default value for field")
+
+
+@pytest.mark.parametrize("text", ["[", '{"type": "record", "name": "a-b", "fields": []}', '"string"', "[]"])
+def test_a_schema_that_cannot_be_used_is_refused_and_stops_nobody(
+    text: str, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.client, "get_schema", lambda _: Schema(text, "AVRO"))
+    world.produce(_framed(wire.encode("Decision", DECISION), 47))
+    world.topology.decide("ours", domain="loan")
+    ((reason, message),) = world.reasons()
+    assert reason in ("unknown-schema", "schema-unavailable")
+    assert "47" in message
 
 
 def test_a_schema_id_in_the_range_of_our_other_schemas_is_looked_up_too(world: World) -> None:

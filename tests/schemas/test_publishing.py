@@ -182,7 +182,7 @@ def test_decisions_in_a_schema_of_a_real_registry_are_routed_also_when_it_is_gon
     theirs["fields"].append({"name": "team", "type": ["null", "string"], "default": None})
     topology = Topology(POLICY)
     with Apicurio() as apicurio:
-        settings = RegistrySettings(url=apicurio.url)
+        settings = RegistrySettings(url=apicurio.url, timeout_seconds=60)
         with client(settings) as registry:
             registry.register_schema("other-value", Schema('{"type": "record", "name": "Other", "fields": []}', "AVRO"))
             assert any(one.registry_id != one.id for one in publish(registry, prefix="acme.", any_ids=True))
