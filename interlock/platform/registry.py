@@ -17,7 +17,7 @@ _NOT_FOUND = 404
 
 
 class Registry:
-    """Looks schemas up; the processes remember what it said. Connects when it is asked for the first time."""
+    """Looks schemas up. Connects for each question, because there is one for every new id and no other."""
 
     def __init__(
         self,
@@ -29,7 +29,6 @@ class Registry:
         self.address = without_password(settings.url)
         self._settings = settings
         self._connect = connect or client
-        self._client: SchemaRegistryClient | None = None
 
     def find(self, key: str) -> str | None:
         """The schema under `registry/ID` or `guid/GUID` with the schemas that it refers to, as `SchemaVersion.schema`
@@ -38,12 +37,11 @@ class Registry:
 
         kind, _, name = key.partition("/")
         try:
-            if self._client is None:
-                self._client = self._connect(self._settings)
-            found = self._client.get_schema_by_guid(name) if kind == "guid" else self._client.get_schema(int(name))
-            if found.schema_type not in (None, "AVRO") or not found.schema_str:
-                return None
-            documents = [*self._referred(found), json.loads(found.schema_str)]
+            with self._connect(self._settings) as connected:
+                found = connected.get_schema_by_guid(name) if kind == "guid" else connected.get_schema(int(name))
+                if found.schema_type not in (None, "AVRO") or not found.schema_str:
+                    return None
+                documents = [*_referred(connected, found), json.loads(found.schema_str)]
         except SchemaRegistryError as error:
             if error.http_status_code == _NOT_FOUND:
                 return None
@@ -55,17 +53,19 @@ class Registry:
             raise SchemaUnavailableError(
                 f"the schema registry at {self.address} does not answer about {key} ({type(error).__name__}: {error})"
             ) from error
-        return json.dumps(documents if len(documents) > 1 else documents[0], separators=(",", ":"))
+        # A union alone stays in a list of its own, or it would be taken for several documents.
+        several = len(documents) > 1 or isinstance(documents[0], list)
+        return json.dumps(documents if several else documents[0], separators=(",", ":"))
 
-    def _referred(self, schema: Any) -> list[Any]:
-        """The documents that a schema names, each behind those that it names itself."""
-        assert self._client is not None
-        documents: list[Any] = []
-        for reference in schema.references or ():
-            other = self._client.get_version(reference.subject, reference.version).schema
-            found = [*self._referred(other), json.loads(other.schema_str or "null")]
-            documents += [document for document in found if document not in documents]
-        return documents
+
+def _referred(connected: "SchemaRegistryClient", schema: Any) -> list[Any]:
+    """The documents that a schema names, each behind those that it names itself."""
+    documents: list[Any] = []
+    for reference in schema.references or ():
+        other = connected.get_version(reference.subject, reference.version).schema
+        found = [*_referred(connected, other), json.loads(other.schema_str or "null")]
+        documents += [document for document in found if document not in documents]
+    return documents
 
 
 def without_password(url: str) -> str:

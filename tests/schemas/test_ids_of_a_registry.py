@@ -85,6 +85,11 @@ class _Asked:
     def __init__(self, world: World) -> None:
         self._world = world
 
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
     def __getattr__(self, name: str) -> Any:
         self._world.asked += 1
         if self._world.away:
