@@ -36,7 +36,7 @@ COMMANDS: Mapping[str, Entry] = {
     "run": Entry(
         "platform", "run", "Run one role in the foreground against the Kafka and ClickHouse named in the settings."
     ),
-    "prepare": Entry("topics", "prepare", "Create missing topics and bring the ClickHouse tables up to date."),
+    "prepare": Entry("topics", "prepare", "Create missing topics, record the schemas and bring the tables up to date."),
     "metrics": Entry("queries", "metrics", "Show the numbers of the `metrics` view."),
     "sql": Entry("queries", "sql", "Ask ClickHouse as the read-only analyst."),
     "timeline": Entry("queries", "timeline", "Tell the story of one decision, from its arrival on."),
