@@ -42,8 +42,13 @@ class Topic:
         config = {"cleanup.policy": self.cleanup, "max.message.bytes": str(self.max_message_bytes)}
         if self.retention_days is not None:
             config["retention.ms"] = str(self.retention_days * DAY_MS)
+            config[TIMESTAMP_TYPE] = "LogAppendTime"
         return config
 
+
+# Kafka counts retention from a record's timestamp, which producers choose: backfills, Flink and Kafka Connect set the
+# time of the event. A record of last month would be deleted before anybody reads it, so the broker's clock sets it.
+TIMESTAMP_TYPE = "message.timestamp.type"
 
 # Enough for two routers on a laptop and a handful in production without re-keying; `topics create --partitions`
 # overrides it before the first message.
@@ -287,6 +292,18 @@ BY_NAME = {topic.name: topic for topic in TOPICS}
 
 # The topics whose records are routed decisions, from least to most human.
 ROUTE_TOPICS = (AUTO_APPROVED, REVIEWS_ASYNC, REVIEWS_SYNC, REVIEWS_MANUAL)
+
+# What the desk reads.
+DESK_INPUTS = (COMMANDS, REVIEWS_SYNC, REVIEWS_MANUAL, REVIEWS_ASYNC)
+
+# The folds of calibration, each with a group of its own, and what they read.
+CALIBRATION_FOLDS = {
+    "calibration": OUTCOMES,
+    "drift": DECISIONS,
+    "proposals": TRAINING_EXAMPLES,
+    "revocations": DRIFT_SIGNALS,
+    "retraining": RETRAINING_REQUESTS,
+}
 
 # Consumer groups. Transactional ids are made of them too: a new name means new offsets, so the next start would read
 # every topic from its beginning.

@@ -1,7 +1,7 @@
 """Kafka itself: every client setting of the pipeline, each with its reason.
 
-The clients are confluent_kafka's own, but for the way in which a consumer closes. "Measured": on two shared cores, with
-330-byte records and the embedded broker on the same machine.
+The clients are confluent_kafka's own, but for the way in which a consumer closes and a producer sends offsets.
+"Measured": on two shared cores, with 330-byte records and the embedded broker on the same machine.
 """
 
 import logging
@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any, Literal
 
 from confluent_kafka import Consumer as KafkaConsumer
@@ -16,6 +17,8 @@ from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPar
 from confluent_kafka import Producer as KafkaProducer
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
     ConfigResource,
     NewTopic,
     OffsetSpec,
@@ -26,14 +29,12 @@ from interlock.schemas import written
 from interlock.schemas.catalogue import MAX_RECORD_BYTES
 from interlock.streams import ports
 from interlock.streams.forks import abandon
+from interlock.streams.ports import ADMIN_TIMEOUT_SECONDS
 from interlock.streams.schema_topic import SchemaTopic
 
 log = logging.getLogger(__name__)
 
 GroupProtocol = Literal["consumer", "classic"]
-
-# Admin requests take milliseconds; a cluster that is electing leaders may need half a minute.
-ADMIN_TIMEOUT_SECONDS = 30.0
 
 # librdkafka reports a broker that is down at every attempt to reach it, several times a second.
 REPEAT_LOG_SECONDS = 60.0
@@ -42,6 +43,9 @@ REPEAT_LOG_SECONDS = 60.0
 # callback commits may take as long as a transaction.
 GIVE_BACK_SECONDS = 15.0
 POLL_SECONDS = 0.01
+
+# How much longer than its time-out a request may take before it counts as never answered: a busy machine is late too.
+OVERDUE_SECONDS = 2.0
 
 CLIENT: Mapping[str, Any] = {
     # Below "critical" the C library writes to stderr by itself; what matters reaches the log by error_cb.
@@ -165,7 +169,7 @@ class KafkaBroker:
 
     def producer(self, transactional_id: str | None, overrides: Mapping[str, Any] | None = None) -> ports.Producer:
         identity = {**TRANSACTIONS, "transactional.id": transactional_id} if transactional_id else {}
-        return KafkaProducer({**self._common, **PRODUCER, **identity, **(overrides or {})})
+        return _PunctualProducer({**self._common, **PRODUCER, **identity, **(overrides or {})})
 
     def create_topics(self, specs: Sequence[ports.TopicSpec]) -> None:
         if not specs:
@@ -192,17 +196,27 @@ class KafkaBroker:
             if time.monotonic() > deadline:
                 raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"created but not visible: {missing}"))
 
-    def topic_states(self, names: Sequence[str], config_keys: Sequence[str] = ()) -> dict[str, ports.TopicState]:
+    def topic_states(
+        self, names: Sequence[str], config_keys: Sequence[str] = (), *, timeout: float = ADMIN_TIMEOUT_SECONDS
+    ) -> dict[str, ports.TopicState]:
         admin = self._admin()
-        known = admin.list_topics(timeout=ADMIN_TIMEOUT_SECONDS).topics
+        known = admin.list_topics(timeout=timeout).topics
         existing = [name for name in names if name in known]
         config: dict[str, dict[str, str]] = {name: {} for name in existing}
         if config_keys and existing:
             resources = [ConfigResource(ResourceType.TOPIC, name) for name in existing]
-            for resource, answer in admin.describe_configs(resources, request_timeout=ADMIN_TIMEOUT_SECONDS).items():
+            for resource, answer in admin.describe_configs(resources, request_timeout=timeout).items():
                 entries = answer.result()
                 config[resource.name] = {key: entries[key].value for key in config_keys if key in entries}
         return {name: ports.TopicState(name, len(known[name].partitions), config[name]) for name in existing}
+
+    def configure_topic(self, topic: str, config: Mapping[str, str]) -> None:
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in config.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
+        for changed in self._admin().incremental_alter_configs([resource]).values():
+            changed.result(ADMIN_TIMEOUT_SECONDS)
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         admin = self._admin()
@@ -249,6 +263,40 @@ class _OrderlyConsumer(KafkaConsumer):
         deadline = time.monotonic() + GIVE_BACK_SECONDS
         while self.assignment() and time.monotonic() < deadline:
             self.consume(1, POLL_SECONDS)  # runs the revoke callback
+
+
+class _PunctualProducer(KafkaProducer):
+    """Keeps the time-out of the one request for which librdkafka does not.
+
+    A group coordinator that goes away while offsets are sent to it may leave `send_offsets_to_transaction` waiting for
+    ever, also when the coordinator is back (librdkafka issues 5456 and 5511; with 2.16 nearly every kill of a broker
+    under load). The thread that waits is left behind: what it may still do is fenced by the next producer.
+    """
+
+    def send_offsets_to_transaction(
+        self, positions: list[TopicPartition], group_metadata: Any, timeout: float = -1
+    ) -> None:
+        if timeout < 0:
+            super().send_offsets_to_transaction(positions, group_metadata, timeout)
+            return
+        answer: Future[None] = Future()
+        send = super().send_offsets_to_transaction
+
+        def wait() -> None:
+            try:
+                send(positions, group_metadata, timeout)
+            except BaseException as error:
+                answer.set_exception(error)
+            else:
+                answer.set_result(None)
+
+        # A daemon: it must not keep the process from ending.
+        threading.Thread(target=wait, name="send-offsets", daemon=True).start()
+        try:
+            answer.result(timeout + OVERDUE_SECONDS)
+        except TimeoutError as error:
+            reason = f"the group coordinator has not taken the offsets within {timeout:g} s"
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, reason)) from error
 
 
 class _ErrorLog:

@@ -13,6 +13,9 @@ from typing import Any, Literal, Protocol
 
 from confluent_kafka import KafkaError, TopicPartition
 
+# Requests about topics take milliseconds; a cluster that is electing leaders may need half a minute.
+ADMIN_TIMEOUT_SECONDS = 30.0
+
 Headers = list[tuple[str, str | bytes | None]]
 Isolation = Literal["read_committed", "read_uncommitted"]
 Partition = tuple[str, int]  # topic, number
@@ -188,8 +191,14 @@ class Broker(Protocol):
         """Creates those that do not exist and returns when all can be used. Raises KafkaException."""
         ...
 
-    def topic_states(self, names: Sequence[str], config_keys: Sequence[str] = ()) -> dict[str, TopicState]:
-        """Those of the named topics that exist."""
+    def topic_states(
+        self, names: Sequence[str], config_keys: Sequence[str] = (), *, timeout: float = ADMIN_TIMEOUT_SECONDS
+    ) -> dict[str, TopicState]:
+        """Those of the named topics that exist. `timeout`: seconds of each request."""
+        ...
+
+    def configure_topic(self, topic: str, config: Mapping[str, str]) -> None:
+        """Sets some settings of an existing topic and leaves the others. Raises KafkaException."""
         ...
 
     def end_offsets(self, topic: str) -> dict[int, int]:

@@ -204,8 +204,9 @@ class Runner:
         # A standby has nothing to wait for, and would hold up the rebalances of the others.
         if not self._recovery.stands_by(self._consumer):
             self._stop.wait(self._recovery.pause())
-        if self._settings.exclusive:
-            self._read()  # only to learn of rebalances: a member that was replaced must not fence its successor
+        # Only to learn of rebalances, and what is read is dropped: a member that was replaced must not fence its
+        # successor, and while a rebalance waits for its callbacks no committed offsets are told.
+        self._read()
         self._recovery.repair(self._consumer)
 
     def close(self) -> None:

@@ -3,11 +3,13 @@
 Read without a group, because every instance needs every record.
 """
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 from confluent_kafka import KafkaError, KafkaException
 
 from interlock.streams.consuming import records_of
+from interlock.streams.new_partitions import NewPartitions
 from interlock.streams.ports import Broker, Message
 from interlock.streams.ranges import BATCH_SIZE, FIRST_OFFSET, READ_TO_END, RangeReader
 
@@ -18,7 +20,14 @@ _TIMEOUT_SECONDS = 30.0
 class TableReader:
     """Follows compacted topics under read_committed. Not for several threads."""
 
-    def __init__(self, broker: Broker, topics: Sequence[str], *, last: int | None = None) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        topics: Sequence[str],
+        *,
+        last: int | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """`last`: only that many offsets of each partition, to see what was written lately. Transaction markers and
         aborted records take offsets too, so that fewer records may come.
 
@@ -36,6 +45,7 @@ class TableReader:
         }
         self._consumer = broker.consumer(None, overrides=READ_TO_END)
         self._reader = RangeReader(self._consumer, starts, ends, follow=True)
+        self._new_partitions = NewPartitions(broker, self._consumer, starts, monotonic)
 
     def read_all(self, timeout: float = _TIMEOUT_SECONDS) -> list[Message]:
         """Everything that was there when this object was made, and what came along since, oldest first per partition.
@@ -51,7 +61,8 @@ class TableReader:
         return self._reader.batches()
 
     def poll(self) -> list[Message]:
-        """What has come since; returns at once."""
+        """What has come since, also in partitions that were added meanwhile; returns at once."""
+        self._new_partitions.follow()
         return list(records_of(self._consumer.consume(BATCH_SIZE, 0)))
 
     def close(self) -> None:

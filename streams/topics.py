@@ -1,6 +1,6 @@
 """Topics as they should be against topics as they are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from interlock.streams.ports import Broker, TopicSpec, TopicState
@@ -36,22 +36,29 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """`created`: names of topics that did not exist; `differences`: what is left for a person to decide."""
+    """`created`: names of topics that did not exist; `corrected`: settings that were changed to what is expected;
+    `differences`: what is left for a person to decide."""
 
     created: tuple[str, ...]
+    corrected: tuple[Difference, ...]
     differences: tuple[Difference, ...]
 
 
-def ensure_topics(broker: Broker, specs: Sequence[TopicSpec]) -> TopicReport:
-    """Creates what is missing and reports what differs, but changes nothing that exists.
+def ensure_topics(broker: Broker, specs: Sequence[TopicSpec], correct: Collection[str] = ()) -> TopicReport:
+    """Creates what is missing and reports what differs; of what exists it changes only the settings in `correct`.
 
-    Raising the number of partitions moves keys, and a configuration may have been changed on purpose.
+    Raising the number of partitions moves keys, and other settings may have been changed on purpose.
     Raises KafkaException.
     """
     existing = _states(broker, specs)
     missing = [spec for spec in specs if spec.name not in existing]
     broker.create_topics(missing)
-    return TopicReport(tuple(spec.name for spec in missing), tuple(_differences(existing, specs)))
+    differences = list(_differences(existing, specs))
+    corrected = [difference for difference in differences if difference.setting in correct]
+    for difference in corrected:
+        broker.configure_topic(difference.topic, {difference.setting: difference.expected})
+    left = [difference for difference in differences if difference.setting not in correct]
+    return TopicReport(tuple(spec.name for spec in missing), tuple(corrected), tuple(left))
 
 
 def too_small_limits(broker: Broker, specs: Sequence[TopicSpec]) -> list[Difference]:

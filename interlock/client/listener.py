@@ -16,6 +16,7 @@ from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.headers import headers_of
 from interlock.streams.consuming import records_of
 from interlock.streams.errors import FATAL_CODES
+from interlock.streams.new_partitions import NewPartitions
 from interlock.streams.ports import Broker, Consumer, Message, Producer
 
 log = logging.getLogger(__name__)
@@ -39,8 +40,8 @@ _SHUTDOWN_TIMEOUT_SECONDS = 10.0
 class Listener:
     """Reads in a thread of its own from its construction until it is closed or broken.
 
-    It reads whole topics, all partitions that exist at its construction, because resolutions are keyed like
-    decisions: a client that waits for one decision receives all, and drops the others by key without decoding them.
+    It reads whole topics, because resolutions are keyed like decisions: a client that waits for one decision receives
+    all, and drops the others by key without decoding them.
     """
 
     def __init__(
@@ -70,6 +71,8 @@ class Listener:
         except KafkaException:
             self._consumer.close()
             raise
+        starts = {(partition.topic, partition.partition): partition.offset for partition in partitions}
+        self._new_partitions = NewPartitions(broker, self._consumer, starts)
         self._producer = producer
         self.pending = pending
         self._lookup = lookup
@@ -131,6 +134,7 @@ class Listener:
                 self.pending.looked_up(its, found)
 
     def _poll(self) -> None:
+        self._new_partitions.follow()
         # The first call asks for one message: consume() waits until it has as many as requested.
         messages = [*self._consumer.consume(1, _POLL_INTERVAL_SECONDS)]
         if messages:

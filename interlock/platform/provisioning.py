@@ -15,7 +15,8 @@ MIN_INSYNC_REPLICAS = "min.insync.replicas"
 
 
 def create_topics(platform: Platform, *, partitions: int | None = None, replication: int = 1) -> list[str]:
-    """Creates what is missing; returns a line for each topic created or different from the catalogue.
+    """Creates what is missing and lets the broker's clock set the time of records; returns a line for each topic that
+    was created, corrected or differs from the catalogue.
 
     With 3 replicas a record is acknowledged when 2 have it: one broker may be away and a second one be lost without the
     loss of a record."""
@@ -27,8 +28,12 @@ def create_topics(platform: Platform, *, partitions: int | None = None, replicat
         spec = topic if partitions is None or topic.partitions == 1 else replace(topic, partitions=partitions)
         config = {**spec.config(), MIN_INSYNC_REPLICAS: str(max(1, replication - 1))}
         specs.append(TopicSpec(spec.name, spec.partitions, config, replication))
-    report = ensure_topics(platform.serving_kafka(), specs)
-    return [f"created {name}" for name in report.created] + [str(difference) for difference in report.differences]
+    report = ensure_topics(platform.serving_kafka(), specs, correct=[catalogue.TIMESTAMP_TYPE])
+    return [
+        *(f"created {name}" for name in report.created),
+        *(f"topic {change.topic}: {change.setting} is now {change.expected}" for change in report.corrected),
+        *map(str, report.differences),
+    ]
 
 
 def record_schemas(platform: Platform) -> list[str]:

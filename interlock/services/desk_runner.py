@@ -15,12 +15,7 @@ from interlock.streams.ports import Broker, Message
 from interlock.streams.runner import Runner, RunnerSettings
 from interlock.streams.tables import TableReader
 
-INPUTS = (
-    catalogue.COMMANDS.name,
-    catalogue.REVIEWS_SYNC.name,
-    catalogue.REVIEWS_MANUAL.name,
-    catalogue.REVIEWS_ASYNC.name,
-)
+INPUTS = tuple(topic.name for topic in catalogue.DESK_INPUTS)
 
 # How late a timer may fire; people count in minutes.
 TICK_SECONDS = 0.25

@@ -8,7 +8,7 @@ from interlock.streams.memory.cluster import Cluster, Process
 from interlock.streams.memory.consumer import MemoryConsumer
 from interlock.streams.memory.faults import FaultPlan
 from interlock.streams.memory.producer import MemoryProducer
-from interlock.streams.ports import Consumer, Isolation, TopicSpec, TopicState
+from interlock.streams.ports import ADMIN_TIMEOUT_SECONDS, Consumer, Isolation, TopicSpec, TopicState
 
 
 class MemoryBroker:
@@ -72,7 +72,13 @@ class MemoryBroker:
             for spec in specs:
                 self.cluster.create(spec)
 
-    def topic_states(self, names: Sequence[str], config_keys: Sequence[str] = ()) -> dict[str, TopicState]:
+    def topic_states(
+        self,
+        names: Sequence[str],
+        config_keys: Sequence[str] = (),
+        *,
+        timeout: float = ADMIN_TIMEOUT_SECONDS,  # noqa: ARG002 - it answers at once
+    ) -> dict[str, TopicState]:
         with self.cluster.changed:
             return {
                 name: TopicState(
@@ -83,6 +89,10 @@ class MemoryBroker:
                 for name, topic in self.cluster.topics.items()
                 if name in names
             }
+
+    def configure_topic(self, topic: str, config: Mapping[str, str]) -> None:
+        with self.cluster.changed:
+            self.cluster.topics[topic].config.update(config)
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         with self.cluster.changed:
@@ -95,6 +105,16 @@ class MemoryBroker:
         with self.cluster.changed:
             for log in self.cluster.topics[topic].logs:
                 log.compact(drop_tombstones=drop_tombstones)
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Gives a topic more partitions."""
+        with self.cluster.changed:
+            self.cluster.add_partitions(topic, total)
+
+    def delete_records(self, topic: str, partition: int, before: int) -> None:
+        """Deletes the records of a partition before an offset, as retention does."""
+        with self.cluster.changed:
+            self.cluster.log(topic, partition).delete_before(before)
 
     def evict(self, group: str) -> None:
         """Removes all members of a group, as the broker does with processes that have not polled for too long."""

@@ -47,8 +47,17 @@ class Cluster:
             return
         logs = [PartitionLog(spec.name, partition) for partition in range(spec.partitions)]
         self.topics[spec.name] = Topic(logs, dict(spec.config))
+        self._rebalance_readers(spec.name)
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        """Gives a topic more partitions; the groups that read it are rebalanced."""
+        logs = self.topics[topic].logs
+        logs += [PartitionLog(topic, number) for number in range(len(logs), total)]
+        self._rebalance_readers(topic)
+
+    def _rebalance_readers(self, topic: str) -> None:
         for group in self.groups.values():
-            if any(spec.name in member.topics for member in group.members.values()):
+            if any(topic in member.topics for member in group.members.values()):
                 group.rebalance(self.partitions())
 
     def partitions(self) -> dict[str, int]:

@@ -243,6 +243,7 @@ class MemoryConsumer(Client):
         log = self._cluster.log(*partition)
         messages: list[Message] = []
         assert cursor.next is not None
+        cursor.next = max(cursor.next, log.start)  # the reset policy, where records have been deleted
         for record in log.read(cursor.next, self._isolation):
             if len(messages) >= limit:
                 return messages

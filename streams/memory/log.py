@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from confluent_kafka import TIMESTAMP_CREATE_TIME
+
 from interlock.streams.ports import Isolation
 
 # Names may be bytes, as clients in other languages send them.
@@ -44,6 +46,7 @@ class Record:
     value: bytes | None
     headers: RawHeaders | None
     timestamp: int  # milliseconds since the epoch
+    timestamp_type: int  # of confluent_kafka: set by the producer or by the broker
     transaction: Transaction | None
     control: bool = False
 
@@ -54,6 +57,7 @@ class PartitionLog:
     def __init__(self, topic: str, partition: int) -> None:
         self.topic = topic
         self.partition = partition
+        self.start = 0
         self.end = 0
         self._records: list[Record] = []
         self._open: dict[Transaction, int] = {}  # first offset of each open transaction
@@ -65,27 +69,23 @@ class PartitionLog:
         headers: RawHeaders | None,
         timestamp: int,
         transaction: Transaction | None,
+        timestamp_type: int = TIMESTAMP_CREATE_TIME,
     ) -> int:
         """Adds a record, returns its offset."""
         if transaction is not None and transaction not in self._open:
             self._open[transaction] = self.end
             transaction.logs.append(self)
-        return self._add(Record(self.end, key, value, headers, timestamp, transaction))
+        return self._add(Record(self.end, key, value, headers, timestamp, timestamp_type, transaction))
 
     def mark(self, transaction: Transaction, timestamp: int) -> None:
         """Ends `transaction` here, with a control record."""
         del self._open[transaction]
-        self._add(Record(self.end, None, None, None, timestamp, transaction, control=True))
+        self._add(Record(self.end, None, None, None, timestamp, TIMESTAMP_CREATE_TIME, transaction, control=True))
 
     def _add(self, record: Record) -> int:
         self._records.append(record)
         self.end += 1
         return record.offset
-
-    @property
-    def start(self) -> int:
-        """Retention is not modelled: the first record stays."""
-        return 0
 
     @property
     def stable_end(self) -> int:
@@ -105,6 +105,11 @@ class PartitionLog:
             aborted = record.transaction is not None and record.transaction.outcome == "aborted"
             if not record.control and not (aborted and isolation == "read_committed"):
                 yield record
+
+    def delete_before(self, offset: int) -> None:
+        """What retention does, though not by time here."""
+        self.start = offset
+        self._records = [record for record in self._records if record.offset >= offset]
 
     def compact(self, *, drop_tombstones: bool = False) -> None:
         """Keeps the last visible record of every key below the last stable offset, like the log cleaner."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from confluent_kafka import TIMESTAMP_CREATE_TIME, Message
+from confluent_kafka import Message
 
 from interlock.streams.memory.log import RawHeaders, Record
 from interlock.streams.ports import Headers, Partition
@@ -18,7 +18,7 @@ def message_of(partition: Partition, record: Record) -> Message:
         key=record.key,
         value=record.value,
         headers=headers,
-        timestamp=(TIMESTAMP_CREATE_TIME, record.timestamp),
+        timestamp=(record.timestamp_type, record.timestamp),
     )
     message.unreadable = headers is None and record.headers is not None
     return message

@@ -7,7 +7,14 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from confluent_kafka import TIMESTAMP_CREATE_TIME, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    TIMESTAMP_CREATE_TIME,
+    TIMESTAMP_LOG_APPEND_TIME,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from interlock.schemas.catalogue import MAX_RECORD_BYTES
 from interlock.streams.memory.client import Client, error
@@ -172,7 +179,10 @@ class MemoryProducer(Client):
                 log = self._cluster.log(topic, partition)
                 self._check_size(topic, key, value, headers)
                 transaction = self._transaction() if self._id is not None else None
-                offset = log.append(key, value, headers, timestamp, transaction)
+                kind = TIMESTAMP_CREATE_TIME
+                if self._cluster.topics[topic].config.get("message.timestamp.type") == "LogAppendTime":
+                    kind, timestamp = TIMESTAMP_LOG_APPEND_TIME, self._cluster.clock.now() // 1000
+                offset = log.append(key, value, headers, timestamp, transaction, kind)
                 failure = None
             except KafkaException as refused:
                 offset, failure = -1001, refused.args[0]

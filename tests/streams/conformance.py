@@ -6,16 +6,21 @@ Run against the broker in memory and against Apache Kafka by `test_conformance.p
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from secrets import token_bytes
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]  # re-exported without saying so
 
 from interlock.schemas.headers import headers_of, read_headers
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.memory import MemoryBroker
 from interlock.streams.memory.partitioner import murmur2
+from interlock.streams.new_partitions import LOOK_SECONDS
 from interlock.streams.ports import Broker, Consumer, Message, Producer, TopicSpec
 from interlock.streams.tables import TableReader
 from interlock.streams.topics import Difference, ensure_topics
@@ -45,6 +50,22 @@ class Environment:
         for value in values:
             producer.produce(topic, value, partition=partition)
         assert producer.flush(DEADLINE_SECONDS) == 0
+
+    def delete_records(self, topic: str, partition: int, before: int) -> None:
+        """As retention does, though not by time."""
+        if isinstance(self.broker, MemoryBroker):
+            self.broker.delete_records(topic, partition, before)
+        elif isinstance(self.broker, KafkaBroker):
+            place = TopicPartition(topic, partition, before)
+            for deleted in self.broker._admin().delete_records([place]).values():
+                deleted.result(DEADLINE_SECONDS)
+
+    def add_partitions(self, topic: str, total: int) -> None:
+        if isinstance(self.broker, MemoryBroker):
+            self.broker.add_partitions(topic, total)
+        elif isinstance(self.broker, KafkaBroker):
+            for added in self.broker._admin().create_partitions([NewPartitions(topic, total)]).values():
+                added.result(DEADLINE_SECONDS)
 
     def transactional(self, name: str = "", **overrides: object) -> Producer:
         producer = self.broker.producer(
@@ -76,6 +97,15 @@ def take(consumer: Consumer, count: int) -> list[Message]:
         new = consumer.consume(count - len(messages), 0.05)
         assert not [message.error() for message in new if message.error()]
         messages += new
+    return messages
+
+
+def _polled(table: TableReader, count: int) -> list[Message]:
+    messages: list[Message] = []
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while len(messages) < count:
+        assert time.monotonic() < deadline, f"{len(messages)} of {count} messages came"
+        messages += table.poll()
     return messages
 
 
@@ -146,6 +176,18 @@ class Conformance:
         (again,) = take(env.reader(topic), 3)[1:2]
         with pytest.raises(SystemError):
             again.headers()
+
+    def test_the_time_of_a_record_is_the_brokers_where_the_topic_says_so(self, env: Environment) -> None:
+        """Retention counts from it: a record with the time of last month would be deleted before anybody reads it."""
+        topic = f"topic-{uuid4()}"
+        env.broker.create_topics([TopicSpec(topic, 1, {"message.timestamp.type": "LogAppendTime"})])
+        producer = env.broker.producer(None)
+        producer.produce(topic, b"x", timestamp=1_700_000_000_123)
+        assert producer.flush(DEADLINE_SECONDS) == 0
+        (message,) = take(env.reader(topic), 1)
+        kind, milliseconds = message.timestamp()
+        assert kind == TIMESTAMP_LOG_APPEND_TIME
+        assert milliseconds > 1_750_000_000_000
 
     def test_delivery_is_reported_to_the_callback(self, env: Environment) -> None:
         topic = env.topic()
@@ -377,6 +419,22 @@ class Conformance:
             TableReader(env.broker, ["no-such-topic"])
         assert refused.value.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
 
+    def test_a_table_is_followed_into_partitions_that_are_added_later(self, env: Environment) -> None:
+        """A kill switch must be seen wherever it is written."""
+        topic, now = env.topic(partitions=2), 0.0
+        env.fill(topic, [b"old"])
+        with closing(TableReader(env.broker, [topic], monotonic=lambda: now)) as table:
+            assert [message.value() for message in table.read_all(DEADLINE_SECONDS)] == [b"old"]
+            env.fill(topic, [b"seen"])
+            assert [message.value() for message in _polled(table, 1)] == [b"seen"]
+            env.add_partitions(topic, 3)
+            env.fill(topic, [b"new"], 2)
+            env.fill(topic, [b"next"])
+            now += LOOK_SECONDS
+            found = sorted((message.partition(), message.value()) for message in _polled(table, 2))
+            assert found == [(0, b"next"), (2, b"new")]
+            assert table.poll() == []
+
     def test_topics_are_created_once_and_differences_are_reported_not_changed(self, env: Environment) -> None:
         name = f"topic-{uuid4()}"
         spec = TopicSpec(name, 2, {"cleanup.policy": "compact", "max.message.bytes": "2000000"})
@@ -394,3 +452,14 @@ class Conformance:
         assert f"--entity-name {name} --add-config max.message.bytes=3000000" in str(smaller)
         assert env.broker.topic_states([name])[name].partitions == 2
         env.broker.create_topics([spec])
+
+    def test_only_the_settings_of_topics_that_are_named_are_corrected(self, env: Environment) -> None:
+        name = f"topic-{uuid4()}"
+        before = {"message.timestamp.type": "CreateTime", "max.message.bytes": "2000000"}
+        ensure_topics(env.broker, [TopicSpec(name, 1, before)])
+        expected = TopicSpec(name, 1, {"message.timestamp.type": "LogAppendTime", "max.message.bytes": "3000000"})
+        report = ensure_topics(env.broker, [expected], correct=["message.timestamp.type"])
+        assert report.corrected == (Difference(name, "message.timestamp.type", "LogAppendTime", "CreateTime"),)
+        assert report.differences == (Difference(name, "max.message.bytes", "3000000", "2000000"),)
+        after = env.broker.topic_states([name], sorted(before))[name].config
+        assert after == {"message.timestamp.type": "LogAppendTime", "max.message.bytes": "2000000"}

@@ -14,6 +14,7 @@ from interlock.streams.ports import Broker
 from tests.streams.conformance import Conformance, Environment, consume_until
 from tests.streams.exclusive_conformance import ExclusiveConformance
 from tests.streams.group_conformance import GroupConformance
+from tests.streams.progress_conformance import ProgressConformance
 from tests.streams.raw_headers import RawHeaders, produce_raw
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def _environment(broker: Broker, bootstrap_servers: str) -> Environment:
     return Environment(broker, lambda _: None, partial(produce_raw, bootstrap_servers))
 
 
-class TestMemory(Conformance, GroupConformance, ExclusiveConformance):
+class TestMemory(Conformance, GroupConformance, ExclusiveConformance, ProgressConformance):
     @pytest.fixture
     def env(self) -> Environment:
         clock = ManualClock()
@@ -39,7 +40,7 @@ class TestMemory(Conformance, GroupConformance, ExclusiveConformance):
 
 
 @pytest.mark.kafka
-class TestKafka(Conformance, ExclusiveConformance):
+class TestKafka(Conformance, ExclusiveConformance, ProgressConformance):
     @pytest.fixture
     def env(self, kafka: "EmbeddedKafka") -> Environment:
         return _environment(KafkaBroker(kafka.bootstrap_servers), kafka.bootstrap_servers)

@@ -170,13 +170,37 @@ def test_what_no_retry_can_mend_stops_the_runner_with_the_reason(code: int, step
     world.settle(make(world, Copy()))
 
 
+def test_a_member_that_cannot_read_its_committed_offsets_still_gives_partitions_back() -> None:
+    """What Kafka waits for may be the rebalance itself: without it the offsets would not be told for ever."""
+    world, faults = World(), FaultPlan()
+    stuck, _ = world.runner("stuck", faults)
+    world.settle(stuck)
+
+    def step_without_offsets() -> None:
+        faults.inject_at("commit:before", abortable())  # so that the offsets are read again, which fails
+        faults.inject_at("committed", unavailable())
+        stuck.step()
+
+    for partition in range(3):
+        world.put(partition, 4)
+    for _ in range(10):
+        step_without_offsets()
+    other, _ = world.runner("other")
+    for _ in range(50):
+        step_without_offsets()
+        other.step()
+    assert world.outputs(), "the other member was given nothing"
+    faults.clear()
+    world.settle(stuck, other)
+
+
 def test_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "interlock.streams.backoff")
     world, faults = World(), FaultPlan()
     world.put(0, 4)
     runner = make(world, Copy(), faults)
     for _ in range(20):
-        faults.inject(unavailable())
+        faults.inject_at("init:before", unavailable())
         runner.step()
         world.clock.advance(1)
     world.settle(runner)
