@@ -27,7 +27,9 @@ class AssignedPartition:
     messages: list[Message] = field(default_factory=list)
     bytes: int = 0
     since: float | None = None
-    paused: bool = False
+    # None: not known. librdkafka keeps the state of a partition that is revoked while paused, and when it comes back to
+    # this member nothing of it is read until it is resumed.
+    paused: bool | None = None
     next: int = 0
     found: bool = False
     planned: bool = False

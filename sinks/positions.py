@@ -18,12 +18,19 @@ log = structlog.get_logger()
 REQUEST_TIMEOUT_SECONDS = 10.0
 
 
-def find_starts(consumer: Consumer, warehouse: Warehouse, partitions: Sequence[Partition]) -> list[Start]:
-    """Where to begin in each of `partitions`. Raises KafkaException, ClickHouseError, OSError and SinkStoppedError."""
+def read_committed(consumer: Consumer, partitions: Sequence[Partition]) -> list[TopicPartition]:
+    """What the group has committed in each of `partitions`, with its metadata. Raises KafkaException."""
     committed = consumer.committed([TopicPartition(*partition) for partition in partitions], REQUEST_TIMEOUT_SECONDS)
     for known in committed:
         if known.error is not None:
             raise KafkaException(known.error)
+    return committed
+
+
+def find_starts(consumer: Consumer, warehouse: Warehouse, committed: Sequence[TopicPartition]) -> list[Start]:
+    """Where to begin in each partition of `committed`. Raises KafkaException, ClickHouseError, OSError and
+    SinkStoppedError."""
+    partitions = [(known.topic, known.partition) for known in committed]
     held = warehouse.last_chunks(partitions)
     return [
         _start(consumer, partition, known, held.get(partition))

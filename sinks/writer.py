@@ -48,9 +48,10 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from interlock.schemas import catalogue
 from interlock.sinks.failures import SinkStoppedError, advice, text
 from interlock.sinks.partition import AssignedPartition
-from interlock.sinks.positions import find_starts
+from interlock.sinks.positions import REQUEST_TIMEOUT_SECONDS, find_starts, read_committed
 from interlock.sinks.warehouse import Warehouse
 from interlock.streams.backoff import Backoff
+from interlock.streams.expired import Expired, expired_records
 from interlock.streams.ports import Consumer, Partition
 
 log = structlog.get_logger()
@@ -121,10 +122,13 @@ class SinkWriter:
         metrics: Metrics | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         executor: Executor | None = None,
+        on_expired: Callable[[list[Expired]], None] = lambda _: None,
     ) -> None:
         """`consumer`: a member of `catalogue.SINK_GROUP`. `client`: without a session, because two threads use it,
-        and with a timeout well below five minutes. `executor`: where inserts run; None: threads of its own."""
+        and with a timeout well below five minutes. `executor`: where inserts run; None: threads of its own.
+        `on_expired` is told of records that were deleted before they were read."""
         self._consumer = consumer
+        self._on_expired = on_expired
         self._warehouse = Warehouse(client, dict(settings.stream_ids))
         self._settings = settings
         self._metrics = metrics
@@ -214,13 +218,17 @@ class SinkWriter:
         if not new or not (self._kafka.is_due and self._database.is_due):
             return
         try:
-            starts = find_starts(self._consumer, self._warehouse, [partition.topic_partition for partition in new])
+            committed = read_committed(self._consumer, [partition.topic_partition for partition in new])
+            expired = expired_records(self._consumer, committed, REQUEST_TIMEOUT_SECONDS)
+            starts = find_starts(self._consumer, self._warehouse, committed)
             for partition, start in zip(new, starts, strict=True):
                 # The call of consume that assigned the partition may also have delivered records from before, when it
                 # was assigned already; they cannot be told from new ones.
                 if partition.messages or start.ahead or start.fill_to:
                     self._consumer.seek(TopicPartition(*partition.topic_partition, start.begin))
                 partition.begin(start)
+            if expired:
+                self._on_expired(expired)
             self._kafka.succeeded()
         except KafkaException as error:
             self._kafka_failed(error)

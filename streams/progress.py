@@ -18,7 +18,7 @@ Kind = Literal["stalled", "no_owner", "went_back", "expired"]
 
 # What a group leaves unread when it has read everything: the marker that ends the last transaction takes one offset.
 # In a quiet topic it is deleted some day, and nothing is lost.
-_MARKER = 1
+MARKER = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Judge:
             memory.back = Finding("went_back", group, partition, now, offset, memory.highest - offset)
         if offset >= memory.highest:
             memory.highest, memory.back = offset, None
-        if progress.committed is not None and progress.start - offset > _MARKER:
+        if progress.committed is not None and progress.start - offset > MARKER:
             yield Finding("expired", group, partition, now, offset, progress.start - offset)
         if memory.back is not None:
             yield memory.back

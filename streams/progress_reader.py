@@ -21,8 +21,8 @@ _REQUEST_SECONDS = 10.0
 # One call of consume; it returns earlier when it has as many messages as partitions were asked about.
 _POLL_SECONDS = 0.05
 
-# Of each partition only the first record is wanted; brokers send at least one batch, however large it is.
-_PROBE = {**READ_TO_END, "fetch.message.max.bytes": 1_024, "queued.min.messages": 1}
+# Of each partition only the first record is wanted. For a batch that is larger librdkafka asks again for more.
+_PROBE = {**READ_TO_END, "fetch.message.max.bytes": 65_536, "queued.min.messages": 1}
 
 
 class ProgressReader:

@@ -10,7 +10,7 @@ producer (init_transactions) is answered only when every earlier transaction of 
 """
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
@@ -19,7 +19,7 @@ from interlock.streams.backoff import Backoff
 from interlock.streams.clock import Clock
 from interlock.streams.errors import RecoveryAction, recovery_action
 from interlock.streams.metrics import Metrics
-from interlock.streams.ports import Consumer
+from interlock.streams.ports import Consumer, Partition
 from interlock.streams.transaction import Transactor
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,8 @@ class Recovery:
         self._timeout = timeout
         self._restore = restore
         self._exclusive_inputs = frozenset(exclusive_inputs)
+        self.committed: dict[Partition, int] = {}
+        """What this process has committed."""
         self._cheapest = RecoveryAction.RESTART if restore or exclusive_inputs else RecoveryAction.REWIND
         self._backoff = Backoff(
             "Kafka",
@@ -141,7 +143,7 @@ class Recovery:
 
     def _rewind(self, consumer: Consumer) -> None:
         try:
-            rewind(consumer, self._timeout)
+            rewind(consumer, self._timeout, self.committed)
         except KafkaException as error:
             self.failed("reading the committed offsets", error.args[0], RecoveryAction.REWIND)
         else:
@@ -156,12 +158,33 @@ class Recovery:
             self.failed("restoring the state", error.args[0])
 
 
-def rewind(consumer: Consumer, timeout: float) -> None:
-    """Every assigned partition continues at its committed offset, or at its beginning. Raises KafkaException."""
-    assignment = consumer.assignment()
-    for committed in consumer.committed(assignment, timeout) if assignment else ():
-        if committed.error is not None:
-            raise KafkaException(committed.error)
+def committed_offsets(
+    consumer: Consumer, partitions: list[TopicPartition], timeout: float, least: Mapping[Partition, int]
+) -> list[TopicPartition]:
+    """The committed offsets of some partitions. Raises KafkaException, also where one is lower than in `least`.
+
+    `least`: what this process has committed. Offsets only go forward while a group has members, but a group
+    coordinator has been seen that answered with those of 18 minutes earlier after a crash, without an error: from there
+    everything would be done twice.
+    """
+    found = consumer.committed(partitions, timeout) if partitions else []
+    for place in found:
+        if place.error is not None:
+            raise KafkaException(place.error)
+        known, offset = least.get((place.topic, place.partition), 0), max(0, place.offset)
+        if offset < known:
+            reason = (
+                f"that of {place.topic}[{place.partition}] went back from {known} to {offset}. If it was reset on "
+                "purpose, restart this process"
+            )
+            raise KafkaException(KafkaError(KafkaError._INCONSISTENT, reason))
+    return found
+
+
+def rewind(consumer: Consumer, timeout: float, least: Mapping[Partition, int]) -> None:
+    """Every assigned partition continues at its committed offset, or at its beginning. `least`, and what is raised: as
+    for committed_offsets."""
+    for committed in committed_offsets(consumer, consumer.assignment(), timeout, least):
         offset = committed.offset if committed.offset >= 0 else OFFSET_BEGINNING
         try:
             consumer.seek(TopicPartition(committed.topic, committed.partition, offset))

@@ -50,10 +50,11 @@ from interlock.streams.batch_limit import BatchLimit
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.consuming import records_of
 from interlock.streams.errors import RecoveryAction
+from interlock.streams.expired import Expired, expired_records
 from interlock.streams.metrics import Metrics
 from interlock.streams.outputs import Outputs, Processor
 from interlock.streams.ports import Broker, Message
-from interlock.streams.recovery import Recovery, UnrecoverableError
+from interlock.streams.recovery import Recovery, UnrecoverableError, committed_offsets
 from interlock.streams.transaction import Transactor
 
 __all__ = ["ProcessingError", "Runner", "RunnerSettings", "UnrecoverableError"]
@@ -109,6 +110,7 @@ class _Batch:
 @dataclass(frozen=True, slots=True)
 class _InFlight:
     commit: Future[None]
+    positions: list[TopicPartition]
     messages: int
     records: int
     written: float
@@ -130,13 +132,14 @@ class Runner:
         metrics: Metrics | None = None,
         stop: threading.Event | None = None,
         executor: Executor | None = None,
+        on_expired: Callable[[list[Expired]], None] = lambda _: None,
     ) -> None:
         """Joins the group, but reads nothing yet.
 
         `before_batch` is called between batches, for example to read tables. `restore` rebuilds the processor's
         state from what was committed; if it raises KafkaException it is called again. `assigned` is told of new
         partitions before the first batch with their messages. `executor` runs the commits, by default in a thread of
-        its own.
+        its own. `on_expired` is told of records that were deleted before they were read.
         """
         self._settings = settings
         self._processor = processor
@@ -158,6 +161,8 @@ class Runner:
             exclusive_inputs=settings.inputs if settings.exclusive else (),
         )
         self._limit = BatchLimit(settings.max_batch, timeout)
+        self._on_expired = on_expired
+        self._new: list[TopicPartition] = []  # assigned, and not yet looked at for records that are missing
         self._in_flight: _InFlight | None = None
         self._behind = False
         self._last_read = 0.0
@@ -240,11 +245,25 @@ class Runner:
             positions = self._consumer.position(self._consumer.assignment())
             if not positions:  # a tick for a member without partitions
                 return None
+            if self._new and not self._look_for_expired():
+                return None
             self._measure_lag(positions)
             return _Batch(messages, positions, self._consumer.consumer_group_metadata())
         except KafkaException as error:
             self._recovery.failed("reading", error.args[0], RecoveryAction.REWIND)
             return None
+
+    def _look_for_expired(self) -> bool:
+        """Whether it could be done; committed offsets are told only when no transaction may change them."""
+        if not self._finish():
+            return False
+        timeout = self._settings.request_seconds
+        committed = committed_offsets(self._consumer, self._new, timeout, self._recovery.committed)
+        expired = expired_records(self._consumer, committed, timeout)
+        self._new = []
+        if expired:
+            self._on_expired(expired)
+        return True
 
     def _tick_is_due(self) -> bool:
         if self._settings.tick_seconds is None:
@@ -276,7 +295,7 @@ class Runner:
         if oversized:
             self._metrics.add("dead_letters", oversized, reason=OVERSIZED)
         commit = self._executor.submit(self._transactor.commit, batch.positions, batch.metadata)
-        self._in_flight = _InFlight(commit, len(batch.messages), outputs.count, time.perf_counter())
+        self._in_flight = _InFlight(commit, batch.positions, len(batch.messages), outputs.count, time.perf_counter())
 
     def _finish(self) -> bool:
         """Waits for the commit in flight, if any. False if something is broken."""
@@ -300,11 +319,14 @@ class Runner:
             reason = "an exclusive group's inputs must have one partition each"
             self._recovery.failed("taking over", KafkaError(KafkaError._INVALID_ARG, reason), RecoveryAction.STOP)
         self._assigned(partitions)
+        self._new += [TopicPartition(partition.topic, partition.partition) for partition in partitions]
         self._rebalanced("assigned", partitions)
 
     def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
         """Lost partitions too: the commit in flight is then either refused or was in time."""
         self._finish()  # within the deadline that the commit has anyway; nothing else is unfinished
+        gone = {(partition.topic, partition.partition) for partition in partitions}
+        self._new = [partition for partition in self._new if (partition.topic, partition.partition) not in gone]
         self._recovery.require(RecoveryAction.REWIND)
         if self._settings.exclusive:
             self._transactor.discard()  # the next member ends the transaction that may be open
@@ -319,6 +341,9 @@ class Runner:
         seconds = time.perf_counter() - flight.written
         self._limit.committed(flight.messages, seconds)
         self._recovery.succeeded()
+        for place in flight.positions:
+            if place.offset >= 0:
+                self._recovery.committed[place.topic, place.partition] = place.offset
         self._metrics.add("batches")
         self._metrics.add("messages_in", flight.messages)
         self._metrics.add("messages_out", flight.records)

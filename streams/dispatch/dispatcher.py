@@ -100,6 +100,8 @@ class Dispatcher(Generic[T]):
         self._assigned: set[Partition] = set()
         self._paused: set[Partition] = set()
         self._restored: set[int] = set()
+        # Newly assigned: librdkafka keeps the state of a partition that was revoked while paused.
+        self._maybe_paused: set[Partition] = set()
         self._last_commit = 0
         # Exclusive stands for the range assignor, which gives equal numbers of all topics to one member: what belongs
         # to one decision meets in one process.
@@ -141,12 +143,12 @@ class Dispatcher(Generic[T]):
         full = len(self._deliveries) >= _MAX_UNFINISHED
         wanted = set(self._assigned if full else self._holding.partitions & self._assigned)
         for change, partitions in (
-            (self._consumer.pause, wanted - self._paused),
-            (self._consumer.resume, self._paused - wanted),
+            (self._consumer.pause, wanted - (self._paused - self._maybe_paused)),
+            (self._consumer.resume, (self._paused | self._maybe_paused) - wanted),
         ):
             if partitions:
                 change([TopicPartition(*partition) for partition in sorted(partitions)])
-        self._paused = wanted
+        self._paused, self._maybe_paused = wanted, set()
 
     def _read(self) -> None:
         for index in range(_BATCH_SIZE):
@@ -326,7 +328,9 @@ class Dispatcher(Generic[T]):
     # These run inside consume() and close(), and must not raise.
 
     def _on_assign(self, _: Any, partitions: list[TopicPartition]) -> None:
-        self._assigned |= self._rebalanced("assigned", partitions)
+        assigned = self._rebalanced("assigned", partitions)
+        self._assigned |= assigned
+        self._maybe_paused |= assigned
 
     def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
         """Running jobs may end, and their offsets are committed before another member reads on."""
@@ -358,6 +362,7 @@ class Dispatcher(Generic[T]):
         self._deliveries.drop(partitions)
         self._assigned -= partitions
         self._paused -= partitions
+        self._maybe_paused -= partitions
         numbers = {number for _, number in partitions}
         self._restored -= numbers
         if self._dead_letters is not None:

@@ -32,7 +32,6 @@ class _Cursor:
 
     next: int | None = None
     position: int = OFFSET_INVALID
-    paused: bool = False
     reported_end: int = -1  # the end for which an end-of-partition event was last given
 
 
@@ -61,6 +60,7 @@ class MemoryConsumer(Client):
         self._topics: tuple[str, ...] = ()
         self._callbacks: dict[Literal["assign", "revoke", "lost"], RebalanceCallback | None] = {}
         self._cursors: dict[Partition, _Cursor] = {}
+        self._paused: set[Partition] = set()  # outlives revocation, as in librdkafka
         self._turn = 0
 
     def subscribe(
@@ -138,13 +138,17 @@ class MemoryConsumer(Client):
 
     def pause(self, partitions: list[TopicPartition]) -> None:
         with self._request():
-            for p in partitions:
-                self._cursors[p.topic, p.partition].paused = True
+            self._paused |= self._assigned(partitions)
 
     def resume(self, partitions: list[TopicPartition]) -> None:
         with self._request():
-            for p in partitions:
-                self._cursors[p.topic, p.partition].paused = False
+            self._paused -= self._assigned(partitions)
+
+    def _assigned(self, partitions: list[TopicPartition]) -> set[Partition]:
+        named = {(each.topic, each.partition) for each in partitions}
+        if unknown := named - self._cursors.keys():
+            raise error(KafkaError._UNKNOWN_PARTITION, f"not assigned: {sorted(unknown)}")
+        return named
 
     def get_watermark_offsets(
         self, partition: TopicPartition, timeout: float = -1, cached: bool = False
@@ -223,7 +227,7 @@ class MemoryConsumer(Client):
         for index in range(len(partitions)):
             partition = partitions[(index + self._turn) % len(partitions)]
             cursor = self._cursors[partition]
-            if not cursor.paused and self._begin(partition, cursor):
+            if partition not in self._paused and self._begin(partition, cursor):
                 messages += self._read(partition, cursor, limit - len(messages))
         return messages
 

@@ -194,7 +194,12 @@ class World:
         return dict.fromkeys(TOPICS, self.name)
 
     def writer(
-        self, broker: MemoryBroker | None = None, client: Any = None, metrics: Any = None, **changes: Any
+        self,
+        broker: MemoryBroker | None = None,
+        client: Any = None,
+        metrics: Any = None,
+        on_expired: Any = lambda _: None,
+        **changes: Any,
     ) -> SinkWriter:
         """A sink. By default it inserts at once whatever it has read."""
         settings = SinkSettings(self.stream_ids, **{"flush_seconds": 0.0, "max_rows": 7, "max_consumed": 10, **changes})
@@ -206,6 +211,7 @@ class World:
             metrics=metrics,
             monotonic=lambda: self.seconds,
             executor=InlineExecutor(),
+            on_expired=on_expired,
         )
 
     def settle(self, writer: SinkWriter, steps: int = 200) -> None:

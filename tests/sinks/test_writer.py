@@ -16,6 +16,7 @@ from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettin
 from interlock.sinks.failures import SinkStoppedError
 from interlock.sinks.migrate import migrate
 from interlock.sinks.warehouse import Warehouse
+from interlock.streams.expired import Expired
 from interlock.streams.memory import Crash, FaultPlan, Step, timed_out
 from interlock.streams.metrics import Metrics
 from tests.sinks.sink_world import DECISIONS, TOPICS, World
@@ -407,6 +408,37 @@ def test_reading_stops_when_too_much_is_held_and_goes_on_afterwards(shared: Clie
         held.append(writer.buffered_bytes)
     # At most the limit and one call of consume above it.
     assert max(held) <= 3000 + 10 * 100
+    world.settle(writer)
+    world.assert_exactly_once()
+
+
+def test_records_that_expired_before_they_were_read_are_told_with_their_number(shared: Client, run_id: str) -> None:
+    world = World(run_id, shared, partitions=1)
+    for number in range(3):
+        world.send(DECISIONS, b"%d" % number, b"unreadable")
+    first = world.writer()
+    world.settle(first)
+    first.close()
+    for number in range(3, 50):
+        world.send(DECISIONS, b"%d" % number, b"unreadable")
+    world.broker.delete_records(DECISIONS, 0, 40)
+    told: list[Expired] = []
+    world.settle(world.writer(on_expired=told.extend))
+    assert told == [Expired((DECISIONS, 0), committed=3, count=37)]
+    assert world.in_clickhouse()[DECISIONS] == 3 + 10
+
+
+def test_partitions_that_are_lost_while_they_rest_are_read_on_when_they_come_back(shared: Client, run_id: str) -> None:
+    """librdkafka keeps them paused; the sink read nothing of them until it was restarted."""
+    world = World(run_id, shared)
+    for number in range(200):
+        world.send(DECISIONS, b"%d" % number, b"x" * 100)
+    down: dict[int, BaseException] = {number: OSError("down") for number in range(12)}
+    writer = world.writer(client=FaultyClient(shared, down, {}), max_rows=1000, max_bytes=2000, max_buffered_bytes=3000)
+    for _ in range(12):
+        writer.step()
+        world.seconds += 10
+    world.broker.evict(SINK_GROUP)
     world.settle(writer)
     world.assert_exactly_once()
 

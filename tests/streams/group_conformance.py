@@ -105,6 +105,24 @@ class GroupConformance:
         first.close()
         second.close()
 
+    def test_a_partition_that_was_revoked_while_paused_comes_back_paused(self, env: Environment) -> None:
+        """Whoever pauses must say of every newly assigned partition whether it shall rest."""
+        topic, group = env.topic(partitions=2), f"group-{uuid4()}"
+        first, second = env.broker.consumer(group), env.broker.consumer(group)
+        first.subscribe([topic])
+        consume_until(lambda: partitions_of(first) == {0, 1}, first)
+        first.pause(first.assignment())
+        second.subscribe([topic])
+        consume_until(lambda: len(partitions_of(second)) == 1, first, second)
+        second.close()
+        consume_until(lambda: partitions_of(first) == {0, 1}, first)
+        for partition in range(2):
+            env.fill(topic, [b"waits"], partition)
+        assert first.consume(2, 1.0) == []
+        first.resume(first.assignment())
+        assert [message.value() for message in take(first, 2)] == [b"waits"] * 2
+        first.close()
+
     def test_committed_offsets_wait_for_the_transaction_that_may_change_them(self, env: Environment) -> None:
         topic, group, name = env.topic(), f"group-{uuid4()}", f"id-{uuid4()}"
         env.fill(topic, [b"x"] * 3)

@@ -1,5 +1,6 @@
 """What the observer of consumer groups sees; the same in memory and on Kafka."""
 
+import random
 from contextlib import closing
 from uuid import uuid4
 
@@ -35,6 +36,18 @@ class ProgressConformance:
                 (topic, 1): Progress(5, 0, waiting=None),
                 (topic, 2): Progress(None, 0, waiting=0, lag=1),
             }
+
+    def test_large_records_are_seen_too(self, env: Environment) -> None:
+        topic, group = env.topic(partitions=3), f"group-{uuid4()}"
+        incompressible = random.Random(1).randbytes(600_000)
+        for partition in range(3):
+            env.fill(topic, [incompressible] * 2, partition)
+        with closing(ProgressReader(env.broker)) as reader:
+            watched = WatchedGroup(group, "role", (topic,), 20)
+            for _ in range(2):
+                assert reader.observe(watched) == {
+                    (topic, partition): Progress(None, 0, waiting=0, lag=2) for partition in range(3)
+                }
 
     def test_markers_and_aborted_records_are_not_waiting(self, env: Environment) -> None:
         topic, group = env.topic(), f"group-{uuid4()}"

@@ -1,13 +1,17 @@
 """The conformance suite against the broker in memory and against Apache Kafka."""
 
+import threading
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import Producer as KafkaProducer
 
 from interlock.streams.clock import ManualClock
+from interlock.streams.errors import RecoveryAction, recovery_action
 from interlock.streams.kafka import GROUP, GroupProtocol, KafkaBroker
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import Broker
@@ -62,6 +66,25 @@ class _Recorder(KafkaConsumer):
     def close(self) -> None:
         self.assigned_at_close = len(self.assignment())
         super().close()
+
+
+class _NeverAnswered(KafkaProducer):
+    """What librdkafka does when the group coordinator has gone away at the wrong moment."""
+
+    answer = threading.Event()
+
+    def send_offsets_to_transaction(self, *_: Any) -> None:
+        self.answer.wait()
+
+
+def test_offsets_that_are_never_answered_fail_after_their_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interlock.streams.kafka.OVERDUE_SECONDS", 0.1)
+    made = type(KafkaBroker("127.0.0.1:1").producer("id"))
+    producer = type("_Stuck", (made, _NeverAnswered), {})({"bootstrap.servers": "127.0.0.1:1", "log_level": 0})
+    with pytest.raises(KafkaException) as late:
+        producer.send_offsets_to_transaction([TopicPartition("topic", 0, 1)], None, 0.1)
+    assert recovery_action(late.value.args[0]) is RecoveryAction.RESTART, "it is not known what became of them"
+    _NeverAnswered.answer.set()
 
 
 @pytest.mark.kafka

@@ -12,6 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 from prometheus_client import CollectorRegistry
 
 from interlock.streams.clock import SystemClock
+from interlock.streams.expired import Expired
 from interlock.streams.memory import FaultPlan, InlineExecutor, MemoryBroker, abortable, unavailable
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Headers, Message, TopicSpec
@@ -192,6 +193,49 @@ def test_a_member_that_cannot_read_its_committed_offsets_still_gives_partitions_
     assert world.outputs(), "the other member was given nothing"
     faults.clear()
     world.settle(stuck, other)
+
+
+def test_a_committed_offset_that_went_back_is_not_believed(caplog: pytest.LogCaptureFixture) -> None:
+    """Everything from there on would be written twice."""
+    world, faults = World(), FaultPlan()
+    world.put(0, 10)
+    runner, process = world.runner(faults=faults)
+    world.settle(runner)
+    right = world.broker.cluster.group("copy").committed["in", 0]
+    world.broker.cluster.group("copy").committed["in", 0] = (3, "")
+    world.put(0, 5)
+    faults.inject_at("commit:before", abortable())  # the offsets are read again
+    for _ in range(20):
+        runner.step()
+        world.clock.advance(1)
+    process.faults.clear()
+    world.broker.evict("copy")  # and the partition comes back with that offset
+    for _ in range(20):
+        runner.step()
+        world.clock.advance(1)
+    assert len(world.outputs()[0]) == 10
+    assert "that of in[0] went back from 10 to 3" in caplog.text
+    world.broker.cluster.group("copy").committed["in", 0] = right
+    world.settle(runner)
+
+
+def test_records_that_expired_before_they_were_read_are_told_with_their_number(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World()
+    world.put(0, 10)
+    first, _ = world.runner()
+    world.settle(first)
+    first.close()
+    world.put(0, 100)
+    world.broker.delete_records("in", 0, 90)
+    told: list[Expired] = []
+    runner = make(world, Copy(), on_expired=told.extend)
+    for _ in range(40):
+        runner.step()
+    assert told == [Expired(("in", 0), committed=10, count=80)]
+    assert "80 records of in[0] expired unread" in caplog.text
+    assert len(world.outputs()[0]) == 30
 
 
 def test_an_outage_is_told_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:

@@ -323,6 +323,30 @@ def test_a_second_member_takes_its_share_and_both_topics_of_a_decision_stay_toge
         assert world.ids.index(f"d{number}/1/execute") < world.ids.index(f"d{number}/1/roll_back")
 
 
+def test_partitions_that_are_lost_while_they_rest_are_read_on_when_they_come_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interlock.streams.dispatch.dispatcher._MAX_UNFINISHED", 2)
+    failing = True
+
+    def handle(execution: Execution) -> None:
+        if failing:
+            raise RetryLater("the other side is down")
+        world.done.append(execution)
+
+    world.handler = handle
+    for number in range(8):
+        put_routed(world.broker, f"d{number}")
+    executor = world.executor()
+    world.settle(executor, 1)
+    put_routed(world.broker, "afterwards")
+    world.broker.evict("executors")
+    failing = False
+    for _ in range(10):
+        world.settle(executor, 60)
+    assert set(world.ids) == {*(f"d{number}/1/execute" for number in range(8)), "afterwards/1/execute"}
+
+
 def test_an_executor_without_its_topics_says_which_are_missing() -> None:
     missing = r"actions, actions\.retry, actions\.sequences, decisions\.auto-approved does not exist"
     with pytest.raises(KafkaException, match=missing):
