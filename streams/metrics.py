@@ -20,8 +20,17 @@ CounterName = Literal[
     "repeated",
     "unavailable",
     "commands",
+    "replayed",
 ]
-GaugeName = Literal["lag", "assigned_partitions", "breaker_share", "open_tasks", "unreadable_state"]
+GaugeName = Literal[
+    "lag",
+    "assigned_partitions",
+    "breaker_share",
+    "open_tasks",
+    "unreadable_state",
+    "group_lag",
+    "group_findings",
+]
 HistogramName = Literal["batch_size", "batch_seconds", "commit_seconds"]
 MetricName = CounterName | GaugeName | HistogramName
 
@@ -55,8 +64,13 @@ DEFINITIONS: Mapping[MetricName, Definition] = {
     "repeated": Definition("Decisions that were sent again unchanged, and so have no further effect."),
     "unavailable": Definition("Failed attempts to reach Kafka or ClickHouse."),
     "commands": Definition("Commands answered by the desk, by the code of the reply.", ("code",)),
+    "replayed": Definition("Records read again after a start, to have the state that they lead to."),
     "lag": Definition("Messages not yet processed, over the assigned partitions, as of the latest batch."),
     "assigned_partitions": Definition("Partitions this instance reads."),
+    "group_lag": Definition("Offsets that wait for a consumer group, over all partitions.", ("group", "topic")),
+    "group_findings": Definition(
+        "Partitions of a consumer group that are stalled, have no owner, went back or lost records.", ("group", "kind")
+    ),
     "breaker_share": Definition("Share of bad messages among the latest ones, 0 to 1."),
     "open_tasks": Definition("Tasks that are not decided yet."),
     "unreadable_state": Definition(

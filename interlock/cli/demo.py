@@ -16,7 +16,6 @@ import typer
 from interlock.cli.common import DataDir, Json, console, errors, print_json
 from interlock.cli.platform import Ports, down, start_detached
 from interlock.errors import InterlockError, UnavailableError
-from interlock.local import START_TIMEOUT_SECONDS
 from interlock.platform import connection
 from interlock.platform import instance as instances
 from interlock.platform.exit_codes import ExitCode
@@ -63,8 +62,9 @@ def demo(
     verdicts: Annotated[int, typer.Option(min=1, help="With --once: how many verdicts they give.")] = 200,
     timeout: Annotated[float, typer.Option(help="With --once: seconds until everything must be stored.")] = 600.0,
     start_timeout: Annotated[
-        float, typer.Option(min=1, help="As --timeout of `interlock up`.")
-    ] = START_TIMEOUT_SECONDS,
+        float | None,
+        typer.Option(min=1, help="As --timeout of `interlock up`.", show_default="wait as long as it lives"),
+    ] = None,
     picture: Annotated[
         Path | None, typer.Option(help="Live: save the last view as an SVG picture.", metavar="FILE")
     ] = None,

@@ -12,15 +12,16 @@ from typing import Annotated
 
 import psutil
 import typer
+from rich.text import Text
 
 from interlock.cli.common import DataDir, Json, console, errors, print_json, table
 from interlock.cli.halts import show_halts
 from interlock.errors import InterlockError, UnavailableError
-from interlock.local import START_TIMEOUT_SECONDS
 from interlock.platform import connection
 from interlock.platform import instance as instances
 from interlock.platform.exit_codes import ExitCode
 from interlock.platform.extras import require
+from interlock.platform.probes import known_findings
 
 # Longer than the supervisor gives all its children together.
 DOWN_TIMEOUT_SECONDS = 90.0
@@ -54,9 +55,12 @@ Secure = Annotated[
     ),
 ]
 StartTimeout = Annotated[
-    float,
+    float | None,
     typer.Option(
-        "--timeout", min=1, help="Give up when a process has neither served nor written a line for so many seconds."
+        "--timeout",
+        min=1,
+        help="Give up when a starting process has neither served nor written a line for so many seconds.",
+        show_default="wait as long as it lives",
     ),
 ]
 
@@ -74,6 +78,7 @@ class Role(StrEnum):
     FEEDBACK = "feedback"
     CALIBRATION = "calibration"
     SAMPLER = "sampler"
+    WATCH = "watch"
 
 
 def up(
@@ -83,7 +88,7 @@ def up(
     clickhouse_port: ClickHousePort = None,
     any_port: AnyPort = False,
     secure: Secure = None,
-    timeout: StartTimeout = START_TIMEOUT_SECONDS,
+    timeout: StartTimeout = None,
 ) -> None:
     """Start Kafka, ClickHouse, router, desk and sink on this machine; Ctrl-C stops them in order.
 
@@ -151,7 +156,8 @@ def down(data_dir: DataDir = None) -> None:
 
 
 def status(data_dir: DataDir = None, json: Json = False) -> None:
-    """Say what runs and where, and what is halted. Exit code 4 when no instance runs, 1 when a part of it does not.
+    """Say what runs and where, what stands still, and what is halted. Exit code 4 when no instance runs, 1 when a part
+    of it does not run or stands still.
 
     Examples:
 
@@ -166,12 +172,16 @@ def status(data_dir: DataDir = None, json: Json = False) -> None:
         if json:
             print_json({"running": False})
         raise UnavailableError(instances.not_running(directory))
+    findings = known_findings(instance)
     if json:
-        print_json({**_facts(instance), "halted": [halt.facts() for halt in known_halts(platform)]})
+        halted = [halt.facts() for halt in known_halts(platform)]
+        print_json({**_facts(instance), "findings": findings, "halted": halted})
     else:
         _show(directory)
+        for finding in findings or ():
+            console.print(Text(f"{finding['kind'].replace('_', ' ')}: {finding['text']}", "bold red"))
         show_halts(known_halts(platform))
-    if not all(child.state == "running" and instances.alive(child) for child in instance.children):
+    if findings or not all(child.state == "running" and instances.alive(child) for child in instance.children):
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -239,7 +249,7 @@ class Ports:
         return words if self.secure is None else [*words, "--secure" if self.secure else "--no-secure"]
 
 
-def start_detached(directory: Path, ports: Ports, timeout: float = START_TIMEOUT_SECONDS) -> None:
+def start_detached(directory: Path, ports: Ports, timeout: float | None = None) -> None:
     """Starts an instance that outlives this command and shows its steps; returns when everything serves, or raises
     InterlockError. An interrupt stops what has been started."""
     with instances.acquire(directory):
@@ -248,7 +258,9 @@ def start_detached(directory: Path, ports: Ports, timeout: float = START_TIMEOUT
     log = directory / "logs" / "supervisor.log"
     log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     command = [sys.executable, "-P", "-m", "interlock", "up", "--data-dir", str(directory)]
-    command += [*ports.options(), "--timeout", str(timeout)]
+    command += ports.options()
+    if timeout is not None:
+        command += ["--timeout", str(timeout)]
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

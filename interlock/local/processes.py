@@ -50,6 +50,7 @@ class Process:
     _last_sign: float = 0.0
     _backoff: float = FIRST_BACKOFF
     _next_start: float = field(default=0.0)
+    _kill_at: float | None = None
 
     def start(self) -> None:
         """Starts it in a process group of its own, so that Ctrl-C reaches the supervisor only: it stops in order."""
@@ -66,6 +67,7 @@ class Process:
                 umask=OTHERS,
             )
         self._started = self._last_sign = time.monotonic()
+        self._kill_at = None
         self.state = "starting"
 
     @property
@@ -73,9 +75,9 @@ class Process:
         """Since it was started."""
         return time.monotonic() - self._started
 
-    def check_start(self, timeout: float) -> bool:
+    def check_start(self, timeout: float | None) -> bool:
         """Whether it serves by now. Raises InterlockError with what it has written since this start, if it has ended or
-        has neither served nor written anything for `timeout` seconds."""
+        has neither served nor written anything for `timeout` seconds; None: it may take as long as it lives."""
         assert self._popen is not None
         if self._popen.poll() is not None:
             raise InterlockError(f"{self.role} ended with code {self._popen.returncode} while starting.\n{self.tail()}")
@@ -85,7 +87,7 @@ class Process:
         now, size = time.monotonic(), self.log_file.stat().st_size
         if size != self._log_size:
             self._log_size, self._last_sign = size, now
-        if now - self._last_sign > timeout:
+        if timeout is not None and now - self._last_sign > timeout:
             raise InterlockError(
                 f"{self.role} does not serve after {self.seconds:.0f} s, and has written nothing for {timeout:g} s"
                 f"{busy_machine()}; `--timeout` lets it take longer.\n{self.tail()}"
@@ -100,6 +102,9 @@ class Process:
             if code is None:
                 if now - self._started > HEALTHY_SECONDS:
                     self._backoff = FIRST_BACKOFF
+                if self._kill_at is not None and now > self._kill_at:
+                    self._kill_at = None
+                    self._popen.kill()
                 if self.state == "starting" and self.ready():
                     self.state = "running"
                     return True
@@ -124,6 +129,13 @@ class Process:
                 log.error("cannot be started; trying again", role=self.role, reason=error.strerror)
             return True
         return False
+
+    def restart(self, reason: str, timeout: float) -> None:
+        """Stops it, by SIGKILL when `timeout` seconds are not enough, and returns at once; `watch` starts it again."""
+        log.error("restarting a role that stands still", role=self.role, reason=reason)
+        self.state = "stopping: stands still"
+        self._kill_at = time.monotonic() + timeout
+        self.ask_to_stop()
 
     def ask_to_stop(self) -> None:
         """SIGTERM; returns at once."""

@@ -15,10 +15,10 @@ from interlock.platform.settings import Settings
 from interlock.streams.embedded_kafka.settings import free_port
 
 # Roles that need nothing but Kafka and ClickHouse; they wait for one another by themselves.
-ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler")
+ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler", "watch")
 
 
-def supervisor(platform: Platform, instance: Instance, report: Report, timeout: float) -> Supervisor:
+def supervisor(platform: Platform, instance: Instance, report: Report, timeout: float | None) -> Supervisor:
     """The supervisor of a whole local instance, not yet started; `timeout` as for Supervisor."""
     data_dir = platform.settings.data_dir
     environment = _environment(platform, instance)

@@ -9,7 +9,7 @@ from types import FrameType
 
 import structlog
 
-from interlock.local import START_TIMEOUT_SECONDS
+from interlock.local.health import Health
 from interlock.local.processes import Process, busy_machine
 from interlock.platform import instance as description
 from interlock.platform.instance import Instance
@@ -28,6 +28,9 @@ POLL_INTERVAL_SECONDS = 0.05
 # On a free machine the slowest process serves by then; after it, a busy machine is named as the reason.
 USUAL_START_SECONDS = 15.0
 
+# How often a start that takes minutes says what it waits for.
+TELL_SECONDS = 60.0
+
 
 @dataclass(frozen=True)
 class Report:
@@ -39,7 +42,8 @@ class Report:
 
 class Supervisor:
     """Runs `stages` in order, the processes of one stage side by side. `after` maps a role to what must happen once its
-    stage serves, before the next stage starts. `timeout`: seconds that a starting process may show no sign of life."""
+    stage serves, before the next stage starts. `timeout`: seconds that a starting process may show no sign of life;
+    None: it is waited for as long as it lives."""
 
     def __init__(
         self,
@@ -48,7 +52,7 @@ class Supervisor:
         stages: list[list[Process]],
         after: dict[str, Callable[[], None]],
         report: Report,
-        timeout: float = START_TIMEOUT_SECONDS,
+        timeout: float | None = None,
     ) -> None:
         self._data_dir = data_dir
         self._instance = instance
@@ -98,6 +102,7 @@ class Supervisor:
     def _wait_until_ready(self, stage: list[Process]) -> None:
         """Returns when the whole stage serves, or when asked to stop."""
         starting = list(stage)
+        told = 0.0
         while starting and not self._stop.is_set():
             for process in list(starting):
                 if not process.check_start(self._timeout):
@@ -110,13 +115,23 @@ class Supervisor:
                 if seconds > USUAL_START_SECONDS and busy and not self._busy_reported:
                     self._busy_reported = True
                     self._report.line(f"starting takes longer than usual{busy}")
+                if seconds - told >= TELL_SECONDS:
+                    told = seconds
+                    waited_for = ", ".join(f"{process.role} (log: {process.log_file})" for process in starting)
+                    self._report.line(f"still starting after {seconds:.0f} s, and waited for: {waited_for}")
                 self._report.status(f"starting {', '.join(process.role for process in starting)}: {seconds:.0f} s")
                 self._stop.wait(POLL_INTERVAL_SECONDS)
 
     def watch(self) -> None:
         """Returns when asked to stop."""
+        health = Health(self._processes)
+        threading.Thread(target=health.run, args=(self._stop,), name="health", daemon=True).start()
         while not self._stop.wait(WATCH_INTERVAL_SECONDS):
-            if any([process.watch() for process in self._processes]) or self._unrecorded:
+            problems = health.take()
+            for process in self._processes:
+                if process.role in problems and process.state == "running":
+                    process.restart(problems[process.role], STOP_TIMEOUT_SECONDS)
+            if any([process.watch() for process in self._processes]) or problems or self._unrecorded:
                 self._record()
 
     def down(self) -> None:

@@ -2,16 +2,19 @@
 
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Literal
+from typing import Any, Literal
 
 import psutil
 
 from interlock.errors import InterlockError
 from interlock.platform import instance as instances
 from interlock.platform.connection import Platform
+from interlock.platform.probes import known_findings
 
 # Jars, an hour of the demo and ClickHouse's merges fit in a gigabyte; below that the next merge may fail.
 _ENOUGH_DISK_BYTES = 2_000_000_000
@@ -40,12 +43,13 @@ def examine(platform: Platform) -> list[Finding]:
     findings += _roles(platform)
     kafka = _checked("Kafka", lambda: _kafka(platform))
     findings += [kafka, _checked("ClickHouse", lambda: _clickhouse(platform))]
-    if kafka.state == "ok":
+    if kafka.state != "wrong":
         findings += [
             _checked("topics", lambda: _topics(platform)),
             _checked("replication", lambda: _replication(platform)),
             _checked("policies", lambda: _policies(platform)),
             _checked("halts", lambda: _halts(platform)),
+            _checked("progress", lambda: _progress(platform)),
         ]
     return findings
 
@@ -94,25 +98,59 @@ def _checked(what: str, check: Callable[[], Finding]) -> Finding:
 
 
 def _kafka(platform: Platform) -> Finding:
+    from confluent_kafka import KafkaException
+
+    from interlock.operations.broker_release import brokers_that_lose_markers
+
     platform.serving_kafka()
-    return Finding("ok", "Kafka", platform.bootstrap_servers)
+    servers = platform.bootstrap_servers
+    try:
+        bad = brokers_that_lose_markers(platform.admin())
+    except KafkaException as error:
+        reason = error.args[0].str()
+        return Finding("warning", "Kafka", f"{servers}; whether it is of release 4.3 or 4.4 cannot be seen: {reason}")
+    if bad:
+        text = (
+            f"{servers}: broker {', '.join(map(str, bad))} is of release 4.3 or later. 4.3 and 4.4 lose transaction "
+            "markers when a broker is killed, so that decisions are routed twice: use 4.2.1 (docs/deploying.md)"
+        )
+        return Finding("warning", "Kafka", text)
+    return Finding("ok", "Kafka", servers)
 
 
 def _topics(platform: Platform) -> Finding:
     from interlock.schemas import catalogue
-    from interlock.streams.ports import TopicSpec
-    from interlock.streams.topics import too_small_limits
 
     names = [topic.name for topic in catalogue.TOPICS]
-    existing = platform.serving_kafka().topic_states(names)
+    existing = platform.serving_kafka().topic_states(names, [catalogue.TIMESTAMP_TYPE])
     missing = [name for name in names if name not in existing]
     if missing:
         return Finding("wrong", "topics", f"missing: {', '.join(missing)}; `interlock topics create` makes them")
-    specs = [TopicSpec(topic.name, topic.partitions, topic.config()) for topic in catalogue.TOPICS]
-    too_small = too_small_limits(platform.serving_kafka(), specs)
-    if too_small:
-        return Finding("wrong", "topics", "\n".join(map(str, too_small)))
+    problems = list(_too_small(platform))
+    by_producer = [
+        topic.name
+        for topic in catalogue.TOPICS
+        if (right := topic.config().get(catalogue.TIMESTAMP_TYPE))
+        and existing[topic.name].config.get(catalogue.TIMESTAMP_TYPE) != right
+    ]
+    if by_producer:
+        problems.append(
+            f"{', '.join(by_producer)}: the producer sets the time of records ({catalogue.TIMESTAMP_TYPE}), from which "
+            "Kafka counts how long it keeps them, so that old events may be deleted unread; `interlock topics create` "
+            "lets the broker set it"
+        )
+    if problems:
+        return Finding("wrong", "topics", "\n".join(problems))
     return Finding("ok", "topics", f"all {len(catalogue.TOPICS)} exist")
+
+
+def _too_small(platform: Platform) -> Iterator[str]:
+    from interlock.schemas import catalogue
+    from interlock.streams.ports import TopicSpec
+    from interlock.streams.topics import too_small_limits
+
+    specs = [TopicSpec(topic.name, topic.partitions, topic.config()) for topic in catalogue.TOPICS]
+    return map(str, too_small_limits(platform.serving_kafka(), specs))
 
 
 def _replication(platform: Platform) -> Finding:
@@ -122,6 +160,36 @@ def _replication(platform: Platform) -> Finding:
         return Finding("ok", "replication", "none: this instance has one broker, and its data are on one disk")
     state, finding = judge(*read_replication(platform))
     return Finding(state, "replication", finding)
+
+
+def _progress(platform: Platform) -> Finding:
+    from interlock.operations.progress import GroupsWatch, group_owners, settled_findings
+    from interlock.platform.groups import EXECUTOR_STALLED_SECONDS, watched_groups
+
+    # Nobody waits for the next run of a sampler.
+    groups = [one for one in watched_groups(platform.settings) if one.stalled_seconds <= EXECUTOR_STALLED_SECONDS]
+    admin = platform.admin()
+    started = time.monotonic()
+    with closing(GroupsWatch(platform.serving_kafka(), groups, lambda names: group_owners(admin, names))) as watch:
+        seen = settled_findings(watch)
+        waiting = sum(one.lag for progress in watch.progress.values() for one in progress.values())
+    seconds = time.monotonic() - started
+    # The watch of a local instance has looked for longer.
+    told = {
+        (fact["kind"], fact["group"], fact["topic"], fact["partition"]): fact["text"] for fact in _watched(platform)
+    }
+    told |= {(one.kind, one.group.group, *one.partition): one.text(started + seconds) for one in seen}
+    if told:
+        return Finding("wrong", "progress", "\n".join(told.values()))
+    moving = f"{waiting:,} offsets wait, and every group moves" if waiting else "nothing waits"
+    return Finding("ok", "progress", f"{moving} ({len(watch.progress)} groups, looked at for {seconds:.0f} s)")
+
+
+def _watched(platform: Platform) -> list[dict[str, Any]]:
+    instance = platform.instance
+    if instance is None or not instances.is_running(platform.settings.data_dir):
+        return []
+    return known_findings(instance) or []
 
 
 def _clickhouse(platform: Platform) -> Finding:

@@ -1,12 +1,24 @@
 """Whether a server answers at an address."""
 
+import json
 import socket
 from collections.abc import Mapping
-from urllib.error import URLError
+from typing import Any
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
+
+from interlock.platform.instance import Instance
 
 # Long enough for a TLS handshake across a continent, short enough for a person who waits.
 KAFKA_TIMEOUT_SECONDS = 5.0
+
+# What a role serves beside its metrics: 200 or 503 with the reason for which a supervisor should restart it, and the
+# findings of the watch.
+HEALTH_PATH = "/healthz"
+FINDINGS_PATH = "/findings"
+
+# On loopback; a role answers in a thread that waits for nothing, however busy it is.
+_ROLE_TIMEOUT_SECONDS = 2.0
 
 
 def kafka_problem(properties: Mapping[str, str | int | float | bool]) -> str | None:
@@ -41,3 +53,35 @@ def answers(url: str) -> bool:
             return bool(response.status == 200)
     except (URLError, OSError):
         return False
+
+
+def role_problem(port: int) -> str | None:
+    """Why the role that serves on this port asks to be restarted, None if it does not. Raises OSError if it does not
+    answer."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{HEALTH_PATH}", timeout=_ROLE_TIMEOUT_SECONDS):
+            return None
+    except HTTPError as error:
+        with error:
+            return error.read().decode(errors="replace") if error.code == 503 else None
+
+
+def watch_findings(port: int) -> list[dict[str, Any]]:
+    """The findings of the watch that serves on this port. Raises OSError if it does not answer."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{FINDINGS_PATH}", timeout=_ROLE_TIMEOUT_SECONDS) as response:
+            found: list[dict[str, Any]] = json.load(response)
+    except ValueError as error:  # another program has the port now
+        raise OSError(str(error)) from error
+    return found
+
+
+def known_findings(instance: Instance) -> list[dict[str, Any]] | None:
+    """What the watch of a local instance has found; None if it does not answer."""
+    for child in instance.children:
+        if child.role == "watch" and child.metrics_port:
+            try:
+                return watch_findings(child.metrics_port)
+            except OSError:
+                return None
+    return None

@@ -11,8 +11,9 @@ from interlock.processors.proposals.fold import ProposalSettings
 from interlock.schemas import catalogue
 from interlock.schemas.catalogue import Topic
 from interlock.services import calibration_folds as folds
-from interlock.services.common import serve_metrics, stop_on_signals
-from interlock.services.folds import follow
+from interlock.services.common import stop_on_signals
+from interlock.services.endpoint import serve
+from interlock.services.folds import follow, watch_fold
 from interlock.streams.folding import Fold
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker
@@ -30,35 +31,33 @@ def run(platform: Platform) -> None:
     proposing = ProposalSettings(role.alpha, role.delta, role.propose_every)
     proposals = (catalogue.PROPOSALS, catalogue.ALERTS)
     drift = (*proposals, catalogue.DRIFT_SIGNALS)
-    fold_specs: list[tuple[str, Topic, tuple[Topic, ...], _Make]] = [
+    fold_specs: list[tuple[str, tuple[Topic, ...], _Make]] = [
         (
             "calibration",
-            catalogue.OUTCOMES,
             (*drift, catalogue.CALIBRATION_REPORTS, catalogue.CALIBRATION_MODELS),
             lambda broker: folds.outcomes(broker, settings),
         ),
-        ("drift", catalogue.DECISIONS, drift, lambda broker: folds.decisions(broker, role.every_decision)),
+        ("drift", drift, lambda broker: folds.decisions(broker, role.every_decision)),
         (
             "proposals",
-            catalogue.TRAINING_EXAMPLES,
             (*drift, catalogue.POLICIES, catalogue.DEAD_LETTER),
             lambda broker: folds.examples(broker, proposing),
         ),
         (
             "revocations",
-            catalogue.DRIFT_SIGNALS,
             (*proposals, catalogue.CONTROLS, catalogue.DEAD_LETTER),
             folds.signals,
         ),
-        ("retraining", catalogue.RETRAINING_REQUESTS, (*proposals, catalogue.DEAD_LETTER), folds.requests),
+        ("retraining", (*proposals, catalogue.DEAD_LETTER), folds.requests),
     ]
     stop = stop_on_signals()
     metrics = Metrics("calibration")
-    serve_metrics(metrics, platform.settings)
+    serve(metrics, platform.settings, health=watch_fold(platform, "calibration", metrics, stop))
     failures: list[BaseException] = []
 
-    def run_fold(name: str, topic: Topic, outputs: tuple[Topic, ...], make: _Make) -> None:
+    def run_fold(name: str, outputs: tuple[Topic, ...], make: _Make) -> None:
         try:
+            topic = catalogue.CALIBRATION_FOLDS[name]
             names = [output.name for output in outputs]
             group = f"{role.group}-{name}"
             max_replay = MAX_REPLAYED_DECISIONS if topic is catalogue.DECISIONS else None

@@ -1,4 +1,4 @@
-"""What services share: signals, metrics, tables."""
+"""What services share: signals, tables."""
 
 import signal
 import sys
@@ -7,16 +7,12 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from prometheus_client import start_http_server
-
-from interlock.errors import InterlockError
 from interlock.platform.connection import Platform
-from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Message
 from interlock.streams.tables import TableReader
 
 if TYPE_CHECKING:
-    from interlock.platform.settings import Settings
+    pass
 
 
 def table_reader(platform: Platform, topics: Sequence[str], take: Callable[[Message], None]) -> TableReader:
@@ -29,22 +25,6 @@ def table_reader(platform: Platform, topics: Sequence[str], take: Callable[[Mess
         tables.close()
         raise
     return tables
-
-
-def serve_metrics(metrics: Metrics, settings: "Settings") -> None:
-    """Serves Prometheus metrics, which is also the sign that the role serves; port 0: none.
-
-    Raises InterlockError where the address cannot be had."""
-    host, port = settings.metrics_host, settings.metrics_port
-    if not port:
-        return
-    try:
-        start_http_server(port, addr=host, registry=metrics.registry)
-    except OSError as error:
-        raise InterlockError(
-            f"metrics cannot be served on {host}:{port}: {error.strerror or error}. Choose another "
-            "INTERLOCK_METRICS_PORT, or an INTERLOCK_METRICS_HOST that is an address of this machine."
-        ) from error
 
 
 def stop_on_signals() -> threading.Event:

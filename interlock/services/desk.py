@@ -8,8 +8,10 @@ from interlock.errors import OperatorRequiredError
 from interlock.platform.connection import Platform
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.restore import FOLLOWED_TOPICS
-from interlock.services.common import serve_metrics, stop_on_signals, table_reader
+from interlock.services.common import stop_on_signals, table_reader
 from interlock.services.desk_runner import desk_runner
+from interlock.services.endpoint import serve
+from interlock.services.liveness import watch_role
 from interlock.services.retry import wait_until_available
 from interlock.streams.metrics import Metrics
 from interlock.streams.runner import ProcessingError, UnrecoverableError
@@ -30,7 +32,7 @@ def run(platform: Platform) -> None:
         runner = desk_runner(
             platform.kafka(), processor, tables, platform.settings.instance_id, metrics=metrics, stop=stop
         )
-        serve_metrics(metrics, platform.settings)
+        serve(metrics, platform.settings, health=watch_role(platform, "desk", stop))
         log.info("desk runs", kafka=platform.bootstrap_servers, policies=sorted(processor.desk.state.policies))
         try:
             runner.run()

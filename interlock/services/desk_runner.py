@@ -9,6 +9,7 @@ from interlock.processors.desk.processor import DeskOutputs, DeskProcessor
 from interlock.processors.desk.reply_cache import REPLY_CACHE_SIZE
 from interlock.processors.desk.restore import RESTORED_TOPICS
 from interlock.schemas import catalogue
+from interlock.services.finding_alerts import expired_teller
 from interlock.streams.clock import Clock
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Message
@@ -76,6 +77,7 @@ def desk_runner(
         metrics=counts,
         stop=stop,
         executor=executor,
+        on_expired=expired_teller(broker, "desk", catalogue.DESK_GROUP),
     )
 
 

@@ -12,7 +12,8 @@ from confluent_kafka import KafkaException
 
 from interlock.errors import InterlockError, OperatorRequiredError
 from interlock.platform.connection import Platform
-from interlock.services.common import serve_metrics, stop_on_signals
+from interlock.services.common import stop_on_signals
+from interlock.services.endpoint import serve
 from interlock.services.retry import wait_until_available
 from interlock.streams.dispatch.seen import Seen, SqliteSeen
 from interlock.streams.metrics import Metrics
@@ -38,7 +39,7 @@ def run_member(platform: Platform, name: str, group: str, join: Callable[[Seen],
         member = wait_until_available(lambda: join(seen), stop)
         if member is None:
             return
-        serve_metrics(metrics, platform.settings)
+        serve(metrics, platform.settings)
         log.info("runs", role=name, kafka=platform.bootstrap_servers)
         try:
             member.run(stop)

@@ -8,9 +8,10 @@ from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.review.payload import PayloadReader
 from interlock.schemas import catalogue
-from interlock.services.common import serve_metrics, stop_on_signals
+from interlock.services.common import stop_on_signals
+from interlock.services.endpoint import serve
 from interlock.services.feedback_fold import FeedbackFold, WrittenExamples, fetcher
-from interlock.services.folds import follow
+from interlock.services.folds import follow, watch_fold
 from interlock.streams.folding import Fold
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker
@@ -48,5 +49,5 @@ def run(platform: Platform) -> None:
 
     metrics = Metrics("feedback")
     stop = stop_on_signals()
-    serve_metrics(metrics, platform.settings)
+    serve(metrics, platform.settings, health=watch_fold(platform, "feedback", metrics, stop))
     follow(platform, settings.group, catalogue.OUTCOMES.name, _OUTPUTS, make, metrics, stop)

@@ -11,6 +11,7 @@ from interlock.errors import OperatorRequiredError
 from interlock.platform.connection import Platform
 from interlock.schemas import catalogue
 from interlock.schemas.error_headers import read_error_headers
+from interlock.services.liveness import watch_role
 from interlock.services.retry import UNAVAILABLE, Waiting, text_of
 from interlock.streams.errors import FATAL_CODES
 from interlock.streams.folding import Fold, FoldSettings, Output, Record, run_fold
@@ -60,12 +61,19 @@ def follow(
     log.info("stopped", topic=topic, group=group)
 
 
+def watch_fold(platform: Platform, role: str, metrics: Metrics, stop: threading.Event) -> Callable[[], str | None]:
+    """As `watch_role`; reading the state back and waiting for Kafka or ClickHouse is no standing still."""
+    return watch_role(platform, role, stop, lambda: metrics.value("replayed") + metrics.value("unavailable"))
+
+
 def counted(fold: Fold, metrics: Metrics, on_record: Callable[[], None]) -> Fold:
     """`fold`, with its records and outputs counted; calls `on_record` for every record that is not replayed."""
 
     def process(record: Record) -> list[Output]:
         outputs = [Output(*output) for output in fold(record)]
-        if not record.replayed:
+        if record.replayed:
+            metrics.add("replayed")
+        else:
             on_record()
             metrics.add("messages_in")
             metrics.add("messages_out", len(outputs))

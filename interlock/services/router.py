@@ -11,7 +11,10 @@ from interlock.processors.router.breaker import TooManyBadMessagesError
 from interlock.processors.router.router import Router, RouterOutputs, RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue
-from interlock.services.common import serve_metrics, stop_on_signals, table_reader
+from interlock.services.common import stop_on_signals, table_reader
+from interlock.services.endpoint import serve
+from interlock.services.finding_alerts import expired_teller
+from interlock.services.liveness import watch_role
 from interlock.services.retry import wait_until_available
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Message
@@ -62,8 +65,9 @@ def run(platform: Platform) -> None:
             assigned=lambda partitions: router.assigned([partition.partition for partition in partitions]),
             metrics=metrics,
             stop=stop,
+            on_expired=expired_teller(platform.kafka(), "router", catalogue.ROUTER_GROUP),
         )
-        serve_metrics(metrics, platform.settings)
+        serve(metrics, platform.settings, health=watch_role(platform, "router", stop))
         log.info("router runs", kafka=platform.bootstrap_servers, policies=sorted(state.policies))
         try:
             runner.run()

@@ -7,7 +7,8 @@ import structlog
 from interlock.platform.connection import Platform
 from interlock.processors.sampling.sampler import Sampler
 from interlock.schemas import catalogue
-from interlock.services.common import serve_metrics, stop_on_signals, table_reader
+from interlock.services.common import stop_on_signals, table_reader
+from interlock.services.endpoint import serve
 from interlock.services.retry import wait_until_available
 from interlock.services.sampling_runs import SamplingRuns
 from interlock.streams.clock import SystemClock
@@ -30,7 +31,7 @@ def run(platform: Platform) -> None:
     tables = wait_until_available(lambda: table_reader(platform, [catalogue.POLICIES.name], apply), stop)
     if tables is None:
         return
-    serve_metrics(Metrics("sampler"), platform.settings)
+    serve(Metrics("sampler"), platform.settings)
     log.info("sampler runs", kafka=platform.bootstrap_servers, every=f"{period:g} s")
     with closing(tables):
         runs = SamplingRuns(platform.kafka(), sampler, clock)

@@ -5,7 +5,10 @@ import structlog
 from interlock.errors import OperatorRequiredError
 from interlock.platform.connection import Platform
 from interlock.schemas import catalogue
-from interlock.services.common import serve_metrics, stop_on_signals
+from interlock.services.common import stop_on_signals
+from interlock.services.endpoint import serve
+from interlock.services.finding_alerts import expired_teller
+from interlock.services.liveness import watch_role
 from interlock.services.retry import wait_until_available
 from interlock.sinks.failures import SinkStoppedError
 from interlock.sinks.stream_ids import stream_ids
@@ -23,7 +26,9 @@ def run(platform: Platform) -> None:
     sink = wait_until_available(lambda: writer(platform, metrics), stop)
     if sink is None:
         return
-    serve_metrics(metrics, platform.settings)
+    # While ClickHouse refuses rows it is tried again and again, which a restart would only begin anew.
+    health = watch_role(platform, "sink", stop, lambda: metrics.value("unavailable"))
+    serve(metrics, platform.settings, health=health)
     log.info("sink runs", kafka=platform.bootstrap_servers)
     try:
         sink.run(stop)
@@ -37,4 +42,10 @@ def writer(platform: Platform, metrics: Metrics) -> SinkWriter:
     kafka = platform.serving_kafka()
     topics = [topic.name for topic in catalogue.TOPICS]
     settings = SinkSettings(stream_ids(platform.admin(), topics), flush_seconds=platform.settings.sink.flush_seconds)
-    return SinkWriter(kafka.consumer(catalogue.SINK_GROUP), platform.clickhouse(), settings, metrics=metrics)
+    return SinkWriter(
+        kafka.consumer(catalogue.SINK_GROUP),
+        platform.clickhouse(),
+        settings,
+        metrics=metrics,
+        on_expired=expired_teller(kafka, "sink", catalogue.SINK_GROUP),
+    )

@@ -22,7 +22,7 @@ def _process(directory: Path, role: str, program: str, ready: Callable[[], bool]
     return Process(role, command, {}, directory / f"{role}.log", ready)
 
 
-def _supervisor(directory: Path, lines: list[str], *stage: Process, timeout: float = 60.0) -> Supervisor:
+def _supervisor(directory: Path, lines: list[str], *stage: Process, timeout: float | None = None) -> Supervisor:
     instance = Instance(os.getpid(), 1, 2, 3, "", "", "", False, [])
     return Supervisor(directory, instance, [list(stage)], {}, Report(lines.append), timeout)
 
@@ -64,6 +64,21 @@ def test_when_kafka_ends_its_reason_is_said_in_words_and_without_stack_frames(tm
     assert reason == "Probably the disk is full; make room."
     assert where.startswith("The end of ")
     assert log == ["  java.io.IOException: No space left on device"]
+
+
+def test_a_slow_process_is_waited_for_as_long_as_it_lives_and_named_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interlock.local.supervisor.TELL_SECONDS", 0.2)
+    sign = tmp_path / "sign"
+    quick = _process(tmp_path, "router", "time.sleep(60)", lambda: True)
+    slow = _process(tmp_path, "sink", f"time.sleep(1); open({str(sign)!r}, 'w').close(); time.sleep(60)", sign.exists)
+    lines: list[str] = []
+    supervisor = _supervisor(tmp_path, lines, quick, slow)
+    supervisor.up()
+    assert (quick.state, slow.state) == ("running", "running")
+    assert [line for line in lines if f"waited for: sink (log: {tmp_path / 'sink.log'})" in line]
+    supervisor.down()
 
 
 def test_a_process_that_writes_is_waited_for_and_a_silent_one_is_given_up(tmp_path: Path) -> None:

@@ -1,0 +1,59 @@
+"""Which roles ask to be restarted, or answer nothing any more."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from interlock.local.processes import Process
+from interlock.platform.probes import role_problem
+
+# A role notices after a minute that it stands still; some seconds more make no difference.
+CHECK_SECONDS = 5.0
+
+# A process that is starved by others still answers within seconds. Far above that, because a restart helps only a
+# process that hangs.
+SILENT_SECONDS = 120.0
+
+
+class Health:
+    """Asks every running role in a thread: an answer may take seconds, in which ends of others would go unnoticed."""
+
+    def __init__(
+        self,
+        processes: Sequence[Process],
+        ask: Callable[[int], str | None] = role_problem,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`ask`: what the role on a port wants to be restarted for; raises OSError if it does not answer."""
+        self._processes = [process for process in processes if process.metrics_port]
+        self._ask = ask
+        self._monotonic = monotonic
+        self._silent_since: dict[str, float] = {}
+        self._problems: dict[str, str] = {}
+
+    def look(self) -> None:
+        """Asks each of them once."""
+        for process in self._processes:
+            role = process.role
+            if process.state != "running":
+                self._silent_since.pop(role, None)
+                continue
+            try:
+                problem = self._ask(process.metrics_port)
+                self._silent_since.pop(role, None)
+            except OSError:
+                seconds = self._monotonic() - self._silent_since.setdefault(role, self._monotonic())
+                problem = f"{role} has answered nothing for {seconds:.0f} s" if seconds >= SILENT_SECONDS else None
+            if problem:
+                self._silent_since.pop(role, None)
+                self._problems[role] = problem
+
+    def take(self) -> dict[str, str]:
+        """Why to restart which roles, each told once."""
+        taken, self._problems = self._problems, {}
+        return taken
+
+    def run(self, stop: threading.Event) -> None:
+        """Asks until `stop` is set."""
+        while not stop.wait(CHECK_SECONDS):
+            self.look()

@@ -1,0 +1,45 @@
+"""The consumer groups of all roles, for whoever watches their progress."""
+
+from interlock.platform.settings import Settings
+from interlock.schemas import catalogue
+from interlock.schemas.catalogue import Topic
+from interlock.streams.progress import WatchedGroup
+
+# Routers, desks and sinks commit many times a minute, and are back within 21 s of the kill of any process (measured on
+# a loaded machine). People should know within half a minute; looking takes up to five seconds of that.
+STALLED_SECONDS = 25.0
+
+# A fold is missed by its group after 8 s, may wait 20 s for the others, and reads its state back.
+FOLD_STALLED_SECONDS = 60.0
+
+# An executor's offset waits for the slowest of its receivers, which is tried again after pauses of up to five minutes.
+EXECUTOR_STALLED_SECONDS = 60.0
+
+
+def watched_groups(settings: Settings) -> list[WatchedGroup]:
+    """Every group that the roles under these settings are members of."""
+
+    def group(name: str, role: str, topics: tuple[Topic, ...], seconds: float, **more: bool) -> WatchedGroup:
+        return WatchedGroup(name, role, tuple(topic.name for topic in topics), seconds, **more)
+
+    executors = {
+        "webhooks": (settings.webhooks.group, (catalogue.AUTO_APPROVED, catalogue.ACTIONS)),
+        "notifier": (settings.alerts.group, (catalogue.ALERTS,)),
+    }
+    # A sampler reads in runs, and commits at the end of each.
+    sampler_seconds = 2 * settings.sampler.round_seconds + STALLED_SECONDS
+    return [
+        group(catalogue.ROUTER_GROUP, "router", (catalogue.DECISIONS,), STALLED_SECONDS),
+        group(catalogue.DESK_GROUP, "desk", catalogue.DESK_INPUTS, STALLED_SECONDS),
+        group(catalogue.SINK_GROUP, "sink", catalogue.TOPICS, STALLED_SECONDS),
+        group(settings.feedback.group, "feedback", (catalogue.OUTCOMES,), FOLD_STALLED_SECONDS),
+        *(
+            group(f"{settings.calibration.group}-{name}", "calibration", (topic,), FOLD_STALLED_SECONDS)
+            for name, topic in catalogue.CALIBRATION_FOLDS.items()
+        ),
+        group(catalogue.SAMPLER_GROUP, "sampler", (catalogue.AUTO_APPROVED,), sampler_seconds, joins=False),
+        *(
+            group(name, role, topics, EXECUTOR_STALLED_SECONDS, optional=True)
+            for role, (name, topics) in executors.items()
+        ),
+    ]

@@ -1,0 +1,146 @@
+"""The watch: looks at the progress of all consumer groups from outside, and tells what stands still.
+
+Each finding becomes one alert; as long as it lasts it stands in the metrics and under `/findings`, where `interlock
+status` reads it.
+"""
+
+import threading
+import time
+from collections.abc import Collection, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import Any, get_args
+
+import structlog
+
+from interlock.operations.progress import GroupsWatch, Owners, group_owners
+from interlock.platform.connection import Platform
+from interlock.platform.groups import watched_groups
+from interlock.schemas import catalogue
+from interlock.services.common import stop_on_signals
+from interlock.services.endpoint import serve
+from interlock.services.finding_alerts import SEND_SECONDS, finding_alert, outgoing
+from interlock.services.retry import UNAVAILABLE, Waiting, wait_until_available
+from interlock.streams.metrics import Metrics
+from interlock.streams.ports import Broker, Message
+from interlock.streams.progress import Finding, Kind, WatchedGroup
+from interlock.streams.sending import send_and_wait
+from interlock.streams.tables import TableReader
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 5.0
+
+# The other roles may have been started at the same moment, and need longer than that to join their groups.
+FIRST_LOOK_SECONDS = 30.0
+
+# Alerts that were given before a restart are not given again: more of them than can be in question.
+_REMEMBERED_ALERTS = 10_000
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A finding, for programs."""
+
+    kind: str
+    role: str
+    group: str
+    topic: str
+    partition: int
+    offset: int
+    records: int
+    text: str
+
+
+class Watch:
+    """Tells findings: as alerts, as metrics, as facts. Not for several threads, but `facts` may be read by others."""
+
+    def __init__(self, broker: Broker, groups: Sequence[WatchedGroup], watch: GroupsWatch, metrics: Metrics) -> None:
+        """Raises KafkaException."""
+        self._groups = groups
+        self._watch = watch
+        self._metrics = metrics
+        self._producer = broker.producer(None, {"message.timeout.ms": int(SEND_SECONDS * 1000)})
+        with closing(TableReader(broker, [catalogue.ALERTS.name], last=_REMEMBERED_ALERTS)) as alerts:
+            self._told = {_id_of(message) for message in alerts.read_all()}
+        self.facts: list[dict[str, Any]] = []
+
+    def step(self, now: float, time_us: int) -> list[Finding]:
+        """One look. `now`: seconds of a clock that only goes forward; `time_us`: for the alerts, microseconds since the
+        epoch. Raises KafkaException."""
+        findings = self._watch.look(now)
+        self.facts = [_fact(finding, now) for finding in findings]
+        self._measure(findings)
+        new = []
+        for finding in findings:
+            event = finding_alert(finding, now, time_us)
+            if event.key not in self._told:
+                new.append((finding, event))
+        if new:
+            send_and_wait(self._producer, [outgoing(event) for _, event in new], SEND_SECONDS)
+            for finding, event in new:
+                self._told.add(event.key)
+                log.error(finding.text(now))
+        return findings
+
+    def close(self) -> None:
+        self._watch.close()
+
+    def _measure(self, findings: Collection[Finding]) -> None:
+        for group in self._groups:
+            progress = self._watch.progress.get(group.group, {})
+            for topic in group.topics:
+                lag = sum(one.lag for (name, _), one in progress.items() if name == topic)
+                self._metrics.set("group_lag", lag, group=group.group, topic=topic)
+        for group, kind in product(self._groups, get_args(Kind)):
+            count = sum(finding.group is group and finding.kind == kind for finding in findings)
+            self._metrics.set("group_findings", count, group=group.group, kind=kind)
+
+
+def run(platform: Platform) -> None:
+    """Watches all consumer groups, and alerts people to what stands still."""
+    stop = stop_on_signals()
+    metrics = Metrics("watch")
+    groups = watched_groups(platform.settings)
+    described = {group.group for group in groups if group.joins}
+
+    def owners(names: Collection[str]) -> Owners:
+        return group_owners(platform.admin(), described.intersection(names))
+
+    def make() -> Watch:
+        broker = platform.serving_kafka()
+        return Watch(broker, groups, GroupsWatch(broker, groups, owners), metrics)
+
+    watch = wait_until_available(make, stop)
+    if watch is None:
+        return
+    serve(metrics, platform.settings, findings=lambda: watch.facts)
+    log.info("watch runs", kafka=platform.bootstrap_servers, groups=len(groups))
+    with closing(watch):
+        follow(watch, stop)
+    log.info("watch stopped")
+
+
+def follow(watch: Watch, stop: threading.Event) -> None:
+    """Looks until `stop` is set; waits for Kafka where it is away."""
+    waiting = Waiting("looking at the consumer groups")
+    stop.wait(FIRST_LOOK_SECONDS)
+    while not stop.wait(LOOK_SECONDS):
+        try:
+            watch.step(time.monotonic(), time.time_ns() // 1000)
+        except UNAVAILABLE as error:
+            waiting.failed(error, stop)
+        else:
+            waiting.succeeded()
+
+
+def _fact(finding: Finding, now: float) -> dict[str, Any]:
+    topic, partition = finding.partition
+    group = finding.group
+    text = finding.text(now)
+    return asdict(Fact(finding.kind, group.role, group.group, topic, partition, finding.offset, finding.records, text))
+
+
+def _id_of(message: Message) -> str:
+    return (message.key() or b"").decode(errors="replace")
