@@ -101,14 +101,17 @@ class Finding:
 
 @dataclass(slots=True)
 class _Memory:
-    """`moved`: when the committed offset last moved, or nothing was waiting. `owned`: when the partition last had an
-    owner, or it was not known whether it has one. `highest`: the highest committed offset that was seen."""
+    """`moved`: when the committed offset last moved, or nothing was waiting; `seen_moving`: whether it ever did so.
+    `highest`: the highest committed offset that was seen. `without_owner`: when it was first and last known that the
+    partition has no owner."""
 
     moved: float
-    owned: float
     committed: int | None
     highest: int
+    seen_moving: bool = False
     back: Finding | None = None
+    without_owner: tuple[float, float] | None = None
+    named: bool = False
 
 
 class Judge:
@@ -120,23 +123,38 @@ class Judge:
     def forget(self) -> None:
         """Nothing could be observed, for instance because Kafka was away: standing still counts from the next time."""
         for memory in self._memories.values():
-            memory.committed = None
-            memory.moved = memory.owned = float("inf")
+            memory.moved = float("inf")
+            memory.without_owner = None
 
     def judge(self, group: WatchedGroup, observed: Mapping[Partition, Progress], now: float) -> list[Finding]:
         """What is wrong with `group` at `now`, in seconds of any clock that only goes forward."""
-        return [found for each in sorted(observed) for found in self._partition(group, each, observed[each], now)]
+        findings = []
+        for partition in sorted(observed):
+            found = list(self._partition(group, partition, observed[partition], now))
+            self._memories[group.group, partition].named = bool(found)
+            findings += found
+        return findings
+
+    def in_doubt(self, group: WatchedGroup) -> bool:
+        """Whether a partition of `group` has never been seen moving, or has no owner, and is not named for it yet."""
+        return any(
+            not memory.named and (not memory.seen_moving or memory.without_owner is not None)
+            for (name, _), memory in self._memories.items()
+            if name == group.group
+        )
 
     def _partition(
         self, group: WatchedGroup, partition: Partition, progress: Progress, now: float
     ) -> Iterator[Finding]:
         offset = progress.committed or 0
-        memory = self._memories.setdefault((group.group, partition), _Memory(now, now, progress.committed, offset))
-        if progress.waiting is None or progress.committed != memory.committed or memory.moved > now:
-            memory.moved = now
-        if progress.owner != "" or memory.owned > now:
-            memory.owned = now
+        memory = self._memories.setdefault((group.group, partition), _Memory(now, progress.committed, offset))
+        if progress.waiting is None or progress.committed != memory.committed:
+            memory.moved, memory.seen_moving = now, True
+        memory.moved = min(memory.moved, now)
         memory.committed = progress.committed
+        if progress.owner is not None:
+            since = now if memory.without_owner is None else memory.without_owner[0]
+            memory.without_owner = None if progress.owner else (since, now)
         if progress.committed is not None and offset < memory.highest and memory.back is None:
             memory.back = Finding("went_back", group, partition, now, offset, memory.highest - offset)
         if offset >= memory.highest:
@@ -145,7 +163,9 @@ class Judge:
             yield Finding("expired", group, partition, now, offset, progress.start - offset)
         if memory.back is not None:
             yield memory.back
+        first, last = memory.without_owner or (now, now)
         if now - memory.moved >= group.stalled_seconds:
-            yield Finding("stalled", group, partition, memory.moved, offset, progress.lag, progress.owner)
-        elif now - memory.owned >= group.stalled_seconds:
-            yield Finding("no_owner", group, partition, memory.owned, offset)
+            owner = "" if memory.without_owner is not None else progress.owner
+            yield Finding("stalled", group, partition, memory.moved, offset, progress.lag, owner)
+        elif last - first >= group.stalled_seconds:
+            yield Finding("no_owner", group, partition, first, offset)

@@ -21,8 +21,14 @@ _REQUEST_SECONDS = 10.0
 # One call of consume; it returns earlier when it has as many messages as partitions were asked about.
 _POLL_SECONDS = 0.05
 
-# Of each partition only the first record is wanted. For a batch that is larger librdkafka asks again for more.
-_PROBE = {**READ_TO_END, "fetch.message.max.bytes": 65_536, "queued.min.messages": 1}
+_PROBE = {
+    **READ_TO_END,
+    # Of each partition only the first record is wanted. For a batch that is larger librdkafka asks again for more.
+    "fetch.message.max.bytes": 65_536,
+    "queued.min.messages": 1,
+    # Where nothing waits the broker keeps the answer back so long (by default 0.5 s), for each of a dozen groups.
+    "fetch.wait.max.ms": 20,
+}
 
 
 class ProgressReader:

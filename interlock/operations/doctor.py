@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -21,6 +22,9 @@ _ENOUGH_DISK_BYTES = 2_000_000_000
 
 # Broker 0.5, ClickHouse 0.5, router and sink 0.3 each, and room for the page cache.
 _ENOUGH_MEMORY_BYTES = 2_000_000_000
+
+# A person waits for the answer; where nobody owns a partition, one who has just started may still get it.
+_OWNERS_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -163,14 +167,15 @@ def _replication(platform: Platform) -> Finding:
 
 
 def _progress(platform: Platform) -> Finding:
-    from interlock.operations.progress import GroupsWatch, group_owners, settled_findings
+    from interlock.operations.group_owners import group_owners
+    from interlock.operations.progress import GroupsWatch, settled_findings
     from interlock.platform.groups import EXECUTOR_STALLED_SECONDS, watched_groups
 
     # Nobody waits for the next run of a sampler.
     groups = [one for one in watched_groups(platform.settings) if one.stalled_seconds <= EXECUTOR_STALLED_SECONDS]
-    admin = platform.admin()
+    owners = partial(group_owners, platform.client_properties)
     started = time.monotonic()
-    with closing(GroupsWatch(platform.serving_kafka(), groups, lambda names: group_owners(admin, names))) as watch:
+    with closing(GroupsWatch(platform.serving_kafka(), groups, owners, _OWNERS_SECONDS)) as watch:
         seen = settled_findings(watch)
         waiting = sum(one.lag for progress in watch.progress.values() for one in progress.values())
     seconds = time.monotonic() - started

@@ -1,24 +1,18 @@
 """The progress of all consumer groups of the platform, as an observer sees it."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaException
 
+from interlock.operations.group_owners import Owners
 from interlock.streams.ports import Broker, Partition
 from interlock.streams.progress import Finding, Judge, Progress, WatchedGroup
 from interlock.streams.progress_reader import ProgressReader
 
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient
-
-# By group and partition the member that is assigned it; a group that is missing could not be described.
-Owners = Mapping[str, Mapping[Partition, str]]
-
-# Much longer than it takes: a request that runs into its time-out may abort the process (librdkafka issue 4605).
-_DESCRIBE_SECONDS = 60.0
+# To find out who is assigned what costs half a second of processor time.
+OWNERS_SECONDS = 30.0
 
 # A moving offset is seen moving within seconds.
 _SETTLE_PAUSE_SECONDS = 1.0
@@ -32,9 +26,13 @@ class GroupsWatch:
         broker: Broker,
         groups: Sequence[WatchedGroup],
         owners: Callable[[Collection[str]], Owners] = lambda _: {},
+        owners_seconds: float = OWNERS_SECONDS,
     ) -> None:
+        """`owners`: asked again after `owners_seconds`."""
         self._groups = groups
         self._owners = owners
+        self._owners_seconds = owners_seconds
+        self._next_owners: float | None = None
         self._reader = ProgressReader(broker)
         self._judge = Judge()
         self.progress: dict[str, dict[Partition, Progress]] = {}
@@ -44,10 +42,13 @@ class GroupsWatch:
         """What is wrong at `now`, in seconds of a clock that only goes forward. Raises KafkaException."""
         try:
             observed = {group.group: self._reader.observe(group) for group in self._groups}
-            owners = self._owners([group.group for group in self._groups if group.joins])
         except KafkaException:
             self.forget()
             raise
+        owners: Owners = {}
+        if self._next_owners is None or now >= self._next_owners:
+            self._next_owners = now + self._owners_seconds
+            owners = self._owners([group.group for group in self._groups if group.joins])
         findings = []
         self.progress = {}
         for group in self._groups:
@@ -57,13 +58,22 @@ class GroupsWatch:
             if group.group in owners:
                 mine = owners[group.group]
                 progress = {each: replace(one, owner=mine.get(each, "")) for each, one in progress.items()}
-            self.progress[group.group] = progress
             findings += self._judge.judge(group, progress, now)
+            self.progress[group.group] = progress
         return findings
 
     def forget(self) -> None:
         """Standing still counts from the next look on."""
         self._judge.forget()
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which nothing is too early to say."""
+        return max(group.stalled_seconds for group in self._groups) + 2 * self._owners_seconds
+
+    def unsettled(self) -> bool:
+        """Whether a partition has not moved, or has no owner, and it is too early to say that this is wrong."""
+        return any(self._judge.in_doubt(group) for group in self._groups)
 
     def close(self) -> None:
         self._reader.close()
@@ -74,44 +84,9 @@ def settled_findings(
 ) -> list[Finding]:
     """What is wrong, by somebody who has not looked before: looks again until every partition in which records wait has
     moved, has got an owner, or has stood still for as long as its group may. Raises KafkaException."""
+    deadline = monotonic() + watch.patience
     findings = watch.look(monotonic())
-    first = watch.progress
-    while True:
-        named = {(finding.group.group, finding.partition) for finding in findings}
-        unsettled = [
-            (group, partition)
-            for group, progress in watch.progress.items()
-            for partition, one in progress.items()
-            if (group, partition) not in named
-            and (one.owner == "" or (one.waiting is not None and one.committed == first[group][partition].committed))
-        ]
-        if not unsettled:
-            return findings
+    while watch.unsettled() and monotonic() < deadline:
         sleep(_SETTLE_PAUSE_SECONDS)
         findings = watch.look(monotonic())
-
-
-def group_owners(admin: "AdminClient", groups: Collection[str]) -> Owners:
-    """Who is assigned what in `groups`. Raises KafkaException.
-
-    Not for processes that must not end: see `_DESCRIBE_SECONDS`.
-    """
-    found: dict[str, dict[Partition, str]] = {}
-    answers = admin.describe_consumer_groups([*groups], request_timeout=_DESCRIBE_SECONDS)
-    for group, answer in answers.items():
-        try:
-            found[group] = _owners_of(answer.result(_DESCRIBE_SECONDS).members)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
-                raise
-            found[group] = {}  # nobody has joined it yet
-    return found
-
-
-def _owners_of(members: Sequence[Any]) -> dict[Partition, str]:
-    return {
-        (place.topic, place.partition): f"{member.client_id} ({member.host})"
-        for member in members
-        if member.assignment is not None
-        for place in member.assignment.topic_partitions
-    }
+    return findings

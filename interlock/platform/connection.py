@@ -75,7 +75,7 @@ class Platform:
 
     def serving_kafka(self) -> "KafkaBroker":
         """Kafka, if it answers; otherwise raises UnavailableError within seconds."""
-        problem = kafka_problem(self._reaching_kafka)
+        problem = kafka_problem(self.client_properties)
         if problem is not None:
             raise UnavailableError(
                 f"Kafka at {self.bootstrap_servers} does not answer ({problem}). Is it running, is the address right?",
@@ -86,7 +86,7 @@ class Platform:
         """Kafka's administration."""
         from confluent_kafka.admin import AdminClient
 
-        return AdminClient({**self._reaching_kafka, "log_level": 2})
+        return AdminClient({**self.client_properties, "log_level": 2})
 
     @cached_property
     def registry(self) -> "Registry | None":
@@ -106,7 +106,8 @@ class Platform:
         return {**own, **self.settings.kafka.properties}
 
     @property
-    def _reaching_kafka(self) -> dict[str, str | int | float | bool]:
+    def client_properties(self) -> dict[str, str | int | float | bool]:
+        """The same with Kafka's address: all that a client needs."""
         return {**self.kafka_properties, "bootstrap.servers": self.bootstrap_servers}
 
     def clickhouse(self, *, analyst: bool = False) -> "ClickHouseClient":

@@ -9,12 +9,14 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import product
 from typing import Any, get_args
 
 import structlog
 
-from interlock.operations.progress import GroupsWatch, Owners, group_owners
+from interlock.operations.group_owners import group_owners
+from interlock.operations.progress import GroupsWatch
 from interlock.platform.connection import Platform
 from interlock.platform.groups import watched_groups
 from interlock.schemas import catalogue
@@ -103,13 +105,10 @@ def run(platform: Platform) -> None:
     stop = stop_on_signals()
     metrics = Metrics("watch")
     groups = watched_groups(platform.settings)
-    described = {group.group for group in groups if group.joins}
-
-    def owners(names: Collection[str]) -> Owners:
-        return group_owners(platform.admin(), described.intersection(names))
 
     def make() -> Watch:
         broker = platform.serving_kafka()
+        owners = partial(group_owners, platform.client_properties)
         return Watch(broker, groups, GroupsWatch(broker, groups, owners), metrics)
 
     watch = wait_until_available(make, stop)

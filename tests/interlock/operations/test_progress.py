@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 
-from interlock.operations.progress import GroupsWatch, group_owners, settled_findings
+from interlock.operations.group_owners import group_owners
+from interlock.operations.progress import GroupsWatch, settled_findings
 from interlock.platform.groups import watched_groups
 from interlock.platform.settings import Settings
 from interlock.schemas import catalogue
@@ -83,6 +83,22 @@ def test_a_group_that_stands_still_is_named_after_its_time_also_if_other_partiti
     assert 20 <= clock.now < 25
 
 
+def test_a_partition_that_nobody_is_assigned_is_named_and_one_that_gets_an_owner_is_not(broker: MemoryBroker) -> None:
+    answers = [{"readers": {}}, {"readers": {("work", 0): "me"}}]
+    clock = Passing()
+    watch = GroupsWatch(broker, [GROUP], lambda _: answers.pop(0) if len(answers) > 1 else answers[0], 5)
+    (found,) = settled_findings(watch, clock.monotonic, clock.sleep)
+    assert (found.kind, found.partition, found.since) == ("no_owner", ("work", 1), 0)
+    assert 20 <= clock.now <= 25
+
+
+def test_who_is_assigned_what_may_be_unknown(broker: MemoryBroker) -> None:
+    clock = Passing()
+    assert settled_findings(GroupsWatch(broker, [GROUP], lambda _: {}, 5), clock.monotonic, clock.sleep) == []
+    assert clock.now == 0
+    assert group_owners({"bootstrap.servers": "127.0.0.1:1", "no.such.property": "x"}, ["readers"]) == {}
+
+
 def test_an_optional_group_that_nobody_runs_is_left_alone(broker: MemoryBroker) -> None:
     _send(broker, 0)
     optional = WatchedGroup("readers", "reader", ("work",), 20, optional=True)
@@ -119,7 +135,7 @@ def test_every_role_that_commits_offsets_is_watched() -> None:
 def test_it_is_known_which_partitions_nobody_is_assigned(kafka: "EmbeddedKafka", protocol: GroupProtocol) -> None:
     broker = KafkaBroker(kafka.bootstrap_servers, group_protocol=protocol)
     topic, group = Environment(broker, lambda _: None, lambda *_: None).topic(partitions=2), f"group-{uuid4()}"
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    admin = {"bootstrap.servers": kafka.bootstrap_servers}
     assert group_owners(admin, [group]) == {group: {}}
     with closing(broker.consumer(group)) as member:
         member.subscribe([topic])
