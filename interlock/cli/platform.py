@@ -21,7 +21,7 @@ from interlock.platform import connection
 from interlock.platform import instance as instances
 from interlock.platform.exit_codes import ExitCode
 from interlock.platform.extras import require
-from interlock.platform.probes import known_findings
+from interlock.platform.probes import known_findings, summary
 
 # Longer than the supervisor gives all its children together.
 DOWN_TIMEOUT_SECONDS = 90.0
@@ -178,8 +178,8 @@ def status(data_dir: DataDir = None, json: Json = False) -> None:
         print_json({**_facts(instance), "findings": findings, "halted": halted})
     else:
         _show(directory)
-        for finding in findings or ():
-            console.print(Text(f"{finding['kind'].replace('_', ' ')}: {finding['text']}", "bold red"))
+        for line in summary((fact["kind"], fact["group"], fact["text"]) for fact in findings or ()):
+            console.print(Text(line, "bold red"), soft_wrap=True)
         show_halts(known_halts(platform))
     if findings or not all(child.state == "running" and instances.alive(child) for child in instance.children):
         raise typer.Exit(ExitCode.FAILED)

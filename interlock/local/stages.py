@@ -15,7 +15,10 @@ from interlock.platform.settings import Settings
 from interlock.streams.embedded_kafka.settings import free_port
 
 # Roles that need nothing but Kafka and ClickHouse; they wait for one another by themselves.
-ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler", "watch")
+ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler")
+
+# Starts when the others serve: what they have not joined yet is no finding, however slow the machine is.
+WATCH = "watch"
 
 
 def supervisor(platform: Platform, instance: Instance, report: Report, timeout: float | None) -> Supervisor:
@@ -28,6 +31,7 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
             _process("clickhouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping")),
         ],
         [_with_metrics(role, data_dir, environment) for role in roles(platform.settings)],
+        [_with_metrics(WATCH, data_dir, environment)],
     ]
 
     def prepare() -> None:

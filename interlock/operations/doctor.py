@@ -15,7 +15,7 @@ import psutil
 from interlock.errors import InterlockError
 from interlock.platform import instance as instances
 from interlock.platform.connection import Platform
-from interlock.platform.probes import known_findings
+from interlock.platform.probes import known_findings, summary
 
 # Jars, an hour of the demo and ClickHouse's merges fit in a gigabyte; below that the next merge may fail.
 _ENOUGH_DISK_BYTES = 2_000_000_000
@@ -185,7 +185,8 @@ def _progress(platform: Platform) -> Finding:
     }
     told |= {(one.kind, one.group.group, *one.partition): one.text(started + seconds) for one in seen}
     if told:
-        return Finding("wrong", "progress", "\n".join(told.values()))
+        lines = summary((kind, group, text) for (kind, group, *_), text in told.items())
+        return Finding("wrong", "progress", "\n".join(lines))
     moving = f"{waiting:,} offsets wait, and every group moves" if waiting else "nothing waits"
     return Finding("ok", "progress", f"{moving} ({len(watch.progress)} groups, looked at for {seconds:.0f} s)")
 

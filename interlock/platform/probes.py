@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -74,6 +74,17 @@ def watch_findings(port: int) -> list[dict[str, Any]]:
     except ValueError as error:  # another program has the port now
         raise OSError(str(error)) from error
     return found
+
+
+def summary(findings: Iterable[tuple[str, str, str]]) -> list[str]:
+    """Lines for a person, one for each kind and group of (kind, group, text): a sink reads dozens of partitions."""
+    texts: dict[tuple[str, str], list[str]] = {}
+    for kind, group, text in findings:
+        texts.setdefault((kind, group), []).append(text)
+    return [
+        f"{kind.replace('_', ' ')}: {first}" + (f" So it is in {len(more)} more of its partitions." if more else "")
+        for (kind, _), (first, *more) in texts.items()
+    ]
 
 
 def known_findings(instance: Instance) -> list[dict[str, Any]] | None:

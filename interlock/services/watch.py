@@ -19,6 +19,7 @@ from interlock.operations.group_owners import group_owners
 from interlock.operations.progress import GroupsWatch
 from interlock.platform.connection import Platform
 from interlock.platform.groups import watched_groups
+from interlock.processors.events import Event
 from interlock.schemas import catalogue
 from interlock.services.common import stop_on_signals
 from interlock.services.endpoint import serve
@@ -39,6 +40,10 @@ FIRST_LOOK_SECONDS = 30.0
 
 # Alerts that were given before a restart are not given again: more of them than can be in question.
 _REMEMBERED_ALERTS = 10_000
+
+
+# Findings that concern a member or a whole group, and mostly many partitions at once.
+_OF_A_GROUP = ("stalled", "no_owner")
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,7 @@ class Watch:
         self._producer = broker.producer(None, {"message.timeout.ms": int(SEND_SECONDS * 1000)})
         with closing(TableReader(broker, [catalogue.ALERTS.name], last=_REMEMBERED_ALERTS)) as alerts:
             self._told = {_id_of(message) for message in alerts.read_all()}
+        self._open: set[tuple[str, str]] = set()  # kinds and groups that were alerted and are still in force
         self.facts: list[dict[str, Any]] = []
 
     def step(self, now: float, time_us: int) -> list[Finding]:
@@ -74,20 +80,29 @@ class Watch:
         findings = self._watch.look(now)
         self.facts = [_fact(finding, now) for finding in findings]
         self._measure(findings)
-        new = []
-        for finding in findings:
-            event = finding_alert(finding, now, time_us)
-            if event.key not in self._told:
-                new.append((finding, event))
-        if new:
-            send_and_wait(self._producer, [outgoing(event) for _, event in new], SEND_SECONDS)
-            for finding, event in new:
-                self._told.add(event.key)
-                log.error(finding.text(now))
+        self._tell(findings, now, time_us)
         return findings
 
     def close(self) -> None:
         self._watch.close()
+
+    def _tell(self, findings: Sequence[Finding], now: float, time_us: int) -> None:
+        """One alert for each loss, and one for each group that stands still, however many partitions it reads."""
+        again = {(finding.kind, finding.group.group) for finding in findings if finding.kind in _OF_A_GROUP}
+        new: dict[str, Event] = {}
+        for finding in findings:
+            pair = finding.kind, finding.group.group
+            event = finding_alert(finding, now, time_us)
+            if event.key not in self._told and pair not in self._open:
+                new[event.key] = event
+            if finding.kind in _OF_A_GROUP:
+                self._open.add(pair)
+        self._open &= again
+        if new:
+            send_and_wait(self._producer, map(outgoing, new.values()), SEND_SECONDS)
+            self._told.update(new)
+            for event in new.values():
+                log.error((event.record or {})["message"])
 
     def _measure(self, findings: Collection[Finding]) -> None:
         for group in self._groups:

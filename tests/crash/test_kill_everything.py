@@ -6,6 +6,7 @@ The schedule follows from a seed: which role dies, and after how many produced d
 
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -21,6 +22,7 @@ from interlock.client.client import Client
 from interlock.demo import survey
 from interlock.demo.counts import count
 from interlock.local.stages import ROLES as LOCAL_ROLES
+from interlock.local.stages import WATCH
 from interlock.operations.reconcile import reconcile
 from interlock.platform import instance as instances
 from interlock.platform.connection import Platform
@@ -64,7 +66,7 @@ def second(local_instance: Instance, tmp_path_factory: pytest.TempPathFactory) -
     """A whole local instance, started as a user would, beside `local_instance`."""
     second = Instance(tmp_path_factory.mktemp("killed") / "instance")
     steps = second.run("up", "--detach").stderr
-    for role in ("kafka", "clickhouse", "topics and tables", *LOCAL_ROLES):
+    for role in ("kafka", "clickhouse", "topics and tables", *LOCAL_ROLES, WATCH):
         assert f"{role} ready after " in steps
     assert second.json("status")["kafka"] != local_instance.json("status")["kafka"]
     yield second
@@ -129,8 +131,9 @@ def test_every_decision_has_one_route_and_one_row_after_kills_of_every_process(
         "every decision is in ClickHouse",
     )
     _assert_reconciled(platform, total)
-    assert sum(child.restarts for child in _described(directory).children) == kills
-    assert f"restarted {kills // len(ROLES)} times" in str(second.json("doctor"))
+    # On a busy machine a role may also have been restarted because it stood still.
+    assert sum(child.restarts for child in _described(directory).children) >= kills
+    assert re.search(r"restarted \d+ times", str(second.json("doctor")))
 
 
 @pytest.mark.timeout(600)

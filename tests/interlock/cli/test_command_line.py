@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from interlock.local.stages import ROLES
+from interlock.local.stages import ROLES, WATCH
 from interlock.platform import instance as instances
 from interlock.platform.probes import kafka_problem
 from interlock.streams.embedded_kafka.settings import password_properties
@@ -209,7 +209,7 @@ def test_policies_are_checked_shown_compared_and_refused(local_instance: Instanc
 
 def test_status_and_doctor_find_everything_well(local_instance: Instance) -> None:
     status = local_instance.json("status")
-    assert set(status["roles"]) == {"kafka", "clickhouse", *ROLES}
+    assert set(status["roles"]) == {"kafka", "clickhouse", *ROLES, WATCH}
     assert all(role["state"] == "running" for role in status["roles"].values())
     findings = local_instance.json("doctor")
     assert {finding["what"] for finding in findings} >= {"Kafka", "topics", "ClickHouse", "policies", "router"}

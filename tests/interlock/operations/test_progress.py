@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from confluent_kafka import TopicPartition
 
-from interlock.operations.group_owners import group_owners
+from interlock.operations.group_owners import Owners, group_owners
 from interlock.operations.progress import GroupsWatch, settled_findings
 from interlock.platform.groups import watched_groups
 from interlock.platform.settings import Settings
@@ -84,7 +84,7 @@ def test_a_group_that_stands_still_is_named_after_its_time_also_if_other_partiti
 
 
 def test_a_partition_that_nobody_is_assigned_is_named_and_one_that_gets_an_owner_is_not(broker: MemoryBroker) -> None:
-    answers = [{"readers": {}}, {"readers": {("work", 0): "me"}}]
+    answers: list[Owners] = [{"readers": {}}, {"readers": {("work", 0): "me"}}]
     clock = Passing()
     watch = GroupsWatch(broker, [GROUP], lambda _: answers.pop(0) if len(answers) > 1 else answers[0], 5)
     (found,) = settled_findings(watch, clock.monotonic, clock.sleep)

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from interlock.operations.progress import GroupsWatch
-from interlock.platform.probes import role_problem, watch_findings
+from interlock.platform.probes import role_problem, summary, watch_findings
 from interlock.platform.settings import Settings
 from interlock.schemas import catalogue, wire
 from interlock.services.endpoint import serve
@@ -75,6 +75,30 @@ def test_what_stands_still_is_alerted_once_shown_as_long_as_it_lasts_and_counted
     assert metrics.value("group_lag", group="interlock-router", topic="decisions") == 0
     assert metrics.value("group_findings", group="interlock-router", kind="stalled") == 0
     assert len(_alerts(broker)) == 1
+
+
+def test_a_group_that_stands_still_is_one_alert_however_many_partitions_it_reads(broker: MemoryBroker) -> None:
+    watch = _watch(broker)
+    for partition in range(4):
+        _send(broker, 5, partition)
+    for now in range(0, 60, 5):
+        watch.step(now, NOW)
+    assert [alert["alert_id"] for alert in _alerts(broker)] == ["stalled/interlock-router/decisions/0/0"]
+    assert len(watch.facts) == 4
+    (line,) = summary((fact["kind"], fact["group"], fact["text"]) for fact in watch.facts)
+    assert line.startswith("stalled: router stands still at decisions[0]")
+    assert line.endswith("So it is in 3 more of its partitions.")
+
+    _commit(broker, 5, 0)  # the others still stand
+    watch.step(60, NOW)
+    assert len(_alerts(broker)) == 1
+    for partition in range(1, 4):
+        _commit(broker, 5, partition)
+    watch.step(65, NOW)
+    _send(broker, 1, 1)
+    for now in range(70, 110, 5):
+        watch.step(now, NOW)
+    assert [alert["alert_id"] for alert in _alerts(broker)][1:] == ["stalled/interlock-router/decisions/1/5"]
 
 
 def test_an_alert_that_was_given_before_a_restart_of_the_watch_is_not_given_again(broker: MemoryBroker) -> None:
