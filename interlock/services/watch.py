@@ -14,6 +14,7 @@ from itertools import product
 from typing import Any, get_args
 
 import structlog
+from confluent_kafka import KafkaException
 
 from interlock.operations.group_owners import group_owners
 from interlock.operations.progress import GroupsWatch
@@ -71,13 +72,17 @@ class Watch:
         self._producer = broker.producer(None, {"message.timeout.ms": int(SEND_SECONDS * 1000)})
         with closing(TableReader(broker, [catalogue.ALERTS.name], last=_REMEMBERED_ALERTS)) as alerts:
             self._told = {_id_of(message) for message in alerts.read_all()}
-        self._open: set[tuple[str, str]] = set()  # kinds and groups that were alerted and are still in force
+        self._standing: set[tuple[str, str]] = set()  # kinds and groups that were alerted, and still stand
         self.facts: list[dict[str, Any]] = []
 
     def step(self, now: float, time_us: int) -> list[Finding]:
         """One look. `now`: seconds of a clock that only goes forward; `time_us`: for the alerts, microseconds since the
         epoch. Raises KafkaException."""
-        findings = self._watch.look(now)
+        try:
+            findings = self._watch.look(now)
+        except KafkaException:
+            self.facts = []  # nothing is known now
+            raise
         self.facts = [_fact(finding, now) for finding in findings]
         self._measure(findings)
         self._tell(findings, now, time_us)
@@ -88,21 +93,21 @@ class Watch:
 
     def _tell(self, findings: Sequence[Finding], now: float, time_us: int) -> None:
         """One alert for each loss, and one for each group that stands still, however many partitions it reads."""
-        again = {(finding.kind, finding.group.group) for finding in findings if finding.kind in _OF_A_GROUP}
+        standing: set[tuple[str, str]] = set()
         new: dict[str, Event] = {}
         for finding in findings:
             pair = finding.kind, finding.group.group
             event = finding_alert(finding, now, time_us)
-            if event.key not in self._told and pair not in self._open:
+            if event.key not in self._told and pair not in self._standing | standing:
                 new[event.key] = event
             if finding.kind in _OF_A_GROUP:
-                self._open.add(pair)
-        self._open &= again
-        if new:
+                standing.add(pair)
+        if new:  # if Kafka does not take them, the next look tries again
             send_and_wait(self._producer, map(outgoing, new.values()), SEND_SECONDS)
-            self._told.update(new)
             for event in new.values():
                 log.error((event.record or {})["message"])
+        self._told.update(new)
+        self._standing = standing
 
     def _measure(self, findings: Collection[Finding]) -> None:
         for group in self._groups:

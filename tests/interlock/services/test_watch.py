@@ -6,7 +6,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from interlock.operations.progress import GroupsWatch
 from interlock.platform.probes import role_problem, summary, watch_findings
@@ -99,6 +99,19 @@ def test_a_group_that_stands_still_is_one_alert_however_many_partitions_it_reads
     for now in range(70, 110, 5):
         watch.step(now, NOW)
     assert [alert["alert_id"] for alert in _alerts(broker)][1:] == ["stalled/interlock-router/decisions/1/5"]
+
+
+def test_an_alert_that_kafka_does_not_take_is_given_by_the_next_look(broker: MemoryBroker) -> None:
+    process = broker.process()
+    watch = Watch(process, [GROUP], GroupsWatch(broker, [GROUP]), Metrics("watch"))
+    _send(broker)
+    watch.step(0, NOW)
+    process.faults.inject_at("flush", unavailable())
+    with pytest.raises(KafkaException):
+        watch.step(25, NOW)
+    assert _alerts(broker) == []
+    watch.step(30, NOW)
+    assert len(_alerts(broker)) == 1
 
 
 def test_an_alert_that_was_given_before_a_restart_of_the_watch_is_not_given_again(broker: MemoryBroker) -> None:
