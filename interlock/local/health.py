@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from interlock.local.processes import Process
 from interlock.platform.probes import role_problem
 
-# A role notices after a minute that it stands still; some seconds more make no difference.
+# A role notices after two minutes that it stands still; some seconds more make no difference.
 CHECK_SECONDS = 5.0
 
 # A process that is starved by others still answers within seconds. Far above that, because a restart helps only a

@@ -138,7 +138,7 @@ def test_a_committed_offset_that_goes_back_and_records_that_expired_are_alerted(
     assert "30 records of decisions[2] expired unread" in told["expired"]
 
 
-def test_a_role_asks_for_a_restart_when_it_has_stood_still_for_a_minute_and_no_longer_when_it_moves(
+def test_a_role_asks_for_a_restart_when_it_has_stood_still_for_two_minutes_and_no_longer_when_it_moves(
     broker: MemoryBroker,
 ) -> None:
     liveness = Liveness(broker, [GROUP])
