@@ -63,13 +63,18 @@ class Source(NamedTuple):
             headers_of(message),
         )
 
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers, uncompressed."""
+        return len(self.key or b"") + len(self.value or b"") + _size(self.headers)
+
 
 def dead_letter(source: Source, reason: str, message: str, step: str) -> DeadLetter:
     """The message unchanged, with the reason; by reference where it is too large.
 
     `reason` is a stable code, `message` a sentence, `step` what gave up.
     """
-    size = len(source.key or b"") + len(source.value or b"") + _size(source.headers)
+    size = source.size
     if size > MAX_COPIED_BYTES:
         why = "" if reason == OVERSIZED else f"; besides, {reason}: {message}"
         return by_reference(source, f"its {size} bytes are too many to be copied{why}", step)

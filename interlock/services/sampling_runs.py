@@ -5,6 +5,7 @@ One sampler works at a time: every run starts a new epoch of one transactional i
 cannot commit. A run that fails has written nothing, and the next one reads the same records again.
 """
 
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -14,7 +15,9 @@ from interlock.processors.sampling.candidate import Candidate
 from interlock.processors.sampling.candidate import candidate as candidate_of
 from interlock.processors.sampling.sampler import Sampler, records
 from interlock.schemas import catalogue, wire
-from interlock.schemas.catalogue import SAMPLER_GROUP
+from interlock.schemas.catalogue import MAX_ROUTED_BYTES, SAMPLER_GROUP
+from interlock.schemas.dead_letters import Source
+from interlock.streams.batch_limit import BatchLimit
 from interlock.streams.clock import Clock
 from interlock.streams.ports import Broker, Consumer
 from interlock.streams.ranges import READ_TO_END, RangeReader
@@ -50,7 +53,7 @@ class SamplingRuns:
         self._broker = broker
         self._sampler = sampler
         self._clock = clock
-        self._max_candidates = max_candidates
+        self._limit = BatchLimit(max_candidates, _TIMEOUT_SECONDS)
 
     def last(self) -> int:
         """The time of the last run in microseconds since the epoch; 0 if there was none. Raises KafkaException."""
@@ -73,12 +76,18 @@ class SamplingRuns:
             known = {(_TOPIC, start.partition): start.offset for start in committed if start.offset >= 0}
             starts = {partition: known.get(partition, OFFSET_BEGINNING) for partition in ends}
             reader = RangeReader(consumer, starts, ends, timeout=_TIMEOUT_SECONDS)
-            candidates, count = _candidates(reader, self._max_candidates)
+            candidates, count = _candidates(reader, self._limit.messages)
             since = _time_of(committed) or min((candidate.routed_at for candidate in candidates), default=now)
             sampled = self._sampler.sample(candidates, since, now)
-            transactor.write(records(sampled))
             positions = [TopicPartition(*partition, at, str(now)) for partition, at in reader.positions.items()]
-            transactor.commit(positions, consumer.consumer_group_metadata())
+            started = time.perf_counter()
+            try:
+                transactor.write(records(sampled))
+                transactor.commit(positions, consumer.consumer_group_metadata())
+            except KafkaException as error:
+                self._limit.failed(error.args[0], len(candidates))
+                raise
+            self._limit.committed(len(candidates), time.perf_counter() - started)
         finally:
             # The epoch of the next run aborts a transaction that is still open.
             transactor.discard()
@@ -119,8 +128,15 @@ def _candidates(reader: RangeReader, max_candidates: int) -> tuple[list[Candidat
                     reason=str(error),
                 )
                 continue
-            if candidate is not None:
-                candidates.append(candidate)
+            if candidate is None:
+                continue
+            if Source.of(message).size > MAX_ROUTED_BYTES:
+                # Nor this one, and its copy might be more than Kafka takes.
+                log.warning(
+                    "record too large", topic=message.topic(), partition=message.partition(), offset=message.offset()
+                )
+                continue
+            candidates.append(candidate)
     return candidates, count
 
 

@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import numpy as np
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, TopicPartition
 
 from interlock.policy.load import parse
 from interlock.processors.sampling.sampler import Sampler
@@ -14,7 +14,7 @@ from interlock.services.sampling_runs import SamplingRuns
 from interlock.streams.clock import ManualClock
 from interlock.streams.embedded_kafka import EmbeddedKafka
 from interlock.streams.kafka import KafkaBroker
-from interlock.streams.memory import Crash, FaultPlan, MemoryBroker
+from interlock.streams.memory import Crash, FaultPlan, MemoryBroker, timed_out
 from interlock.streams.ports import Broker, TopicSpec
 from interlock.streams.tables import TableReader
 from tests.processors.shadow.shadow_world import KEY, POLICY, published, routed, stream
@@ -175,3 +175,26 @@ def test_on_a_real_broker_a_run_commits_samples_and_offsets_together(kafka: Embe
     assert len(set(mine)) == len(mine) > 0
     assert runs.run().read == 0
     assert [name for name, _ in _reviewed(broker) if name.startswith(prefix)] == mine
+
+
+def test_a_record_that_is_too_large_to_be_copied_is_left_out() -> None:
+    broker, clock = _world()
+    pool = _route(broker, 100)
+    producer = broker.producer(None, {"compression.type": "zstd", "message.max.bytes": 100_000_000})
+    reader = broker.consumer(None)
+    reader.assign([TopicPartition(catalogue.AUTO_APPROVED.name, number, 0) for number in range(4)])
+    (chosen,) = [message for message in reader.consume(1_000, 0) if (message.key() or b"").decode() == min(pool)]
+    large = [("trace", bytes(9 * 1024 * 1024))]
+    producer.produce(catalogue.AUTO_APPROVED.name, chosen.value(), chosen.key(), headers=[*large])
+    producer.flush()
+    assert _runs(broker, clock).run().candidates == len(pool)
+
+
+def test_fewer_candidates_are_taken_at_once_after_a_commit_that_timed_out() -> None:
+    broker, clock = _world()
+    pool = _route(broker, 400)
+    runs = _runs(broker, clock)
+    broker.faults.inject_at("commit:before", timed_out())
+    with pytest.raises(KafkaException):
+        runs.run()
+    assert 0 < runs.run().candidates <= len(pool) // 2
