@@ -103,3 +103,13 @@ def test_librdkafka_closes_a_consumer_only_when_it_has_no_partitions_any_more(
     consume_until(lambda: len(consumer.assignment()) == 2, consumer)
     consumer.close()
     assert consumer.assigned_at_close == 0
+
+
+@pytest.mark.kafka
+def test_a_small_record_that_becomes_a_large_one_by_decompression_can_be_read(kafka: "EmbeddedKafka") -> None:
+    env = _environment(KafkaBroker(kafka.bootstrap_servers), kafka.bootstrap_servers)
+    topic = env.topic()
+    producer = env.broker.producer(None, {"compression.type": "zstd", "message.max.bytes": 200_000_000})
+    producer.produce(topic, bytes(110_000_000))  # above librdkafka's own limit
+    assert producer.flush(60) == 0
+    assert [len(value or b"") for value in env.values(topic, 1)] == [110_000_000]
