@@ -169,7 +169,27 @@ class Decoder:
                 except wire.WireError as error:
                     unreadable[i] = Bad(i, error.reason, str(error))
         if records:
-            parts.append(self._columns(records))
+            read = [i for i in range(start, start + len(bodies)) if i not in unreadable]
+            parts += self._in_range(records, read, unreadable)
+
+    def _in_range(
+        self, records: list[dict[str, Any]], indexes: list[int], unreadable: dict[int, Bad]
+    ) -> list[pa.RecordBatch]:
+        """Their columns. fastavro reads an int of any size, of which Avro allows 32 bits."""
+        try:
+            return [self._columns(records)]
+        except (pa.ArrowInvalid, OverflowError) as error:
+            if len(records) == 1:
+                (index,) = indexes
+                unreadable[index] = Bad(
+                    index, "malformed-avro", f"a number in the Avro record is out of range: {error}"
+                )
+                return []
+        middle = len(records) // 2
+        return [
+            *self._in_range(records[:middle], indexes[:middle], unreadable),
+            *self._in_range(records[middle:], indexes[middle:], unreadable),
+        ]
 
     def _flat(self, bodies: list[bytes], fields: list[dict[str, Any]], unreadable: dict[int, Bad]) -> pa.RecordBatch:
         rows, refused = flat_reader.read(bodies, fields, self._arrow)

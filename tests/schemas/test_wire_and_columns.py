@@ -205,3 +205,18 @@ pyarrow.array(["x"])
 assert "pandas" not in set(sys.modules) - before
 """
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_number_that_does_not_fit_its_type_makes_its_record_unreadable_and_no_other() -> None:
+    text = '{"type": "record", "name": "Alert", "fields": [{"name": "count", "type": "int"}]}'
+
+    def message(count: int) -> bytes:
+        stream = BytesIO()
+        fastavro.schemaless_writer(stream, json.loads(text.replace('"int"', '"long"')), {"count": count})
+        return wire.header("Alert") + stream.getvalue()
+
+    # pyruhvro cuts such a number to 32 bits; where it refuses another record of the batch, fastavro decides.
+    decoded = Decoder("Alert", text, "fastavro").decode([message(n) for n in (1, 2**40, 2, -(2**31) - 1, 3)])
+    assert decoded.rows.to_pydict() == {"count": [1, 2, 3]}
+    assert decoded.index == [0, 2, 4]
+    assert [(bad.index, bad.reason) for bad in decoded.bad] == [(1, "malformed-avro"), (3, "malformed-avro")]
