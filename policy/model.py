@@ -305,11 +305,9 @@ class Policy(_Part):
 
     @model_validator(mode="after")
     def _within_limits(self) -> "Policy":
-        conditions = [
-            *(rule.when for rule in self.every_rule()),
-            *(rule.when for rule in self.priority),
-            *(rule.when for rule in self.safe_rules),
-        ]
+        conditions = [rule.when for rule in self.every_rule()]
+        conditions += [rule.when for rule in self.priority]
+        conditions += [rule.when for rule in self.safe_rules]
         domains = self.domains.values()
         problems = list(
             excesses(

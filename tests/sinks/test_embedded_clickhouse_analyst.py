@@ -204,8 +204,12 @@ def analysts(server: EmbeddedClickHouse, queries: Sequence[str]) -> Iterator[lis
             yield refused
         finally:
             stopping.set()
-            while not all(future.done() for future in asking):
-                own.command(f"KILL QUERY WHERE {theirs} SYNC")
+
+            def all_have_stopped() -> bool:
+                own.command(f"KILL QUERY WHERE {theirs} ASYNC")
+                return all(future.done() for future in asking)
+
+            until(all_have_stopped, "they have stopped")
         for future in asking:
             future.result()
 
