@@ -9,6 +9,9 @@ from interlock.schemas.headers import Headers, headers_of
 
 OVERSIZED = "oversized"
 
+# Another content, or another outcome, came under an id that is known: the first one stands.
+CONTRADICTION = "contradiction"
+
 # Room for the headers that say what was wrong, in what the router may write.
 MAX_COPIED_BYTES = MAX_ROUTED_BYTES - 64 * 1024
 

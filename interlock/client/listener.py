@@ -9,9 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock.client.lookup import ResolutionLookup
-from interlock.client.pending import CONTRADICTION, Ask, LookUp, PendingDecisions
+from interlock.client.pending import Ask, LookUp, PendingDecisions
 from interlock.client.result import DecisionResult
 from interlock.schemas import catalogue, damaged, wire
+from interlock.schemas.dead_letters import CONTRADICTION
 from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.headers import headers_of
 from interlock.streams.consuming import records_of

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from interlock.client.result import DecisionResult, NotDecidedError
+from interlock.schemas.dead_letters import CONTRADICTION
 
 if TYPE_CHECKING:
     from interlock.client.found import FoundResolution
 
-# The router's reason for a dead letter: a decision of this id and another content was there before.
-CONTRADICTION = "contradiction"
 
 # How long the desk may take to reply: a standby that takes over from a dead desk needs some 15 s.
 GRACE_SECONDS = 20.0

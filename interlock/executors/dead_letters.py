@@ -12,8 +12,9 @@ from interlock.executors import order
 from interlock.executors.execution import Execution
 from interlock.executors.order import SequencedAction
 from interlock.executors.sequences import DELIVERY_SECONDS, Sequences
-from interlock.schemas import catalogue
-from interlock.schemas.dead_letters import Source, dead_letter
+from interlock.processors.events import alert
+from interlock.schemas import catalogue, wire
+from interlock.schemas.dead_letters import CONTRADICTION, Source, dead_letter
 from interlock.schemas.headers import headers_of
 from interlock.schemas.retry_headers import Retry, read_retry_headers, without_retry_headers
 from interlock.schemas.wire import WireError
@@ -73,6 +74,7 @@ class SequencedDeadLetters:
 
     def __init__(self, broker: Broker, group: str, clock: Clock) -> None:
         self._group = group
+        self._clock = clock
         self._producer = broker.producer(None, {"message.timeout.ms": int(DELIVERY_SECONDS * 1000)})
         self._sequences = Sequences(broker, group, self._producer, clock)
         self._committed: dict[Partition, int] = {}
@@ -108,8 +110,17 @@ class SequencedDeadLetters:
             self._know(message.partition(), job.lane, known, order.put_aside(known, action))
         key, value, headers = dead_letter(Source.of(source), code, reason, self._group)
         letter = Outgoing(catalogue.DEAD_LETTER.name, key, value, [*headers])
-        send_and_wait(self._producer, [letter], DELIVERY_SECONDS)
+        letters = [letter]
+        if code == CONTRADICTION and again is None:
+            letters.append(self._alert(job, reason))
+        send_and_wait(self._producer, letters, DELIVERY_SECONDS)
         return again is None
+
+    def _alert(self, job: Job[Any], reason: str) -> Outgoing:
+        cause = f"{job.effect_key}/{self._group}"
+        event = alert(CONTRADICTION, cause, "critical", (), f"{self._group}: {reason}", self._clock.now())
+        assert event.record is not None
+        return Outgoing(event.topic.name, event.key.encode(), wire.encode("Alert", event.record))
 
     def done(self, message: Message, job: Job[Any]) -> None:
         known = self._sequences.get(message.partition(), job.lane)

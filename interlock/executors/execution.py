@@ -1,11 +1,16 @@
 """An action that executors carry out on a decision."""
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
 from interlock.schemas import catalogue, damaged, json_text, wire
 from interlock.streams.ports import Message
+
+# 64 bits: chance makes no two effects of one action equal.
+_EFFECT_DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,13 @@ class Execution:
     reason_text: str = ""
     decision: dict[str, Any] | None = None
     """The Decision record, for decisions that took effect by themselves."""
+
+    @property
+    def effect(self) -> str:
+        """A digest of outcome and changed fields: tells apart two actions with one id, which come of two decisions that
+        were sent under one decision_id."""
+        content = json.dumps([self.outcome, self.modifications], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:_EFFECT_DIGITS]
 
     @classmethod
     def from_message(cls, message: Message) -> Self:

@@ -131,4 +131,4 @@ def _job(execution: Execution) -> Job[Execution]:
     if execution.kind == "roll_back":
         # Only this meets another topic: what it takes back may have taken effect by itself.
         after = (catalogue.AUTO_APPROVED.name, action_id(execution.decision_id, execution.version, "execute"))
-    return Job(execution.action_id, execution.decision_id, execution, after)
+    return Job(execution.action_id, execution.decision_id, execution, after, effect=execution.effect)

@@ -13,12 +13,10 @@ from interlock.processors.records import Message, column
 from interlock.processors.router.reading import Readable
 from interlock.processors.router.recent_ids import RecentIds
 from interlock.schemas.columns import Bad
+from interlock.schemas.dead_letters import CONTRADICTION
 
 # Partition, first offset and the offset after the last one wanted: the records of `decisions` in between, in parts.
 History = Callable[[int, int, int], Iterable[Sequence[Message]]]
-
-# A stable reason of dead letters, and the kind of their alert.
-CONTRADICTION = "contradiction"
 
 # 2^64 divided by the golden ratio, whose bits are mixed well: an id has another hash in each partition.
 _PARTITION_FACTOR = np.uint64(0x9E3779B97F4A7C15)

@@ -68,6 +68,13 @@ class Job(Generic[T_co]):
     """(topic, id): not before that job, if it can still come from that topic."""
     behind: str | None = None
     """A topic: not before what is known to stand there has been read."""
+    effect: str = ""
+    """What it does, as far as that tells it from another job with its id; empty: nothing does."""
+
+    @property
+    def effect_key(self) -> str:
+        """Under which it is remembered that this effect took place."""
+        return f"{self.id}={self.effect}"
 
 
 @dataclass(slots=True, eq=False)

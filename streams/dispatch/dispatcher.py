@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from interlock.schemas.dead_letters import CONTRADICTION
 from interlock.schemas.wire import WireError
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.consuming import records_of
@@ -57,6 +58,12 @@ WAITS_BEHIND = "waits-behind"
 
 # A round trip; the next step repeats a request that was not answered.
 _REQUEST_TIMEOUT_SECONDS = 5.0
+
+
+_CONTRADICTED = (
+    "{} was carried out before, with another outcome: two decisions were sent under one id. The first one stands; "
+    "compare them with `interlock timeline`, and undo by hand what is wrong"
+)
 
 
 class Dispatcher(Generic[T]):
@@ -214,7 +221,11 @@ class Dispatcher(Generic[T]):
     def _start(self) -> None:
         for delivery in self._deliveries.due(self._now()):
             if delivery.job.id in self._seen:
-                self._finish(delivery)
+                if delivery.job.effect and delivery.job.effect_key not in self._seen:
+                    delivery.in_doubt = True  # what was done under its id may have to be taken back
+                    self._give_up(delivery, CONTRADICTION, _CONTRADICTED.format(delivery.job.id))
+                else:
+                    self._finish(delivery)
             elif self._admit(delivery):
                 self._running[self._pool.submit(self._attempt, delivery.job.work)] = delivery
 
@@ -258,6 +269,9 @@ class Dispatcher(Generic[T]):
             delivery = self._running.pop(future)
             error = future.exception()
             if error is None:
+                if delivery.job.effect:
+                    # First of the two: a crash in between must not make a contradiction of the same job.
+                    self._seen.add(delivery.job.effect_key)
                 self._seen.add(delivery.job.id)
                 self._finish(delivery)
                 continue

@@ -135,3 +135,33 @@ def test_the_desk_tells_operators_of_another_decision_under_the_id_of_a_task(wor
     (alert,) = [record for record in world.records("alerts") if record["kind"] == "contradiction"]
     assert "amount differ" in alert["message"]
     assert world.tasks()["d1"]["amount"] == 100.0
+
+
+def test_an_effect_that_contradicts_what_was_carried_out_is_a_dead_letter_and_an_alert(
+    world: Topology, carried_out: list[tuple[str, str]]
+) -> None:
+    _send(world, "d1", 0.85)
+    # As from a router that has forgotten the first sending, or a producer that partitions differently.
+    routed = world.routed("d1")
+    world.send(catalogue.AUTO_APPROVED, "d1", routed | {"route": "auto"})
+    world.run()
+    assert carried_out == [("execute", "approve")]
+
+    world.review("ann", "reject", "d1")
+
+    # The person's verdict is not silenced: somebody must look, before the subject is told of it.
+    assert carried_out == [("execute", "approve")]
+    (message,) = _contradictions(world)
+    assert "d1/1/execute was carried out before, with another outcome" in message
+    assert _alerts(world) == ["contradiction"]
+
+
+def test_an_effect_that_comes_again_as_it_was_is_carried_out_once(
+    world: Topology, carried_out: list[tuple[str, str]]
+) -> None:
+    _send(world, "d1", 0.97)
+    world.send(catalogue.AUTO_APPROVED, "d1", world.routed("d1"))
+    world.run()
+
+    assert carried_out == [("execute", "approve")]
+    assert (_contradictions(world), _alerts(world)) == ([], [])
