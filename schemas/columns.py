@@ -164,7 +164,7 @@ class Decoder:
                 records.append(cast(dict[str, Any], fastavro.schemaless_reader(BytesIO(body), self._schema, None)))
             except Exception:
                 try:
-                    again = wire.earlier_body(self._name, body)
+                    again = wire.earlier_body(self._name, avro_schemas.schema_id(self._name), body)
                     records.append(wire.read_record(BytesIO(body if again is None else again), self._schema))
                 except wire.WireError as error:
                     unreadable[i] = Bad(i, error.reason, str(error))

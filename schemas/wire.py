@@ -81,7 +81,7 @@ def _decode(name: str, message: bytes | None, schema: Any) -> dict[str, Any]:
     try:
         return _read_all(name, body, schema)
     except WireError:
-        again = earlier_body(name, body)
+        again = earlier_body(name, avro_schemas.schema_id(name), body)
         if again is None:
             raise
         return _read_all(name, again, schema)
@@ -98,6 +98,7 @@ def current_body(name: str, message: bytes | None, headers: written.Headers = No
     if message.startswith(header(name)):
         return message[HEADER_LENGTH:]
     try:
+        schema_id = 0
         if (by_header := written.writer_by_header(name, headers)) is not None:
             label, writer = by_header
             body = message
@@ -114,12 +115,18 @@ def current_body(name: str, message: bytes | None, headers: written.Headers = No
             "unknown-schema",
             f"{label} is not {name} (id {avro_schemas.schema_id(name)}), nor a version of it that is known here",
         )
-    return _translated(name, body, writer, label)
+    try:
+        return _translated(name, body, writer, label)
+    except WireError:
+        again = earlier_body(name, schema_id, body)
+        if again is None:
+            raise
+        return again
 
 
-def earlier_body(name: str, body: bytes) -> bytes | None:
-    """The body in the current version, if it has one of the layouts that were once written under the same id."""
-    for layout in written.earlier(name):
+def earlier_body(name: str, schema_id: int, body: bytes) -> bytes | None:
+    """The body in the current version, if it has one of the layouts that were once written under this id."""
+    for layout in written.earlier(schema_id):
         try:
             return _translated(name, body, layout, "an earlier layout")
         except WireError:

@@ -95,9 +95,10 @@ def writer_by_header(name: str, headers: Headers) -> tuple[str, Any | None] | No
 
 
 @cache
-def earlier(name: str) -> list[Any]:
-    """Parsed layouts that were once written under the present id of `name`."""
-    return [for_reading(text) for text in avro_schemas.lock()[avro_schemas.schema_id(name)].earlier]
+def earlier(schema_id: int) -> list[Any]:
+    """Parsed layouts that were once written under one of Interlock's own ids, beside that of its version."""
+    pinned = avro_schemas.lock().get(schema_id)
+    return [for_reading(text) for text in pinned.earlier] if pinned else []
 
 
 def for_reading(text: str) -> Any:

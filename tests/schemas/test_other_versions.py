@@ -120,6 +120,17 @@ def _run(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
+def test_a_later_version_still_reads_both_layouts_of_an_id(newer: Path) -> None:
+    script = (
+        "import base64, json, sys; from interlock.schemas import wire; "
+        "print(*[wire.decode_plain('Task', base64.b64decode(r['value']))['effect'] for p in sys.argv[1:] "
+        "for r in map(json.loads, open(p)) if r['topic'] == 'reviews.tasks'])"
+    )
+    effects = _run(newer, "-c", script, *map(str, EARLIER)).split()
+    tasks = [value for path in EARLIER for topic, _, value in _records(path) if topic == "reviews.tasks"]
+    assert effects == [str(wire.decode_plain("Task", value)["effect"]) for value in tasks]
+
+
 def _step(root: Path, prefix: str, target: Path, *inputs: Path) -> Path:
     script = root / "tests/schemas/pipeline_step.py"
     _run(root, str(script), prefix, str(target), *map(str, inputs))
