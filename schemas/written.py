@@ -109,6 +109,8 @@ def for_reading(text: str) -> Any:
     parsed = None
     for document in content if _is_list_of_documents(content) else [content]:
         parsed = fastavro.parse_schema(_without_logical_types(document), named_schemas=names)
+    if not isinstance(parsed, dict) or parsed.get("type") != "record":
+        raise ValueError("it describes no record")
     return parsed
 
 
