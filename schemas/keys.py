@@ -1,7 +1,9 @@
 """A record of a compacted topic replaces what its key names, so that it must be about just that."""
 
+from interlock.errors import InterlockError
 
-class KeyMismatchError(ValueError):
+
+class KeyMismatchError(InterlockError, ValueError):
     """The record is about something else than its key names."""
 
     def __init__(self, key: str, about: str) -> None:

@@ -123,8 +123,9 @@ def read_range(
 
     Ends early when `stop` is set. Raises KafkaException.
     """
-    for records in read_batches(broker, starts, ends, timeout=timeout, stop=stop):
-        yield from records
+    with closing(read_batches(broker, starts, ends, timeout=timeout, stop=stop)) as batches:
+        for records in batches:
+            yield from records
 
 
 def read_batches(
@@ -134,7 +135,7 @@ def read_batches(
     *,
     timeout: float = TIMEOUT_SECONDS,
     stop: threading.Event | None = None,
-) -> Iterator[Sequence[Message]]:
+) -> Generator[Sequence[Message]]:
     """The same as `read_range`, in parts."""
     with closing(broker.consumer(None, overrides=READ_TO_END)) as consumer:
         yield from RangeReader(consumer, starts, ends, timeout=timeout).batches(stop)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.packaging.conftest import PACKAGES, ROOT, clean_environment
 
-DATA = (".avsc", ".json", ".sql", ".yaml", ".toml", ".properties", ".parquet")
+DATA = (".avsc", ".json", ".sql", ".yaml", ".toml", ".properties", ".txt", ".parquet")
 
 
 def _files_of_the_package() -> set[str]:

@@ -50,6 +50,7 @@ RELEASED = {
     19: ("DriftSignal", "0dfdae10"),
     20: ("Proposal", "4428ce71"),
     21: ("SchemaVersion", "69a74ed3"),
+    22: ("ActionSequence", "85595099"),
 }
 
 

@@ -329,25 +329,12 @@ def test_ids_of_a_registry_mean_nothing_in_other_topics(world: World) -> None:
 def test_sink_and_drift_read_what_the_router_routes(world: World) -> None:
     world.send(appended(), in_header=True)
     messages = world.topology.messages("decisions")
-    rows = TARGETS[catalogue.DECISIONS.name].columns([_Stamped(message) for message in messages])
+    rows = TARGETS[catalogue.DECISIONS.name].columns(messages)
     assert rows["decision_id"].to_pylist() == ["theirs"]
     (message,) = messages
     assert routing_fields(message.value(), message.headers())["confidence"] == 0.9
     with pytest.raises(wire.WireError, match="does not start with"):
         routing_fields(message.value())
-
-
-class _Stamped:
-    """A message of the broker in memory, with the time that Kafka would give it."""
-
-    def __init__(self, message: Any) -> None:
-        self._message = message
-
-    def timestamp(self) -> tuple[int, int]:
-        return 1, 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._message, name)
 
 
 def test_a_registry_that_refuses_says_so_in_the_dead_letter(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

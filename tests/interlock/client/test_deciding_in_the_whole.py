@@ -236,7 +236,7 @@ def test_another_decision_under_a_decided_id_is_told_so_and_changes_nothing(worl
         client.decide(submitted, timeout=0.2)
         decide(world, "lea", submitted.decision_id, "reject")
         other = submitted.model_copy(update={"prediction": "reject"})
-        with pytest.raises(NotDecidedError, match="its prediction was 'approve' and is 'reject' now") as raised:
+        with pytest.raises(NotDecidedError, match="another decision was submitted under this id before") as raised:
             client.decide(other, timeout=TIMEOUT_SECONDS)
         assert raised.value.code == "contradiction"
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from interlock.operations import doctor
-from interlock.platform.provisioning import create_topics
+from interlock.platform.provisioning import MIN_INSYNC_REPLICAS, create_topics
 from interlock.schemas import catalogue
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import TopicSpec
@@ -22,7 +22,7 @@ class _Platform:
 def test_existing_topics_get_the_time_of_their_records_from_the_broker() -> None:
     platform: Any = _Platform()
     for topic in catalogue.TOPICS:
-        config = {**topic.config(), catalogue.TIMESTAMP_TYPE: "CreateTime"}
+        config = {**topic.config(), catalogue.TIMESTAMP_TYPE: "CreateTime", MIN_INSYNC_REPLICAS: "1"}
         platform.broker.create_topics([TopicSpec(topic.name, topic.partitions, config)])
     finding = doctor._topics(platform)
     assert finding.state == "wrong"
