@@ -41,6 +41,7 @@ def test_rates_of_nothing_are_unknown(own: Client) -> None:
     assert (found["total_decisions"], found["dead_letters"]) == (0, 0)
     assert [name for name, value in found.items() if value is not None] == [
         "total_decisions",
+        "repeated",
         "dead_letters",
         "unreadable_records",
         "reviewed_decisions",
