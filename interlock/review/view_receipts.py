@@ -35,9 +35,10 @@ class ViewReceipts:
     def remember(self, receipt: ViewReceipt) -> None:
         """Replaces the receipt of the task."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             file = self._file(receipt.task_id)
             draft = file.with_suffix(f".{os.getpid()}")
+            draft.touch(mode=0o600)
             draft.write_text(json.dumps(asdict(receipt)))
             draft.replace(file)
         except OSError as error:

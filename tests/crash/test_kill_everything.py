@@ -47,7 +47,7 @@ SEED = 20260101
 QUICK_KILLS, CAMPAIGN_KILLS = 20, 200
 
 # Between two faults: a batch or two, so that most of them hit a transaction or an insert in flight.
-DECISIONS_PER_FAULT = 1500
+DECISIONS_PER_FAULT = 1000
 RATE = 3000.0
 
 # So many decisions are sent again, in turn unchanged and with another prediction.
@@ -172,16 +172,15 @@ class Sendings:
             if number % SENT_AGAIN_EVERY == 0:
                 again.append(decision)
             if len(again) > 100:
-                yield from self._again(again.pop(0), number)
+                yield self._again(again.pop(0), number // SENT_AGAIN_EVERY)
         for number, decision in enumerate(again):
-            yield from self._again(decision, number)
+            yield self._again(decision, number)
 
-    def _again(self, decision: Decision, number: int) -> Iterator[Decision]:
+    def _again(self, decision: Decision, number: int) -> Decision:
         if number % 2:
-            yield decision
-        else:
-            self.contradictions[decision.decision_id] += 1
-            yield decision.model_copy(update={"confidence": 1.0 - decision.confidence})
+            return decision
+        self.contradictions[decision.decision_id] += 1
+        return decision.model_copy(update={"confidence": 1.0 - decision.confidence})
 
 
 @pytest.mark.timeout(5400)
