@@ -107,8 +107,6 @@ class Dispatcher(Generic[T]):
         self._assigned: set[Partition] = set()
         self._paused: set[Partition] = set()
         self._restored: set[int] = set()
-        # Newly assigned: librdkafka keeps the state of a partition that was revoked while paused.
-        self._maybe_paused: set[Partition] = set()
         self._last_commit = 0
         # Exclusive stands for the range assignor, which gives equal numbers of all topics to one member: what belongs
         # to one decision meets in one process.
@@ -150,12 +148,12 @@ class Dispatcher(Generic[T]):
         full = len(self._deliveries) >= _MAX_UNFINISHED
         wanted = set(self._assigned if full else self._holding.partitions & self._assigned)
         for change, partitions in (
-            (self._consumer.pause, wanted - (self._paused - self._maybe_paused)),
-            (self._consumer.resume, (self._paused | self._maybe_paused) - wanted),
+            (self._consumer.pause, wanted - self._paused),
+            (self._consumer.resume, self._paused - wanted),
         ):
             if partitions:
                 change([TopicPartition(*partition) for partition in sorted(partitions)])
-        self._paused, self._maybe_paused = wanted, set()
+        self._paused = wanted
 
     def _read(self) -> None:
         for index in range(_BATCH_SIZE):
@@ -342,9 +340,7 @@ class Dispatcher(Generic[T]):
     # These run inside consume() and close(), and must not raise.
 
     def _on_assign(self, _: Any, partitions: list[TopicPartition]) -> None:
-        assigned = self._rebalanced("assigned", partitions)
-        self._assigned |= assigned
-        self._maybe_paused |= assigned
+        self._assigned |= self._rebalanced("assigned", partitions)
 
     def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
         """Running jobs may end, and their offsets are committed before another member reads on."""
@@ -375,14 +371,23 @@ class Dispatcher(Generic[T]):
     def _drop(self, partitions: set[Partition]) -> None:
         self._deliveries.drop(partitions)
         self._assigned -= partitions
+        self._resume(self._paused & partitions)
         self._paused -= partitions
-        self._maybe_paused -= partitions
         numbers = {number for _, number in partitions}
         self._restored -= numbers
         if self._dead_letters is not None:
             self._dead_letters.forget(numbers)
         for partition in partitions:
             self._holding.drop(partition)
+
+    def _resume(self, partitions: set[Partition]) -> None:
+        """Before they are given back: librdkafka keeps the state of a partition that was revoked while paused. Resuming
+        it when it is assigned again might drop the event that tells that it has ended."""
+        if partitions:
+            try:
+                self._consumer.resume([TopicPartition(*partition) for partition in sorted(partitions)])
+            except KafkaException as error:
+                log.warning("%s: partitions are given back paused: %s", self._group, error.args[0].str())
 
     def _rebalanced(self, event: str, partitions: list[TopicPartition]) -> set[Partition]:
         changed = {(partition.topic, partition.partition) for partition in partitions}
