@@ -16,7 +16,7 @@ from interlock.policy.model import Policy
 from interlock.policy.version import resolved, version
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.restore import FOLLOWED_TOPICS
-from interlock.processors.router.router import Router, RouterSettings
+from interlock.processors.router.router import RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import Reply, answers
@@ -25,12 +25,12 @@ from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.headers import headers_of
 from interlock.schemas.models import Decision
 from interlock.services.desk_runner import desk_runner
-from interlock.services.router import earlier_decisions
+from interlock.services.router_runner import TABLES, router_runner
 from interlock.streams.clock import ManualClock
 from interlock.streams.dispatch.deliveries import Schedule
 from interlock.streams.memory import Crash, InlineExecutor, MemoryBroker
 from interlock.streams.ports import Message, TopicSpec
-from interlock.streams.runner import Runner, RunnerSettings
+from interlock.streams.runner import Runner
 from interlock.streams.tables import TableReader
 from interlock.testing.reviewer import SteppedConnection
 
@@ -39,8 +39,6 @@ QUIET_ROUNDS = 12
 
 # A handler or processor that writes in every round would keep `run` going for ever.
 MAX_ROUNDS = 10_000
-
-_ROUTER_TABLES = (catalogue.POLICIES.name, catalogue.CONTROLS.name, catalogue.CALIBRATION_MODELS.name)
 
 
 class Topology:
@@ -302,26 +300,16 @@ class Topology:
     def _start_router(self) -> Runner:
         process = self.broker.process()
         state = RouterState()
-        tables = TableReader(process, _ROUTER_TABLES)
-
-        def apply(messages: Sequence[Message]) -> None:
-            for message in messages:
-                state.apply(message.topic(), message.key(), message.value())
-
-        apply(tables.read_all())
-        router = Router(state, RouterSettings(self._audit_key), lambda *place: earlier_decisions(process, *place))
-        return Runner(
+        tables = TableReader(process, TABLES)
+        for message in tables.read_all():
+            state.apply(message.topic(), message.key(), message.value())
+        return router_runner(
             process,
-            router,
-            RunnerSettings(
-                catalogue.ROUTER_GROUP,
-                "router-1",
-                (catalogue.DECISIONS.name,),
-                producer_overrides={"message.max.bytes": catalogue.MAX_ROUTED_BYTES},
-            ),
+            state,
+            RouterSettings(self._audit_key),
+            tables,
+            "router-1",
             clock=self.clock,
-            before_batch=lambda: apply(tables.poll()),
-            assigned=lambda partitions: router.assigned([partition.partition for partition in partitions]),
             stop=_NoPause(),
             executor=InlineExecutor(),
         )
