@@ -6,6 +6,7 @@ lie in the working directory.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,9 +16,10 @@ MIB = 1024 * 1024
 
 # One query may have so much; an insert of the sink's largest chunk needs most of it.
 QUERY_MEMORY = 192 * MIB
-# The analyst's queries, of which so many run at a time while others wait, have less: without limits a single endless
-# join takes the processors and the memory that the sink's inserts need.
-ANALYST_RUNNING = 2
+# The analyst's queries have less, and one thread each: without limits a single endless join takes the processors and
+# the memory that the sink's inserts need. So many run at a time, on half of the processors, while others wait; there is
+# no memory for more than four.
+ANALYST_RUNNING = min(max((os.cpu_count() or 1) // 2, 1), 4)
 ANALYST_MEMORY = 128 * MIB
 # Memory of all queries together: an insert has its share whatever analysts ask. The process needs about 280 MiB before
 # the first query, most of it pages of the engine's library, which the kernel can drop. A query beyond the limit fails

@@ -25,8 +25,8 @@ T = TypeVar("T")
 # Queries that a user may have; more would only make all of them slower. Per user, so that analysts cannot keep
 # the pipeline from writing.
 MAX_RUNNING = 16
-# How long a query of the analyst waits for its turn; longer than most queries take, shorter than clients wait.
-_TURN_SECONDS = 30.0
+# How long a query of the analyst waits for its turn: longer than the one before it may take, shorter than clients wait.
+_TURN_SECONDS = 70.0
 # A query told to stop is told again, because the first time it may not have been registered yet.
 _KILL_EVERY_SECONDS = 0.2
 # An insert has two threads: one runs it, one feeds it.

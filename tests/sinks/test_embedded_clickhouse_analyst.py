@@ -20,7 +20,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from interlock.sinks.embedded_clickhouse.access import Forbidden
-from interlock.sinks.embedded_clickhouse.engine_config import ANALYST_RUNNING
+from interlock.sinks.embedded_clickhouse.engine_config import ANALYST_MEMORY, ANALYST_RUNNING
 
 pytestmark = pytest.mark.warehouse
 
@@ -240,7 +240,7 @@ def test_heavy_queries_of_analysts_run_few_at_a_time_and_leave_the_sink_its_memo
             filled(2)
             running = own.query("SELECT memory_usage FROM system.processes WHERE query LIKE '%numbers(1000000000)%'")
             assert len(running.result_rows) <= ANALYST_RUNNING + 1  # and this question
-            assert sum(memory for (memory,) in running.result_rows) < 300 * MIB
+            assert sum(memory for (memory,) in running.result_rows) < ANALYST_RUNNING * ANALYST_MEMORY + 44 * MIB
         assert own.command("SELECT count() FROM filled") == 20 * 20_000
     expected = ("memory limit exceeded", "QUERY_WAS_CANCELLED", "TOO_MANY_SIMULTANEOUS_QUERIES")
     assert all(any(reason in text for reason in expected) for text in refused)
