@@ -10,9 +10,9 @@ from interlock.processors.desk.reading import read
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import refused
 from interlock.processors.desk.reply_cache import DIGEST_HEADER, ReplyCache, digest
-from interlock.processors.desk.restore import Tables, rebuild
+from interlock.processors.desk.restore import RESTORED_TOPICS, Tables, Unreadable, rebuild
 from interlock.processors.desk.state import DeskState
-from interlock.processors.events import Event
+from interlock.processors.events import Event, alert
 from interlock.processors.records import Headers, Message, OutputLists
 from interlock.schemas import catalogue, wire
 from interlock.schemas.columns import Bad
@@ -35,13 +35,15 @@ class DeskProcessor:
         self.desk = Desk(DeskState())
         self.unreadable: dict[str, int] = {}
         """By topic: records of the desk's own that could not be read when its state was restored, and are left out."""
+        self._untold: list[Unreadable] = []
         self._replies = ReplyCache()
 
     def restore(self, records: Iterable[Message], replies: Iterable[Message]) -> None:
         """Starts again from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
         rebuilt = rebuild(self.tables, records)
         self.desk = Desk(rebuilt.state)
-        self.unreadable = {topic: len(keys) for topic, keys in rebuilt.unreadable.items()}
+        self._untold = rebuilt.unreadable
+        self.unreadable = dict.fromkeys(RESTORED_TOPICS, 0) | Counter(record.topic for record in rebuilt.unreadable)
         self._replies = ReplyCache()
         for reply in replies:
             self._replies.restore(reply)
@@ -53,6 +55,8 @@ class DeskProcessor:
     def process(self, messages: Sequence[Message], now: int) -> DeskOutputs:
         """The outputs of one batch, and of the time that has passed since the batch before."""
         outputs = DeskOutputs()
+        self._write(outputs, [_unreadable(record, now) for record in self._untold])
+        self._untold = []
         self._write(outputs, self.desk.advance(now))
         routed = [message for message in messages if message.topic() != catalogue.COMMANDS.name]
         arrivals, bad = read(routed) if routed else ([], [])
@@ -111,6 +115,23 @@ class DeskProcessor:
             assert schema is not None
             value = wire.encode(schema, event.record) if event.record is not None else None
             outputs.add(event.topic.name, event.key.encode(), value)
+
+
+def _unreadable(record: Unreadable, now: int) -> Event:
+    if record.topic == catalogue.TASKS.name:
+        severity = "critical"
+        remedy = (
+            "No reviewer will see this task. Look the decision up with `interlock timeline`, and send it again under a "
+            "new decision_id"
+        )
+    else:
+        severity, remedy = "warning", "This reviewer counts as off duty, and must go on duty again"
+    message = (
+        f"The desk has left out a record of its own, at {record.topic}[{record.partition}] offset {record.offset} with "
+        f"the key {record.key}: {record.why}. {remedy}."
+    )
+    cause = f"{record.topic}/{record.partition}/{record.offset}"
+    return alert("unreadable", cause, severity, (), message, now)
 
 
 def _dead_letter(outputs: DeskOutputs, message: Message, bad: Bad) -> None:

@@ -1,7 +1,7 @@
 """Restores the desk from its compacted topics, and applies the tables of policies and reviewers that it follows."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple, TypeVar
 
 import structlog
@@ -52,11 +52,22 @@ class Tables:
 
 
 @dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record of the desk's own that was left out, and why. What it was about, the desk does not know."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """`unreadable`: the keys of records that were left out, by topic. What they were about, the desk does not know."""
+    """The state, without what is in `unreadable`."""
 
     state: DeskState
-    unreadable: dict[str, list[str]]
+    unreadable: list[Unreadable]
 
 
 def rebuild(tables: Tables, records: Iterable[Message]) -> Rebuilt:
@@ -71,7 +82,7 @@ def rebuild(tables: Tables, records: Iterable[Message]) -> Rebuilt:
             mine[key] = _Stored(key, value, record.partition(), record.offset())
     state = DeskState()
     tables.give_to(state)
-    unreadable: dict[str, list[str]] = {name: [] for name in RESTORED_TOPICS}
+    unreadable: list[Unreadable] = []
     for presence in _each(newest, catalogue.PRESENCE.name, read_presence, unreadable):
         if presence["on_duty"]:
             state.on_duty[presence["reviewer"]] = presence["since"]
@@ -104,7 +115,7 @@ def _each(
     newest: dict[str, dict[bytes, _Stored]],
     topic: str,
     read: Callable[[bytes, bytes], _Read],
-    unreadable: dict[str, list[str]],
+    unreadable: list[Unreadable],
 ) -> Iterator[_Read]:
     """The records of a topic that can be read. The others must not stop the desk for everybody."""
     for stored in newest[topic].values():
@@ -112,15 +123,9 @@ def _each(
             yield read(stored.key, stored.value)
         except ValueError as error:  # WireError is one
             key = stored.key.decode(errors="backslashreplace")
-            log.error(
-                "unreadable record left out: the desk does not know what it was about",
-                topic=topic,
-                partition=stored.partition,
-                offset=stored.offset,
-                key=key,
-                why=str(error),
-            )
-            unreadable[topic].append(key)
+            left_out = Unreadable(topic, stored.partition, stored.offset, key, str(error))
+            log.error("unreadable record left out: the desk does not know what it was about", **asdict(left_out))
+            unreadable.append(left_out)
 
 
 def _apply(state: DeskState, topic: str, name: str, value: bytes | None) -> None:

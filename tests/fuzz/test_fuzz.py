@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 import fastavro
+import pytest
 
 from interlock.schemas import avro_schemas, catalogue, wire
 from interlock.schemas.dead_letters import is_by_reference
@@ -91,8 +92,10 @@ def _envelope_schema() -> Any:
     return fastavro.parse_schema({**document, "fields": document["fields"][:-1]})
 
 
+@pytest.mark.timeout(7200)
 def test_no_message_stops_a_role_or_is_lost(campaign: bool) -> None:
     for seed in range(CAMPAIGN_SEEDS if campaign else QUICK_SEEDS):
+        print(f"seed {seed}", flush=True)
         pipeline = run(seed)
         assert_each_decision_has_one_route_or_dead_letter(pipeline)
         assert_dead_letters_keep_what_was_sent(pipeline)

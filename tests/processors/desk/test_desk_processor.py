@@ -277,7 +277,7 @@ def _damaged(records: list[Record], **changes: Any) -> list[Record]:
         None,
     ],
 )
-def test_a_task_that_makes_no_sense_is_left_out_and_its_decision_can_be_sent_again(
+def test_a_task_that_makes_no_sense_is_left_out_and_told_and_its_decision_makes_a_new_one(
     changes: dict[str, Any] | None,
 ) -> None:
     outputs = processor().process([routed("d1"), routed("d2")], START)
@@ -288,7 +288,13 @@ def test_a_task_that_makes_no_sense_is_left_out_and_its_decision_can_be_sent_aga
     reborn.restore([*written, *damaged, *presence], [])
     assert list(reborn.desk.state.tasks) == ["d2"]
     assert reborn.unreadable == {"reviews.tasks": 1, "reviews.presence": 2}
-    reborn.process([], START + 5 * DAY)
+    told = records(reborn.process([], START + 5 * DAY), "alerts")
+    assert [(alert["kind"], alert["severity"]) for alert in told if alert["kind"] == "unreadable"] == [
+        ("unreadable", "warning"),
+        ("unreadable", "warning"),
+        ("unreadable", "critical"),
+    ]
+    assert not [a for a in records(reborn.process([], START + 6 * DAY), "alerts") if a["kind"] == "unreadable"]
     written_again = records(reborn.process([routed("d1")], START + 5 * DAY), "reviews.tasks")
     assert ("d1", "arrived") in [(task["task_id"], task["event"]) for task in written_again]
 
