@@ -1,6 +1,6 @@
 """Kafka itself: every client setting of the pipeline, each with its reason.
 
-The clients are confluent_kafka's own, but for the way in which a consumer closes and a producer sends offsets.
+The clients are confluent_kafka's own, but for what `kafka_clients` changes.
 "Measured": on two shared cores, with 330-byte records and the embedded broker on the same machine.
 """
 
@@ -9,12 +9,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
 from typing import Any, Literal
 
-from confluent_kafka import Consumer as KafkaConsumer
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka import Producer as KafkaProducer
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
     AdminClient,
     AlterConfigOpType,
@@ -29,6 +26,7 @@ from interlock.schemas import written
 from interlock.schemas.catalogue import MAX_RECORD_BYTES
 from interlock.streams import ports
 from interlock.streams.forks import abandon
+from interlock.streams.kafka_clients import OrderlyConsumer, PunctualProducer
 from interlock.streams.ports import ADMIN_TIMEOUT_SECONDS
 from interlock.streams.schema_topic import SchemaTopic
 
@@ -38,14 +36,6 @@ GroupProtocol = Literal["consumer", "classic"]
 
 # librdkafka reports a broker that is down at every attempt to reach it, several times a second.
 REPEAT_LOG_SECONDS = 60.0
-
-# A consumer that closes gives its partitions back within milliseconds, and without Kafka's help; what the revoke
-# callback commits may take as long as a transaction.
-GIVE_BACK_SECONDS = 15.0
-POLL_SECONDS = 0.01
-
-# How much longer than its time-out a request may take before it counts as never answered: a busy machine is late too.
-OVERDUE_SECONDS = 2.0
 
 CLIENT: Mapping[str, Any] = {
     # Below "critical" the C library writes to stderr by itself; what matters reaches the log by error_cb.
@@ -62,8 +52,8 @@ CONSUMER: Mapping[str, Any] = {
     "auto.offset.reset": "earliest",
     # When a fetcher goes on that a full queue has stopped; the default (1 s) starves a fast reader (measured).
     "fetch.queue.backoff.ms": 20,
-    # Also the limit of one record after decompression: a few kilobytes of zstd may become any number of bytes, and a
-    # record above the limit stops its reader. The default is 100 MB; every copy of such a record takes as much again.
+    # Also the limit of one batch of zstd after decompression; what is above it is passed over (`unreadable_batches`).
+    # The other codecs have no limit. The default is 100 MB; every copy of such a record takes as much again.
     "receive.message.max.bytes": 256 * 1024 * 1024,
     # The prefetch queue holds what arrives during one batch; see the measurement in docs for 64 MB.
     "queued.max.messages.kbytes": 65_536,
@@ -163,13 +153,13 @@ class KafkaBroker:
         protocol = EXCLUSIVE if exclusive else GROUP[self._group_protocol]
         # librdkafka wants a group id even where nothing is committed and no group is joined.
         membership = {**protocol, "group.id": group} if group else {"group.id": "-"}
-        return _OrderlyConsumer(
+        return OrderlyConsumer(
             {**self._common, **CONSUMER, **membership, "isolation.level": isolation, **(overrides or {})}
         )
 
     def producer(self, transactional_id: str | None, overrides: Mapping[str, Any] | None = None) -> ports.Producer:
         identity = {**TRANSACTIONS, "transactional.id": transactional_id} if transactional_id else {}
-        return _PunctualProducer({**self._common, **PRODUCER, **identity, **(overrides or {})})
+        return PunctualProducer({**self._common, **PRODUCER, **identity, **(overrides or {})})
 
     def create_topics(self, specs: Sequence[ports.TopicSpec]) -> None:
         if not specs:
@@ -235,68 +225,6 @@ class KafkaBroker:
         if self._admin_client is None:
             self._admin_client = AdminClient(self._common)
         return self._admin_client
-
-
-class _OrderlyConsumer(KafkaConsumer):
-    """Gives its partitions back before it closes.
-
-    librdkafka may wait for ever where a rebalance falls into `close` (librdkafka issue 4884; seen with 2.16: the
-    rebalance callback sends its assignment to a group handler that has just ended).
-    """
-
-    _subscribed = False
-
-    def subscribe(self, topics: list[str], *args: Any, **callbacks: Any) -> None:
-        super().subscribe(topics, *args, **callbacks)
-        self._subscribed = True
-
-    def close(self) -> None:
-        try:
-            if self._subscribed:
-                self._subscribed = False
-                self._give_back()
-        finally:
-            super().close()
-
-    def _give_back(self) -> None:
-        self.unsubscribe()
-        deadline = time.monotonic() + GIVE_BACK_SECONDS
-        while self.assignment() and time.monotonic() < deadline:
-            self.consume(1, POLL_SECONDS)  # runs the revoke callback
-
-
-class _PunctualProducer(KafkaProducer):
-    """Keeps the time-out of the one request for which librdkafka does not.
-
-    A group coordinator that goes away while offsets are sent to it may leave `send_offsets_to_transaction` waiting for
-    ever, also when the coordinator is back (librdkafka issues 5456 and 5511; with 2.16 nearly every kill of a broker
-    under load). The thread that waits is left behind: what it may still do is fenced by the next producer.
-    """
-
-    def send_offsets_to_transaction(
-        self, positions: list[TopicPartition], group_metadata: Any, timeout: float = -1
-    ) -> None:
-        if timeout < 0:
-            super().send_offsets_to_transaction(positions, group_metadata, timeout)
-            return
-        answer: Future[None] = Future()
-        send = super().send_offsets_to_transaction
-
-        def wait() -> None:
-            try:
-                send(positions, group_metadata, timeout)
-            except BaseException as error:
-                answer.set_exception(error)
-            else:
-                answer.set_result(None)
-
-        # A daemon: it must not keep the process from ending.
-        threading.Thread(target=wait, name="send-offsets", daemon=True).start()
-        try:
-            answer.result(timeout + OVERDUE_SECONDS)
-        except TimeoutError as error:
-            reason = f"the group coordinator has not taken the offsets within {timeout:g} s"
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, reason)) from error
 
 
 class _ErrorLog:

@@ -37,10 +37,6 @@ _PLANS = {
 
 # What to do. The pipeline itself writes nothing that is larger than the catalogue's limits.
 _HINTS = {
-    KafkaError._BAD_COMPRESSION: (
-        ": a record that is damaged, or larger than 256 MiB after decompression. Look at it, and move the group's "
-        "offset behind it: kafka-consumer-groups.sh --reset-offsets"
-    ),
     KafkaError.MSG_SIZE_TOO_LARGE: ": a topic's max.message.bytes is too small; `interlock doctor` names it",
 }
 

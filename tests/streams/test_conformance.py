@@ -78,7 +78,7 @@ class _NeverAnswered(KafkaProducer):
 
 
 def test_offsets_that_are_never_answered_fail_after_their_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("interlock.streams.kafka.OVERDUE_SECONDS", 0.1)
+    monkeypatch.setattr("interlock.streams.kafka_clients.OVERDUE_SECONDS", 0.1)
     made = type(KafkaBroker("127.0.0.1:1").producer("id"))
     producer = type("_Stuck", (made, _NeverAnswered), {})({"bootstrap.servers": "127.0.0.1:1", "log_level": 0})
     with pytest.raises(KafkaException) as late:

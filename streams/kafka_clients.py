@@ -1,0 +1,179 @@
+"""confluent_kafka's clients, changed where librdkafka may wait for ever or get no further."""
+
+import logging
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future
+from functools import partial
+from operator import methodcaller
+from typing import Any
+
+from confluent_kafka import Consumer as KafkaConsumer
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Producer as KafkaProducer
+
+from interlock.streams import ports
+from interlock.streams.unreadable_batches import UnreadableBatch, end_of_batch
+
+log = logging.getLogger(__name__)
+
+_error = methodcaller("error")
+
+# A consumer that closes gives its partitions back within milliseconds, and without Kafka's help; what the revoke
+# callback commits may take as long as a transaction.
+GIVE_BACK_SECONDS = 15.0
+POLL_SECONDS = 0.01
+
+# A round trip, or one batch that is decompressed up to the limit.
+REQUEST_SECONDS = 10.0
+
+# How much longer than its time-out a request may take before it counts as never answered: a busy machine is late too.
+OVERDUE_SECONDS = 2.0
+
+# A consumer that looks at one place: aborted records and the end of the partition are answers as well.
+PROBE: Mapping[str, Any] = {
+    "group.id": "-",
+    "isolation.level": "read_uncommitted",
+    "enable.partition.eof": True,
+}
+
+
+class OrderlyConsumer(KafkaConsumer):
+    """Gives its partitions back before it closes, and reads on behind a batch that cannot be decompressed.
+
+    librdkafka may wait for ever where a rebalance falls into `close` (librdkafka issue 4884; seen with 2.16: the
+    rebalance callback sends its assignment to a group handler that has just ended).
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        self._config = config
+        self._subscribed = False
+        self._behind: dict[ports.Partition, int] = {}
+        """Where a partition is read on, if the last that was consumed of it was an unreadable batch."""
+
+    def subscribe(
+        self, topics: list[str], on_assign: ports.RebalanceCallback | None = None, *args: Any, **callbacks: Any
+    ) -> None:
+        def assigned(consumer: Any, partitions: list[TopicPartition]) -> None:
+            for partition in partitions:
+                self._behind.pop((partition.topic, partition.partition), None)
+            if on_assign is not None:
+                on_assign(consumer, partitions)
+
+        super().subscribe(topics, assigned, *args, **callbacks)
+        self._subscribed = True
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self._behind.clear()
+        super().assign(partitions)
+
+    def seek(self, partition: TopicPartition) -> None:
+        self._behind.pop((partition.topic, partition.partition), None)
+        super().seek(partition)
+
+    def consume(self, num_messages: int = 1, timeout: float = -1) -> Any:
+        messages = super().consume(num_messages, timeout)
+        if not any(map(_error, messages)):
+            return messages
+        readable: list[ports.Message] = []
+        for message in messages:
+            error = message.error()
+            if error is None or error.code() != KafkaError._BAD_COMPRESSION:
+                readable.append(message)
+            elif (stand_in := self._skip(message, error)) is not None:
+                readable.append(stand_in)
+        return readable
+
+    def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        found = super().position(partitions)
+        for place in found:
+            if place.offset < 0:  # as after every seek
+                place.offset = self._behind.get((place.topic, place.partition), place.offset)
+        return found
+
+    def close(self) -> None:
+        try:
+            if self._subscribed:
+                self._subscribed = False
+                self._give_back()
+        finally:
+            super().close()
+
+    def _skip(self, event: Any, error: KafkaError) -> UnreadableBatch | None:
+        """Reads on behind the batch that `event` reports. None: it has been passed over, or will be reported again."""
+        partition: ports.Partition = (event.topic(), event.partition())
+        first = int(event.offset())
+        is_in_batch = partial(self._is_in_batch, partition, first)
+        begin = max(first, self._behind.get(partition, first))
+        try:
+            if begin > first and not is_in_batch(begin):
+                return None
+            _, end = self.get_watermark_offsets(TopicPartition(*partition), REQUEST_SECONDS)
+            behind = end_of_batch(is_in_batch, begin, end)
+            self.seek(TopicPartition(*partition, behind))
+        except KafkaException as failure:
+            log.warning("%s[%d]: %s at offset %d is looked at again: %s", *partition, error.str(), first, failure)
+            return None
+        self._behind[partition] = behind
+        batch = UnreadableBatch(*partition, begin, behind - 1, error.str(), time.time_ns() // 1_000_000)
+        log.error("a batch is passed over, because it cannot be decompressed: %s", batch)
+        return batch
+
+    def _is_in_batch(self, partition: ports.Partition, first: int, offset: int) -> bool:
+        """Whether reading from `offset` fails because of the batch at `first`. Raises KafkaException."""
+        probe = KafkaConsumer({**self._config, **PROBE})
+        try:
+            probe.assign([TopicPartition(*partition, offset)])
+            messages = probe.consume(1, REQUEST_SECONDS)
+        finally:
+            probe.close()
+        if not messages:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "Kafka does not answer"))
+        error = messages[0].error()
+        if error is not None and error.code() == KafkaError._BAD_COMPRESSION:
+            return bool(messages[0].offset() == first)
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:
+            raise KafkaException(error)
+        return False
+
+    def _give_back(self) -> None:
+        self.unsubscribe()
+        deadline = time.monotonic() + GIVE_BACK_SECONDS
+        while self.assignment() and time.monotonic() < deadline:
+            self.consume(1, POLL_SECONDS)  # runs the revoke callback
+
+
+class PunctualProducer(KafkaProducer):
+    """Keeps the time-out of the one request for which librdkafka does not.
+
+    A group coordinator that goes away while offsets are sent to it may leave `send_offsets_to_transaction` waiting for
+    ever, also when the coordinator is back (librdkafka issues 5456 and 5511; with 2.16 nearly every kill of a broker
+    under load). The thread that waits is left behind: what it may still do is fenced by the next producer.
+    """
+
+    def send_offsets_to_transaction(
+        self, positions: list[TopicPartition], group_metadata: Any, timeout: float = -1
+    ) -> None:
+        if timeout < 0:
+            super().send_offsets_to_transaction(positions, group_metadata, timeout)
+            return
+        answer: Future[None] = Future()
+        send = super().send_offsets_to_transaction
+
+        def wait() -> None:
+            try:
+                send(positions, group_metadata, timeout)
+            except BaseException as error:
+                answer.set_exception(error)
+            else:
+                answer.set_result(None)
+
+        # A daemon: it must not keep the process from ending.
+        threading.Thread(target=wait, name="send-offsets", daemon=True).start()
+        try:
+            answer.result(timeout + OVERDUE_SECONDS)
+        except TimeoutError as error:
+            reason = f"the group coordinator has not taken the offsets within {timeout:g} s"
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, reason)) from error
