@@ -60,6 +60,9 @@ class Load:
                 "enable.idempotence": True,
                 "linger.ms": 5,
                 "queue.buffering.max.messages": 2_000,
+                # With the most that it allows (5) a thread of librdkafka 2.16 spins whenever all of them are under
+                # way, as they nearly always are while replicas catch up, and takes a core from the brokers.
+                "max.in.flight.requests.per.connection": 1,
                 "log_level": 0,
             }
         )
