@@ -57,12 +57,12 @@ class Load:
         producer = Producer(
             {
                 "bootstrap.servers": self._servers,
-                "enable.idempotence": True,
+                # What is sent again for want of an answer arrives twice, which the routers must recognise. Besides, an
+                # idempotent producer of librdkafka 2.16 spins as long as no more requests may be under way, which is
+                # most of the time while a broker is away, and takes a core from the others.
+                "acks": "all",
                 "linger.ms": 5,
                 "queue.buffering.max.messages": 2_000,
-                # With the most that it allows (5) a thread of librdkafka 2.16 spins whenever all of them are under
-                # way, as they nearly always are while replicas catch up, and takes a core from the brokers.
-                "max.in.flight.requests.per.connection": 1,
                 "log_level": 0,
             }
         )
