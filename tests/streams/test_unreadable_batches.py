@@ -84,6 +84,28 @@ def consumed(consumer: Consumer, count: int) -> list[tuple[int, int, bytes | Non
     return sorted((message.partition(), message.offset(), message.value()) for message in found)
 
 
+def next_message(consumer: Consumer) -> Message:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        for message in consumer.consume(1, 0.1):
+            return message
+    raise AssertionError("no message came")
+
+
+@pytest.mark.kafka
+def test_what_came_before_it_is_returned_first_and_the_position_stays_there(consumer: Consumer, topic: str) -> None:
+    """A batch of messages is processed by columns, through the methods of one class."""
+    here = TopicPartition(topic, 0)
+    consumer.assign([here])
+    seen: list[int] = []
+    while len(seen) < 4:
+        if messages := consumer.consume(10, 0.1):
+            assert len({type(message) for message in messages}) == 1
+            seen += [message.offset() for message in messages]
+            assert consumer.position([here])[0].offset == (1 if seen == [0] else seen[-1] + 1)
+    assert seen == [0, 3, 4, 5]
+
+
 @pytest.mark.kafka
 def test_it_arrives_as_one_record_without_a_value_and_everything_else_as_it_is(consumer: Consumer, topic: str) -> None:
     consumer.assign([TopicPartition(topic, 0, 0), TopicPartition(topic, 1, 0)])
@@ -94,7 +116,7 @@ def test_it_arrives_as_one_record_without_a_value_and_everything_else_as_it_is(c
 @pytest.mark.kafka
 def test_it_says_which_records_it_stands_for(consumer: Consumer, topic: str) -> None:
     consumer.assign([TopicPartition(topic, 0, 1)])
-    (found,) = consumer.consume(1, TIMEOUT_SECONDS)
+    found = next_message(consumer)
     ((name, text),) = found.headers()
     assert name == HEADER
     assert text.startswith(f"{topic}[0] offsets 1 to 3: ")
@@ -115,9 +137,7 @@ def test_the_position_is_behind_it_also_when_reading_began_inside_and_until_some
         return consumer.position([here])[0].offset
 
     consumer.assign([TopicPartition(topic, 0, start)])
-    while not (found := consumer.consume(1, 0.1)):
-        pass
-    assert (found[0].offset(), position()) == (3, 4)
+    assert (next_message(consumer).offset(), position()) == (3, 4)
     assert consumed(consumer, 2) == [(0, 4, b"b"), (0, 5, b"c")]
     assert position() == 6
     consumer.seek(TopicPartition(topic, 0, 1))
