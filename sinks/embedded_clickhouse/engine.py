@@ -16,7 +16,13 @@ import chdb
 
 from interlock.sinks.embedded_clickhouse import engine_config
 from interlock.sinks.embedded_clickhouse.access import Forbidden
-from interlock.sinks.embedded_clickhouse.errors import ClickHouseError, DataDirectoryInUseError, from_engine
+from interlock.sinks.embedded_clickhouse.errors import (
+    QUERY_WAS_CANCELLED,
+    ClickHouseError,
+    DataDirectoryInUseError,
+    from_engine,
+    refusal,
+)
 from interlock.sinks.embedded_clickhouse.settings import Account
 from interlock.sinks.embedded_clickhouse.unfinished_inserts import forget_unfinished
 
@@ -68,6 +74,8 @@ class Handle:
     def canonical(self, sql: str) -> str:
         """The engine's formatting of one statement; raises its syntax error, also for several statements."""
         formatted = self.query("SELECT formatQuerySingleLine({sql:String})", "TabSeparatedRaw", {"sql": escaped(sql)})
+        if not formatted.data:  # even of an empty statement there is one row, unless KILL QUERY came in between
+            raise refusal(QUERY_WAS_CANCELLED, "Query was cancelled")
         return formatted.data.decode()
 
     def close(self) -> None:
