@@ -161,7 +161,7 @@ def test_a_query_that_is_cancelled_while_it_is_checked_is_told_as_cancelled() ->
     counts = ("storage_rows_read", "storage_bytes_read", "rows_read", "rows_written", "bytes_written", "elapsed")
     no_rows = SimpleNamespace(bytes=lambda: b"", **dict.fromkeys(counts, lambda: 0))
     connection = SimpleNamespace(query=lambda *_, **__: no_rows)
-    with pytest.raises(ClickHouseError, match="Code: 394.*QUERY_WAS_CANCELLED"):
+    with pytest.raises(ClickHouseError, match="QUERY_WAS_CANCELLED"):
         check_read_only("SELECT 1", {}, Handle(connection).canonical, Forbidden(frozenset(), frozenset()))
 
 
