@@ -47,7 +47,7 @@ class UnreadableBatch:
         return b""
 
     def headers(self) -> Headers:
-        return [(HEADER, self._text)]
+        return [(HEADER, self._text.encode())]
 
     def timestamp(self) -> tuple[int, int]:
         return TIMESTAMP_LOG_APPEND_TIME, self._now

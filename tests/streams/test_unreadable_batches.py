@@ -16,15 +16,18 @@ from hypothesis import strategies as st
 
 from interlock.processors.router.router import Router, RouterSettings
 from interlock.processors.router.state import RouterState
-from interlock.schemas import wire
-from interlock.schemas.catalogue import DEAD_LETTER, REVIEWS_MANUAL
+from interlock.schemas import catalogue, wire
+from interlock.schemas.catalogue import ACTIONS_RETRY, DEAD_LETTER, REVIEWS_MANUAL
 from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.headers import headers_of
+from interlock.sinks import rows
+from interlock.sinks.chunk import Chunk
 from interlock.streams.embedded_kafka import EmbeddedKafka
 from interlock.streams.kafka import CONSUMER, KafkaBroker
 from interlock.streams.ports import Broker, Consumer, Message, TopicSpec
 from interlock.streams.runner import Runner, RunnerSettings
-from interlock.streams.unreadable_batches import HEADER, end_of_batch
+from interlock.streams.unreadable_batches import HEADER, UnreadableBatch, end_of_batch
+from tests.processors.router.messages import decision
 
 # The limit of these consumers; the pipeline's is 256 MiB.
 LIMIT = {"receive.message.max.bytes": 1_000_000, "fetch.max.bytes": 900_000, "message.max.bytes": 900_000}
@@ -46,6 +49,15 @@ def test_the_end_of_a_batch_is_found_with_few_questions(first: int, size: int, a
 
     assert end_of_batch(is_in_batch, first, first + size + after) == first + size
     assert len(asked) <= 2 * size.bit_length() + 1
+
+
+@pytest.mark.parametrize("topic", catalogue.TOPICS, ids=lambda topic: topic.name)
+def test_for_clickhouse_it_is_a_row_with_an_error(topic: catalogue.Topic) -> None:
+    batch = UnreadableBatch(topic.name, 0, 5, 7, "too large", 1_767_225_600_000)
+    (row,) = rows.to_arrow([batch], Chunk(topic.name, 0, 7, 7), "log").to_pylist()
+    assert row["kafka_offset"] == 7
+    # These two hold whatever another record was, readable or not.
+    assert row.get("error") == (None if topic in (DEAD_LETTER, ACTIONS_RETRY) else "not-wire-format")
 
 
 @pytest.fixture
@@ -119,7 +131,7 @@ def test_it_says_which_records_it_stands_for(consumer: Consumer, topic: str) -> 
     found = next_message(consumer)
     ((name, text),) = found.headers()
     assert name == HEADER
-    assert text.startswith(f"{topic}[0] offsets 1 to 3: ")
+    assert text.startswith(f"{topic}[0] offsets 1 to 3: ".encode())
     assert (found.topic(), found.key()) == (topic, b"")
     kind, milliseconds = found.timestamp()
     assert kind == TIMESTAMP_LOG_APPEND_TIME
@@ -173,16 +185,7 @@ def test_the_router_makes_a_dead_letter_of_it_and_routes_what_is_behind_it(
     producer = broker.producer(None, LARGE)
     producer.produce(topic, bytes(2_000_000), b"bomb")
     producer.flush()
-    decision = {
-        "decision_id": decision_id,
-        "domain": "loans",
-        "model_id": "m",
-        "model_version": "1",
-        "prediction": "approve",
-        "confidence": 0.99,
-        "created_at": time.time_ns() // 1000,
-    }
-    producer.produce(topic, wire.encode("Decision", decision), decision_id.encode())
+    producer.produce(topic, wire.encode("Decision", decision(decision_id)), decision_id.encode())
     producer.flush()
 
     stop = threading.Event()
