@@ -32,6 +32,7 @@ NAMES = (
     "Proposal",
     "ActionSequence",
     "SchemaVersion",
+    "Access",
 )
 
 # The last field of a decision that the router reads; it forwards the rest unread.

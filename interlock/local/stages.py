@@ -94,4 +94,5 @@ def _environment(platform: Platform, instance: Instance) -> dict[str, str]:
         "INTERLOCK_CLICKHOUSE__PASSWORD": instance.writer_password,
         "INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD": instance.analyst_password,
         "INTERLOCK_ROUTER__AUDIT_KEY": instance.audit_key,
+        "INTERLOCK_API__SESSION_KEY": instance.session_key,
     }

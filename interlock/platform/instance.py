@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from interlock.errors import InterlockError
+from interlock.platform.secrets import SESSION_KEY_BYTES
 from interlock.streams.embedded_kafka.settings import free_port, is_free, password_properties
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class Instance:
     ready: bool
     children: list[Child]
     kafka_password: str = ""  # empty: Kafka lets every process of this machine in
+    session_key: str = ""  # empty: described by a version without the HTTP API, until its next start
 
     @property
     def bootstrap_servers(self) -> str:
@@ -198,6 +200,7 @@ def describe(
         ready=False,
         children=[],
         kafka_password=password,
+        session_key=(before.session_key if before else "") or secrets.token_hex(SESSION_KEY_BYTES),
     )
 
 

@@ -51,6 +51,7 @@ RELEASED = {
     20: ("Proposal", "4428ce71"),
     21: ("SchemaVersion", "69a74ed3"),
     22: ("ActionSequence", "85595099"),
+    23: ("Access", "93c36290"),
 }
 
 
@@ -105,6 +106,7 @@ def test_the_topics_of_the_data_flow_are_there() -> None:
         "resolutions",
         "proposals",
         "schemas",
+        "access",
     }
 
 
