@@ -33,6 +33,7 @@ NAMES = (
     "ActionSequence",
     "SchemaVersion",
     "Access",
+    "Viewing",
 )
 
 # The last field of a decision that the router reads; it forwards the rest unread.

@@ -259,6 +259,16 @@ SCHEMAS = Topic(
     None,
     "The schemas in which records were written, for readers that do not have them.",
 )
+VIEWING = Topic(
+    "reviews.viewing",
+    "Viewing",
+    "task_id",
+    1,
+    "delete",
+    1,  # it counts for a minute
+    "Who looks at which task just now.",
+    stored=False,  # how long people look at what is nobody's business later
+)
 ACCESS = Topic(
     "access",
     "Access",
@@ -298,6 +308,7 @@ TOPICS = (
     DRIFT_SIGNALS,
     PROPOSALS,
     SCHEMAS,
+    VIEWING,
     ACCESS,
 )
 

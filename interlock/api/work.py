@@ -13,8 +13,12 @@ from interlock.processors.review.open_task import OpenTask
 from interlock.processors.review.queue_counts import QueueCounts, count_queues
 from interlock.processors.review.times import SECOND, due, micros
 from interlock.processors.review.view import TaskView, build_view
+from interlock.schemas.models import MAX_ID_BYTES
 
 Record = dict[str, Any]
+
+# The prefix of a gold item's id, before the id of its decision.
+MAX_TASK_ID = MAX_ID_BYTES + 64
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,7 @@ from interlock.schemas.models import MAX_ID_BYTES
 
 router = APIRouter(prefix="/v1", tags=["tasks"])
 
-# The prefix of a gold item's id, before the id of its decision.
-_MAX_TASK_ID = MAX_ID_BYTES + 64
-
-TaskId = Annotated[str, Path(description="Id of the task.", max_length=_MAX_TASK_ID)]
+TaskId = Annotated[str, Path(description="Id of the task.", max_length=work.MAX_TASK_ID)]
 Reader = Annotated[Principal, Security(authenticated, scopes=["tasks:read"])]
 Reviewer = Annotated[Principal, Security(authenticated, scopes=["tasks:write"])]
 CommandId = Annotated[
