@@ -1,0 +1,163 @@
+"""Similar cases: decisions of the same domain that people have judged, and how often they confirmed the AI there.
+
+ClickHouse finds them (`interlock/sinks/similar_cases.py`); here stand what may be asked, and what may be said of it.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from interlock.learning.bounds import wilson
+from interlock.processors.review.view import TaskView
+
+Method = Literal["vector", "attributes", "confidence"]
+
+# Methods in the order in which they are tried: a vector is what the model itself saw, a declared attribute is what
+# somebody thought worth a rule, and a confidence says only how hard the model found the case.
+METHODS: tuple[Method, ...] = ("vector", "attributes", "confidence")
+
+# As many as a person can look through; the interval of a share of 20 is at most 0.44 wide.
+NEAREST = 20
+
+
+@dataclass(frozen=True)
+class SimilarCase:
+    """A decision that people have judged. `outcome`: what they said last; `overridden`: it is not what the AI proposed.
+
+    `decided_at`: of that last word, in microseconds since the epoch. `similarity`: 1 is the same, as `method` measures.
+    """
+
+    case_id: str
+    outcome: str
+    prediction: str
+    confidence: float
+    overridden: bool
+    decided_at: int
+    similarity: float
+
+
+@dataclass(frozen=True)
+class SimilarCases:
+    """The nearest cases first. `method`: how they were compared; "none" if there was nothing to compare with.
+
+    `accuracy`: share of `judged` whose prediction people confirmed, with its 95 % interval; None without such cases.
+    `judged`: those of `cases` that the same model had decided. `count`: how many reviewed decisions were compared.
+    `note`: all this in sentences for a person.
+    """
+
+    cases: tuple[SimilarCase, ...]
+    method: Method | Literal["none"]
+    accuracy: float | None
+    lower: float | None
+    upper: float | None
+    judged: int
+    count: int
+    note: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The decision that others are compared with. `attributes`: the declared ones that it has, as text;
+    `numeric`: which of them are numbers."""
+
+    decision_id: str
+    domain: str
+    model_id: str
+    prediction: str
+    confidence: float
+    vector: tuple[float, ...]
+    attributes: dict[str, str]
+    numeric: frozenset[str]
+
+
+def wanted(view: TaskView) -> bool:
+    """Similar cases are to be looked for: the producer sent none, and the reader may know the AI's answer."""
+    return view.ai is not None and not view.ai.similar_cases
+
+
+def subject_of(routed: Mapping[str, Any], kinds: Mapping[str, Any]) -> Subject:
+    """What of a `RoutedDecision` record is compared. `kinds`: type of every attribute that a policy declares."""
+    decision = routed["decision"]
+    attributes = {name: text for name, text in sorted(decision["attributes"].items()) if name in kinds}
+    numeric = {name for name, text in attributes.items() if kinds[name] in ("int", "float") and _is_number(text)}
+    vector = tuple(decision["vector"])
+    return Subject(
+        decision_id=decision["decision_id"],
+        domain=decision["domain"],
+        model_id=decision["model_id"],
+        prediction=decision["prediction"],
+        confidence=routed["calibrated_confidence"],
+        # No direction, no angle between directions.
+        vector=vector if any(vector) and all(map(math.isfinite, vector)) else (),
+        attributes=attributes,
+        numeric=frozenset(numeric),
+    )
+
+
+def methods_for(subject: Subject) -> tuple[Method, ...]:
+    """The methods that this decision allows, the best first."""
+    possible = {
+        "vector": bool(subject.vector),
+        "attributes": bool(subject.attributes),
+        "confidence": math.isfinite(subject.confidence),
+    }
+    return tuple(method for method in METHODS if possible[method])
+
+
+def summarise(subject: Subject, method: Method, found: Sequence[Mapping[str, Any]], count: int) -> SimilarCases:
+    """What is said of the nearest cases. `found`: rows of `interlock/sinks/similar_cases.py`, the nearest first."""
+    cases = tuple(
+        SimilarCase(
+            case_id=row["decision_id"],
+            outcome=row["outcome"],
+            prediction=row["prediction"],
+            confidence=row["confidence"],
+            overridden=row["outcome"] != row["prediction"],
+            decided_at=row["decided_at"],
+            similarity=row["similarity"],
+        )
+        for row in found
+    )
+    own = [case for case, row in zip(cases, found, strict=True) if row["model_id"] == subject.model_id]
+    confirmed = sum(not case.overridden for case in own)
+    lower, upper = wilson(confirmed, len(own)) if own else (None, None)
+    accuracy = confirmed / len(own) if own else None
+    said = [_compared(subject, method, len(cases), count)]
+    if accuracy is None or lower is None or upper is None:
+        said.append(f"None of them was decided by {subject.model_id}, so they say nothing of it.")
+    else:
+        of_whom = "them" if len(own) == len(cases) else f"the {len(own)} of them that {subject.model_id} decided"
+        said.append(f"People confirmed {accuracy:.0%} of {of_whom} (95 % interval {lower:.0%} to {upper:.0%}).")
+    said.append("Reviewed decisions only: those that nobody reviewed may be different.")
+    return SimilarCases(cases, method, accuracy, lower, upper, len(own), count, " ".join(said))
+
+
+def none_found(subject: Subject) -> SimilarCases:
+    """Nobody has judged anything that this decision can be compared with."""
+    note = f"No similar cases: people have judged no decision of {subject.domain} that this one can be compared with."
+    return SimilarCases((), "none", None, None, None, 0, 0, note)
+
+
+def _compared(subject: Subject, method: Method, shown: int, count: int) -> str:
+    match method:
+        case "vector":
+            population = f"{count:,} reviewed decisions of {subject.model_id} with a vector of the same length"
+            how = "the angle between the vectors that came with the decisions"
+        case "attributes":
+            population = f"{count:,} reviewed decisions of {subject.domain}"
+            how = f"declared attributes ({', '.join(subject.attributes)}), numbers by their distance"
+        case "confidence":
+            population = (
+                f"{count:,} reviewed decisions of {subject.domain} for which {subject.model_id} "
+                f"had proposed {subject.prediction} too"
+            )
+            how = "confidence alone, since the decision has neither a vector nor declared attributes to compare"
+    return f"The {shown} nearest of the latest {population}, compared by {how}."
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
