@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from interlock.learning.bounds import wilson
+from interlock.policy.vocabulary import ColumnType
 from interlock.processors.review.view import TaskView
 
 Method = Literal["vector", "attributes", "confidence"]
@@ -17,7 +18,9 @@ Method = Literal["vector", "attributes", "confidence"]
 # somebody thought worth a rule, and a confidence says only how hard the model found the case.
 METHODS: tuple[Method, ...] = ("vector", "attributes", "confidence")
 
-# As many as a person can look through; the interval of a share of 20 is at most 0.44 wide.
+_NUMERIC = frozenset({ColumnType.INT, ColumnType.FLOAT})
+
+# As many as a person can look through; the 95 % interval of a share of 20 is at most 0.40 wide.
 NEAREST = 20
 
 
@@ -29,6 +32,7 @@ class SimilarCase:
     """
 
     case_id: str
+    model_id: str
     outcome: str
     prediction: str
     confidence: float
@@ -58,8 +62,7 @@ class SimilarCases:
 
 @dataclass(frozen=True)
 class Subject:
-    """The decision that others are compared with. `attributes`: the declared ones that it has, as text;
-    `numeric`: which of them are numbers."""
+    """The decision that others are compared with. `words` and `numbers`: the declared attributes that it has."""
 
     decision_id: str
     domain: str
@@ -67,8 +70,8 @@ class Subject:
     prediction: str
     confidence: float
     vector: tuple[float, ...]
-    attributes: dict[str, str]
-    numeric: frozenset[str]
+    words: dict[str, str]
+    numbers: dict[str, float]
 
 
 def wanted(view: TaskView) -> bool:
@@ -76,11 +79,11 @@ def wanted(view: TaskView) -> bool:
     return view.ai is not None and not view.ai.similar_cases
 
 
-def subject_of(routed: Mapping[str, Any], kinds: Mapping[str, Any]) -> Subject:
+def subject_of(routed: Mapping[str, Any], kinds: Mapping[str, ColumnType]) -> Subject:
     """What of a `RoutedDecision` record is compared. `kinds`: type of every attribute that a policy declares."""
     decision = routed["decision"]
-    attributes = {name: text for name, text in sorted(decision["attributes"].items()) if name in kinds}
-    numeric = {name for name, text in attributes.items() if kinds[name] in ("int", "float") and _is_number(text)}
+    declared = {name: text for name, text in sorted(decision["attributes"].items()) if name in kinds}
+    read = {name: _number(text) for name, text in declared.items() if kinds[name] in _NUMERIC}
     vector = tuple(decision["vector"])
     return Subject(
         decision_id=decision["decision_id"],
@@ -90,8 +93,8 @@ def subject_of(routed: Mapping[str, Any], kinds: Mapping[str, Any]) -> Subject:
         confidence=routed["calibrated_confidence"],
         # No direction, no angle between directions.
         vector=vector if any(vector) and all(map(math.isfinite, vector)) else (),
-        attributes=attributes,
-        numeric=frozenset(numeric),
+        words={name: text for name, text in declared.items() if name not in read},
+        numbers={name: number for name, number in read.items() if number is not None},
     )
 
 
@@ -99,27 +102,15 @@ def methods_for(subject: Subject) -> tuple[Method, ...]:
     """The methods that this decision allows, the best first."""
     possible = {
         "vector": bool(subject.vector),
-        "attributes": bool(subject.attributes),
+        "attributes": bool(subject.words or subject.numbers),
         "confidence": math.isfinite(subject.confidence),
     }
     return tuple(method for method in METHODS if possible[method])
 
 
-def summarise(subject: Subject, method: Method, found: Sequence[Mapping[str, Any]], count: int) -> SimilarCases:
-    """What is said of the nearest cases. `found`: rows of `interlock/sinks/similar_cases.py`, the nearest first."""
-    cases = tuple(
-        SimilarCase(
-            case_id=row["decision_id"],
-            outcome=row["outcome"],
-            prediction=row["prediction"],
-            confidence=row["confidence"],
-            overridden=row["outcome"] != row["prediction"],
-            decided_at=row["decided_at"],
-            similarity=row["similarity"],
-        )
-        for row in found
-    )
-    own = [case for case, row in zip(cases, found, strict=True) if row["model_id"] == subject.model_id]
+def summarise(subject: Subject, method: Method, cases: Sequence[SimilarCase], count: int) -> SimilarCases:
+    """What is said of the nearest `cases`, of which there is at least one, out of `count` that were compared."""
+    own = [case for case in cases if case.model_id == subject.model_id]
     confirmed = sum(not case.overridden for case in own)
     lower, upper = wilson(confirmed, len(own)) if own else (None, None)
     accuracy = confirmed / len(own) if own else None
@@ -130,7 +121,7 @@ def summarise(subject: Subject, method: Method, found: Sequence[Mapping[str, Any
         of_whom = "them" if len(own) == len(cases) else f"the {len(own)} of them that {subject.model_id} decided"
         said.append(f"People confirmed {accuracy:.0%} of {of_whom} (95 % interval {lower:.0%} to {upper:.0%}).")
     said.append("Reviewed decisions only: those that nobody reviewed may be different.")
-    return SimilarCases(cases, method, accuracy, lower, upper, len(own), count, " ".join(said))
+    return SimilarCases(tuple(cases), method, accuracy, lower, upper, len(own), count, " ".join(said))
 
 
 def none_found(subject: Subject) -> SimilarCases:
@@ -146,18 +137,22 @@ def _compared(subject: Subject, method: Method, shown: int, count: int) -> str:
             how = "the angle between the vectors that came with the decisions"
         case "attributes":
             population = f"{count:,} reviewed decisions of {subject.domain}"
-            how = f"declared attributes ({', '.join(subject.attributes)}), numbers by their distance"
+            names = ", ".join(sorted([*subject.words, *subject.numbers]))
+            how = f"declared attributes ({names}), numbers by their distance"
         case "confidence":
             population = (
                 f"{count:,} reviewed decisions of {subject.domain} for which {subject.model_id} "
                 f"had proposed {subject.prediction} too"
             )
             how = "confidence alone, since the decision has neither a vector nor declared attributes to compare"
-    return f"The {shown} nearest of the latest {population}, compared by {how}."
+    nearest = "nearest one" if shown == 1 else f"{shown} nearest"
+    return f"The {nearest} of the latest {population}, compared by {how}."
 
 
-def _is_number(text: str) -> bool:
+def _number(text: str) -> float | None:
+    """None for what is no number: nothing can be near to it."""
     try:
-        return math.isfinite(float(text))
+        number = float(text)
     except ValueError:
-        return False
+        return None
+    return number if math.isfinite(number) else None
