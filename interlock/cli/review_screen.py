@@ -82,6 +82,7 @@ def _signatures(view: TaskView) -> str:
 
 def _case(view: TaskView) -> dict[str, Any]:
     facts = {
+        "created": local_time(moment(view.created_at)),
         "subject": view.subject_id,
         "jurisdiction": view.jurisdiction,
         "impact": view.impact,

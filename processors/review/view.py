@@ -47,6 +47,7 @@ class TaskView:
     """A task as one reviewer may see it. Instants are microseconds since the epoch, seconds count from `now`;
     `lease_until` and `lease_seconds` are None without a lease.
 
+    `created_at`: when the model decided, by the producer's clock.
     `why_first`: why this task came before others. `why`: why a person is asked. `ai`: None unless it is shown.
     `damage`: what cannot be read of the payload, whose record is damaged; the fields that it names are empty or cut.
     `signatures_needed`: how many people must agree before a verdict holds, `signatures_given`: how many have judged it
@@ -61,6 +62,7 @@ class TaskView:
     queue: str
     priority: str
     workflow: str
+    created_at: int
     deadline: int
     due_seconds: int
     breached: bool
@@ -135,6 +137,7 @@ def build_view(
         queue=task["queue"],
         priority=task["priority"],
         workflow=task["workflow"],
+        created_at=micros(decision["created_at"]),
         deadline=micros(task["deadline"]),
         due_seconds=(micros(task["deadline"]) - now) // SECOND,
         breached=task["breached"],

@@ -14,6 +14,7 @@ from interlock.review.enrolment import publish_reviewers
 from interlock.review.roster import person
 from interlock.schemas import catalogue, wire
 from interlock.schemas.payload import payload_hash
+from interlock.schemas.times import moment
 from interlock.streams.clock import SystemClock
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import TopicSpec
@@ -49,7 +50,7 @@ def decision(decision_id: str, **changes: Any) -> dict[str, Any]:
         "model_version": "7",
         "prediction": "reject",
         "confidence": 0.75,
-        "created_at": SystemClock().now(),
+        "created_at": moment(SystemClock().now()),
         "impact": "household",
         "amount": 12_000.0,
         "novel": False,

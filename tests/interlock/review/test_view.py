@@ -68,7 +68,7 @@ def of_the_ai(answers: tuple[dict[str, Any], dict[str, Any]], route: str, policy
     return {name: value for name, value in facts.items() if name not in _BY_THE_CLOCK}
 
 
-_BY_THE_CLOCK = ("deadline", "due_seconds")
+_BY_THE_CLOCK = ("created_at", "deadline", "due_seconds")
 
 
 @pytest.mark.parametrize("policy", [LENDING, None], ids=["policy known", "no policy"])
