@@ -13,7 +13,7 @@ from interlock.sinks.questions import ask
 
 @dataclass(frozen=True)
 class Asked:
-    """`rows` by column name; `problem`: why ClickHouse gave none. `sql` and `rows_address`: pages behind the numbers."""
+    """`rows` by column name; `problem`: why ClickHouse gave none. `sql`, `rows_address`: pages behind the numbers."""
 
     name: str
     rows: list[dict[str, Any]]
