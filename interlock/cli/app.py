@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, Entry] = {
     "simulate-reviewers": Entry("simulate", "simulate_reviewers", "Let simulated reviewers work the queues."),
     "review": Entry("review", "app", "Look at what waits for a person, and decide it."),
     "reviewers": Entry("reviewers", "app", "Who decides, and who is on duty."),
+    "tokens": Entry("tokens", "app", "What programs show when they use the HTTP API."),
     "topics": Entry("topics", "app", "The topic catalogue."),
     "schemas": Entry("schemas", "app", "The Avro contracts."),
     "policy": Entry("policy", "app", "Policies: which decisions may take effect by themselves."),

