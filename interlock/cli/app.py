@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 
 COMMANDS: Mapping[str, Entry] = {
     "init": Entry("init", "init", "Write a policy, a mapping and sample decisions for a domain of your own."),
-    "up": Entry("platform", "up", "Start Kafka, ClickHouse, router, desk and sink on this machine."),
+    "up": Entry("platform", "up", "Start Kafka, ClickHouse, router, desk, sink and console on this machine."),
     "down": Entry("platform", "down", "Stop the local instance in order."),
     "status": Entry("platform", "status", "Say what runs and where."),
     "doctor": Entry("platform", "doctor", "Check everything Interlock needs."),

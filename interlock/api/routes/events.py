@@ -40,7 +40,7 @@ async def events(
     last_event_id: Annotated[str | None, Header(max_length=200, description="Where to go on.")] = None,
 ) -> StreamingResponse:
     """Server-sent events: task, presence, control, alert, proposal, policy and viewing. The id of an event is a place
-    in the topics, so any process goes on there (`Last-Event-ID`). `reset`: too much was missed, read everything anew."""
+    in the topics, so any process goes on there (`Last-Event-ID`). `reset`: too much was missed, read all anew."""
     feed = backend_of(request).board.feed
     place = from_text(last_event_id or "")
     stream = _stream(request, feed, feed.place if place is None else place, person)

@@ -187,7 +187,7 @@ def off_duty(request: Request, person: Reviewer, command_id: CommandId = None) -
 
 
 def task_facts(backend: Backend, shown: work.ShownTask) -> dict[str, Any]:
-    """For JSON. `similar`: cases found where the producer sent none; null with a `similar_problem` where none can be."""
+    """For JSON. `similar`: cases found where the producer sent none; null with a `similar_problem` where none are."""
     similar, problem = None, ""
     try:
         similar = work.similar_cases(backend, shown)

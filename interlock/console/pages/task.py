@@ -74,7 +74,8 @@ def task(
         used=used_columns(shown.routed, routed_by),
         similar=similar,
         similar_problem=similar_problem,
-        meaning=_meaning(backend, view, decision),
+        meaning=(meaning := _meaning(backend, view, decision)),
+        meaning_text=_in_words(meaning),
         related=_related(backend, view),
         changeable=_changeable(view),
         agreed=_agreed(record, in_force),
@@ -171,6 +172,20 @@ def _meaning(backend: Backend, view: TaskView, decision: dict[str, Any]) -> Aske
         prediction=decision["prediction"],
         low=max(0.0, view.ai.confidence - _BAND),
         high=min(1.0, view.ai.confidence + _BAND),
+    )
+
+
+def _in_words(meaning: Asked | None) -> str:
+    if meaning is None:
+        return ""
+    if meaning.problem:
+        return f"What such a confidence has meant cannot be told: {meaning.problem}"
+    row = meaning.row
+    if not row.get("reviewed"):
+        return ""
+    return (
+        f"People reviewed {row['reviewed']:,} answers of this kind with {row['low']:.0%} to {row['high']:.0%} and "
+        f"confirmed {row['confirmed_share']:.0%} of them (95 %: {row['lower']:.0%} to {row['upper']:.0%})."
     )
 
 

@@ -1,5 +1,7 @@
 """My work: what I hold, what is meant for me, what I decided, and how I am doing."""
 
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -17,7 +19,7 @@ def my_work(request: Request, person: Work) -> Response:
     mine = backend.board.open_tasks(wanted=work.wanted(holder=person.person))
     template = "parts/my_tasks.html" if "hx-request" in request.headers else "work.html"
     record = backend.board.reviewers.get(person.person)
-    context = {
+    context: dict[str, Any] = {
         "tasks": mine,
         "record": record,
         "on_duty": person.person in backend.board.on_duty,

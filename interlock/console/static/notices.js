@@ -12,12 +12,16 @@ export function announce(text, { urgent = false } = {}) {
   requestAnimationFrame(() => { place.textContent = text; });
 }
 
-// `action`: {label, run}, such as an undo. Returns a function that takes the notice away.
+// `action`: {label, run, key}, such as an undo. Returns a function that takes the notice away.
 export function toast(text, { tone = 'info', action = null, stays = tone === 'bad' || action !== null } = {}) {
   const box = element('div', { className: `toast toast-${tone}` }, element('p', { textContent: text }));
   const close = () => box.remove();
   if (action) {
     const button = element('button', { type: 'button', textContent: action.label });
+    if (action.key) {
+      button.dataset.key = action.key;
+      button.append(' ', element('kbd', { textContent: action.key }));
+    }
     button.addEventListener('click', () => { close(); action.run(); });
     box.append(button);
   }

@@ -1,11 +1,11 @@
 // The page of a case: claim, decide, and whatever else can be done with it; what is seen is what the verdict is about.
 import { api } from './api.js';
 import { claimNext } from './claim.js';
-import { ask } from './dialogs.js';
 import { drop } from './draft.js';
 import { on } from './live.js';
 import { announce, toast } from './notices.js';
-import { element, keptHere, meta } from './page.js';
+import { element, meta } from './page.js';
+import { remember } from './undo.js';
 
 // The lease is extended while somebody works, once two thirds of it are over.
 const WORKING_MS = 60000;
@@ -13,8 +13,6 @@ const LATE_SHARE = 2 / 3;
 const CHECK_MS = 5000;
 // Others are told who looks at the case; they forget it after three times as long.
 const VIEWING_MS = 20000;
-const UNDO_MS = 60000;
-const UNDO = 'interlock-undo';
 // A refusal after which the page no longer shows how the case stands.
 const STALE = new Set(['already-decided', 'lease-expired', 'wrong-epoch', 'not-held', 'held-by-another', 'stale-view']);
 
@@ -48,11 +46,8 @@ async function command(name, body, then) {
   }
 }
 
-async function advance(message) {
-  if (!document.querySelector('[data-advance]')?.checked || !(await claimNext())) {
-    keptHere.set('interlock-note', message);
-    location.assign('/work');
-  }
+async function advance() {
+  if (!document.querySelector('[data-advance]')?.checked || !(await claimNext())) location.assign('/work');
 }
 
 // What the verdict changes, by field: numbers and lists are written as JSON.
@@ -109,8 +104,8 @@ async function decide(event) {
       location.assign(`/tasks/${encodeURIComponent(id)}`);
       return;
     }
-    keptHere.set(UNDO, JSON.stringify({ id, at: Date.now(), message: reply.message }));
-    advance(reply.message);
+    remember(id, reply.message);
+    advance();
   });
   button.disabled = false;
 }
@@ -133,7 +128,7 @@ document.addEventListener('submit', async (event) => {
   event.preventDefault();
   await command(name, BODIES[name](new FormData(event.target)), (reply) => {
     if (['reassign', 'appeal'].includes(name)) location.reload();
-    else advance(reply.message);
+    else advance();
   });
 });
 
@@ -166,20 +161,6 @@ function heard(detail) {
   else if (detail.state !== 'done' && detail.holder !== meta('person')) refuse({ code: 'lease-expired', message: 'Your lease on this case has ended. Take it again to go on.' });
 }
 
-function offerUndo() {
-  let last = null;
-  try {
-    last = JSON.parse(keptHere.get(UNDO));
-  } catch {
-    // Nothing to undo.
-  }
-  keptHere.remove(UNDO);
-  if (!last || Date.now() - last.at > UNDO_MS) return;
-  const again = `/tasks/${encodeURIComponent(last.id)}?correct=true`;
-  const close = toast(`${last.id}: ${last.message}`, { tone: 'good', action: { label: 'Undo', run: () => location.assign(again) } });
-  setTimeout(close, UNDO_MS - (Date.now() - last.at));
-}
-
 async function tellViewing() {
   if (!document.hidden) await api('POST', `${path}/viewing`).catch(() => null);
 }
@@ -198,4 +179,3 @@ on('task', heard);
 setInterval(keepLease, CHECK_MS);
 setInterval(tellViewing, VIEWING_MS);
 tellViewing();
-offerUndo();
