@@ -8,7 +8,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from interlock.api.backend import Backend
 from interlock.errors import InterlockError
-from interlock.sinks.questions import ask  # type: ignore
+from interlock.sinks.questions import ask
 
 
 @dataclass(frozen=True)
