@@ -16,6 +16,7 @@ from interlock.api.app import create_app
 from interlock.api.backend import Backend
 from interlock.errors import InterlockError
 from interlock.platform.connection import Platform
+from interlock.services import endpoint
 from interlock.services.common import stop_on_signals
 from interlock.services.retry import wait_until_available
 
@@ -47,8 +48,10 @@ def serve(platform: Platform, install_pages: Callable[[FastAPI], None] = lambda 
         access = Access(
             settings, platform.session_key, table, lambda: backend.board.reviewers, is_local=platform.is_local
         )
+        app = create_app(backend, access, install_pages)
+        endpoint.serve(app.state.metrics, platform.settings)
         listening = listen(settings.host, settings.port)
-        server = uvicorn.Server(configuration(create_app(backend, access, install_pages)))
+        server = uvicorn.Server(configuration(app))
 
         def end(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
             server.should_exit = True

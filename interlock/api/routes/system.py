@@ -32,7 +32,7 @@ def ready(request: Request) -> PlainTextResponse:
 
 
 @router.get("/metrics", summary="Metrics of this process, for Prometheus", response_class=PlainTextResponse)
-def metrics(request: Request) -> Response:
+def metrics(request: Request, person: Reader) -> Response:  # noqa: ARG001 - who may
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
