@@ -16,6 +16,7 @@ from interlock.api.backend import Backend
 from interlock.api.ids import UndecodedPaths
 from interlock.api.measured import Measured
 from interlock.api.routes import bulk, decisions, events, system, tasks, tokens, viewing
+from interlock.api.shapes import ProblemDetails
 from interlock.schemas.models import Decision
 from interlock.streams.metrics import Metrics
 
@@ -100,7 +101,7 @@ _SECURITY = (
 
 
 def _describe_decision(app: FastAPI) -> None:
-    """Adds the schema of a decision to the OpenAPI document: the body is read by hand, as the client would."""
+    """Adds the schemas of problems and of a decision to the OpenAPI document: its body is read by hand."""
     describe: Callable[[], dict[str, Any]] = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -108,7 +109,10 @@ def _describe_decision(app: FastAPI) -> None:
             document = describe()
             schema = Decision.model_json_schema(ref_template="#/components/schemas/{model}")
             parts = schema.pop("$defs", {})
-            document.setdefault("components", {}).setdefault("schemas", {}).update({**parts, "Decision": schema})
+            problem = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+            parts |= problem.pop("$defs", {})
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.update({**parts, "Decision": schema, "Problem": problem})
             app.openapi_schema = document
         return app.openapi_schema
 

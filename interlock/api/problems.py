@@ -23,6 +23,15 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
+# For the OpenAPI document: every route may answer so.
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": description, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for status, description in {
+        "4XX": "The request is refused: `code` and `detail` say why, and nothing was changed.",
+        "5XX": "Kafka, ClickHouse or the desk does not answer: ask again after `Retry-After` seconds.",
+    }.items()
+}
+
 # A broker or a desk that restarts is back within some seconds.
 RETRY_SECONDS = 5
 

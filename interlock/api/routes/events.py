@@ -10,10 +10,11 @@ from starlette.concurrency import run_in_threadpool
 
 from interlock.api.access.principal import Principal, authenticated
 from interlock.api.backend import backend_of
+from interlock.api.problems import PROBLEMS
 from interlock.platform.printing import visible_json
 from interlock.review.feed import Feed, advanced, as_text, from_text
 
-router = APIRouter(prefix="/v1", tags=["events"])
+router = APIRouter(prefix="/v1", tags=["events"], responses=PROBLEMS)
 
 # Proxies end connections that are silent for half a minute, and a dead client is noticed by what it does not take.
 _HEARTBEAT_SECONDS = 15.0
