@@ -97,7 +97,7 @@ def _schemas(
     if direction == "request":
         for name in set(after.get("required", ())) - set(before.get("required", ())):
             yield f"{where}: {name} is required now"
-        taken = before.get("enum", [])
+        taken: list[Any] = before.get("enum", [])
         for value in set(taken) - set(after.get("enum", taken)):
             yield f"{where}: {value} is no longer taken"
     else:
