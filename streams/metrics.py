@@ -21,6 +21,7 @@ CounterName = Literal[
     "unavailable",
     "commands",
     "replayed",
+    "http_requests",
 ]
 GaugeName = Literal[
     "lag",
@@ -30,8 +31,9 @@ GaugeName = Literal[
     "unreadable_state",
     "group_lag",
     "group_findings",
+    "http_open",
 ]
-HistogramName = Literal["batch_size", "batch_seconds", "commit_seconds"]
+HistogramName = Literal["batch_size", "batch_seconds", "commit_seconds", "http_seconds"]
 MetricName = CounterName | GaugeName | HistogramName
 
 PREFIX = "interlock_"
@@ -65,6 +67,12 @@ DEFINITIONS: Mapping[MetricName, Definition] = {
     "unavailable": Definition("Failed attempts to reach Kafka or ClickHouse."),
     "commands": Definition("Commands answered by the desk, by the code of the reply.", ("code",)),
     "replayed": Definition("Records read again after a start, to have the state that they lead to."),
+    "http_requests": Definition("Requests answered, by route and status.", ("method", "route", "status")),
+    "http_open": Definition("Requests under way, those that wait and streams of events included."),
+    "http_seconds": Definition(
+        "From a request to the end of its answer, without waits for resolutions and streams of events.",
+        buckets=_SECONDS,
+    ),
     "lag": Definition("Messages not yet processed, over the assigned partitions, as of the latest batch."),
     "assigned_partitions": Definition("Partitions this instance reads."),
     "group_lag": Definition("Offsets that wait for a consumer group, over all partitions.", ("group", "topic")),

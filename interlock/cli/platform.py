@@ -79,6 +79,11 @@ class Role(StrEnum):
     CALIBRATION = "calibration"
     SAMPLER = "sampler"
     WATCH = "watch"
+    API = "api"
+
+
+# Roles that are packages of their own.
+_MODULES = {Role.API: "interlock.api.server"}
 
 
 def up(
@@ -219,7 +224,7 @@ def run(role: Annotated[Role, typer.Argument(help="Which one.")], data_dir: Data
 
     platform = connection.connect(data_dir)
     configure(platform.settings.log_format)
-    import_module(f"interlock.services.{role.value}").run(platform)
+    import_module(_MODULES.get(role, f"interlock.services.{role.value}")).run(platform)
 
 
 @dataclass(frozen=True)

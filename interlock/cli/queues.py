@@ -26,6 +26,7 @@ def queues(data_dir: DataDir = None, json: Json = False) -> None:
     from rich.text import Text
 
     from interlock.policies.controls import known_halts
+    from interlock.processors.review.open_task import OpenTask
     from interlock.processors.review.queue_counts import count_queues
     from interlock.processors.review.times import span
     from interlock.review.board import Board
@@ -33,7 +34,7 @@ def queues(data_dir: DataDir = None, json: Json = False) -> None:
 
     platform = connection.connect(data_dir)
     with Board(platform.serving_kafka()) as board:
-        counts = count_queues(board.open_tasks, SystemClock().now())
+        counts = count_queues(map(OpenTask.of, board.open_tasks), SystemClock().now())
     if json:
         print_json([asdict(queue) for queue in counts])
         return

@@ -126,6 +126,13 @@ class CalibrationSettings(BaseModel):
     every_decision: int = Field(1, gt=0, description="only every n-th decision is watched for drift")
 
 
+class ApiSettings(BaseModel):
+    """The HTTP API and the console."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 in containers")
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on")
+
+
 class Settings(BaseSettings):
     """All settings."""
 
@@ -142,6 +149,7 @@ class Settings(BaseSettings):
     alerts: AlertSettings = AlertSettings()
     feedback: FeedbackSettings = FeedbackSettings()
     calibration: CalibrationSettings = CalibrationSettings()
+    api: ApiSettings = ApiSettings()
     metrics_port: int = Field(0, description="Prometheus metrics of a role; 0: none")
     metrics_host: str = Field("127.0.0.1", description="address on which metrics are served; 0.0.0.0 in containers")
     instance_id: str = Field("1", description="distinguishes several processes of one role; keep it across restarts")

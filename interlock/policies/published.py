@@ -30,6 +30,11 @@ class Policies:
         with self._lock:
             return dict(self._in_force)
 
+    def refresh(self) -> None:
+        """Reads the topic again. Raises KafkaException."""
+        with self._lock:
+            self._read()
+
     def owner(self, domain: str) -> Policy | None:
         """The policy in force for a domain: its outcomes and reason codes hold for verdicts."""
         return owner(self.in_force, domain)

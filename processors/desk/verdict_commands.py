@@ -7,7 +7,7 @@ from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.resolving import close, content, in_effect, resolve
-from interlock.processors.desk.reviewers import unqualified
+from interlock.processors.desk.reviewers import Reviewer, unqualified
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import POLICY, Task, Verdict
 from interlock.processors.desk.task_records import task_alert, task_changed
@@ -16,6 +16,10 @@ from interlock.processors.events import Event
 
 # Each record of a task repeats all its verdicts. Only a program changes its mind more often.
 MAX_VERDICTS = 50
+
+# How long, in microseconds, a person may correct a verdict that decided alone: a slip of the hand is noticed at once, and
+# whoever thinks longer about it should ask a lead.
+CORRECTION = 60_000_000
 
 
 def submit(state: DeskState, command: Command, now: int) -> CommandResult:
@@ -51,7 +55,8 @@ def override(state: DeskState, command: Command, now: int) -> CommandResult:
         raise CommandRefused(
             "not-decided", f"{task.task_id} has no outcome yet that could be overridden: claim and decide it"
         )
-    if task.kind not in ("audit", "post_approval") or task.decided_by != POLICY:
+    unjudged = task.kind in ("audit", "post_approval") and task.decided_by == POLICY
+    if not unjudged and not _corrects(task, me, now):
         checks.lead(me, "overriding what people decided")
     if any(verdict["reviewer"] == me.id and verdict["round"] < task.round for verdict in task.verdicts):
         raise CommandRefused(
@@ -126,6 +131,11 @@ def to_leads(state: DeskState, task: Task, note: str, now: int, kind: str = "esc
     state.keep(task)
     cause = f"{task.task_id}/{task.round}/{task.escalation}"
     return task_alert(task, kind, cause, "warning", leads, f"{task.task_id} needs a lead: {note}", now)
+
+
+def _corrects(task: Task, me: Reviewer, now: int) -> bool:
+    """Whether a person takes back what that person alone has decided a moment ago."""
+    return task.decided_by == me.id and task.decided_at is not None and now < task.decided_at + CORRECTION
 
 
 @dataclass(frozen=True, slots=True)

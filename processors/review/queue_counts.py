@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from interlock.policy.vocabulary import Priority
-from interlock.processors.review.times import HOUR, SECOND, micros
+from interlock.processors.review.open_task import OpenTask
+from interlock.processors.review.times import HOUR, SECOND
 
 # A reviewer who looks now can still save what is due within the hour.
 SOON_SECONDS = HOUR
@@ -29,18 +29,18 @@ class QueueCounts:
     by_priority: dict[str, int]
 
 
-def count_queues(open_tasks: Iterable[dict[str, Any]], now: int) -> list[QueueCounts]:
+def count_queues(open_tasks: Iterable[OpenTask], now: int) -> list[QueueCounts]:
     """Every queue that has open tasks, by name; `now` in microseconds since the epoch."""
-    by_queue: dict[str, list[dict[str, Any]]] = {}
+    by_queue: dict[str, list[OpenTask]] = {}
     for task in open_tasks:
-        by_queue.setdefault(task["queue"], []).append(task)
+        by_queue.setdefault(task.queue, []).append(task)
     return [_count(queue, by_queue[queue], now) for queue in sorted(by_queue)]
 
 
-def _count(queue: str, tasks: list[dict[str, Any]], now: int) -> QueueCounts:
-    states = Counter(task["state"] for task in tasks)
-    priorities = Counter(task["priority"] for task in tasks)
-    remaining = [micros(task["deadline"]) - now for task in tasks]
+def _count(queue: str, tasks: list[OpenTask], now: int) -> QueueCounts:
+    states = Counter(task.state for task in tasks)
+    priorities = Counter(task.priority for task in tasks)
+    remaining = [task.deadline - now for task in tasks]
     return QueueCounts(
         queue=queue,
         open=len(tasks),
@@ -50,6 +50,6 @@ def _count(queue: str, tasks: list[dict[str, Any]], now: int) -> QueueCounts:
         snoozed=states["snoozed"],
         overdue=sum(time < 0 for time in remaining),
         due_soon=sum(0 <= time < SOON_SECONDS * SECOND for time in remaining),
-        oldest_seconds=max(0, now - min(micros(task["arrived_at"]) for task in tasks)) // SECOND,
+        oldest_seconds=max(0, now - min(task.arrived_at for task in tasks)) // SECOND,
         by_priority={str(priority): priorities[priority] for priority in Priority if priorities[priority]},
     )

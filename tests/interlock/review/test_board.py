@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from interlock.errors import InterlockError
+from interlock.processors.review.open_task import OpenTask
 from interlock.processors.review.queue_counts import count_queues
 from interlock.processors.review.times import SECOND, micros, seconds, span
 from interlock.review.board import Board
@@ -110,7 +111,7 @@ def test_queues_are_counted_by_state_priority_and_time_left() -> None:
         task("d", 3600, state="snoozed", arrived_at=moment(NOW - 7200 * SECOND)),
         task("e", 9999, queue="other"),
     ]
-    first, second = count_queues(tasks, NOW)
+    first, second = count_queues(map(OpenTask.of, tasks), NOW)
     assert (first.queue, second.queue) == ("other", "underwriting")
     assert (second.open, second.waiting, second.leased, second.assigned, second.snoozed) == (4, 1, 1, 1, 1)
     assert (second.overdue, second.due_soon) == (1, 2)

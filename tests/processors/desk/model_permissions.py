@@ -22,6 +22,10 @@ KINDS = [
 ]
 
 
+# A person may correct, within a minute, what that person alone has decided.
+CORRECTION = 60_000_000
+
+
 class Permissions(ModelState):
     """Judges commands by what is in the book. Which of several reasons against one the desk names is its own affair."""
 
@@ -67,7 +71,8 @@ class Permissions(ModelState):
                     return {"not-decided"}
                 found = self.ready(me) | self.unskilled(task, me) | self._bad(command, task)
                 if task["decided_by"] or task["kind"] not in ("audit", "post_approval"):
-                    found |= no_lead
+                    slip = task["decided_by"] == me and self.now < task["decided_at"] + CORRECTION
+                    found |= set() if slip else no_lead
                 if any(other["reviewer"] == me and other["round"] < task["round"] for other in task["verdicts"]):
                     found.add("same-person")
                 return found | ({"window-closed"} if self.now >= task["override_until"] else set())

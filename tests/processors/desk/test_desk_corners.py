@@ -88,6 +88,33 @@ def test_what_a_person_decided_about_a_post_approval_only_a_lead_overrides(world
     assert override(world, "lee", "p1")["accepted"]
 
 
+def test_a_person_corrects_a_slip_within_a_minute_and_the_effect_is_rolled_back(world: DeskWorld) -> None:
+    world.arrive("d1")
+    world.decide("ann")
+    world.wait(59_999_999)
+    assert override(world, "bob", "d1")["code"] == "not-lead"
+    assert override(world, "ann", "d1")["accepted"]
+    assert [record["action_id"] for record in world.said["actions"]][:3] == [
+        "d1/1/execute",
+        "d1/1/roll_back",
+        "d1/2/execute",
+    ]
+
+
+def test_after_a_minute_only_a_lead_corrects_a_slip(world: DeskWorld) -> None:
+    world.arrive("d1")
+    world.decide("ann")
+    world.wait(60_000_000)
+    assert override(world, "ann", "d1")["code"] == "not-lead"
+
+
+def test_nobody_corrects_alone_what_two_people_signed(world: DeskWorld) -> None:
+    world.arrive("d1", reasons=("big",))
+    world.decide("ann")
+    world.decide("bob")
+    assert override(world, "bob", "d1")["code"] == "not-lead"
+
+
 def test_what_took_effect_by_itself_anybody_who_may_judge_it_overrides(world: DeskWorld) -> None:
     post(world)
     assert override(world, "bob", "p1")["accepted"]

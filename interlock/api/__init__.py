@@ -1,0 +1,1 @@
+"""The HTTP API: everything that producers, reviewers, owners and operators do, under `/v1`."""

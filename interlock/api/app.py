@@ -1,0 +1,102 @@
+"""The application: routes, middleware, error handling, the OpenAPI document."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio.to_thread
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from interlock.api import problems
+from interlock.api.backend import Backend
+from interlock.api.ids import UndecodedPaths
+from interlock.api.measured import Measured
+from interlock.api.routes import decisions, events, system, tasks
+from interlock.schemas.models import Decision
+from interlock.streams.metrics import Metrics
+
+# The version of the contract, not of the product: the first number changes with `/v1`.
+API_VERSION = "1.0.0"
+
+# A request that waits for the desk holds a thread: two hundred reviewers may ask within the same second.
+THREADS = 256
+
+ROUTERS = (decisions.router, tasks.router, events.router, system.router)
+
+_DESCRIPTION = """Everything that producers, reviewers, owners and operators do with Interlock.
+
+Errors are problem details (RFC 9457) with a stable `code`. Commands take an `Idempotency-Key`; repeated under the same
+key they are carried out once."""
+
+
+def create_app(backend: Backend, access: Any, *, pages: Iterable[APIRouter] = ()) -> FastAPI:
+    """The API, and the `pages` of the console where there are any. The caller closes `backend`."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        yield
+
+    app = FastAPI(
+        title="Interlock",
+        version=API_VERSION,
+        description=_DESCRIPTION,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.backend = backend
+    app.state.access = access
+    app.state.metrics = Metrics("api")
+    for router in ROUTERS:
+        app.include_router(router)
+    for page in pages:
+        app.include_router(page, include_in_schema=False)
+    problems.install(app)
+    app.add_middleware(UndecodedPaths)
+    app.add_middleware(_Headers)
+    app.add_middleware(Measured, metrics=app.state.metrics)
+    _describe_decision(app)
+    return app
+
+
+class _Headers:
+    """What every answer carries: it is not to be sniffed, framed or kept."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                names = {name.lower() for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *((n, v) for n, v in _SECURITY if n not in names)]
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+_SECURITY = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"cache-control", b"no-store"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+
+
+def _describe_decision(app: FastAPI) -> None:
+    """Adds the schema of a decision to the OpenAPI document: the body is read by hand, as the client would."""
+    describe: Callable[[], dict[str, Any]] = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = describe()
+            schema = Decision.model_json_schema(ref_template="#/components/schemas/{model}")
+            parts = schema.pop("$defs", {})
+            document.setdefault("components", {}).setdefault("schemas", {}).update({**parts, "Decision": schema})
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]

@@ -1,0 +1,113 @@
+"""What the requests of one process share: connections, and the state of the platform as Kafka tells it.
+
+Nothing here is lost with the process: another one reads the same topics.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from fastapi import Request
+
+from interlock.client.client import Client
+from interlock.platform.connection import Platform
+from interlock.policies.published import Policies
+from interlock.processors.review.payload import Payload
+from interlock.review.desk_client import DeskClient
+from interlock.review.desk_connection import DeskConnection
+from interlock.review.live_board import LiveBoard
+from interlock.review.payload import PayloadReader
+from interlock.streams.clock import Clock, SystemClock
+from interlock.streams.ports import Broker
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client as ClickHouse
+
+# A takeover after a kill takes seven seconds: who asks then is answered, and no thread waits for long.
+DESK_ATTEMPTS = 3
+
+# A payload takes 8 ms, and a reader serves one request at a time: four serve some 500 a second.
+PAYLOAD_READERS = 4
+
+
+class Backend:
+    """Safe to share between threads."""
+
+    def __init__(self, platform: Platform, *, broker: Broker | None = None, clock: Clock | None = None) -> None:
+        """Opens everything that Kafka is needed for; ClickHouse is asked when it is needed.
+
+        Raises InterlockError and KafkaException.
+        """
+        self.platform = platform
+        self.broker = broker or platform.serving_kafka()
+        self.clock: Clock = clock or SystemClock()
+        self.policies = Policies(self.broker)
+        self.board = LiveBoard(self.broker, self.policies.refresh)
+        self.desk = DeskConnection(self.broker, attempts=DESK_ATTEMPTS)
+        self.client = Client(broker=self.broker, clickhouse=analyst_dsn(platform))
+        self._payloads: SimpleQueue[PayloadReader] = SimpleQueue()
+        for _ in range(PAYLOAD_READERS):
+            self._payloads.put(PayloadReader(self.broker, platform.clickhouse))
+        self._lock = threading.Lock()
+        self._clickhouse: dict[bool, ClickHouse] = {}
+
+    def now(self) -> int:
+        """Microseconds since the epoch."""
+        return self.clock.now()
+
+    def desk_of(self, person: str) -> DeskClient:
+        """The commands of one person, on the shared connection."""
+        return DeskClient(self.broker, person, connection=self.desk, clock=self.clock)
+
+    def payload(self, task: dict[str, Any]) -> Payload:
+        """What a `Task` record is about. Raises InterlockError and KafkaException."""
+        reader = self._payloads.get()
+        try:
+            return reader.read(task)
+        finally:
+            self._payloads.put(reader)
+
+    @contextmanager
+    def clickhouse(self, *, analyst: bool = True) -> "Iterator[ClickHouse]":
+        """A client, which several requests may use at a time; raises UnavailableError, and what queries raise."""
+        with self._lock:
+            client = self._clickhouse.get(analyst)
+        if client is None:
+            client = self.platform.clickhouse(analyst=analyst)
+            with self._lock:
+                client = self._clickhouse.setdefault(analyst, client)
+        yield client
+
+    def close(self) -> None:
+        """Ends all connections; requests that wait are answered that the server stops."""
+        self.client.close()
+        self.desk.close()
+        self.board.close()
+        while not self._payloads.empty():
+            with closing(self._payloads.get()):
+                pass
+        for client in self._clickhouse.values():
+            client.close()
+
+
+def backend_of(request: Request) -> Backend:
+    """The backend of the app that serves the request."""
+    backend: Backend = request.app.state.backend
+    return backend
+
+
+def analyst_dsn(platform: Platform) -> str | None:
+    """ClickHouse for the lookup of resolutions, as the analyst; None where the settings name none."""
+    configured, instance = platform.settings.clickhouse, platform.instance
+    if configured.url:
+        url, password = configured.url, configured.analyst_password.get_secret_value()
+    elif instance is not None:
+        url, password = instance.clickhouse_url, instance.analyst_password
+    else:
+        return None
+    parts = urlsplit(url)
+    user = f"{quote(configured.analyst_user, safe='')}:{quote(password, safe='')}"
+    return urlunsplit((parts.scheme, f"{user}@{parts.netloc}", f"/{configured.database}", "", ""))

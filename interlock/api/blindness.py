@@ -1,0 +1,15 @@
+"""Nobody who judges may look up elsewhere what a blind review withholds."""
+
+from interlock.api.access.principal import Principal
+from interlock.api.problems import Problem
+from interlock.review.live_board import LiveBoard
+
+
+def check_not_blind(board: LiveBoard, person: Principal, decision_id: str) -> None:
+    """Raises Problem where the decision is under a blind review and the person may judge."""
+    if "tasks:write" in person.scopes and board.is_blind(decision_id):
+        raise Problem(
+            403,
+            "blind",
+            f"{decision_id} is under a blind review: who may judge it learns what the AI said after the verdict",
+        )

@@ -1,0 +1,171 @@
+"""What producers do: submit decisions, wait for what becomes of them, and read their story."""
+
+import asyncio
+from concurrent.futures import Future
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request, Response, Security
+from starlette.concurrency import run_in_threadpool
+
+from interlock.api.access.principal import Principal, authenticated
+from interlock.api.answers import answer
+from interlock.api.backend import backend_of
+from interlock.api.blindness import check_not_blind
+from interlock.api.bodies import AVRO, JSON_LINES, read_decisions
+from interlock.api.problems import Problem, not_found
+from interlock.api.story import story_of
+from interlock.client.client import Client
+from interlock.client.result import DecisionResult, NotDecidedError
+from interlock.schemas.models import MAX_ID_BYTES
+
+router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
+
+# Proxies and load balancers end a request that is silent for a minute.
+MAX_WAIT_SECONDS = 55.0
+
+# How soon a caller should ask again who was told "pending".
+_ASK_AGAIN_SECONDS = 1
+
+# A lookup takes some tens of milliseconds, more while many are under way.
+_LOOKUP_SECONDS = 2.0
+
+# How soon it is noticed that a waiting caller has hung up.
+_CHECK_SECONDS = 5.0
+
+Wait = Annotated[
+    float,
+    Query(ge=0, le=MAX_WAIT_SECONDS, description="Seconds to wait before the answer is `pending`."),
+]
+DecisionId = Annotated[str, Path(description="Id of the decision.", max_length=MAX_ID_BYTES)]
+Producer = Annotated[Principal, Security(authenticated, scopes=["decisions:write"])]
+Reader = Annotated[Principal, Security(authenticated, scopes=["decisions:read"])]
+
+_EXAMPLE = {
+    "decision_id": "loan-42",
+    "domain": "loan_approval",
+    "model_id": "german-credit",
+    "model_version": "1",
+    "prediction": "approve",
+    "confidence": 0.87,
+    "created_at": "2026-01-31T12:00:00Z",
+    "amount": 4200,
+    "attributes": {"duration": "24", "purpose": "car"},
+    "input": {"savings": 1200, "employed_years": 4},
+    "explanation": {
+        "top_features": [{"feature": "duration", "value": "24", "importance": 0.4}],
+        "reasoning": "short duration, steady income",
+    },
+}
+
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "One decision as JSON; several as JSON Lines or as an Avro object container file; or one record "
+        "of `Decision` in Confluent's wire format.",
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/Decision"}, "example": _EXAMPLE},
+            **{kind: {"schema": {"type": "string", "description": "A decision on each line."}} for kind in JSON_LINES},
+            AVRO: {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+@router.post("", summary="Submit one or many decisions", openapi_extra=_BODY, status_code=202)
+async def submit(request: Request, person: Producer, wait: Wait = 0) -> Response:  # noqa: ARG001 - who may
+    """Answers when Kafka has all of them: 202 with their ids. Invalid ones: 422, and nothing was sent.
+
+    The id identifies a repetition: the same decision may be sent again after any error. With `wait`, which takes one
+    decision, the answer is 200 with its resolution, or 202 and `pending`: ask `/resolution` again then.
+    """
+    backend = backend_of(request)
+    decisions, several = await read_decisions(request)
+    if wait and len(decisions) > 1:
+        raise Problem(422, "invalid", "wait takes a single decision: submit the batch, then ask for each resolution")
+    await run_in_threadpool(backend.client.submit_many, decisions, _passed_on(request))
+    if wait:
+        return await _resolution(request, backend.client, decisions[0].decision_id, wait, 0)
+    first = decisions[0].decision_id
+    facts = {"accepted": len(decisions)} if several else {"accepted": 1, "decision_id": first}
+    return answer(facts, 202, {} if several else {"Location": _path(request, first)})
+
+
+@router.get("/{decision_id:id}/resolution", summary="What holds for a decision, waiting for it if asked to")
+async def resolution(
+    request: Request,
+    person: Reader,
+    decision_id: DecisionId,
+    wait: Wait = 0,
+    after_version: Annotated[int, Query(ge=0, description="Only a later version counts, such as an override.")] = 0,
+) -> Response:
+    """200 with the resolution; 202 `pending` after `wait` seconds without one. Ask again as often as needed: whatever
+    was restarted meanwhile, the resolution is found."""
+    backend = backend_of(request)
+    check_not_blind(backend.board, person, decision_id)
+    return await _resolution(request, backend.client, decision_id, wait, after_version)
+
+
+@router.post("/{decision_id:id}/expire", summary="Give up waiting: the policy's on_timeout applies")
+def expire(request: Request, person: Producer, decision_id: DecisionId) -> Response:
+    """For the caller of a sync review. The reply of the desk says what holds now; a verdict that came first stands."""
+    return answer(asdict(backend_of(request).desk_of(person.person).expire(decision_id)))
+
+
+@router.get("/{decision_id:id}", summary="A decision and its whole story")
+def story(request: Request, person: Reader, decision_id: DecisionId) -> Response:
+    """From its arrival to the final word: every event with actor and version, the resolution, the task. What cannot be
+    read at present is named in `unavailable`."""
+    backend = backend_of(request)
+    check_not_blind(backend.board, person, decision_id)
+    facts = story_of(backend, decision_id)
+    if facts is None:
+        raise not_found("decision", decision_id)
+    return answer(facts)
+
+
+async def _resolution(request: Request, client: Client, decision_id: str, wait: float, after_version: int) -> Response:
+    if not wait and not after_version:
+        found = await run_in_threadpool(client.resolution, decision_id)
+        return _pending(decision_id) if found is None else answer(asdict(found))
+    future = await run_in_threadpool(
+        client.resolution_future, decision_id, wait or _LOOKUP_SECONDS, after_version=after_version
+    )
+    try:
+        return answer(asdict(await _until_done(request, future)))
+    except NotDecidedError as error:
+        if error.code != "still-open":
+            raise
+        return _pending(decision_id)
+    finally:
+        future.cancel()
+
+
+def _pending(decision_id: str) -> Response:
+    facts = {"decision_id": decision_id, "status": "pending", "retry_after": _ASK_AGAIN_SECONDS}
+    return answer(facts, 202, {"Retry-After": str(_ASK_AGAIN_SECONDS)})
+
+
+async def _until_done(request: Request, future: "Future[DecisionResult]") -> DecisionResult:
+    """The result, or its error. Raises Problem if the caller hangs up first."""
+    waiting = asyncio.wrap_future(future)
+    while True:
+        done, _ = await asyncio.wait({waiting}, timeout=_CHECK_SECONDS)
+        if done:
+            return waiting.result()
+        if await request.is_disconnected():
+            waiting.cancel()
+            raise Problem(400, "disconnected", "the caller hung up")
+
+
+def _passed_on(request: Request) -> list[tuple[str, str | bytes | None]] | None:
+    """The headers that go with the decision through the whole pipeline."""
+    names = ("traceparent", "tracestate")
+    found: list[tuple[str, str | bytes | None]] = [
+        (name, request.headers[name]) for name in names if name in request.headers
+    ]
+    return found or None
+
+
+def _path(request: Request, decision_id: str) -> str:
+    return str(request.app.url_path_for("story", decision_id=decision_id))

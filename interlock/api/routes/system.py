@@ -1,0 +1,78 @@
+"""Health, readiness and metrics of this process, and how the platform stands."""
+
+import time
+from typing import Annotated, Any
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from fastapi import APIRouter, Request, Response, Security
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from interlock.api.access.principal import Principal, authenticated
+from interlock.api.answers import answer
+from interlock.api.backend import Backend, backend_of
+from interlock.errors import InterlockError
+from interlock.platform import instance as instances
+from interlock.platform.probes import known_findings, role_problem
+
+router = APIRouter(tags=["system"])
+
+Reader = Annotated[Principal, Security(authenticated, scopes=["system:read"])]
+
+
+@router.get("/healthz", summary="Whether this process answers", response_class=PlainTextResponse)
+def health() -> PlainTextResponse:
+    return PlainTextResponse("ok")
+
+
+@router.get("/readyz", summary="Whether this process can serve: Kafka answers", response_class=PlainTextResponse)
+def ready(request: Request) -> PlainTextResponse:
+    problem = backend_of(request).board.problem
+    return PlainTextResponse(problem or "ok", 503 if problem else 200)
+
+
+@router.get("/metrics", summary="Metrics of this process, for Prometheus", response_class=PlainTextResponse)
+def metrics(request: Request) -> Response:
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+@router.get("/v1/system", summary="Roles, what stands still, and whether Kafka and ClickHouse answer")
+def system(request: Request, person: Reader) -> Response:  # noqa: ARG001 - who may
+    return answer(system_facts(backend_of(request)))
+
+
+def system_facts(backend: Backend) -> dict[str, Any]:
+    """How the platform stands. Roles are known of a local instance only."""
+    instance = backend.platform.instance
+    return {
+        "kafka": _probe(lambda: backend.board.problem or ""),
+        "clickhouse": _probe(lambda: _clickhouse_problem(backend)),
+        "roles": [] if instance is None else [_role(child) for child in instance.children],
+        "findings": None if instance is None else known_findings(instance),
+    }
+
+
+def _probe(problem: Any) -> dict[str, Any]:
+    started = time.monotonic()
+    found = problem()
+    return {"ok": not found, "problem": found, "milliseconds": round((time.monotonic() - started) * 1000, 1)}
+
+
+def _clickhouse_problem(backend: Backend) -> str:
+    try:
+        with backend.clickhouse() as client:
+            client.query("SELECT 1")
+    except (ClickHouseError, InterlockError, OSError) as error:
+        return str(error).strip().splitlines()[0]
+    return ""
+
+
+def _role(child: instances.Child) -> dict[str, Any]:
+    problem = None
+    if child.metrics_port:
+        try:
+            problem = role_problem(child.metrics_port)
+        except OSError as error:
+            problem = f"does not answer: {error}"
+    state = child.state if instances.alive(child) or child.state != "running" else "gone"
+    return {"role": child.role, "state": state, "pid": child.pid, "restarts": child.restarts, "problem": problem}

@@ -1,0 +1,207 @@
+"""What reviewers and leads do with tasks; each command is answered with the desk's reply."""
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Path, Query, Request, Response, Security
+
+from interlock.api import commands, work
+from interlock.api.access.principal import Principal, authenticated
+from interlock.api.answers import answer
+from interlock.api.appeals import appeal
+from interlock.api.backend import Backend, backend_of
+from interlock.api.problems import Problem
+from interlock.processors.review.context import review_context
+from interlock.review.desk_client import DeskClient
+from interlock.review.desk_connection import Reply
+from interlock.schemas.models import MAX_ID_BYTES
+
+router = APIRouter(prefix="/v1", tags=["tasks"])
+
+# The prefix of a gold item's id, before the id of its decision.
+_MAX_TASK_ID = MAX_ID_BYTES + 64
+
+TaskId = Annotated[str, Path(description="Id of the task.", max_length=_MAX_TASK_ID)]
+Reader = Annotated[Principal, Security(authenticated, scopes=["tasks:read"])]
+Reviewer = Annotated[Principal, Security(authenticated, scopes=["tasks:write"])]
+CommandId = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=MAX_ID_BYTES,
+        description="Repeated under one key, a command is carried out once.",
+    ),
+]
+IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=400, description="The ETag of what was shown.")]
+
+
+@router.get("/queues", summary="Every queue: what waits, how long, and what is late")
+def queues(request: Request, person: Reader) -> Response:  # noqa: ARG001 - who may
+    backend = backend_of(request)
+    return answer([asdict(queue) for queue in work.queue_counts(backend)])
+
+
+@router.get("/tasks", summary="Open tasks, earliest deadline first")
+def tasks(
+    request: Request,
+    person: Reader,
+    queue: Annotated[str, Query(max_length=MAX_ID_BYTES)] = "",
+    state: Literal["", "waiting", "assigned", "leased", "snoozed"] = "",
+    priority: Literal["", "critical", "high", "medium", "low"] = "",
+    domain: Annotated[str, Query(max_length=MAX_ID_BYTES)] = "",
+    mine: Annotated[bool, Query(description="Only what the caller holds or was given.")] = False,
+    overdue: bool = False,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: Annotated[str, Query(max_length=1000, description="`next` of the page before.")] = "",
+) -> Response:
+    """Nothing in the list tells what the AI said, or which tasks are audits or gold."""
+    backend = backend_of(request)
+    now = backend.now()
+    found = backend.board.open_tasks(
+        queue,
+        after=work.from_cursor(cursor),
+        limit=limit + 1,
+        wanted=work.wanted(
+            state=state,
+            priority=priority,
+            domain=domain,
+            holder=person.person if mine else "",
+            overdue_at=now if overdue else None,
+        ),
+    )
+    page, more = found[:limit], len(found) > limit
+    rows = [work.listed(task, now) for task in page]
+    return answer({"tasks": rows, "next": work.cursor_of(page[-1]) if more else None})
+
+
+@router.post("/tasks/claim", summary="Take the best task for the caller")
+def claim_next(request: Request, person: Reviewer, body: commands.ClaimNext, command_id: CommandId = None) -> Response:
+    """404 `nothing-to-do` where none waits. The reply has the epoch and hash that a verdict needs."""
+    reply = _desk(request, person).claim(queue=body.queue, command_id=command_id)
+    return _replied(reply)
+
+
+@router.post("/tasks/{task_id:id}/claim", summary="Take a task")
+def claim(request: Request, person: Reviewer, task_id: TaskId, command_id: CommandId = None) -> Response:
+    return _replied(_desk(request, person).claim(task_id, command_id=command_id))
+
+
+@router.post("/tasks/{task_id:id}/extend", summary="Hold a task for another lease")
+def extend(
+    request: Request, person: Reviewer, task_id: TaskId, body: commands.Lease, command_id: CommandId = None
+) -> Response:
+    return _replied(_desk(request, person).extend(task_id, body.epoch, command_id=command_id))
+
+
+@router.post("/tasks/{task_id:id}/release", summary="Give a task back; with a reason: skip it")
+def release(
+    request: Request, person: Reviewer, task_id: TaskId, body: commands.Release, command_id: CommandId = None
+) -> Response:
+    return _replied(_desk(request, person).release(task_id, **body.model_dump(), command_id=command_id))
+
+
+@router.post("/tasks/{task_id:id}/submit", summary="Decide a task")
+def submit(
+    request: Request,
+    person: Reviewer,
+    task_id: TaskId,
+    body: commands.Submit,
+    command_id: CommandId = None,
+    if_match: IfMatch = None,
+) -> Response:
+    """Counts only under the present lease and for the payload that was shown."""
+    _check_etag(backend_of(request), task_id, if_match)
+    return _replied(_desk(request, person).submit(task_id, **body.model_dump(), command_id=command_id))
+
+
+@router.post("/tasks/{task_id:id}/override", summary="Replace what was decided")
+def override(
+    request: Request,
+    person: Reviewer,
+    task_id: TaskId,
+    body: commands.Override,
+    command_id: CommandId = None,
+    if_match: IfMatch = None,
+) -> Response:
+    """Within the override window; what took effect is rolled back."""
+    _check_etag(backend_of(request), task_id, if_match)
+    return _replied(_desk(request, person).override(task_id, **body.model_dump(), command_id=command_id))
+
+
+@router.post("/tasks/{task_id:id}/escalate", summary="Pass a task to the leads, a queue or a person")
+def escalate(
+    request: Request, person: Reviewer, task_id: TaskId, body: commands.Escalate, command_id: CommandId = None
+) -> Response:
+    return _replied(_desk(request, person).escalate(task_id, **body.model_dump(), command_id=command_id))
+
+
+@router.post("/tasks/{task_id:id}/reassign", summary="Give a task to a person")
+def reassign(
+    request: Request, person: Reviewer, task_id: TaskId, body: commands.Reassign, command_id: CommandId = None
+) -> Response:
+    return _replied(_desk(request, person).reassign(task_id, body.to_reviewer, command_id=command_id))
+
+
+@router.post("/tasks/{task_id:id}/snooze", summary="Put a task aside until a moment")
+def snooze(
+    request: Request, person: Reviewer, task_id: TaskId, body: commands.Snooze, command_id: CommandId = None
+) -> Response:
+    return _replied(_desk(request, person).snooze(task_id, **body.model_dump(), command_id=command_id))
+
+
+@router.post("/tasks/{task_id:id}/appeal", summary="Open a decision again")
+def open_again(
+    request: Request, person: Reviewer, task_id: TaskId, body: commands.Appeal, command_id: CommandId = None
+) -> Response:
+    """Also one that took effect unseen, which the desk is told of first."""
+    return _replied(appeal(backend_of(request), person.person, task_id, body.statement, command_id))
+
+
+@router.post("/tasks/{task_id:id}/gold", summary="Plant a copy of a decision whose right outcome is known")
+def gold(
+    request: Request, person: Reviewer, task_id: TaskId, body: commands.Gold, command_id: CommandId = None
+) -> Response:
+    return _replied(_desk(request, person).gold(task_id, body.outcome, command_id=command_id))
+
+
+@router.get("/tasks/{task_id:id}", summary="A task with everything it takes to judge it")
+def task(
+    request: Request,
+    person: Reader,  # noqa: ARG001
+    task_id: TaskId,
+    reveal: Annotated[bool, Query(description="Show the AI's answer on a manual case.")] = False,
+) -> Response:
+    """`context` is what the case is about, `task` how it stands. A blind task does not contain the AI's answer."""
+    shown = work.show_task(backend_of(request), work.find_task(backend_of(request), task_id), reveal=reveal)
+    return answer(task_facts(shown), headers={"ETag": shown.etag})
+
+
+@router.post("/me/on-duty", summary="Take tasks from now on", tags=["me"])
+def on_duty(request: Request, person: Reviewer, command_id: CommandId = None) -> Response:
+    return _replied(_desk(request, person).on_duty(command_id))
+
+
+@router.post("/me/off-duty", summary="Take no more tasks; those held return", tags=["me"])
+def off_duty(request: Request, person: Reviewer, command_id: CommandId = None) -> Response:
+    return _replied(_desk(request, person).off_duty(command_id))
+
+
+def task_facts(shown: work.ShownTask) -> dict[str, Any]:
+    """For JSON."""
+    return {"context": review_context(shown.view, shown.routed["decision"]), "task": shown.view.facts()}
+
+
+def _desk(request: Request, person: Principal) -> DeskClient:
+    return backend_of(request).desk_of(person.person)
+
+
+def _check_etag(backend: Backend, task_id: str, if_match: str | None) -> None:
+    if if_match is None:
+        return
+    shown = work.show_task(backend, work.find_task(backend, task_id))
+    if if_match not in ("*", shown.etag):
+        raise Problem(412, "stale-view", f"{task_id} has changed since it was shown: read it again, then decide")
+
+
+def _replied(reply: Reply) -> Response:
+    return answer(asdict(reply))

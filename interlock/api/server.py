@@ -1,0 +1,86 @@
+"""The role `api`: serves the HTTP API."""
+
+import signal
+import socket
+from collections.abc import Iterable
+from contextlib import closing
+from types import FrameType
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI
+
+from interlock.api.access.opening import open_access
+from interlock.api.app import create_app
+from interlock.api.backend import Backend
+from interlock.errors import InterlockError
+from interlock.platform.connection import Platform
+from interlock.services.common import stop_on_signals
+from interlock.services.retry import wait_until_available
+
+log = structlog.get_logger()
+
+# Waits and event streams are ended by then; callers ask another process or ask again.
+STOP_SECONDS = 3
+
+# Longer than the idle time-out of common load balancers (60 s), so that they and not this server close connections.
+KEEP_ALIVE_SECONDS = 75
+
+# Reviewers and callers who wait hold a connection each.
+_BACKLOG = 4096
+
+
+def run(platform: Platform) -> None:
+    """Serves until SIGTERM."""
+    serve(platform)
+
+
+def serve(platform: Platform, pages: Iterable[APIRouter] = ()) -> None:
+    """Serves the API, and the `pages` of the console, until SIGTERM. Raises InterlockError."""
+    settings = platform.settings.api
+    stop = stop_on_signals()
+    backend = wait_until_available(lambda: Backend(platform), stop)
+    if backend is None:
+        return
+    with closing(backend), closing(open_access(platform, backend)) as access:
+        listening = listen(settings.host, settings.port)
+        server = uvicorn.Server(configuration(create_app(backend, access, pages=pages)))
+
+        def end(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
+            server.should_exit = True
+
+        signal.signal(signal.SIGTERM, end)
+        signal.signal(signal.SIGINT, end)
+        log.info("serves HTTP", url=f"http://{settings.host}:{settings.port}")
+        server.run(sockets=[listening])
+    log.info("stopped")
+
+
+def configuration(app: FastAPI) -> uvicorn.Config:
+    """How uvicorn serves it."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        # Only a proxy on this machine may say who its client is.
+        forwarded_allow_ips="127.0.0.1",
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises InterlockError where the address cannot be had."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        listening.close()
+        raise InterlockError(
+            f"HTTP cannot be served on {host}:{port}: {error.strerror or error}. Choose another INTERLOCK_API__PORT, "
+            "or an INTERLOCK_API__HOST that is an address of this machine."
+        ) from error
+    return listening

@@ -1,0 +1,107 @@
+"""What a reviewer sees and does: tasks as one person may see them, lists, and the state of the queues."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from interlock.api.backend import Backend
+from interlock.api.problems import Problem, not_found
+from interlock.policy.review import terms
+from interlock.processors.review.open_task import OpenTask
+from interlock.processors.review.queue_counts import QueueCounts, count_queues
+from interlock.processors.review.times import SECOND, due, micros
+from interlock.processors.review.view import TaskView, build_view
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ShownTask:
+    """A task as one person sees it. `record`: the desk's, which is not for their eyes."""
+
+    record: Record
+    routed: Record
+    view: TaskView
+
+    @property
+    def etag(self) -> str:
+        """Changes with the lease, the payload and the state: what a verdict must be about."""
+        return f'"{self.view.lease_epoch}.{self.view.payload_hash}.{self.record["version"]}.{self.view.state}"'
+
+
+def find_task(backend: Backend, task_id: str) -> Record:
+    """The desk's record. Raises Problem."""
+    task = backend.board.task(task_id)
+    if task is None:
+        raise not_found("task", task_id)
+    return task
+
+
+def show_task(backend: Backend, task: Record, *, why_first: str = "", reveal: bool = False) -> ShownTask:
+    """The task as a reviewer may see it now. Raises InterlockError and KafkaException where the payload is away."""
+    payload = backend.payload(task)
+    view = build_view(
+        task,
+        payload,
+        backend.now(),
+        routed_by=backend.policies.routed_by(task["policy_version"]),
+        in_force=backend.policies.owner(task["domain"]),
+        why_first=why_first,
+        reveal=reveal,
+    )
+    return ShownTask(task, payload.routed, view)
+
+
+def listed(task: OpenTask, now: int) -> dict[str, Any]:
+    """A row of a list, for JSON."""
+    return {**asdict(task), "due_seconds": (task.deadline - now) // SECOND}
+
+
+def queue_counts(backend: Backend) -> list[QueueCounts]:
+    """Every queue that has open tasks."""
+    return count_queues(backend.board.open_tasks(), backend.now())
+
+
+def wanted(
+    *, state: str = "", holder: str = "", priority: str = "", domain: str = "", overdue_at: int | None = None
+) -> Callable[[OpenTask], bool]:
+    """A filter of open tasks; `overdue_at`: only those whose deadline has passed at that moment."""
+
+    def accepts(task: OpenTask) -> bool:
+        return (
+            (not state or task.state == state)
+            and (not holder or task.holder == holder)
+            and (not priority or task.priority == priority)
+            and (not domain or task.domain == domain)
+            and (overdue_at is None or task.deadline < overdue_at)
+        )
+
+    return accepts
+
+
+def why_first(backend: Backend, task: Record) -> str:
+    """Why this task came before the others of its queue."""
+    left = due((micros(task["deadline"]) - backend.now()) / SECOND)
+    agreed = terms(backend.policies.owner(task["domain"]), task["policy_version"], task["domain"], task["queue"])
+    order = f"score {task['score']:.2f} and waiting time" if agreed.order == "score" else "deadline"
+    return f"due {left}; handed out by {order}"
+
+
+def cursor_of(task: OpenTask) -> str:
+    """Where a list goes on behind this task."""
+    return base64.urlsafe_b64encode(json.dumps([task.deadline, task.task_id]).encode()).decode()
+
+
+def from_cursor(cursor: str) -> tuple[int, str] | None:
+    """The place that a cursor names; None for an empty one. Raises Problem."""
+    if not cursor:
+        return None
+    try:
+        deadline, task_id = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
+        if type(deadline) is int and isinstance(task_id, str):
+            return deadline, task_id
+    except ValueError:
+        pass
+    raise Problem(422, "invalid", "the cursor is none of ours: begin at the first page")

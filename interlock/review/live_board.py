@@ -1,0 +1,255 @@
+"""The board of a server: open tasks by queue in the order of their deadlines, kept up to date by a thread.
+
+Slim, because a server lists a few tasks of hundreds of thousands: of each open task the bytes of its record and the few
+fields that order it, of each decided one the offset at which Kafka has its record.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from heapq import merge
+from operator import itemgetter
+from typing import Any
+
+from confluent_kafka import KafkaException
+from sortedcontainers import SortedDict
+
+from interlock.errors import InterlockError, UnavailableError
+from interlock.processors.review.open_task import OpenTask
+from interlock.review import feed
+from interlock.schemas import catalogue, wire
+from interlock.streams.ports import Broker, Message
+from interlock.streams.ranges import read_range
+from interlock.streams.tables import TableReader
+
+log = logging.getLogger(__name__)
+
+Record = dict[str, Any]
+
+_TASKS, _PRESENCE, _REVIEWERS = catalogue.TASKS, catalogue.PRESENCE, catalogue.REVIEWERS
+
+# What changes on a page while one looks at it.
+FOLLOWED = (*feed.TOPICS, _REVIEWERS)
+
+# A person sees a change a fiftieth of a second after Kafka has it.
+_POLL_SECONDS = 0.02
+
+# A broker that restarts is back by then; until it is, the board shows what it knew.
+_RETRY_SECONDS = 1.0
+
+# A reply and its task become visible together, but on two topics: a reader may see the reply some moments earlier.
+_LEASE_TIMEOUT_SECONDS = 10.0
+
+
+class LiveBoard:
+    """Safe to share between threads."""
+
+    def __init__(self, broker: Broker, on_policies: Callable[[], None] = lambda: None) -> None:
+        """Reads everything, then follows in a thread until `close`. Raises KafkaException.
+
+        `on_policies`: called in that thread after policies have changed.
+        """
+        self.feed = feed.Feed(broker)
+        self._on_policies = on_policies
+        self._broker = broker
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._open: dict[str, OpenTask] = {}
+        self._raw: dict[str, bytes] = {}
+        self._done: dict[str, int] = {}
+        # Open blind tasks by decision: audits and gold items have one decision, and gold items an id of their own.
+        self._blind: dict[str, set[str]] = {}
+        # By queue, then by deadline and id.
+        self._queues: dict[str, Any] = {}
+        self._presence: dict[str, Record] = {}
+        self._reviewers: dict[str, Record] = {}
+        self._controls: dict[str, Record] = {}
+        self._problem = ""
+        self._stopping = threading.Event()
+        self._reader = TableReader(broker, [topic.name for topic in FOLLOWED])
+        try:
+            for messages in self._reader.read_parts():
+                for message in messages:
+                    self._apply(message)
+        except BaseException:
+            self._reader.close()
+            raise
+        self._thread = threading.Thread(target=self._follow, name="board", daemon=True)
+        self._thread.start()
+
+    @property
+    def problem(self) -> str:
+        """Why the board is not up to date; empty while it is."""
+        return self._problem
+
+    def task(self, task_id: str) -> Record | None:
+        """One task, decided ones until the desk forgets them. Raises KafkaException."""
+        with self._lock:
+            raw = self._raw.get(task_id)
+            offset = self._done.get(task_id)
+        if raw is not None:
+            return wire.decode("Task", raw)
+        return self._read(task_id, offset) if offset is not None else None
+
+    def leased(self, task_id: str, epoch: int) -> Record:
+        """The task as a claim that was answered with `epoch` left it, or later. UnavailableError if it never comes."""
+
+        def arrived() -> bool:
+            task = self._open.get(task_id)
+            return task_id in self._done or (task is not None and task.epoch >= epoch)
+
+        with self._changed:
+            if not self._changed.wait_for(arrived, _LEASE_TIMEOUT_SECONDS):
+                raise UnavailableError(f"the desk handed out {task_id}, but {_TASKS.name} does not show it")
+        task = self.task(task_id)
+        if task is None:
+            raise UnavailableError(f"the desk has forgotten {task_id} meanwhile")
+        return task
+
+    def open_tasks(
+        self,
+        queue: str = "",
+        *,
+        after: tuple[int, str] | None = None,
+        wanted: Callable[[OpenTask], bool] = lambda _: True,
+        limit: int | None = None,
+    ) -> list[OpenTask]:
+        """Open tasks, earliest deadline first, of one queue or of all.
+
+        `after`: deadline and id of the last one seen."""
+        with self._lock:
+            queues = [self._queues[queue]] if queue in self._queues else []
+            tasks = _merged(queues if queue else list(self._queues.values()), after)
+            found: list[OpenTask] = []
+            for task in tasks:
+                if wanted(task):
+                    found.append(task)
+                    if limit is not None and len(found) >= limit:
+                        break
+        return found
+
+    def is_blind(self, decision_id: str) -> bool:
+        """Whether an open task withholds the AI's answer on the decision."""
+        with self._lock:
+            return decision_id in self._blind
+
+    def count(self) -> int:
+        """How many tasks are open."""
+        with self._lock:
+            return len(self._open)
+
+    @property
+    def reviewers(self) -> Mapping[str, Record]:
+        """Every reviewer by id."""
+        with self._lock:
+            return dict(sorted(self._reviewers.items()))
+
+    @property
+    def on_duty(self) -> frozenset[str]:
+        """Who takes tasks at present."""
+        with self._lock:
+            return frozenset(
+                name for name, record in self._presence.items() if record["on_duty"] and name in self._reviewers
+            )
+
+    def close(self) -> None:
+        """Stops following."""
+        self._stopping.set()
+        self._thread.join()
+        self._reader.close()
+
+    def _follow(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                messages = self._reader.poll()
+                self._problem = ""
+            except KafkaException as error:
+                self._problem = f"Kafka does not answer: {error.args[0].str()}"
+                self._stopping.wait(_RETRY_SECONDS)
+                continue
+            if not messages:
+                self._stopping.wait(_POLL_SECONDS)
+                continue
+            self._take(messages)
+            with self._changed:
+                self._changed.notify_all()
+
+    def _take(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self._apply(message)
+            if message.topic() == catalogue.POLICIES.name:
+                try:
+                    self._on_policies()
+                except KafkaException as error:
+                    log.warning("the policies cannot be read again: %s", error.args[0].str())
+            with suppress(wire.WireError):
+                self.feed.add(message)
+
+    def _apply(self, message: Message) -> None:
+        key, value = (message.key() or b"").decode(errors="replace"), message.value()
+        try:
+            with self._lock:
+                match message.topic():
+                    case _TASKS.name:
+                        self._apply_task(key, value, message.offset())
+                    case _PRESENCE.name:
+                        _put(self._presence, "Presence", key, value)
+                    case _REVIEWERS.name:
+                        _put(self._reviewers, "Reviewer", key, value)
+        except wire.WireError as error:  # one unreadable record must not hide the others
+            log.warning("%s offset %d cannot be read: %s", message.topic(), message.offset(), error)
+
+    def _apply_task(self, key: str, value: bytes | None, offset: int) -> None:
+        self._raw.pop(key, None)
+        before = self._open.pop(key, None)
+        if before is not None:
+            self._blind.get(before.decision_id, set()).discard(key)
+            if not self._blind.get(before.decision_id):
+                self._blind.pop(before.decision_id, None)
+            self._queues[before.queue].pop((before.deadline, key), None)
+            if not self._queues[before.queue]:
+                del self._queues[before.queue]
+        self._done.pop(key, None)
+        if value is None:
+            return
+        record = wire.decode("Task", value)
+        if record["state"] == "done":
+            self._done[key] = offset
+            return
+        task = OpenTask.of(record)
+        self._raw[key] = value
+        if record["blind"]:
+            self._blind.setdefault(task.decision_id, set()).add(key)
+        self._open[key] = task
+        self._queues.setdefault(task.queue, SortedDict())[(task.deadline, key)] = task
+
+    def _read(self, task_id: str, offset: int) -> Record | None:
+        """The record of a decided task, from Kafka."""
+        place = (_TASKS.name, 0)
+        for message in read_range(self._broker, {place: offset}, {place: offset + 1}):
+            if message.offset() == offset and message.value() is not None:
+                return wire.decode("Task", message.value())
+        # Compaction has removed it: a newer record is on its way to this board, unless the topic was created again.
+        with self._lock:
+            newer = self._done.get(task_id)
+        if newer is not None and newer != offset:
+            return self._read(task_id, newer)
+        raise InterlockError(f"Kafka no longer has the record of {task_id}: ask again in a moment")
+
+
+def _merged(queues: list[Any], after: tuple[int, str] | None) -> Iterator[OpenTask]:
+    """The tasks of several queues in one order."""
+
+    def ordered(queue: Any) -> Iterator[tuple[Any, OpenTask]]:
+        for key in queue.irange(after, inclusive=(False, True)) if after else queue:
+            yield key, queue[key]
+
+    return (task for _, task in merge(*map(ordered, queues), key=itemgetter(0)))
+
+
+def _put(table: dict[str, Record], schema: str, key: str, value: bytes | None) -> None:
+    if value is None:
+        table.pop(key, None)
+    else:
+        table[key] = wire.decode(schema, value)
