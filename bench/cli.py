@@ -102,6 +102,25 @@ def desk(
     _show(benchmark.run(tasks, commands, seconds, _say), json)
 
 
+@app.command("console")
+def console_(
+    reviewers: Annotated[int, typer.Option(min=1, help="Simulated people, each with a token.")] = 200,
+    seconds: Annotated[float, typer.Option(min=5, help="How long they work.")] = 60.0,
+    tasks: Annotated[int, typer.Option(min=100, help="Cases that are open.")] = 20_000,
+    waits: Annotated[int, typer.Option(min=1, help="Callers who wait at once.")] = 2_000,
+    json: Json = False,
+) -> None:
+    """HTTP API and console on a running instance: claim and submit, pages with a long queue, parked waits.
+
+    Examples:
+
+        python -m bench console --reviewers 20 --seconds 10 --tasks 1000 --waits 100
+    """
+    from bench import console as benchmark
+
+    _show(benchmark.run(reviewers, seconds, tasks, waits, _say), json)
+
+
 @app.command("queueing")
 def queueing(
     runs: Annotated[int, typer.Option(min=1, help="Simulated runs of ten days.")] = 6, json: Json = False

@@ -32,6 +32,8 @@ NAMES = (
     "Proposal",
     "ActionSequence",
     "SchemaVersion",
+    "Access",
+    "Viewing",
 )
 
 # The last field of a decision that the router reads; it forwards the rest unread.

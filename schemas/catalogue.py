@@ -26,7 +26,8 @@ MAX_DERIVED_MESSAGE_BYTES = MAX_RECORD_BYTES + 512 * 1024
 
 @dataclass(frozen=True)
 class Topic:
-    """One Kafka topic. `schema`: the Avro schema of its values, None where they are bytes of other systems."""
+    """One Kafka topic. `schema`: the Avro schema of its values, None where they are bytes of other systems. `stored`:
+    whether the sink copies it to ClickHouse, where everybody who may ask questions can read it."""
 
     name: str
     schema: str | None
@@ -36,6 +37,7 @@ class Topic:
     retention_days: int | None
     doc: str
     max_message_bytes: int = MAX_MESSAGE_BYTES
+    stored: bool = True
 
     def config(self) -> dict[str, str]:
         """Topic configuration as Kafka takes it."""
@@ -257,6 +259,26 @@ SCHEMAS = Topic(
     None,
     "The schemas in which records were written, for readers that do not have them.",
 )
+VIEWING = Topic(
+    "reviews.viewing",
+    "Viewing",
+    "task_id",
+    1,
+    "delete",
+    1,  # it counts for a minute
+    "Who looks at which task just now.",
+    stored=False,  # how long people look at what is nobody's business later
+)
+ACCESS = Topic(
+    "access",
+    "Access",
+    "kind:id",
+    1,
+    "compact",
+    None,
+    "Tokens of the HTTP API, and which sessions are over.",
+    stored=False,  # hashes of secrets, and who logged out when
+)
 
 TOPICS = (
     DECISIONS,
@@ -286,9 +308,14 @@ TOPICS = (
     DRIFT_SIGNALS,
     PROPOSALS,
     SCHEMAS,
+    VIEWING,
+    ACCESS,
 )
 
 BY_NAME = {topic.name: topic for topic in TOPICS}
+
+# What the sink reads, and what Kafka and ClickHouse are compared by.
+STORED_TOPICS = tuple(topic for topic in TOPICS if topic.stored)
 
 # The topics whose records are routed decisions, from least to most human.
 ROUTE_TOPICS = (AUTO_APPROVED, REVIEWS_ASYNC, REVIEWS_SYNC, REVIEWS_MANUAL)

@@ -56,7 +56,7 @@ from interlock.streams.ports import Consumer, Partition
 
 log = structlog.get_logger()
 
-TOPICS = tuple(topic.name for topic in catalogue.TOPICS)
+TOPICS = tuple(topic.name for topic in catalogue.STORED_TOPICS)
 
 # Far below the eight minutes for which ClickHouse surely remembers a token (see migrations/0001), and long enough not
 # to be felt: a chunk is inserted within a second of its plan.

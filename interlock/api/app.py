@@ -1,18 +1,21 @@
 """The application: routes, middleware, error handling, the OpenAPI document."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio.to_thread
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interlock.api import problems
+from interlock.api.access import login
+from interlock.api.access.access import Access
+from interlock.api.access.sessions import RenewSessions
 from interlock.api.backend import Backend
 from interlock.api.ids import UndecodedPaths
 from interlock.api.measured import Measured
-from interlock.api.routes import decisions, events, system, tasks
+from interlock.api.routes import bulk, decisions, events, system, tasks, tokens, viewing
 from interlock.schemas.models import Decision
 from interlock.streams.metrics import Metrics
 
@@ -22,7 +25,17 @@ API_VERSION = "1.0.0"
 # A request that waits for the desk holds a thread: two hundred reviewers may ask within the same second.
 THREADS = 256
 
-ROUTERS = (decisions.router, tasks.router, events.router, system.router)
+# `bulk` before `tasks`, which would take "bulk" for the id of a task.
+ROUTERS = (
+    decisions.router,
+    bulk.router,
+    viewing.router,
+    tasks.router,
+    tokens.router,
+    events.router,
+    system.router,
+    login.router,
+)
 
 _DESCRIPTION = """Everything that producers, reviewers, owners and operators do with Interlock.
 
@@ -30,8 +43,8 @@ Errors are problem details (RFC 9457) with a stable `code`. Commands take an `Id
 key they are carried out once."""
 
 
-def create_app(backend: Backend, access: Any, *, pages: Iterable[APIRouter] = ()) -> FastAPI:
-    """The API, and the `pages` of the console where there are any. The caller closes `backend`."""
+def create_app(backend: Backend, access: Access, install_pages: Callable[[FastAPI], None] = lambda _: None) -> FastAPI:
+    """The API; `install_pages` adds the console. The caller closes `backend`."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -52,9 +65,9 @@ def create_app(backend: Backend, access: Any, *, pages: Iterable[APIRouter] = ()
     app.state.metrics = Metrics("api")
     for router in ROUTERS:
         app.include_router(router)
-    for page in pages:
-        app.include_router(page, include_in_schema=False)
+    install_pages(app)
     problems.install(app)
+    app.add_middleware(RenewSessions)
     app.add_middleware(UndecodedPaths)
     app.add_middleware(_Headers)
     app.add_middleware(Measured, metrics=app.state.metrics)

@@ -51,6 +51,7 @@ class Backend:
         self._payloads: SimpleQueue[PayloadReader] = SimpleQueue()
         for _ in range(PAYLOAD_READERS):
             self._payloads.put(PayloadReader(self.broker, platform.clickhouse))
+        self._teller = self.broker.producer(None, {"linger.ms": 0})
         self._lock = threading.Lock()
         self._clickhouse: dict[bool, ClickHouse] = {}
 
@@ -61,6 +62,11 @@ class Backend:
     def desk_of(self, person: str) -> DeskClient:
         """The commands of one person, on the shared connection."""
         return DeskClient(self.broker, person, connection=self.desk, clock=self.clock)
+
+    def tell(self, topic: str, key: str, value: bytes) -> None:
+        """Sends a record that may get lost. Raises KafkaException."""
+        self._teller.produce(topic, value, key.encode())
+        self._teller.poll(0)
 
     def payload(self, task: dict[str, Any]) -> Payload:
         """What a `Task` record is about. Raises InterlockError and KafkaException."""

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from interlock.client.client import DeliveryError
@@ -102,7 +104,7 @@ def problem_of(error: Exception) -> Problem:
             return Problem(_OF_FORM, "invalid", str(error))
         case InterlockError():
             return Problem(409, "refused", str(error))
-        case _ if _is_clickhouse(error):
+        case ClickHouseError():
             reason = str(error).strip().splitlines()[0][:500]
             return Problem(503, "clickhouse-unavailable", f"ClickHouse does not answer: {reason}", headers=later)
     log.error("a request failed", exc_info=error)
@@ -115,27 +117,40 @@ def not_found(what: str, name: str) -> Problem:
 
 
 def install(app: FastAPI) -> None:
-    """Answers every error of `app` with a problem."""
+    """Answers every error of `app` with a problem, as `app.state.show_problem` shows it if there is one."""
 
-    async def of_error(request: Request, error: Exception) -> Response:  # noqa: ARG001 - the signature of handlers
-        return problem_of(error).response()
+    if not hasattr(app.state, "show_problem"):
+        app.state.show_problem = _as_json
+
+    def shown(request: Request, problem: Problem) -> Response:
+        response: Response = request.app.state.show_problem(request, problem)
+        return response
+
+    # Pages that show a problem read tables, and so wait for locks.
+    async def of_error(request: Request, error: Exception) -> Response:
+        return await run_in_threadpool(shown, request, problem_of(error))
 
     async def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
         detail = f"{request.method} {request.url.path}: {error.detail}"
-        return Problem(error.status_code, code, detail, headers=error.headers).response()
+        return await run_in_threadpool(shown, request, Problem(error.status_code, code, detail, headers=error.headers))
 
-    async def of_validation(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    async def of_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         errors = [field_error(detail) for detail in error.errors()[:_MAX_ERRORS]]
         first = errors[0]
-        return Problem(_OF_FORM, "invalid", f"{first['field']}: {first['message']}", errors=errors).response()
+        problem = Problem(_OF_FORM, "invalid", f"{first['field']}: {first['message']}", errors=errors)
+        return await run_in_threadpool(shown, request, problem)
 
     app.add_exception_handler(HTTPException, of_http)
     app.add_exception_handler(RequestValidationError, of_validation)
-    for kind in (InterlockError, KafkaException, Exception):
+    for kind in (InterlockError, KafkaException, ClickHouseError, Exception):
         app.add_exception_handler(kind, of_error)
+
+
+def _as_json(request: Request, problem: Problem) -> Response:  # noqa: ARG001
+    return problem.response()
 
 
 # More than a person reads.
@@ -148,9 +163,3 @@ def field_error(detail: Mapping[str, Any]) -> dict[str, str]:
     if len(place) > 1 and place[0] in ("body", "query", "path", "header"):
         place = place[1:]
     return {"field": ".".join(place) or "body", "message": str(detail["msg"]).removeprefix("Value error, ")}
-
-
-def _is_clickhouse(error: Exception) -> bool:
-    from clickhouse_connect.driver.exceptions import ClickHouseError
-
-    return isinstance(error, ClickHouseError)

@@ -2,15 +2,16 @@
 
 import signal
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import closing
 from types import FrameType
 
 import structlog
 import uvicorn
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
-from interlock.api.access.opening import open_access
+from interlock.api.access.access import Access
+from interlock.api.access.table import AccessTable
 from interlock.api.app import create_app
 from interlock.api.backend import Backend
 from interlock.errors import InterlockError
@@ -35,16 +36,19 @@ def run(platform: Platform) -> None:
     serve(platform)
 
 
-def serve(platform: Platform, pages: Iterable[APIRouter] = ()) -> None:
-    """Serves the API, and the `pages` of the console, until SIGTERM. Raises InterlockError."""
+def serve(platform: Platform, install_pages: Callable[[FastAPI], None] = lambda _: None) -> None:
+    """Serves the API, and what `install_pages` adds to it, until SIGTERM. Raises InterlockError."""
     settings = platform.settings.api
     stop = stop_on_signals()
     backend = wait_until_available(lambda: Backend(platform), stop)
     if backend is None:
         return
-    with closing(backend), closing(open_access(platform, backend)) as access:
+    with closing(backend), closing(AccessTable(backend.broker)) as table:
+        access = Access(
+            settings, platform.session_key, table, lambda: backend.board.reviewers, is_local=platform.is_local
+        )
         listening = listen(settings.host, settings.port)
-        server = uvicorn.Server(configuration(create_app(backend, access, pages=pages)))
+        server = uvicorn.Server(configuration(create_app(backend, access, install_pages)))
 
         def end(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
             server.should_exit = True

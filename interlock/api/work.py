@@ -10,11 +10,19 @@ from interlock.api.backend import Backend
 from interlock.api.problems import Problem, not_found
 from interlock.policy.review import terms
 from interlock.processors.review.open_task import OpenTask
+from interlock.processors.review.payload import Payload
 from interlock.processors.review.queue_counts import QueueCounts, count_queues
+from interlock.processors.review.similar import SimilarCases
+from interlock.processors.review.similar import wanted as wanted_of
 from interlock.processors.review.times import SECOND, due, micros
 from interlock.processors.review.view import TaskView, build_view
+from interlock.review.similar_cases import find_similar_cases
+from interlock.schemas.models import MAX_ID_BYTES
 
 Record = dict[str, Any]
+
+# The prefix of a gold item's id, before the id of its decision.
+MAX_TASK_ID = MAX_ID_BYTES + 64
 
 
 @dataclass(frozen=True)
@@ -22,8 +30,13 @@ class ShownTask:
     """A task as one person sees it. `record`: the desk's, which is not for their eyes."""
 
     record: Record
-    routed: Record
+    payload: Payload
     view: TaskView
+
+    @property
+    def routed(self) -> Record:
+        """The `RoutedDecision` that the task is about."""
+        return self.payload.routed
 
     @property
     def etag(self) -> str:
@@ -51,7 +64,19 @@ def show_task(backend: Backend, task: Record, *, why_first: str = "", reveal: bo
         why_first=why_first,
         reveal=reveal,
     )
-    return ShownTask(task, payload.routed, view)
+    return ShownTask(task, payload, view)
+
+
+def similar_cases(backend: Backend, shown: ShownTask) -> SimilarCases | None:
+    """Similar cases that people have judged, where the producer sent none and the reader may know the AI's answer.
+
+    Raises InterlockError and ClickHouseError.
+    """
+    if not wanted_of(shown.view):
+        return None
+    in_force = backend.policies.owner(shown.record["domain"])
+    with backend.clickhouse() as client:
+        return find_similar_cases(client, shown.view, shown.payload, in_force, backend.now())
 
 
 def listed(task: OpenTask, now: int) -> dict[str, Any]:

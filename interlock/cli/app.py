@@ -29,7 +29,7 @@ class Entry(NamedTuple):
 
 COMMANDS: Mapping[str, Entry] = {
     "init": Entry("init", "init", "Write a policy, a mapping and sample decisions for a domain of your own."),
-    "up": Entry("platform", "up", "Start Kafka, ClickHouse, router, desk and sink on this machine."),
+    "up": Entry("platform", "up", "Start Kafka, ClickHouse, router, desk, sink and console on this machine."),
     "down": Entry("platform", "down", "Stop the local instance in order."),
     "status": Entry("platform", "status", "Say what runs and where."),
     "doctor": Entry("platform", "doctor", "Check everything Interlock needs."),
@@ -50,6 +50,7 @@ COMMANDS: Mapping[str, Entry] = {
     "simulate-reviewers": Entry("simulate", "simulate_reviewers", "Let simulated reviewers work the queues."),
     "review": Entry("review", "app", "Look at what waits for a person, and decide it."),
     "reviewers": Entry("reviewers", "app", "Who decides, and who is on duty."),
+    "tokens": Entry("tokens", "app", "What programs show when they use the HTTP API."),
     "topics": Entry("topics", "app", "The topic catalogue."),
     "schemas": Entry("schemas", "app", "The Avro contracts."),
     "policy": Entry("policy", "app", "Policies: which decisions may take effect by themselves."),

@@ -40,6 +40,15 @@ ClickHousePort = Annotated[
         min=1, max=65535, help="Port of ClickHouse.", show_default=f"as before, at first {instances.CLICKHOUSE_PORT}"
     ),
 ]
+ConsolePort = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=65535,
+        help="Port of the console and the HTTP API.",
+        show_default=f"as before, at first {instances.CONSOLE_PORT}",
+    ),
+]
 AnyPort = Annotated[
     bool,
     typer.Option(
@@ -80,10 +89,11 @@ class Role(StrEnum):
     SAMPLER = "sampler"
     WATCH = "watch"
     API = "api"
+    CONSOLE = "console"
 
 
 # Roles that are packages of their own.
-_MODULES = {Role.API: "interlock.api.server"}
+_MODULES = {Role.API: "interlock.api.server", Role.CONSOLE: "interlock.console.server"}
 
 
 def up(
@@ -91,14 +101,15 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Return when everything serves.")] = False,
     kafka_port: KafkaPort = None,
     clickhouse_port: ClickHousePort = None,
+    console_port: ConsolePort = None,
     any_port: AnyPort = False,
     secure: Secure = None,
     timeout: StartTimeout = None,
 ) -> None:
-    """Start Kafka, ClickHouse, router, desk and sink on this machine; Ctrl-C stops them in order.
+    """Start Kafka, ClickHouse, router, desk, sink and console on this machine; Ctrl-C stops them in order.
 
-    Kafka listens on port 9092 and ClickHouse on 8123, or where the instance was before. Without --secure every process
-    of this machine can write to Kafka, and so publish policies and give verdicts.
+    Kafka listens on port 9092, ClickHouse on 8123 and the console on 8080, or where the instance was before. Without
+    --secure every process of this machine can write to Kafka, and so publish policies and give verdicts.
 
     Examples:
 
@@ -109,7 +120,7 @@ def up(
     require("local")
     platform = connection.connect(data_dir)
     directory = platform.settings.data_dir
-    ports = Ports(kafka_port, clickhouse_port, any_port, secure)
+    ports = Ports(kafka_port, clickhouse_port, console_port, any_port, secure)
     if detach:
         start_detached(directory, ports, timeout)
         _show(directory)
@@ -233,6 +244,7 @@ class Ports:
 
     kafka: int | None = None
     clickhouse: int | None = None
+    console: int | None = None
     any_port: bool = False
     secure: bool | None = None
 
@@ -242,13 +254,18 @@ class Ports:
             directory,
             kafka_port=self.kafka,
             clickhouse_port=self.clickhouse,
+            console_port=self.console,
             any_port=self.any_port,
             secure=self.secure,
         )
 
     def options(self) -> list[str]:
         """As they are typed."""
-        given = {"--kafka-port": self.kafka, "--clickhouse-port": self.clickhouse}
+        given = {
+            "--kafka-port": self.kafka,
+            "--clickhouse-port": self.clickhouse,
+            "--console-port": self.console,
+        }
         words = [word for option, port in given.items() if port for word in (option, str(port))]
         words += ["--any-port"] if self.any_port else []
         return words if self.secure is None else [*words, "--secure" if self.secure else "--no-secure"]
@@ -324,6 +341,7 @@ def _facts(instance: instances.Instance) -> dict[str, object]:
         "kafka": instance.bootstrap_servers,
         "kafka_asks_for_a_password": bool(instance.kafka_password),
         "clickhouse": instance.clickhouse_url,
+        "console": instance.console_url,
         "supervisor_pid": instance.supervisor_pid,
         "roles": {
             child.role: {"pid": child.pid, "state": child.state, "restarts": child.restarts}
@@ -346,3 +364,4 @@ def _show(directory: Path) -> None:
     )
     console.print(f'ClickHouse  {instance.clickhouse_url}   (interlock sql "SELECT …")')
     console.print(f"data, logs  {directory}")
+    console.print(f"console     {instance.console_url}   (where people work)")

@@ -15,7 +15,7 @@ from interlock.platform.settings import Settings
 from interlock.streams.embedded_kafka.settings import free_port
 
 # Roles that need nothing but Kafka and ClickHouse; they wait for one another by themselves.
-ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler")
+ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler", "console")
 
 # Starts when the others serve: what they have not joined yet is no finding, however slow the machine is.
 WATCH = "watch"
@@ -30,7 +30,7 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
             _process("kafka", data_dir, environment, lambda: broker_serves(instance)),
             _process("clickhouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping")),
         ],
-        [_with_metrics(role, data_dir, environment) for role in roles(platform.settings)],
+        [_role(role, data_dir, environment, instance) for role in roles(platform.settings)],
         [_with_metrics(WATCH, data_dir, environment)],
     ]
 
@@ -60,6 +60,13 @@ def roles(settings: Settings) -> list[str]:
     wanted = {"webhooks": bool(settings.webhooks.url), "notifier": bool(settings.alerts.urls)}
     started = [*ROLES, *(role for role, needed in wanted.items() if needed)]
     return [role for role in started if role not in settings.without]
+
+
+def _role(role: str, data_dir: Path, environment: Mapping[str, str], instance: Instance) -> Process:
+    if role != "console":
+        return _with_metrics(role, data_dir, environment)
+    own = {"INTERLOCK_API__PORT": str(instance.console_port)}
+    return _process(role, data_dir, {**environment, **own}, partial(listens, instance.console_port))
 
 
 def _with_metrics(role: str, data_dir: Path, environment: Mapping[str, str]) -> Process:
@@ -94,4 +101,5 @@ def _environment(platform: Platform, instance: Instance) -> dict[str, str]:
         "INTERLOCK_CLICKHOUSE__PASSWORD": instance.writer_password,
         "INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD": instance.analyst_password,
         "INTERLOCK_ROUTER__AUDIT_KEY": instance.audit_key,
+        "INTERLOCK_API__SESSION_KEY": instance.session_key,
     }

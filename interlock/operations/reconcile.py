@@ -15,7 +15,7 @@ from interlock.streams.group_members import count_members
 def reconcile(platform: Platform) -> Reconciliation:
     """Compares every topic and table."""
     kafka = platform.serving_kafka()
-    states = kafka.topic_states([topic.name for topic in catalogue.TOPICS])
+    states = kafka.topic_states([topic.name for topic in catalogue.STORED_TOPICS])
     return compare(
         kafka,
         platform.clickhouse(),
@@ -27,7 +27,7 @@ def reconcile(platform: Platform) -> Reconciliation:
 def repair(platform: Platform, say: Callable[[str], None]) -> Repair:
     """Makes tables and roll-ups equal to what Kafka still holds. Raises SinkRunningError while a sink runs."""
     kafka = platform.serving_kafka()
-    states = kafka.topic_states([topic.name for topic in catalogue.TOPICS])
+    states = kafka.topic_states([topic.name for topic in catalogue.STORED_TOPICS])
     admin = platform.admin()
     return mend(
         kafka,

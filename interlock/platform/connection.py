@@ -57,6 +57,26 @@ class Platform:
             )
         return bytes.fromhex(configured.get_secret_value() if configured else self.instance.audit_key)  # type: ignore[union-attr]
 
+    @property
+    def session_key(self) -> bytes:
+        """The secret that signs sessions of the API; raises InterlockError if there is none."""
+        configured = self.settings.api.session_key
+        key = configured.get_secret_value() if configured else self.instance.session_key if self.instance else ""
+        if not key:
+            raise InterlockError(
+                "the API needs INTERLOCK_API__SESSION_KEY: 64 hex digits, the same for every API process (for example "
+                "from `openssl rand -hex 32`). A local instance has one from its next `interlock up` on."
+            )
+        return bytes.fromhex(key)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether Kafka and ClickHouse are those of the local instance."""
+        if self.instance is None:
+            return False
+        kafka, clickhouse = self.settings.kafka.bootstrap_servers, self.settings.clickhouse.url
+        return kafka in (None, self.instance.bootstrap_servers) and clickhouse in (None, self.instance.clickhouse_url)
+
     def kafka(self) -> "KafkaBroker":
         """Kafka. From now on schemas of the registry are looked up there as well, if the settings name one."""
         from interlock.schemas import written

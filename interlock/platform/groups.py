@@ -31,7 +31,7 @@ def watched_groups(settings: Settings) -> list[WatchedGroup]:
     return [
         group(catalogue.ROUTER_GROUP, "router", (catalogue.DECISIONS,), STALLED_SECONDS),
         group(catalogue.DESK_GROUP, "desk", catalogue.DESK_INPUTS, STALLED_SECONDS),
-        group(catalogue.SINK_GROUP, "sink", catalogue.TOPICS, STALLED_SECONDS),
+        group(catalogue.SINK_GROUP, "sink", catalogue.STORED_TOPICS, STALLED_SECONDS),
         group(settings.feedback.group, "feedback", (catalogue.OUTCOMES,), FOLD_STALLED_SECONDS),
         *(
             group(f"{settings.calibration.group}-{name}", "calibration", (topic,), FOLD_STALLED_SECONDS)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from interlock.errors import InterlockError
+from interlock.platform.secrets import SESSION_KEY_BYTES
 from interlock.streams.embedded_kafka.settings import free_port, is_free, password_properties
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 # Where Kafka and ClickHouse listen by convention, and what their own tools try first.
 KAFKA_PORT = 9092
 CLICKHOUSE_PORT = 8123
+
+# Where programs for people listen that need no rights of an administrator.
+CONSOLE_PORT = 8080
 
 # The directory of an instance, in the folder it was started from.
 DEFAULT_DIRECTORY = ".interlock"
@@ -59,6 +63,8 @@ class Instance:
     ready: bool
     children: list[Child]
     kafka_password: str = ""  # empty: Kafka lets every process of this machine in
+    console_port: int = 0  # 0: described by a version without the console
+    session_key: str = ""  # empty: described by a version without the HTTP API, until its next start
 
     @property
     def bootstrap_servers(self) -> str:
@@ -72,6 +78,11 @@ class Instance:
     @property
     def clickhouse_url(self) -> str:
         return f"http://127.0.0.1:{self.clickhouse_port}"
+
+    @property
+    def console_url(self) -> str:
+        """Where people work, and where the HTTP API is."""
+        return f"http://localhost:{self.console_port}"
 
 
 def find_data_dir(start: Path) -> Path:
@@ -172,6 +183,7 @@ def describe(
     *,
     kafka_port: int | None = None,
     clickhouse_port: int | None = None,
+    console_port: int | None = None,
     any_port: bool = False,
     secure: bool | None = None,
 ) -> Instance:
@@ -182,6 +194,7 @@ def describe(
     """
     before = read(data_dir)
     kafka, clickhouse = (before.kafka_port, before.clickhouse_port) if before else (None, None)
+    console = before.console_port or None if before else None
     password = before.kafka_password if before else ""
     if secure is not None:
         password = (password or secrets.token_hex(16)) if secure else ""
@@ -192,12 +205,14 @@ def describe(
         clickhouse_port=_port(
             "ClickHouse", "--clickhouse-port", clickhouse_port, clickhouse, CLICKHOUSE_PORT, any_port
         ),
+        console_port=_port("the console", "--console-port", console_port, console, CONSOLE_PORT, any_port),
         writer_password=before.writer_password if before else secrets.token_hex(16),
         analyst_password=before.analyst_password if before else secrets.token_hex(16),
         audit_key=before.audit_key if before else secrets.token_hex(16),
         ready=False,
         children=[],
         kafka_password=password,
+        session_key=(before.session_key if before else "") or secrets.token_hex(SESSION_KEY_BYTES),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from interlock.platform.secrets import AuditKey, Password
+from interlock.platform.secrets import AuditKey, Password, SessionKey
 from interlock.schemas import catalogue
 
 
@@ -126,11 +126,35 @@ class CalibrationSettings(BaseModel):
     every_decision: int = Field(1, gt=0, description="only every n-th decision is watched for drift")
 
 
+class OidcSettings(BaseModel):
+    """The OpenID provider that people log in at."""
+
+    issuer: str = Field(pattern="^https?://", description="its address, as its discovery document names it")
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr = Field(SecretStr(""), description="empty: a public client")
+    scopes: str = "openid profile email"
+    person_claim: str = Field("sub", description="claim with the id of the person, as the roster has it")
+    name_claim: str = Field("name", description="claim with the name of the person")
+    roles_claim: str = Field("roles", description="claim with the roles; a.b: claim b inside of a")
+    role_map: dict[str, str] = Field(
+        default_factory=dict, description="value of the claim -> role; empty: the values are the names of roles"
+    )
+
+
 class ApiSettings(BaseModel):
     """The HTTP API and the console."""
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 in containers")
-    port: int = Field(8080, ge=0, le=65535, description="port to listen on")
+    port: int = Field(8080, ge=0, le=65535, description="0: any free one")
+    url: str | None = Field(None, pattern="^https?://", description="its address as browsers see it, behind a proxy")
+    session_key: SessionKey | None = Field(None, description="secret of 64 hex digits; signs sessions")
+    demo_login: bool | None = Field(
+        None, description="log in as anybody, from this machine only; unset: on the local instance without oidc"
+    )
+    oidc: OidcSettings | None = None
+    # A person at the console causes a few a second; a program that needs more sends batches.
+    requests_per_second: float = Field(50.0, gt=0, description="of one token or person, in the long run")
+    burst: int = Field(200, gt=0, description="of one token or person, at once")
 
 
 class Settings(BaseSettings):

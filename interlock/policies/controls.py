@@ -75,7 +75,7 @@ class Halts:
     def _apply(self, messages: Iterable[Message]) -> None:
         for message in messages:
             key, value = message.key() or b"", message.value()
-            halt = _halt(key, value) if value is not None else None
+            halt = halt_of(key, value) if value is not None else None
             if halt is None:
                 self._by_key.pop(key, None)
             else:
@@ -96,7 +96,8 @@ def known_halts(platform: Platform) -> list[Halt]:
         return []
 
 
-def _halt(key: bytes, value: bytes) -> Halt | None:
+def halt_of(key: bytes, value: bytes) -> Halt | None:
+    """The halt that a record of the topic means; None for one that lifts it."""
     try:
         record = wire.decode("Control", value)
         check_key(key.decode(errors="replace"), record["scope"])

@@ -22,6 +22,7 @@ TOPICS = (
     catalogue.ALERTS,
     catalogue.PROPOSALS,
     catalogue.POLICIES,
+    catalogue.VIEWING,
 )
 
 _KINDS = {
@@ -31,6 +32,7 @@ _KINDS = {
     catalogue.ALERTS.name: "alert",
     catalogue.PROPOSALS.name: "proposal",
     catalogue.POLICIES.name: "policy",
+    catalogue.VIEWING.name: "viewing",
 }
 
 # Some minutes of a busy desk.
@@ -45,7 +47,7 @@ Place = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change. `kind`: task, presence, control, alert, proposal or policy.
+    """One change. `kind`: task, presence, control, alert, proposal, policy or viewing.
 
     `facts` tell nothing that a blind review hides."""
 
@@ -185,6 +187,8 @@ def _facts(topic: str, record: dict[str, Any]) -> dict[str, Any]:
             return {"kind": record["kind"], "severity": record["severity"]}
         case catalogue.PROPOSALS.name:
             return {"state": record["state"], "kind": record["kind"]}
+        case catalogue.VIEWING.name:
+            return {"person": record["person"]}
         case _:
             return {"version": record["version"], "by": record["published_by"]}
 

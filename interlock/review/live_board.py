@@ -16,7 +16,9 @@ from confluent_kafka import KafkaException
 from sortedcontainers import SortedDict
 
 from interlock.errors import InterlockError, UnavailableError
+from interlock.policies.controls import Halt, halt_of
 from interlock.processors.review.open_task import OpenTask
+from interlock.processors.review.times import micros
 from interlock.review import feed
 from interlock.schemas import catalogue, wire
 from interlock.streams.ports import Broker, Message
@@ -31,6 +33,9 @@ _TASKS, _PRESENCE, _REVIEWERS = catalogue.TASKS, catalogue.PRESENCE, catalogue.R
 
 # What changes on a page while one looks at it.
 FOLLOWED = (*feed.TOPICS, _REVIEWERS)
+
+# Pages say every twenty seconds that they are looked at: who missed two of these no longer looks.
+VIEWING_MICROSECONDS = 60_000_000
 
 # A person sees a change a fiftieth of a second after Kafka has it.
 _POLL_SECONDS = 0.02
@@ -64,7 +69,8 @@ class LiveBoard:
         self._queues: dict[str, Any] = {}
         self._presence: dict[str, Record] = {}
         self._reviewers: dict[str, Record] = {}
-        self._controls: dict[str, Record] = {}
+        self._halts: dict[str, Halt] = {}
+        self._viewers: dict[str, dict[str, int]] = {}
         self._problem = ""
         self._stopping = threading.Event()
         self._reader = TableReader(broker, [topic.name for topic in FOLLOWED])
@@ -91,6 +97,12 @@ class LiveBoard:
         if raw is not None:
             return wire.decode("Task", raw)
         return self._read(task_id, offset) if offset is not None else None
+
+    def epoch(self, task_id: str) -> int:
+        """The latest lease of an open task; 0 of one that is not open."""
+        with self._lock:
+            found = self._open.get(task_id)
+        return found.epoch if found is not None else 0
 
     def leased(self, task_id: str, epoch: int) -> Record:
         """The task as a claim that was answered with `epoch` left it, or later. UnavailableError if it never comes."""
@@ -153,6 +165,22 @@ class LiveBoard:
                 name for name, record in self._presence.items() if record["on_duty"] and name in self._reviewers
             )
 
+    @property
+    def halts(self) -> list[Halt]:
+        """What is halted, by scope."""
+        with self._lock:
+            return [self._halts[key] for key in sorted(self._halts)]
+
+    def viewers(self, task_id: str, now: int) -> list[str]:
+        """Who looks at a task; `now` in microseconds since the epoch."""
+        with self._lock:
+            seen = self._viewers.get(task_id, {})
+            for person in [name for name, at in seen.items() if now - at > VIEWING_MICROSECONDS]:
+                del seen[person]
+            if not seen:
+                self._viewers.pop(task_id, None)
+            return sorted(seen)
+
     def close(self) -> None:
         """Stops following."""
         self._stopping.set()
@@ -195,6 +223,15 @@ class LiveBoard:
                         self._apply_task(key, value, message.offset())
                     case _PRESENCE.name:
                         _put(self._presence, "Presence", key, value)
+                    case catalogue.VIEWING.name:
+                        if value is not None:
+                            record = wire.decode("Viewing", value)
+                            self._viewers.setdefault(record["task_id"], {})[record["person"]] = micros(record["at"])
+                    case catalogue.CONTROLS.name:
+                        halt = halt_of(message.key() or b"", value) if value is not None else None
+                        self._halts.pop(key, None)
+                        if halt is not None:
+                            self._halts[key] = halt
                     case _REVIEWERS.name:
                         _put(self._reviewers, "Reviewer", key, value)
         except wire.WireError as error:  # one unreadable record must not hide the others

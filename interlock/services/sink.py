@@ -40,7 +40,7 @@ def run(platform: Platform) -> None:
 def writer(platform: Platform, metrics: Metrics) -> SinkWriter:
     """The sink, ready to run. Raises UnavailableError or KafkaException if Kafka or ClickHouse is not there."""
     kafka = platform.serving_kafka()
-    topics = [topic.name for topic in catalogue.TOPICS]
+    topics = [topic.name for topic in catalogue.STORED_TOPICS]
     settings = SinkSettings(stream_ids(platform.admin(), topics), flush_seconds=platform.settings.sink.flush_seconds)
     return SinkWriter(
         kafka.consumer(catalogue.SINK_GROUP),

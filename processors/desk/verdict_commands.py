@@ -17,8 +17,8 @@ from interlock.processors.events import Event
 # Each record of a task repeats all its verdicts. Only a program changes its mind more often.
 MAX_VERDICTS = 50
 
-# How long, in microseconds, a person may correct a verdict that decided alone: a slip of the hand is noticed at once, and
-# whoever thinks longer about it should ask a lead.
+# How long, in microseconds, a person may correct a verdict that decided alone: a slip of the hand is noticed at once,
+# and whoever thinks longer about it should ask a lead.
 CORRECTION = 60_000_000
 
 

@@ -46,6 +46,15 @@ def explain_reasons(routed: Mapping[str, Any], policy: Policy | None) -> list[Ro
     return [_explain(reason, routed, policy) for reason in routed["reasons"]]
 
 
+def used_columns(routed: Mapping[str, Any], policy: Policy | None) -> set[str]:
+    """The fields that were looked at by the rules which sent the decision to a person."""
+    if policy is None:
+        return set()
+    columns = {**ROUTING_COLUMNS, **policy.attribute_types()}
+    rules = [rule for rule in policy.every_rule() if rule.id in routed["reasons"]]
+    return {name for rule in rules for name in _columns(parse_condition(rule.when, columns))}
+
+
 def _explain(reason: str, routed: Mapping[str, Any], policy: Policy | None) -> RouteReason:
     # The pipeline's own reasons first: an old policy may have a rule of the same name.
     by_pipeline = reasons.find(reason)

@@ -38,7 +38,7 @@ class Messages:
     def __init__(self, rng: Random, now: int) -> None:
         self._rng = rng
         self._values = Values(rng, now)
-        self._others = [topic for topic in catalogue.TOPICS if topic.name != "decisions"]
+        self._others = [topic for topic in catalogue.STORED_TOPICS if topic.name != "decisions"]
 
     def next(self) -> Sent:
         rng = self._rng

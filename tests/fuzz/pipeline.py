@@ -108,7 +108,7 @@ class Pipeline:
 
     def store(self) -> None:
         """Every message that is new is exactly one row of the sink."""
-        for topic in catalogue.TOPICS:
+        for topic in catalogue.STORED_TOPICS:
             by_partition: dict[int, list[Message]] = defaultdict(list)
             for message in self.topology.messages(topic.name):
                 if message.offset() >= self._rows[topic.name, message.partition()]:

@@ -97,7 +97,7 @@ def test_nothing_of_the_package_imports_what_examples_and_tests_need() -> None:
     [
         ("chdb", "local"),
         ("polars", "server"),
-        ("authlib.jose", "registry"),
+        ("httpx2", "registry"),
         ("rich.table", "cli"),
         ("apprise", "server"),
     ],

@@ -51,6 +51,8 @@ RELEASED = {
     20: ("Proposal", "4428ce71"),
     21: ("SchemaVersion", "69a74ed3"),
     22: ("ActionSequence", "85595099"),
+    23: ("Access", "93c36290"),
+    24: ("Viewing", "d92ff69c"),
 }
 
 
@@ -105,6 +107,8 @@ def test_the_topics_of_the_data_flow_are_there() -> None:
         "resolutions",
         "proposals",
         "schemas",
+        "reviews.viewing",
+        "access",
     }
 
 

@@ -16,7 +16,7 @@ from interlock.streams.memory import InlineExecutor, MemoryBroker
 from interlock.streams.ports import TopicSpec
 from tests.sinks import review_records
 
-TOPICS = tuple(topic.name for topic in catalogue.TOPICS)
+TOPICS = tuple(topic.name for topic in catalogue.STORED_TOPICS)
 DECISIONS, AUTO, ASYNC, SYNC, MANUAL = (
     catalogue.DECISIONS.name,
     *(topic.name for topic in catalogue.ROUTE_TOPICS),

@@ -51,7 +51,7 @@ def test_the_end_of_a_batch_is_found_with_few_questions(first: int, size: int, a
     assert len(asked) <= 2 * size.bit_length() + 1
 
 
-@pytest.mark.parametrize("topic", catalogue.TOPICS, ids=lambda topic: topic.name)
+@pytest.mark.parametrize("topic", catalogue.STORED_TOPICS, ids=lambda topic: topic.name)
 def test_for_clickhouse_it_is_a_row_with_an_error(topic: catalogue.Topic) -> None:
     batch = UnreadableBatch(topic.name, 0, 5, 7, "too large", 1_767_225_600_000)
     (row,) = rows.to_arrow([batch], Chunk(topic.name, 0, 7, 7), "log").to_pylist()

@@ -29,6 +29,7 @@ _SCOPE_OF_KIND = {
     "alert": "alerts:read",
     "proposal": "proposals:read",
     "policy": "policies:read",
+    "viewing": "tasks:read",
 }
 
 
@@ -38,8 +39,8 @@ async def events(
     person: Annotated[Principal, Security(authenticated, scopes=["tasks:read"])],
     last_event_id: Annotated[str | None, Header(max_length=200, description="Where to go on.")] = None,
 ) -> StreamingResponse:
-    """Server-sent events: task, presence, control, alert, proposal and policy. The id of an event is a place in the
-    topics, so any process goes on there (`Last-Event-ID`). `reset`: too much was missed, read everything anew."""
+    """Server-sent events: task, presence, control, alert, proposal, policy and viewing. The id of an event is a place
+    in the topics, so any process goes on there (`Last-Event-ID`). `reset`: too much was missed, read all anew."""
     feed = backend_of(request).board.feed
     place = from_text(last_event_id or "")
     stream = _stream(request, feed, feed.place if place is None else place, person)

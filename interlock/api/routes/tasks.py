@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from fastapi import APIRouter, Header, Path, Query, Request, Response, Security
 
 from interlock.api import commands, work
@@ -11,6 +12,7 @@ from interlock.api.answers import answer
 from interlock.api.appeals import appeal
 from interlock.api.backend import Backend, backend_of
 from interlock.api.problems import Problem
+from interlock.errors import InterlockError
 from interlock.processors.review.context import review_context
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import Reply
@@ -18,10 +20,7 @@ from interlock.schemas.models import MAX_ID_BYTES
 
 router = APIRouter(prefix="/v1", tags=["tasks"])
 
-# The prefix of a gold item's id, before the id of its decision.
-_MAX_TASK_ID = MAX_ID_BYTES + 64
-
-TaskId = Annotated[str, Path(description="Id of the task.", max_length=_MAX_TASK_ID)]
+TaskId = Annotated[str, Path(description="Id of the task.", max_length=work.MAX_TASK_ID)]
 Reader = Annotated[Principal, Security(authenticated, scopes=["tasks:read"])]
 Reviewer = Annotated[Principal, Security(authenticated, scopes=["tasks:write"])]
 CommandId = Annotated[
@@ -172,8 +171,9 @@ def task(
     reveal: Annotated[bool, Query(description="Show the AI's answer on a manual case.")] = False,
 ) -> Response:
     """`context` is what the case is about, `task` how it stands. A blind task does not contain the AI's answer."""
-    shown = work.show_task(backend_of(request), work.find_task(backend_of(request), task_id), reveal=reveal)
-    return answer(task_facts(shown), headers={"ETag": shown.etag})
+    backend = backend_of(request)
+    shown = work.show_task(backend, work.find_task(backend, task_id), reveal=reveal)
+    return answer(task_facts(backend, shown), headers={"ETag": shown.etag})
 
 
 @router.post("/me/on-duty", summary="Take tasks from now on", tags=["me"])
@@ -186,9 +186,19 @@ def off_duty(request: Request, person: Reviewer, command_id: CommandId = None) -
     return _replied(_desk(request, person).off_duty(command_id))
 
 
-def task_facts(shown: work.ShownTask) -> dict[str, Any]:
-    """For JSON."""
-    return {"context": review_context(shown.view, shown.routed["decision"]), "task": shown.view.facts()}
+def task_facts(backend: Backend, shown: work.ShownTask) -> dict[str, Any]:
+    """For JSON. `similar`: cases found where the producer sent none; null with a `similar_problem` where none are."""
+    similar, problem = None, ""
+    try:
+        similar = work.similar_cases(backend, shown)
+    except (ClickHouseError, InterlockError, OSError) as error:
+        problem = str(error).strip().splitlines()[0]
+    return {
+        "context": review_context(shown.view, shown.payload, similar),
+        "task": shown.view.facts(),
+        "similar": None if similar is None else asdict(similar),
+        "similar_problem": problem,
+    }
 
 
 def _desk(request: Request, person: Principal) -> DeskClient:

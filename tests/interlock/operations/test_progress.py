@@ -124,7 +124,7 @@ def test_an_outage_of_kafka_is_raised_and_standing_still_counts_from_its_end(bro
 def test_every_role_that_commits_offsets_is_watched() -> None:
     groups = {group.group: group for group in watched_groups(Settings())}
     assert groups[catalogue.DESK_GROUP].topics == INPUTS
-    assert set(groups[catalogue.SINK_GROUP].topics) == {topic.name for topic in catalogue.TOPICS}
+    assert set(groups[catalogue.SINK_GROUP].topics) == {topic.name for topic in catalogue.STORED_TOPICS}
     assert {group.role for group in groups.values()} == {
         *("router", "desk", "sink", "feedback", "calibration", "sampler", "webhooks", "notifier"),
     }

@@ -58,6 +58,8 @@ def test_a_later_start_takes_the_ports_and_secrets_of_the_one_before(tmp_path: P
     again = instances.describe(tmp_path)
     assert (again.kafka_port, again.clickhouse_port) == (before.kafka_port, before.clickhouse_port)
     assert (again.audit_key, again.writer_password) == (before.audit_key, before.writer_password)
+    assert again.session_key == before.session_key
+    assert len(bytes.fromhex(again.session_key)) == 32
 
 
 @pytest.mark.usefixtures("free_conventions")
@@ -177,6 +179,33 @@ def test_a_description_of_before_kafka_had_passwords_is_read(tmp_path: Path) -> 
     instance = instances.read(tmp_path)
     assert instance is not None
     assert instance.kafka_properties == {}
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_a_description_of_before_the_api_gets_a_session_key_at_the_next_start(tmp_path: Path) -> None:
+    _described(tmp_path)
+    path = tmp_path / instances.DESCRIPTION
+    content = json.loads(path.read_text())
+    del content["session_key"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(InterlockError, match=r"INTERLOCK_API__SESSION_KEY.*openssl rand -hex 32"):
+        _ = connect(str(tmp_path)).session_key
+    instances.write(tmp_path, instances.describe(tmp_path))
+    assert len(connect(str(tmp_path)).session_key) == 32
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_a_platform_is_local_where_kafka_and_clickhouse_are_those_of_the_instance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not connect(str(tmp_path)).is_local
+    instance = _described(tmp_path)
+    assert connect(str(tmp_path)).is_local
+    monkeypatch.setenv("INTERLOCK_KAFKA__BOOTSTRAP_SERVERS", instance.bootstrap_servers)
+    monkeypatch.setenv("INTERLOCK_CLICKHOUSE__URL", instance.clickhouse_url)
+    assert connect(str(tmp_path)).is_local
+    monkeypatch.setenv("INTERLOCK_KAFKA__BOOTSTRAP_SERVERS", "elsewhere:9092")
+    assert not connect(str(tmp_path)).is_local
 
 
 @pytest.mark.usefixtures("no_settings")

@@ -32,6 +32,17 @@ def test_an_audit_key_of_another_form_is_refused(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
+    "key", ["00" * 32, bytes(range(32)).hex(), "deadbeef" * 8, "ab", "g" * 64, "8a1c50e7d3b94f26a07e5c11d9f8b324"]
+)
+def test_a_session_key_that_can_be_guessed_or_has_another_form_is_refused(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("INTERLOCK_API__SESSION_KEY", key)
+    with pytest.raises(UsageError, match=r"API__SESSION_KEY: .*openssl rand -hex 32"):
+        connect()
+
+
+@pytest.mark.parametrize(
     "name", ["CLICKHOUSE__PASSWORD", "CLICKHOUSE__ANALYST_PASSWORD", "WEBHOOKS__SECRET", "WEBHOOKS__PREVIOUS_SECRET"]
 )
 @pytest.mark.parametrize("password", ["change-me", "Change-Me-Too", "changeme", "password", "interlock"])

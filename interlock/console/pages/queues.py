@@ -1,0 +1,102 @@
+"""Queues: what waits, how long, who is on duty; and the open tasks as a list."""
+
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from interlock.api import work
+from interlock.api.backend import Backend, backend_of
+from interlock.console.asking import asked
+from interlock.console.pages.showing import Tasks, show
+from interlock.processors.review.queue_counts import QueueCounts
+from interlock.schemas.models import MAX_ID_BYTES
+
+router = APIRouter()
+
+# A screen and a half; the rest comes with "next rows".
+_ROWS = 50
+
+Name = Annotated[str, Query(max_length=MAX_ID_BYTES)]
+
+
+@router.get("/queues")
+def queues(request: Request, person: Tasks) -> Response:  # noqa: ARG001 - who may
+    backend = backend_of(request)
+    return show(
+        request,
+        "queues.html",
+        **_overview(backend),
+        rates=asked(backend, "queue_rates"),
+        levels=asked(backend, "sla_by_queue"),
+    )
+
+
+@router.get("/queues/overview")
+def overview(request: Request, person: Tasks) -> Response:  # noqa: ARG001
+    """The part that changes by itself."""
+    return show(request, "parts/queues.html", **_overview(backend_of(request)))
+
+
+@router.get("/tasks")
+def tasks(
+    request: Request,
+    person: Tasks,
+    queue: Name = "",
+    state: Name = "",
+    priority: Name = "",
+    domain: Name = "",
+    holder: Name = "",
+    overdue: bool = False,
+    cursor: Annotated[str, Query(max_length=1_000)] = "",
+) -> Response:
+    """Open tasks, earliest deadline first."""
+    backend = backend_of(request)
+    chosen = {"queue": queue, "state": state, "priority": priority, "domain": domain, "holder": holder}
+    filters = {name: value for name, value in chosen.items() if value} | ({"overdue": "true"} if overdue else {})
+    now = backend.now()
+    found = backend.board.open_tasks(
+        queue,
+        after=work.from_cursor(cursor),
+        limit=_ROWS + 1,
+        wanted=work.wanted(
+            state=state, priority=priority, domain=domain, holder=holder, overdue_at=now if overdue else None
+        ),
+    )
+    shown = found[:_ROWS]
+    following = urlencode({**filters, "cursor": work.cursor_of(shown[-1])}) if len(found) > _ROWS else ""
+    template = "parts/task_list.html" if "hx-request" in request.headers else "tasks.html"
+    return show(
+        request,
+        template,
+        tasks=shown,
+        filters=chosen | {"overdue": overdue},
+        here=f"/tasks?{urlencode(filters | ({'cursor': cursor} if cursor else {}))}",
+        first=f"/tasks?{urlencode(filters)}" if cursor else "",
+        following=f"/tasks?{following}" if following else "",
+        total=backend.board.count(),
+        reviewers=sorted(backend.board.reviewers),
+        queue_names=sorted(counts.queue for counts in work.queue_counts(backend)),
+        lead="lead" in person.roles,
+    )
+
+
+def _overview(backend: Backend) -> dict[str, Any]:
+    counts = work.queue_counts(backend)
+    on_duty, reviewers = backend.board.on_duty, backend.board.reviewers
+    return {
+        "queues": counts,
+        "totals": _totals(counts),
+        "duty": [
+            {"id": name, "name": reviewers[name]["name"], "role": reviewers[name]["role"]} for name in sorted(on_duty)
+        ],
+        "enrolled": len(reviewers),
+    }
+
+
+def _totals(counts: list[QueueCounts]) -> dict[str, int]:
+    names = ("open", "waiting", "assigned", "leased", "snoozed", "overdue", "due_soon")
+    return {name: sum(getattr(queue, name) for queue in counts) for name in names} | {
+        "oldest_seconds": max((queue.oldest_seconds for queue in counts), default=0)
+    }

@@ -1,0 +1,203 @@
+"""A case: everything it takes to judge it, and the form to decide it."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from interlock.api import work
+from interlock.api.access.principal import Principal
+from interlock.api.backend import Backend, backend_of
+from interlock.api.viewing import viewers_of
+from interlock.console.asking import Asked, asked
+from interlock.console.charts import Chart, Feature, bars
+from interlock.console.pages.showing import Tasks, show
+from interlock.errors import InterlockError
+from interlock.policy.review import Terms, terms
+from interlock.processors.desk.verdict_commands import CORRECTION
+from interlock.processors.review.reasons import used_columns
+from interlock.processors.review.similar import SimilarCases
+from interlock.processors.review.times import micros
+from interlock.processors.review.view import TaskView
+
+router = APIRouter()
+
+# The band around a confidence of which is told what it has meant: wide enough to hold some cases.
+_BAND = 0.05
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """What the person may try; the desk decides."""
+
+    holds: bool
+    claim: bool
+    decide: bool
+    override: bool
+    correct: bool
+    appeal: bool
+    lead: bool
+
+
+@router.get("/tasks/{task_id:id}/status")
+def status(request: Request, person: Tasks, task_id: str) -> Response:
+    """The part that changes while somebody reads: state, lease, who else looks."""
+    backend = backend_of(request)
+    task = work.find_task(backend, task_id)
+    return show(request, "parts/task_status.html", **_status(backend, task, person))
+
+
+@router.get("/tasks/{task_id:id}")
+def task(
+    request: Request,
+    person: Tasks,
+    task_id: str,
+    reveal: bool = False,
+    correct: Annotated[bool, Query(description="Opens the form that replaces what was decided.")] = False,
+) -> Response:
+    backend = backend_of(request)
+    record = work.find_task(backend, task_id)
+    shown = work.show_task(backend, record, why_first=work.why_first(backend, record), reveal=reveal)
+    view, decision = shown.view, shown.routed["decision"]
+    routed_by = backend.policies.routed_by(record["policy_version"])
+    in_force = backend.policies.owner(record["domain"])
+    similar, similar_problem = _similar(backend, shown)
+    return show(
+        request,
+        "task.html",
+        view=view,
+        ai=view.ai,
+        features=_features(view),
+        facts=_facts(view, decision),
+        used=used_columns(shown.routed, routed_by),
+        similar=similar,
+        similar_problem=similar_problem,
+        meaning=(meaning := _meaning(backend, view, decision)),
+        meaning_text=_in_words(meaning),
+        related=_related(backend, view),
+        changeable=_changeable(view),
+        agreed=_agreed(record, in_force),
+        policy_version=record["policy_version"],
+        correcting=correct,
+        **_status(backend, record, person),
+    )
+
+
+def _status(backend: Backend, task: dict[str, Any], person: Principal) -> dict[str, Any]:
+    now = backend.now()
+    return {
+        "task": task,
+        "task_id": task["task_id"],
+        "may": permissions(task, person, now),
+        "viewers": [one for one in viewers_of(backend, task["task_id"]) if one != person.person],
+        "lease_since": task["lease_since"],
+        "outcome": "" if task["blind"] and task["state"] != "done" else task["outcome"],
+    }
+
+
+def permissions(task: dict[str, Any], person: Principal, now: int) -> Permissions:
+    """From the roles of the person and the state of the task; qualifications and hours are the desk's to check."""
+    works = "tasks:write" in person.scopes
+    lead = works and "lead" in person.roles
+    done = task["state"] == "done"
+    holds = task["lease_holder"] == person.person
+    open_window = task["override_until"] is not None and now < micros(task["override_until"])
+    own = task["decided_by"] == person.person and task["decided_at"] is not None
+    correct = done and own and open_window and now < micros(task["decided_at"]) + CORRECTION
+    unjudged = task["kind"] in ("audit", "post_approval") and task["decided_by"] == "policy"
+    effective = task["version"] > 0 and task["kind"] != "gold"
+    override = works and effective and open_window and (lead or correct or unjudged)
+    return Permissions(
+        holds=holds,
+        claim=works and not done and not holds and not task["lease_holder"],
+        decide=holds and not done,
+        # A blind audit is judged, not overridden: its prediction is not to be seen.
+        override=override and (done or not task["blind"]),
+        correct=correct,
+        appeal=works and done and effective,
+        lead=lead,
+    )
+
+
+def _features(view: TaskView) -> Chart | None:
+    if view.ai is None:
+        return None
+    features = [Feature(one["feature"], one["importance"], one["value"]) for one in view.ai.top_features]
+    return bars(f"What weighed for {view.ai.prediction}", features)
+
+
+def _facts(view: TaskView, decision: dict[str, Any]) -> dict[str, Any]:
+    """The routing fields and declared attributes that the rules look at."""
+    facts: dict[str, Any] = {"impact": view.impact, "amount": view.amount, "jurisdiction": view.jurisdiction}
+    facts |= {"novel": decision["novel"], "compliance_review": decision["compliance_review"]}
+    return {name: value for name, value in {**facts, **view.attributes}.items() if value not in ("", None)}
+
+
+def _changeable(view: TaskView) -> list[dict[str, Any]]:
+    """The fields that `modify` may change: those of the input, as JSON where they are no plain values."""
+    if not isinstance(view.input, dict):
+        return []
+    from interlock.schemas import json_text
+
+    rows = []
+    for name, value in view.input.items():
+        plain = isinstance(value, str)
+        rows.append({"name": name, "text": value if plain else json_text.dumps(value), "plain": plain})
+    return rows
+
+
+def _agreed(task: dict[str, Any], in_force: Any) -> Terms:
+    return terms(in_force, task["policy_version"], task["domain"], task["queue"])
+
+
+def _similar(backend: Backend, shown: work.ShownTask) -> tuple[SimilarCases | None, str]:
+    """Similar cases where the producer sent none, or why they cannot be shown."""
+    try:
+        return work.similar_cases(backend, shown), ""
+    except (ClickHouseError, InterlockError, OSError) as error:
+        return None, str(error).strip().splitlines()[0]
+
+
+def _meaning(backend: Backend, view: TaskView, decision: dict[str, Any]) -> Asked | None:
+    """What such a confidence has meant so far."""
+    if view.ai is None:
+        return None
+    return asked(
+        backend,
+        "confidence_meaning",
+        domain=view.domain,
+        model_id=decision["model_id"],
+        prediction=decision["prediction"],
+        low=max(0.0, view.ai.confidence - _BAND),
+        high=min(1.0, view.ai.confidence + _BAND),
+    )
+
+
+def _in_words(meaning: Asked | None) -> str:
+    if meaning is None:
+        return ""
+    if meaning.problem:
+        return f"What such a confidence has meant cannot be told: {meaning.problem}"
+    row = meaning.row
+    if not row.get("reviewed"):
+        return ""
+    return (
+        f"People reviewed {row['reviewed']:,} answers of this kind with {row['low']:.0%} to {row['high']:.0%} and "
+        f"confirmed {row['confirmed_share']:.0%} of them (95 %: {row['lower']:.0%} to {row['upper']:.0%})."
+    )
+
+
+def _related(backend: Backend, view: TaskView) -> Asked | None:
+    """Other decisions about the same subject."""
+    if not view.subject_id:
+        return None
+    found = asked(backend, "decisions_of_subject", subject_id=view.subject_id)
+    # What is under a blind review stays out; its outcome would tell what the AI said.
+    rows = [
+        row
+        for row in found.rows
+        if row["decision_id"] != view.decision_id and not backend.board.is_blind(row["decision_id"])
+    ]
+    return Asked(found.name, rows, found.problem, found.sql, found.rows_address)

@@ -1,0 +1,23 @@
+"""The role `console`: the HTTP API and the pages that people work with."""
+
+from fastapi import FastAPI
+
+from interlock.api.server import serve
+from interlock.console import static_files
+from interlock.console.pages import entrance, queues, showing, task, work
+from interlock.platform.connection import Platform
+
+# `task` last: an id may be called like a page.
+PAGES = (entrance.router, queues.router, work.router, task.router)
+
+
+def run(platform: Platform) -> None:
+    """Serves until SIGTERM."""
+    serve(platform, install)
+
+
+def install(app: FastAPI) -> None:
+    """Adds the pages to the API's application, and shows problems as pages."""
+    for router in (static_files.router, *PAGES):
+        app.include_router(router, include_in_schema=False)
+    app.state.show_problem = showing.show_problem
