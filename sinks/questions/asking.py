@@ -8,7 +8,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from interlock.errors import InterlockError
+from interlock.errors import InterlockError, UsageError
 from interlock.sinks.questions import decisions, operations, quality, queues, slices, team
 from interlock.sinks.questions.model import MAX_TEXT, Parameter, Question, Value
 
@@ -26,7 +26,7 @@ class UnknownQuestionError(InterlockError):
     """There is no question of that name."""
 
 
-class BadParameterError(InterlockError):
+class BadParameterError(UsageError):
     """A parameter is missing, unknown, or no value of its kind."""
 
 
