@@ -135,7 +135,7 @@ main()
         (["httpx"], ["run", "webhooks"], '`interlock run webhooks` needs the extra "server"'),
         (["apprise"], ["run", "notifier"], '`interlock run notifier` needs the extra "server"'),
         (
-            ["authlib"],
+            ["cachetools"],
             ["schemas", "publish", "http://127.0.0.1:1"],
             '`interlock schemas publish` needs the extra "registry"',
         ),
