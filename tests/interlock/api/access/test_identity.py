@@ -43,6 +43,11 @@ def test_a_map_to_a_role_that_does_not_exist_is_refused_at_the_start(world: Worl
         world.api(ApiSettings(oidc=settings(role_map={"x": "boss"})))
 
 
+def test_a_provider_without_https_elsewhere_than_on_this_machine_is_refused_at_the_start(world: World) -> None:
+    with pytest.raises(UsageError, match="must begin with https://"):
+        world.api(ApiSettings(oidc=settings(issuer="http://id.example.com")))
+
+
 @pytest.mark.parametrize("roles", [None, [], "", ["janitor"], {"reviewer": True}, 7, [["admin"]]])
 def test_without_a_known_role_nobody_gets_in(roles: Any) -> None:
     with pytest.raises(Problem) as refused:
