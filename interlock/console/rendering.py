@@ -96,8 +96,6 @@ def _moment(context: Context, value: int | datetime | None) -> Markup:
 def _shown(value: Any) -> Any:
     """What is printed for the value of an expression."""
     match value:
-        case text.Exact():
-            return value
         case Markup():
             return Markup(visible(value))
         case None:
