@@ -44,7 +44,10 @@ class Line:
 
 
 def series(title: str, lines: Sequence[Line], *, unit: str = "", zone: str = "") -> Chart:
-    """Lines over time from zero up, or from the lowest value if one is negative. `zone`: of its times, UTC if empty or unknown."""
+    """Lines over time from zero up, or from the lowest value if one is negative.
+
+    `zone`: of its times; UTC if it is empty or unknown.
+    """
     # Times of one series may come with and without a zone (ClickHouse): compared in UTC.
     shown = [Line(one.name, [(instant(at), value) for at, value in one.points], one.area) for one in lines[:_STYLES]]
     columns = ("Time", *(clean(one.name) + (f" ({clean(unit)})" if unit else "") for one in shown))

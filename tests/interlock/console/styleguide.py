@@ -29,7 +29,18 @@ NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 SCOPES = frozenset(
     f"{subject}:{right}"
-    for subject in ("tasks decisions policies proposals controls dead-letters reviewers metrics alerts system".split())
+    for subject in (
+        "tasks",
+        "decisions",
+        "policies",
+        "proposals",
+        "controls",
+        "dead-letters",
+        "reviewers",
+        "metrics",
+        "alerts",
+        "system",
+    )
     for right in ("read", "write")
 )
 
@@ -132,9 +143,9 @@ def application(world: World) -> FastAPI:
 
     @app.api_route("/v1/things/{name}", methods=["GET", "POST", "PUT", "DELETE"])
     async def thing(request: Request, name: str) -> Response:
-        body = await request.body()
+        body, kind = await request.body(), request.headers.get("Content-Type", "")
         token = request.headers.get("X-CSRF-Token", "")
-        world.requests.append((request.method, name, json.loads(body) if body else None, token))
+        world.requests.append((request.method, name, json.loads(body) if "json" in kind else None, token))
         if world.status == 200:
             return JSONResponse({"name": name})
         return JSONResponse(

@@ -39,9 +39,10 @@ def test_a_key_rests_in_fields_with_modifiers_and_on_disabled_buttons(guide: Pag
 def test_a_key_works_on_a_checkbox_and_focuses_a_field(guide: Page) -> None:
     guide.keyboard.press("2")
     expect(guide.locator("input[name=verdict][value=reject]")).to_be_checked()
+    before = guide.locator("#field-amount").input_value()
     guide.keyboard.press("m")
     expect(guide.locator("#field-amount")).to_be_focused()
-    assert "m" not in guide.locator("#field-amount").input_value()
+    assert guide.locator("#field-amount").input_value() == before
 
 
 def test_an_open_dialog_has_keys_of_its_own(guide: Page) -> None:
@@ -191,12 +192,12 @@ def test_an_event_refreshes_the_parts_that_wait_for_it(guide: Page, world: World
 def test_many_events_are_few_requests(guide: Page, world: World) -> None:
     expect(guide.locator("[data-live-state]")).to_have_text("live")
     guide.evaluate(
-        "() => new Promise((done) => { window.count = 0; document.addEventListener('interlock:presence', () => {"
-        " window.count++; }); done(); })"
+        "() => { window.count = 0; document.addEventListener('interlock:presence', () => { window.count++; }); }"
     )
+    world.events.append(("presence", "{}"))
+    expect(guide.locator("#part #refreshed")).to_have_text("fetched 1 times")
     world.events += [("presence", "{}")] * 40
-    guide.wait_for_function("window.count === 40")
-    # The request at once, and one for all that came meanwhile.
+    guide.wait_for_function("window.count === 41")
     expect(guide.locator("#part #refreshed")).to_have_text("fetched 2 times")
     assert world.refreshed == 2
 
