@@ -78,13 +78,13 @@ def _mapping(value: Mapping[Any, Any], path: str, marked: Set[str], private: Set
         inner = f"{path}.{name}" if path else str(name)
         shown = _any(item, inner, marked, private)
         if inner in private:
-            shown = Markup('<div data-private tabindex="0">{}</div>').format(shown)
+            shown = Markup('<div data-private="" tabindex="0">{}</div>').format(shown)
         rows.append(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(_name(str(name), inner in marked), shown))
     return Markup('<dl class="json">{}</dl>{}').format(Markup("").join(rows), _rest(len(value)))
 
 
 def _name(name: str, used: bool) -> Markup:
-    shown = Markup("<bdi>{}</bdi>").format(visible(name))
+    shown = Markup("<bdi>{}</bdi>").format(visible(name) or '""')
     if not used:
         return shown
     return Markup('<mark title="used by a rule">{}<span class="unseen"> (used by a rule)</span></mark>').format(shown)
