@@ -12,7 +12,18 @@ from interlock.api import problems
 from interlock.api.backend import Backend
 from interlock.api.ids import UndecodedPaths
 from interlock.api.measured import Measured
-from interlock.api.routes import decisions, events, system, tasks
+from interlock.api.routes import (
+    alerts,
+    controls,
+    dead_letters,
+    decisions,
+    events,
+    policies,
+    proposals,
+    reviewers,
+    system,
+    tasks,
+)
 from interlock.schemas.models import Decision
 from interlock.streams.metrics import Metrics
 
@@ -22,7 +33,18 @@ API_VERSION = "1.0.0"
 # A request that waits for the desk holds a thread: two hundred reviewers may ask within the same second.
 THREADS = 256
 
-ROUTERS = (decisions.router, tasks.router, events.router, system.router)
+ROUTERS = (
+    decisions.router,
+    tasks.router,
+    events.router,
+    policies.router,
+    proposals.router,
+    controls.router,
+    dead_letters.router,
+    reviewers.router,
+    alerts.router,
+    system.router,
+)
 
 _DESCRIPTION = """Everything that producers, reviewers, owners and operators do with Interlock.
 

@@ -131,6 +131,7 @@ class ApiSettings(BaseModel):
 
     host: str = Field("127.0.0.1", description="address to listen on; 0.0.0.0 in containers")
     port: int = Field(8080, ge=0, le=65535, description="port to listen on")
+    four_eyes: bool = Field(True, description="a policy is published once a second person accepts it")
 
 
 class Settings(BaseSettings):
