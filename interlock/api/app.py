@@ -15,7 +15,22 @@ from interlock.api.access.sessions import RenewSessions
 from interlock.api.backend import Backend
 from interlock.api.ids import UndecodedPaths
 from interlock.api.measured import Measured
-from interlock.api.routes import bulk, decisions, events, questions, system, tasks, tokens, viewing
+from interlock.api.routes import (
+    alerts,
+    bulk,
+    controls,
+    dead_letters,
+    decisions,
+    events,
+    policies,
+    proposals,
+    questions,
+    reviewers,
+    system,
+    tasks,
+    tokens,
+    viewing,
+)
 from interlock.api.shapes import ProblemDetails
 from interlock.schemas.models import Decision
 from interlock.streams.metrics import Metrics
@@ -32,11 +47,17 @@ ROUTERS = (
     bulk.router,
     viewing.router,
     tasks.router,
-    tokens.router,
     questions.router,
+    policies.router,
+    proposals.router,
+    controls.router,
+    dead_letters.router,
+    reviewers.router,
+    alerts.router,
     events.router,
-    system.router,
+    tokens.router,
     login.router,
+    system.router,
 )
 
 _DESCRIPTION = """Everything that producers, reviewers, owners and operators do with Interlock.
