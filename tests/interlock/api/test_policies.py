@@ -111,7 +111,7 @@ def test_a_new_policy_needs_no_tag_but_a_second_person(api: World) -> None:
 
 def test_to_accept_a_policy_takes_the_right_to_publish_one(published: World) -> None:
     proposal_id = publish(published).json()["proposal"]["proposal_id"]
-    published.access.scopes["ben"] = frozenset({"proposals:read", "proposals:write"})
+    published.scopes["ben"] = frozenset({"proposals:read", "proposals:write"})
     assert refusal(accept(published, proposal_id, "ben")) == (403, "missing-scope")
     assert in_force(published) == FIRST
 
@@ -236,6 +236,6 @@ def test_versions_that_kafka_has_forgotten_come_from_clickhouse(tmp_path: Path, 
 
 
 def test_who_may_only_read_publishes_nothing(published: World) -> None:
-    published.access.scopes["eve"] = frozenset({"policies:read"})
+    published.scopes["eve"] = frozenset({"policies:read"})
     assert refusal(publish(published, person="eve")) == (403, "missing-scope")
     assert published.get("/v1/policies", "eve").status_code == 200
