@@ -8,11 +8,13 @@ case "${1:-}" in
   compose)
     echo "INTERLOCK_PASSWORD=$(new)"
     echo "INTERLOCK_ANALYST_PASSWORD=$(new)"
-    echo "INTERLOCK_AUDIT_KEY=$(new)" ;;
+    echo "INTERLOCK_AUDIT_KEY=$(new)"
+    echo "INTERLOCK_SESSION_KEY=$(openssl rand -hex 32)" ;;
   kubernetes)
     echo "INTERLOCK_CLICKHOUSE__PASSWORD=$(new)"
     echo "INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD=$(new)"
-    echo "INTERLOCK_ROUTER__AUDIT_KEY=$(new)" ;;
+    echo "INTERLOCK_ROUTER__AUDIT_KEY=$(new)"
+    echo "INTERLOCK_API__SESSION_KEY=$(openssl rand -hex 32)" ;;
   *)
     echo "usage: sh deploy/secrets.sh compose|kubernetes" >&2
     exit 2 ;;

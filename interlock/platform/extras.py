@@ -18,6 +18,7 @@ EXTRA_OF_MODULE = {
             "faust",
             "httpx",
             "itsdangerous",
+            "jinja2",
             "joserfc",
             "numpy",
             "polars",

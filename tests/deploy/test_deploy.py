@@ -45,7 +45,7 @@ def test_compose_runs_commands_that_exist() -> None:
     services = dict(own_services())
     assert set(services) == {
         *("prepare", "router", "desk", "sink", "feedback", "calibration", "sampler", "watch"),
-        *("webhooks", "notifier", "schemas"),
+        *("console", "webhooks", "notifier", "schemas"),
     }
     for service in services.values():
         accept(["interlock", *service["command"]])
@@ -53,7 +53,7 @@ def test_compose_runs_commands_that_exist() -> None:
 
 def test_kubernetes_runs_commands_that_exist() -> None:
     commands = [container["args"] for container in containers()]
-    assert len(commands) == 8
+    assert len(commands) == 9
     for command in commands:
         accept(["interlock", *command])
 
