@@ -10,9 +10,9 @@ from starlette.concurrency import run_in_threadpool
 
 from interlock.api.access.principal import Principal, authenticate, authenticated
 from interlock.api.backend import backend_of
+from interlock.api.feed import Feed, advanced, as_text, from_text
 from interlock.api.problems import PROBLEMS, Problem
 from interlock.platform.printing import visible_json
-from interlock.review.feed import Feed, advanced, as_text, from_text
 
 router = APIRouter(prefix="/v1", tags=["events"], responses=PROBLEMS)
 
