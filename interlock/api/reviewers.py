@@ -96,7 +96,7 @@ def _check(before: Record | None, name: str, if_match: str | None) -> None:
 def _read(backend: Backend) -> dict[str, Record]:
     """The roster as Kafka has it at this moment: the board may be some moments behind."""
     roster: dict[str, Record] = {}
-    with closing(TableReader(backend.broker, [catalogue.REVIEWERS.name])) as reader:
+    with closing(TableReader(backend.broker, [catalogue.REVIEWERS.name], once=True)) as reader:
         for message in reader.read_all():
             name = (message.key() or b"").decode(errors="replace")
             if message.value() is None:
@@ -112,4 +112,4 @@ def _read(backend: Backend) -> dict[str, Record]:
 
 
 def _by(person: str) -> Headers:
-    return [(BY_HEADER, person)]
+    return [(BY_HEADER, person.encode())]
