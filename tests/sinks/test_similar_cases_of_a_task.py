@@ -38,9 +38,8 @@ def found_for(
     said = {"top_features": [], "reasoning": "", "similar_cases": []}
     content = decision("the-new-one", domain=domain, model_id="scorer", explanation=said, **changes)
     envelope = routed(content | {"prediction": "approve"}, route, audit=route == "auto", calibrated_confidence=0.9)
-    payload = Payload(envelope, verified=True)
-    view = build_view(task_record(envelope), payload, NOW)
-    return find_similar_cases(client, view, payload, policy, NOW)
+    view = build_view(task_record(envelope), Payload(envelope, verified=True), NOW)
+    return find_similar_cases(client, view, envelope, policy, NOW)
 
 
 def test_vectors_go_before_attributes_and_attributes_before_confidence(history: History, analyst: Client) -> None:
