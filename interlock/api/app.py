@@ -15,7 +15,7 @@ from interlock.api.access.sessions import RenewSessions
 from interlock.api.backend import Backend
 from interlock.api.ids import UndecodedPaths
 from interlock.api.measured import Measured
-from interlock.api.routes import bulk, decisions, events, system, tasks, tokens, viewing
+from interlock.api.routes import bulk, decisions, events, questions, system, tasks, tokens, viewing
 from interlock.schemas.models import Decision
 from interlock.streams.metrics import Metrics
 
@@ -32,6 +32,7 @@ ROUTERS = (
     viewing.router,
     tasks.router,
     tokens.router,
+    questions.router,
     events.router,
     system.router,
     login.router,

@@ -36,6 +36,7 @@ def environment() -> Environment:
     )
     jinja.filters.update(
         exact=text.exact,
+        interval=text.interval,
         iso=text.iso,
         json_block=json_block,
         moment=_moment,

@@ -8,11 +8,11 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
-from interlock.errors import InterlockError
-from interlock.sinks.questions import decisions, operations, quality, queues, slices, team
+from interlock.errors import InterlockError, UsageError
+from interlock.sinks.questions import decisions, operations, quality, queues, slices, stories, team
 from interlock.sinks.questions.model import MAX_TEXT, Parameter, Question, Value
 
-_GROUPS = (queues, team, quality, slices, decisions, operations)
+_GROUPS = (queues, team, quality, slices, decisions, stories, operations)
 
 QUESTIONS: Mapping[str, Question] = {question.name: question for group in _GROUPS for question in group.QUESTIONS}
 
@@ -26,7 +26,7 @@ class UnknownQuestionError(InterlockError):
     """There is no question of that name."""
 
 
-class BadParameterError(InterlockError):
+class BadParameterError(UsageError):
     """A parameter is missing, unknown, or no value of its kind."""
 
 
