@@ -15,7 +15,23 @@ from interlock.api.access.sessions import RenewSessions
 from interlock.api.backend import Backend
 from interlock.api.ids import UndecodedPaths
 from interlock.api.measured import Measured
-from interlock.api.routes import bulk, decisions, events, questions, system, tasks, tokens, viewing
+from interlock.api.routes import (
+    alerts,
+    bulk,
+    controls,
+    dead_letters,
+    decisions,
+    events,
+    policies,
+    proposals,
+    questions,
+    reviewers,
+    system,
+    tasks,
+    tokens,
+    viewing,
+)
+from interlock.api.shapes import ProblemDetails
 from interlock.schemas.models import Decision
 from interlock.streams.metrics import Metrics
 
@@ -31,11 +47,17 @@ ROUTERS = (
     bulk.router,
     viewing.router,
     tasks.router,
-    tokens.router,
     questions.router,
+    policies.router,
+    proposals.router,
+    controls.router,
+    dead_letters.router,
+    reviewers.router,
+    alerts.router,
     events.router,
-    system.router,
+    tokens.router,
     login.router,
+    system.router,
 )
 
 _DESCRIPTION = """Everything that producers, reviewers, owners and operators do with Interlock.
@@ -101,7 +123,7 @@ _SECURITY = (
 
 
 def _describe_decision(app: FastAPI) -> None:
-    """Adds the schema of a decision to the OpenAPI document: the body is read by hand, as the client would."""
+    """Adds the schemas of problems and of a decision to the OpenAPI document: its body is read by hand."""
     describe: Callable[[], dict[str, Any]] = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -109,7 +131,10 @@ def _describe_decision(app: FastAPI) -> None:
             document = describe()
             schema = Decision.model_json_schema(ref_template="#/components/schemas/{model}")
             parts = schema.pop("$defs", {})
-            document.setdefault("components", {}).setdefault("schemas", {}).update({**parts, "Decision": schema})
+            problem = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+            parts |= problem.pop("$defs", {})
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.update({**parts, "Decision": schema, "Problem": problem})
             app.openapi_schema = document
         return app.openapi_schema
 

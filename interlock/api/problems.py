@@ -17,11 +17,24 @@ from interlock.client.client import DeliveryError
 from interlock.client.result import NotDecidedError
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform.printing import visible_json
+from interlock.policies.publishing import DomainTakenError, UnknownScopeError
+from interlock.policies.requests import StalePolicyError, UnchangedPolicyError
+from interlock.policies.signing import DecidedProposalError, SamePersonError, UnknownProposalError
 from interlock.review.desk_connection import CommandRefusedError, DeskUnavailableError
+from interlock.streams.turns import TurnLostError
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+# For the OpenAPI document: every route may answer so.
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": description, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for status, description in {
+        "4XX": "The request is refused: `code` and `detail` say why, and nothing was changed.",
+        "5XX": "Kafka, ClickHouse or the desk does not answer: ask again after `Retry-After` seconds.",
+    }.items()
+}
 
 # A broker or a desk that restarts is back within some seconds.
 RETRY_SECONDS = 5
@@ -51,6 +64,18 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "stale-view": 412,
 }
 _OF_FORM = 422
+
+# What owners and operators are refused, by the error of the library.
+_OF_OWNERS: Mapping[type[InterlockError], tuple[int, str]] = {
+    DecidedProposalError: (409, "already-decided"),
+    DomainTakenError: (409, "domain-taken"),
+    SamePersonError: (409, "same-person"),
+    StalePolicyError: (412, "stale-policy"),
+    TurnLostError: (409, "changed-meanwhile"),
+    UnchangedPolicyError: (409, "unchanged"),
+    UnknownProposalError: (404, "unknown-proposal"),
+    UnknownScopeError: (_OF_FORM, "unknown-scope"),
+}
 
 
 class Problem(InterlockError):
@@ -102,6 +127,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(503, "kafka-unavailable", f"Kafka does not answer: {error.args[0].str()}", headers=later)
         case UsageError():
             return Problem(_OF_FORM, "invalid", str(error))
+        case InterlockError() if type(error) in _OF_OWNERS:
+            return Problem(*_OF_OWNERS[type(error)], str(error))
         case InterlockError():
             return Problem(409, "refused", str(error))
         case ClickHouseError():

@@ -4,12 +4,12 @@ It says what the view says and nothing more: where the AI's answer is hidden, so
 """
 
 import math
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from typing_extensions import TypedDict  # pydantic describes no other one under Python 3.11
 
+from interlock.processors.review.payload import Payload
 from interlock.processors.review.similar import SimilarCases
 from interlock.processors.review.view import AIAnswer, TaskView
 from interlock.schemas.times import moment
@@ -88,23 +88,23 @@ class ReviewContext(TypedDict):
     metadata: Metadata
 
 
-def review_context(view: TaskView, decision: Mapping[str, Any], similar: SimilarCases | None = None) -> ReviewContext:
-    """The context of a view, and of the `Decision` that it was built from.
+def review_context(view: TaskView, payload: Payload, similar: SimilarCases | None = None) -> ReviewContext:
+    """The context of a view and of the payload it was built from.
 
     `similar`: what was found where the producer sent no similar cases; what the producer did send goes before it.
     """
     return {
         "inputData": view.input,
-        "aiDecision": None if view.ai is None else _ai_decision(view.ai, decision),
+        "aiDecision": None if view.ai is None else _ai_decision(view.ai, payload),
         "explanation": None if view.ai is None else _explanation(view.ai, similar),
         "history": {
             "userPreviousDecisions": [
                 {
-                    "decisionId": earlier["decision_id"],
-                    "outcome": earlier["outcome"],
-                    "decidedAt": iso_time(earlier["decided_at"]),
+                    "decisionId": decision["decision_id"],
+                    "outcome": decision["outcome"],
+                    "decidedAt": iso_time(decision["decided_at"]),
                 }
-                for earlier in view.previous_decisions
+                for decision in view.previous_decisions
             ],
             "modelAccuracyOnSimilar": None if view.ai is None else _accuracy(view.ai, similar),
         },
@@ -121,7 +121,7 @@ def iso_time(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")
 
 
-def _ai_decision(answer: AIAnswer, decision: Mapping[str, Any]) -> AIDecision:
+def _ai_decision(answer: AIAnswer, payload: Payload) -> AIDecision:
     return {
         "prediction": answer.prediction,
         "confidence": _number(answer.confidence),
@@ -132,7 +132,7 @@ def _ai_decision(answer: AIAnswer, decision: Mapping[str, Any]) -> AIDecision:
                 "pros": list(alternative["pros"]),
                 "cons": list(alternative["cons"]),
             }
-            for alternative in decision["alternatives"]
+            for alternative in payload.routed["decision"]["alternatives"]
         ],
     }
 

@@ -5,12 +5,12 @@ from typing import Any, cast
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from interlock.api.similar_cases import find_similar_cases
 from interlock.policy.load import parse
 from interlock.policy.model import Policy
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.similar import SimilarCases
 from interlock.processors.review.view import build_view
-from interlock.review.similar_cases import find_similar_cases
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse
 from tests.interlock.review.review_world import POLICY, decision, routed, task_record
 from tests.sinks.judged_history import History
@@ -38,8 +38,9 @@ def found_for(
     said = {"top_features": [], "reasoning": "", "similar_cases": []}
     content = decision("the-new-one", domain=domain, model_id="scorer", explanation=said, **changes)
     envelope = routed(content | {"prediction": "approve"}, route, audit=route == "auto", calibrated_confidence=0.9)
-    view = build_view(task_record(envelope), Payload(envelope, verified=True), NOW)
-    return find_similar_cases(client, view, envelope, policy, NOW)
+    payload = Payload(envelope, verified=True)
+    view = build_view(task_record(envelope), payload, NOW)
+    return find_similar_cases(client, view, payload, policy, NOW)
 
 
 def test_vectors_go_before_attributes_and_attributes_before_confidence(history: History, analyst: Client) -> None:

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from interlock.platform.printing import visible_line
 
 # Units of the viewBox; the page scales it.
-WIDTH = 640
+WIDTH = 560
 
 # Twelve pixels of a system font are about so wide; a name that is longer would run into the bars.
 _CHARACTER = 6.6

@@ -35,8 +35,9 @@ FOUND = SimilarCases(
 
 def context(envelope: dict[str, Any], similar: SimilarCases | None = None, **task: Any) -> ReviewContext:
     record = task_record(envelope, **task)
-    view = build_view(record, Payload(envelope, verified=True), 0, routed_by=LENDING, in_force=LENDING)
-    return review_context(view, envelope["decision"], similar)
+    payload = Payload(envelope, verified=True)
+    view = build_view(record, payload, 0, routed_by=LENDING, in_force=LENDING)
+    return review_context(view, payload, similar)
 
 
 def test_it_has_exactly_the_names_of_a_review_context() -> None:

@@ -1,9 +1,9 @@
 """Finds similar cases for a reviewer: asks ClickHouse by the best method that gives any."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interlock.policy.model import Policy
+from interlock.processors.review.payload import Payload
 from interlock.processors.review.similar import (
     NEAREST,
     Method,
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 
 def find_similar_cases(
-    client: "Client", view: TaskView, routed: Mapping[str, Any], in_force: Policy | None, now: int
+    client: "Client", view: TaskView, payload: Payload, in_force: Policy | None, now: int
 ) -> SimilarCases | None:
     """Similar cases of a task at `now` (microseconds since the epoch); None where none are to be shown.
 
     Nothing is asked where the AI's answer is hidden, or where the producer sent similar cases. `client`: of the
-    read-only analyst. `routed`: the `RoutedDecision` behind the view. `in_force`: the policy that owns the domain,
-    whose attributes are compared. Raises ClickHouseError.
+    read-only analyst. `in_force`: the policy that owns the domain, whose attributes are compared. Raises
+    ClickHouseError.
     """
     if not wanted(view):
         return None
-    subject = subject_of(routed, {} if in_force is None else in_force.attribute_types())
+    subject = subject_of(payload.routed, {} if in_force is None else in_force.attribute_types())
     queries = SimilarCaseQueries(client, subject.decision_id, subject.domain, now, NEAREST)
     for method in methods_for(subject):
         found = _ask(queries, method, subject)

@@ -1,0 +1,109 @@
+"""The API on Kafka in memory, asked by people whose rights a test chooses."""
+
+import base64
+import time
+from collections.abc import Collection
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from clickhouse_connect.driver.client import Client as ClickHouse
+from fastapi.testclient import TestClient
+from httpx2 import Response
+
+from interlock.api.access.access import Access
+from interlock.api.access.roles import SCOPES
+from interlock.api.access.table import AccessTable
+from interlock.api.access.tokens import new_token
+from interlock.api.app import create_app
+from interlock.api.backend import Backend
+from interlock.platform.connection import Platform
+from interlock.platform.settings import Settings
+from interlock.policies import publishing
+from interlock.schemas import catalogue, wire
+from interlock.streams.clock import SystemClock
+from interlock.streams.memory import MemoryBroker
+from interlock.streams.ports import TopicSpec
+from interlock.streams.ranges import read_topic
+
+EVERYTHING = sorted(SCOPES)
+
+KEY = bytes(range(32))
+
+
+class World:
+    """A cluster with every topic and one API server."""
+
+    def __init__(self, directory: Path, warehouse: ClickHouse | None = None, **settings: Any) -> None:
+        """`warehouse`: the ClickHouse that the server asks; without one it is away."""
+        self.broker = MemoryBroker(SystemClock())
+        self.broker.create_topics([TopicSpec(each.name, each.partitions, each.config()) for each in catalogue.TOPICS])
+        platform = Platform(Settings(data_dir=directory, **settings))
+        self.backend = Backend(platform, broker=self.broker)
+        if warehouse is not None:
+            self.backend._clickhouse[True] = warehouse
+        self._table = AccessTable(self.broker)
+        self.access = Access(platform.settings.api, KEY, self._table, lambda: self.backend.board.reviewers)
+        self.scopes: dict[str, Collection[str]] = {}
+        """What people may do who may not do everything; to be set before they ask."""
+        self._tokens: dict[str, str] = {}
+        self._client = TestClient(create_app(self.backend, self.access), raise_server_exceptions=False)
+
+    def put(self, topic: catalogue.Topic, key: str, record: dict[str, Any]) -> None:
+        """Writes one record."""
+        assert topic.schema is not None
+        publishing.send(self.broker, topic, key, wire.encode(topic.schema, record))
+
+    def values(self, topic: catalogue.Topic) -> list[tuple[str, bytes | None]]:
+        """Key and value of every record."""
+        return [
+            ((message.key() or b"").decode(), message.value())
+            for messages in read_topic(self.broker, topic.name)
+            for message in messages
+        ]
+
+    def records(self, topic: catalogue.Topic) -> list[dict[str, Any]]:
+        """Every record that is no tombstone."""
+        assert topic.schema is not None
+        return [wire.decode(topic.schema, value) for _, value in self.values(topic) if value is not None]
+
+    def get(self, path: str, person: str = "ana", **parameters: Any) -> Response:
+        return self._client.get(path, params=parameters, headers=self._as(person))
+
+    def post(self, path: str, body: Any, person: str = "ana", if_match: str | None = None) -> Response:
+        return self._client.post(path, json=body, headers=self._as(person, if_match))
+
+    def put_to(self, path: str, body: Any, person: str = "ana", if_match: str | None = None) -> Response:
+        return self._client.put(path, json=body, headers=self._as(person, if_match))
+
+    def delete(self, path: str, person: str = "ana", if_match: str | None = None) -> Response:
+        return self._client.delete(path, headers=self._as(person, if_match))
+
+    def _as(self, person: str, if_match: str | None = None) -> dict[str, str]:
+        if person not in self._tokens:
+            scopes = self.scopes.get(person, EVERYTHING)
+            token = new_token(name="of a test", person=person, scopes=scopes, created_by="test", now=time.time())
+            self._table.write(token.record)
+            self._tokens[person] = token.text
+        headers = {"Authorization": f"Bearer {self._tokens[person]}"}
+        return headers if if_match is None else {**headers, "If-Match": if_match}
+
+    def close(self) -> None:
+        self._client.close()
+        with closing(self.backend), closing(self._table), closing(self.access):
+            # The test's own client is closed by whoever made it.
+            self.backend._clickhouse.clear()
+
+
+def refusal(response: Response) -> tuple[int, str]:
+    """Status and code of problem details."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    problem = response.json()
+    assert problem["status"] == response.status_code
+    assert problem["detail"]
+    return response.status_code, problem["code"]
+
+
+def raw(text: str) -> bytes:
+    """Bytes of base64."""
+    return base64.b64decode(text)
