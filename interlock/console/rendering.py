@@ -37,6 +37,7 @@ def environment() -> Environment:
     )
     jinja.filters.update(
         exact=text.exact,
+        interval=text.interval,
         iso=text.iso,
         json_block=json_block,
         moment=_moment,

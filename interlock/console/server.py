@@ -4,11 +4,20 @@ from fastapi import FastAPI
 
 from interlock.api.server import serve
 from interlock.console import static_files
-from interlock.console.pages import entrance, queues, showing, task, work
+from interlock.console.pages import answers, decisions, entrance, quality, queues, showing, task, team, work
 from interlock.platform.connection import Platform
 
 # `task` last: an id may be called like a page.
-PAGES = (entrance.router, queues.router, work.router, task.router)
+PAGES = (
+    entrance.router,
+    queues.router,
+    work.router,
+    answers.router,
+    decisions.router,
+    team.router,
+    quality.router,
+    task.router,
+)
 
 
 def run(platform: Platform) -> None:

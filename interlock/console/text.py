@@ -95,6 +95,13 @@ def percent(value: float | None, digits: int = 1) -> str | Markup:
     return f"{value * 100:,.{digits}f} %".replace("-", "−")
 
 
+def interval(low: float | None, high: float | None) -> str:
+    """A 95 % interval of a share, for the line below it; empty where it is not known."""
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"95 %: {percent(low)} to {percent(high)}"
+
+
 def number(value: float | Decimal | None, digits: int | None = None) -> str | Markup:
     """With separators of thousands; without `digits` a whole number as it is, another with up to four digits."""
     if isinstance(value, Decimal):
