@@ -15,7 +15,21 @@ from interlock.api.access.sessions import RenewSessions
 from interlock.api.backend import Backend
 from interlock.api.ids import UndecodedPaths
 from interlock.api.measured import Measured
-from interlock.api.routes import bulk, decisions, events, system, tasks, tokens, viewing
+from interlock.api.routes import (
+    alerts,
+    bulk,
+    controls,
+    dead_letters,
+    decisions,
+    events,
+    policies,
+    proposals,
+    reviewers,
+    system,
+    tasks,
+    tokens,
+    viewing,
+)
 from interlock.schemas.models import Decision
 from interlock.streams.metrics import Metrics
 
@@ -31,6 +45,12 @@ ROUTERS = (
     bulk.router,
     viewing.router,
     tasks.router,
+    policies.router,
+    proposals.router,
+    controls.router,
+    dead_letters.router,
+    reviewers.router,
+    alerts.router,
     tokens.router,
     events.router,
     system.router,

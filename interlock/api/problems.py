@@ -17,7 +17,11 @@ from interlock.client.client import DeliveryError
 from interlock.client.result import NotDecidedError
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform.printing import visible_json
+from interlock.policies.publishing import DomainTakenError, UnknownScopeError
+from interlock.policies.requests import StalePolicyError, UnchangedPolicyError
+from interlock.policies.signing import DecidedProposalError, SamePersonError, UnknownProposalError
 from interlock.review.desk_connection import CommandRefusedError, DeskUnavailableError
+from interlock.streams.turns import TurnLostError
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +55,18 @@ STATUS_OF_CODE: Mapping[str, int] = {
     "stale-view": 412,
 }
 _OF_FORM = 422
+
+# What owners and operators are refused, by the error of the library.
+_OF_OWNERS: Mapping[type[InterlockError], tuple[int, str]] = {
+    DecidedProposalError: (409, "already-decided"),
+    DomainTakenError: (409, "domain-taken"),
+    SamePersonError: (409, "same-person"),
+    StalePolicyError: (412, "stale-policy"),
+    TurnLostError: (409, "changed-meanwhile"),
+    UnchangedPolicyError: (409, "unchanged"),
+    UnknownProposalError: (404, "unknown-proposal"),
+    UnknownScopeError: (_OF_FORM, "unknown-scope"),
+}
 
 
 class Problem(InterlockError):
@@ -102,6 +118,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(503, "kafka-unavailable", f"Kafka does not answer: {error.args[0].str()}", headers=later)
         case UsageError():
             return Problem(_OF_FORM, "invalid", str(error))
+        case InterlockError() if type(error) in _OF_OWNERS:
+            return Problem(*_OF_OWNERS[type(error)], str(error))
         case InterlockError():
             return Problem(409, "refused", str(error))
         case ClickHouseError():

@@ -27,7 +27,7 @@ def list_proposals(
     data_dir: DataDir = None,
     every: Annotated[bool, typer.Option("--all", help="Also those that were decided or no longer hold.")] = False,
     kind: Annotated[
-        str | None, typer.Option(help="Only threshold, safe_rule, retraining or coaching.", metavar="KIND")
+        str | None, typer.Option(help="Only threshold, safe_rule, policy, retraining or coaching.", metavar="KIND")
     ] = None,
     json: Json = False,
 ) -> None:
@@ -46,7 +46,7 @@ def list_proposals(
     ]
     proposals.sort(key=lambda proposal: (proposal["proposed_at"], proposal["proposal_id"]))
     if json:
-        print_json([facts(proposal) for proposal in proposals])
+        print_json([signing.facts(proposal) for proposal in proposals])
         return
     table(
         ("proposal", "state", "what", "people see less", "errors"),
@@ -78,7 +78,7 @@ def show(proposal_id: Id, data_dir: DataDir = None, json: Json = False) -> None:
     broker = connection.connect(data_dir).serving_kafka()
     proposal = signing.find(signing.read_proposals(broker), proposal_id)
     if json:
-        print_json(facts(proposal))
+        print_json(signing.facts(proposal))
         return
     rows: list[tuple[str, Any]] = [
         (key, proposal[key]) for key in ("proposal_id", "kind", "state", "domain", "title", "claim") if proposal[key]
@@ -110,7 +110,9 @@ def accept(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Sign a proposal; a threshold or safe rule becomes a new version of the policy, in force at once.
+    """Sign a proposal; a threshold, a safe rule or a policy becomes a new version of the policy, in force at once.
+
+    A policy that a person asked for is to be signed by another one, unless INTERLOCK_API__FOUR_EYES is false.
 
     Examples:
 
@@ -118,11 +120,13 @@ def accept(
     """
     from interlock.policies import publishing, signing
 
-    broker = connection.connect(data_dir).serving_kafka()
+    platform = connection.connect(data_dir)
+    broker = platform.serving_kafka()
     proposal = signing.find(signing.read_proposals(broker), proposal_id)
-    decided = signing.accept(broker, proposal, by or getpass.getuser(), note, publishing.now())
+    four_eyes = platform.settings.api.four_eyes
+    decided = signing.accept(broker, proposal, by or getpass.getuser(), note, publishing.now(), four_eyes=four_eyes)
     if json:
-        print_json(facts(decided))
+        print_json(signing.facts(decided))
     elif decided["change"]:
         errors.print(
             f"accepted: policy {decided['policy']} version {decided['policy_version']} is in force", markup=False
@@ -151,16 +155,9 @@ def refuse(
     proposal = signing.find(signing.read_proposals(broker), proposal_id)
     decided = signing.refuse(broker, proposal, by or getpass.getuser(), reason, publishing.now())
     if json:
-        print_json(facts(decided))
+        print_json(signing.facts(decided))
     else:
         errors.print(f"refused: {decided['title']}", markup=False)
-
-
-def facts(proposal: "Proposal") -> dict[str, Any]:
-    """The record with its JSON texts unpacked and its times readable."""
-    unpacked = {name: json_module.loads(proposal[name]) if proposal[name] else None for name in ("change", "evidence")}
-    times = {name: _time(proposal[name]) if proposal[name] else None for name in ("proposed_at", "decided_at")}
-    return {**proposal, **unpacked, **times}
 
 
 def _interval(proposal: "Proposal", name: str) -> str | None:

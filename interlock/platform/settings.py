@@ -155,6 +155,7 @@ class ApiSettings(BaseModel):
     # A person at the console causes a few a second; a program that needs more sends batches.
     requests_per_second: float = Field(50.0, gt=0, description="of one token or person, in the long run")
     burst: int = Field(200, gt=0, description="of one token or person, at once")
+    four_eyes: bool = Field(True, description="a policy is published once a second person accepts it")
 
 
 class Settings(BaseSettings):

@@ -1,6 +1,7 @@
 """Publishing policies and controls to their compacted topics, and reading back what is published."""
 
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,18 @@ if TYPE_CHECKING:
 # A command reports success only when Kafka has the record. Longer than a broker's restart.
 DELIVERY_TIMEOUT_SECONDS = 30.0
 
+# Whose turn it is to change policies and proposals.
+TURN = "policies"
+
 _SCOPES = ("domain", "model")
+
+
+class DomainTakenError(InterlockError):
+    """A domain of the policy belongs to another published policy."""
+
+
+class UnknownScopeError(InterlockError):
+    """The kill switch has no such scope."""
 
 
 def load_policy(file: Path) -> Policy:
@@ -65,33 +77,45 @@ def publish_policy(broker: "Broker", file: Path, by: str, note: str) -> dict[str
     """Puts the policy in `file` in force; raises InterlockError and changes nothing if it is invalid or if another
     published policy owns one of its domains."""
     policy = load_policy(file)
-    for name, record in published_policies(broker).items():
-        shared = set(policy.domains) & set(parse(record["source"], name).domains)
-        if name != policy.name and shared:
-            raise InterlockError(
-                f"{file}: domain {sorted(shared)[0]!r} belongs to the published policy {name!r}; a domain has one "
-                f"policy. Remove it from one of the two, or withdraw {name!r}."
-            )
-    record = {
-        "name": policy.name,
-        "version": version(policy),
-        "resolved": resolved(policy),
-        "source": file.read_text(),
-        "published_at": now(),
-        "published_by": by,
-        "note": note,
-    }
+    source = file.read_text(encoding="utf-8")
+    record = policy_record(policy, source, str(file), published_policies(broker), by, note)
     send(broker, catalogue.POLICIES, policy.name, wire.encode("PolicyVersion", record))
     return {"name": policy.name, "version": str(record["version"])}
 
 
-def publish_control(broker: "Broker", scope: str, halted: bool, reason: str, by: str) -> None:
-    """Halts or resumes a scope."""
+def policy_record(
+    policy: Policy, source: str, where: str, published: Mapping[str, Mapping[str, Any]], by: str, note: str
+) -> dict[str, Any]:
+    """The `PolicyVersion` record of `policy`, which `source` is the text of; `where` is what a refusal calls it.
+
+    Raises DomainTakenError if another of the `published` policies owns one of its domains.
+    """
+    for name, record in published.items():
+        shared = set(policy.domains) & set(parse(record["source"], name).domains)
+        if name != policy.name and shared:
+            raise DomainTakenError(
+                f"{where}: domain {sorted(shared)[0]!r} belongs to the published policy {name!r}; a domain has one "
+                f"policy. Remove it from one of the two, or withdraw {name!r}."
+            )
+    return {
+        "name": policy.name,
+        "version": version(policy),
+        "resolved": resolved(policy),
+        "source": source,
+        "published_at": now(),
+        "published_by": by,
+        "note": note,
+    }
+
+
+def publish_control(broker: "Broker", scope: str, halted: bool, reason: str, by: str) -> dict[str, Any]:
+    """Halts or resumes a scope, and returns the `Control` record. Raises UnknownScopeError."""
     kind, _, name = scope.partition(":")
     if scope != "all" and (kind not in _SCOPES or not name):
-        raise InterlockError(f"unknown scope {scope!r}: write all, domain:NAME, model:ID or model:ID@VERSION")
+        raise UnknownScopeError(f"unknown scope {scope!r}: write all, domain:NAME, model:ID or model:ID@VERSION")
     record = {"scope": scope, "halted": halted, "reason": reason, "set_by": by, "set_at": now()}
     send(broker, catalogue.CONTROLS, scope, wire.encode("Control", record))
+    return record
 
 
 def send(broker: "Broker", topic: catalogue.Topic, key: str, value: bytes) -> None:

@@ -1,23 +1,36 @@
 """A person accepts a proposal, which may put a new version of a policy in force, or refuses it."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError
 from interlock.policies import publishing
+from interlock.policies.requests import POLICY, StalePolicyError
 from interlock.policy import editing as policy_source
 from interlock.policy.errors import PolicyError
 from interlock.policy.load import parse
 from interlock.policy.version import version
 from interlock.processors.proposals.proposal_table import Proposal, ProposalTable
 from interlock.schemas import catalogue, wire
+from interlock.schemas.times import moment
+from interlock.streams.turns import Turn, turn
 
 if TYPE_CHECKING:
     from interlock.streams.ports import Broker
+
+
+class UnknownProposalError(InterlockError):
+    """There is no proposal of that id."""
+
+
+class DecidedProposalError(InterlockError):
+    """The proposal was accepted, refused or revoked before."""
+
+
+class SamePersonError(InterlockError):
+    """Who asked for a policy may not accept it as well."""
 
 
 def read_proposals(broker: "Broker") -> ProposalTable:
@@ -32,25 +45,32 @@ def read_proposals(broker: "Broker") -> ProposalTable:
 
 
 def find(proposals: ProposalTable, proposal_id: str) -> Proposal:
-    """The proposal; raises InterlockError if there is none of that id."""
+    """The proposal; raises UnknownProposalError if there is none of that id."""
     proposal = proposals.get(proposal_id)
     if proposal is None:
-        raise InterlockError(f"there is no proposal {proposal_id!r}; `interlock proposals list` shows them")
+        raise UnknownProposalError(f"there is no proposal {proposal_id!r}; `interlock proposals list` shows them")
     return proposal
 
 
-def accept(broker: "Broker", proposal: Proposal, by: str, note: str, now: int) -> Proposal:
+def accept(broker: "Broker", proposal: Proposal, by: str, note: str, now: int, *, four_eyes: bool = True) -> Proposal:
     """Puts the change in force, records who accepted it, and returns the proposal as it stands then.
 
-    Raises InterlockError, and changes nothing, where the proposal is not open or its change no longer fits the policy.
-    Safe to repeat: if the policy was published and the record was not, the policy says so already and only the record
-    is written.
+    `four_eyes`: whether somebody else must accept a policy that a person asked for. Raises InterlockError, and changes
+    nothing, where the proposal is not open any more, its change no longer fits the policy, or somebody else publishes
+    at the same moment.
     """
-    _check_open(proposal)
-    policy_version = proposal["policy_version"]
-    if proposal["change"]:
-        policy_version = _apply(broker, proposal, by, note)
-    return _record(broker, proposal | {"state": "accepted", "policy_version": policy_version, "reason": note}, by, now)
+    with turn(broker, publishing.TURN) as mine:
+        proposal = find(read_proposals(broker), proposal["proposal_id"])
+        _check_open(proposal)
+        policy_version = proposal["policy_version"]
+        if proposal["change"]:
+            if four_eyes and by == json.loads(proposal["change"]).get("asked_by"):
+                raise SamePersonError(
+                    f"{by} asked for {proposal['proposal_id']}: another person must accept it; nothing was changed"
+                )
+            policy_version = _apply(broker, mine, proposal, by, note)
+        decided = proposal | {"state": "accepted", "policy_version": policy_version, "reason": note}
+        return _record(mine, decided, by, now)
 
 
 def refuse(broker: "Broker", proposal: Proposal, by: str, reason: str, now: int) -> Proposal:
@@ -58,12 +78,17 @@ def refuse(broker: "Broker", proposal: Proposal, by: str, reason: str, now: int)
     _check_open(proposal)
     if not reason.strip():
         raise InterlockError("say why: the reason is what the next reader of the list has")
-    return _record(broker, proposal | {"state": "refused", "reason": reason}, by, now)
+    with turn(broker, publishing.TURN) as mine:
+        proposal = find(read_proposals(broker), proposal["proposal_id"])
+        _check_open(proposal)
+        return _record(mine, proposal | {"state": "refused", "reason": reason}, by, now)
 
 
 def changed_source(source: str, proposal: Proposal) -> str:
     """The text of the policy with the change of a proposal; raises InterlockError where it no longer fits."""
     change: Mapping[str, Any] = json.loads(proposal["change"])
+    if proposal["kind"] == POLICY:
+        return str(change["source"])
     domain, prediction = change["domain"], change["prediction"]
     policy = parse(source, proposal["policy"])
     terms = policy.domains.get(domain)
@@ -83,34 +108,52 @@ def changed_source(source: str, proposal: Proposal) -> str:
         ) from error
 
 
+def facts(proposal: Proposal) -> dict[str, Any]:
+    """The record with its JSON texts unpacked and its times readable."""
+    unpacked = {name: json.loads(proposal[name]) if proposal[name] else None for name in ("change", "evidence")}
+    times = {
+        name: moment(proposal[name]).isoformat(timespec="seconds") if proposal[name] else None
+        for name in ("proposed_at", "decided_at")
+    }
+    return {**proposal, **unpacked, **times}
+
+
 def _check_open(proposal: Proposal) -> None:
     if proposal["state"] == "open":
         return
     reason = f": {proposal['reason']}" if proposal["reason"] else ""
-    raise InterlockError(
+    raise DecidedProposalError(
         f"{proposal['proposal_id']} is {proposal['state']} by {proposal['decided_by']} already{reason}"
     )
 
 
-def _apply(broker: "Broker", proposal: Proposal, by: str, note: str) -> str:
+def _apply(broker: "Broker", mine: Turn, proposal: Proposal, by: str, note: str) -> str:
     """The version of the policy with the change, published unless the policy says so already."""
     name = proposal["policy"]
     published = publishing.published_policies(broker)
-    if name not in published:
+    asked = proposal["kind"] == POLICY
+    if asked:
+        in_force = published[name]["version"] if name in published else ""
+        if in_force != proposal["policy_version"]:
+            raise StalePolicyError(name, proposal["policy_version"], in_force)
+    elif name not in published:
         raise InterlockError(f"policy {name!r} is no longer published; nothing was changed")
-    source = published[name]["source"]
+    source = published[name]["source"] if name in published else ""
     text = changed_source(source, proposal)
     if text == source:
         return version(parse(source, name))
-    origin = f"proposal {proposal['proposal_id']} accepted by {by}: {proposal['title']}"
-    with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory) / f"{name.replace('/', '_')}.yaml"
-        file.write_text(text)
-        return publishing.publish_policy(broker, file, by, f"{origin}. {note}" if note else origin)["version"]
+    verb = "asked for by " + json.loads(proposal["change"])["asked_by"] + ", " if asked else ""
+    origin = f"proposal {proposal['proposal_id']} {verb}accepted by {by}: {proposal['title']}"
+    try:
+        policy = parse(text, name)
+    except PolicyError as error:
+        raise InterlockError(f"the policy is not valid; nothing was changed.\n{error}") from error
+    record = publishing.policy_record(policy, text, name, published, by, f"{origin}. {note}" if note else origin)
+    mine.write(catalogue.POLICIES, name, wire.encode("PolicyVersion", record))
+    return str(record["version"])
 
 
-def _record(broker: "Broker", proposal: Proposal, by: str, now: int) -> Proposal:
+def _record(mine: Turn, proposal: Proposal, by: str, now: int) -> Proposal:
     decided = proposal | {"decided_by": by, "decided_at": now}
-    key = decided["proposal_id"]
-    publishing.send(broker, catalogue.PROPOSALS, key, wire.encode("Proposal", decided))
+    mine.write(catalogue.PROPOSALS, decided["proposal_id"], wire.encode("Proposal", decided))
     return decided

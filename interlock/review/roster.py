@@ -30,6 +30,10 @@ from interlock.processors.review.times import micros
 
 _DAYS = get_args(Day)
 
+# Longer than any name or id, and than any URL that browsers and mail servers take: records stay small.
+_MAX_NAME = 1_000
+_MAX_CONTACT = 4_000
+
 # What the policy's YAML reader says of a file of another kind.
 _OTHER_FILE = "a policy is a YAML mapping of fields"
 
@@ -79,16 +83,16 @@ class Person(_Part):
     """A reviewer as leads write them down; the fields of `Reviewer.avsc`."""
 
     id: Name
-    name: str = ""
+    name: Annotated[str, Field(max_length=_MAX_NAME)] = ""
     role: Literal["reviewer", "lead"] = "reviewer"
-    manager: str = ""
+    manager: Annotated[str, Field(max_length=_MAX_NAME)] = ""
     queues: tuple[Name, ...] = ()
     qualifications: tuple[Annotated[HeldQualification, BeforeValidator(_plain)], ...] = ()
     capacity: Annotated[int, Field(ge=1, le=1000)] = 5
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     hours: dict[Day, Intervals] = Field(default_factory=dict)
     time_off: tuple[Absence, ...] = ()
-    contact: Annotated[str, AfterValidator(_reachable)] = ""
+    contact: Annotated[str, Field(max_length=_MAX_CONTACT), AfterValidator(_reachable)] = ""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> "Person":
