@@ -24,12 +24,14 @@ from interlock.api.routes import (
     events,
     policies,
     proposals,
+    questions,
     reviewers,
     system,
     tasks,
     tokens,
     viewing,
 )
+from interlock.api.shapes import ProblemDetails
 from interlock.schemas.models import Decision
 from interlock.streams.metrics import Metrics
 
@@ -45,16 +47,17 @@ ROUTERS = (
     bulk.router,
     viewing.router,
     tasks.router,
+    questions.router,
     policies.router,
     proposals.router,
     controls.router,
     dead_letters.router,
     reviewers.router,
     alerts.router,
-    tokens.router,
     events.router,
-    system.router,
+    tokens.router,
     login.router,
+    system.router,
 )
 
 _DESCRIPTION = """Everything that producers, reviewers, owners and operators do with Interlock.
@@ -120,7 +123,7 @@ _SECURITY = (
 
 
 def _describe_decision(app: FastAPI) -> None:
-    """Adds the schema of a decision to the OpenAPI document: the body is read by hand, as the client would."""
+    """Adds the schemas of problems and of a decision to the OpenAPI document: its body is read by hand."""
     describe: Callable[[], dict[str, Any]] = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -128,7 +131,10 @@ def _describe_decision(app: FastAPI) -> None:
             document = describe()
             schema = Decision.model_json_schema(ref_template="#/components/schemas/{model}")
             parts = schema.pop("$defs", {})
-            document.setdefault("components", {}).setdefault("schemas", {}).update({**parts, "Decision": schema})
+            problem = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+            parts |= problem.pop("$defs", {})
+            schemas = document.setdefault("components", {}).setdefault("schemas", {})
+            schemas.update({**parts, "Decision": schema, "Problem": problem})
             app.openapi_schema = document
         return app.openapi_schema
 

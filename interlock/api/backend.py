@@ -12,13 +12,13 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from fastapi import Request
 
+from interlock.api.live_board import LiveBoard
 from interlock.client.client import Client
 from interlock.platform.connection import Platform
 from interlock.policies.published import Policies
 from interlock.processors.review.payload import Payload
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import DeskConnection
-from interlock.review.live_board import LiveBoard
 from interlock.review.payload import PayloadReader
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.ports import Broker

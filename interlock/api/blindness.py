@@ -1,8 +1,8 @@
 """Nobody who judges may look up elsewhere what a blind review withholds."""
 
 from interlock.api.access.principal import Principal
+from interlock.api.live_board import LiveBoard
 from interlock.api.problems import Problem
-from interlock.review.live_board import LiveBoard
 
 
 def check_not_blind(board: LiveBoard, person: Principal, decision_id: str) -> None:

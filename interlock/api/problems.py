@@ -17,8 +17,8 @@ from interlock.client.client import DeliveryError
 from interlock.client.result import NotDecidedError
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform.printing import visible_json
-from interlock.policies.publishing import DomainTakenError, UnknownScopeError
-from interlock.policies.requests import StalePolicyError, UnchangedPolicyError
+from interlock.policies.publishing import DomainTakenError, StalePolicyError, UnknownScopeError
+from interlock.policies.requests import UnchangedPolicyError
 from interlock.policies.signing import DecidedProposalError, SamePersonError, UnknownProposalError
 from interlock.review.desk_connection import CommandRefusedError, DeskUnavailableError
 from interlock.streams.turns import TurnLostError
@@ -26,6 +26,15 @@ from interlock.streams.turns import TurnLostError
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+
+# For the OpenAPI document: every route may answer so.
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"description": description, "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for status, description in {
+        "4XX": "The request is refused: `code` and `detail` say why, and nothing was changed.",
+        "5XX": "Kafka, ClickHouse or the desk does not answer: ask again after `Retry-After` seconds.",
+    }.items()
+}
 
 # A broker or a desk that restarts is back within some seconds.
 RETRY_SECONDS = 5

@@ -1,10 +1,8 @@
 """The role `api`: serves the HTTP API."""
 
-import signal
 import socket
 from collections.abc import Callable
 from contextlib import closing
-from types import FrameType
 
 import structlog
 import uvicorn
@@ -44,23 +42,22 @@ def serve(platform: Platform, install_pages: Callable[[FastAPI], None] = lambda 
     backend = wait_until_available(lambda: Backend(platform), stop)
     if backend is None:
         return
-    with closing(backend), closing(AccessTable(backend.broker)) as table:
-        access = Access(
-            settings, platform.session_key, table, lambda: backend.board.reviewers, is_local=platform.is_local
-        )
+    with (
+        closing(backend),
+        closing(AccessTable(backend.broker)) as table,
+        closing(_access(platform, backend, table)) as access,
+    ):
         app = create_app(backend, access, install_pages)
         endpoint.serve(app.state.metrics, platform.settings)
         listening = listen(settings.host, settings.port)
-        server = uvicorn.Server(configuration(app))
-
-        def end(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of handlers
-            server.should_exit = True
-
-        signal.signal(signal.SIGTERM, end)
-        signal.signal(signal.SIGINT, end)
         log.info("serves HTTP", url=f"http://{settings.host}:{settings.port}")
-        server.run(sockets=[listening])
+        uvicorn.Server(configuration(app)).run(sockets=[listening])
     log.info("stopped")
+
+
+def _access(platform: Platform, backend: Backend, table: AccessTable) -> Access:
+    key, settings = platform.session_key, platform.settings.api
+    return Access(settings, key, table, lambda: backend.board.reviewers, is_local=platform.is_local)
 
 
 def configuration(app: FastAPI) -> uvicorn.Config:

@@ -8,6 +8,7 @@ from typing import Any
 
 from interlock.api.backend import Backend
 from interlock.api.problems import Problem, not_found
+from interlock.api.similar_cases import find_similar_cases
 from interlock.policy.review import terms
 from interlock.processors.review.open_task import OpenTask
 from interlock.processors.review.payload import Payload
@@ -16,8 +17,8 @@ from interlock.processors.review.similar import SimilarCases
 from interlock.processors.review.similar import wanted as wanted_of
 from interlock.processors.review.times import SECOND, due, micros
 from interlock.processors.review.view import TaskView, build_view
-from interlock.review.similar_cases import find_similar_cases
 from interlock.schemas.models import MAX_ID_BYTES
+from interlock.schemas.times import moment
 
 Record = dict[str, Any]
 
@@ -81,7 +82,8 @@ def similar_cases(backend: Backend, shown: ShownTask) -> SimilarCases | None:
 
 def listed(task: OpenTask, now: int) -> dict[str, Any]:
     """A row of a list, for JSON."""
-    return {**asdict(task), "due_seconds": (task.deadline - now) // SECOND}
+    times = {"deadline": moment(task.deadline), "arrived_at": moment(task.arrived_at)}
+    return {**asdict(task), **times, "due_seconds": (task.deadline - now) // SECOND}
 
 
 def queue_counts(backend: Backend) -> list[QueueCounts]:

@@ -1,6 +1,6 @@
 """A JSON value as markup that a person reads: definition lists within each other, and tables for rows of one form."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any
 
@@ -15,16 +15,19 @@ _MOST_ITEMS = 200
 # A longer text is folded: it would push everything else off the screen.
 _LONGEST_TEXT = 600
 
+# Python refuses to print whole numbers of more than 4,300 digits, and nobody reads so many.
+_LONGEST_NUMBER = 1e21
+
 # A table with more columns is wider than a screen.
 _MOST_COLUMNS = 8
 
 
-def json_block(value: Any, marked: Set[str] = frozenset(), private: Set[str] = frozenset()) -> Markup:
+def json_block(value: Any, marked: Collection[str] = (), private: Collection[str] = ()) -> Markup:
     """Markup of the value. Names are paths with dots: `applicant.income`; a list has the path of its field.
 
     `marked`: fields that rules used. `private`: personal data, blurred until asked for.
     """
-    return _any(value, "", marked, private)
+    return _any(value, "", frozenset(marked), frozenset(private))
 
 
 def _any(value: Any, path: str, marked: Set[str], private: Set[str]) -> Markup:
@@ -47,8 +50,9 @@ def scalar(value: Any) -> Markup:
         case bool():
             return Markup('<span class="json-word">{}</span>').format("true" if value else "false")
         case int() | float():
-            text = number(value)
-            return text if isinstance(text, Markup) else Markup('<span class="json-number">{}</span>').format(text)
+            # As it was sent: a number may be an account's, in which separators of thousands have no place.
+            text = str(value) if abs(value) < _LONGEST_NUMBER else str(number(value))
+            return Markup('<span class="json-number">{}</span>').format(text)
         case str() if not value:
             return Markup('<span class="json-empty">empty text</span>')
         case str():
@@ -71,16 +75,20 @@ def _text(text: str) -> Markup:
 def _mapping(value: Mapping[Any, Any], path: str, marked: Set[str], private: Set[str]) -> Markup:
     rows = []
     for name, item in islice(value.items(), _MOST_ITEMS):
-        inner = f"{path}.{name}" if path else str(name)
+        inner = _inside(path, name)
         shown = _any(item, inner, marked, private)
         if inner in private:
-            shown = Markup('<div data-private tabindex="0">{}</div>').format(shown)
+            shown = Markup('<div data-private="" tabindex="0">{}</div>').format(shown)
         rows.append(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(_name(str(name), inner in marked), shown))
     return Markup('<dl class="json">{}</dl>{}').format(Markup("").join(rows), _rest(len(value)))
 
 
+def _inside(path: str, name: Any) -> str:
+    return f"{path}.{name}" if path else str(name)
+
+
 def _name(name: str, used: bool) -> Markup:
-    shown = Markup("<bdi>{}</bdi>").format(visible(name))
+    shown = Markup("<bdi>{}</bdi>").format(visible(name) or '""')
     if not used:
         return shown
     return Markup('<mark title="used by a rule">{}<span class="unseen"> (used by a rule)</span></mark>').format(shown)
@@ -88,7 +96,7 @@ def _name(name: str, used: bool) -> Markup:
 
 def _list(value: Sequence[Any], path: str, marked: Set[str], private: Set[str]) -> Markup:
     columns = _columns(value)
-    if columns and not private & {f"{path}.{column}" for column in columns}:
+    if columns and not private & {_inside(path, column) for column in columns}:
         return _table(value, columns, path, marked)
     items = Markup("").join(
         Markup("<li>{}</li>").format(_any(item, path, marked, private)) for item in value[:_MOST_ITEMS]
@@ -108,9 +116,7 @@ def _columns(value: Sequence[Any]) -> list[str]:
 
 def _table(value: Sequence[Any], columns: list[str], path: str, marked: Set[str]) -> Markup:
     head = Markup("").join(
-        Markup('<th scope="col">{}</th>').format(
-            _name(str(column), (f"{path}.{column}" if path else str(column)) in marked)
-        )
+        Markup('<th scope="col">{}</th>').format(_name(str(column), _inside(path, column) in marked))
         for column in columns
     )
     body = Markup("").join(

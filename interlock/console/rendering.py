@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse
@@ -36,6 +37,7 @@ def environment() -> Environment:
     )
     jinja.filters.update(
         exact=text.exact,
+        interval=text.interval,
         iso=text.iso,
         json_block=json_block,
         moment=_moment,
@@ -84,7 +86,7 @@ def theme_of(request: Request) -> str:
 
 def zone_name_of(request: Request) -> str:
     """The name of the zone that the reader chose; empty for the zone of the browser."""
-    chosen = request.cookies.get(ZONE_COOKIE, "")
+    chosen = unquote(request.cookies.get(ZONE_COOKIE, ""))
     return chosen if text.zone_of(chosen) else ""
 
 
@@ -96,8 +98,6 @@ def _moment(context: Context, value: int | datetime | str | None) -> Markup:
 def _shown(value: Any) -> Any:
     """What is printed for the value of an expression."""
     match value:
-        case text.Exact():
-            return value
         case Markup():
             return Markup(visible(value))
         case None:

@@ -6,16 +6,20 @@ from interlock.api.server import serve
 from interlock.console import static_files
 from interlock.console.pages import (
     alerts,
+    answers,
     controls,
     dead_letters,
+    decisions,
     entrance,
     policies,
     proposals,
+    quality,
     queues,
     reviewers,
     showing,
     system,
     task,
+    team,
     work,
 )
 from interlock.platform.connection import Platform
@@ -25,6 +29,10 @@ PAGES = (
     entrance.router,
     queues.router,
     work.router,
+    answers.router,
+    decisions.router,
+    team.router,
+    quality.router,
     policies.router,
     proposals.router,
     controls.router,

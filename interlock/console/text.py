@@ -4,6 +4,7 @@ What is not known (None, NaN, an infinity) is a dash that is read aloud as "not 
 """
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import quote
@@ -19,13 +20,13 @@ UNKNOWN = Markup('<span class="unknown"><span aria-hidden="true">–</span><span
 _LONGEST_NUMBER = 1e21
 
 
-class Exact(Markup):
-    """Markup in which control characters and marks of direction stay: values of form fields that come back."""
+# What `visible` escapes and HTML can name by its number: it reads the numbers of C1 as letters of Windows-1252.
+_NAMEABLE = re.compile("[\x01-\x08\x0b-\x1f\x7f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def exact(text: str) -> Exact:
-    """The text for the value of a form field: escaped, but otherwise unchanged."""
-    return Exact(escape(text))
+def exact(text: str) -> Markup:
+    """The text for the value of a form field, which comes back as it is: hidden characters stay, but for NUL and C1."""
+    return Markup(_NAMEABLE.sub(lambda found: f"&#{ord(found[0])};", escape(text)))
 
 
 def instant(value: int | datetime | str) -> datetime:
@@ -95,6 +96,13 @@ def percent(value: float | None, digits: int = 1) -> str | Markup:
     if value is None or not math.isfinite(value):
         return UNKNOWN
     return f"{value * 100:,.{digits}f} %".replace("-", "−")
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """A 95 % interval of a share, for the line below it; empty where it is not known."""
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"95 %: {percent(low)} to {percent(high)}"
 
 
 def number(value: float | Decimal | None, digits: int | None = None) -> str | Markup:

@@ -18,6 +18,7 @@ EXTRA_OF_MODULE = {
             "faust",
             "httpx",
             "itsdangerous",
+            "jinja2",
             "joserfc",
             "numpy",
             "polars",
@@ -39,7 +40,14 @@ EXTRA_OF_MODULE = {
 
 
 # Modules of the base dependencies that a file of the user may hide.
-_BASE_MODULES = {"confluent_kafka", "fastavro", "prometheus_client", "pydantic", "pydantic_settings"}
+_BASE_MODULES = {
+    "confluent_kafka",
+    "fastavro",
+    "prometheus_client",
+    "pydantic",
+    "pydantic_settings",
+    "typing_extensions",
+}
 
 
 def explain(error: BaseException, what: str) -> str | None:

@@ -3,16 +3,21 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from interlock.learning.estimates import Estimate
 from interlock.processors.proposals.proposal_table import Proposal
+
+if TYPE_CHECKING:
+    from interlock.learning.estimates import Estimate
 
 # The actor that revokes proposals, and halts models when it does.
 LEARNING = "learning"
 
 # Kinds that rest on a certificate and change the policy.
 CERTIFIED = ("threshold", "safe_rule")
+
+# The kind of a policy that a person asks for.
+POLICY = "policy"
 
 
 def proposal_id(kind: str, *about: object) -> str:
@@ -33,8 +38,8 @@ def opened(
     domain: str = "",
     model_id: str = "",
     model_version: str = "",
-    workload: Estimate | None = None,
-    error: Estimate | None = None,
+    workload: "Estimate | None" = None,
+    error: "Estimate | None" = None,
     policy: str = "",
     policy_version: str = "",
 ) -> Proposal:
@@ -74,7 +79,7 @@ def lane_of(proposal: Proposal) -> tuple[str, str, str, str] | None:
     return proposal["domain"], prediction, proposal["model_id"], proposal["model_version"]
 
 
-def _interval(name: str, estimate: Estimate | None) -> dict[str, float | None]:
+def _interval(name: str, estimate: "Estimate | None") -> dict[str, float | None]:
     if estimate is None:
         return dict.fromkeys((f"{name}_estimate", f"{name}_lower", f"{name}_upper"))
     return {

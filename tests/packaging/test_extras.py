@@ -17,7 +17,14 @@ from tests.packaging.conftest import ROOT, clean_environment
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # What modules import that are used only where a distribution of ours brings them along.
-BROUGHT_ALONG = {"click": "typer", "yarl": "faust-streaming", "pydantic_core": "pydantic", "compression": "Python 3.14"}
+BROUGHT_ALONG = {
+    "anyio": "starlette",
+    "click": "typer",
+    "compression": "Python 3.14",
+    "markupsafe": "jinja2",
+    "pydantic_core": "pydantic",
+    "yarl": "faust-streaming",
+}
 
 
 def _normalized(requirement: str) -> str:
@@ -135,7 +142,7 @@ main()
         (["httpx"], ["run", "webhooks"], '`interlock run webhooks` needs the extra "server"'),
         (["apprise"], ["run", "notifier"], '`interlock run notifier` needs the extra "server"'),
         (
-            ["authlib"],
+            ["cachetools"],
             ["schemas", "publish", "http://127.0.0.1:1"],
             '`interlock schemas publish` needs the extra "registry"',
         ),

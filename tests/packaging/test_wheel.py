@@ -11,7 +11,7 @@ import pytest
 
 from tests.packaging.conftest import PACKAGES, ROOT, clean_environment
 
-DATA = (".avsc", ".json", ".sql", ".yaml", ".toml", ".properties", ".txt", ".parquet")
+DATA = (".avsc", ".json", ".sql", ".yaml", ".toml", ".properties", ".txt", ".parquet", ".html", ".css", ".js", ".svg")
 
 
 def _files_of_the_package() -> set[str]:
@@ -21,7 +21,7 @@ def _files_of_the_package() -> set[str]:
         f"{prefix}/{path.relative_to(folder).as_posix()}"
         for folder, prefix in folders
         for path in folder.rglob("*")
-        if path.suffix in (".py", *DATA) or path.name == "py.typed"
+        if path.suffix in (".py", *DATA) or path.name == "py.typed" or path.parent.name == "vendor"
     }
 
 

@@ -5,12 +5,12 @@ from typing import Any, cast
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from interlock.api.similar_cases import find_similar_cases
 from interlock.policy.load import parse
 from interlock.policy.model import Policy
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.similar import SimilarCases
 from interlock.processors.review.view import build_view
-from interlock.review.similar_cases import find_similar_cases
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse
 from tests.interlock.review.review_world import POLICY, decision, routed, task_record
 from tests.sinks.judged_history import History

@@ -46,6 +46,11 @@ class Access:
         # Whether anybody on this machine may log in as anybody: the console says so on every page.
         self.demo_login = settings.demo_login if settings.demo_login is not None else is_local and self.oidc is None
 
+    def close(self) -> None:
+        """Ends the connections of its own; the table belongs to who made it."""
+        if self.oidc is not None:
+            self.oidc.close()
+
     def address(self, request: Request) -> str:
         """How browsers reach this API, without a slash at the end."""
         return (self.settings.url or f"{request.url.scheme}://{request.url.netloc}").rstrip("/")

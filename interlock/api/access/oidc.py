@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 import httpx
+from authlib.common.security import is_secure_transport
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
@@ -16,6 +17,7 @@ from joserfc.jwk import KeySet
 
 from interlock.api.access.identity import Identity, has_claim, identity_of
 from interlock.api.problems import Problem
+from interlock.errors import UsageError
 from interlock.platform.settings import OidcSettings
 
 # Signatures that only the provider can make; those with the client's secret (HS…) could be anybody's who knows it.
@@ -57,6 +59,9 @@ class OidcProvider:
     def __init__(
         self, settings: OidcSettings, now: Callable[[], float], *, transport: httpx.BaseTransport | None = None
     ) -> None:
+        """Raises UsageError for an issuer to which secrets would be sent in the clear."""
+        if not is_secure_transport(settings.issuer):
+            raise UsageError(f"INTERLOCK_API__OIDC__ISSUER: {settings.issuer} must begin with https://")
         self._settings = settings
         self._now = now
         self._http = httpx.Client(timeout=_TIMEOUT_SECONDS, transport=transport)

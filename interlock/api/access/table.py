@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException
 
 from interlock.errors import UnavailableError
 from interlock.schemas import catalogue, wire
-from interlock.streams.ports import Broker, Message
+from interlock.streams.ports import Broker, Message, Producer
 from interlock.streams.sending import Outgoing, send_and_wait
 from interlock.streams.tables import TableReader
 
@@ -37,14 +37,9 @@ def access_record(kind: Kind, record_id: str, person: str, **fields: Any) -> Rec
     return {"kind": kind, "id": record_id, "person": person, **empty, **no_times, **fields}
 
 
-def publish(broker: Broker, records: Iterable[Record], forgotten: Iterable[str] = ()) -> None:
-    """Stores records, and tombstones for the keys in `forgotten`. UnavailableError if Kafka does not take all."""
-    outgoing = [Outgoing(TOPIC.name, _key(record).encode(), wire.encode("Access", record)) for record in records]
-    outgoing += [Outgoing(TOPIC.name, key.encode(), None) for key in forgotten]
-    try:
-        send_and_wait(broker.producer(None), outgoing, DELIVERY_TIMEOUT_SECONDS)
-    except KafkaException as error:
-        raise UnavailableError(f"Kafka did not take what was to be stored: {error.args[0].str()}") from error
+def publish(broker: Broker, records: Iterable[Record]) -> None:
+    """Stores records. Raises UnavailableError if Kafka does not take all."""
+    _send(broker.producer(None), records)
 
 
 class AccessTable:
@@ -60,6 +55,8 @@ class AccessTable:
         self._records: dict[str, Record] = {}
         self._lock = threading.Lock()
         self._looking = threading.Lock()
+        self._writing = threading.Lock()
+        self._producer: Producer | None = None
         self._reader = TableReader(broker, [TOPIC.name], monotonic=monotonic)
         try:
             for message in self._reader.read_all():
@@ -85,7 +82,11 @@ class AccessTable:
     def write(self, *records: Record, forgotten: Iterable[str] = ()) -> None:
         """Stores records, after which they hold here at once. `forgotten`: keys. Raises UnavailableError."""
         forgotten = list(forgotten)
-        publish(self._broker, records, forgotten)
+        with self._writing:
+            # Kept, because the first record of a producer takes half a second.
+            if self._producer is None:
+                self._producer = self._broker.producer(None)
+            _send(self._producer, records, forgotten)
         with self._lock:
             self._records.update({_key(record): record for record in records})
             for key in forgotten:
@@ -123,6 +124,15 @@ class AccessTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _send(producer: Producer, records: Iterable[Record], forgotten: Iterable[str] = ()) -> None:
+    outgoing = [Outgoing(TOPIC.name, _key(record).encode(), wire.encode("Access", record)) for record in records]
+    outgoing += [Outgoing(TOPIC.name, key.encode(), None) for key in forgotten]
+    try:
+        send_and_wait(producer, outgoing, DELIVERY_TIMEOUT_SECONDS)
+    except KafkaException as error:
+        raise UnavailableError(f"Kafka did not take what was to be stored: {error.args[0].str()}") from error
 
 
 def _decoded(key: str, value: bytes, message: Message) -> Record:

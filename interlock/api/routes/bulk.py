@@ -10,11 +10,13 @@ from interlock.api.access.principal import Principal, authenticated
 from interlock.api.answers import answer
 from interlock.api.backend import backend_of
 from interlock.api.commands import Name, Text
+from interlock.api.problems import PROBLEMS
+from interlock.api.shapes import BulkReply
 from interlock.api.work import MAX_TASK_ID
 from interlock.errors import InterlockError
 from interlock.review.desk_connection import CommandRefusedError, Reply
 
-router = APIRouter(prefix="/v1/tasks/bulk", tags=["tasks"])
+router = APIRouter(prefix="/v1/tasks/bulk", tags=["tasks"], responses=PROBLEMS)
 
 # What fits on a few screens: more is the work of a policy, not of a person.
 MAX_TASKS = 200
@@ -35,7 +37,7 @@ class Bulk(BaseModel):
     reason: Annotated[Text, Field(min_length=1)]
 
 
-@router.post("/release", summary="Give tasks back that the caller holds")
+@router.post("/release", summary="Give tasks back that the caller holds", response_model=BulkReply)
 def release(request: Request, person: Reviewer, body: Bulk) -> Response:
     desk = backend_of(request).desk_of(person.person)
     board = backend_of(request).board
@@ -46,13 +48,13 @@ def release(request: Request, person: Reviewer, body: Bulk) -> Response:
     return _each(body, one)
 
 
-@router.post("/escalate", summary="Pass tasks to the leads")
+@router.post("/escalate", summary="Pass tasks to the leads", response_model=BulkReply)
 def escalate(request: Request, person: Reviewer, body: Bulk) -> Response:
     desk = backend_of(request).desk_of(person.person)
     return _each(body, lambda task_id: desk.escalate(task_id, reason_text=body.reason))
 
 
-@router.post("/reassign", summary="Give tasks to a person")
+@router.post("/reassign", summary="Give tasks to a person", response_model=BulkReply)
 def reassign(request: Request, person: Reviewer, body: Bulk, to: Annotated[Name, Query(min_length=1)]) -> Response:
     desk = backend_of(request).desk_of(person.person)
     return _each(body, lambda task_id: desk.reassign(task_id, to))

@@ -8,18 +8,20 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request, Response, Security
 from starlette.concurrency import run_in_threadpool
 
+from interlock.api import shapes
 from interlock.api.access.principal import Principal, authenticated
 from interlock.api.answers import answer
 from interlock.api.backend import backend_of
 from interlock.api.blindness import check_not_blind
 from interlock.api.bodies import AVRO, JSON_LINES, read_decisions
-from interlock.api.problems import Problem, not_found
+from interlock.api.problems import PROBLEMS, Problem, not_found
 from interlock.api.story import story_of
 from interlock.client.client import Client
 from interlock.client.result import DecisionResult, NotDecidedError
+from interlock.review.desk_connection import Reply
 from interlock.schemas.models import MAX_ID_BYTES
 
-router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
+router = APIRouter(prefix="/v1/decisions", tags=["decisions"], responses=PROBLEMS)
 
 # Proxies and load balancers end a request that is silent for a minute.
 MAX_WAIT_SECONDS = 55.0
@@ -72,7 +74,14 @@ _BODY = {
 }
 
 
-@router.post("", summary="Submit one or many decisions", openapi_extra=_BODY, status_code=202)
+@router.post(
+    "",
+    summary="Submit one or many decisions",
+    openapi_extra=_BODY,
+    status_code=202,
+    response_model=shapes.Accepted | shapes.Pending,
+    responses={200: {"model": DecisionResult, "description": "The resolution, with `wait`."}},
+)
 async def submit(request: Request, person: Producer, wait: Wait = 0) -> Response:  # noqa: ARG001 - who may
     """Answers when Kafka has all of them: 202 with their ids. Invalid ones: 422, and nothing was sent.
 
@@ -91,7 +100,12 @@ async def submit(request: Request, person: Producer, wait: Wait = 0) -> Response
     return answer(facts, 202, {} if several else {"Location": _path(request, first)})
 
 
-@router.get("/{decision_id:id}/resolution", summary="What holds for a decision, waiting for it if asked to")
+@router.get(
+    "/{decision_id:id}/resolution",
+    summary="What holds for a decision, waiting for it if asked to",
+    response_model=DecisionResult,
+    responses={202: {"model": shapes.Pending, "description": "There is none yet."}},
+)
 async def resolution(
     request: Request,
     person: Reader,
@@ -106,13 +120,15 @@ async def resolution(
     return await _resolution(request, backend.client, decision_id, wait, after_version)
 
 
-@router.post("/{decision_id:id}/expire", summary="Give up waiting: the policy's on_timeout applies")
+@router.post(
+    "/{decision_id:id}/expire", summary="Give up waiting: the policy's on_timeout applies", response_model=Reply
+)
 def expire(request: Request, person: Producer, decision_id: DecisionId) -> Response:
     """For the caller of a sync review. The reply of the desk says what holds now; a verdict that came first stands."""
     return answer(asdict(backend_of(request).desk_of(person.person).expire(decision_id)))
 
 
-@router.get("/{decision_id:id}", summary="A decision and its whole story")
+@router.get("/{decision_id:id}", summary="A decision and its whole story", response_model=shapes.Story)
 def story(request: Request, person: Reader, decision_id: DecisionId) -> Response:
     """From its arrival to the final word: every event with actor and version, the resolution, the task. What cannot be
     read at present is named in `unavailable`."""

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Header, Request, Security
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
-from interlock.api.access.principal import Principal, authenticated
+from interlock.api.access.principal import Principal, authenticate, authenticated
 from interlock.api.backend import backend_of
+from interlock.api.feed import Feed, advanced, as_text, from_text
+from interlock.api.problems import PROBLEMS, Problem
 from interlock.platform.printing import visible_json
-from interlock.review.feed import Feed, advanced, as_text, from_text
 
-router = APIRouter(prefix="/v1", tags=["events"])
+router = APIRouter(prefix="/v1", tags=["events"], responses=PROBLEMS)
 
 # Proxies end connections that are silent for half a minute, and a dead client is noticed by what it does not take.
 _HEARTBEAT_SECONDS = 15.0
@@ -49,6 +50,14 @@ async def events(
     return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
 
 
+def _still_allowed(request: Request) -> bool:
+    try:
+        authenticate(request, ["tasks:read"])
+    except Problem:
+        return False
+    return True
+
+
 async def _stream(request: Request, feed: Feed, place: tuple[int, ...], person: Principal) -> AsyncIterator[str]:
     loop, changed = asyncio.get_running_loop(), asyncio.Event()
     end = feed.listen(lambda: loop.call_soon_threadsafe(changed.set))
@@ -73,6 +82,9 @@ async def _stream(request: Request, feed: Feed, place: tuple[int, ...], person: 
             try:
                 await asyncio.wait_for(changed.wait(), _HEARTBEAT_SECONDS)
             except TimeoutError:
+                # A session that was ended meanwhile ends its stream too.
+                if not await run_in_threadpool(_still_allowed, request):
+                    return
                 yield ": alive\n\n"
     finally:
         end()

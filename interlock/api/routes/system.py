@@ -12,12 +12,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from interlock.api.access.principal import Principal, authenticated
 from interlock.api.answers import answer
 from interlock.api.backend import Backend, backend_of
+from interlock.api.problems import PROBLEMS
+from interlock.api.shapes import SystemState
 from interlock.errors import InterlockError
 from interlock.platform import instance as instances
 from interlock.platform.probes import known_findings, role_problem
 from interlock.schemas import catalogue
 
-router = APIRouter(tags=["system"])
+router = APIRouter(tags=["system"], responses=PROBLEMS)
 
 Reader = Annotated[Principal, Security(authenticated, scopes=["system:read"])]
 
@@ -38,7 +40,11 @@ def metrics(request: Request, person: Reader) -> Response:  # noqa: ARG001 - who
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
 
-@router.get("/v1/system", summary="Roles, what stands still, and whether Kafka and ClickHouse answer")
+@router.get(
+    "/v1/system",
+    summary="Roles, what stands still, and whether Kafka and ClickHouse answer",
+    response_model=SystemState,
+)
 def system(request: Request, person: Reader) -> Response:  # noqa: ARG001 - who may
     return answer(system_facts(backend_of(request)))
 

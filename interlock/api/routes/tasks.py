@@ -6,19 +6,20 @@ from typing import Annotated, Any, Literal
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from fastapi import APIRouter, Header, Path, Query, Request, Response, Security
 
-from interlock.api import commands, work
+from interlock.api import commands, shapes, work
 from interlock.api.access.principal import Principal, authenticated
 from interlock.api.answers import answer
 from interlock.api.appeals import appeal
 from interlock.api.backend import Backend, backend_of
-from interlock.api.problems import Problem
+from interlock.api.problems import PROBLEMS, Problem
 from interlock.errors import InterlockError
 from interlock.processors.review.context import review_context
+from interlock.processors.review.queue_counts import QueueCounts
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import Reply
 from interlock.schemas.models import MAX_ID_BYTES
 
-router = APIRouter(prefix="/v1", tags=["tasks"])
+router = APIRouter(prefix="/v1", tags=["tasks"], responses=PROBLEMS)
 
 TaskId = Annotated[str, Path(description="Id of the task.", max_length=work.MAX_TASK_ID)]
 Reader = Annotated[Principal, Security(authenticated, scopes=["tasks:read"])]
@@ -34,13 +35,13 @@ CommandId = Annotated[
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=400, description="The ETag of what was shown.")]
 
 
-@router.get("/queues", summary="Every queue: what waits, how long, and what is late")
+@router.get("/queues", summary="Every queue: what waits, how long, and what is late", response_model=list[QueueCounts])
 def queues(request: Request, person: Reader) -> Response:  # noqa: ARG001 - who may
     backend = backend_of(request)
     return answer([asdict(queue) for queue in work.queue_counts(backend)])
 
 
-@router.get("/tasks", summary="Open tasks, earliest deadline first")
+@router.get("/tasks", summary="Open tasks, earliest deadline first", response_model=shapes.TaskPage)
 def tasks(
     request: Request,
     person: Reader,
@@ -73,33 +74,33 @@ def tasks(
     return answer({"tasks": rows, "next": work.cursor_of(page[-1]) if more else None})
 
 
-@router.post("/tasks/claim", summary="Take the best task for the caller")
+@router.post("/tasks/claim", summary="Take the best task for the caller", response_model=Reply)
 def claim_next(request: Request, person: Reviewer, body: commands.ClaimNext, command_id: CommandId = None) -> Response:
     """404 `nothing-to-do` where none waits. The reply has the epoch and hash that a verdict needs."""
     reply = _desk(request, person).claim(queue=body.queue, command_id=command_id)
     return _replied(reply)
 
 
-@router.post("/tasks/{task_id:id}/claim", summary="Take a task")
+@router.post("/tasks/{task_id:id}/claim", summary="Take a task", response_model=Reply)
 def claim(request: Request, person: Reviewer, task_id: TaskId, command_id: CommandId = None) -> Response:
     return _replied(_desk(request, person).claim(task_id, command_id=command_id))
 
 
-@router.post("/tasks/{task_id:id}/extend", summary="Hold a task for another lease")
+@router.post("/tasks/{task_id:id}/extend", summary="Hold a task for another lease", response_model=Reply)
 def extend(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Lease, command_id: CommandId = None
 ) -> Response:
     return _replied(_desk(request, person).extend(task_id, body.epoch, command_id=command_id))
 
 
-@router.post("/tasks/{task_id:id}/release", summary="Give a task back; with a reason: skip it")
+@router.post("/tasks/{task_id:id}/release", summary="Give a task back; with a reason: skip it", response_model=Reply)
 def release(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Release, command_id: CommandId = None
 ) -> Response:
     return _replied(_desk(request, person).release(task_id, **body.model_dump(), command_id=command_id))
 
 
-@router.post("/tasks/{task_id:id}/submit", summary="Decide a task")
+@router.post("/tasks/{task_id:id}/submit", summary="Decide a task", response_model=Reply)
 def submit(
     request: Request,
     person: Reviewer,
@@ -113,7 +114,7 @@ def submit(
     return _replied(_desk(request, person).submit(task_id, **body.model_dump(), command_id=command_id))
 
 
-@router.post("/tasks/{task_id:id}/override", summary="Replace what was decided")
+@router.post("/tasks/{task_id:id}/override", summary="Replace what was decided", response_model=Reply)
 def override(
     request: Request,
     person: Reviewer,
@@ -127,28 +128,30 @@ def override(
     return _replied(_desk(request, person).override(task_id, **body.model_dump(), command_id=command_id))
 
 
-@router.post("/tasks/{task_id:id}/escalate", summary="Pass a task to the leads, a queue or a person")
+@router.post(
+    "/tasks/{task_id:id}/escalate", summary="Pass a task to the leads, a queue or a person", response_model=Reply
+)
 def escalate(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Escalate, command_id: CommandId = None
 ) -> Response:
     return _replied(_desk(request, person).escalate(task_id, **body.model_dump(), command_id=command_id))
 
 
-@router.post("/tasks/{task_id:id}/reassign", summary="Give a task to a person")
+@router.post("/tasks/{task_id:id}/reassign", summary="Give a task to a person", response_model=Reply)
 def reassign(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Reassign, command_id: CommandId = None
 ) -> Response:
     return _replied(_desk(request, person).reassign(task_id, body.to_reviewer, command_id=command_id))
 
 
-@router.post("/tasks/{task_id:id}/snooze", summary="Put a task aside until a moment")
+@router.post("/tasks/{task_id:id}/snooze", summary="Put a task aside until a moment", response_model=Reply)
 def snooze(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Snooze, command_id: CommandId = None
 ) -> Response:
     return _replied(_desk(request, person).snooze(task_id, **body.model_dump(), command_id=command_id))
 
 
-@router.post("/tasks/{task_id:id}/appeal", summary="Open a decision again")
+@router.post("/tasks/{task_id:id}/appeal", summary="Open a decision again", response_model=Reply)
 def open_again(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Appeal, command_id: CommandId = None
 ) -> Response:
@@ -156,14 +159,18 @@ def open_again(
     return _replied(appeal(backend_of(request), person.person, task_id, body.statement, command_id))
 
 
-@router.post("/tasks/{task_id:id}/gold", summary="Plant a copy of a decision whose right outcome is known")
+@router.post(
+    "/tasks/{task_id:id}/gold", summary="Plant a copy of a decision whose right outcome is known", response_model=Reply
+)
 def gold(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Gold, command_id: CommandId = None
 ) -> Response:
     return _replied(_desk(request, person).gold(task_id, body.outcome, command_id=command_id))
 
 
-@router.get("/tasks/{task_id:id}", summary="A task with everything it takes to judge it")
+@router.get(
+    "/tasks/{task_id:id}", summary="A task with everything it takes to judge it", response_model=shapes.ShownTask
+)
 def task(
     request: Request,
     person: Reader,  # noqa: ARG001
@@ -176,12 +183,12 @@ def task(
     return answer(task_facts(backend, shown), headers={"ETag": shown.etag})
 
 
-@router.post("/me/on-duty", summary="Take tasks from now on", tags=["me"])
+@router.post("/me/on-duty", summary="Take tasks from now on", tags=["me"], response_model=Reply)
 def on_duty(request: Request, person: Reviewer, command_id: CommandId = None) -> Response:
     return _replied(_desk(request, person).on_duty(command_id))
 
 
-@router.post("/me/off-duty", summary="Take no more tasks; those held return", tags=["me"])
+@router.post("/me/off-duty", summary="Take no more tasks; those held return", tags=["me"], response_model=Reply)
 def off_duty(request: Request, person: Reviewer, command_id: CommandId = None) -> Response:
     return _replied(_desk(request, person).off_duty(command_id))
 

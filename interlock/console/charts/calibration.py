@@ -51,7 +51,7 @@ def calibration_plot(title: str, bins: Sequence[Bin]) -> Chart:
         shapes.append(circle(x, up.at(one.observed), 4.5, css="chart-dot", tip=tip))
     shapes.append(label(_LEFT + _SIDE / 2, _TOP + _SIDE + 36, "confidence", css="chart-text chart-middle"))
     side = _LEFT + _SIDE + 24
-    notes = ("dots: people agreed", "bars: interval of the estimate", "dashed: calibrated", "below it: too confident")
+    notes = ("dots: people agreed", "bars: their intervals", "dashed: calibrated", "below it: too confident")
     for index, note in enumerate(notes):
         shapes.append(label(side, _TOP + 20 + index * 20, note, css="chart-small"))
     outside = sum(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from markupsafe import Markup
 
@@ -23,7 +23,8 @@ from interlock.console.charts.figure import (
     room_for,
 )
 from interlock.console.charts.ticks import above, short, ticks, time_ticks
-from interlock.console.text import UNKNOWN, instant, moment, number
+from interlock.console.text import UNKNOWN, instant, moment, number, zone_of
+from interlock.schemas import times
 
 _HEIGHT, _BOTTOM, _TOP, _RIGHT = 200, 26, 10, 12
 
@@ -43,7 +44,10 @@ class Line:
 
 
 def series(title: str, lines: Sequence[Line], *, unit: str = "", zone: str = "") -> Chart:
-    """Lines over time from zero up, or from the lowest value if one is negative. `zone`: of the table's times."""
+    """Lines over time from zero up, or from the lowest value if one is negative.
+
+    `zone`: of its times; UTC if it is empty or unknown.
+    """
     # Times of one series may come with and without a zone (ClickHouse): compared in UTC.
     shown = [Line(one.name, [(instant(at), value) for at, value in one.points], one.area) for one in lines[:_STYLES]]
     columns = ("Time", *(clean(one.name) + (f" ({clean(unit)})" if unit else "") for one in shown))
@@ -63,8 +67,12 @@ def series(title: str, lines: Sequence[Line], *, unit: str = "", zone: str = "")
     for tick, text in texts:
         shapes.append(line(left, up.at(tick), WIDTH - _RIGHT, up.at(tick), css="chart-grid"))
         shapes.append(label(left - 6, up.at(tick) + 4, text, css="chart-small chart-end"))
-    for at, text in time_ticks(first, last):
+    chosen = zone_of(zone) or UTC
+    shapes.append(label(0, up.start + 18, zone if chosen is not UTC else "UTC", css="chart-small", most=6))
+    for at, text in time_ticks(_local(first, chosen), _local(last, chosen)):
         x = across.at((at - first).total_seconds())
+        if x < left + 20:
+            continue  # there stands the zone
         shapes.append(line(x, up.start, x, up.start + 4, css="chart-axis"))
         css = "chart-small chart-end" if x > WIDTH - 30 else "chart-small chart-middle"
         shapes.append(label(x, up.start + 18, text, css=css))
@@ -129,8 +137,14 @@ def _runs(points: Sequence[Point]) -> list[list[Point]]:
 
 def _rows(lines: Sequence[Line], zone: str) -> tuple[tuple[Cell, ...], ...]:
     values = [dict(one.points) for one in lines]
-    times = sorted({at for one in values for at in one})
-    return tuple((moment(at, zone), *(number(one[at]) if at in one else UNKNOWN for one in values)) for at in times)
+    all_times = sorted({at for one in values for at in one})
+    return tuple((moment(at, zone), *(number(one[at]) if at in one else UNKNOWN for one in values)) for at in all_times)
+
+
+def _local(at: datetime, zone: tzinfo) -> datetime:
+    """Outside of the calendar in other zones it stays in UTC; no real instant is."""
+    inside = times.FIRST + timedelta(days=2) < at < times.LAST - timedelta(days=2)
+    return at.astimezone(zone) if inside else at
 
 
 def _plain(at: datetime) -> str:

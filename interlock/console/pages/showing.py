@@ -66,3 +66,6 @@ def _next(request: Request) -> str:
 
 Work = Annotated[Principal, Depends(needs("tasks:write"))]
 Tasks = Annotated[Principal, Depends(needs("tasks:read"))]
+Numbers = Annotated[Principal, Depends(needs("metrics:read"))]
+Decisions = Annotated[Principal, Depends(needs("decisions:read"))]
+Team = Annotated[Principal, Depends(needs("reviewers:read"))]

@@ -3,7 +3,10 @@ import { announce } from './notices.js';
 
 export function open(id) {
   const dialog = document.getElementById(id);
-  if (dialog && !dialog.open) dialog.showModal();
+  if (!dialog || dialog.open) return dialog;
+  dialog.showModal();
+  // The first thing in a dialog is its close button; whoever opens a form wants to write.
+  dialog.querySelector('input:not([type=hidden]), select, textarea')?.focus();
   return dialog;
 }
 

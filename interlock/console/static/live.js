@@ -80,8 +80,8 @@ async function fetchPart(part, mine) {
     const answer = await fetch(part.dataset.live, { headers: { 'HX-Request': 'true' }, credentials: 'same-origin' });
     if (answer.status === 401) return login();
     if (!answer.ok) throw new Error(`${answer.status}`);
-    put(part, await answer.text());
-    delete part.dataset.liveStale;
+    if (put(part, await answer.text())) delete part.dataset.liveStale;
+    else part.dataset.liveStale = '';
   } catch {
     // The old content stays, and says that it is old.
     part.dataset.liveStale = '';
@@ -99,11 +99,11 @@ function put(part, html) {
   const active = document.activeElement;
   const typing = part.contains(active) && active.matches('input, select, textarea, [contenteditable]');
   if (typing || part.querySelector('dialog[open], [data-bulk-item]:checked')) {
-    part.dataset.liveStale = '';
     if (typing) active.addEventListener('blur', () => refresh(part), { once: true });
-    return;
+    return false;
   }
   window.htmx.swap(part, html, { swapStyle: 'innerHTML' });
+  return true;
 }
 
 function connect() {

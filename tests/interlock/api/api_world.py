@@ -1,19 +1,22 @@
 """The API on Kafka in memory, asked by people whose rights a test chooses."""
 
 import base64
+import time
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from clickhouse_connect.driver.client import Client as ClickHouse
-from fastapi import Request
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from interlock.api.access.principal import Principal
+from interlock.api.access.access import Access
+from interlock.api.access.roles import SCOPES
+from interlock.api.access.table import AccessTable
+from interlock.api.access.tokens import new_token
 from interlock.api.app import create_app
 from interlock.api.backend import Backend
-from interlock.api.problems import Problem
 from interlock.platform.connection import Platform
 from interlock.platform.settings import Settings
 from interlock.policies import publishing
@@ -23,26 +26,9 @@ from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import TopicSpec
 from interlock.streams.ranges import read_topic
 
-EVERYTHING = frozenset(
-    f"{room}:{right}"
-    for room in ("policies", "proposals", "controls", "dead-letters", "reviewers", "alerts")
-    for right in ("read", "write")
-)
+EVERYTHING = sorted(SCOPES)
 
-
-class Access:
-    """Takes a caller's word for who asks: `Bearer NAME`. `scopes`: of people who may not do everything."""
-
-    def __init__(self) -> None:
-        self.scopes: dict[str, frozenset[str]] = {}
-
-    def authenticate(self, request: Request, scopes: list[str]) -> Principal:
-        person = request.headers["authorization"].removeprefix("Bearer ")
-        mine = self.scopes.get(person, EVERYTHING)
-        for scope in scopes:
-            if scope not in mine:
-                raise Problem(403, "missing-scope", f"this takes {scope}", scope=scope)
-        return Principal(person, person, frozenset(), mine, "token")
+KEY = bytes(range(32))
 
 
 class World:
@@ -56,7 +42,11 @@ class World:
         self.backend = Backend(platform, broker=self.broker)
         if warehouse is not None:
             self.backend._clickhouse[True] = warehouse
-        self.access = Access()
+        self._table = AccessTable(self.broker)
+        self.access = Access(platform.settings.api, KEY, self._table, lambda: self.backend.board.reviewers)
+        self.scopes: dict[str, Collection[str]] = {}
+        """What people may do who may not do everything; to be set before they ask."""
+        self._tokens: dict[str, str] = {}
         self._client = TestClient(create_app(self.backend, self.access), raise_server_exceptions=False)
 
     def put(self, topic: catalogue.Topic, key: str, record: dict[str, Any]) -> None:
@@ -78,20 +68,29 @@ class World:
         return [wire.decode(topic.schema, value) for _, value in self.values(topic) if value is not None]
 
     def get(self, path: str, person: str = "ana", **parameters: Any) -> Response:
-        return self._client.get(path, params=parameters, headers=_as(person))
+        return self._client.get(path, params=parameters, headers=self._as(person))
 
     def post(self, path: str, body: Any, person: str = "ana", if_match: str | None = None) -> Response:
-        return self._client.post(path, json=body, headers=_as(person, if_match))
+        return self._client.post(path, json=body, headers=self._as(person, if_match))
 
     def put_to(self, path: str, body: Any, person: str = "ana", if_match: str | None = None) -> Response:
-        return self._client.put(path, json=body, headers=_as(person, if_match))
+        return self._client.put(path, json=body, headers=self._as(person, if_match))
 
     def delete(self, path: str, person: str = "ana", if_match: str | None = None) -> Response:
-        return self._client.delete(path, headers=_as(person, if_match))
+        return self._client.delete(path, headers=self._as(person, if_match))
+
+    def _as(self, person: str, if_match: str | None = None) -> dict[str, str]:
+        if person not in self._tokens:
+            scopes = self.scopes.get(person, EVERYTHING)
+            token = new_token(name="of a test", person=person, scopes=scopes, created_by="test", now=time.time())
+            self._table.write(token.record)
+            self._tokens[person] = token.text
+        headers = {"Authorization": f"Bearer {self._tokens[person]}"}
+        return headers if if_match is None else {**headers, "If-Match": if_match}
 
     def close(self) -> None:
         self._client.close()
-        with closing(self.backend):
+        with closing(self.backend), closing(self._table), closing(self.access):
             # The test's own client is closed by whoever made it.
             self.backend._clickhouse.clear()
 
@@ -108,8 +107,3 @@ def refusal(response: Response) -> tuple[int, str]:
 def raw(text: str) -> bytes:
     """Bytes of base64."""
     return base64.b64decode(text)
-
-
-def _as(person: str, if_match: str | None = None) -> dict[str, str]:
-    headers = {"Authorization": f"Bearer {person}"}
-    return headers if if_match is None else {**headers, "If-Match": if_match}

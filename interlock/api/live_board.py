@@ -15,11 +15,11 @@ from typing import Any
 from confluent_kafka import KafkaException
 from sortedcontainers import SortedDict
 
+from interlock.api import feed
 from interlock.errors import InterlockError, UnavailableError
 from interlock.policies.controls import Halt, halt_of
 from interlock.processors.review.open_task import OpenTask
 from interlock.processors.review.times import micros
-from interlock.review import feed
 from interlock.schemas import catalogue, wire
 from interlock.streams.ports import Broker, Message
 from interlock.streams.ranges import read_range

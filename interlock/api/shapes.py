@@ -1,0 +1,142 @@
+"""The shapes of answers, for the OpenAPI document: what a caller may rely on."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from interlock.processors.review.context import ReviewContext
+from interlock.processors.review.similar import SimilarCases
+from interlock.processors.review.view import TaskView
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class FieldProblem(_Shape):
+    """One entry that is wrong."""
+
+    field: str
+    message: str
+
+
+class ProblemDetails(_Shape):
+    """Problem details (RFC 9457). `code` is stable and for programs, `detail` a sentence for people."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldProblem] = Field(default_factory=list, description="Every entry that is wrong.")
+
+
+class Accepted(_Shape):
+    """Kafka has the decisions."""
+
+    accepted: int
+    decision_id: str = Field("", description="Of a single decision.")
+
+
+class Pending(_Shape):
+    """There is no resolution yet."""
+
+    decision_id: str
+    status: Literal["pending"]
+    retry_after: int = Field(description="Seconds after which to ask again.")
+
+
+class Story(_Shape):
+    """Everything that is known of a decision."""
+
+    decision_id: str
+    resolution: dict[str, Any] | None
+    timeline: list[dict[str, Any]]
+    task: dict[str, Any] | None
+    unavailable: dict[str, str] = Field(description="What cannot be read at present, and why.")
+
+
+class ListedTask(_Shape):
+    """An open task, without what a blind review hides."""
+
+    task_id: str
+    decision_id: str
+    queue: str
+    domain: str
+    priority: str
+    state: str
+    route: str
+    deadline: datetime
+    arrived_at: datetime
+    due_seconds: int
+    holder: str
+    epoch: int
+    breached: bool
+    escalation: int
+
+
+class TaskPage(_Shape):
+    """`next`: the cursor of the next page, null on the last one."""
+
+    tasks: list[ListedTask]
+    next: str | None
+
+
+class ShownTask(_Shape):
+    """A task with everything it takes to judge it."""
+
+    context: ReviewContext
+    task: TaskView
+    similar: SimilarCases | None
+    similar_problem: str
+
+
+class BulkResult(_Shape):
+    """What became of one task."""
+
+    task_id: str
+    accepted: bool
+    code: str
+    message: str
+
+
+class BulkReply(_Shape):
+    """What became of each task."""
+
+    accepted: int
+    refused: int
+    results: list[BulkResult]
+
+
+class Viewers(_Shape):
+    """Who looks at a task."""
+
+    viewers: list[str]
+
+
+class Role(_Shape):
+    """One role of the local instance."""
+
+    role: str
+    state: str
+    pid: int
+    restarts: int
+    problem: str | None
+
+
+class Probe(_Shape):
+    """Whether a server answers."""
+
+    ok: bool
+    problem: str
+    milliseconds: float
+
+
+class SystemState(_Shape):
+    """How the platform stands; roles and findings are known of a local instance only."""
+
+    kafka: Probe
+    clickhouse: Probe
+    roles: list[Role]
+    findings: list[dict[str, Any]] | None

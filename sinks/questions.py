@@ -1,9 +1,0 @@
-"""Stand-in."""
-
-from typing import Any
-
-
-def ask(client: Any, name: str, **parameters: Any) -> Any:
-    from interlock.errors import InterlockError
-
-    raise InterlockError("not yet")
