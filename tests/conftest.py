@@ -59,6 +59,19 @@ ON_ONE_INSTANCE = (
     "bench/test_running_proof.py",
 )
 
+# These share another one, on which people work over HTTP.
+ON_CONSOLE_INSTANCE = (
+    "interlock/api/test_restarts.py",
+    "interlock/api/test_two_servers.py",
+    "interlock/console/test_work_in_browser.py",
+)
+
+# The fixtures that start them; all files that use one go to the same worker.
+SHARED = {"local_instance": ON_ONE_INSTANCE, "console_instance": ON_CONSOLE_INSTANCE}
+
+# Tests ask more often than people do.
+_MANY_REQUESTS = {"INTERLOCK_API__REQUESTS_PER_SECOND": "10000", "INTERLOCK_API__BURST": "10000"}
+
 QUICK_KILLS, CAMPAIGN_KILLS = 3, 25
 
 
@@ -98,11 +111,11 @@ def crash_kills(request: pytest.FixtureRequest, campaign: bool) -> int:
 
 
 class _WholeFiles(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types for its schedulers
-    """Gives workers whole files, and all files that use the fixture `local_instance` to one of them."""
+    """Gives workers whole files, and all files that share an instance to one of them."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return "instance" if file.endswith(ON_ONE_INSTANCE) else file
+        return next((name for name, files in SHARED.items() if file.endswith(files)), file)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
@@ -120,13 +133,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 return index
         return len(LONGEST_FIRST)
 
-    strangers = {
-        str(item.path)
-        for item in items
-        if "local_instance" in getattr(item, "fixturenames", ()) and not str(item.path).endswith(ON_ONE_INSTANCE)
-    }
-    if strangers:
-        raise pytest.UsageError(f"ON_ONE_INSTANCE does not name what uses `local_instance`: {', '.join(strangers)}")
+    for name, files in SHARED.items():
+        users = {str(item.path) for item in items if name in getattr(item, "fixturenames", ())}
+        strangers = [path for path in sorted(users) if not path.endswith(files)]
+        if strangers:
+            raise pytest.UsageError(f"SHARED does not name what uses `{name}`: {', '.join(strangers)}")
     items.sort(key=position)
     for item in items:
         if "campaign" in getattr(item, "fixturenames", ()):
@@ -163,5 +174,19 @@ def local_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Instan
 
     running = Instance(tmp_path_factory.mktemp("platform") / "instance", SETTINGS)
     running.run("up", "--detach", "--secure")
+    yield running
+    running.run("down")
+
+
+@pytest.fixture(scope="session")
+def console_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Instance"]:
+    """A running instance with console and HTTP API; tests use domains, people and ids of their own.
+
+    Whoever kills one of its processes waits until it serves again.
+    """
+    from tests.running_instance import Instance
+
+    running = Instance(tmp_path_factory.mktemp("console") / "instance", _MANY_REQUESTS)
+    running.run("up", "--detach")
     yield running
     running.run("down")

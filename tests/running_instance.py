@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, redirect_stderr, redirect_stdout
 from io import StringIO
@@ -13,6 +14,7 @@ from unittest import mock
 
 import pytest
 
+from interlock.api.access.tokens import create_token
 from interlock.cli import main
 from interlock.platform.connection import Platform
 from interlock.platform.settings import Settings
@@ -46,6 +48,27 @@ class Instance:
     def platform(self) -> Platform:
         """Kafka and ClickHouse of the instance."""
         return Platform(Settings(data_dir=self.directory))
+
+    @property
+    def url(self) -> str:
+        """Of the console and the HTTP API, without a slash at the end."""
+        instance = self.platform.instance
+        assert instance is not None
+        return instance.console_url
+
+    def token(self, person: str, *rights: str) -> str:
+        """A token with which `person` asks the HTTP API. `rights`: roles, and scopes (`tasks:read`)."""
+        scopes = [right for right in rights if ":" in right]
+        made = create_token(
+            self.platform.serving_kafka(),
+            name=f"{person} in a test",
+            person=person,
+            roles=set(rights).difference(scopes),
+            scopes=scopes,
+            created_by="test",
+            now=time.time(),
+        )
+        return made.text
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """What ClickHouse answers. For waiting: a command takes a second of processor time each time it is asked."""

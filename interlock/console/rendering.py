@@ -91,7 +91,7 @@ def zone_name_of(request: Request) -> str:
 
 
 @pass_context
-def _moment(context: Context, value: int | datetime | None) -> Markup:
+def _moment(context: Context, value: int | datetime | str | None) -> Markup:
     return text.moment(value, context.get("zone", ""))
 
 

@@ -4,7 +4,24 @@ from fastapi import FastAPI
 
 from interlock.api.server import serve
 from interlock.console import static_files
-from interlock.console.pages import answers, decisions, entrance, quality, queues, showing, task, team, work
+from interlock.console.pages import (
+    alerts,
+    answers,
+    controls,
+    dead_letters,
+    decisions,
+    entrance,
+    policies,
+    proposals,
+    quality,
+    queues,
+    reviewers,
+    showing,
+    system,
+    task,
+    team,
+    work,
+)
 from interlock.platform.connection import Platform
 
 # `task` last: an id may be called like a page.
@@ -16,6 +33,13 @@ PAGES = (
     decisions.router,
     team.router,
     quality.router,
+    policies.router,
+    proposals.router,
+    controls.router,
+    dead_letters.router,
+    reviewers.router,
+    alerts.router,
+    system.router,
     task.router,
 )
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError
 from interlock.policies import publishing
-from interlock.policies.requests import POLICY, StalePolicyError
 from interlock.policy import editing as policy_source
 from interlock.policy.errors import PolicyError
 from interlock.policy.load import parse
 from interlock.policy.version import version
 from interlock.processors.proposals.proposal_table import Proposal, ProposalTable
+from interlock.processors.proposals.record import POLICY
 from interlock.schemas import catalogue, wire
 from interlock.schemas.times import moment
 from interlock.streams.turns import Turn, turn
@@ -38,7 +38,7 @@ def read_proposals(broker: "Broker") -> ProposalTable:
     from interlock.streams.tables import TableReader
 
     proposals = ProposalTable()
-    with closing(TableReader(broker, [catalogue.PROPOSALS.name])) as reader:
+    with closing(TableReader(broker, [catalogue.PROPOSALS.name], once=True)) as reader:
         for message in reader.read_all():
             proposals.apply(message.key(), message.value())
     return proposals
@@ -135,7 +135,7 @@ def _apply(broker: "Broker", mine: Turn, proposal: Proposal, by: str, note: str)
     if asked:
         in_force = published[name]["version"] if name in published else ""
         if in_force != proposal["policy_version"]:
-            raise StalePolicyError(name, proposal["policy_version"], in_force)
+            raise publishing.StalePolicyError(name, proposal["policy_version"], in_force)
     elif name not in published:
         raise InterlockError(f"policy {name!r} is no longer published; nothing was changed")
     source = published[name]["source"] if name in published else ""
