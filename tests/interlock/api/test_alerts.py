@@ -111,7 +111,7 @@ def test_a_test_webhook_is_signed_and_tells_what_the_receiver_answers(tmp_path: 
 
 
 def test_who_may_only_look_sends_nothing(api: World) -> None:
-    api.access.scopes["eve"] = frozenset({"alerts:read"})
+    api.scopes["eve"] = frozenset({"alerts:read"})
     for path in ("/v1/alerts/test", "/v1/webhooks/test"):
         assert refusal(api.post(path, {"to": "operators"}, "eve")) == (403, "missing-scope")
     assert api.records(catalogue.ALERTS) == []

@@ -36,6 +36,6 @@ def test_what_names_no_scope_or_no_reason_changes_nothing(
 
 
 def test_who_may_only_look_halts_nothing(api: World) -> None:
-    api.access.scopes["eve"] = frozenset({"controls:read"})
+    api.scopes["eve"] = frozenset({"controls:read"})
     assert refusal(api.post("/v1/controls/halt", {"scope": "all", "reason": "x"}, "eve")) == (403, "missing-scope")
     assert api.get("/v1/controls", "eve").json() == {"halts": []}

@@ -129,7 +129,7 @@ def test_counts_by_reason_come_from_clickhouse(tmp_path: Path, own: ClickHouse) 
 
 def test_who_may_only_look_sends_nothing(api: World) -> None:
     bury(api, "d-1")
-    api.access.scopes["eve"] = frozenset({"dead-letters:read"})
+    api.scopes["eve"] = frozenset({"dead-letters:read"})
     assert refusal(api.post(f"{PATH}/replay", {"all": True}, "eve")) == (403, "missing-scope")
     assert refusal(api.post(f"{PATH}/discard", {"letters": ["0:0"]}, "eve")) == (403, "missing-scope")
     assert api.values(catalogue.DECISIONS) == []

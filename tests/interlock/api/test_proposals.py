@@ -90,6 +90,6 @@ def test_a_change_that_no_longer_fits_says_so_and_cannot_be_accepted(proposed: W
 
 
 def test_who_may_only_read_signs_nothing(proposed: World) -> None:
-    proposed.access.scopes["eve"] = frozenset({"proposals:read"})
+    proposed.scopes["eve"] = frozenset({"proposals:read"})
     assert refusal(proposed.post(f"{PATH}/accept", {}, "eve")) == (403, "missing-scope")
     assert proposed.get(PATH, "eve").json()["state"] == "open"

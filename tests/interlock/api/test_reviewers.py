@@ -116,7 +116,7 @@ def test_a_wrong_field_is_named_and_nothing_changes(api: World, changes: dict[st
 
 
 def test_who_may_only_look_changes_nobody(known: World) -> None:
-    known.access.scopes["eve"] = frozenset({"reviewers:read"})
+    known.scopes["eve"] = frozenset({"reviewers:read"})
     assert refusal(known.put_to(PATH, body(), "eve", "*")) == (403, "missing-scope")
     assert refusal(known.delete(PATH, "eve", "*")) == (403, "missing-scope")
     assert known.get(PATH, "eve").status_code == 200
