@@ -65,7 +65,7 @@ async def read_decisions(request: Request) -> tuple[list[Decision], bool]:
     kind = media_type(request)
     # In a thread, because a large batch takes a second, in which others are to be answered.
     if kind == JSON:
-        return await run_in_threadpool(_one, await read_body(request, MAX_BODY_BYTES)), False
+        return [await run_in_threadpool(_one, await read_body(request, MAX_BODY_BYTES))], False
     if kind in JSON_LINES:
         return await run_in_threadpool(_checked, _json_lines(await read_body(request, MAX_BATCH_BYTES))), True
     if kind == AVRO:

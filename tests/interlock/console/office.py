@@ -10,6 +10,9 @@ from uuid import uuid4
 import httpx
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from interlock.policies.publishing import publish_policy
+from interlock.review.enrolment import publish_reviewers
+from interlock.review.roster import person
 from tests.running_instance import Instance
 
 T = TypeVar("T")
@@ -45,18 +48,22 @@ class Office:
         self._folder = folder
         self.complaints: list[str] = []
         self.people = {who: f"{self.name}-{who}" for who in ("ann", "bob", "lee")}
-        for who, person in self.people.items():
-            lead = ("--lead",) if who == "lee" else ()
-            queues = ("--queue", self.name, "--queue", f"{self.name}-blind")
-            instance.run("reviewers", "add", person, "--name", who.capitalize(), *queues, *lead)
+        self._broker = instance.platform.serving_kafka()
+        queues = [self.name, f"{self.name}-blind"]
+        roster = [
+            {"id": one, "name": who.capitalize(), "queues": queues, "role": "lead" if who == "lee" else "reviewer"}
+            for who, one in self.people.items()
+        ]
+        publish_reviewers(self._broker, [person(one).to_record() for one in roster])
         self.publish(audit=0)
         self._producer = instance.token("svc", "decisions:read", "decisions:write")
         self._tokens: dict[str, str] = {}
 
     def publish(self, *, audit: float) -> None:
+        """Puts the policy in force; `audit`: share of what takes effect by itself that is reviewed blindly."""
         file = self._folder / f"{self.name}.yaml"
         file.write_text(POLICY.format(name=self.name, audit=audit))
-        self.instance.run("policy", "publish", str(file))
+        publish_policy(self._broker, file, "test", "")
 
     def decide(self, kind: str = "pre", **fields: Any) -> str:
         """Sends a decision and returns its id."""

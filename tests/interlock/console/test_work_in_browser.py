@@ -2,25 +2,14 @@
 
 import re
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.interlock.console.office import Office
-from tests.running_instance import Instance
 
 pytestmark = pytest.mark.kafka
-
-
-@pytest.fixture
-def office(console_instance: Instance, browser: Browser, tmp_path: Path) -> Iterator[Office]:
-    made = Office(console_instance, browser, tmp_path)
-    yield made
-    made.close()
-    assert not made.complaints
 
 
 def press(page: Page, *keys: str) -> None:
