@@ -16,8 +16,8 @@ QUESTIONS = (
     Question(
         "decision_search",
         "Decisions",
-        "Decisions as they were routed, the latest first; what the AI said, and what holds, is told once nobody judges "
-        f"them. Where an outcome is given, of the latest {_SEARCHED:,} that match otherwise",
+        "Decisions as they were routed, the latest first; the route, what the AI said, and what holds are told once "
+        f"nobody judges them. Where an outcome is given, of the latest {_SEARCHED:,} that match otherwise",
         f"""WITH
     found AS
     (
@@ -42,17 +42,18 @@ QUESTIONS = (
         GROUP BY decision_id
     )
 SELECT
-    found.kafka_timestamp AS at, decision_id, domain, model_id, model_version, route,
+    found.kafka_timestamp AS at, decision_id, domain, model_id, model_version,
     decision_id IN (SELECT decision_id FROM tasks_now WHERE is_open) AS is_open,
+    if(is_open, '', toString(found.route)) AS route,
     if(is_open, '', toString(found.prediction)) AS prediction,
-    multiIf(is_open, '', word != '', word, route = 'auto', toString(found.prediction), '') AS outcome,
-    multiIf(is_open, '', word != '', origin, route = 'auto', 'auto', '') AS source
+    multiIf(is_open, '', word != '', word, found.route = 'auto', toString(found.prediction), '') AS outcome,
+    multiIf(is_open, '', word != '', origin, found.route = 'auto', 'auto', '') AS source
 FROM found
 LEFT JOIN words USING (decision_id)
 WHERE {{outcome:String}} = '' OR outcome = {{outcome:String}}
 ORDER BY at DESC, decision_id
 LIMIT {{limit:UInt32}}""",
-        names("at decision_id domain model_id model_version route is_open prediction outcome source"),
+        names("at decision_id domain model_id model_version is_open route prediction outcome source"),
         (
             text("decision_id", "Only ids that begin so."),
             text("subject_id", "Only about this subject."),

@@ -14,7 +14,7 @@ from interlock.api.backend import Backend, backend_of
 from interlock.api.blindness import check_not_blind
 from interlock.api.problems import Problem, not_found
 from interlock.api.story import story_of
-from interlock.console.asking import Asked, asked
+from interlock.console.asking import Asked, asked, asked_together
 from interlock.console.pages.showing import Decisions, show
 from interlock.console.private import private_fields
 from interlock.console.text import instant, iso
@@ -99,19 +99,18 @@ def decision(
     story = story_of(backend, decision_id)
     if story is None:
         raise not_found("decision", decision_id)
-    routing, resolutions, actions = (
-        asked(backend, f"decision_{name}", decision_id=decision_id) for name in ("routing", "resolutions", "actions")
-    )
+    told = ("routing", "resolutions", "actions")
+    found = asked_together(backend, {name: (f"decision_{name}", {"decision_id": decision_id}) for name in told})
     return show(
         request,
         "decision.html",
         decision_id=decision_id,
         story=story,
-        routing=routing,
-        policies=_policy_names(backend, routing),
-        resolutions=resolutions,
-        changes={row["version"]: _changes(row["modifications"]) for row in resolutions.rows},
-        actions=actions,
+        routing=found["routing"],
+        resolutions=found["resolutions"],
+        actions=found["actions"],
+        policies=_policy_names(backend, found),
+        changes={row["version"]: _changes(row["modifications"]) for row in found["resolutions"].rows},
         timeline=Asked("decision_timeline", story["timeline"], parameters={"decision_id": decision_id}),
     )
 
@@ -145,13 +144,13 @@ def _day(name: str, text: str) -> datetime | None:
 def _shown(backend: Backend, person: Principal, row: dict[str, Any]) -> dict[str, Any]:
     """The row without what a blind review withholds: the board knows of the review before ClickHouse does."""
     if "tasks:write" in person.scopes and backend.board.is_blind(row["decision_id"]):
-        return {**row, "is_open": True, "prediction": "", "outcome": "", "source": ""}
+        return {**row, "is_open": True, "route": "", "prediction": "", "outcome": "", "source": ""}
     return row
 
 
-def _policy_names(backend: Backend, routing: Asked) -> dict[str, str]:
-    """Names of the policies by the versions that routed; without those that Kafka has forgotten."""
-    versions = {row["policy_version"] for row in routing.rows}
+def _policy_names(backend: Backend, found: dict[str, Asked]) -> dict[str, str]:
+    """Names of the policies by the versions that the page shows; without those that Kafka has forgotten."""
+    versions = {row["policy_version"] for name in ("routing", "resolutions") for row in found[name].rows}
     known = {version: backend.policies.routed_by(version) for version in versions if version}
     return {version: policy.name for version, policy in known.items() if policy is not None}
 
