@@ -142,8 +142,13 @@ def _apply(broker: "Broker", mine: Turn, proposal: Proposal, by: str, note: str)
     text = changed_source(source, proposal)
     if text == source:
         return version(parse(source, name))
-    verb = "asked for by " + json.loads(proposal["change"])["asked_by"] + ", " if asked else ""
-    origin = f"proposal {proposal['proposal_id']} {verb}accepted by {by}: {proposal['title']}"
+    if asked:
+        change = json.loads(proposal["change"])
+        people = f"asked for by {change['asked_by']}, accepted by {by}"
+        # Why it was asked for is what readers of the history want to know; the title only repeats name and version.
+        origin = f"{change['note']} (proposal {proposal['proposal_id']}, {people})"
+    else:
+        origin = f"proposal {proposal['proposal_id']} accepted by {by}: {proposal['title']}"
     try:
         policy = parse(text, name)
     except PolicyError as error:

@@ -52,7 +52,7 @@ function choose(event) {
 function tell(action, count, noun, reply) {
   const done = reply?.accepted ?? reply?.replayed ?? reply?.discarded ?? count;
   if (done >= count) {
-    toast(`${action}: ${plural(done, noun)}.`, { tone: 'good' });
+    toast(`${action}: ${plural(done, noun)}: done.`, { tone: 'good' });
     return;
   }
   const first = reply.results?.find((one) => !one.accepted)?.message ?? reply.refusals?.[0] ?? '';
