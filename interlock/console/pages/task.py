@@ -28,6 +28,9 @@ router = APIRouter()
 # The band around a confidence of which is told what it has meant: wide enough to hold some cases.
 _BAND = 0.05
 
+# A glance at the subject's other cases; the link behind the table lists all.
+_RELATED = 20
+
 # Pixels of the column beside the case on a screen of 1,366: charts are drawn for it, so that letters keep their size.
 _COLUMN = 300
 
@@ -199,7 +202,7 @@ def _related(backend: Backend, view: TaskView) -> Asked | None:
     """Other decisions about the same subject."""
     if not view.subject_id:
         return None
-    found = asked(backend, "subject_decisions", subject_id=view.subject_id)
+    found = asked(backend, "subject_decisions", subject_id=view.subject_id, limit=_RELATED)
     # What is under a blind review stays out; its outcome would tell what the AI said.
     rows = [
         row
