@@ -13,6 +13,7 @@ from interlock.api.access import login
 from interlock.api.access.access import Access
 from interlock.api.access.sessions import RenewSessions
 from interlock.api.backend import Backend
+from interlock.api.checked_bodies import CheckedBodies
 from interlock.api.ids import UndecodedPaths
 from interlock.api.measured import Measured
 from interlock.api.routes import (
@@ -91,6 +92,7 @@ def create_app(backend: Backend, access: Access, install_pages: Callable[[FastAP
     install_pages(app)
     problems.install(app)
     app.add_middleware(RenewSessions)
+    app.add_middleware(CheckedBodies)
     app.add_middleware(UndecodedPaths)
     app.add_middleware(_Headers)
     app.add_middleware(Measured, metrics=app.state.metrics)

@@ -18,7 +18,7 @@ from interlock.platform.connection import Platform
 from interlock.policies.published import Policies
 from interlock.processors.review.payload import Payload
 from interlock.review.desk_client import DeskClient
-from interlock.review.desk_connection import DeskConnection
+from interlock.review.desk_connection import ATTEMPT_SECONDS, DeskConnection
 from interlock.review.payload import PayloadReader
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.ports import Broker
@@ -36,8 +36,16 @@ PAYLOAD_READERS = 4
 class Backend:
     """Safe to share between threads."""
 
-    def __init__(self, platform: Platform, *, broker: Broker | None = None, clock: Clock | None = None) -> None:
-        """Opens everything that Kafka is needed for; ClickHouse is asked when it is needed.
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        broker: Broker | None = None,
+        clock: Clock | None = None,
+        desk_seconds: float = ATTEMPT_SECONDS,
+    ) -> None:
+        """Opens everything that Kafka is needed for; ClickHouse is asked when it is needed. `desk_seconds`: how long
+        the desk has for each of its attempts.
 
         Raises InterlockError and KafkaException.
         """
@@ -46,7 +54,7 @@ class Backend:
         self.clock: Clock = clock or SystemClock()
         self.policies = Policies(self.broker)
         self.board = LiveBoard(self.broker, self.policies.refresh)
-        self.desk = DeskConnection(self.broker, attempts=DESK_ATTEMPTS)
+        self.desk = DeskConnection(self.broker, attempts=DESK_ATTEMPTS, attempt_seconds=desk_seconds)
         self.client = Client(broker=self.broker, clickhouse=analyst_dsn(platform))
         self._payloads: SimpleQueue[PayloadReader] = SimpleQueue()
         for _ in range(PAYLOAD_READERS):

@@ -10,6 +10,7 @@ from typing import Any
 import fastavro
 from fastapi import Request
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from interlock.api.problems import Problem, field_error
@@ -62,22 +63,26 @@ def media_type(request: Request) -> str:
 async def read_decisions(request: Request) -> tuple[list[Decision], bool]:
     """The decisions of a body, and whether it may hold several. All are valid, or Problem names those that are not."""
     kind = media_type(request)
+    # In a thread, because a large batch takes a second, in which others are to be answered.
     if kind == JSON:
-        body = await read_body(request, MAX_BODY_BYTES)
-        try:
-            return [Decision.model_validate(json_text.parse_unlimited(body))], False
-        except json_text.JsonError as error:
-            raise Problem(400, "malformed", f"the body is not JSON that every reader takes: {error}") from error
-        except ValidationError as error:
-            errors = [field_error(detail) for detail in error.errors()[:MAX_LISTED_ERRORS]]
-            detail = f"{errors[0]['field']}: {errors[0]['message']}"
-            raise Problem(422, "invalid", f"{detail}; nothing was sent", errors=errors) from error
+        return await run_in_threadpool(_one, await read_body(request, MAX_BODY_BYTES)), False
     if kind in JSON_LINES:
-        return _checked(_json_lines(await read_body(request, MAX_BATCH_BYTES))), True
+        return await run_in_threadpool(_checked, _json_lines(await read_body(request, MAX_BATCH_BYTES))), True
     if kind == AVRO:
-        return _checked(_avro(await read_body(request, MAX_BATCH_BYTES))), True
+        return await run_in_threadpool(_checked, _avro(await read_body(request, MAX_BATCH_BYTES))), True
     known = ", ".join((JSON, *JSON_LINES, AVRO))
     raise Problem(415, "unsupported-media-type", f"Content-Type {kind or 'is missing'}: send one of {known}")
+
+
+def _one(body: bytes) -> Decision:
+    try:
+        return Decision.model_validate(json_text.parse_unlimited(body))
+    except json_text.JsonError as error:
+        raise Problem(400, "malformed", f"the body is not JSON that every reader takes: {error}") from error
+    except ValidationError as error:
+        errors = [field_error(detail) for detail in error.errors()[:MAX_LISTED_ERRORS]]
+        detail = f"{errors[0]['field']}: {errors[0]['message']}"
+        raise Problem(422, "invalid", f"{detail}; nothing was sent", errors=errors) from error
 
 
 def _checked(rows: Iterator[tuple[int, Any]]) -> list[Decision]:

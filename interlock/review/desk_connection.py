@@ -95,7 +95,8 @@ class DeskConnection:
         # The offsets themselves and not "the end", which librdkafka would look up later, perhaps after the reply.
         self._consumer.assign([TopicPartition(catalogue.REPLIES.name, number, end) for number, end in ends.items()])
         self._lock = threading.Lock()
-        self._waiting: dict[bytes, tuple[dict[str, Any], Future[Reply]]] = {}
+        # By the id of the command. Several may wait under one: a caller who repeats a command that is under way.
+        self._waiting: dict[bytes, list[tuple[dict[str, Any], Future[Reply]]]] = {}
         self._failure: BaseException | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="desk replies", daemon=True)
@@ -124,8 +125,7 @@ class DeskConnection:
                     raise CommandRefusedError(reply)
                 return reply
         finally:
-            with self._lock:
-                self._waiting.pop(command["command_id"].encode(), None)
+            self._forget(command, future)
         raise DeskUnavailableError(
             command, self._seconds * self._attempts, f" (Kafka: {complaints[-1]})" if complaints else ""
         )
@@ -142,10 +142,15 @@ class DeskConnection:
         with self._lock:
             if self._failure is not None:
                 raise self._failure
-            if key in self._waiting:
-                raise ValueError(f"command {command['command_id']} is under way already")
-            self._waiting[key] = command, future
+            self._waiting.setdefault(key, []).append((command, future))
         return future
+
+    def _forget(self, command: dict[str, Any], future: "Future[Reply]") -> None:
+        key = command["command_id"].encode()
+        with self._lock:
+            waiting = [(other, each) for other, each in self._waiting.pop(key, []) if each is not future]
+            if waiting:
+                self._waiting[key] = waiting
 
     def _send(self, key: bytes, value: bytes, on_delivery: Callable[[KafkaError | None, Any], None]) -> None:
         self._producer.produce(catalogue.COMMANDS.name, value, key, on_delivery=on_delivery)
@@ -167,22 +172,20 @@ class DeskConnection:
             failure = error
         with self._lock:
             self._failure = failure
-            waiting = list(self._waiting.values())
-        for _, future in waiting:
+            waiting = [future for each in self._waiting.values() for _, future in each if not future.done()]
+        for future in waiting:
             future.set_exception(failure)
         self._consumer.close()
 
     def _deliver(self, key: bytes, value: bytes | None) -> None:
         with self._lock:
-            waiting = self._waiting.get(key)
-        if waiting is None:  # it is another tool's, or the repetition of an answer that was given
+            waiting = list(self._waiting.get(key, ()))
+        if not waiting:  # it is another tool's, or the repetition of an answer that was given
             return
-        command, future = waiting
         reply = Reply(**wire.decode("CommandReply", value))
-        if not answers(reply, command):  # somebody else uses the same id
-            return
-        with self._lock:
-            if self._waiting.pop(key, None) is not None:
+        for command, future in waiting:
+            # A reply to somebody else, who uses the same id, says nothing to the others.
+            if answers(reply, command) and not future.done():
                 future.set_result(reply)
 
     def __enter__(self) -> Self:

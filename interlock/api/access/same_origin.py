@@ -25,7 +25,10 @@ def is_of_another_site(request: Request, own_address: str | None = None) -> bool
     # Browsers say less to addresses without https, and old ones to all.
     origin = request.headers.get("origin")
     own = {request.headers.get("host", "").lower(), urlsplit(own_address or "").netloc.lower()}
-    return origin is not None and urlsplit(origin).netloc.lower() not in own
+    try:
+        return origin is not None and urlsplit(origin).netloc.lower() not in own
+    except ValueError:  # no browser writes such an origin
+        return True
 
 
 def is_from_this_machine(request: Request) -> bool:

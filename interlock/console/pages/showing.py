@@ -13,6 +13,9 @@ from interlock.api.backend import backend_of
 from interlock.api.problems import Problem
 from interlock.console.rendering import page
 
+# Whoever asks for these is no reader of pages.
+_FOR_PROGRAMS = ("/v1/", "/metrics")
+
 
 def needs(*scopes: str) -> Callable[[Request], Principal]:
     """A dependency: whoever opens the page has these scopes. Raises Problem."""
@@ -44,7 +47,7 @@ def show(request: Request, template: str, *, status: int = 200, **context: Any) 
 def show_problem(request: Request, problem: Problem) -> Response:
     """A problem as the reader of a page sees it; programs get it as JSON."""
     path = request.url.path
-    if path.startswith("/v1/") or "hx-request" in request.headers:
+    if path.startswith(_FOR_PROGRAMS) or "hx-request" in request.headers:
         return problem.response()
     if problem.status == 401 and request.method == "GET":
         return RedirectResponse(f"/login?{_next(request)}", 303)

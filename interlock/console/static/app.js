@@ -15,4 +15,8 @@ import * as theme from './theme.js';
 import * as times from './times.js';
 
 for (const part of [api, theme, times, dialogs, keys, palette, countdown, draft, blur, bulk, filters, actions, live, notices]) part.start();
+// On a narrow screen the navigation is one line that scrolls: the page that is open is in sight.
+const nav = document.querySelector('.side');
+const here = nav?.querySelector('[aria-current]');
+if (here) nav.scrollLeft = here.offsetLeft - (nav.clientWidth - here.offsetWidth) / 2;
 document.documentElement.dataset.ready = '';

@@ -2,17 +2,19 @@
 
 import base64
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from clickhouse_connect.driver.client import Client as ClickHouse
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from interlock.api.access.access import Access
 from interlock.api.access.roles import SCOPES
+from interlock.api.access.sessions import new_session
 from interlock.api.access.table import AccessTable
 from interlock.api.access.tokens import new_token
 from interlock.api.app import create_app
@@ -20,6 +22,7 @@ from interlock.api.backend import Backend
 from interlock.platform.connection import Platform
 from interlock.platform.settings import Settings
 from interlock.policies import publishing
+from interlock.review.desk_connection import ATTEMPT_SECONDS
 from interlock.schemas import catalogue, wire
 from interlock.streams.clock import SystemClock
 from interlock.streams.memory import MemoryBroker
@@ -34,12 +37,21 @@ KEY = bytes(range(32))
 class World:
     """A cluster with every topic and one API server."""
 
-    def __init__(self, directory: Path, warehouse: ClickHouse | None = None, **settings: Any) -> None:
-        """`warehouse`: the ClickHouse that the server asks; without one it is away."""
+    def __init__(
+        self,
+        directory: Path,
+        warehouse: ClickHouse | None = None,
+        *,
+        desk_seconds: float = ATTEMPT_SECONDS,
+        install_pages: Callable[[FastAPI], None] = lambda _: None,
+        **settings: Any,
+    ) -> None:
+        """`warehouse`: the ClickHouse that the server asks; without one it is away. `desk_seconds`: how long the desk
+        has for an answer; there is none unless a test starts it."""
         self.broker = MemoryBroker(SystemClock())
         self.broker.create_topics([TopicSpec(each.name, each.partitions, each.config()) for each in catalogue.TOPICS])
         platform = Platform(Settings(data_dir=directory, **settings))
-        self.backend = Backend(platform, broker=self.broker)
+        self.backend = Backend(platform, broker=self.broker, desk_seconds=desk_seconds)
         if warehouse is not None:
             self.backend._clickhouse[True] = warehouse
         self._table = AccessTable(self.broker)
@@ -47,7 +59,8 @@ class World:
         self.scopes: dict[str, Collection[str]] = {}
         """What people may do who may not do everything; to be set before they ask."""
         self._tokens: dict[str, str] = {}
-        self._client = TestClient(create_app(self.backend, self.access), raise_server_exceptions=False)
+        self.app = create_app(self.backend, self.access, install_pages)
+        self.client = TestClient(self.app, raise_server_exceptions=False, follow_redirects=False)
 
     def put(self, topic: catalogue.Topic, key: str, record: dict[str, Any]) -> None:
         """Writes one record."""
@@ -68,28 +81,43 @@ class World:
         return [wire.decode(topic.schema, value) for _, value in self.values(topic) if value is not None]
 
     def get(self, path: str, person: str = "ana", **parameters: Any) -> Response:
-        return self._client.get(path, params=parameters, headers=self._as(person))
+        return self.client.get(path, params=parameters, headers=self._as(person))
 
     def post(self, path: str, body: Any, person: str = "ana", if_match: str | None = None) -> Response:
-        return self._client.post(path, json=body, headers=self._as(person, if_match))
+        return self.client.post(path, json=body, headers=self._as(person, if_match))
 
     def put_to(self, path: str, body: Any, person: str = "ana", if_match: str | None = None) -> Response:
-        return self._client.put(path, json=body, headers=self._as(person, if_match))
+        return self.client.put(path, json=body, headers=self._as(person, if_match))
 
     def delete(self, path: str, person: str = "ana", if_match: str | None = None) -> Response:
-        return self._client.delete(path, headers=self._as(person, if_match))
+        return self.client.delete(path, headers=self._as(person, if_match))
+
+    def token(self, person: str, *, roles: Collection[str] = (), scopes: Collection[str] = ()) -> str:
+        """A new token."""
+        token = new_token(
+            name="of a test", person=person, roles=roles, scopes=scopes, created_by="test", now=time.time()
+        )
+        self._table.write(token.record)
+        return token.text
+
+    def log_in(self, person: str, *roles: str) -> tuple[str, str]:
+        """The Cookie header of a new session, and its CSRF token."""
+        session = new_session(person, person.title(), roles, self.access.now())
+        cookies = self.access.cookies
+        return f"{cookies.name}={cookies.value(session, self.access.now())}", cookies.csrf_token(session)
+
+    def contents(self) -> dict[str, int]:
+        """How many records every topic has."""
+        return {topic.name: sum(self.broker.end_offsets(topic.name).values()) for topic in catalogue.TOPICS}
 
     def _as(self, person: str, if_match: str | None = None) -> dict[str, str]:
         if person not in self._tokens:
-            scopes = self.scopes.get(person, EVERYTHING)
-            token = new_token(name="of a test", person=person, scopes=scopes, created_by="test", now=time.time())
-            self._table.write(token.record)
-            self._tokens[person] = token.text
+            self._tokens[person] = self.token(person, scopes=self.scopes.get(person, EVERYTHING))
         headers = {"Authorization": f"Bearer {self._tokens[person]}"}
         return headers if if_match is None else {**headers, "If-Match": if_match}
 
     def close(self) -> None:
-        self._client.close()
+        self.client.close()
         with closing(self.backend), closing(self._table), closing(self.access):
             # The test's own client is closed by whoever made it.
             self.backend._clickhouse.clear()

@@ -253,20 +253,29 @@ def test_closing_the_line_wakes_who_waits() -> None:
             DeskClient(broker, "ann", connection=line).claim()
 
 
-def test_one_command_id_cannot_be_under_way_twice() -> None:
+def test_a_command_that_is_repeated_while_it_is_under_way_is_answered_to_all_who_asked() -> None:
     with (
-        scripted(lambda *_: False) as (broker, seen),
+        scripted(lambda _, before: before >= 1) as (broker, seen),
         DeskConnection(broker) as line,
-        ThreadPoolExecutor(1) as pool,
+        ThreadPoolExecutor(2) as pool,
     ):
-        waiting = pool.submit(DeskClient(broker, "ann", connection=line).claim, command_id="c-1")
+        first = pool.submit(DeskClient(broker, "ann", connection=line).claim, command_id="c-1")
         while not seen:
             threading.Event().wait(0.005)
-        with pytest.raises(ValueError, match="under way"):
-            DeskClient(broker, "ann", connection=line).claim(command_id="c-1")
-        line.close()
-        with pytest.raises(RuntimeError):
-            waiting.result(10)
+        second = pool.submit(DeskClient(broker, "ann", connection=line).claim, command_id="c-1")
+        assert first.result(10) == second.result(10)
+        assert first.result().message == "ann"
+
+
+def test_two_people_who_use_one_id_at_the_same_time_get_their_own_replies() -> None:
+    with (
+        scripted(lambda *_: True) as (broker, _),
+        DeskConnection(broker, attempt_seconds=0.2) as line,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        names = ["ann", "ben"]
+        ask = lambda name: DeskClient(broker, name, connection=line).claim(command_id="c-1")  # noqa: E731
+        assert [reply.message for reply in pool.map(ask, names)] == names
 
 
 def test_without_the_topics_the_error_says_what_creates_them() -> None:
