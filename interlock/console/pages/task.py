@@ -13,7 +13,7 @@ from interlock.api.viewing import viewers_of
 from interlock.console.asking import FAILURES, Asked, asked, reason_of
 from interlock.console.charts import Chart, Feature, bars
 from interlock.console.pages.showing import Tasks, show
-from interlock.console.private import looks_private, private_fields
+from interlock.console.private import private_fields
 from interlock.console.text import interval, percent
 from interlock.policy.review import Terms, terms
 from interlock.processors.desk.verdict_commands import CORRECTION
@@ -152,7 +152,8 @@ def _changeable(view: TaskView) -> list[dict[str, Any]]:
     for name, value in view.input.items():
         plain = isinstance(value, str)
         text = value if plain else json_text.dumps(value)
-        rows.append({"name": name, "text": text, "plain": plain, "private": looks_private(name)})
+        # An object is edited as JSON: it is private as soon as a field in it is.
+        rows.append({"name": name, "text": text, "plain": plain, "private": bool(private_fields({name: value}))})
     return rows
 
 

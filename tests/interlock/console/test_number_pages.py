@@ -265,7 +265,7 @@ def test_who_almost_never_overrides_is_named_with_what_was_to_be_expected(consol
 
 
 def test_personal_fields_of_a_case_are_blurred_and_so_are_those_that_a_verdict_may_change(console: Console) -> None:
-    text = '{"first_name": "Eva", "product_name": "car loan", "address": {"street": "Main St 4"}}'
+    text = '{"first_name": "Eva", "product_name": "car loan", "contact": {"street": "Main St 4"}, "phone": false}'
     console.arrive(decision("t-private", input=text, attributes={"zip": "10115", "age": "40"}))
     desk = console.backend.desk_of("ann")
     desk.on_duty()
@@ -274,5 +274,7 @@ def test_personal_fields_of_a_case_are_blurred_and_so_are_those_that_a_verdict_m
     for private in ("Eva", "Main St 4", "10115"):
         assert re.search(rf"<div data-private[^>]*>(?:(?!</div></dd>).)*{private}", shown, re.S), private
     assert re.search(r"<dt><bdi>product_name</bdi></dt><dd><bdi", shown)
-    assert re.search(r'<span data-private[^>]*><input[^>]*data-field="first_name"', shown)
-    assert re.search(r'</bdi></span><input[^>]*data-field="product_name"', shown)
+    for field in ("first_name", "contact"):
+        assert re.search(rf'<span data-private[^>]*><input[^>]*data-field="{field}"', shown)
+    for field in ("product_name", "phone"):
+        assert re.search(rf'</bdi></span><input[^>]*data-field="{field}"', shown)
