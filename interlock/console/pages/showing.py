@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+import interlock.api.ids  # noqa: F401 - paths of pages name its convertor
 from interlock.api.access.access import Access
 from interlock.api.access.principal import Principal, authenticate, csrf_token
 from interlock.api.backend import backend_of

@@ -13,7 +13,7 @@ from interlock.api.viewing import viewers_of
 from interlock.console.asking import FAILURES, Asked, asked, reason_of
 from interlock.console.charts import Chart, Feature, bars
 from interlock.console.pages.showing import Tasks, show
-from interlock.console.private import looks_private, private_fields
+from interlock.console.private import private_fields
 from interlock.console.text import interval, percent
 from interlock.policy.review import Terms, terms
 from interlock.processors.desk.verdict_commands import CORRECTION
@@ -27,6 +27,9 @@ router = APIRouter()
 
 # The band around a confidence of which is told what it has meant: wide enough to hold some cases.
 _BAND = 0.05
+
+# A glance at the subject's other cases; the link behind the table lists all.
+_RELATED = 20
 
 # Pixels of the column beside the case on a screen of 1,366: charts are drawn for it, so that letters keep their size.
 _COLUMN = 300
@@ -149,7 +152,8 @@ def _changeable(view: TaskView) -> list[dict[str, Any]]:
     for name, value in view.input.items():
         plain = isinstance(value, str)
         text = value if plain else json_text.dumps(value)
-        rows.append({"name": name, "text": text, "plain": plain, "private": looks_private(name)})
+        # An object is edited as JSON: it is private as soon as a field in it is.
+        rows.append({"name": name, "text": text, "plain": plain, "private": bool(private_fields({name: value}))})
     return rows
 
 
@@ -199,7 +203,7 @@ def _related(backend: Backend, view: TaskView) -> Asked | None:
     """Other decisions about the same subject."""
     if not view.subject_id:
         return None
-    found = asked(backend, "subject_decisions", subject_id=view.subject_id)
+    found = asked(backend, "subject_decisions", subject_id=view.subject_id, limit=_RELATED)
     # What is under a blind review stays out; its outcome would tell what the AI said.
     rows = [
         row

@@ -83,6 +83,7 @@ def fill(client: Client) -> None:
     for number in range(60):
         _decide(world, f"d-{number}", number, now)
     _decide_oddly(world, now)
+    _agree_always(world, now)
     for topic, record in (
         (catalogue.REVIEWERS, review_records.reviewer("ann", time_off=[])),
         (catalogue.REVIEWERS, {**review_records.reviewer("odd"), "id": ODD, "name": ODD}),
@@ -138,6 +139,13 @@ def _decide(world: World, decision_id: str, number: int, now: int) -> None:
     resolution = review_records.resolution(decision_id, outcome=final, prediction=prediction, decided_by=[who])
     world.tell(catalogue.RESOLUTIONS.name, decision_id, {**resolution, "decided_at": at + MINUTE, "domain": "loans"})
     world.tell(catalogue.ACTIONS.name, decision_id, review_records.action(decision_id, outcome=final, at=at + MINUTE))
+
+
+def _agree_always(world: World, now: int) -> None:
+    """kim confirms answers of which the model itself expects every other one to be wrong."""
+    for number in range(30):
+        said: dict[str, Any] = {"domain": "cards", "reviewer": "kim", "confidence": 0.5, "at": now, "claimed_at": now}
+        world.tell(catalogue.OUTCOMES.name, f"k-{number}", outcome(f"k-{number}", **said))
 
 
 def _decide_oddly(world: World, now: int) -> None:

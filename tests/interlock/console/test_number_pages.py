@@ -254,3 +254,27 @@ def test_the_confidence_of_a_case_is_told_with_what_it_has_meant(console: Consol
     shown = console.get("/tasks/t-known").text
     assert re.search(r"People reviewed \d+ answers of this kind with 65 % to 75 % confidence", shown)
     assert links(console.get("/tasks/t-known"), "/answers/confidence_band_cases?")
+
+
+def test_who_almost_never_overrides_is_named_with_what_was_to_be_expected(console: Console) -> None:
+    shown = console.get("/team").text
+    warning = shown[shown.index("Almost never another outcome") :]
+    assert "<bdi>kim</bdi>: 0.0 % of 30 first reviews were overridden" in warning
+    assert "the models themselves expect 50.0 %" in warning
+    assert "<bdi>Ann</bdi>:" not in warning
+
+
+def test_personal_fields_of_a_case_are_blurred_and_so_are_those_that_a_verdict_may_change(console: Console) -> None:
+    text = '{"first_name": "Eva", "product_name": "car loan", "contact": {"street": "Main St 4"}, "phone": false}'
+    console.arrive(decision("t-private", input=text, attributes={"zip": "10115", "age": "40"}))
+    desk = console.backend.desk_of("ann")
+    desk.on_duty()
+    console.backend.board.leased("t-private", desk.claim("t-private").epoch)
+    shown = console.get("/tasks/t-private").text
+    for private in ("Eva", "Main St 4", "10115"):
+        assert re.search(rf"<div data-private[^>]*>(?:(?!</div></dd>).)*{private}", shown, re.S), private
+    assert re.search(r"<dt><bdi>product_name</bdi></dt><dd><bdi", shown)
+    for field in ("first_name", "contact"):
+        assert re.search(rf'<span data-private[^>]*><input[^>]*data-field="{field}"', shown)
+    for field in ("product_name", "phone"):
+        assert re.search(rf'</bdi></span><input[^>]*data-field="{field}"', shown)
