@@ -88,7 +88,7 @@ def create_app(backend: Backend, access: Access, install_pages: Callable[[FastAP
     app.state.access = access
     app.state.metrics = Metrics("api")
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, responses=problems.PROBLEMS)
     install_pages(app)
     problems.install(app)
     app.add_middleware(RenewSessions)
@@ -131,8 +131,9 @@ def _describe_decision(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = describe()
-            schema = Decision.model_json_schema(ref_template="#/components/schemas/{model}")
-            parts = schema.pop("$defs", {})
+            # Its parts under names of their own: what reviewers are shown has an explanation and a history too.
+            schema = Decision.model_json_schema(ref_template="#/components/schemas/Decision{model}")
+            parts = {f"Decision{name}": part for name, part in schema.pop("$defs", {}).items()}
             problem = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
             parts |= problem.pop("$defs", {})
             schemas = document.setdefault("components", {}).setdefault("schemas", {})

@@ -6,6 +6,7 @@ fields that order it, of each decided one the offset at which Kafka has its reco
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from heapq import merge
@@ -43,6 +44,10 @@ _POLL_SECONDS = 0.02
 # A broker that restarts is back by then; until it is, the board shows what it knew.
 _RETRY_SECONDS = 1.0
 
+# librdkafka goes on without a word when it loses its broker, so the board asks; a request takes a millisecond.
+_PROBE_SECONDS = 1.0
+_PROBE_TIMEOUT_SECONDS = 2.0
+
 # A reply and its task become visible together, but on two topics: a reader may see the reply some moments earlier.
 _LEASE_TIMEOUT_SECONDS = 10.0
 
@@ -78,6 +83,7 @@ class LiveBoard:
             for messages in self._reader.read_parts():
                 for message in messages:
                     self._apply(message)
+                    self._show(message)
         except BaseException:
             self._reader.close()
             raise
@@ -188,10 +194,14 @@ class LiveBoard:
         self._reader.close()
 
     def _follow(self) -> None:
+        next_probe = 0.0
         while not self._stopping.is_set():
             try:
                 messages = self._reader.poll()
-                self._problem = ""
+                if not messages and time.monotonic() >= next_probe:
+                    self._broker.topic_states([_TASKS.name], timeout=_PROBE_TIMEOUT_SECONDS)
+                    self._problem = ""
+                    next_probe = time.monotonic() + _PROBE_SECONDS
             except KafkaException as error:
                 self._problem = f"Kafka does not answer: {error.args[0].str()}"
                 self._stopping.wait(_RETRY_SECONDS)
@@ -211,8 +221,12 @@ class LiveBoard:
                     self._on_policies()
                 except KafkaException as error:
                     log.warning("the policies cannot be read again: %s", error.args[0].str())
-            with suppress(wire.WireError):
-                self.feed.add(message)
+            self._show(message)
+
+    def _show(self, message: Message) -> None:
+        """Puts it into the feed, unless it is older than that."""
+        with suppress(wire.WireError):
+            self.feed.add(message)
 
     def _apply(self, message: Message) -> None:
         key, value = (message.key() or b"").decode(errors="replace"), message.value()

@@ -27,9 +27,12 @@ def decoded(cursor: str) -> Any:
     if not cursor:
         return None
     try:
-        return json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
+        place = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
     except (ValueError, RecursionError):
         raise foreign() from None
+    if place is None:
+        raise foreign()
+    return place
 
 
 def foreign() -> Problem:

@@ -1,13 +1,12 @@
 """What a reviewer sees and does: tasks as one person may see them, lists, and the state of the queues."""
 
-import base64
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from interlock.api.backend import Backend
-from interlock.api.problems import Problem, not_found
+from interlock.api.pages import decoded, encoded, foreign
+from interlock.api.problems import not_found
 from interlock.api.similar_cases import find_similar_cases
 from interlock.policy.review import terms
 from interlock.processors.review.open_task import OpenTask
@@ -118,17 +117,14 @@ def why_first(backend: Backend, task: Record) -> str:
 
 def cursor_of(task: OpenTask) -> str:
     """Where a list goes on behind this task."""
-    return base64.urlsafe_b64encode(json.dumps([task.deadline, task.task_id]).encode()).decode()
+    return encoded([task.deadline, task.task_id])
 
 
 def from_cursor(cursor: str) -> tuple[int, str] | None:
     """The place that a cursor names; None for an empty one. Raises Problem."""
-    if not cursor:
-        return None
-    try:
-        deadline, task_id = json.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
-        if type(deadline) is int and isinstance(task_id, str):
+    match decoded(cursor):
+        case None:
+            return None
+        case [deadline, str(task_id)] if type(deadline) is int:
             return deadline, task_id
-    except ValueError:
-        pass
-    raise Problem(422, "invalid", "the cursor is none of ours: begin at the first page")
+    raise foreign()

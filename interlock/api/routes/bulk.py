@@ -10,13 +10,12 @@ from interlock.api.access.principal import Principal, authenticated
 from interlock.api.answers import answer
 from interlock.api.backend import backend_of
 from interlock.api.commands import Name, Text
-from interlock.api.problems import PROBLEMS
 from interlock.api.shapes import BulkReply
 from interlock.api.work import MAX_TASK_ID
 from interlock.errors import InterlockError
 from interlock.review.desk_connection import CommandRefusedError, Reply
 
-router = APIRouter(prefix="/v1/tasks/bulk", tags=["tasks"], responses=PROBLEMS)
+router = APIRouter(prefix="/v1/tasks/bulk", tags=["tasks"])
 
 # What fits on a few screens: more is the work of a policy, not of a person.
 MAX_TASKS = 200

@@ -14,14 +14,14 @@ from interlock.api.answers import answer
 from interlock.api.backend import backend_of
 from interlock.api.blindness import check_not_blind
 from interlock.api.bodies import AVRO, JSON_LINES, read_decisions
-from interlock.api.problems import PROBLEMS, Problem, not_found
+from interlock.api.problems import Problem, not_found
 from interlock.api.story import story_of
 from interlock.client.client import Client
 from interlock.client.result import DecisionResult, NotDecidedError
 from interlock.review.desk_connection import Reply
 from interlock.schemas.models import MAX_ID_BYTES
 
-router = APIRouter(prefix="/v1/decisions", tags=["decisions"], responses=PROBLEMS)
+router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
 
 # Proxies and load balancers end a request that is silent for a minute.
 MAX_WAIT_SECONDS = 55.0

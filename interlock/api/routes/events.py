@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from interlock.api.access.principal import Principal, authenticate, authenticated
 from interlock.api.backend import backend_of
 from interlock.api.feed import Feed, advanced, as_text, from_text
-from interlock.api.problems import PROBLEMS, Problem
+from interlock.api.problems import Problem
 from interlock.platform.printing import visible_json
 
-router = APIRouter(prefix="/v1", tags=["events"], responses=PROBLEMS)
+router = APIRouter(prefix="/v1", tags=["events"])
 
 # Proxies end connections that are silent for half a minute, and a dead client is noticed by what it does not take.
 _HEARTBEAT_SECONDS = 15.0

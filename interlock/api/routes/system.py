@@ -12,14 +12,14 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from interlock.api.access.principal import Principal, authenticated
 from interlock.api.answers import answer
 from interlock.api.backend import Backend, backend_of
-from interlock.api.problems import PROBLEMS
 from interlock.api.shapes import SystemState
 from interlock.errors import InterlockError
 from interlock.platform import instance as instances
+from interlock.platform.connection import Platform
 from interlock.platform.probes import known_findings, role_problem
 from interlock.schemas import catalogue
 
-router = APIRouter(tags=["system"], responses=PROBLEMS)
+router = APIRouter(tags=["system"])
 
 Reader = Annotated[Principal, Security(authenticated, scopes=["system:read"])]
 
@@ -51,7 +51,8 @@ def system(request: Request, person: Reader) -> Response:  # noqa: ARG001 - who 
 
 def system_facts(backend: Backend) -> dict[str, Any]:
     """How the platform stands. Roles are known of a local instance only."""
-    instance = backend.platform.instance
+    # Read anew: what this process read at its start says how things stood then.
+    instance = Platform(backend.platform.settings).instance
     return {
         "kafka": _probe(lambda: _kafka_problem(backend)),
         "clickhouse": _probe(lambda: _clickhouse_problem(backend)),

@@ -11,7 +11,7 @@ from interlock.api.access.principal import Principal, authenticated
 from interlock.api.answers import answer
 from interlock.api.appeals import appeal
 from interlock.api.backend import Backend, backend_of
-from interlock.api.problems import PROBLEMS, Problem
+from interlock.api.problems import Problem
 from interlock.errors import InterlockError
 from interlock.processors.review.context import review_context
 from interlock.processors.review.queue_counts import QueueCounts
@@ -19,7 +19,7 @@ from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import Reply
 from interlock.schemas.models import MAX_ID_BYTES
 
-router = APIRouter(prefix="/v1", tags=["tasks"], responses=PROBLEMS)
+router = APIRouter(prefix="/v1", tags=["tasks"])
 
 TaskId = Annotated[str, Path(description="Id of the task.", max_length=work.MAX_TASK_ID)]
 Reader = Annotated[Principal, Security(authenticated, scopes=["tasks:read"])]

@@ -7,12 +7,11 @@ from fastapi import APIRouter, Path, Request, Response, Security
 from interlock.api.access.principal import Principal, authenticated
 from interlock.api.answers import answer
 from interlock.api.backend import backend_of
-from interlock.api.problems import PROBLEMS
 from interlock.api.shapes import Viewers
 from interlock.api.viewing import tell_viewing, viewers_of
 from interlock.api.work import MAX_TASK_ID, find_task
 
-router = APIRouter(prefix="/v1", tags=["tasks"], responses=PROBLEMS)
+router = APIRouter(prefix="/v1", tags=["tasks"])
 
 
 @router.post(

@@ -48,7 +48,7 @@ class World:
     ) -> None:
         """`warehouse`: the ClickHouse that the server asks; without one it is away. `desk_seconds`: how long the desk
         has for an answer; there is none unless a test starts it."""
-        self.broker = MemoryBroker(SystemClock())
+        self.broker = MemoryBroker(SystemClock(), waits=True)
         self.broker.create_topics([TopicSpec(each.name, each.partitions, each.config()) for each in catalogue.TOPICS])
         platform = Platform(Settings(data_dir=directory, **settings))
         self.backend = Backend(platform, broker=self.broker, desk_seconds=desk_seconds)
@@ -81,16 +81,16 @@ class World:
         return [wire.decode(topic.schema, value) for _, value in self.values(topic) if value is not None]
 
     def get(self, path: str, person: str = "ana", **parameters: Any) -> Response:
-        return self.client.get(path, params=parameters, headers=self._as(person))
+        return self.client.get(path, params=parameters, headers=self.as_person(person))
 
     def post(self, path: str, body: Any, person: str = "ana", if_match: str | None = None) -> Response:
-        return self.client.post(path, json=body, headers=self._as(person, if_match))
+        return self.client.post(path, json=body, headers=self.as_person(person, if_match))
 
     def put_to(self, path: str, body: Any, person: str = "ana", if_match: str | None = None) -> Response:
-        return self.client.put(path, json=body, headers=self._as(person, if_match))
+        return self.client.put(path, json=body, headers=self.as_person(person, if_match))
 
     def delete(self, path: str, person: str = "ana", if_match: str | None = None) -> Response:
-        return self.client.delete(path, headers=self._as(person, if_match))
+        return self.client.delete(path, headers=self.as_person(person, if_match))
 
     def token(self, person: str, *, roles: Collection[str] = (), scopes: Collection[str] = ()) -> str:
         """A new token."""
@@ -110,7 +110,8 @@ class World:
         """How many records every topic has."""
         return {topic.name: sum(self.broker.end_offsets(topic.name).values()) for topic in catalogue.TOPICS}
 
-    def _as(self, person: str, if_match: str | None = None) -> dict[str, str]:
+    def as_person(self, person: str, if_match: str | None = None) -> dict[str, str]:
+        """The headers of a request of a person."""
         if person not in self._tokens:
             self._tokens[person] = self.token(person, scopes=self.scopes.get(person, EVERYTHING))
         headers = {"Authorization": f"Bearer {self._tokens[person]}"}

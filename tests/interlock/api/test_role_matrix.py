@@ -185,7 +185,7 @@ def test_a_session_changes_nothing_without_its_csrf_token(world: World, route: R
     _, foreign = world.log_in("ann", *ROLES)
     before = world.contents()
     for headers in ({}, {CSRF_HEADER: ""}, {CSRF_HEADER: foreign}, {CSRF_HEADER: "ü"}):
-        encoded = {name: value.encode() for name, value in {"cookie": cookie, **headers}.items()}
+        encoded = {name.encode(): value.encode() for name, value in {"cookie": cookie, **headers}.items()}
         response = world.client.request(route.method, route.address, headers=encoded)
         assert refusal(response) == (403, "csrf"), route
     assert world.contents() == before
