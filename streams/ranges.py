@@ -18,6 +18,10 @@ from interlock.streams.ports import Broker, Consumer, Message, Partition
 # Consumer settings without which a reader cannot tell that a partition has ended.
 READ_TO_END: Mapping[str, Any] = {"enable.partition.eof": True}
 
+# For who reads once and does not follow. Behind the last record stands the marker of its transaction, and where the log
+# ends there, the broker would keep back for 0.5 s the answer that there is nothing more.
+READ_ONCE: Mapping[str, Any] = {**READ_TO_END, "fetch.wait.max.ms": 20}
+
 # Longer than a broker takes to restart; then a person should know.
 TIMEOUT_SECONDS = 60.0
 
@@ -137,7 +141,7 @@ def read_batches(
     stop: threading.Event | None = None,
 ) -> Generator[Sequence[Message]]:
     """The same as `read_range`, in parts."""
-    with closing(broker.consumer(None, overrides=READ_TO_END)) as consumer:
+    with closing(broker.consumer(None, overrides=READ_ONCE)) as consumer:
         yield from RangeReader(consumer, starts, ends, timeout=timeout).batches(stop)
 
 

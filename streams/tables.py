@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException
 from interlock.streams.consuming import records_of
 from interlock.streams.new_partitions import NewPartitions
 from interlock.streams.ports import Broker, Message
-from interlock.streams.ranges import BATCH_SIZE, FIRST_OFFSET, READ_TO_END, RangeReader
+from interlock.streams.ranges import BATCH_SIZE, FIRST_OFFSET, READ_ONCE, READ_TO_END, RangeReader
 
 # A cluster that has just started may be electing leaders for this long.
 _TIMEOUT_SECONDS = 30.0
@@ -26,10 +26,11 @@ class TableReader:
         topics: Sequence[str],
         *,
         last: int | None = None,
+        once: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`last`: only that many offsets of each partition, to see what was written lately. Transaction markers and
-        aborted records take offsets too, so that fewer records may come.
+        aborted records take offsets too, so that fewer records may come. `once`: only `read_all` is called, no `poll`.
 
         Raises KafkaException if a topic does not exist: a missing table must not be taken for an empty one.
         """
@@ -43,7 +44,7 @@ class TableReader:
             partition: FIRST_OFFSET if last is None else max(FIRST_OFFSET, end - last)
             for partition, end in ends.items()
         }
-        self._consumer = broker.consumer(None, overrides=READ_TO_END)
+        self._consumer = broker.consumer(None, overrides=READ_ONCE if once else READ_TO_END)
         self._reader = RangeReader(self._consumer, starts, ends, follow=True)
         self._new_partitions = NewPartitions(broker, self._consumer, starts, monotonic)
 

@@ -63,6 +63,7 @@ ON_ONE_INSTANCE = (
 ON_CONSOLE_INSTANCE = (
     "interlock/api/test_restarts.py",
     "interlock/api/test_two_servers.py",
+    "interlock/console/test_oversight_in_browser.py",
     "interlock/console/test_work_in_browser.py",
 )
 

@@ -17,6 +17,7 @@ from interlock.policy.errors import Diagnostic, PolicyError
 from interlock.policy.load import parse
 from interlock.policy.model import Policy
 from interlock.policy.version import from_resolved, version
+from interlock.processors.proposals.record import POLICY
 from interlock.schemas.times import moment
 
 Record = Mapping[str, Any]
@@ -115,7 +116,7 @@ def roll_back(
 
 def without_source(facts: dict[str, Any]) -> dict[str, Any]:
     """The facts of a proposal without the whole text of a policy, for lists."""
-    if facts["kind"] != requests.POLICY:
+    if facts["kind"] != POLICY:
         return facts
     return {**facts, "change": {key: value for key, value in facts["change"].items() if key != "source"}}
 

@@ -17,8 +17,8 @@ from interlock.client.client import DeliveryError
 from interlock.client.result import NotDecidedError
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform.printing import visible_json
-from interlock.policies.publishing import DomainTakenError, UnknownScopeError
-from interlock.policies.requests import StalePolicyError, UnchangedPolicyError
+from interlock.policies.publishing import DomainTakenError, StalePolicyError, UnknownScopeError
+from interlock.policies.requests import UnchangedPolicyError
 from interlock.policies.signing import DecidedProposalError, SamePersonError, UnknownProposalError
 from interlock.review.desk_connection import CommandRefusedError, DeskUnavailableError
 from interlock.streams.turns import TurnLostError

@@ -11,11 +11,11 @@ from interlock.api.problems import Problem
 from interlock.errors import InterlockError
 from interlock.policies import signing
 from interlock.policies.publishing import published_policies
-from interlock.policies.requests import POLICY
 from interlock.policy.errors import PolicyError
 from interlock.policy.load import parse
 from interlock.policy.version import version
 from interlock.processors.proposals.proposal_table import Proposal
+from interlock.processors.proposals.record import POLICY
 
 
 def proposal_rows(backend: Backend, state: str, kind: str, cursor: str, limit: int) -> dict[str, Any]:

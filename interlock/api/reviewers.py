@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
@@ -24,28 +25,26 @@ BY_HEADER = "interlock.by"
 
 def reviewer_rows(backend: Backend) -> list[dict[str, Any]]:
     """Everybody, by id."""
-    board = backend.board
-    load = Counter(
-        (task.holder, task.state == "leased") for task in board.open_tasks(wanted=lambda task: bool(task.holder))
-    )
-    on_duty = board.on_duty
-    return [
-        {
-            **shown(record),
-            "on_duty": name in on_duty,
-            "leased": load[name, True],
-            "assigned": load[name, False],
-        }
-        for name, record in board.reviewers.items()
-    ]
+    return _rows(backend, backend.board.reviewers)
 
 
 def reviewer_facts(backend: Backend, name: str) -> tuple[dict[str, Any], str]:
     """One person, and the version of the record for ETags. Raises Problem."""
-    for row in reviewer_rows(backend):
-        if row["id"] == name:
-            return row, version_of(backend.board.reviewers[name])
-    raise not_found("reviewer", name)
+    record = backend.board.reviewers.get(name)
+    if record is None:
+        raise not_found("reviewer", name)
+    (row,) = _rows(backend, {name: record})
+    return row, version_of(record)
+
+
+def _rows(backend: Backend, people: Mapping[str, Record]) -> list[dict[str, Any]]:
+    held = backend.board.open_tasks(wanted=lambda task: task.holder in people)
+    load = Counter((task.holder, task.state == "leased") for task in held)
+    on_duty = backend.board.on_duty
+    return [
+        {**shown(record), "on_duty": name in on_duty, "leased": load[name, True], "assigned": load[name, False]}
+        for name, record in people.items()
+    ]
 
 
 def shown(record: Record) -> dict[str, Any]:
@@ -96,7 +95,7 @@ def _check(before: Record | None, name: str, if_match: str | None) -> None:
 def _read(backend: Backend) -> dict[str, Record]:
     """The roster as Kafka has it at this moment: the board may be some moments behind."""
     roster: dict[str, Record] = {}
-    with closing(TableReader(backend.broker, [catalogue.REVIEWERS.name])) as reader:
+    with closing(TableReader(backend.broker, [catalogue.REVIEWERS.name], once=True)) as reader:
         for message in reader.read_all():
             name = (message.key() or b"").decode(errors="replace")
             if message.value() is None:
@@ -112,4 +111,4 @@ def _read(backend: Backend) -> dict[str, Record]:
 
 
 def _by(person: str) -> Headers:
-    return [(BY_HEADER, person)]
+    return [(BY_HEADER, person.encode())]

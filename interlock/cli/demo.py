@@ -32,6 +32,9 @@ DEMO_DIRECTORY = "demo"
 # What the ids of all its decisions begin with.
 DEMO_RUNS = "demo-"
 
+# Who watches, in the roster.
+VISITOR = "you"
+
 # How often the view reads ClickHouse.
 _POLL_INTERVAL_SECONDS = 0.5
 
@@ -100,6 +103,7 @@ def demo(
             people = People(platform, reviewers, survey.truth_of, speedup=ONCE_SPEEDUP, verdicts=verdicts)
             ok = _once(platform, people, decisions, rate, timeout, quiet=json)
         else:
+            _enrol_visitor(platform)
             _live(platform, People(platform, reviewers, survey.truth_of), rate or LIVE_RATE, picture)
             ok = True
     finally:
@@ -114,6 +118,20 @@ def _publish(platform: connection.Platform) -> None:
     from interlock.policies.publishing import publish_policy
 
     publish_policy(platform.serving_kafka(), survey.POLICY, "interlock demo", "the example policy")
+
+
+def _enrol_visitor(platform: connection.Platform) -> None:
+    """Enters whoever watches into the roster, as a lead, so that nothing is closed to them."""
+    from interlock.policies.publishing import published_policies
+    from interlock.policy.load import parse
+    from interlock.review.enrolment import publish_reviewers
+    from interlock.review.roster import person
+    from interlock.simulation.simulation import qualifications
+
+    broker = platform.serving_kafka()
+    policies = [parse(record["source"], name) for name, record in published_policies(broker).items()]
+    fields = {"id": VISITOR, "name": "You", "role": "lead", "qualifications": sorted(qualifications(policies))}
+    publish_reviewers(broker, [person(fields).to_record()])
 
 
 def _once(
@@ -191,9 +209,9 @@ def _live(platform: connection.Platform, people: People, rate: float, picture: P
     producer = _Producer(platform, run, None, rate, damaged=DAMAGED_SHARE)
     client = platform.clickhouse(analyst=True)
     instance = platform.instance
-    view = View(
-        run, platform.bootstrap_servers, instance.clickhouse_url if instance else "", _shown_directory(platform)
-    )
+    where = (instance.clickhouse_url, instance.console_url) if instance else ("", "")
+    view = View(run, platform.bootstrap_servers, *where, _shown_directory(platform))
+    errors.print(f"console {where[1]}: log in as “You” and take cases from the simulated people", soft_wrap=True)
     started, since = time.monotonic(), datetime.now(UTC)
     with closing(Halts(platform.kafka())) as halts:
         producer.start()

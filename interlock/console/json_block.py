@@ -75,12 +75,16 @@ def _text(text: str) -> Markup:
 def _mapping(value: Mapping[Any, Any], path: str, marked: Set[str], private: Set[str]) -> Markup:
     rows = []
     for name, item in islice(value.items(), _MOST_ITEMS):
-        inner = f"{path}.{name}" if path else str(name)
+        inner = _inside(path, name)
         shown = _any(item, inner, marked, private)
         if inner in private:
             shown = Markup('<div data-private="" tabindex="0">{}</div>').format(shown)
         rows.append(Markup("<div><dt>{}</dt><dd>{}</dd></div>").format(_name(str(name), inner in marked), shown))
     return Markup('<dl class="json">{}</dl>{}').format(Markup("").join(rows), _rest(len(value)))
+
+
+def _inside(path: str, name: Any) -> str:
+    return f"{path}.{name}" if path else str(name)
 
 
 def _name(name: str, used: bool) -> Markup:
@@ -92,7 +96,7 @@ def _name(name: str, used: bool) -> Markup:
 
 def _list(value: Sequence[Any], path: str, marked: Set[str], private: Set[str]) -> Markup:
     columns = _columns(value)
-    if columns and not private & {f"{path}.{column}" for column in columns}:
+    if columns and not private & {_inside(path, column) for column in columns}:
         return _table(value, columns, path, marked)
     items = Markup("").join(
         Markup("<li>{}</li>").format(_any(item, path, marked, private)) for item in value[:_MOST_ITEMS]
@@ -112,9 +116,7 @@ def _columns(value: Sequence[Any]) -> list[str]:
 
 def _table(value: Sequence[Any], columns: list[str], path: str, marked: Set[str]) -> Markup:
     head = Markup("").join(
-        Markup('<th scope="col">{}</th>').format(
-            _name(str(column), (f"{path}.{column}" if path else str(column)) in marked)
-        )
+        Markup('<th scope="col">{}</th>').format(_name(str(column), _inside(path, column) in marked))
         for column in columns
     )
     body = Markup("").join(

@@ -37,6 +37,7 @@ def environment() -> Environment:
     )
     jinja.filters.update(
         exact=text.exact,
+        interval=text.interval,
         iso=text.iso,
         json_block=json_block,
         moment=_moment,
@@ -90,7 +91,7 @@ def zone_name_of(request: Request) -> str:
 
 
 @pass_context
-def _moment(context: Context, value: int | datetime | None) -> Markup:
+def _moment(context: Context, value: int | datetime | str | None) -> Markup:
     return text.moment(value, context.get("zone", ""))
 
 

@@ -4,11 +4,44 @@ from fastapi import FastAPI
 
 from interlock.api.server import serve
 from interlock.console import static_files
-from interlock.console.pages import entrance, queues, showing, task, work
+from interlock.console.pages import (
+    alerts,
+    answers,
+    controls,
+    dead_letters,
+    decisions,
+    entrance,
+    policies,
+    proposals,
+    quality,
+    queues,
+    reviewers,
+    showing,
+    system,
+    task,
+    team,
+    work,
+)
 from interlock.platform.connection import Platform
 
 # `task` last: an id may be called like a page.
-PAGES = (entrance.router, queues.router, work.router, task.router)
+PAGES = (
+    entrance.router,
+    queues.router,
+    work.router,
+    answers.router,
+    decisions.router,
+    team.router,
+    quality.router,
+    policies.router,
+    proposals.router,
+    controls.router,
+    dead_letters.router,
+    reviewers.router,
+    alerts.router,
+    system.router,
+    task.router,
+)
 
 
 def run(platform: Platform) -> None:

@@ -29,8 +29,11 @@ def exact(text: str) -> Markup:
     return Markup(_NAMEABLE.sub(lambda found: f"&#{ord(found[0])};", escape(text)))
 
 
-def instant(value: int | datetime) -> datetime:
-    """UTC; whole numbers are microseconds since the epoch, and ClickHouse's times without a zone are UTC."""
+def instant(value: int | datetime | str) -> datetime:
+    """UTC; whole numbers are microseconds since the epoch, ClickHouse's times without a zone are UTC, and texts are
+    times as the API writes them."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
     if isinstance(value, int):
         return times.moment(value)
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -44,12 +47,12 @@ def zone_of(name: str) -> ZoneInfo | None:
         return None
 
 
-def iso(value: int | datetime) -> str:
+def iso(value: int | datetime | str) -> str:
     """For attributes: 2026-03-01T12:03:00.000Z; milliseconds, because that is what JavaScript reads."""
     return f"{instant(value).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
-def moment(value: int | datetime | None, zone: str = "") -> Markup:
+def moment(value: int | datetime | str | None, zone: str = "") -> Markup:
     """A <time> in the zone, UTC if it is empty or unknown; `times.js` shows it in the reader's zone."""
     if value is None:
         return UNKNOWN
@@ -93,6 +96,13 @@ def percent(value: float | None, digits: int = 1) -> str | Markup:
     if value is None or not math.isfinite(value):
         return UNKNOWN
     return f"{value * 100:,.{digits}f} %".replace("-", "−")
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """A 95 % interval of a share, for the line below it; empty where it is not known."""
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f"95 %: {percent(low)} to {percent(high)}"
 
 
 def number(value: float | Decimal | None, digits: int | None = None) -> str | Markup:

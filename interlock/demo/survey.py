@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from interlock.schemas.models import Decision
+from interlock.schemas.models import Alternative, Decision, Explanation, Feature
 
 HERE = Path(__file__).parent
 POLICY = HERE / "policy.yaml"
@@ -50,6 +50,7 @@ def _shuffled(seed: int) -> list[dict[str, Any]]:
 def _decision(row: dict[str, Any], decision_id: str) -> Decision:
     probability = row["predicted_probability"]
     employed = probability >= 0.5
+    other = Alternative(option=_outcome(not employed), confidence=min(probability, 1 - probability))
     return Decision(
         decision_id=decision_id,
         domain="employment",
@@ -62,8 +63,45 @@ def _decision(row: dict[str, Any], decision_id: str) -> Decision:
         jurisdiction="US-MA",
         subject_id=f"acs-{row['id']}",
         attributes={"age": str(row["AGEP"]), "schooling": str(row["SCHL"]), "disability": str(row["DIS"])},
-        input=json.dumps({key: row[key] for key in ("AGEP", "SCHL", "MAR", "DIS", "CIT", "year")}),
+        input=json.dumps({key: row[key] for key in (*_FEATURES, "year")}),
+        alternatives=(other,),
+        explanation=_explanation(row, employed),
     )
+
+
+# The columns that the classifier was given, and what they are.
+_FEATURES = {"AGEP": "age", "SCHL": "schooling", "MAR": "marital status", "DIS": "disability", "CIT": "citizenship"}
+
+
+def _explanation(row: Mapping[str, Any], employed: bool) -> Explanation:
+    """What speaks for the prediction. The classifier is not known, only its scores: a value counts by how much more
+    likely, in log odds, it makes people with it on average."""
+    direction = 1 if employed else -1
+    features = [
+        Feature(feature=name, value=str(row[column]), importance=round(direction * _weights()[column][row[column]], 3))
+        for column, name in _FEATURES.items()
+    ]
+    features.sort(key=lambda feature: -abs(feature.importance))
+    strongest = features[0]
+    reasoning = (
+        f"The classifier gives a probability of employment of {row['predicted_probability']:.2f}. Most weight has "
+        f"{strongest.feature} {strongest.value}, compared with everybody in the survey."
+    )
+    return Explanation(top_features=tuple(features), reasoning=reasoning)
+
+
+@cache
+def _weights() -> dict[str, dict[Any, float]]:
+    """By column and value: mean score of the people with it less that of all, in log odds."""
+    # Scores of 0 and 1 have no finite odds.
+    score = pl.col("predicted_probability").clip(0.001, 0.999)
+    table = pl.read_parquet(SAMPLE).with_columns((score / (1 - score)).log().alias("odds"))
+    mean: Any = table["odds"].mean()
+    weights: dict[str, dict[Any, float]] = {}
+    for column in _FEATURES:
+        groups = table.group_by(column).agg(pl.col("odds").mean())
+        weights[column] = {value: odds - mean for value, odds in groups.iter_rows()}
+    return weights
 
 
 def _outcome(employed: bool) -> str:

@@ -49,9 +49,10 @@ class Snapshot:
 class View:
     """Renders snapshots; remembers the last ones for the rates."""
 
-    def __init__(self, run: str, kafka: str, clickhouse: str, directory: str) -> None:
+    def __init__(self, run: str, kafka: str, clickhouse: str, console_url: str, directory: str) -> None:
         """`directory`: of the instance, as it would be typed after `--data-dir`."""
         self._run = run
+        self._console_url = console_url
         self._kafka = kafka
         self._clickhouse = clickhouse
         self._directory = directory
@@ -67,7 +68,8 @@ class View:
             return Text("waiting for the first decisions …")
         latest = self._history[-1]
         parts: list[RenderableType] = [Text(str(halt), "bold red") for halt in latest.halts]
-        parts += [self._routes(width), Text(), _facts(latest), Text(), _people(latest.reviews), Text(), self._where()]
+        parts += [self._routes(width), Text(), _facts(latest), Text(), _people(latest.reviews), Text()]
+        parts += [self._invitation(), self._where()]
         return Panel(Group(*parts), title="Interlock", subtitle="Ctrl-C stops", width=min(width, PICTURE_WIDTH))
 
     def _routes(self, width: int) -> Table:
@@ -91,6 +93,11 @@ class View:
                 Text(_MEANING[route], style="dim"),
             )
         return routes
+
+    def _invitation(self) -> Text:
+        return Text.assemble(
+            ("take a case yourself: ", "bold"), (self._console_url, "bold underline"), no_wrap=True, overflow="fold"
+        )
 
     def _where(self) -> Text:
         lines = (

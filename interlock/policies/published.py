@@ -49,7 +49,7 @@ class Policies:
 
     def _read(self) -> None:
         in_force: dict[str, Policy] = {}
-        with closing(TableReader(self._broker, [catalogue.POLICIES.name])) as reader:
+        with closing(TableReader(self._broker, [catalogue.POLICIES.name], once=True)) as reader:
             for message in reader.read_all():
                 name = (message.key() or b"").decode(errors="replace")
                 if message.value() is None:

@@ -31,6 +31,17 @@ class DomainTakenError(InterlockError):
     """A domain of the policy belongs to another published policy."""
 
 
+class StalePolicyError(InterlockError):
+    """Another version of the policy is in force than the one that a change was made against."""
+
+    def __init__(self, name: str, base: str, in_force: str) -> None:
+        super().__init__(
+            f"policy {name} was {_named(base)} when this was written and is {_named(in_force)} now; nothing was "
+            "changed: compare with what is in force, then repeat"
+        )
+        self.in_force = in_force
+
+
 class UnknownScopeError(InterlockError):
     """The kill switch has no such scope."""
 
@@ -58,7 +69,7 @@ def published_policies(broker: "Broker") -> dict[str, dict[str, Any]]:
     from interlock.streams.tables import TableReader
 
     records: dict[str, dict[str, Any]] = {}
-    with closing(TableReader(broker, [catalogue.POLICIES.name])) as reader:
+    with closing(TableReader(broker, [catalogue.POLICIES.name], once=True)) as reader:
         for message in reader.read_all():
             name = (message.key() or b"").decode(errors="replace")
             if message.value() is None:
@@ -133,3 +144,7 @@ def send(broker: "Broker", topic: catalogue.Topic, key: str, value: bytes) -> No
 def now() -> int:
     """Microseconds since the epoch."""
     return time.time_ns() // 1000
+
+
+def _named(of: str) -> str:
+    return f"version {of}" if of else "not in force"

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError
 from interlock.policies import publishing
+from interlock.policies.publishing import StalePolicyError
+from interlock.policies.signing import read_proposals
 from interlock.policy.diff import diff
 from interlock.policy.errors import PolicyError
 from interlock.policy.load import parse
 from interlock.policy.model import Policy
 from interlock.policy.version import from_resolved, version
 from interlock.processors.events import alert
-from interlock.processors.proposals.record import opened, proposal_id
+from interlock.processors.proposals.record import POLICY, opened, proposal_id
 from interlock.schemas import catalogue, wire
 from interlock.streams.turns import Turn, turn
 
@@ -25,22 +27,8 @@ if TYPE_CHECKING:
     from interlock.processors.proposals.proposal_table import Proposal
     from interlock.streams.ports import Broker
 
-# The kind of a proposal.
-POLICY = "policy"
-
 # More changes than a person reads in evidence; the difference is computed anew for whoever signs.
 _MAX_CHANGES = 50
-
-
-class StalePolicyError(InterlockError):
-    """Another version of the policy is in force than the one that a change was made against."""
-
-    def __init__(self, name: str, base: str, in_force: str) -> None:
-        super().__init__(
-            f"policy {name} was {_named(base)} when this was written and is {_named(in_force)} now; nothing was "
-            "changed: compare with what is in force, then repeat"
-        )
-        self.in_force = in_force
 
 
 class UnchangedPolicyError(InterlockError):
@@ -67,8 +55,6 @@ def request_policy(
 
     `second_person`: who is told that a signature is asked for. Raises as `publish_source` does.
     """
-    from interlock.policies.signing import read_proposals
-
     policy = parse(source, "policy")
     with turn(broker, publishing.TURN) as mine:
         _checked(broker, policy, source, base, by, note)
@@ -122,7 +108,3 @@ def _tell(mine: Turn, proposal: "Proposal", second_person: str, by: str, now: in
     event = alert("policy_requested", proposal["proposal_id"], "info", (second_person,), message, now)
     assert event.record is not None
     mine.write(catalogue.ALERTS, event.key, wire.encode("Alert", event.record))
-
-
-def _named(of: str) -> str:
-    return f"version {of}" if of else "not in force"

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError
 from interlock.policies import publishing
-from interlock.policies.requests import POLICY, StalePolicyError
 from interlock.policy import editing as policy_source
 from interlock.policy.errors import PolicyError
 from interlock.policy.load import parse
 from interlock.policy.version import version
 from interlock.processors.proposals.proposal_table import Proposal, ProposalTable
+from interlock.processors.proposals.record import POLICY
 from interlock.schemas import catalogue, wire
 from interlock.schemas.times import moment
 from interlock.streams.turns import Turn, turn
@@ -38,7 +38,7 @@ def read_proposals(broker: "Broker") -> ProposalTable:
     from interlock.streams.tables import TableReader
 
     proposals = ProposalTable()
-    with closing(TableReader(broker, [catalogue.PROPOSALS.name])) as reader:
+    with closing(TableReader(broker, [catalogue.PROPOSALS.name], once=True)) as reader:
         for message in reader.read_all():
             proposals.apply(message.key(), message.value())
     return proposals
@@ -135,15 +135,20 @@ def _apply(broker: "Broker", mine: Turn, proposal: Proposal, by: str, note: str)
     if asked:
         in_force = published[name]["version"] if name in published else ""
         if in_force != proposal["policy_version"]:
-            raise StalePolicyError(name, proposal["policy_version"], in_force)
+            raise publishing.StalePolicyError(name, proposal["policy_version"], in_force)
     elif name not in published:
         raise InterlockError(f"policy {name!r} is no longer published; nothing was changed")
     source = published[name]["source"] if name in published else ""
     text = changed_source(source, proposal)
     if text == source:
         return version(parse(source, name))
-    verb = "asked for by " + json.loads(proposal["change"])["asked_by"] + ", " if asked else ""
-    origin = f"proposal {proposal['proposal_id']} {verb}accepted by {by}: {proposal['title']}"
+    if asked:
+        change = json.loads(proposal["change"])
+        people = f"asked for by {change['asked_by']}, accepted by {by}"
+        # Why it was asked for is what readers of the history want to know; the title only repeats name and version.
+        origin = f"{change['note']} (proposal {proposal['proposal_id']}, {people})"
+    else:
+        origin = f"proposal {proposal['proposal_id']} accepted by {by}: {proposal['title']}"
     try:
         policy = parse(text, name)
     except PolicyError as error:

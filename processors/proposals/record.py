@@ -16,6 +16,9 @@ LEARNING = "learning"
 # Kinds that rest on a certificate and change the policy.
 CERTIFIED = ("threshold", "safe_rule")
 
+# The kind of a policy that a person asks for.
+POLICY = "policy"
+
 
 def proposal_id(kind: str, *about: object) -> str:
     """An id that a person can type; the same for the same proposal in every replay."""

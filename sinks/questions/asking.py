@@ -9,10 +9,10 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from interlock.errors import InterlockError, UsageError
-from interlock.sinks.questions import decisions, operations, quality, queues, slices, team
+from interlock.sinks.questions import decisions, operations, quality, queues, slices, stories, team
 from interlock.sinks.questions.model import MAX_TEXT, Parameter, Question, Value
 
-_GROUPS = (queues, team, quality, slices, decisions, operations)
+_GROUPS = (queues, team, quality, slices, decisions, stories, operations)
 
 QUESTIONS: Mapping[str, Question] = {question.name: question for group in _GROUPS for question in group.QUESTIONS}
 

@@ -21,7 +21,8 @@ _MINUTES, _MINUTES_COLUMNS = of_view(
     where="minute > now() - toIntervalHour({hours:UInt32})",
     order="minute DESC",
 )
-# What the AI said, and what holds, is told of decisions that nobody is judging now.
+# What the AI said, and what holds, is told of decisions that nobody is judging now; so are route and reasons, which
+# often tell what it said.
 _OPEN = "SELECT decision_id FROM tasks_now WHERE is_open"
 
 QUESTIONS = (
@@ -37,9 +38,11 @@ QUESTIONS = (
     Question(
         "routed",
         "Decisions as they were routed",
-        "Decisions routed within so many days, the latest first; what the AI said is told once nobody judges them",
+        "Decisions routed within so many days, the latest first; route, reasons and what the AI said are told once "
+        "nobody judges them",
         f"""SELECT
-    routed_at, decision_id, domain, jurisdiction, route, reasons, model_id, model_version,
+    routed_at, decision_id, domain, jurisdiction, if(is_open, '', toString(routed_decisions.route)) AS route,
+    if(is_open, [], routed_decisions.reasons) AS reasons, model_id, model_version,
     decision_id IN ({_OPEN}) AS is_open, if(is_open, '', toString(routed_decisions.prediction)) AS prediction,
     if(is_open, NULL, calibrated_confidence) AS confidence
 FROM routed_decisions
@@ -78,12 +81,15 @@ LIMIT 1000""",
     Question(
         "subject_decisions",
         "Decisions about a subject",
-        "Decisions about the same person or thing, the latest first; what the AI said, and what holds, is told once "
-        "nobody judges them",
+        "Decisions about the same person or thing, the latest first; the route, what the AI said, and what holds "
+        "are told once nobody judges them",
         f"""SELECT
-    routed_at, decision_id, domain, route, decision_id IN ({_OPEN}) AS is_open,
-    if(is_open, '', toString(routed_decisions.prediction)) AS prediction, if(is_open, '', word) AS outcome,
-    if(is_open, '', origin) AS source
+    routed_at, decision_id, domain, if(is_open, '', toString(routed_decisions.route)) AS route,
+    decision_id IN ({_OPEN}) AS is_open,
+    if(is_open, '', toString(routed_decisions.prediction)) AS prediction,
+    multiIf(is_open, '', word != '', word, routed_decisions.route = 'auto', toString(routed_decisions.prediction), '')
+        AS outcome,
+    multiIf(is_open, '', word != '', origin, routed_decisions.route = 'auto', 'auto', '') AS source
 FROM routed_decisions
 LEFT JOIN
 (

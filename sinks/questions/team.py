@@ -39,13 +39,14 @@ QUESTIONS = (
         f"""SELECT
     reviewer, name, role, on_duty, leased, assigned, capacity, decided_today, recent AS decided_recently,
     recent / nullIf(active, 0) AS decided_per_active_hour, median_handling_seconds, judged_again, agreement,
-    agreement_lower, agreement_upper, seen_verdicts, override_rate, blind_override_rate, gold_items, gold_accuracy,
-    gold_accuracy_lower, gold_accuracy_upper, skips, lease_expiries
+    agreement_lower, agreement_upper, seen_verdicts, override_rate, blind_override_rate, expected_override_rate,
+    too_few_overrides, gold_items, gold_accuracy, gold_accuracy_lower, gold_accuracy_upper, skips, lease_expiries
 FROM (SELECT * FROM reviewer_workload) AS work
 LEFT JOIN
 (
     SELECT
-        reviewer, judged_again, agreement, agreement_lower, agreement_upper, gold_accuracy_lower, gold_accuracy_upper
+        reviewer, judged_again, agreement, agreement_lower, agreement_upper, expected_override_rate, too_few_overrides,
+        gold_accuracy_lower, gold_accuracy_upper
     FROM reviewer_quality
 ) AS quality USING (reviewer)
 LEFT JOIN
@@ -60,7 +61,8 @@ LIMIT 1000""",
         names(
             "reviewer name role on_duty leased assigned capacity decided_today decided_recently "
             "decided_per_active_hour median_handling_seconds judged_again agreement agreement_lower "
-            "agreement_upper seen_verdicts override_rate blind_override_rate gold_items gold_accuracy "
+            "agreement_upper seen_verdicts override_rate blind_override_rate expected_override_rate too_few_overrides "
+            "gold_items gold_accuracy "
             "gold_accuracy_lower gold_accuracy_upper skips lease_expiries"
         ),
         (days(7),),

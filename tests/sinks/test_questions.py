@@ -127,7 +127,7 @@ def test_an_odd_name_finds_what_bears_it(own: Client, analyst: Client) -> None:
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_only_reads(name: str) -> None:
     words = QUESTIONS[name].sql.upper().split()
-    assert words[0] == "SELECT"
+    assert words[0] in ("SELECT", "WITH")
     assert not {"INSERT", "ALTER", "DROP", "CREATE", "DELETE", "TRUNCATE", "SETTINGS", "INTO"} & set(words)
     assert "LIMIT" in words or name == "confidence_band"  # one row
 
@@ -212,6 +212,17 @@ def test_nothing_is_told_of_what_the_ai_said_while_somebody_judges_it(world: Wor
     arrive(world)
     for row in rows(analyst, "routed", domain=world.name):
         assert (row["prediction"], row["confidence"]) == (("", None) if row["is_open"] else ("approve", 0.85))
+        # A route and its reasons often tell what the AI said.
+        assert bool(row["route"]) == bool(row["reasons"]) == (not row["is_open"])
+    searched = {row["decision_id"]: row for row in rows(analyst, "decision_search", domain=world.name)}
+    for decision_id, row in searched.items():
+        assert row["is_open"] == (decision_id in open_ids)
+        assert bool(row["route"]) == bool(row["prediction"]) == (not row["is_open"])
+        assert not (row["is_open"] and (row["outcome"] or row["source"]))
+    for wanted in ("approve", "reject"):
+        found = {row["decision_id"] for row in rows(analyst, "decision_search", domain=world.name, outcome=wanted)}
+        assert not found & open_ids
+    assert {row["decision_id"] for row in rows(analyst, "routed", domain=world.name, route="sync")} & open_ids == set()
     about_subject = {row["decision_id"]: row for row in rows(analyst, "subject_decisions", subject_id="s-1")}
     assert {row["decision_id"] for row in about_subject.values() if row["is_open"]} == open_ids
     hidden = about_subject[f"{world.name}-open"]

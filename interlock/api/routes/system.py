@@ -4,6 +4,7 @@ import time
 from typing import Annotated, Any
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from confluent_kafka import KafkaException
 from fastapi import APIRouter, Request, Response, Security
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -16,6 +17,7 @@ from interlock.errors import InterlockError
 from interlock.platform import instance as instances
 from interlock.platform.connection import Platform
 from interlock.platform.probes import known_findings, role_problem
+from interlock.schemas import catalogue
 
 router = APIRouter(tags=["system"])
 
@@ -52,7 +54,7 @@ def system_facts(backend: Backend) -> dict[str, Any]:
     # Read anew: what this process read at its start says how things stood then.
     instance = Platform(backend.platform.settings).instance
     return {
-        "kafka": _probe(lambda: backend.board.problem or ""),
+        "kafka": _probe(lambda: _kafka_problem(backend)),
         "clickhouse": _probe(lambda: _clickhouse_problem(backend)),
         "roles": [] if instance is None else [_role(child) for child in instance.children],
         "findings": None if instance is None else known_findings(instance),
@@ -63,6 +65,16 @@ def _probe(problem: Any) -> dict[str, Any]:
     started = time.monotonic()
     found = problem()
     return {"ok": not found, "problem": found, "milliseconds": round((time.monotonic() - started) * 1000, 1)}
+
+
+def _kafka_problem(backend: Backend) -> str:
+    if backend.board.problem:
+        return backend.board.problem
+    try:
+        backend.broker.end_offsets(catalogue.CONTROLS.name)
+    except KafkaException as error:
+        return str(error.args[0].str())
+    return ""
 
 
 def _clickhouse_problem(backend: Backend) -> str:

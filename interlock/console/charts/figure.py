@@ -36,7 +36,9 @@ def clean(text: str) -> str:
     return _NOT_XML.sub("\ufffd", visible_line(text))
 
 
-def picture(title: str, description: str, height: float, shapes: Sequence[Markup], *, css: str = "") -> Markup:
+def picture(
+    title: str, description: str, height: float, shapes: Sequence[Markup], *, css: str = "", width: float = WIDTH
+) -> Markup:
     """An <svg> that a screen reader reads as one image with a title and a description."""
     # An id must be unique on the page, and the same in every rendering.
     summary = sha256((title + "\0" + description + "\0" + "".join(shapes)).encode(errors="replace")).hexdigest()[:10]
@@ -44,7 +46,13 @@ def picture(title: str, description: str, height: float, shapes: Sequence[Markup
         '<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="t{0} d{0}" class="{1}" '
         'viewBox="0 0 {2} {3}"><title id="t{0}">{4}</title><desc id="d{0}">{5}</desc>{6}</svg>'
     ).format(
-        summary, css or "chart-svg", WIDTH, place(height), clean(title), clean(description), Markup("").join(shapes)
+        summary,
+        css or "chart-svg",
+        place(width),
+        place(height),
+        clean(title),
+        clean(description),
+        Markup("").join(shapes),
     )
 
 

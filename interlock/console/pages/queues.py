@@ -1,5 +1,7 @@
 """Queues: what waits, how long, who is on duty; and the open tasks as a list."""
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -9,7 +11,10 @@ from fastapi.responses import Response
 from interlock.api import work
 from interlock.api.backend import Backend, backend_of
 from interlock.console.asking import asked
+from interlock.console.charts import Chart, Line, series
 from interlock.console.pages.showing import Tasks, show
+from interlock.console.rendering import zone_name_of
+from interlock.console.text import instant
 from interlock.processors.review.queue_counts import QueueCounts
 from interlock.schemas.models import MAX_ID_BYTES
 
@@ -18,18 +23,25 @@ router = APIRouter()
 # A screen and a half; the rest comes with "next rows".
 _ROWS = 50
 
+# A day and its night, as the heading of the chart says.
+_RATE_HOURS = 24
+
 Name = Annotated[str, Query(max_length=MAX_ID_BYTES)]
 
 
 @router.get("/queues")
 def queues(request: Request, person: Tasks) -> Response:  # noqa: ARG001 - who may
     backend = backend_of(request)
+    zone = zone_name_of(request)
+    rates = asked(backend, "queue_flow", hours=_RATE_HOURS)
+    levels = asked(backend, "sla")
     return show(
         request,
         "queues.html",
         **_overview(backend),
-        rates=asked(backend, "queue_rates"),
-        levels=asked(backend, "sla_by_queue"),
+        rates=rates,
+        rate_chart=rate_chart(rates.rows, instant(backend.now()), zone),
+        levels=levels,
     )
 
 
@@ -100,3 +112,17 @@ def _totals(counts: list[QueueCounts]) -> dict[str, int]:
     return {name: sum(getattr(queue, name) for queue in counts) for name in names} | {
         "oldest_seconds": max((queue.oldest_seconds for queue in counts), default=0)
     }
+
+
+def rate_chart(rows: Sequence[Mapping[str, Any]], now: datetime, zone: str) -> Chart:
+    """Arrivals and decisions of all queues, an hour each. Hours without a row are zero."""
+    this_hour = now.replace(minute=0, second=0, microsecond=0)
+    hours = [this_hour - timedelta(hours=ago) for ago in reversed(range(_RATE_HOURS + 1))]
+    counted = {name: dict.fromkeys(hours, 0) for name in ("arrived", "decided")}
+    for row in rows:
+        for name, counts in counted.items():
+            hour = instant(row["hour"])
+            if hour in counts:
+                counts[hour] += row[name]
+    lines = [Line(name, [(hour, float(count)) for hour, count in counts.items()]) for name, counts in counted.items()]
+    return series("Arrived and decided each hour", lines if rows else [], zone=zone)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+import interlock.api.ids  # noqa: F401 - paths of pages name its convertor
 from interlock.api.access.access import Access
 from interlock.api.access.principal import Principal, authenticate, csrf_token
 from interlock.api.backend import backend_of
@@ -69,3 +70,6 @@ def _next(request: Request) -> str:
 
 Work = Annotated[Principal, Depends(needs("tasks:write"))]
 Tasks = Annotated[Principal, Depends(needs("tasks:read"))]
+Numbers = Annotated[Principal, Depends(needs("metrics:read"))]
+Decisions = Annotated[Principal, Depends(needs("decisions:read"))]
+Team = Annotated[Principal, Depends(needs("reviewers:read"))]

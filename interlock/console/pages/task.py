@@ -1,9 +1,8 @@
 """A case: everything it takes to judge it, and the form to decide it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
-from clickhouse_connect.driver.exceptions import ClickHouseError
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
@@ -11,21 +10,29 @@ from interlock.api import work
 from interlock.api.access.principal import Principal
 from interlock.api.backend import Backend, backend_of
 from interlock.api.viewing import viewers_of
-from interlock.console.asking import Asked, asked
+from interlock.console.asking import FAILURES, Asked, asked, reason_of
 from interlock.console.charts import Chart, Feature, bars
 from interlock.console.pages.showing import Tasks, show
-from interlock.errors import InterlockError
+from interlock.console.private import private_fields
+from interlock.console.text import interval, percent
 from interlock.policy.review import Terms, terms
 from interlock.processors.desk.verdict_commands import CORRECTION
 from interlock.processors.review.reasons import used_columns
 from interlock.processors.review.similar import SimilarCases
 from interlock.processors.review.times import micros
 from interlock.processors.review.view import TaskView
+from interlock.schemas import json_text
 
 router = APIRouter()
 
 # The band around a confidence of which is told what it has meant: wide enough to hold some cases.
 _BAND = 0.05
+
+# A glance at the subject's other cases; the link behind the table lists all.
+_RELATED = 20
+
+# Pixels of the column beside the case on a screen of 1,366: charts are drawn for it, so that letters keep their size.
+_COLUMN = 300
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,9 @@ def task(
         view=view,
         ai=view.ai,
         features=_features(view),
-        facts=_facts(view, decision),
+        facts=(facts := _facts(view, decision)),
+        private_facts=private_fields(facts),
+        private_input=private_fields(view.input),
         used=used_columns(shown.routed, routed_by),
         similar=similar,
         similar_problem=similar_problem,
@@ -125,7 +134,7 @@ def _features(view: TaskView) -> Chart | None:
     if view.ai is None:
         return None
     features = [Feature(one["feature"], one["importance"], one["value"]) for one in view.ai.top_features]
-    return bars(f"What weighed for {view.ai.prediction}", features)
+    return bars(f"What weighed for {view.ai.prediction}", features, width=_COLUMN)
 
 
 def _facts(view: TaskView, decision: dict[str, Any]) -> dict[str, Any]:
@@ -139,12 +148,12 @@ def _changeable(view: TaskView) -> list[dict[str, Any]]:
     """The fields that `modify` may change: those of the input, as JSON where they are no plain values."""
     if not isinstance(view.input, dict):
         return []
-    from interlock.schemas import json_text
-
     rows = []
     for name, value in view.input.items():
         plain = isinstance(value, str)
-        rows.append({"name": name, "text": value if plain else json_text.dumps(value), "plain": plain})
+        text = value if plain else json_text.dumps(value)
+        # An object is edited as JSON: it is private as soon as a field in it is.
+        rows.append({"name": name, "text": text, "plain": plain, "private": bool(private_fields({name: value}))})
     return rows
 
 
@@ -156,8 +165,8 @@ def _similar(backend: Backend, shown: work.ShownTask) -> tuple[SimilarCases | No
     """Similar cases where the producer sent none, or why they cannot be shown."""
     try:
         return work.similar_cases(backend, shown), ""
-    except (ClickHouseError, InterlockError, OSError) as error:
-        return None, str(error).strip().splitlines()[0]
+    except FAILURES as error:
+        return None, reason_of(error)
 
 
 def _meaning(backend: Backend, view: TaskView, decision: dict[str, Any]) -> Asked | None:
@@ -166,12 +175,12 @@ def _meaning(backend: Backend, view: TaskView, decision: dict[str, Any]) -> Aske
         return None
     return asked(
         backend,
-        "confidence_meaning",
+        "confidence_band",
         domain=view.domain,
         model_id=decision["model_id"],
         prediction=decision["prediction"],
-        low=max(0.0, view.ai.confidence - _BAND),
-        high=min(1.0, view.ai.confidence + _BAND),
+        low=round(max(0.0, view.ai.confidence - _BAND), 4),
+        high=round(min(1.0, view.ai.confidence + _BAND), 4),
     )
 
 
@@ -180,12 +189,13 @@ def _in_words(meaning: Asked | None) -> str:
         return ""
     if meaning.problem:
         return f"What such a confidence has meant cannot be told: {meaning.problem}"
-    row = meaning.row
-    if not row.get("reviewed"):
+    row, band = meaning.row, meaning.parameters
+    if not row.get("reviewed_decisions"):
         return ""
     return (
-        f"People reviewed {row['reviewed']:,} answers of this kind with {row['low']:.0%} to {row['high']:.0%} and "
-        f"confirmed {row['confirmed_share']:.0%} of them (95 %: {row['lower']:.0%} to {row['upper']:.0%})."
+        f"People reviewed {row['reviewed_decisions']:,} answers of this kind with {percent(float(band['low']), 0)} to "
+        f"{percent(float(band['high']), 0)} confidence, and confirmed {percent(row['share'], 0)} of them "
+        f"({interval(row['lower'], row['upper'])})."
     )
 
 
@@ -193,11 +203,11 @@ def _related(backend: Backend, view: TaskView) -> Asked | None:
     """Other decisions about the same subject."""
     if not view.subject_id:
         return None
-    found = asked(backend, "decisions_of_subject", subject_id=view.subject_id)
+    found = asked(backend, "subject_decisions", subject_id=view.subject_id, limit=_RELATED)
     # What is under a blind review stays out; its outcome would tell what the AI said.
     rows = [
         row
         for row in found.rows
         if row["decision_id"] != view.decision_id and not backend.board.is_blind(row["decision_id"])
     ]
-    return Asked(found.name, rows, found.problem, found.sql, found.rows_address)
+    return replace(found, rows=rows)

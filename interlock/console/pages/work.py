@@ -7,10 +7,16 @@ from fastapi.responses import Response
 
 from interlock.api import work
 from interlock.api.backend import backend_of
-from interlock.console.asking import asked
+from interlock.console.asking import Asked, asked
 from interlock.console.pages.showing import Work, show
+from interlock.console.text import interval, number, percent, span
 
 router = APIRouter()
+
+# How far back a person's own numbers look, as the page says.
+_DAYS = 7
+# What somebody remembers, and looks up.
+_VERDICTS = 20
 
 
 @router.get("/work")
@@ -26,8 +32,69 @@ def my_work(request: Request, person: Work) -> Response:
         "waiting": sum(queue.waiting for queue in work.queue_counts(backend)),
     }
     if template == "work.html":
+        pace = asked(backend, "my_pace", reviewer=person.person, days=_DAYS)
+        agreement = asked(backend, "my_agreement", reviewer=person.person)
         context |= {
-            "verdicts": asked(backend, "my_verdicts", reviewer=person.person),
-            "pace": asked(backend, "my_numbers", reviewer=person.person),
+            "verdicts": asked(backend, "verdicts", reviewer=person.person, days=_DAYS, limit=_VERDICTS),
+            "pace": pace,
+            "agreement": agreement,
+            "pace_tiles": pace_tiles(pace) + agreement_tiles(agreement),
         }
     return show(request, template, **context)
+
+
+def pace_tiles(pace: Asked) -> list[dict[str, Any]]:
+    """Tiles of how much a person decided; empty where there is no verdict."""
+    if not pace.rows:
+        return []
+    decided = sum(day["decided"] for day in pace.rows)
+    hours = sum(day["active_hours"] for day in pace.rows)
+    in_time = sum(day["decided"] * day["within_sla_share"] for day in pace.rows)
+    latest = pace.rows[-1]
+    links = {"sql": pace.sql, "rows": pace.rows_address}
+    week = f"of the last {_DAYS} days, gold items left out"
+    return [
+        {"label": "Decided", "value": number(decided), "population": f"verdicts {week}", **links},
+        {
+            "label": "Per active hour",
+            "value": number(decided / hours, 1),
+            "population": f"verdicts by clock hours with any, {week}",
+            **links,
+        },
+        {
+            "label": "In time",
+            "value": percent(in_time / decided),
+            "population": f"before the deadline, of {number(decided)} verdicts {week}",
+            **links,
+        },
+        {
+            "label": "From claim to verdict",
+            "value": span(latest["median_handling_seconds"]),
+            "population": f"median of the verdicts of {latest['day']} (UTC)",
+            **links,
+        },
+    ]
+
+
+def agreement_tiles(agreement: Asked) -> list[dict[str, Any]]:
+    """Tiles of how far others agree with a person, and how often the person departs from the AI."""
+    row = agreement.row
+    if not row:
+        return []
+    links = {"sql": agreement.sql, "rows": agreement.rows_address}
+    return [
+        {
+            "label": "Others agreed",
+            "value": percent(row["agreement"]),
+            "interval": interval(row["agreement_lower"], row["agreement_upper"]),
+            "population": f"of {number(row['judged_again'])} verdicts that somebody else judged again",
+            **links,
+        },
+        {
+            "label": "Overridden",
+            "value": percent(row["seen_override_rate"]),
+            "interval": interval(row["seen_override_rate_lower"], row["seen_override_rate_upper"]),
+            "population": f"of {number(row['seen_verdicts'])} first reviews with the AI's answer in view",
+            **links,
+        },
+    ]

@@ -48,22 +48,38 @@ function choose(event) {
   show(area);
 }
 
+// Some may be refused although the request as a whole is not.
+function tell(action, count, noun, reply) {
+  const done = reply?.accepted ?? reply?.replayed ?? reply?.discarded ?? count;
+  if (done >= count) {
+    toast(`${action}: ${plural(done, noun)}: done.`, { tone: 'good' });
+    return;
+  }
+  const first = reply.results?.find((one) => !one.accepted)?.message ?? reply.refusals?.[0] ?? '';
+  const refused = reply.refused ?? count - done;
+  const left = count - done - refused;
+  const rest = left > 0 ? ` ${plural(left, noun)} not tried.` : '';
+  toast(`${action}: ${plural(done, noun)} done, ${refused.toLocaleString('en')} refused.${rest} ${first}`.trim(), { tone: 'bad' });
+}
+
 async function act(event) {
   const button = event.target.closest('[data-bulk-action]');
   const area = button?.closest('[data-bulk]');
   if (!area) return;
   const ids = items(area).filter((item) => item.checked).map((item) => item.value);
   const what = `${button.textContent.trim()}: ${plural(ids.length, button.dataset.bulkNoun)}`;
-  const answer = await ask({ title: `${what}?`, confirm: what, reason: 'Reason, kept with each of them' });
+  const { bulkReason = 'Reason, kept with each of them', bulkField = 'ids', bulkText: text = '' } = button.dataset;
+  const answer = await ask({ title: `${what}?`, text, confirm: what, reason: bulkReason });
   if (!answer) return;
   const detail = { address: button.dataset.bulkAction, ids, reason: answer.reason };
   if (!area.dispatchEvent(new CustomEvent('interlock:bulk', { detail, bubbles: true, cancelable: true }))) return;
   button.disabled = true;
   try {
-    await api('POST', detail.address, { ids, reason: answer.reason });
+    const body = { [bulkField]: ids, ...(bulkReason && { reason: answer.reason }) };
+    const reply = await api('POST', detail.address, body);
     for (const item of items(area)) item.checked = false;
     show(area);
-    toast(`${what}: done.`, { tone: 'good' });
+    tell(button.textContent.trim(), ids.length, button.dataset.bulkNoun, reply);
     const part = area.closest('[data-live]') ?? area.querySelector('[data-live]');
     if (part) refresh(part);
   } catch (error) {

@@ -10,8 +10,9 @@ export function open(id) {
   return dialog;
 }
 
-// Asks for confirmation, and for a reason if `reason` labels one. Resolves to {reason}, or null when it was cancelled.
-export function ask({ title, text = '', confirm = 'Confirm', reason = '', danger = false }) {
+// Asks for confirmation, and for a reason if `reason` labels one; `word` must be typed for what has grave consequences.
+// Resolves to {reason}, or null when it was cancelled.
+export function ask({ title, text = '', confirm = 'Confirm', reason = '', optional = false, danger = false, word = '' }) {
   const dialog = document.getElementById('confirm');
   const field = dialog.querySelector('[data-confirm-reason]');
   const input = field.querySelector('textarea');
@@ -21,7 +22,17 @@ export function ask({ title, text = '', confirm = 'Confirm', reason = '', danger
   dialog.querySelector('[data-confirm-label]').textContent = reason;
   field.hidden = !reason;
   input.disabled = !reason;
+  input.required = !optional;
   input.value = '';
+  input.setCustomValidity('');
+  const typed = dialog.querySelector('[data-confirm-word]');
+  const wordInput = typed.querySelector('input');
+  typed.hidden = !word;
+  typed.querySelector('span').textContent = `Type ${word} to confirm`;
+  wordInput.disabled = !word;
+  wordInput.value = '';
+  wordInput.dataset.word = word;
+  refuseOther({ target: wordInput });
   button.textContent = confirm;
   button.className = danger ? 'danger' : 'primary';
   dialog.returnValue = '';
@@ -35,8 +46,14 @@ export function ask({ title, text = '', confirm = 'Confirm', reason = '', danger
 
 function refuseBlank(event) {
   // `required` takes spaces for a reason.
-  const blank = event.target.value.trim() === '' && !event.target.disabled;
+  const { value, disabled, required } = event.target;
+  const blank = value.trim() === '' && !disabled && required;
   event.target.setCustomValidity(blank ? 'Write something here.' : '');
+}
+
+function refuseOther({ target }) {
+  const other = !target.disabled && target.value.trim() !== target.dataset.word;
+  target.setCustomValidity(other ? `Type ${target.dataset.word}.` : '');
 }
 
 export function start() {
@@ -56,6 +73,7 @@ export function start() {
   });
   const input = document.querySelector('#confirm textarea');
   input.addEventListener('input', refuseBlank);
+  document.querySelector('[data-confirm-word] input').addEventListener('input', refuseOther);
   // A form that htmx brought back with errors: the reader is taken to their list.
   document.addEventListener('htmx:afterSettle', (event) => {
     const errors = event.detail.elt.querySelector?.('[data-errors]');

@@ -1,7 +1,8 @@
 // Live updates: server-sent events become DOM events on the document, `interlock:task` with the JSON as detail, and
 // elements with data-live="/path" data-live-on="task,presence" fetch their content again.
 //
-// data-live-id="…" narrows it to events about one task or decision. A browser opens six connections to a server, and a
+// data-live-every="10" fetches it again after so many seconds as well; data-live-now at once, where the page does not
+// wait for something slow. data-live-id="…" narrows it to events about one task or decision. A browser opens six connections to a server, and a
 // stream is one of them: a tab that nobody looks at gives its own back, and catches up when it is looked at again.
 import { login } from './api.js';
 import { onContent, within } from './page.js';
@@ -131,7 +132,19 @@ function disconnect() {
   wasLost = true;
 }
 
+// What no event tells of: while somebody looks at it.
+function often(root) {
+  for (const part of within(root, '[data-live-every]')) {
+    const timer = setInterval(() => {
+      if (!part.isConnected) clearInterval(timer);
+      else if (!document.hidden) refresh(part);
+    }, Number(part.dataset.liveEvery) * 1000);
+  }
+  for (const part of within(root, '[data-live-now]')) refresh(part);
+}
+
 export function start() {
+  onContent(often);
   address = document.body.dataset.events ?? '';
   if (!address) return;
   onContent((root) => {

@@ -1,8 +1,9 @@
 // Notices: said to screen readers, and shown in a corner.
-import { element } from './page.js';
+import { element, keptHere } from './page.js';
 
 // Long enough to read two lines; errors stay until they are closed.
 const SHOWN_MS = 8000;
+const NEXT = 'interlock-notice';
 
 // `urgent` interrupts what a screen reader is saying.
 export function announce(text, { urgent = false } = {}) {
@@ -32,4 +33,15 @@ export function toast(text, { tone = 'info', action = null, stays = tone === 'ba
   announce(text, { urgent: tone === 'bad' });
   if (!stays) setTimeout(close, SHOWN_MS);
   return close;
+}
+
+// Said on the page that comes next.
+export function toastNext(text) {
+  keptHere.set(NEXT, text);
+}
+
+export function start() {
+  const text = keptHere.get(NEXT);
+  keptHere.remove(NEXT);
+  if (text) toast(text, { tone: 'good' });
 }

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client as ClickHouse
 
-from interlock.policies.publishing import publish_policy
+from interlock.policies import publishing
 from interlock.schemas import catalogue
 from tests.interlock.api.api_world import World, refusal
 from tests.processors.proposals.proposal_world import SOURCE, policy_version
@@ -193,10 +193,28 @@ def test_where_one_person_is_enough_a_policy_is_in_force_at_once(trusting: World
     assert refusal(publish(trusting, STRICTEST)) == (412, "stale")
 
 
+def test_of_two_people_who_publish_at_the_same_moment_one_is_told_to_look_again(
+    trusting: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = publishing.published_policies
+    looks = iter(range(100))
+
+    def read_slowly(broker: Any) -> Any:
+        found = read(broker)
+        if next(looks) == 1:  # inside the turn of the first
+            assert publish(trusting, STRICTEST, person="ben").status_code == 200
+        return found
+
+    monkeypatch.setattr("interlock.api.policies.published_policies", read_slowly)
+    monkeypatch.setattr(publishing, "published_policies", read_slowly)
+    assert refusal(publish(trusting)) == (409, "changed-meanwhile")
+    assert trusting.get(PATH).json()["published_by"] == "ben"
+
+
 def test_an_earlier_version_is_published_again_by_two_people(published: World, tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text(STRICTER)
-    publish_policy(published.broker, file, "ana", "stricter")
+    publishing.publish_policy(published.broker, file, "ana", "stricter")
     body = {"version": FIRST, "note": "too strict"}
     assert refusal(published.post(f"{PATH}/rollback", body, if_match=f'"{FIRST}"')) == (412, "stale")
     asked = published.post(f"{PATH}/rollback", body, if_match=f'"{SECOND}"').json()["proposal"]

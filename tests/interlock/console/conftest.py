@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.interlock.console import styleguide
+from tests.interlock.console.office import Office
+from tests.running_instance import Instance
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -29,7 +31,8 @@ def _install() -> str | None:
     """Installed by the system's own package manager, where that is allowed and there is one."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return None
-    command = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
+    # The lists of packages may be missing or too old to name what there is.
+    command = ["sh", "-c", "apt-get update && apt-get install -y --no-install-recommends chromium"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         subprocess.run(command, env=environment, check=False, capture_output=True, timeout=240)
@@ -81,6 +84,15 @@ def browser_page(browser_context: BrowserContext, complaints: list[str]) -> Page
     )
     page.on("pageerror", lambda error: complaints.append(str(error)))
     return page
+
+
+@pytest.fixture
+def office(console_instance: Instance, browser: Browser, tmp_path: Path) -> Iterator[Office]:
+    """People and a policy of the test on the running instance."""
+    made = Office(console_instance, browser, tmp_path)
+    yield made
+    made.close()
+    assert not made.complaints
 
 
 @pytest.fixture

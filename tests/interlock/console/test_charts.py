@@ -1,6 +1,7 @@
 """Charts: well-formed and harmless whatever is in them, and never without their table."""
 
 import math
+import re
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree
 
@@ -19,7 +20,12 @@ times = st.datetimes() | st.datetimes(timezones=st.just(UTC))
 maybe = st.none() | numbers
 
 drawn = st.one_of(
-    st.builds(charts.bars, texts, st.lists(st.builds(charts.Feature, texts, numbers, texts), max_size=30)),
+    st.builds(
+        charts.bars,
+        texts,
+        st.lists(st.builds(charts.Feature, texts, numbers, texts), max_size=30),
+        width=st.sampled_from([300, 640]),
+    ),
     st.builds(
         charts.calibration_plot,
         texts,
@@ -163,3 +169,18 @@ def test_a_day_is_labelled_in_hours_and_a_month_in_days() -> None:
 )
 def test_labels_are_short(value: float, text: str) -> None:
     assert short(value) == text
+
+
+def test_narrow_bars_have_their_names_above_and_are_drawn_in_pixels() -> None:
+    features = [charts.Feature("arrears", -0.7, "2"), charts.Feature("income", 0.5, "high")]
+    narrow = charts.bars("What weighed", features, width=300)
+    svg = str(narrow.svg)
+    assert 'viewBox="0 0 300 ' in svg
+    assert "chart-narrow" in svg
+    assert narrow.rows == charts.bars("What weighed", features).rows
+    # All of the width is for bars, from the lowest weight to the highest.
+    places = [
+        (float(x), float(width)) for x, width in re.findall(r'<rect [^>]*x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', svg)
+    ]
+    assert min(x for x, _ in places) == 1
+    assert max(x + width for x, width in places) == 299

@@ -14,7 +14,9 @@ HALT = Halt("all", "drill", "ann", datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
 
 
 def shown(width: int, *halts: Halt) -> str:
-    view = View("demo-1234abcd", "127.0.0.1:25375", "http://127.0.0.1:28123", ".interlock/demo")
+    view = View(
+        "demo-1234abcd", "127.0.0.1:25375", "http://127.0.0.1:28123", "http://localhost:28080", ".interlock/demo"
+    )
     counts = Counts(
         {"auto": 1_234_567, "async": 987_654, "sync": 123_456, "manual": 98_765}, 61_728, 0, 12_345, 71, 2345
     )

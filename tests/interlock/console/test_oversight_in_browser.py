@@ -1,0 +1,134 @@
+"""Those who are responsible, in a real browser on a running instance: stopping a model, publishing a policy, and pages
+that everybody can read."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.interlock.console.office import POLICY, Office
+from tests.interlock.console.test_styleguide import violations
+
+pytestmark = pytest.mark.kafka
+
+THEMES = ("light", "dark")
+
+# Every page of the navigation, and those behind them.
+PAGES = (
+    "/work",
+    "/queues",
+    "/tasks",
+    "/tasks/{open}",
+    "/tasks/{done}",
+    "/decisions",
+    "/decisions/{done}",
+    "/team",
+    "/quality",
+    "/policies",
+    "/policies/{policy}",
+    "/policies/{policy}/edit",
+    "/new-policy",
+    "/proposals",
+    "/controls",
+    "/dead-letters",
+    "/reviewers",
+    "/reviewers/{person}",
+    "/new-reviewer",
+    "/alerts",
+    "/system",
+    "/answers",
+    "/answers/metrics",
+    "/nowhere",
+)
+
+EVERY_ROLE = ("policy_owner", "analyst", "admin")
+
+
+def test_a_halt_is_seen_everywhere_at_once_and_holds_for_the_next_decisions(office: Office) -> None:
+    automatic = office.decide("auto", amount=10, confidence=0.99)
+    assert office.resolution(automatic)["source"] == "auto"
+    watching, deciding = office.page("ann", "/work"), office.page("lee", "/controls")
+    deciding.get_by_label("A domain").check()
+    deciding.locator("#halt-domain").fill(f"{office.name}-auto")
+    deciding.get_by_role("button", name="Halt…").click()
+    deciding.locator("#confirm textarea").fill("the model has drifted")
+    started = time.monotonic()
+    deciding.locator("#confirm [type=submit]").click()
+    expect(watching.get_by_label("Halted")).to_contain_text("the model has drifted")
+    assert time.monotonic() - started < 10
+    stopped = office.task(kind="auto", amount=10, confidence=0.99)
+    assert office.ask("ann", "GET", f"/v1/tasks/{stopped}").json()["task"]["state"] in ("waiting", "assigned")
+    entry = deciding.locator("main tr, main li, main article, main section").filter(has_text=f"{office.name}-auto")
+    entry.get_by_role("button", name=re.compile("Resume")).first.click()
+    deciding.locator("#confirm textarea").fill("a new version is in place")
+    deciding.locator("#confirm [type=submit]").click()
+    expect(watching.get_by_label("Halted").filter(has_text=office.name)).to_have_count(0)
+    again = office.decide("auto", amount=10, confidence=0.99)
+    assert office.resolution(again)["source"] == "auto"
+
+
+def test_a_policy_is_checked_while_one_types_and_published_by_two_people(office: Office) -> None:
+    text = POLICY.format(name=office.name, audit=0)
+    first = office.page("ann", f"/policies/{office.name}/edit", "policy_owner")
+    source = first.locator("#policy-source")
+    source.fill(text.replace("pre_approval", "pre_aproval", 1))
+    expect(first.locator("[data-messages]")).to_contain_text("Line 4")
+    expect(first.locator("[data-publish]")).to_be_disabled()
+    source.fill(text.replace("amount > 1000", "amount > 2000"))
+    expect(first.locator("[data-meaning]")).to_contain_text("2000")
+    first.locator("[data-publish]").click()
+    first.locator("dialog#publish [name=note]").fill("fewer small cases")
+    first.locator("dialog#publish [type=submit]").click()
+    first.wait_for_url(re.compile(r"/(policies|proposals)/(?!.*edit)"))
+    second = office.page("bob", "/proposals", "policy_owner")
+    second.get_by_role("link", name=office.name).first.click()
+    expect(second.locator("main")).to_contain_text("fewer small cases")
+    second.get_by_role("button", name=re.compile("Accept")).first.click()
+    second.locator("dialog[open] textarea").fill("agreed")
+    second.locator("dialog[open] [type=submit]").click()
+
+    def in_force() -> bool:
+        answer = office.ask("lee", "GET", f"/v1/policies/{office.name}")
+        return "amount > 2000" in answer.json()["source"]
+
+    office.until(in_force)
+
+
+def _addresses(office: Office) -> list[str]:
+    open_task, done = office.task(), office.task()
+    office.settle("bob", done)
+    office.until(lambda: office.ask("lee", "GET", f"/v1/decisions/{done}").json()["timeline"])
+    names = {"open": open_task, "done": done, "policy": office.name, "person": office.people["ann"]}
+    return [address.format(**names) for address in PAGES]
+
+
+def test_every_page_is_accessible_in_both_themes_and_fits_a_tablet(office: Office) -> None:
+    addresses = _addresses(office)
+    page = office.page("lee", "/work", *EVERY_ROLE)
+    found: dict[str, object] = {}
+    for address in addresses:
+        office.open(page, address)
+        for theme in THEMES:
+            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+            if wrong := violations(page):
+                found[f"{address} {theme}"] = wrong
+        if width := _overflow(page):
+            found[f"{address} at 768 px"] = f"{width} px too wide"
+    assert found == {}
+
+
+def _overflow(page: Page) -> int:
+    """By how many pixels the page is wider than a tablet."""
+    page.set_viewport_size({"width": 768, "height": 1024})
+    width: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    page.set_viewport_size({"width": 1360, "height": 900})
+    return width
+
+
+def test_pages_go_on_without_what_they_cannot_show(office: Office) -> None:
+    page = office.page("lee", "/work", *EVERY_ROLE)
+    answer = page.goto(f"{office.instance.url}/tasks/nobody")
+    assert answer is not None
+    assert answer.status == 404
+    expect(page.locator("main")).to_contain_text("there is no task 'nobody'")
