@@ -43,7 +43,7 @@ CHECKS = [
 ]
 
 # Of each operation and kind of request.
-QUICK_EXAMPLES, CAMPAIGN_EXAMPLES = 4, 200
+QUICK_EXAMPLES, CAMPAIGN_EXAMPLES = 4, 50
 
 # A stream without an end.
 STREAMS = ("/v1/events",)
