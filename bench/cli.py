@@ -121,6 +121,22 @@ def console_(
     _show(benchmark.run(reviewers, seconds, tasks, waits, _say), json)
 
 
+@app.command("screenshots")
+def screenshots(
+    folder: Annotated[Path, typer.Argument(help="Where the pictures go.")] = Path("docs/images"),
+) -> None:
+    """The pictures of the console in README and docs, taken anew.
+
+    Examples:
+
+        python -m bench screenshots docs/images
+    """
+    from bench import screenshots as pictures
+
+    for file in pictures.run(folder, _say):
+        _say(str(file))
+
+
 @app.command("queueing")
 def queueing(
     runs: Annotated[int, typer.Option(min=1, help="Simulated runs of ten days.")] = 6, json: Json = False

@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 Task = Annotated[str, typer.Argument(help="Id of the task, as listed.")]
 As = Annotated[
-    str, typer.Option("--as", envvar="INTERLOCK_REVIEWER", help="Who you are: an id of the roster.", metavar="ID")
+    str,
+    typer.Option(
+        "--as",
+        envvar="INTERLOCK_REVIEWER",
+        help="Who you are: an id of the roster. Nobody checks it, so it works on local instances only.",
+        metavar="ID",
+    ),
 ]
 Reason = Annotated[str, typer.Option("--reason", "-r", help="One of the policy's reason codes.", metavar="CODE")]
 Because = Annotated[str, typer.Option("--because", "-m", help="The reason in your own words.", metavar="TEXT")]
@@ -32,10 +38,16 @@ Queue = Annotated[str, typer.Option(help="Only this queue.")]
 
 
 def open_session(data_dir: str | None, me: str) -> "Session":
-    """One person's work with the desk; raises InterlockError."""
+    """One person's work with the desk; raises InterlockError, and UsageError where people must log in."""
     from interlock.review.session import Session
 
-    return Session(connection.connect(data_dir), me)
+    platform = connection.connect(data_dir)
+    if platform.settings.kafka.bootstrap_servers and not platform.is_local:
+        raise UsageError(
+            "--as takes your word for who you are, and so works on local instances only. Where others work too people "
+            "log in: open the console, or send commands to the HTTP API with a token (docs/access.md)"
+        )
+    return Session(platform, me)
 
 
 def show_view(view: "TaskView", json: bool) -> None:

@@ -166,6 +166,10 @@ def application(world: World) -> FastAPI:
 
         return StreamingResponse(stream(), media_type="text/event-stream")
 
+    @app.get("/banner")
+    def banner() -> HTMLResponse:
+        return HTMLResponse("")
+
     @app.get("/{rest:path}")
     def elsewhere(request: Request, rest: str) -> HTMLResponse:
         return rendering.page(request, "elsewhere.html", **{**context(), "rest": rest, "halts": []})

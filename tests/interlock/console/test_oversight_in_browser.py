@@ -12,8 +12,6 @@ from tests.interlock.console.test_styleguide import violations
 
 pytestmark = pytest.mark.kafka
 
-THEMES = ("light", "dark")
-
 # Every page of the navigation, and those behind them.
 PAGES = (
     "/work",
@@ -109,10 +107,13 @@ def test_every_page_is_accessible_in_both_themes_and_fits_a_tablet(office: Offic
     found: dict[str, object] = {}
     for address in addresses:
         office.open(page, address)
-        for theme in THEMES:
-            page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-            if wrong := violations(page):
-                found[f"{address} {theme}"] = wrong
+        page.evaluate("document.documentElement.dataset.theme = 'light'")
+        if wrong := violations(page):
+            found[address] = wrong
+        # Another theme has other colours, and nothing else.
+        page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        if wrong := violations(page, only="color-contrast"):
+            found[f"{address} dark"] = wrong
         if width := _overflow(page):
             found[f"{address} at 768 px"] = f"{width} px too wide"
     assert found == {}

@@ -11,9 +11,10 @@ from tests.interlock.console.styleguide import LONG
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds, with the first place of each."""
-    result = Axe().run(page, options={"runOnly": {"type": "tag", "values": _RULES}})
+def violations(page: Page, *, only: str = "") -> list[str]:
+    """What axe finds, with the first place of each. `only`: one rule instead of all."""
+    rules = {"type": "rule", "values": [only]} if only else {"type": "tag", "values": _RULES}
+    result = Axe().run(page, options={"runOnly": rules})
     return [f"{one['id']}: {one['nodes'][0]['html'][:300]}" for one in result.response["violations"]]
 
 
