@@ -4,16 +4,20 @@ Nothing here is lost with the process: another one reads the same topics.
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from clickhouse_connect.driver.exceptions import OperationalError
 from fastapi import Request
 
 from interlock.api.live_board import LiveBoard
 from interlock.client.client import Client
+from interlock.errors import UnavailableError
 from interlock.platform.connection import Platform
 from interlock.policies.published import Policies
 from interlock.processors.review.payload import Payload
@@ -31,6 +35,13 @@ DESK_ATTEMPTS = 3
 
 # A payload takes 8 ms, and a reader serves one request at a time: four serve some 500 a second.
 PAYLOAD_READERS = 4
+
+
+# Longer than any question of the console takes; the driver would wait for five minutes, and its thread with it.
+CLICKHOUSE_SECONDS = 20
+
+# After ClickHouse was silent for so long, nobody else waits for it until then.
+SILENCE_SECONDS = 10.0
 
 
 class Backend:
@@ -59,10 +70,11 @@ class Backend:
         self.client = Client(broker=self.broker, clickhouse=analyst_dsn(platform))
         self._payloads: SimpleQueue[PayloadReader] = SimpleQueue()
         for _ in range(PAYLOAD_READERS):
-            self._payloads.put(PayloadReader(self.broker, platform.clickhouse))
+            self._payloads.put(PayloadReader(self.broker, partial(platform.clickhouse, seconds=CLICKHOUSE_SECONDS)))
         self._teller = self.broker.producer(None, {"linger.ms": 0})
         self._lock = threading.Lock()
         self._clickhouse: dict[bool, ClickHouse] = {}
+        self._silent_until = 0.0
 
     def now(self) -> int:
         """Microseconds since the epoch."""
@@ -105,11 +117,24 @@ class Backend:
         """A client, which several requests may use at a time; raises UnavailableError, and what queries raise."""
         with self._lock:
             client = self._clickhouse.get(analyst)
-        if client is None:
-            client = self.platform.clickhouse(analyst=analyst)
-            with self._lock:
-                client = self._clickhouse.setdefault(analyst, client)
-        yield client
+            silent = time.monotonic() < self._silent_until
+        if silent:
+            raise UnavailableError(
+                f"ClickHouse did not answer within {CLICKHOUSE_SECONDS} s just now; it is asked again soon"
+            )
+        started = time.monotonic()
+        try:
+            if client is None:
+                client = self.platform.clickhouse(analyst=analyst, seconds=CLICKHOUSE_SECONDS)
+                with self._lock:
+                    client = self._clickhouse.setdefault(analyst, client)
+            yield client
+        except (OperationalError, UnavailableError):
+            # One that is down refuses at once, and costs nobody anything.
+            if time.monotonic() - started >= CLICKHOUSE_SECONDS:
+                with self._lock:
+                    self._silent_until = time.monotonic() + SILENCE_SECONDS
+            raise
 
     def close(self) -> None:
         """Ends all connections; requests that wait are answered that the server stops."""
@@ -140,4 +165,5 @@ def analyst_dsn(platform: Platform) -> str | None:
         return None
     parts = urlsplit(url)
     user = f"{quote(configured.analyst_user, safe='')}:{quote(password, safe='')}"
-    return urlunsplit((parts.scheme, f"{user}@{parts.netloc}", f"/{configured.database}", "", ""))
+    limits = f"connect_timeout={CLICKHOUSE_SECONDS}&send_receive_timeout={CLICKHOUSE_SECONDS}"
+    return urlunsplit((parts.scheme, f"{user}@{parts.netloc}", f"/{configured.database}", limits, ""))

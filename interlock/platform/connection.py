@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from interlock.errors import InterlockError, UnavailableError, UsageError
@@ -130,8 +130,9 @@ class Platform:
         """The same with Kafka's address: all that a client needs."""
         return {**self.kafka_properties, "bootstrap.servers": self.bootstrap_servers}
 
-    def clickhouse(self, *, analyst: bool = False) -> "ClickHouseClient":
-        """A ClickHouse client; as the read-only analyst for queries of people. Raises UnavailableError."""
+    def clickhouse(self, *, analyst: bool = False, seconds: int | None = None) -> "ClickHouseClient":
+        """A ClickHouse client; as the read-only analyst for queries of people. `seconds`: how long a connection or an
+        answer may take, instead of the driver's 10 s and 5 min. Raises UnavailableError."""
         import clickhouse_connect
         from clickhouse_connect.driver.exceptions import ClickHouseError
 
@@ -146,6 +147,9 @@ class Platform:
             user = configured.analyst_user if analyst else configured.user
             password = local.analyst_password if analyst else local.writer_password
         parts = urlsplit(url)
+        limits: dict[str, Any] = (
+            {} if seconds is None else {"connect_timeout": seconds, "send_receive_timeout": seconds}
+        )
         try:
             return clickhouse_connect.get_client(
                 host=parts.hostname,
@@ -155,6 +159,7 @@ class Platform:
                 database=configured.database,
                 secure=parts.scheme == "https",
                 autogenerate_session_id=False,
+                **limits,
             )
         except (ClickHouseError, OSError) as error:
             raise UnavailableError(
