@@ -37,6 +37,7 @@ TESTS = Path(__file__).parent
 # Everything else follows in the order of its name.
 LONGEST_FIRST = (
     "interlock/cli/test_command_line.py",
+    "interlock/api/test_restarts.py",
     "crash",
     "docs",
     "bench/test_running_proof.py",

@@ -54,7 +54,8 @@ class Backend:
         self.clock: Clock = clock or SystemClock()
         self.policies = Policies(self.broker)
         self.board = LiveBoard(self.broker, self.policies.refresh)
-        self.desk = DeskConnection(self.broker, attempts=DESK_ATTEMPTS, attempt_seconds=desk_seconds)
+        self._desk_seconds = desk_seconds
+        self._desk = self._new_desk()
         self.client = Client(broker=self.broker, clickhouse=analyst_dsn(platform))
         self._payloads: SimpleQueue[PayloadReader] = SimpleQueue()
         for _ in range(PAYLOAD_READERS):
@@ -66,6 +67,21 @@ class Backend:
     def now(self) -> int:
         """Microseconds since the epoch."""
         return self.clock.now()
+
+    @property
+    def desk(self) -> DeskConnection:
+        """The connection to the desk; a new one after Kafka refused it, say for rights that were taken and given back.
+
+        Raises KafkaException.
+        """
+        with self._lock:
+            if self._desk.broken:
+                self._desk.close()
+                self._desk = self._new_desk()
+            return self._desk
+
+    def _new_desk(self) -> DeskConnection:
+        return DeskConnection(self.broker, attempts=DESK_ATTEMPTS, attempt_seconds=self._desk_seconds)
 
     def desk_of(self, person: str) -> DeskClient:
         """The commands of one person, on the shared connection."""
@@ -98,7 +114,7 @@ class Backend:
     def close(self) -> None:
         """Ends all connections; requests that wait are answered that the server stops."""
         self.client.close()
-        self.desk.close()
+        self._desk.close()
         self.board.close()
         while not self._payloads.empty():
             with closing(self._payloads.get()):

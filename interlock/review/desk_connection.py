@@ -4,6 +4,7 @@ One consumer and one thread serve any number of callers. The consumer starts at 
 command goes out, so it misses no reply. It belongs to no group, because every tool needs its own replies.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,6 +19,8 @@ from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.schemas import catalogue, json_text, wire
 from interlock.streams.consuming import records_of
 from interlock.streams.ports import Broker
+
+log = logging.getLogger(__name__)
 
 # A desk answers within tens of milliseconds. One that was killed is replaced within fifteen seconds, so a command is
 # sent again every five, and given up when even the replacement must have answered.
@@ -130,6 +133,12 @@ class DeskConnection:
             command, self._seconds * self._attempts, f" (Kafka: {complaints[-1]})" if complaints else ""
         )
 
+    @property
+    def broken(self) -> bool:
+        """Whether Kafka refused what no retry can mend, or it is closed: only a new one hears replies again."""
+        with self._lock:
+            return self._failure is not None
+
     def close(self) -> None:
         """Stops listening; callers who still wait get an error."""
         self._stopping.set()
@@ -182,7 +191,11 @@ class DeskConnection:
             waiting = list(self._waiting.get(key, ()))
         if not waiting:  # it is another tool's, or the repetition of an answer that was given
             return
-        reply = Reply(**wire.decode("CommandReply", value))
+        try:
+            reply = Reply(**wire.decode("CommandReply", value))
+        except wire.WireError as error:  # whoever waits asks again, and others go on
+            log.warning("a reply to command %r cannot be read: %s", key.decode(errors="replace"), error)
+            return
         for command, future in waiting:
             # A reply to somebody else, who uses the same id, says nothing to the others.
             if answers(reply, command) and not future.done():

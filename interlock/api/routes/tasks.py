@@ -11,6 +11,7 @@ from interlock.api.access.principal import Principal, authenticated
 from interlock.api.answers import answer
 from interlock.api.appeals import appeal
 from interlock.api.backend import Backend, backend_of
+from interlock.api.preconditions import named
 from interlock.api.problems import Problem
 from interlock.errors import InterlockError
 from interlock.processors.review.context import review_context
@@ -216,7 +217,7 @@ def _check_etag(backend: Backend, task_id: str, if_match: str | None) -> None:
     if if_match is None:
         return
     shown = work.show_task(backend, work.find_task(backend, task_id))
-    if if_match not in ("*", shown.etag):
+    if not {"*", shown.etag} & named(if_match):
         raise Problem(412, "stale-view", f"{task_id} has changed since it was shown: read it again, then decide")
 
 

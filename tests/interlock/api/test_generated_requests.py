@@ -6,14 +6,16 @@ The real desk works on Kafka in memory, so that what is asked is done. `--campai
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import requests
 import schemathesis
 from httpx2 import Response
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
 from schemathesis.specs.openapi.checks import (
     allow_header_conformance,
@@ -41,7 +43,7 @@ CHECKS = [
 ]
 
 # Of each operation and kind of request.
-QUICK_EXAMPLES, CAMPAIGN_EXAMPLES = 4, 200
+QUICK_EXAMPLES, CAMPAIGN_EXAMPLES = 4, 50
 
 # A stream without an end.
 STREAMS = ("/v1/events",)
@@ -83,7 +85,7 @@ class Asked:
             producer.flush()
             self.desk.wait_for(name)
 
-    def ask(self, case: Case) -> Response:
+    def ask(self, case: Case[Any]) -> Response:
         """Sends what was generated, byte by byte."""
         query: dict[str, Any] = case.query or {}
         if isinstance(query.get("wait"), int | float):
@@ -91,7 +93,7 @@ class Asked:
         prepared = requests.Request(**case.as_transport_kwargs(base_url="http://testserver")).prepare()
         headers = {**prepared.headers, "Authorization": f"Bearer {self._token}"}
         encoded = {_bytes(name): _bytes(value) for name, value in headers.items() if name.lower() != "cookie"}
-        body = prepared.body.encode() if isinstance(prepared.body, str) else prepared.body
+        body = prepared.body.encode() if isinstance(prepared.body, str) else cast("bytes | None", prepared.body)
         response = self.world.client.request(prepared.method or "", prepared.url or "", content=body, headers=encoded)
         self.statuses[response.status_code] += 1
         return response
@@ -116,11 +118,16 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     log.info("%d requests, by status: %s", total, dict(sorted(asked.statuses.items())))
 
 
+def _ok(result: Any) -> Any:
+    """An operation. Raises what schemathesis has against the document."""
+    return result.ok()
+
+
 # Routes need nobody to ask.
 _SCHEMA = schemathesis.openapi.from_dict(create_app(None, None).openapi())  # type: ignore[arg-type]
 OPERATIONS = {
     operation.label: operation
-    for operation in (result.ok() for result in _SCHEMA.get_all_operations())
+    for operation in (_ok(result) for result in _SCHEMA.get_all_operations())
     if operation.path not in STREAMS
 }
 
@@ -133,7 +140,7 @@ def test_every_answer_is_one_that_the_document_promises(asked: Asked, campaign: 
     if kind == "about what exists" and not known:
         return
     mode = GenerationMode.NEGATIVE if kind == "not as described" else GenerationMode.POSITIVE
-    overrides = {"path_parameters": known} if kind == "about what exists" else {}
+    overrides: dict[str, Any] = {"path_parameters": known} if kind == "about what exists" else {}
 
     @given(case=operation.as_strategy(generation_mode=mode, **overrides))
     @settings(
@@ -144,12 +151,14 @@ def test_every_answer_is_one_that_the_document_promises(asked: Asked, campaign: 
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    def ask(case: Case) -> None:
+    def ask(case: Case[Any]) -> None:
         response = asked.ask(case)
         assert response.status_code < 500 or response.status_code == UNAVAILABLE, response.text
         case.validate_response(response, checks=CHECKS)
 
-    ask()
+    # Where there is nothing to send, nothing can be sent that is not as described.
+    with suppress(Unsatisfiable):
+        ask()
 
 
 def test_the_requests_did_something(asked: Asked) -> None:

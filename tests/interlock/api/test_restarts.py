@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pytest
 
 from interlock.policies.publishing import publish_policy
 from interlock.schemas import catalogue, wire
 from interlock.streams.ranges import read_topic
+from tests.crash.test_kill_everything import wait_until
 from tests.interlock.api.http_caller import HttpCaller
 from tests.running_instance import Instance
 
@@ -92,12 +94,12 @@ def tokens(console_instance: Instance, tmp_path: Path) -> Iterator[dict[str, str
         "producer": console_instance.token("restarts", "decisions:write", "decisions:read"),
     }
     with closing(HttpCaller([console_instance.url], console_instance.token("restarts", "admin"))) as admin:
-        deadline = time.monotonic() + 120
-        while (roles := admin.get("/v1/system").json())["findings"] or any(
-            role["state"] != "running" for role in roles["roles"]
-        ):
-            assert time.monotonic() < deadline, roles
-            threading.Event().wait(0.5)
+
+        def serves() -> bool:
+            system = admin.get("/v1/system").json()
+            return not system["findings"] and all(role["state"] == "running" for role in system["roles"])
+
+        wait_until(serves, "everything serves again")
 
 
 def decision(name: str) -> dict[str, Any]:
@@ -185,6 +187,21 @@ def test_every_caller_gets_its_word_whatever_is_killed_meanwhile(
     for name, (told, _) in zip(names, answers, strict=True):
         assert [(each["decision_id"], each["outcome"]) for each in told] == [(name, right_outcome(name))]
     assert resolved(console_instance, names) == {name: [right_outcome(name)] for name in names}
+
+
+def test_a_server_without_kafka_is_not_ready_until_kafka_is_back(
+    console_instance: Instance, tokens: dict[str, str]
+) -> None:
+    def ready() -> int:
+        return httpx2.get(f"{console_instance.url}/readyz").status_code
+
+    headers = {"Authorization": f"Bearer {tokens['restarts-0']}"}
+    wait_until(lambda: ready() == 200, "it is ready")
+    kill(console_instance, "kafka")
+    wait_until(lambda: ready() == 503, "it is not ready")
+    # What was known is shown.
+    assert httpx2.get(f"{console_instance.url}/v1/queues", headers=headers).status_code == 200
+    wait_until(lambda: ready() == 200, "it is ready again")
 
 
 def resolved(instance: Instance, names: list[str]) -> dict[str, list[str]]:

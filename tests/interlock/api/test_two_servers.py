@@ -32,11 +32,7 @@ def second(console_instance: Instance, tmp_path_factory: pytest.TempPathFactory)
     """The address of another API process of the instance."""
     port = free_port()
     log = tmp_path_factory.mktemp("second") / "api.log"
-    environment = {
-        **os.environ,
-        "INTERLOCK_DATA_DIR": str(console_instance.directory),
-        "INTERLOCK_API__PORT": str(port),
-    }
+    own = {"INTERLOCK_DATA_DIR": str(console_instance.directory), "INTERLOCK_API__PORT": str(port)}
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "interlock", "run", "api"], env={**os.environ, **own}, stdout=output, stderr=output

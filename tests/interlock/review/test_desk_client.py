@@ -293,3 +293,20 @@ def test_the_time_of_a_command_is_the_senders() -> None:
         with DeskClient(broker, "ann", clock=Clock()) as desk:
             desk.on_duty()
         assert micros(seen[0]["issued_at"]) == Clock().now()
+
+
+def test_a_reply_that_cannot_be_read_keeps_nobody_from_hearing_the_next() -> None:
+    with scripted(lambda _, before: before == 1) as (broker, seen), DeskConnection(broker, attempt_seconds=0.2) as line:
+        producer = broker.producer(None)
+
+        def damage() -> None:
+            while not seen:
+                threading.Event().wait(0.005)
+            producer.produce(catalogue.REPLIES.name, b"damaged", b"c-1")
+            producer.flush()
+
+        damaging = threading.Thread(target=damage)
+        damaging.start()
+        assert DeskClient(broker, "ann", connection=line).claim(command_id="c-1").message == "ann"
+        damaging.join()
+        assert not line.broken
