@@ -70,7 +70,7 @@ def test_every_test_with_a_long_form_is_listed_with_what_it_proves() -> None:
 def test_the_readme_shows_the_two_commands_first_and_a_picture() -> None:
     first_screen = "\n".join((ROOT / "README.md").read_text().splitlines()[:20])
     assert [" ".join(words) for words in shown_commands(first_screen)][:2] == ["make demo", "make test"]
-    assert "docs/demo.svg" in first_screen
+    assert "docs/images/console-case.png" in first_screen
 
 
 # What a snippet of the documents takes for granted.

@@ -31,18 +31,17 @@ Name = Annotated[str, Query(max_length=MAX_ID_BYTES)]
 
 @router.get("/queues")
 def queues(request: Request, person: Tasks) -> Response:  # noqa: ARG001 - who may
+    return show(request, "queues.html", **_overview(backend_of(request)))
+
+
+@router.get("/queues/numbers")
+def numbers(request: Request, person: Tasks) -> Response:  # noqa: ARG001
+    """What ClickHouse knows of the queues; the page does not wait for it."""
     backend = backend_of(request)
-    zone = zone_name_of(request)
     rates = asked(backend, "queue_flow", hours=_RATE_HOURS)
     levels = asked(backend, "sla")
-    return show(
-        request,
-        "queues.html",
-        **_overview(backend),
-        rates=rates,
-        rate_chart=rate_chart(rates.rows, instant(backend.now()), zone),
-        levels=levels,
-    )
+    chart = rate_chart(rates.rows, instant(backend.now()), zone_name_of(request))
+    return show(request, "parts/queue_numbers.html", rates=rates, rate_chart=chart, levels=levels)
 
 
 @router.get("/queues/overview")

@@ -25,22 +25,30 @@ def my_work(request: Request, person: Work) -> Response:
     mine = backend.board.open_tasks(wanted=work.wanted(holder=person.person))
     template = "parts/my_tasks.html" if "hx-request" in request.headers else "work.html"
     record = backend.board.reviewers.get(person.person)
-    context: dict[str, Any] = {
-        "tasks": mine,
-        "record": record,
-        "on_duty": person.person in backend.board.on_duty,
-        "waiting": sum(queue.waiting for queue in work.queue_counts(backend)),
-    }
-    if template == "work.html":
-        pace = asked(backend, "my_pace", reviewer=person.person, days=_DAYS)
-        agreement = asked(backend, "my_agreement", reviewer=person.person)
-        context |= {
-            "verdicts": asked(backend, "verdicts", reviewer=person.person, days=_DAYS, limit=_VERDICTS),
-            "pace": pace,
-            "agreement": agreement,
-            "pace_tiles": pace_tiles(pace) + agreement_tiles(agreement),
-        }
-    return show(request, template, **context)
+    return show(
+        request,
+        template,
+        tasks=mine,
+        record=record,
+        on_duty=person.person in backend.board.on_duty,
+        waiting=sum(queue.waiting for queue in work.queue_counts(backend)),
+    )
+
+
+@router.get("/work/numbers")
+def my_numbers(request: Request, person: Work) -> Response:
+    """What ClickHouse knows of the person; the page does not wait for it."""
+    backend = backend_of(request)
+    pace = asked(backend, "my_pace", reviewer=person.person, days=_DAYS)
+    agreement = asked(backend, "my_agreement", reviewer=person.person)
+    return show(
+        request,
+        "parts/my_numbers.html",
+        verdicts=asked(backend, "verdicts", reviewer=person.person, days=_DAYS, limit=_VERDICTS),
+        pace=pace,
+        agreement=agreement,
+        pace_tiles=pace_tiles(pace) + agreement_tiles(agreement),
+    )
 
 
 def pace_tiles(pace: Asked) -> list[dict[str, Any]]:
