@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interlock.errors import InterlockError
+from interlock.errors import InterlockError, UnavailableError
 from interlock.platform import connection
 from interlock.policy.errors import PolicyError
 from interlock.policy.load import load, parse
@@ -130,7 +130,7 @@ def publish_control(broker: "Broker", scope: str, halted: bool, reason: str, by:
 
 
 def send(broker: "Broker", topic: catalogue.Topic, key: str, value: bytes) -> None:
-    """Sends one record and waits until it is acknowledged."""
+    """Sends one record and waits until it is acknowledged. Raises UnavailableError."""
     from confluent_kafka import KafkaException
 
     from interlock.streams.sending import Outgoing, send_and_wait
@@ -138,7 +138,9 @@ def send(broker: "Broker", topic: catalogue.Topic, key: str, value: bytes) -> No
     try:
         send_and_wait(broker.producer(None), [Outgoing(topic.name, key.encode(), value)], DELIVERY_TIMEOUT_SECONDS)
     except KafkaException as error:
-        raise InterlockError(f"Kafka did not take the record for topic {topic.name}: {error.args[0].str()}") from error
+        raise UnavailableError(
+            f"Kafka did not take the record for topic {topic.name}: {error.args[0].str()}"
+        ) from error
 
 
 def now() -> int:

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -49,6 +50,34 @@ def test_while_kafka_is_away_writes_are_refused_for_now_and_the_server_is_not_re
         world.broker.faults.__class__ = FaultPlan
         assert until(lambda: world.client.get("/readyz").status_code == 200)
         world.close()
+
+
+class _Unwritable(FaultPlan):
+    """Nothing that is sent arrives."""
+
+    def reach(self, step: Step) -> None:
+        if step in ("produce", "flush"):
+            raise unavailable()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/decisions", DECISION),
+        ("/v1/tasks/claim", {}),
+        ("/v1/controls/halt", {"scope": "all", "reason": "fire"}),
+        ("/v1/tokens", {"name": "n", "scopes": ["tasks:read"]}),
+    ],
+)
+def test_what_kafka_does_not_take_is_refused_for_now(world: World, path: str, body: dict[str, Any]) -> None:
+    ana = world.as_person("ana")
+    world.broker.faults.__class__ = _Unwritable
+    try:
+        response = world.client.post(path, json=body, headers=ana)
+    finally:
+        world.broker.faults.__class__ = FaultPlan
+    assert refusal(response)[0] == 503, response.text
+    assert response.headers["retry-after"] == "5"
 
 
 @pytest.mark.parametrize("path", ["/v1/questions/quality_rates", "/v1/dead-letters", "/v1/system", "/v1/tasks"])
