@@ -182,7 +182,7 @@ class Pipeline:
             self.routed.setdefault(record["decision"]["decision_id"], record)
             if topic in _REVIEWS:
                 to_review.append(message)
-                self._payloads[record["decision"]["decision_id"]] = record
+                self._payloads[record["decision"]["decision_id"]] = wire.decode("RoutedDecision", value)
         return messages, to_review
 
     def of(self, topic: catalogue.Topic) -> list[Record]:

@@ -59,7 +59,7 @@ COMMANDS: Mapping[str, Entry] = {
     ),
     "shadow": Entry("shadow", "app", "Challengers: what they would have done."),
     "dead-letters": Entry("dead_letters", "app", "Messages that could not be read."),
-    "openapi": Entry("openapi", "openapi", "Print the OpenAPI document of the HTTP API, or compare it."),
+    "openapi": Entry("openapi", "openapi", "Print the OpenAPI document of the HTTP API."),
     "export": Entry("export", "app", "What people taught, as files."),
     "halt": Entry(
         "policy", "halt", "Pull the kill switch: from the next batch on nothing in scope takes effect without a person."

@@ -107,7 +107,6 @@ def test_the_topics_of_the_data_flow_are_there() -> None:
         "resolutions",
         "proposals",
         "schemas",
-        "reviews.viewing",
         "access",
     }
 

@@ -50,9 +50,12 @@ def chromium() -> str:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
-    """One for all tests; each has a context of its own."""
+    """One for the tests of a file; each has a context of its own.
+
+    Not for longer: while it is there, playwright keeps an event loop running, under which no test of asyncio can work.
+    """
     # Chromium's sandbox does not work for root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:

@@ -17,6 +17,12 @@ def press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
+def begin(page: Page) -> None:
+    """Goes on duty, from the page My work."""
+    press(page, "d")
+    expect(page.get_by_text("on duty", exact=True)).to_be_visible()
+
+
 def write_verdict(page: Page, key: str, text: str) -> None:
     """Verdict, reason and words, by keyboard alone."""
     press(page, key, "t")
@@ -26,8 +32,7 @@ def write_verdict(page: Page, key: str, text: str) -> None:
 def test_a_case_is_taken_read_and_decided_by_keyboard_and_the_next_one_comes(office: Office) -> None:
     first, second = office.task(), office.task()
     page = office.page("ann")
-    press(page, "d")
-    expect(page.get_by_text("on duty", exact=True)).to_be_visible()
+    begin(page)
     press(page, "g")
     page.wait_for_url(f"**/tasks/{first}")
     office.ready(page)
@@ -44,7 +49,7 @@ def test_a_case_is_taken_read_and_decided_by_keyboard_and_the_next_one_comes(off
 def test_of_two_people_on_one_case_the_second_sees_who_has_it_and_both_see_each_other(office: Office) -> None:
     task_id = office.task()
     ann, bob = office.page("ann"), office.page("bob")
-    press(ann, "d")
+    begin(ann)
     office.open(ann, f"/tasks/{task_id}")
     press(ann, "c")
     ann.locator("#verdict").wait_for()
@@ -59,7 +64,7 @@ def test_of_two_people_on_one_case_the_second_sees_who_has_it_and_both_see_each_
 def test_who_loses_a_lease_is_told_at_once_and_keeps_the_draft(office: Office) -> None:
     task_id = office.task()
     page = office.page("ann")
-    press(page, "d")
+    begin(page)
     office.open(page, f"/tasks/{task_id}")
     press(page, "c")
     page.locator("#verdict").wait_for()
@@ -80,7 +85,7 @@ def test_who_loses_a_lease_is_told_at_once_and_keeps_the_draft(office: Office) -
 def test_a_verdict_on_what_somebody_else_decided_is_refused_with_who_and_when(office: Office) -> None:
     task_id = office.task()
     page = office.page("ann")
-    press(page, "d")
+    begin(page)
     office.open(page, f"/tasks/{task_id}")
     press(page, "c")
     page.locator("#verdict").wait_for()
@@ -101,7 +106,7 @@ def test_a_verdict_on_what_somebody_else_decided_is_refused_with_who_and_when(of
 def test_a_slip_is_undone_within_a_minute(office: Office) -> None:
     task_id = office.task()
     page = office.page("ann")
-    press(page, "d")
+    begin(page)
     office.open(page, f"/tasks/{task_id}")
     press(page, "c")
     page.locator("#verdict").wait_for()
@@ -126,7 +131,7 @@ def test_a_slip_is_undone_within_a_minute(office: Office) -> None:
 def test_a_changed_field_is_shown_as_a_difference_before_it_is_sent(office: Office) -> None:
     task_id = office.task()
     page = office.page("ann")
-    press(page, "d")
+    begin(page)
     office.open(page, f"/tasks/{task_id}")
     press(page, "c")
     page.locator("#verdict").wait_for()
@@ -148,7 +153,7 @@ def test_a_lead_replaces_a_decision_inside_the_window_and_nobody_after_it(office
     office.settle("ann", after)
     decided = time.monotonic()
     page = office.page("lee", "/work")
-    press(page, "d")
+    begin(page)
     office.open(page, f"/tasks/{inside}")
     expect(page.locator("#decide")).to_have_text("Replace the decision")
     press(page, "r")
@@ -189,7 +194,7 @@ def test_nothing_of_a_blind_review_tells_what_the_ai_said(office: Office) -> Non
             traffic.append(response.text())
 
     page.on("response", keep)
-    press(page, "d")
+    begin(page)
     shown = {}
     for prediction, decision_id in twins.items():
         office.open(page, "/tasks")
