@@ -34,9 +34,12 @@ domains:
   loan_approval: {models: ['*'], outcomes: [approve, reject], queue: underwriting, workflow: pre_approval}
 """
 
-# A case takes a person minutes. Here it takes two seconds on average, so that two hundred people ask as often as ten
-# thousand would.
-THINK_SECONDS = (1.0, 3.0)
+# A case takes a person minutes. Here it takes twenty seconds on average, so that two hundred people ask as often as a
+# thousand and more would.
+THINK_SECONDS = (10.0, 30.0)
+
+# In which all of them begin.
+_START_SECONDS = 20.0
 
 # One token of a producer parks all waits.
 SETTINGS = {"INTERLOCK_API__REQUESTS_PER_SECOND": "100000", "INTERLOCK_API__BURST": "100000"}
@@ -208,7 +211,7 @@ async def _work(url: str, tokens: list[str], seconds: float) -> _Times:
 async def _one(session: aiohttp.ClientSession, token: str, rng: Random, end: float, times: _Times) -> None:
     headers = _bearer(token)
     # People do not begin in the same millisecond.
-    await asyncio.sleep(rng.uniform(0, THINK_SECONDS[1]))
+    await asyncio.sleep(rng.uniform(0, _START_SECONDS))
     await _ask(session, "POST", "/v1/me/on-duty", headers, None, "on_duty", times)
     while time.monotonic() < end:
         lease = await _ask(session, "POST", "/v1/tasks/claim", headers, {}, "claim", times)

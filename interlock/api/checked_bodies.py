@@ -14,6 +14,9 @@ _READS_BY_ITSELF = "/v1/decisions"
 
 _API = "/v1/"
 
+# Read in less time than a thread takes to begin; larger ones keep nobody waiting.
+_SMALL_BYTES = 16 * 1024
+
 
 class CheckedBodies:
     """Answers what no route is to see: too large or too slow bodies, and below `/v1` what is no JSON. Forms of the
@@ -30,7 +33,11 @@ class CheckedBodies:
         try:
             body = await read_body(request, MAX_BODY_BYTES)
             if body and scope["path"].startswith(_API):
-                await run_in_threadpool(_check, media_type(request), body)
+                kind = media_type(request)
+                if len(body) <= _SMALL_BYTES:
+                    _check(kind, body)
+                else:
+                    await run_in_threadpool(_check, kind, body)
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return

@@ -1,8 +1,9 @@
 """The role `api`: serves the HTTP API."""
 
+import ctypes
 import socket
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 
 import structlog
 import uvicorn
@@ -26,6 +27,10 @@ STOP_SECONDS = 3
 # Longer than the idle time-out of common load balancers (60 s), so that they and not this server close connections.
 KEEP_ALIVE_SECONDS = 75
 
+# Of mallopt in malloc.h. Two arenas: the event loop and the threads rarely wait for one another.
+_M_ARENA_MAX = -8
+_ARENAS = 2
+
 # Reviewers and callers who wait hold a connection each.
 _BACKLOG = 4096
 
@@ -38,6 +43,7 @@ def run(platform: Platform) -> None:
 def serve(platform: Platform, install_pages: Callable[[FastAPI], None] = lambda _: None) -> None:
     """Serves the API, and what `install_pages` adds to it, until SIGTERM. Raises InterlockError."""
     settings = platform.settings.api
+    _share_memory_among_threads()
     stop = stop_on_signals()
     backend = wait_until_available(lambda: Backend(platform), stop)
     if backend is None:
@@ -53,6 +59,12 @@ def serve(platform: Platform, install_pages: Callable[[FastAPI], None] = lambda 
         log.info("serves HTTP", url=f"http://{settings.host}:{settings.port}")
         uvicorn.Server(configuration(app)).run(sockets=[listening])
     log.info("stopped")
+
+
+def _share_memory_among_threads() -> None:
+    """Keeps glibc from giving each of some hundred threads a heap of its own, of which most would stay unused."""
+    with suppress(OSError, AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def _access(platform: Platform, backend: Backend, table: AccessTable) -> Access:

@@ -177,11 +177,12 @@ def task(
     person: Reader,  # noqa: ARG001
     task_id: TaskId,
     reveal: Annotated[bool, Query(description="Show the AI's answer on a manual case.")] = False,
+    similar: Annotated[bool, Query(description="Look for similar cases where the producer sent none.")] = True,
 ) -> Response:
     """`context` is what the case is about, `task` how it stands. A blind task does not contain the AI's answer."""
     backend = backend_of(request)
     shown = work.show_task(backend, work.find_task(backend, task_id), reveal=reveal)
-    return answer(task_facts(backend, shown), headers={"ETag": shown.etag})
+    return answer(task_facts(backend, shown, similar=similar), headers={"ETag": shown.etag})
 
 
 @router.post("/me/on-duty", summary="Take tasks from now on", tags=["me"], response_model=Reply)
@@ -194,17 +195,17 @@ def off_duty(request: Request, person: Reviewer, command_id: CommandId = None) -
     return _replied(_desk(request, person).off_duty(command_id))
 
 
-def task_facts(backend: Backend, shown: work.ShownTask) -> dict[str, Any]:
+def task_facts(backend: Backend, shown: work.ShownTask, *, similar: bool = True) -> dict[str, Any]:
     """For JSON. `similar`: cases found where the producer sent none; null with a `similar_problem` where none are."""
-    similar, problem = None, ""
+    found, problem = None, ""
     try:
-        similar = work.similar_cases(backend, shown)
+        found = work.similar_cases(backend, shown) if similar else None
     except (ClickHouseError, InterlockError, OSError) as error:
         problem = str(error).strip().splitlines()[0]
     return {
-        "context": review_context(shown.view, shown.payload, similar),
+        "context": review_context(shown.view, shown.payload, found),
         "task": shown.view.facts(),
-        "similar": None if similar is None else asdict(similar),
+        "similar": None if found is None else asdict(found),
         "similar_problem": problem,
     }
 

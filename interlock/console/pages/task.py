@@ -56,6 +56,15 @@ def status(request: Request, person: Tasks, task_id: str) -> Response:
     return show(request, "parts/task_status.html", **_status(backend, task, person))
 
 
+@router.get("/tasks/{task_id:id}/similar")
+def similar(request: Request, person: Tasks, task_id: str, reveal: bool = False) -> Response:  # noqa: ARG001 - who may
+    """Similar cases, for which the page does not wait."""
+    backend = backend_of(request)
+    shown = work.show_task(backend, work.find_task(backend, task_id), reveal=reveal)
+    found, problem = _similar(backend, shown) if shown.view.ai is not None else (None, "")
+    return show(request, "parts/similar.html", ai=shown.view.ai, similar=found, similar_problem=problem)
+
+
 @router.get("/tasks/{task_id:id}")
 def task(
     request: Request,
@@ -70,7 +79,6 @@ def task(
     view, decision = shown.view, shown.routed["decision"]
     routed_by = backend.policies.routed_by(record["policy_version"])
     in_force = backend.policies.owner(record["domain"])
-    similar, similar_problem = _similar(backend, shown)
     return show(
         request,
         "task.html",
@@ -81,8 +89,7 @@ def task(
         private_facts=private_fields(facts),
         private_input=private_fields(view.input),
         used=used_columns(shown.routed, routed_by),
-        similar=similar,
-        similar_problem=similar_problem,
+        revealed=reveal,
         meaning=(meaning := _meaning(backend, view, decision)),
         meaning_text=_in_words(meaning),
         related=_related(backend, view),
