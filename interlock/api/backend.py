@@ -73,7 +73,7 @@ class Backend:
             self._payloads.put(PayloadReader(self.broker, partial(platform.clickhouse, seconds=CLICKHOUSE_SECONDS)))
         self._teller = self.broker.producer(None, {"linger.ms": 0})
         self._lock = threading.Lock()
-        self._clickhouse: dict[bool, ClickHouse] = {}
+        self._clickhouse: ClickHouse | None = None
         self._silent_until = 0.0
 
     def now(self) -> int:
@@ -113,10 +113,10 @@ class Backend:
             self._payloads.put(reader)
 
     @contextmanager
-    def clickhouse(self, *, analyst: bool = True) -> "Iterator[ClickHouse]":
+    def clickhouse(self) -> "Iterator[ClickHouse]":
         """A client, which several requests may use at a time; raises UnavailableError, and what queries raise."""
         with self._lock:
-            client = self._clickhouse.get(analyst)
+            client = self._clickhouse
             silent = time.monotonic() < self._silent_until
         if silent:
             raise UnavailableError(
@@ -125,9 +125,9 @@ class Backend:
         started = time.monotonic()
         try:
             if client is None:
-                client = self.platform.clickhouse(analyst=analyst, seconds=CLICKHOUSE_SECONDS)
+                client = self.platform.clickhouse(analyst=True, seconds=CLICKHOUSE_SECONDS)
                 with self._lock:
-                    client = self._clickhouse.setdefault(analyst, client)
+                    client = self._clickhouse = self._clickhouse or client
             yield client
         except (OperationalError, UnavailableError):
             # One that is down refuses at once, and costs nobody anything.
@@ -144,8 +144,8 @@ class Backend:
         while not self._payloads.empty():
             with closing(self._payloads.get()):
                 pass
-        for client in self._clickhouse.values():
-            client.close()
+        if self._clickhouse is not None:
+            self._clickhouse.close()
 
 
 def backend_of(request: Request) -> Backend:

@@ -8,13 +8,12 @@ from interlock.api.backend import Backend
 from interlock.api.pages import decoded, encoded, foreign
 from interlock.api.problems import not_found
 from interlock.api.similar_cases import find_similar_cases
-from interlock.policy.review import terms
 from interlock.processors.review.open_task import OpenTask
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.queue_counts import QueueCounts, count_queues
 from interlock.processors.review.similar import SimilarCases
 from interlock.processors.review.similar import wanted as wanted_of
-from interlock.processors.review.times import SECOND, due, micros
+from interlock.processors.review.times import SECOND
 from interlock.processors.review.view import TaskView, build_view
 from interlock.schemas.models import MAX_ID_BYTES
 from interlock.schemas.times import moment
@@ -38,10 +37,10 @@ class ShownTask:
         """The `RoutedDecision` that the task is about."""
         return self.payload.routed
 
-    @property
-    def etag(self) -> str:
-        """Changes with the lease, the payload and the state: what a verdict must be about."""
-        return f'"{self.view.lease_epoch}.{self.view.payload_hash}.{self.record["version"]}.{self.view.state}"'
+
+def etag_of(task: Record) -> str:
+    """Changes with the lease, the payload and the state of a `Task` record: what a verdict must be about."""
+    return f'"{task["lease_epoch"]}.{task["payload_hash"]}.{task["version"]}.{task["state"]}"'
 
 
 def find_task(backend: Backend, task_id: str) -> Record:
@@ -105,14 +104,6 @@ def wanted(
         )
 
     return accepts
-
-
-def why_first(backend: Backend, task: Record) -> str:
-    """Why this task came before the others of its queue."""
-    left = due((micros(task["deadline"]) - backend.now()) / SECOND)
-    agreed = terms(backend.policies.owner(task["domain"]), task["policy_version"], task["domain"], task["queue"])
-    order = f"score {task['score']:.2f} and waiting time" if agreed.order == "score" else "deadline"
-    return f"due {left}; handed out by {order}"
 
 
 def cursor_of(task: OpenTask) -> str:

@@ -1,16 +1,24 @@
-"""Reopens a decision that took effect unseen: the desk gets a task of it, which can be overridden or appealed."""
+"""Reopens a decision, also one that took effect unseen: the desk gets a task of it, which can be appealed."""
 
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from interlock.errors import InterlockError
+from interlock.errors import InterlockError, UnavailableError
 from interlock.policies.publishing import send
+from interlock.review.desk_client import DeskClient
+from interlock.review.desk_connection import CommandRefusedError, Reply
 from interlock.review.stored_payload import stored_payload
 from interlock.schemas import catalogue
+from interlock.streams.ports import Broker
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-    from interlock.streams.kafka import KafkaBroker
+# The desk makes a task of what it is given within tenths of a second.
+_POLL_SECONDS = 0.2
+_MAX_POLLS = 50
 
 _POSITION = """
 SELECT kafka_partition, kafka_offset FROM routed_decisions
@@ -21,7 +29,37 @@ ORDER BY kafka_timestamp DESC LIMIT 1
 _COUNT_RESOLUTIONS = "SELECT count() FROM resolutions WHERE decision_id = {id:String}"
 
 
-def reopen(broker: "KafkaBroker", client: "Client", decision_id: str) -> None:
+def appeal(
+    desk: DeskClient,
+    broker: Broker,
+    clickhouse: "Callable[[], AbstractContextManager[Client]]",
+    task_id: str,
+    statement: str,
+    command_id: str | None = None,
+) -> Reply:
+    """Opens a decision again; the desk is given one that took effect unseen first. `clickhouse`: connects for that.
+
+    Raises CommandRefusedError and InterlockError, and what queries raise.
+    """
+    try:
+        return desk.appeal(task_id, statement, command_id)
+    except CommandRefusedError as refused:
+        if refused.code != "unknown-task":
+            raise
+    with clickhouse() as client:
+        reopen(broker, client, task_id)
+    for _ in range(_MAX_POLLS):
+        try:
+            # The desk remembers a refusal under the id of its command: each further attempt has one of its own.
+            return desk.appeal(task_id, statement)
+        except CommandRefusedError as refused:
+            if refused.code != "unknown-task":
+                raise
+        time.sleep(_POLL_SECONDS)
+    raise UnavailableError(f"the desk does not know {task_id} yet: appeal again in a moment")
+
+
+def reopen(broker: Broker, client: "Client", decision_id: str) -> None:
     """Copies the routed decision to `reviews.manual`, where the desk finds it. Raises InterlockError.
 
     A decision that the desk knew and has forgotten is refused: its versions are numbered, and the desk would start at

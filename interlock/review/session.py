@@ -1,28 +1,24 @@
 """A reviewer's work from looking at a task to deciding it, as the command line needs it."""
 
-import threading
+from contextlib import closing
 from functools import cached_property
 from types import TracebackType
 from typing import Any, Self
 
-from interlock.errors import InterlockError, UnavailableError, UsageError
+from interlock.errors import InterlockError, UsageError
 from interlock.platform.connection import Platform, database_errors
 from interlock.policies.published import Policies
-from interlock.policy.review import terms
+from interlock.processors.review.handing_out import why_handed_out
 from interlock.processors.review.times import SECOND, due, micros
 from interlock.processors.review.view import TaskView, build_view
 from interlock.review.board import Board, Record
 from interlock.review.desk_client import DeskClient
-from interlock.review.desk_connection import CommandRefusedError, Reply
+from interlock.review.desk_connection import Reply
 from interlock.review.local_time import local_time
 from interlock.review.payload import PayloadReader
-from interlock.review.reopening import reopen
+from interlock.review.reopening import appeal
 from interlock.review.view_receipts import ViewReceipt, ViewReceipts
 from interlock.streams.clock import SystemClock
-
-# The desk makes a task of what it is given within tenths of a second.
-_POLL_INTERVAL_SECONDS = 0.2
-_MAX_POLLS = 50
 
 
 class Session:
@@ -37,7 +33,6 @@ class Session:
         self._platform = platform
         self._clock = SystemClock()
         self._receipts = ViewReceipts(platform.settings.data_dir, reviewer)
-        self._pause = threading.Event()
 
     @cached_property
     def desk(self) -> DeskClient:
@@ -62,21 +57,8 @@ class Session:
 
     def appeal(self, task_id: str, statement: str) -> Reply:
         """Opens a decision again; the desk is given one that took effect unseen first. Raises CommandRefusedError."""
-        try:
-            return self.desk.appeal(task_id, statement)
-        except CommandRefusedError as refused:
-            if refused.code != "unknown-task":
-                raise
         with database_errors():
-            reopen(self.broker, self._platform.clickhouse(), task_id)
-        for _ in range(_MAX_POLLS):
-            try:
-                return self.desk.appeal(task_id, statement)
-            except CommandRefusedError as refused:
-                if refused.code != "unknown-task":
-                    raise
-            self._pause.wait(_POLL_INTERVAL_SECONDS)
-        raise UnavailableError(f"the desk does not know {task_id} yet: appeal again in a moment")
+            return appeal(self.desk, self.broker, lambda: closing(self._platform.clickhouse()), task_id, statement)
 
     def claim(self, task_id: str, queue: str, reveal: bool) -> TaskView:
         """Claims a task, the next best one if none is named, and looks at it. Raises CommandRefusedError."""
@@ -149,13 +131,11 @@ class Session:
 
     def _why_first(self, task: Record, assigned: Record | None) -> str:
         """`assigned`: the task as it was before the claim if it was meant for this person already."""
-        left = due((micros(task["deadline"]) - self.now()) / SECOND)
         if assigned is not None:
-            return f"{_why_assigned(assigned)}; due {left}"
+            return f"{_why_assigned(assigned)}; due {due((micros(task['deadline']) - self.now()) / SECOND)}"
         waiting = [other for other in self.board.in_queue(task["queue"]) if other["state"] == "waiting"]
-        agreed = terms(self._policies.owner(task["domain"]), task["policy_version"], task["domain"], task["queue"])
-        order = f"score {task['score']:.2f} and waiting time" if agreed.order == "score" else "deadline"
-        return f"due {left}; handed out by {order}, {len(waiting):,} more wait in {task['queue']}"
+        why = why_handed_out(task, self._policies.owner(task["domain"]), self.now())
+        return f"{why}, {len(waiting):,} more wait in {task['queue']}"
 
     def __enter__(self) -> Self:
         return self

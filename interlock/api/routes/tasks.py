@@ -9,7 +9,6 @@ from fastapi import APIRouter, Header, Path, Query, Request, Response, Security
 from interlock.api import commands, shapes, work
 from interlock.api.access.principal import Principal, authenticated
 from interlock.api.answers import answer
-from interlock.api.appeals import appeal
 from interlock.api.backend import Backend, backend_of
 from interlock.api.preconditions import named
 from interlock.api.problems import Problem
@@ -18,6 +17,7 @@ from interlock.processors.review.context import review_context
 from interlock.processors.review.queue_counts import QueueCounts
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import Reply
+from interlock.review.reopening import appeal
 from interlock.schemas.models import MAX_ID_BYTES
 
 router = APIRouter(prefix="/v1", tags=["tasks"])
@@ -157,7 +157,8 @@ def open_again(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Appeal, command_id: CommandId = None
 ) -> Response:
     """Also one that took effect unseen, which the desk is told of first."""
-    return _replied(appeal(backend_of(request), person.person, task_id, body.statement, command_id))
+    backend, desk = backend_of(request), _desk(request, person)
+    return _replied(appeal(desk, backend.broker, backend.clickhouse, task_id, body.statement, command_id))
 
 
 @router.post(
@@ -182,7 +183,7 @@ def task(
     """`context` is what the case is about, `task` how it stands. A blind task does not contain the AI's answer."""
     backend = backend_of(request)
     shown = work.show_task(backend, work.find_task(backend, task_id), reveal=reveal)
-    return answer(task_facts(backend, shown, similar=similar), headers={"ETag": shown.etag})
+    return answer(task_facts(backend, shown, similar=similar), headers={"ETag": work.etag_of(shown.record)})
 
 
 @router.post("/me/on-duty", summary="Take tasks from now on", tags=["me"], response_model=Reply)
@@ -217,8 +218,7 @@ def _desk(request: Request, person: Principal) -> DeskClient:
 def _check_etag(backend: Backend, task_id: str, if_match: str | None) -> None:
     if if_match is None:
         return
-    shown = work.show_task(backend, work.find_task(backend, task_id))
-    if not {"*", shown.etag} & named(if_match):
+    if not {"*", work.etag_of(work.find_task(backend, task_id))} & named(if_match):
         raise Problem(412, "stale-view", f"{task_id} has changed since it was shown: read it again, then decide")
 
 

@@ -17,6 +17,7 @@ from interlock.console.private import private_fields
 from interlock.console.text import interval, percent
 from interlock.policy.review import Terms, terms
 from interlock.processors.desk.verdict_commands import CORRECTION
+from interlock.processors.review.handing_out import why_handed_out
 from interlock.processors.review.reasons import used_columns
 from interlock.processors.review.similar import SimilarCases
 from interlock.processors.review.times import micros
@@ -75,10 +76,10 @@ def task(
 ) -> Response:
     backend = backend_of(request)
     record = work.find_task(backend, task_id)
-    shown = work.show_task(backend, record, why_first=work.why_first(backend, record), reveal=reveal)
+    in_force = backend.policies.owner(record["domain"])
+    shown = work.show_task(backend, record, why_first=why_handed_out(record, in_force, backend.now()), reveal=reveal)
     view, decision = shown.view, shown.routed["decision"]
     routed_by = backend.policies.routed_by(record["policy_version"])
-    in_force = backend.policies.owner(record["domain"])
     return show(
         request,
         "task.html",

@@ -53,7 +53,7 @@ class World:
         platform = Platform(Settings(data_dir=directory, **settings))
         self.backend = Backend(platform, broker=self.broker, desk_seconds=desk_seconds)
         if warehouse is not None:
-            self.backend._clickhouse[True] = warehouse
+            self.backend._clickhouse = warehouse
         self._table = AccessTable(self.broker)
         self.access = Access(platform.settings.api, KEY, self._table, lambda: self.backend.board.reviewers)
         self.scopes: dict[str, Collection[str]] = {}
@@ -121,7 +121,7 @@ class World:
         self.client.close()
         with closing(self.backend), closing(self._table), closing(self.access):
             # The test's own client is closed by whoever made it.
-            self.backend._clickhouse.clear()
+            self.backend._clickhouse = None
 
 
 def refusal(response: Response) -> tuple[int, str]:

@@ -23,6 +23,15 @@ def begin(page: Page) -> None:
     expect(page.get_by_text("on duty", exact=True)).to_be_visible()
 
 
+def take(office: Office, page: Page, task_id: str) -> None:
+    """Goes on duty and claims a case, from the page My work."""
+    begin(page)
+    office.open(page, f"/tasks/{task_id}")
+    press(page, "c")
+    page.locator("#verdict").wait_for()
+    office.ready(page)
+
+
 def write_verdict(page: Page, key: str, text: str) -> None:
     """Verdict, reason and words, by keyboard alone."""
     press(page, key, "t")
@@ -64,11 +73,7 @@ def test_of_two_people_on_one_case_the_second_sees_who_has_it_and_both_see_each_
 def test_who_loses_a_lease_is_told_at_once_and_keeps_the_draft(office: Office) -> None:
     task_id = office.task()
     page = office.page("ann")
-    begin(page)
-    office.open(page, f"/tasks/{task_id}")
-    press(page, "c")
-    page.locator("#verdict").wait_for()
-    office.ready(page)
+    take(office, page, task_id)
     write_verdict(page, "r", "half a thought")
     epoch = office.ask("ann", "GET", f"/v1/tasks/{task_id}").json()["task"]["lease_epoch"]
     assert office.ask("ann", "POST", f"/v1/tasks/{task_id}/release", {"epoch": epoch}).status_code == 200
@@ -85,11 +90,7 @@ def test_who_loses_a_lease_is_told_at_once_and_keeps_the_draft(office: Office) -
 def test_a_verdict_on_what_somebody_else_decided_is_refused_with_who_and_when(office: Office) -> None:
     task_id = office.task()
     page = office.page("ann")
-    begin(page)
-    office.open(page, f"/tasks/{task_id}")
-    press(page, "c")
-    page.locator("#verdict").wait_for()
-    office.ready(page)
+    take(office, page, task_id)
     write_verdict(page, "a", "mine")
     epoch = office.ask("ann", "GET", f"/v1/tasks/{task_id}").json()["task"]["lease_epoch"]
     office.ask("ann", "POST", f"/v1/tasks/{task_id}/release", {"epoch": epoch})
@@ -106,11 +107,7 @@ def test_a_verdict_on_what_somebody_else_decided_is_refused_with_who_and_when(of
 def test_a_slip_is_undone_within_a_minute(office: Office) -> None:
     task_id = office.task()
     page = office.page("ann")
-    begin(page)
-    office.open(page, f"/tasks/{task_id}")
-    press(page, "c")
-    page.locator("#verdict").wait_for()
-    office.ready(page)
+    take(office, page, task_id)
     page.locator("[data-advance]").uncheck()
     write_verdict(page, "a", "slip")
     press(page, "Control+Enter")
@@ -131,11 +128,7 @@ def test_a_slip_is_undone_within_a_minute(office: Office) -> None:
 def test_a_changed_field_is_shown_as_a_difference_before_it_is_sent(office: Office) -> None:
     task_id = office.task()
     page = office.page("ann")
-    begin(page)
-    office.open(page, f"/tasks/{task_id}")
-    press(page, "c")
-    page.locator("#verdict").wait_for()
-    office.ready(page)
+    take(office, page, task_id)
     press(page, "m")
     page.locator("[data-field=income]").fill("29000")
     expect(page.locator("[data-diff]")).to_contain_text("income: 31000 → 29000")
@@ -223,3 +216,20 @@ def test_what_comes_is_seen_within_a_second_without_loading_the_page_again(offic
         expect(row.locator("td").nth(1)).to_have_text(str(count))
         delays.append(time.monotonic() - sent)
     assert min(delays) <= 1.0, delays
+
+
+def test_what_took_effect_unseen_is_opened_again_by_an_appeal_and_judged_by_a_person(office: Office) -> None:
+    decision_id = office.decide("auto", amount=10, confidence=0.99)
+    assert office.resolution(decision_id)["source"] == "auto"
+
+    def appealed() -> bool:
+        answer = office.ask("lee", "POST", f"/v1/tasks/{decision_id}/appeal", {"statement": "my income was misread"})
+        return answer.status_code == 200
+
+    # ClickHouse has the decision a second after Kafka.
+    office.until(appealed)
+    page = office.page("ann", f"/tasks/{decision_id}")
+    expect(page.locator("main")).to_contain_text("my income was misread")
+    office.settle("ann", decision_id, "reject", "deny")
+    found = office.resolution(decision_id)
+    assert (found["outcome"], found["source"]) == ("deny", "appeal")
