@@ -62,6 +62,18 @@ _odd = st.sampled_from(
 )
 _texts = st.text(st.characters(codec="utf-8"), max_size=12) | st.lists(_odd, max_size=3).map("".join)
 _micros = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([2**63 - 1, -(2**63), 0, NOW, NOW * 1000])
+
+
+def _extreme(name: str) -> str:
+    # By name: Hypothesis prints a strategy's values in its notes, and warns where they are long.
+    return {
+        "deep": '{"a":' * 3_000 + "1" + "}" * 3_000,
+        "open": "[" * 2_000,
+        "digits": '{"n": ' + "7" * 5_000 + "}",
+        "overflow": '{"n": 1e999}',
+    }[name]
+
+
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None), max_size=5) | _odd,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
@@ -70,7 +82,7 @@ _json = st.recursive(
 _inputs = (
     st.dictionaries(_texts, _json, max_size=3).map(json.dumps)
     | _texts
-    | st.sampled_from(['{"a":' * 3_000 + "1" + "}" * 3_000, "[" * 2_000, '{"n": ' + "7" * 5_000 + "}", '{"n": 1e999}'])
+    | st.sampled_from(["deep", "open", "digits", "overflow"]).map(_extreme)
 )
 _floats = st.floats()
 _float32 = st.floats(width=32)
