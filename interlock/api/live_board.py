@@ -7,8 +7,10 @@ fields that order it, of each decided one the offset at which Kafka has its reco
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from heapq import merge
 from operator import itemgetter
 from typing import Any
@@ -21,6 +23,7 @@ from interlock.errors import InterlockError, UnavailableError
 from interlock.policies.controls import Halt, halt_of
 from interlock.processors.review.open_task import OpenTask
 from interlock.processors.review.times import micros
+from interlock.review.desk_connection import Reply
 from interlock.schemas import catalogue, wire
 from interlock.streams.ports import Broker, Message
 from interlock.streams.ranges import read_range
@@ -51,6 +54,12 @@ _PROBE_TIMEOUT_SECONDS = 2.0
 # A reply and its task become visible together, but on two topics: a reader may see the reply some moments earlier.
 _LEASE_TIMEOUT_SECONDS = 10.0
 
+# The reply holds, whatever the board shows: nobody waits long for it.
+_REPLY_TIMEOUT_SECONDS = 1.0
+
+# Of how many tasks the time of the last change is kept: more than the desk changes while a reply is under way.
+_MAX_CHANGES = 10_000
+
 
 class LiveBoard:
     """Safe to share between threads."""
@@ -68,6 +77,7 @@ class LiveBoard:
         self._open: dict[str, OpenTask] = {}
         self._raw: dict[str, bytes] = {}
         self._done: dict[str, int] = {}
+        self._changed_at: OrderedDict[str, datetime] = OrderedDict()
         # Open blind tasks by decision: audits and gold items have one decision, and gold items an id of their own.
         self._blind: dict[str, set[str]] = {}
         # By queue, then by deadline and id.
@@ -124,6 +134,23 @@ class LiveBoard:
         if task is None:
             raise UnavailableError(f"the desk has forgotten {task_id} meanwhile")
         return task
+
+    def wait_for(self, reply: Reply) -> None:
+        """Waits until the board shows what the desk has done: whoever got the reply sees it on the next page."""
+        if reply.accepted:
+            with self._changed:
+                self._changed.wait_for(lambda: self._shows(reply), _REPLY_TIMEOUT_SECONDS)
+
+    def _shows(self, reply: Reply) -> bool:
+        if reply.kind in ("on_duty", "off_duty"):
+            present = self._presence.get(reply.actor, {}).get("on_duty", False)
+            return bool(present) == (reply.kind == "on_duty")
+        changed_at = self._changed_at.get(reply.task_id)
+        if changed_at is not None and changed_at >= reply.at:
+            return True
+        # Who claims what is already theirs changes nothing.
+        raw = self._raw.get(reply.task_id)
+        return raw is not None and reply.kind == "claim" and wire.decode("Task", raw)["lease_epoch"] == reply.epoch
 
     def open_tasks(
         self,
@@ -265,6 +292,10 @@ class LiveBoard:
         if value is None:
             return
         record = wire.decode("Task", value)
+        self._changed_at[key] = record["at"]
+        self._changed_at.move_to_end(key)
+        if len(self._changed_at) > _MAX_CHANGES:
+            self._changed_at.popitem(last=False)
         if record["state"] == "done":
             self._done[key] = offset
             return

@@ -44,27 +44,28 @@ def release(request: Request, person: Reviewer, body: Bulk) -> Response:
     def one(task_id: str) -> Reply:
         return desk.release(task_id, board.epoch(task_id), _REASON, body.reason)
 
-    return _each(body, one)
+    return _each(request, body, one)
 
 
 @router.post("/escalate", summary="Pass tasks to the leads", response_model=BulkReply)
 def escalate(request: Request, person: Reviewer, body: Bulk) -> Response:
     desk = backend_of(request).desk_of(person.person)
-    return _each(body, lambda task_id: desk.escalate(task_id, reason_text=body.reason))
+    return _each(request, body, lambda task_id: desk.escalate(task_id, reason_text=body.reason))
 
 
 @router.post("/reassign", summary="Give tasks to a person", response_model=BulkReply)
 def reassign(request: Request, person: Reviewer, body: Bulk, to: Annotated[Name, Query(min_length=1)]) -> Response:
     desk = backend_of(request).desk_of(person.person)
-    return _each(body, lambda task_id: desk.reassign(task_id, to))
+    return _each(request, body, lambda task_id: desk.reassign(task_id, to))
 
 
-def _each(body: Bulk, command: Callable[[str], Reply]) -> Response:
+def _each(request: Request, body: Bulk, command: Callable[[str], Reply]) -> Response:
     """What became of each task. One that is refused does not keep the others from it."""
     results: list[dict[str, Any]] = []
     for task_id in body.ids:
         try:
             reply = command(task_id)
+            backend_of(request).board.wait_for(reply)
             results.append({"task_id": task_id, "accepted": True, "code": reply.code, "message": reply.message})
         except CommandRefusedError as refused:
             message = refused.reply.message

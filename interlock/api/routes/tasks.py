@@ -79,26 +79,26 @@ def tasks(
 def claim_next(request: Request, person: Reviewer, body: commands.ClaimNext, command_id: CommandId = None) -> Response:
     """404 `nothing-to-do` where none waits. The reply has the epoch and hash that a verdict needs."""
     reply = _desk(request, person).claim(queue=body.queue, command_id=command_id)
-    return _replied(reply)
+    return _replied(request, reply)
 
 
 @router.post("/tasks/{task_id:id}/claim", summary="Take a task", response_model=Reply)
 def claim(request: Request, person: Reviewer, task_id: TaskId, command_id: CommandId = None) -> Response:
-    return _replied(_desk(request, person).claim(task_id, command_id=command_id))
+    return _replied(request, _desk(request, person).claim(task_id, command_id=command_id))
 
 
 @router.post("/tasks/{task_id:id}/extend", summary="Hold a task for another lease", response_model=Reply)
 def extend(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Lease, command_id: CommandId = None
 ) -> Response:
-    return _replied(_desk(request, person).extend(task_id, body.epoch, command_id=command_id))
+    return _replied(request, _desk(request, person).extend(task_id, body.epoch, command_id=command_id))
 
 
 @router.post("/tasks/{task_id:id}/release", summary="Give a task back; with a reason: skip it", response_model=Reply)
 def release(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Release, command_id: CommandId = None
 ) -> Response:
-    return _replied(_desk(request, person).release(task_id, **body.model_dump(), command_id=command_id))
+    return _replied(request, _desk(request, person).release(task_id, **body.model_dump(), command_id=command_id))
 
 
 @router.post("/tasks/{task_id:id}/submit", summary="Decide a task", response_model=Reply)
@@ -112,7 +112,7 @@ def submit(
 ) -> Response:
     """Counts only under the present lease and for the payload that was shown."""
     _check_etag(backend_of(request), task_id, if_match)
-    return _replied(_desk(request, person).submit(task_id, **body.model_dump(), command_id=command_id))
+    return _replied(request, _desk(request, person).submit(task_id, **body.model_dump(), command_id=command_id))
 
 
 @router.post("/tasks/{task_id:id}/override", summary="Replace what was decided", response_model=Reply)
@@ -126,7 +126,7 @@ def override(
 ) -> Response:
     """Within the override window; what took effect is rolled back."""
     _check_etag(backend_of(request), task_id, if_match)
-    return _replied(_desk(request, person).override(task_id, **body.model_dump(), command_id=command_id))
+    return _replied(request, _desk(request, person).override(task_id, **body.model_dump(), command_id=command_id))
 
 
 @router.post(
@@ -135,21 +135,21 @@ def override(
 def escalate(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Escalate, command_id: CommandId = None
 ) -> Response:
-    return _replied(_desk(request, person).escalate(task_id, **body.model_dump(), command_id=command_id))
+    return _replied(request, _desk(request, person).escalate(task_id, **body.model_dump(), command_id=command_id))
 
 
 @router.post("/tasks/{task_id:id}/reassign", summary="Give a task to a person", response_model=Reply)
 def reassign(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Reassign, command_id: CommandId = None
 ) -> Response:
-    return _replied(_desk(request, person).reassign(task_id, body.to_reviewer, command_id=command_id))
+    return _replied(request, _desk(request, person).reassign(task_id, body.to_reviewer, command_id=command_id))
 
 
 @router.post("/tasks/{task_id:id}/snooze", summary="Put a task aside until a moment", response_model=Reply)
 def snooze(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Snooze, command_id: CommandId = None
 ) -> Response:
-    return _replied(_desk(request, person).snooze(task_id, **body.model_dump(), command_id=command_id))
+    return _replied(request, _desk(request, person).snooze(task_id, **body.model_dump(), command_id=command_id))
 
 
 @router.post("/tasks/{task_id:id}/appeal", summary="Open a decision again", response_model=Reply)
@@ -158,7 +158,7 @@ def open_again(
 ) -> Response:
     """Also one that took effect unseen, which the desk is told of first."""
     backend, desk = backend_of(request), _desk(request, person)
-    return _replied(appeal(desk, backend.broker, backend.clickhouse, task_id, body.statement, command_id))
+    return _replied(request, appeal(desk, backend.broker, backend.clickhouse, task_id, body.statement, command_id))
 
 
 @router.post(
@@ -167,7 +167,7 @@ def open_again(
 def gold(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Gold, command_id: CommandId = None
 ) -> Response:
-    return _replied(_desk(request, person).gold(task_id, body.outcome, command_id=command_id))
+    return _replied(request, _desk(request, person).gold(task_id, body.outcome, command_id=command_id))
 
 
 @router.get(
@@ -188,12 +188,12 @@ def task(
 
 @router.post("/me/on-duty", summary="Take tasks from now on", tags=["me"], response_model=Reply)
 def on_duty(request: Request, person: Reviewer, command_id: CommandId = None) -> Response:
-    return _replied(_desk(request, person).on_duty(command_id))
+    return _replied(request, _desk(request, person).on_duty(command_id))
 
 
 @router.post("/me/off-duty", summary="Take no more tasks; those held return", tags=["me"], response_model=Reply)
 def off_duty(request: Request, person: Reviewer, command_id: CommandId = None) -> Response:
-    return _replied(_desk(request, person).off_duty(command_id))
+    return _replied(request, _desk(request, person).off_duty(command_id))
 
 
 def task_facts(backend: Backend, shown: work.ShownTask, *, similar: bool = True) -> dict[str, Any]:
@@ -222,5 +222,6 @@ def _check_etag(backend: Backend, task_id: str, if_match: str | None) -> None:
         raise Problem(412, "stale-view", f"{task_id} has changed since it was shown: read it again, then decide")
 
 
-def _replied(reply: Reply) -> Response:
+def _replied(request: Request, reply: Reply) -> Response:
+    backend_of(request).board.wait_for(reply)
     return answer(asdict(reply))
