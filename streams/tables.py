@@ -5,6 +5,8 @@ Read without a group, because every instance needs every record.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -12,6 +14,8 @@ from interlock.streams.consuming import records_of
 from interlock.streams.new_partitions import NewPartitions
 from interlock.streams.ports import Broker, Message
 from interlock.streams.ranges import BATCH_SIZE, FIRST_OFFSET, READ_ONCE, READ_TO_END, RangeReader
+
+_Read = TypeVar("_Read")
 
 # A cluster that has just started may be electing leaders for this long.
 _TIMEOUT_SECONDS = 30.0
@@ -68,3 +72,20 @@ class TableReader:
 
     def close(self) -> None:
         self._consumer.close()
+
+
+def newest(broker: Broker, topic: str, read: Callable[[str, bytes], _Read]) -> dict[str, _Read]:
+    """A compacted topic as it stands: what `read` makes of key and value of the newest record of each key.
+
+    A record of which `read` raises ValueError leaves the one before in force. Raises KafkaException.
+    """
+    found: dict[str, _Read] = {}
+    with closing(TableReader(broker, [topic], once=True)) as reader:
+        for message in reader.read_all():
+            key, value = (message.key() or b"").decode(errors="replace"), message.value()
+            if value is None:
+                found.pop(key, None)
+                continue
+            with suppress(ValueError):
+                found[key] = read(key, value)
+    return found

@@ -19,7 +19,7 @@ from confluent_kafka import KafkaException
 from sortedcontainers import SortedDict
 
 from interlock.api import feed
-from interlock.errors import InterlockError, UnavailableError
+from interlock.errors import InterlockError
 from interlock.policies.controls import Halt, halt_of
 from interlock.processors.review.open_task import OpenTask
 from interlock.processors.review.times import micros
@@ -51,11 +51,9 @@ _RETRY_SECONDS = 1.0
 _PROBE_SECONDS = 1.0
 _PROBE_TIMEOUT_SECONDS = 2.0
 
-# A reply and its task become visible together, but on two topics: a reader may see the reply some moments earlier.
-_LEASE_TIMEOUT_SECONDS = 10.0
-
-# The reply holds, whatever the board shows: nobody waits long for it.
-_REPLY_TIMEOUT_SECONDS = 1.0
+# A reply and its task become visible together, but on two topics: a reader may see the reply some moments earlier. The
+# reply holds in any case, so that nobody waits for a board that has lost Kafka.
+_REPLY_TIMEOUT_SECONDS = 5.0
 
 # Of how many tasks the time of the last change is kept: more than the desk changes while a reply is under way.
 _MAX_CHANGES = 10_000
@@ -119,21 +117,6 @@ class LiveBoard:
         with self._lock:
             found = self._open.get(task_id)
         return found.epoch if found is not None else 0
-
-    def leased(self, task_id: str, epoch: int) -> Record:
-        """The task as a claim that was answered with `epoch` left it, or later. UnavailableError if it never comes."""
-
-        def arrived() -> bool:
-            task = self._open.get(task_id)
-            return task_id in self._done or (task is not None and task.epoch >= epoch)
-
-        with self._changed:
-            if not self._changed.wait_for(arrived, _LEASE_TIMEOUT_SECONDS):
-                raise UnavailableError(f"the desk handed out {task_id}, but {_TASKS.name} does not show it")
-        task = self.task(task_id)
-        if task is None:
-            raise UnavailableError(f"the desk has forgotten {task_id} meanwhile")
-        return task
 
     def wait_for(self, reply: Reply) -> None:
         """Waits until the board shows what the desk has done: whoever got the reply sees it on the next page."""

@@ -3,7 +3,6 @@
 import hashlib
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
 from typing import Any
 
 from interlock.api.backend import Backend
@@ -14,7 +13,7 @@ from interlock.review.roster import Person
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 from interlock.streams.ports import Headers
-from interlock.streams.tables import TableReader
+from interlock.streams.tables import newest
 from interlock.streams.turns import turn
 
 Record = dict[str, Any]
@@ -94,20 +93,13 @@ def _check(before: Record | None, name: str, if_match: str | None) -> None:
 
 def _read(backend: Backend) -> dict[str, Record]:
     """The roster as Kafka has it at this moment: the board may be some moments behind."""
-    roster: dict[str, Record] = {}
-    with closing(TableReader(backend.broker, [catalogue.REVIEWERS.name], once=True)) as reader:
-        for message in reader.read_all():
-            name = (message.key() or b"").decode(errors="replace")
-            if message.value() is None:
-                roster.pop(name, None)
-                continue
-            try:
-                record = wire.decode("Reviewer", message.value())
-                check_key(name, record["id"])
-            except ValueError:  # as for the desk: the record before stays in force
-                continue
-            roster[name] = record
-    return roster
+
+    def read(name: str, value: bytes) -> Record:
+        record = wire.decode("Reviewer", value)
+        check_key(name, record["id"])
+        return record
+
+    return newest(backend.broker, catalogue.REVIEWERS.name, read)
 
 
 def _by(person: str) -> Headers:

@@ -1,16 +1,14 @@
 """The published policies: the one in force for a domain, and the one that routed a decision."""
 
 import threading
-from contextlib import closing
 
-from interlock.policy.errors import PolicyError
 from interlock.policy.model import Policy
 from interlock.policy.review import owner
 from interlock.policy.version import from_resolved
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 from interlock.streams.ports import Broker
-from interlock.streams.tables import TableReader
+from interlock.streams.tables import newest
 
 
 class Policies:
@@ -48,18 +46,11 @@ class Policies:
             return self._by_version.get(version)
 
     def _read(self) -> None:
-        in_force: dict[str, Policy] = {}
-        with closing(TableReader(self._broker, [catalogue.POLICIES.name], once=True)) as reader:
-            for message in reader.read_all():
-                name = (message.key() or b"").decode(errors="replace")
-                if message.value() is None:
-                    in_force.pop(name, None)
-                    continue
-                try:
-                    record = wire.decode("PolicyVersion", message.value())
-                    policy = from_resolved(record["resolved"])
-                    check_key(name, record["name"], policy.name)
-                except (wire.WireError, PolicyError, ValueError):
-                    continue  # as the router does: the one before stays in force
-                in_force[name] = self._by_version[record["version"]] = policy
-        self._in_force = in_force
+        def read(name: str, value: bytes) -> Policy:
+            record = wire.decode("PolicyVersion", value)
+            policy = from_resolved(record["resolved"])
+            check_key(name, record["name"], policy.name)
+            self._by_version[record["version"]] = policy
+            return policy
+
+        self._in_force = newest(self._broker, catalogue.POLICIES.name, read)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,22 +65,14 @@ def policy_named(name_or_file: str, data_dir: str | None) -> Policy:
 
 def published_policies(broker: "Broker") -> dict[str, dict[str, Any]]:
     """The PolicyVersion record of every policy in force, by name."""
-    from interlock.streams.tables import TableReader
+    from interlock.streams.tables import newest
 
-    records: dict[str, dict[str, Any]] = {}
-    with closing(TableReader(broker, [catalogue.POLICIES.name], once=True)) as reader:
-        for message in reader.read_all():
-            name = (message.key() or b"").decode(errors="replace")
-            if message.value() is None:
-                records.pop(name, None)
-                continue
-            try:
-                record = wire.decode("PolicyVersion", message.value())
-                check_key(name, record["name"])
-            except ValueError:  # as the router does: the one before stays in force
-                continue
-            records[name] = record
-    return dict(sorted(records.items()))
+    def read(name: str, value: bytes) -> dict[str, Any]:
+        record = wire.decode("PolicyVersion", value)
+        check_key(name, record["name"])
+        return record
+
+    return dict(sorted(newest(broker, catalogue.POLICIES.name, read).items()))
 
 
 def publish_policy(broker: "Broker", file: Path, by: str, note: str) -> dict[str, str]:

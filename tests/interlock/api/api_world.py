@@ -1,6 +1,7 @@
 """The API on Kafka in memory, asked by people whose rights a test chooses."""
 
 import base64
+import threading
 import time
 from collections.abc import Callable, Collection
 from contextlib import closing
@@ -122,6 +123,14 @@ class World:
         with closing(self.backend), closing(self._table), closing(self.access):
             # The test's own client is closed by whoever made it.
             self.backend._clickhouse = None
+
+
+def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+    """Waits for it."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        threading.Event().wait(0.02)
 
 
 def refusal(response: Response) -> tuple[int, str]:

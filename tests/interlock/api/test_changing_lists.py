@@ -11,7 +11,7 @@ import pytest
 from interlock.review.enrolment import publish_reviewers
 from interlock.review.roster import person
 from interlock.schemas import catalogue, wire
-from tests.interlock.api.api_world import World, refusal
+from tests.interlock.api.api_world import World, refusal, until
 from tests.interlock.review.review_world import DeskThread, decision, routed, task_record
 
 REASON = {"reason_code": "other", "reason_text": "as the test has it"}
@@ -39,29 +39,39 @@ def arrive(world: World, *names: str, **changes: Any) -> None:
         value = wire.encode("RoutedDecision", routed(decision(name, **changes)))
         producer.produce(catalogue.REVIEWS_ASYNC.name, value, name.encode())
     producer.flush()
-    for name in names:
-        until(lambda task=name: world.get(f"/v1/tasks/{task}", "ann").status_code == 200)
-
-
-def until(condition: Any) -> None:
-    """Waits for it."""
-    for _ in range(1_000):
-        if condition():
-            return
-        threading.Event().wait(0.02)
-    raise AssertionError("it never came")
+    until(lambda: all(world.get(f"/v1/tasks/{name}", "ann").status_code == 200 for name in names))
 
 
 def claimed(world: World, name: str, who: str = "ann") -> tuple[dict[str, Any], str]:
     """The reply to the claim of a task, and the ETag of what is shown then."""
     reply = world.post(f"/v1/tasks/{name}/claim", {}, who).json()
-    until(lambda: world.get(f"/v1/tasks/{name}", who).json()["task"]["lease_epoch"] == reply["epoch"])
     return reply, world.get(f"/v1/tasks/{name}", who).headers["etag"]
 
 
 def submit(world: World, name: str, reply: dict[str, Any], if_match: str | None, who: str = "ann") -> Any:
     verdict = {"epoch": reply["epoch"], "payload_hash": reply["payload_hash"], "verdict": "approve", **REASON}
     return world.post(f"/v1/tasks/{name}/submit", verdict, who, if_match)
+
+
+def test_whoever_got_a_reply_sees_what_it_tells_of_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Although the server hears of it later, by another topic."""
+    arrive(world, "d-1", "d-2")
+    monkeypatch.setattr("interlock.api.live_board._POLL_SECONDS", 0.5)
+
+    def shown(name: str) -> dict[str, Any]:
+        task: dict[str, Any] = world.get(f"/v1/tasks/{name}", "ann").json()["task"]
+        return task
+
+    for name in ("d-1", "d-2"):
+        reply, _ = claimed(world, name)
+        assert (shown(name)["lease_holder"], shown(name)["lease_epoch"]) == ("ann", reply["epoch"])
+    world.post("/v1/tasks/d-1/release", {"epoch": 1}, "ann")
+    assert shown("d-1")["state"] == "waiting"
+    assert world.post("/v1/tasks/bulk/release", {"ids": ["d-2"], "reason": "lunch"}, "ann").json()["accepted"] == 1
+    assert shown("d-2")["state"] == "waiting"
+    reply, etag = claimed(world, "d-1")
+    submit(world, "d-1", reply, etag)
+    assert shown("d-1")["state"] == "done"
 
 
 def test_a_verdict_on_what_is_shown_counts(world: World) -> None:

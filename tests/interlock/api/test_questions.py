@@ -1,7 +1,6 @@
 """Questions over HTTP: answers with their SQL, and what nobody may ask."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from interlock.sinks.migrate import migrate
 from interlock.sinks.questions import QUESTIONS
 from tests.interlock.api.access import access_world
 from tests.interlock.api.access.access_world import bearer, code
+from tests.interlock.api.api_world import until
 from tests.interlock.review import review_world
 from tests.interlock.review.review_world import decision
 from tests.sinks.review_records import outcome
@@ -136,13 +136,6 @@ def test_reviewers_ask_about_their_own_work_and_leads_about_everybodys(server: S
         assert server.get(f"/{name}", "lead", **parameters).status_code == 200
         assert server.get(f"/{name}", "analyst", **parameters).status_code == 200
     assert server.get("/verdicts", "reviewer", reviewer="ann").status_code == 200
-
-
-def until(holds: Callable[[], bool], seconds: float = 30.0) -> None:
-    """The board follows Kafka in a thread of its own."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, f"not within {seconds} s"
 
 
 def test_the_story_of_a_decision_under_a_blind_review_is_kept_from_who_may_judge_it(server: Server) -> None:

@@ -19,6 +19,7 @@ from interlock.schemas import catalogue, wire
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse
 from interlock.streams.clock import SystemClock
 from interlock.streams.memory import MemoryBroker
+from tests.interlock.api.api_world import until
 from tests.interlock.review import review_world
 from tests.sinks import learning_records, review_records
 from tests.sinks.review_records import DAY, MINUTE, outcome, task
@@ -51,7 +52,7 @@ class Console:
     def arrive(self, content: dict[str, Any], route: str = "async", topic: str = "", **changes: Any) -> None:
         """Puts a decision into its review topic; returns when the console shows its task."""
         self.desk.arrive(content, route, topic, **changes)
-        self.backend.board.leased(content["decision_id"], 0)
+        until(lambda: self.backend.board.task(content["decision_id"]) is not None)
 
     def token(self, *roles: str, person: str = "ann") -> str:
         """A token of a person with these roles."""

@@ -269,7 +269,7 @@ def test_personal_fields_of_a_case_are_blurred_and_so_are_those_that_a_verdict_m
     console.arrive(decision("t-private", input=text, attributes={"zip": "10115", "age": "40"}))
     desk = console.backend.desk_of("ann")
     desk.on_duty()
-    console.backend.board.leased("t-private", desk.claim("t-private").epoch)
+    console.backend.board.wait_for(desk.claim("t-private"))
     shown = console.get("/tasks/t-private").text
     for private in ("Eva", "Main St 4", "10115"):
         assert re.search(rf"<div data-private[^>]*>(?:(?!</div></dd>).)*{private}", shown, re.S), private

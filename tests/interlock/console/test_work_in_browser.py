@@ -32,6 +32,12 @@ def take(office: Office, page: Page, task_id: str) -> None:
     office.ready(page)
 
 
+def release(office: Office, task_id: str) -> None:
+    """Ann gives a case back in another window."""
+    epoch = office.ask("ann", "GET", f"/v1/tasks/{task_id}").json()["task"]["lease_epoch"]
+    assert office.ask("ann", "POST", f"/v1/tasks/{task_id}/release", {"epoch": epoch}).status_code == 200
+
+
 def write_verdict(page: Page, key: str, text: str) -> None:
     """Verdict, reason and words, by keyboard alone."""
     press(page, key, "t")
@@ -75,8 +81,7 @@ def test_who_loses_a_lease_is_told_at_once_and_keeps_the_draft(office: Office) -
     page = office.page("ann")
     take(office, page, task_id)
     write_verdict(page, "r", "half a thought")
-    epoch = office.ask("ann", "GET", f"/v1/tasks/{task_id}").json()["task"]["lease_epoch"]
-    assert office.ask("ann", "POST", f"/v1/tasks/{task_id}/release", {"epoch": epoch}).status_code == 200
+    release(office, task_id)
     expect(page.locator("#refusal")).to_contain_text("Your lease on this case has ended")
     page.get_by_role("button", name="Load the case again").click()
     office.ready(page)
@@ -92,8 +97,7 @@ def test_a_verdict_on_what_somebody_else_decided_is_refused_with_who_and_when(of
     page = office.page("ann")
     take(office, page, task_id)
     write_verdict(page, "a", "mine")
-    epoch = office.ask("ann", "GET", f"/v1/tasks/{task_id}").json()["task"]["lease_epoch"]
-    office.ask("ann", "POST", f"/v1/tasks/{task_id}/release", {"epoch": epoch})
+    release(office, task_id)
     office.settle("bob", task_id)
     expect(page.locator("#refusal")).to_contain_text(f"already decided by {office.people['bob']}")
     press(page, "Control+Enter")

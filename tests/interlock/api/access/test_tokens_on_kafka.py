@@ -1,7 +1,7 @@
 """Tokens on a real Kafka, made and revoked with the command line, as a running API process sees them."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,10 @@ from interlock.api.access.tokens import TokenError, verified
 from interlock.schemas import catalogue
 from interlock.streams.kafka import KafkaBroker
 from interlock.streams.ports import TopicSpec
+from tests.interlock.api.api_world import until
 from tests.running_instance import Instance
 
 pytestmark = pytest.mark.kafka
-
-# A second is what is promised; a busy machine may be slower.
-WAIT_SECONDS = 20.0
 
 
 @pytest.fixture
@@ -33,13 +31,6 @@ def table(kafka: Any) -> Iterator[AccessTable]:
 @pytest.fixture
 def command_line(kafka: Any, tmp_path: Path) -> Instance:
     return Instance(tmp_path, {"INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers})
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def state(table: AccessTable, text: str) -> str:
