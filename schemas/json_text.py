@@ -7,6 +7,7 @@ surrogate pair, which is no character; no nesting and no numbers beyond what par
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import date, time
 from decimal import Decimal
@@ -35,10 +36,10 @@ class JsonSyntaxError(JsonError):
     """Text that is no JSON at all."""
 
 
-def parse(text: str | bytes) -> Any:
+def parse(text: str | bytes, max_depth: int = MAX_DEPTH) -> Any:
     """The value of a JSON text that every reader takes; raises JsonError."""
     value = parse_unlimited(text)
-    check(value)
+    check(value, max_depth)
     return value
 
 
@@ -60,14 +61,38 @@ def parse_unlimited(text: str | bytes) -> Any:
         raise JsonError(f"has a number of more than {MAX_DIGITS:,} digits") from error
 
 
-def check(value: Any) -> None:
+def canonical(text: str) -> str:
+    """The one text of all those that say the same JSON value: without regard to space, to the order of an object's
+    fields, and to how a number is written (1, 1.0 and 10e-1 are one number; true is none). Text that `parse` refuses
+    stays as it is."""
+    try:
+        return json.dumps(_canonical(parse(text)), sort_keys=True, separators=(",", ":"))
+    except JsonError:
+        return text
+
+
+def repeated_field(text: str) -> str | None:
+    """The first field that an object of a JSON text has twice, of which readers take one or the other; None if none
+    has. Raises JsonError."""
+    repeated: list[str] = []
+
+    def note(fields: list[tuple[str, Any]]) -> None:
+        counts = Counter(name for name, _ in fields)
+        repeated.extend(name for name, count in counts.items() if count > 1)
+
+    parse(text)
+    json.loads(text, object_pairs_hook=note)
+    return repeated[0] if repeated else None
+
+
+def check(value: Any, max_depth: int = MAX_DEPTH) -> None:
     """Raises JsonError for a parsed value that is nested too deep, or has numbers or text that no JSON can say."""
     waiting = [(value, 0)]
     while waiting:
         item, depth = waiting.pop()
         if isinstance(item, dict | list):
-            if depth == MAX_DEPTH:
-                raise JsonError(f"nested deeper than {MAX_DEPTH} levels")
+            if depth == max_depth:
+                raise JsonError(f"nested deeper than {max_depth} levels")
             if isinstance(item, dict):
                 waiting += [(key, depth + 1) for key in item]
             waiting += [(part, depth + 1) for part in (item.values() if isinstance(item, dict) else item)]
@@ -148,6 +173,17 @@ def _key(key: Any) -> str:
     if isinstance(key, int):
         return str(key)
     raise JsonError(f"has the key {key!r}, which is no text")
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, float):
+        # Every double beyond 2**53 is a whole number; as one of Python it has all its digits.
+        return int(value) if value.is_integer() else value
+    if isinstance(value, Mapping):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return value
 
 
 def _finite(value: Any) -> Any:

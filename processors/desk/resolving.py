@@ -4,6 +4,7 @@ from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task, Verdict
 from interlock.processors.desk.task_records import action, resolution
 from interlock.processors.events import Event
+from interlock.schemas import json_text
 
 _SECOND = 1_000_000
 
@@ -21,7 +22,7 @@ def resolve(
     events = []
     if task.took_effect and changes:
         # What is taken back is what was done, for the reason that is given now.
-        events.append(action(task, "roll_back", verdict | {"modifications": in_effect(task)[1]}, now))
+        events.append(action(task, "roll_back", verdict | {"modifications": _changes_in_effect(task)}, now))
     task.version += 1
     task.outcome = verdict["outcome"]
     task.decided_by = ", ".join(decided_by) or source
@@ -51,12 +52,15 @@ def close(state: DeskState, task: Task) -> None:
 
 
 def content(verdict: Verdict) -> tuple[str, str]:
-    """What a verdict is for: the outcome and the changed fields."""
-    return verdict["outcome"], verdict["modifications"]
+    """What a verdict is for: the outcome and the changed fields, the same for the same JSON however it is written."""
+    return verdict["outcome"], json_text.canonical(verdict["modifications"])
 
 
 def in_effect(task: Task) -> tuple[str, str]:
-    """What the resolution in force is for; only a person's verdict changes fields."""
-    if task.deciding_verdict:
-        return task.outcome, task.verdicts[task.deciding_verdict - 1]["modifications"]
-    return task.outcome, ""
+    """What the resolution in force is for."""
+    return task.outcome, json_text.canonical(_changes_in_effect(task))
+
+
+def _changes_in_effect(task: Task) -> str:
+    """The changed fields in the words of the person who changed them: only a person's verdict changes fields."""
+    return task.verdicts[task.deciding_verdict - 1]["modifications"] if task.deciding_verdict else ""

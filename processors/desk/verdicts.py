@@ -8,6 +8,10 @@ from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.task import Task, Verdict
 from interlock.schemas import json_text
 
+# Corrections of a decision's fields are flat, or nearly so. What executors and their webhooks read them with often
+# gives up at some dozen levels, so that a deeper correction would be a dead letter after it was decided.
+MAX_MODIFICATION_DEPTH = 20
+
 
 def check_reason(command: Command, terms: Terms) -> None:
     """Raises CommandRefused unless a reason is given, as a code of the policy and in words."""
@@ -96,11 +100,16 @@ def _modified(command: Command, task: Task, terms: Terms) -> str:
     outcome = _known(command.outcome or task.prediction, terms.outcomes)
     if command.modifications:
         try:
-            changed = json_text.parse(command.modifications)
+            changed = json_text.parse(command.modifications, MAX_MODIFICATION_DEPTH)
         except json_text.JsonError as error:
             raise CommandRefused("invalid", f"modifications must be a JSON object: {error}") from error
         if not isinstance(changed, dict) or not changed:
             raise CommandRefused("invalid", "modifications must be a JSON object with at least one field")
+        repeated = json_text.repeated_field(command.modifications)
+        if repeated is not None:
+            raise CommandRefused(
+                "invalid", f"modifications have the field {repeated!r} twice: say once what it shall be"
+            )
     elif outcome == task.prediction:
         raise CommandRefused("invalid", "nothing is modified: change the outcome or a field, or approve")
     return outcome

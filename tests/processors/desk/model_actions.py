@@ -1,5 +1,6 @@
 """What arrivals and commands do to tasks."""
 
+from tests.processors.desk.model_permissions import MEANT_BY
 from tests.processors.desk.model_rules import DAY, OUTCOMES, RETENTION, Named
 from tests.processors.desk.model_state import finish, give_back, holder, judges, new_task
 from tests.processors.desk.model_timers import Timers
@@ -89,6 +90,7 @@ class Actions(Timers):
         before = [verdict for verdict in task["verdicts"] if verdict["round"] == task["round"]]
         said = self.verdict(task, command)
         content = said["outcome"], said["modifications"]
+        first = before and (before[0]["outcome"], MEANT_BY[before[0]["modifications"]])
         source = "appeal" if kind == "appeal" else "review"
         if kind in ("audit", "post_approval") and said["outcome"] != task["outcome"]:
             source = "override"
@@ -100,7 +102,7 @@ class Actions(Timers):
             finish(task)
             return {"resolved"}
         if task["quorum"] == 2 and kind != "audit" and len(before) < 2:
-            if not before or (before[0]["outcome"], before[0]["modifications"]) != content:
+            if not before or first != (said["outcome"], MEANT_BY[said["modifications"]]):
                 self.explain([self.outcome(task, said, kind=kind, resolves=False)])
                 task["excluded"].append(me)
                 give_back(task)

@@ -11,7 +11,7 @@ from interlock.schemas import catalogue, wire
 from interlock.schemas.payload import payload_hash
 from tests.processors.desk.desk_records import START, Record, as_written, policy_record, reviewer_record, routed
 from tests.processors.desk.model import Model
-from tests.processors.desk.model_permissions import KINDS
+from tests.processors.desk.model_permissions import KINDS, MEANT_BY
 from tests.processors.desk.model_rules import DAY, HOUR, MINUTE, OUTCOMES, PRIORITIES, QUEUES, SECOND, Named, Rules
 from tests.processors.desk.model_state import holder as holder_of
 
@@ -23,6 +23,8 @@ ALTERNATIVES = [
 
 # Of the record this follows from the policy.
 NOT_REMEMBERED = {"deadline_policy"}
+
+NO_CHANGES = ("[1]", "{", '{"amount":NaN}', '{"amount":80,"amount":90}', '{"amount":"\\ud800"}')
 
 PLACES = ("loan", "loan", "sync", "quorum", "quorum", "audit", "post", "hybrid", "unseen", "mystery", "strange")
 FLAWS = (
@@ -206,7 +208,7 @@ class DeskLife:
                     verdict = "choose"
                 if verdict == "approve" and flaw != "outcome":
                     outcome = ""
-                changes = dice.choice(["", '{"amount":80}', '{"amount":80}', '{"amount":90}', "[1]", "{"])
+                changes = dice.choice(["", *MEANT_BY, *MEANT_BY, *NO_CHANGES])
                 fields |= {"outcome": outcome, "verdict": verdict}
                 fields["modifications"] = changes if verdict == "modify" or flaw == "changes" else ""
                 if task["quorum"] > 1 and task["verdicts"] and dice.random() < 0.5:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.processors.desk.model_permissions import MEANT_BY
 from tests.processors.desk.model_rules import DAY, Named
 from tests.processors.desk.model_state import ModelState
 
@@ -23,7 +24,8 @@ class Messages(ModelState):
 
     def word(self, task: Named, outcome: str, changes: str, source: str, people: tuple[str, ...]) -> Any:
         """The next version, and what has to be done about it."""
-        differs = task["version"] == 0 or (task["outcome"], task["changes"]) != (outcome, changes)
+        holds = task["outcome"], MEANT_BY[task["changes"]]
+        differs = task["version"] == 0 or holds != (outcome, MEANT_BY[changes])
         made: list[tuple[str, Named]] = []
         if task["version"] and differs:
             made.append(("actions", self.action(task, "roll_back")))

@@ -3,7 +3,8 @@
 from tests.processors.desk.model_rules import DAY, QUEUES, Named
 from tests.processors.desk.model_state import ModelState, holder, works
 
-GOOD_CHANGES = ('{"amount":80}', '{"amount":90}')
+# What changed fields mean: the same number may be written in several ways. Any other text is none that can be taken.
+MEANT_BY = {"": None, '{"amount":80}': 80, '{ "amount": 8.0e1 }': 80, '{"amount":90}': 90}
 
 KINDS = [
     "claim",
@@ -156,12 +157,13 @@ class Permissions(ModelState):
                 known, wrong = tuple(task["options"]) or known, False
             case _:
                 wrong = False
-                if (changed and changed not in GOOD_CHANGES) or (not changed and meant == prediction):
+                if changed not in MEANT_BY or (not changed and meant == prediction):
                     found.add("invalid")
         if not meant:
             return found | {"missing-outcome"}
         if wrong or (known and meant not in known):
             found.add("unknown-outcome")
-        if command["kind"] == "override" and (meant, changed) == (task["outcome"], task["changes"]):
-            found.add("invalid")
+        if command["kind"] == "override" and meant == task["outcome"]:
+            same = changed in MEANT_BY and MEANT_BY[changed] == MEANT_BY[task["changes"]]
+            found |= {"invalid"} if same else set()
         return found
