@@ -187,7 +187,8 @@ class Queue(_Part):
     """How the tasks of one queue are worked.
 
     `order`: by deadline, or by the weighted score. `assign`: reviewers pull, or tasks are pushed to them. `lease`: how
-    long a reviewer holds a task. `start_within`: a pushed task that is not begun by then goes to another reviewer.
+    long a reviewer holds a task. `lease_limit`: how long at most with all extensions; None: see `lease_limit_seconds`.
+    `start_within`: a pushed task that is not begun by then goes to another reviewer.
     `on_breach`: what a missed deadline leads to: `escalate`, `raise_priority`, or the outcome that is safe. `calendar`:
     when service levels run; None: always. `qualifications`: what a reviewer must have. `floors`: which share of what
     is handed out each priority gets at least, however much of the others waits. `escalations`: people send tasks
@@ -197,12 +198,19 @@ class Queue(_Part):
     order: Literal["deadline", "score"] = "deadline"
     assign: Literal["pull", "push"] = "pull"
     lease: Seconds = 15 * 60
+    lease_limit: Seconds | None = None
     start_within: Seconds = 15 * 60
     on_breach: Name = "escalate"
     calendar: Calendar | None = None
     qualifications: Annotated[tuple[Name, ...], AfterValidator(_sorted_set)] = ()
     floors: dict[Priority, Probability] = Field(default_factory=dict)
     escalations: Switch = False
+
+    @property
+    def lease_limit_seconds(self) -> int:
+        """The longest hold of one person. Eight hours unless the policy says otherwise: a working day. Who needs longer
+        puts the task aside, so that the desk knows when it comes back."""
+        return self.lease_limit or max(self.lease, 8 * 3600)
 
 
 class Rule(_Part):

@@ -40,6 +40,7 @@ class Terms:
     service_seconds: Mapping[str, int]
     calendar: Calendar | None
     lease_seconds: int
+    lease_limit_seconds: int
     start_within_seconds: int
     override_seconds: int
     options: int
@@ -75,6 +76,7 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str) -> Terms
         service_seconds=policy.service_levels.model_dump(),
         calendar=queue_terms.calendar,
         lease_seconds=queue_terms.lease,
+        lease_limit_seconds=queue_terms.lease_limit_seconds,
         start_within_seconds=queue_terms.start_within,
         override_seconds=domain_terms.override_window,
         options=domain_terms.options,

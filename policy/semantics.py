@@ -112,6 +112,12 @@ def _queues(domains: Mapping[str, Any], document: Document) -> Iterator[Diagnost
         total = math.fsum(queue.floors.values())
         if total > 1:
             yield document.problem((*here, "floors"), f"add up to {total:g}, which is more than everything")
+        if queue.lease_limit is not None and queue.lease_limit < queue.lease:
+            yield document.problem(
+                (*here, "lease_limit"),
+                f"is {queue.lease_limit} s, shorter than one lease of {queue.lease} s",
+                "write at least as much as one lease",
+            )
         if queue.on_breach not in ("escalate", "raise_priority"):
             yield from _breach_outcome(queue, domains_of.get(name, []), domains, here, document)
 

@@ -25,7 +25,7 @@ from interlock.policy.errors import Diagnostic, PolicyError
 from interlock.policy.model import Day, Intervals, Name, minutes, time_zones
 from interlock.policy.source_map import Document
 from interlock.policy.syntax import near
-from interlock.processors.desk.reviewers import LIMITS
+from interlock.processors.desk.reviewers import LIMITS, check_id
 from interlock.processors.review.times import micros
 
 _DAYS = get_args(Day)
@@ -82,7 +82,7 @@ class Absence(_Part):
 class Person(_Part):
     """A reviewer as leads write them down; the fields of `Reviewer.avsc`."""
 
-    id: Name
+    id: Annotated[Name, AfterValidator(check_id)]
     name: Annotated[str, Field(max_length=_MAX_NAME)] = ""
     role: Literal["reviewer", "lead"] = "reviewer"
     manager: Annotated[str, Field(max_length=_MAX_NAME)] = ""

@@ -5,7 +5,7 @@ from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.reviewers import Reviewer, unfit
-from interlock.processors.desk.state import DeskState, hold
+from interlock.processors.desk.state import DeskState, hold, longest_hold
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import task_changed
 
@@ -40,17 +40,26 @@ def claim(state: DeskState, command: Command, now: int) -> CommandResult:
     task.lease_holder = me.id
     task.lease_epoch += 1
     task.lease_since = now
-    hold(task, now, state.terms(task).lease_seconds)
+    hold(task, now, state.terms(task))
     state.keep(task)
     events = [task_changed(task, "claimed", me.id, now, command.command_id)]
     return CommandResult(f"{task.task_id} is yours until {clock(task.lease_until or now)}{why}", task, events)
 
 
 def extend(state: DeskState, command: Command, now: int) -> CommandResult:
-    """Starts the lease's time again."""
+    """Starts the lease's time again, until the person has held the task for as long as the policy lets anybody."""
     task = checks.known_task(state, command.task_id)
     checks.lease(task, command)
-    hold(task, now, state.terms(task).lease_seconds)
+    terms = state.terms(task)
+    last = longest_hold(task, now, terms)
+    if task.lease_until is not None and task.lease_until >= last:
+        raise CommandRefused(
+            "lease-limit",
+            f"{command.actor} holds {task.task_id} since {clock(task.lease_since or now)}, and nobody holds a task for "
+            f"longer than {terms.lease_limit_seconds} s: decide by {clock(task.lease_until)}, or put it aside with "
+            "snooze, or release it for somebody else",
+        )
+    hold(task, now, terms)
     state.keep(task)
     events = [task_changed(task, "extended", command.actor, now, command.command_id)]
     return CommandResult(f"{task.task_id} is yours until {clock(task.lease_until or now)}", task, events)

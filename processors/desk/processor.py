@@ -36,6 +36,7 @@ class DeskProcessor:
         self.unreadable: dict[str, int] = {}
         """By topic: records of the desk's own that could not be read when its state was restored, and are left out."""
         self._untold: list[Unreadable] = []
+        self._told: set[Unreadable] = set()
         self._replies = ReplyCache()
 
     def restore(self, records: Iterable[Message], replies: Iterable[Message]) -> None:
@@ -43,6 +44,7 @@ class DeskProcessor:
         rebuilt = rebuild(self.tables, records)
         self.desk = Desk(rebuilt.state)
         self._untold = rebuilt.unreadable
+        self._told = set()
         self.unreadable = dict.fromkeys(RESTORED_TOPICS, 0) | Counter(record.topic for record in rebuilt.unreadable)
         self._replies = ReplyCache()
         for reply in replies:
@@ -50,11 +52,14 @@ class DeskProcessor:
 
     def follow(self, record: Message) -> None:
         """Applies a record of a policy or reviewer."""
-        self.tables.apply(self.desk.state, record.topic(), record.key(), record.value())
+        self.tables.apply(self.desk.state, record)
 
     def process(self, messages: Sequence[Message], now: int) -> DeskOutputs:
         """The outputs of one batch, and of the time that has passed since the batch before."""
         outputs = DeskOutputs()
+        ignored = [record for record in self.tables.ignored.values() if record not in self._told]
+        self._write(outputs, [_ignored(record, now) for record in ignored])
+        self._told.update(ignored)
         self._write(outputs, [_unreadable(record, now) for record in self._untold])
         self._untold = []
         self._write(outputs, self.desk.advance(now))
@@ -132,6 +137,16 @@ def _unreadable(record: Unreadable, now: int) -> Event:
     )
     cause = f"{record.topic}/{record.partition}/{record.offset}"
     return alert("unreadable", cause, severity, (), message, now)
+
+
+def _ignored(record: Unreadable, now: int) -> Event:
+    message = (
+        f"The desk ignores {record.topic}[{record.partition}] offset {record.offset} with the key {record.key}: "
+        f"{record.why}. What was known under this key before, if anything, stays in force. Write it again as it should "
+        "be."
+    )
+    cause = f"{record.topic}/{record.partition}/{record.offset}"
+    return alert("unreadable", cause, "warning", (), message, now)
 
 
 def _dead_letter(outputs: DeskOutputs, message: Message, bad: Bad) -> None:

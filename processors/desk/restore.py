@@ -30,15 +30,20 @@ class Tables:
 
     def __init__(self) -> None:
         self._newest: dict[str, dict[str, bytes]] = {name: {} for name in FOLLOWED_TOPICS}
+        self.ignored: dict[tuple[str, str], Unreadable] = {}
+        """By topic and key: the newest records where they cannot be used."""
 
-    def apply(self, state: DeskState, topic: str, key: bytes | None, value: bytes | None) -> None:
-        """Applies a record of a followed topic; an unreadable one leaves the record before in force."""
-        name = (key or b"").decode(errors="replace")
+    def apply(self, state: DeskState, record: Message) -> None:
+        """Applies a record of a followed topic; one that cannot be used leaves the record before in force."""
+        topic, value = record.topic(), record.value()
+        name = (record.key() or b"").decode(errors="replace")
         try:
             _apply(state, topic, name, value)
         except (wire.WireError, PolicyError, ValueError) as error:
             log.error("unreadable record ignored", topic=topic, key=name, why=str(error))
+            self.ignored[topic, name] = Unreadable(topic, record.partition(), record.offset(), name, str(error))
             return
+        self.ignored.pop((topic, name), None)
         if value is None:
             self._newest[topic].pop(name, None)
         else:
@@ -53,7 +58,7 @@ class Tables:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record of the desk's own that was left out, and why. What it was about, the desk does not know."""
+    """A record that was left out, and why. What it was about, the desk does not know."""
 
     topic: str
     partition: int

@@ -35,8 +35,28 @@ class Reviewer:
 LIMITS: Mapping[str, int] = {"hours": 42, "time_off": 50, "queues": 500, "qualifications": 200}
 
 
+# What the desk writes as `decided_by` and `actor` where no person decides or acts. A person of that name would be taken
+# for nobody, and what the person decided would count as undecided.
+RESERVED_IDS = frozenset({"", "desk", "policy", "timeout", "window"})
+
+# Between the names in `decided_by`.
+_SEPARATOR = ", "
+
+
+def check_id(name: str) -> str:
+    """The id of a reviewer; raises ValueError for one that would be taken for somebody else."""
+    if name in RESERVED_IDS:
+        taken = ", ".join(sorted(RESERVED_IDS - {""}))
+        raise ValueError(f"no reviewer can be called {name!r}: {taken} are what acts where no person does")
+    if _SEPARATOR in name:
+        raise ValueError(f"no reviewer can be called {name!r}: two people would be read in it")
+    return name
+
+
 def from_record(record: Mapping[str, Any]) -> Reviewer:
-    """The reviewer in a decoded record whose times are integers. Raises ValueError for more than the desk can take."""
+    """The reviewer in a decoded record whose times are integers. Raises ValueError for more than the desk can take, and
+    for an id that would be taken for somebody else."""
+    check_id(record["id"])
     for name, limit in LIMITS.items():
         if len(record[name]) > limit:
             raise ValueError(f"{record['id']} has {len(record[name]):,} {name}; {limit} are possible")

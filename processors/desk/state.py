@@ -276,8 +276,15 @@ def next_due(task: Task) -> int | None:
     return min((instant for instant in instants if instant is not None), default=None)
 
 
-def hold(task: Task, now: int, lease_seconds: int) -> None:
-    """Starts the time of a lease."""
-    task.lease_until = now + lease_seconds * 1_000_000
-    task.lease_warn_at = now + round(lease_seconds * LEASE_WARNING * 1_000_000)
+def hold(task: Task, now: int, terms: Terms) -> None:
+    """Starts the time of a lease, which ends at the latest when the person has held the task for as long as allowed."""
+    length = terms.lease_seconds * 1_000_000
+    task.lease_until = min(now + length, longest_hold(task, now, terms))
+    task.lease_warn_at = task.lease_until - round((1 - LEASE_WARNING) * length)
     task.lease_warned = False
+
+
+def longest_hold(task: Task, now: int, terms: Terms) -> int:
+    """Until when the person who holds a task can extend the lease, or could if the person claimed it at `now`."""
+    since = now if task.lease_since is None else task.lease_since
+    return since + terms.lease_limit_seconds * 1_000_000

@@ -37,7 +37,7 @@ def outcome(
         "at": verdict["at"],
         "arrived_at": task.due_from,
         "claimed_at": claimed_at,
-        "within_sla": verdict["at"] <= task.deadline,
+        "within_sla": verdict["at"] < task.deadline,
         "audit": task.kind == "audit",
         "settled_before": settled_before,
     }

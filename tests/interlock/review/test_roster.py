@@ -66,6 +66,11 @@ def test_a_person_becomes_the_record_that_the_desk_reads() -> None:
         ("reviewers:\n - id: a\n   contact: nonsense", "r.yaml:3: reviewers.0.contact: is not an address"),
         ("reviewers:\n - id: a\n   manager: b", "r.yaml:3: reviewers.0.manager: there is no reviewer 'b'"),
         ("reviewers:\n - id: a\n   manager: a", "r.yaml:2: reviewers.0: a person cannot be their own manager"),
+        (
+            "reviewers:\n - id: policy",
+            "r.yaml:2: reviewers.0.id: no reviewer can be called 'policy'",
+        ),
+        ("reviewers:\n - id: desk", "r.yaml:2: reviewers.0.id: no reviewer can be called 'desk'"),
         ("reviewers:\n - id: a\n - id: a", "r.yaml:3: reviewers.1.id: 'a' stands here twice"),
         (
             "reviewers:\n - id: a\n   time_off: [{start: 2026-12-24, end: 2026-12-22}]",

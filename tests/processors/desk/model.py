@@ -52,7 +52,8 @@ RECORDED = [
 
 
 class Model(Actions, Permissions):
-    """Everything that is known of the desk from outside. Times in microseconds."""
+    """Everything that is known of the desk from outside. Times in microseconds. `ignored`: who is no reviewer although
+    a record says so."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,16 +64,21 @@ class Model(Actions, Permissions):
         self._objections: set[str] | None = None
         self._mine = False
         self._absent: set[str] = set()
+        self.ignored: set[str] = set()
+        self._told_ignored: set[str] = set()
 
     def crash(self) -> None:
         """The desk begins anew from what it wrote: it looks at everything again."""
         self.looks_again = True
+        self._told_ignored = set()
 
     def observe(self, inputs: list[Named], outputs: list[tuple[str, str, Any, bytes | None]], now: int) -> None:
         """One step: `inputs` as this file describes them, `outputs` as (topic, key, record, bytes)."""
         self.now, self._inputs = now, deque(inputs)
         self._absent, self.lapsed = set(), set()
         self._alerts, self.alerts_due = [], []
+        self.alerts_due += [("unreadable", "", ()) for _ in self.ignored - self._told_ignored]
+        self._told_ignored |= self.ignored
         held = {name: [task for task in self.open() if task["lease_holder"] == name] for name in self.people}
         lapsing = {task["assigned_to"] for task in self.open() if self.lapses(task)}
         if self.looks_again:

@@ -26,10 +26,10 @@ class Actions(Timers):
                 epoch = task["lease_epoch"] + 1
                 give_back(task)
                 task |= {"state": "leased", "lease_holder": me, "lease_epoch": epoch, "lease_since": now}
-                task["lease_until"] = now + terms.lease
+                task["lease_until"] = now + min(terms.lease, terms.lease_limit)
                 return {"claimed"}
             case "extend":
-                task["lease_until"] = now + terms.lease
+                task["lease_until"] = min(now + terms.lease, task["lease_since"] + terms.lease_limit)
                 return {"extended"}
             case "release":
                 if command["reason_code"] or command["reason_text"]:

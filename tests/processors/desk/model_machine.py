@@ -43,6 +43,7 @@ def some_rules(dice: Random) -> Rules:
         critical=dice.choice([HOUR, 2 * HOUR]),
         low=dice.choice([3 * DAY, DAY]),
         lease=dice.choice([15 * MINUTE, 5 * MINUTE]),
+        lease_limit=dice.choice([15 * MINUTE, 22 * MINUTE, 8 * HOUR]),
         on_breach=dice.choice(["escalate", "escalate", "reject"]),
         on_timeout=dice.choice(["reject", "escalate"]),
         push=dice.random() < 0.3,
@@ -136,7 +137,9 @@ class DeskLife:
     def ask(self, dice: Random) -> None:
         kind = dice.choice(["claim", "claim", "claim", "claim", "on_duty", "off_duty", "dance"])
         queue = dice.choice(["", "", "underwriting", "moderation"]) if kind == "claim" else ""
-        self.put(self.command(kind, dice.choice([*PEOPLE, *PEOPLE, "zoe"]), queue=queue), later=dice.random() < 0.3)
+        self.put(
+            self.command(kind, dice.choice([*PEOPLE, *PEOPLE, "zoe", "policy"]), queue=queue), later=dice.random() < 0.3
+        )
 
     def begin_the_day(self, dice: Random) -> None:
         """Who is not on duty comes, most of them."""
@@ -225,7 +228,11 @@ class DeskLife:
 
     def change(self, dice: Random) -> None:
         """A policy or the people change."""
-        match dice.choice(["policy", "policy", "no policy", "dismiss", "hire", "hire", "hire"]):
+        match dice.choice(["policy", "policy", "no policy", "dismiss", "hire", "hire", "hire", "nobody"]):
+            case "nobody":
+                # An id that stands for no person: the record is ignored, and told of once by each desk.
+                self.follow(reviewer_record("policy", role="lead"))
+                self.model.ignored.add("policy")
             case "policy":
                 self.publish(some_rules(dice))
             case "no policy":

@@ -67,7 +67,7 @@ class Messages(ModelState):
             "resolves": resolves,
             "overridden": said["outcome"] != task["prediction"],
             "claimed_at": None if kind == "override" else task["lease_since"],
-            "within_sla": self.now <= task["deadline"],
+            "within_sla": self.now < task["deadline"],
             "settled_before": self.settled_before(task if resolves or kind in ("audit", "gold") else None),
         }
 

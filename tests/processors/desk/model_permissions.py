@@ -53,7 +53,8 @@ class Permissions(ModelState):
                 callerless = task["route"] != "sync" or task["version"] > 0 or task["kind"] == "gold"
                 return done | ({"not-sync"} if callerless else set())
             case "extend":
-                return done or self._against_lease(command, task)
+                found = done or self._against_lease(command, task)
+                return found or ({"lease-limit"} if self._held_long_enough(task) else set())
             case "release":
                 return done or (set() if task["assigned_to"] == me else self._against_lease(command, task))
             case "snooze":
@@ -124,6 +125,9 @@ class Permissions(ModelState):
         if holder(task) not in ("", command["actor"]):
             return {"held-by-another"}
         return {"lease-expired"} if 0 < command["epoch"] == task["lease_epoch"] else {"not-held"}
+
+    def _held_long_enough(self, task: Named) -> bool:
+        return bool(task["lease_until"] >= task["lease_since"] + self.terms(task).lease_limit)
 
     def _against_giving(self, command: Named, task: Named) -> set[str]:
         name = command["to_reviewer"]

@@ -26,6 +26,7 @@ class Rules:
     critical: int = HOUR
     low: int = 3 * DAY
     lease: int = 15 * MINUTE
+    lease_limit: int = 8 * HOUR
     on_breach: str = "escalate"
     on_timeout: str = "reject"
     push: bool = False
@@ -35,6 +36,7 @@ class Rules:
     def text(self) -> str:
         """The same for the policy's loader."""
         work = f"assign: {'push' if self.push else 'pull'}, lease: {self.lease // SECOND}, on_breach: {self.on_breach}"
+        work += f", lease_limit: {self.lease_limit // SECOND}"
         needed = ", qualifications: [underwriter]" if self.qualified else ""
         return f"""
 name: bank
@@ -67,6 +69,7 @@ class Terms:
     codes: tuple[str, ...] = _USUAL_CODES
     levels: Any = None
     lease: int = 15 * MINUTE
+    lease_limit: int = 8 * HOUR
     start_within: int = 15 * MINUTE
     on_breach: str = "escalate"
     on_timeout: str = "escalate"
@@ -85,6 +88,7 @@ def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
         codes=("agree", "income", "history", "other") if loan else _USUAL_CODES,
         levels=_USUAL_LEVELS | {"critical": rules.critical, "low": rules.low},
         lease=rules.lease if here else 15 * MINUTE,
+        lease_limit=rules.lease_limit if here else 8 * HOUR,
         start_within=10 * MINUTE if queue == "advisers" else 15 * MINUTE,
         on_breach=breach if breach in ("escalate", "raise_priority", *OUTCOMES[domain]) else "escalate",
         on_timeout=rules.on_timeout if loan else "escalate",

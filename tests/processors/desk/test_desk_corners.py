@@ -387,4 +387,6 @@ def test_a_policy_or_reviewer_under_a_name_that_is_not_its_own_is_ignored() -> N
     desk.follow(Record("reviewers", b"max", reviewer_record("moe").value_bytes))
     assert desk.desk.state.policies.keys() == {"bank"}
     assert not desk.desk.state.reviewers.keys() & {"max", "moe"}
-    assert desk.process([routed("d1")], START).topics == ["reviews.tasks"]
+    outputs = desk.process([routed("d1")], START)
+    assert outputs.topics == ["alerts", "alerts", "reviews.tasks"]
+    assert [alert["kind"] for alert in records(outputs, "alerts")] == ["unreadable", "unreadable"]

@@ -164,3 +164,35 @@ domains:
 queues:
   underwriting: {qualifications: [underwriter]}
 """
+
+
+def test_nobody_holds_a_task_for_longer_than_a_working_day_however_often_the_lease_is_extended(
+    world: DeskWorld,
+) -> None:
+    world.arrive("d1")
+    lease, begun = world.claim("ann"), world.now
+    given = {"task_id": "d1", "epoch": lease["epoch"]}
+    while (reply := world.command("extend", "ann", **given))["accepted"] and world.now < begun + DAY:
+        world.wait(min(14 * MINUTE, reply["lease_until"] - world.now - 1))
+    assert (reply["code"], world.task("d1").lease_until) == ("lease-limit", begun + 8 * HOUR)
+    assert "nobody holds a task for longer than 28800 s" in reply["message"]
+    assert world.decide("ann", claimed=lease)["accepted"], "what is left of the lease is left"
+
+
+def test_a_policy_says_for_how_long_a_task_may_be_held(world: DeskWorld) -> None:
+    world.set_policy(QUALIFIED.replace("{qualifications: [underwriter]}", "{lease: 10m, lease_limit: 15m}"))
+    world.arrive("d1")
+    lease, begun = world.claim("ann"), world.now
+    world.wait(9 * MINUTE)
+    assert world.command("extend", "ann", task_id="d1", epoch=lease["epoch"])["lease_until"] == begun + 15 * MINUTE
+    assert world.command("extend", "ann", task_id="d1", epoch=lease["epoch"])["code"] == "lease-limit"
+    world.wait(6 * MINUTE)
+    assert [alert["kind"] for alert in world.said["alerts"]] == ["lease_expiring", "lease_expired"]
+    assert world.claim("ann")["lease_until"] == begun + 25 * MINUTE, "released, it can be claimed again"
+
+
+def test_a_lease_may_be_as_long_as_the_policy_says() -> None:
+    world = DeskWorld(QUALIFIED.replace("{qualifications: [underwriter]}", "{lease: 2d}"))
+    world.hire("ann")
+    world.arrive("d1")
+    assert world.claim("ann")["lease_until"] == world.now + 2 * 24 * HOUR

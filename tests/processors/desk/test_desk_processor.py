@@ -155,6 +155,26 @@ def test_an_unreadable_policy_or_reviewer_leaves_the_one_before_in_force() -> No
     assert "ann" in desk.desk.state.reviewers
 
 
+@pytest.mark.parametrize("name", ["policy", "desk", "timeout", "window", "ann, bob"])
+def test_nobody_can_be_called_what_acts_where_no_person_does(name: str) -> None:
+    desk = processor()
+    desk.follow(reviewer_record(name))
+    assert name not in desk.desk.state.reviewers
+    (alert,) = records(desk.process([command(1, "on_duty", name)], START), "alerts")
+    assert (alert["kind"], alert["severity"], alert["to"]) == ("unreadable", "warning", [])
+    assert repr(name) in alert["message"]
+    assert not desk.process([], START + HOUR).count, "told once"
+    desk.restore([], [])
+    assert records(desk.process([], START + HOUR), "alerts") == [alert | {"at": START + HOUR}], "the same alert"
+
+
+def test_an_ignored_record_that_was_written_again_as_it_should_be_is_not_told_of() -> None:
+    desk = processor()
+    desk.follow(Record("reviewers", b"ann", b"junk"))
+    desk.follow(reviewer_record("ann"))
+    assert not desk.process([], START).count
+
+
 TOO_MUCH = {
     "hours": [{"day": 0, "start": 0, "end": 1}] * 100_000,
     "time_off": [{"start": 0, "end": 1}] * 100_000,

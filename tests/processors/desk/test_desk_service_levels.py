@@ -28,6 +28,15 @@ def test_a_task_breaches_after_exactly_its_service_level_and_is_told_once(
     assert [alert["kind"] for alert in world.said["alerts"]].count("sla_breach") == 1
 
 
+@pytest.mark.parametrize(("moment", "late"), [(HOUR - 1, False), (HOUR, True), (HOUR + 1, True)])
+def test_a_verdict_is_in_time_where_the_task_has_not_breached(world: DeskWorld, moment: int, late: bool) -> None:
+    world.hire("lee", role="lead")
+    world.arrive("d1", priority="critical")
+    world.wait(moment)
+    world.decide("lee")
+    assert (world.task("d1").breached, world.last("reviews.outcomes")["within_sla"]) == (late, not late)
+
+
 def test_three_quarters_of_the_way_there_is_a_warning_to_whoever_has_it(world: DeskWorld) -> None:
     world.arrive("d1", priority="critical")
     world.wait(44 * MINUTE)
