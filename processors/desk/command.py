@@ -26,6 +26,7 @@ class Command:
     reason_text: str = ""
     to_reviewer: str = ""
     until: int | None = None
+    on_behalf_of: str = ""
 
     @property
     def size(self) -> int:

@@ -60,7 +60,7 @@ def reassign(state: DeskState, command: Command, now: int) -> CommandResult:
 
 
 def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
-    """Opens a decided task again with the statement of the person concerned, for people who have not judged it."""
+    """Opens a decided task again with the statement of the person concerned, for people not involved in it yet."""
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
     if task.state != "done" or not task.took_effect:
@@ -68,11 +68,14 @@ def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
     if not command.reason_text.strip():
         raise CommandRefused("missing-reason", "an appeal needs the statement of the person concerned")
     checks.room(task, command)
-    task.exclude(*(verdict["reviewer"] for verdict in task.verdicts))
+    named = command.on_behalf_of.strip()
+    task.parties = tuple(dict.fromkeys((*task.parties, me.id, *([named] if named else []))))
+    task.exclude(*sorted(task.involved))
     task.kind = "appeal"
     task.state = "waiting"
     task.round += 1
     task.statement = command.reason_text
+    task.on_behalf_of = named
     task.blind = False
     task.escalation = 0
     task.escalation_note = ""
@@ -80,7 +83,8 @@ def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
     reschedule(state, task, now)
     state.keep(task)
     events = [task_changed(task, "appealed", me.id, now, command.command_id)]
-    return CommandResult(f"{task.task_id} is open again, for somebody who has not judged it", task, events)
+    message = f"{task.task_id} is open again, for somebody who has neither judged nor appealed it"
+    return CommandResult(message, task, events)
 
 
 def _give(state: DeskState, task: Task, name: str, now: int) -> None:

@@ -55,7 +55,7 @@ def _eligibility(tasks: Sequence[Task], reviewers: Sequence[Reviewer], now: int)
     known: dict[tuple[object, ...], list[bool]] = {}
     rows = []
     for task in tasks:
-        kind = (task.queue, task.qualifications, task.escalation > 0, task.excluded)
+        kind = (task.queue, task.qualifications, task.escalation > 0, task.excluded, task.involved)
         if kind not in known:
             known[kind] = [unfit(task, reviewer, now) is None for reviewer in reviewers]
         rows.append(known[kind])

@@ -82,13 +82,22 @@ class Absence:
 def unfit(task: Task, reviewer: Reviewer, now: int) -> CommandRefused | None:
     """Why `reviewer` must not judge `task`; None if the person may."""
     me = reviewer.id
+    if me in task.involved:
+        return same_person(task, me)
     if me in task.excluded:
-        if any(verdict["reviewer"] == me for verdict in task.verdicts):
-            return CommandRefused("same-person", f"{me} has judged {task.task_id} before; somebody else must do it now")
         return CommandRefused("excluded", f"{me} passed {task.task_id} on before; it goes to somebody else")
     if task.escalation and not reviewer.is_lead:
         return CommandRefused("not-lead", f"{task.task_id} was escalated: a lead decides it")
     return unqualified(task, reviewer, now)
+
+
+def same_person(task: Task, name: str) -> CommandRefused:
+    """Why somebody involved in `task` must not judge it."""
+    if name in task.parties:
+        did = f"{name} filed the appeal on {task.task_id}, or it was filed in that name"
+    else:
+        did = f"{name} has judged {task.task_id} before"
+    return CommandRefused("same-person", f"{did}; somebody else must do it now")
 
 
 def unqualified(task: Task, reviewer: Reviewer, now: int) -> CommandRefused | None:

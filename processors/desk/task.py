@@ -23,7 +23,7 @@ _SHARED = (
     "topic",
     "outcome",
 )
-_LISTS = ("options", "qualifications", "excluded", "verdicts")
+_LISTS = ("options", "qualifications", "excluded", "parties", "verdicts")
 
 Verdict = dict[str, Any]
 
@@ -90,6 +90,8 @@ class Task:
     escalation_note: str = ""
     round: int = 0
     statement: str = ""
+    on_behalf_of: str = ""
+    parties: tuple[str, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     version: int = 0
     outcome: str = ""
@@ -127,6 +129,11 @@ class Task:
     def window_open_until(self) -> int | None:
         """post_approval: when its resolution becomes final unless a person objects; None if it is final."""
         return self.override_until if self.kind == "post_approval" and self.version == 1 else None
+
+    @property
+    def involved(self) -> frozenset[str]:
+        """Who judges it no more: whoever gave a verdict, and the parties to an appeal."""
+        return frozenset((*self.parties, *(verdict["reviewer"] for verdict in self.verdicts)))
 
     def this_round(self) -> list[Verdict]:
         """The verdicts of the present round, oldest first."""

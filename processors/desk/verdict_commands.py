@@ -7,7 +7,7 @@ from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.resolving import close, content, in_effect, resolve
-from interlock.processors.desk.reviewers import Reviewer, unqualified
+from interlock.processors.desk.reviewers import Reviewer, same_person, unqualified
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import POLICY, Task, Verdict
 from interlock.processors.desk.task_records import task_alert, task_changed
@@ -55,13 +55,16 @@ def override(state: DeskState, command: Command, now: int) -> CommandResult:
         raise CommandRefused(
             "not-decided", f"{task.task_id} has no outcome yet that could be overridden: claim and decide it"
         )
+    if task.kind == "appeal" and task.state != "done":
+        raise CommandRefused(
+            "appeal-open", f"an appeal on {task.task_id} is open: whoever claims it decides it, nobody overrides it"
+        )
     unjudged = task.kind in ("audit", "post_approval") and task.decided_by == POLICY
     if not unjudged and not _corrects(task, me, now):
         checks.lead(me, "overriding what people decided")
-    if any(verdict["reviewer"] == me.id and verdict["round"] < task.round for verdict in task.verdicts):
-        raise CommandRefused(
-            "same-person", f"{me.id} decided {task.task_id} before the appeal; somebody else must do it now"
-        )
+    judged_earlier = any(verdict["reviewer"] == me.id and verdict["round"] < task.round for verdict in task.verdicts)
+    if judged_earlier or me.id in task.parties:
+        raise same_person(task, me.id)
     refusal = state.unavailable(me, now) or unqualified(task, me, now)
     if refusal is not None:
         raise refusal

@@ -53,6 +53,8 @@ RELEASED = {
     22: ("ActionSequence", "85595099"),
     23: ("Access", "93c36290"),
     24: ("Viewing", "d92ff69c"),
+    25: ("Command", "b8f1e21c"),
+    26: ("Task", "c706bfd6"),
 }
 
 

@@ -81,6 +81,8 @@ def task(task_id: str, event: str = "arrived", **changes: Any) -> dict[str, Any]
         "escalation_note": "",
         "round": 0,
         "statement": "",
+        "on_behalf_of": "",
+        "parties": [],
         "verdicts": [],
         "version": 0,
         "outcome": "",
@@ -156,6 +158,7 @@ def command(command_id: str, **changes: Any) -> dict[str, Any]:
         "reason_text": "as I see it",
         "to_reviewer": "",
         "until": START + DAY,
+        "on_behalf_of": "",
         **changes,
     }
 

@@ -42,6 +42,7 @@ RECORDED = [
     "escalation",
     "round",
     "statement",
+    "on_behalf_of",
     "version",
     "effect",
     "outcome",
@@ -141,6 +142,8 @@ class Model(Actions, Permissions):
             assert task[name] == record[name], f"{name} of {task['task_id']}: {record[name]!r}, not {task[name]!r}"
         assert set(task["excluded"]) == set(record["excluded"])
         assert len(set(record["excluded"])) == len(record["excluded"])
+        assert task["parties"] == set(record["parties"])
+        assert len(set(record["parties"])) == len(record["parties"])
         assert list(task["options"]) == list(record["options"])
         assert list(task["qualifications"]) == list(record["qualifications"])
         assert task["verdicts"] == record["verdicts"]

@@ -66,7 +66,9 @@ class Actions(Timers):
                 self._give(task, command["to_reviewer"])
                 return {"reassigned"}
             case "appeal":
-                task["excluded"] += sorted(judges(task) - set(task["excluded"]))
+                task["parties"] |= {me, command["on_behalf_of"].strip()} - {""}
+                task["excluded"] += sorted((judges(task) | task["parties"]) - set(task["excluded"]))
+                task["on_behalf_of"] = command["on_behalf_of"].strip()
                 task |= {"kind": "appeal", "state": "waiting", "round": task["round"] + 1, "blind": False}
                 task |= {"statement": command["reason_text"], "escalation": 0, "due_from": now, "window": None}
                 task |= {"warned": False, "breached": False}
@@ -113,7 +115,7 @@ class Actions(Timers):
             assert len(set(people)) == 2, "one person is no quorum"
         if kind == "appeal":
             earlier = {verdict["reviewer"] for verdict in task["verdicts"] if verdict["round"] < task["round"]}
-            assert me not in earlier, "an earlier judge decides the appeal"
+            assert me not in earlier | task["parties"], "an earlier judge or a party decides the appeal"
         word = self.word(task, *content, source, people)
         self.explain([self.outcome(task, said, kind=kind, resolves=True), *word])
         finish(task)

@@ -219,6 +219,8 @@ class DeskLife:
                     fields |= {name: before[name] for name in ("outcome", "verdict", "modifications")}
             case "reassign":
                 fields |= {"to_reviewer": dice.choice([*PEOPLE, *PEOPLE, "zoe", ""])}
+            case "appeal":
+                fields |= {"on_behalf_of": dice.choice(["", "", "the customer", " the customer", *PEOPLE])}
             case "escalate":
                 where = dice.choice(["", "", "person", "underwriting", "advisers", "moderation", "nowhere"])
                 fields |= {"to_reviewer": dice.choice(PEOPLE)} if where == "person" else {"queue": where}
@@ -286,7 +288,7 @@ class DeskLife:
 
     def command(self, kind: str, actor: str, **fields: Any) -> tuple[Named, Record]:
         empty = dict.fromkeys(
-            ("task_id", "queue", "payload_hash", "verdict", "outcome", "modifications"), ""
+            ("task_id", "queue", "payload_hash", "verdict", "outcome", "modifications", "on_behalf_of"), ""
         ) | dict.fromkeys(("reason_code", "reason_text", "to_reviewer"), "")
         command = {"command_id": f"c{len(self.sent)}", "kind": kind, "actor": actor, "epoch": 0, "until": None}
         command |= empty | fields

@@ -71,11 +71,14 @@ class Permissions(ModelState):
             case "override":
                 if task["version"] == 0:
                     return {"not-decided"}
+                if task["kind"] == "appeal" and task["state"] != "done":
+                    return {"appeal-open"}
                 found = self.ready(me) | self.unskilled(task, me) | self._bad(command, task)
                 if task["decided_by"] or task["kind"] not in ("audit", "post_approval"):
                     slip = task["decided_by"] == me and self.now < task["decided_at"] + CORRECTION
                     found |= set() if slip else no_lead
-                if any(other["reviewer"] == me and other["round"] < task["round"] for other in task["verdicts"]):
+                earlier = {other["reviewer"] for other in task["verdicts"] if other["round"] < task["round"]}
+                if me in earlier | task["parties"]:
                     found.add("same-person")
                 return found | ({"window-closed"} if self.now >= task["override_until"] else set())
             case "escalate":

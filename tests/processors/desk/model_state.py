@@ -55,8 +55,10 @@ class ModelState:
     def unfit(self, task: Named, name: str) -> set[str]:
         """What keeps somebody from one task."""
         found = self.unskilled(task, name)
-        if name in task["excluded"]:
-            found.add("same-person" if name in judges(task) else "excluded")
+        if name in judges(task) | task["parties"]:
+            found.add("same-person")
+        elif name in task["excluded"]:
+            found.add("excluded")
         if task["escalation"] and self.people[name]["role"] != "lead":
             found.add("not-lead")
         return found
@@ -87,7 +89,8 @@ def new_task(source: Named, kind: str, now: int) -> Named:
     """A task as it begins to wait."""
     same = ("decision_id", "domain", "queue", "priority", "route", "prediction", "payload_hash")
     lists: Named = {"options": (), "qualifications": (), "excluded": [], "verdicts": []}
-    words = dict.fromkeys(("gold_outcome", "statement", "outcome", "changes", "decided_by"), "")
+    lists |= {"parties": set()}
+    words = dict.fromkeys(("gold_outcome", "statement", "on_behalf_of", "outcome", "changes", "decided_by"), "")
     holding = {"assigned_to": "", "lease_holder": "", "lease_epoch": 0, "lease_since": None}
     times = dict.fromkeys(
         ("lease_until", "assigned_until", "snoozed_until", "window", "decided_at", "override_until", "forget_at")

@@ -75,7 +75,7 @@ def test_the_judge_of_a_decision_overrides_no_appeal_against_it(world: DeskWorld
     world.arrive("d1")
     world.decide("lee")
     world.command("appeal", "bob", task_id="d1", reason_text="unfair")
-    assert override(world, "lee", "d1")["code"] == "same-person"
+    assert override(world, "lee", "d1")["code"] == "appeal-open"
     world.decide("ann", "reject")
     assert override(world, "lee", "d1", verdict="approve")["code"] == "same-person"
     assert override(world, "lou", "d1", verdict="approve")["accepted"]

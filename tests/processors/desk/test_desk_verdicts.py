@@ -289,7 +289,7 @@ def test_an_appeal_is_decided_by_somebody_else_and_may_turn_the_outcome(world: D
     task = world.task("d1")
     assert (task.kind, task.round, task.statement, task.due_from) == ("appeal", 1, "I have a second job", world.now)
     assert world.command("claim", "ann", task_id="d1")["code"] == "same-person"
-    world.decide("bob")
+    world.decide("cid")
     assert [action_id for action_id, _ in actions(world)][-2:] == ["d1/1/roll_back", "d1/2/execute"]
     assert (world.last("resolutions")["version"], world.last("resolutions")["source"]) == (2, "appeal")
 
@@ -299,7 +299,7 @@ def test_an_appeal_that_changes_nothing_is_a_new_version_without_an_effect(world
     world.decide("ann", "reject")
     before = actions(world)
     world.command("appeal", "bob", task_id="d1", reason_text="unfair")
-    world.decide("bob", "reject")
+    world.decide("cid", "reject")
     assert world.last("resolutions")["version"] == 2
     assert actions(world) == before
 
@@ -307,9 +307,9 @@ def test_an_appeal_that_changes_nothing_is_a_new_version_without_an_effect(world
 def test_what_is_rolled_back_is_the_version_that_was_carried_out_not_one_that_confirmed_it(world: DeskWorld) -> None:
     world.arrive("d1")
     world.decide("ann", "reject")
-    world.command("appeal", "bob", task_id="d1", reason_text="unfair")
+    world.command("appeal", "lee", task_id="d1", reason_text="unfair")
     world.decide("bob", "reject")
-    world.command("appeal", "cid", task_id="d1", reason_text="still unfair")
+    world.command("appeal", "lee", task_id="d1", reason_text="still unfair")
     world.decide("cid")
     assert [action_id for action_id, _ in actions(world)] == [
         "d1/1/execute",
