@@ -92,6 +92,11 @@ class Consumer(Protocol):
         """First offset and the one after the last. `cached` makes no request and may be -1001 at first."""
         ...
 
+    def offsets_for_times(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
+        """The first offset whose record is as late as the milliseconds since the epoch that stand in place of the
+        offset; OFFSET_END where there is none."""
+        ...
+
     def consumer_group_metadata(self) -> Any:
         """What `send_offsets_to_transaction` needs. MUST be called in the thread that calls `consume()`:
         from another thread, while `consume()` runs, it hangs for good."""

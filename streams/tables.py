@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from typing import TypeVar
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock.streams.consuming import records_of
 from interlock.streams.new_partitions import NewPartitions
@@ -30,6 +30,7 @@ class TableReader:
         topics: Sequence[str],
         *,
         last: int | None = None,
+        since: int | None = None,
         once: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -49,6 +50,15 @@ class TableReader:
             for partition, end in ends.items()
         }
         self._consumer = broker.consumer(None, overrides=READ_ONCE if once else READ_TO_END)
+        if since is not None:
+            places = [TopicPartition(*partition, since) for partition in starts]
+            found = self._consumer.offsets_for_times(places, _TIMEOUT_SECONDS)
+            since_then = {(each.topic, each.partition): each.offset for each in found}
+            # Where nothing is as late, the offset is negative.
+            starts = {
+                partition: max(start, since_then[partition]) if since_then[partition] >= 0 else ends[partition]
+                for partition, start in starts.items()
+            }
         self._reader = RangeReader(self._consumer, starts, ends, follow=True)
         self._new_partitions = NewPartitions(broker, self._consumer, starts, monotonic)
 

@@ -6,11 +6,11 @@ from concurrent.futures import Executor
 from contextlib import closing
 
 from interlock.processors.desk.processor import DeskOutputs, DeskProcessor
-from interlock.processors.desk.reply_cache import REPLY_CACHE_SIZE
+from interlock.processors.desk.reply_cache import REMEMBERED_FOR
 from interlock.processors.desk.restore import RESTORED_TOPICS
 from interlock.schemas import catalogue
 from interlock.services.finding_alerts import expired_teller
-from interlock.streams.clock import Clock
+from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Message
 from interlock.streams.runner import Runner, RunnerSettings
@@ -26,6 +26,9 @@ MAX_BATCH = 1_000
 
 # A person waits for the answer to a command.
 MAX_WAIT_SECONDS = 0.005
+
+# Replies are found by the broker's clock, and remembered by the desk's.
+_CLOCKS_DIFFER_MS = 3_600_000
 
 
 def desk_runner(
@@ -44,16 +47,17 @@ def desk_runner(
     `clock` and `executor` are for tests.
     """
     counts = metrics or Metrics("desk")
+    now = (clock or SystemClock()).now
 
     def refresh() -> None:
         for record in followed.poll():
             processor.follow(record)
 
     def restore() -> None:
-        # Every reply is a record and belongs to a transaction, whose marker takes an offset too.
+        since = (now() - REMEMBERED_FOR) // 1_000 - _CLOCKS_DIFFER_MS
         with (
             closing(TableReader(broker, RESTORED_TOPICS)) as tables,
-            closing(TableReader(broker, [catalogue.REPLIES.name], last=2 * REPLY_CACHE_SIZE)) as replies,
+            closing(TableReader(broker, [catalogue.REPLIES.name], since=since)) as replies,
         ):
             processor.restore(_each(tables), _each(replies))
         for topic, count in processor.unreadable.items():

@@ -62,6 +62,7 @@ class DeskProcessor:
         self._told.update(ignored)
         self._write(outputs, [_unreadable(record, now) for record in self._untold])
         self._untold = []
+        self._replies.forget(now)
         self._write(outputs, self.desk.advance(now))
         routed = [message for message in messages if message.topic() != catalogue.COMMANDS.name]
         arrivals, bad = read(routed) if routed else ([], [])
@@ -112,7 +113,7 @@ class DeskProcessor:
         outputs.codes[reply.record["code"]] += 1
         value = wire.encode("CommandReply", reply.record)
         outputs.add(catalogue.REPLIES.name, key, value, headers)
-        self._replies.put(command.command_id, value, answered)
+        self._replies.put(command.command_id, value, answered, now)
 
     def _write(self, outputs: DeskOutputs, events: list[Event]) -> None:
         for event in events:

@@ -1,17 +1,23 @@
-"""The replies of the latest commands: a command that comes again is not carried out again and gets its reply again."""
+"""The replies of a day: a command that comes again is not carried out again and gets its reply again."""
 
 import hashlib
 import json
-from collections import OrderedDict
 from dataclasses import fields
 
 from interlock.processors.desk.command import Command
-from interlock.processors.desk.refusal import CommandRefused
+from interlock.processors.desk.packed_records import PackedRecords
+from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.records import Message
+from interlock.schemas import wire
 from interlock.schemas.headers import headers_of
 
-# An hour's worth at thirty a second, some 30 MB. Tools repeat commands within seconds.
-REPLY_CACHE_SIZE = 100_000
+# Tools repeat a command within seconds, and whoever comes back the next day looks first. Stripe keeps its idempotency
+# keys as long. In microseconds; `reviews.replies`, from which a desk that takes over learns them, is kept for longer.
+REMEMBERED_FOR = 24 * 3600 * 1_000_000
+
+# A program that sends commands in a loop must not fill the desk's memory: at some 150 bytes each these are 300 MB, and
+# people reach them with 23 commands a second around the clock. Beyond it the oldest are forgotten early.
+MAX_REMEMBERED = 2_000_000
 
 # The header of a reply that says which command it answers. A reply without it answers a command that reused an id.
 DIGEST_HEADER = "interlock.command-digest"
@@ -30,34 +36,60 @@ def digest(command: Command) -> bytes:
 
 
 class ReplyCache:
-    """The replies of the latest REPLY_CACHE_SIZE commands, each with the digest of its command."""
+    """The replies of the commands of the last REMEMBERED_FOR, each with the digest of its command."""
 
-    def __init__(self) -> None:
-        self._replies: OrderedDict[str, tuple[bytes, bytes]] = OrderedDict()
+    def __init__(self, limit: int = MAX_REMEMBERED) -> None:
+        self._replies = PackedRecords()
+        self._limit = limit
+
+    def __len__(self) -> int:
+        return len(self._replies)
 
     def find(self, command: Command) -> bytes | None:
         """The reply that the same command got before. Raises CommandRefused where another command has its id."""
         known = self._replies.get(command.command_id)
         if known is None:
             return None
-        reply, answered = known
+        answered, reply = known[:_DIGEST_BYTES], known[_DIGEST_BYTES:]
         if answered != digest(command):
             raise CommandRefused(
                 "command-id-used",
-                f"the id {command.command_id!r} belongs to an earlier command of somebody, or of other content, which "
-                "has its reply: nothing was done now. Send the command under an id of its own",
+                f"{command.actor} cannot use the id {command.command_id!r} for {_named(command.kind, command.task_id)}"
+                f": it belongs to {_command_of(reply)}. Nothing was done now. Send the command under an id of its own",
             )
         return reply
 
-    def put(self, command_id: str, reply: bytes, answered: bytes) -> None:
-        """Remembers the reply to the command with the digest `answered`."""
-        self._replies[command_id] = reply, answered
-        if len(self._replies) > REPLY_CACHE_SIZE:
-            self._replies.popitem(last=False)
+    def put(self, command_id: str, reply: bytes, answered: bytes, at: int) -> None:
+        """Remembers the reply, given at `at`, to the command with the digest `answered`."""
+        self._replies.put(command_id, answered + reply, at + REMEMBERED_FOR)
+        if len(self._replies) > self._limit:
+            for oldest in self._replies.oldest():
+                self._replies.remove(oldest)
+
+    def forget(self, now: int) -> None:
+        """Forgets what was answered REMEMBERED_FOR ago."""
+        for command_id in self._replies.due(now):
+            self._replies.remove(command_id)
 
     def restore(self, record: Message) -> None:
         """Remembers a record of `reviews.replies`, unless it refuses an id that another command had."""
         value = record.value()
         answered = [header for name, header in headers_of(record) if name == DIGEST_HEADER and header is not None]
-        if value is not None and answered:
-            self.put((record.key() or b"").decode(errors="replace"), value, answered[-1])
+        if value is None or not answered:
+            return
+        try:
+            reply = wire.decode_plain("CommandReply", value)
+        except wire.WireError:
+            # Not the desk's own: nobody was answered with it.
+            return
+        self.put(reply["command_id"], value, answered[-1], reply["at"])
+
+
+def _command_of(reply: bytes) -> str:
+    """The command that a reply answered, in words."""
+    record = wire.decode_plain("CommandReply", reply)
+    return f"{_named(record['kind'], record['task_id'])} of {record['actor']} at {clock(record['at'])}"
+
+
+def _named(kind: str, task_id: str) -> str:
+    return f"the command {kind} about {task_id}" if task_id else f"the command {kind}"

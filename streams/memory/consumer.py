@@ -157,6 +157,14 @@ class MemoryConsumer(Client):
             log = self._cluster.log(partition.topic, partition.partition)
             return log.start, log.visible_end(self._isolation)
 
+    def offsets_for_times(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
+        with self._request():
+            logs = [self._cluster.log(each.topic, each.partition) for each in partitions]
+            return [
+                TopicPartition(each.topic, each.partition, log.offset_at(each.offset))
+                for each, log in zip(partitions, logs, strict=True)
+            ]
+
     def consumer_group_metadata(self) -> GroupMetadata:
         with self._request():
             group = self._cluster.group(self._group_name())

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from confluent_kafka import TIMESTAMP_CREATE_TIME
+from confluent_kafka import OFFSET_END, TIMESTAMP_CREATE_TIME
 
 from interlock.streams.ports import Isolation
 
@@ -105,6 +105,10 @@ class PartitionLog:
             aborted = record.transaction is not None and record.transaction.outcome == "aborted"
             if not record.control and not (aborted and isolation == "read_committed"):
                 yield record
+
+    def offset_at(self, timestamp: int) -> int:
+        """The offset of the first record that is as late as `timestamp`; OFFSET_END if none is."""
+        return next((record.offset for record in self._records if record.timestamp >= timestamp), OFFSET_END)
 
     def delete_before(self, offset: int) -> None:
         """What retention does, though not by time here."""

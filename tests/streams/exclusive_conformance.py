@@ -123,6 +123,26 @@ class ExclusiveConformance:
         assert set(offsets(holder.committed(positions, DEADLINE_SECONDS))) == {-1001}
         group.leave(holder)
 
+    def test_what_was_written_since_a_time_is_read_and_then_followed(self, env: Environment) -> None:
+        topic = env.topic(partitions=3)
+        producer = env.broker.producer(None, {"enable.idempotence": False})
+        for partition, timestamp in ((0, 1_000), (0, 2_000), (0, 3_000), (1, 1_999), (2, 2_001)):
+            producer.produce(topic, b"%d" % timestamp, partition=partition, timestamp=timestamp)
+        assert producer.flush(DEADLINE_SECONDS) == 0
+        table = TableReader(env.broker, [topic], since=2_000)
+        found = [message.value() or b"" for message in table.read_all(DEADLINE_SECONDS)]
+        assert sorted(found) == [b"2000", b"2001", b"3000"]
+        env.fill(topic, [b"new"], partition=1)
+        news: list[Message] = []
+
+        def came() -> bool:
+            news.extend(table.poll())
+            return bool(news)
+
+        consume_until(came)
+        assert [message.value() for message in news] == [b"new"]
+        table.close()
+
     @pytest.mark.parametrize("last", [0, 1, 3, 100])
     def test_the_last_offsets_of_a_topic_are_read_and_then_followed(self, env: Environment, last: int) -> None:
         topic = env.topic()

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.processors.desk.model_actions import Actions
 from tests.processors.desk.model_permissions import Permissions
-from tests.processors.desk.model_rules import Named
+from tests.processors.desk.model_rules import DAY, Named
 from tests.processors.desk.model_state import holder
 
 # What a record of the task must say after every event.
@@ -58,7 +58,7 @@ class Model(Actions, Permissions):
 
     def __init__(self) -> None:
         super().__init__()
-        self.replies: dict[str, tuple[Named, bytes]] = {}
+        self.replies: dict[str, tuple[Named, bytes, int]] = {}
         self._inputs: deque[Named] = deque()
         self._alerts: list[tuple[str, str, tuple[str, ...]]] = []
         self._events = 0
@@ -76,6 +76,7 @@ class Model(Actions, Permissions):
     def observe(self, inputs: list[Named], outputs: list[tuple[str, str, Any, bytes | None]], now: int) -> None:
         """One step: `inputs` as this file describes them, `outputs` as (topic, key, record, bytes)."""
         self.now, self._inputs = now, deque(inputs)
+        self.replies = {name: reply for name, reply in self.replies.items() if now < reply[2] + DAY}
         self._absent, self.lapsed = set(), set()
         self._alerts, self.alerts_due = [], []
         self.alerts_due += [("unreadable", "", ()) for _ in self.ignored - self._told_ignored]
@@ -155,16 +156,18 @@ class Model(Actions, Permissions):
         assert command["what"] == "command"
         assert record["command_id"] == command["command_id"]
         if command["command_id"] in self.replies:
-            first, answer = self.replies[command["command_id"]]
+            first, answer, _ = self.replies[command["command_id"]]
             if first == command:
                 assert value == answer, "a repeated command has another reply"
             else:
                 assert (record["accepted"], record["code"]) == (False, "command-id-used")
                 assert (record["kind"], record["actor"]) == (command["kind"], command["actor"])
+                assert f"the command {first['kind']}" in record["message"]
+                assert f" of {first['actor']} at " in record["message"]
             assert self._events == 0, "a known id has changed something"
             return
         assert value is not None
-        self.replies[command["command_id"]] = command, value
+        self.replies[command["command_id"]] = command, value, self.now
         objections = self._judged(command)
         assert record["accepted"] == (not objections), f"{record['code']}, expected {objections or 'ok'}"
         assert (record["kind"], record["actor"], record["at"]) == (command["kind"], command["actor"], self.now)

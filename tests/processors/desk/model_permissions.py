@@ -94,12 +94,7 @@ class Permissions(ModelState):
             case "appeal":
                 return words | (set() if decided else {"not-decided"})
             case _:
-                outcomes = self.terms(task).outcomes
-                found = no_lead | (set() if decided or task["state"] == "done" else {"not-decided"})
-                found |= {"not-decided"} if task["kind"] == "gold" else set()
-                if not command["outcome"]:
-                    return found | {"missing-outcome"}
-                return found | ({"unknown-outcome"} if outcomes and command["outcome"] not in outcomes else set())
+                return no_lead | self._against_gold(command, task)
 
     def _against_claim(self, command: Named, task: Named | None) -> set[str]:
         me, found = command["actor"], self.ready(command["actor"])
@@ -121,6 +116,15 @@ class Permissions(ModelState):
         if full and not any(candidate["assigned_to"] == me for candidate in may):
             found.add("at-capacity")
         return found | (set() if may else {"nothing-to-do"})
+
+    def _against_gold(self, command: Named, task: Named) -> set[str]:
+        outcomes = self.terms(task).outcomes
+        found = set() if task["state"] == "done" and task["kind"] != "gold" else {"not-decided"}
+        if f"gold:{command['command_id']}:{task['decision_id']}" in self.tasks:
+            found.add("invalid")
+        if not command["outcome"]:
+            return found | {"missing-outcome"}
+        return found | ({"unknown-outcome"} if outcomes and command["outcome"] not in outcomes else set())
 
     def _against_lease(self, command: Named, task: Named) -> set[str]:
         if task["lease_holder"] == command["actor"]:

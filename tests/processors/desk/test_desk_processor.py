@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from interlock.processors.desk.command import Command
 from interlock.processors.desk.hours import next_change
 from interlock.processors.desk.processor import DeskProcessor
+from interlock.processors.desk.refusal import CommandRefused
+from interlock.processors.desk.reply_cache import ReplyCache
 from interlock.processors.desk.reviewers import LIMITS
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import to_record
@@ -99,6 +102,45 @@ def test_the_id_of_another_command_is_refused_and_the_first_keeps_its_reply(
     again.restore([], [record for record in [*written, *as_written(reused)] if record.name == "reviews.replies"])
     for later in (desk, again):
         assert later.process([command(1, **first)], START + MINUTE).values == [answer]
+
+
+def test_who_reuses_an_id_is_told_whose_it_is_and_for_what_it_was_used() -> None:
+    desk = processor()
+    mine = held_by_ann(desk, "d1")
+    desk.process([command(1, "submit", "ann", **mine)], START)
+    (reply,) = records(desk.process([command(1, "claim", "bob")], START + MINUTE), "reviews.replies")
+    assert (reply["accepted"], reply["actor"], reply["kind"]) == (False, "bob", "claim")
+    assert reply["message"] == (
+        "bob cannot use the id 'c1' for the command claim: it belongs to the command submit about d1 of ann at "
+        "2026-01-01T00:00:00Z. Nothing was done now. Send the command under an id of its own"
+    )
+
+
+@pytest.mark.parametrize("taken_over", [False, True])
+def test_the_id_of_a_command_is_remembered_for_a_day(taken_over: bool) -> None:
+    desk = processor()
+    written = as_written(desk.process([command(1, "on_duty", "ann")], START))
+    for number in range(2, 2_000):
+        written += as_written(desk.process([command(number, "claim", "ann")], START + number))
+    if taken_over:
+        desk = processor()
+        desk.restore(of(written, "reviews.tasks", "reviews.presence"), of(written, "reviews.replies"))
+    for late, code in ((DAY - 1, "command-id-used"), (DAY, "ok")):
+        outputs = desk.process([command(1, "off_duty", "ann")], START + late)
+        assert [reply["code"] for reply in records(outputs, "reviews.replies")] == [code]
+
+
+def test_a_flood_of_commands_makes_the_desk_forget_the_oldest_ids_first() -> None:
+    replies = ReplyCache(limit=100)
+    for number in range(1_000):
+        reply = {"command_id": f"c{number}", "kind": "claim", "actor": "ann", "task_id": "", "accepted": False}
+        rest = {"code": "nothing-to-do", "message": "", "at": number, "epoch": 0, "lease_until": None}
+        place = {"payload_hash": "", "topic": "", "partition": -1, "offset": -1}
+        replies.put(f"c{number}", wire.encode("CommandReply", reply | rest | place), b"-" * 16, number)
+    assert 60 <= len(replies) <= 100
+    with pytest.raises(CommandRefused, match="it belongs to the command claim of ann"):
+        replies.find(Command("c999", "claim", "bob"))
+    assert replies.find(Command("c0", "claim", "bob")) is None
 
 
 def test_a_command_that_is_only_issued_later_is_the_same() -> None:
