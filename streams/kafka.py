@@ -26,7 +26,7 @@ from interlock.schemas import written
 from interlock.schemas.catalogue import MAX_RECORD_BYTES
 from interlock.streams import ports
 from interlock.streams.forks import abandon
-from interlock.streams.kafka_clients import OrderlyConsumer, PunctualProducer
+from interlock.streams.kafka_clients import NO_GROUP, OrderlyConsumer, PunctualProducer
 from interlock.streams.ports import ADMIN_TIMEOUT_SECONDS
 from interlock.streams.schema_topic import SchemaTopic
 
@@ -151,8 +151,7 @@ class KafkaBroker:
         overrides: Mapping[str, Any] | None = None,
     ) -> ports.Consumer:
         protocol = EXCLUSIVE if exclusive else GROUP[self._group_protocol]
-        # librdkafka wants a group id even where nothing is committed and no group is joined.
-        membership = {**protocol, "group.id": group} if group else {"group.id": "-"}
+        membership = {**protocol, "group.id": group} if group else {"group.id": NO_GROUP}
         return OrderlyConsumer(
             {**self._common, **CONSUMER, **membership, "isolation.level": isolation, **(overrides or {})}
         )

@@ -29,9 +29,12 @@ REQUEST_SECONDS = 10.0
 # How much longer than its time-out a request may take before it counts as never answered: a busy machine is late too.
 OVERDUE_SECONDS = 2.0
 
+# The group of consumers that join none: librdkafka wants a name, and asks Kafka who coordinates it.
+NO_GROUP = "-"
+
 # A consumer that looks at one place: aborted records and the end of the partition are answers as well.
 PROBE: Mapping[str, Any] = {
-    "group.id": "-",
+    "group.id": NO_GROUP,
     "isolation.level": "read_uncommitted",
     "enable.partition.eof": True,
 }

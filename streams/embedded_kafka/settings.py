@@ -2,6 +2,7 @@
 
 import secrets
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -9,7 +10,7 @@ from typing import Self
 
 HOST = "127.0.0.1"  # without TLS, and mostly without authentication, nothing else can ever be bound
 
-# Who a client of a broker with a password is; there is one, and it may do everything.
+# Who a client of a broker with a password is, and may do everything.
 USER = "interlock"
 
 # In a cluster: every broker has everything, and two must have a record before it is acknowledged.
@@ -36,6 +37,8 @@ class BrokerSettings:
     java_options: tuple[str, ...] = ()  # of the broker's JVM, behind our own
     # Asked of clients, other brokers and controllers; empty: nothing is asked.
     password: str = field(default="", repr=False)
+    # Further users of a broker with a password, and theirs: they may do what access control lists allow, and no more.
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
     # Of a cluster: the controller ports of the nodes 1, 2, …, which of them this is, and the id they share.
     cluster: tuple[int, ...] = ()
     node_id: int = 1
@@ -59,14 +62,14 @@ class BrokerSettings:
         return self.data_dir / "data"
 
 
-def password_properties(password: str) -> dict[str, str]:
-    """librdkafka's properties for a broker with that password; none for an empty one."""
+def password_properties(password: str, user: str = USER) -> dict[str, str]:
+    """librdkafka's properties for a user of a broker with that password; none for an empty one."""
     if not password:
         return {}
     return {
         "security.protocol": "SASL_PLAINTEXT",
         "sasl.mechanism": "PLAIN",
-        "sasl.username": USER,
+        "sasl.username": user,
         "sasl.password": password,
     }
 
@@ -84,7 +87,7 @@ def server_properties(settings: BrokerSettings) -> str:
         controller_port=settings.controller_port,
         node_id=settings.node_id,
         quorum=quorum,
-        security="\n".join(_security(settings.password)),
+        security="\n".join(_security(settings.password, settings.users)),
         protocol="SASL_PLAINTEXT" if settings.password else "PLAINTEXT",
         replicas=len(settings.cluster) or 1,
         min_insync=min(len(settings.cluster) or 1, _MIN_INSYNC),
@@ -95,12 +98,20 @@ def server_properties(settings: BrokerSettings) -> str:
     )
 
 
-def _security(password: str) -> list[str]:
+def _security(password: str, users: Mapping[str, str]) -> list[str]:
     if not password:
+        if users:
+            raise ValueError("a broker without a password knows no users")
         return []
     module = "org.apache.kafka.common.security.plain.PlainLoginModule"
-    login = f'{module} required username="{USER}" password="{password}" user_{USER}="{password}";'
+    accounts = " ".join(f'user_{name}="{secret}"' for name, secret in {USER: password, **users}.items())
+    login = f'{module} required username="{USER}" password="{password}" {accounts};'
+    authorizer = [
+        "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        f"super.users=User:{USER}",
+    ]
     return [
+        *(authorizer if users else []),
         "listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
         "security.inter.broker.protocol=SASL_PLAINTEXT",
         "sasl.enabled.mechanisms=PLAIN",

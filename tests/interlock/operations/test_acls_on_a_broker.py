@@ -1,0 +1,217 @@
+"""A broker that refuses what no access control list allows: with the rights of its role every role does its work, and
+nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaError
+
+from interlock import Client
+from interlock.client.result import DecisionResult
+from interlock.errors import InterlockError
+from interlock.executors import Execution, Executor
+from interlock.operations.acls import Role, acls, roles
+from interlock.operations.granting import grant
+from interlock.platform.connection import Platform
+from interlock.platform.provisioning import create_topics, record_schemas
+from interlock.platform.settings import KafkaSettings, Settings
+from interlock.policies.publishing import publish_control, publish_policy
+from interlock.review.desk_client import DeskClient
+from interlock.review.desk_connection import CommandRefusedError, DeskUnavailableError, Reply
+from interlock.review.enrolment import publish_reviewers
+from interlock.schemas import catalogue
+from interlock.schemas.models import Decision
+from interlock.streams.embedded_kafka import BrokerSettings, EmbeddedKafka
+from interlock.streams.embedded_kafka.settings import password_properties
+from interlock.streams.kafka import KafkaBroker
+from interlock.streams.ports import Message
+from interlock.streams.tables import TableReader
+from tests.crash.test_kill_everything import wait_until
+
+pytestmark = pytest.mark.kafka
+
+# Six processes start one after the other on a busy machine.
+TIMEOUT_SECONDS = 120
+
+PROCESSES = ("router", "desk", "feedback", "calibration", "sampler", "watch")
+
+POLICY = """
+name: lending
+domains:
+  loan: {workflow: pre_approval, models: ['*'], outcomes: [approve, reject], queue: underwriting}
+"""
+
+
+class Cluster:
+    """A broker where everybody is known and nobody may do anything at first."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.roles = roles(Settings())
+        self.passwords = {f"interlock-{role.name}": f"secret of {role.name}" for role in self.roles}
+        settings = BrokerSettings.on_free_ports(directory / "kafka")
+        self.kafka = EmbeddedKafka(replace(settings, password="root", users=self.passwords))
+
+    def platform(self, role: str) -> Platform:
+        return self._platform(password_properties(self.passwords[f"interlock-{role}"], f"interlock-{role}"))
+
+    def broker(self, role: str) -> KafkaBroker:
+        return self.platform(role).kafka()
+
+    @property
+    def administrator(self) -> Platform:
+        return self._platform(password_properties("root"))
+
+    @contextmanager
+    def process(self, role: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """`interlock run ROLE` as its own principal."""
+        platform = self.platform(role)
+        environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("INTERLOCK_")},
+            "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "INTERLOCK_KAFKA__PROPERTIES": json.dumps(platform.kafka_properties),
+            "INTERLOCK_DATA_DIR": str(self.directory / role),
+            "INTERLOCK_ROUTER__AUDIT_KEY": "6f1b0c9de2547a83b1f0e9d8c7a65b43",
+            "INTERLOCK_CALIBRATION__EVERY": "1",
+        }
+        with self.log(role).open("ab") as output:
+            command = [sys.executable, "-m", "interlock", "run", role]
+            process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    def log(self, role: str) -> Path:
+        return self.directory / f"{role}.log"
+
+    def count(self, topic: catalogue.Topic) -> int:
+        with closing(TableReader(self.administrator.kafka(), [topic.name])) as reader:
+            return len(reader.read_all())
+
+    def _platform(self, properties: dict[str, str]) -> Platform:
+        servers = KafkaSettings(bootstrap_servers=self.kafka.bootstrap_servers, properties=properties)
+        return Platform(Settings(data_dir=self.directory, kafka=servers))
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path_factory.mktemp("acls"))
+    with cluster.kafka:
+        yield cluster
+
+
+def test_without_rights_nobody_creates_a_topic_or_grants_a_right(cluster: Cluster) -> None:
+    with pytest.raises(Exception, match=r"(?i)authorization"):
+        create_topics(cluster.platform("router"))
+    with pytest.raises(InterlockError, match=r"User:interlock-router.*needs Alter on the cluster"):
+        grant(cluster.platform("router").admin(), acls(cluster.roles[0], "User:interlock-router"))
+
+
+def test_with_its_rights_every_role_does_its_work(cluster: Cluster) -> None:
+    for role in cluster.roles:
+        grant(cluster.administrator.admin(), acls(role, f"User:interlock-{role.name}"))
+    operator = cluster.platform("operator")
+    assert len(create_topics(operator)) == len(catalogue.TOPICS)
+    record_schemas(operator)
+    policy = cluster.directory / "policy.yaml"
+    policy.write_text(POLICY)
+    publish_policy(cluster.broker("policy-owner"), policy, "olga", "the first")
+    publish_control(cluster.broker("policy-owner"), "model:other", True, "a test", "olga")
+    publish_reviewers(cluster.broker("roster-owner"), [{"id": "ann", "name": "Ann"}])
+
+    executed: list[Execution] = []
+    results: list[DecisionResult] = []
+    stop = threading.Event()
+    executor = Executor(cluster.broker("executor"), "executor-payments", executed.append)
+    with ExitStack() as stack:
+        processes = {role: stack.enter_context(cluster.process(role)) for role in PROCESSES}
+        stack.callback(stop.set)
+        working = threading.Thread(target=executor.run, args=(stop,))
+        working.start()
+        caller = stack.enter_context(closing(Client(broker=cluster.broker("caller"))))
+        asking = threading.Thread(target=lambda: results.append(caller.decide(_decision(), TIMEOUT_SECONDS)))
+        asking.start()
+        _judge(cluster, processes)
+        asking.join(TIMEOUT_SECONDS)
+        for topic in (catalogue.TRAINING_EXAMPLES, catalogue.CALIBRATION_REPORTS):
+            wait_until(partial(cluster.count, topic), topic.name, TIMEOUT_SECONDS)
+        wait_until(lambda: bool(executed), "the executor is handed the outcome", TIMEOUT_SECONDS)
+        assert {role: process.poll() for role, process in processes.items()} == dict.fromkeys(PROCESSES)
+        stop.set()
+        working.join(TIMEOUT_SECONDS)
+    assert [(result.status, result.outcome) for result in results] == [("decided", "reject")]
+    assert [(one.kind, one.outcome) for one in executed] == [("execute", "reject")]
+    for name in PROCESSES:
+        assert "authoriz" not in cluster.log(name).read_text().lower(), name
+
+
+def test_no_role_writes_what_it_has_no_right_to(cluster: Cluster) -> None:
+    refused = {role.name: _refused(cluster, role) for role in cluster.roles}
+    expected = {
+        role.name: {topic.name for topic in catalogue.TOPICS if topic not in role.writes} for role in cluster.roles
+    }
+    assert refused == expected
+
+
+def _judge(cluster: Cluster, processes: dict[str, "subprocess.Popen[bytes]"]) -> None:
+    """A person takes the case and rejects it, as soon as the desk has it."""
+    with closing(DeskClient(cluster.broker("reviewer-tool"), "ann")) as desk:
+        leases: list[Reply] = []
+
+        def claimed() -> bool:
+            # The desk may not have read the roster yet, nor the router the decision.
+            with suppress(CommandRefusedError, DeskUnavailableError):
+                desk.on_duty()
+                leases.append(desk.claim())
+            return bool(leases) or any(process.poll() is not None for process in processes.values())
+
+        wait_until(claimed, "a person is given the case", TIMEOUT_SECONDS)
+        ended = [role for role, process in processes.items() if process.poll() is not None]
+        assert not ended, {role: cluster.log(role).read_text()[-3000:] for role in ended}
+        lease = leases[0]
+        place = lease.task_id, lease.epoch, lease.payload_hash
+        desk.submit(*place, "reject", reason_code="wrong-prediction", reason_text="no income")
+
+
+def _refused(cluster: Cluster, role: Role) -> set[str]:
+    """The topics to which Kafka lets `role` write nothing, of those that it has no right to."""
+    refused: set[str] = set()
+    other: list[KafkaError] = []
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        if error is not None and error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+            refused.add(message.topic())
+        elif error is not None:
+            other.append(error)
+
+    producer = cluster.broker(role.name).producer(None, {"delivery.report.only.error": False})
+    for topic in catalogue.TOPICS:
+        if topic not in role.writes:
+            producer.produce(topic.name, b"x", b"x", on_delivery=delivered)
+    assert producer.flush(TIMEOUT_SECONDS) == 0
+    assert other == []
+    return refused
+
+
+def _decision() -> Decision:
+    return Decision(
+        decision_id="loan-1",
+        domain="loan",
+        model_id="m",
+        model_version="1",
+        prediction="approve",
+        confidence=0.9,
+        created_at=datetime.now(UTC),
+    )
