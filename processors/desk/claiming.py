@@ -2,6 +2,7 @@
 
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
+from interlock.processors.desk.order import PRIORITY_RANK
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.reviewers import Reviewer, unfit
@@ -28,7 +29,7 @@ def claim(state: DeskState, command: Command, now: int) -> CommandResult:
         raise CommandRefused(
             "at-capacity", f"{me.id} has {me.capacity} tasks, as many as at once: finish or release one"
         )
-    order = state.queue(task.queue, escalated=task.escalation > 0)
+    order = state.queue(task.queue, escalated=task.leads_only)
     why = ""
     if order is not None and task.task_id in order:
         why = f": {order.why(task.task_id, now)}"
@@ -74,7 +75,7 @@ def release(state: DeskState, command: Command, now: int) -> CommandResult:
         checks.lease(task, command)
     skipped = bool(command.reason_code or command.reason_text)
     if skipped:
-        task.exclude(command.actor)
+        task.skip(command.actor)
     task.give_back()
     task.state = "waiting"
     state.keep(task)
@@ -110,7 +111,10 @@ def _named(state: DeskState, task_id: str, me: Reviewer, now: int) -> Task:
 
 
 def _next(state: DeskState, queue: str, me: Reviewer, now: int) -> Task:
-    """What was assigned to the reviewer first; then, for leads, what was escalated; then the best of the queues."""
+    """What was assigned to the reviewer first; then the best of the queues.
+
+    For leads what was escalated is among it, by priority and deadline: nobody else decides it, and it may be late.
+    """
     if queue and not me.works(queue):
         raise CommandRefused("wrong-queue", f"queue {queue} is not among yours: {', '.join(sorted(me.queues))}")
     mine = [
@@ -121,10 +125,12 @@ def _next(state: DeskState, queue: str, me: Reviewer, now: int) -> Task:
     if mine:
         return min(mine, key=_urgency)
     names = [queue] if queue else [name for name in state.queue_names() if me.works(name)]
-    for escalated in (True, False) if me.is_lead else (False,):
-        candidates = [task for name in names if (task := _first(state, name, escalated, me, now)) is not None]
-        if candidates:
-            return min(candidates, key=_urgency)
+    team = [task for name in names if (task := _first(state, name, False, me, now)) is not None]
+    best = [min(team, key=_urgency)] if team else []
+    if me.is_lead:
+        best += [task for name in names if (task := _first(state, name, True, me, now)) is not None]
+    if best:
+        return min(best, key=_rank)
     where = f"queue {queue}" if queue else "your queues"
     raise CommandRefused("nothing-to-do", f"nothing waits for you in {where} now")
 
@@ -139,3 +145,7 @@ def _first(state: DeskState, queue: str, escalated: bool, me: Reviewer, now: int
 
 def _urgency(task: Task) -> tuple[bool, int, str]:
     return task.breached, task.deadline, task.task_id
+
+
+def _rank(task: Task) -> tuple[int, int, str]:
+    return PRIORITY_RANK[task.priority], task.deadline, task.task_id

@@ -1,11 +1,14 @@
 """Service levels: until when a task must be started and decided, and when people are warned."""
 
 from interlock.policy import review
+from interlock.policy.vocabulary import Priority
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 
 # While a caller waits, a person who is given the task starts it within a minute, or it goes to another one.
 SYNC_START_SECONDS = 60
+
+_NEXT_PRIORITY = {"low": "medium", "medium": "high", "high": "critical"}
 
 
 def seconds_to_start(state: DeskState, task: Task) -> int:
@@ -18,7 +21,7 @@ def reschedule(state: DeskState, task: Task, now: int) -> None:
     """Deadline, warning and qualifications as the policy in force has them; a new deadline starts its alerts again."""
     terms = state.terms(task)
     before = task.deadline
-    task.deadline = review.deadline(terms, task.priority, task.due_from)
+    task.deadline = review.deadline(terms, task.priority, _counts_from(task))
     if task.window_open_until is not None:
         # A review after the end of the window cannot change anything.
         task.deadline = min(task.deadline, task.window_open_until)
@@ -33,6 +36,24 @@ def reschedule(state: DeskState, task: Task, now: int) -> None:
 def set_warning(state: DeskState, task: Task) -> None:
     """When three quarters of the time until the deadline are over, in working time."""
     terms = state.terms(task)
-    task.warn_at = review.warning(terms, task.priority, task.due_from)
+    task.warn_at = review.warning(terms, task.priority, _counts_from(task))
     if task.window_open_until is not None:
         task.warn_at = min(task.warn_at, task.due_from + (task.window_open_until - task.due_from) * 3 // 4)
+
+
+def raise_priority(state: DeskState, task: Task, now: int) -> None:
+    """After a missed deadline: the next priority, and its whole service level from now on.
+
+    What is critical already keeps its deadline: from now on it goes first (`goes_first`).
+    """
+    if task.priority == Priority.CRITICAL:
+        task.raised_at = _counts_from(task)
+    else:
+        task.priority = _NEXT_PRIORITY[task.priority]
+        task.raised_at = now
+        reschedule(state, task, now)
+
+
+def _counts_from(task: Task) -> int:
+    """When the present service level began to count."""
+    return task.due_from if task.raised_at is None else task.raised_at

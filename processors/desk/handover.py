@@ -3,13 +3,13 @@
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.deadlines import reschedule
+from interlock.processors.desk.escalation import to_leads, to_team, went_to
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.reviewers import unfit
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import task_changed
-from interlock.processors.desk.verdict_commands import to_leads
 from interlock.processors.events import Event
 
 
@@ -25,7 +25,7 @@ def escalate(state: DeskState, command: Command, now: int) -> CommandResult:
     events: list[Event] = []
     if command.to_reviewer:
         _give(state, task, command.to_reviewer, now)
-        where = command.to_reviewer
+        went = f"{task.task_id} went to {command.to_reviewer}"
     elif command.queue:
         if command.queue not in state.known_queues():
             known = ", ".join(sorted(state.known_queues()))
@@ -33,17 +33,19 @@ def escalate(state: DeskState, command: Command, now: int) -> CommandResult:
         task.give_back()
         task.state = "waiting"
         task.queue = command.queue
+        to_team(task, command.reason_text)
         reschedule(state, task, now)
         state.keep(task)
-        where = f"queue {command.queue}"
+        went = f"{task.task_id} went to queue {command.queue}"
     else:
         task.give_back()
         task.state = "waiting"
-        events.append(to_leads(state, task, command.reason_text, now))
-        where = "the leads"
+        leads, told = to_leads(state, task, command.reason_text, now)
+        events.append(told)
+        went = went_to(task, leads)
     task.escalation_note = command.reason_text
     events.append(task_changed(task, "escalated", me.id, now, command.command_id))
-    return CommandResult(f"{task.task_id} went to {where}", task, events)
+    return CommandResult(went, task, events)
 
 
 def reassign(state: DeskState, command: Command, now: int) -> CommandResult:
@@ -77,8 +79,8 @@ def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
     task.statement = command.reason_text
     task.on_behalf_of = named
     task.blind = False
-    task.escalation = 0
-    task.escalation_note = ""
+    to_team(task, "")
+    task.raised_at = None
     task.due_from = now
     reschedule(state, task, now)
     state.keep(task)
@@ -91,7 +93,7 @@ def _give(state: DeskState, task: Task, name: str, now: int) -> None:
     """Assigns a task to a named person; raises CommandRefused and changes nothing if the person cannot or must not
     judge it.
 
-    Capacity does not matter: a colleague who names the person has thought about it.
+    The person must have room: what lies with somebody who is busy waits for nobody else.
     """
     if not name:
         raise CommandRefused("invalid", "say to whom")
@@ -99,6 +101,11 @@ def _give(state: DeskState, task: Task, name: str, now: int) -> None:
     refusal = state.unavailable(other, now) or unfit(task, other, now)
     if refusal is not None:
         raise refusal
+    if task.holder != name and state.load(name) >= other.capacity:
+        raise CommandRefused(
+            "at-capacity",
+            f"{name} has {other.capacity} tasks, as many as at once: name somebody else, or the queue or the leads",
+        )
     task.give_back()
     task.state = "assigned"
     task.assigned_to = name

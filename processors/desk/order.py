@@ -1,8 +1,12 @@
 """Which waiting task comes first.
 
 `deadline`: the earliest first. Late tasks come after all others, because they cannot be saved any more and would make
-those behind them late as well; they are escalated instead. `score`: the greatest weighted score first. Waiting counts
-up to a day and no further, so under lasting overload a task that scores low waits until its breach or a floor.
+those behind them late as well; the leads get them as well instead. `score`: the greatest weighted score first. Waiting
+counts up to a day and no further, so under lasting overload a task that scores low waits until its breach or a floor.
+`priority`: by priority, then by deadline, late or not.
+
+A task whose priority was raised because its deadline had passed has a new deadline, and scores as much more as a day of
+waiting gives. Late again at the highest priority, it comes before everything that was not raised so far.
 
 A class (priority) may have a floor: its least share of the hand-outs while one of its tasks waits. It is kept with a
 debt that grows by the floor with every hand-out and shrinks by one with every hand-out to the class; a class that is
@@ -14,11 +18,19 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Literal
 
-from interlock.processors.desk.sorted_lists import FULL_WAIT, ByDeadline, ByScore, Key
+from interlock.policy.vocabulary import Priority
+from interlock.processors.desk.sorted_lists import FULL_WAIT, ByDeadline, ByKey, ByScore, Key, SortedTasks
 
 _MINUTE = 60 * 1_000_000
 
 IMPACT, WAITING, DOUBT, COMPLIANCE = 0.4, 0.3, 0.2, 0.1
+
+# A missed deadline counts once more what the whole wait until then could count; and at last more than any score.
+RAISED, FIRST = WAITING, 1.0
+
+PRIORITY_RANK = {str(priority): rank for rank, priority in enumerate(Priority)}
+
+OrderName = Literal["deadline", "score", "priority"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +38,7 @@ class WaitingTask:
     """A task in a queue; times in microseconds since the epoch.
 
     `score`: the part that does not change with time (see `score`). `since`: when it began to wait. `breached`: the desk
-    has raised the alert that its deadline passed.
+    has raised the alert that its deadline passed. `is_raised`: a missed deadline has raised its priority.
     """
 
     task_id: str
@@ -35,6 +47,17 @@ class WaitingTask:
     score: float
     since: int
     breached: bool
+    is_raised: bool = False
+
+    @property
+    def goes_first(self) -> bool:
+        """Its priority could not be raised any more, and it is late again."""
+        return self.breached and self.is_raised
+
+    @property
+    def bonus(self) -> float:
+        """What missed deadlines add to the score."""
+        return self.is_raised * RAISED + self.goes_first * FIRST
 
 
 def score(impact: float, confidence: float, compliance: bool) -> float:
@@ -52,18 +75,21 @@ def _head_start(task: WaitingTask) -> int:
 
     In whole microseconds (4e-12 of score), so that no rounding of sums decides between two tasks.
     """
-    return round(task.score / WAITING * FULL_WAIT)
+    return round((task.score + task.bonus) / WAITING * FULL_WAIT)
+
+
+_LISTS: Mapping[OrderName, type[SortedTasks]] = {"deadline": ByDeadline, "score": ByScore, "priority": ByKey}
 
 
 class QueueOrder:
     """The tasks that wait in one queue, in order. `floors`: by priority, together at most 1."""
 
-    def __init__(self, order: Literal["deadline", "score"], floors: Mapping[str, float] | None = None) -> None:
-        self._by_deadline = order == "deadline"
+    def __init__(self, order: OrderName, floors: Mapping[str, float] | None = None) -> None:
+        self._order = order
         self._floors = dict(sorted((floors or {}).items()))
         self._waiting: dict[str, WaitingTask] = {}
-        list_type = ByDeadline if self._by_deadline else ByScore
-        self._all: ByDeadline | ByScore = list_type()
+        list_type = _LISTS[order]
+        self._all: SortedTasks = list_type()
         self._classes = {priority: list_type() for priority in self._floors}
         self._debts = dict.fromkeys(self._floors, 0.0)
 
@@ -133,16 +159,23 @@ class QueueOrder:
         task = self._waiting[task_id]
         rank = self._all.rank(self._key(task), now)
         where = f"first of {len(self)}" if rank == 1 else f"number {rank} of {len(self)}"
-        if not self._by_deadline:
-            grown = full_score(task, now) - task.score
+        late = task.breached or task.deadline <= now
+        due = f"late by {_span(now - task.deadline)}" if late else f"due in {_span(task.deadline - now)}"
+        if self._order == "score":
+            grown = full_score(task, now) - task.score - task.bonus
+            raised = f"+ {task.bonus:.2f} for a missed deadline " if task.bonus else ""
             reason = (
-                f"score {task.score + grown:.2f} = {task.score:.2f} for impact, doubt and compliance "
-                f"+ {grown:.2f} for waiting {_span(now - task.since)}, {where} by score"
+                f"score {task.score + task.bonus + grown:.2f} = {task.score:.2f} for impact, doubt and compliance "
+                f"{raised}+ {grown:.2f} for waiting {_span(now - task.since)}, {where} by score"
             )
-        elif task.breached or task.deadline <= now:
-            reason = f"late by {_span(now - task.deadline)}, after all that can still be in time: {where}"
+        elif self._order == "priority":
+            reason = f"{task.priority}, {due}: {where} by priority"
+        elif task.goes_first:
+            reason = f"{due}, and raised before all that was not: {where}"
+        elif late:
+            reason = f"{due}, after all that can still be in time: {where}"
         else:
-            reason = f"due in {_span(task.deadline - now)}, {where} by deadline"
+            reason = f"{due}, {where} by deadline"
         owed = self._owed(self._debts)
         if task.priority in owed:
             reason += (
@@ -151,8 +184,10 @@ class QueueOrder:
         return reason
 
     def _key(self, task: WaitingTask) -> Key:
-        if self._by_deadline:
-            return task.breached, task.deadline, task.since, task.task_id
+        if self._order == "deadline":
+            return -1 if task.goes_first else task.breached, task.deadline, task.since, task.task_id
+        if self._order == "priority":
+            return PRIORITY_RANK[task.priority], task.deadline, task.since, task.task_id
         return task.since - _head_start(task), task.since, task.task_id
 
     def _owed(self, debts: Mapping[str, float]) -> list[str]:

@@ -39,7 +39,7 @@ def push(state: DeskState, now: int) -> list[Event]:
     for task, index in zip(tasks, assign(eligible, load, capacity, cost), strict=True):
         if index < 0:
             continue
-        order = state.queue(task.queue, escalated=task.escalation > 0)
+        order = state.queue(task.queue, escalated=task.leads_only)
         if order is not None:
             order.served(task.priority)
         task.state = "assigned"
@@ -55,7 +55,7 @@ def _eligibility(tasks: Sequence[Task], reviewers: Sequence[Reviewer], now: int)
     known: dict[tuple[object, ...], list[bool]] = {}
     rows = []
     for task in tasks:
-        kind = (task.queue, task.qualifications, task.escalation > 0, task.excluded, task.involved)
+        kind = (task.queue, task.qualifications, task.leads_only, task.excluded, task.involved)
         if kind not in known:
             known[kind] = [unfit(task, reviewer, now) is None for reviewer in reviewers]
         rows.append(known[kind])

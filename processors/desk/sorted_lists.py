@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from heapq import merge
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 from sortedcontainers import SortedList
 
@@ -19,8 +19,26 @@ FULL_WAIT = 24 * 3600 * 1_000_000
 Key = tuple[Any, ...]
 
 
-class ByDeadline:
-    """Keys (the desk has raised its breach alert, deadline, since, id): the earliest deadline first, late ones last."""
+class SortedTasks(Protocol):
+    """Waiting tasks in order."""
+
+    def __len__(self) -> int: ...
+
+    def add(self, key: Key) -> None:
+        """Adds a key that is not there."""
+
+    def remove(self, key: Key) -> None:
+        """Removes a key that is there."""
+
+    def in_order(self, now: int, /) -> Iterator[str]:
+        """Every id once, best first."""
+
+    def rank(self, key: Key, now: int, /) -> int:
+        """The rank, from 1, of a key that is there."""
+
+
+class ByKey:
+    """Keys that give the order by themselves, at every instant."""
 
     def __init__(self) -> None:
         self._keys = SortedList()
@@ -36,21 +54,39 @@ class ByDeadline:
         """Removes a key that is there."""
         self._keys.remove(key)
 
-    def in_order(self, now: int) -> Iterator[str]:
+    def in_order(self, _now: int, /) -> Iterator[str]:
+        """Every id once, best first."""
+        return (key[-1] for key in self._keys)
+
+    def rank(self, key: Key, _now: int, /) -> int:
+        """The rank, from 1, of a key that is there."""
+        return int(self._keys.bisect_left(key)) + 1
+
+
+class ByDeadline(ByKey):
+    """Keys (standing, deadline, since, id): the earliest deadline first, late ones last.
+
+    Standing is -1 for what goes before all others, 1 where the desk has raised the alert that the deadline passed, and
+    0 for the rest.
+    """
+
+    def in_order(self, now: int, /) -> Iterator[str]:
         """Every id once, best first."""
         # Late by the clock, whether or not the desk has raised the alert yet.
-        in_time = self._keys.irange((False, now + 1), (True,))
-        alerted, unalerted = self._keys.irange((True,), None), self._keys.irange(None, (False, now + 1))
-        return (key[-1] for key in chain(in_time, merge(unalerted, alerted, key=lambda key: key[1:])))
+        first, in_time = self._keys.irange(None, (0,)), self._keys.irange((0, now + 1), (1,))
+        alerted, unalerted = self._keys.irange((1,), None), self._keys.irange((0,), (0, now + 1))
+        return (key[-1] for key in chain(first, in_time, merge(unalerted, alerted, key=lambda key: key[1:])))
 
-    def rank(self, key: Key, now: int) -> int:
+    def rank(self, key: Key, now: int, /) -> int:
         """The rank, from 1, of a key that is there."""
         before: int = self._keys.bisect_left(key)
-        first, alerted = (self._keys.bisect_left(start) for start in ((False, now + 1), (True,)))
-        if first <= before < alerted:
-            return int(before - first + 1)
-        late, late_and_alerted = (self._keys.bisect_left((flag, *key[1:])) for flag in (False, True))
-        return int(alerted - first + min(late, first) + late_and_alerted - alerted + 1)
+        late, in_time, alerted = (self._keys.bisect_left(start) for start in ((0,), (0, now + 1), (1,)))
+        if before < late:
+            return int(before + 1)
+        if in_time <= before < alerted:
+            return int(late + before - in_time + 1)
+        as_late, as_alerted = (self._keys.bisect_left((standing, *key[1:])) for standing in (0, 1))
+        return int(alerted - in_time + min(as_late, in_time) + as_alerted - alerted + 1)
 
 
 class ByScore:
@@ -88,13 +124,13 @@ class ByScore:
         else:
             self._growing.remove(key)
 
-    def in_order(self, now: int) -> Iterator[str]:
+    def in_order(self, now: int, /) -> Iterator[str]:
         """Every id once, best first."""
         self._move(now)
         grown = ((lead + now, since, task_id) for lead, since, task_id in self._grown)
         return (key[-1] for key in merge(self._growing, grown))
 
-    def rank(self, key: Key, now: int) -> int:
+    def rank(self, key: Key, now: int, /) -> int:
         """The rank, from 1, of a key that is there."""
         self._move(now)
         lead = max(key[0] - now, _grown(key)[0])

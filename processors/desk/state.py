@@ -11,7 +11,7 @@ from interlock.policy import review
 from interlock.policy.model import Policy
 from interlock.policy.review import Terms
 from interlock.processors.desk.impact import ImpactScale
-from interlock.processors.desk.order import QueueOrder, WaitingTask
+from interlock.processors.desk.order import OrderName, QueueOrder, WaitingTask
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.reviewers import Absence, Reviewer, off_duty, outside_working_hours
 from interlock.processors.desk.task import Task
@@ -46,8 +46,8 @@ class DeskState:
     replaced: bool = False
     _open: set[str] = field(default_factory=set)
     _queues: dict[tuple[str, bool], QueueOrder] = field(default_factory=dict)
-    _ordered: dict[tuple[str, bool], tuple[str, dict[str, float]]] = field(default_factory=dict)
-    _placed: dict[str, tuple[str, bool]] = field(default_factory=dict)
+    _ordered: dict[tuple[str, bool], tuple[OrderName, dict[str, float]]] = field(default_factory=dict)
+    _placed: dict[str, tuple[tuple[str, bool], ...]] = field(default_factory=dict)
     _held: dict[str, dict[str, None]] = field(default_factory=dict)
     _holder: dict[str, str] = field(default_factory=dict)
     _urgent: SortedSet = field(default_factory=SortedSet)
@@ -165,12 +165,12 @@ class DeskState:
     def reorder(self) -> None:
         """Sorts waiting tasks again where the policy in force orders a queue differently."""
         waiting: dict[tuple[str, bool], list[str]] = {}
-        for task_id, line in self._placed.items():
-            waiting.setdefault(line, []).append(task_id)
+        for task_id, lines in self._placed.items():
+            for line in lines:
+                waiting.setdefault(line, []).append(task_id)
         self._queues = {line: order for line, order in self._queues.items() if line in waiting}
         for line, task_ids in waiting.items():
-            terms = self.terms(self.tasks[task_ids[0]])
-            if self._ordered[line] != (terms.order, dict(terms.floors)):
+            if self._ordered[line] != self._order_of(line, self.tasks[task_ids[0]]):
                 del self._queues[line]
                 for task_id in task_ids:
                     self._wait(self.tasks[task_id])
@@ -218,7 +218,8 @@ class DeskState:
     def _settle(self, task: Task) -> None:
         model = task.model_id, task.model_version
         waiting = self._unsettled.get(model)
-        if task.state != "done" and not task.breached and task.is_sample:
+        late = task.breached or task.raised_at is not None
+        if task.state != "done" and not late and task.is_sample:
             if waiting is None:
                 waiting = self._unsettled[model] = SortedSet()
             waiting.add((task.due_from, task.task_id))
@@ -228,20 +229,39 @@ class DeskState:
                 del self._unsettled[model]
 
     def _wait(self, task: Task) -> None:
-        line = (task.queue, task.escalation > 0)
-        order = self._queues.get(line)
-        if order is None:
-            terms = self.terms(task)
-            order = self._queues[line] = QueueOrder(terms.order, terms.floors)
-            self._ordered[line] = (terms.order, dict(terms.floors))
-        order.add(WaitingTask(task.task_id, task.priority, task.deadline, task.score, task.due_from, task.breached))
-        self._placed[task.task_id] = line
-        if task.has_caller and not task.escalation:
+        lines = _lines(task)
+        for line in lines:
+            order = self._queues.get(line)
+            if order is None:
+                kind, floors = self._ordered[line] = self._order_of(line, task)
+                order = self._queues[line] = QueueOrder(kind, floors)
+            order.add(
+                WaitingTask(
+                    task.task_id,
+                    task.priority,
+                    task.deadline,
+                    task.score,
+                    task.due_from,
+                    task.breached,
+                    is_raised=task.raised_at is not None,
+                )
+            )
+        self._placed[task.task_id] = lines
+        if task.has_caller and not task.leads_only:
             self._urgent.add((task.arrived_at, task.task_id))
 
+    def _order_of(self, line: tuple[str, bool], task: Task) -> tuple[OrderName, dict[str, float]]:
+        """How a line is ordered and what floors it has, by the policy of one of its tasks.
+
+        What went up to the leads comes by priority in every queue: they take it among the rest, from all queues.
+        """
+        if line[1]:
+            return "priority", {}
+        terms = self.terms(task)
+        return terms.order, dict(terms.floors)
+
     def _unfile(self, task_id: str) -> None:
-        line = self._placed.pop(task_id, None)
-        if line is not None:
+        for line in self._placed.pop(task_id, ()):
             self._queues[line].remove(task_id)
             self._urgent.discard((self.tasks[task_id].arrived_at, task_id))
         holder = self._holder.pop(task_id, None)
@@ -257,6 +277,14 @@ class DeskState:
             live = [(other.due, other.task_id) for other in self.tasks.values() if other.due is not None]
             heapq.heapify(live)
             self._timers = live
+
+
+def _lines(task: Task) -> tuple[tuple[str, bool], ...]:
+    """Where a task waits: for its team, for the leads, or for both."""
+    team, leads = (task.queue, False), (task.queue, True)
+    if not task.escalation:
+        return (team,)
+    return (team, leads) if task.with_team else (leads,)
 
 
 def next_due(task: Task) -> int | None:

@@ -25,6 +25,7 @@ _TIMES = (
     "arrived_at",
     "due_from",
     "deadline",
+    "raised_at",
     "assigned_until",
     "lease_since",
     "lease_until",

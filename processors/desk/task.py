@@ -23,7 +23,7 @@ _SHARED = (
     "topic",
     "outcome",
 )
-_LISTS = ("options", "qualifications", "excluded", "parties", "verdicts")
+_LISTS = ("options", "qualifications", "excluded", "skipped", "parties", "verdicts")
 
 Verdict = dict[str, Any]
 
@@ -74,10 +74,13 @@ class Task:
     offset: int
     warned: bool = False
     breached: bool = False
+    raised_at: int | None = None
+    stuck: bool = False
     gold_outcome: str = ""
     options: tuple[str, ...] = ()
     qualifications: tuple[str, ...] = ()
     excluded: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
     assigned_to: str = ""
     assigned_until: int | None = None
     lease_holder: str = ""
@@ -87,6 +90,7 @@ class Task:
     lease_warned: bool = False
     snoozed_until: int | None = None
     escalation: int = 0
+    with_team: bool = False
     escalation_note: str = ""
     round: int = 0
     statement: str = ""
@@ -126,6 +130,21 @@ class Task:
         return self.route == "sync" and self.kind == "review" and not self.took_effect
 
     @property
+    def leads_only(self) -> bool:
+        """It was escalated away from its team."""
+        return self.escalation > 0 and not self.with_team
+
+    @property
+    def is_measurement(self) -> bool:
+        """It measures a model or a person, and nobody waits for it."""
+        return self.kind in ("audit", "gold")
+
+    @property
+    def goes_first(self) -> bool:
+        """Its deadline has raised its priority as far as there is, and has passed again."""
+        return self.breached and self.raised_at is not None
+
+    @property
     def window_open_until(self) -> int | None:
         """post_approval: when its resolution becomes final unless a person objects; None if it is final."""
         return self.override_until if self.kind == "post_approval" and self.version == 1 else None
@@ -140,8 +159,20 @@ class Task:
         return [verdict for verdict in self.verdicts if verdict["round"] == self.round]
 
     def exclude(self, *people: str) -> None:
-        """Keeps the task away from `people`."""
+        """Keeps the task away from `people` for good."""
         self.excluded = tuple(dict.fromkeys((*self.excluded, *people)))
+        self.skipped = tuple(name for name in self.skipped if name not in people)
+
+    def skip(self, person: str) -> None:
+        """Keeps the task away from a person who passes it on, as long as somebody else may decide it."""
+        if person not in self.excluded:
+            self.excluded = (*self.excluded, person)
+            self.skipped = (*self.skipped, person)
+
+    def readmit(self, person: str) -> None:
+        """Takes back what `skip` did."""
+        self.excluded = tuple(name for name in self.excluded if name != person)
+        self.skipped = tuple(name for name in self.skipped if name != person)
 
     def give_back(self) -> None:
         """Takes it from its holder."""

@@ -37,7 +37,8 @@ def outcome(
         "at": verdict["at"],
         "arrived_at": task.due_from,
         "claimed_at": claimed_at,
-        "within_sla": verdict["at"] < task.deadline,
+        # A deadline that was moved because it had been missed stays missed.
+        "within_sla": verdict["at"] < task.deadline and task.raised_at is None,
         "audit": task.kind == "audit",
         "settled_before": settled_before,
     }

@@ -1,20 +1,19 @@
 """What the clock does to tasks: leases, assignments, snoozes, service levels, override windows."""
 
-from interlock.processors.desk.deadlines import reschedule
+from interlock.processors.desk.deadlines import raise_priority, reschedule
+from interlock.processors.desk.escalation import leads_who_may, share_with_leads
 from interlock.processors.desk.presence import leave
 from interlock.processors.desk.refusal import clock
 from interlock.processors.desk.resolving import close
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import resolution, task_alert, task_changed
-from interlock.processors.desk.verdict_commands import time_out, to_leads
+from interlock.processors.desk.verdict_commands import time_out
 from interlock.processors.desk.verdicts import automatic_verdict
 from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
 
 DESK = "desk"
-
-_NEXT_PRIORITY = {"low": "medium", "medium": "high", "high": "critical", "critical": "critical"}
 
 
 def fire_timers(state: DeskState, task: Task, now: int) -> list[Event]:
@@ -135,23 +134,31 @@ def _warned(state: DeskState, task: Task, now: int) -> list[Event]:
 
 
 def _breached(state: DeskState, task: Task, now: int) -> list[Event]:
-    """Alerts the holder of the task and the holder's manager, else the leads, once; then does what the policy says."""
+    """Alerts the holder of the task and the holder's manager, else the leads, once; then does what the policy says.
+
+    A measurement is only late: it must not take the place of work that somebody waits for.
+    """
     task.warned = task.breached = True
     holder = state.reviewers.get(task.holder)
     to = (task.holder, holder.manager) if holder else state.leads(task.queue)
     message = f"{task.task_id} should have been decided by {clock(task.deadline)} (priority {task.priority})"
-    action = state.terms(task).on_breach
-    if action == "raise_priority":
-        task.priority = _NEXT_PRIORITY[task.priority]
-    events = [
-        task_changed(task, "breached", DESK, now),
-        task_alert(task, "sla_breach", _sla_cause(task), "critical", to, message, now),
-    ]
-    if action == "escalate":
-        if not task.escalation and task.kind != "gold":
-            events.append(to_leads(state, task, "its deadline has passed", now))
-            events.append(task_changed(task, "escalated", DESK, now))
-    elif action != "raise_priority" and not task.took_effect and task.kind != "gold":
+    cause = _sla_cause(task)
+    action = "" if task.is_measurement else state.terms(task).on_breach
+    events = [task_changed(task, "breached", DESK, now)]
+    match action:
+        case "raise_priority":
+            raise_priority(state, task, now)
+            message += f"; it has priority {task.priority} now"
+            events.append(task_changed(task, "raised", DESK, now))
+        case "escalate":
+            leads = () if task.escalation else leads_who_may(state, task, now)
+            if leads:
+                share_with_leads(task, "its deadline has passed")
+                to = (*to, *leads)
+                message += f"; {', '.join(leads)} may decide it as well as its team"
+                events.append(task_changed(task, "escalated", DESK, now))
+    events.insert(1, task_alert(task, "sla_breach", cause, "critical", to, message, now))
+    if action not in ("", "raise_priority", "escalate") and not task.took_effect:
         events += time_out(state, task, action, "nobody decided in time", now)
         events.append(task_changed(task, "timed_out", DESK, now))
     return events

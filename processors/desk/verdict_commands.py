@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from interlock.processors.desk import checks, task_records
 from interlock.processors.desk.command import Command
+from interlock.processors.desk.escalation import to_leads, went_to
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.resolving import close, content, in_effect, resolve
 from interlock.processors.desk.reviewers import Reviewer, same_person, unqualified
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import POLICY, Task, Verdict
-from interlock.processors.desk.task_records import task_alert, task_changed
+from interlock.processors.desk.task_records import task_changed
 from interlock.processors.desk.verdicts import as_verdict, automatic_verdict, check_reason, decided_outcome
 from interlock.processors.events import Event
 
@@ -102,13 +103,11 @@ def expire(state: DeskState, command: Command, now: int) -> CommandResult:
         events = time_out(state, task, safe, "the caller waited in vain", now)
         events.append(task_changed(task, "timed_out", command.actor, now, command.command_id))
         return CommandResult(f"nobody decided in time: {safe} holds, as the policy says", task, events)
-    if task.escalation:
+    if task.leads_only:
         return CommandResult(f"{task.task_id} is with the leads already", task, [], "escalated")
-    events = [
-        to_leads(state, task, "the caller waited in vain", now),
-        task_changed(task, "escalated", command.actor, now, command.command_id),
-    ]
-    message = f"nobody decided in time: {task.task_id} went to the leads; nothing takes effect yet"
+    leads, told = to_leads(state, task, "the caller waited in vain", now)
+    events = [told, task_changed(task, "escalated", command.actor, now, command.command_id)]
+    message = f"nobody decided in time: {went_to(task, leads)}; nothing takes effect yet"
     return CommandResult(message, task, events, "escalated")
 
 
@@ -118,22 +117,6 @@ def time_out(state: DeskState, task: Task, safe: str, why: str, now: int) -> lis
     events = resolve(state, task, verdict, now, source="timeout", decided_by=())
     close(state, task)
     return events
-
-
-def to_leads(state: DeskState, task: Task, note: str, now: int, kind: str = "escalated") -> Event:
-    """Only leads get the task from now on; a person who has started it may finish. Returns the alert about it.
-
-    Where a queue has no lead, the task stays open to everybody and the operators are alerted.
-    """
-    leads = state.leads(task.queue)
-    task.escalation += bool(leads)
-    task.escalation_note = note
-    if task.state in ("assigned", "snoozed"):
-        task.give_back()
-        task.state = "waiting"
-    state.keep(task)
-    cause = f"{task.task_id}/{task.round}/{task.escalation}"
-    return task_alert(task, kind, cause, "warning", leads, f"{task.task_id} needs a lead: {note}", now)
 
 
 def _corrects(task: Task, me: Reviewer, now: int) -> bool:
@@ -192,7 +175,7 @@ def _decide_audit(state: DeskState, task: Task, verdict: Verdict, now: int) -> _
 
 
 def _add_signature(state: DeskState, task: Task, verdict: Verdict, now: int) -> _SubmitResult:
-    """Four eyes: different people must agree; where they do not, one more verdict decides, a lead's if there is one."""
+    """Four eyes: different people must agree; where they do not, one more verdict decides, a lead's if a lead may."""
     before = task.this_round()
     me = verdict["reviewer"]
     disagreed = len(before) >= task.quorum
@@ -211,5 +194,6 @@ def _add_signature(state: DeskState, task: Task, verdict: Verdict, now: int) -> 
     if agree:
         state.keep(task)
         return _SubmitResult(events, "noted: somebody else must agree before it holds", "submitted")
-    events.append(to_leads(state, task, "two people disagree", now, "quorum_disagrees"))
+    _, told = to_leads(state, task, "two people disagree", now, "quorum_disagrees")
+    events.append(told)
     return _SubmitResult(events, "noted: the other person decided differently, one more verdict decides", "escalated")

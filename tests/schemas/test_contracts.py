@@ -55,6 +55,7 @@ RELEASED = {
     24: ("Viewing", "d92ff69c"),
     25: ("Command", "b8f1e21c"),
     26: ("Task", "c706bfd6"),
+    27: ("Task", "cb8bfcf7"),
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from tests.processors.desk.model_actions import Actions
 from tests.processors.desk.model_permissions import Permissions
 from tests.processors.desk.model_rules import DAY, Named
-from tests.processors.desk.model_state import holder
+from tests.processors.desk.model_state import for_leads, holder
 
 # What a record of the task must say after every event.
 RECORDED = [
@@ -29,6 +29,7 @@ RECORDED = [
     "due_from",
     "warned",
     "breached",
+    "raised_at",
     "blind",
     "gold_outcome",
     "quorum",
@@ -40,6 +41,7 @@ RECORDED = [
     "lease_until",
     "snoozed_until",
     "escalation",
+    "with_team",
     "round",
     "statement",
     "on_behalf_of",
@@ -145,6 +147,7 @@ class Model(Actions, Permissions):
         assert len(set(record["excluded"])) == len(record["excluded"])
         assert task["parties"] == set(record["parties"])
         assert len(set(record["parties"])) == len(record["parties"])
+        assert task["skipped"] == record["skipped"]
         assert list(task["options"]) == list(record["options"])
         assert list(task["qualifications"]) == list(record["qualifications"])
         assert task["verdicts"] == record["verdicts"]
@@ -204,7 +207,7 @@ class Model(Actions, Permissions):
                 assert self._events == (not self._mine)
             case "expire" if self._events == 0:
                 assert task is not None
-                assert task["escalation"]
+                assert for_leads(task)
                 assert record["code"] == "escalated"
             case _:
                 assert self._events == 1

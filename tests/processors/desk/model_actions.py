@@ -33,7 +33,7 @@ class Actions(Timers):
                 return {"extended"}
             case "release":
                 if command["reason_code"] or command["reason_text"]:
-                    task["excluded"].append(me)
+                    self._skip(task, me)
                 give_back(task)
                 return {"released"}
             case "snooze":
@@ -56,7 +56,7 @@ class Actions(Timers):
                     self._give(task, command["to_reviewer"])
                 elif command["queue"]:
                     give_back(task)
-                    task["queue"] = command["queue"]
+                    task |= {"queue": command["queue"], "escalation": 0, "with_team": False}
                     self.reschedule(task)
                 else:
                     give_back(task)
@@ -67,8 +67,11 @@ class Actions(Timers):
                 return {"reassigned"}
             case "appeal":
                 task["parties"] |= {me, command["on_behalf_of"].strip()} - {""}
-                task["excluded"] += sorted((judges(task) | task["parties"]) - set(task["excluded"]))
+                involved = judges(task) | task["parties"]
+                task["excluded"] += sorted(involved - set(task["excluded"]))
+                task["skipped"] = [name for name in task["skipped"] if name not in involved]
                 task["on_behalf_of"] = command["on_behalf_of"].strip()
+                task |= {"with_team": False, "raised_at": None}
                 task |= {"kind": "appeal", "state": "waiting", "round": task["round"] + 1, "blind": False}
                 task |= {"statement": command["reason_text"], "escalation": 0, "due_from": now, "window": None}
                 task |= {"warned": False, "breached": False}
@@ -106,7 +109,8 @@ class Actions(Timers):
         if task["quorum"] == 2 and kind != "audit" and len(before) < 2:
             if not before or first != (said["outcome"], MEANT_BY[said["modifications"]]):
                 self.explain([self.outcome(task, said, kind=kind, resolves=False)])
-                task["excluded"].append(me)
+                task["excluded"] += [] if me in task["excluded"] else [me]
+                task["skipped"] = [name for name in task["skipped"] if name != me]
                 give_back(task)
                 if before:
                     self.escalate(task, "quorum_disagrees")
@@ -127,6 +131,11 @@ class Actions(Timers):
         said |= {"outcome": self.meant(command, task), "round": task["round"]}
         task["verdicts"].append(said)
         return said
+
+    def _skip(self, task: Named, me: str) -> None:
+        if me not in task["excluded"]:
+            task["excluded"].append(me)
+            task["skipped"].append(me)
 
     def _give(self, task: Named, name: str) -> None:
         give_back(task)

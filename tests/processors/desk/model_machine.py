@@ -382,12 +382,16 @@ class DeskLife:
 def check_indexes(state: DeskState) -> None:
     """The desk's queues, holders and timers say what its tasks say."""
     waiting = {
-        (task_id, (task.queue, task.escalation > 0)) for task_id, task in state.tasks.items() if task.state == "waiting"
+        (task_id, (task.queue, leads))
+        for task_id, task in state.tasks.items()
+        if task.state == "waiting"
+        for leads in (False, True)
+        if (task.escalation if leads else not task.leads_only)
     }
     queued = {(task_id, place) for place, order in state._queues.items() for task_id in order._waiting}
     assert queued == waiting
     assert sum(len(order) for order in state._queues.values()) == len(waiting)
-    assert dict(waiting) == state._placed
+    assert waiting == {(task_id, line) for task_id, lines in state._placed.items() for line in lines}
     held = {(name, task_id) for name, tasks in state._held.items() for task_id in tasks}
     assert held == {
         (task.holder, task_id) for task_id, task in state.tasks.items() if task.state != "done" and task.holder
@@ -401,7 +405,7 @@ def check_indexes(state: DeskState) -> None:
         t.task_id for t in state.tasks.values() if t.state == "waiting" and t.route == "sync" and t.kind == "review"
     }
     assert {task.task_id for task in state.urgent(len(state.tasks))} == {
-        task_id for task_id in callers if not state.tasks[task_id].escalation
+        task_id for task_id in callers if not state.tasks[task_id].leads_only
     }
     assert state.open == sum(task.state != "done" for task in state.tasks.values()) == len(state.open_tasks())
 

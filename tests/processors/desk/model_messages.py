@@ -67,7 +67,7 @@ class Messages(ModelState):
             "resolves": resolves,
             "overridden": said["outcome"] != task["prediction"],
             "claimed_at": None if kind == "override" else task["lease_since"],
-            "within_sla": self.now < task["deadline"],
+            "within_sla": self.now < task["deadline"] and task["raised_at"] is None,
             "settled_before": self.settled_before(task if resolves or kind in ("audit", "gold") else None),
         }
 
@@ -77,6 +77,7 @@ class Messages(ModelState):
         waiting = [
             task["due_from"]
             for task in self.open()
-            if task is not closed and task["kind"] in samples and task["round"] == 0 and not task["breached"]
+            if task is not closed and task["kind"] in samples and task["round"] == 0
+            if not task["breached"] and task["raised_at"] is None
         ]
         return int(min([self.now, *waiting]))

@@ -140,7 +140,10 @@ class Permissions(ModelState):
         name = command["to_reviewer"]
         if not name:
             return {"invalid"}
-        return self.ready(name) | self.unfit(task, name) if name in self.people else {"unknown-reviewer"}
+        if name not in self.people:
+            return {"unknown-reviewer"}
+        full = holder(task) != name and self.load(name) >= self.people[name]["capacity"]
+        return self.ready(name) | self.unfit(task, name) | ({"at-capacity"} if full else set())
 
     def _bad(self, command: Named, task: Named) -> set[str]:
         """What is wrong with a verdict itself."""

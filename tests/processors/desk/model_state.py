@@ -59,7 +59,7 @@ class ModelState:
             found.add("same-person")
         elif name in task["excluded"]:
             found.add("excluded")
-        if task["escalation"] and self.people[name]["role"] != "lead":
+        if for_leads(task) and self.people[name]["role"] != "lead":
             found.add("not-lead")
         return found
 
@@ -88,16 +88,20 @@ class ModelState:
 def new_task(source: Named, kind: str, now: int) -> Named:
     """A task as it begins to wait."""
     same = ("decision_id", "domain", "queue", "priority", "route", "prediction", "payload_hash")
-    lists: Named = {"options": (), "qualifications": (), "excluded": [], "verdicts": []}
+    lists: Named = {"options": (), "qualifications": (), "excluded": [], "skipped": [], "verdicts": []}
     lists |= {"parties": set()}
     words = dict.fromkeys(("gold_outcome", "statement", "on_behalf_of", "outcome", "changes", "decided_by"), "")
     holding = {"assigned_to": "", "lease_holder": "", "lease_epoch": 0, "lease_since": None}
     times = dict.fromkeys(
-        ("lease_until", "assigned_until", "snoozed_until", "window", "decided_at", "override_until", "forget_at")
+        (
+            *("lease_until", "assigned_until", "snoozed_until", "window"),
+            *("decided_at", "override_until", "forget_at", "raised_at"),
+        )
     )
     numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "effect", "moved"), 0)
-    flags = {"warned": False, "breached": False, "blind": kind == "audit", "quorum": 1, "rules": None}
-    task = {name: source[name] for name in same} | lists | words | holding | times | numbers | flags
+    flags = dict.fromkeys(("warned", "breached", "with_team"), False) | {"blind": kind == "audit"}
+    duties: Named = {"quorum": 1, "rules": None}
+    task = {name: source[name] for name in same} | lists | words | holding | times | numbers | flags | duties
     return task | {"kind": kind, "state": "waiting", "arrived_at": now}
 
 
@@ -123,6 +127,11 @@ def holder(task: Named) -> str:
 def judges(task: Named) -> set[str]:
     """Everybody who gave a verdict on it."""
     return {verdict["reviewer"] for verdict in task["verdicts"]}
+
+
+def for_leads(task: Named) -> bool:
+    """Its team may not have it any more."""
+    return bool(task["escalation"] and not task["with_team"])
 
 
 def works(person: Named, queue: str) -> bool:

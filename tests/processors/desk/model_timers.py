@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.processors.desk.model_messages import Messages
 from tests.processors.desk.model_rules import MINUTE, PRIORITIES, Named, Terms
-from tests.processors.desk.model_state import finish, give_back, holder
+from tests.processors.desk.model_state import finish, for_leads, give_back, holder
 
 
 class Timers(Messages):
@@ -53,7 +53,7 @@ class Timers(Messages):
                 limit = MINUTE if task["route"] == "sync" else terms.start_within
                 until = now + min(limit, terms.start_within)
                 task |= {"state": "assigned", "assigned_to": name, "assigned_until": until}
-            case "escalated" | "timed_out" | "rescheduled":
+            case "escalated" | "timed_out" | "rescheduled" | "raised":
                 assert owed
                 self._follow(event, task, terms)
             case _:
@@ -65,7 +65,15 @@ class Timers(Messages):
             case "rescheduled":
                 self.reschedule(task)
             case "escalated":
-                self.escalate(task, "escalated")
+                task |= {"escalation": task["escalation"] + 1, "with_team": True}
+                if task["state"] == "snoozed":
+                    give_back(task)
+            case "raised" if task["priority"] == "critical":
+                task["raised_at"] = self.counts_from(task)
+            case "raised":
+                task["priority"] = PRIORITIES[PRIORITIES.index(task["priority"]) + 1]
+                task["raised_at"] = self.now
+                self.reschedule(task)
             case _:
                 self.explain(self.word(task, terms.on_breach, "", "timeout", ()))
                 finish(task)
@@ -101,17 +109,18 @@ class Timers(Messages):
         name = holder(task)
         manager = self.people[name]["manager"] if name in self.people else ""
         to = tuple(dict.fromkeys(person for person in (name, manager) if person)) if name else self.leads(task["queue"])
-        self.alerts_due.append(("sla_breach", task["task_id"], to))
         self._once("breached", task)
         task["warned"] = task["breached"] = True
-        if terms.on_breach == "raise_priority":
-            task["priority"] = PRIORITIES[min(3, PRIORITIES.index(task["priority"]) + 1)]
-        elif task["kind"] != "gold":
-            if terms.on_breach != "escalate":
+        if task["kind"] not in ("audit", "gold"):
+            if terms.on_breach == "raise_priority":
+                self.must.add(("raised", task["task_id"]))
+            elif terms.on_breach != "escalate":
                 if task["version"] == 0:
                     self.must.add(("timed_out", task["task_id"]))
-            elif not task["escalation"]:
+            elif not task["escalation"] and (able := self.able_leads(task)):
+                to = tuple(dict.fromkeys((*to, *able)))
                 self.must.add(("escalated", task["task_id"]))
+        self.alerts_due.append(("sla_breach", task["task_id"], to))
 
     def _once(self, what: str, task: Named) -> None:
         # A policy may move a deadline away and back: `moved` counts how often.
@@ -120,11 +129,19 @@ class Timers(Messages):
         self.told.add(mark)
 
     def escalate(self, task: Named, alert: str) -> None:
-        leads = self.leads(task["queue"])
-        task["escalation"] += bool(leads)
-        self.alerts_due.append((alert, task["task_id"], leads))
+        able = self.able_leads(task)
+        task["escalation"] += bool(able)
+        task["with_team"] = not able and task["escalation"] > 0
+        self.alerts_due.append((alert, task["task_id"], able or self.leads(task["queue"])))
         if task["state"] in ("assigned", "snoozed"):
             give_back(task)
+
+    def able_leads(self, task: Named) -> tuple[str, ...]:
+        """Those of the queue's leads who may decide it."""
+        return tuple(name for name in self.leads(task["queue"]) if not self.unfit(task, name))
+
+    def counts_from(self, task: Named) -> int:
+        return int(task["due_from"] if task["raised_at"] is None else task["raised_at"])
 
     def look_again(self) -> None:
         self.looks_again = False
@@ -145,9 +162,10 @@ class Timers(Messages):
 
     def reschedule(self, task: Named) -> None:
         before, terms = task["deadline"], self.terms(task)
-        level, start, window = terms.levels[task["priority"]], task["due_from"], task["window"]
+        level, start, window = terms.levels[task["priority"]], self.counts_from(task), task["window"]
         task["deadline"], task["warn_at"] = start + level, start + level * 3 // 4
         if window is not None:
+            start = task["due_from"]
             task["deadline"] = min(task["deadline"], window)
             task["warn_at"] = min(task["warn_at"], start + (window - start) * 3 // 4)
         task["qualifications"], task["rules"] = terms.qualifications, self.rules
@@ -158,7 +176,7 @@ class Timers(Messages):
 
     def _pushable(self, task: Named) -> bool:
         waits_for_it = task["route"] == "sync" and task["kind"] == "review"
-        return task["escalation"] == 0 and (waits_for_it or self.terms(task).push)
+        return not for_leads(task) and (waits_for_it or self.terms(task).push)
 
     def nothing_is_overdue(self) -> None:
         now = self.now

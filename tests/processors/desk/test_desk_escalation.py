@@ -1,0 +1,217 @@
+"""Who gets a task that went up or was late, and in which order."""
+
+from itertools import count
+from typing import Any
+
+import pytest
+
+from tests.processors.desk.desk_world import DAY, HOUR, MINUTE, POLICY, DeskWorld
+
+RAISING = POLICY.replace("  underwriting: {}", "  underwriting: {on_breach: raise_priority}").replace(
+    "{order: score}", "{order: score, on_breach: raise_priority}"
+)
+
+
+def an_audit(world: DeskWorld, name: str, **fields: Any) -> None:
+    world.arrive(name, route="auto", audit=True, workflow="escalation", priority="low", propensity=0.05, **fields)
+
+
+def alerts(world: DeskWorld, kind: str) -> list[tuple[str, list[str]]]:
+    return [(alert["task_id"], alert["to"]) for alert in world.said["alerts"] if alert["kind"] == kind]
+
+
+def test_what_breached_overnight_is_for_the_team_and_the_leads_in_the_morning() -> None:
+    world = DeskWorld()
+    world.hire("ann", "bob", "cid", on_duty=False)
+    world.hire("lee", role="lead", on_duty=False)
+    for number in range(50):
+        world.arrive(f"n{number}", priority="high")
+    world.wait(12 * HOUR)
+    for name in ("ann", "bob", "cid", "lee"):
+        world.command("on_duty", name)
+    taken = {world.claim(name)["task_id"] for name in ("ann", "bob", "cid", "lee")}
+    assert len(taken) == 4
+    assert {world.task(name).breached for name in taken} == {True}
+    assert world.command("reassign", "lee", task_id="n40", to_reviewer="ann")["accepted"]
+
+
+def test_a_breach_is_one_alert_that_names_who_may_decide_it() -> None:
+    world = DeskWorld()
+    world.hire("ann", manager="max")
+    world.hire("lee", role="lead")
+    world.arrive("d1", priority="critical")
+    world.claim("ann")
+    world.wait(14 * MINUTE)
+    world.command("extend", "ann", task_id="d1", epoch=1)
+    for _ in range(4):
+        world.wait(12 * MINUTE)
+        world.command("extend", "ann", task_id="d1", epoch=1)
+    assert alerts(world, "sla_breach") == [("d1", ["ann", "max", "lee"])]
+    assert alerts(world, "escalated") == []
+    assert world.events("d1")[-3:] == ["breached", "escalated", "extended"]
+
+
+def test_a_breach_leaves_a_task_with_the_only_person_who_is_qualified() -> None:
+    world = DeskWorld(POLICY.replace("  underwriting: {}", "  underwriting: {qualifications: [clinician]}"))
+    world.hire("ann", qualifications=[{"name": "clinician", "expires_at": None}])
+    world.hire("lee", role="lead")
+    world.arrive("d1", priority="critical")
+    world.wait(2 * HOUR)
+    assert world.task("d1").escalation == 0
+    assert world.command("claim", "lee", task_id="d1")["code"] == "not-qualified"
+    assert world.decide("ann")["accepted"]
+
+
+def test_after_a_breach_one_lead_and_the_team_give_the_two_opinions() -> None:
+    world = DeskWorld()
+    world.hire("ann")
+    world.hire("lee", role="lead")
+    world.arrive("d1", amount=2e6, reasons=("big",), priority="critical")
+    world.wait(2 * HOUR)
+    world.decide("lee", task_id="d1")
+    assert world.decide("ann", task_id="d1")["message"] == "decided: approve"
+
+
+def test_where_the_only_lead_gave_one_of_two_opinions_somebody_else_decides_between_them() -> None:
+    world = DeskWorld()
+    world.hire("ann", "bob")
+    world.hire("lee", role="lead")
+    world.arrive("d1", amount=2e6, reasons=("big",))
+    world.decide("lee", "approve", task_id="d1")
+    world.decide("ann", "reject", task_id="d1")
+    assert alerts(world, "quorum_disagrees") == [("d1", ["lee"])]
+    assert "no lead may decide it" in world.said["alerts"][-1]["message"]
+    assert world.decide("bob", "approve", task_id="d1")["message"] == "decided: approve"
+
+
+def test_an_escalation_to_another_queue_is_for_the_team_of_that_queue() -> None:
+    world = DeskWorld()
+    world.hire("ann", "bob")
+    world.hire("lee", role="lead")
+    world.arrive("d1")
+    lease = world.claim("ann", "d1")
+    assert world.command("escalate", "ann", task_id="d1", epoch=lease["epoch"], reason_text="odd")["accepted"]
+    assert world.command("claim", "bob", task_id="d1")["code"] == "not-lead"
+    assert world.command("escalate", "lee", task_id="d1", queue="underwriting", reason_text="back")["accepted"]
+    assert world.task("d1").escalation == 0
+    assert world.command("claim", "bob", task_id="d1")["accepted"]
+
+
+@pytest.mark.parametrize("leads", [("lee",), ()])
+def test_an_escalation_says_who_got_the_task(leads: tuple[str, ...]) -> None:
+    world = DeskWorld(POLICY.replace("    on_timeout: reject\n", ""))
+    world.hire("ann")
+    world.hire(*leads, role="lead")
+    for name in ("d1", "s1"):
+        world.arrive(name, route="sync" if name == "s1" else "async")
+    for name in ("d1", "s1"):
+        world.claim("ann", name)
+    went = "went to lee" if leads else "no lead may decide d1: it waits for everybody else who may"
+    assert went in world.command("escalate", "ann", task_id="d1", reason_text="odd")["message"]
+    expired = world.command("expire", "client", task_id="s1")
+    assert went.replace("d1", "s1") in expired["message"]
+    assert expired["code"] == "escalated"
+
+
+def test_a_lead_gets_what_is_critical_before_five_audits_that_are_four_days_old() -> None:
+    world = DeskWorld()
+    world.hire("lee", role="lead", capacity=9)
+    for number in range(5):
+        an_audit(world, f"a{number}")
+    world.wait(4 * DAY)
+    world.arrive("urgent", route="manual", priority="high")
+    world.arrive("crit", priority="critical")
+    got = [world.claim("lee")["task_id"] for _ in range(7)]
+    assert got == ["crit", "urgent", "a0", "a1", "a2", "a3", "a4"]
+
+
+def test_a_lead_gets_what_went_up_by_priority_among_the_rest() -> None:
+    world = DeskWorld()
+    world.hire("ann")
+    world.hire("lee", role="lead", capacity=9)
+    for name, priority in (("late-high", "high"), ("up-low", "low"), ("up-critical", "critical"), ("up-high", "high")):
+        world.arrive(name, priority=priority)
+        if name.startswith("up"):
+            world.command("escalate", "lee", task_id=name, reason_text="look")
+    world.wait(5 * HOUR)
+    world.arrive("critical", priority="critical")
+    world.arrive("medium", priority="medium")
+    got = [world.claim("lee")["task_id"] for _ in range(6)]
+    assert got == ["up-critical", "critical", "late-high", "up-high", "medium", "up-low"]
+
+
+def test_audits_do_not_go_up() -> None:
+    world = DeskWorld()
+    world.hire("lee", role="lead")
+    an_audit(world, "a1")
+    world.wait(4 * DAY)
+    assert world.task("a1").breached
+    assert world.task("a1").escalation == 0
+
+
+def test_a_colleague_who_is_named_must_have_room() -> None:
+    world = DeskWorld()
+    world.hire("lee", role="lead")
+    world.hire("bob", capacity=2)
+    replies = []
+    for number in range(20):
+        world.arrive(f"d{number}")
+        replies.append(
+            world.command("escalate", "lee", task_id=f"d{number}", to_reviewer="bob", reason_text="for you")["code"]
+        )
+    assert replies == ["ok"] * 2 + ["at-capacity"] * 18
+    assert world.command("reassign", "lee", task_id="d0", to_reviewer="bob")["accepted"], "it is bob's already"
+
+
+def overloaded(world: DeskWorld, hours: int, **fields: Any) -> list[str]:
+    """Two tasks come and one is handed out in every hour; which ones were."""
+    handed_out = []
+    names = (f"new{number}" for number in count())
+    for _ in range(hours):
+        for _ in range(2):
+            world.arrive(next(names), **fields)
+        lease = world.claim("ann")
+        handed_out.append(lease["task_id"])
+        world.decide("ann", claimed=lease)
+        world.wait(HOUR)
+    return handed_out
+
+
+@pytest.mark.parametrize(("priority", "within"), [("low", 1), ("medium", 1), ("high", 20), ("critical", 1)])
+@pytest.mark.parametrize("queue", ["underwriting", "advisers"])
+def test_a_raised_priority_brings_a_late_task_forward_under_overload(queue: str, priority: str, within: int) -> None:
+    world = DeskWorld(RAISING)
+    world.hire("ann")
+    world.arrive("late", priority=priority, queue=queue, amount=1.0)
+    world.wait(3 * DAY + HOUR)
+    handed_out = overloaded(world, 20, priority=priority, queue=queue, amount=1e9)
+    assert "late" in handed_out[:within]
+    outcome = next(record for record in world.said["reviews.outcomes"] if record["task_id"] == "late")
+    assert not outcome["within_sla"]
+
+
+def test_a_missed_deadline_raises_the_priority_step_by_step_until_the_task_goes_first() -> None:
+    world = DeskWorld(RAISING)
+    world.hire("ann")
+    world.arrive("d1", priority="low")
+    start = world.now
+    for wait, priority, due in ((3 * DAY, "medium", DAY), (DAY, "high", 4 * HOUR), (4 * HOUR, "critical", HOUR)):
+        world.wait(wait)
+        task = world.task("d1")
+        assert (task.priority, task.deadline - world.now, task.breached) == (priority, due, False)
+    world.wait(HOUR)
+    assert world.task("d1").goes_first
+    assert world.task("d1").due_from == start
+    assert [event for event in world.events("d1") if event in ("breached", "raised")] == ["breached", "raised"] * 4
+    assert len(alerts(world, "sla_breach")) == 4
+    world.arrive("d2", priority="critical")
+    claimed = world.claim("ann")
+    assert claimed["task_id"] == "d1"
+    assert "late by 0 min, and raised before all that was not: first of 2" in claimed["message"]
+
+
+def test_audits_are_not_raised() -> None:
+    world = DeskWorld(RAISING)
+    an_audit(world, "a1")
+    world.wait(5 * DAY)
+    assert (world.task("a1").priority, world.task("a1").breached) == ("low", True)
