@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Protocol
 
 Headers = list[tuple[str, bytes | None]]
@@ -19,6 +20,30 @@ class Message(Protocol):
     def key(self) -> Any: ...
     def value(self) -> Any: ...
     def headers(self) -> Any: ...
+    def timestamp(self) -> Any: ...  # (type, milliseconds since the epoch)
+
+
+# Of confluent_kafka, which processors do not import: the broker set the time of the record, when it appended it.
+TIMESTAMP_LOG_APPEND_TIME = 2
+
+
+def broker_time(message: Message) -> int | None:
+    """When the broker appended a record, in microseconds since the epoch; None if its topic has the producer's time."""
+    kind, milliseconds = message.timestamp()
+    return int(milliseconds) * 1000 if kind == TIMESTAMP_LOG_APPEND_TIME else None
+
+
+def in_order(messages: Sequence[Message]) -> Sequence[Message]:
+    """The messages by the time that the broker gave them; those of one partition stay as they stand in it."""
+    latest: dict[tuple[str, int], int] = {}
+    instants = []
+    for message in messages:
+        place = message.topic(), message.partition()
+        latest[place] = max(latest.get(place, 0), broker_time(message) or 0)
+        instants.append(latest[place])
+    if len(latest) <= 1:
+        return messages
+    return [message for _, message in sorted(zip(instants, messages, strict=True), key=itemgetter(0))]
 
 
 def column(messages: Sequence[Message], name: str) -> Iterator[Any]:

@@ -19,6 +19,20 @@ class SystemClock:
         return time.time_ns() // 1000
 
 
+class SteadyClock:
+    """The time of the machine when it was made, and from then on what has really passed: nobody can set it."""
+
+    # While a laptop or a virtual machine sleeps the monotonic clock stands, and that of the boot, where there is one,
+    # goes on.
+    _SOURCE = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+    def __init__(self) -> None:
+        self._start = time.time_ns() - time.clock_gettime_ns(self._SOURCE)
+
+    def now(self) -> int:
+        return (self._start + time.clock_gettime_ns(self._SOURCE)) // 1000
+
+
 class ManualClock:
     """A clock for tests: it moves only when `advance` moves it."""
 

@@ -141,7 +141,7 @@ def _topics(platform: Platform) -> Finding:
         problems.append(
             f"{', '.join(by_producer)}: the producer sets the time of records ({catalogue.TIMESTAMP_TYPE}), from which "
             "Kafka counts how long it keeps them, so that old events may be deleted unread; `interlock topics create` "
-            "lets the broker set it"
+            "lets the broker set it. The desk needs it too: otherwise a command counts when it is read"
         )
     if problems:
         return Finding("wrong", "topics", "\n".join(problems))

@@ -8,6 +8,7 @@ from interlock.errors import OperatorRequiredError
 from interlock.platform.connection import Platform
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.restore import FOLLOWED_TOPICS
+from interlock.processors.desk.stream_clock import StreamClock
 from interlock.services.common import stop_on_signals, table_reader
 from interlock.services.desk_runner import desk_runner
 from interlock.services.endpoint import serve
@@ -24,7 +25,7 @@ def run(platform: Platform) -> None:
 
     stop = stop_on_signals()
     metrics = Metrics("desk")
-    processor = DeskProcessor()
+    processor = DeskProcessor(StreamClock(platform.settings.instance_id))
     tables = wait_until_available(lambda: table_reader(platform, FOLLOWED_TOPICS, processor.follow), stop)
     if tables is None:
         return

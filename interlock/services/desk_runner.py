@@ -4,13 +4,16 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
+from uuid import uuid4
 
 from interlock.processors.desk.processor import DeskOutputs, DeskProcessor
 from interlock.processors.desk.reply_cache import REMEMBERED_FOR
 from interlock.processors.desk.restore import RESTORED_TOPICS
+from interlock.processors.desk.stream_clock import Takeover, tick_id
 from interlock.schemas import catalogue
+from interlock.services.desk_time import write_tick
 from interlock.services.finding_alerts import expired_teller
-from interlock.streams.clock import Clock, SystemClock
+from interlock.streams.clock import Clock, SteadyClock
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Message
 from interlock.streams.runner import Runner, RunnerSettings
@@ -47,19 +50,20 @@ def desk_runner(
     `clock` and `executor` are for tests.
     """
     counts = metrics or Metrics("desk")
-    now = (clock or SystemClock()).now
+    time = clock or SteadyClock()
 
     def refresh() -> None:
         for record in followed.poll():
             processor.follow(record)
 
     def restore() -> None:
-        since = (now() - REMEMBERED_FOR) // 1_000 - _CLOCKS_DIFFER_MS
-        with (
-            closing(TableReader(broker, RESTORED_TOPICS)) as tables,
-            closing(TableReader(broker, [catalogue.REPLIES.name], since=since)) as replies,
-        ):
-            processor.restore(_each(tables), _each(replies))
+        name, written = str(uuid4()), time.now()
+        kafka = write_tick(broker, tick_id(name, 0), written)
+        heard = time.now()
+        with closing(TableReader(broker, RESTORED_TOPICS)) as tables:
+            processor.restore(_each(tables), _remembered(broker, processor, kafka))
+        if processor.clock is not None:
+            processor.resume(Takeover(name, written, heard, kafka), time.now())
         for topic, count in processor.unreadable.items():
             counts.set("unreadable_state", count, topic=topic)
 
@@ -75,7 +79,7 @@ def desk_runner(
             exclusive=True,
             tick_seconds=TICK_SECONDS,
         ),
-        clock=clock,
+        clock=time,
         before_batch=refresh,
         restore=restore,
         metrics=counts,
@@ -83,6 +87,14 @@ def desk_runner(
         executor=executor,
         on_expired=expired_teller(broker, "desk", catalogue.DESK_GROUP),
     )
+
+
+def _remembered(broker: Broker, processor: DeskProcessor, kafka: int) -> Iterator[Message]:
+    """The replies that the desk must know, read when its other records have told the time to which it had come: before
+    an outage of days, perhaps."""
+    since = (min(kafka, processor.latest) - REMEMBERED_FOR) // 1_000 - _CLOCKS_DIFFER_MS
+    with closing(TableReader(broker, [catalogue.REPLIES.name], since=since)) as replies:
+        yield from _each(replies)
 
 
 def _each(table: TableReader) -> Iterator[Message]:

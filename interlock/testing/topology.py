@@ -16,6 +16,7 @@ from interlock.policy.model import Policy
 from interlock.policy.version import resolved, version
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.restore import FOLLOWED_TOPICS
+from interlock.processors.desk.stream_clock import StreamClock
 from interlock.processors.router.router import RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.review.desk_client import DeskClient
@@ -277,7 +278,7 @@ class Topology:
         A second desk stands by. After the death of the first one the group's session must end: `advance` by a minute.
         """
         process = self.broker.process()
-        processor = DeskProcessor()
+        processor = DeskProcessor(StreamClock(instance))
         followed = TableReader(process, FOLLOWED_TOPICS)
         for record in followed.read_all():
             processor.follow(record)

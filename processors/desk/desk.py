@@ -6,7 +6,7 @@ from interlock.processors.desk import claiming, handover, presence, verdict_comm
 from interlock.processors.desk.arrivals import Arrival, arrive
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.gold import plant_gold
-from interlock.processors.desk.push_assignment import push
+from interlock.processors.desk.push_assignment import can_push, push
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import CommandResult, accepted, refused
 from interlock.processors.desk.state import DeskState
@@ -42,8 +42,8 @@ class Desk:
         self.state = state
 
     def arrive(self, arrival: Arrival, now: int) -> list[Event]:
-        """Makes a task of a routed decision; one that comes late is dealt with at once."""
-        return [*arrive(self.state, arrival, now), *self._due(now)]
+        """Makes a task of a routed decision. What is due about it fires with `advance`: earlier commands go first."""
+        return arrive(self.state, arrival, now)
 
     def apply(self, command: Command, now: int) -> list[Event]:
         """Carries out a command or refuses it; the last event is the reply. A refused command changes nothing."""
@@ -65,9 +65,18 @@ class Desk:
         events = review_open_tasks(self.state, now) if self.state.replaced else []
         return events + self._due(now)
 
+    def is_waiting(self, now: int) -> bool:
+        """Whether `advance` would do something at `now`."""
+        due = self.state.first_due()
+        return self.state.replaced or (due is not None and due <= now)
+
     def push(self, now: int) -> list[Event]:
         """Gives waiting tasks to free people: call after everything else has happened at `now`."""
         return push(self.state, now)
+
+    def can_push(self, now: int) -> bool:
+        """Whether `push` would give somebody something."""
+        return can_push(self.state, now)
 
     def _due(self, now: int) -> list[Event]:
         return [event for task in self.state.due(now) for event in fire_timers(self.state, task, now)]

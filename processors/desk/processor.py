@@ -12,8 +12,9 @@ from interlock.processors.desk.replies import refused
 from interlock.processors.desk.reply_cache import DIGEST_HEADER, ReplyCache, digest
 from interlock.processors.desk.restore import RESTORED_TOPICS, Tables, Unreadable, rebuild
 from interlock.processors.desk.state import DeskState
+from interlock.processors.desk.stream_clock import TICK, StreamClock, Takeover, tick_record
 from interlock.processors.events import Event, alert
-from interlock.processors.records import Headers, Message, OutputLists
+from interlock.processors.records import Headers, Message, OutputLists, broker_time, in_order
 from interlock.schemas import catalogue, wire
 from interlock.schemas.columns import Bad
 from interlock.schemas.dead_letters import Source, dead_letter
@@ -28,15 +29,21 @@ class DeskOutputs(OutputLists):
 
 
 class DeskProcessor:
-    """A desk with its cache of replies. After a failure `restore` must be called before the next batch."""
+    """A desk with its cache of replies. After a failure `restore` must be called before the next batch, and then
+    `resume` if it has a clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: StreamClock | None = None) -> None:
+        """`clock`: the stream's time; without one the desk goes by the time that `process` is handed."""
+        self.clock = clock
         self.tables = Tables()
         self.desk = Desk(DeskState())
         self.unreadable: dict[str, int] = {}
         """By topic: records of the desk's own that could not be read when its state was restored, and are left out."""
         self._untold: list[Unreadable] = []
         self._told: set[Unreadable] = set()
+        self._about_time: list[Event] = []
+        self.latest = 0
+        """When something happened for the last time, by what the desk restored."""
         self._replies = ReplyCache()
 
     def restore(self, records: Iterable[Message], replies: Iterable[Message]) -> None:
@@ -45,6 +52,7 @@ class DeskProcessor:
         self.desk = Desk(rebuilt.state)
         self._untold = rebuilt.unreadable
         self._told = set()
+        self.latest = rebuilt.latest
         self.unreadable = dict.fromkeys(RESTORED_TOPICS, 0) | Counter(record.topic for record in rebuilt.unreadable)
         self._replies = ReplyCache()
         for reply in replies:
@@ -54,16 +62,51 @@ class DeskProcessor:
         """Applies a record of a policy or reviewer."""
         self.tables.apply(self.desk.state, record)
 
+    def resume(self, takeover: Takeover, now: int) -> None:
+        """Tells a desk with a clock Kafka's time; `now`: the steady time, as for `process`."""
+        assert self.clock is not None
+        self._about_time = self.clock.start(takeover, self.latest, now)
+        self.desk.state.resumed_at = self.clock.resumed_at
+
     def process(self, messages: Sequence[Message], now: int) -> DeskOutputs:
-        """The outputs of one batch, and of the time that has passed since the batch before."""
+        """The outputs of one batch, and of the time that has passed since the batch before.
+
+        `now`: with a clock, the steady time of the process; else the time.
+        """
         outputs = DeskOutputs()
+        told_at = now if self.clock is None else self.clock.estimate(now)
         ignored = [record for record in self.tables.ignored.values() if record not in self._told]
-        self._write(outputs, [_ignored(record, now) for record in ignored])
+        self._write(outputs, [_ignored(record, told_at) for record in ignored])
         self._told.update(ignored)
-        self._write(outputs, [_unreadable(record, now) for record in self._untold])
-        self._untold = []
-        self._replies.forget(now)
-        self._write(outputs, self.desk.advance(now))
+        self._write(outputs, [_unreadable(record, told_at) for record in self._untold])
+        self._write(outputs, self._about_time)
+        self._untold, self._about_time = [], []
+        self._replies.forget(now if self.clock is None else self.clock.time)
+        if self.clock is None:
+            self._write(outputs, self.desk.advance(now))
+            self._take(outputs, messages, now)
+            self._write(outputs, self.desk.advance(now))
+            self._write(outputs, self.desk.push(now))
+        else:
+            asked = self.clock.tick_under_way
+            self._take(outputs, in_order(messages), now)
+            commanded = any(message.topic() == catalogue.COMMANDS.name for message in messages)
+            self._go_on(outputs, self.clock, now, commanded=commanded, answered=asked and not self.clock.tick_under_way)
+        return outputs
+
+    def _go_on(self, outputs: DeskOutputs, clock: StreamClock, now: int, *, commanded: bool, answered: bool) -> None:
+        """Gives out work after a command, and asks for the time where something waits for it."""
+        pushed = commanded and clock.is_current(now)
+        if pushed:
+            self._write(outputs, self.desk.push(clock.time))
+        estimate = clock.estimate(now)
+        waits = self.desk.is_waiting(estimate) or (not pushed and self.desk.can_push(estimate))
+        if waits and answered and not outputs.count:
+            clock.pause(now)
+        if clock.wants_tick(waits, now):
+            outputs.add(catalogue.COMMANDS.name, TICK.encode(), tick_record(clock.tick_id, estimate))
+
+    def _take(self, outputs: DeskOutputs, messages: Sequence[Message], now: int) -> None:
         routed = [message for message in messages if message.topic() != catalogue.COMMANDS.name]
         arrivals, bad = read(routed) if routed else ([], [])
         reasons = {problem.index: problem for problem in bad}
@@ -76,16 +119,19 @@ class DeskProcessor:
             if arrival is None:
                 _dead_letter(outputs, message, reasons[index])
             else:
-                self._write(outputs, self.desk.arrive(arrival, now))
+                arrived = now if self.clock is None else self.clock.arrival(broker_time(message), now)
+                self._write(outputs, self.desk.arrive(arrival, arrived))
             index += 1
-        self._write(outputs, self.desk.push(now))
-        return outputs
 
     def _command(self, outputs: DeskOutputs, message: Message, now: int) -> None:
         try:
             command = from_record(wire.decode_plain("Command", message.value()))
         except wire.WireError as error:
+            self._pass_time(outputs, message, "", now)
             _dead_letter(outputs, message, Bad(0, error.reason, str(error)))
+            return
+        now = self._pass_time(outputs, message, command.command_id if command.kind == TICK else "", now)
+        if command.kind == TICK:
             return
         if not command.command_id or not command.actor:
             _dead_letter(outputs, message, Bad(0, "empty-id", "a command needs a command_id and an actor"))
@@ -114,6 +160,15 @@ class DeskProcessor:
         value = wire.encode("CommandReply", reply.record)
         outputs.add(catalogue.REPLIES.name, key, value, headers)
         self._replies.put(command.command_id, value, answered, now)
+
+    def _pass_time(self, outputs: DeskOutputs, message: Message, tick_id: str, now: int) -> int:
+        """The time at which a command counts; what was due before it has fired."""
+        if self.clock is None:
+            return now
+        self._write(outputs, self.clock.read(broker_time(message), now, tick_id))
+        self.desk.state.resumed_at = self.clock.resumed_at
+        self._write(outputs, self.desk.advance(self.clock.time))
+        return self.clock.time
 
     def _write(self, outputs: DeskOutputs, events: list[Event]) -> None:
         for event in events:

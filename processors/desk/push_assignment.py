@@ -23,13 +23,11 @@ _PASSED_OVER_COST = 1000.0
 def push(state: DeskState, now: int) -> list[Event]:
     """Assigns what can be assigned, each task to the least loaded person who may judge it."""
     reviewers = _free_reviewers(state, now)
-    tasks = _pushable_tasks(state, now) if reviewers else []
-    rows = _eligibility(tasks, reviewers, now)
-    # A task that none of them may judge only makes the problem bigger, in every step while a person is free.
-    tasks = [task for task, row in zip(tasks, rows, strict=True) if any(row)]
-    if not tasks:
+    possible = _possible(state, reviewers, now)
+    if not possible:
         return []
-    eligible = np.array([row for row in rows if any(row)])
+    tasks = [task for task, _ in possible]
+    eligible = np.array([row for _, row in possible])
     cost = np.array(
         [[_PASSED_OVER_COST * (task.passed_over == reviewer.id) for reviewer in reviewers] for task in tasks]
     )
@@ -48,6 +46,19 @@ def push(state: DeskState, now: int) -> list[Event]:
         state.keep(task)
         events.append(task_changed(task, "assigned", DESK, now))
     return events
+
+
+def can_push(state: DeskState, now: int) -> bool:
+    """Whether a waiting task can be assigned."""
+    return bool(_possible(state, _free_reviewers(state, now), now))
+
+
+def _possible(state: DeskState, reviewers: Sequence[Reviewer], now: int) -> list[tuple[Task, list[bool]]]:
+    """The tasks to be pushed, each with who of `reviewers` may judge it. Without those that none of them may judge:
+    they would only make the problem bigger, in every step while a person is free."""
+    tasks = _pushable_tasks(state, now) if reviewers else []
+    rows = _eligibility(tasks, reviewers, now)
+    return [(task, row) for task, row in zip(tasks, rows, strict=True) if any(row)]
 
 
 def _eligibility(tasks: Sequence[Task], reviewers: Sequence[Reviewer], now: int) -> list[list[bool]]:

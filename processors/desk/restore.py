@@ -69,9 +69,10 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """The state, without what is in `unreadable`."""
+    """The state, without what is in `unreadable`; `latest`: the latest time at which something in it has happened."""
 
     state: DeskState
+    latest: int
     unreadable: list[Unreadable]
 
 
@@ -104,7 +105,15 @@ def rebuild(tables: Tables, records: Iterable[Message]) -> Rebuilt:
         if task.state != "done":
             state.impact(task.queue, task.amount, "")
         state.keep(task)
-    return Rebuilt(state, unreadable)
+    return Rebuilt(state, max(_instants(state), default=0), unreadable)
+
+
+def _instants(state: DeskState) -> Iterator[int]:
+    """When things have happened, by what the records say."""
+    yield from state.on_duty.values()
+    yield from (absence.since for absence in state.absences.values())
+    for task in state.tasks.values():
+        yield max(task.arrived_at, task.decided_at or 0, task.lease_since or 0)
 
 
 class _Stored(NamedTuple):

@@ -35,7 +35,8 @@ class DeskState:
     """Tasks by id; people by id; `on_duty` since when; `absences` of people who were on duty once; `policies` as
     (policy, version) by name.
 
-    `replaced` tells that policies or reviewers have changed and open tasks must be looked at again.
+    `replaced` tells that policies or reviewers have changed and open tasks must be looked at again. Until `resumed_at`
+    no desk served anybody.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class DeskState:
     absences: dict[str, Absence] = field(default_factory=dict)
     policies: dict[str, tuple[Policy, str]] = field(default_factory=dict)
     replaced: bool = False
+    resumed_at: int = 0
     _open: set[str] = field(default_factory=set)
     _queues: dict[tuple[str, bool], QueueOrder] = field(default_factory=dict)
     _ordered: dict[tuple[str, bool], tuple[OrderName, dict[str, float]]] = field(default_factory=dict)
@@ -181,6 +183,16 @@ class DeskState:
         if scale is None:
             scale = self._impacts[queue] = ImpactScale()
         return scale.of(amount, word)
+
+    def first_due(self) -> int | None:
+        """When the clock next changes something about a task; None if never."""
+        while self._timers:
+            instant, task_id = self._timers[0]
+            task = self.tasks.get(task_id)
+            if task is not None and task.due == instant:
+                return instant
+            heapq.heappop(self._timers)
+        return None
 
     def due(self, now: int) -> Iterator[Task]:
         """Tasks about which the clock changes something by `now`, each until it is kept again with a later time."""

@@ -1,6 +1,6 @@
 """What the clock does to tasks: leases, assignments, snoozes, service levels, override windows."""
 
-from interlock.processors.desk.deadlines import raise_priority, reschedule
+from interlock.processors.desk.deadlines import raise_priority, reschedule, seconds_to_start
 from interlock.processors.desk.escalation import leads_who_may, share_with_leads
 from interlock.processors.desk.presence import leave
 from interlock.processors.desk.refusal import clock
@@ -47,7 +47,8 @@ def review_open_tasks(state: DeskState, now: int) -> list[Event]:
     # Only people on duty hold tasks.
     for name in sorted(state.on_duty.keys() - state.reviewers.keys()):
         message = f"{name} is no longer a reviewer; the tasks that {name} held wait for others"
-        events.append(alert("reviewer_removed", f"{name}/{now}", "warning", (), message, now))
+        cause = f"{name}/{state.on_duty[name]}"
+        events.append(alert("reviewer_removed", cause, "warning", (), message, now))
         events += leave(state, name, DESK, now, reason="the reviewer was removed")
     for task in state.open_tasks():
         terms = state.terms(task)
@@ -110,7 +111,13 @@ def _lease_expiring(task: Task, now: int) -> list[Event]:
 
 
 def _not_begun(state: DeskState, task: Task, now: int) -> list[Event]:
-    """A person who was given a task and has started nothing in time is taken to be away."""
+    """A person who was given a task and has started nothing in time is taken to be away.
+
+    Where the time ended while no desk served anybody it begins again: people may not even have seen the task.
+    """
+    if task.assigned_until is not None and task.assigned_until <= state.resumed_at:
+        task.assigned_until = state.resumed_at + seconds_to_start(state, task) * 1_000_000
+        return [task_changed(task, "assigned", DESK, now)]
     name = task.assigned_to
     reason = f"{task.task_id} was to be started by {clock(task.assigned_until or now)} and nothing was"
     task.give_back()

@@ -185,7 +185,7 @@ class MemoryProducer(Client):
                 offset = log.append(key, value, headers, timestamp, transaction, kind)
                 failure = None
             except KafkaException as refused:
-                offset, failure = -1001, refused.args[0]
+                offset, kind, failure = -1001, TIMESTAMP_CREATE_TIME, refused.args[0]
                 if self._id is not None and not failure.fatal():
                     self._noted(error(failure.code(), failure.str(), requires_abort=True))
             if callback is not None:
@@ -195,7 +195,7 @@ class MemoryProducer(Client):
                     offset=offset,
                     key=key,
                     value=value,
-                    timestamp=(TIMESTAMP_CREATE_TIME, timestamp),
+                    timestamp=(kind, timestamp),
                     error=failure,
                 )
                 callback(failure, delivered)

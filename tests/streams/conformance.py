@@ -190,6 +190,17 @@ class Conformance:
         assert kind == TIMESTAMP_LOG_APPEND_TIME
         assert milliseconds > 1_750_000_000_000
 
+    def test_a_delivery_report_tells_the_time_that_the_broker_gave_the_record(self, env: Environment) -> None:
+        topic = f"topic-{uuid4()}"
+        env.broker.create_topics([TopicSpec(topic, 1, {"message.timestamp.type": "LogAppendTime"})])
+        reports: list[object] = []
+        producer = env.broker.producer(None, {"delivery.report.only.error": False})
+        producer.produce(topic, b"x", on_delivery=lambda _, message: reports.append(message.timestamp()))
+        assert producer.flush(DEADLINE_SECONDS) == 0
+        (message,) = take(env.reader(topic), 1)
+        assert reports == [message.timestamp()]
+        assert message.timestamp()[0] == TIMESTAMP_LOG_APPEND_TIME
+
     def test_delivery_is_reported_to_the_callback(self, env: Environment) -> None:
         topic = env.topic()
         reports: list[object] = []

@@ -14,6 +14,7 @@ from interlock.policy.load import parse
 from interlock.policy.version import resolved, version
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.restore import FOLLOWED_TOPICS
+from interlock.processors.desk.stream_clock import StreamClock
 from interlock.processors.router.router import Router, RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.review.desk_client import DeskClient
@@ -104,7 +105,7 @@ class World:
         return Runner(self.broker, router, settings, stop=self._stop)
 
     def _desk(self) -> Runner:
-        processor, tables = DeskProcessor(), TableReader(self.broker, FOLLOWED_TOPICS)
+        processor, tables = DeskProcessor(StreamClock("1")), TableReader(self.broker, FOLLOWED_TOPICS)
         for message in tables.read_all():
             processor.follow(message)
         return desk_runner(self.broker, processor, tables, "1", stop=self._stop)

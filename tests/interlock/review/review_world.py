@@ -132,6 +132,9 @@ class _Arriving:
     def headers(self) -> None:
         return None
 
+    def timestamp(self) -> tuple[int, int]:
+        return 0, 0
+
 
 class World:
     """A cluster with every topic, the policy in force, and a desk that runs until `close`."""

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME
+
 from interlock.policy.load import parse
 from interlock.policy.version import resolved, version
 from interlock.processors.desk.processor import DeskOutputs
@@ -19,6 +21,8 @@ class Record:
     value_bytes: bytes | None
     place: int = 0
     sent_headers: tuple[tuple[str, bytes | None], ...] = (("traceparent", b"00"),)
+    appended_at: int | None = None
+    """By the broker's clock, in microseconds; None where the topic tells the producer's time."""
 
     def topic(self) -> str:
         return self.name
@@ -37,6 +41,11 @@ class Record:
 
     def headers(self) -> list[tuple[str, bytes | None]]:
         return list(self.sent_headers)
+
+    def timestamp(self) -> tuple[int, int]:
+        if self.appended_at is None:
+            return TIMESTAMP_CREATE_TIME, 1
+        return TIMESTAMP_LOG_APPEND_TIME, self.appended_at // 1000
 
 
 def policy_record(text: str = POLICY) -> Record:

@@ -103,6 +103,7 @@ class DeskWorld:
         """A routed decision; by default a loan that the model would grant."""
         self._record(self.desk.advance(self.now))
         self._record(self.desk.arrive(arrival(decision_id, self.now, **fields), self.now))
+        self._record(self.desk.advance(self.now))
         self._record(self.desk.push(self.now))
         return self.task(decision_id)
 

@@ -41,6 +41,9 @@ class Sent:
             raise SystemError
         return self.record_headers
 
+    def timestamp(self) -> tuple[int, int]:
+        return 0, 0
+
     def set_headers(self, headers: list[tuple[str, bytes | None]]) -> None:
         self.record_headers, self.headers_are_unreadable = headers, False
 
