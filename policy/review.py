@@ -1,11 +1,15 @@
-"""What a policy says about the review of its decisions: the terms on which people queue_terms."""
+"""What a policy says about the review of its decisions: the terms on which people decide."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
+
+from pydantic import ValidationError
 
 from interlock.policy.calendars import due
 from interlock.policy.model import Calendar, Domain, Policy, Queue
+from interlock.schemas.reasons import AMBIGUOUS_DOMAIN
 
 # Always allowed: a reviewer who agrees needs no other reason, and a list without a way out makes people give a wrong
 # reason.
@@ -22,11 +26,63 @@ DEFAULT_REASON_CODES = (
 )
 
 
+# Different calendars in one running process: policies have a handful, and their versions some more.
+_MAX_CALENDARS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Duties:
+    """What a policy demands of the people who decide a decision that it has routed. They travel with the decision.
+
+    `quorum`: how many different people must agree. `qualifications`: what each of them must have. `outcomes`: what they
+    may decide for; empty: anything. `calendar`: the working time in which the service level counts, as
+    `calendar_text` writes it.
+    """
+
+    quorum: int = 1
+    qualifications: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    calendar: str = ""
+
+
+NO_DUTIES = Duties()
+
+
+def duties(policy: Policy, domain: Domain | None, queue: str, reasons: Iterable[str]) -> Duties:
+    """What `policy` demands for a decision of its `domain` that it sends to `queue` for `reasons`.
+
+    `domain`: None where the policy does not have it.
+    """
+    queue_terms = policy.queues.get(queue, _PLAIN_QUEUE)
+    return Duties(
+        quorum=1 if _four_eyes(policy).isdisjoint(reasons) else 2,
+        qualifications=_qualifications(policy, queue_terms),
+        outcomes=domain.outcomes if domain else (),
+        calendar=calendar_text(queue_terms.calendar),
+    )
+
+
+def calendar_text(calendar: Calendar | None) -> str:
+    """A calendar as JSON; empty for None, which is working time always."""
+    return "" if calendar is None else calendar.model_dump_json()
+
+
+@lru_cache(_MAX_CALENDARS)
+def calendar_of(text: str) -> Calendar | None:
+    """The inverse of `calendar_text`. A text that is none, as where this machine does not know the time zone, means
+    working time always: a task is then due too early rather than lost."""
+    try:
+        return Calendar.model_validate_json(text) if text else None
+    except ValidationError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """The terms that one policy sets for tasks of one domain in one queue.
 
-    `known`: a policy owns the domain; otherwise everything is a default. `outcomes`: what may be decided for; empty:
+    `known`: a policy owns the domain; otherwise everything is a default. `described`: a policy says how the queue is
+    worked; `elsewhere`: it is another one than that of the domain. `outcomes`: what may be decided for; empty:
     anything. `service_seconds`: by priority, in the working time of `calendar`. `floors`: by priority. `on_breach`:
     escalate, raise_priority or an outcome. `on_timeout`: escalate or an outcome. `notices`: what is due to the subject,
     by outcome. `four_eyes`: ids of the rules that demand two people.
@@ -34,6 +90,8 @@ class Terms:
 
     policy_version: str
     known: bool
+    described: bool
+    elsewhere: bool
     outcomes: tuple[str, ...]
     reason_codes: tuple[str, ...]
     qualifications: tuple[str, ...]
@@ -53,26 +111,25 @@ class Terms:
     four_eyes: frozenset[str]
 
 
-def terms(policy: Policy | None, version: str, domain: str, queue: str) -> Terms:
+def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewhere: Queue | None = None) -> Terms:
     """The terms of tasks of `domain` in `queue` under `policy`, whose version is `version`.
 
-    Without a policy, or with one that does not have the domain, the defaults apply; likewise for a queue that the
-    policy does not describe.
+    Without a policy, or with one that does not have the domain, the defaults apply. `elsewhere`: how another policy
+    describes the queue, which counts where this one does not; without it the defaults apply there too.
     """
     known = policy is not None and domain in policy.domains
     policy = policy if policy is not None and known else _NO_POLICY
     domain_terms = policy.domains.get(domain, _NO_DOMAIN)
-    queue_terms = policy.queues.get(queue, _PLAIN_QUEUE)
-    # People may send a task to a queue whose outcome for a breach is not among those of the task's domain.
-    breach_is_possible = queue_terms.on_breach in ("escalate", "raise_priority", *domain_terms.outcomes)
+    described = policy.queues.get(queue, elsewhere if known else None)
+    queue_terms = described or _PLAIN_QUEUE
     return Terms(
         policy_version=version,
         known=known,
+        described=described is not None,
+        elsewhere=described is not None and queue not in policy.queues,
         outcomes=domain_terms.outcomes if known else (),
         reason_codes=_reason_codes(policy, domain_terms),
-        qualifications=tuple(
-            sorted({*queue_terms.qualifications, *(name for pack in policy.packs for name in pack.qualifications)})
-        ),
+        qualifications=_qualifications(policy, queue_terms),
         service_seconds=policy.service_levels.model_dump(),
         calendar=queue_terms.calendar,
         lease_seconds=queue_terms.lease,
@@ -83,11 +140,64 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str) -> Terms
         push=queue_terms.assign == "push",
         order=queue_terms.order,
         floors={str(priority): share for priority, share in queue_terms.floors.items()},
-        on_breach=queue_terms.on_breach if breach_is_possible else "escalate",
+        # People may send a task to a queue whose outcome for a breach is not among those of the task's domain.
+        on_breach=_possible(queue_terms.on_breach, domain_terms.outcomes),
         on_timeout=domain_terms.on_timeout,
         notices={outcome: lane.notice for outcome, lane in domain_terms.lanes.items() if lane.notice is not None},
-        four_eyes=frozenset(rule.id for rule in policy.every_rule() if rule.four_eyes),
+        four_eyes=_four_eyes(policy),
     )
+
+
+def disputed_terms(owners: Mapping[str, Policy], domain: str, queue: str) -> Terms:
+    """The terms where more than one policy, each under its version, has the domain: all that any of them demands."""
+    every = [terms(policy, version, domain, queue) for version, policy in owners.items()]
+    four_eyes = frozenset(name for one in every for name in one.four_eyes)
+    first, *others = (one.outcomes for one in every)
+    return replace(
+        terms(None, "+".join(owners), domain, queue),
+        outcomes=tuple(outcome for outcome in first if all(outcome in outcomes for outcomes in others)),
+        qualifications=tuple(sorted({name for one in every for name in one.qualifications})),
+        # No rule was asked about a decision that was routed under both policies: each may hold.
+        four_eyes=four_eyes | {AMBIGUOUS_DOMAIN} if four_eyes else four_eyes,
+    )
+
+
+def kept(terms: Terms, duties: Duties) -> Terms:
+    """`terms` for what was routed with `duties`: the policy in force can demand more, and never less.
+
+    An outcome must be possible under both. Where that leaves none, the policy in force counts: it has the last word on
+    what can be carried out. The working time it was routed with counts where the queue is described no longer.
+    """
+    outcomes = tuple(outcome for outcome in terms.outcomes if outcome in duties.outcomes) or terms.outcomes
+    outcomes = outcomes or duties.outcomes
+    return replace(
+        terms,
+        outcomes=outcomes,
+        qualifications=tuple(sorted({*terms.qualifications, *duties.qualifications})),
+        calendar=terms.calendar if terms.described else calendar_of(duties.calendar),
+        on_breach=_possible(terms.on_breach, outcomes),
+        on_timeout=_possible(terms.on_timeout, outcomes),
+    )
+
+
+def loosened(terms: Terms, duties: Duties, reasons: Iterable[str]) -> tuple[str, ...]:
+    """What was demanded by `duties` and is not by the policy in force (`terms`: its own, for the queue of then), in
+    words; empty if nothing is missing."""
+    missing = [name for name in duties.qualifications if name not in terms.qualifications]
+    kept_back = [f"the qualification {name}" for name in missing]
+    if duties.quorum > quorum(terms, reasons):
+        kept_back.insert(0, "two people who agree")
+    if duties.outcomes and not terms.outcomes:
+        kept_back.append(f"an outcome among {', '.join(duties.outcomes)}")
+    if duties.calendar and not terms.described:
+        kept_back.append("the working time of its queue")
+    return tuple(kept_back)
+
+
+def offered(options: Iterable[str], terms: Terms) -> tuple[str, ...]:
+    """Which of `options`, those of the hybrid workflow, can still be chosen; without any, every possible outcome."""
+    possible = tuple(option for option in options if not terms.outcomes or option in terms.outcomes)
+    return possible or terms.outcomes
 
 
 def deadline(terms: Terms, priority: str, start: int) -> int:
@@ -109,6 +219,21 @@ def owner(policies: Mapping[str, Policy], domain: str) -> Policy | None:
     """The policy that has the domain; None if none has it, or more than one."""
     owners = [policy for policy in policies.values() if domain in policy.domains]
     return owners[0] if len(owners) == 1 else None
+
+
+def _four_eyes(policy: Policy) -> frozenset[str]:
+    """The ids of the rules that demand two people."""
+    return frozenset(rule.id for rule in policy.every_rule() if rule.four_eyes)
+
+
+def _qualifications(policy: Policy, queue: Queue) -> tuple[str, ...]:
+    """What the queue and the packs demand."""
+    return tuple(sorted({*queue.qualifications, *(name for pack in policy.packs for name in pack.qualifications)}))
+
+
+def _possible(instead: str, outcomes: tuple[str, ...]) -> str:
+    """What happens instead of a verdict; an outcome that cannot be decided for does not: then it is escalated."""
+    return instead if instead in ("escalate", "raise_priority", *outcomes) else "escalate"
 
 
 def _reason_codes(policy: Policy, domain: Domain) -> tuple[str, ...]:

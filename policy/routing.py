@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from interlock.policy.model import Domain, Lane, Policy, Rule, SafeRule
+from interlock.policy.review import NO_DUTIES, Duties, duties
 from interlock.policy.vocabulary import Priority, Route, Workflow
 from interlock.schemas.reasons import (
     IMPLAUSIBLE_CONFIDENCE,
@@ -45,7 +46,7 @@ class Treatment:
     `override_seconds`: for how long a post_approval decision that takes effect at once can be overridden, else None.
     `audit_rate`: the probability that a person sees it although nothing demands one; 0 where a person sees it anyway.
     `pool`: the share of such decisions that is left to the sampler. `shadow`: nothing comes of the decision; `route` is
-    the one that it would have had.
+    the one that it would have had. `duties`: what is demanded of the people who decide it.
     """
 
     route: Route
@@ -58,6 +59,7 @@ class Treatment:
     override_seconds: int | None
     pool: float = 0.0
     shadow: bool = False
+    duties: Duties = NO_DUTIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +127,20 @@ def derive_treatment(
         reasons.append(SHADOW)
     audited = route is Route.AUTO and window is None and not shadow
     active = policy.audit.active
+    queue = key.domain.queue if key.domain else "unassigned"
     return Treatment(
         route=route,
         # An extra route may give a reason that is there already, such as an implausible confidence.
         reasons=tuple(dict.fromkeys(reasons)),
         workflow=workflow,
         priority=priority or _PRIORITY_OF_ROUTE[route],
-        queue=key.domain.queue if key.domain else "unassigned",
+        queue=queue,
         notices=(key.lane.notice,) if key.lane and key.lane.notice else (),
         audit_rate=policy.audit.rate if audited else 0.0,
         override_seconds=None if shadow else window,
         pool=active.pool if audited and active else 0.0,
         shadow=shadow,
+        duties=duties(policy, key.domain, queue, reasons),
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from interlock.policy import review
+from interlock.policy.review import Duties, Terms
 from interlock.processors.desk.deadlines import reschedule
 from interlock.processors.desk.order import score
 from interlock.processors.desk.state import DeskState
@@ -20,7 +21,10 @@ _DEFAULT_PRIORITY = "high"
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """What the desk reads of a routed decision; `alternatives` as (option, confidence). Times in microseconds."""
+    """What the desk reads of a routed decision; `alternatives` as (option, confidence). Times in microseconds.
+
+    `quorum`: 0 where the router did not tell what it demands of people, as before version 2 of its schema.
+    """
 
     topic: str
     partition: int
@@ -47,6 +51,10 @@ class Arrival:
     amount: float | None
     compliance_review: bool
     alternatives: tuple[tuple[str, float], ...] = ()
+    quorum: int = 0
+    qualifications: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
+    calendar: str = ""
 
 
 def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
@@ -58,7 +66,9 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
     known = state.tasks.get(arrival.decision_id)
     if known is not None:
         return [task_changed(known, "repeated", DESK, now), *_contradiction(known, arrival, now)]
-    terms = state.terms_of(arrival.domain, arrival.queue)
+    in_force = state.terms_of(arrival.domain, arrival.queue)
+    duties = _duties(arrival, in_force)
+    terms = review.kept(in_force, duties)
     took_effect = arrival.route == "auto"
     unseen = took_effect and not arrival.audit and arrival.override_until is None
     # What has not taken effect needs a resolution, whatever else its record says.
@@ -93,7 +103,12 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
         deadline=0,
         score=score(impact, confidence, arrival.compliance_review),
         blind=kind == "audit",
-        quorum=review.quorum(terms, arrival.reasons),
+        quorum=duties.quorum,
+        reasons=arrival.reasons,
+        routed_queue=arrival.queue,
+        routed_qualifications=duties.qualifications,
+        routed_outcomes=duties.outcomes,
+        routed_calendar=duties.calendar,
         payload_hash=arrival.payload_hash,
         topic=arrival.topic,
         partition=arrival.partition,
@@ -115,6 +130,13 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
     state.keep(task)
     events.append(task_changed(task, "taken_over" if unseen else "arrived", DESK, now))
     return events
+
+
+def _duties(arrival: Arrival, in_force: Terms) -> Duties:
+    """What the router told; of an old record what the policy in force says."""
+    if arrival.quorum > 0:
+        return Duties(arrival.quorum, arrival.qualifications, arrival.outcomes, arrival.calendar)
+    return Duties(1, in_force.qualifications, in_force.outcomes, review.calendar_text(in_force.calendar))
 
 
 def _contradiction(known: Task, arrival: Arrival, now: int) -> list[Event]:

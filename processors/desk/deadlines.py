@@ -3,7 +3,7 @@
 from interlock.policy import review
 from interlock.policy.vocabulary import Priority
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import Task
+from interlock.processors.desk.task import Task, one_for_all
 
 # While a caller waits, a person who is given the task starts it within a minute, or it goes to another one.
 SYNC_START_SECONDS = 60
@@ -18,25 +18,38 @@ def seconds_to_start(state: DeskState, task: Task) -> int:
 
 
 def reschedule(state: DeskState, task: Task, now: int) -> None:
-    """Deadline, warning and qualifications as the policy in force has them; a new deadline starts its alerts again."""
+    """Deadline, warning and what is demanded of people, as `DeskState.terms` has them; a new deadline starts its alerts
+    again."""
     terms = state.terms(task)
     before = task.deadline
     task.deadline = review.deadline(terms, task.priority, _counts_from(task))
     if task.window_open_until is not None:
         # A review after the end of the window cannot change anything.
         task.deadline = min(task.deadline, task.window_open_until)
-    task.qualifications = terms.qualifications
-    task.deadline_policy = terms.policy_version
+    demand(state, task)
     set_warning(state, task)
     if task.deadline != before:
         task.breached = task.breached and task.deadline <= now
         task.warned = task.warned and task.warn_at <= now
 
 
-def set_warning(state: DeskState, task: Task) -> None:
-    """When three quarters of the time until the deadline are over, in working time."""
+def demand(state: DeskState, task: Task) -> None:
+    """What is demanded of people who judge `task`: what it was routed with and, beyond it, the policy in force."""
     terms = state.terms(task)
-    task.warn_at = review.warning(terms, task.priority, _counts_from(task))
+    task.qualifications = one_for_all(terms.qualifications)
+    task.deadline_policy = terms.policy_version
+    if task.kind != "gold":
+        task.quorum = max(task.quorum, review.quorum(terms, task.reasons))
+
+
+def set_warning(state: DeskState, task: Task) -> None:
+    """When three quarters of the time until the deadline are over, in working time where a policy tells it."""
+    terms = state.terms(task)
+    if terms.known:
+        task.warn_at = review.warning(terms, task.priority, _counts_from(task))
+    else:
+        start = _counts_from(task)
+        task.warn_at = start + (task.deadline - start) * 3 // 4
     if task.window_open_until is not None:
         task.warn_at = min(task.warn_at, task.due_from + (task.window_open_until - task.due_from) * 3 // 4)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from interlock.processors.desk.arrivals import Arrival
+from interlock.processors.desk.task import one_for_all
 from interlock.processors.records import Message
 from interlock.schemas import avro_schemas
 from interlock.schemas.columns import Bad, Decoder
@@ -23,6 +24,9 @@ MAX_TEXT_BYTES = 128 * 1024
 # A command names its task in at most 1,024 characters, and gold items have some more than their decision. The router
 # lets 200 bytes pass.
 MAX_ID_LENGTH = 1_000
+
+# Policies ask for two. More than a handful is a damaged number, and nobody could ever decide such a task.
+MAX_QUORUM = 5
 
 # The year 9000: no calendar holds dates beyond it. Nothing was routed before 1970.
 END_OF_TIME = 221_845_392_000_000_000
@@ -68,9 +72,13 @@ def _unusable(row: dict[str, Any]) -> tuple[str, str] | None:
     if len(row["decision_id"]) > MAX_ID_LENGTH:
         return "oversized", f"decision_id is longer than {MAX_ID_LENGTH} characters: no command could name its task"
     texts = [value for value in row.values() if isinstance(value, str)]
-    size = sum(len(text.encode()) for text in (*texts, *(alternative["option"] for alternative in row["alternatives"])))
+    texts += [name for names in _LISTS for name in row[names]]
+    texts += [alternative["option"] for alternative in row["alternatives"]]
+    size = sum(len(text.encode()) for text in texts)
     if size > MAX_TEXT_BYTES:
         return "oversized", f"its names and options have {size} bytes; {MAX_TEXT_BYTES} are possible"
+    if row["quorum"] > MAX_QUORUM:
+        return "implausible-quorum", f"{row['quorum']} people must agree on it; {MAX_QUORUM} are possible"
     for name in ("routed_at", "override_until"):
         if row[name] is not None and not 0 <= row[name] < END_OF_TIME:
             return "implausible-timestamp", f"{name} is {row[name]} microseconds after 1970: mixed up units?"
@@ -83,7 +91,9 @@ def _arrival(row: dict[str, Any], message: Message) -> Arrival:
         partition=message.partition(),
         offset=message.offset(),
         payload_hash=payload_hash(message.value()),
-        reasons=tuple(row.pop("reasons")),
+        reasons=one_for_all(tuple(row.pop("reasons"))),
+        qualifications=one_for_all(tuple(row.pop("qualifications"))),
+        outcomes=one_for_all(tuple(row.pop("outcomes"))),
         alternatives=tuple(
             (alternative["option"], alternative["confidence"]) for alternative in row.pop("alternatives")
         ),
@@ -103,7 +113,12 @@ _ENVELOPE = (
     "audit",
     "propensity",
     "override_until",
+    "quorum",
+    "qualifications",
+    "outcomes",
+    "calendar",
 )
+_LISTS = ("reasons", "qualifications", "outcomes")
 _DECISION = (
     "decision_id",
     "domain",

@@ -9,6 +9,7 @@ import structlog
 from interlock.policy.errors import PolicyError
 from interlock.policy.version import from_resolved
 from interlock.processors.desk.deadlines import set_warning
+from interlock.processors.desk.policy_changes import adopt_duties
 from interlock.processors.desk.reviewers import Absence
 from interlock.processors.desk.reviewers import from_record as reviewer_from_record
 from interlock.processors.desk.state import LEASE_WARNING, DeskState
@@ -98,6 +99,8 @@ def rebuild(tables: Tables, records: Iterable[Message]) -> Rebuilt:
     tasks = list(_each(newest, catalogue.TASKS.name, read_task, unreadable))
     # In the order of arrival, so that impacts are ranked among the same neighbours as before.
     for task in sorted(tasks, key=lambda task: (task.arrived_at, task.task_id)):
+        if not task.routed_queue:
+            adopt_duties(state, task)
         set_warning(state, task)
         if task.lease_until is not None:
             length = state.terms(task).lease_seconds * 1_000_000

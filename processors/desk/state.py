@@ -9,7 +9,7 @@ from sortedcontainers import SortedSet
 
 from interlock.policy import review
 from interlock.policy.model import Policy
-from interlock.policy.review import Terms
+from interlock.policy.review import Duties, Terms
 from interlock.processors.desk.impact import ImpactScale
 from interlock.processors.desk.order import OrderName, QueueOrder, WaitingTask
 from interlock.processors.desk.refusal import CommandRefused
@@ -58,24 +58,38 @@ class DeskState:
     _impacts: dict[str, ImpactScale] = field(default_factory=dict)
     _leads: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _terms: dict[tuple[str, str], Terms] = field(default_factory=dict)
+    _kept_terms: dict[tuple[str, str, Duties], Terms] = field(default_factory=dict)
 
     # Policies
 
     def terms(self, task: Task) -> Terms:
-        """What the policy in force says about the task."""
-        return self.terms_of(task.domain, task.queue)
+        """What holds for the task: what the policy in force says, and what the task was routed with."""
+        key = (task.domain, task.queue, task.duties)
+        terms = self._kept_terms.get(key)
+        if terms is None:
+            if len(self._kept_terms) >= _MAX_CACHED_TERMS:
+                self._kept_terms.clear()
+            terms = self._kept_terms[key] = review.kept(self.terms_of(task.domain, task.queue), task.duties)
+        return terms
 
     def terms_of(self, domain: str, queue: str) -> Terms:
-        """What the policy that owns `domain` says about its tasks in `queue`."""
+        """What the policy in force that owns `domain` says about its tasks in `queue`."""
         key = (domain, queue)
         terms = self._terms.get(key)
         if terms is None:
             if len(self._terms) >= _MAX_CACHED_TERMS:
                 self._terms.clear()
-            owner = review.owner({name: policy for name, (policy, _) in self.policies.items()}, domain)
-            version = self.policies[owner.name][1] if owner else ""
-            terms = self._terms[key] = review.terms(owner, version, domain, queue)
+            terms = self._terms[key] = self._new_terms(domain, queue)
         return terms
+
+    def _new_terms(self, domain: str, queue: str) -> Terms:
+        policies = {name: self.policies[name][0] for name in sorted(self.policies)}
+        owners = {self.policies[name][1]: policy for name, policy in policies.items() if domain in policy.domains}
+        if len(owners) > 1:
+            return review.disputed_terms(owners, domain, queue)
+        version, owner = next(iter(owners.items()), ("", None))
+        elsewhere = next((policy.queues[queue] for policy in policies.values() if queue in policy.queues), None)
+        return review.terms(owner, version, domain, queue, elsewhere)
 
     def set_policy(self, name: str, policy: Policy | None, version: str = "") -> None:
         """Puts a policy in force; None withdraws it."""
@@ -84,6 +98,7 @@ class DeskState:
         else:
             self.policies[name] = (policy, version)
         self._terms.clear()
+        self._kept_terms.clear()
         self.replaced = True
 
     def set_reviewer(self, name: str, reviewer: Reviewer | None) -> None:

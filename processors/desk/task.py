@@ -3,8 +3,11 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
+
+from interlock.policy.review import Duties
 
 # Values that thousands of tasks share: kept once in memory.
 _SHARED = (
@@ -22,8 +25,14 @@ _SHARED = (
     "deadline_policy",
     "topic",
     "outcome",
+    "routed_queue",
+    "routed_calendar",
 )
-_LISTS = ("options", "qualifications", "excluded", "skipped", "parties", "verdicts")
+_LISTS = ("options", "excluded", "skipped", "parties", "verdicts")
+_SHARED_LISTS = ("qualifications", "reasons", "routed_qualifications", "routed_outcomes")
+
+# Lists of names differ as policies and the rules that hold do: a few hundred, and stale ones of earlier policies.
+_MAX_SHARED_LISTS = 10_000
 
 Verdict = dict[str, Any]
 
@@ -79,6 +88,11 @@ class Task:
     gold_outcome: str = ""
     options: tuple[str, ...] = ()
     qualifications: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    routed_queue: str = ""
+    routed_qualifications: tuple[str, ...] = ()
+    routed_outcomes: tuple[str, ...] = ()
+    routed_calendar: str = ""
     excluded: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     assigned_to: str = ""
@@ -154,6 +168,11 @@ class Task:
         """Who judges it no more: whoever gave a verdict, and the parties to an appeal."""
         return frozenset((*self.parties, *(verdict["reviewer"] for verdict in self.verdicts)))
 
+    @property
+    def duties(self) -> Duties:
+        """What it demands of people as it was routed; its quorum has never become smaller since."""
+        return Duties(self.quorum, self.routed_qualifications, self.routed_outcomes, self.routed_calendar)
+
     def this_round(self) -> list[Verdict]:
         """The verdicts of the present round, oldest first."""
         return [verdict for verdict in self.verdicts if verdict["round"] == self.round]
@@ -223,6 +242,11 @@ _CASE = (
     "partition",
     "offset",
     "qualifications",
+    "reasons",
+    "routed_queue",
+    "routed_qualifications",
+    "routed_outcomes",
+    "routed_calendar",
 )
 
 _DERIVED = ("deciding_verdict", "due", "warn_at", "lease_warn_at", "passed_over")
@@ -230,6 +254,12 @@ _DERIVED = ("deciding_verdict", "due", "warn_at", "lease_warn_at", "passed_over"
 RECORDED = tuple(field.name for field in fields(Task) if field.name not in _DERIVED)
 
 _read: Callable[[Task], tuple[Any, ...]] = attrgetter(*RECORDED)
+
+
+@lru_cache(_MAX_SHARED_LISTS)
+def one_for_all(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The same tuple for equal ones: thousands of tasks have the same names, which are kept once in memory."""
+    return names
 
 
 def to_record(task: Task) -> dict[str, Any]:
@@ -244,6 +274,8 @@ def from_record(record: dict[str, Any]) -> Task:
         values[name] = sys.intern(values[name])
     for name in _LISTS:
         values[name] = tuple(values[name])
+    for name in _SHARED_LISTS:
+        values[name] = one_for_all(tuple(values[name]))
     if values["decision_id"] == values["task_id"]:
         values["decision_id"] = values["task_id"]
     task = Task(**values)

@@ -1,7 +1,8 @@
 """What the clock does to tasks: leases, assignments, snoozes, service levels, override windows."""
 
-from interlock.processors.desk.deadlines import raise_priority, reschedule, seconds_to_start
+from interlock.processors.desk.deadlines import raise_priority, seconds_to_start
 from interlock.processors.desk.escalation import leads_who_may, share_with_leads
+from interlock.processors.desk.policy_changes import apply_policies
 from interlock.processors.desk.presence import leave
 from interlock.processors.desk.refusal import clock
 from interlock.processors.desk.resolving import close
@@ -42,7 +43,7 @@ def fire_timers(state: DeskState, task: Task, now: int) -> list[Event]:
 
 
 def review_open_tasks(state: DeskState, now: int) -> list[Event]:
-    """After policies or reviewers changed: computes deadlines again and takes back what removed people held."""
+    """After policies or reviewers changed: applies the policies, and takes back what removed people held."""
     events: list[Event] = []
     # Only people on duty hold tasks.
     for name in sorted(state.on_duty.keys() - state.reviewers.keys()):
@@ -50,15 +51,7 @@ def review_open_tasks(state: DeskState, now: int) -> list[Event]:
         cause = f"{name}/{state.on_duty[name]}"
         events.append(alert("reviewer_removed", cause, "warning", (), message, now))
         events += leave(state, name, DESK, now, reason="the reviewer was removed")
-    for task in state.open_tasks():
-        terms = state.terms(task)
-        if task.deadline_policy == terms.policy_version:
-            continue
-        before = task.deadline, task.qualifications
-        reschedule(state, task, now)
-        if (task.deadline, task.qualifications) != before:
-            events.append(task_changed(task, "rescheduled", DESK, now))
-        state.keep(task)
+    events += apply_policies(state, now)
     state.reorder()
     state.replaced = False
     return events

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from interlock.policy.review import Terms
+from interlock.policy.review import Terms, offered
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.task import Task, Verdict
@@ -116,7 +116,7 @@ def _modified(command: Command, task: Task, terms: Terms) -> str:
 
 
 def _chosen(command: Command, task: Task, terms: Terms) -> str:
-    options = task.options or terms.outcomes
+    options = offered(task.options, terms)
     if not command.outcome:
         raise CommandRefused("missing-outcome", f"say which: {', '.join(options) or 'any text'}")
     return _known(command.outcome, options)

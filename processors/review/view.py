@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from interlock.policy.model import Policy
-from interlock.policy.review import AGREE, Terms, terms
+from interlock.policy.review import AGREE, Duties, Terms, kept, offered, terms
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.reasons import RouteReason, explain_reasons
 from interlock.processors.review.times import SECOND, micros
@@ -124,7 +124,7 @@ def build_view(
     # Gold items look like any other. What took effect already was certain to the AI, and often only one of its
     # answers can take effect by itself: under a blind review the kind is withheld too.
     disguised = task["kind"] == "gold" or (hidden and task["kind"] in ("audit", "post_approval"))
-    agreed = terms(in_force, task["policy_version"], task["domain"], task["queue"])
+    agreed = kept(terms(in_force, task["policy_version"], task["domain"], task["queue"]), _duties(task))
     reasons = [reason for reason in explain_reasons(routed, routed_by) if not (hidden and reason.reveals_prediction)]
     lease_until = None if task["lease_until"] is None else micros(task["lease_until"])
     needed = _signatures_needed(task, agreed, reasons, hidden)
@@ -158,7 +158,7 @@ def build_view(
         attributes=dict(decision["attributes"]),
         input=_input(decision["input"]),
         previous_decisions=tuple(decision["history"]["previous_decisions"]),
-        options=_options(task, decision, agreed.outcomes, hidden),
+        options=_options(task, decision, agreed, hidden),
         verdicts=("choose",) if hidden else ("approve", "reject", "modify", "choose"),
         # Nobody can agree with an answer that is not shown.
         reason_codes=tuple(code for code in agreed.reason_codes if not (hidden and code == AGREE)),
@@ -195,10 +195,18 @@ def _signatures_needed(
     return int(task["quorum"])
 
 
-def _options(
-    task: Mapping[str, Any], decision: Mapping[str, Any], outcomes: Sequence[str], hidden: bool
-) -> tuple[Option, ...]:
+def _duties(task: Mapping[str, Any]) -> Duties:
+    return Duties(
+        task["quorum"],
+        tuple(task["routed_qualifications"]),
+        tuple(task["routed_outcomes"]),
+        task["routed_calendar"],
+    )
+
+
+def _options(task: Mapping[str, Any], decision: Mapping[str, Any], agreed: Terms, hidden: bool) -> tuple[Option, ...]:
     """Best first where the AI's answer is shown, otherwise in an order that says nothing of it."""
+    outcomes = agreed.outcomes
     alternatives = {alternative["option"]: alternative for alternative in decision["alternatives"]}
     if hidden:
         # Pros and cons come from the model, and it gives none for what it proposes: their absence would tell.
@@ -206,7 +214,8 @@ def _options(
         return tuple(Option(name, None) for name in names)
     confidences = {decision["prediction"]: decision["confidence"]}
     confidences |= {name: alternative["confidence"] for name, alternative in alternatives.items()}
-    names = task["options"] or list(dict.fromkeys([decision["prediction"], *_by_confidence(confidences), *outcomes]))
+    every = dict.fromkeys([decision["prediction"], *_by_confidence(confidences), *outcomes])
+    names = offered(task["options"], agreed) if task["options"] else tuple(every)
     return tuple(
         Option(
             name,

@@ -56,6 +56,10 @@ def _fixed(
         "audit": audit,
         "propensity": propensity,
         "notices": list(treatment.notices),
+        "quorum": treatment.duties.quorum,
+        "qualifications": list(treatment.duties.qualifications),
+        "outcomes": list(treatment.duties.outcomes),
+        "calendar": treatment.duties.calendar,
     }
     first, *others = (_encoded(schema, fields) for schema in _fixed_schemas())
     return wire.header("RoutedDecision") + first, *others

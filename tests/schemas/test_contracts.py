@@ -56,6 +56,8 @@ RELEASED = {
     25: ("Command", "b8f1e21c"),
     26: ("Task", "c706bfd6"),
     27: ("Task", "cb8bfcf7"),
+    28: ("RoutedDecision", "8b58c387"),
+    29: ("Task", "9001b339"),
 }
 
 

@@ -77,6 +77,10 @@ def routed(decision: dict[str, Any], route: str, **changes: Any) -> dict[str, An
         "propensity": 0.05,
         "override_until": None,
         "notices": ["adverse_action"],
+        "quorum": 2,
+        "qualifications": ["underwriter"],
+        "outcomes": ["approve", "reject"],
+        "calendar": '{"time_zone":"UTC"}',
         "decision": decision,
         **changes,
     }

@@ -21,6 +21,7 @@ RECORDED = [
     "kind",
     "state",
     "queue",
+    "routed_queue",
     "priority",
     "domain",
     "prediction",
@@ -74,6 +75,8 @@ class Model(Actions, Permissions):
         """The desk begins anew from what it wrote: it looks at everything again."""
         self.looks_again = True
         self._told_ignored = set()
+        for task in self.tasks.values():
+            task["rules"] = task["written_rules"]
 
     def observe(self, inputs: list[Named], outputs: list[tuple[str, str, Any, bytes | None]], now: int) -> None:
         """One step: `inputs` as this file describes them, `outputs` as (topic, key, record, bytes)."""
@@ -151,6 +154,10 @@ class Model(Actions, Permissions):
         assert list(task["options"]) == list(record["options"])
         assert list(task["qualifications"]) == list(record["qualifications"])
         assert task["verdicts"] == record["verdicts"]
+        owed = (task["owed_qualifications"], task["owed_outcomes"], task["reasons"])
+        told = tuple(tuple(record[name]) for name in ("routed_qualifications", "routed_outcomes", "reasons"))
+        assert owed == told, "what it was routed with"
+        task["written_rules"] = task["rules"]
         if task["decided_by"]:
             assert record["decided_by"] == task["decided_by"]
 

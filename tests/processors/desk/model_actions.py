@@ -1,7 +1,7 @@
 """What arrivals and commands do to tasks."""
 
 from tests.processors.desk.model_permissions import MEANT_BY
-from tests.processors.desk.model_rules import DAY, OUTCOMES, RETENTION, Named
+from tests.processors.desk.model_rules import DAY, RETENTION, Named, terms_of
 from tests.processors.desk.model_state import finish, give_back, holder, judges, new_task
 from tests.processors.desk.model_timers import Timers
 
@@ -151,13 +151,19 @@ class Actions(Timers):
         kind = "review"
         if works_already and not unseen:
             kind = "audit" if decision["audit"] else "post_approval"
-        task = new_task(decision, kind, self.now) | {
+        told, here = decision["told"], terms_of(self.rules, decision["domain"], decision["queue"])
+        owed = told or {"quorum": 1, "qualifications": here.qualifications, "outcomes": here.outcomes}
+        routed = {"routed_queue": decision["queue"], "reasons": tuple(decision["reasons"])}
+        routed |= {"owed_qualifications": owed["qualifications"], "owed_outcomes": owed["outcomes"]}
+        task = new_task(decision | routed, kind, self.now) | {
             "task_id": decision["decision_id"],
             "due_from": min(decision["routed_at"], self.now),
+            "quorum": owed["quorum"],
         }
-        owned = self.rules is not None and decision["domain"] in OUTCOMES
-        task["quorum"] = 2 if owned and self.rules and self.rules.four_eyes and "big" in decision["reasons"] else 1
-        task["options"] = decision["options"] if owned else decision["all_options"]
+        if decision["ranked"]:
+            possible, many = self.terms(task).outcomes, 2 if here.outcomes else 3
+            named = dict.fromkeys((*decision["ranked"], *possible))
+            task["options"] = tuple(name for name in named if not possible or name in possible)[:many]
         if works_already:
             until = decision["routed_at"] + DAY if decision["override_until"] is None else decision["override_until"]
             task |= {

@@ -12,7 +12,18 @@ from interlock.schemas.payload import payload_hash
 from tests.processors.desk.desk_records import START, Record, as_written, policy_record, reviewer_record, routed
 from tests.processors.desk.model import Model
 from tests.processors.desk.model_permissions import KINDS, MEANT_BY
-from tests.processors.desk.model_rules import DAY, HOUR, MINUTE, OUTCOMES, PRIORITIES, QUEUES, SECOND, Named, Rules
+from tests.processors.desk.model_rules import (
+    DAY,
+    HOUR,
+    MINUTE,
+    OUTCOMES,
+    PRIORITIES,
+    SECOND,
+    Named,
+    Rules,
+    quorum_of,
+    terms_of,
+)
 from tests.processors.desk.model_state import holder as holder_of
 
 PEOPLE = ("ann", "bob", "cid", "lee", "lou")
@@ -49,6 +60,8 @@ def some_rules(dice: Random) -> Rules:
         push=dice.random() < 0.3,
         qualified=dice.random() < 0.3,
         four_eyes=dice.random() < 0.8,
+        buying=dice.random() < 0.8,
+        renamed=dice.random() < 0.2,
     )
 
 
@@ -88,11 +101,13 @@ class DeskLife:
         priority = dice.choice([*PRIORITIES, "urgent"])
         domain = {"post": "post", "hybrid": "advice", "mystery": "mystery"}.get(place, "loan")
         route = {"sync": "sync", "audit": "auto", "post": "auto", "unseen": "auto"}.get(place, "async")
+        # The router may have had other rules than the desk has now.
+        routed_by = self.model.rules if self.model.rules and dice.random() < 0.6 else some_rules(dice)
         arrival: Named = {
             "what": "arrival",
             "decision_id": f"d{len(self.sent)}",
             "domain": domain,
-            "queue": QUEUES.get(domain, "general"),
+            "queue": routed_by.queue(domain),
             "priority": priority if priority in PRIORITIES else "high",
             "route": route,
             "prediction": dice.choice((*OUTCOMES.get(domain, ("yes",)) * 4, "odd")),
@@ -102,14 +117,17 @@ class DeskLife:
             "routed_at": self.now - age,
         }
         hybrid = place == "hybrid"
-        ranked = list(dict.fromkeys([arrival["prediction"], "buy", "sell"])) if hybrid else []
-        arrival["options"] = tuple(name for name in ranked if name in OUTCOMES["advice"])[:2]
-        arrival["all_options"] = tuple(ranked)
+        arrival["ranked"] = list(dict.fromkeys([arrival["prediction"], "buy", "sell"])) if hybrid else []
+        then = terms_of(routed_by, domain, arrival["queue"])
+        duties = {"quorum": quorum_of(routed_by, arrival), "qualifications": then.qualifications}
+        # A router of before did not tell.
+        arrival["told"] = duties | {"outcomes": then.outcomes} if dice.random() < 0.7 else None
         fields = {name: arrival[name] for name in ("queue", "route", "audit", "override_until", "reasons", "routed_at")}
         decision = {"domain": domain, "prediction": arrival["prediction"]}
         if hybrid:
             decision["alternatives"] = ALTERNATIVES
             fields["workflow"] = "hybrid"
+        fields |= arrival["told"] or {}
         record = routed(arrival["decision_id"], len(self.sent), decision=decision, priority=priority, **fields)
         arrival["payload_hash"] = payload_hash(record.value_bytes or b"")
         return arrival, record
@@ -222,7 +240,7 @@ class DeskLife:
             case "appeal":
                 fields |= {"on_behalf_of": dice.choice(["", "", "the customer", " the customer", *PEOPLE])}
             case "escalate":
-                where = dice.choice(["", "", "person", "underwriting", "advisers", "moderation", "nowhere"])
+                where = dice.choice(["", "", "person", "underwriting", "lending", "advisers", "moderation", "nowhere"])
                 fields |= {"to_reviewer": dice.choice(PEOPLE)} if where == "person" else {"queue": where}
             case "on_duty" | "off_duty":
                 fields = {}

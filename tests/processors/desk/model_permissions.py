@@ -85,7 +85,7 @@ class Permissions(ModelState):
                 found = done | words | (set() if holder(task) == me else no_lead)
                 if command["to_reviewer"]:
                     return found | self._against_giving(command, task)
-                heard = {"", *(QUEUES.values() if self.rules else ())}
+                heard = {"", *(map(self.rules.queue, QUEUES) if self.rules else ())}
                 heard |= {other["queue"] for other in self.open() if other["state"] == "waiting"}
                 return found | (set() if command["queue"] in heard else {"wrong-queue"})
             case "reassign":
@@ -168,7 +168,8 @@ class Permissions(ModelState):
             case "reject":
                 wrong = outcome == prediction
             case "choose":
-                known, wrong = tuple(task["options"]) or known, False
+                left = tuple(name for name in task["options"] if not known or name in known)
+                known, wrong = left or known, False
             case _:
                 wrong = False
                 if changed not in MEANT_BY or (not changed and meant == prediction):

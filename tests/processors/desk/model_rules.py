@@ -1,6 +1,6 @@
 """A policy of many shapes, as the desk loads it and as its model reads it. Times in microseconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 SECOND = 1_000_000
@@ -21,7 +21,8 @@ _USUAL_LEVELS = {"critical": HOUR, "high": 4 * HOUR, "medium": DAY, "low": 3 * D
 
 @dataclass(frozen=True)
 class Rules:
-    """The policy in force; `levels` by priority, `on_breach` by queue. `owns`: the policy has the three domains."""
+    """The policy in force. `buying`: advice may be to buy. `renamed`: loans go to another queue, and no policy has
+    words for the first one."""
 
     critical: int = HOUR
     low: int = 3 * DAY
@@ -32,12 +33,26 @@ class Rules:
     push: bool = False
     qualified: bool = False
     four_eyes: bool = True
+    buying: bool = True
+    renamed: bool = False
+
+    @property
+    def loans(self) -> str:
+        """Where loans wait."""
+        return "lending" if self.renamed else "underwriting"
+
+    def queue(self, domain: str) -> str:
+        return self.loans if domain == "loan" else QUEUES.get(domain, "general")
+
+    def outcomes(self, domain: str) -> tuple[str, ...]:
+        return tuple(name for name in OUTCOMES.get(domain, ()) if self.buying or name != "buy")
 
     def text(self) -> str:
         """The same for the policy's loader."""
         work = f"assign: {'push' if self.push else 'pull'}, lease: {self.lease // SECOND}, on_breach: {self.on_breach}"
         work += f", lease_limit: {self.lease_limit // SECOND}"
         needed = ", qualifications: [underwriter]" if self.qualified else ""
+        advices = "hold, buy, sell" if self.buying else "hold, sell"
         return f"""
 name: bank
 service_levels: {{critical: {self.critical // SECOND}, low: {self.low // SECOND}}}
@@ -47,13 +62,13 @@ domains:
     models: ['*']
     outcomes: [approve, reject]
     lanes: {{reject: {{auto: 0.95, notice: adverse_action}}}}
-    queue: underwriting
+    queue: {self.loans}
     on_timeout: {self.on_timeout}
     reason_codes: [income, history]
-  advice: {{workflow: hybrid, models: ['*'], outcomes: [hold, buy, sell], queue: advisers, options: 2}}
+  advice: {{workflow: hybrid, models: ['*'], outcomes: [{advices}], queue: advisers, options: 2}}
   post: {{workflow: post_approval, models: ['*'], outcomes: [publish, remove], queue: moderation}}
 queues:
-  underwriting: {{{work}{needed}}}
+  {self.loans}: {{{work}{needed}}}
   moderation: {{on_breach: raise_priority}}
   advisers: {{order: score, start_within: 10m}}
 rules:
@@ -81,10 +96,10 @@ class Terms:
 def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
     if rules is None or domain not in OUTCOMES:
         return Terms(levels=_USUAL_LEVELS, notices={})
-    loan, here = domain == "loan", queue == "underwriting"
-    breach = {"underwriting": rules.on_breach, "moderation": "raise_priority"}.get(queue, "escalate")
+    loan, here = domain == "loan", queue == rules.loans
+    breach = {rules.loans: rules.on_breach, "moderation": "raise_priority"}.get(queue, "escalate")
     return Terms(
-        outcomes=OUTCOMES[domain],
+        outcomes=rules.outcomes(domain),
         codes=("agree", "income", "history", "other") if loan else _USUAL_CODES,
         levels=_USUAL_LEVELS | {"critical": rules.critical, "low": rules.low},
         lease=rules.lease if here else 15 * MINUTE,
@@ -95,4 +110,25 @@ def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
         push=here and rules.push,
         qualifications=("underwriter",) if here and rules.qualified else (),
         notices={"reject": "adverse_action"} if loan else {},
+    )
+
+
+def quorum_of(rules: Rules | None, task: Named) -> int:
+    """How many people the policy wants for it."""
+    owned = rules is not None and task["domain"] in OUTCOMES
+    return 2 if owned and rules is not None and rules.four_eyes and "big" in task["reasons"] else 1
+
+
+def owed_to(task: Named, terms: Terms) -> Terms:
+    """The terms for a task that was routed under others: it keeps whom it needed, and what may be decided for is what
+    was possible then and still is."""
+    both = tuple(name for name in terms.outcomes if name in task["owed_outcomes"])
+    outcomes = both or terms.outcomes or task["owed_outcomes"]
+    possible = ("escalate", "raise_priority", *outcomes)
+    return replace(
+        terms,
+        outcomes=outcomes,
+        qualifications=tuple(sorted({*terms.qualifications, *task["owed_qualifications"]})),
+        on_breach=terms.on_breach if terms.on_breach in possible else "escalate",
+        on_timeout=terms.on_timeout if terms.on_timeout in possible else "escalate",
     )

@@ -1,6 +1,6 @@
 """What a model of the desk keeps in its head: tasks and people as plain dicts, and who may judge what."""
 
-from tests.processors.desk.model_rules import RETENTION, Named, Rules, Terms, terms_of
+from tests.processors.desk.model_rules import RETENTION, Named, Rules, Terms, owed_to, terms_of
 
 
 class ModelState:
@@ -25,7 +25,7 @@ class ModelState:
         return tuple(sorted(name for name in leads if queue in (self.people[name]["queues"] or [queue])))
 
     def terms(self, task: Named) -> Terms:
-        return terms_of(self.rules, task["domain"], task["queue"])
+        return owed_to(task, terms_of(self.rules, task["domain"], task["queue"]))
 
     def instants(self) -> list[int]:
         """When something is due."""
@@ -88,6 +88,7 @@ class ModelState:
 def new_task(source: Named, kind: str, now: int) -> Named:
     """A task as it begins to wait."""
     same = ("decision_id", "domain", "queue", "priority", "route", "prediction", "payload_hash")
+    told = ("reasons", "routed_queue", "owed_qualifications", "owed_outcomes")
     lists: Named = {"options": (), "qualifications": (), "excluded": [], "skipped": [], "verdicts": []}
     lists |= {"parties": set()}
     words = dict.fromkeys(("gold_outcome", "statement", "on_behalf_of", "outcome", "changes", "decided_by"), "")
@@ -100,8 +101,8 @@ def new_task(source: Named, kind: str, now: int) -> Named:
     )
     numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "effect", "moved"), 0)
     flags = dict.fromkeys(("warned", "breached", "with_team"), False) | {"blind": kind == "audit"}
-    duties: Named = {"quorum": 1, "rules": None}
-    task = {name: source[name] for name in same} | lists | words | holding | times | numbers | flags | duties
+    duties: Named = {"quorum": 1, "rules": None, "written_rules": None}
+    task = {name: source[name] for name in (*same, *told)} | lists | words | holding | times | numbers | flags | duties
     return task | {"kind": kind, "state": "waiting", "arrived_at": now}
 
 

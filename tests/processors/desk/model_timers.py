@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.processors.desk.model_messages import Messages
-from tests.processors.desk.model_rules import MINUTE, PRIORITIES, Named, Terms
+from tests.processors.desk.model_rules import MINUTE, OUTCOMES, PRIORITIES, Named, Terms, quorum_of, terms_of
 from tests.processors.desk.model_state import finish, for_leads, give_back, holder
 
 
@@ -53,7 +53,7 @@ class Timers(Messages):
                 limit = MINUTE if task["route"] == "sync" else terms.start_within
                 until = now + min(limit, terms.start_within)
                 task |= {"state": "assigned", "assigned_to": name, "assigned_until": until}
-            case "escalated" | "timed_out" | "rescheduled" | "raised":
+            case "escalated" | "timed_out" | "rescheduled" | "raised" | "duties_kept":
                 assert owed
                 self._follow(event, task, terms)
             case _:
@@ -63,7 +63,9 @@ class Timers(Messages):
         """What had to come."""
         match event:
             case "rescheduled":
-                self.reschedule(task)
+                self.apply_rules(task)
+            case "duties_kept":
+                assert self.demands_less(task)
             case "escalated":
                 task |= {"escalation": task["escalation"] + 1, "with_team": True}
                 if task["state"] == "snoozed":
@@ -151,14 +153,44 @@ class Timers(Messages):
                 self.must.add(("absent", name))
             else:
                 self.must |= {("unassigned", task["task_id"]) for task in self.open() if holder(task) == name}
+        loosened: set[tuple[str, str]] = set()
         for task in self.open():
             if task["rules"] != self.rules:
                 changed = dict(task)
-                self.reschedule(changed)
-                if any(changed[name] != task[name] for name in ("deadline", "qualifications")):
+                self.apply_rules(changed)
+                if any(changed[name] != task[name] for name in ("deadline", "qualifications", "quorum")):
                     self.must.add(("rescheduled", task["task_id"]))
                 else:
                     task |= {"rules": self.rules, "warn_at": changed["warn_at"]}
+                if self.demands_less(changed):
+                    self.must.add(("duties_kept", task["task_id"]))
+                    loosened.add((task["domain"], task["routed_queue"]))
+        self.alerts_due += [("duties_kept", "", self.leads(queue)) for _, queue in loosened]
+
+    def demands_less(self, task: Named) -> bool:
+        """Whether the rules in force, for where it was routed, ask for less than what it was routed with."""
+        terms = terms_of(self.rules, task["domain"], task["routed_queue"])
+        fewer = quorum_of(self.rules, task) < task["quorum"]
+        unskilled = not set(task["owed_qualifications"]) <= set(terms.qualifications)
+        return fewer or unskilled or bool(task["owed_outcomes"] and not terms.outcomes)
+
+    def apply_rules(self, task: Named) -> None:
+        """New rules: without any for its domain, the deadline that people were told stays."""
+        before = {name: task[name] for name in ("deadline", "moved", "warned", "breached")}
+        self.reschedule(task)
+        if not self._has_rules(task):
+            task |= before
+            self._warn_by_the_deadline(task)
+
+    def _has_rules(self, task: Named) -> bool:
+        return self.rules is not None and task["domain"] in OUTCOMES
+
+    def _warn_by_the_deadline(self, task: Named) -> None:
+        start, window = self.counts_from(task), task["window"]
+        task["warn_at"] = start + (task["deadline"] - start) * 3 // 4
+        if window is not None:
+            start = task["due_from"]
+            task["warn_at"] = min(task["warn_at"], start + (window - start) * 3 // 4)
 
     def reschedule(self, task: Named) -> None:
         before, terms = task["deadline"], self.terms(task)
@@ -168,7 +200,11 @@ class Timers(Messages):
             start = task["due_from"]
             task["deadline"] = min(task["deadline"], window)
             task["warn_at"] = min(task["warn_at"], start + (window - start) * 3 // 4)
+        if not self._has_rules(task):
+            self._warn_by_the_deadline(task)
         task["qualifications"], task["rules"] = terms.qualifications, self.rules
+        if task["kind"] != "gold":
+            task["quorum"] = max(task["quorum"], quorum_of(self.rules, task))
         if task["deadline"] != before:
             task["moved"] += 1
             task["breached"] = task["breached"] and task["deadline"] <= self.now
