@@ -9,12 +9,18 @@ case "${1:-}" in
     echo "INTERLOCK_PASSWORD=$(new)"
     echo "INTERLOCK_ANALYST_PASSWORD=$(new)"
     echo "INTERLOCK_AUDIT_KEY=$(new)"
-    echo "INTERLOCK_SESSION_KEY=$(openssl rand -hex 32)" ;;
+    echo "INTERLOCK_SESSION_KEY=$(openssl rand -hex 32)"
+    echo "INTERLOCK_SIGNING_KEY=$(openssl rand -hex 32)"
+    echo "INTERLOCK_CALLERS_KEY=$(openssl rand -hex 32)" ;;
   kubernetes)
     echo "INTERLOCK_CLICKHOUSE__PASSWORD=$(new)"
     echo "INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD=$(new)"
     echo "INTERLOCK_ROUTER__AUDIT_KEY=$(new)"
-    echo "INTERLOCK_API__SESSION_KEY=$(openssl rand -hex 32)" ;;
+    echo "INTERLOCK_API__SESSION_KEY=$(openssl rand -hex 32)"
+    console=$(openssl rand -hex 32)
+    callers=$(openssl rand -hex 32)
+    echo "INTERLOCK_SIGNING__KEY=$console"
+    echo "INTERLOCK_DESK__SIGNERS={\"console\": {\"key\": \"$console\"}, \"callers\": {\"key\": \"$callers\", \"speaks_for\": \"callers\"}}" ;;
   *)
     echo "usage: sh deploy/secrets.sh compose|kubernetes" >&2
     exit 2 ;;

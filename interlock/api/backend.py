@@ -67,7 +67,7 @@ class Backend:
         self.board = LiveBoard(self.broker, self.policies.refresh)
         self._desk_seconds = desk_seconds
         self._desk = self._new_desk()
-        self.client = Client(broker=self.broker, clickhouse=analyst_dsn(platform))
+        self.client = Client(broker=self.broker, clickhouse=analyst_dsn(platform), signer=platform.signer)
         self._payloads: SimpleQueue[PayloadReader] = SimpleQueue()
         for _ in range(PAYLOAD_READERS):
             self._payloads.put(PayloadReader(self.broker, partial(platform.clickhouse, seconds=CLICKHOUSE_SECONDS)))
@@ -93,7 +93,12 @@ class Backend:
             return self._desk
 
     def _new_desk(self) -> DeskConnection:
-        return DeskConnection(self.broker, attempts=DESK_ATTEMPTS, attempt_seconds=self._desk_seconds)
+        return DeskConnection(
+            self.broker,
+            signer=self.platform.signer,
+            attempts=DESK_ATTEMPTS,
+            attempt_seconds=self._desk_seconds,
+        )
 
     def desk_of(self, person: str) -> DeskClient:
         """The commands of one person, on the shared connection."""

@@ -188,7 +188,8 @@ def off_duty(reviewer: Id, data_dir: DataDir = None, json: Json = False) -> None
 def _duty(reviewer: str, data_dir: str | None, json: bool, *, on: bool) -> None:
     from interlock.review.desk_client import DeskClient
 
-    with DeskClient(connection.connect(data_dir).serving_kafka(), reviewer) as desk:
+    platform = connection.connect(data_dir)
+    with DeskClient(platform.serving_kafka(), reviewer, signer=platform.signer) as desk:
         reply = desk.on_duty() if on else desk.off_duty()
     _report(asdict(reply), reply.message, json)
 

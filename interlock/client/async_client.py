@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as ClickHouseClient
 
     from interlock.schemas.models import Decision
+    from interlock.schemas.signed_commands import Signer
 
 
 class AsyncClient:
@@ -28,6 +29,7 @@ class AsyncClient:
         grace_seconds: float = GRACE_SECONDS,
         clickhouse: "ClickHouseClient | str | None" = None,
         broker: Broker | None = None,
+        signer: "Signer | None" = None,
     ) -> None:
         """As for Client."""
         self._client = Client(
@@ -37,6 +39,7 @@ class AsyncClient:
             grace_seconds=grace_seconds,
             clickhouse=clickhouse,
             broker=broker,
+            signer=signer,
         )
 
     async def submit(self, decision: "Decision", headers: Headers | None = None) -> None:

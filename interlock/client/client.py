@@ -23,7 +23,7 @@ from uuid import uuid4
 
 from confluent_kafka import KafkaException
 
-from interlock.client.connections import kafka_broker, stored_resolutions
+from interlock.client.connections import kafka_broker, settings_signer, stored_resolutions
 from interlock.client.deliveries import POLL_INTERVAL_SECONDS, Deliveries, enqueue
 from interlock.client.pending import GRACE_SECONDS, LOOK_UP_AFTER_SECONDS, PendingDecisions, Submitted
 from interlock.client.result import DecisionResult, NotDecidedError
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from interlock.client.listener import Listener
     from interlock.client.lookup import ResolutionLookup
     from interlock.schemas.models import Decision
+    from interlock.schemas.signed_commands import Signer
 
 # How long a decision may be under way: longer than the restart of a broker.
 DELIVERY_SECONDS = 30.0
@@ -72,6 +73,7 @@ class Client:
         grace_seconds: float = GRACE_SECONDS,
         clickhouse: "ClickHouseClient | str | None" = None,
         broker: Broker | None = None,
+        signer: "Signer | None" = None,
     ) -> None:
         """`properties`: further librdkafka settings such as `security.protocol`. Without `bootstrap_servers` the
         INTERLOCK_ settings apply, and the local instance. `broker` replaces Kafka in tests. `grace_seconds`: how
@@ -79,8 +81,12 @@ class Client:
 
         `clickhouse`: a DSN (`http://user:password@host:8123/database`) or a client of clickhouse-connect, which a
         forked child does not use; with it earlier resolutions are found fast. By default that of the settings or the
-        local instance, and none where `bootstrap_servers` or `broker` is given."""
+        local instance, and none where `bootstrap_servers` or `broker` is given.
+
+        `signer`: signs what it asks of the desk, by default as the settings say; needed where the desk takes only
+        signed commands."""
         self._seconds = delivery_seconds
+        self._signer = signer or (settings_signer() if bootstrap_servers is None and broker is None else None)
         self._clickhouse = stored_resolutions(clickhouse, from_settings=bootstrap_servers is None and broker is None)
         self._broker = broker or kafka_broker(bootstrap_servers, properties)
         self._grace = grace_seconds
@@ -249,7 +255,7 @@ class Client:
                 from interlock.client.listener import Listener
 
                 pending = PendingDecisions(f"client-{uuid4().hex}", self._grace)
-                self._listener = Listener(self._broker, producer, pending, lookup)
+                self._listener = Listener(self._broker, producer, pending, lookup, self._signer)
             return self._listener.pending
 
     def _lookup(self) -> "ResolutionLookup":

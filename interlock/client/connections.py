@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as ClickHouseClient
 
     from interlock.client.stored import StoredResolutions
+    from interlock.schemas.signed_commands import Signer
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,13 @@ def kafka_broker(bootstrap_servers: str | None, properties: Mapping[str, str] | 
     from interlock.platform.connection import connect
 
     return connect().kafka()
+
+
+def settings_signer() -> "Signer | None":
+    """What signs commands, as the settings say."""
+    from interlock.platform.connection import connect
+
+    return connect().signer
 
 
 def stored_resolutions(

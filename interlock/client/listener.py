@@ -15,10 +15,11 @@ from interlock.schemas import catalogue, damaged, wire
 from interlock.schemas.dead_letters import CONTRADICTION
 from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.headers import headers_of
+from interlock.schemas.signed_commands import Signer
 from interlock.streams.consuming import records_of
 from interlock.streams.errors import FATAL_CODES
 from interlock.streams.new_partitions import NewPartitions
-from interlock.streams.ports import Broker, Consumer, Message, Producer
+from interlock.streams.ports import Broker, Consumer, Headers, Message, Producer
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Listener:
         producer: Producer,
         pending: PendingDecisions,
         lookup: ResolutionLookup,
+        signer: Signer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`pending`: what receives the resolutions that come from now on; `lookup` finds earlier ones. Raises
@@ -77,6 +79,7 @@ class Listener:
         self._producer = producer
         self.pending = pending
         self._lookup = lookup
+        self._signer = signer
         # One thread: everything that is due while it reads is looked up together afterwards.
         self._pool = ThreadPoolExecutor(1, "interlock-looking-up")
         self._looking_up: Future[None] | None = None
@@ -178,8 +181,9 @@ class Listener:
             "task_id": ask.decision_id,
         }
         value = wire.encode("Command", command)
+        headers: Headers | None = [*self._signer.headers(str(command["actor"]), value)] if self._signer else None
         try:
-            self._producer.produce(catalogue.COMMANDS.name, value, ask.decision_id.encode())
+            self._producer.produce(catalogue.COMMANDS.name, value, ask.decision_id.encode(), headers=headers)
             self._producer.poll(0)
         except (BufferError, KafkaException) as error:  # the caller gets an error when the grace period ends
             log.warning("the desk could not be asked about %s: %s", ask.decision_id, error)

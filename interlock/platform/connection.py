@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from interlock.platform.registry import Registry
     from interlock.platform.settings import Settings
+    from interlock.schemas.signed_commands import Signer
     from interlock.streams.kafka import KafkaBroker
 
 _NOWHERE = (
@@ -68,6 +69,14 @@ class Platform:
                 "from `openssl rand -hex 32`). A local instance has one from its next `interlock up` on."
             )
         return bytes.fromhex(key)
+
+    @property
+    def signer(self) -> "Signer | None":
+        """What signs the commands that this process gives, if the settings say so."""
+        from interlock.schemas.signed_commands import Signer
+
+        signing = self.settings.signing
+        return Signer(signing.name, bytes.fromhex(signing.key.get_secret_value())) if signing.key else None
 
     @property
     def is_local(self) -> bool:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, SecretStr
 
+from interlock.schemas import signed_commands
+
 _HOW_TO_MAKE_ONE = "make one with `openssl rand -hex 16`"
 _HOW_TO_MAKE_A_LONG_ONE = "make one with `openssl rand -hex 32`"
 
@@ -60,6 +62,14 @@ def _session_key(given: SecretStr) -> SecretStr:
     return given
 
 
+def _signing_key(given: SecretStr) -> SecretStr:
+    if _can_be_guessed(_bytes_of(given, signed_commands.KEY_BYTES, _HOW_TO_MAKE_A_LONG_ONE)):
+        raise ValueError(
+            f"this key can be guessed, and whoever knows it can speak for anybody; {_HOW_TO_MAKE_A_LONG_ONE}"
+        )
+    return given
+
+
 def _bytes_of(given: SecretStr, size: int, how_to_make_one: str) -> bytes:
     try:
         key = bytes.fromhex(given.get_secret_value())
@@ -78,3 +88,4 @@ def _can_be_guessed(key: bytes) -> bool:
 Password = Annotated[SecretStr, AfterValidator(_password)]
 AuditKey = Annotated[SecretStr, AfterValidator(_audit_key)]
 SessionKey = Annotated[SecretStr, AfterValidator(_session_key)]
+SigningKey = Annotated[SecretStr, AfterValidator(_signing_key)]

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from interlock.platform.secrets import AuditKey, Password, SessionKey
+from interlock.platform.secrets import AuditKey, Password, SessionKey, SigningKey
 from interlock.schemas import catalogue
 
 
@@ -158,6 +158,28 @@ class ApiSettings(BaseModel):
     four_eyes: bool = Field(True, description="a policy is published once a second person accepts it")
 
 
+class SignerSettings(BaseModel):
+    """A gateway whose signature the desk knows."""
+
+    key: SigningKey = Field(description="secret of 64 hex digits, the same as that of the gateway")
+    speaks_for: Literal["people", "callers"] = Field("people", description="callers: it may only expire")
+
+
+class DeskSettings(BaseModel):
+    """The desk."""
+
+    signers: dict[str, SignerSettings] = Field(
+        default_factory=dict, description="JSON, by name; with any, commands without their signature are refused"
+    )
+
+
+class SigningSettings(BaseModel):
+    """Signs the commands of this process."""
+
+    name: str = Field("console", pattern="^[A-Za-z0-9._-]{1,64}$", description="under which the desk knows the key")
+    key: SigningKey | None = Field(None, description="secret of 64 hex digits; without it nothing is signed")
+
+
 class Settings(BaseSettings):
     """All settings."""
 
@@ -168,6 +190,8 @@ class Settings(BaseSettings):
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     registry: RegistrySettings = RegistrySettings()
     router: RouterSettings = RouterSettings()
+    desk: DeskSettings = DeskSettings()
+    signing: SigningSettings = SigningSettings()
     sampler: SamplerSettings = SamplerSettings()
     sink: SinkSettings = SinkSettings()
     webhooks: WebhookSettings = WebhookSettings()

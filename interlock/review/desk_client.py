@@ -16,6 +16,7 @@ from uuid import uuid4
 from interlock.errors import UsageError
 from interlock.review.desk_connection import DeskConnection, Reply
 from interlock.schemas import json_text
+from interlock.schemas.signed_commands import Signer
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.ports import Broker
 
@@ -29,16 +30,18 @@ class DeskClient:
         reviewer: str,
         *,
         connection: DeskConnection | None = None,
+        signer: Signer | None = None,
         new_id: Callable[[], str] = lambda: uuid4().hex,
         clock: Clock | None = None,
     ) -> None:
-        """`connection`: an open one, which `close` leaves open; without it the client opens one to `broker`.
+        """`connection`: an open one, which `close` leaves open; without it the client opens one to `broker`, with
+        `signer`.
 
         `new_id` names commands that are not given a `command_id`. Raises what DeskConnection raises.
         """
         self.reviewer = reviewer
         self._own = connection is None
-        self._connection = connection or DeskConnection(broker)
+        self._connection = connection or DeskConnection(broker, signer=signer)
         self._new_id = new_id
         self._clock = clock or SystemClock()
 

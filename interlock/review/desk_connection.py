@@ -17,8 +17,9 @@ from confluent_kafka import KafkaError, TopicPartition
 
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.schemas import catalogue, json_text, wire
+from interlock.schemas.signed_commands import Signer
 from interlock.streams.consuming import records_of
-from interlock.streams.ports import Broker
+from interlock.streams.ports import Broker, Headers
 
 log = logging.getLogger(__name__)
 
@@ -83,8 +84,18 @@ def answers(reply: Reply, command: dict[str, Any]) -> bool:
 class DeskConnection:
     """Sends commands and waits for their replies; safe to share between threads."""
 
-    def __init__(self, broker: Broker, *, attempt_seconds: float = ATTEMPT_SECONDS, attempts: int = ATTEMPTS) -> None:
-        """Raises InterlockError if the topics do not exist, KafkaException if Kafka does not answer."""
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        signer: Signer | None = None,
+        attempt_seconds: float = ATTEMPT_SECONDS,
+        attempts: int = ATTEMPTS,
+    ) -> None:
+        """`signer`: where the desk takes only signed commands, of the people whom this process has logged in.
+
+        Raises InterlockError if the topics do not exist, KafkaException if Kafka does not answer."""
+        self._signer = signer
         self._seconds = attempt_seconds
         self._attempts = attempts
         names = [catalogue.COMMANDS.name, catalogue.REPLIES.name]
@@ -115,11 +126,12 @@ class DeskConnection:
                 raise UsageError(f"{name} {error}") from error
         value = wire.encode("Command", command)
         key = (command.get("task_id") or command["actor"]).encode()
+        headers: Headers | None = [*self._signer.headers(command["actor"], value)] if self._signer else None
         complaints: list[str] = []
         future = self._expect(command)
         try:
             for _ in range(self._attempts):
-                self._send(key, value, lambda error, _: complaints.append(error.str()) if error else None)
+                self._send(key, value, headers, lambda error, _: complaints.append(error.str()) if error else None)
                 try:
                     reply = future.result(self._seconds)
                 except TimeoutError:
@@ -161,8 +173,10 @@ class DeskConnection:
             if waiting:
                 self._waiting[key] = waiting
 
-    def _send(self, key: bytes, value: bytes, on_delivery: Callable[[KafkaError | None, Any], None]) -> None:
-        self._producer.produce(catalogue.COMMANDS.name, value, key, on_delivery=on_delivery)
+    def _send(
+        self, key: bytes, value: bytes, headers: Headers | None, on_delivery: Callable[[KafkaError | None, Any], None]
+    ) -> None:
+        self._producer.produce(catalogue.COMMANDS.name, value, key, on_delivery=on_delivery, headers=headers)
         self._producer.poll(0)
 
     def _listen(self) -> None:

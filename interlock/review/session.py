@@ -37,7 +37,7 @@ class Session:
     @cached_property
     def desk(self) -> DeskClient:
         """The connection to the desk."""
-        return DeskClient(self.broker, self.reviewer, clock=self._clock)
+        return DeskClient(self.broker, self.reviewer, signer=self._platform.signer, clock=self._clock)
 
     @cached_property
     def board(self) -> Board:

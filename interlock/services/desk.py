@@ -6,6 +6,7 @@ import structlog
 
 from interlock.errors import OperatorRequiredError
 from interlock.platform.connection import Platform
+from interlock.processors.desk.authority import Authority, KnownSigner
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.restore import FOLLOWED_TOPICS
 from interlock.processors.desk.stream_clock import StreamClock
@@ -25,7 +26,11 @@ def run(platform: Platform) -> None:
 
     stop = stop_on_signals()
     metrics = Metrics("desk")
-    processor = DeskProcessor(StreamClock(platform.settings.instance_id))
+    signers = {
+        name: KnownSigner(bytes.fromhex(signer.key.get_secret_value()), signer.speaks_for)
+        for name, signer in platform.settings.desk.signers.items()
+    }
+    processor = DeskProcessor(StreamClock(platform.settings.instance_id), Authority(signers))
     tables = wait_until_available(lambda: table_reader(platform, FOLLOWED_TOPICS, processor.follow), stop)
     if tables is None:
         return

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from interlock.processors.desk.command import MAX_NAME_LENGTH, from_record
+from interlock.processors.desk.authority import Authority
+from interlock.processors.desk.command import MAX_NAME_LENGTH, Command, from_record
 from interlock.processors.desk.desk import Desk
 from interlock.processors.desk.reading import read
 from interlock.processors.desk.refusal import CommandRefused
@@ -18,6 +19,7 @@ from interlock.processors.records import Headers, Message, OutputLists, broker_t
 from interlock.schemas import catalogue, wire
 from interlock.schemas.columns import Bad
 from interlock.schemas.dead_letters import Source, dead_letter
+from interlock.schemas.headers import headers_of
 
 
 @dataclass
@@ -32,9 +34,11 @@ class DeskProcessor:
     """A desk with its cache of replies. After a failure `restore` must be called before the next batch, and then
     `resume` if it has a clock."""
 
-    def __init__(self, clock: StreamClock | None = None) -> None:
-        """`clock`: the stream's time; without one the desk goes by the time that `process` is handed."""
+    def __init__(self, clock: StreamClock | None = None, authority: Authority | None = None) -> None:
+        """`clock`: the stream's time; without one the desk goes by the time that `process` is handed. `authority`: says
+        whose commands count; by default everybody's do."""
         self.clock = clock
+        self._authority = authority or Authority()
         self.tables = Tables()
         self.desk = Desk(DeskState())
         self.unreadable: dict[str, int] = {}
@@ -141,11 +145,14 @@ class DeskProcessor:
                 outputs, message, Bad(0, "oversized", f"a name in it is longer than {MAX_NAME_LENGTH} characters")
             )
             return
+        not_authentic = self._authority.refusal(command, message.value(), headers_of(message), now)
+        if not_authentic is not None:
+            self._refuse(outputs, command, not_authentic, now)
+            return
         try:
             known_reply = self._replies.find(command)
         except CommandRefused as refusal:
-            outputs.codes[refusal.code] += 1
-            self._write(outputs, [refused(command, refusal, None, now)])
+            self._refuse(outputs, command, refusal, now)
             return
         answered = digest(command)
         key = command.command_id.encode()
@@ -169,6 +176,11 @@ class DeskProcessor:
         self.desk.state.resumed_at = self.clock.resumed_at
         self._write(outputs, self.desk.advance(self.clock.time))
         return self.clock.time
+
+    def _refuse(self, outputs: DeskOutputs, command: Command, refusal: CommandRefused, now: int) -> None:
+        """Refuses a command whose id stays free for whom it belongs to."""
+        outputs.codes[refusal.code] += 1
+        self._write(outputs, [refused(command, refusal, None, now)])
 
     def _write(self, outputs: DeskOutputs, events: list[Event]) -> None:
         for event in events:

@@ -109,6 +109,8 @@ def test_the_secrets_of_kubernetes_are_settings_new_each_time_and_not_guessable(
     assert settings.clickhouse.password.get_secret_value() == first["INTERLOCK_CLICKHOUSE__PASSWORD"]
     assert settings.clickhouse.analyst_password.get_secret_value() == first["INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD"]
     assert settings.router.audit_key is not None
+    assert settings.signing.key == settings.desk.signers["console"].key
+    assert settings.desk.signers["callers"].speaks_for == "callers"
 
 
 def test_no_file_of_the_deployments_holds_a_secret() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -19,10 +19,12 @@ from interlock.client.pending import ASK_AGAIN_SECONDS, MAX_LEFT_OPEN, Ask, Pend
 from interlock.errors import UnavailableError
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import with_error_headers
+from interlock.schemas.signed_commands import Signer, read_signature
 from interlock.streams.clock import SystemClock
 from interlock.streams.kafka import KafkaBroker
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import Broker, Consumer, TopicSpec
+from interlock.streams.tables import TableReader
 from tests.interlock.client.test_client import decision
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -249,6 +251,18 @@ def test_after_the_time_out_the_desk_is_asked_and_its_safe_outcome_returned(brok
     (command,) = desk.commands
     assert (command["kind"], command["task_id"]) == ("expire", submitted.decision_id)
     assert command["actor"].startswith("client-")
+
+
+def test_whoever_gives_up_waiting_signs_it() -> None:
+    broker, signer = memory(), Signer("callers", bytes(range(32)))
+    with Client(broker=broker, grace_seconds=0.1, signer=signer) as client, suppress(NotDecidedError):
+        client.decide(decision(), timeout=0)
+    (message,) = TableReader(broker, [catalogue.COMMANDS.name]).read_all()
+    command = wire.decode("Command", message.value())
+    signature = read_signature(message.headers())
+    assert signature is not None
+    assert signature.principal == command["actor"]
+    assert signature.is_of(message.value() or b"", signer.key)
 
 
 def test_an_escalated_decision_is_no_word_and_its_later_word_can_be_awaited(broker: Broker) -> None:

@@ -10,13 +10,17 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from interlock.errors import InterlockError, UnavailableError
+from interlock.processors.desk.authority import Authority, KnownSigner
+from interlock.processors.desk.command import Command
 from interlock.processors.review.times import micros
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import CommandRefusedError, DeskConnection, DeskUnavailableError, Reply, answers
 from interlock.schemas import catalogue, wire
+from interlock.schemas.signed_commands import Signer
 from interlock.streams.clock import SystemClock
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import Consumer, TopicSpec
+from interlock.streams.tables import TableReader
 from tests.interlock.review.review_world import World, decision
 
 Commands = list[dict[str, Any]]
@@ -103,6 +107,18 @@ def test_a_refusal_carries_code_and_message_of_the_reply(world: World) -> None:
             desk.claim("nothing-of-the-kind")
     assert raised.value.code == "unknown-task"
     assert raised.value.reply.message in str(raised.value)
+
+
+def test_a_command_is_signed_for_the_person_who_gives_it() -> None:
+    signer = Signer("console", bytes(range(32)))
+    desk = Authority({"console": KnownSigner(signer.key)})
+    with scripted(lambda *_: True) as (broker, seen), DeskClient(broker, "ann", signer=signer) as client:
+        client.on_duty()
+        (message,) = TableReader(broker, [catalogue.COMMANDS.name]).read_all()
+        given = seen[0]["command_id"], "on_duty"
+        ann, bob = (Command(*given, name, SystemClock().now()) for name in ("ann", "bob"))
+        assert desk.refusal(ann, message.value() or b"", message.headers(), SystemClock().now()) is None
+        assert desk.refusal(bob, message.value() or b"", message.headers(), SystemClock().now()) is not None
 
 
 def test_every_command_reaches_the_desk_with_its_fields(world: World) -> None:
