@@ -3,6 +3,7 @@
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.order import PRIORITY_RANK
+from interlock.processors.desk.presence import resume_pushes
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.reviewers import Reviewer, unfit
@@ -36,6 +37,9 @@ def claim(state: DeskState, command: Command, now: int) -> CommandResult:
         order.served(task.priority)
     elif task.assigned_to == me.id:
         why = ": it was assigned to you"
+    pause = state.paused.get(me.id)
+    if pause is not None:
+        why += f". {_sentence(pause.words())}; from now on it is again"
     task.give_back()
     task.state = "leased"
     task.lease_holder = me.id
@@ -43,7 +47,7 @@ def claim(state: DeskState, command: Command, now: int) -> CommandResult:
     task.lease_since = now
     hold(task, now, state.terms(task))
     state.keep(task)
-    events = [task_changed(task, "claimed", me.id, now, command.command_id)]
+    events = [task_changed(task, "claimed", me.id, now, command.command_id), *resume_pushes(state, me.id)]
     return CommandResult(f"{task.task_id} is yours until {clock(task.lease_until or now)}{why}", task, events)
 
 
@@ -132,7 +136,9 @@ def _next(state: DeskState, queue: str, me: Reviewer, now: int) -> Task:
     if best:
         return min(best, key=_rank)
     where = f"queue {queue}" if queue else "your queues"
-    raise CommandRefused("nothing-to-do", f"nothing waits for you in {where} now")
+    pause = state.paused.get(me.id)
+    paused = f". {_sentence(pause.words())}: go on duty again, `interlock reviewers on-duty {me.id}`" if pause else ""
+    raise CommandRefused("nothing-to-do", f"nothing waits for you in {where} now{paused}")
 
 
 def _first(state: DeskState, queue: str, escalated: bool, me: Reviewer, now: int) -> Task | None:
@@ -141,6 +147,10 @@ def _first(state: DeskState, queue: str, escalated: bool, me: Reviewer, now: int
         if unfit(state.tasks[task_id], me, now) is None:
             return state.tasks[task_id]
     return None
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
 def _urgency(task: Task) -> tuple[bool, int, str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from interlock.processors.desk import claiming, handover, presence, verdict_commands
 from interlock.processors.desk.arrivals import Arrival, arrive
+from interlock.processors.desk.attendance import has_untold, tell_unattended
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.gold import plant_gold
 from interlock.processors.desk.push_assignment import can_push, push
@@ -72,11 +73,11 @@ class Desk:
 
     def push(self, now: int) -> list[Event]:
         """Gives waiting tasks to free people: call after everything else has happened at `now`."""
-        return push(self.state, now)
+        return tell_unattended(self.state, now) + push(self.state, now)
 
     def can_push(self, now: int) -> bool:
-        """Whether `push` would give somebody something."""
-        return can_push(self.state, now)
+        """Whether `push` would give somebody something, or tell of a caller whom nobody serves."""
+        return can_push(self.state, now) or has_untold(self.state, now)
 
     def _due(self, now: int) -> list[Event]:
         return [event for task in self.state.due(now) for event in fire_timers(self.state, task, now)]

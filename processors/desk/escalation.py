@@ -36,13 +36,10 @@ def to_leads(
 
 
 def share_with_leads(task: Task, note: str) -> None:
-    """The leads get the task as well as its team; who put it aside loses it to whoever comes first."""
+    """The leads get the task as well as its team."""
     task.escalation += 1
     task.with_team = True
     task.escalation_note = note
-    if task.state == "snoozed":
-        task.give_back()
-        task.state = "waiting"
 
 
 def to_team(task: Task, note: str) -> None:

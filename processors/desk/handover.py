@@ -9,7 +9,7 @@ from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.reviewers import unfit
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
-from interlock.processors.desk.task_records import task_changed
+from interlock.processors.desk.task_records import assignment_alert, task_changed
 from interlock.processors.events import Event
 
 
@@ -24,7 +24,7 @@ def escalate(state: DeskState, command: Command, now: int) -> CommandResult:
         raise CommandRefused("missing-reason", "say in a note what the next person must know")
     events: list[Event] = []
     if command.to_reviewer:
-        _give(state, task, command.to_reviewer, now)
+        events.append(_give(state, task, command.to_reviewer, now))
         went = f"{task.task_id} went to {command.to_reviewer}"
     elif command.queue:
         if command.queue not in state.known_queues():
@@ -56,8 +56,8 @@ def reassign(state: DeskState, command: Command, now: int) -> CommandResult:
     checks.undecided(task)
     if task.state == "leased":
         raise CommandRefused("held-by-another", f"{task.task_id} has been begun and is with {checks.held_by(task)}")
-    _give(state, task, command.to_reviewer, now)
-    events = [task_changed(task, "reassigned", me.id, now, command.command_id)]
+    alert = _give(state, task, command.to_reviewer, now)
+    events = [task_changed(task, "reassigned", me.id, now, command.command_id), alert]
     return CommandResult(f"{task.task_id} waits for {command.to_reviewer}", task, events)
 
 
@@ -89,9 +89,9 @@ def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
     return CommandResult(message, task, events)
 
 
-def _give(state: DeskState, task: Task, name: str, now: int) -> None:
-    """Assigns a task to a named person; raises CommandRefused and changes nothing if the person cannot or must not
-    judge it.
+def _give(state: DeskState, task: Task, name: str, now: int) -> Event:
+    """Assigns a task to a named person and returns the alert about it; raises CommandRefused and changes nothing if the
+    person cannot or must not judge it.
 
     The person must have room: what lies with somebody who is busy waits for nobody else.
     """
@@ -111,3 +111,4 @@ def _give(state: DeskState, task: Task, name: str, now: int) -> None:
     task.assigned_to = name
     task.assigned_until = now + state.terms(task).start_within_seconds * 1_000_000
     state.keep(task)
+    return assignment_alert(task, now)

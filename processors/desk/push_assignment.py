@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from interlock.processors.desk.assignment import assign
+from interlock.processors.desk.attendance import present
 from interlock.processors.desk.deadlines import seconds_to_start
 from interlock.processors.desk.reviewers import Reviewer, unfit
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
-from interlock.processors.desk.task_records import task_changed
+from interlock.processors.desk.task_records import assignment_alert, task_changed
 from interlock.processors.desk.timers import DESK
 from interlock.processors.events import Event
 
@@ -44,7 +45,7 @@ def push(state: DeskState, now: int) -> list[Event]:
         task.assigned_to = reviewers[index].id
         task.assigned_until = now + seconds_to_start(state, task) * 1_000_000
         state.keep(task)
-        events.append(task_changed(task, "assigned", DESK, now))
+        events += [task_changed(task, "assigned", DESK, now), assignment_alert(task, now)]
     return events
 
 
@@ -84,11 +85,5 @@ def _pushable_tasks(state: DeskState, now: int) -> list[Task]:
 
 
 def _free_reviewers(state: DeskState, now: int) -> list[Reviewer]:
-    """Everybody on duty, at work, and with room for more, in alphabetical order."""
-    return [
-        reviewer
-        for name in sorted(state.on_duty)
-        if (reviewer := state.reviewers.get(name)) is not None
-        and state.load(name) < reviewer.capacity
-        and state.unavailable(reviewer, now) is None
-    ]
+    """Everybody to whom tasks are pushed and who has room for more, in alphabetical order."""
+    return [reviewer for reviewer in present(state, now) if state.load(reviewer.id) < reviewer.capacity]

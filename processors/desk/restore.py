@@ -10,7 +10,7 @@ from interlock.policy.errors import PolicyError
 from interlock.policy.version import from_resolved
 from interlock.processors.desk.deadlines import set_warning
 from interlock.processors.desk.policy_changes import adopt_duties
-from interlock.processors.desk.reviewers import Absence
+from interlock.processors.desk.reviewers import PushPause
 from interlock.processors.desk.reviewers import from_record as reviewer_from_record
 from interlock.processors.desk.state import LEASE_WARNING, DeskState
 from interlock.processors.desk.stored_records import read_presence, read_task
@@ -91,11 +91,13 @@ def rebuild(tables: Tables, records: Iterable[Message]) -> Rebuilt:
     tables.give_to(state)
     unreadable: list[Unreadable] = []
     for presence in _each(newest, catalogue.PRESENCE.name, read_presence, unreadable):
-        if presence["on_duty"]:
-            state.on_duty[presence["reviewer"]] = presence["since"]
-        else:
-            # The record does not say why.
-            state.absences[presence["reviewer"]] = Absence(presence["since"])
+        name = presence["reviewer"]
+        if not presence["on_duty"]:
+            state.off_duty[name] = presence["since"]
+            continue
+        state.on_duty[name] = presence["since"]
+        if presence["paused_since"] is not None:
+            state.paused[name] = PushPause(presence["paused_since"], presence["pause_reason"])
     tasks = list(_each(newest, catalogue.TASKS.name, read_task, unreadable))
     # In the order of arrival, so that impacts are ranked among the same neighbours as before.
     for task in sorted(tasks, key=lambda task: (task.arrived_at, task.task_id)):
@@ -114,7 +116,8 @@ def rebuild(tables: Tables, records: Iterable[Message]) -> Rebuilt:
 def _instants(state: DeskState) -> Iterator[int]:
     """When things have happened, by what the records say."""
     yield from state.on_duty.values()
-    yield from (absence.since for absence in state.absences.values())
+    yield from state.off_duty.values()
+    yield from (pause.since for pause in state.paused.values())
     for task in state.tasks.values():
         yield max(task.arrived_at, task.decided_at or 0, task.lease_since or 0)
 

@@ -72,11 +72,15 @@ def from_record(record: Mapping[str, Any]) -> Reviewer:
 
 
 @dataclass(frozen=True, slots=True)
-class Absence:
-    """Since when a reviewer is off duty; `reason`: why the desk did it, empty if it did not or no longer knows."""
+class PushPause:
+    """Since when nothing is pushed to a person on duty, and why: which pushed task the person did not begin."""
 
     since: int
-    reason: str = ""
+    reason: str
+
+    def words(self) -> str:
+        """For the person, whom it concerns."""
+        return f"nothing is pushed to you since {clock(self.since)} because {self.reason}"
 
 
 def unfit(task: Task, reviewer: Reviewer, now: int) -> CommandRefused | None:
@@ -119,14 +123,9 @@ def unqualified(task: Task, reviewer: Reviewer, now: int) -> CommandRefused | No
     return None
 
 
-def off_duty(reviewer: str, absence: Absence | None) -> CommandRefused:
-    """Tells since when a reviewer is off duty and, as far as the desk knows, why."""
-    if absence is None:
-        state = f"{reviewer} is off duty"
-    elif absence.reason:
-        state = f"the desk put {reviewer} off duty at {clock(absence.since)} because {absence.reason}"
-    else:
-        state = f"{reviewer} is off duty since {clock(absence.since)}"
+def off_duty(reviewer: str, since: int | None) -> CommandRefused:
+    """Tells that a reviewer is off duty and, of one who was on duty once, since when."""
+    state = f"{reviewer} is off duty" + (f" since {clock(since)}" if since is not None else "")
     return CommandRefused("off-duty", f"{state}: go on duty first, `interlock reviewers on-duty {reviewer}`")
 
 

@@ -13,7 +13,7 @@ from interlock.policy.review import Duties, Terms
 from interlock.processors.desk.impact import ImpactScale
 from interlock.processors.desk.order import OrderName, QueueOrder, WaitingTask
 from interlock.processors.desk.refusal import CommandRefused
-from interlock.processors.desk.reviewers import Absence, Reviewer, off_duty, outside_working_hours
+from interlock.processors.desk.reviewers import PushPause, Reviewer, off_duty, outside_working_hours
 from interlock.processors.desk.task import Task
 
 # How long the desk keeps a decided task, so that it can be overridden or appealed: people are told that they have a
@@ -32,17 +32,19 @@ _MAX_STALE_TIMERS = 10_000
 
 @dataclass
 class DeskState:
-    """Tasks by id; people by id; `on_duty` since when; `absences` of people who were on duty once; `policies` as
-    (policy, version) by name.
+    """Tasks by id; people by id; `on_duty` since when; `off_duty` since when, of people who were on duty once.
 
-    `replaced` tells that policies or reviewers have changed and open tasks must be looked at again. Until `resumed_at`
-    no desk served anybody.
+    `paused`: people on duty to whom nothing is pushed. `policies` as (policy, version) by name. `unattended`: by queue
+    the task whose caller waited when there was nobody to push it to. `replaced` tells that policies or reviewers have
+    changed and open tasks must be looked at again. Until `resumed_at` no desk served anybody.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
     reviewers: dict[str, Reviewer] = field(default_factory=dict)
     on_duty: dict[str, int] = field(default_factory=dict)
-    absences: dict[str, Absence] = field(default_factory=dict)
+    off_duty: dict[str, int] = field(default_factory=dict)
+    paused: dict[str, PushPause] = field(default_factory=dict)
+    unattended: dict[str, Task] = field(default_factory=dict)
     policies: dict[str, tuple[Policy, str]] = field(default_factory=dict)
     replaced: bool = False
     resumed_at: int = 0
@@ -113,7 +115,7 @@ class DeskState:
     def unavailable(self, reviewer: Reviewer, now: int) -> CommandRefused | None:
         """Why `reviewer` gets no work at all now; None if ready."""
         if reviewer.id not in self.on_duty:
-            return off_duty(reviewer.id, self.absences.get(reviewer.id))
+            return off_duty(reviewer.id, self.off_duty.get(reviewer.id))
         return outside_working_hours(reviewer, now)
 
     # Tasks
@@ -145,6 +147,10 @@ class DeskState:
     def held(self, reviewer: str) -> list[Task]:
         """Tasks that a reviewer leases or was assigned."""
         return [self.tasks[task_id] for task_id in self._held.get(reviewer, ())]
+
+    def holders(self) -> list[str]:
+        """Everybody who holds a task, in alphabetical order."""
+        return sorted(name for name, held in self._held.items() if held)
 
     def load(self, reviewer: str) -> int:
         """How many tasks a reviewer leases or was assigned."""
@@ -321,7 +327,7 @@ def next_due(task: Task) -> int | None:
         return max(last, task.arrived_at, task.decided_at or 0) + RETENTION
     instants = [task.window_open_until]
     if not task.breached:
-        instants.append(task.deadline if task.warned else min(task.warn_at, task.deadline))
+        instants.append(task.deadline if task.warned or task.is_optional else min(task.warn_at, task.deadline))
     if task.state == "leased":
         instants.append(task.lease_until if task.lease_warned else task.lease_warn_at)
     elif task.state == "assigned":

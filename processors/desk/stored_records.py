@@ -59,7 +59,8 @@ def read_presence(key: bytes, value: bytes) -> dict[str, Any]:
     """The record of `reviews.presence`. Raises ValueError if it cannot be one of the desk's."""
     record = wire.decode_plain("Presence", value)
     _check_key(key, record["reviewer"])
-    _check_time("since", record["since"])
+    for name in ("since", "paused_since"):
+        _check_time(name, record[name])
     return record
 
 

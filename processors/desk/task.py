@@ -139,6 +139,11 @@ class Task:
         return self.kind in ("review", "audit", "post_approval") and self.round == 0
 
     @property
+    def is_optional(self) -> bool:
+        """It checks what has taken effect already: nobody waits for the verdict."""
+        return self.kind in ("audit", "post_approval")
+
+    @property
     def has_caller(self) -> bool:
         """A caller waits for its first resolution."""
         return self.route == "sync" and self.kind == "review" and not self.took_effect

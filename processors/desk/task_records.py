@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from interlock.processors.desk.refusal import clock
 from interlock.processors.desk.task import Task, to_record
 from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
@@ -16,6 +17,14 @@ def task_changed(task: Task, event: str, actor: str, now: int, command_id: str =
 def task_alert(task: Task, kind: str, cause: str, severity: str, to: tuple[str, ...], message: str, now: int) -> Event:
     """An alert about `task`."""
     return alert(kind, cause, severity, to, message, now, task_id=task.task_id, queue=task.queue)
+
+
+def assignment_alert(task: Task, now: int) -> Event:
+    """Tells the person to whom `task` was given until when it must be begun."""
+    kind, waits = ("assigned_sync", " with its caller") if task.has_caller else ("assigned", "")
+    cause = f"{task.task_id}/{task.assigned_to}/{task.assigned_until}"
+    message = f"{task.task_id} waits for you{waits}: claim it by {clock(task.assigned_until or now)}"
+    return task_alert(task, kind, cause, "info", (task.assigned_to,), message, now)
 
 
 def outcome(

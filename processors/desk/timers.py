@@ -3,12 +3,12 @@
 from interlock.processors.desk.deadlines import raise_priority, seconds_to_start
 from interlock.processors.desk.escalation import leads_who_may, share_with_leads
 from interlock.processors.desk.policy_changes import apply_policies
-from interlock.processors.desk.presence import leave
+from interlock.processors.desk.presence import leave, pause_pushes
 from interlock.processors.desk.refusal import clock
 from interlock.processors.desk.resolving import close
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
-from interlock.processors.desk.task_records import resolution, task_alert, task_changed
+from interlock.processors.desk.task_records import assignment_alert, resolution, task_alert, task_changed
 from interlock.processors.desk.verdict_commands import time_out
 from interlock.processors.desk.verdicts import automatic_verdict
 from interlock.processors.events import Event, alert
@@ -31,12 +31,12 @@ def fire_timers(state: DeskState, task: Task, now: int) -> list[Event]:
             events += _lease_expired(task, now)
         elif now >= task.lease_warn_at and not task.lease_warned:
             events += _lease_expiring(task, now)
-    if task.state == "assigned" and task.assigned_until is not None and now >= task.assigned_until:
-        events += _not_begun(state, task, now)
     if now >= task.deadline and not task.breached:
         events += _breached(state, task, now)
-    elif now >= task.warn_at and not task.warned:
+    elif now >= task.warn_at and not task.warned and not task.is_optional:
         events += _warned(state, task, now)
+    if task.state == "assigned" and task.assigned_until is not None and now >= task.assigned_until:
+        events += _not_begun(state, task, now)
     if task.task_id in state.tasks:
         state.keep(task)
     return events
@@ -45,12 +45,11 @@ def fire_timers(state: DeskState, task: Task, now: int) -> list[Event]:
 def review_open_tasks(state: DeskState, now: int) -> list[Event]:
     """After policies or reviewers changed: applies the policies, and takes back what removed people held."""
     events: list[Event] = []
-    # Only people on duty hold tasks.
-    for name in sorted(state.on_duty.keys() - state.reviewers.keys()):
+    for name in sorted({*state.on_duty, *state.holders()} - state.reviewers.keys()):
         message = f"{name} is no longer a reviewer; the tasks that {name} held wait for others"
-        cause = f"{name}/{state.on_duty[name]}"
+        cause = f"{name}/{state.on_duty.get(name, state.off_duty.get(name))}"
         events.append(alert("reviewer_removed", cause, "warning", (), message, now))
-        events += leave(state, name, DESK, now, reason="the reviewer was removed")
+        events += leave(state, name, DESK, now)
     events += apply_policies(state, now)
     state.reorder()
     state.replaced = False
@@ -74,10 +73,17 @@ def _window_closed(state: DeskState, task: Task, now: int) -> list[Event]:
 
 
 def _woken(state: DeskState, task: Task, now: int) -> list[Event]:
+    """It waits for whoever put it aside, on duty or not, until its deadline; a late one for the time to begin."""
+    woken_at = task.snoozed_until
     task.state = "assigned"
     task.snoozed_until = None
-    task.assigned_until = now + state.terms(task).start_within_seconds * 1_000_000
-    return [task_changed(task, "woken", DESK, now)]
+    task.assigned_until = max(task.deadline, now + state.terms(task).start_within_seconds * 1_000_000)
+    message = f"{task.task_id}, which you put aside, is back: it is kept for you until {clock(task.assigned_until)}"
+    cause = f"{task.task_id}/{task.lease_epoch}/{woken_at}"
+    return [
+        task_changed(task, "woken", DESK, now),
+        task_alert(task, "woken", cause, "info", (task.assigned_to,), message, now),
+    ]
 
 
 def _lease_expired(task: Task, now: int) -> list[Event]:
@@ -104,22 +110,30 @@ def _lease_expiring(task: Task, now: int) -> list[Event]:
 
 
 def _not_begun(state: DeskState, task: Task, now: int) -> list[Event]:
-    """A person who was given a task and has started nothing in time is taken to be away.
+    """A person who was given a task and has started nothing in time is taken to be away: nothing more is pushed.
 
     Where the time ended while no desk served anybody it begins again: people may not even have seen the task.
     """
     if task.assigned_until is not None and task.assigned_until <= state.resumed_at:
         task.assigned_until = state.resumed_at + seconds_to_start(state, task) * 1_000_000
-        return [task_changed(task, "assigned", DESK, now)]
+        return [task_changed(task, "assigned", DESK, now), assignment_alert(task, now)]
     name = task.assigned_to
     reason = f"{task.task_id} was to be started by {clock(task.assigned_until or now)} and nothing was"
+    cause = f"{task.task_id}/{name}/{task.assigned_until}"
     task.give_back()
     task.state = "waiting"
     task.passed_over = name
     state.keep(task)
     events = [task_changed(task, "unassigned", DESK, now)]
-    if not any(other.state == "leased" for other in state.held(name)):
-        events += leave(state, name, DESK, now, reason=reason)
+    is_pushed_to = name in state.on_duty and name not in state.paused
+    if is_pushed_to and not any(other.state == "leased" for other in state.held(name)):
+        events += pause_pushes(state, name, reason, now)
+        message = (
+            f"Nothing more is pushed to {name} because {reason}. {name} stays on duty and may claim; tasks are pushed "
+            "again once that person claims one or goes on duty again"
+        )
+        to = _with_superiors(state, task, name)
+        events.append(task_alert(task, "pushes_paused", cause, "warning", to, message, now))
     return events
 
 
@@ -136,12 +150,17 @@ def _warned(state: DeskState, task: Task, now: int) -> list[Event]:
 def _breached(state: DeskState, task: Task, now: int) -> list[Event]:
     """Alerts the holder of the task and the holder's manager, else the leads, once; then does what the policy says.
 
-    A measurement is only late: it must not take the place of work that somebody waits for.
+    A measurement is only late: it must not take the place of work that somebody waits for. What has not been begun
+    waits for everybody: it was kept for one person until now.
     """
     task.warned = task.breached = True
-    holder = state.reviewers.get(task.holder)
-    to = (task.holder, holder.manager) if holder else state.leads(task.queue)
+    to = _with_superiors(state, task, task.holder)
+    if task.state in ("assigned", "snoozed"):
+        task.give_back()
+        task.state = "waiting"
     message = f"{task.task_id} should have been decided by {clock(task.deadline)} (priority {task.priority})"
+    # Who is told at once of every breach looks at none.
+    severity = "critical" if task.priority == "critical" else "warning"
     cause = _sla_cause(task)
     action = "" if task.is_measurement else state.terms(task).on_breach
     events = [task_changed(task, "breached", DESK, now)]
@@ -157,11 +176,19 @@ def _breached(state: DeskState, task: Task, now: int) -> list[Event]:
                 to = (*to, *leads)
                 message += f"; {', '.join(leads)} may decide it as well as its team"
                 events.append(task_changed(task, "escalated", DESK, now))
-    events.insert(1, task_alert(task, "sla_breach", cause, "critical", to, message, now))
+    events.insert(1, task_alert(task, "sla_breach", cause, severity, to, message, now))
     if action not in ("", "raise_priority", "escalate") and not task.took_effect:
         events += time_out(state, task, action, "nobody decided in time", now)
         events.append(task_changed(task, "timed_out", DESK, now))
     return events
+
+
+def _with_superiors(state: DeskState, task: Task, person: str) -> tuple[str, ...]:
+    """A person, if there is one, and the person's manager; the leads of the task's queue where there is no manager."""
+    known = state.reviewers.get(person)
+    if known is not None and known.manager:
+        return person, known.manager
+    return person, *state.leads(task.queue)
 
 
 def _sla_cause(task: Task) -> str:

@@ -58,6 +58,7 @@ RELEASED = {
     27: ("Task", "cb8bfcf7"),
     28: ("RoutedDecision", "8b58c387"),
     29: ("Task", "9001b339"),
+    30: ("Presence", "cf44744e"),
 }
 
 

@@ -157,12 +157,12 @@ def test_what_is_exported_is_enough_to_read_and_write_the_topics(tmp_path: Path)
 
 
 def test_a_schema_is_found_by_name_and_version_or_the_error_names_what_there_is() -> None:
-    found, document = description.find("Presence", 1)
-    assert (found.id, found.current, document["name"]) == (15, True, "Presence")
+    found, document = description.find("Access", 1)
+    assert (found.id, found.current, document["name"]) == (23, True, "Access")
     with pytest.raises(UsageError, match=r"no schema 'Presents'; there are Decision, "):
         description.find("Presents")
-    with pytest.raises(UsageError, match="Presence has no version 9; there are 1"):
-        description.find("Presence", 9)
+    with pytest.raises(UsageError, match="Access has no version 9; there are 1"):
+        description.find("Access", 9)
 
 
 @pytest.mark.registry

@@ -288,4 +288,4 @@ def reviewer(name: str, **changes: Any) -> dict[str, Any]:
 
 def presence(name: str, **changes: Any) -> dict[str, Any]:
     """On duty."""
-    return {"reviewer": name, "on_duty": True, "since": START, **changes}
+    return {"reviewer": name, "on_duty": True, "since": START, "paused_since": None, "pause_reason": "", **changes}

@@ -67,7 +67,6 @@ class Model(Actions, Permissions):
         self._events = 0
         self._objections: set[str] | None = None
         self._mine = False
-        self._absent: set[str] = set()
         self.ignored: set[str] = set()
         self._told_ignored: set[str] = set()
 
@@ -77,17 +76,15 @@ class Model(Actions, Permissions):
         self._told_ignored = set()
         for task in self.tasks.values():
             task["rules"] = task["written_rules"]
+        self.unattended = {}
 
     def observe(self, inputs: list[Named], outputs: list[tuple[str, str, Any, bytes | None]], now: int) -> None:
         """One step: `inputs` as this file describes them, `outputs` as (topic, key, record, bytes)."""
         self.now, self._inputs = now, deque(inputs)
         self.replies = {name: reply for name, reply in self.replies.items() if now < reply[2] + DAY}
-        self._absent, self.lapsed = set(), set()
         self._alerts, self.alerts_due = [], []
         self.alerts_due += [("unreadable", "", ()) for _ in self.ignored - self._told_ignored]
         self._told_ignored |= self.ignored
-        held = {name: [task for task in self.open() if task["lease_holder"] == name] for name in self.people}
-        lapsing = {task["assigned_to"] for task in self.open() if self.lapses(task)}
         if self.looks_again:
             self.look_again()
         for topic, key, record, value in outputs:
@@ -97,7 +94,7 @@ class Model(Actions, Permissions):
                 case "reviews.replies":
                     self._reply(record, value)
                 case "reviews.presence":
-                    self._presence(record, held)
+                    self._presence(record)
                 case "alerts":
                     self._alert(record)
                 case "dead-letter":
@@ -107,9 +104,8 @@ class Model(Actions, Permissions):
         assert not self._inputs, "every input has its answer"
         assert not self.said, "every word belongs to a task"
         assert not self.must, f"left undone: {self.must}"
+        self.tell_of_callers_without_anybody()
         assert sorted(self._alerts) == sorted(self.alerts_due), "other alerts than there should be"
-        for name in lapsing & self.lapsed & self.duty - self._absent:
-            assert held.get(name), f"{name} has begun nothing and is still on duty"
         self.nothing_is_overdue()
 
     def _task(self, key: str, record: Named | None) -> None:
@@ -204,14 +200,16 @@ class Model(Actions, Permissions):
         match command["kind"]:
             case "off_duty":
                 assert me not in self.duty
-                assert self.load(me) == 0
+                assert all(task["state"] == "snoozed" for task in self.open() if holder(task) == me)
             case "on_duty":
                 assert me in self.duty
+                assert me not in self.paused
                 assert self._events == 0
             case "claim":
                 assert task is not None
                 assert task["lease_holder"] == me
                 assert self._events == (not self._mine)
+                assert me not in self.paused
             case "expire" if self._events == 0:
                 assert task is not None
                 assert for_leads(task)
@@ -228,30 +226,40 @@ class Model(Actions, Permissions):
             self._mine = task is not None and task["lease_holder"] == command["actor"]
         return self._objections
 
-    def _presence(self, record: Named, held: dict[str, list[Named]]) -> None:
+    def _presence(self, record: Named) -> None:
         name = record["reviewer"]
-        assert record["since"] == self.now
-        asked = self._inputs[0] if self._inputs and self._inputs[0]["what"] == "command" else None
-        if asked and asked["command_id"] in self.replies:
-            asked = None
-        if record["on_duty"]:
-            assert asked
-            assert (asked["kind"], asked["actor"]) == ("on_duty", name)
-            assert not self._judged(asked)
-            assert name not in self.duty
-            self.duty.add(name)
+        if record["on_duty"] and name in self.duty:
+            assert record["since"] == self.duty[name]
+            if record["paused_since"] is None:
+                assert self._asks(name, "on_duty", "claim")
+                self.paused.remove(name)
+            else:
+                assert record["paused_since"] == self.now
+                assert record["pause_reason"]
+                self.must.remove(("paused", name))
+                self.paused.add(name)
             return
-        assert name in self.duty
-        if asked and (asked["kind"], asked["actor"]) == ("off_duty", name) and not self._judged(asked):
-            pass
-        elif ("absent", name) in self.must:
-            self.must.discard(("absent", name))
-        else:
-            assert name in self.lapsed, f"{name} went off duty by nobody's doing"
-            assert all(task["lease_holder"] != name or task["lease_until"] <= self.now for task in held[name])
-        self.duty.discard(name)
-        self._absent.add(name)
-        self.must |= {("unassigned", task["task_id"]) for task in self.open() if holder(task) == name}
+        assert record["since"] == self.now
+        assert (record["paused_since"], record["pause_reason"]) == (None, "")
+        if record["on_duty"]:
+            assert self._asks(name, "on_duty")
+            self.duty[name] = self.now
+            return
+        removed = ("absent", name) in self.must
+        assert removed or self._asks(name, "off_duty"), f"{name} went off duty by nobody's doing"
+        self.must.discard(("absent", name))
+        del self.duty[name]
+        self.paused.discard(name)
+        held = [task for task in self.open() if holder(task) == name and (removed or task["state"] != "snoozed")]
+        self.must |= {("unassigned", task["task_id"]) for task in held}
+
+    def _asks(self, name: str, *kinds: str) -> bool:
+        """Whether the next input is a new command of that person, of one of those kinds, that may be carried out."""
+        if not self._inputs or self._inputs[0]["what"] != "command":
+            return False
+        asked = self._inputs[0]
+        new = asked["command_id"] not in self.replies
+        return new and asked["actor"] == name and asked["kind"] in kinds and not self._judged(asked)
 
     def _alert(self, record: Named) -> None:
         kind, to = record["kind"], tuple(record["to"])

@@ -43,6 +43,7 @@ class Actions(Timers):
             case "off_duty":
                 assert holder(task) == me
                 assert me not in self.duty
+                assert task["state"] != "snoozed", "what was put aside stays"
                 self.must.discard(("unassigned", key))
                 give_back(task)
                 return {"unassigned"}
@@ -141,6 +142,7 @@ class Actions(Timers):
         give_back(task)
         until = self.now + self.terms(task).start_within
         task |= {"state": "assigned", "assigned_to": name, "assigned_until": until}
+        self.tell_whom_it_was_given(task)
 
     def arrive(self, decision: Named) -> str:
         known = self.tasks.get(decision["decision_id"])

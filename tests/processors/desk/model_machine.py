@@ -161,7 +161,7 @@ class DeskLife:
 
     def begin_the_day(self, dice: Random) -> None:
         """Who is not on duty comes, most of them."""
-        for name in sorted(self.model.people.keys() - self.model.duty):
+        for name in sorted(self.model.people.keys() - self.model.duty.keys()):
             if dice.random() < 0.9:
                 self.put(self.command("on_duty", name), later=True)
 

@@ -4,13 +4,15 @@ from tests.processors.desk.model_rules import RETENTION, Named, Rules, Terms, ow
 
 
 class ModelState:
-    """Tasks and people by id; `duty`: who is on duty; `rules`: the policy in force. Times in microseconds."""
+    """Tasks and people by id; `duty`: who is on duty, since when; `paused`: whom nothing is pushed to; `rules`: the
+    policy in force. Times in microseconds."""
 
     def __init__(self) -> None:
         self.now = 0
         self.tasks: dict[str, Named] = {}
         self.people: dict[str, Named] = {}
-        self.duty: set[str] = set()
+        self.duty: dict[str, int] = {}
+        self.paused: set[str] = set()
         self.rules: Rules | None = None
 
     def open(self) -> list[Named]:
@@ -42,6 +44,16 @@ class ModelState:
         found = set() if name in self.duty else {"off-duty"}
         off = person["off"]
         return found | ({"not-working-hours"} if off and off[0] <= self.now < off[1] else set())
+
+    def answers(self, name: str) -> bool:
+        """Whether tasks are pushed to somebody, who has room."""
+        return name not in self.paused and not self.ready(name)
+
+    def superiors(self, name: str, queue: str) -> tuple[str, ...]:
+        """Who hears of what goes wrong with what somebody has: the person, and the manager or else the leads."""
+        manager = self.people[name]["manager"] if name in self.people else ""
+        people = [name, manager] if manager else [name, *self.leads(queue)]
+        return tuple(dict.fromkeys(person for person in people if person))
 
     def unskilled(self, task: Named, name: str) -> set[str]:
         person = self.people[name]

@@ -16,7 +16,8 @@ class Timers(Messages):
         self.told: set[tuple[Any, ...]] = set()
         self.must: set[tuple[str, str]] = set()
         self.alerts_due: list[tuple[str, str, tuple[str, ...]]] = []
-        self.lapsed: set[str] = set()
+        self.unattended: dict[str, Named] = {}
+        self.pushed_callers: list[Named] = []
 
     def clock(self, event: str, task: Named, record: Named) -> None:
         now, terms = self.now, self.terms(task)
@@ -38,21 +39,27 @@ class Timers(Messages):
             case "unassigned":
                 if not owed:
                     assert self.lapses(task)
-                    self.lapsed.add(task["assigned_to"])
+                    self.missed(task)
                 give_back(task)
             case "woken":
                 assert task["state"] == "snoozed"
                 assert task["snoozed_until"] <= now
-                task |= {"state": "assigned", "snoozed_until": None, "assigned_until": now + terms.start_within}
+                until = max(task["deadline"], now + terms.start_within)
+                task |= {"state": "assigned", "snoozed_until": None, "assigned_until": until}
+                self.alerts_due.append(("woken", task["task_id"], (task["assigned_to"],)))
             case "assigned":
                 name = record["assigned_to"]
                 assert task["state"] == "waiting"
                 assert self._pushable(task)
-                assert not self.ready(name) | self.unfit(task, name), f"{name} must not get it"
+                assert self.answers(name), f"nothing is pushed to {name}"
+                assert not self.unfit(task, name), f"{name} must not get it"
                 assert self.load(name) < self.people[name]["capacity"], f"{name} has enough"
                 limit = MINUTE if task["route"] == "sync" else terms.start_within
                 until = now + min(limit, terms.start_within)
                 task |= {"state": "assigned", "assigned_to": name, "assigned_until": until}
+                self.tell_whom_it_was_given(task)
+                if waits_for_an_answer(task):
+                    self.pushed_callers.append(task)
             case "escalated" | "timed_out" | "rescheduled" | "raised" | "duties_kept":
                 assert owed
                 self._follow(event, task, terms)
@@ -87,6 +94,7 @@ class Timers(Messages):
             case "warned":
                 assert task["warn_at"] <= now < task["deadline"]
                 assert not task["warned"]
+                assert must_be_judged(task)
                 task["warned"] = True
                 to = (holder(task),) if holder(task) else self.leads(task["queue"])
                 self.alerts_due.append(("sla_warning", task["task_id"], to))
@@ -108,9 +116,9 @@ class Timers(Messages):
         return bool(task["state"] == "assigned" and task["assigned_until"] <= self.now)
 
     def breach(self, task: Named, terms: Terms) -> None:
-        name = holder(task)
-        manager = self.people[name]["manager"] if name in self.people else ""
-        to = tuple(dict.fromkeys(person for person in (name, manager) if person)) if name else self.leads(task["queue"])
+        to = self.superiors(holder(task), task["queue"])
+        if task["state"] in ("assigned", "snoozed"):
+            give_back(task)
         self._once("breached", task)
         task["warned"] = task["breached"] = True
         if task["kind"] not in ("audit", "gold"):
@@ -123,6 +131,42 @@ class Timers(Messages):
                 to = tuple(dict.fromkeys((*to, *able)))
                 self.must.add(("escalated", task["task_id"]))
         self.alerts_due.append(("sla_breach", task["task_id"], to))
+
+    def missed(self, task: Named) -> None:
+        """Who begins nothing in time, and is not at work on something else, gets nothing more pushed."""
+        name = task["assigned_to"]
+        busy = any(other["lease_holder"] == name for other in self.open())
+        if name in self.duty.keys() - self.paused and not busy:
+            self.must.add(("paused", name))
+            self.alerts_due.append(("pushes_paused", task["task_id"], self.superiors(name, task["queue"])))
+
+    def tell_whom_it_was_given(self, task: Named) -> None:
+        kind = "assigned_sync" if waits_for_an_answer(task) else "assigned"
+        self.alerts_due.append((kind, task["task_id"], (task["assigned_to"],)))
+
+    def tell_of_callers_without_anybody(self) -> None:
+        """A queue where a caller waits and nobody present may judge is told of once, until somebody who may comes."""
+        there = [name for name in self.people if self.answers(name)]
+        alone: dict[str, Named] = {}
+        served = {task["queue"] for task in self.pushed_callers}
+        waiting = [
+            task
+            for task in self.open()
+            if task["state"] == "waiting" and waits_for_an_answer(task) and not for_leads(task)
+        ]
+        for task in sorted(waiting, key=lambda task: (task["arrived_at"], task["task_id"])):
+            if any(not self.unfit(task, name) for name in there):
+                served.add(task["queue"])
+            else:
+                alone.setdefault(task["queue"], task)
+        for queue, task in list(self.unattended.items()):
+            if queue not in alone and (queue in served or any(not self.unfit(task, name) for name in there)):
+                del self.unattended[queue]
+        for queue, task in alone.items():
+            if queue not in self.unattended:
+                self.unattended[queue] = task
+                self.alerts_due.append(("nobody_on_duty", task["task_id"], self.leads(queue)))
+        self.pushed_callers = []
 
     def _once(self, what: str, task: Named) -> None:
         # A policy may move a deadline away and back: `moved` counts how often.
@@ -147,7 +191,7 @@ class Timers(Messages):
 
     def look_again(self) -> None:
         self.looks_again = False
-        for name in sorted(({holder(task) for task in self.open()} | self.duty) - self.people.keys() - {""}):
+        for name in sorted(({holder(task) for task in self.open()} | self.duty.keys()) - self.people.keys() - {""}):
             self.alerts_due.append(("reviewer_removed", "", ()))
             if name in self.duty:
                 self.must.add(("absent", name))
@@ -211,8 +255,7 @@ class Timers(Messages):
             task["warned"] = task["warned"] and task["warn_at"] <= self.now
 
     def _pushable(self, task: Named) -> bool:
-        waits_for_it = task["route"] == "sync" and task["kind"] == "review"
-        return not for_leads(task) and (waits_for_it or self.terms(task).push)
+        return not for_leads(task) and (waits_for_an_answer(task) or self.terms(task).push)
 
     def nothing_is_overdue(self) -> None:
         now = self.now
@@ -220,16 +263,28 @@ class Timers(Messages):
             assert task["state"] != "done" or task["forget_at"] > now, f"{task['task_id']} is not forgotten"
         for task in self.open():
             name = task["task_id"]
-            assert holder(task) in {"", *self.duty}, f"{holder(task)} is off duty and has {name}"
+            if task["state"] == "leased":
+                assert holder(task) in self.duty, f"{holder(task)} is off duty and has {name}"
+            assert holder(task) in {"", *self.people}, f"{holder(task)} is nobody and has {name}"
             assert task["deadline"] > now or task["breached"], f"{name} has not breached"
-            assert task["warn_at"] > now or task["warned"], f"{name} was not warned of"
+            assert task["warn_at"] > now or task["warned"] or not must_be_judged(task), f"{name} was not warned of"
             assert task["window"] is None or task["window"] > now, f"the window of {name} is open"
             for end in ("lease_until", "assigned_until", "snoozed_until"):
                 assert task[end] is None or task[end] > now, f"{end} of {name} has passed"
             if task["state"] == "waiting" and self._pushable(task):
                 for other, person in self.people.items():
-                    free = not self.ready(other) and self.load(other) < person["capacity"]
+                    free = self.answers(other) and self.load(other) < person["capacity"]
                     assert not free or self.unfit(task, other), f"{other} is free for {name}"
             if task["lease_until"] is not None and task["lease_until"] - now <= MINUTE:
                 mark = ("lease_expiring", name, task["lease_epoch"], task["lease_until"])
                 assert mark in self.told, f"{task['lease_holder']} was not told that the lease ends"
+
+
+def must_be_judged(task: Named) -> bool:
+    """An audit and a look at what has taken effect may be left out: nobody waits for it."""
+    return task["kind"] not in ("audit", "post_approval")
+
+
+def waits_for_an_answer(task: Named) -> bool:
+    """Its caller waits for the first word."""
+    return bool(task["route"] == "sync" and task["kind"] == "review" and task["version"] == 0)

@@ -140,7 +140,8 @@ def test_going_off_duty_returns_everything(world: DeskWorld) -> None:
     world.claim("ann")
     world.command("off_duty", "ann")
     assert world.task("d1").state == "waiting"
-    assert world.last("reviews.presence") == {"reviewer": "ann", "on_duty": False, "since": world.now}
+    presence = {"reviewer": "ann", "on_duty": False, "since": world.now, "paused_since": None, "pause_reason": ""}
+    assert world.last("reviews.presence") == presence
 
 
 def test_a_removed_reviewer_returns_everything_and_the_operators_are_told(world: DeskWorld) -> None:

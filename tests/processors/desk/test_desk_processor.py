@@ -316,6 +316,22 @@ def test_a_rebuilt_desk_knows_since_when_somebody_is_off_duty() -> None:
     assert "bob is off duty since 2026-01-01T00:00:00Z" in refusal["message"]
 
 
+def test_a_rebuilt_desk_knows_to_whom_nothing_is_pushed_and_why_and_tells_no_caller_twice() -> None:
+    lived = processor()
+    minute = 60 * 1_000_000
+    outputs = lived.process([command(1, "on_duty", "bob"), routed("s1", 1, route="sync", routed_at=START)], START)
+    later = lived.process([], START + minute)
+    told = [alert["alert_id"] for alert in records(later, "alerts") if alert["kind"] == "nobody_on_duty"]
+    assert len(told) == 1
+    reborn = processor()
+    written = of([*as_written(outputs), *as_written(later)], "reviews.tasks", "reviews.presence")
+    reborn.restore(written, [])
+    again = reborn.process([command(3, "claim", "bob", queue="other")], START + 2 * minute)
+    assert [alert["alert_id"] for alert in records(again, "alerts") if alert["kind"] == "nobody_on_duty"] == told
+    (refusal,) = records(again, "reviews.replies")
+    assert "Nothing is pushed to you since 2026-01-01T00:01:00Z because s1 was to be started by" in refusal["message"]
+
+
 def _damaged(records: list[Record], **changes: Any) -> list[Record]:
     """The newest record of d1, with other values."""
     (newest,) = [record for record in records if record.key_bytes == b"d1"][-1:]

@@ -99,7 +99,7 @@ def test_a_pushed_task_that_was_begun_while_the_desk_was_down_was_begun_in_time(
     assert "ann" in stream.desk.desk.state.on_duty
 
 
-def test_a_pushed_task_whose_time_ended_while_the_desk_was_down_gets_it_again_and_puts_nobody_off_duty() -> None:
+def test_a_pushed_task_whose_time_ended_while_the_desk_was_down_gets_it_again_and_stops_no_pushes() -> None:
     stream = DeskStream(PUSHED)
     stream.hire("ann")
     stream.arrive("d1")
@@ -111,7 +111,7 @@ def test_a_pushed_task_whose_time_ended_while_the_desk_was_down_gets_it_again_an
     assert "ann" in stream.desk.desk.state.on_duty
     stream.wait(MINUTE)
     assert stream.events("d1")[-3:] == ["assigned", "assigned", "unassigned"]
-    assert "ann" not in stream.desk.desk.state.on_duty
+    assert "ann" in stream.desk.desk.state.paused
 
 
 def test_work_is_pushed_at_a_time_that_is_not_over() -> None:
