@@ -1,5 +1,6 @@
 """The examples: valid policies, valid and repeatable decisions, and the promises of their policies."""
 
+import math
 from collections import Counter
 from types import ModuleType
 from typing import Any
@@ -59,7 +60,7 @@ def test_a_loan_is_decided_by_the_machine_only_when_repayment_is_likely_or_unlik
         decision = record["decision"]
         approve = decision["prediction"] == "approve"
         repaid = decision["confidence"] if approve else 1 - decision["confidence"]
-        decided = repaid >= 0.80 or repaid <= 0.40
+        decided = repaid >= 0.80 or repaid < 0.40
         small = decision["amount"] <= 10_000
         assert (record["route"] == "auto") is (decided and small)
         if not approve:
@@ -77,7 +78,21 @@ def test_a_comment_is_removed_by_the_machine_only_above_ninety_nine_percent() ->
     for record in _route(content_moderation, list(content_moderation.decisions(1000, run="r"))):
         decision = record["decision"]
         threshold = 0.99 if decision["prediction"] == "remove" else 0.95
-        assert (record["route"] == "auto") is (decision["confidence"] >= threshold)
+        assert (record["route"] == "auto") is (decision["confidence"] > threshold)
+
+
+@pytest.mark.parametrize(
+    ("example", "prediction", "bound"),
+    [(loan_approval, "reject", 1 - 0.40), (content_moderation, "publish", 0.95), (content_moderation, "remove", 0.99)],
+)
+def test_at_the_bound_itself_a_person_decides(example: ModuleType, prediction: str, bound: float) -> None:
+    (drawn,) = example.decisions(1, run="r")
+    made = {"prediction": prediction, "amount": 100.0}
+    levels = (math.nextafter(bound, 0), bound, math.nextafter(bound, 1))
+    decisions = [drawn.model_copy(update=made | {"decision_id": f"d{level}", "confidence": level}) for level in levels]
+    # By id: one that is audited is there twice.
+    routes = {record["decision"]["decision_id"]: record["route"] for record in _route(example, decisions)}
+    assert [routes[decision.decision_id] for decision in decisions] == ["async", "async", "auto"]
 
 
 def test_the_true_label_of_the_survey_is_never_sent() -> None:
