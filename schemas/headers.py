@@ -9,6 +9,10 @@ from typing import Any, Protocol
 
 Headers = list[tuple[str, bytes | None]]
 
+# Of a decision: who waits for it, under the name that this caller's `expire` command gives as its actor. The desk lets
+# nobody else end the waiting.
+CALLER_HEADER = "interlock-caller"
+
 # The stable code of a message whose headers cannot be read.
 INVALID_HEADERS = "invalid-headers"
 

@@ -30,6 +30,7 @@ class AsyncClient:
         clickhouse: "ClickHouseClient | str | None" = None,
         broker: Broker | None = None,
         signer: "Signer | None" = None,
+        caller: str | None = None,
     ) -> None:
         """As for Client."""
         self._client = Client(
@@ -40,6 +41,7 @@ class AsyncClient:
             clickhouse=clickhouse,
             broker=broker,
             signer=signer,
+            caller=caller,
         )
 
     async def submit(self, decision: "Decision", headers: Headers | None = None) -> None:

@@ -29,6 +29,7 @@ from interlock.client.pending import GRACE_SECONDS, LOOK_UP_AFTER_SECONDS, Pendi
 from interlock.client.result import DecisionResult, NotDecidedError
 from interlock.errors import InterlockError, UnavailableError
 from interlock.schemas import wire
+from interlock.schemas.headers import CALLER_HEADER
 from interlock.streams.forks import abandon
 from interlock.streams.ports import Broker, Headers, Producer
 
@@ -74,10 +75,13 @@ class Client:
         clickhouse: "ClickHouseClient | str | None" = None,
         broker: Broker | None = None,
         signer: "Signer | None" = None,
+        caller: str | None = None,
     ) -> None:
         """`properties`: further librdkafka settings such as `security.protocol`. Without `bootstrap_servers` the
         INTERLOCK_ settings apply, and the local instance. `broker` replaces Kafka in tests. `grace_seconds`: how
-        long after its time-out `decide` waits for the desk's reply.
+        long after its time-out `decide` waits for the desk's reply. `caller`: under which name it waits, by default one
+        of its own; only under the name that submitted a decision can the waiting be ended, so a service that shall be
+        able to do so after a restart needs one that stays.
 
         `clickhouse`: a DSN (`http://user:password@host:8123/database`) or a client of clickhouse-connect, which a
         forked child does not use; with it earlier resolutions are found fast. By default that of the settings or the
@@ -90,6 +94,7 @@ class Client:
         self._clickhouse = stored_resolutions(clickhouse, from_settings=bootstrap_servers is None and broker is None)
         self._broker = broker or kafka_broker(bootstrap_servers, properties)
         self._grace = grace_seconds
+        self._caller = caller or f"client-{uuid4().hex}"
         self._closed = False
         self._begin()
         self._running_producer()  # a wrong setting is told here and not by the first decision
@@ -203,7 +208,8 @@ class Client:
             submitted=Submitted(value, record),
         )
         try:
-            self._send([(decision.decision_id, value)], headers)
+            others = [(name, given) for name, given in headers or () if name != CALLER_HEADER]
+            self._send([(decision.decision_id, value)], [*others, (CALLER_HEADER, self._caller.encode())])
         except BaseException:
             future.cancel()
             raise
@@ -255,7 +261,7 @@ class Client:
                 from interlock.client.listener import Listener
 
                 pending = PendingDecisions(f"client-{uuid4().hex}", self._grace)
-                self._listener = Listener(self._broker, producer, pending, lookup, self._signer)
+                self._listener = Listener(self._broker, producer, pending, lookup, self._caller, self._signer)
             return self._listener.pending
 
     def _lookup(self) -> "ResolutionLookup":

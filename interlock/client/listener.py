@@ -52,11 +52,12 @@ class Listener:
         producer: Producer,
         pending: PendingDecisions,
         lookup: ResolutionLookup,
+        caller: str,
         signer: Signer | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`pending`: what receives the resolutions that come from now on; `lookup` finds earlier ones. Raises
-        KafkaException."""
+        """`pending`: what receives the resolutions that come from now on; `lookup` finds earlier ones. `caller`:
+        who waits, as the decisions name it. Raises KafkaException."""
         states = broker.topic_states([topic.name for topic in _TOPICS])
         missing = [topic.name for topic in _TOPICS if topic.name not in states]
         if missing:
@@ -80,6 +81,7 @@ class Listener:
         self.pending = pending
         self._lookup = lookup
         self._signer = signer
+        self._caller = caller
         # One thread: everything that is due while it reads is looked up together afterwards.
         self._pool = ThreadPoolExecutor(1, "interlock-looking-up")
         self._looking_up: Future[None] | None = None
@@ -176,7 +178,7 @@ class Listener:
         command = {
             "command_id": ask.command_id,
             "kind": "expire",
-            "actor": ask.command_id.partition("/")[0],
+            "actor": self._caller,
             "issued_at": time.time_ns() // 1000,
             "task_id": ask.decision_id,
         }

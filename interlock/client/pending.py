@@ -212,6 +212,13 @@ class PendingDecisions:
                 self._leave_open(waiter)
                 advice = f"{message}. `wait` for it, or read `resolutions`."
                 _settle(waiter, DecisionResult(waiter.decision_id, "escalated", message=advice))
+            elif code == "not-your-call":
+                self._leave_open(waiter)
+                advice = (
+                    f"{message}. Another caller submitted the decision first, and only that one ends the waiting: "
+                    "`wait` for it, or read `resolutions`."
+                )
+                _settle(waiter, DecisionResult(waiter.decision_id, "waiting", message=advice))
             elif code == "not-sync":
                 self._leave_open(waiter)
                 advice = (

@@ -23,14 +23,14 @@ from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import Reply, answers
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import read_error_headers
-from interlock.schemas.headers import headers_of
+from interlock.schemas.headers import CALLER_HEADER, headers_of
 from interlock.schemas.models import Decision
 from interlock.services.desk_runner import desk_runner
 from interlock.services.router_runner import TABLES, router_runner
 from interlock.streams.clock import ManualClock
 from interlock.streams.dispatch.deliveries import Schedule
 from interlock.streams.memory import Crash, InlineExecutor, MemoryBroker
-from interlock.streams.ports import Message, TopicSpec
+from interlock.streams.ports import Headers, Message, TopicSpec
 from interlock.streams.runner import Runner
 from interlock.streams.tables import TableReader
 from interlock.testing.reviewer import SteppedConnection
@@ -142,9 +142,10 @@ class Topology:
         }
         return Decision(decision_id=decision_id, confidence=confidence, **defaults | fields)
 
-    def submit(self, decision: Decision) -> None:
-        """Sends a decision, as `Client.submit` does; `run` lets the pipeline have it."""
-        self.send(catalogue.DECISIONS, decision.decision_id, decision.to_record())
+    def submit(self, decision: Decision, *, caller: str = "") -> None:
+        """Sends a decision, as `Client.submit` does; `run` lets the pipeline have it. `caller`: who waits for it."""
+        headers: Headers | None = [(CALLER_HEADER, caller.encode())] if caller else None
+        self.send(catalogue.DECISIONS, decision.decision_id, decision.to_record(), headers)
 
     def decide(self, decision_id: str, confidence: float = 0.9, **fields: Any) -> dict[str, Any]:
         """Sends a decision, runs, and returns the RoutedDecision record. Raises LookupError for a dead letter."""
@@ -231,11 +232,11 @@ class Topology:
 
     # Topics
 
-    def send(self, topic: catalogue.Topic, key: str, record: dict[str, Any]) -> None:
+    def send(self, topic: catalogue.Topic, key: str, record: dict[str, Any], headers: Headers | None = None) -> None:
         """Writes a record to a topic."""
         if topic.schema is None:
             raise ValueError(f"records of {topic.name} have no schema")
-        self._producer.produce(topic.name, wire.encode(topic.schema, record), key.encode())
+        self._producer.produce(topic.name, wire.encode(topic.schema, record), key.encode(), headers=headers)
         self._producer.flush()
 
     def messages(self, topic: str) -> Sequence[Message]:

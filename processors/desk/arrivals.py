@@ -24,6 +24,7 @@ class Arrival:
     """What the desk reads of a routed decision; `alternatives` as (option, confidence). Times in microseconds.
 
     `quorum`: 0 where the router did not tell what it demands of people, as before version 2 of its schema.
+    `caller`: who waits for it, empty if nobody is named.
     """
 
     topic: str
@@ -55,6 +56,7 @@ class Arrival:
     qualifications: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
     calendar: str = ""
+    caller: str = ""
 
 
 def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
@@ -113,6 +115,7 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
         topic=arrival.topic,
         partition=arrival.partition,
         offset=arrival.offset,
+        caller=arrival.caller,
         options=_options(arrival, terms.outcomes, terms.options) if arrival.workflow == "hybrid" else (),
     )
     events = []

@@ -9,10 +9,12 @@ from typing import Any
 import pyarrow as pa
 
 from interlock.processors.desk.arrivals import Arrival
+from interlock.processors.desk.command import MAX_NAME_LENGTH
 from interlock.processors.desk.task import one_for_all
 from interlock.processors.records import Message
 from interlock.schemas import avro_schemas
 from interlock.schemas.columns import Bad, Decoder
+from interlock.schemas.headers import CALLER_HEADER, headers_of
 from interlock.schemas.payload import payload_hash
 
 # The desk does not read what a routed decision says after its alternatives.
@@ -91,6 +93,7 @@ def _arrival(row: dict[str, Any], message: Message) -> Arrival:
         partition=message.partition(),
         offset=message.offset(),
         payload_hash=payload_hash(message.value()),
+        caller=_caller(message) if row["route"] == "sync" else "",
         reasons=one_for_all(tuple(row.pop("reasons"))),
         qualifications=one_for_all(tuple(row.pop("qualifications"))),
         outcomes=one_for_all(tuple(row.pop("outcomes"))),
@@ -99,6 +102,13 @@ def _arrival(row: dict[str, Any], message: Message) -> Arrival:
         ),
         **row,
     )
+
+
+def _caller(message: Message) -> str:
+    """Who waits for a decision, as its header says; empty for a name that no command could give."""
+    named = next((value for name, value in headers_of(message) if name == CALLER_HEADER), None) or b""
+    caller = named.decode(errors="replace")
+    return caller if len(caller) <= MAX_NAME_LENGTH else ""
 
 
 _ENVELOPE = (

@@ -27,6 +27,7 @@ _SHARED = (
     "outcome",
     "routed_queue",
     "routed_calendar",
+    "caller",
 )
 _LISTS = ("options", "excluded", "skipped", "parties", "verdicts")
 _SHARED_LISTS = ("qualifications", "reasons", "routed_qualifications", "routed_outcomes")
@@ -86,6 +87,7 @@ class Task:
     raised_at: int | None = None
     stuck: bool = False
     gold_outcome: str = ""
+    caller: str = ""
     options: tuple[str, ...] = ()
     qualifications: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()

@@ -98,6 +98,12 @@ def expire(state: DeskState, command: Command, now: int) -> CommandResult:
     checks.undecided(task)
     if not task.has_caller:
         raise CommandRefused("not-sync", f"nobody waits for {task.task_id}: it is not a sync review")
+    if not task.caller or command.actor != task.caller:
+        whose = f"{task.caller} waits for it" if task.caller else "its decision names no caller who waits"
+        raise CommandRefused(
+            "not-your-call",
+            f"only the caller who waits for {task.task_id} can give up, and {whose}: wait for its outcome",
+        )
     safe = state.terms(task).on_timeout
     if safe != "escalate":
         events = time_out(state, task, safe, "the caller waited in vain", now)

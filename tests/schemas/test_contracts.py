@@ -59,6 +59,7 @@ RELEASED = {
     28: ("RoutedDecision", "8b58c387"),
     29: ("Task", "9001b339"),
     30: ("Presence", "cf44744e"),
+    31: ("Task", "99bda177"),
 }
 
 

@@ -92,6 +92,7 @@ def task(task_id: str, event: str = "arrived", **changes: Any) -> dict[str, Any]
         "statement": "",
         "on_behalf_of": "",
         "parties": [],
+        "caller": "",
         "verdicts": [],
         "version": 0,
         "outcome": "",

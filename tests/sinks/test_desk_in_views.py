@@ -52,7 +52,7 @@ def test_what_a_desk_does_is_counted_as_what_it_was(own: Client, run_id: str) ->
     decide(desk, "bob", "audit-objects", "choose", "reject")
     desk.arrive("unseen", route="auto", propensity=0.25)
     sync = desk.arrive("timed-out", route="sync", reasons=())
-    assert desk.command("expire", "client", task_id=sync.task_id)["code"] == "ok"
+    assert desk.command("expire", "the client", task_id=sync.task_id)["code"] == "ok"
     desk.command("gold", "lea", task_id="confirmed", outcome="approve")
     (gold,) = [task.task_id for task in desk.desk.state.open_tasks()]
     decide(desk, "eve", gold, "choose", "reject")

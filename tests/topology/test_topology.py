@@ -131,7 +131,9 @@ def test_two_people_sign_what_the_policy_says(world: Topology) -> None:
 
 
 def test_a_caller_who_gives_up_gets_the_safe_outcome_once(world: Topology) -> None:
-    decide(world, "s1", 0.7)
+    world.submit(world.decision("s1", 0.7), caller="client")
+    world.run()
+    assert refusal(world, "expire", "another", task_id="s1") == "not-your-call"
     assert world.reviewer("client").expire("s1").accepted
     assert refusal(world, "expire", "client", task_id="s1") == "already-decided"
     assert resolutions(world, "s1") == [(1, "timeout", "reject")]

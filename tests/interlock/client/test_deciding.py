@@ -19,11 +19,12 @@ from interlock.client.pending import ASK_AGAIN_SECONDS, MAX_LEFT_OPEN, Ask, Pend
 from interlock.errors import UnavailableError
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import with_error_headers
+from interlock.schemas.headers import CALLER_HEADER, headers_of
 from interlock.schemas.signed_commands import Signer, read_signature
 from interlock.streams.clock import SystemClock
 from interlock.streams.kafka import KafkaBroker
 from interlock.streams.memory import MemoryBroker
-from interlock.streams.ports import Broker, Consumer, TopicSpec
+from interlock.streams.ports import Broker, Consumer, Message, TopicSpec
 from interlock.streams.tables import TableReader
 from tests.interlock.client.test_client import decision
 
@@ -251,6 +252,23 @@ def test_after_the_time_out_the_desk_is_asked_and_its_safe_outcome_returned(brok
     (command,) = desk.commands
     assert (command["kind"], command["task_id"]) == ("expire", submitted.decision_id)
     assert command["actor"].startswith("client-")
+    (message,) = _decisions(broker, submitted.decision_id)
+    assert dict(headers_of(message))[CALLER_HEADER] == command["actor"].encode(), "the desk knows who waits"
+
+
+def test_a_caller_has_the_name_that_it_chose_and_nobody_else_takes_it(broker: Broker) -> None:
+    with (
+        working(
+            Desk(broker, on_command=lambda command: [reply(command, "not-your-call", "shop waits for it")])
+        ) as desk,
+        Client(broker=broker, caller="shop") as client,
+    ):
+        submitted = decision()
+        decided = client.decide(submitted, timeout=0, headers=[("traceparent", b"00"), (CALLER_HEADER, b"else")])
+    assert desk.commands[0]["actor"] == "shop"
+    assert (decided.status, "shop waits for it" in decided.message) == ("waiting", True)
+    (message,) = _decisions(broker, submitted.decision_id)
+    assert headers_of(message) == [("traceparent", b"00"), (CALLER_HEADER, b"shop")]
 
 
 def test_whoever_gives_up_waiting_signs_it() -> None:
@@ -518,6 +536,21 @@ def look_up(waiting: PendingDecisions, now: float, **outcomes: str) -> list[bool
     }
     waiting.looked_up(due, found)
     return [lookup.deep for lookup in due]
+
+
+def _decisions(broker: Broker, decision_id: str) -> list[Message]:
+    """What was submitted under an id."""
+    consumer = broker.consumer(None)
+    partitions = broker.end_offsets(catalogue.DECISIONS.name)
+    consumer.assign([TopicPartition(catalogue.DECISIONS.name, number, 0) for number in partitions])
+    left = sum(partitions.values())
+    found: list[Message] = []
+    while left > 0:
+        messages = consumer.consume(100, 1)
+        left -= len(messages)
+        found += [message for message in messages if message.key() == decision_id.encode()]
+    consumer.close()
+    return found
 
 
 def desk_reply(ask: Ask, code: str) -> dict[str, Any]:

@@ -75,6 +75,7 @@ def routed(
     offset: int = 0,
     topic: str = "reviews.async",
     decision: dict[str, Any] | None = None,
+    headers: tuple[tuple[str, bytes], ...] = (),
     **fields: Any,
 ) -> Record:
     known = {
@@ -114,7 +115,7 @@ def routed(
         "notices": [],
         "decision": known,
     } | fields
-    return Record(topic, decision_id.encode(), wire.encode("RoutedDecision", record), offset)
+    return Record(topic, decision_id.encode(), wire.encode("RoutedDecision", record), offset, headers)
 
 
 def command(number: int, kind: str, actor: str, **fields: Any) -> Record:

@@ -194,5 +194,6 @@ def arrival(decision_id: str, now: int, **fields: Any) -> Arrival:
         impact="",
         amount=100.0,
         compliance_review=False,
+        caller="the client",
     )
     return replace(plain, **fields)

@@ -33,6 +33,7 @@ RECORDED = [
     "raised_at",
     "blind",
     "gold_outcome",
+    "caller",
     "quorum",
     "assigned_to",
     "assigned_until",

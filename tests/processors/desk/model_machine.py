@@ -128,7 +128,12 @@ class DeskLife:
             decision["alternatives"] = ALTERNATIVES
             fields["workflow"] = "hybrid"
         fields |= arrival["told"] or {}
-        record = routed(arrival["decision_id"], len(self.sent), decision=decision, priority=priority, **fields)
+        named = dice.choice([b"shop", b"shop", None, b"\xff", b"x" * 1_025])
+        arrival["caller"] = {b"shop": "shop", b"\xff": "\ufffd"}.get(named or b"", "") if route == "sync" else ""
+        headers = (("interlock-caller", named),) if named else ()
+        record = routed(
+            arrival["decision_id"], len(self.sent), decision=decision, headers=headers, priority=priority, **fields
+        )
         arrival["payload_hash"] = payload_hash(record.value_bytes or b"")
         return arrival, record
 
@@ -208,6 +213,8 @@ class DeskLife:
     def about(self, kind: str, task: Named, actor: str, dice: Random) -> tuple[Named, Record]:
         """A command about a task, right but for one flaw at most."""
         flaw = dice.choice(FLAWS)
+        if kind == "expire":
+            actor = dice.choice(["shop", "shop", "shop", "\ufffd", actor])
         if flaw == "actor":
             actor = dice.choice(PEOPLE)
         until = dice.choice([-MINUTE, 0, MINUTE, HOUR, 5 * HOUR, 3 * DAY, 8 * DAY])

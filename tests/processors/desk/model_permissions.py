@@ -51,7 +51,8 @@ class Permissions(ModelState):
         match command["kind"]:
             case "expire":
                 callerless = task["route"] != "sync" or task["version"] > 0 or task["kind"] == "gold"
-                return done | ({"not-sync"} if callerless else set())
+                own = task["caller"] == me and me != ""
+                return done | ({"not-sync"} if callerless else set() if own else {"not-your-call"})
             case "extend":
                 found = done or self._against_lease(command, task)
                 return found or ({"lease-limit"} if self._held_long_enough(task) else set())

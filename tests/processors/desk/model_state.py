@@ -114,6 +114,7 @@ def new_task(source: Named, kind: str, now: int) -> Named:
     numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "effect", "moved"), 0)
     flags = dict.fromkeys(("warned", "breached", "with_team"), False) | {"blind": kind == "audit"}
     duties: Named = {"quorum": 1, "rules": None, "written_rules": None}
+    duties["caller"] = source["caller"] if kind == "review" else ""
     task = {name: source[name] for name in (*same, *told)} | lists | words | holding | times | numbers | flags | duties
     return task | {"kind": kind, "state": "waiting", "arrived_at": now}
 

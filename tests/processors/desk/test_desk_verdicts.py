@@ -355,6 +355,22 @@ def test_or_it_goes_to_the_leads_and_nothing_takes_effect(world: DeskWorld) -> N
     assert world.last("alerts")["kind"] == "escalated"
 
 
+@pytest.mark.parametrize("actor", ["ann", "another", "desk", ""])
+def test_only_the_caller_who_waits_can_give_up(world: DeskWorld, actor: str) -> None:
+    world.arrive("s1", route="sync", priority="critical", caller="shop")
+    reply = world.command("expire", actor, task_id="s1")
+    assert (reply["accepted"], reply["code"]) == (False, "not-your-call")
+    assert "shop waits for it" in reply["message"]
+    assert (world.task("s1").version, world.said["resolutions"]) == (0, [])
+    assert world.command("expire", "shop", task_id="s1")["accepted"]
+
+
+def test_nobody_can_give_up_for_a_caller_who_was_not_named(world: DeskWorld) -> None:
+    world.arrive("s1", route="sync", priority="critical", caller="")
+    for actor in ("ann", "the client", ""):
+        assert world.command("expire", actor, task_id="s1")["code"] == "not-your-call"
+
+
 def test_a_verdict_that_came_first_stands_when_the_caller_gives_up(world: DeskWorld) -> None:
     world.arrive("s1", route="sync", priority="critical")
     world.decide(
