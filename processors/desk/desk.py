@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from interlock.processors.desk import claiming, handover, presence, verdict_commands
+from interlock.processors.desk import claiming, handover, overriding, presence, verdict_commands
 from interlock.processors.desk.arrivals import Arrival, arrive
 from interlock.processors.desk.attendance import has_untold, tell_unattended
 from interlock.processors.desk.command import Command
@@ -25,7 +25,7 @@ HANDLERS: Mapping[str, Handler] = {
     "release": claiming.release,
     "snooze": claiming.snooze,
     "submit": verdict_commands.submit,
-    "override": verdict_commands.override,
+    "override": overriding.override,
     "expire": verdict_commands.expire,
     "escalate": handover.escalate,
     "reassign": handover.reassign,

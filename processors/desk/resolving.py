@@ -2,7 +2,7 @@
 
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task, Verdict
-from interlock.processors.desk.task_records import action, resolution
+from interlock.processors.desk.task_records import action, outcome, resolution
 from interlock.processors.events import Event
 from interlock.schemas import json_text
 
@@ -42,6 +42,14 @@ def resolve(
     if notices:
         events.append(action(task, "notify", verdict, now, notices))
     return events
+
+
+def judged(
+    state: DeskState, task: Task, verdict: Verdict, now: int, *, kind: str, resolves: bool, claimed_at: int | None
+) -> Event:
+    """The record of the latest verdict of the task; call it after `state.keep`."""
+    settled = state.settled_before(task, now)
+    return outcome(task, verdict, kind=kind, resolves=resolves, claimed_at=claimed_at, settled_before=settled)
 
 
 def close(state: DeskState, task: Task) -> None:

@@ -90,6 +90,8 @@ def unfit(task: Task, reviewer: Reviewer, now: int) -> CommandRefused | None:
         return same_person(task, me)
     if me in task.excluded:
         return CommandRefused("excluded", f"{me} passed {task.task_id} on before; it goes to somebody else")
+    if task.kind == "override" and not reviewer.is_lead:
+        return CommandRefused("not-lead", f"an override of {task.task_id} was proposed: another lead decides about it")
     if task.leads_only and not reviewer.is_lead:
         return CommandRefused("not-lead", f"{task.task_id} was escalated: a lead decides it")
     return unqualified(task, reviewer, now)

@@ -255,9 +255,9 @@ class DeskState:
         if task.state != "done" and not late and task.is_sample:
             if waiting is None:
                 waiting = self._unsettled[model] = SortedSet()
-            waiting.add((task.due_from, task.task_id))
+            waiting.add((task.came_at, task.task_id))
         elif waiting is not None:
-            waiting.discard((task.due_from, task.task_id))
+            waiting.discard((task.came_at, task.task_id))
             if not waiting:
                 del self._unsettled[model]
 
@@ -315,9 +315,9 @@ class DeskState:
 def _lines(task: Task) -> tuple[tuple[str, bool], ...]:
     """Where a task waits: for its team, for the leads, or for both."""
     team, leads = (task.queue, False), (task.queue, True)
-    if not task.escalation:
-        return (team,)
-    return (team, leads) if task.with_team else (leads,)
+    if task.leads_only:
+        return (leads,)
+    return (team, leads) if task.escalation else (team,)
 
 
 def next_due(task: Task) -> int | None:

@@ -37,6 +37,9 @@ _MAX_SHARED_LISTS = 10_000
 
 Verdict = dict[str, Any]
 
+# Kinds of tasks that are about a decision that somebody contests.
+CONTESTED = ("appeal", "override")
+
 # In `decided_by`: it took effect without a person.
 POLICY = "policy"
 
@@ -136,6 +139,11 @@ class Task:
         return self.version > 0
 
     @property
+    def came_at(self) -> int:
+        """When it came to be known, by the earlier of two clocks: orders the tasks of a model version."""
+        return min(self.routed_at, self.arrived_at)
+
+    @property
     def is_sample(self) -> bool:
         """Its verdict measures the model: the task was neither planted nor contested."""
         return self.kind in ("review", "audit", "post_approval") and self.round == 0
@@ -152,8 +160,8 @@ class Task:
 
     @property
     def leads_only(self) -> bool:
-        """It was escalated away from its team."""
-        return self.escalation > 0 and not self.with_team
+        """It was escalated away from its team, or is an override that a second lead answers."""
+        return self.kind == "override" or (self.escalation > 0 and not self.with_team)
 
     @property
     def is_measurement(self) -> bool:
@@ -167,7 +175,10 @@ class Task:
 
     @property
     def window_open_until(self) -> int | None:
-        """post_approval: when its resolution becomes final unless a person objects; None if it is final."""
+        """When the present review is over unless a person decides: a post_approval decision is final from then on, a
+        proposed override lapses. None where nothing ends by itself."""
+        if self.kind == "override":
+            return self.override_until if self.state != "done" else None
         return self.override_until if self.kind == "post_approval" and self.version == 1 else None
 
     @property

@@ -2,12 +2,13 @@
 
 from interlock.processors.desk.deadlines import raise_priority, seconds_to_start
 from interlock.processors.desk.escalation import leads_who_may, share_with_leads
+from interlock.processors.desk.overriding import lapse
 from interlock.processors.desk.policy_changes import apply_policies
 from interlock.processors.desk.presence import leave, pause_pushes
 from interlock.processors.desk.refusal import clock
 from interlock.processors.desk.resolving import close
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import Task
+from interlock.processors.desk.task import CONTESTED, Task
 from interlock.processors.desk.task_records import assignment_alert, resolution, task_alert, task_changed
 from interlock.processors.desk.verdict_commands import time_out
 from interlock.processors.desk.verdicts import automatic_verdict
@@ -23,7 +24,7 @@ def fire_timers(state: DeskState, task: Task, now: int) -> list[Event]:
         return _forgotten(state, task)
     events: list[Event] = []
     if task.window_open_until is not None and now >= task.window_open_until:
-        return _window_closed(state, task, now)
+        return lapse(state, task, now) if task.kind == "override" else _window_closed(state, task, now)
     if task.state == "snoozed" and task.snoozed_until is not None and now >= task.snoozed_until:
         events += _woken(state, task, now)
     if task.state == "leased" and task.lease_until is not None:
@@ -163,6 +164,9 @@ def _breached(state: DeskState, task: Task, now: int) -> list[Event]:
     severity = "critical" if task.priority == "critical" else "warning"
     cause = _sla_cause(task)
     action = "" if task.is_measurement else state.terms(task).on_breach
+    if task.kind in CONTESTED:
+        # It has its effect already: no outcome is safer than what people decide.
+        action = "escalate"
     events = [task_changed(task, "breached", DESK, now)]
     match action:
         case "raise_priority":

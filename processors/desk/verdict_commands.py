@@ -1,26 +1,20 @@
-"""Deciding: a reviewer's verdict, a lead's override, and the policy's answer to a caller who gave up."""
+"""Deciding: a reviewer's verdict, and the policy's answer to a caller who gave up."""
 
 from dataclasses import dataclass
 
-from interlock.processors.desk import checks, task_records
+from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.escalation import to_leads, went_to
+from interlock.processors.desk.overriding import answer_proposal, propose
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
-from interlock.processors.desk.resolving import close, content, in_effect, resolve
-from interlock.processors.desk.reviewers import Reviewer, same_person, unqualified
+from interlock.processors.desk.resolving import close, content, judged, resolve
+from interlock.processors.desk.reviewers import unqualified
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import POLICY, Task, Verdict
+from interlock.processors.desk.task import Task, Verdict
 from interlock.processors.desk.task_records import task_changed
 from interlock.processors.desk.verdicts import as_verdict, automatic_verdict, check_reason, decided_outcome
 from interlock.processors.events import Event
-
-# Each record of a task repeats all its verdicts. Only a program changes its mind more often.
-MAX_VERDICTS = 50
-
-# How long, in microseconds, a person may correct a verdict that decided alone: a slip of the hand is noticed at once,
-# and whoever thinks longer about it should ask a lead.
-CORRECTION = 60_000_000
 
 
 def submit(state: DeskState, command: Command, now: int) -> CommandResult:
@@ -40,56 +34,14 @@ def submit(state: DeskState, command: Command, now: int) -> CommandResult:
             taken = _SubmitResult(_note_verdict(state, task, verdict, now), "thank you: noted")
         case "audit":
             taken = _decide_audit(state, task, verdict, now)
+        case "override":
+            taken = _SubmitResult(*answer_proposal(state, task, verdict, now))
         case _ if task.quorum > 1:
             taken = _add_signature(state, task, verdict, now)
         case _:
             taken = _SubmitResult(_decide(state, task, verdict, now, (me.id,)), f"decided: {task.outcome}")
     taken.events.append(task_changed(task, taken.event, me.id, now, command.command_id))
     return CommandResult(taken.message, task, taken.events)
-
-
-def override(state: DeskState, command: Command, now: int) -> CommandResult:
-    """Replaces the resolution in force while it can still be rolled back."""
-    task = checks.known_task(state, command.task_id)
-    me = checks.known_reviewer(state, command.actor)
-    if not task.took_effect or task.kind == "gold":
-        raise CommandRefused(
-            "not-decided", f"{task.task_id} has no outcome yet that could be overridden: claim and decide it"
-        )
-    if task.kind == "appeal" and task.state != "done":
-        raise CommandRefused(
-            "appeal-open", f"an appeal on {task.task_id} is open: whoever claims it decides it, nobody overrides it"
-        )
-    unjudged = task.kind in ("audit", "post_approval") and task.decided_by == POLICY
-    if not unjudged and not _corrects(task, me, now):
-        checks.lead(me, "overriding what people decided")
-    judged_earlier = any(verdict["reviewer"] == me.id and verdict["round"] < task.round for verdict in task.verdicts)
-    if judged_earlier or me.id in task.parties:
-        raise same_person(task, me.id)
-    refusal = state.unavailable(me, now) or unqualified(task, me, now)
-    if refusal is not None:
-        raise refusal
-    if task.override_until is None or now >= task.override_until:
-        when = clock(task.override_until) if task.override_until is not None else "at once"
-        raise CommandRefused(
-            "window-closed", f"{task.task_id} could be overridden until {when}; now only an appeal changes it"
-        )
-    checks.same_view(task, command)
-    terms = state.terms(task)
-    check_reason(command, terms)
-    verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
-    if len(task.verdicts) >= MAX_VERDICTS:
-        raise CommandRefused(
-            "invalid", f"{task.task_id} has been decided {len(task.verdicts)} times: now only an appeal helps"
-        )
-    if content(verdict) == in_effect(task):
-        raise CommandRefused("invalid", f"{task.outcome!r} holds already: there is nothing to override")
-    checks.room(task, command)
-    events = resolve(state, task, verdict, now, source="override", decided_by=(me.id,))
-    close(state, task)
-    events.insert(0, _outcome(state, task, verdict, now, kind="override", resolves=True, claimed_at=None))
-    events.append(task_changed(task, "overridden", me.id, now, command.command_id))
-    return CommandResult(f"overridden: {task.outcome}; what was done is rolled back", task, events)
 
 
 def expire(state: DeskState, command: Command, now: int) -> CommandResult:
@@ -125,11 +77,6 @@ def time_out(state: DeskState, task: Task, safe: str, why: str, now: int) -> lis
     return events
 
 
-def _corrects(task: Task, me: Reviewer, now: int) -> bool:
-    """Whether a person takes back what that person alone has decided a moment ago."""
-    return task.decided_by == me.id and task.decided_at is not None and now < task.decided_at + CORRECTION
-
-
 @dataclass(frozen=True, slots=True)
 class _SubmitResult:
     """What became of a verdict: `event` names the change of the task."""
@@ -147,7 +94,7 @@ def _decide(state: DeskState, task: Task, verdict: Verdict, now: int, decided_by
     claimed_at = task.lease_since
     events = resolve(state, task, verdict, now, source=source, decided_by=decided_by)
     close(state, task)
-    return [_outcome(state, task, verdict, now, kind=task.kind, resolves=True, claimed_at=claimed_at), *events]
+    return [judged(state, task, verdict, now, kind=task.kind, resolves=True, claimed_at=claimed_at), *events]
 
 
 def _note_verdict(state: DeskState, task: Task, verdict: Verdict, now: int) -> list[Event]:
@@ -155,17 +102,7 @@ def _note_verdict(state: DeskState, task: Task, verdict: Verdict, now: int) -> l
     claimed_at = task.lease_since
     task.verdicts = (*task.verdicts, verdict)
     close(state, task)
-    return [_outcome(state, task, verdict, now, kind=task.kind, resolves=False, claimed_at=claimed_at)]
-
-
-def _outcome(
-    state: DeskState, task: Task, verdict: Verdict, now: int, *, kind: str, resolves: bool, claimed_at: int | None
-) -> Event:
-    """The record of a verdict; call it after `state.keep`."""
-    settled = state.settled_before(task, now)
-    return task_records.outcome(
-        task, verdict, kind=kind, resolves=resolves, claimed_at=claimed_at, settled_before=settled
-    )
+    return [judged(state, task, verdict, now, kind=task.kind, resolves=False, claimed_at=claimed_at)]
 
 
 def _decide_audit(state: DeskState, task: Task, verdict: Verdict, now: int) -> _SubmitResult:
@@ -176,6 +113,10 @@ def _decide_audit(state: DeskState, task: Task, verdict: Verdict, now: int) -> _
         until = clock(task.override_until or now)
         message = f"noted; {task.outcome} stands all the same, because it could be rolled back only until {until}"
         return _SubmitResult(_note_verdict(state, task, verdict, now), message)
+    if task.quorum > 1:
+        measured = _note_verdict(state, task, verdict, now)
+        message = f"noted: {task.outcome} stands until a lead decides for {verdict['outcome']} too"
+        return _SubmitResult([*measured, *propose(state, task, now)], message, "override_proposed")
     events = _decide(state, task, verdict, now, (verdict["reviewer"],))
     return _SubmitResult(events, f"overridden: {task.outcome}; what was done is rolled back", "overridden")
 
@@ -193,7 +134,7 @@ def _add_signature(state: DeskState, task: Task, verdict: Verdict, now: int) -> 
         return _SubmitResult(_decide(state, task, verdict, now, people), f"decided: {verdict['outcome']}")
     claimed_at = task.lease_since
     task.verdicts = (*task.verdicts, verdict)
-    events = [_outcome(state, task, verdict, now, kind=task.kind, resolves=False, claimed_at=claimed_at)]
+    events = [judged(state, task, verdict, now, kind=task.kind, resolves=False, claimed_at=claimed_at)]
     task.exclude(me)
     task.give_back()
     task.state = "waiting"

@@ -247,11 +247,12 @@ def _answer(routed: Mapping[str, Any]) -> AIAnswer:
 
 def _opinions(task: Mapping[str, Any], hidden: bool) -> tuple[dict[str, Any], ...]:
     """Of another round always, since an appeal is against them; of this round only once two people have disagreed:
-    the second of two must not know what the first one said. The kind of a verdict (approve, reject) tells the AI's
-    answer, so a blind reader gets the outcome alone."""
+    the second of two must not know what the first one said. A proposed override is there to be answered. The kind of
+    a verdict (approve, reject) tells the AI's answer, so a blind reader gets the outcome alone."""
     present = _this_round(task)
     earlier = [verdict for verdict in task["verdicts"] if verdict["round"] != task["round"]]
-    known = earlier + (present if len(present) > 1 or task["state"] == "done" else [])
+    is_known = len(present) > 1 or task["kind"] == "override" or task["state"] == "done"
+    known = earlier + (present if is_known else [])
     return tuple({**verdict, "verdict": "" if hidden else verdict["verdict"]} for verdict in known)
 
 

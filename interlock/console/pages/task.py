@@ -16,7 +16,8 @@ from interlock.console.pages.showing import Tasks, show
 from interlock.console.private import private_fields
 from interlock.console.text import interval, percent
 from interlock.policy.review import Terms, terms
-from interlock.processors.desk.verdict_commands import CORRECTION
+from interlock.processors.desk.overriding import CORRECTION
+from interlock.processors.desk.task import CONTESTED
 from interlock.processors.review.handing_out import why_handed_out
 from interlock.processors.review.reasons import used_columns
 from interlock.processors.review.similar import SimilarCases
@@ -123,9 +124,11 @@ def permissions(task: dict[str, Any], person: Principal, now: int) -> Permission
     open_window = task["override_until"] is not None and now < micros(task["override_until"])
     own = task["decided_by"] == person.person and task["decided_at"] is not None
     correct = done and own and open_window and now < micros(task["decided_at"]) + CORRECTION
-    unjudged = task["kind"] in ("audit", "post_approval") and task["decided_by"] == "policy"
+    unjudged = task["kind"] in ("audit", "post_approval") and task["decided_by"] == "policy" and not task["verdicts"]
     effective = task["version"] > 0 and task["kind"] != "gold"
-    override = works and effective and open_window and (lead or correct or unjudged)
+    # What is contested, or needs two people, is claimed and decided.
+    free = done or (task["kind"] not in CONTESTED and task["quorum"] == 1)
+    override = works and effective and open_window and free and (lead or correct or unjudged)
     return Permissions(
         holds=holds,
         claim=works and not done and not holds and not task["lease_holder"],

@@ -86,16 +86,51 @@ class Actions(Timers):
                 finish(task)
                 return {"timed_out"}
         said = self.verdict(task, command)
+        if task["quorum"] == 2:
+            self.explain([self.outcome(task, said, kind="override", resolves=False)])
+            self._propose(task)
+            return {"override_proposed"}
         word = self.word(task, said["outcome"], said["modifications"], "override", (me,))
         self.explain([self.outcome(task, said, kind="override", resolves=True), *word])
         finish(task)
         return {"overridden"}
+
+    def _propose(self, task: Named) -> None:
+        """The last verdict waits for a second lead until the window closes."""
+        who = task["verdicts"][-1]["reviewer"]
+        task["excluded"] += [who] if who not in task["excluded"] else []
+        give_back(task)
+        task |= {"kind": "override", "blind": False, "escalation": 1, "due_from": self.now}
+        task |= {"with_team": False, "raised_at": None}
+        task |= {"window": task["override_until"], "warned": False, "breached": False}
+        self.reschedule(task)
+        leads = tuple(name for name in self.leads(task["queue"]) if name not in judges(task) | task["parties"])
+        self.alerts_due.append(("override_proposed", task["task_id"], leads))
+
+    def _answer(self, task: Named, said: Named) -> set[str]:
+        """A second lead is for the proposal, or against it."""
+        proposal, me = task["verdicts"][-2], said["reviewer"]
+        assert self.people[me]["role"] == "lead"
+        assert me not in {verdict["reviewer"] for verdict in task["verdicts"][:-1]} | task["parties"]
+        same = [(verdict["outcome"], MEANT_BY[verdict["modifications"]]) for verdict in (proposal, said)]
+        for_it = same[0] == same[1]
+        expected = [self.outcome(task, said, kind="override", resolves=for_it)]
+        if for_it:
+            people = (proposal["reviewer"], me)
+            expected += self.word(task, said["outcome"], said["modifications"], "override", people)
+        else:
+            self.alerts_due.append(("override_refused", task["task_id"], (proposal["reviewer"],)))
+        self.explain(expected)
+        finish(task)
+        return {"overridden" if for_it else "override_refused"}
 
     def _submit(self, command: Named, task: Named) -> set[str]:
         me, kind = command["actor"], task["kind"]
         before = [verdict for verdict in task["verdicts"] if verdict["round"] == task["round"]]
         said = self.verdict(task, command)
         content = said["outcome"], said["modifications"]
+        if kind == "override":
+            return self._answer(task, said)
         first = before and (before[0]["outcome"], MEANT_BY[before[0]["modifications"]])
         source = "appeal" if kind == "appeal" else "review"
         if kind in ("audit", "post_approval") and said["outcome"] != task["outcome"]:
@@ -103,6 +138,10 @@ class Actions(Timers):
         people: tuple[str, ...] = (me,)
         late = kind == "audit" and self.now >= task["override_until"]
         agrees = kind == "audit" and said["outcome"] == task["outcome"]
+        if task["quorum"] == 2 and kind == "audit" and not late and not agrees:
+            self.explain([self.outcome(task, said, kind=kind, resolves=False)])
+            self._propose(task)
+            return {"override_proposed"}
         if kind == "gold" or late or agrees:
             self.explain([self.outcome(task, said, kind=kind, resolves=False)])
             finish(task)

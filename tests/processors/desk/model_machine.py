@@ -199,6 +199,29 @@ class DeskLife:
         leads = sorted(name for name, person in self.model.people.items() if person["role"] == "lead") or PEOPLE
         self.work(kind, tasks, lambda _: dice.choice(leads), dice)
 
+    def override_together(self, dice: Random) -> None:
+        """A lead overrides what two must decide; often another one, who may, answers."""
+        tasks = [task for task in self.model.tasks.values() if task["quorum"] == 2 and task["version"]]
+        decided = [task for task in tasks if task["state"] == "done" and task["override_until"] > self.now]
+        leads = sorted(name for name, person in self.model.people.items() if person["role"] == "lead")
+        pairs = [
+            (task, first, second)
+            for task in decided
+            for first in leads
+            for second in leads
+            if first != second and not self.model.ready(second) | self.model.unfit(task, second)
+        ]
+        if not pairs:
+            return
+        task, first, second = dice.choice(pairs)
+        others = [outcome for outcome in OUTCOMES["loan"] if outcome != task["outcome"]]
+        proposal = {"verdict": "choose", "outcome": others[0], "modifications": ""}
+        self.put(self.about("override", task, first, dice, **proposal))
+        if task["kind"] == "override" and dice.random() < 0.8:
+            self.put(self.command("claim", second, task_id=task["task_id"]))
+            same = proposal if dice.random() < 0.6 else {}
+            self.put(self.about("submit", task, second, dice, **same))
+
     def meddle(self, dice: Random) -> None:
         """Anybody does anything about any task."""
         kind = dice.choice([*KINDS, "expire", "expire"])
@@ -210,8 +233,8 @@ class DeskLife:
             task = dice.choice(tasks)
             self.put(self.about(kind, task, who(task), dice), later=dice.random() < 0.2)
 
-    def about(self, kind: str, task: Named, actor: str, dice: Random) -> tuple[Named, Record]:
-        """A command about a task, right but for one flaw at most."""
+    def about(self, kind: str, task: Named, actor: str, dice: Random, **wanted: str) -> tuple[Named, Record]:
+        """A command about a task, right but for one flaw at most; `wanted`: what it says in any case."""
         flaw = dice.choice(FLAWS)
         if kind == "expire":
             actor = dice.choice(["shop", "shop", "shop", "\ufffd", actor])
@@ -239,7 +262,8 @@ class DeskLife:
                 changes = dice.choice(["", *MEANT_BY, *MEANT_BY, *NO_CHANGES])
                 fields |= {"outcome": outcome, "verdict": verdict}
                 fields["modifications"] = changes if verdict == "modify" or flaw == "changes" else ""
-                if task["quorum"] > 1 and task["verdicts"] and dice.random() < 0.5:
+                answers = kind == "submit" or dice.random() < 0.2
+                if task["quorum"] > 1 and task["verdicts"] and answers and dice.random() < 0.6:
                     before = task["verdicts"][-1]
                     fields |= {name: before[name] for name in ("outcome", "verdict", "modifications")}
             case "reassign":
@@ -251,7 +275,7 @@ class DeskLife:
                 fields |= {"to_reviewer": dice.choice(PEOPLE)} if where == "person" else {"queue": where}
             case "on_duty" | "off_duty":
                 fields = {}
-        return self.command(kind, actor, **fields)
+        return self.command(kind, actor, **fields | wanted)
 
     def change(self, dice: Random) -> None:
         """A policy or the people change."""
@@ -411,7 +435,7 @@ def check_indexes(state: DeskState) -> None:
         for task_id, task in state.tasks.items()
         if task.state == "waiting"
         for leads in (False, True)
-        if (task.escalation if leads else not task.leads_only)
+        if (task.escalation or task.leads_only if leads else not task.leads_only)
     }
     queued = {(task_id, place) for place, order in state._queues.items() for task_id in order._waiting}
     assert queued == waiting

@@ -66,7 +66,7 @@ class Messages(ModelState):
             "kind": kind,
             "resolves": resolves,
             "overridden": said["outcome"] != task["prediction"],
-            "claimed_at": None if kind == "override" else task["lease_since"],
+            "claimed_at": None if kind == "override" != task["kind"] else task["lease_since"],
             "within_sla": self.now < task["deadline"] and task["raised_at"] is None,
             "settled_before": self.settled_before(task if resolves or kind in ("audit", "gold") else None),
         }

@@ -70,18 +70,7 @@ class Permissions(ModelState):
             case "submit":
                 return done or self._against_lease(command, task) | self.unskilled(task, me) | self._bad(command, task)
             case "override":
-                if task["version"] == 0:
-                    return {"not-decided"}
-                if task["kind"] == "appeal" and task["state"] != "done":
-                    return {"appeal-open"}
-                found = self.ready(me) | self.unskilled(task, me) | self._bad(command, task)
-                if task["decided_by"] or task["kind"] not in ("audit", "post_approval"):
-                    slip = task["decided_by"] == me and self.now < task["decided_at"] + CORRECTION
-                    found |= set() if slip else no_lead
-                earlier = {other["reviewer"] for other in task["verdicts"] if other["round"] < task["round"]}
-                if me in earlier | task["parties"]:
-                    found.add("same-person")
-                return found | ({"window-closed"} if self.now >= task["override_until"] else set())
+                return self._against_override(command, task, no_lead)
             case "escalate":
                 found = done | words | (set() if holder(task) == me else no_lead)
                 if command["to_reviewer"]:
@@ -96,6 +85,30 @@ class Permissions(ModelState):
                 return words | (set() if decided else {"not-decided"})
             case _:
                 return no_lead | self._against_gold(command, task)
+
+    def _against_override(self, command: Named, task: Named, no_lead: set[str]) -> set[str]:
+        me = command["actor"]
+        if task["version"] == 0:
+            return {"not-decided"}
+        taken = self._taken(task)
+        if taken:
+            return taken
+        found = self.ready(me) | self.unskilled(task, me) | self._bad(command, task)
+        if task["decided_by"] or task["verdicts"] or task["kind"] not in ("audit", "post_approval"):
+            slip = task["decided_by"] == me and self.now < task["decided_at"] + CORRECTION
+            found |= set() if slip else no_lead
+        earlier = {other["reviewer"] for other in task["verdicts"] if other["round"] < task["round"]}
+        if me in earlier | task["parties"]:
+            found.add("same-person")
+        return found | ({"window-closed"} if self.now >= task["override_until"] else set())
+
+    def _taken(self, task: Named) -> set[str]:
+        """Somebody else is deciding about it, or two must."""
+        if task["state"] == "done":
+            return set()
+        if task["kind"] in ("appeal", "override"):
+            return {f"{task['kind']}-open"}
+        return {"two-needed"} if task["quorum"] == 2 else set()
 
     def _against_claim(self, command: Named, task: Named | None) -> set[str]:
         me, found = command["actor"], self.ready(command["actor"])

@@ -145,7 +145,7 @@ def judges(task: Named) -> set[str]:
 
 def for_leads(task: Named) -> bool:
     """Its team may not have it any more."""
-    return bool(task["escalation"] and not task["with_team"])
+    return bool(task["kind"] == "override" or (task["escalation"] and not task["with_team"]))
 
 
 def works(person: Named, queue: str) -> bool:

@@ -104,10 +104,16 @@ class Timers(Messages):
                 assert not task["breached"]
                 self.breach(task, terms)
             case "window_closed":
+                assert task["kind"] == "post_approval"
                 assert task["window"] is not None
                 assert task["window"] <= now
                 task |= {"version": 2, "decided_at": now}
                 self.explain([("resolutions", self.resolution(task, "window", ()))])
+                finish(task)
+            case "override_lapsed":
+                assert task["kind"] == "override"
+                assert task["window"] <= now
+                self.alerts_due.append(("override_lapsed", task["task_id"], (task["verdicts"][-1]["reviewer"],)))
                 finish(task)
             case _:
                 raise AssertionError(f"the desk does not do {event} by itself")
@@ -121,10 +127,11 @@ class Timers(Messages):
             give_back(task)
         self._once("breached", task)
         task["warned"] = task["breached"] = True
+        on_breach = "escalate" if task["kind"] in ("appeal", "override") else terms.on_breach
         if task["kind"] not in ("audit", "gold"):
-            if terms.on_breach == "raise_priority":
+            if on_breach == "raise_priority":
                 self.must.add(("raised", task["task_id"]))
-            elif terms.on_breach != "escalate":
+            elif on_breach != "escalate":
                 if task["version"] == 0:
                     self.must.add(("timed_out", task["task_id"]))
             elif not task["escalation"] and (able := self.able_leads(task)):

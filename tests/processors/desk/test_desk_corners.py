@@ -134,8 +134,9 @@ def test_a_first_of_two_verdicts_in_the_same_instant_is_not_taken_for_what_holds
     world.arrive("s1", route="sync", priority="critical", reasons=("big",))
     world.decide("ann", "modify", task_id="s1", claimed=_claimed(world, "s1"), modifications='{"amount": 80}')
     world.command("expire", "the client", task_id="s1")
-    change = {"verdict": "modify", "outcome": "reject", "modifications": '{"amount": 80}'}
+    change: dict[str, Any] = {"verdict": "modify", "outcome": "reject", "modifications": '{"amount": 80}'}
     assert override(world, "lee", "s1", **change)["accepted"]
+    assert world.decide("lou", task_id="s1", **change)["accepted"]
     assert actions(world)[2:4] == ["s1/1/roll_back", "s1/2/execute"]
 
 

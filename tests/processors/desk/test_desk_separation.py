@@ -38,6 +38,143 @@ def appeal(world: DeskWorld, actor: str, task_id: str = "d1", **fields: Any) -> 
     return world.command("appeal", actor, task_id=task_id, **{"reason_text": "not me"} | fields)
 
 
+# Overriding what two people decided
+
+
+def signed_by_two(world: DeskWorld, first: str = "ann", second: str = "lee") -> None:
+    world.arrive("d1", reasons=("big",))
+    world.decide(first, "reject", task_id="d1")
+    world.decide(second, "reject", task_id="d1")
+    assert words(world) == [(1, "reject", "review", [first, second])]
+
+
+def test_one_of_two_judges_cannot_override_alone_what_both_decided(world: DeskWorld) -> None:
+    signed_by_two(world)
+    reply = override(world, "lee")
+    assert (reply["accepted"], world.events("d1")[-1]) == (True, "override_proposed")
+    assert "reject holds until another lead decides for approve too, by 2026-01-02T00:00:00Z" in reply["message"]
+    assert words(world) == [(1, "reject", "review", ["ann", "lee"])]
+    assert [action["action_id"] for action in world.said["actions"]] == ["d1/1/execute", "d1/1/notify"]
+    alert = world.last("alerts")
+    assert (alert["kind"], alert["to"]) == ("override_proposed", ["lou"])
+    assert "lee wants approve instead of reject for d1" in alert["message"]
+
+
+def test_a_second_lead_who_has_not_judged_puts_the_override_in_force(world: DeskWorld) -> None:
+    signed_by_two(world)
+    override(world, "lee")
+    for name, code in (("lee", "same-person"), ("ann", "same-person"), ("bob", "not-lead")):
+        assert world.command("claim", name, task_id="d1")["code"] == code
+    world.decide("lou", "approve", task_id="d1")
+    assert words(world)[-1] == (2, "approve", "override", ["lee", "lou"])
+    assert [action["action_id"] for action in world.said["actions"]][2:] == ["d1/1/roll_back", "d1/2/execute"]
+    assert world.events("d1")[-1] == "overridden"
+    outcomes = world.said["reviews.outcomes"]
+    assert [(record["kind"], record["resolves"]) for record in outcomes] == [
+        ("review", False),
+        ("review", True),
+        ("override", False),
+        ("override", True),
+    ]
+
+
+def test_a_second_lead_who_decides_otherwise_refuses_the_override_and_the_first_is_told(world: DeskWorld) -> None:
+    signed_by_two(world)
+    override(world, "lee")
+    reply = world.decide("lou", "reject", task_id="d1")
+    assert "reject stands" in reply["message"]
+    assert (world.events("d1")[-1], world.task("d1").state) == ("override_refused", "done")
+    assert len(words(world)) == 1
+    assert (world.last("alerts")["kind"], world.last("alerts")["to"]) == ("override_refused", ["lee"])
+
+
+def test_a_proposed_override_lapses_when_the_window_closes(world: DeskWorld) -> None:
+    signed_by_two(world)
+    world.wait(DAY - 1)
+    override(world, "lee")
+    assert world.task("d1").deadline == world.now + 1
+    world.wait(1)
+    assert (world.events("d1")[-1], world.task("d1").state) == ("override_lapsed", "done")
+    assert len(words(world)) == 1
+    alert = world.last("alerts")
+    assert (alert["kind"], alert["to"]) == ("override_lapsed", ["lee"])
+    assert "reject stands, and only an appeal changes it" in alert["message"]
+    assert override(world, "lou")["code"] == "window-closed"
+
+
+def test_nobody_overrides_past_an_override_that_waits_for_its_answer(world: DeskWorld) -> None:
+    signed_by_two(world, "ann", "bob")
+    override(world, "lee")
+    refused = override(world, "lou")
+    assert refused["code"] == "override-open"
+    assert "lee has proposed approve for d1" in refused["message"]
+
+
+def test_after_a_refusal_another_override_can_be_proposed_but_not_answered_by_whoever_judged(world: DeskWorld) -> None:
+    world.hire("max", role="lead")
+    signed_by_two(world, "ann", "bob")
+    override(world, "lee")
+    world.decide("lou", "reject", task_id="d1")
+    assert override(world, "lou")["accepted"]
+    assert world.command("claim", "lee", task_id="d1")["code"] == "same-person"
+    world.decide("max", "approve", task_id="d1")
+    assert words(world)[-1] == (2, "approve", "override", ["lou", "max"])
+
+
+def test_what_two_must_decide_and_a_third_decided_needs_two_to_be_overridden(world: DeskWorld) -> None:
+    world.arrive("d1", reasons=("big",))
+    world.decide("ann", "reject", task_id="d1")
+    world.decide("bob", "approve", task_id="d1")
+    world.decide("lee", "reject", task_id="d1")
+    override(world, "lee")
+    assert len(words(world)) == 1
+    world.decide("lou", "approve", task_id="d1")
+    assert words(world)[-1] == (2, "approve", "override", ["lee", "lou"])
+
+
+def test_an_audit_that_two_must_decide_rolls_nothing_back_before_a_lead_agrees(world: DeskWorld) -> None:
+    world.arrive("d1", route="auto", audit=True, reasons=("big",))
+    assert override(world, "ann", verdict="reject")["code"] == "two-needed"
+    world.decide("ann", "choose", task_id="d1", outcome="reject")
+    assert world.events("d1")[-1] == "override_proposed"
+    assert (world.last("reviews.outcomes")["kind"], world.last("reviews.outcomes")["resolves"]) == ("audit", False)
+    assert len(words(world)) == 1
+    world.decide("lee", "reject", task_id="d1")
+    assert words(world)[-1] == (2, "reject", "override", ["ann", "lee"])
+
+
+def test_what_two_must_decide_after_it_took_effect_nobody_overrides_alone(world: DeskWorld) -> None:
+    post = {"route": "auto", "domain": "post", "queue": "moderation", "prediction": "publish"}
+    world.arrive("d1", override_until=world.now + DAY, reasons=("big",), **post)
+    assert override(world, "ann", verdict="reject")["code"] == "two-needed"
+    world.decide("ann", "reject", task_id="d1")
+    world.decide("bob", "reject", task_id="d1")
+    assert words(world)[-1] == (2, "remove", "override", ["ann", "bob"])
+
+
+def test_an_audit_that_somebody_confirmed_only_a_lead_overrides(world: DeskWorld) -> None:
+    world.arrive("d1", route="auto", audit=True)
+    world.decide("ann", "choose", task_id="d1", outcome="approve")
+    other = {"verdict": "choose", "outcome": "reject"}
+    assert override(world, "bob", **other)["code"] == "not-lead"
+    assert override(world, "lee", **other)["accepted"]
+
+
+@pytest.mark.parametrize("on_breach", ["reject", "raise_priority"])
+def test_a_contested_decision_that_is_late_goes_to_the_leads_whatever_the_queue_says(on_breach: str) -> None:
+    world = DeskWorld(POLICY.replace("underwriting: {}", f"underwriting: {{on_breach: {on_breach}}}"))
+    world.hire("ann", "bob")
+    world.hire("lee", role="lead")
+    world.arrive("d1")
+    world.decide("ann")
+    appeal(world, "bob")
+    world.wait(2 * DAY)
+    assert world.events("d1")[-2:] == ["breached", "escalated"]
+    assert world.task("d1").escalation == 1
+    assert (world.last("alerts")["kind"], world.last("alerts")["to"]) == ("sla_breach", ["lee"])
+    assert len(words(world)) == 1
+
+
 # Appeals
 
 

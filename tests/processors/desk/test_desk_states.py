@@ -21,6 +21,7 @@ OFTEN = {
     "wait_until_something_is_due": 4,
     "arrive": 3,
     "ask": 3,
+    "override_together": 3,
     "meddle": 3,
     "begin_the_day": 2,
     "wait": 2,
