@@ -75,7 +75,7 @@ class CompiledPolicy:
         self.domains = frozenset(policy.domains)
         self.attributes: dict[str, ColumnType] = policy.attribute_types()
         self.use_calibration = policy.calibration.use
-        self._policy = policy
+        self.policy = policy
         self._rules = policy.every_rule()
         columns = {**ROUTING_COLUMNS, **self.attributes}
         self._floats = [name for name, kind in columns.items() if kind is ColumnType.FLOAT]
@@ -180,10 +180,10 @@ class CompiledPolicy:
         level, key = _split(key, _LEVEL_BITS)
         standing, key = _split(key, _STANDING_BITS)
         rule_bits, key = _split(key, len(self._rules))
-        priority_bits, safe_rule_bits = _split(key, len(self._policy.priority))
+        priority_bits, safe_rule_bits = _split(key, len(self.policy.priority))
         lane = self._lanes[lane_index]
         return derive_treatment(
-            self._policy,
+            self.policy,
             lane,
             level=level,
             knows_model=standing != _UNKNOWN,
@@ -192,9 +192,9 @@ class CompiledPolicy:
             safe_rules=[
                 rule
                 for rule in _selected(self._safe_rules, safe_rule_bits)
-                if lane.domain is self._policy.domains[rule.domain] and lane.outcome == rule.prediction
+                if lane.domain is self.policy.domains[rule.domain] and lane.outcome == rule.prediction
             ],
-            priority=next((rule.set for rule in _selected(self._policy.priority, priority_bits)), None),
+            priority=next((rule.set for rule in _selected(self.policy.priority, priority_bits)), None),
             extra=extra,
         )
 
@@ -212,7 +212,7 @@ class CompiledPolicy:
         """The lanes by domain and then outcome; the last index of either is for what the policy does not know."""
         lanes = []
         for name in self._domain_index:
-            domain = self._policy.domains[name]
+            domain = self.policy.domains[name]
             for outcome in self._outcome_index:
                 if outcome in domain.outcomes:
                     lanes.append(LaneKey(f"{name}/{outcome}", domain, outcome, domain.lanes.get(outcome)))
@@ -225,7 +225,7 @@ class CompiledPolicy:
         """The standing of a model, whatever its version, by domain and then model, as in `_lay_out_lanes`."""
         table = np.full((len(self._domain_index) + 1, len(self._model_index) + 1), _UNKNOWN, dtype=np.uint8)
         for name, row in self._domain_index.items():
-            models = self._policy.domains[name].models
+            models = self.policy.domains[name].models
             table[row, :] = _KNOWN if "*" in models else _UNKNOWN
             table[row, [self._model_index[model] for model in models]] = _KNOWN
         return table.ravel()

@@ -62,6 +62,22 @@ def duties(policy: Policy, domain: Domain | None, queue: str, reasons: Iterable[
     )
 
 
+def joint_duties(policies: Iterable[Policy], domain: str) -> Duties:
+    """What is demanded where more than one policy has the domain: all that any of them would.
+
+    Which of their rules hold nobody has asked: each counts as met. Service levels count always.
+    """
+    each = [
+        duties(policy, policy.domains[domain], policy.domains[domain].queue, _four_eyes(policy)) for policy in policies
+    ]
+    first, *others = (one.outcomes for one in each)
+    return Duties(
+        quorum=max(one.quorum for one in each),
+        qualifications=tuple(sorted({name for one in each for name in one.qualifications})),
+        outcomes=tuple(outcome for outcome in first if all(outcome in outcomes for outcomes in others)),
+    )
+
+
 def calendar_text(calendar: Calendar | None) -> str:
     """A calendar as JSON; empty for None, which is working time always."""
     return "" if calendar is None else calendar.model_dump_json()
@@ -152,11 +168,11 @@ def disputed_terms(owners: Mapping[str, Policy], domain: str, queue: str) -> Ter
     """The terms where more than one policy, each under its version, has the domain: all that any of them demands."""
     every = [terms(policy, version, domain, queue) for version, policy in owners.items()]
     four_eyes = frozenset(name for one in every for name in one.four_eyes)
-    first, *others = (one.outcomes for one in every)
+    joint = joint_duties(owners.values(), domain)
     return replace(
         terms(None, "+".join(owners), domain, queue),
-        outcomes=tuple(outcome for outcome in first if all(outcome in outcomes for outcomes in others)),
-        qualifications=tuple(sorted({name for one in every for name in one.qualifications})),
+        outcomes=joint.outcomes,
+        qualifications=tuple(sorted({*joint.qualifications, *(name for one in every for name in one.qualifications)})),
         # No rule was asked about a decision that was routed under both policies: each may hold.
         four_eyes=four_eyes | {AMBIGUOUS_DOMAIN} if four_eyes else four_eyes,
     )

@@ -237,24 +237,31 @@ class Router:
         domain_names = encoded.dictionary.to_pylist()
         owners = self._state.policy_of()
         policy_names = sorted({policy.name for domain in domain_names if (policy := owners.get(domain))})
+        ambiguous = [domain for domain in domain_names if domain in owners and owners[domain] is None]
         # After the last policy comes that of unowned domains: a person decides what no policy owns, or more than one.
+        # Of the latter each has a place of its own, because each demands something else of people.
         unowned = len(policy_names)
+        place = {domain: unowned + number for number, domain in enumerate(ambiguous, 1)}
         policy_of_domain = [
-            policy_names.index(policy.name) if (policy := owners.get(domain)) else unowned for domain in domain_names
+            policy_names.index(policy.name) if (policy := owners.get(domain)) else place.get(domain, unowned)
+            for domain in domain_names
         ]
         policy_of_row = np.array(policy_of_domain)[encoded.indices.to_numpy()]
-        ambiguous = [domain for domain in domain_names if domain in owners and owners[domain] is None]
         if ambiguous:
             forced = [*forced, ForcedRoute(AMBIGUOUS_DOMAIN, Route.MANUAL, frame["domain"].is_in(ambiguous))]
         plan_of_row = np.zeros(len(frame), dtype=np.int32)
         plans: list[_Plan] = []
         for index in sorted(set(policy_of_domain)):
             mask = policy_of_row == index
-            policy = self._unowned if index == unowned else self._state.policies[policy_names[index]]
+            policy = self._unowned if index >= unowned else self._state.policies[policy_names[index]]
             evaluation = _evaluate_rows(policy, frame, maps, forced, mask)
             plan_of_row[mask] = evaluation.index + len(plans)
-            version = "" if index == unowned else policy.version
-            plans.extend(_Plan(treatment, version, policy.use_calibration) for treatment in evaluation.treatments)
+            version = "" if index >= unowned else policy.version
+            treatments = evaluation.treatments
+            if index > unowned:
+                joint = self._state.joint_duties(ambiguous[index - unowned - 1])
+                treatments = [replace(treatment, duties=joint) for treatment in treatments]
+            plans.extend(_Plan(treatment, version, policy.use_calibration) for treatment in treatments)
         return plan_of_row, plans
 
     def _draw(self, ids: pa.StringArray, plan_of_row: Indexes, plans: list[_Plan]) -> Indexes:

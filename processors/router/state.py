@@ -14,6 +14,7 @@ import structlog
 from interlock.learning import recalibration_limits
 from interlock.policy.compiled import CompiledPolicy, ForcedRoute, compile_policy
 from interlock.policy.errors import PolicyError
+from interlock.policy.review import Duties, joint_duties
 from interlock.policy.version import from_resolved
 from interlock.policy.vocabulary import Route
 from interlock.processors.router.calibration import Calibration
@@ -56,6 +57,11 @@ class RouterState:
             for domain in self.policies[name].domains:
                 owners[domain] = None if domain in owners else self.policies[name]
         return owners
+
+    def joint_duties(self, domain: str) -> Duties:
+        """What is demanded of people who decide in a domain that more than one policy claims."""
+        claiming = [self.policies[name] for name in sorted(self.policies) if domain in self.policies[name].domains]
+        return joint_duties((compiled.policy for compiled in claiming), domain)
 
     def halts(self, frame: pl.DataFrame) -> list[ForcedRoute]:
         """Rows under a kill switch: never `auto`, whatever the policy says."""
