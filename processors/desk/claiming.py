@@ -2,6 +2,7 @@
 
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
+from interlock.processors.desk.deciders import open_up
 from interlock.processors.desk.order import PRIORITY_RANK
 from interlock.processors.desk.presence import resume_pushes
 from interlock.processors.desk.refusal import CommandRefused, clock
@@ -71,7 +72,7 @@ def extend(state: DeskState, command: Command, now: int) -> CommandResult:
 
 
 def release(state: DeskState, command: Command, now: int) -> CommandResult:
-    """Gives a task back; with a reason it is kept away from this person from now on."""
+    """Gives a task back; with a reason it is kept away from this person, as long as somebody else may decide it."""
     task = checks.known_task(state, command.task_id)
     checks.undecided(task)
     # Who was assigned a task, or put it aside, may give it back without having started it.
@@ -83,8 +84,13 @@ def release(state: DeskState, command: Command, now: int) -> CommandResult:
     task.give_back()
     task.state = "waiting"
     state.keep(task)
-    events = [task_changed(task, "released", command.actor, now, command.command_id)]
-    return CommandResult(f"{task.task_id} waits again" + (", and not for you" if skipped else ""), task, events)
+    events = [task_changed(task, "released", command.actor, now, command.command_id), *open_up(state, task, now)]
+    message = f"{task.task_id} waits again"
+    if command.actor in task.excluded:
+        message += ", and not for you"
+    elif skipped:
+        message += "; nobody else may decide it, so it may come to you again"
+    return CommandResult(message, task, events)
 
 
 def snooze(state: DeskState, command: Command, now: int) -> CommandResult:

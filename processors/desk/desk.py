@@ -6,6 +6,7 @@ from interlock.processors.desk import claiming, handover, overriding, presence, 
 from interlock.processors.desk.arrivals import Arrival, arrive
 from interlock.processors.desk.attendance import has_untold, tell_unattended
 from interlock.processors.desk.command import Command
+from interlock.processors.desk.deciders import look_after
 from interlock.processors.desk.gold import plant_gold
 from interlock.processors.desk.push_assignment import can_push, push
 from interlock.processors.desk.refusal import CommandRefused
@@ -44,7 +45,7 @@ class Desk:
 
     def arrive(self, arrival: Arrival, now: int) -> list[Event]:
         """Makes a task of a routed decision. What is due about it fires with `advance`: earlier commands go first."""
-        return arrive(self.state, arrival, now)
+        return [*arrive(self.state, arrival, now), *look_after(self.state, now)]
 
     def apply(self, command: Command, now: int) -> list[Event]:
         """Carries out a command or refuses it; the last event is the reply. A refused command changes nothing."""
@@ -59,17 +60,19 @@ class Desk:
             result = handler(self.state, command, now)
         except CommandRefused as refusal:
             return [refused(command, refusal, self.state.tasks.get(command.task_id), now)]
-        return [*result.events, *self._due(now), accepted(command, result, now)]
+        events = [*result.events, *self._due(now), *look_after(self.state, now)]
+        return [*events, accepted(command, result, now)]
 
     def advance(self, now: int) -> list[Event]:
         """Does what is due: call before anything else happens at `now`."""
         events = review_open_tasks(self.state, now) if self.state.replaced else []
-        return events + self._due(now)
+        return [*events, *self._due(now), *look_after(self.state, now)]
 
     def is_waiting(self, now: int) -> bool:
         """Whether `advance` would do something at `now`."""
         due = self.state.first_due()
-        return self.state.replaced or (due is not None and due <= now)
+        ends = [instant for instant in (due, self.state.next_expiry) if instant is not None]
+        return self.state.replaced or min(ends, default=now + 1) <= now
 
     def push(self, now: int) -> list[Event]:
         """Gives waiting tasks to free people: call after everything else has happened at `now`."""

@@ -56,6 +56,7 @@ def close(state: DeskState, task: Task) -> None:
     """Nothing more is to be done about the task."""
     task.give_back()
     task.state = "done"
+    task.stuck = False
     state.keep(task)
 
 

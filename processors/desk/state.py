@@ -37,6 +37,10 @@ class DeskState:
     `paused`: people on duty to whom nothing is pushed. `policies` as (policy, version) by name. `unattended`: by queue
     the task whose caller waited when there was nobody to push it to. `replaced` tells that policies or reviewers have
     changed and open tasks must be looked at again. Until `resumed_at` no desk served anybody.
+
+    For the question who may decide a task: `touched`, the tasks that have changed since it was last asked;
+    `roster_changed`, it must be asked for every task; `next_expiry`, when the next qualification of somebody expires;
+    `last_decider`, by queue, qualifications and whether only leads may, somebody who could do the last such task.
     """
 
     tasks: dict[str, Task] = field(default_factory=dict)
@@ -48,6 +52,10 @@ class DeskState:
     policies: dict[str, tuple[Policy, str]] = field(default_factory=dict)
     replaced: bool = False
     resumed_at: int = 0
+    touched: dict[str, None] = field(default_factory=dict)
+    roster_changed: bool = False
+    next_expiry: int | None = None
+    last_decider: dict[tuple[str, tuple[str, ...], bool], str] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)
     _queues: dict[tuple[str, bool], QueueOrder] = field(default_factory=dict)
     _ordered: dict[tuple[str, bool], tuple[OrderName, dict[str, float]]] = field(default_factory=dict)
@@ -101,7 +109,7 @@ class DeskState:
             self.policies[name] = (policy, version)
         self._terms.clear()
         self._kept_terms.clear()
-        self.replaced = True
+        self.replaced = self.roster_changed = True
 
     def set_reviewer(self, name: str, reviewer: Reviewer | None) -> None:
         """Replaces what is known of a reviewer; None removes the person."""
@@ -110,7 +118,8 @@ class DeskState:
         else:
             self.reviewers[name] = reviewer
         self._leads.clear()
-        self.replaced = True
+        self.last_decider.clear()
+        self.replaced = self.roster_changed = True
 
     def unavailable(self, reviewer: Reviewer, now: int) -> CommandRefused | None:
         """Why `reviewer` gets no work at all now; None if ready."""
@@ -123,6 +132,7 @@ class DeskState:
     def keep(self, task: Task) -> None:
         """Files the task by what it is now: call after every change."""
         self.tasks[task.task_id] = task
+        self.touched[task.task_id] = None
         self._unfile(task.task_id)
         if task.state == "done":
             self._open.discard(task.task_id)

@@ -31,6 +31,7 @@ RECORDED = [
     "warned",
     "breached",
     "raised_at",
+    "stuck",
     "blind",
     "gold_outcome",
     "caller",

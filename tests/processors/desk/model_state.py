@@ -75,6 +75,24 @@ class ModelState:
             found.add("not-lead")
         return found
 
+    def hopeless(self, task: Named) -> bool:
+        """Nobody who is known may decide it, at whatever hour."""
+        holder = task["lease_holder"]
+        if holder in self.people and not self.unskilled(task, holder):
+            return False
+        return all(self.unfit(task, name) or not person["capacity"] for name, person in self.people.items())
+
+    def ways_out(self, task: Named) -> list[Named]:
+        """What the desk may change so that somebody may decide it, the mildest first."""
+        ways: list[Named] = []
+        if for_leads(task):
+            ways.append({"with_team": True})
+        for name in task["skipped"]:
+            rest = {which: [other for other in task[which] if other != name] for which in ("excluded", "skipped")}
+            lead = name in self.people and self.people[name]["role"] == "lead"
+            ways.append(rest | {"with_team": task["with_team"] if lead else task["escalation"] > 0, "whose": name})
+        return [way for way in ways if not self.hopeless(task | way)]
+
     def candidates(self, command: Named) -> list[Named]:
         """What a claim of the next task may get."""
         me = command["actor"]
@@ -112,7 +130,7 @@ def new_task(source: Named, kind: str, now: int) -> Named:
         )
     )
     numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "effect", "moved"), 0)
-    flags = dict.fromkeys(("warned", "breached", "with_team"), False) | {"blind": kind == "audit"}
+    flags = dict.fromkeys(("warned", "breached", "with_team", "stuck"), False) | {"blind": kind == "audit"}
     duties: Named = {"quorum": 1, "rules": None, "written_rules": None}
     duties["caller"] = source["caller"] if kind == "review" else ""
     task = {name: source[name] for name in (*same, *told)} | lists | words | holding | times | numbers | flags | duties
@@ -129,7 +147,7 @@ def finish(task: Named) -> None:
     """Nothing more is to be done about it."""
     last = max((verdict["at"] for verdict in task["verdicts"]), default=0)
     give_back(task)
-    task |= {"state": "done", "window": None}
+    task |= {"state": "done", "window": None, "stuck": False}
     task["forget_at"] = max(last, task["decided_at"] or 0, task["arrived_at"]) + RETENTION
 
 

@@ -47,6 +47,8 @@ class Timers(Messages):
                 until = max(task["deadline"], now + terms.start_within)
                 task |= {"state": "assigned", "snoozed_until": None, "assigned_until": until}
                 self.alerts_due.append(("woken", task["task_id"], (task["assigned_to"],)))
+            case "opened_up" | "nobody_can_decide" | "somebody_can_decide":
+                self._find_somebody(event, task)
             case "assigned":
                 name = record["assigned_to"]
                 assert task["state"] == "waiting"
@@ -65,6 +67,26 @@ class Timers(Messages):
                 self._follow(event, task, terms)
             case _:
                 self._serve(event, task, terms)
+
+    def _find_somebody(self, event: str, task: Named) -> None:
+        """Who may decide it."""
+        match event:
+            case "opened_up":
+                assert self.hopeless(task), f"nobody was left for {task['task_id']}"
+                way = self.ways_out(task)[0] | {"stuck": False}
+                whose = way.pop("whose", "")
+                self.alerts_due.append(("opened_up", task["task_id"], (whose,) if whose else self.leads(task["queue"])))
+                task |= way
+            case "nobody_can_decide":
+                assert self.hopeless(task)
+                assert not self.ways_out(task)
+                assert not task["stuck"], "told twice"
+                task["stuck"] = True
+                self.alerts_due.append(("nobody_can_decide", task["task_id"], self.leads(task["queue"])))
+            case _:
+                assert task["stuck"]
+                assert not self.hopeless(task)
+                task["stuck"] = False
 
     def _follow(self, event: str, task: Named, terms: Terms) -> None:
         """What had to come."""
@@ -275,6 +297,8 @@ class Timers(Messages):
             assert holder(task) in {"", *self.people}, f"{holder(task)} is nobody and has {name}"
             assert task["deadline"] > now or task["breached"], f"{name} has not breached"
             assert task["warn_at"] > now or task["warned"] or not must_be_judged(task), f"{name} was not warned of"
+            assert task["stuck"] == self.hopeless(task), f"somebody may decide {name}: {not self.hopeless(task)}"
+            assert not task["stuck"] or not self.ways_out(task), f"the desk itself keeps {name} from people"
             assert task["window"] is None or task["window"] > now, f"the window of {name} is open"
             for end in ("lease_until", "assigned_until", "snoozed_until"):
                 assert task[end] is None or task[end] > now, f"{end} of {name} has passed"
