@@ -52,9 +52,11 @@ class AsyncClient:
         """Raises DeliveryError. Waiting happens in a thread: the event loop stays free."""
         return await asyncio.to_thread(self._client.submit_many, list(decisions), headers)
 
-    async def decide(self, decision: "Decision", timeout: float, headers: Headers | None = None) -> DecisionResult:
+    async def decide(
+        self, decision: "Decision", timeout: float, headers: Headers | None = None, *, wait: bool = False
+    ) -> DecisionResult:
         """As for Client. No thread is blocked meanwhile, however many callers wait."""
-        future = await asyncio.to_thread(self._client.decide_future, decision, timeout, headers)
+        future = await asyncio.to_thread(self._client.decide_future, decision, timeout, headers, wait=wait)
         return await asyncio.wrap_future(future)
 
     async def wait(self, decision_id: str, timeout: float, *, after_version: int = 0) -> DecisionResult:

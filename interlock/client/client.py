@@ -145,8 +145,13 @@ class Client:
             raise DeliveryError(failures)
         return count
 
-    def decide(self, decision: "Decision", timeout: float, headers: Headers | None = None) -> DecisionResult:
+    def decide(
+        self, decision: "Decision", timeout: float, headers: Headers | None = None, *, wait: bool = False
+    ) -> DecisionResult:
         """Hands one decision to Kafka and waits for its resolution.
+
+        What the policy sends to people who have time for it (routes async and manual) has the status "waiting" as soon
+        as it is routed; `wait`: waits for their resolution too, until the time-out.
 
         A decision that was submitted before, with the same content, is not decided again: what holds for it is
         returned. With another content NotDecidedError is raised, with the code `contradiction`.
@@ -155,7 +160,7 @@ class Client:
         has the status "escalated"; see DecisionResult. Raises DeliveryError if Kafka did not take the decision, and
         NotDecidedError if no resolution came; the client itself never decides anything.
         """
-        future = self.decide_future(decision, timeout, headers)
+        future = self.decide_future(decision, timeout, headers, wait=wait)
         try:
             return future.result()
         finally:
@@ -189,7 +194,7 @@ class Client:
         return found.result if found is not None else None
 
     def decide_future(
-        self, decision: "Decision", timeout: float, headers: Headers | None = None
+        self, decision: "Decision", timeout: float, headers: Headers | None = None, *, wait: bool = False
     ) -> "Future[DecisionResult]":
         """As `decide`, but returns a future as soon as Kafka has the decision; cancel it to stop waiting."""
         try:
@@ -204,6 +209,7 @@ class Client:
             decision.decision_id,
             now + timeout,
             expires=True,
+            patient=wait,
             look_at=now + LOOK_UP_AFTER_SECONDS,
             submitted=Submitted(value, record),
         )

@@ -23,7 +23,9 @@ from interlock.streams.ports import Broker, Consumer, Headers, Message, Producer
 
 log = logging.getLogger(__name__)
 
-_TOPICS = (catalogue.AUTO_APPROVED, catalogue.RESOLUTIONS, catalogue.REPLIES, catalogue.DEAD_LETTER)
+# What is routed to people in a hurry is not among them: its caller waits for the resolution.
+_TO_PEOPLE = (catalogue.REVIEWS_ASYNC, catalogue.REVIEWS_MANUAL)
+_TOPICS = (catalogue.AUTO_APPROVED, *_TO_PEOPLE, catalogue.RESOLUTIONS, catalogue.REPLIES, catalogue.DEAD_LETTER)
 
 # How late a time-out may be noticed.
 _POLL_INTERVAL_SECONDS = 0.05
@@ -162,7 +164,12 @@ class Listener:
             elif topic == catalogue.RESOLUTIONS.name:
                 self.pending.resolve(DecisionResult.from_resolution(wire.decode("Resolution", value)))
             else:
-                self.pending.resolve(DecisionResult.from_routed(damaged.read("RoutedDecision", value).record))
+                record = damaged.read("RoutedDecision", value).record
+                if topic == catalogue.AUTO_APPROVED.name:
+                    self.pending.resolve(DecisionResult.from_routed(record))
+                # Copies of what took effect come to people as well: for an audit, or because somebody may object.
+                elif record["route"] != "auto":
+                    self.pending.sent_to_people(record["decision"]["decision_id"], record["queue"])
         except ValueError as error:  # one unreadable record must not stop the others
             log.warning("%s[%d] offset %d cannot be read: %s", topic, message.partition(), message.offset(), error)
 

@@ -34,6 +34,12 @@ LOOK_UP_AFTER_SECONDS = 1.0
 MAX_LEFT_OPEN = 10_000
 
 
+_IN_ITS_TURN = (
+    "It is decided in its turn: `wait` for it, or read `resolutions`. If it should have taken effect by itself, "
+    "`interlock halt --list` says whether its model or domain is halted"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """The desk must be asked to apply the policy's on_timeout."""
@@ -56,6 +62,7 @@ class _Waiter:
     future: Future[DecisionResult]
     deadline: float
     expires: bool  # at the deadline the desk is asked; otherwise waiting just ends
+    patient: bool = True  # also waits for people whom the policy gives time
     submitted: "Submitted | None" = None
     after_version: int = 0  # of the resolution; later ones are waited for
     look_at: float | None = None  # when the next lookup is due
@@ -106,17 +113,19 @@ class PendingDecisions:
         deadline: float,
         *,
         expires: bool,
+        patient: bool = True,
         look_at: float | None = None,
         deep: bool = False,
         submitted: Submitted | None = None,
         after_version: int = 0,
     ) -> Future[DecisionResult]:
-        """A future of the resolution; it raises NotDecidedError if none comes. Cancel it to stop waiting.
+        """A future of the resolution; it raises NotDecidedError if none comes. Cancel it to stop waiting. Unless it is
+        `patient`, it has the status "waiting" as soon as the decision is routed to people who have time.
 
         It is done at once if an earlier call left the decision open and the resolution has come since. `look_at`: when
         a resolution is looked up that came before; a `deep` lookup ends before the waiting does.
         """
-        waiter = _Waiter(decision_id, Future(), deadline, expires, submitted, after_version, look_at, deep)
+        waiter = _Waiter(decision_id, Future(), deadline, expires, patient, submitted, after_version, look_at, deep)
         key = decision_id.encode()
         with self._lock:
             if self._failed is not None:
@@ -143,6 +152,18 @@ class PendingDecisions:
             for waiter in list(self._waiters.get(key, ())):
                 if result.version > waiter.after_version:
                     _settle(waiter, result)
+
+    def sent_to_people(self, decision_id: str, queue: str) -> None:
+        """The router has sent a decision to people who have time for it."""
+        with self._lock:
+            for waiter in list(self._waiters.get(decision_id.encode(), ())):
+                if not waiter.patient:
+                    self._leave_open(waiter)
+                    message = (
+                        f"it waits for people in queue {queue}, and nothing has taken effect. {_IN_ITS_TURN}. `decide` "
+                        "with wait=True waits for them until the time-out"
+                    )
+                    _settle(waiter, DecisionResult(decision_id, "waiting", message=message))
 
     def reject(self, key: bytes, value: bytes | None, reason: str, message: str) -> None:
         """The router has made a dead letter of `value`: callers who submitted just that get NotDecidedError. A dead
@@ -221,11 +242,7 @@ class PendingDecisions:
                 _settle(waiter, DecisionResult(waiter.decision_id, "waiting", message=advice))
             elif code == "not-sync":
                 self._leave_open(waiter)
-                advice = (
-                    f"{message}. It is decided in its turn: `wait` for it, or read `resolutions`. If it should have "
-                    "taken effect by itself, `interlock halt --list` says whether its model or domain is halted."
-                )
-                _settle(waiter, DecisionResult(waiter.decision_id, "waiting", message=advice))
+                _settle(waiter, DecisionResult(waiter.decision_id, "waiting", message=f"{message}. {_IN_ITS_TURN}."))
             elif record["accepted"] or code in ("unknown-task", "already-decided"):
                 # The resolution, or the task, is still on its way, on another partition than the reply.
                 waiter.answer = (code, message)

@@ -35,6 +35,8 @@ TOPICS = (
     catalogue.REPLIES,
     catalogue.RESOLUTIONS,
     catalogue.AUTO_APPROVED,
+    catalogue.REVIEWS_ASYNC,
+    catalogue.REVIEWS_MANUAL,
     catalogue.DEAD_LETTER,
 )
 
@@ -304,6 +306,63 @@ def test_a_decision_that_is_no_sync_review_is_left_waiting() -> None:
     ):
         decided = client.decide(decision(), timeout=0)
     assert (decided.status, decided.final) == ("waiting", False)
+
+
+def to_people(record: dict[str, Any], route: str, topic: catalogue.Topic) -> tuple[catalogue.Topic, dict[str, Any]]:
+    return topic, routed(record, route=route, queue="claims")[1]
+
+
+@pytest.mark.parametrize(("route", "topic"), [("async", catalogue.REVIEWS_ASYNC), ("manual", catalogue.REVIEWS_MANUAL)])
+def test_a_decision_for_people_who_have_time_is_answered_as_soon_as_it_is_routed(
+    route: str, topic: catalogue.Topic
+) -> None:
+    broker = memory()
+    submitted = decision()
+    with (
+        working(Desk(broker, lambda record: [to_people(record, route, topic)])) as desk,
+        Client(broker=broker) as client,
+    ):
+        future = client.decide_future(submitted, timeout=3600)
+        decided = future.result(30)
+        assert (decided.status, decided.final, decided.outcome) == ("waiting", False, "")
+        assert decided.message.startswith("it waits for people in queue claims, and nothing has taken effect.")
+        assert desk.commands == []
+        desk.say([resolution(submitted.decision_id)])
+        assert client.wait(submitted.decision_id, timeout=60).outcome == "reject"
+
+
+def test_the_asyncio_client_answers_five_of_them_at_once() -> None:
+    broker = memory()
+
+    async def decide() -> list[DecisionResult]:
+        async with AsyncClient(broker=broker) as client:
+            return await asyncio.wait_for(
+                asyncio.gather(*(client.decide(decision(), timeout=3600) for _ in range(5))), timeout=30
+            )
+
+    with working(Desk(broker, lambda record: [to_people(record, "async", catalogue.REVIEWS_ASYNC)])):
+        assert [result.status for result in asyncio.run(decide())] == ["waiting"] * 5
+
+
+def test_who_wants_to_wait_for_people_all_the_same_gets_their_word() -> None:
+    broker = memory()
+    submitted = decision()
+
+    def both(record: dict[str, Any]) -> Answers:
+        return [to_people(record, "async", catalogue.REVIEWS_ASYNC), resolution(record["decision_id"])]
+
+    with working(Desk(broker, both)), Client(broker=broker) as client:
+        assert client.decide(submitted, timeout=60, wait=True).outcome == "reject"
+
+
+def test_the_copy_of_what_took_effect_that_people_see_is_no_reason_to_wait() -> None:
+    broker = memory()
+
+    def audited(record: dict[str, Any]) -> Answers:
+        return [to_people(record, "auto", catalogue.REVIEWS_ASYNC), routed(record)]
+
+    with working(Desk(broker, audited)), Client(broker=broker) as client:
+        assert client.decide(decision(), timeout=60).status == "decided"
 
 
 def test_without_an_answer_of_the_desk_the_caller_is_told_that_nothing_has_taken_effect() -> None:
