@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlock.processors.desk.order import QueueOrder, WaitingTask, score
+from interlock.processors.desk.turns import Debts, OpenLane, floors_of, in_turn
 
 _HOUR = 3600 * 1_000_000
 LOADS = (0.75, 1.09, 1.28)
@@ -43,18 +44,19 @@ class Desk:
 
     def __init__(self, order: QueueOrder) -> None:
         self._order = order
-        self._priorities: dict[str, str] = {}
+        self._debts = Debts()
 
     def __len__(self) -> int:
         return len(self._order)
 
     def put(self, task: WaitingTask) -> None:
         self._order.add(task)
-        self._priorities[task.task_id] = task.priority
 
     def take(self, now: int) -> str:
-        task_id = next(self._order.candidates(now))
-        self._order.served(self._priorities[task_id])
+        classes = self._order.lanes().values()
+        lanes = [OpenLane(self._order, priority, lane) for lanes in classes for priority, lane in lanes.items()]
+        task_id = next(in_turn(lanes, self._debts, now))
+        self._debts.hand_out(floors_of(lanes), self._order.task(task_id).priority)
         self._order.remove(task_id)
         return task_id
 

@@ -6,9 +6,6 @@ from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import task_alert
 from interlock.processors.events import Event
 
-# Waiting callers that are looked at in every step; behind so many the first of a further queue waits to be noticed.
-_MAX_CALLERS = 200
-
 
 def present(state: DeskState, now: int) -> list[Reviewer]:
     """Everybody to whom tasks are pushed now: on duty, at work and not paused, in alphabetical order."""
@@ -24,7 +21,7 @@ def tell_unattended(state: DeskState, now: int) -> list[Event]:
 
     A queue is told of again when somebody who may judge has been there in between.
     """
-    waiting = state.urgent(_MAX_CALLERS)
+    waiting = state.waiting.callers()
     if not waiting and not state.unattended:
         return []
     people = present(state, now)
@@ -39,7 +36,7 @@ def tell_unattended(state: DeskState, now: int) -> list[Event]:
 
 def has_untold(state: DeskState, now: int) -> bool:
     """Whether `tell_unattended` would tell of a queue."""
-    waiting = [task for task in state.urgent(_MAX_CALLERS) if task.queue not in state.unattended]
+    waiting = [task for task in state.waiting.callers() if task.queue not in state.unattended]
     return bool(waiting) and bool(_by_attendance(waiting, present(state, now), now)[1])
 
 
@@ -47,12 +44,8 @@ def _by_attendance(waiting: list[Task], people: list[Reviewer], now: int) -> tup
     """The queues of tasks that one of `people` may judge, and the first task of each queue that none of them may."""
     attended: set[str] = set()
     unattended: dict[str, Task] = {}
-    known: dict[tuple[object, ...], bool] = {}
     for task in waiting:
-        kind = (task.queue, task.qualifications, task.excluded, task.involved)
-        if kind not in known:
-            known[kind] = _is_attended(task, people, now)
-        if known[kind]:
+        if _is_attended(task, people, now):
             attended.add(task.queue)
         else:
             unattended.setdefault(task.queue, task)

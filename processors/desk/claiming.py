@@ -3,7 +3,6 @@
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.deciders import open_up
-from interlock.processors.desk.order import PRIORITY_RANK
 from interlock.processors.desk.presence import resume_pushes
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
@@ -11,6 +10,7 @@ from interlock.processors.desk.reviewers import Reviewer, unfit
 from interlock.processors.desk.state import DeskState, hold, longest_hold
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import task_changed
+from interlock.processors.desk.waiting import Turn
 
 _SECOND = 1_000_000
 
@@ -24,18 +24,21 @@ def claim(state: DeskState, command: Command, now: int) -> CommandResult:
     refusal = state.unavailable(me, now)
     if refusal is not None:
         raise refusal
-    task = _named(state, command.task_id, me, now) if command.task_id else _next(state, command.queue, me, now)
+    task, owed = (
+        Turn(_named(state, command.task_id, me, now)) if command.task_id else _next(state, command.queue, me, now)
+    )
     if task.lease_holder == me.id:
         return CommandResult(f"{task.task_id} is yours until {clock(task.lease_until or now)}", task)
     if task.assigned_to != me.id and state.load(me.id) >= me.capacity:
         raise CommandRefused(
             "at-capacity", f"{me.id} has {me.capacity} tasks, as many as at once: finish or release one"
         )
-    order = state.queue(task.queue, escalated=task.leads_only)
     why = ""
-    if order is not None and task.task_id in order:
-        why = f": {order.why(task.task_id, now)}"
-        order.served(task.priority)
+    if task.task_id in state.waiting:
+        why = f": {state.waiting.why(task.task_id, now)}"
+        if owed:
+            why += f"; {task.priority} work goes first now, it is owed {owed:.0%} of the hand-outs"
+        state.waiting.hand_out(task, me, command.queue, now)
     elif task.assigned_to == me.id:
         why = ": it was assigned to you"
     pause = state.paused.get(me.id)
@@ -120,11 +123,8 @@ def _named(state: DeskState, task_id: str, me: Reviewer, now: int) -> Task:
     return task
 
 
-def _next(state: DeskState, queue: str, me: Reviewer, now: int) -> Task:
-    """What was assigned to the reviewer first; then the best of the queues.
-
-    For leads what was escalated is among it, by priority and deadline: nobody else decides it, and it may be late.
-    """
+def _next(state: DeskState, queue: str, me: Reviewer, now: int) -> Turn:
+    """What was assigned to the reviewer first; then the task whose turn it is."""
     if queue and not me.works(queue):
         raise CommandRefused("wrong-queue", f"queue {queue} is not among yours: {', '.join(sorted(me.queues))}")
     mine = [
@@ -133,26 +133,14 @@ def _next(state: DeskState, queue: str, me: Reviewer, now: int) -> Task:
         if task.state == "assigned" and queue in ("", task.queue) and unfit(task, me, now) is None
     ]
     if mine:
-        return min(mine, key=_urgency)
-    names = [queue] if queue else [name for name in state.queue_names() if me.works(name)]
-    team = [task for name in names if (task := _first(state, name, False, me, now)) is not None]
-    best = [min(team, key=_urgency)] if team else []
-    if me.is_lead:
-        best += [task for name in names if (task := _first(state, name, True, me, now)) is not None]
-    if best:
-        return min(best, key=_rank)
+        return Turn(min(mine, key=_urgency))
+    turn = state.waiting.next_for(me, queue, now)
+    if turn is not None:
+        return turn
     where = f"queue {queue}" if queue else "your queues"
     pause = state.paused.get(me.id)
     paused = f". {_sentence(pause.words())}: go on duty again, `interlock reviewers on-duty {me.id}`" if pause else ""
     raise CommandRefused("nothing-to-do", f"nothing waits for you in {where} now{paused}")
-
-
-def _first(state: DeskState, queue: str, escalated: bool, me: Reviewer, now: int) -> Task | None:
-    order = state.queue(queue, escalated=escalated)
-    for task_id in order.candidates(now) if order is not None else ():
-        if unfit(state.tasks[task_id], me, now) is None:
-            return state.tasks[task_id]
-    return None
 
 
 def _sentence(words: str) -> str:
@@ -161,7 +149,3 @@ def _sentence(words: str) -> str:
 
 def _urgency(task: Task) -> tuple[bool, int, str]:
     return task.breached, task.deadline, task.task_id
-
-
-def _rank(task: Task) -> tuple[int, int, str]:
-    return PRIORITY_RANK[task.priority], task.deadline, task.task_id

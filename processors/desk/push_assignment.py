@@ -14,7 +14,7 @@ from interlock.processors.desk.task_records import assignment_alert, task_change
 from interlock.processors.desk.timers import DESK
 from interlock.processors.events import Event
 
-# Tasks of a queue that are considered together: more than its people can be given at once.
+# Tasks that are considered together: more than people can be given at once, but in the morning.
 BATCH_SIZE = 200
 
 # More than any load costs: who did not start a task gets it again only if no one else can do it.
@@ -24,11 +24,10 @@ _PASSED_OVER_COST = 1000.0
 def push(state: DeskState, now: int) -> list[Event]:
     """Assigns what can be assigned, each task to the least loaded person who may judge it."""
     reviewers = _free_reviewers(state, now)
-    possible = _possible(state, reviewers, now)
-    if not possible:
+    tasks = _pushable_tasks(state, reviewers, now)
+    if not tasks:
         return []
-    tasks = [task for task, _ in possible]
-    eligible = np.array([row for _, row in possible])
+    eligible = np.array(_eligibility(tasks, reviewers, now))
     cost = np.array(
         [[_PASSED_OVER_COST * (task.passed_over == reviewer.id) for reviewer in reviewers] for task in tasks]
     )
@@ -38,9 +37,7 @@ def push(state: DeskState, now: int) -> list[Event]:
     for task, index in zip(tasks, assign(eligible, load, capacity, cost), strict=True):
         if index < 0:
             continue
-        order = state.queue(task.queue, escalated=task.leads_only)
-        if order is not None:
-            order.served(task.priority)
+        state.waiting.hand_out(task, reviewers[index], "", now)
         task.state = "assigned"
         task.assigned_to = reviewers[index].id
         task.assigned_until = now + seconds_to_start(state, task) * 1_000_000
@@ -51,15 +48,7 @@ def push(state: DeskState, now: int) -> list[Event]:
 
 def can_push(state: DeskState, now: int) -> bool:
     """Whether a waiting task can be assigned."""
-    return bool(_possible(state, _free_reviewers(state, now), now))
-
-
-def _possible(state: DeskState, reviewers: Sequence[Reviewer], now: int) -> list[tuple[Task, list[bool]]]:
-    """The tasks to be pushed, each with who of `reviewers` may judge it. Without those that none of them may judge:
-    they would only make the problem bigger, in every step while a person is free."""
-    tasks = _pushable_tasks(state, now) if reviewers else []
-    rows = _eligibility(tasks, reviewers, now)
-    return [(task, row) for task, row in zip(tasks, rows, strict=True) if any(row)]
+    return bool(_pushable_tasks(state, _free_reviewers(state, now), now))
 
 
 def _eligibility(tasks: Sequence[Task], reviewers: Sequence[Reviewer], now: int) -> list[list[bool]]:
@@ -74,14 +63,17 @@ def _eligibility(tasks: Sequence[Task], reviewers: Sequence[Reviewer], now: int)
     return rows
 
 
-def _pushable_tasks(state: DeskState, now: int) -> list[Task]:
-    tasks = {task.task_id: task for task in state.urgent(BATCH_SIZE)}
-    for name in state.queue_names():
-        if state.is_pushed(name):
-            first = state.first_waiting(name, BATCH_SIZE, now)
-            # A queue may hold tasks of a policy that pushes nothing.
-            tasks.update((task.task_id, task) for task in first if state.terms(task).push)
-    return list(tasks.values())
+def _pushable_tasks(state: DeskState, reviewers: Sequence[Reviewer], now: int) -> list[Task]:
+    """Enough for every reviewer to be given what is possible, in the order in which each would be given it."""
+    groups = {found.key: found for found in (state.waiting.pushable(reviewer, now) for reviewer in reviewers)}
+    room = sum(reviewer.capacity - state.load(reviewer.id) for reviewer in reviewers)
+    places: dict[str, int] = {}
+    for group in groups.values():
+        for place, task_id in enumerate(group.first(min(room, BATCH_SIZE), now)):
+            places[task_id] = min(place, places.get(task_id, place))
+    tasks = [state.tasks[task_id] for task_id in places]
+    tasks.sort(key=lambda task: (places[task.task_id], not task.has_caller, task.deadline, task.task_id))
+    return tasks[:BATCH_SIZE]
 
 
 def _free_reviewers(state: DeskState, now: int) -> list[Reviewer]:

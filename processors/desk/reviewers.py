@@ -84,7 +84,11 @@ class PushPause:
 
 
 def unfit(task: Task, reviewer: Reviewer, now: int) -> CommandRefused | None:
-    """Why `reviewer` must not judge `task`; None if the person may."""
+    """Why `reviewer` must not judge `task`; None if the person may.
+
+    Tasks of a queue that share their `order.Demands` have the same answer for everybody, as far as all of them are
+    `leads_only` or none is: what is asked of a task here must be in them, or claims pass over what people may do.
+    """
     me = reviewer.id
     if me in task.involved:
         return same_person(task, me)

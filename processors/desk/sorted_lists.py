@@ -2,6 +2,9 @@
 
 They hold keys that end with when the task began to wait and its id, which decide between equals. Adding, removing and
 finding the first take O(log n). Add and remove nothing, and ask about no other instant, while iterating over an order.
+
+What comes out are places: tuples that end with the id and compare with those of other lists of the same type, so that
+several lists can be merged. A place holds for the instant it was asked for.
 """
 
 import math
@@ -30,8 +33,14 @@ class SortedTasks(Protocol):
     def remove(self, key: Key) -> None:
         """Removes a key that is there."""
 
-    def in_order(self, now: int, /) -> Iterator[str]:
-        """Every id once, best first."""
+    def any_id(self) -> str:
+        """One of the ids; the list is not empty."""
+
+    def first(self, now: int, /) -> Key:
+        """The place of the first; the list is not empty."""
+
+    def in_order(self, now: int, /) -> Iterator[Key]:
+        """Every place, best first."""
 
     def rank(self, key: Key, now: int, /) -> int:
         """The rank, from 1, of a key that is there."""
@@ -54,9 +63,17 @@ class ByKey:
         """Removes a key that is there."""
         self._keys.remove(key)
 
-    def in_order(self, _now: int, /) -> Iterator[str]:
-        """Every id once, best first."""
-        return (key[-1] for key in self._keys)
+    def any_id(self) -> str:
+        """One of the ids; the list is not empty."""
+        return str(self._keys[0][-1])
+
+    def first(self, now: int, /) -> Key:
+        """The place of the first; the list is not empty."""
+        return next(self.in_order(now))
+
+    def in_order(self, _now: int, /) -> Iterator[Key]:
+        """Every place, best first."""
+        return iter(self._keys)
 
     def rank(self, key: Key, _now: int, /) -> int:
         """The rank, from 1, of a key that is there."""
@@ -70,12 +87,20 @@ class ByDeadline(ByKey):
     0 for the rest.
     """
 
-    def in_order(self, now: int, /) -> Iterator[str]:
-        """Every id once, best first."""
+    def first(self, now: int, /) -> Key:
+        """The place of the first; the list is not empty."""
+        least: Key = self._keys[0]
+        standing, deadline = least[:2]
+        # As a rule nothing is late.
+        return least if standing < 0 or (standing == 0 and deadline > now) else next(self.in_order(now))
+
+    def in_order(self, now: int, /) -> Iterator[Key]:
+        """Every place, best first."""
         # Late by the clock, whether or not the desk has raised the alert yet.
         first, in_time = self._keys.irange(None, (0,)), self._keys.irange((0, now + 1), (1,))
         alerted, unalerted = self._keys.irange((1,), None), self._keys.irange((0,), (0, now + 1))
-        return (key[-1] for key in chain(first, in_time, merge(unalerted, alerted, key=lambda key: key[1:])))
+        late = ((1, *key[1:]) for key in merge(unalerted, alerted, key=lambda key: key[1:]))
+        return chain(first, in_time, late)
 
     def rank(self, key: Key, now: int, /) -> int:
         """The rank, from 1, of a key that is there."""
@@ -124,11 +149,19 @@ class ByScore:
         else:
             self._growing.remove(key)
 
-    def in_order(self, now: int, /) -> Iterator[str]:
-        """Every id once, best first."""
+    def any_id(self) -> str:
+        """One of the ids; the list is not empty."""
+        return str(self._by_since[0][1][-1])
+
+    def first(self, now: int, /) -> Key:
+        """The place of the first; the list is not empty."""
+        return next(self.in_order(now))
+
+    def in_order(self, now: int, /) -> Iterator[Key]:
+        """Every place, best first."""
         self._move(now)
         grown = ((lead + now, since, task_id) for lead, since, task_id in self._grown)
-        return (key[-1] for key in merge(self._growing, grown))
+        return merge(self._growing, grown)
 
     def rank(self, key: Key, now: int, /) -> int:
         """The rank, from 1, of a key that is there."""

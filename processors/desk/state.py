@@ -3,7 +3,6 @@
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 
 from sortedcontainers import SortedSet
 
@@ -11,10 +10,10 @@ from interlock.policy import review
 from interlock.policy.model import Policy
 from interlock.policy.review import Duties, Terms
 from interlock.processors.desk.impact import ImpactScale
-from interlock.processors.desk.order import OrderName, QueueOrder, WaitingTask
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.reviewers import PushPause, Reviewer, off_duty, outside_working_hours
 from interlock.processors.desk.task import Task
+from interlock.processors.desk.waiting import WaitingTasks
 
 # How long the desk keeps a decided task, so that it can be overridden or appealed: people are told that they have a
 # month, and at some thousand reviews a day that fits in memory. ClickHouse keeps the history.
@@ -56,13 +55,10 @@ class DeskState:
     roster_changed: bool = False
     next_expiry: int | None = None
     last_decider: dict[tuple[str, tuple[str, ...], bool], str] = field(default_factory=dict)
+    waiting: WaitingTasks = field(default_factory=WaitingTasks)
     _open: set[str] = field(default_factory=set)
-    _queues: dict[tuple[str, bool], QueueOrder] = field(default_factory=dict)
-    _ordered: dict[tuple[str, bool], tuple[OrderName, dict[str, float]]] = field(default_factory=dict)
-    _placed: dict[str, tuple[tuple[str, bool], ...]] = field(default_factory=dict)
     _held: dict[str, dict[str, None]] = field(default_factory=dict)
     _holder: dict[str, str] = field(default_factory=dict)
-    _urgent: SortedSet = field(default_factory=SortedSet)
     _unsettled: dict[tuple[str, str], SortedSet] = field(default_factory=dict)
     _timers: list[tuple[int, str]] = field(default_factory=list)
     _impacts: dict[str, ImpactScale] = field(default_factory=dict)
@@ -140,19 +136,11 @@ class DeskState:
             self._open.add(task.task_id)
         self._settle(task)
         if task.state == "waiting":
-            self._wait(task)
+            self.waiting.add(task, self.terms(task))
         elif task.holder and task.state != "done":
             self._held.setdefault(task.holder, {})[task.task_id] = None
             self._holder[task.task_id] = task.holder
         self._schedule(task)
-
-    def queue(self, name: str, *, escalated: bool = False) -> QueueOrder | None:
-        """The waiting tasks of a queue in order; those for leads if `escalated`."""
-        return self._queues.get((name, escalated))
-
-    def queue_names(self) -> list[str]:
-        """Every queue in which a task waits, in alphabetical order."""
-        return sorted({name for (name, _), order in self._queues.items() if len(order)})
 
     def held(self, reviewer: str) -> list[Task]:
         """Tasks that a reviewer leases or was assigned."""
@@ -166,15 +154,6 @@ class DeskState:
         """How many tasks a reviewer leases or was assigned."""
         return len(self._held.get(reviewer, ()))
 
-    def urgent(self, count: int) -> list[Task]:
-        """The first `count` waiting tasks whose caller waits too, in the order in which they came."""
-        return [self.tasks[task_id] for _, task_id in islice(self._urgent, count)]
-
-    def first_waiting(self, name: str, count: int, now: int) -> list[Task]:
-        """The first `count` tasks of a queue."""
-        order = self.queue(name)
-        return [self.tasks[task_id] for task_id in order.first(count, now)] if order else []
-
     def leads(self, queue: str) -> tuple[str, ...]:
         """The leads who look after a queue, in alphabetical order."""
         leads = self._leads.get(queue)
@@ -187,26 +166,7 @@ class DeskState:
         """Queues that a policy names or a task waits in."""
         named = {queue for policy, _ in self.policies.values() for queue in policy.queues}
         used = {domain.queue for policy, _ in self.policies.values() for domain in policy.domains.values()}
-        return named | used | set(self.queue_names())
-
-    def is_pushed(self, queue: str) -> bool:
-        """Whether any policy pushes the tasks of a queue."""
-        return any(
-            queue in policy.queues and policy.queues[queue].assign == "push" for policy, _ in self.policies.values()
-        )
-
-    def reorder(self) -> None:
-        """Sorts waiting tasks again where the policy in force orders a queue differently."""
-        waiting: dict[tuple[str, bool], list[str]] = {}
-        for task_id, lines in self._placed.items():
-            for line in lines:
-                waiting.setdefault(line, []).append(task_id)
-        self._queues = {line: order for line, order in self._queues.items() if line in waiting}
-        for line, task_ids in waiting.items():
-            if self._ordered[line] != self._order_of(line, self.tasks[task_ids[0]]):
-                del self._queues[line]
-                for task_id in task_ids:
-                    self._wait(self.tasks[task_id])
+        return named | used | self.waiting.queue_names()
 
     def impact(self, queue: str, amount: float | None, word: str) -> float:
         """The impact of a new arrival among the latest of its queue."""
@@ -271,42 +231,8 @@ class DeskState:
             if not waiting:
                 del self._unsettled[model]
 
-    def _wait(self, task: Task) -> None:
-        lines = _lines(task)
-        for line in lines:
-            order = self._queues.get(line)
-            if order is None:
-                kind, floors = self._ordered[line] = self._order_of(line, task)
-                order = self._queues[line] = QueueOrder(kind, floors)
-            order.add(
-                WaitingTask(
-                    task.task_id,
-                    task.priority,
-                    task.deadline,
-                    task.score,
-                    task.due_from,
-                    task.breached,
-                    is_raised=task.raised_at is not None,
-                )
-            )
-        self._placed[task.task_id] = lines
-        if task.has_caller and not task.leads_only:
-            self._urgent.add((task.arrived_at, task.task_id))
-
-    def _order_of(self, line: tuple[str, bool], task: Task) -> tuple[OrderName, dict[str, float]]:
-        """How a line is ordered and what floors it has, by the policy of one of its tasks.
-
-        What went up to the leads comes by priority in every queue: they take it among the rest, from all queues.
-        """
-        if line[1]:
-            return "priority", {}
-        terms = self.terms(task)
-        return terms.order, dict(terms.floors)
-
     def _unfile(self, task_id: str) -> None:
-        for line in self._placed.pop(task_id, ()):
-            self._queues[line].remove(task_id)
-            self._urgent.discard((self.tasks[task_id].arrived_at, task_id))
+        self.waiting.remove(task_id)
         holder = self._holder.pop(task_id, None)
         if holder is not None:
             del self._held[holder][task_id]
@@ -320,14 +246,6 @@ class DeskState:
             live = [(other.due, other.task_id) for other in self.tasks.values() if other.due is not None]
             heapq.heapify(live)
             self._timers = live
-
-
-def _lines(task: Task) -> tuple[tuple[str, bool], ...]:
-    """Where a task waits: for its team, for the leads, or for both."""
-    team, leads = (task.queue, False), (task.queue, True)
-    if task.leads_only:
-        return (leads,)
-    return (team, leads) if task.escalation else (team,)
 
 
 def next_due(task: Task) -> int | None:

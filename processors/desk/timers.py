@@ -52,7 +52,7 @@ def review_open_tasks(state: DeskState, now: int) -> list[Event]:
         events.append(alert("reviewer_removed", cause, "warning", (), message, now))
         events += leave(state, name, DESK, now)
     events += apply_policies(state, now)
-    state.reorder()
+    state.waiting.reorder(state.terms)
     state.replaced = False
     return events
 

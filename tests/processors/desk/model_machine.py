@@ -437,10 +437,11 @@ def check_indexes(state: DeskState) -> None:
         for leads in (False, True)
         if (task.escalation or task.leads_only if leads else not task.leads_only)
     }
-    queued = {(task_id, place) for place, order in state._queues.items() for task_id in order._waiting}
-    assert queued == waiting
-    assert sum(len(order) for order in state._queues.values()) == len(waiting)
-    assert waiting == {(task_id, line) for task_id, lines in state._placed.items() for line in lines}
+    queues = state.waiting._lines
+    assert {(task_id, line) for line, order in queues.items() for task_id in order} == waiting
+    assert sum(len(order) for order in queues.values()) == len(waiting)
+    assert waiting == {(task_id, line) for task_id, lines in state.waiting._placed.items() for line in lines}
+    assert state.waiting._tasks == {task_id: state.tasks[task_id] for task_id, _ in waiting}
     held = {(name, task_id) for name, tasks in state._held.items() for task_id in tasks}
     assert held == {
         (task.holder, task_id) for task_id, task in state.tasks.items() if task.state != "done" and task.holder
@@ -453,9 +454,8 @@ def check_indexes(state: DeskState) -> None:
     callers = {
         t.task_id for t in state.tasks.values() if t.state == "waiting" and t.route == "sync" and t.kind == "review"
     }
-    assert {task.task_id for task in state.urgent(len(state.tasks))} == {
-        task_id for task_id in callers if not state.tasks[task_id].leads_only
-    }
+    urgent = {task_id for lane in state.waiting._urgent.values() for _, task_id in lane}
+    assert urgent == {task_id for task_id in callers if not state.tasks[task_id].leads_only}
     assert state.open == sum(task.state != "done" for task in state.tasks.values()) == len(state.open_tasks())
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from interlock.processors.desk import push_assignment as pushing
+from interlock.processors.desk import waiting
 from interlock.processors.desk.checks import MAX_TASK_BYTES
 from interlock.processors.desk.command import MAX_NAME_LENGTH, Command
 from interlock.processors.desk.desk import MAX_COMMAND_BYTES
@@ -239,11 +239,11 @@ def test_many_tasks_that_nobody_free_may_judge_cost_one_look_a_kind(monkeypatch:
         looks.append((task.queue, person.id))
         return unfit(task, person, now)
 
-    monkeypatch.setattr(pushing, "unfit", counted)
-    world = DeskWorld(POLICY.replace("underwriting: {}", "underwriting: {assign: push}"))
+    monkeypatch.setattr(waiting, "unfit", counted)
+    world = DeskWorld(POLICY.replace("underwriting: {}", "underwriting: {assign: push, qualifications: [clinician]}"))
     for number in range(50):
         world.arrive(f"d{number}")
-    world.hire("ann", "bob", queues=["moderation"])
+    world.hire("ann", "bob")
     looks.clear()
     world.wait(0)
     assert sorted(looks) == [("underwriting", "ann"), ("underwriting", "bob")]
