@@ -72,8 +72,9 @@ class Model(Actions, Permissions):
         self.ignored: set[str] = set()
         self._told_ignored: set[str] = set()
 
-    def crash(self) -> None:
-        """The desk begins anew from what it wrote: it looks at everything again."""
+    def crash(self, now: int) -> None:
+        """The desk begins anew, at `now`, from what it wrote: it looks at everything again."""
+        self.resumed_at = now
         self.looks_again = True
         self._told_ignored = set()
         for task in self.tasks.values():

@@ -1,11 +1,13 @@
 """The life of a desk: random commands, arrivals, clocks, policies, people and crashes, watched by the model."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 from interlock.processors.desk.processor import DeskOutputs, DeskProcessor
 from interlock.processors.desk.state import DeskState, next_due
+from interlock.processors.desk.stream_clock import StreamClock, Takeover, tick_record
 from interlock.processors.desk.task import Task, from_record, to_record
 from interlock.schemas import catalogue, wire
 from interlock.schemas.payload import payload_hash
@@ -43,8 +45,11 @@ FLAWS = (
     *("actor", "epoch", "payload_hash", "reason_code", "reason_text", "task_id", "code", "until", "blind", "outcome"),
     "changes",
 )
+# Brokers tell the time in them.
+MILLISECOND = 1_000
+
 WAITS = (
-    *(0, 1, SECOND, MINUTE, MINUTE, MINUTE, 4 * MINUTE, 4 * MINUTE, 20 * MINUTE, 20 * MINUTE, HOUR, HOUR),
+    *(0, MILLISECOND, SECOND, MINUTE, MINUTE, MINUTE, 4 * MINUTE, 4 * MINUTE, 20 * MINUTE, 20 * MINUTE, HOUR, HOUR),
     *(5 * HOUR, DAY, 20 * DAY, 31 * DAY),
 )
 
@@ -73,8 +78,11 @@ class DeskLife:
 
     def __init__(self) -> None:
         self.now = START
+        self.takeovers = 0
         self.model = Model()
-        self.desk = DeskProcessor()
+        self.skew = 0
+        self.desk = self.process()
+        self.desk.resume(self.takeover(), self.now)
         self.followed: dict[tuple[str, bytes | None], Record] = {}
         self.log: list[Record] = []
         self.kept: dict[tuple[str, bytes | None], Record] = {}
@@ -317,20 +325,24 @@ class DeskLife:
     def wait_until_something_is_due(self, dice: Random) -> None:
         instants = self.model.instants()
         if instants:
-            self.now = max(self.now, dice.choice(instants[:4]) + dice.choice([-1, 0, 0, 0, 1]))
+            instant = -(-dice.choice(instants[:4]) // MILLISECOND) * MILLISECOND
+            self.now = max(self.now, instant + dice.choice([-1, 0, 0, 0, 1]) * MILLISECOND)
         self.step()
 
     def crash(self, dice: Random) -> None:
         """Another desk takes over; what the first was doing is lost, and done again."""
         if dice.random() < 0.5:
-            self.desk.process([record for _, record in self.batch], self.now)
-        self.desk = DeskProcessor()
+            self.desk.process(self.stamped(self.batch), self.now + self.skew)
+        self.now += dice.choice([0, 0, SECOND, MINUTE, HOUR, 5 * HOUR])
+        self.skew = dice.choice([0, 50 * SECOND, -50 * SECOND])
+        self.desk = self.process()
         for record in self.followed.values():
             self.desk.follow(record)
         written = list(self.kept.values()) if dice.random() < 0.5 else self.log
         remembered = [record for record in written if record.name in ("reviews.tasks", "reviews.presence")]
         self.desk.restore(remembered, [record for record in self.log if record.name == "reviews.replies"])
-        self.model.crash()
+        self.desk.resume(self.takeover(), self.now + self.skew)
+        self.model.crash(self.now)
         self.step()
 
     # How
@@ -386,9 +398,29 @@ class DeskLife:
     def step(self) -> None:
         """The desk works, and says nothing more while nothing happens."""
         batch, self.batch = self.batch, []
-        outputs = self.desk.process([record for _, record in batch], self.now)
+        outputs = self.desk.process(self.stamped(batch), self.now + self.skew)
         self.model.observe([content for content, _ in batch], list(self.read(outputs)), self.now)
-        assert self.desk.process([], self.now).count == 0, "something was left for later"
+        assert self.desk.process([], self.now + self.skew).count == 0, "something was left for later"
+
+    def process(self) -> DeskProcessor:
+        return DeskProcessor(StreamClock("1"))
+
+    def takeover(self) -> Takeover:
+        """By a process whose clock is a little wrong."""
+        self.takeovers += 1
+        steady = self.now + self.skew
+        return Takeover(f"desk-{self.takeovers}", steady, steady, self.now)
+
+    def stamped(self, batch: list[tuple[Named, Record]]) -> list[Record]:
+        """A batch as the broker has it: with its time, and between two ticks, the first of which the desk may wait
+        for. Without a tick there might be nothing that tells the time."""
+        assert self.desk.clock is not None
+        ticks = [
+            Record(catalogue.COMMANDS.name, b"tick", tick_record(tick, self.now))
+            for tick in (self.desk.clock.tick_id, "tick/another-desk/1")
+        ]
+        inputs = [ticks[0], *(record for _, record in batch), ticks[1]]
+        return [replace(record, appended_at=self.now) for record in inputs]
 
     def read(self, outputs: DeskOutputs) -> Any:
         for written in as_written(outputs):

@@ -18,6 +18,7 @@ class Timers(Messages):
         self.alerts_due: list[tuple[str, str, tuple[str, ...]]] = []
         self.unattended: dict[str, Named] = {}
         self.pushed_callers: list[Named] = []
+        self.resumed_at = 0
 
     def clock(self, event: str, task: Named, record: Named) -> None:
         now, terms = self.now, self.terms(task)
@@ -49,6 +50,11 @@ class Timers(Messages):
                 self.alerts_due.append(("woken", task["task_id"], (task["assigned_to"],)))
             case "opened_up" | "nobody_can_decide" | "somebody_can_decide":
                 self._find_somebody(event, task)
+            case "assigned" if task["state"] == "assigned":
+                assert task["assigned_until"] <= self.resumed_at, "its time has not ended while no desk served anybody"
+                limit = MINUTE if task["route"] == "sync" else terms.start_within
+                task |= {"assigned_until": self.resumed_at + min(limit, terms.start_within)}
+                self.tell_whom_it_was_given(task)
             case "assigned":
                 name = record["assigned_to"]
                 assert task["state"] == "waiting"
@@ -141,7 +147,7 @@ class Timers(Messages):
                 raise AssertionError(f"the desk does not do {event} by itself")
 
     def lapses(self, task: Named) -> bool:
-        return bool(task["state"] == "assigned" and task["assigned_until"] <= self.now)
+        return bool(task["state"] == "assigned" and self.resumed_at < task["assigned_until"] <= self.now)
 
     def breach(self, task: Named, terms: Terms) -> None:
         to = self.superiors(holder(task), task["queue"])
