@@ -85,7 +85,6 @@ class DeskProcessor:
         self._write(outputs, [_unreadable(record, told_at) for record in self._untold])
         self._write(outputs, self._about_time)
         self._untold, self._about_time = [], []
-        self._replies.forget(now if self.clock is None else self.clock.time)
         if self.clock is None:
             self._write(outputs, self.desk.advance(now))
             self._take(outputs, messages, now)
@@ -135,6 +134,7 @@ class DeskProcessor:
             _dead_letter(outputs, message, Bad(0, error.reason, str(error)))
             return
         now = self._pass_time(outputs, message, command.command_id if command.kind == TICK else "", now)
+        self._replies.forget(now)
         if command.kind == TICK:
             return
         if not command.command_id or not command.actor:
