@@ -50,24 +50,8 @@ class Timers(Messages):
                 self.alerts_due.append(("woken", task["task_id"], (task["assigned_to"],)))
             case "opened_up" | "nobody_can_decide" | "somebody_can_decide":
                 self._find_somebody(event, task)
-            case "assigned" if task["state"] == "assigned":
-                assert task["assigned_until"] <= self.resumed_at, "its time has not ended while no desk served anybody"
-                limit = MINUTE if task["route"] == "sync" else terms.start_within
-                task |= {"assigned_until": self.resumed_at + min(limit, terms.start_within)}
-                self.tell_whom_it_was_given(task)
             case "assigned":
-                name = record["assigned_to"]
-                assert task["state"] == "waiting"
-                assert self._pushable(task)
-                assert self.answers(name), f"nothing is pushed to {name}"
-                assert not self.unfit(task, name), f"{name} must not get it"
-                assert self.load(name) < self.people[name]["capacity"], f"{name} has enough"
-                limit = MINUTE if task["route"] == "sync" else terms.start_within
-                until = now + min(limit, terms.start_within)
-                task |= {"state": "assigned", "assigned_to": name, "assigned_until": until}
-                self.tell_whom_it_was_given(task)
-                if waits_for_an_answer(task):
-                    self.pushed_callers.append(task)
+                self._assign(task, record["assigned_to"], terms)
             case "escalated" | "timed_out" | "rescheduled" | "raised" | "duties_kept":
                 assert owed
                 self._follow(event, task, terms)
@@ -93,6 +77,25 @@ class Timers(Messages):
                 assert task["stuck"]
                 assert not self.hopeless(task)
                 task["stuck"] = False
+
+    def _assign(self, task: Named, name: str, terms: Terms) -> None:
+        """Pushed, or pushed again because no desk served anybody when its time ended."""
+        limit = MINUTE if task["route"] == "sync" else terms.start_within
+        since = self.now
+        if task["state"] == "assigned":
+            assert task["assigned_until"] <= self.resumed_at, "its time has not ended while no desk served anybody"
+            assert task["assigned_to"] == name
+            since = self.resumed_at
+        else:
+            assert task["state"] == "waiting"
+            assert self._pushable(task)
+            assert self.answers(name), f"nothing is pushed to {name}"
+            assert not self.unfit(task, name), f"{name} must not get it"
+            assert self.load(name) < self.people[name]["capacity"], f"{name} has enough"
+            if waits_for_an_answer(task):
+                self.pushed_callers.append(task)
+        task |= {"state": "assigned", "assigned_to": name, "assigned_until": since + min(limit, terms.start_within)}
+        self.tell_whom_it_was_given(task)
 
     def _follow(self, event: str, task: Named, terms: Terms) -> None:
         """What had to come."""
