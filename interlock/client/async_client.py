@@ -59,10 +59,12 @@ class AsyncClient:
         future = await asyncio.to_thread(self._client.decide_future, decision, timeout, headers, wait=wait)
         return await asyncio.wrap_future(future)
 
-    async def wait(self, decision_id: str, timeout: float, *, after_version: int = 0) -> DecisionResult:
+    async def wait(
+        self, decision_id: str, timeout: float, *, after_version: int = 0, final: bool = False
+    ) -> DecisionResult:
         """As for Client."""
         future = await asyncio.to_thread(
-            self._client.resolution_future, decision_id, timeout, after_version=after_version
+            self._client.resolution_future, decision_id, timeout, after_version=after_version, final=final
         )
         return await asyncio.wrap_future(future)
 

@@ -166,13 +166,15 @@ class Client:
         finally:
             future.cancel()  # after an interrupt, nothing waits any more
 
-    def wait(self, decision_id: str, timeout: float, *, after_version: int = 0) -> DecisionResult:
+    def wait(self, decision_id: str, timeout: float, *, after_version: int = 0, final: bool = False) -> DecisionResult:
         """Returns what holds for a decision, as soon as there is a resolution, whenever and by whomever it was
         submitted; raises NotDecidedError after `timeout` seconds.
 
-        `after_version`: only a later version counts, such as an override of what is known already.
+        `after_version`: only a later version counts, such as an override of what is known already. `final`: only a
+        resolution counts that nobody can override any more: for who does what cannot be undone. It comes when the
+        policy's override window has ended, a day after the decision by default.
         """
-        future = self.resolution_future(decision_id, timeout, after_version=after_version)
+        future = self.resolution_future(decision_id, timeout, after_version=after_version, final=final)
         try:
             return future.result()
         finally:
@@ -222,7 +224,7 @@ class Client:
         return future
 
     def resolution_future(
-        self, decision_id: str, timeout: float, *, after_version: int = 0
+        self, decision_id: str, timeout: float, *, after_version: int = 0, final: bool = False
     ) -> "Future[DecisionResult]":
         """As `wait`, but returns a future at once; cancel it to stop waiting."""
         try:
@@ -232,7 +234,7 @@ class Client:
             raise NotDecidedError(decision_id, "not-listening", reason) from error
         now = time.monotonic()
         return pending.add(
-            decision_id, now + timeout, expires=False, look_at=now, deep=True, after_version=after_version
+            decision_id, now + timeout, expires=False, look_at=now, deep=True, after_version=after_version, final=final
         )
 
     def close(self) -> None:

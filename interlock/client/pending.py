@@ -65,6 +65,7 @@ class _Waiter:
     patient: bool = True  # also waits for people whom the policy gives time
     submitted: "Submitted | None" = None
     after_version: int = 0  # of the resolution; later ones are waited for
+    final: bool = False  # only one that nobody can override any more
     look_at: float | None = None  # when the next lookup is due
     deep: bool = False  # whether it reaches back all the way, as the latest one did
     looking: bool = False  # a lookup is under way
@@ -118,21 +119,25 @@ class PendingDecisions:
         deep: bool = False,
         submitted: Submitted | None = None,
         after_version: int = 0,
+        final: bool = False,
     ) -> Future[DecisionResult]:
         """A future of the resolution; it raises NotDecidedError if none comes. Cancel it to stop waiting. Unless it is
         `patient`, it has the status "waiting" as soon as the decision is routed to people who have time.
 
         It is done at once if an earlier call left the decision open and the resolution has come since. `look_at`: when
-        a resolution is looked up that came before; a `deep` lookup ends before the waiting does.
+        a resolution is looked up that came before; a `deep` lookup ends before the waiting does. `final`: only a
+        resolution counts that nobody can override any more.
         """
-        waiter = _Waiter(decision_id, Future(), deadline, expires, patient, submitted, after_version, look_at, deep)
+        waiter = _Waiter(
+            decision_id, Future(), deadline, expires, patient, submitted, after_version, final, look_at, deep
+        )
         key = decision_id.encode()
         with self._lock:
             if self._failed is not None:
                 waiter.future.set_exception(NotDecidedError(decision_id, *self._failed))
                 return waiter.future
             kept = self._left_open.pop(key, None)
-            if kept is not None and submitted is None and kept.version > after_version:
+            if kept is not None and submitted is None and _counts(waiter, kept):
                 waiter.future.set_result(kept)
                 return waiter.future
             self._waiters.setdefault(key, []).append(waiter)
@@ -150,7 +155,7 @@ class PendingDecisions:
             if key in self._left_open:
                 self._left_open[key] = result
             for waiter in list(self._waiters.get(key, ())):
-                if result.version > waiter.after_version:
+                if _counts(waiter, result):
                     _settle(waiter, result)
 
     def sent_to_people(self, decision_id: str, queue: str) -> None:
@@ -203,7 +208,7 @@ class PendingDecisions:
         if difference is not None:
             word = f"{found.result.outcome!r} holds for the earlier one (source {found.result.source})"
             self._reject(waiter, CONTRADICTION, f"{difference}; {word}")
-        elif found.result.version > waiter.after_version:
+        elif _counts(waiter, found.result):
             _settle(waiter, found.result)
 
     def _look_deeper(self, waiter: _Waiter) -> None:
@@ -260,7 +265,8 @@ class PendingDecisions:
                     continue
                 if not waiter.expires:
                     failed = f" (earlier ones cannot be looked up: {waiter.problem})" if waiter.problem else ""
-                    self._give_up(waiter, "still-open", f"there is no resolution yet{failed}; wait again.")
+                    what = "final resolution" if waiter.final else "resolution"
+                    self._give_up(waiter, "still-open", f"there is no {what} yet{failed}; wait again.")
                 elif over:
                     self._give_up(waiter, waiter.answer[0], self._why(waiter))
                 elif self._ask_due(waiter, now):
@@ -334,6 +340,11 @@ class PendingDecisions:
                 self._waiters.pop(key, None)
             for command_id in [known for known, asking in self._asked.items() if asking is waiter]:
                 del self._asked[command_id]
+
+
+def _counts(waiter: _Waiter, result: DecisionResult) -> bool:
+    """Whether a resolution is one that the caller waits for."""
+    return result.version > waiter.after_version and (result.final or not waiter.final)
 
 
 def _settle(waiter: _Waiter, result: DecisionResult) -> None:

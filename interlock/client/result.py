@@ -44,7 +44,8 @@ class DecisionResult:
             outcome=record["decision"]["prediction"],
             source="auto",
             version=1,
-            final=record["override_until"] is None,
+            # The desk says until when an audit may roll it back.
+            final=record["override_until"] is None and not record["audit"],
             override_until=record["override_until"],
             decided_at=record["routed_at"],
             reason_text=", ".join(record["reasons"]),

@@ -124,11 +124,14 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
         task.outcome = arrival.prediction
         task.decided_by = POLICY
         task.decided_at = arrival.routed_at
+        task.source = POLICY
         window = arrival.routed_at + terms.override_seconds * _SECOND
-        task.override_until = window if arrival.override_until is None else arrival.override_until
+        if not unseen:
+            # What nobody is to look at is final at once, and its callers are told so: only an appeal changes it.
+            task.override_until = window if arrival.override_until is None else arrival.override_until
+        task.final_at = task.override_until
         verdict = automatic_verdict(arrival.prediction, "policy", "took effect by itself", task, now)
-        final = task.window_open_until is None
-        events.append(resolution(task, verdict, source="policy", decided_by=(), final=final))
+        events.append(resolution(task, verdict, source=POLICY, decided_by=()))
     reschedule(state, task, now)
     state.keep(task)
     events.append(task_changed(task, "taken_over" if unseen else "arrived", DESK, now))

@@ -76,6 +76,8 @@ def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
     task.kind = "appeal"
     task.state = "waiting"
     task.round += 1
+    # The appeal decides what holds; whoever waits for the final word waits for that.
+    task.final_at = None
     task.statement = command.reason_text
     task.on_behalf_of = named
     task.blind = False

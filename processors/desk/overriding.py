@@ -36,10 +36,11 @@ def override(state: DeskState, command: Command, now: int) -> CommandResult:
     if refusal is not None:
         raise refusal
     if task.override_until is None or now >= task.override_until:
-        when = clock(task.override_until) if task.override_until is not None else "at once"
-        raise CommandRefused(
-            "window-closed", f"{task.task_id} could be overridden until {when}; now only an appeal changes it"
-        )
+        if task.override_until is None:
+            until = "took effect by itself and was final at once"
+        else:
+            until = f"could be overridden until {clock(task.override_until)}"
+        raise CommandRefused("window-closed", f"{task.task_id} {until}; now only an appeal changes it")
     checks.same_view(task, command)
     terms = state.terms(task)
     check_reason(command, terms)

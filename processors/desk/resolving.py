@@ -3,6 +3,7 @@
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task, Verdict
 from interlock.processors.desk.task_records import action, outcome, resolution
+from interlock.processors.desk.verdicts import automatic_verdict
 from interlock.processors.events import Event
 from interlock.schemas import json_text
 
@@ -25,6 +26,7 @@ def resolve(
         events.append(action(task, "roll_back", verdict | {"modifications": _changes_in_effect(task)}, now))
     task.version += 1
     task.outcome = verdict["outcome"]
+    task.source = source
     task.decided_by = ", ".join(decided_by) or source
     task.decided_at = now
     task.deciding_verdict = 0
@@ -33,9 +35,10 @@ def resolve(
         task.deciding_verdict = len(task.verdicts)
     if task.override_until is None or source == "appeal":
         task.override_until = now + terms.override_seconds * _SECOND
+    task.final_at = task.override_until if task.override_until > now else None
     notice = terms.notices.get(task.outcome)
     notices = (notice,) if notice and changes else ()
-    events.append(resolution(task, verdict, source=source, decided_by=decided_by, final=True, notices=notices))
+    events.append(resolution(task, verdict, source=source, decided_by=decided_by, notices=notices))
     if changes:
         task.effect = task.version
         events.append(action(task, "execute", verdict, now))
@@ -50,6 +53,29 @@ def judged(
     """The record of the latest verdict of the task; call it after `state.keep`."""
     settled = state.settled_before(task, now)
     return outcome(task, verdict, kind=kind, resolves=resolves, claimed_at=claimed_at, settled_before=settled)
+
+
+def finalise(state: DeskState, task: Task, now: int) -> list[Event]:
+    """Nobody has overridden the resolution in time: it is said once more, as the next version, and as final.
+
+    Nothing is carried out again. Where the policy had decided, it is the resolution now that nobody has objected.
+    """
+    task.version += 1
+    task.final_at = None
+    if task.deciding_verdict:
+        verdict = task.verdicts[task.deciding_verdict - 1]
+        decided_by = tuple(task.decided_by.split(", "))
+    elif task.source == "timeout":
+        verdict = automatic_verdict(task.outcome, "timeout", "nobody decided in time", task, now)
+        decided_by = ()
+    else:
+        verdict = automatic_verdict(task.outcome, "window", "nobody objected in time", task, now)
+        decided_by = ()
+        task.source = "window"
+        task.decided_at = now
+    notice = state.terms(task).notices.get(task.outcome)
+    notices = (notice,) if notice and task.source != "window" else ()
+    return [resolution(task, verdict, source=task.source, decided_by=decided_by, notices=notices)]
 
 
 def close(state: DeskState, task: Task) -> None:

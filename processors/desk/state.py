@@ -127,6 +127,7 @@ class DeskState:
 
     def keep(self, task: Task) -> None:
         """Files the task by what it is now: call after every change."""
+        task.closed_at = task.last_judged_at if task.state == "done" else None
         self.tasks[task.task_id] = task
         self.touched[task.task_id] = None
         self._unfile(task.task_id)
@@ -251,9 +252,9 @@ class DeskState:
 def next_due(task: Task) -> int | None:
     """When the clock next changes something about `task`; None if never."""
     if task.state == "done":
-        last = task.verdicts[-1]["at"] if task.verdicts else task.arrived_at
-        return max(last, task.arrived_at, task.decided_at or 0) + RETENTION
-    instants = [task.window_open_until]
+        assert task.closed_at is not None
+        return task.closed_at + RETENTION if task.final_at is None else task.final_at
+    instants = [task.final_at]
     if not task.breached:
         instants.append(task.deadline if task.warned or task.is_optional else min(task.warn_at, task.deadline))
     if task.state == "leased":

@@ -32,6 +32,8 @@ _TIMES = (
     "snoozed_until",
     "decided_at",
     "override_until",
+    "final_at",
+    "closed_at",
 )
 
 

@@ -119,9 +119,12 @@ class Task:
     version: int = 0
     outcome: str = ""
     effect: int = 0
+    source: str = ""
     decided_by: str = ""
     decided_at: int | None = None
     override_until: int | None = None
+    final_at: int | None = None
+    closed_at: int | None = None
     deciding_verdict: int = 0
     due: int | None = None
     warn_at: int = 0
@@ -175,8 +178,8 @@ class Task:
 
     @property
     def window_open_until(self) -> int | None:
-        """When the present review is over unless a person decides: a post_approval decision is final from then on, a
-        proposed override lapses. None where nothing ends by itself."""
+        """When the present review is over unless a person decides: nobody objects to a post_approval decision any more,
+        a proposed override lapses. None where nothing ends by itself."""
         if self.kind == "override":
             return self.override_until if self.state != "done" else None
         return self.override_until if self.kind == "post_approval" and self.version == 1 else None
@@ -190,6 +193,12 @@ class Task:
     def duties(self) -> Duties:
         """What it demands of people as it was routed; its quorum has never become smaller since."""
         return Duties(self.quorum, self.routed_qualifications, self.routed_outcomes, self.routed_calendar)
+
+    @property
+    def last_judged_at(self) -> int:
+        """When it was decided last, or judged all the same; its arrival where it never was."""
+        last = self.verdicts[-1]["at"] if self.verdicts else self.arrived_at
+        return max(last, self.arrived_at, self.decided_at or 0)
 
     def this_round(self) -> list[Verdict]:
         """The verdicts of the present round, oldest first."""
@@ -298,6 +307,9 @@ def from_record(record: dict[str, Any]) -> Task:
         values["decision_id"] = values["task_id"]
     task = Task(**values)
     task.deciding_verdict = _deciding_verdict(task)
+    if task.state != "done" and task.window_open_until is not None:
+        # Earlier versions did not write it, and called everything else final.
+        task.final_at = task.window_open_until
     return task
 
 

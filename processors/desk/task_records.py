@@ -108,7 +108,6 @@ def resolution(
     *,
     source: str,
     decided_by: tuple[str, ...],
-    final: bool,
     notices: tuple[str, ...] = (),
 ) -> Event:
     """The task's present version, outcome and time as the resolution in force."""
@@ -121,7 +120,7 @@ def resolution(
         "source": source,
         "decided_by": list(decided_by),
         "decided_at": task.decided_at,
-        "final": final,
+        "final": task.final_at is None,
         "override_until": task.override_until,
         "reason_code": verdict["reason_code"],
         "reason_text": verdict["reason_text"],

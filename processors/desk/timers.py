@@ -6,12 +6,11 @@ from interlock.processors.desk.overriding import lapse
 from interlock.processors.desk.policy_changes import apply_policies
 from interlock.processors.desk.presence import leave, pause_pushes
 from interlock.processors.desk.refusal import clock
-from interlock.processors.desk.resolving import close
+from interlock.processors.desk.resolving import close, finalise
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import CONTESTED, Task
-from interlock.processors.desk.task_records import assignment_alert, resolution, task_alert, task_changed
+from interlock.processors.desk.task_records import assignment_alert, task_alert, task_changed
 from interlock.processors.desk.verdict_commands import time_out
-from interlock.processors.desk.verdicts import automatic_verdict
 from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
 
@@ -20,11 +19,15 @@ DESK = "desk"
 
 def fire_timers(state: DeskState, task: Task, now: int) -> list[Event]:
     """Everything that is due about one task, in a fixed order."""
+    events: list[Event] = []
+    if task.final_at is not None and now >= task.final_at:
+        if task.kind == "override" and task.state != "done":
+            events += lapse(state, task, now)
+        events += _window_ended(state, task, now)
+        if task.state == "done":
+            return events
     if task.state == "done":
         return _forgotten(state, task)
-    events: list[Event] = []
-    if task.window_open_until is not None and now >= task.window_open_until:
-        return lapse(state, task, now) if task.kind == "override" else _window_closed(state, task, now)
     if task.state == "snoozed" and task.snoozed_until is not None and now >= task.snoozed_until:
         events += _woken(state, task, now)
     if task.state == "leased" and task.lease_until is not None:
@@ -62,14 +65,15 @@ def _forgotten(state: DeskState, task: Task) -> list[Event]:
     return [Event(catalogue.TASKS, task.task_id, None)]
 
 
-def _window_closed(state: DeskState, task: Task, now: int) -> list[Event]:
-    """No one objected: what took effect is final."""
-    verdict = automatic_verdict(task.outcome, "window", "nobody objected in time", task, now)
-    task.version += 1
-    task.decided_at = now
-    events = [resolution(task, verdict, source="window", decided_by=(), final=True)]
-    close(state, task)
-    events.append(task_changed(task, "window_closed", DESK, now))
+def _window_ended(state: DeskState, task: Task, now: int) -> list[Event]:
+    """No one objected or overrode: the resolution is final. An audit goes on, and only measures from now on."""
+    unjudged = task.window_open_until is not None and task.state != "done"
+    events = finalise(state, task, now)
+    if unjudged:
+        close(state, task)
+    else:
+        state.keep(task)
+    events.append(task_changed(task, "window_closed" if unjudged else "final", DESK, now))
     return events
 
 

@@ -60,6 +60,7 @@ RELEASED = {
     29: ("Task", "9001b339"),
     30: ("Presence", "cf44744e"),
     31: ("Task", "99bda177"),
+    32: ("Task", "63e98f1f"),
 }
 
 

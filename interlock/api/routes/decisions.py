@@ -112,12 +112,13 @@ async def resolution(
     decision_id: DecisionId,
     wait: Wait = 0,
     after_version: Annotated[int, Query(ge=0, description="Only a later version counts, such as an override.")] = 0,
+    final: Annotated[bool, Query(description="Only one counts that nobody can override any more.")] = False,
 ) -> Response:
     """200 with the resolution; 202 `pending` after `wait` seconds without one. Ask again as often as needed: whatever
     was restarted meanwhile, the resolution is found."""
     backend = backend_of(request)
     check_not_blind(backend.board, person, decision_id)
-    return await _resolution(request, backend.client, decision_id, wait, after_version)
+    return await _resolution(request, backend.client, decision_id, wait, after_version, final=final)
 
 
 @router.post(
@@ -140,12 +141,14 @@ def story(request: Request, person: Reader, decision_id: DecisionId) -> Response
     return answer(facts)
 
 
-async def _resolution(request: Request, client: Client, decision_id: str, wait: float, after_version: int) -> Response:
+async def _resolution(
+    request: Request, client: Client, decision_id: str, wait: float, after_version: int, *, final: bool = False
+) -> Response:
     if not wait and not after_version:
         found = await run_in_threadpool(client.resolution, decision_id)
-        return _pending(decision_id) if found is None else answer(asdict(found))
+        return _pending(decision_id) if found is None or found.final < final else answer(asdict(found))
     future = await run_in_threadpool(
-        client.resolution_future, decision_id, wait or _LOOKUP_SECONDS, after_version=after_version
+        client.resolution_future, decision_id, wait or _LOOKUP_SECONDS, after_version=after_version, final=final
     )
     try:
         return answer(asdict(await _until_done(request, future)))

@@ -226,6 +226,33 @@ def test_what_takes_effect_by_itself_is_the_word_and_is_final_unless_it_can_be_r
     assert (unsure.source, unsure.final, unsure.override_until) == ("auto", False, until)
 
 
+def test_who_waits_for_the_final_word_gets_none_that_can_still_be_overridden(broker: Broker) -> None:
+    until = datetime(2026, 1, 2, tzinfo=UTC)
+    desk = Desk(broker, lambda record: [routed(record, audit=True)])
+    with working(desk), Client(broker=broker) as client:
+        submitted = decision()
+        audited = client.decide(submitted, timeout=60)
+        assert (audited.source, audited.final) == ("auto", False)
+        final = client.resolution_future(submitted.decision_id, timeout=60, final=True)
+        any_word = client.resolution_future(submitted.decision_id, timeout=60, after_version=1)
+        changes = {"version": 2, "final": False, "override_until": until, "source": "override"}
+        desk.say([resolution(submitted.decision_id, **changes)])
+        assert any_word.result(60).version == 2
+        assert not final.done()
+        desk.say([resolution(submitted.decision_id, **changes | {"version": 3, "final": True})])
+        assert final.result(60).version == 3
+        assert client.wait(submitted.decision_id, timeout=60, final=True).version == 3
+
+
+def test_what_is_decided_and_not_final_in_time_is_told_so(broker: Broker) -> None:
+    with working(Desk(broker)) as desk, Client(broker=broker) as client:
+        desk.say([resolution("d-open", final=False)])
+        assert not client.wait("d-open", timeout=60).final
+        with pytest.raises(NotDecidedError, match="there is no final resolution yet") as raised:
+            client.wait("d-open", timeout=0.2, final=True)
+        assert raised.value.code == "still-open"
+
+
 def test_what_took_effect_is_the_word_even_if_its_record_is_damaged_or_has_impossible_times() -> None:
     broker = memory()
     producer = broker.producer(None)

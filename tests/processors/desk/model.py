@@ -53,6 +53,8 @@ RECORDED = [
     "outcome",
     "decided_at",
     "override_until",
+    "final_at",
+    "source",
     "payload_hash",
 ]
 

@@ -75,6 +75,7 @@ class Actions(Timers):
                 task |= {"with_team": False, "raised_at": None}
                 task |= {"kind": "appeal", "state": "waiting", "round": task["round"] + 1, "blind": False}
                 task |= {"statement": command["reason_text"], "escalation": 0, "due_from": now, "window": None}
+                task["final_at"] = None
                 task |= {"warned": False, "breached": False}
                 self.reschedule(task)
                 return {"appealed"}
@@ -207,12 +208,15 @@ class Actions(Timers):
             task["options"] = tuple(name for name in named if not possible or name in possible)[:many]
         if works_already:
             until = decision["routed_at"] + DAY if decision["override_until"] is None else decision["override_until"]
+            until = None if unseen else until
             task |= {
                 "version": 1,
                 "effect": 1,
                 "outcome": decision["prediction"],
                 "decided_at": decision["routed_at"],
                 "override_until": until,
+                "final_at": until,
+                "source": "policy",
             }
             task["window"] = until if kind == "post_approval" else None
             self.explain([("resolutions", self.resolution(task, "policy", ()))])

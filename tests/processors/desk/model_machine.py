@@ -210,7 +210,7 @@ class DeskLife:
     def override_together(self, dice: Random) -> None:
         """A lead overrides what two must decide; often another one, who may, answers."""
         tasks = [task for task in self.model.tasks.values() if task["quorum"] == 2 and task["version"]]
-        decided = [task for task in tasks if task["state"] == "done" and task["override_until"] > self.now]
+        decided = [task for task in tasks if task["state"] == "done" and (task["override_until"] or 0) > self.now]
         leads = sorted(name for name, person in self.model.people.items() if person["role"] == "lead")
         pairs = [
             (task, first, second)

@@ -34,6 +34,8 @@ class Messages(ModelState):
         task |= {"decided_by": ", ".join(people), "window": None}
         if first or source == "appeal":
             task["override_until"] = self.now + DAY
+        task["source"] = source
+        task["final_at"] = task["override_until"] if task["override_until"] > self.now else None
         notice = self.terms(task).notices.get(outcome)
         notices = [notice] if notice and differs else []
         made.append(("resolutions", self.resolution(task, source, people) | {"notices": notices}))
@@ -44,13 +46,24 @@ class Messages(ModelState):
             made.append(("actions", self.action(task, "notify") | {"notices": notices}))
         return made
 
+    def last_word(self, task: Named) -> Any:
+        """The same word as the next version, now that nobody can override it any more; nothing is done for it."""
+        people = tuple(task["decided_by"].split(", ")) if task["decided_by"] else ()
+        task |= {"version": task["version"] + 1, "final_at": None, "window": None}
+        if not people and task["source"] != "timeout":
+            task |= {"source": "window", "decided_at": self.now}
+        notice = self.terms(task).notices.get(task["outcome"]) if task["source"] != "window" else None
+        return [
+            ("resolutions", self.resolution(task, task["source"], people) | {"notices": [notice] if notice else []})
+        ]
+
     def resolution(self, task: Named, source: str, people: tuple[str, ...]) -> Named:
         same = ("decision_id", "version", "outcome", "prediction", "decided_at", "override_until")
         return {name: task[name] for name in same} | {
             "source": source,
             "decided_by": list(people),
             "modifications": task["changes"],
-            "final": source != "policy" or task["window"] is None,
+            "final": task["final_at"] is None,
         }
 
     def action(self, task: Named, kind: str) -> Named:

@@ -100,7 +100,7 @@ class Permissions(ModelState):
         earlier = {other["reviewer"] for other in task["verdicts"] if other["round"] < task["round"]}
         if me in earlier | task["parties"]:
             found.add("same-person")
-        return found | ({"window-closed"} if self.now >= task["override_until"] else set())
+        return found | ({"window-closed"} if self.now >= (task["override_until"] or 0) else set())
 
     def _taken(self, task: Named) -> set[str]:
         """Somebody else is deciding about it, or two must."""

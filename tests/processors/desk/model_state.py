@@ -121,12 +121,14 @@ def new_task(source: Named, kind: str, now: int) -> Named:
     told = ("reasons", "routed_queue", "owed_qualifications", "owed_outcomes")
     lists: Named = {"options": (), "qualifications": (), "excluded": [], "skipped": [], "verdicts": []}
     lists |= {"parties": set()}
-    words = dict.fromkeys(("gold_outcome", "statement", "on_behalf_of", "outcome", "changes", "decided_by"), "")
+    words = dict.fromkeys(
+        ("gold_outcome", "statement", "on_behalf_of", "outcome", "changes", "decided_by", "source"), ""
+    )
     holding = {"assigned_to": "", "lease_holder": "", "lease_epoch": 0, "lease_since": None}
     times = dict.fromkeys(
         (
             *("lease_until", "assigned_until", "snoozed_until", "window"),
-            *("decided_at", "override_until", "forget_at", "raised_at"),
+            *("decided_at", "override_until", "forget_at", "raised_at", "final_at"),
         )
     )
     numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "effect", "moved"), 0)

@@ -134,13 +134,14 @@ class Timers(Messages):
                 assert task["deadline"] <= now
                 assert not task["breached"]
                 self.breach(task, terms)
-            case "window_closed":
-                assert task["kind"] == "post_approval"
-                assert task["window"] is not None
-                assert task["window"] <= now
-                task |= {"version": 2, "decided_at": now}
-                self.explain([("resolutions", self.resolution(task, "window", ()))])
-                finish(task)
+            case "window_closed" | "final":
+                assert task["final_at"] is not None
+                assert task["final_at"] <= now
+                unjudged = task["window"] is not None and task["state"] != "done"
+                assert event == ("window_closed" if unjudged else "final")
+                self.explain(self.last_word(task))
+                if unjudged or task["state"] == "done":
+                    finish(task)
             case "override_lapsed":
                 assert task["kind"] == "override"
                 assert task["window"] <= now
@@ -299,6 +300,7 @@ class Timers(Messages):
         now = self.now
         for task in self.tasks.values():
             assert task["state"] != "done" or task["forget_at"] > now, f"{task['task_id']} is not forgotten"
+            assert task["final_at"] is None or task["final_at"] > now, f"{task['task_id']} is not final"
         for task in self.open():
             name = task["task_id"]
             if task["state"] == "leased":

@@ -94,8 +94,9 @@ def test_a_proposed_override_lapses_when_the_window_closes(world: DeskWorld) -> 
     override(world, "lee")
     assert world.task("d1").deadline == world.now + 1
     world.wait(1)
-    assert (world.events("d1")[-1], world.task("d1").state) == ("override_lapsed", "done")
-    assert len(words(world)) == 1
+    assert (world.events("d1")[-2:], world.task("d1").state) == (["override_lapsed", "final"], "done")
+    assert len(words(world)) == 2
+    assert world.last("resolutions")["final"]
     alert = world.last("alerts")
     assert (alert["kind"], alert["to"]) == ("override_lapsed", ["lee"])
     assert "reject stands, and only an appeal changes it" in alert["message"]

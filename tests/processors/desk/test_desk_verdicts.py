@@ -42,7 +42,7 @@ def test_an_approved_prediction_takes_effect_once(world: DeskWorld) -> None:
     resolution = world.last("resolutions")
     assert (resolution["version"], resolution["outcome"], resolution["source"]) == (1, "approve", "review")
     assert resolution["decided_by"] == ["ann"]
-    assert resolution["final"]
+    assert not resolution["final"]
 
 
 def test_rejecting_means_the_other_outcome_where_there_is_only_one_and_its_notice_is_due(world: DeskWorld) -> None:
@@ -168,14 +168,16 @@ def test_a_post_approval_decision_has_a_word_at_once_that_is_not_final(world: De
     assert not world.said["actions"]
 
 
-def test_agreeing_within_the_window_makes_it_final_and_does_nothing_again(world: DeskWorld) -> None:
+def test_agreeing_within_the_window_does_nothing_again_and_leaves_it_to_a_lead_until_its_end(world: DeskWorld) -> None:
     post(world)
     world.decide("ann")
     word = world.last("resolutions")
-    assert (word["version"], word["source"], word["final"]) == (2, "review", True)
+    assert (word["version"], word["source"], word["final"]) == (2, "review", False)
     assert not world.said["actions"]
     world.wait(2 * DAY)
-    assert len(world.said["resolutions"]) == 2
+    word = world.last("resolutions")
+    assert (word["version"], word["source"], word["final"]) == (3, "review", True)
+    assert not world.said["actions"]
 
 
 def test_disagreeing_within_the_window_rolls_back_then_executes(world: DeskWorld) -> None:
