@@ -25,7 +25,8 @@ MARKER = 1
 class WatchedGroup:
     """`role`: the service whose instances are the group's members. `stalled_seconds`: how long the committed offset of
     a partition may stand still although records are waiting. `optional`: not everybody runs this role, so that a group
-    without any committed offset is left alone. `joins`: its instances are members of the group and own partitions."""
+    without any committed offset is left alone. `joins`: its instances are members of the group and own partitions.
+    `holds_seconds`: how much longer it may hold records back on purpose."""
 
     group: str
     role: str
@@ -33,6 +34,7 @@ class WatchedGroup:
     stalled_seconds: float
     optional: bool = False
     joins: bool = True
+    holds_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +166,7 @@ class Judge:
         if memory.back is not None:
             yield memory.back
         first, last = memory.without_owner or (now, now)
-        if now - memory.moved >= group.stalled_seconds:
+        if now - memory.moved >= group.stalled_seconds + group.holds_seconds:
             owner = "" if memory.without_owner is not None else progress.owner
             yield Finding("stalled", group, partition, memory.moved, offset, progress.lag, owner)
         elif last - first >= group.stalled_seconds:

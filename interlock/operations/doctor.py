@@ -171,8 +171,12 @@ def _progress(platform: Platform) -> Finding:
     from interlock.operations.progress import GroupsWatch, settled_findings
     from interlock.platform.groups import EXECUTOR_STALLED_SECONDS, watched_groups
 
-    # Nobody waits for the next run of a sampler.
-    groups = [one for one in watched_groups(platform.settings) if one.stalled_seconds <= EXECUTOR_STALLED_SECONDS]
+    # Nobody waits for the next run of a sampler, or for the end of a digest.
+    groups = [
+        one
+        for one in watched_groups(platform.settings)
+        if one.stalled_seconds + one.holds_seconds <= EXECUTOR_STALLED_SECONDS
+    ]
     owners = partial(group_owners, platform.client_properties)
     started = time.monotonic()
     with closing(GroupsWatch(platform.serving_kafka(), groups, owners, _OWNERS_SECONDS)) as watch:

@@ -1,5 +1,7 @@
 """The consumer groups of all roles, for whoever watches their progress."""
 
+from typing import Any
+
 from interlock.platform.settings import Settings
 from interlock.schemas import catalogue
 from interlock.schemas.catalogue import Topic
@@ -19,13 +21,11 @@ EXECUTOR_STALLED_SECONDS = 60.0
 def watched_groups(settings: Settings) -> list[WatchedGroup]:
     """Every group that the roles under these settings are members of."""
 
-    def group(name: str, role: str, topics: tuple[Topic, ...], seconds: float, **more: bool) -> WatchedGroup:
+    def group(name: str, role: str, topics: tuple[Topic, ...], seconds: float, **more: Any) -> WatchedGroup:
         return WatchedGroup(name, role, tuple(topic.name for topic in topics), seconds, **more)
 
-    executors = {
-        "webhooks": (settings.webhooks.group, (catalogue.AUTO_APPROVED, catalogue.ACTIONS)),
-        "notifier": (settings.alerts.group, (catalogue.ALERTS,)),
-    }
+    # Alerts are committed when they were sent, those of a quiet weekend after it.
+    held = settings.alerts.digest_seconds + settings.alerts.quiet_seconds
     # A sampler reads in runs, and commits at the end of each.
     sampler_seconds = 2 * settings.sampler.round_seconds + STALLED_SECONDS
     return [
@@ -38,8 +38,19 @@ def watched_groups(settings: Settings) -> list[WatchedGroup]:
             for name, topic in catalogue.CALIBRATION_FOLDS.items()
         ),
         group(catalogue.SAMPLER_GROUP, "sampler", (catalogue.AUTO_APPROVED,), sampler_seconds, joins=False),
-        *(
-            group(name, role, topics, EXECUTOR_STALLED_SECONDS, optional=True)
-            for role, (name, topics) in executors.items()
+        group(
+            settings.webhooks.group,
+            "webhooks",
+            (catalogue.AUTO_APPROVED, catalogue.ACTIONS),
+            EXECUTOR_STALLED_SECONDS,
+            optional=True,
+        ),
+        group(
+            settings.alerts.group,
+            "notifier",
+            (catalogue.ALERTS,),
+            EXECUTOR_STALLED_SECONDS,
+            optional=True,
+            holds_seconds=held,
         ),
     ]

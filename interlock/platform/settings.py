@@ -98,6 +98,14 @@ class AlertSettings(BaseModel):
 
     urls: list[SecretStr] = Field(default_factory=list, description="the operators' channels, as apprise URLs")
     group: str = catalogue.NOTIFIER_GROUP
+    digest_seconds: float = Field(
+        300.0, ge=0, description="what comes to a channel within that time goes in one message; 0: each alert by itself"
+    )
+    quiet_seconds: float = Field(
+        4 * 86_400.0,
+        ge=0,
+        description="how long what is not urgent waits at most for the working hours of the person; 0: not at all",
+    )
 
 
 class FeedbackSettings(BaseModel):

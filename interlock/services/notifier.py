@@ -2,6 +2,7 @@
 
 import structlog
 
+from interlock.executors.digests import Digests
 from interlock.executors.notify import Notifier
 from interlock.platform.connection import Platform
 from interlock.services.executors import run_member
@@ -26,6 +27,7 @@ def run(platform: Platform) -> None:
             [url.get_secret_value() for url in chosen.urls],
             seen=seen,
             metrics=metrics,
+            digests=Digests(chosen.digest_seconds, chosen.quiet_seconds),
         )
 
     run_member(platform, "notifier", chosen.group, join, metrics)

@@ -68,6 +68,10 @@ class Job(Generic[T_co]):
     """(topic, id): not before that job, if it can still come from that topic."""
     behind: str | None = None
     """A topic: not before what is known to stand there has been read."""
+    not_before: int = 0
+    """When it may be begun, in microseconds since the epoch."""
+    joins: bool = False
+    """It may be done together with the others of its lane, as one."""
     effect: str = ""
     """What it does, as far as that tells it from another job with its id; empty: nothing does."""
 
@@ -106,6 +110,8 @@ class Delivery(Generic[T]):
     attempts: int = 0
     running: bool = False
     in_doubt: bool = False
+    joined: list["Delivery[T]"] = field(default_factory=list)
+    """Those that this attempt does as well."""
 
     @property
     def orphaned(self) -> bool:
@@ -146,7 +152,7 @@ class Deliveries(Generic[T]):
             lane = self._lanes.setdefault(job.lane, deque())
             lane.append(delivery)
             if len(lane) == 1:
-                self._ready.append(delivery)
+                self._make_ready(delivery)
 
     def due(self, now: int) -> list[Delivery[T]]:
         """The jobs to be attempted now. Each MUST be ended by `done`, `failed`, `put_off` or `cancelled`."""
@@ -158,16 +164,35 @@ class Deliveries(Generic[T]):
             delivery.running = True
         return due
 
-    def done(self, delivery: Delivery[T]) -> None:
-        """Nothing is left to do; the next one of the lane may begin."""
-        delivery.progress.end(delivery.message.offset())
-        self._forget(delivery)
+    def join(self, delivery: Delivery[T]) -> list[Delivery[T]]:
+        """All of the lane of `delivery`, which is the first of it, to be done as one. They end with `done`, or go on
+        waiting after `part`."""
         lane = self._lanes[delivery.job.lane]
-        lane.popleft()
-        if lane:
-            self._ready.append(lane[0])
-        else:
+        delivery.joined = [other for other in lane if other is not delivery and other.job.joins]
+        for other in delivery.joined:
+            other.running = True
+        return [delivery, *delivery.joined]
+
+    def part(self, delivery: Delivery[T]) -> None:
+        """The attempt has not done those that had joined it: each waits again."""
+        for other in delivery.joined:
+            other.running = False
+            if other.orphaned:
+                self.done(other)
+        delivery.joined = []
+
+    def done(self, delivery: Delivery[T]) -> None:
+        """Nothing is left to do, for those that had joined it either; the next one of the lane may begin."""
+        lane = self._lanes[delivery.job.lane]
+        was_first = lane[0] is delivery
+        for each in (delivery, *delivery.joined):
+            each.progress.end(each.message.offset())
+            self._forget(each)
+            lane.remove(each)
+        if not lane:
             del self._lanes[delivery.job.lane]
+        elif was_first:
+            self._make_ready(lane[0])
 
     def failed(self, delivery: Delivery[T], now: int, at_least: float = 0.0) -> float | None:
         """In how many seconds it is tried again; None: not any more, and the caller ends it."""
@@ -184,8 +209,7 @@ class Deliveries(Generic[T]):
             self.done(delivery)
             return
         delivery.running = False
-        self._numbers += 1
-        heapq.heappush(self._later, (now + round(seconds * 1e6), self._numbers, delivery))
+        self._make_ready_at(delivery, now + round(seconds * 1e6))
 
     def cancelled(self, delivery: Delivery[T]) -> None:
         """It was not begun after all."""
@@ -213,7 +237,7 @@ class Deliveries(Generic[T]):
                 del self._lanes[name]
                 continue
             if kept[0] is not lane[0]:
-                self._ready.append(kept[0])
+                self._make_ready(kept[0])
             self._lanes[name] = kept
 
     def offsets(self) -> dict[Partition, int]:
@@ -229,6 +253,17 @@ class Deliveries(Generic[T]):
         for partition, offset in offsets.items():
             if partition in self._progress:
                 self._progress[partition].committed = offset
+
+    def _make_ready(self, delivery: Delivery[T]) -> None:
+        """It is the first of its lane."""
+        if delivery.job.not_before:
+            self._make_ready_at(delivery, delivery.job.not_before)
+        else:
+            self._ready.append(delivery)
+
+    def _make_ready_at(self, delivery: Delivery[T], instant: int) -> None:
+        self._numbers += 1
+        heapq.heappush(self._later, (instant, self._numbers, delivery))
 
     def _forget(self, delivery: Delivery[T]) -> None:
         self._unfinished -= 1

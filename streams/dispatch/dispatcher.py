@@ -84,11 +84,14 @@ class Dispatcher(Generic[T]):
         clock: Clock | None = None,
         pool: Pool | None = None,
         metrics: Metrics | None = None,
+        joined: Callable[[Sequence[T]], T] | None = None,
+        max_unfinished: int = _MAX_UNFINISHED,
     ) -> None:
         """`jobs`: what a record demands; raises WireError for one that cannot be read. `handler` raises PermanentError
         or RetryLater; any other Exception counts as RetryLater in doubt. `dead_letters`: for records whose job failed
-        for good; None: only to the log. `pool` replaces the threads in tests. Raises KafkaException if a topic does not
-        exist.
+        for good; None: only to the log. `pool` replaces the threads in tests. `joined`: makes one work of several,
+        where jobs may be done as one. `max_unfinished`: how many jobs are read ahead. Raises KafkaException if a topic
+        does not exist.
         """
         missing = set(topics) - broker.topic_states(topics).keys()
         if missing:
@@ -102,6 +105,8 @@ class Dispatcher(Generic[T]):
         self._clock = clock or SystemClock()
         self._pool = pool or ThreadPoolExecutor(concurrency, thread_name_prefix=group)
         self._metrics = metrics
+        self._joined = joined
+        self._max_unfinished = max_unfinished
         self._deliveries: Deliveries[T | WireError] = Deliveries(schedule or Schedule())
         self._running: dict[Future[None], Delivery[T | WireError]] = {}
         self._assigned: set[Partition] = set()
@@ -145,7 +150,7 @@ class Dispatcher(Generic[T]):
         return self._clock.now()
 
     def _set_pauses(self) -> None:
-        full = len(self._deliveries) >= _MAX_UNFINISHED
+        full = len(self._deliveries) >= self._max_unfinished
         wanted = set(self._assigned if full else self._holding.partitions & self._assigned)
         for change, partitions in (
             (self._consumer.pause, wanted - self._paused),
@@ -225,7 +230,15 @@ class Dispatcher(Generic[T]):
                 else:
                     self._finish(delivery)
             elif self._admit(delivery):
-                self._running[self._pool.submit(self._attempt, delivery.job.work)] = delivery
+                self._running[self._pool.submit(self._attempt, self._work(delivery))] = delivery
+
+    def _work(self, delivery: Delivery[T | WireError]) -> T | WireError:
+        """The work of a job, with that of all others that may be done with it and are not known to be done."""
+        if self._joined is None or not delivery.job.joins:
+            return delivery.job.work
+        by_id = {each.job.id: each.job.work for each in self._deliveries.join(delivery)}
+        works = [work for job_id, work in by_id.items() if job_id not in self._seen and not isinstance(work, WireError)]
+        return self._joined(works)
 
     def _admit(self, delivery: Delivery[T | WireError]) -> bool:
         """Whether the job is to be attempted. If not, it is ended."""
@@ -270,12 +283,14 @@ class Dispatcher(Generic[T]):
                 if delivery.job.effect:
                     # First of the two: a crash in between must not make a contradiction of the same job.
                     self._seen.add(delivery.job.effect_key)
-                self._seen.add(delivery.job.id)
+                for each in (delivery, *delivery.joined):
+                    self._seen.add(each.job.id)
                 self._finish(delivery)
                 continue
             known = isinstance(error, (PermanentError, RetryLater))
             delivery.in_doubt |= error.in_doubt if isinstance(error, RetryLater) else not known
             if delivery.orphaned:
+                self._deliveries.part(delivery)
                 self._deliveries.done(delivery)
             elif isinstance(error, PermanentError):
                 self._give_up(delivery, error.code, str(error))
@@ -290,6 +305,7 @@ class Dispatcher(Generic[T]):
         if pause is None:
             self._give_up(delivery, "failed", f"{reason} (attempt {delivery.attempts}, the last one)")
         else:
+            self._deliveries.part(delivery)
             log.warning(
                 "%s: attempt %d of %s failed: %s; again in %.1f s",
                 self._group,
@@ -301,7 +317,8 @@ class Dispatcher(Generic[T]):
             )
 
     def _give_up(self, delivery: Delivery[T | WireError], code: str, reason: str) -> None:
-        log.error("%s: %s is given up: %s", self._group, delivery.job.id, reason)
+        for each in (delivery, *delivery.joined):
+            log.error("%s: %s is given up: %s", self._group, each.job.id, reason)
         if self._dead_letters is not None:
             try:
                 new = self._dead_letters.put(delivery.message, delivery.job, code, reason, in_doubt=delivery.in_doubt)
@@ -363,6 +380,7 @@ class Dispatcher(Generic[T]):
             if (delivery.message.topic(), delivery.message.partition()) in partitions:
                 if future.cancel():
                     del self._running[future]
+                    self._deliveries.part(delivery)
                     self._deliveries.cancelled(delivery)
                 else:
                     running.append(future)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from interlock.executors import MemorySeen
-from interlock.executors.notify import STALE_SECONDS, Note, Notifier, send
+from interlock.executors.digests import Digests, Note, joined
+from interlock.executors.notify import STALE_SECONDS, Notifier, send
 from interlock.schemas import catalogue
 from interlock.streams.clock import ManualClock
 from interlock.streams.dispatch.deliveries import PermanentError
@@ -36,8 +37,8 @@ class World:
     def url(self, name: str) -> str:
         return f"json://{self.receiver.address}/{name}"
 
-    def reviewer(self, name: str, contact: str | None) -> None:
-        record = {"id": name, "name": name, "contact": contact} if contact is not None else None
+    def reviewer(self, name: str, contact: str | None, **fields: Any) -> None:
+        record = {"id": name, "name": name, "contact": contact, **fields} if contact is not None else None
         put(self.broker, catalogue.REVIEWERS, name, record)
 
     def alert(self, alert_id: str, *to: str, **fields: Any) -> None:
@@ -54,7 +55,8 @@ class World:
         }
         put(self.broker, catalogue.ALERTS, alert_id, record)
 
-    def notifier(self) -> Notifier:
+    def notifier(self, window_seconds: float = 0.0) -> Notifier:
+        """By default each alert goes by itself."""
         return Notifier(
             self.broker.process(),
             "notifier",
@@ -62,6 +64,7 @@ class World:
             seen=self.seen,
             clock=self.clock,
             pool=InlineExecutor(),
+            digests=Digests(window_seconds),
         )
 
     def settle(self, notifier: Notifier, seconds: float = 0.0) -> None:
@@ -182,3 +185,123 @@ def test_stale_alerts_are_not_sent_any_more(world: World) -> None:
 def test_a_contact_that_is_no_url_is_refused_by_name() -> None:
     with pytest.raises(PermanentError, match="the contact of ada is not"):
         send(Note("nonsense", "ada", "info", "t", "b"))
+
+
+# Digests. The clock begins on Thursday, 2026-01-01, at midnight.
+
+OFFICE = [{"day": day, "start": 9 * 60, "end": 17 * 60} for day in range(5)]
+
+
+def pass_time(world: World, notifier: Notifier, hours: float) -> None:
+    for _ in range(4):
+        world.settle(notifier, seconds=hours * 3600 / 4)
+
+
+def titles(world: World) -> list[tuple[str, str]]:
+    bodies = [json.loads(body) for _, body in world.receiver.received]
+    return [(path, body["title"]) for path, body in zip(world.receiver.paths, bodies, strict=True)]
+
+
+def test_what_comes_within_five_minutes_goes_in_one_message_to_each_channel(world: World) -> None:
+    world.reviewer("ada", world.url("ada"))
+    world.reviewer("bob", world.url("bob"))
+    notifier = world.notifier(window_seconds=300)
+    world.alert("1", "ada", "bob", message="first")
+    world.settle(notifier, seconds=200)
+    world.alert("2", "ada", message="second")
+    world.settle(notifier, seconds=90)
+    assert world.told() == []
+    world.settle(notifier, seconds=30)
+    assert sorted(titles(world)) == [("/ada", "2 alerts, up to warning"), ("/bob", "warning: sla breach (q · t)")]
+    text = dict(world.told())["/ada"]
+    assert text == "warning: sla breach (q · t)\nfirst\n\nwarning: sla breach (q · t)\nsecond"
+    world.settle(notifier, seconds=3600)
+    assert len(world.told()) == 2
+
+
+def test_fifty_breaches_overnight_are_one_message_when_work_begins_and_a_critical_one_is_told_at_once(
+    world: World,
+) -> None:
+    world.reviewer("ada", world.url("ada"), hours=OFFICE)
+    notifier = world.notifier(window_seconds=300)
+    for number in range(50):
+        world.alert(f"b{number}", "ada", message=f"late {number}")
+    world.alert("urgent", "ada", severity="critical", message="now")
+    pass_time(world, notifier, 8.9)
+    assert world.told() == [("/ada", "now")]
+    pass_time(world, notifier, 0.2)
+    assert titles(world)[1:] == [("/ada", "50 alerts, up to warning")]
+
+
+@pytest.mark.parametrize("kind", ["assigned_sync", "nobody_on_duty", "lease_expiring"])
+def test_what_would_be_over_by_the_morning_is_told_at_once(world: World, kind: str) -> None:
+    world.reviewer("ada", world.url("ada"), hours=OFFICE)
+    world.alert("1", "ada", severity="info", kind=kind)
+    world.settle(world.notifier(window_seconds=300))
+    assert len(world.told()) == 1
+
+
+def test_quiet_hours_end_with_a_weekend_but_not_with_a_long_holiday(world: World) -> None:
+    world.clock.advance(2 * 86_400)  # Saturday
+    month = world.clock.now() + 30 * 86_400 * 1_000_000
+    off = [
+        {"start": datetime.fromtimestamp(world.clock.now() / 1e6, UTC), "end": datetime.fromtimestamp(month / 1e6, UTC)}
+    ]
+    world.reviewer("ada", world.url("ada"), hours=OFFICE)
+    world.reviewer("bob", world.url("bob"), time_off=off)
+    notifier = world.notifier(window_seconds=300)
+    world.alert("1", "ada", "bob")
+    pass_time(world, notifier, 56)
+    assert world.told() == []
+    pass_time(world, notifier, 2)
+    assert [channel for channel, _ in world.told()] == ["/ada"]
+    pass_time(world, notifier, 40)
+    assert [channel for channel, _ in world.told()] == ["/ada", "/bob"]
+
+
+def test_what_is_held_back_survives_a_restart_and_what_was_sent_is_not_sent_again(world: World) -> None:
+    world.reviewer("ada", world.url("ada"), hours=OFFICE)
+    world.reviewer("bob", world.url("bob"))
+    notifier = world.notifier(window_seconds=300)
+    world.alert("1", "ada", "bob", message="first")
+    world.alert("2", "ada", message="second")
+    pass_time(world, notifier, 1)
+    assert [channel for channel, _ in world.told()] == ["/bob"]
+    notifier.close()
+    second = world.notifier(window_seconds=300)
+    pass_time(world, second, 8.2)
+    assert [channel for channel, _ in world.told()] == ["/bob", "/ada"]
+    assert titles(world)[1] == ("/ada", "2 alerts, up to warning")
+    second.close()
+    third = world.notifier(window_seconds=300)
+    pass_time(world, third, 1)
+    assert len(world.told()) == 2
+
+
+def test_a_digest_whose_channel_fails_is_tried_again_whole_with_what_came_meanwhile(world: World) -> None:
+    world.reviewer("ada", world.url("ada"))
+    world.receiver.failing = {"/ada": 1}
+    notifier = world.notifier(window_seconds=300)
+    world.alert("1", "ada", message="first")
+    world.alert("2", "ada", message="second")
+    world.settle(notifier, seconds=330)
+    world.settle(notifier, seconds=60)
+    assert [title for _, title in titles(world)] == ["2 alerts, up to warning"] * 2
+
+
+def test_a_digest_that_can_never_be_sent_is_given_up_as_a_whole(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.ERROR, "interlock")
+    world.reviewer("ada", "nonsense")
+    notifier = world.notifier(window_seconds=300)
+    world.alert("1", "ada")
+    world.alert("2", "ada")
+    world.settle(notifier, seconds=400)
+    assert sum("is given up" in line for line in caplog.messages) == 2
+
+
+def test_a_digest_says_the_most_severe_first_and_counts_what_is_too_much_to_list() -> None:
+    notes = [Note("u", "ada", "info", f"t{number}", "m") for number in range(60)]
+    digest = joined([*notes, Note("u", "ada", "warning", "worst", "m")])
+    assert digest.title == "61 alerts, up to warning"
+    assert digest.body.startswith("worst\nm\n\nt0\nm")
+    assert "… and 11 more" in digest.body
