@@ -155,7 +155,7 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         options=domain_terms.options,
         push=queue_terms.assign == "push",
         order=queue_terms.order,
-        floors={str(priority): share for priority, share in queue_terms.floors.items()},
+        floors=_floors(queue_terms),
         # People may send a task to a queue whose outcome for a breach is not among those of the task's domain.
         on_breach=_possible(queue_terms.on_breach, domain_terms.outcomes),
         on_timeout=domain_terms.on_timeout,
@@ -214,6 +214,15 @@ def offered(options: Iterable[str], terms: Terms) -> tuple[str, ...]:
     """Which of `options`, those of the hybrid workflow, can still be chosen; without any, every possible outcome."""
     possible = tuple(option for option in options if not terms.outcomes or option in terms.outcomes)
     return possible or terms.outcomes
+
+
+def ordered_as(terms: Terms, queue: Queue) -> Terms:
+    """The same terms with the order and the floors of `queue`."""
+    return replace(terms, order=queue.order, floors=_floors(queue))
+
+
+def _floors(queue: Queue) -> dict[str, float]:
+    return {str(priority): share for priority, share in queue.floors.items()}
 
 
 def deadline(terms: Terms, priority: str, start: int) -> int:

@@ -14,10 +14,11 @@ from pydantic import BaseModel, ValidationError
 from interlock.policy.conditions.contradictions import contradiction
 from interlock.policy.conditions.parser import ConditionError, UnknownColumnError, parse_condition
 from interlock.policy.errors import Diagnostic
-from interlock.policy.model import Audit, Domain, Lane, Pack, Queue, SafeRule, Thresholds, filled
+from interlock.policy.model import Audit, Domain, Lane, Pack, Queue, SafeRule, ServiceLevels, Thresholds, filled
 from interlock.policy.source_map import Document, FieldPath
 from interlock.policy.syntax import near, shown
 from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType
+from interlock.policy.workable import unworkable
 from interlock.schemas import reasons
 
 _KINDS = {kind.value: kind for kind in ColumnType}
@@ -40,6 +41,17 @@ def semantic_problems(document: Document, packs: Sequence[Pack]) -> Iterator[Dia
         # Without audits no estimate covers what was not picked.
         yield document.problem(("audit", "active"), "active learning needs audits", "write an audit rate above 0")
     yield from _queues(domains, document)
+    yield from unworkable(
+        {name: domain for name, raw in domains.items() if (domain := _valid(Domain, raw)) is not None},
+        {
+            name: queue
+            for name, raw in _mapping(document.data.get("queues")).items()
+            if (queue := _valid(Queue, raw)) is not None
+        },
+        _valid(ServiceLevels, document.data.get("service_levels", {})),
+        packs,
+        document,
+    )
     yield from _attributes(domains, document)
     yield from _rule_ids(packs, document)
     yield from _safe_rules(domains, document)

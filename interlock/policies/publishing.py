@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from interlock.errors import InterlockError, UnavailableError
 from interlock.platform import connection
 from interlock.policy.errors import PolicyError
-from interlock.policy.load import load, parse
-from interlock.policy.model import Policy
-from interlock.policy.version import resolved, version
+from interlock.policy.load import load
+from interlock.policy.model import Policy, Queue
+from interlock.policy.version import from_resolved, resolved, version
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 
@@ -28,6 +28,10 @@ _SCOPES = ("domain", "model")
 
 class DomainTakenError(InterlockError):
     """A domain of the policy belongs to another published policy."""
+
+
+class QueueTakenError(InterlockError):
+    """Another published policy describes a queue of the policy in another way."""
 
 
 class StalePolicyError(InterlockError):
@@ -60,7 +64,7 @@ def policy_named(name_or_file: str, data_dir: str | None) -> Policy:
     published = published_policies(connection.connect(data_dir).serving_kafka())
     if name_or_file not in published:
         raise InterlockError(f"{name_or_file!r} is neither a file nor a published policy")
-    return parse(published[name_or_file]["source"], name_or_file)
+    return from_resolved(published[name_or_file]["resolved"])
 
 
 def published_policies(broker: "Broker") -> dict[str, dict[str, Any]]:
@@ -90,15 +94,28 @@ def policy_record(
 ) -> dict[str, Any]:
     """The `PolicyVersion` record of `policy`, which `source` is the text of; `where` is what a refusal calls it.
 
-    Raises DomainTakenError if another of the `published` policies owns one of its domains.
+    Raises DomainTakenError if another of the `published` policies owns one of its domains, and QueueTakenError if
+    another describes one of its queues in another way.
     """
     for name, record in published.items():
-        shared = set(policy.domains) & set(parse(record["source"], name).domains)
-        if name != policy.name and shared:
+        if name == policy.name:
+            continue
+        # As it was published: what is refused in a file today may be in force all the same.
+        other = from_resolved(record["resolved"])
+        shared = sorted(policy.domains.keys() & other.domains.keys())
+        if shared:
             raise DomainTakenError(
-                f"{where}: domain {sorted(shared)[0]!r} belongs to the published policy {name!r}; a domain has one "
+                f"{where}: domain {shared[0]!r} belongs to the published policy {name!r}; a domain has one "
                 f"policy. Remove it from one of the two, or withdraw {name!r}."
             )
+        for queue in sorted(policy.queues.keys() & other.queues.keys()):
+            differences = _differences(policy.queues[queue], other.queues[queue])
+            if differences:
+                raise QueueTakenError(
+                    f"{where}: the published policy {name!r} describes queue {queue!r} in another way "
+                    f"({', '.join(differences)}), and a queue is worked in one way. Write the same in both, or "
+                    "describe it in one of them only, or give it another name."
+                )
     return {
         "name": policy.name,
         "version": version(policy),
@@ -108,6 +125,11 @@ def policy_record(
         "published_by": by,
         "note": note,
     }
+
+
+def _differences(mine: Queue, other: Queue) -> list[str]:
+    """The fields in which two descriptions of a queue differ."""
+    return [name for name in Queue.model_fields if getattr(mine, name) != getattr(other, name)]
 
 
 def publish_control(broker: "Broker", scope: str, halted: bool, reason: str, by: str) -> dict[str, Any]:

@@ -91,11 +91,14 @@ class DeskState:
     def _new_terms(self, domain: str, queue: str) -> Terms:
         policies = {name: self.policies[name][0] for name in sorted(self.policies)}
         owners = {self.policies[name][1]: policy for name, policy in policies.items() if domain in policy.domains}
+        described = next((policy.queues[queue] for policy in policies.values() if queue in policy.queues), None)
         if len(owners) > 1:
-            return review.disputed_terms(owners, domain, queue)
-        version, owner = next(iter(owners.items()), ("", None))
-        elsewhere = next((policy.queues[queue] for policy in policies.values() if queue in policy.queues), None)
-        return review.terms(owner, version, domain, queue, elsewhere)
+            terms = review.disputed_terms(owners, domain, queue)
+        else:
+            version, owner = next(iter(owners.items()), ("", None))
+            terms = review.terms(owner, version, domain, queue, described)
+        # A queue has one order, whatever else policies that share it say about their own tasks in it.
+        return terms if described is None else review.ordered_as(terms, described)
 
     def set_policy(self, name: str, policy: Policy | None, version: str = "") -> None:
         """Puts a policy in force; None withdraws it."""

@@ -37,7 +37,8 @@ domains:
     lanes: {approve: {auto: 0.5}}
     attributes: {age: int}
     queue: underwriting
-  later: {workflow: post_approval, models: [m], outcomes: [approve], lanes: {approve: {auto: 0.3}}, queue: after}
+  later:
+    {workflow: post_approval, models: [m], outcomes: [approve, reject], lanes: {approve: {auto: 0.3}}, queue: after}
 rules:
   - {id: large, when: amount > 0.7, route: sync}
 """

@@ -175,7 +175,7 @@ def _domains() -> st.SearchStrategy[dict[str, Any]]:
     )
     return st.builds(
         domain,
-        st.lists(_names, min_size=1, max_size=3, unique=True),
+        st.lists(_names, min_size=2, max_size=3, unique=True),
         st.lists(_thresholds(every=False), max_size=2),
         more,
     )
@@ -236,6 +236,11 @@ def policies() -> st.SearchStrategy[dict[str, Any]]:
         names = sorted({domain.get("queue", "general") for domain in policy.get("domains", {}).values()})
         # All that domains use, or none.
         described = dict(zip(names, queues, strict=False)) if len(names) <= len(queues) else {}
+        domains = policy.get("domains", {})
+        if domains and "ecoa-fcra" in policy.get("packs", ()):
+            first, domain = next(iter(domains.items()))
+            notified = {**domain["lanes"], domain["outcomes"][-1]: {"notice": "adverse_action"}}
+            policy = {**policy, "domains": {**domains, first: {**domain, "lanes": notified}}}
         return {**policy, "queues": described}
 
     rule = st.fixed_dictionaries(

@@ -25,11 +25,11 @@ name: four
 audit: {rate: 0.1, active: {budget_per_day: 5, pool: 0.25}}
 domains:
   e: {workflow: escalation, models: ['*'], shadow: ['m@2'], outcomes: [yes, no], lanes: {yes: {}}}
-  pre: {workflow: pre_approval, models: [m], outcomes: [yes], lanes: {yes: {}}}
+  pre: {workflow: pre_approval, models: [m], outcomes: [yes, no], lanes: {yes: {}}}
   post:
     {workflow: post_approval, models: [m], shadow: ['m@2', 'other@1'], outcomes: [yes, no], lanes: {yes: {}},
      override_window: 2h}
-  h: {workflow: hybrid, models: [m], outcomes: [yes], lanes: {yes: {}}}
+  h: {workflow: hybrid, models: [m], outcomes: [yes, no], lanes: {yes: {}}}
 rules:
   - {id: novel, when: novel, route: sync}
 priority:
@@ -368,7 +368,9 @@ def test_the_notice_of_an_adverse_lane_travels_with_the_decision() -> None:
 
 def test_more_rules_than_bits_in_a_word_are_judged_alike() -> None:
     rules = "\n".join(f"  - {{id: r{i}, when: applicant_age = {i}, route: async}}" for i in range(200))
-    attributes = "domains: {e: {models: ['*'], outcomes: [yes], lanes: {yes: {}}, attributes: {applicant_age: int}}}"
+    attributes = (
+        "domains: {e: {models: ['*'], outcomes: [yes, no], lanes: {yes: {}}, attributes: {applicant_age: int}}}"
+    )
     policy = compile_policy(parse(f"name: many\n{attributes}\nrules:\n{rules}\n", "many"))
     treatments = _judge(policy, [{**ROW, "applicant_age": age} for age in (0, 61, 62, 63, 199, 200)])
     matched = [treatment.reasons[1:] for treatment in treatments]

@@ -52,8 +52,8 @@ def test_an_alias_does_not_carry_the_change_elsewhere() -> None:
     source = """
 name: x
 domains:
-  a: {models: ['*'], outcomes: [yes], lanes: {yes: &lane {auto: 0.9}}}
-  b: {models: ['*'], outcomes: [yes], lanes: {yes: *lane}}
+  a: {models: ['*'], outcomes: [yes, no], lanes: {yes: &lane {auto: 0.9}}}
+  b: {models: ['*'], outcomes: [yes, no], lanes: {yes: *lane}}
 """
     assert _changes(source, with_threshold(source, "a", "yes", 0.85)) == {"domains.a.lanes.yes.auto": 0.85}
 

@@ -10,7 +10,7 @@ name: lending
 domains:
   loans:
     models: [m]
-    outcomes: [approve]
+    outcomes: [approve, reject]
     attributes: {{age: int, country: string, member: bool}}
 rules:
   - {{id: odd, when: "{when}", route: sync}}

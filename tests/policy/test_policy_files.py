@@ -52,7 +52,7 @@ def test_every_problem_is_reported_at_once_with_file_line_field_and_suggestion()
         "name: x\n"
         "domians: {}\n"
         "domains:\n"
-        "  a: {workflow: presto, models: [m], outcomes: [p], lanes: {p: {auto: 2}}}\n"
+        "  a: {workflow: presto, models: [m], outcomes: [p, other], lanes: {p: {auto: 2}}}\n"
         "rules:\n"
         "  - {id: r, when: 'novel', route: auto}\n"
         "  - {id: s, when: 'amuont > 1', route: sync}\n"
@@ -122,7 +122,7 @@ def test_what_is_no_yaml_mapping_is_refused_with_a_line(text: str) -> None:
 
 
 def test_models_must_be_listed_because_an_unknown_model_never_reaches_auto() -> None:
-    problems = _problems("name: x\ndomains:\n  a: {outcomes: [p]}\n")
+    problems = _problems("name: x\ndomains:\n  a: {outcomes: [p, other]}\n")
     assert problems == ["p.yaml:3: domains.a.models: is required"]
 
 
@@ -208,7 +208,7 @@ def test_a_wrong_form_is_not_reported_again_as_a_contradiction() -> None:
 
 def test_a_challenger_that_is_among_the_models_as_well_is_named_on_its_own_line() -> None:
     text = (
-        "name: x\ndomains:\n  d:\n    models: [b@1]\n    outcomes: [a]\n"
+        "name: x\ndomains:\n  d:\n    models: [b@1]\n    outcomes: [a, other]\n"
         "    shadow:\n      - c@1\n      - b@1\n      - a@1\n"
     )
     assert _problems(text) == ["p.yaml:8: domains.d.shadow.1: 'b@1' is among the models as well (remove one)"]
@@ -231,7 +231,7 @@ def test_what_only_looks_like_a_date_or_number_is_reported_on_its_line_beside_al
     written: str, message: str
 ) -> None:
     text = (
-        "name: x\ndomains:\n  d: {models: [m], outcomes: [a], queue: q}\nqueues:\n  q:\n    calendar:\n"
+        "name: x\ndomains:\n  d: {models: [m], outcomes: [a, other], queue: q}\nqueues:\n  q:\n    calendar:\n"
         "      time_zone: UTC\n      hours: {mon: ['09:00-17:00']}\n      holidays:\n        - 2026-12-25\n"
         f"        - {written}\naudit: {{rate: 2}}\n"
     )
@@ -258,7 +258,7 @@ def test_outcomes_are_all_different() -> None:
 
 def test_a_wrong_declaration_is_not_reported_again_by_every_rule_that_uses_it() -> None:
     text = (
-        "name: x\ndomains:\n  d: {models: [m], outcomes: [a], attributes: {age: integer}}\n"
+        "name: x\ndomains:\n  d: {models: [m], outcomes: [a, other], attributes: {age: integer}}\n"
         "rules: [{id: r, when: age < 21, route: sync}]\n"
     )
     (problem,) = _problems(text)
@@ -282,7 +282,7 @@ def test_a_wrong_declaration_is_not_reported_again_by_every_rule_that_uses_it() 
 def test_thresholds_that_a_lane_does_not_give_come_from_the_defaults_and_yield_to_those_it_gives(
     lane: str, thresholds: tuple[float, float, float]
 ) -> None:
-    policy = parse(f"name: x\ndomains:\n  d: {{models: [m], outcomes: [a], lanes: {{a: {lane}}}}}\n", "p.yaml")
+    policy = parse(f"name: x\ndomains:\n  d: {{models: [m], outcomes: [a, other], lanes: {{a: {lane}}}}}\n", "p.yaml")
     assert policy.thresholds(policy.domains["d"].lanes["a"]) == thresholds
 
 
@@ -321,13 +321,13 @@ def test_yaml_that_contains_itself_or_repeats_itself_without_end_is_refused() ->
     for text in (
         "name: x\ndomains: &a {x: *a}\n",
         "name: x\nrules: &a [*a]\n",
-        f"name: x\na: &a [1]\n{bomb}domains: {{d: {{models: [m], outcomes: [o], workflow: *j}}}}\n",
+        f"name: x\na: &a [1]\n{bomb}domains: {{d: {{models: [m], outcomes: [o, other], workflow: *j}}}}\n",
     ):
         assert _problems(text) == ["p.yaml:1: repeats itself through aliases without end"]
 
 
 def test_anchors_and_merges_may_be_used() -> None:
-    text = "name: x\ndomains:\n  a: &a {models: [m], outcomes: [o]}\n  b: {<<: *a, queue: q}\n"
+    text = "name: x\ndomains:\n  a: &a {models: [m], outcomes: [o, other]}\n  b: {<<: *a, queue: q}\n"
     assert parse(text, "p.yaml").domains["b"].models == ("m",)
 
 
@@ -370,8 +370,8 @@ def test_whatever_stands_in_a_file_it_is_a_policy_or_problems_with_lines(data: s
 def test_an_attribute_has_one_type_and_no_routing_field_s_name() -> None:
     text = (
         "name: x\ndomains:\n"
-        "  a: {models: [m], outcomes: [p], attributes: {size: int, amount: float}}\n"
-        "  b: {models: [m], outcomes: [p], attributes: {size: string}}\n"
+        "  a: {models: [m], outcomes: [p, other], attributes: {size: int, amount: float}}\n"
+        "  b: {models: [m], outcomes: [p, other], attributes: {size: string}}\n"
     )
     problems = _problems(text)
     assert any("amount: is the name of a routing field" in problem for problem in problems)

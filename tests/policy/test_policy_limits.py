@@ -11,7 +11,7 @@ from interlock.policy.load import parse
 from interlock.policy.model import Policy
 from interlock.policy.version import from_resolved, resolved
 
-DOMAIN = "{models: [m], outcomes: [approve]}"
+DOMAIN = "{models: [m], outcomes: [approve, reject]}"
 
 
 def policy_text(rules: list[str], domains: int = 1) -> str:

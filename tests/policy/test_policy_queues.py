@@ -125,7 +125,7 @@ def test_the_outcome_for_a_breach_is_one_of_every_domain_whose_tasks_can_come() 
 
 
 def test_a_reason_code_stands_once() -> None:
-    text = "name: x\ndomains:\n  d: {models: [m], outcomes: [a], reason_codes: [fraud, error, fraud]}\n"
+    text = "name: x\ndomains:\n  d: {models: [m], outcomes: [a, other], reason_codes: [fraud, error, fraud]}\n"
     assert _problems(text) == ["p.yaml:3: domains.d.reason_codes.2: 'fraud' appears twice (remove one)"]
 
 

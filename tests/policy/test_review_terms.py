@@ -11,7 +11,10 @@ from interlock.policy.version import version
 from interlock.policy.vocabulary import Priority
 
 LENDING = Path(__file__).with_name("lending.yaml")
-MINIMAL = "name: small\ndomains:\n  loans: {models: [m], outcomes: [approve, reject]}\n"
+MINIMAL = """name: small
+domains:
+  loans: {models: [m], outcomes: [approve, reject], lanes: {reject: {notice: adverse_action}}}
+"""
 HOUR = 3600
 SECOND = 1_000_000
 # Friday 25 September 2026, 16:00 in Berlin; hours of the lending policy are over at 15:00 on Fridays.
@@ -82,7 +85,7 @@ def test_every_pack_s_duties_of_review_are_in_the_terms(name: str) -> None:
 def test_agree_and_other_are_always_reasons_and_the_defaults_only_where_nobody_names_any() -> None:
     assert _terms().reason_codes == DEFAULT_REASON_CODES
     assert {"agree", "other"} <= set(DEFAULT_REASON_CODES)
-    own = MINIMAL.replace("reject]", "reject], reason_codes: [fraud, other]")
+    own = MINIMAL.replace("reject],", "reject], reason_codes: [fraud, other],")
     policy = parse(own + "packs: [ecoa-fcra]\n", "p")
     codes = terms(policy, "v", "loans", "general").reason_codes
     assert codes == ("agree", "fraud", "other", *pack("ecoa-fcra").reason_codes)

@@ -28,7 +28,7 @@ SOURCE = """
 name: safe
 domains:
   e: {models: [m], outcomes: [yes, no], lanes: {yes: {}}, attributes: {applicant_age: int, country: string}}
-  pre: {workflow: pre_approval, models: ['*'], outcomes: [yes], lanes: {yes: {}}}
+  pre: {workflow: pre_approval, models: ['*'], outcomes: [yes, no], lanes: {yes: {}}}
   post: {workflow: post_approval, models: ['*'], outcomes: [yes, no], lanes: {yes: {}}, override_window: 2h}
 rules:
   - {id: large, when: amount > 100, route: sync}

@@ -284,7 +284,7 @@ _ATTRIBUTE_TEXTS = (
 @settings(max_examples=50, deadline=None)
 def test_attributes_are_read_alike_by_polars_and_clickhouse(clickhouse: Any, texts: list[str | None]) -> None:
     declared = ", ".join(f"a_{kind}: {kind}" for kind in ColumnType)
-    policy = parse(f"name: x\ndomains: {{d: {{models: [m], outcomes: [o], attributes: {{{declared}}}}}}}\n", "x")
+    policy = parse(f"name: x\ndomains: {{d: {{models: [m], outcomes: [o, other], attributes: {{{declared}}}}}}}\n", "x")
     kinds = attribute_columns(policy)
     table = pa.table(  # noqa: F841 - chdb finds it by its name
         {
@@ -311,7 +311,7 @@ def test_attributes_are_read_alike_by_polars_and_clickhouse(clickhouse: Any, tex
 
 def test_of_a_key_that_stands_twice_the_last_entry_counts_in_history_too(clickhouse: Any) -> None:
     policy = parse(
-        "name: x\ndomains: {d: {models: [m], outcomes: [o], attributes: {country: string, age: int}}}\n", "x"
+        "name: x\ndomains: {d: {models: [m], outcomes: [o, other], attributes: {country: string, age: int}}}\n", "x"
     )
     entries = [("country", "US"), ("age", "x"), ("country", "DE"), ("age", "35")]
     table = pa.table({"attributes": pa.array([entries], pa.map_(pa.string(), pa.string()))})  # noqa: F841

@@ -154,7 +154,7 @@ def test_the_timeline_shows_times_to_the_millisecond_and_rounded_numbers() -> No
 @pytest.mark.parametrize("columns", [{}, {"COLUMNS": "40"}])
 def test_a_problem_in_a_file_is_one_line_in_a_pipe(columns: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / f"{'long-' * 20}name.yaml"
-    file.write_text("name: x\ndomains: {x: {outcomes: [a], lanes: {a: {auto: 0.9}}, modells: ['*']}}\n")
+    file.write_text("name: x\ndomains: {x: {outcomes: [a, other], lanes: {a: {auto: 0.9}}, modells: ['*']}}\n")
     done = subprocess.run(
         [sys.executable, "-m", "interlock", "policy", "check", str(file)],
         env={name: value for name, value in clean_environment(**columns).items() if columns or name != "COLUMNS"},

@@ -27,8 +27,8 @@ domains:
     shadow: ['m@2']
     outcomes: [approve, reject]
     lanes: {approve: {}}
-  advice: {workflow: hybrid, models: ['*'], outcomes: [approve], lanes: {approve: {}}}
-  shared: {models: ['*'], outcomes: [approve]}
+  advice: {workflow: hybrid, models: ['*'], outcomes: [approve, reject], lanes: {approve: {}}}
+  shared: {models: ['*'], outcomes: [approve, reject]}
 rules:
   - {id: large, when: amount > 1000, route: sync}
 safe_rules:
@@ -36,7 +36,7 @@ safe_rules:
 """,
     "lending",
 )
-RIVAL = parse("name: rival\ndomains: {shared: {models: ['*'], outcomes: [approve]}}\n", "rival")
+RIVAL = parse("name: rival\ndomains: {shared: {models: ['*'], outcomes: [approve, reject]}}\n", "rival")
 
 # One decision for every reason that depends on the decision.
 UNUSUAL: list[dict[str, Any]] = [

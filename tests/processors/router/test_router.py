@@ -37,7 +37,7 @@ domains:
   later:
     workflow: post_approval
     models: [m]
-    outcomes: [approve]
+    outcomes: [approve, reject]
     lanes: {approve: {}}
     queue: after
 rules:
@@ -358,7 +358,7 @@ def test_an_unreadable_policy_leaves_the_old_one_in_force(value: bytes) -> None:
 
 def test_a_domain_that_two_policies_claim_goes_to_a_person() -> None:
     state = _state()
-    rival = parse("name: rival\ndomains: {loans: {models: ['*'], outcomes: [approve]}}\n", "rival")
+    rival = parse("name: rival\ndomains: {loans: {models: ['*'], outcomes: [approve, reject]}}\n", "rival")
     state.apply("policies", b"rival", _policy_record(rival))
     topic, record = _only(sent(**SURE), router=_router(state=state))
     assert topic == "reviews.manual"
@@ -367,7 +367,7 @@ def test_a_domain_that_two_policies_claim_goes_to_a_person() -> None:
 
 def test_each_decision_is_judged_by_the_policy_that_owns_its_domain() -> None:
     state = _state()
-    other = parse("name: a\ndomains: {cats: {models: ['*'], outcomes: [approve], queue: vets}}\n", "a")
+    other = parse("name: a\ndomains: {cats: {models: ['*'], outcomes: [approve, reject], queue: vets}}\n", "a")
     state.apply("policies", b"a", _policy_record(other))
     messages = [sent(f"d-{i}", domain=domain, **LARGE) for i, domain in enumerate(["loans", "cats", "dogs", "loans"])]
     versions = {key: record["policy_version"] for _, key, record in _route(*messages, router=_router(state=state))}

@@ -23,7 +23,7 @@ name: lending
 audit: {rate: 0.1}
 domains:
   loans: {models: [m], shadow: ['m@2', 'new@1'], outcomes: [approve, reject], lanes: {approve: {}}}
-  later: {workflow: post_approval, models: ['*'], shadow: ['m@2'], outcomes: [approve], lanes: {approve: {}}}
+  later: {workflow: post_approval, models: ['*'], shadow: ['m@2'], outcomes: [approve, reject], lanes: {approve: {}}}
 rules:
   - {id: large, when: amount > 1000, route: sync}
 """

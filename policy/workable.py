@@ -1,0 +1,79 @@
+"""Policies of the right form that cannot work: what a person could never do, and what nobody would ever do."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+from interlock.policy.errors import Diagnostic
+from interlock.policy.model import Calendar, Domain, Pack, Queue, ServiceLevels, minutes
+from interlock.policy.source_map import Document
+
+_HOUR = 3600
+
+# A task that may wait for longer than a year has no deadline that anybody plans with: nearly always a service level of
+# days was meant by the clock on the wall, and the calendar has a few hours a week.
+_LONGEST_WEEKS = 52
+
+
+def unworkable(
+    domains: Mapping[str, Domain],
+    queues: Mapping[str, Queue],
+    levels: ServiceLevels | None,
+    packs: Sequence[Pack],
+    document: Document,
+) -> Iterator[Diagnostic]:
+    """Every part that cannot work, of the domains and queues that could be read."""
+    yield from _without_choice(domains, document)
+    yield from _notices(domains, packs, document)
+    if levels is not None:
+        yield from _beyond_a_year(queues, levels, document)
+
+
+def _without_choice(domains: Mapping[str, Domain], document: Document) -> Iterator[Diagnostic]:
+    """A person who is asked must be able to say no."""
+    for name, domain in domains.items():
+        if len(set(domain.outcomes)) == 1:
+            (only,) = set(domain.outcomes)
+            yield document.problem(
+                ("domains", name, "outcomes"),
+                f"{only!r} is the only outcome, so a person who is asked could never reject it",
+                f"add what holds instead, such as {_opposite(only)}",
+            )
+
+
+def _opposite(outcome: str) -> str:
+    return f"do-not-{outcome}" if not outcome.startswith("do-not-") else outcome.removeprefix("do-not-")
+
+
+def _notices(domains: Mapping[str, Domain], packs: Sequence[Pack], document: Document) -> Iterator[Diagnostic]:
+    """What a pack demands must be said of some outcome: which one is adverse, only the policy knows."""
+    given = {lane.notice for domain in domains.values() for lane in domain.lanes.values()}
+    for index, pack in enumerate(packs):
+        for notice in pack.notices:
+            if domains and notice not in given:
+                yield document.problem(
+                    ("packs", index),
+                    f"{pack.name} demands the notice {notice}, which no lane gives",
+                    f"write notice: {notice} in the lane of the outcome that is adverse",
+                )
+
+
+def _beyond_a_year(queues: Mapping[str, Queue], levels: ServiceLevels, document: Document) -> Iterator[Diagnostic]:
+    for name, queue in queues.items():
+        if queue.calendar is None:
+            continue
+        a_week = working_seconds(queue.calendar)
+        for priority, level in levels.model_dump().items():
+            weeks = math.ceil(level / a_week)
+            if weeks > _LONGEST_WEEKS:
+                yield document.problem(
+                    ("queues", name, "calendar"),
+                    f"has {a_week / _HOUR:g} h of work a week: the service level {priority} of {level / _HOUR:g} h of "
+                    f"work would end after {weeks} weeks",
+                    "service levels count working time: shorten the service level, or give the calendar more hours",
+                )
+
+
+def working_seconds(calendar: Calendar) -> int:
+    """How much work a week without holidays has."""
+    intervals = (minutes(interval) for day in calendar.hours.values() for interval in day)
+    return 60 * sum(end - begin for begin, end in intervals)
