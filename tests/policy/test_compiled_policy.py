@@ -15,7 +15,8 @@ from interlock.policy.conditions.ast import Condition
 from interlock.policy.conditions.parser import parse_condition
 from interlock.policy.conditions.python import evaluate as holds
 from interlock.policy.load import load, parse
-from interlock.policy.model import Policy
+from interlock.policy.model import Policy, Queue
+from interlock.policy.review import Duties, calendar_text
 from interlock.policy.vocabulary import ROUTING_COLUMNS, Priority, Route, Workflow
 
 LENDING = load(Path(__file__).with_name("lending.yaml"))
@@ -170,18 +171,27 @@ def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Rou
     if shadow:
         reasons.append("shadow")
     audited = route is Route.AUTO and window is None and not shadow
+    queue = domain.queue if domain else "unassigned"
+    described = policy.queues.get(queue, Queue())
+    needed = {*described.qualifications, *(name for pack in policy.packs for name in pack.qualifications)}
     by_route = {Route.SYNC: "critical", Route.MANUAL: "high", Route.ASYNC: "medium", Route.AUTO: "low"}
     return Treatment(
         route=route,
         reasons=tuple(reasons),
         workflow=workflow,
         priority=next((rule.set for rule in policy.priority if met(rule.when)), Priority(by_route[route])),
-        queue=domain.queue if domain else "unassigned",
+        queue=queue,
         notices=(lane.notice,) if lane and lane.notice else (),
         audit_rate=policy.audit.rate if audited else 0.0,
         override_seconds=None if shadow else window,
         pool=policy.audit.active.pool if audited and policy.audit.active else 0.0,
         shadow=shadow,
+        duties=Duties(
+            quorum=2 if any(rule.four_eyes for rule in rules) else 1,
+            qualifications=tuple(sorted(needed)),
+            outcomes=domain.outcomes if domain else (),
+            calendar=calendar_text(described.calendar),
+        ),
     )
 
 
