@@ -93,7 +93,8 @@ def _remembered(broker: Broker, processor: DeskProcessor, kafka: int) -> Iterato
     """The replies that the desk must know, read when its other records have told the time to which it had come: before
     an outage of days, perhaps."""
     since = (min(kafka, processor.latest) - REMEMBERED_FOR) // 1_000 - _CLOCKS_DIFFER_MS
-    with closing(TableReader(broker, [catalogue.REPLIES.name], since=since)) as replies:
+    # A new desk has no record; negative times mean something else to Kafka.
+    with closing(TableReader(broker, [catalogue.REPLIES.name], since=max(0, since))) as replies:
         yield from _each(replies)
 
 
