@@ -186,17 +186,18 @@ class Calendar(_Part):
 class Queue(_Part):
     """How the tasks of one queue are worked.
 
-    `order`: by deadline, or by the weighted score. `assign`: reviewers pull, or tasks are pushed to them. `lease`: how
-    long a reviewer holds a task. `lease_limit`: how long at most with all extensions; None: see `lease_limit_seconds`.
-    `start_within`: a pushed task that is not begun by then goes to another reviewer.
-    `on_breach`: what a missed deadline leads to: `escalate`, `raise_priority`, or the outcome that is safe. `calendar`:
-    when service levels run; None: always. `qualifications`: what a reviewer must have. `floors`: which share of what
-    is handed out each priority gets at least, however much of the others waits. `escalations`: people send tasks
-    here, no domain has to.
+    `order`: by deadline, or by the weighted score. `assign`: reviewers pull, or tasks are pushed to them. `picking`:
+    people may claim a task by its name, and not only the one whose turn it is. `lease`: how long a reviewer holds a
+    task. `lease_limit`: how long at most with all extensions; None: see `lease_limit_seconds`. `start_within`: a pushed
+    task that is not begun by then goes to another reviewer. `on_breach`: what a missed deadline leads to: `escalate`,
+    `raise_priority`, or the outcome that is safe. `calendar`: when service levels run; None: always. `qualifications`:
+    what a reviewer must have. `floors`: which share of what is handed out each priority gets at least, however much of
+    the others waits. `escalations`: people send tasks here, no domain has to.
     """
 
     order: Literal["deadline", "score"] = "deadline"
     assign: Literal["pull", "push"] = "pull"
+    picking: Switch = True
     lease: Seconds = 15 * 60
     lease_limit: Seconds | None = None
     start_within: Seconds = 15 * 60

@@ -119,6 +119,7 @@ class Terms:
     override_seconds: int
     options: int
     push: bool
+    picking: bool
     order: Literal["deadline", "score"]
     floors: Mapping[str, float]
     on_breach: str
@@ -154,6 +155,7 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         override_seconds=domain_terms.override_window,
         options=domain_terms.options,
         push=queue_terms.assign == "push",
+        picking=queue_terms.picking,
         order=queue_terms.order,
         floors=_floors(queue_terms),
         # People may send a task to a queue whose outcome for a breach is not among those of the task's domain.

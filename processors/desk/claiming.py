@@ -39,6 +39,7 @@ def claim(state: DeskState, command: Command, now: int) -> CommandResult:
         if owed:
             why += f"; {task.priority} work goes first now, it is owed {owed:.0%} of the hand-outs"
         state.waiting.hand_out(task, me, command.queue, now)
+        state.workload.given(me.id, now)
     elif task.assigned_to == me.id:
         why = ": it was assigned to you"
     pause = state.paused.get(me.id)
@@ -120,6 +121,11 @@ def _named(state: DeskState, task_id: str, me: Reviewer, now: int) -> Task:
     refusal = unfit(task, me, now)
     if refusal is not None:
         raise refusal
+    if task.holder != me.id and not me.is_lead and not state.terms(task).picking:
+        raise CommandRefused(
+            "may-not-pick",
+            f"nobody picks tasks in queue {task.queue}, so that the hard ones are done too: claim the next one",
+        )
     return task
 
 

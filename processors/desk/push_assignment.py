@@ -28,9 +28,8 @@ def push(state: DeskState, now: int) -> list[Event]:
     if not tasks:
         return []
     eligible = np.array(_eligibility(tasks, reviewers, now))
-    cost = np.array(
-        [[_PASSED_OVER_COST * (task.passed_over == reviewer.id) for reviewer in reviewers] for task in tasks]
-    )
+    passed_over = np.array([[task.passed_over == reviewer.id for reviewer in reviewers] for task in tasks])
+    cost = np.array(state.workload.costs(tasks, reviewers, now)) + _PASSED_OVER_COST * passed_over
     load = np.array([state.load(reviewer.id) for reviewer in reviewers])
     capacity = np.array([reviewer.capacity for reviewer in reviewers])
     events = []
@@ -38,6 +37,7 @@ def push(state: DeskState, now: int) -> list[Event]:
         if index < 0:
             continue
         state.waiting.hand_out(task, reviewers[index], "", now)
+        state.workload.given(reviewers[index].id, now)
         task.state = "assigned"
         task.assigned_to = reviewers[index].id
         task.assigned_until = now + seconds_to_start(state, task) * 1_000_000

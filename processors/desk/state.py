@@ -14,6 +14,7 @@ from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.reviewers import PushPause, Reviewer, off_duty, outside_working_hours
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.waiting import WaitingTasks
+from interlock.processors.desk.workload import Workload
 
 # How long the desk keeps a decided task, so that it can be overridden or appealed: people are told that they have a
 # month, and at some thousand reviews a day that fits in memory. ClickHouse keeps the history.
@@ -56,6 +57,7 @@ class DeskState:
     next_expiry: int | None = None
     last_decider: dict[tuple[str, tuple[str, ...], bool], str] = field(default_factory=dict)
     waiting: WaitingTasks = field(default_factory=WaitingTasks)
+    workload: Workload = field(default_factory=Workload)
     _open: set[str] = field(default_factory=set)
     _held: dict[str, dict[str, None]] = field(default_factory=dict)
     _holder: dict[str, str] = field(default_factory=dict)

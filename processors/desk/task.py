@@ -316,12 +316,13 @@ def from_record(record: dict[str, Any]) -> Task:
 def _deciding_verdict(task: Task) -> int:
     """The number of the verdict that made the resolution in force, from what the record says of both.
 
-    It was given when the resolution was made, and by the one who is named last: those who agreed before come first.
+    It was given when the resolution was made, for its outcome, and by the one who is named last: those who agreed
+    before come first. At the same instant that person may have proposed another outcome.
     """
     for number in range(len(task.verdicts), 0, -1):
         verdict = task.verdicts[number - 1]
         reviewer = verdict["reviewer"]
         named_last = task.decided_by == reviewer or task.decided_by.endswith(f", {reviewer}")
-        if named_last and verdict["at"] == task.decided_at:
+        if named_last and verdict["at"] == task.decided_at and verdict["outcome"] == task.outcome:
             return number
     return 0

@@ -29,6 +29,7 @@ def submit(state: DeskState, command: Command, now: int) -> CommandResult:
     terms = state.terms(task)
     check_reason(command, terms)
     verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
+    state.workload.judged(me.id, task, now - (task.lease_since or now))
     match task.kind:
         case "gold":
             taken = _SubmitResult(_note_verdict(state, task, verdict, now), "thank you: noted")

@@ -100,6 +100,7 @@ class Actions(Timers):
         """The last verdict waits for a second lead until the window closes."""
         who = task["verdicts"][-1]["reviewer"]
         task["excluded"] += [who] if who not in task["excluded"] else []
+        task["skipped"] = [name for name in task["skipped"] if name != who]
         give_back(task)
         task |= {"kind": "override", "blind": False, "escalation": 1, "due_from": self.now}
         task |= {"with_team": False, "raised_at": None}

@@ -67,6 +67,7 @@ def some_rules(dice: Random) -> Rules:
         four_eyes=dice.random() < 0.8,
         buying=dice.random() < 0.8,
         renamed=dice.random() < 0.2,
+        picking=dice.random() < 0.85,
     )
 
 

@@ -123,6 +123,8 @@ class Permissions(ModelState):
             found |= self.unfit(task, me)
             if holder(task) not in ("", me):
                 found.add("held-by-another")
+            if holder(task) != me and self.people[me]["role"] != "lead" and not self.terms(task).picking:
+                found.add("may-not-pick")
             return found | ({"at-capacity"} if full and holder(task) != me else set())
         if command["queue"] and not works(self.people[me], command["queue"]):
             return found | {"wrong-queue"}

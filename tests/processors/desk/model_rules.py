@@ -35,6 +35,7 @@ class Rules:
     four_eyes: bool = True
     buying: bool = True
     renamed: bool = False
+    picking: bool = True
 
     @property
     def loans(self) -> str:
@@ -50,6 +51,7 @@ class Rules:
     def text(self) -> str:
         """The same for the policy's loader."""
         work = f"assign: {'push' if self.push else 'pull'}, lease: {self.lease // SECOND}, on_breach: {self.on_breach}"
+        work += f", picking: {str(self.picking).lower()}"
         work += f", lease_limit: {self.lease_limit // SECOND}"
         needed = ", qualifications: [underwriter]" if self.qualified else ""
         advices = "hold, buy, sell" if self.buying else "hold, sell"
@@ -89,6 +91,7 @@ class Terms:
     on_breach: str = "escalate"
     on_timeout: str = "escalate"
     push: bool = False
+    picking: bool = True
     qualifications: tuple[str, ...] = ()
     notices: Any = None
 
@@ -108,6 +111,7 @@ def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
         on_breach=breach if breach in ("escalate", "raise_priority", *OUTCOMES[domain]) else "escalate",
         on_timeout=rules.on_timeout if loan else "escalate",
         push=here and rules.push,
+        picking=rules.picking or not here,
         qualifications=("underwriter",) if here and rules.qualified else (),
         notices={"reject": "adverse_action"} if loan else {},
     )

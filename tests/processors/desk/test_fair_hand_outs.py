@@ -11,7 +11,7 @@ import pytest
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.reviewers import Reviewer, unfit
 from interlock.processors.desk.task import Task
-from tests.processors.desk.desk_world import DAY, HOUR, POLICY, DeskWorld
+from tests.processors.desk.desk_world import DAY, HOUR, MINUTE, POLICY, DeskWorld
 
 FLOORS = POLICY.replace("underwriting: {}", "underwriting: {floors: {low: 0.3}}").replace(
     "moderation: {on_breach: raise_priority}", "moderation: {on_breach: raise_priority, floors: {low: 0.3}}"
@@ -241,3 +241,97 @@ def test_a_claim_is_quick_while_each_of_a_hundred_people_has_judged_some_of_what
         task.exclude(f"r{number % 100}")
         state.keep(task)
     assert milliseconds(lambda: state.waiting.next_for(state.reviewers["ann"], "", world.now)) < 2
+
+
+# Pushing
+
+PUSHED = POLICY.replace("underwriting: {}", "underwriting: {assign: push, start_within: 1h}")
+
+
+def pushed_one_by_one(world: DeskWorld, tasks: int, between: int, minutes: dict[str, int]) -> Counter[str]:
+    """Each task is begun at once and decided before the next one comes; by person."""
+    got = Counter[str]()
+    for number in range(tasks):
+        name = world.arrive(f"d{number}").assigned_to
+        got[name] += 1
+        claimed = world.claim(name)
+        world.wait(minutes[name] * MINUTE)
+        assert world.decide(name, claimed=claimed)["accepted"]
+        world.wait(between)
+    return got
+
+
+@pytest.mark.parametrize("between", [0, 5 * MINUTE, DAY])
+def test_sixty_tasks_one_after_another_go_to_three_free_people_in_equal_parts(between: int) -> None:
+    world = DeskWorld(PUSHED)
+    world.hire("ann", "bob", "cid")
+    got = pushed_one_by_one(world, 60, between, {"ann": 1, "bob": 1, "cid": 1})
+    assert got == {"ann": 20, "bob": 20, "cid": 20}
+
+
+def test_who_takes_twice_as_long_gets_less_and_is_not_left_out() -> None:
+    world = DeskWorld(PUSHED)
+    world.hire("ann", "bob", "cid")
+    got = pushed_one_by_one(world, 60, 0, {"ann": 5, "bob": 5, "cid": 12})
+    assert 10 <= got["cid"] < 20
+    assert abs(got["ann"] - got["bob"]) <= 1
+
+
+def test_the_first_task_does_not_always_go_to_the_first_name() -> None:
+    first = Counter[str]()
+    for number in range(30):
+        world = DeskWorld(PUSHED)
+        world.hire("ann", "bob", "cid")
+        first[world.arrive(f"d{number}").assigned_to] += 1
+    assert min(first[name] for name in ("ann", "bob", "cid")) >= 5
+
+
+def test_what_people_hold_now_counts_more_than_what_they_were_given_lately() -> None:
+    world = DeskWorld(PUSHED)
+    world.hire("ann")
+    pushed_one_by_one(world, 2, 0, {"ann": 1})
+    world.hire("bob", on_duty=False)
+    world.command("on_duty", "bob")
+    held = [world.arrive(f"e{number}").assigned_to for number in range(4)]
+    assert held[:2] == ["bob", "ann"]
+
+
+def test_how_often_a_person_approves_changes_nothing() -> None:
+    for verdict in ("approve", "reject"):
+        world = DeskWorld(PUSHED)
+        world.hire("ann", "bob")
+        given = []
+        for number in range(10):
+            name = world.arrive(f"d{number}").assigned_to
+            given.append(name)
+            world.decide(name, "approve" if name == "bob" else verdict, claimed=world.claim(name))
+        assert Counter(given) == {"ann": 5, "bob": 5}
+
+
+# Picking
+
+NO_PICKING = POLICY.replace("underwriting: {}", "underwriting: {picking: false}")
+
+
+def test_where_the_policy_forbids_picking_people_get_the_task_whose_turn_it_is() -> None:
+    world = DeskWorld(NO_PICKING)
+    world.hire("ann")
+    world.arrive("hard", priority="high")
+    world.arrive("easy", priority="low")
+    refused = world.command("claim", "ann", task_id="easy")
+    assert (refused["accepted"], refused["code"]) == (False, "may-not-pick")
+    assert "claim the next one" in refused["message"]
+    assert world.task("easy").state == "waiting"
+    assert world.claim("ann")["task_id"] == "hard"
+
+
+def test_leads_pick_and_so_does_whoever_was_given_the_task() -> None:
+    world = DeskWorld(NO_PICKING)
+    world.hire("ann")
+    world.hire("lee", role="lead")
+    for name in ("d1", "d2"):
+        world.arrive(name)
+    assert world.claim("lee", "d2")["task_id"] == "d2"
+    assert world.command("reassign", "lee", task_id="d1", to_reviewer="ann")["accepted"]
+    assert world.claim("ann", "d1")["task_id"] == "d1"
+    assert world.claim("ann", "d1")["task_id"] == "d1"
