@@ -259,9 +259,14 @@ class Active(_Part):
 
 
 class Audit(_Part):
-    """Share of auto decisions that a person sees as well."""
+    """Share of auto decisions that a person sees as well.
+
+    `expires`: after how long an audit that nobody did ends, not judged; a gold item too.
+    """
 
     rate: Probability = 0.05
+    # Two weeks: a team that is behind by then judges too few of them ever to catch up, and the model is another one.
+    expires: Seconds = 14 * 86_400
     active: Active | None = None
 
 

@@ -101,7 +101,8 @@ class Terms:
     worked; `elsewhere`: it is another one than that of the domain. `outcomes`: what may be decided for; empty:
     anything. `service_seconds`: by priority, in the working time of `calendar`. `floors`: by priority. `on_breach`:
     escalate, raise_priority or an outcome. `on_timeout`: escalate or an outcome. `notices`: what is due to the subject,
-    by outcome. `four_eyes`: ids of the rules that demand two people.
+    by outcome. `four_eyes`: ids of the rules that demand two people. `audit_seconds`: after how long an audit ends that
+    nobody did.
     """
 
     policy_version: str
@@ -126,6 +127,7 @@ class Terms:
     on_timeout: str
     notices: Mapping[str, str]
     four_eyes: frozenset[str]
+    audit_seconds: int
 
 
 def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewhere: Queue | None = None) -> Terms:
@@ -163,6 +165,7 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         on_timeout=domain_terms.on_timeout,
         notices={outcome: lane.notice for outcome, lane in domain_terms.lanes.items() if lane.notice is not None},
         four_eyes=_four_eyes(policy),
+        audit_seconds=policy.audit.expires,
     )
 
 

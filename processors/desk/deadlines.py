@@ -43,8 +43,12 @@ def demand(state: DeskState, task: Task) -> None:
 
 
 def set_warning(state: DeskState, task: Task) -> None:
-    """When three quarters of the time until the deadline are over, in working time where a policy tells it."""
+    """When three quarters of the time until the deadline are over, in working time where a policy tells it.
+
+    And when a measurement ends that nobody did.
+    """
     terms = state.terms(task)
+    task.ends_at = task.due_from + terms.audit_seconds * 1_000_000 if task.is_measurement else None
     if terms.known:
         task.warn_at = review.warning(terms, task.priority, _counts_from(task))
     else:

@@ -262,6 +262,8 @@ def next_due(task: Task) -> int | None:
     instants = [task.final_at]
     if not task.breached:
         instants.append(task.deadline if task.warned or task.is_optional else min(task.warn_at, task.deadline))
+    if task.state != "leased":
+        instants.append(task.ends_at)
     if task.state == "leased":
         instants.append(task.lease_until if task.lease_warned else task.lease_warn_at)
     elif task.state == "assigned":

@@ -48,10 +48,11 @@ POLICY = "policy"
 class Task:
     """The fields of `Task.avsc` but for those that tell of one event. Times in microseconds since the epoch.
 
-    The last five are not recorded. Four follow from the rest and the policy: `deciding_verdict`, the number from 1 of
+    The last six are not recorded. Five follow from the rest and the policy: `deciding_verdict`, the number from 1 of
     the verdict that made the resolution in force, 0 if no person's did; `due`, when the clock next changes something
-    about it, None if never; `warn_at`, when 75 % of its service level is over; `lease_warn_at`, when its holder is told
-    that the lease ends. `passed_over` had it assigned last and did not begin it.
+    about it, None if never; `warn_at`, when 75 % of its service level is over; `ends_at`, when a measurement ends that
+    nobody did; `lease_warn_at`, when its holder is told that the lease ends. `passed_over` had it assigned last and
+    did not begin it.
     """
 
     task_id: str
@@ -128,6 +129,7 @@ class Task:
     deciding_verdict: int = 0
     due: int | None = None
     warn_at: int = 0
+    ends_at: int | None = None
     lease_warn_at: int = 0
     passed_over: str = ""
 
@@ -276,7 +278,7 @@ _CASE = (
     "routed_calendar",
 )
 
-_DERIVED = ("deciding_verdict", "due", "warn_at", "lease_warn_at", "passed_over")
+_DERIVED = ("deciding_verdict", "due", "warn_at", "ends_at", "lease_warn_at", "passed_over")
 
 RECORDED = tuple(field.name for field in fields(Task) if field.name not in _DERIVED)
 

@@ -35,6 +35,8 @@ def fire_timers(state: DeskState, task: Task, now: int) -> list[Event]:
             events += _lease_expired(task, now)
         elif now >= task.lease_warn_at and not task.lease_warned:
             events += _lease_expiring(task, now)
+    if task.ends_at is not None and now >= task.ends_at and task.state != "leased":
+        return [*events, *_not_judged(state, task, now)]
     if now >= task.deadline and not task.breached:
         events += _breached(state, task, now)
     elif now >= task.warn_at and not task.warned and not task.is_optional:
@@ -75,6 +77,12 @@ def _window_ended(state: DeskState, task: Task, now: int) -> list[Event]:
         state.keep(task)
     events.append(task_changed(task, "window_closed" if unjudged else "final", DESK, now))
     return events
+
+
+def _not_judged(state: DeskState, task: Task, now: int) -> list[Event]:
+    """A measurement that nobody did ends without a verdict: what took effect stands, and nothing is learned from it."""
+    close(state, task)
+    return [task_changed(task, "not_judged", DESK, now)]
 
 
 def _woken(state: DeskState, task: Task, now: int) -> list[Event]:

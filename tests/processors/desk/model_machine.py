@@ -68,6 +68,7 @@ def some_rules(dice: Random) -> Rules:
         buying=dice.random() < 0.8,
         renamed=dice.random() < 0.2,
         picking=dice.random() < 0.85,
+        audits_end=dice.choice([14 * DAY, 2 * DAY, 30 * MINUTE]),
     )
 
 

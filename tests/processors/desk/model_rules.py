@@ -36,6 +36,7 @@ class Rules:
     buying: bool = True
     renamed: bool = False
     picking: bool = True
+    audits_end: int = 14 * DAY
 
     @property
     def loans(self) -> str:
@@ -73,6 +74,7 @@ queues:
   {self.loans}: {{{work}{needed}}}
   moderation: {{on_breach: raise_priority}}
   advisers: {{order: score, start_within: 10m}}
+audit: {{expires: {self.audits_end // SECOND}}}
 rules:
   - {{id: big, when: amount > 1000000, route: sync, four_eyes: {str(self.four_eyes).lower()}}}
 """
@@ -94,6 +96,7 @@ class Terms:
     picking: bool = True
     qualifications: tuple[str, ...] = ()
     notices: Any = None
+    audits_end: int = 14 * DAY
 
 
 def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
@@ -114,6 +117,7 @@ def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
         picking=rules.picking or not here,
         qualifications=("underwriter",) if here and rules.qualified else (),
         notices={"reject": "adverse_action"} if loan else {},
+        audits_end=rules.audits_end,
     )
 
 

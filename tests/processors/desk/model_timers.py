@@ -48,6 +48,9 @@ class Timers(Messages):
                 until = max(task["deadline"], now + terms.start_within)
                 task |= {"state": "assigned", "snoozed_until": None, "assigned_until": until}
                 self.alerts_due.append(("woken", task["task_id"], (task["assigned_to"],)))
+            case "not_judged":
+                assert self.is_over(task)
+                finish(task)
             case "opened_up" | "nobody_can_decide" | "somebody_can_decide":
                 self._find_somebody(event, task)
             case "assigned":
@@ -296,6 +299,11 @@ class Timers(Messages):
     def _pushable(self, task: Named) -> bool:
         return not for_leads(task) and (waits_for_an_answer(task) or self.terms(task).push)
 
+    def is_over(self, task: Named) -> bool:
+        """It measures, and nobody did it for as long as the policy waits."""
+        measures = task["kind"] in ("audit", "gold") and task["state"] != "leased"
+        return bool(measures and task["due_from"] + self.terms(task).audits_end <= self.now)
+
     def nothing_is_overdue(self) -> None:
         now = self.now
         for task in self.tasks.values():
@@ -308,6 +316,7 @@ class Timers(Messages):
             assert holder(task) in {"", *self.people}, f"{holder(task)} is nobody and has {name}"
             assert task["deadline"] > now or task["breached"], f"{name} has not breached"
             assert task["warn_at"] > now or task["warned"] or not must_be_judged(task), f"{name} was not warned of"
+            assert not self.is_over(task), f"{name} was not ended"
             assert task["stuck"] == self.hopeless(task), f"somebody may decide {name}: {not self.hopeless(task)}"
             assert not task["stuck"] or not self.ways_out(task), f"the desk itself keeps {name} from people"
             assert task["window"] is None or task["window"] > now, f"the window of {name} is open"

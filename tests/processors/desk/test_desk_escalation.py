@@ -108,7 +108,7 @@ def test_an_escalation_says_who_got_the_task(leads: tuple[str, ...]) -> None:
         world.claim("ann", name)
     went = "went to lee" if leads else "no lead may decide d1: it waits for everybody else who may"
     assert went in world.command("escalate", "ann", task_id="d1", reason_text="odd")["message"]
-    expired = world.command("expire", "client", task_id="s1")
+    expired = world.command("expire", "the client", task_id="s1")
     assert went.replace("d1", "s1") in expired["message"]
     assert expired["code"] == "escalated"
 
@@ -215,3 +215,58 @@ def test_audits_are_not_raised() -> None:
     an_audit(world, "a1")
     world.wait(5 * DAY)
     assert (world.task("a1").priority, world.task("a1").breached) == ("low", True)
+
+
+@pytest.mark.parametrize(("policy", "days"), [(POLICY, 14), (POLICY + "audit: {expires: 3d}\n", 3)])
+def test_an_audit_that_nobody_does_ends_without_a_verdict(policy: str, days: int) -> None:
+    world = DeskWorld(policy)
+    world.hire("ann")
+    an_audit(world, "a1")
+    world.wait(days * DAY - 1)
+    assert world.task("a1").state == "waiting"
+    world.wait(1)
+    assert (world.task("a1").state, world.task("a1").outcome) == ("done", "approve")
+    assert world.events("a1")[-1] == "not_judged"
+    assert world.said["reviews.outcomes"] == []
+    assert len(world.said["resolutions"]) == 1
+    assert world.desk.state.open == 0
+
+
+def test_an_audit_that_somebody_has_begun_is_not_taken_away() -> None:
+    world = DeskWorld()
+    world.hire("ann")
+    an_audit(world, "a1")
+    world.wait(14 * DAY - MINUTE)
+    lease = world.claim("ann", "a1")
+    world.wait(2 * MINUTE)
+    assert world.decide("ann", "choose", outcome="approve", claimed=lease)["accepted"]
+
+
+def test_an_audit_that_somebody_has_begun_and_left_ends_with_the_lease() -> None:
+    world = DeskWorld()
+    world.hire("ann")
+    an_audit(world, "a1")
+    world.wait(14 * DAY - MINUTE)
+    world.claim("ann", "a1")
+    world.wait(15 * MINUTE)
+    assert world.events("a1")[-2:] == ["expired", "not_judged"]
+
+
+def test_an_audit_that_has_ended_can_still_be_appealed() -> None:
+    world = DeskWorld()
+    world.hire("ann", "bob")
+    an_audit(world, "a1")
+    world.wait(15 * DAY)
+    assert world.command("appeal", "ann", task_id="a1", reason_text="not so")["accepted"]
+    world.wait(20 * DAY)
+    assert world.task("a1").state == "waiting"
+    assert world.decide("bob", "reject", task_id="a1")["accepted"]
+
+
+def test_open_work_is_bounded_where_there_are_more_audits_than_people_can_do() -> None:
+    world = DeskWorld()
+    world.hire("ann")
+    for day in range(400):
+        an_audit(world, f"a{day}")
+        world.wait(DAY)
+    assert world.desk.state.open == 13
