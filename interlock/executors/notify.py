@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor as Pool
 from contextlib import closing
 from typing import Any
@@ -67,11 +67,15 @@ class Notifier:
         pool: Pool | None = None,
         metrics: Metrics | None = None,
         digests: Digests | None = None,
+        contact_schemes: Collection[str] | None = None,
     ) -> None:
-        """`operators`: apprise URLs. Raises KafkaException if a topic does not exist or cannot be read."""
+        """`operators`: apprise URLs. `contact_schemes`: of reviewers' contacts that may be opened; None: all.
+
+        Raises KafkaException if a topic does not exist or cannot be read."""
         self._operators = [(f"operators #{number}", url) for number, url in enumerate(operators, 1)]
         self._clock = clock or SystemClock()
         self._digests = digests or Digests()
+        self._contact_schemes = contact_schemes
         self._reviewers: dict[str, dict[str, Any]] = {}
         self._table = TableReader(broker, [catalogue.REVIEWERS.name])
         try:
@@ -156,10 +160,19 @@ class Notifier:
                 except ValueError as error:  # as the desk does: the record before stays in force
                     log.warning("reviewer %s cannot be used: %s", name, error)
                     continue
-            if reviewer is not None and reviewer["contact"]:
+            if reviewer is not None and reviewer["contact"] and self._may_open(name, reviewer["contact"]):
                 self._reviewers[name] = reviewer
             else:
                 self._reviewers.pop(name, None)
+
+    def _may_open(self, name: str, contact: str) -> bool:
+        scheme = contact.partition("://")[0].lower()
+        may = self._contact_schemes is None or scheme in self._contact_schemes
+        if not may:
+            log.warning(
+                "the contact of %s is %s://, which INTERLOCK_ALERTS__CONTACT_SCHEMES does not allow", name, scheme
+            )
+        return may
 
 
 def send(note: Note) -> None:

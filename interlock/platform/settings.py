@@ -97,6 +97,12 @@ class AlertSettings(BaseModel):
     """Alerts to people."""
 
     urls: list[SecretStr] = Field(default_factory=list, description="the operators' channels, as apprise URLs")
+    # Mail, and services with addresses of their own: whoever writes the roster must not make the notifier send what
+    # they like to any host that it can reach, as json:// or xml:// would.
+    contact_schemes: list[str] = Field(
+        ["mailto", "mailtos", "slack", "msteams", "gchat", "discord", "tgram", "pagerduty", "opsgenie", "pover"],
+        description="kinds of apprise URLs that the contact of a reviewer may be",
+    )
     group: str = catalogue.NOTIFIER_GROUP
     digest_seconds: float = Field(
         300.0, ge=0, description="what comes to a channel within that time goes in one message; 0: each alert by itself"

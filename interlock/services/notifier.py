@@ -27,6 +27,7 @@ def run(platform: Platform) -> None:
             [url.get_secret_value() for url in chosen.urls],
             seen=seen,
             metrics=metrics,
+            contact_schemes=chosen.contact_schemes,
             digests=Digests(chosen.digest_seconds, chosen.quiet_seconds),
         )
 

@@ -55,7 +55,7 @@ class World:
         }
         put(self.broker, catalogue.ALERTS, alert_id, record)
 
-    def notifier(self, window_seconds: float = 0.0) -> Notifier:
+    def notifier(self, window_seconds: float = 0.0, **options: Any) -> Notifier:
         """By default each alert goes by itself."""
         return Notifier(
             self.broker.process(),
@@ -65,6 +65,7 @@ class World:
             clock=self.clock,
             pool=InlineExecutor(),
             digests=Digests(window_seconds),
+            **options,
         )
 
     def settle(self, notifier: Notifier, seconds: float = 0.0) -> None:
@@ -130,6 +131,13 @@ def test_a_contact_that_changes_or_goes_counts_at_once(world: World) -> None:
     world.alert("2", "ada")
     world.settle(notifier)
     assert [channel for channel, _ in world.told()] == ["/new", "/operators"]
+
+
+def test_a_contact_of_a_kind_that_is_not_allowed_is_never_opened_and_operators_are_told_instead(world: World) -> None:
+    world.reviewer("ada", world.url("ada"))
+    world.alert("1", "ada")
+    world.settle(world.notifier(contact_schemes=["mailto"]))
+    assert world.told() == [("/operators", "late")]
 
 
 def test_a_reviewer_that_cannot_be_used_leaves_the_contact_before_in_force(world: World) -> None:
