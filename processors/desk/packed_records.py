@@ -117,10 +117,7 @@ class PackedRecords:
     def due(self, now: int) -> Iterator[str]:
         """The keys whose time has ended by `now`, the earliest first: each once, and there until it is removed."""
         while self._future_hours and self._future_hours[0] <= now // _HOUR:
-            self._begun = heapq.heappop(self._future_hours)
-            for number in self._hours.get(self._begun, ()):
-                for entry in self._living(number):
-                    heapq.heappush(self._soon, (entry.until, entry.key))
+            self._begin_hour()
         self._begun = max(self._begun, now // _HOUR)
         while self._soon and self._soon[0][0] <= now:
             until, key = heapq.heappop(self._soon)
@@ -128,11 +125,31 @@ class PackedRecords:
             if found is not None and found[1].until == until:
                 yield key
 
+    def first(self) -> int | None:
+        """The first instant at which the time of a value ends; None if there is nothing, or it has come as due."""
+        while self._soon or self._future_hours:
+            if not self._soon:
+                self._begin_hour()
+                continue
+            until, key = self._soon[0]
+            found = self._find(key)
+            if found is not None and found[1].until == until:
+                return until
+            heapq.heappop(self._soon)
+        return None
+
     def oldest(self) -> list[str]:
         """The keys of one of the blocks whose time ends first; empty if there is nothing."""
         if not self._hours:
             return []
         return [entry.key for entry in self._living(min(self._hours[min(self._hours)]))]
+
+    def _begin_hour(self) -> None:
+        """Gives a timer to every record of the next hour that has any."""
+        self._begun = heapq.heappop(self._future_hours)
+        for number in self._hours.get(self._begun, ()):
+            for entry in self._living(number):
+                heapq.heappush(self._soon, (entry.until, entry.key))
 
     def _find(self, key: str) -> tuple[int, _Entry] | None:
         for place in self._places.of(_hash(key)):

@@ -12,7 +12,7 @@ from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import refused
 from interlock.processors.desk.reply_cache import DIGEST_HEADER, ReplyCache, digest
 from interlock.processors.desk.restore import RESTORED_TOPICS, Tables, Unreadable, rebuild
-from interlock.processors.desk.state import DeskState
+from interlock.processors.desk.state import RETENTION, DeskState
 from interlock.processors.desk.stream_clock import TICK, StreamClock, Takeover, tick_record
 from interlock.processors.events import Event, alert
 from interlock.processors.records import Headers, Message, OutputLists, broker_time, in_order
@@ -34,13 +34,18 @@ class DeskProcessor:
     """A desk with its cache of replies. After a failure `restore` must be called before the next batch, and then
     `resume` if it has a clock."""
 
-    def __init__(self, clock: StreamClock | None = None, authority: Authority | None = None) -> None:
-        """`clock`: the stream's time; without one the desk goes by the time that `process` is handed. `authority`: says
+    def __init__(
+        self, clock: StreamClock | None = None, authority: Authority | None = None, retention: int = RETENTION
+    ) -> None:
+        """`retention`: how long the desk keeps a decided task, in microseconds.
+
+        `clock`: the stream's time; without one the desk goes by the time that `process` is handed. `authority`: says
         whose commands count; by default everybody's do."""
         self.clock = clock
         self._authority = authority or Authority()
         self.tables = Tables()
-        self.desk = Desk(DeskState())
+        self._retention = retention
+        self.desk = Desk(DeskState(retention=retention))
         self.unreadable: dict[str, int] = {}
         """By topic: records of the desk's own that could not be read when its state was restored, and are left out."""
         self._untold: list[Unreadable] = []
@@ -52,7 +57,7 @@ class DeskProcessor:
 
     def restore(self, records: Iterable[Message], replies: Iterable[Message]) -> None:
         """Starts again from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
-        rebuilt = rebuild(self.tables, records)
+        rebuilt = rebuild(self.tables, records, self._retention)
         self.desk = Desk(rebuilt.state)
         self._untold = rebuilt.unreadable
         self._told = set()

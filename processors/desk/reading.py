@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from interlock.processors.desk.arrivals import Arrival
 from interlock.processors.desk.command import MAX_NAME_LENGTH
-from interlock.processors.desk.task import one_for_all
+from interlock.processors.desk.task import END_OF_TIME, one_for_all
 from interlock.processors.records import Message
 from interlock.schemas import avro_schemas
 from interlock.schemas.columns import Bad, Decoder
@@ -29,9 +29,6 @@ MAX_ID_LENGTH = 1_000
 
 # Policies ask for two. More than a handful is a damaged number, and nobody could ever decide such a task.
 MAX_QUORUM = 5
-
-# The year 9000: no calendar holds dates beyond it. Nothing was routed before 1970.
-END_OF_TIME = 221_845_392_000_000_000
 
 
 def read(messages: Sequence[Message]) -> tuple[list[Arrival | None], list[Bad]]:

@@ -12,8 +12,9 @@ from interlock.processors.desk.deadlines import set_warning
 from interlock.processors.desk.policy_changes import adopt_duties
 from interlock.processors.desk.reviewers import PushPause
 from interlock.processors.desk.reviewers import from_record as reviewer_from_record
-from interlock.processors.desk.state import LEASE_WARNING, DeskState
+from interlock.processors.desk.state import LEASE_WARNING, RETENTION, DeskState
 from interlock.processors.desk.stored_records import read_presence, read_task
+from interlock.processors.desk.task_prefix import read_decided
 from interlock.processors.records import Message
 from interlock.schemas import catalogue, wire
 
@@ -77,17 +78,29 @@ class Rebuilt:
     unreadable: list[Unreadable]
 
 
-def rebuild(tables: Tables, records: Iterable[Message]) -> Rebuilt:
-    """The state that the desk's own records describe; the last record of a key counts."""
+def rebuild(tables: Tables, records: Iterable[Message], retention: int = RETENTION) -> Rebuilt:
+    """The state that the desk's own records describe; the last record of a key counts.
+
+    Decided tasks stay as bytes. `retention`: how long they are kept, in microseconds.
+    """
     newest: dict[str, dict[bytes, _Stored]] = {name: {} for name in RESTORED_TOPICS}
+    state = DeskState(retention=retention)
+    latest = 0
     for record in records:
-        mine = newest[record.topic() or ""]
-        key, value = record.key() or b"", record.value()
+        topic, key, value = record.topic() or "", record.key() or b"", record.value()
+        mine = newest[topic]
+        decided = read_decided(value) if value is not None and topic == catalogue.TASKS.name else None
+        if decided is not None and decided.is_plausible(key):
+            mine.pop(key, None)
+            latest = max(latest, decided.at)
+            state.tasks.put_packed(key.decode(), value, state.rests_until(decided.closed_at, decided.final_at))
+            continue
         if value is None:
             mine.pop(key, None)
         else:
             mine[key] = _Stored(key, value, record.partition(), record.offset())
-    state = DeskState()
+        if topic == catalogue.TASKS.name:
+            state.tasks.discard(key.decode(errors="replace"))
     tables.give_to(state)
     unreadable: list[Unreadable] = []
     for presence in _each(newest, catalogue.PRESENCE.name, read_presence, unreadable):
@@ -110,7 +123,7 @@ def rebuild(tables: Tables, records: Iterable[Message]) -> Rebuilt:
         if task.state != "done":
             state.impact(task.queue, task.amount, "")
         state.keep(task)
-    return Rebuilt(state, max(_instants(state), default=0), unreadable)
+    return Rebuilt(state, max(latest, max(_instants(state), default=0)), unreadable)
 
 
 def _instants(state: DeskState) -> Iterator[int]:
@@ -118,7 +131,7 @@ def _instants(state: DeskState) -> Iterator[int]:
     yield from state.on_duty.values()
     yield from state.off_duty.values()
     yield from (pause.since for pause in state.paused.values())
-    for task in state.tasks.values():
+    for task in state.tasks.unpacked.values():
         yield max(task.arrived_at, task.decided_at or 0, task.lease_since or 0)
 
 

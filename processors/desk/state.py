@@ -13,11 +13,12 @@ from interlock.processors.desk.impact import ImpactScale
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.reviewers import PushPause, Reviewer, off_duty, outside_working_hours
 from interlock.processors.desk.task import Task
+from interlock.processors.desk.tasks import Tasks
 from interlock.processors.desk.waiting import WaitingTasks
 from interlock.processors.desk.workload import Workload
 
-# How long the desk keeps a decided task, so that it can be overridden or appealed: people are told that they have a
-# month, and at some thousand reviews a day that fits in memory. ClickHouse keeps the history.
+# How long the desk keeps a decided task, so that it can be overridden or appealed, unless the settings say otherwise:
+# people are told that they have a month. ClickHouse keeps the history.
 RETENTION = 30 * 86_400 * 1_000_000
 
 # Share of a lease after which its holder is told that it ends: of the default 15 minutes, three are left.
@@ -38,12 +39,12 @@ class DeskState:
     the task whose caller waited when there was nobody to push it to. `replaced` tells that policies or reviewers have
     changed and open tasks must be looked at again. Until `resumed_at` no desk served anybody.
 
-    For the question who may decide a task: `touched`, the tasks that have changed since it was last asked;
+    For the question who may decide a task: `touched`, the open tasks that have changed since it was last asked;
     `roster_changed`, it must be asked for every task; `next_expiry`, when the next qualification of somebody expires;
     `last_decider`, by queue, qualifications and whether only leads may, somebody who could do the last such task.
     """
 
-    tasks: dict[str, Task] = field(default_factory=dict)
+    tasks: Tasks = field(default_factory=Tasks)
     reviewers: dict[str, Reviewer] = field(default_factory=dict)
     on_duty: dict[str, int] = field(default_factory=dict)
     off_duty: dict[str, int] = field(default_factory=dict)
@@ -58,6 +59,8 @@ class DeskState:
     last_decider: dict[tuple[str, tuple[str, ...], bool], str] = field(default_factory=dict)
     waiting: WaitingTasks = field(default_factory=WaitingTasks)
     workload: Workload = field(default_factory=Workload)
+    retention: int = RETENTION
+    _decided: dict[str, None] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)
     _held: dict[str, dict[str, None]] = field(default_factory=dict)
     _holder: dict[str, str] = field(default_factory=dict)
@@ -134,12 +137,13 @@ class DeskState:
         """Files the task by what it is now: call after every change."""
         task.closed_at = task.last_judged_at if task.state == "done" else None
         self.tasks[task.task_id] = task
-        self.touched[task.task_id] = None
         self._unfile(task.task_id)
         if task.state == "done":
             self._open.discard(task.task_id)
+            self.touched.pop(task.task_id, None)
         else:
             self._open.add(task.task_id)
+            self.touched[task.task_id] = None
         self._settle(task)
         if task.state == "waiting":
             self.waiting.add(task, self.terms(task))
@@ -183,25 +187,31 @@ class DeskState:
 
     def first_due(self) -> int | None:
         """When the clock next changes something about a task; None if never."""
+        self._pack()
+        decided = self.tasks.first_due()
         while self._timers:
             instant, task_id = self._timers[0]
-            task = self.tasks.get(task_id)
+            task = self.tasks.unpacked.get(task_id)
             if task is not None and task.due == instant:
-                return instant
+                return instant if decided is None else min(instant, decided)
             heapq.heappop(self._timers)
-        return None
+        return decided
 
     def due(self, now: int) -> Iterator[Task]:
         """Tasks about which the clock changes something by `now`, each until it is kept again with a later time."""
         while self._timers and self._timers[0][0] <= now:
             instant, task_id = heapq.heappop(self._timers)
-            task = self.tasks.get(task_id)
+            task = self.tasks.unpacked.get(task_id)
             if task is not None and task.due == instant:
                 task.due = None
                 yield task
                 if task.due is not None and task.due <= instant:
                     # Nothing has changed, as only with a record that is not the desk's own: not to be done for ever.
                     task.due = None
+        self._pack()
+        for task in self.tasks.due(now):
+            yield task
+            self._pack()
 
     def settled_before(self, task: Task, now: int) -> int:
         """The watermark of the model version of `task`: all its tasks that arrived earlier have been judged or are past
@@ -213,6 +223,7 @@ class DeskState:
         """Removes a task."""
         self._unfile(task_id)
         self._open.discard(task_id)
+        self._decided.pop(task_id, None)
         del self.tasks[task_id]
 
     @property
@@ -222,7 +233,7 @@ class DeskState:
 
     def open_tasks(self) -> list[Task]:
         """Tasks that are not done, in the order in which they came to be known."""
-        return [task for task_id, task in self.tasks.items() if task_id in self._open]
+        return [task for task_id, task in self.tasks.unpacked.items() if task_id in self._open]
 
     def _settle(self, task: Task) -> None:
         model = task.model_id, task.model_version
@@ -243,22 +254,37 @@ class DeskState:
         if holder is not None:
             del self._held[holder][task_id]
 
+    def rests_until(self, closed_at: int, final_at: int | None) -> int:
+        """When the clock next changes something about a decided task: it becomes final, or is forgotten."""
+        return closed_at + self.retention if final_at is None else final_at
+
+    def _pack(self) -> None:
+        """Packs what has been decided: whoever has just decided it needs it no more."""
+        for task_id in self._decided:
+            task = self.tasks.unpacked[task_id]
+            assert task.closed_at is not None
+            self.tasks.pack(task, self.rests_until(task.closed_at, task.final_at))
+        self._decided.clear()
+
     def _schedule(self, task: Task) -> None:
+        if task.state == "done":
+            task.due = None
+            self._decided[task.task_id] = None
+            return
+        self._decided.pop(task.task_id, None)
         due = next_due(task)
         if due is not None and due != task.due:
             heapq.heappush(self._timers, (due, task.task_id))
         task.due = due
-        if len(self._timers) > 2 * len(self.tasks) + _MAX_STALE_TIMERS:
-            live = [(other.due, other.task_id) for other in self.tasks.values() if other.due is not None]
+        open_tasks = self.tasks.unpacked
+        if len(self._timers) > 2 * len(open_tasks) + _MAX_STALE_TIMERS:
+            live = [(other.due, other.task_id) for other in open_tasks.values() if other.due is not None]
             heapq.heapify(live)
             self._timers = live
 
 
 def next_due(task: Task) -> int | None:
-    """When the clock next changes something about `task`; None if never."""
-    if task.state == "done":
-        assert task.closed_at is not None
-        return task.closed_at + RETENTION if task.final_at is None else task.final_at
+    """When the clock next changes something about an open task; None if never."""
     instants = [task.final_at]
     if not task.breached:
         instants.append(task.deadline if task.warned or task.is_optional else min(task.warn_at, task.deadline))

@@ -9,8 +9,7 @@ from typing import Any
 
 from interlock.policy.vocabulary import Priority
 from interlock.processors.desk.command import MAX_NAME_LENGTH
-from interlock.processors.desk.reading import END_OF_TIME
-from interlock.processors.desk.task import Task, from_record
+from interlock.processors.desk.task import END_OF_TIME, Task, from_record
 from interlock.schemas import wire
 
 _STATES = frozenset({"waiting", "assigned", "leased", "snoozed", "done"})

@@ -37,6 +37,9 @@ _MAX_SHARED_LISTS = 10_000
 
 Verdict = dict[str, Any]
 
+# The year 9000: no calendar holds dates beyond it. Nothing was routed before 1970.
+END_OF_TIME = 221_845_392_000_000_000
+
 # Kinds of tasks that are about a decision that somebody contests.
 CONTESTED = ("appeal", "override")
 

@@ -483,8 +483,10 @@ def check_indexes(state: DeskState) -> None:
     assert {(name, task_id) for task_id, name in state._holder.items()} == held
     for task in state.tasks.values():
         assert_one_state(task)
-        assert task.due == next_due(task)
-        assert task.due is None or (task.due, task.task_id) in state._timers
+        assert (task.state == "done") == state.tasks.is_packed(task.task_id)
+        if task.state != "done":
+            assert task.due == next_due(task)
+            assert task.due is None or (task.due, task.task_id) in state._timers
     callers = {
         t.task_id for t in state.tasks.values() if t.state == "waiting" and t.route == "sync" and t.kind == "review"
     }
