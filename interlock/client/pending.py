@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from interlock.client.result import DecisionResult, NotDecidedError
@@ -70,7 +70,7 @@ class _Waiter:
     deep: bool = False  # whether it reaches back all the way, as the latest one did
     looking: bool = False  # a lookup is under way
     problem: str = ""  # why the latest one failed
-    asked: str = ""  # the id of the latest question
+    asked: list[bytes] = field(default_factory=list)  # the ids of its questions, the latest one last
     ask_at: float | None = None
     ends: float = 0.0  # when the desk's grace period is over
     answer: tuple[str, str] = ("no-answer", "")  # the desk's latest reply
@@ -296,11 +296,12 @@ class PendingDecisions:
     def _ask(self, waiter: _Waiter, now: float) -> Ask:
         """A new id every time: the desk would repeat its first reply to a known one."""
         self._questions += 1
-        waiter.asked = f"{self._client_id}/{self._questions}"
+        command_id = f"{self._client_id}/{self._questions}"
         waiter.ask_at = now + ASK_AGAIN_SECONDS
         waiter.ends = waiter.ends or now + self._grace
-        self._asked[waiter.asked.encode()] = waiter
-        return Ask(waiter.asked, waiter.decision_id)
+        waiter.asked.append(command_id.encode())
+        self._asked[waiter.asked[-1]] = waiter
+        return Ask(command_id, waiter.decision_id)
 
     def _why(self, waiter: _Waiter) -> str:
         code, message = waiter.answer
@@ -338,8 +339,8 @@ class PendingDecisions:
                 self._waiters[key] = others
             else:
                 self._waiters.pop(key, None)
-            for command_id in [known for known, asking in self._asked.items() if asking is waiter]:
-                del self._asked[command_id]
+            for command_id in waiter.asked:
+                self._asked.pop(command_id, None)
 
 
 def _counts(waiter: _Waiter, result: DecisionResult) -> bool:

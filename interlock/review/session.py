@@ -8,7 +8,7 @@ from typing import Any, Self
 from interlock.errors import InterlockError, UsageError
 from interlock.platform.connection import Platform, database_errors
 from interlock.policies.published import Policies
-from interlock.processors.review.handing_out import why_handed_out
+from interlock.processors.review.handing_out import why_given, why_handed_out
 from interlock.processors.review.times import SECOND, due, micros
 from interlock.processors.review.view import TaskView, build_view
 from interlock.review.board import Board, Record
@@ -132,7 +132,7 @@ class Session:
     def _why_first(self, task: Record, assigned: Record | None) -> str:
         """`assigned`: the task as it was before the claim if it was meant for this person already."""
         if assigned is not None:
-            return f"{_why_assigned(assigned)}; due {due((micros(task['deadline']) - self.now()) / SECOND)}"
+            return f"{why_given(assigned)}; due {due((micros(task['deadline']) - self.now()) / SECOND)}"
         waiting = [other for other in self.board.in_queue(task["queue"]) if other["state"] == "waiting"]
         why = why_handed_out(task, self._policies.owner(task["domain"]), self.now())
         return f"{why}, {len(waiting):,} more wait in {task['queue']}"
@@ -144,21 +144,6 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def _why_assigned(task: Record) -> str:
-    """Why a task that is assigned was not taken from a queue; a later event may have hidden who assigned it."""
-    match task["event"]:
-        case "reassigned" | "escalated":
-            return f"{task['actor']} gave it to you"
-        case "woken" | "snoozed":
-            return "you had put it aside until now"
-        case "assigned" if task["route"] == "sync":
-            return "pushed to you because its caller waits for the answer"
-        case "assigned":
-            return f"pushed to you because queue {task['queue']} assigns its tasks"
-        case _:
-            return "it was assigned to you"
 
 
 def listed(task: Record, now: int) -> dict[str, Any]:

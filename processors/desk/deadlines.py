@@ -14,7 +14,7 @@ _NEXT_PRIORITY = {"low": "medium", "medium": "high", "high": "critical"}
 def seconds_to_start(state: DeskState, task: Task) -> int:
     """Within how many seconds the person to whom `task` is pushed must start it."""
     seconds = state.terms(task).start_within_seconds
-    return min(seconds, SYNC_START_SECONDS) if task.route == "sync" else seconds
+    return min(seconds, SYNC_START_SECONDS) if task.is_urgent else seconds
 
 
 def reschedule(state: DeskState, task: Task, now: int) -> None:

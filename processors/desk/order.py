@@ -168,7 +168,8 @@ class QueueOrder:
         late = task.breached or task.deadline <= now
         due = f"late by {_span(now - task.deadline)}" if late else f"due in {_span(task.deadline - now)}"
         if self.order == "score":
-            grown = full_score(task, now) - task.score - task.bonus
+            # Rounding must not make less than nothing of it.
+            grown = max(0.0, full_score(task, now) - task.score - task.bonus)
             raised = f"+ {task.bonus:.2f} for a missed deadline " if task.bonus else ""
             reason = (
                 f"score {task.score + task.bonus + grown:.2f} = {task.score:.2f} for impact, doubt and compliance "

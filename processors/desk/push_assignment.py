@@ -72,7 +72,7 @@ def _pushable_tasks(state: DeskState, reviewers: Sequence[Reviewer], now: int) -
         for place, task_id in enumerate(group.first(min(room, BATCH_SIZE), now)):
             places[task_id] = min(place, places.get(task_id, place))
     tasks = [state.tasks[task_id] for task_id in places]
-    tasks.sort(key=lambda task: (places[task.task_id], not task.has_caller, task.deadline, task.task_id))
+    tasks.sort(key=lambda task: (places[task.task_id], not task.is_urgent, task.deadline, task.task_id))
     return tasks[:BATCH_SIZE]
 
 

@@ -167,6 +167,12 @@ class Task:
         return self.route == "sync" and self.kind == "review" and not self.took_effect
 
     @property
+    def is_urgent(self) -> bool:
+        """Its caller still waits, as far as is known: nobody waits for longer than the service level."""
+        late = self.breached or self.raised_at is not None
+        return self.has_caller and not self.leads_only and not late
+
+    @property
     def leads_only(self) -> bool:
         """It was escalated away from its team, or is an override that a second lead answers."""
         return self.kind == "override" or (self.escalation > 0 and not self.with_team)

@@ -21,7 +21,7 @@ def task_alert(task: Task, kind: str, cause: str, severity: str, to: tuple[str, 
 
 def assignment_alert(task: Task, now: int) -> Event:
     """Tells the person to whom `task` was given until when it must be begun."""
-    kind, waits = ("assigned_sync", " with its caller") if task.has_caller else ("assigned", "")
+    kind, waits = ("assigned_sync", " with its caller") if task.is_urgent else ("assigned", "")
     cause = f"{task.task_id}/{task.assigned_to}/{task.assigned_until}"
     message = f"{task.task_id} waits for you{waits}: claim it by {clock(task.assigned_until or now)}"
     return task_alert(task, kind, cause, "info", (task.assigned_to,), message, now)

@@ -64,7 +64,7 @@ class WaitingTasks:
             self._lines[line].add(entry, demands)
         self._tasks[task.task_id] = task
         self._placed[task.task_id] = lines
-        if task.has_caller and not task.leads_only:
+        if task.is_urgent:
             self._urgent.setdefault((lines[0], demands), SortedSet()).add((task.arrived_at, task.task_id))
             self._urgently[task.task_id] = (lines[0], demands), task.arrived_at
 

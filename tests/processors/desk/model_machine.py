@@ -488,7 +488,10 @@ def check_indexes(state: DeskState) -> None:
             assert task.due == next_due(task)
             assert task.due is None or (task.due, task.task_id) in state._timers
     callers = {
-        t.task_id for t in state.tasks.values() if t.state == "waiting" and t.route == "sync" and t.kind == "review"
+        task.task_id
+        for task in state.tasks.values()
+        if task.state == "waiting" and task.route == "sync" and task.kind == "review"
+        if not task.breached and task.raised_at is None
     }
     urgent = {task_id for lane in state.waiting._urgent.values() for _, task_id in lane}
     assert urgent == {task_id for task_id in callers if not state.tasks[task_id].leads_only}

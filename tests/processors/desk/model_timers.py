@@ -83,7 +83,7 @@ class Timers(Messages):
 
     def _assign(self, task: Named, name: str, terms: Terms) -> None:
         """Pushed, or pushed again because no desk served anybody when its time ended."""
-        limit = MINUTE if task["route"] == "sync" else terms.start_within
+        limit = MINUTE if waits_for_an_answer(task) else terms.start_within
         since = self.now
         if task["state"] == "assigned":
             assert task["assigned_until"] <= self.resumed_at, "its time has not ended while no desk served anybody"
@@ -337,5 +337,7 @@ def must_be_judged(task: Named) -> bool:
 
 
 def waits_for_an_answer(task: Named) -> bool:
-    """Its caller waits for the first word."""
-    return bool(task["route"] == "sync" and task["kind"] == "review" and task["version"] == 0)
+    """Its caller waits for the first word, and its team can still give it in time."""
+    late = task["breached"] or task["raised_at"] is not None
+    asked = task["route"] == "sync" and task["kind"] == "review" and task["version"] == 0
+    return bool(asked and not late and not for_leads(task))

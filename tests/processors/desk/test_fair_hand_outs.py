@@ -335,3 +335,19 @@ def test_leads_pick_and_so_does_whoever_was_given_the_task() -> None:
     assert world.command("reassign", "lee", task_id="d1", to_reviewer="ann")["accepted"]
     assert world.claim("ann", "d1")["task_id"] == "d1"
     assert world.claim("ann", "d1")["task_id"] == "d1"
+
+
+# Callers who are gone
+
+
+def test_a_callers_task_that_is_late_is_pushed_to_nobody_and_takes_nobodys_room() -> None:
+    world = DeskWorld(POLICY.replace("moderation: {on_breach: raise_priority}", "moderation: {assign: push}"))
+    for number in range(3):
+        world.arrive(f"s{number}", route="sync", priority="critical")
+    world.wait(2 * HOUR)
+    world.hire("ann", capacity=2)
+    assert world.desk.state.load("ann") == 0
+    a_post(world, "p", "low")
+    assert world.task("p").assigned_to == "ann"
+    assert world.arrive("s9", route="sync", priority="critical").assigned_to == "ann"
+    assert world.task("s9").assigned_until == world.now + MINUTE

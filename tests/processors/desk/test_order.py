@@ -362,6 +362,12 @@ def test_the_place_by_score_is_explained() -> None:
     )
 
 
+def test_what_has_not_waited_yet_has_nothing_for_waiting() -> None:
+    for hundredths in range(71):
+        order = filled(OneQueue("score"), waiting("a", scored=hundredths / 100))
+        assert "+ 0.00 for waiting" in order.order.why("a", NOW)
+
+
 @given(st.lists(tasks, min_size=1, max_size=25), st.sampled_from(ORDERS))
 def test_the_place_that_is_told_is_the_place_in_the_order(
     some: list[WaitingTask], kind: Literal["deadline", "score"]
