@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli import review_verdicts
+from interlock.cli import recalling, review_verdicts
 from interlock.cli.common import DataDir, Json, errors, print_json, table
 from interlock.cli.review_options import As, Because, Queue, Reason, Reveal, Task, open_session, show_view, tell
 from interlock.errors import UsageError
@@ -20,6 +20,7 @@ app.command("choose")(review_verdicts.choose)
 app.command("override")(review_verdicts.override)
 app.command("appeal")(review_verdicts.appeal)
 app.command("gold")(review_verdicts.gold)
+app.command("recall")(recalling.recall)
 
 
 @app.command("list")

@@ -171,6 +171,10 @@ class DeskClient:
         """Opens a decision again; `statement` is what the person concerned says."""
         return self.ask("appeal", command_id, task_id=task_id, reason_text=statement)
 
+    def recall(self, task_id: str, reason: str, command_id: str | None = None) -> Reply:
+        """As a lead: what took effect without a person is judged by one after all."""
+        return self.ask("recall", command_id, task_id=task_id, reason_text=reason)
+
     def gold(self, task_id: str, outcome: str, command_id: str | None = None) -> Reply:
         """A lead plants a copy of a decision whose right outcome is known."""
         return self.ask("gold", command_id, task_id=task_id, outcome=outcome)

@@ -9,6 +9,7 @@ from interlock.processors.desk.command import Command
 from interlock.processors.desk.deciders import look_after
 from interlock.processors.desk.gold import plant_gold
 from interlock.processors.desk.push_assignment import can_push, push
+from interlock.processors.desk.recall import recall
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import CommandResult, accepted, refused
 from interlock.processors.desk.state import DeskState
@@ -31,6 +32,7 @@ HANDLERS: Mapping[str, Handler] = {
     "escalate": handover.escalate,
     "reassign": handover.reassign,
     "appeal": handover.appeal,
+    "recall": recall,
     "gold": plant_gold,
     "on_duty": presence.on_duty,
     "off_duty": presence.off_duty,

@@ -330,7 +330,9 @@ def _deciding_verdict(task: Task) -> int:
     It was given when the resolution was made, for its outcome, and by the one who is named last: those who agreed
     before come first. At the same instant that person may have proposed another outcome.
     """
-    for number in range(len(task.verdicts), 0, -1):
+    # What is only proposed may come from the same person in the same instant.
+    decided = len(task.verdicts) - (task.kind == "override" and task.state != "done")
+    for number in range(decided, 0, -1):
         verdict = task.verdicts[number - 1]
         reviewer = verdict["reviewer"]
         named_last = task.decided_by == reviewer or task.decided_by.endswith(f", {reviewer}")

@@ -90,7 +90,7 @@ class _SubmitResult:
 def _decide(state: DeskState, task: Task, verdict: Verdict, now: int, decided_by: tuple[str, ...]) -> list[Event]:
     """The verdict decides."""
     source = "appeal" if task.kind == "appeal" else "review"
-    if task.kind in ("audit", "post_approval") and verdict["outcome"] != task.outcome:
+    if task.kind in ("audit", "post_approval", "recall") and verdict["outcome"] != task.outcome:
         source = "override"
     claimed_at = task.lease_since
     events = resolve(state, task, verdict, now, source=source, decided_by=decided_by)

@@ -59,6 +59,12 @@ def reassign(request: Request, person: Reviewer, body: Bulk, to: Annotated[Name,
     return _each(request, body, lambda task_id: desk.reassign(task_id, to))
 
 
+@router.post("/recall", summary="As a lead: people judge what took effect without one", response_model=BulkReply)
+def recall(request: Request, person: Reviewer, body: Bulk) -> Response:
+    desk = backend_of(request).desk_of(person.person)
+    return _each(request, body, lambda task_id: desk.recall(task_id, body.reason))
+
+
 def _each(request: Request, body: Bulk, command: Callable[[str], Reply]) -> Response:
     """What became of each task. One that is refused does not keep the others from it."""
     results: list[dict[str, Any]] = []

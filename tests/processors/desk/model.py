@@ -215,6 +215,9 @@ class Model(Actions, Permissions):
                 assert task["lease_holder"] == me
                 assert self._events == (not self._mine)
                 assert me not in self.paused
+            case "recall" if self._events == 0:
+                assert task is not None
+                assert self.with_people(task)
             case "expire" if self._events == 0:
                 assert task is not None
                 assert for_leads(task)

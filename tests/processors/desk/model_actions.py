@@ -19,7 +19,7 @@ class Actions(Timers):
         match command["kind"]:
             case "submit":
                 return self._submit(command, task)
-            case "escalate" | "reassign" | "appeal" | "expire" | "override":
+            case "escalate" | "reassign" | "appeal" | "expire" | "override" | "recall":
                 return self._pass_on(command, task)
             case "claim":
                 assert key == command["task_id"] or (not command["task_id"] and task in self.candidates(command))
@@ -79,6 +79,14 @@ class Actions(Timers):
                 task |= {"warned": False, "breached": False}
                 self.reschedule(task)
                 return {"appealed"}
+            case "recall":
+                state = "waiting" if task["state"] == "done" else task["state"]
+                priority = "high" if task["priority"] in ("low", "medium") else task["priority"]
+                task |= {"kind": "recall", "state": state, "priority": priority, "blind": False, "due_from": now}
+                task |= {"window": None, "final_at": None, "raised_at": None, "warned": False, "breached": False}
+                self.reschedule(task)
+                task |= {"warned": False, "breached": False}
+                return {"recalled"}
             case "expire":
                 if terms.on_timeout == "escalate":
                     self.escalate(task, "escalated")
@@ -135,7 +143,7 @@ class Actions(Timers):
             return self._answer(task, said)
         first = before and (before[0]["outcome"], MEANT_BY[before[0]["modifications"]])
         source = "appeal" if kind == "appeal" else "review"
-        if kind in ("audit", "post_approval") and said["outcome"] != task["outcome"]:
+        if kind in ("audit", "post_approval", "recall") and said["outcome"] != task["outcome"]:
             source = "override"
         people: tuple[str, ...] = (me,)
         late = kind == "audit" and self.now >= task["override_until"]

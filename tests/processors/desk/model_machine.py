@@ -203,8 +203,8 @@ class DeskLife:
 
     def lead(self, dice: Random) -> None:
         """A lead does something about a task that is open or decided, as it fits."""
-        kind = dice.choice(["override", "override", "reassign", "escalate", "gold", "appeal", "appeal"])
-        decided = kind in ("override", "gold", "appeal")
+        kind = dice.choice(["override", "override", "reassign", "escalate", "gold", "appeal", "appeal", "recall"])
+        decided = kind in ("override", "gold", "appeal", "recall")
         tasks = [task for task in self.model.tasks.values() if bool(task["version"]) == decided]
         leads = sorted(name for name, person in self.model.people.items() if person["role"] == "lead") or PEOPLE
         self.work(kind, tasks, lambda _: dice.choice(leads), dice)

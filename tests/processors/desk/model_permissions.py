@@ -1,7 +1,7 @@
 """Which commands may be carried out, and what the others may be refused with."""
 
 from tests.processors.desk.model_rules import DAY, QUEUES, Named
-from tests.processors.desk.model_state import ModelState, holder, works
+from tests.processors.desk.model_state import ModelState, holder, judges, works
 
 # What changed fields mean: the same number may be written in several ways. Any other text is none that can be taken.
 MEANT_BY = {"": None, '{"amount":80}': 80, '{ "amount": 8.0e1 }': 80, '{"amount":90}': 90}
@@ -17,6 +17,7 @@ KINDS = [
     "override",
     "appeal",
     "expire",
+    "recall",
     "gold",
     "on_duty",
     "off_duty",
@@ -81,6 +82,8 @@ class Permissions(ModelState):
             case "reassign":
                 begun = {"held-by-another"} if task["state"] == "leased" else set()
                 return done | no_lead | begun | self._against_giving(command, task)
+            case "recall":
+                return self._against_recall(command, task) | no_lead
             case "appeal":
                 return words | (set() if decided else {"not-decided"})
             case _:
@@ -132,6 +135,16 @@ class Permissions(ModelState):
         if full and not any(candidate["assigned_to"] == me for candidate in may):
             found.add("at-capacity")
         return found | (set() if may else {"nothing-to-do"})
+
+    def _against_recall(self, command: Named, task: Named) -> set[str]:
+        found = set() if command["reason_text"].strip() else {"missing-reason"}
+        if task["version"] == 0 or task["kind"] == "gold":
+            return found | {"not-decided"}
+        if judges(task):
+            return found | {"judged-by-people"}
+        if self.with_people(task):
+            return found
+        return found | ({"window-closed"} if self.now >= (task["override_until"] or 0) else set())
 
     def _against_gold(self, command: Named, task: Named) -> set[str]:
         outcomes = self.terms(task).outcomes

@@ -55,6 +55,10 @@ class ModelState:
         people = [name, manager] if manager else [name, *self.leads(queue)]
         return tuple(dict.fromkeys(person for person in people if person))
 
+    def with_people(self, task: Named) -> bool:
+        """Somebody will look at it in any case, and not only if there is time."""
+        return task["state"] != "done" and task["kind"] not in ("audit", "post_approval")
+
     def unskilled(self, task: Named, name: str) -> set[str]:
         person = self.people[name]
         found = set() if works(person, task["queue"]) else {"wrong-queue"}
