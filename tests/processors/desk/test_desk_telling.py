@@ -34,8 +34,8 @@ def test_who_is_pushed_a_task_whose_caller_waits_is_told_until_when_to_begin(wor
 def test_every_other_task_that_is_given_to_a_person_is_told_too(world: DeskWorld) -> None:
     world.set_policy(PUSHED)
     world.hire("ann")
-    world.hire("lee", role="lead")
     world.arrive("d1")
+    world.hire("lee", role="lead")
     world.arrive("p1", domain="post", queue="moderation", prediction="publish")
     world.command("reassign", "lee", task_id="p1", to_reviewer="ann")
     assert [(alert["to"], alert["task_id"]) for alert in told(world, "assigned")] == [(["ann"], "d1"), (["ann"], "p1")]
