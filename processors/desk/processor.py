@@ -74,7 +74,7 @@ class DeskProcessor:
     def resume(self, takeover: Takeover, now: int) -> None:
         """Tells a desk with a clock Kafka's time; `now`: the steady time, as for `process`."""
         assert self.clock is not None
-        self._about_time = self.clock.start(takeover, self.latest, now)
+        self._about_time += self.clock.start(takeover, self.latest, now)
         self.desk.state.resumed_at = self.clock.resumed_at
 
     def process(self, messages: Sequence[Message], now: int) -> DeskOutputs:

@@ -101,7 +101,7 @@ class StreamClock:
         self._waiting_for = _Tick(self.tick_id, takeover.written)
         self._paused_until = 0
         events = self._hear(kafka, takeover.written, heard)
-        if latest <= heard + self._lead + _LONGEST_STAND:
+        if latest <= max(kafka, heard + self._lead) + _LONGEST_STAND:
             self.time = max(self.time, latest)
         else:
             message = (

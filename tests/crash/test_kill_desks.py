@@ -53,9 +53,10 @@ service_levels: {critical: 8s, high: 20s, medium: 40s, low: 90s}
 
 
 class Desk:
-    """One `interlock run desk` that is started again after every kill."""
+    """One `interlock run desk` that is started again after every kill; `shift`: seconds that its clock is ahead."""
 
-    def __init__(self, broker: KafkaBroker, instance: str, log: Path) -> None:
+    def __init__(self, broker: KafkaBroker, instance: str, log: Path, shift: int = 0) -> None:
+        self._program = ["tests.crash.shifted_clock", str(shift)] if shift else ["interlock"]
         self.port = free_port()
         self._environment = {
             **os.environ,
@@ -67,7 +68,7 @@ class Desk:
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "interlock", "run", "desk"]
+        command = [sys.executable, "-m", *self._program, "run", "desk"]
         self.process = subprocess.Popen(command, env=self._environment, stdout=self._log, stderr=subprocess.STDOUT)
 
     def works(self) -> bool:
@@ -198,13 +199,13 @@ def read(broker: KafkaBroker, topic: str) -> list[dict[str, Any]]:
     return found
 
 
-def publish(broker: KafkaBroker, names: list[str]) -> None:
-    policy = parse(POLICY, "crash policy")
+def publish(broker: KafkaBroker, names: list[str], text: str = POLICY) -> None:
+    policy = parse(text, "crash policy")
     record = {
         "name": policy.name,
         "version": version(policy),
         "resolved": resolved(policy),
-        "source": POLICY,
+        "source": text,
         "published_at": 0,
         "published_by": "the test",
     }

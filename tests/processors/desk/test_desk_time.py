@@ -167,6 +167,28 @@ def test_a_step_of_the_clock_of_the_process_moves_nothing(skew: int) -> None:
     assert stream.events("d1") == ["arrived", "claimed", "resolved"]
 
 
+@pytest.mark.parametrize("skew", [DAY, 5 * HOUR, -5 * HOUR])
+def test_a_desk_with_a_wrong_clock_that_takes_over_does_not_go_back_and_believes_kafka_after_a_while(skew: int) -> None:
+    stream = DeskStream(SAFE_OUTCOME.replace("rules:", "service_levels: {critical: 15s}\nrules:"))
+    stream.hire("ann")
+    for task_id in ("d1", "d2"):
+        stream.arrive(task_id, priority="critical")
+    stream.send("claim", "ann", task_id="d1")
+    stream.stop()
+    stream.wait(SECOND)
+    sent = stream.decide("ann", "d1")
+    stream.wait(16 * SECOND)
+    stream.skew = skew
+    stream.start()
+    (outcome,) = stream.said("reviews.outcomes")
+    assert START <= outcome["claimed_at"] <= outcome["at"] == stream.reply(sent)["at"] <= START + SECOND
+    assert [word["decided_by"] for word in stream.said("resolutions")][:1] == [["ann"]]
+    stream.pass_slowly(21 * SECOND)
+    assert stream.events("d2")[-1] == "timed_out"
+    kinds = {"clock_differs"} if skew > 0 else {"clock_differs", "clock_refused", "clock_confirmed"}
+    assert {kind for kind in stream.alerts() if kind.startswith("clock")} == kinds
+
+
 @pytest.mark.parametrize("skew", [DAY, 5 * HOUR, 0, -HOUR, -6 * HOUR])
 def test_a_lease_ends_on_time_under_any_clock_of_the_process(skew: int) -> None:
     stream = DeskStream(skew=skew)
