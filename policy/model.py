@@ -148,6 +148,26 @@ def filled(defaults: Thresholds, lane: Lane | None) -> tuple[float, float, float
     return auto, max(sync, min(auto, defaults.async_)) if lane.async_ is None else lane.async_, sync
 
 
+class Appeals(_Part):
+    """Appeals against decisions of a domain.
+
+    `filed_by`: who may file one, among the people who work its queue. `on_behalf_of`: whether a name is required: of
+    the subject, or none. `limit`: how many for each case. `within`: seconds from the outcome that is appealed.
+    `service_level`: seconds until an appeal must be decided; None: those of its priority.
+    """
+
+    filed_by: Annotated[tuple[Literal["lead", "reviewer"], ...], AfterValidator(_sorted_set)] = Field(
+        ("lead", "reviewer"), min_length=1
+    )
+    on_behalf_of: Literal["subject", "none"] = "none"
+    # One, so that nobody is asked about one case without end; ten rounds are more than any procedure has.
+    limit: int = Field(1, ge=0, le=10, strict=True)
+    # Six months, as article 20 of the Digital Services Act has it.
+    within: Seconds = 183 * 86_400
+    priority: Priority = Priority.HIGH
+    service_level: Seconds | None = None
+
+
 class Domain(_Part):
     """One kind of decision.
 
@@ -156,6 +176,7 @@ class Domain(_Part):
     `options`: how many a reviewer chooses from in the hybrid workflow. `override_window`: seconds from the decision in
     which it can be overridden after it took effect. `on_timeout`: what happens when a caller has waited in vain:
     `escalate`, or the outcome that is safe. `reason_codes`: what a verdict may give as its reason.
+    `appeals`: who may appeal, how often and for how long.
     """
 
     workflow: Workflow = Workflow.ESCALATION
@@ -169,6 +190,7 @@ class Domain(_Part):
     override_window: Seconds = 86_400
     on_timeout: Name = "escalate"
     reason_codes: tuple[Name, ...] = ()
+    appeals: Appeals = Appeals()
 
 
 class Calendar(_Part):
@@ -288,7 +310,8 @@ class ServiceLevels(_Part):
 class Pack(_Part):
     """Rules and duties that come together, such as those of a regulation.
 
-    `qualifications`: what a reviewer must have. `retention_days`: how long records are kept at least. `reason_codes`:
+    `qualifications`: what a reviewer must have. `retention_days`: how long records are kept at least. `appeal_days`:
+    for how long an outcome can be appealed at least. `reason_codes`:
     what a verdict may give as its reason, besides those of the domain. `notices`: what must be sent to the person
     concerned.
     """
@@ -298,6 +321,7 @@ class Pack(_Part):
     rules: tuple[Rule, ...] = ()
     qualifications: tuple[Name, ...] = ()
     retention_days: int = Field(0, ge=0, strict=True)
+    appeal_days: int = Field(0, ge=0, strict=True)
     reason_codes: tuple[Name, ...] = ()
     notices: tuple[Name, ...] = ()
 

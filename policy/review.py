@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from interlock.policy.calendars import due
-from interlock.policy.model import Calendar, Domain, Policy, Queue
+from interlock.policy.model import Appeals, Calendar, Domain, Policy, Queue
 from interlock.schemas.reasons import AMBIGUOUS_DOMAIN
 
 # Always allowed: a reviewer who agrees needs no other reason, and a list without a way out makes people give a wrong
@@ -102,7 +102,7 @@ class Terms:
     anything. `service_seconds`: by priority, in the working time of `calendar`. `floors`: by priority. `on_breach`:
     escalate, raise_priority or an outcome. `on_timeout`: escalate or an outcome. `notices`: what is due to the subject,
     by outcome. `four_eyes`: ids of the rules that demand two people. `audit_seconds`: after how long an audit ends that
-    nobody did.
+    nobody did. `appeals`: as long as the packs want.
     """
 
     policy_version: str
@@ -128,6 +128,7 @@ class Terms:
     notices: Mapping[str, str]
     four_eyes: frozenset[str]
     audit_seconds: int
+    appeals: Appeals
 
 
 def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewhere: Queue | None = None) -> Terms:
@@ -166,6 +167,7 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         notices={outcome: lane.notice for outcome, lane in domain_terms.lanes.items() if lane.notice is not None},
         four_eyes=_four_eyes(policy),
         audit_seconds=policy.audit.expires,
+        appeals=_appeals(policy, domain_terms),
     )
 
 
@@ -230,14 +232,20 @@ def _floors(queue: Queue) -> dict[str, float]:
     return {str(priority): share for priority, share in queue.floors.items()}
 
 
-def deadline(terms: Terms, priority: str, start: int) -> int:
-    """Until when a task that counts from `start` must be decided."""
-    return due(start, terms.service_seconds[priority], terms.calendar)
+def deadline(terms: Terms, seconds: int, start: int) -> int:
+    """Until when a task must be decided that has `seconds` of working time from `start`."""
+    return due(start, seconds, terms.calendar)
 
 
-def warning(terms: Terms, priority: str, start: int) -> int:
-    """When three quarters of the service level have passed, in working time."""
-    return due(start, terms.service_seconds[priority] * 3 // 4, terms.calendar)
+def warning(terms: Terms, seconds: int, start: int) -> int:
+    """When three quarters of them have passed, in working time."""
+    return due(start, seconds * 3 // 4, terms.calendar)
+
+
+def service_level(terms: Terms, priority: str, *, appeal: bool) -> int:
+    """Within how many seconds a task must be decided: an appeal in those of its own, if the policy has them."""
+    own = terms.appeals.service_level if appeal else None
+    return terms.service_seconds[priority] if own is None else own
 
 
 def quorum(terms: Terms, reasons: Iterable[str]) -> int:
@@ -249,6 +257,12 @@ def owner(policies: Mapping[str, Policy], domain: str) -> Policy | None:
     """The policy that has the domain; None if none has it, or more than one."""
     owners = [policy for policy in policies.values() if domain in policy.domains]
     return owners[0] if len(owners) == 1 else None
+
+
+def _appeals(policy: Policy, domain: Domain) -> Appeals:
+    """What the domain says, for as long as the packs demand."""
+    within = max([domain.appeals.within, *(pack.appeal_days * 86_400 for pack in policy.packs)])
+    return domain.appeals.model_copy(update={"within": within})
 
 
 def _four_eyes(policy: Policy) -> frozenset[str]:

@@ -98,9 +98,10 @@ class Snooze(Lease):
 
 
 class Appeal(_Body):
-    """What the person concerned says."""
+    """What the person concerned says, and who that is where the policy wants the name."""
 
     statement: Text
+    on_behalf_of: Name = ""
 
 
 class Gold(_Body):

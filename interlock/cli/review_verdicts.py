@@ -135,18 +135,19 @@ def override(
 def appeal(
     task: Task,
     statement: Annotated[str, typer.Option("--statement", "-m", help="What the person concerned says.")],
+    on_behalf_of: Annotated[str, typer.Option("--on-behalf-of", help="The name of the person concerned.")] = "",
     me: As = "",
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Open a decision again, also one that took effect unseen. People who decided it before do not decide it again.
+    """Open a decision again, also one that took effect unseen. Who decided it before, or appeals, does not decide it.
 
     Examples:
 
-        interlock review appeal loan-000017 -m "the late payments were not mine" --as ann
+        interlock review appeal loan-000017 -m "the late payments were not mine" --on-behalf-of "M. Weber" --as ann
     """
     with open_session(data_dir, me) as session:
-        tell(session.appeal(task, statement), json)
+        tell(session.appeal(task, statement, on_behalf_of), json)
 
 
 def gold(

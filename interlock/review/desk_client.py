@@ -167,9 +167,9 @@ class DeskClient:
             reason_text=reason_text,
         )
 
-    def appeal(self, task_id: str, statement: str, command_id: str | None = None) -> Reply:
-        """Opens a decision again; `statement` is what the person concerned says."""
-        return self.ask("appeal", command_id, task_id=task_id, reason_text=statement)
+    def appeal(self, task_id: str, statement: str, command_id: str | None = None, *, on_behalf_of: str = "") -> Reply:
+        """Opens a decision again; `statement` is what the person concerned says, `on_behalf_of` who that is."""
+        return self.ask("appeal", command_id, task_id=task_id, reason_text=statement, on_behalf_of=on_behalf_of)
 
     def recall(self, task_id: str, reason: str, command_id: str | None = None) -> Reply:
         """As a lead: what took effect without a person is judged by one after all."""

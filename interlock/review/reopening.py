@@ -36,13 +36,15 @@ def appeal(
     task_id: str,
     statement: str,
     command_id: str | None = None,
+    *,
+    on_behalf_of: str = "",
 ) -> Reply:
     """Opens a decision again; the desk is given one that took effect unseen first. `clickhouse`: connects for that.
 
     Raises CommandRefusedError and InterlockError, and what queries raise.
     """
     try:
-        return desk.appeal(task_id, statement, command_id)
+        return desk.appeal(task_id, statement, command_id, on_behalf_of=on_behalf_of)
     except CommandRefusedError as refused:
         if refused.code != "unknown-task":
             raise
@@ -51,7 +53,7 @@ def appeal(
     for _ in range(_MAX_POLLS):
         try:
             # The desk remembers a refusal under the id of its command: each further attempt has one of its own.
-            return desk.appeal(task_id, statement)
+            return desk.appeal(task_id, statement, on_behalf_of=on_behalf_of)
         except CommandRefusedError as refused:
             if refused.code != "unknown-task":
                 raise

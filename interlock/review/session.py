@@ -55,10 +55,17 @@ class Session:
             raise InterlockError(f"there is no task {task_id!r}; `interlock review list` lists the open ones")
         return task
 
-    def appeal(self, task_id: str, statement: str) -> Reply:
+    def appeal(self, task_id: str, statement: str, on_behalf_of: str = "") -> Reply:
         """Opens a decision again; the desk is given one that took effect unseen first. Raises CommandRefusedError."""
         with database_errors():
-            return appeal(self.desk, self.broker, lambda: closing(self._platform.clickhouse()), task_id, statement)
+            return appeal(
+                self.desk,
+                self.broker,
+                lambda: closing(self._platform.clickhouse()),
+                task_id,
+                statement,
+                on_behalf_of=on_behalf_of,
+            )
 
     def claim(self, task_id: str, queue: str, reveal: bool) -> TaskView:
         """Claims a task, the next best one if none is named, and looks at it. Raises CommandRefusedError."""

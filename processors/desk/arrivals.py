@@ -57,6 +57,7 @@ class Arrival:
     outcomes: tuple[str, ...] = ()
     calendar: str = ""
     caller: str = ""
+    notices: tuple[str, ...] = ()
 
 
 def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
@@ -121,6 +122,7 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
     events = []
     if took_effect:
         task.version = task.effect = 1
+        task.notices = arrival.notices
         task.outcome = arrival.prediction
         task.decided_by = POLICY
         task.decided_at = arrival.routed_at

@@ -1,6 +1,7 @@
 """Service levels: until when a task must be started and decided, and when people are warned."""
 
 from interlock.policy import review
+from interlock.policy.review import Terms
 from interlock.policy.vocabulary import Priority
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task, one_for_all
@@ -22,7 +23,7 @@ def reschedule(state: DeskState, task: Task, now: int) -> None:
     again."""
     terms = state.terms(task)
     before = task.deadline
-    task.deadline = review.deadline(terms, task.priority, _counts_from(task))
+    task.deadline = review.deadline(terms, _seconds(terms, task), _counts_from(task))
     if task.window_open_until is not None:
         # A review after the end of the window cannot change anything.
         task.deadline = min(task.deadline, task.window_open_until)
@@ -50,7 +51,7 @@ def set_warning(state: DeskState, task: Task) -> None:
     terms = state.terms(task)
     task.ends_at = task.due_from + terms.audit_seconds * 1_000_000 if task.is_measurement else None
     if terms.known:
-        task.warn_at = review.warning(terms, task.priority, _counts_from(task))
+        task.warn_at = review.warning(terms, _seconds(terms, task), _counts_from(task))
     else:
         start = _counts_from(task)
         task.warn_at = start + (task.deadline - start) * 3 // 4
@@ -69,6 +70,10 @@ def raise_priority(state: DeskState, task: Task, now: int) -> None:
         task.priority = _NEXT_PRIORITY[task.priority]
         task.raised_at = now
         reschedule(state, task, now)
+
+
+def _seconds(terms: Terms, task: Task) -> int:
+    return review.service_level(terms, task.priority, appeal=task.kind == "appeal")
 
 
 def _counts_from(task: Task) -> int:

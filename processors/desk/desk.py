@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from interlock.processors.desk import claiming, handover, overriding, presence, verdict_commands
+from interlock.processors.desk import appeals, claiming, handover, overriding, presence, verdict_commands
 from interlock.processors.desk.arrivals import Arrival, arrive
 from interlock.processors.desk.attendance import has_untold, tell_unattended
 from interlock.processors.desk.command import Command
@@ -31,7 +31,7 @@ HANDLERS: Mapping[str, Handler] = {
     "expire": verdict_commands.expire,
     "escalate": handover.escalate,
     "reassign": handover.reassign,
-    "appeal": handover.appeal,
+    "appeal": appeals.appeal,
     "recall": recall,
     "gold": plant_gold,
     "on_duty": presence.on_duty,

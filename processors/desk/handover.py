@@ -1,4 +1,4 @@
-"""Passing a task on: escalate, reassign, appeal."""
+"""Passing a task on: escalate, reassign."""
 
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
@@ -59,36 +59,6 @@ def reassign(state: DeskState, command: Command, now: int) -> CommandResult:
     alert = _give(state, task, command.to_reviewer, now)
     events = [task_changed(task, "reassigned", me.id, now, command.command_id), alert]
     return CommandResult(f"{task.task_id} waits for {command.to_reviewer}", task, events)
-
-
-def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
-    """Opens a decided task again with the statement of the person concerned, for people not involved in it yet."""
-    task = checks.known_task(state, command.task_id)
-    me = checks.known_reviewer(state, command.actor)
-    if task.state != "done" or not task.took_effect:
-        raise CommandRefused("not-decided", f"{task.task_id} is not decided yet: there is nothing to appeal against")
-    if not command.reason_text.strip():
-        raise CommandRefused("missing-reason", "an appeal needs the statement of the person concerned")
-    checks.room(task, command)
-    named = command.on_behalf_of.strip()
-    task.parties = tuple(dict.fromkeys((*task.parties, me.id, *([named] if named else []))))
-    task.exclude(*sorted(task.involved))
-    task.kind = "appeal"
-    task.state = "waiting"
-    task.round += 1
-    # The appeal decides what holds; whoever waits for the final word waits for that.
-    task.final_at = None
-    task.statement = command.reason_text
-    task.on_behalf_of = named
-    task.blind = False
-    to_team(task, "")
-    task.raised_at = None
-    task.due_from = now
-    reschedule(state, task, now)
-    state.keep(task)
-    events = [task_changed(task, "appealed", me.id, now, command.command_id)]
-    message = f"{task.task_id} is open again, for somebody who has neither judged nor appealed it"
-    return CommandResult(message, task, events)
 
 
 def _give(state: DeskState, task: Task, name: str, now: int) -> Event:

@@ -94,6 +94,7 @@ def _arrival(row: dict[str, Any], message: Message) -> Arrival:
         reasons=one_for_all(tuple(row.pop("reasons"))),
         qualifications=one_for_all(tuple(row.pop("qualifications"))),
         outcomes=one_for_all(tuple(row.pop("outcomes"))),
+        notices=one_for_all(tuple(row.pop("notices"))),
         alternatives=tuple(
             (alternative["option"], alternative["confidence"]) for alternative in row.pop("alternatives")
         ),
@@ -120,12 +121,13 @@ _ENVELOPE = (
     "audit",
     "propensity",
     "override_until",
+    "notices",
     "quorum",
     "qualifications",
     "outcomes",
     "calendar",
 )
-_LISTS = ("reasons", "qualifications", "outcomes")
+_LISTS = ("reasons", "qualifications", "outcomes", "notices")
 _DECISION = (
     "decision_id",
     "domain",

@@ -9,6 +9,9 @@ from interlock.schemas import json_text
 
 _SECOND = 1_000_000
 
+# What follows the name of a notice that is taken back.
+WITHDRAWN = ":withdrawn"
+
 
 def resolve(
     state: DeskState, task: Task, verdict: Verdict, now: int, *, source: str, decided_by: tuple[str, ...]
@@ -36,8 +39,12 @@ def resolve(
     if task.override_until is None or source == "appeal":
         task.override_until = now + terms.override_seconds * _SECOND
     task.final_at = task.override_until if task.override_until > now else None
-    notice = terms.notices.get(task.outcome)
-    notices = (notice,) if notice and changes else ()
+    notices: tuple[str, ...] = ()
+    if changes:
+        due = tuple(notice for notice in (terms.notices.get(task.outcome),) if notice)
+        # The subject was told of what is taken back, and learns that it holds no longer.
+        notices = (*(f"{told}{WITHDRAWN}" for told in task.notices if told not in due), *due)
+        task.notices = due
     events.append(resolution(task, verdict, source=source, decided_by=decided_by, notices=notices))
     if changes:
         task.effect = task.version
@@ -55,7 +62,7 @@ def judged(
     return outcome(task, verdict, kind=kind, resolves=resolves, claimed_at=claimed_at, settled_before=settled)
 
 
-def finalise(state: DeskState, task: Task, now: int) -> list[Event]:
+def finalise(task: Task, now: int) -> list[Event]:
     """Nobody has overridden the resolution in time: it is said once more, as the next version, and as final.
 
     Nothing is carried out again. Where the policy had decided, it is the resolution now that nobody has objected.
@@ -73,8 +80,7 @@ def finalise(state: DeskState, task: Task, now: int) -> list[Event]:
         decided_by = ()
         task.source = "window"
         task.decided_at = now
-    notice = state.terms(task).notices.get(task.outcome)
-    notices = (notice,) if notice and task.source != "window" else ()
+    notices = task.notices if task.source != "window" else ()
     return [resolution(task, verdict, source=task.source, decided_by=decided_by, notices=notices)]
 
 

@@ -29,7 +29,7 @@ _SHARED = (
     "routed_calendar",
     "caller",
 )
-_LISTS = ("options", "excluded", "skipped", "parties", "verdicts")
+_LISTS = ("options", "excluded", "skipped", "parties", "notices", "verdicts")
 _SHARED_LISTS = ("qualifications", "reasons", "routed_qualifications", "routed_outcomes")
 
 # Lists of names differ as policies and the rules that hold do: a few hundred, and stale ones of earlier policies.
@@ -119,6 +119,9 @@ class Task:
     statement: str = ""
     on_behalf_of: str = ""
     parties: tuple[str, ...] = ()
+    appeals: int = 0
+    measures: str = ""
+    notices: tuple[str, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     version: int = 0
     outcome: str = ""
@@ -160,6 +163,11 @@ class Task:
     def is_optional(self) -> bool:
         """It checks what has taken effect already: nobody waits for the verdict."""
         return self.kind in ("audit", "post_approval")
+
+    @property
+    def counted_as(self) -> str:
+        """The kind under which its verdict is counted: an appeal may stand for the review that it has replaced."""
+        return self.measures if self.kind == "appeal" and self.measures else self.kind
 
     @property
     def has_caller(self) -> bool:
@@ -316,6 +324,8 @@ def from_record(record: dict[str, Any]) -> Task:
         values[name] = one_for_all(tuple(values[name]))
     if values["decision_id"] == values["task_id"]:
         values["decision_id"] = values["task_id"]
+    # Records of earlier versions do not tell: every round but the first was an appeal.
+    values["appeals"] = max(values["appeals"], values["round"])
     task = Task(**values)
     task.deciding_verdict = _deciding_verdict(task)
     if task.state != "done" and task.window_open_until is not None:

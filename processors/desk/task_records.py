@@ -44,11 +44,11 @@ def outcome(
         "reason_text": verdict["reason_text"],
         "modifications": verdict["modifications"],
         "at": verdict["at"],
-        "arrived_at": task.due_from,
+        "arrived_at": task.due_from if task.counted_as == task.kind else task.came_at,
         "claimed_at": claimed_at,
         # A deadline that was moved because it had been missed stays missed.
         "within_sla": verdict["at"] < task.deadline and task.raised_at is None,
-        "audit": task.kind == "audit",
+        "audit": task.counted_as == "audit",
         "settled_before": settled_before,
     }
     same = (

@@ -70,7 +70,7 @@ def _forgotten(state: DeskState, task: Task) -> list[Event]:
 def _window_ended(state: DeskState, task: Task, now: int) -> list[Event]:
     """No one objected or overrode: the resolution is final. An audit goes on, and only measures from now on."""
     unjudged = task.window_open_until is not None and task.state != "done"
-    events = finalise(state, task, now)
+    events = finalise(task, now)
     if unjudged:
         close(state, task)
     else:

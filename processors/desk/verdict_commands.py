@@ -95,7 +95,7 @@ def _decide(state: DeskState, task: Task, verdict: Verdict, now: int, decided_by
     claimed_at = task.lease_since
     events = resolve(state, task, verdict, now, source=source, decided_by=decided_by)
     close(state, task)
-    return [judged(state, task, verdict, now, kind=task.kind, resolves=True, claimed_at=claimed_at), *events]
+    return [judged(state, task, verdict, now, kind=task.counted_as, resolves=True, claimed_at=claimed_at), *events]
 
 
 def _note_verdict(state: DeskState, task: Task, verdict: Verdict, now: int) -> list[Event]:
@@ -103,7 +103,7 @@ def _note_verdict(state: DeskState, task: Task, verdict: Verdict, now: int) -> l
     claimed_at = task.lease_since
     task.verdicts = (*task.verdicts, verdict)
     close(state, task)
-    return [judged(state, task, verdict, now, kind=task.kind, resolves=False, claimed_at=claimed_at)]
+    return [judged(state, task, verdict, now, kind=task.counted_as, resolves=False, claimed_at=claimed_at)]
 
 
 def _decide_audit(state: DeskState, task: Task, verdict: Verdict, now: int) -> _SubmitResult:
@@ -135,7 +135,7 @@ def _add_signature(state: DeskState, task: Task, verdict: Verdict, now: int) -> 
         return _SubmitResult(_decide(state, task, verdict, now, people), f"decided: {verdict['outcome']}")
     claimed_at = task.lease_since
     task.verdicts = (*task.verdicts, verdict)
-    events = [judged(state, task, verdict, now, kind=task.kind, resolves=False, claimed_at=claimed_at)]
+    events = [judged(state, task, verdict, now, kind=task.counted_as, resolves=False, claimed_at=claimed_at)]
     task.exclude(me)
     task.give_back()
     task.state = "waiting"

@@ -61,6 +61,7 @@ RELEASED = {
     30: ("Presence", "cf44744e"),
     31: ("Task", "99bda177"),
     32: ("Task", "63e98f1f"),
+    33: ("Task", "e21c8ed6"),
 }
 
 

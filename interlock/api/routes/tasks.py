@@ -158,7 +158,10 @@ def open_again(
 ) -> Response:
     """Also one that took effect unseen, which the desk is told of first."""
     backend, desk = backend_of(request), _desk(request, person)
-    return _replied(request, appeal(desk, backend.broker, backend.clickhouse, task_id, body.statement, command_id))
+    reply = appeal(
+        desk, backend.broker, backend.clickhouse, task_id, body.statement, command_id, on_behalf_of=body.on_behalf_of
+    )
+    return _replied(request, reply)
 
 
 @router.post(

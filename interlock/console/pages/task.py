@@ -136,7 +136,7 @@ def permissions(task: dict[str, Any], person: Principal, now: int) -> Permission
         # A blind audit is judged, not overridden: its prediction is not to be seen.
         override=override and (done or not task["blind"]),
         correct=correct,
-        appeal=works and done and effective,
+        appeal=works and effective and (done or task["kind"] != "appeal"),
         lead=lead,
     )
 

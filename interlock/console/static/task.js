@@ -119,7 +119,7 @@ const BODIES = {
     return { queue, to_reviewer: queue ? '' : to, reason_text: data.get('escalate_text') };
   },
   reassign: (data) => ({ to_reviewer: data.get('reassign_to').trim() }),
-  appeal: (data) => ({ statement: data.get('appeal_text') }),
+  appeal: (data) => ({ statement: data.get('appeal_text'), on_behalf_of: data.get('appeal_name').trim() }),
 };
 
 document.addEventListener('submit', async (event) => {

@@ -48,6 +48,8 @@ RECORDED = [
     "round",
     "statement",
     "on_behalf_of",
+    "appeals",
+    "measures",
     "version",
     "effect",
     "outcome",
@@ -150,6 +152,7 @@ class Model(Actions, Permissions):
         assert set(task["excluded"]) == set(record["excluded"])
         assert len(set(record["excluded"])) == len(record["excluded"])
         assert task["parties"] == set(record["parties"])
+        assert task["notices"] == list(record["notices"])
         assert len(set(record["parties"])) == len(record["parties"])
         assert task["skipped"] == record["skipped"]
         assert list(task["options"]) == list(record["options"])

@@ -67,18 +67,7 @@ class Actions(Timers):
                 self._give(task, command["to_reviewer"])
                 return {"reassigned"}
             case "appeal":
-                task["parties"] |= {me, command["on_behalf_of"].strip()} - {""}
-                involved = judges(task) | task["parties"]
-                task["excluded"] += sorted(involved - set(task["excluded"]))
-                task["skipped"] = [name for name in task["skipped"] if name not in involved]
-                task["on_behalf_of"] = command["on_behalf_of"].strip()
-                task |= {"with_team": False, "raised_at": None}
-                task |= {"kind": "appeal", "state": "waiting", "round": task["round"] + 1, "blind": False}
-                task |= {"statement": command["reason_text"], "escalation": 0, "due_from": now, "window": None}
-                task["final_at"] = None
-                task |= {"warned": False, "breached": False}
-                self.reschedule(task)
-                return {"appealed"}
+                return self._appeal(command, task)
             case "recall":
                 state = "waiting" if task["state"] == "done" else task["state"]
                 priority = "high" if task["priority"] in ("low", "medium") else task["priority"]
@@ -103,6 +92,28 @@ class Actions(Timers):
         self.explain([self.outcome(task, said, kind="override", resolves=True), *word])
         finish(task)
         return {"overridden"}
+
+    def _appeal(self, command: Named, task: Named) -> set[str]:
+        me, now, terms = command["actor"], self.now, self.terms(task)
+        task["parties"] |= {me, command["on_behalf_of"].strip()} - {""}
+        involved = judges(task) | task["parties"]
+        task["excluded"] += sorted(involved - set(task["excluded"]))
+        task["skipped"] = [name for name in task["skipped"] if name not in involved]
+        task["on_behalf_of"] = command["on_behalf_of"].strip()
+        task |= {"with_team": False, "raised_at": None}
+        in_its_place = task["state"] != "done" and task["kind"] in ("audit", "post_approval")
+        two_audits = task["kind"] == "audit" and task["quorum"] == 2
+        in_its_place = in_its_place and not task["verdicts"] and not two_audits
+        task["measures"] = task["kind"] if in_its_place else ""
+        task["round"] += not in_its_place
+        task["appeals"] += 1
+        give_back(task)
+        task |= {"kind": "appeal", "blind": False, "priority": terms.appeal_priority}
+        task |= {"statement": command["reason_text"], "escalation": 0, "due_from": now, "window": None}
+        task["final_at"] = None
+        task |= {"warned": False, "breached": False}
+        self.reschedule(task)
+        return {"appealed"}
 
     def _propose(self, task: Named) -> None:
         """The last verdict waits for a second lead until the window closes."""
@@ -146,19 +157,20 @@ class Actions(Timers):
         if kind in ("audit", "post_approval", "recall") and said["outcome"] != task["outcome"]:
             source = "override"
         people: tuple[str, ...] = (me,)
+        counted = task["measures"] or kind if kind == "appeal" else kind
         late = kind == "audit" and self.now >= task["override_until"]
         agrees = kind == "audit" and said["outcome"] == task["outcome"]
         if task["quorum"] == 2 and kind == "audit" and not late and not agrees:
-            self.explain([self.outcome(task, said, kind=kind, resolves=False)])
+            self.explain([self.outcome(task, said, kind=counted, resolves=False)])
             self._propose(task)
             return {"override_proposed"}
         if kind == "gold" or late or agrees:
-            self.explain([self.outcome(task, said, kind=kind, resolves=False)])
+            self.explain([self.outcome(task, said, kind=counted, resolves=False)])
             finish(task)
             return {"resolved"}
         if task["quorum"] == 2 and kind != "audit" and len(before) < 2:
             if not before or first != (said["outcome"], MEANT_BY[said["modifications"]]):
-                self.explain([self.outcome(task, said, kind=kind, resolves=False)])
+                self.explain([self.outcome(task, said, kind=counted, resolves=False)])
                 task["excluded"] += [] if me in task["excluded"] else [me]
                 task["skipped"] = [name for name in task["skipped"] if name != me]
                 give_back(task)
@@ -171,7 +183,7 @@ class Actions(Timers):
             earlier = {verdict["reviewer"] for verdict in task["verdicts"] if verdict["round"] < task["round"]}
             assert me not in earlier | task["parties"], "an earlier judge or a party decides the appeal"
         word = self.word(task, *content, source, people)
-        self.explain([self.outcome(task, said, kind=kind, resolves=True), *word])
+        self.explain([self.outcome(task, said, kind=counted, resolves=True), *word])
         finish(task)
         return {"resolved", "overridden"} if kind == "audit" else {"resolved"}
 

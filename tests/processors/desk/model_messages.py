@@ -37,7 +37,11 @@ class Messages(ModelState):
         task["source"] = source
         task["final_at"] = task["override_until"] if task["override_until"] > self.now else None
         notice = self.terms(task).notices.get(outcome)
-        notices = [notice] if notice and differs else []
+        notices = []
+        if differs:
+            due = [notice] if notice else []
+            notices = [f"{old}:withdrawn" for old in task["notices"] if old not in due] + due
+            task["notices"] = due
         made.append(("resolutions", self.resolution(task, source, people) | {"notices": notices}))
         if differs:
             task["effect"] = task["version"]
@@ -52,10 +56,8 @@ class Messages(ModelState):
         task |= {"version": task["version"] + 1, "final_at": None, "window": None}
         if not people and task["source"] != "timeout":
             task |= {"source": "window", "decided_at": self.now}
-        notice = self.terms(task).notices.get(task["outcome"]) if task["source"] != "window" else None
-        return [
-            ("resolutions", self.resolution(task, task["source"], people) | {"notices": [notice] if notice else []})
-        ]
+        notices = task["notices"] if task["source"] != "window" else []
+        return [("resolutions", self.resolution(task, task["source"], people) | {"notices": notices})]
 
     def resolution(self, task: Named, source: str, people: tuple[str, ...]) -> Named:
         same = ("decision_id", "version", "outcome", "prediction", "decided_at", "override_until")

@@ -66,7 +66,6 @@ class Permissions(ModelState):
         if not known:
             return stranger | done | {"not-lead", "not-decided", "not-held", "held-by-another", "lease-expired"}
         words = set() if command["reason_text"].strip() else {"missing-reason"}
-        decided = task["state"] == "done" and task["version"] > 0
         match command["kind"]:
             case "submit":
                 return done or self._against_lease(command, task) | self.unskilled(task, me) | self._bad(command, task)
@@ -85,9 +84,24 @@ class Permissions(ModelState):
             case "recall":
                 return self._against_recall(command, task) | no_lead
             case "appeal":
-                return words | (set() if decided else {"not-decided"})
+                return words | self._against_appeal(command, task)
             case _:
                 return no_lead | self._against_gold(command, task)
+
+    def _against_appeal(self, command: Named, task: Named) -> set[str]:
+        if task["version"] == 0:
+            return {"not-decided"}
+        if task["kind"] == "appeal" and task["state"] != "done":
+            return {"appeal-open"}
+        me, terms = command["actor"], self.terms(task)
+        found = self.ready(me)
+        if self.people[me]["role"] not in terms.filers or not works(self.people[me], task["queue"]):
+            found.add("may-not-appeal")
+        if terms.name_needed and not command["on_behalf_of"].strip():
+            found.add("missing-name")
+        if task["appeals"] >= terms.appeals:
+            found.add("appeals-exhausted")
+        return found | ({"appeal-late"} if self.now >= task["decided_at"] + terms.appeals_within else set())
 
     def _against_override(self, command: Named, task: Named, no_lead: set[str]) -> set[str]:
         me = command["actor"]

@@ -37,6 +37,11 @@ class Rules:
     renamed: bool = False
     picking: bool = True
     audits_end: int = 14 * DAY
+    appeals: int = 1
+    appeals_within: int = 183 * DAY
+    only_leads_appeal: bool = False
+    name_needed: bool = False
+    appeal_level: int | None = None
 
     @property
     def loans(self) -> str:
@@ -55,6 +60,10 @@ class Rules:
         work += f", picking: {str(self.picking).lower()}"
         work += f", lease_limit: {self.lease_limit // SECOND}"
         needed = ", qualifications: [underwriter]" if self.qualified else ""
+        appeals = f"limit: {self.appeals}, within: {self.appeals_within // SECOND}"
+        appeals += ", filed_by: [lead]" if self.only_leads_appeal else ""
+        appeals += ", on_behalf_of: subject" if self.name_needed else ""
+        appeals += f", priority: critical, service_level: {self.appeal_level // SECOND}" if self.appeal_level else ""
         advices = "hold, buy, sell" if self.buying else "hold, sell"
         return f"""
 name: bank
@@ -68,6 +77,7 @@ domains:
     queue: {self.loans}
     on_timeout: {self.on_timeout}
     reason_codes: [income, history]
+    appeals: {{{appeals}}}
   advice: {{workflow: hybrid, models: ['*'], outcomes: [{advices}], queue: advisers, options: 2}}
   post: {{workflow: post_approval, models: ['*'], outcomes: [publish, remove], queue: moderation}}
 queues:
@@ -97,6 +107,12 @@ class Terms:
     qualifications: tuple[str, ...] = ()
     notices: Any = None
     audits_end: int = 14 * DAY
+    appeals: int = 1
+    appeals_within: int = 183 * DAY
+    filers: tuple[str, ...] = ("lead", "reviewer")
+    name_needed: bool = False
+    appeal_priority: str = "high"
+    appeal_level: int | None = None
 
 
 def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
@@ -118,6 +134,12 @@ def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
         qualifications=("underwriter",) if here and rules.qualified else (),
         notices={"reject": "adverse_action"} if loan else {},
         audits_end=rules.audits_end,
+        appeals=rules.appeals if loan else 1,
+        appeals_within=rules.appeals_within if loan else 183 * DAY,
+        filers=("lead",) if loan and rules.only_leads_appeal else ("lead", "reviewer"),
+        name_needed=loan and rules.name_needed,
+        appeal_priority="critical" if loan and rules.appeal_level else "high",
+        appeal_level=rules.appeal_level if loan else None,
     )
 
 

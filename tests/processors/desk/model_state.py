@@ -124,9 +124,9 @@ def new_task(source: Named, kind: str, now: int) -> Named:
     same = ("decision_id", "domain", "queue", "priority", "route", "prediction", "payload_hash")
     told = ("reasons", "routed_queue", "owed_qualifications", "owed_outcomes")
     lists: Named = {"options": (), "qualifications": (), "excluded": [], "skipped": [], "verdicts": []}
-    lists |= {"parties": set()}
+    lists |= {"parties": set(), "notices": []}
     words = dict.fromkeys(
-        ("gold_outcome", "statement", "on_behalf_of", "outcome", "changes", "decided_by", "source"), ""
+        ("gold_outcome", "statement", "measures", "on_behalf_of", "outcome", "changes", "decided_by", "source"), ""
     )
     holding = {"assigned_to": "", "lease_holder": "", "lease_epoch": 0, "lease_since": None}
     times = dict.fromkeys(
@@ -135,7 +135,7 @@ def new_task(source: Named, kind: str, now: int) -> Named:
             *("decided_at", "override_until", "forget_at", "raised_at", "final_at"),
         )
     )
-    numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "effect", "moved"), 0)
+    numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "effect", "moved", "appeals"), 0)
     flags = dict.fromkeys(("warned", "breached", "with_team", "stuck"), False) | {"blind": kind == "audit"}
     duties: Named = {"quorum": 1, "rules": None, "written_rules": None}
     duties["caller"] = source["caller"] if kind == "review" else ""

@@ -281,6 +281,8 @@ class Timers(Messages):
     def reschedule(self, task: Named) -> None:
         before, terms = task["deadline"], self.terms(task)
         level, start, window = terms.levels[task["priority"]], self.counts_from(task), task["window"]
+        if task["kind"] == "appeal":
+            level = terms.appeal_level or level
         task["deadline"], task["warn_at"] = start + level, start + level * 3 // 4
         if window is not None:
             start = task["due_from"]

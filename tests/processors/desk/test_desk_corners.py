@@ -328,6 +328,10 @@ def test_a_case_that_people_open_again_and_again_is_full_one_day_and_stays_far_b
         judge = f"judge-{number}"
         world.hire(judge)
         assert world.decide(judge, task_id="d1", reason_text=text)["accepted"]
+        # As if its appeals had not been counted, as in records of old.
+        task = world.task("d1")
+        task.appeals = task.round = 0
+        world.desk.state.keep(task)
         reply = world.command("appeal", "ann", task_id="d1", reason_text=text)
         if not reply["accepted"]:
             refused = reply

@@ -67,7 +67,8 @@ def test_a_second_lead_who_has_not_judged_puts_the_override_in_force(world: Desk
         assert world.command("claim", name, task_id="d1")["code"] == code
     world.decide("lou", "approve", task_id="d1")
     assert words(world)[-1] == (2, "approve", "override", ["lee", "lou"])
-    assert [action["action_id"] for action in world.said["actions"]][2:] == ["d1/1/roll_back", "d1/2/execute"]
+    changed = [action["action_id"] for action in world.said["actions"]][2:]
+    assert changed == ["d1/1/roll_back", "d1/2/execute", "d1/2/notify"]
     assert world.events("d1")[-1] == "overridden"
     outcomes = world.said["reviews.outcomes"]
     assert [(record["kind"], record["resolves"]) for record in outcomes] == [
@@ -245,6 +246,7 @@ def test_an_appeal_against_what_two_people_decided_needs_two_others(world: DeskW
 
 
 def test_parties_and_judges_stay_out_of_every_later_round(world: DeskWorld) -> None:
+    world.set_policy(POLICY.replace("on_timeout: reject", "on_timeout: reject\n    appeals: {limit: 2}"))
     world.arrive("d1")
     world.decide("ann", "reject")
     appeal(world, "bob")

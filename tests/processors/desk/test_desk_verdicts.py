@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.processors.desk.desk_world import DAY, HOUR, DeskWorld
+from tests.processors.desk.desk_world import DAY, HOUR, POLICY, DeskWorld
 
 
 @pytest.fixture
@@ -292,7 +292,8 @@ def test_an_appeal_is_decided_by_somebody_else_and_may_turn_the_outcome(world: D
     assert (task.kind, task.round, task.statement, task.due_from) == ("appeal", 1, "I have a second job", world.now)
     assert world.command("claim", "ann", task_id="d1")["code"] == "same-person"
     world.decide("cid")
-    assert [action_id for action_id, _ in actions(world)][-2:] == ["d1/1/roll_back", "d1/2/execute"]
+    changed = [action_id for action_id, _ in actions(world)][-3:]
+    assert changed == ["d1/1/roll_back", "d1/2/execute", "d1/2/notify"]
     assert (world.last("resolutions")["version"], world.last("resolutions")["source"]) == (2, "appeal")
 
 
@@ -309,6 +310,7 @@ def test_an_appeal_that_changes_nothing_is_a_new_version_without_an_effect(world
 def test_what_is_rolled_back_is_the_version_that_was_carried_out_not_one_that_confirmed_it(world: DeskWorld) -> None:
     world.arrive("d1")
     world.decide("ann", "reject")
+    world.set_policy(POLICY.replace("on_timeout: reject", "on_timeout: reject\n    appeals: {limit: 2}"))
     world.command("appeal", "lee", task_id="d1", reason_text="unfair")
     world.decide("bob", "reject")
     world.command("appeal", "lee", task_id="d1", reason_text="still unfair")
@@ -318,6 +320,7 @@ def test_what_is_rolled_back_is_the_version_that_was_carried_out_not_one_that_co
         "d1/1/notify",
         "d1/1/roll_back",
         "d1/3/execute",
+        "d1/3/notify",
     ]
 
 
