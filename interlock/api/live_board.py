@@ -76,7 +76,7 @@ class LiveBoard:
         self._raw: dict[str, bytes] = {}
         self._done: dict[str, int] = {}
         self._changed_at: OrderedDict[str, datetime] = OrderedDict()
-        # Open blind tasks by decision: audits and gold items have one decision, and gold items an id of their own.
+        # Open blind tasks and gold items by decision: an audit has the id of its decision, a gold item one of its own.
         self._blind: dict[str, set[str]] = {}
         # By queue, then by deadline and id.
         self._queues: dict[str, Any] = {}
@@ -284,7 +284,7 @@ class LiveBoard:
             return
         task = OpenTask.of(record)
         self._raw[key] = value
-        if record["blind"]:
+        if record["blind"] or record["kind"] == "gold":
             self._blind.setdefault(task.decision_id, set()).add(key)
         self._open[key] = task
         self._queues.setdefault(task.queue, SortedDict())[(task.deadline, key)] = task

@@ -1,6 +1,5 @@
 """What the review commands share: who asks, about which task, and how answers are printed."""
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -65,7 +64,7 @@ def tell(reply: "Reply", json: bool) -> None:
     from interlock.review.local_time import local_time
 
     if json:
-        print_json(asdict(reply))
+        print_json(reply.for_people())
     else:
         lease = "" if reply.lease_until is None else f" (your clock: {local_time(reply.lease_until)})"
         errors.print(f"{reply.message}{lease}", markup=False)

@@ -1,6 +1,5 @@
 """`interlock review`: verdicts on a task, before and after it is decided."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -204,7 +203,7 @@ def _decide(
                 if refused.code != "nothing-to-do":
                     raise
         if json:
-            print_json({**asdict(reply), **({"next": following and following.facts()} if next_too else {})})
+            print_json({**reply.for_people(), **({"next": following and following.facts()} if next_too else {})})
             return
         tell(reply, json)
         if following is not None:

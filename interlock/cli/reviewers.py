@@ -1,6 +1,5 @@
 """`interlock reviewers`: who decides, and who is on duty."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -191,7 +190,7 @@ def _duty(reviewer: str, data_dir: str | None, json: bool, *, on: bool) -> None:
     platform = connection.connect(data_dir)
     with DeskClient(platform.serving_kafka(), reviewer, signer=platform.signer) as desk:
         reply = desk.on_duty() if on else desk.off_duty()
-    _report(asdict(reply), reply.message, json)
+    _report(reply.for_people(), reply.message, json)
 
 
 def _report(facts: dict[str, Any], message: str, json: bool) -> None:

@@ -8,7 +8,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -49,6 +49,11 @@ class Reply:
     topic: str
     partition: int
     offset: int
+
+    def for_people(self) -> dict[str, Any]:
+        """The fields, as a person may see them: without the place of the payload, since an old place among new ones
+        tells that a case was planted."""
+        return {**asdict(self), "topic": "", "partition": -1, "offset": -1}
 
 
 class CommandRefusedError(InterlockError):

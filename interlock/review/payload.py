@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError
-from interlock.processors.review.payload import Payload
+from interlock.processors.review.payload import Payload, as_shown
 from interlock.schemas import damaged, wire
-from interlock.schemas.payload import payload_hash
+from interlock.schemas.payload import payload_hash, planted_hash
 from interlock.streams.ports import Broker
 from interlock.streams.ranges import READ_TO_END, RangeReader
 
@@ -56,13 +56,13 @@ class PayloadReader:
         value = self._from_kafka(task["topic"], task["partition"], task["offset"])
         if value is None:
             return self._from_clickhouse(task, where)
-        actual = payload_hash(value)
+        actual = _hash_for(task, value)
         if actual != task["payload_hash"]:
             raise InterlockError(
                 f"what stands at {where} is not what the desk judges of task {task['task_id']} (hash {actual} instead "
                 f"of {task['payload_hash']}): was the topic created again? Do not decide on it; tell an operator."
             )
-        return _payload(value, verified=True)
+        return as_shown(task, _payload(value, verified=True))
 
     def close(self) -> None:
         with self._lock:
@@ -104,10 +104,16 @@ class PayloadReader:
         payload = _payload(value, verified=True, note="from ClickHouse, with the same hash")
         # ClickHouse keeps the columns of a whole record, not the version in which it was written.
         written = [value] if payload.damage else [value, *wire.encodings("RoutedDecision", payload.routed)]
-        if task["payload_hash"] in map(payload_hash, written):
-            return payload
+        if any(task["payload_hash"] == _hash_for(task, one) for one in written):
+            return as_shown(task, payload)
         note = "from ClickHouse, since Kafka no longer has it: its hash cannot be verified"
-        return replace(payload, verified=False, note=note)
+        return as_shown(task, replace(payload, verified=False, note=note))
+
+
+def _hash_for(task: dict[str, Any], value: bytes) -> str:
+    """The hash that the task has if it is about these bytes."""
+    actual = payload_hash(value)
+    return planted_hash(task["task_id"], actual) if task["kind"] == "gold" else actual
 
 
 def _payload(value: bytes, *, verified: bool, note: str = "") -> Payload:

@@ -67,7 +67,8 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
     One that took effect unseen (route auto, no audit) becomes a done task, so that it can be overridden or appealed.
     """
     known = state.tasks.get(arrival.decision_id)
-    if known is not None:
+    # A gold item has an id that was free; it gives way to a decision that comes under it after all.
+    if known is not None and known.kind != "gold":
         return [task_changed(known, "repeated", DESK, now), *_contradiction(known, arrival, now)]
     in_force = state.terms_of(arrival.domain, arrival.queue)
     duties = _duties(arrival, in_force)

@@ -4,7 +4,7 @@ from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.reviewers import Reviewer
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import Task
+from interlock.processors.desk.task import POLICY, Task
 from interlock.processors.desk.task_records import task_changed
 from interlock.schemas import wire
 from interlock.schemas.catalogue import MAX_MESSAGE_BYTES
@@ -62,11 +62,18 @@ def undecided(task: Task) -> None:
 
 def decided_by(task: Task) -> str:
     """Who decided a task and when, in words."""
-    if task.kind == "gold" or task.decided_at is None:
+    outcome, people, at = task.outcome, task.decided_by, task.decided_at
+    if task.kind == "gold" and task.verdicts:
+        # Told like the task that it looks like: an audit that agrees leaves standing what the policy decided.
+        last = task.verdicts[-1]
+        agrees = task.blind and last["outcome"] == task.prediction
+        outcome = last["outcome"]
+        people, at = (POLICY, task.routed_at) if agrees else (last["reviewer"], last["at"])
+    if at is None:
         return f"{task.task_id} is done already"
     return (
-        f"{task.task_id} was already decided: {task.outcome} by {task.decided_by or 'nobody'} at "
-        f"{clock(task.decided_at)}. Your draft is not sent; a lead can override, the person concerned can appeal"
+        f"{task.task_id} was already decided: {outcome} by {people or 'nobody'} at "
+        f"{clock(at)}. Your draft is not sent; a lead can override, the person concerned can appeal"
     )
 
 

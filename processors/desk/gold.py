@@ -3,6 +3,7 @@
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.deadlines import reschedule
+from interlock.processors.desk.plausible_ids import plausible_id
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.state import DeskState
@@ -21,9 +22,7 @@ def plant_gold(state: DeskState, command: Command, now: int) -> CommandResult:
         raise CommandRefused("missing-outcome", "say which outcome is right")
     if outcomes and command.outcome not in outcomes:
         raise CommandRefused("unknown-outcome", f"{command.outcome!r} is not possible here: {', '.join(outcomes)}")
-    task_id = f"gold:{command.command_id}:{decided.decision_id}"
-    if task_id in state.tasks:
-        raise CommandRefused("invalid", f"there is a task {task_id} already: choose another command_id")
+    task_id = plausible_id(decided.decision_id, command.command_id, state.tasks)
     task = decided.copy_as_gold(task_id, command.outcome, now)
     task.exclude(me.id, *(verdict["reviewer"] for verdict in decided.verdicts))
     reschedule(state, task, now)

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from interlock.policy.review import Duties
+from interlock.schemas.payload import planted_hash
 
 # Values that thousands of tasks share: kept once in memory.
 _SHARED = (
@@ -246,17 +247,24 @@ class Task:
         self.lease_warned = False
 
     def copy_as_gold(self, task_id: str, outcome: str, now: int) -> "Task":
-        """The same case as a new task that is done blind by one person and whose right answer is known."""
+        """The same case as a new task whose right answer is known.
+
+        It looks like the others of its kind: blind like an audit where the case took effect by itself, else with the
+        AI's answer. Its hash is its own, because the case's would lead to the case.
+        """
         case = {name: getattr(self, name) for name in _CASE}
+        blind = self.route == "auto"
         return Task(
             task_id=task_id,
             kind="gold",
             state="waiting",
+            routed_at=now,
             arrived_at=now,
             due_from=now,
             deadline=0,
-            blind=True,
-            quorum=1,
+            blind=blind,
+            quorum=1 if blind else self.quorum,
+            payload_hash=planted_hash(task_id, self.payload_hash),
             gold_outcome=outcome,
             **case,
         )
@@ -281,9 +289,7 @@ _CASE = (
     "compliance_review",
     "policy_version",
     "deadline_policy",
-    "routed_at",
     "score",
-    "payload_hash",
     "topic",
     "partition",
     "offset",

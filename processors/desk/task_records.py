@@ -33,7 +33,8 @@ def outcome(
     """The latest verdict of the task, which a person gave."""
     number = len(task.verdicts)
     record = {
-        "outcome_id": f"{task.task_id}#{number}",
+        # The decision whose id a gold item has borrowed may come later, and have outcomes of its own.
+        "outcome_id": f"{'gold/' if task.kind == 'gold' else ''}{task.task_id}#{number}",
         "kind": kind,
         "reviewer": verdict["reviewer"],
         "verdict": verdict["verdict"],

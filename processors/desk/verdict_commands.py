@@ -32,7 +32,7 @@ def submit(state: DeskState, command: Command, now: int) -> CommandResult:
     state.workload.judged(me.id, task, now - (task.lease_since or now))
     match task.kind:
         case "gold":
-            taken = _SubmitResult(_note_verdict(state, task, verdict, now), "thank you: noted")
+            taken = _SubmitResult(_note_verdict(state, task, verdict, now), _as_if_decided(task, verdict))
         case "audit":
             taken = _decide_audit(state, task, verdict, now)
         case "override":
@@ -43,6 +43,17 @@ def submit(state: DeskState, command: Command, now: int) -> CommandResult:
             taken = _SubmitResult(_decide(state, task, verdict, now, (me.id,)), f"decided: {task.outcome}")
     taken.events.append(task_changed(task, taken.event, me.id, now, command.command_id))
     return CommandResult(taken.message, task, taken.events)
+
+
+def _as_if_decided(task: Task, verdict: Verdict) -> str:
+    """The words that the verdict on a gold item would have got on the task that it looks like."""
+    if task.blind and verdict["outcome"] == task.prediction:
+        return f"noted: {task.prediction} stands"
+    if task.blind:
+        return f"overridden: {verdict['outcome']}; what was done is rolled back"
+    if task.quorum > 1:
+        return "noted: somebody else must agree before it holds"
+    return f"decided: {verdict['outcome']}"
 
 
 def expire(state: DeskState, command: Command, now: int) -> CommandResult:

@@ -1,6 +1,7 @@
 """What a task is about, as a reviewer's tool has fetched it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -13,3 +14,20 @@ class Payload:
     verified: bool
     note: str = ""
     damage: tuple[str, ...] = ()
+
+
+def as_shown(task: Mapping[str, Any], payload: Payload) -> Payload:
+    """What a reviewer sees of it: a gold item has the id and the age that its case had when it was new.
+
+    The task is the `Task` record; times are datetimes.
+    """
+    if task["kind"] != "gold":
+        return payload
+    routed = payload.routed
+    decision = routed["decision"]
+    try:
+        created_at = decision["created_at"] + (task["routed_at"] - routed["routed_at"])
+    except OverflowError:  # a producer's clock at the end of the calendar
+        created_at = task["routed_at"]
+    shown = {**decision, "decision_id": task["task_id"], "created_at": created_at}
+    return replace(payload, routed={**routed, "routed_at": task["routed_at"], "decision": shown})

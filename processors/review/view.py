@@ -130,7 +130,8 @@ def build_view(
     needed = _signatures_needed(task, agreed, reasons, hidden)
     return TaskView(
         task_id=task["task_id"],
-        decision_id=task["decision_id"],
+        # That of the decision, but for gold items, whose case must not be found.
+        decision_id=task["task_id"],
         kind="review" if disguised else task["kind"],
         state=task["state"],
         domain=task["domain"],
@@ -188,7 +189,7 @@ def _signatures_needed(
     A rule that asks for two people may look at what the AI said. While the AI's answer is hidden, the number is told
     only where a rule asks for it whose text is shown.
     """
-    if task["kind"] in ("audit", "gold"):
+    if task["kind"] == "audit" or (task["kind"] == "gold" and task["blind"]):
         return 1
     if hidden and agreed.four_eyes.isdisjoint(reason.reason for reason in visible_reasons):
         return 1

@@ -227,4 +227,4 @@ def _check_etag(backend: Backend, task_id: str, if_match: str | None) -> None:
 
 def _replied(request: Request, reply: Reply) -> Response:
     backend_of(request).board.wait_for(reply)
-    return answer(asdict(reply))
+    return answer(reply.for_people())

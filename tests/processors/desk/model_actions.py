@@ -1,5 +1,8 @@
 """What arrivals and commands do to tasks."""
 
+import hashlib
+import re
+
 from tests.processors.desk.model_permissions import MEANT_BY
 from tests.processors.desk.model_rules import DAY, RETENTION, Named, terms_of
 from tests.processors.desk.model_state import finish, give_back, holder, judges, new_task
@@ -252,7 +255,10 @@ class Actions(Timers):
     def _plant(self, command: Named, key: str) -> set[str]:
         known = self.tasks[command["task_id"]]
         assert key not in self.tasks
-        task = new_task(known, "gold", self.now) | {"task_id": key, "blind": True}
+        assert re.fullmatch("d[0-9]+", key), "it looks like every decision"
+        task = new_task(known, "gold", self.now) | {"task_id": key, "blind": known["route"] == "auto"}
+        task["quorum"] = 1 if task["blind"] else known["quorum"]
+        task["payload_hash"] = hashlib.sha256(f"{key}/{known['payload_hash']}".encode()).hexdigest()[:32]
         task |= {"gold_outcome": command["outcome"], "due_from": self.now}
         task["excluded"] = sorted({command["actor"]} | judges(known))
         self.reschedule(task)

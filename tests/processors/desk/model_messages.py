@@ -77,7 +77,7 @@ class Messages(ModelState):
     def outcome(self, task: Named, said: Named, *, kind: str, resolves: bool) -> tuple[str, Named]:
         same = ("task_id", "decision_id", "prediction", "gold_outcome", "blind", "round", "payload_hash", "deadline")
         return "reviews.outcomes", {name: task[name] for name in same} | said | {
-            "outcome_id": f"{task['task_id']}#{len(task['verdicts'])}",
+            "outcome_id": f"{'gold/' if task['kind'] == 'gold' else ''}{task['task_id']}#{len(task['verdicts'])}",
             "kind": kind,
             "resolves": resolves,
             "overridden": said["outcome"] != task["prediction"],

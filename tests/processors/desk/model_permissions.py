@@ -163,8 +163,6 @@ class Permissions(ModelState):
     def _against_gold(self, command: Named, task: Named) -> set[str]:
         outcomes = self.terms(task).outcomes
         found = set() if task["state"] == "done" and task["kind"] != "gold" else {"not-decided"}
-        if f"gold:{command['command_id']}:{task['decision_id']}" in self.tasks:
-            found.add("invalid")
         if not command["outcome"]:
             return found | {"missing-outcome"}
         return found | ({"unknown-outcome"} if outcomes and command["outcome"] not in outcomes else set())

@@ -175,12 +175,12 @@ def test_nobody_waits_for_a_gold_item_or_an_appeal(world: DeskWorld) -> None:
     assert len(world.said["resolutions"]) == 1
 
 
-def test_a_second_gold_item_of_one_name_does_not_replace_the_first(world: DeskWorld) -> None:
+def test_a_second_gold_item_of_one_case_does_not_replace_the_first(world: DeskWorld) -> None:
     world.arrive("d1")
     world.decide("ann")
     command = Command("same", "gold", "lee", task_id="d1", outcome="approve")
-    assert world.send(command)["accepted"]
-    assert world.send(command)["code"] == "invalid"
+    first, second = world.send(command)["task_id"], world.send(command)["task_id"]
+    assert len({"d1", first, second}) == len(world.desk.state.tasks) == 3
 
 
 def test_what_is_called_an_audit_but_did_not_take_effect_is_decided_like_any_other(world: DeskWorld) -> None:

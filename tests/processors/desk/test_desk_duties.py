@@ -287,6 +287,7 @@ def test_a_queue_that_only_another_policy_describes_is_worked_as_that_one_says()
 def test_a_gold_item_is_judged_by_one_person_with_the_qualifications_of_its_case() -> None:
     world = DeskWorld(SKILLED)
     world.hire("may", "kim", qualifications=[{"name": "clinician", "expires_at": None}])
+    world.hire("zoe", qualifications=[{"name": "clinician", "expires_at": None}])
     world.hire("lee", role="lead")
     world.arrive("d1", **told(SKILLED, "big"))
     world.decide("may", task_id="d1")
@@ -294,7 +295,10 @@ def test_a_gold_item_is_judged_by_one_person_with_the_qualifications_of_its_case
     gold = world.task(world.command("gold", "lee", task_id="d1", outcome="approve")["task_id"])
     world.set_policy(POLICY)
     world.wait(0)
-    assert (gold.quorum, gold.qualifications) == (1, ("clinician",))
+    assert (gold.quorum, gold.qualifications) == (2, ("clinician",))
+    reply = world.decide("zoe", task_id=gold.task_id)
+    assert reply["message"] == "noted: somebody else must agree before it holds", "as where two must agree"
+    assert gold.state == "done"
 
 
 def test_a_task_of_an_earlier_desk_keeps_what_its_record_says_and_has_the_outcomes_of_the_policy_in_force() -> None:

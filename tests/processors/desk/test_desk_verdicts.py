@@ -238,13 +238,14 @@ def test_an_audit_that_disagrees_too_late_is_measured_and_changes_nothing(world:
     assert not world.said["actions"]
 
 
-def test_a_gold_item_looks_like_any_audit_and_resolves_nothing(world: DeskWorld) -> None:
+def test_a_gold_item_looks_like_any_task_and_resolves_nothing(world: DeskWorld) -> None:
     world.arrive("d1")
     world.decide("ann")
     assert world.command("gold", "ann", task_id="d1", outcome="approve")["code"] == "not-lead"
     planted = world.command("gold", "lee", task_id="d1", outcome="approve")["task_id"]
     assert world.command("claim", "ann", task_id=planted)["code"] == "excluded"
-    world.decide("bob", "choose", outcome="reject")
+    assert world.decide("bob", "reject")["message"] == "decided: reject", "as on any other task"
+    assert world.task(planted).blind is False
     outcome = world.last("reviews.outcomes")
     assert (outcome["kind"], outcome["gold_outcome"], outcome["outcome"]) == ("gold", "approve", "reject")
     assert (outcome["resolves"], len(world.said["resolutions"])) == (False, 1)
