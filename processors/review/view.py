@@ -124,7 +124,7 @@ def build_view(
     # Gold items look like any other. What took effect already was certain to the AI, and often only one of its
     # answers can take effect by itself: under a blind review the kind is withheld too.
     disguised = task["kind"] == "gold" or (hidden and task["kind"] in ("audit", "post_approval"))
-    agreed = kept(terms(in_force, task["policy_version"], task["domain"], task["queue"]), _duties(task))
+    agreed = terms_of_task(task, in_force)
     reasons = [reason for reason in explain_reasons(routed, routed_by) if not (hidden and reason.reveals_prediction)]
     lease_until = None if task["lease_until"] is None else micros(task["lease_until"])
     needed = _signatures_needed(task, agreed, reasons, hidden)
@@ -175,6 +175,17 @@ def build_view(
     )
 
 
+def terms_of_task(task: Mapping[str, Any], in_force: Policy | None) -> Terms:
+    """What holds for a `Task` record: what the policy that owns its domain now says, and what it was routed with."""
+    duties = Duties(
+        task["quorum"],
+        tuple(task["routed_qualifications"]),
+        tuple(task["routed_outcomes"]),
+        task["routed_calendar"],
+    )
+    return kept(terms(in_force, task["policy_version"], task["domain"], task["queue"]), duties)
+
+
 def _visibility(task: Mapping[str, Any], reveal: bool) -> AIVisibility:
     if task["blind"]:
         return "withheld"
@@ -194,15 +205,6 @@ def _signatures_needed(
     if hidden and agreed.four_eyes.isdisjoint(reason.reason for reason in visible_reasons):
         return 1
     return int(task["quorum"])
-
-
-def _duties(task: Mapping[str, Any]) -> Duties:
-    return Duties(
-        task["quorum"],
-        tuple(task["routed_qualifications"]),
-        tuple(task["routed_outcomes"]),
-        task["routed_calendar"],
-    )
 
 
 def _options(task: Mapping[str, Any], decision: Mapping[str, Any], agreed: Terms, hidden: bool) -> tuple[Option, ...]:

