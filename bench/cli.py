@@ -102,6 +102,23 @@ def desk(
     _show(benchmark.run(tasks, commands, seconds, _say), json)
 
 
+@app.command("desk-memory")
+def desk_memory(
+    decided: Annotated[int, typer.Option(min=1_000, help="Decided tasks that the desk keeps.")] = 2_600_000,
+    open_tasks: Annotated[int, typer.Option("--open", min=1_000, help="Tasks that wait.")] = 200_000,
+    json: Json = False,
+) -> None:
+    """Memory of a desk that keeps many decided tasks, and the time in which it is restored, without Kafka.
+
+    Examples:
+
+        python -m bench desk-memory --decided 100000 --open 10000
+    """
+    from bench import desk_memory as benchmark
+
+    _show(benchmark.run(decided, open_tasks, _say), json)
+
+
 @app.command("console")
 def console_(
     reviewers: Annotated[int, typer.Option(min=1, help="Simulated people, each with a token.")] = 200,

@@ -5,7 +5,7 @@ from typing import Literal
 
 DAY_MS = 86_400_000
 
-Cleanup = Literal["delete", "compact"]
+Cleanup = Literal["delete", "compact", "compact,delete"]
 
 # A decision with its explanation takes from a few hundred bytes to some hundred kilobytes; 4 MiB leaves room for long
 # texts and still bounds a batch of 10,000. Kafka counts what is stored: with compression a decision may be much larger.
@@ -38,6 +38,11 @@ class Topic:
     doc: str
     max_message_bytes: int = MAX_MESSAGE_BYTES
     stored: bool = True
+
+    @property
+    def is_compacted(self) -> bool:
+        """Whether Kafka drops the records that a later one of their key has replaced."""
+        return "compact" in self.cleanup
 
     def config(self) -> dict[str, str]:
         """Topic configuration as Kafka takes it."""
@@ -176,9 +181,9 @@ RESOLUTIONS = Topic(
     "Resolution",
     "decision_id",
     DATA_PARTITIONS,
-    "compact",
-    None,
-    "The resolution that is in force for a decision; producers wait for it here.",
+    "compact,delete",
+    400,  # more than a year: the six months in which decisions can be appealed, and the time until that is over
+    "The resolution that is in force for a decision; producers wait for it here. Older ones are in ClickHouse.",
 )
 ACTIONS = Topic(
     "actions",

@@ -61,7 +61,7 @@ class PartitionCheck:
         if doubled:
             return f"{doubled} rows doubled"
         # ClickHouse keeps what Kafka compacts away.
-        compacted = catalogue.BY_NAME[self.topic].cleanup == "compact"
+        compacted = catalogue.BY_NAME[self.topic].is_compacted
         if self.in_clickhouse < self.in_kafka:
             return f"{self.in_kafka - self.in_clickhouse} rows missing"
         if self.in_clickhouse > self.in_kafka and not compacted:
@@ -117,7 +117,7 @@ class Tally:
 def check_partitions(client: Client, tally: Tally, stream: str) -> list[PartitionCheck]:
     """ClickHouse against `tally`, in the rows of log `stream`. Raises ClickHouseError."""
     topic = tally.topic
-    compacted = catalogue.BY_NAME[topic].cleanup == "compact"
+    compacted = catalogue.BY_NAME[topic].is_compacted
     checks = []
     for partition, inserted in tally.inserted.items():
         offsets = tally.of_partition(partition)

@@ -153,7 +153,7 @@ class _Work:
         }
         changed = False
         end = check.inserted
-        first = 0 if catalogue.BY_NAME[check.topic].cleanup == "compact" or not len(in_kafka) else int(in_kafka[0])
+        first = 0 if catalogue.BY_NAME[check.topic].is_compacted or not len(in_kafka) else int(in_kafka[0])
         for start in range(first, end, _SLICE_SIZE):
             bounds = {"first": start, "end": min(start + _SLICE_SIZE, end)}
             found = self._client.query(_HELD, parameters=place | bounds).result_rows

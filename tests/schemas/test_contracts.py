@@ -104,7 +104,7 @@ def test_the_topics_of_the_data_flow_are_there() -> None:
         "reviews.sync",
         "reviews.manual",
     }
-    compacted = {topic.name for topic in catalogue.TOPICS if topic.cleanup == "compact"}
+    compacted = {topic.name for topic in catalogue.TOPICS if topic.is_compacted}
     assert compacted == {
         "policies",
         "controls",
