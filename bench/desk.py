@@ -32,9 +32,15 @@ POLICY = """
 name: bench
 domains:
   loan_approval: {models: ['*'], outcomes: [approve, reject], queue: underwriting, workflow: pre_approval}
+queues:
+  underwriting: {}
+  experts: {escalations: true, qualifications: [expert]}
 """
 
 REVIEWERS = 100
+
+# Wait all the time, and none of the people who claim may judge them.
+FORBIDDEN_TASKS = 20_000
 
 # Longer than anything that is measured, so that a desk that hangs fails and does not wait for ever.
 TIMEOUT_SECONDS = 300.0
@@ -51,12 +57,14 @@ def run(
         broker = KafkaBroker(kafka.bootstrap_servers)
         broker.create_topics([TopicSpec(topic.name, topic.partitions, topic.config()) for topic in catalogue.TOPICS])
         _hire(broker)
+        _route(broker, FORBIDDEN_TASKS, "experts")
         hashes = _route(broker, tasks)
         with _desk(kafka.bootstrap_servers, Path(directory)) as process:
             started = time.perf_counter()
-            _until(lambda: _answers(broker) and _taken(broker) >= tasks, "every decision has become a task")
+            waiting = tasks + FORBIDDEN_TASKS
+            _until(lambda: _answers(broker) and _taken(broker) >= waiting, "every decision has become a task")
             taken = time.perf_counter() - started
-            say(f"{tasks:,} tasks taken over in {taken:.1f} s")
+            say(f"{waiting:,} tasks taken over in {taken:.1f} s")
             rate = _throughput(broker, commands, hashes)
             say(f"{rate:,.0f} commands a second")
             waits = _waits(broker, seconds)
@@ -72,8 +80,8 @@ def run(
             after = process.memory_info().rss / 1e6
     waits.sort()
     return {
-        "open_tasks": tasks - commands // 2,
-        "arrivals_per_second": tasks / taken,
+        "open_tasks": waiting - commands // 2,
+        "arrivals_per_second": waiting / taken,
         "commands_per_second": rate,
         "reviewers": REVIEWERS,
         "replies": len(waits),
@@ -115,16 +123,18 @@ def _hire(broker: KafkaBroker) -> None:
         "published_by": "bench",
     }
     people = {f"r{number}": {"id": f"r{number}", "name": "", "capacity": 500} for number in range(REVIEWERS)}
+    # On the roster and never on duty: otherwise the desk would tell of every task that nobody may judge.
+    people["expert"] = {"id": "expert", "name": "", "qualifications": [{"name": "expert", "expires_at": None}]}
     _send(broker, catalogue.POLICIES, {policy.name: record})
     _send(broker, catalogue.REVIEWERS, people)
 
 
-def _route(broker: KafkaBroker, tasks: int) -> list[str]:
+def _route(broker: KafkaBroker, tasks: int, queue: str = "underwriting") -> list[str]:
     """Routed decisions of some 450 bytes; returns the hash of each."""
     now = time.time_ns() // 1000
     records = {}
     for number in range(tasks):
-        decision_id = f"decision-{number:08d}"
+        decision_id = f"decision-{number:08d}" if queue == "underwriting" else f"{queue}-{number:08d}"
         records[decision_id] = {
             "routed_at": now,
             "route": "async",
@@ -134,7 +144,7 @@ def _route(broker: KafkaBroker, tasks: int) -> list[str]:
             "calibration_version": "",
             "workflow": "pre_approval",
             "priority": ("critical", "high", "medium", "low")[number % 4],
-            "queue": "underwriting",
+            "queue": queue,
             "audit": False,
             "propensity": 1.0,
             "override_until": None,
