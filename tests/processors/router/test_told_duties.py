@@ -60,7 +60,7 @@ def test_of_a_domain_of_two_policies_all_is_demanded_that_either_would() -> None
 name: second
 domains:
   loans: {models: [m], outcomes: [approve, refer, reject]}
-  mine: {models: [m], outcomes: [yes], lanes: {yes: {}}}
+  mine: {models: [m], outcomes: [confirm, refuse], lanes: {confirm: {}}}
 packs: [high-stakes]
 """
     messages = [sent(domain, domain=domain) for domain in ("nobody", "loans", "mine")]
