@@ -83,6 +83,13 @@ class Escalate(_Body):
     reason_text: Text
 
 
+class DeEscalate(_Body):
+    """Back to the team, or to a person of it; `reason_text` is the note they read."""
+
+    to_reviewer: Name = ""
+    reason_text: Text
+
+
 class Reassign(_Body):
     """To a person."""
 

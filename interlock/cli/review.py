@@ -184,6 +184,26 @@ def escalate(
         tell(session.done_with(reply), json)
 
 
+@app.command("de-escalate")
+def de_escalate(
+    task: Task,
+    note: Annotated[str, typer.Option("--note", "-m", help="Why the team can decide it after all.")],
+    to: Annotated[str, typer.Option(help="To this person, at work or of the next shift.")] = "",
+    me: As = "",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Give a task that was escalated back to its team.
+
+    Examples:
+
+        interlock review de-escalate loan-000017 -m "the pay slip is genuine" --as lee
+    """
+    with open_session(data_dir, me) as session:
+        reply = session.desk.de_escalate(task, to_reviewer=to, reason_text=note)
+        tell(session.done_with(reply), json)
+
+
 @app.command("reassign")
 def reassign(
     task: Task,

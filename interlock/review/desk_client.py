@@ -142,6 +142,12 @@ class DeskClient:
             reason_text=reason_text,
         )
 
+    def de_escalate(
+        self, task_id: str, *, to_reviewer: str = "", reason_text: str, command_id: str | None = None
+    ) -> Reply:
+        """Gives an escalated task back to its team, or to a named person; `reason_text` is the note they read."""
+        return self.ask("de_escalate", command_id, task_id=task_id, to_reviewer=to_reviewer, reason_text=reason_text)
+
     def reassign(self, task_id: str, to_reviewer: str, command_id: str | None = None) -> Reply:
         """A lead gives the task to a person."""
         return self.ask("reassign", command_id, task_id=task_id, to_reviewer=to_reviewer)

@@ -30,6 +30,7 @@ HANDLERS: Mapping[str, Handler] = {
     "override": overriding.override,
     "expire": verdict_commands.expire,
     "escalate": handover.escalate,
+    "de_escalate": handover.de_escalate,
     "reassign": handover.reassign,
     "appeal": appeals.appeal,
     "recall": recall,

@@ -67,8 +67,8 @@ PLAUSIBLE: dict[str, tuple[Any, ...]] = {
 }
 KINDS = {
     "Command": (
-        *("claim", "extend", "release", "snooze", "submit", "override", "expire", "escalate", "reassign", "appeal"),
-        *("gold", "on_duty", "off_duty"),
+        *("claim", "extend", "release", "snooze", "submit", "override", "expire", "escalate", "de_escalate"),
+        *("reassign", "appeal", "gold", "on_duty", "off_duty"),
     ),
     "Task": ("review", "audit", "post_approval", "gold", "appeal"),
     "Outcome": ("review", "audit", "post_approval", "gold", "appeal", "override"),

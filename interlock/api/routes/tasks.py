@@ -138,6 +138,13 @@ def escalate(
     return _replied(request, _desk(request, person).escalate(task_id, **body.model_dump(), command_id=command_id))
 
 
+@router.post("/tasks/{task_id:id}/de-escalate", summary="Give an escalated task back to its team", response_model=Reply)
+def de_escalate(
+    request: Request, person: Reviewer, task_id: TaskId, body: commands.DeEscalate, command_id: CommandId = None
+) -> Response:
+    return _replied(request, _desk(request, person).de_escalate(task_id, **body.model_dump(), command_id=command_id))
+
+
 @router.post("/tasks/{task_id:id}/reassign", summary="Give a task to a person", response_model=Reply)
 def reassign(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Reassign, command_id: CommandId = None

@@ -22,7 +22,7 @@ class Actions(Timers):
         match command["kind"]:
             case "submit":
                 return self._submit(command, task)
-            case "escalate" | "reassign" | "appeal" | "expire" | "override" | "recall":
+            case "escalate" | "de_escalate" | "reassign" | "appeal" | "expire" | "override" | "recall":
                 return self._pass_on(command, task)
             case "claim":
                 assert key == command["task_id"] or (not command["task_id"] and task in self.candidates(command))
@@ -66,6 +66,13 @@ class Actions(Timers):
                     give_back(task)
                     self.escalate(task, "escalated")
                 return {"escalated"}
+            case "de_escalate":
+                task |= {"escalation": 0, "with_team": False}
+                if command["to_reviewer"]:
+                    self._give(task, command["to_reviewer"])
+                elif holder(task) == me or task["state"] != "leased":
+                    give_back(task)
+                return {"de_escalated"}
             case "reassign":
                 self._give(task, command["to_reviewer"])
                 return {"reassigned"}
@@ -204,6 +211,10 @@ class Actions(Timers):
 
     def _give(self, task: Named, name: str) -> None:
         give_back(task)
+        back = self.next_shift(name)
+        if back is not None:
+            task |= {"state": "snoozed", "assigned_to": name, "snoozed_until": back}
+            return
         until = self.now + self.terms(task).start_within
         task |= {"state": "assigned", "assigned_to": name, "assigned_until": until}
         self.tell_whom_it_was_given(task)

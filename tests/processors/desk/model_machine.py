@@ -202,14 +202,15 @@ class DeskLife:
 
     def go_on(self, dice: Random) -> None:
         """The holder of a task does something about it."""
-        kind = dice.choice(["claim", "extend", "release", "submit", "submit", "snooze", "escalate"])
+        kind = dice.choice(["claim", "extend", "release", "submit", "submit", "snooze", "escalate", "de_escalate"])
         held = [task for task in self.model.open() if holder_of(task)]
         self.work(kind, held, holder_of, dice)
 
     def lead(self, dice: Random) -> None:
         """A lead does something about a task that is open or decided, as it fits."""
-        kind = dice.choice(["override", "override", "reassign", "escalate", "gold", "appeal", "appeal", "recall"])
-        decided = kind in ("override", "gold", "appeal", "recall")
+        contesting = ["override", "override", "gold", "appeal", "appeal", "recall"]
+        kind = dice.choice([*contesting, "reassign", "escalate", "de_escalate"])
+        decided = kind in contesting
         tasks = [task for task in self.model.tasks.values() if bool(task["version"]) == decided]
         leads = sorted(name for name, person in self.model.people.items() if person["role"] == "lead") or PEOPLE
         self.work(kind, tasks, lambda _: dice.choice(leads), dice)
@@ -281,6 +282,8 @@ class DeskLife:
                 if task["quorum"] > 1 and task["verdicts"] and answers and dice.random() < 0.6:
                     before = task["verdicts"][-1]
                     fields |= {name: before[name] for name in ("outcome", "verdict", "modifications")}
+            case "de_escalate":
+                fields |= {"to_reviewer": dice.choice(["", "", *PEOPLE])}
             case "reassign":
                 fields |= {"to_reviewer": dice.choice([*PEOPLE, *PEOPLE, "zoe", ""])}
             case "appeal":

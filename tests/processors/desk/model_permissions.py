@@ -12,6 +12,7 @@ KINDS = [
     "release",
     "submit",
     "escalate",
+    "de_escalate",
     "reassign",
     "snooze",
     "override",
@@ -78,6 +79,14 @@ class Permissions(ModelState):
                 heard = {"", *(map(self.rules.queue, QUEUES) if self.rules else ())}
                 heard |= {other["queue"] for other in self.open() if other["state"] == "waiting"}
                 return found | (set() if command["queue"] in heard else {"wrong-queue"})
+            case "de_escalate":
+                found = done | words | (set() if holder(task) == me else no_lead)
+                found |= set() if task["escalation"] else {"not-escalated"}
+                if command["to_reviewer"]:
+                    begun = task["state"] == "leased" and holder(task) != me
+                    team = task | {"escalation": 0, "with_team": False}
+                    return found | ({"held-by-another"} if begun else set()) | self._against_giving(command, team)
+                return found
             case "reassign":
                 begun = {"held-by-another"} if task["state"] == "leased" else set()
                 return done | no_lead | begun | self._against_giving(command, task)
@@ -184,7 +193,8 @@ class Permissions(ModelState):
         if name not in self.people:
             return {"unknown-reviewer"}
         full = holder(task) != name and self.load(name) >= self.people[name]["capacity"]
-        return self.ready(name) | self.unfit(task, name) | ({"at-capacity"} if full else set())
+        ready = self.ready(name) if self.next_shift(name) is None else set()
+        return ready | self.unfit(task, name) | ({"at-capacity"} if full else set())
 
     def _bad(self, command: Named, task: Named) -> set[str]:
         """What is wrong with a verdict itself."""

@@ -1,6 +1,6 @@
 """What a model of the desk keeps in its head: tasks and people as plain dicts, and who may judge what."""
 
-from tests.processors.desk.model_rules import RETENTION, Named, Rules, Terms, owed_to, terms_of
+from tests.processors.desk.model_rules import DAY, RETENTION, Named, Rules, Terms, owed_to, terms_of
 
 
 class ModelState:
@@ -58,6 +58,11 @@ class ModelState:
     def with_people(self, task: Named) -> bool:
         """Somebody will look at it in any case, and not only if there is time."""
         return task["state"] != "done" and task["kind"] not in ("audit", "post_approval")
+
+    def next_shift(self, name: str) -> int | None:
+        """When somebody who is away is back, within a week."""
+        off = self.people[name]["off"]
+        return off[1] if off and off[0] <= self.now < off[1] <= self.now + 7 * DAY else None
 
     def unskilled(self, task: Named, name: str) -> set[str]:
         person = self.people[name]

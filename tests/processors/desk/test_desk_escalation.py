@@ -104,8 +104,7 @@ def test_an_escalation_says_who_got_the_task(leads: tuple[str, ...]) -> None:
     world.hire(*leads, role="lead")
     for name in ("d1", "s1"):
         world.arrive(name, route="sync" if name == "s1" else "async")
-    for name in ("d1", "s1"):
-        world.claim("ann", name)
+    world.claim("ann", "d1")
     went = "went to lee" if leads else "no lead may decide d1: it waits for everybody else who may"
     assert went in world.command("escalate", "ann", task_id="d1", reason_text="odd")["message"]
     expired = world.command("expire", "the client", task_id="s1")
@@ -228,7 +227,8 @@ def test_an_audit_that_nobody_does_ends_without_a_verdict(policy: str, days: int
     assert (world.task("a1").state, world.task("a1").outcome) == ("done", "approve")
     assert world.events("a1")[-1] == "not_judged"
     assert world.said["reviews.outcomes"] == []
-    assert len(world.said["resolutions"]) == 1
+    assert {record["outcome"] for record in world.said["resolutions"]} == {"approve"}
+    assert world.said["actions"] == []
     assert world.desk.state.open == 0
 
 
@@ -270,3 +270,65 @@ def test_open_work_is_bounded_where_there_are_more_audits_than_people_can_do() -
         an_audit(world, f"a{day}")
         world.wait(DAY)
     assert world.desk.state.open == 13
+
+
+SHIFT = [{"day": day, "start": 9 * 60, "end": 17 * 60} for day in range(5)]
+
+
+def escalated(world: DeskWorld) -> None:
+    world.hire("ann", "bob")
+    world.hire("lee", role="lead")
+    world.arrive("d1")
+    lease = world.claim("ann", "d1")
+    assert world.command("escalate", "ann", task_id="d1", epoch=lease["epoch"], reason_text="odd")["accepted"]
+
+
+def test_a_lead_gives_what_was_escalated_back_to_the_team() -> None:
+    world = DeskWorld()
+    escalated(world)
+    assert world.command("de_escalate", "bob", task_id="d1", reason_text="mine")["code"] == "not-lead"
+    assert world.command("de_escalate", "lee", task_id="d1")["code"] == "missing-reason"
+    reply = world.command("de_escalate", "lee", task_id="d1", reason_text="it is genuine")
+    assert reply["message"] == "d1 is back with its team"
+    assert (world.task("d1").escalation, world.task("d1").escalation_note) == (0, "it is genuine")
+    assert world.command("de_escalate", "lee", task_id="d1", reason_text="again")["code"] == "not-escalated"
+    assert world.decide("bob", task_id="d1")["accepted"]
+
+
+def test_a_lead_who_holds_it_gives_it_to_a_person_of_the_team() -> None:
+    world = DeskWorld()
+    escalated(world)
+    world.claim("lee", "d1")
+    reply = world.command("de_escalate", "lee", task_id="d1", to_reviewer="bob", reason_text="please")
+    assert reply["message"] == "d1 is back with its team, for bob"
+    assert world.task("d1").assigned_to == "bob"
+
+
+def test_a_refused_hand_back_leaves_the_task_with_the_leads() -> None:
+    world = DeskWorld()
+    escalated(world)
+    world.hire("cid", on_duty=False)
+    reply = world.command("de_escalate", "lee", task_id="d1", to_reviewer="cid", reason_text="please")
+    assert reply["code"] == "off-duty"
+    assert world.task("d1").leads_only
+
+
+@pytest.mark.parametrize("kind", ["de_escalate", "reassign", "escalate"])
+def test_a_task_for_somebody_of_the_next_shift_waits_until_it_begins(kind: str) -> None:
+    world = DeskWorld()
+    escalated(world)
+    if kind != "de_escalate":
+        world.command("de_escalate", "lee", task_id="d1", reason_text="back")
+    world.hire("cid", on_duty=False, hours=SHIFT)
+    world.wait((17 * HOUR - world.now) % DAY)
+    reply = world.command(kind, "lee", task_id="d1", to_reviewer="cid", reason_text="tomorrow")
+    assert "from the next shift on, at " in reply["message"]
+    begins = world.task("d1").snoozed_until
+    assert begins is not None
+    assert begins % DAY == 9 * HOUR
+    assert world.command("claim", "bob", task_id="d1")["code"] == "held-by-another"
+    assert alerts(world, "assigned")[-1:] != [("d1", ["cid"])]
+    world.command("on_duty", "cid")
+    world.wait(begins - world.now)
+    assert world.task("d1").state in ("assigned", "waiting")
+    assert world.claim("cid", "d1")["accepted"]
