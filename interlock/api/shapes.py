@@ -74,6 +74,7 @@ class ListedTask(_Shape):
     epoch: int
     breached: bool
     escalation: int
+    stuck: bool
 
 
 class TaskPage(_Shape):

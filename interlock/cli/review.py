@@ -27,18 +27,21 @@ app.command("recall")(recalling.recall)
 def list_tasks(
     queue: Queue = "",
     mine: Annotated[bool, typer.Option("--mine", help="Only what you hold or were given (--as).")] = False,
+    stuck: Annotated[bool, typer.Option("--stuck", help="Only what nobody on the roster may decide.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="The most urgent ones.")] = 20,
     me: As = "",
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """List open tasks, earliest deadline first.
+    """List open tasks, earliest deadline first. The alert `nobody_can_decide` says why a task is stuck.
 
     Examples:
 
         interlock review list --queue underwriting
 
         interlock review list --mine --as ann
+
+        interlock review list --stuck
     """
     from interlock.processors.review.times import due, span
     from interlock.review.board import Board
@@ -50,7 +53,7 @@ def list_tasks(
     now = SystemClock().now()
     with Board(connection.connect(data_dir).serving_kafka()) as board:
         tasks = board.mine(me) if mine else board.open_tasks
-    rows = [listed(task, now) for task in tasks if queue in ("", task["queue"])]
+    rows = [listed(task, now) for task in tasks if queue in ("", task["queue"]) and (task["stuck"] or not stuck)]
     if json:
         print_json(rows[:limit])
         return

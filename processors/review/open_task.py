@@ -25,6 +25,7 @@ class OpenTask:
     epoch: int
     breached: bool
     escalation: int
+    stuck: bool
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
@@ -43,4 +44,5 @@ class OpenTask:
             epoch=record["lease_epoch"],
             breached=record["breached"],
             escalation=record["escalation"],
+            stuck=record["stuck"],
         )

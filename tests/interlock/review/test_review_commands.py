@@ -245,6 +245,8 @@ def test_a_task_is_put_aside_handed_on_and_given_back(ann: Terminal) -> None:
     assert "say how long" in ann.refused("review", "snooze", "d-1", "-m", "waiting")
     assert "comes back" in ann.json("review", "snooze", "d-1", "--for", "2h", "-m", "waiting")["message"]
     assert ann.json("review", "escalate", "d-2", "-m", "forged?")["accepted"]
+    given_back = ann.json("review", "de-escalate", "d-2", "-m", "genuine")
+    assert given_back["message"] == "d-2 is back with its team"
     assert ann.json("review", "release", "d-3", "-r", "other", "-m", "knows him")["accepted"]
     assert ann.json("review", "reassign", "d-4", "bob")["accepted"]
     assert [task["task_id"] for task in ann.json("review", "list", "--mine", "--as", "bob")] == ["d-4"]
@@ -276,6 +278,16 @@ def test_queues_show_what_waits_and_what_is_held(ann: Terminal) -> None:
 
 
 ROSTER = "reviewers:\n  - {id: ann, role: lead, capacity: 2}\n  - {id: bob, manager: ann, queues: [underwriting]}\n"
+
+
+def test_what_nobody_may_decide_is_listed_until_somebody_may(terminal: Terminal) -> None:
+    terminal.world.arrive(decision("d-1"))
+    (stuck,) = terminal.json("review", "list", "--stuck")
+    assert (stuck["task_id"], stuck["stuck"]) == ("d-1", True)
+    terminal.type("reviewers", "add", "ann")
+    terminal.type("reviewers", "on-duty", "ann")
+    assert terminal.json("review", "list", "--stuck") == []
+    assert len(terminal.json("review", "list")) == 1
 
 
 def test_a_roster_is_set_listed_and_pruned(terminal: Terminal, tmp_path: Path) -> None:
