@@ -67,12 +67,7 @@ class Actions(Timers):
                     self.escalate(task, "escalated")
                 return {"escalated"}
             case "de_escalate":
-                task |= {"escalation": 0, "with_team": False}
-                if command["to_reviewer"]:
-                    self._give(task, command["to_reviewer"])
-                elif holder(task) == me or task["state"] != "leased":
-                    give_back(task)
-                return {"de_escalated"}
+                return self._hand_back(command, task)
             case "reassign":
                 self._give(task, command["to_reviewer"])
                 return {"reassigned"}
@@ -203,6 +198,14 @@ class Actions(Timers):
         said |= {"outcome": self.meant(command, task), "round": task["round"]}
         task["verdicts"].append(said)
         return said
+
+    def _hand_back(self, command: Named, task: Named) -> set[str]:
+        task |= {"escalation": 0, "with_team": False}
+        if command["to_reviewer"]:
+            self._give(task, command["to_reviewer"])
+        elif holder(task) == command["actor"] or task["state"] != "leased":
+            give_back(task)
+        return {"de_escalated"}
 
     def _skip(self, task: Named, me: str) -> None:
         if me not in task["excluded"]:
