@@ -103,7 +103,7 @@ def test_whoever_has_no_capacity_does_not_count() -> None:
 
 
 def test_the_second_appeal_with_two_reviewers_is_told() -> None:
-    world = DeskWorld()
+    world = DeskWorld(POLICY.replace("    queue: underwriting\n", "    queue: underwriting\n    appeals: {limit: 2}\n"))
     world.hire("ann", "bob", "cid")
     world.arrive("d1")
     world.decide("ann")

@@ -6,12 +6,14 @@ Whatever they do, no open task waits for nobody without an alert that names it.
 from random import Random
 from typing import Any
 
-from tests.processors.desk.desk_world import MINUTE, DeskWorld
+from tests.processors.desk.desk_world import MINUTE, POLICY, DeskWorld
 
 SEEDS, CAMPAIGN_SEEDS = 60, 1000
 STEPS = 80
 
 FINDINGS = ("nobody_can_decide", "somebody_can_decide", "opened_up")
+
+APPEALABLE = POLICY.replace("    queue: underwriting\n", "    queue: underwriting\n    appeals: {limit: 9}\n")
 
 SMALL = ("ann", "bob", "cid"), ("lee",)
 # Enough people that four opinions and two skips on each task leave somebody.
@@ -23,7 +25,7 @@ class Hostile:
 
     def __init__(self, seed: int, people: tuple[tuple[str, ...], tuple[str, ...]], appeals: int) -> None:
         self.dice = Random(seed)
-        self.world = DeskWorld()
+        self.world = DeskWorld(APPEALABLE)
         self.appeals = appeals
         self.people = [*people[0], *people[1]]
         for name in self.people:
