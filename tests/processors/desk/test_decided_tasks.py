@@ -141,10 +141,13 @@ def test_a_decided_task_that_cannot_be_read_when_somebody_comes_is_unknown_and_s
     broken = last[b"d1"].value_bytes or b""
     reborn = desk()
     reborn.restore([*last.values(), Record("reviews.tasks", b"d1", broken[:-30])], [])
-    asked = [command(90, "appeal", "lee", task_id=task_id, reason_text="look again") for task_id in ("d0", "d1")]
-    asked[1] = command(91, "appeal", "lee", task_id="d1", reason_text="look again")
+    asked = [
+        command(89, "on_duty", "lee"),
+        command(90, "appeal", "lee", task_id="d0", reason_text="look again"),
+        command(91, "appeal", "lee", task_id="d1", reason_text="look again"),
+    ]
     replies = records(reborn.process(asked, START + HOUR), "reviews.replies")
-    assert [reply["code"] for reply in replies] == ["ok", "unknown-task"]
+    assert [reply["code"] for reply in replies] == ["ok", "ok", "unknown-task"]
     assert reborn.process([], START + 60 * DAY).count
 
 

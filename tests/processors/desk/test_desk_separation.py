@@ -204,10 +204,12 @@ def test_nobody_who_filed_or_judged_is_pushed_the_appeal() -> None:
     world = DeskWorld(POLICY.replace("underwriting: {}", "underwriting: {assign: push}"))
     world.hire("ann", "bob", "cid")
     world.arrive("d1")
-    assert world.decide("ann", "reject", claimed=world.claim("ann", "d1"))["accepted"]
-    appeal(world, "bob")
+    judge = world.task("d1").assigned_to
+    filer, other = sorted({"ann", "bob", "cid"} - {judge})
+    assert world.decide(judge, "reject", claimed=world.claim(judge, "d1"))["accepted"]
+    appeal(world, filer)
     assert push(world.desk.state, world.now) == []
-    assert world.task("d1").assigned_to == "cid"
+    assert world.task("d1").assigned_to == other
 
 
 def test_a_lead_who_files_an_appeal_cannot_end_it_by_an_override_nor_can_another(world: DeskWorld) -> None:
