@@ -78,9 +78,9 @@ def test_a_file_is_produced_routed_stored_and_told(local_instance: Instance, tmp
     assert len((tmp_path / "rejects").read_text().splitlines()) == 2
     _until(lambda: sum(_routes(local_instance, "story").values()) == 3, "three decisions are stored")
     assert _routes(local_instance, "story") == {"auto": 1, "sync": 1, "manual": 1}
-    _until(lambda: len(local_instance.events("story-2")) == 4, "four events of a decision")
+    _until(lambda: "task arrived" in local_instance.events("story-2"), "the task has arrived")
     events = local_instance.json("timeline", "story-2")
-    assert [event["event"] for event in events] == ["decided", "received", "routed", "task arrived"]
+    assert [event["event"] for event in events[:4]] == ["decided", "received", "routed", "task arrived"]
     assert "large" in events[2]["detail"]
     assert local_instance.json("metrics")["total_decisions"] >= 3
     assert local_instance.json("reconcile")["ok"] is True
