@@ -31,7 +31,7 @@ def to_leads(
     message = f"{task.task_id} needs a lead: {note}"
     if not leads:
         message += "; no lead may decide it, so it stays with everybody who may"
-    cause = f"{task.task_id}/{task.round}/{task.escalation}"
+    cause = f"{task.task_id}/{now}"
     return leads, task_alert(task, kind, cause, "warning", leads or state.leads(task.queue), message, now)
 
 

@@ -332,3 +332,30 @@ def test_a_task_for_somebody_of_the_next_shift_waits_until_it_begins(kind: str) 
     world.wait(begins - world.now)
     assert world.task("d1").state in ("assigned", "waiting")
     assert world.claim("cid", "d1")["accepted"]
+
+
+def test_every_escalation_is_an_alert_of_its_own() -> None:
+    """The notifier leaves out an alert whose id it knows."""
+    world = DeskWorld()
+    world.hire("ann")
+    world.arrive("d1")
+    for _ in range(3):
+        world.command("claim", "ann", task_id="d1")
+        assert world.command("escalate", "ann", task_id="d1", reason_text="odd")["accepted"]
+        world.wait(MINUTE)
+    told = [alert["alert_id"] for alert in world.said["alerts"] if alert["kind"] == "escalated"]
+    assert len(told) == len(set(told)) == 3
+
+
+def test_what_goes_up_again_after_it_was_given_back_is_told_again() -> None:
+    world = DeskWorld()
+    world.hire("ann")
+    world.hire("lee", role="lead")
+    world.arrive("d1")
+    for _ in range(2):
+        world.command("claim", "ann", task_id="d1")
+        assert world.command("escalate", "ann", task_id="d1", reason_text="odd")["accepted"]
+        assert world.command("de_escalate", "lee", task_id="d1", reason_text="not so odd")["accepted"]
+        world.wait(MINUTE)
+    told = [alert["alert_id"] for alert in world.said["alerts"] if alert["kind"] == "escalated"]
+    assert len(told) == len(set(told)) == 2
