@@ -131,17 +131,26 @@ def publish(
 ) -> None:
     """Put a policy in force; routers take it up before their next batch.
 
+    Warns of work that nobody on the roster may do.
+
     Examples:
 
         interlock policy publish examples/loan_approval/policy.yaml --note "first version"
     """
+    import time
+
+    from interlock.operations.staffing import roster_problems
     from interlock.policies import publishing
 
-    version = publishing.publish_policy(connection.connect(data_dir).serving_kafka(), file, by or _me(), note)
+    broker = connection.connect(data_dir).serving_kafka()
+    version = publishing.publish_policy(broker, file, by or _me(), note)
+    warnings = roster_problems(broker, time.time_ns() // 1000)
     if json:
-        print_json(version)
+        print_json({**version, "warnings": warnings})
     else:
         errors.print(f"policy {version['name']} version {version['version']} is in force")
+        for warning in warnings:
+            errors.print(f"warning: {warning}")
 
 
 def halt(

@@ -52,6 +52,7 @@ def examine(platform: Platform) -> list[Finding]:
             _checked("topics", lambda: _topics(platform)),
             _checked("replication", lambda: _replication(platform)),
             _checked("policies", lambda: _policies(platform)),
+            _checked("reviewers", lambda: _reviewers(platform)),
             _checked("halts", lambda: _halts(platform)),
             _checked("progress", lambda: _progress(platform)),
         ]
@@ -215,6 +216,15 @@ def _policies(platform: Platform) -> Finding:
         return Finding("warning", "policies", "none: every decision goes to a person; `interlock policy publish FILE`")
     versions = ", ".join(f"{name} {policy['version']}" for name, policy in published.items())
     return Finding("ok", "policies", versions)
+
+
+def _reviewers(platform: Platform) -> Finding:
+    from interlock.operations.staffing import roster_problems
+
+    problems = roster_problems(platform.serving_kafka(), time.time_ns() // 1000)
+    if problems:
+        return Finding("warning", "reviewers", "; ".join(problems))
+    return Finding("ok", "reviewers", "somebody may do what the policies send to people")
 
 
 def _halts(platform: Platform) -> Finding:
