@@ -7,6 +7,10 @@ from bench.proofs import plots as learning_plots
 from examples import car_loan
 
 
+# 12,500 decisions go through the whole pipeline: two minutes on a quiet machine.
+pytestmark = pytest.mark.timeout(900)
+
+
 @pytest.fixture(scope="module")
 def story() -> dict:  # type: ignore[type-arg]
     return car_loan_proof.run(car_loan_proof.QUICK)
