@@ -6,7 +6,6 @@ from bench.proofs import car_loan as car_loan_proof
 from bench.proofs import plots as learning_plots
 from examples import car_loan
 
-
 # 12,500 decisions go through the whole pipeline: two minutes on a quiet machine.
 pytestmark = pytest.mark.timeout(900)
 

@@ -166,7 +166,8 @@ def test_on_kafka_and_clickhouse_a_restarted_client_has_what_was_stored_and_what
 ) -> None:
     broker = KafkaBroker(kafka.bootstrap_servers)
     topics = [catalogue.RESOLUTIONS, catalogue.AUTO_APPROVED, catalogue.REPLIES, catalogue.DEAD_LETTER]
-    broker.create_topics([TopicSpec(topic.name, topic.partitions) for topic in [*topics, catalogue.DECISIONS]])
+    others = [catalogue.DECISIONS, *catalogue.ROUTE_TOPICS[1:]]
+    broker.create_topics([TopicSpec(topic.name, topic.partitions) for topic in [*topics, *others]])
     run = str(uuid4())
     names = [f"{run}-{number}" for number in range(4)]
     producer = broker.producer(f"desk-{run}")

@@ -234,6 +234,7 @@ def test_what_took_effect_unseen_is_opened_again_by_an_appeal_and_judged_by_a_pe
         answer = office.ask("lee", "POST", f"/v1/tasks/{decision_id}/appeal", {"statement": "my income was misread"})
         return answer.status_code == 200
 
+    office.until(lambda: office.ask("lee", "POST", "/v1/me/on-duty").status_code == 200)
     # ClickHouse has the decision a second after Kafka.
     office.until(appealed)
     page = office.page("ann", f"/tasks/{decision_id}")
