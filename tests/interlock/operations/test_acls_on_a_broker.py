@@ -141,7 +141,7 @@ def test_with_its_rights_every_role_does_its_work(cluster: Cluster) -> None:
         working = threading.Thread(target=executor.run, args=(stop,))
         working.start()
         caller = stack.enter_context(closing(Client(broker=cluster.broker("caller"))))
-        asking = threading.Thread(target=lambda: results.append(caller.decide(_decision(), TIMEOUT_SECONDS)))
+        asking = threading.Thread(target=lambda: results.append(caller.decide(_decision(), TIMEOUT_SECONDS, wait=True)))
         asking.start()
         _judge(cluster, processes)
         asking.join(TIMEOUT_SECONDS)

@@ -291,10 +291,10 @@ def test_whoever_overrides_at_the_desk_what_one_or_two_have_judged_is_neither_se
             "override_until": world.now + HOUR,
         }
         names = [f"one-{number}", f"two-{number}"]
-        for name in names:
-            world.arrive(name, route="auto", workflow="post_approval", reasons=("big",), **published)
+        for name, reasons in zip(names, [("lane",), ("big",)], strict=True):
+            world.arrive(name, route="auto", workflow="post_approval", reasons=reasons, **published)
             world.decide("ben", task_id=name)
-        world.decide("ana", "reject", task_id=names[1])
+        world.decide("ana", task_id=names[1])
         for name in names:
             verdict = {"verdict": "reject", "reason_code": "other", "reason_text": "no"}
             shown = world.task(name).payload_hash
