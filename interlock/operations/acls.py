@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from interlock.errors import UsageError
+from interlock.operations.replay_targets import TARGETS
 from interlock.platform.settings import Settings
 from interlock.schemas import catalogue
 from interlock.schemas.catalogue import Topic
@@ -98,7 +99,7 @@ def roles(settings: Settings) -> list[Role]:
                 catalogue.ALERTS,
                 catalogue.VIEWING,
                 catalogue.ACCESS,
-                *_letters_go_to(),
+                *TARGETS,
             ),
             groups=(catalogue.DEAD_LETTER_REPLAY_GROUP,),
             looks_at_groups=(_ANY,),
@@ -209,7 +210,7 @@ def roles(settings: Settings) -> list[Role]:
             "operator",
             "creates topics (`interlock prepare`), looks at everything, sends dead letters again",
             reads=catalogue.TOPICS,
-            writes=(catalogue.SCHEMAS, *_letters_go_to()),
+            writes=(catalogue.SCHEMAS, *TARGETS),
             groups=(catalogue.DEAD_LETTER_REPLAY_GROUP,),
             looks_at_groups=(_ANY,),
             transactional_ids=(catalogue.DEAD_LETTER_REPLAY_GROUP,),
@@ -263,20 +264,6 @@ def principals(known: Sequence[Role], given: Mapping[str, str]) -> dict[str, str
         if name not in names:
             raise UsageError(f"there is no role {name!r}: {', '.join(names)}")
     return {name: given.get(name, f"User:interlock-{name}") for name in names}
-
-
-def _letters_go_to() -> tuple[Topic, ...]:
-    """Where a dead letter may be sent again: every topic of which a role makes dead letters."""
-    return (
-        catalogue.DECISIONS,
-        *_CASES,
-        catalogue.COMMANDS,
-        catalogue.OUTCOMES,
-        catalogue.TRAINING_EXAMPLES,
-        catalogue.DRIFT_SIGNALS,
-        catalogue.RETRAINING_REQUESTS,
-        catalogue.ACTIONS_RETRY,
-    )
 
 
 def _acl(principal: str, operation: Operation, resource: Resource, name: str) -> Acl:

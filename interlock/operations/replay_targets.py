@@ -28,6 +28,9 @@ _INPUTS: Mapping[str, frozenset[str]] = {
 # Only executor groups make dead letters of these.
 _EXECUTED = frozenset({catalogue.AUTO_APPROVED.name, catalogue.ACTIONS.name})
 
+TARGETS = (*(catalogue.BY_NAME[name] for names in _INPUTS.values() for name in sorted(names)), catalogue.ACTIONS_RETRY)
+"""Every topic to which a dead letter may be sent again."""
+
 # What feedback says of outcomes that it can read.
 _UNUSABLE = frozenset({"bad-confidence", "bad-propensity"})
 

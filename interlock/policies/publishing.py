@@ -132,11 +132,17 @@ def _differences(mine: Queue, other: Queue) -> list[str]:
     return [name for name in Queue.model_fields if getattr(mine, name) != getattr(other, name)]
 
 
-def publish_control(broker: "Broker", scope: str, halted: bool, reason: str, by: str) -> dict[str, Any]:
-    """Halts or resumes a scope, and returns the `Control` record. Raises UnknownScopeError."""
+def read_scope(scope: str) -> tuple[str, str]:
+    """Kind (all, domain or model) and name of what a halt is about. Raises UnknownScopeError."""
     kind, _, name = scope.partition(":")
     if scope != "all" and (kind not in _SCOPES or not name):
         raise UnknownScopeError(f"unknown scope {scope!r}: write all, domain:NAME, model:ID or model:ID@VERSION")
+    return kind, name
+
+
+def publish_control(broker: "Broker", scope: str, halted: bool, reason: str, by: str) -> dict[str, Any]:
+    """Halts or resumes a scope, and returns the `Control` record. Raises UnknownScopeError."""
+    read_scope(scope)
     record = {"scope": scope, "halted": halted, "reason": reason, "set_by": by, "set_at": now()}
     send(broker, catalogue.CONTROLS, scope, wire.encode("Control", record))
     return record

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from interlock.errors import UsageError
+from interlock.policies.publishing import read_scope
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import CommandRefusedError
 
@@ -14,14 +14,12 @@ _OPTIONAL = ("audit", "post_approval")
 
 def recallable(tasks: Iterable[dict[str, Any]], scope: str, now: int) -> list[str]:
     """The ids of those of `tasks` in `scope`, as for a halt, that took effect by themselves, can be rolled back at
-    `now` (microseconds since 1970), and would become final if nobody looked. Raises UsageError for another scope."""
-    kind, _, name = scope.partition(":")
-    if (kind not in ("domain", "model") or not name) and scope != "all":
-        raise UsageError(f"unknown scope {scope!r}: write all, domain:NAME, model:ID or model:ID@VERSION")
+    `now` (microseconds since 1970), and would become final if nobody looked. Raises UnknownScopeError."""
+    kind, name = read_scope(scope)
 
     def is_meant(task: dict[str, Any]) -> bool:
         model = task["model_id"], f"{task['model_id']}@{task['model_version']}"
-        return scope == "all" or (name == task["domain"] if kind == "domain" else name in model)
+        return kind == "all" or (name == task["domain"] if kind == "domain" else name in model)
 
     def is_open(task: dict[str, Any]) -> bool:
         until = task["override_until"]

@@ -7,9 +7,8 @@ from interlock.policy.review import Duties, Terms
 from interlock.processors.desk.deadlines import reschedule
 from interlock.processors.desk.order import score
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import POLICY, Task
+from interlock.processors.desk.task import DESK, POLICY, Task
 from interlock.processors.desk.task_records import resolution, task_alert, task_changed
-from interlock.processors.desk.timers import DESK
 from interlock.processors.desk.verdicts import automatic_verdict
 from interlock.processors.events import Event
 

@@ -8,12 +8,9 @@ from collections.abc import Iterable
 
 from interlock.processors.desk.reviewers import Reviewer, unfit, unqualified
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import Task
+from interlock.processors.desk.task import DESK, Task
 from interlock.processors.desk.task_records import task_alert, task_changed
 from interlock.processors.events import Event
-
-# In the records of the tasks: the desk itself has done it.
-_DESK = "desk"
 
 # A sentence that names more people is read by nobody.
 _MAX_NAMES = 5
@@ -41,19 +38,19 @@ def open_up(state: DeskState, task: Task, now: int) -> list[Event]:
         if not task.stuck:
             return []
         task.stuck = False
-        return [task_changed(task, "somebody_can_decide", _DESK, now)]
+        return [task_changed(task, "somebody_can_decide", DESK, now)]
     told = _yielded(state, task, now)
     if told is not None:
         task.stuck = False
         state.keep(task)
-        return [task_changed(task, "opened_up", _DESK, now), told]
+        return [task_changed(task, "opened_up", DESK, now), told]
     if task.stuck:
         return []
     task.stuck = True
     message = why_nobody(state, task, now)
     cause = f"{task.task_id}/{now}"
     return [
-        task_changed(task, "nobody_can_decide", _DESK, now),
+        task_changed(task, "nobody_can_decide", DESK, now),
         task_alert(task, "nobody_can_decide", cause, "critical", state.leads(task.queue), message, now),
     ]
 

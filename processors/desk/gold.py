@@ -22,7 +22,8 @@ def plant_gold(state: DeskState, command: Command, now: int) -> CommandResult:
         raise CommandRefused("missing-outcome", "say which outcome is right")
     if outcomes and command.outcome not in outcomes:
         raise CommandRefused("unknown-outcome", f"{command.outcome!r} is not possible here: {', '.join(outcomes)}")
-    task_id = plausible_id(decided.decision_id, command.command_id, state.tasks)
+    # Decided tasks are packed, and millions: only whether one has an id is asked.
+    task_id = plausible_id(decided.decision_id, command.command_id, state.tasks, state.tasks.unpacked)
     task = decided.copy_as_gold(task_id, command.outcome, now)
     task.exclude(me.id, *(verdict["reviewer"] for verdict in decided.verdicts))
     reschedule(state, task, now)

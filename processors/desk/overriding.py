@@ -8,7 +8,7 @@ from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.resolving import close, content, in_effect, judged, resolve
 from interlock.processors.desk.reviewers import Reviewer, same_person, unqualified
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import POLICY, Task, Verdict
+from interlock.processors.desk.task import DESK, POLICY, Task, Verdict
 from interlock.processors.desk.task_records import task_alert, task_changed
 from interlock.processors.desk.verdicts import as_verdict, check_reason, decided_outcome
 from interlock.processors.events import Event
@@ -123,7 +123,7 @@ def lapse(state: DeskState, task: Task, now: int) -> list[Event]:
         "an appeal changes it"
     )
     return [
-        task_changed(task, "override_lapsed", "desk", now),
+        task_changed(task, "override_lapsed", DESK, now),
         task_alert(task, "override_lapsed", cause, "warning", (proposer,), message, now),
     ]
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Container, Iterable
+from itertools import chain, count
 
 # A UUID, a hash or another random id, whose every digit may be another one.
 _RANDOM = re.compile(
@@ -13,11 +14,15 @@ _RANDOM = re.compile(
 _NUMBER = re.compile(r"(.*?)([0-9]+)([^0-9]*)", re.DOTALL)
 
 
-def plausible_id(pattern: str, secret: str, known: Collection[str]) -> str:
+# Where decisions are counted and a thousand in a row became tasks, a number that nobody has used is as good.
+_NEIGHBOURS = 1_000
+
+
+def plausible_id(pattern: str, secret: str, known: Container[str], recent: Iterable[str]) -> str:
     """An id that no task of `known` has, made like `pattern`; `secret` decides which, so that nobody can tell it.
 
-    Random ids get other digits. Where decisions are counted, it is the number below the newest one that no task has:
-    of a decision that took effect unseen, so that it stands among its neighbours.
+    Random ids get other digits. Where decisions are counted, it is a number below the newest one of `recent`, that no
+    task has: of a decision that took effect unseen, so that it stands among its neighbours.
     """
     if _RANDOM.search(pattern):
         return _first_free(pattern, secret, known)
@@ -27,19 +32,20 @@ def plausible_id(pattern: str, secret: str, known: Collection[str]) -> str:
     before, number, after = counted.groups()
     width = len(number)
     length = len(before) + len(after)
-    used = {
+    numbers = (
         int(digits)
-        for task_id in known
+        for task_id in recent
         if task_id.startswith(before) and task_id.endswith(after) and len(task_id) > length
         if (digits := task_id[len(before) : len(task_id) - len(after)]).isascii() and digits.isdecimal()
         if len(digits) == width or not number.startswith("0")
-    }
-    greatest = max(used, default=int(number))
-    free = next((each for each in range(greatest - 1, -1, -1) if each not in used), greatest + 1)
-    return f"{before}{free:0{width}}{after}"
+    )
+    greatest = max(numbers, default=int(number))
+    neighbours = range(greatest - 1, max(greatest - _NEIGHBOURS, 0) - 1, -1)
+    ids = (f"{before}{each:0{width}}{after}" for each in chain(neighbours, count(greatest + 1)))
+    return next(task_id for task_id in ids if task_id not in known)
 
 
-def _first_free(pattern: str, secret: str, known: Collection[str]) -> str:
+def _first_free(pattern: str, secret: str, known: Container[str]) -> str:
     attempt = 0
     while (found := _with_other_digits(pattern, f"{secret}/{attempt}")) in known or found == pattern:
         attempt += 1

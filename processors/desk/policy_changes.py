@@ -5,11 +5,9 @@ from collections import Counter
 from interlock.policy import review
 from interlock.processors.desk.deadlines import demand, reschedule, set_warning
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import Task, one_for_all
+from interlock.processors.desk.task import DESK, Task, one_for_all
 from interlock.processors.desk.task_records import task_changed
 from interlock.processors.events import Event, alert
-
-_DESK = "desk"
 
 
 def apply_policies(state: DeskState, now: int) -> list[Event]:
@@ -29,9 +27,9 @@ def apply_policies(state: DeskState, now: int) -> list[Event]:
             demand(state, task)
             set_warning(state, task)
         if (task.deadline, task.qualifications, task.quorum) != before:
-            events.append(task_changed(task, "rescheduled", _DESK, now))
+            events.append(task_changed(task, "rescheduled", DESK, now))
         if changed and (kept := _kept(state, task)):
-            events.append(task_changed(task, "duties_kept", _DESK, now))
+            events.append(task_changed(task, "duties_kept", DESK, now))
             keeping[task.domain, task.routed_queue, kept] += 1
         state.keep(task)
     return events + _alerts(state, keeping, now)

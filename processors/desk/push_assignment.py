@@ -9,9 +9,8 @@ from interlock.processors.desk.attendance import present
 from interlock.processors.desk.deadlines import seconds_to_start
 from interlock.processors.desk.reviewers import Reviewer, unfit
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import Task
+from interlock.processors.desk.task import DESK, Task
 from interlock.processors.desk.task_records import assignment_alert, task_changed
-from interlock.processors.desk.timers import DESK
 from interlock.processors.events import Event
 
 # Tasks that are considered together: more than people can be given at once, but in the morning.

@@ -6,7 +6,7 @@ from typing import Any
 
 from interlock.processors.desk.hours import is_working
 from interlock.processors.desk.refusal import CommandRefused, clock
-from interlock.processors.desk.task import Task
+from interlock.processors.desk.task import DESK, POLICY, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ LIMITS: Mapping[str, int] = {"hours": 42, "time_off": 50, "queues": 500, "qualif
 
 # What the desk writes as `decided_by` and `actor` where no person decides or acts. A person of that name would be taken
 # for nobody, and what the person decided would count as undecided.
-RESERVED_IDS = frozenset({"", "desk", "policy", "timeout", "window"})
+RESERVED_IDS = frozenset({"", DESK, POLICY, "timeout", "window"})
 
 # Between the names in `decided_by`.
 _SEPARATOR = ", "

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from interlock.processors.desk.task import DESK
 from interlock.processors.events import Event, alert
 from interlock.schemas import wire
 
@@ -40,7 +41,7 @@ def tick_id(name: str, number: int) -> str:
 
 def tick_record(name: str, at: int) -> bytes:
     """A command that asks for nothing but to be read at the time that the broker gives it."""
-    return wire.encode("Command", {"command_id": name, "kind": TICK, "actor": "desk", "issued_at": at})
+    return wire.encode("Command", {"command_id": name, "kind": TICK, "actor": DESK, "issued_at": at})
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,9 @@ CONTESTED = ("appeal", "override")
 # In `decided_by`: it took effect without a person.
 POLICY = "policy"
 
+# The actor of what no person does.
+DESK = "desk"
+
 
 @dataclass(slots=True)
 class Task:

@@ -8,13 +8,11 @@ from interlock.processors.desk.presence import leave, pause_pushes
 from interlock.processors.desk.refusal import clock
 from interlock.processors.desk.resolving import close, finalise
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import CONTESTED, Task
+from interlock.processors.desk.task import CONTESTED, DESK, Task
 from interlock.processors.desk.task_records import assignment_alert, task_alert, task_changed
 from interlock.processors.desk.verdict_commands import time_out
 from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
-
-DESK = "desk"
 
 
 def fire_timers(state: DeskState, task: Task, now: int) -> list[Event]:

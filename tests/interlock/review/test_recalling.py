@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from interlock.errors import UsageError
+from interlock.policies.publishing import UnknownScopeError
 from interlock.review.recalling import recallable
 
 NOW = 1_000
@@ -52,5 +52,5 @@ def test_what_took_effect_and_can_be_rolled_back_is_found_by_the_scope_of_a_halt
 
 @pytest.mark.parametrize("scope", ["", "filter", "model:", "queue:claims", "domain"])
 def test_another_scope_is_refused(scope: str) -> None:
-    with pytest.raises(UsageError, match="unknown scope"):
+    with pytest.raises(UnknownScopeError, match="unknown scope"):
         recallable(TASKS, scope, NOW)

@@ -179,25 +179,27 @@ def test_the_classifier_would_have_noticed_what_told_gold_items_before(
 
 def test_an_id_is_made_like_those_around_it_and_is_free() -> None:
     known = {"loan-000001", "loan-000002", "loan-000004", "loan-000007", "loan-12", "card-000009"}
-    assert plausible_id("loan-000002", "s", known) == "loan-000006"
-    assert plausible_id("loan-000002", "s", known | {"loan-000006"}) == "loan-000005"
-    assert plausible_id("card-000009", "s", known) == "card-000008"
-    assert plausible_id("0", "s", {"0", "1"}) == "2"
+    assert plausible_id("loan-000002", "s", known, known) == "loan-000006"
+    assert plausible_id("loan-000002", "s", known | {"loan-000006"}, known) == "loan-000005"
+    assert plausible_id("card-000009", "s", known, known) == "card-000008"
+    assert plausible_id("0", "s", {"0", "1"}, {"0", "1"}) == "2"
 
 
 @pytest.mark.parametrize(
     "pattern", ["0b9a9f6e-4b1f-4c7e-9d2c-1f2e3d4c5b6a", "case/0123456789ABCDEF", "d41d8cd98f00b204e9800998ecf8427e"]
 )
 def test_a_random_id_gets_other_digits_that_nobody_can_tell(pattern: str) -> None:
-    made = {plausible_id(pattern, secret, {pattern}) for secret in "abcdefgh"}
+    made = {plausible_id(pattern, secret, {pattern}, {pattern}) for secret in "abcdefgh"}
     assert len(made | {pattern}) == 9
     shapes = {re.sub("[0-9A-Fa-f]", "x", each.removeprefix("case/")) for each in made}
     assert shapes == {re.sub("[0-9A-Fa-f]", "x", pattern.removeprefix("case/"))}
-    assert plausible_id(pattern, "a", {pattern}) == plausible_id(pattern, "a", {pattern}), "the same in every replay"
+    assert plausible_id(pattern, "a", {pattern}, {pattern}) == plausible_id(pattern, "a", {pattern}, {pattern}), (
+        "the same in every replay"
+    )
 
 
 def test_an_id_without_digits_gets_some() -> None:
-    assert re.fullmatch("the-case-[0-9a-f]{8}-[0-9a-f]{8}", plausible_id("the-case", "s", {"the-case"}))
+    assert re.fullmatch("the-case-[0-9a-f]{8}-[0-9a-f]{8}", plausible_id("the-case", "s", {"the-case"}, ()))
 
 
 def test_a_gold_item_gives_way_to_a_decision_that_comes_under_its_id() -> None:
