@@ -1,8 +1,10 @@
 """What the contracts promise: pinned ids, compatibility, and edge models that agree with the Avro schemas."""
 
 import json
+import re
 from datetime import UTC, datetime
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import fastavro
@@ -11,6 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from interlock.processors.desk.desk import HANDLERS
+from interlock.processors.desk.reading import MAX_QUORUM
+from interlock.processors.desk.stream_clock import TICK
 from interlock.schemas import avro_schemas, catalogue, compatibility, wire
 from interlock.schemas.models import Decision
 
@@ -185,3 +190,16 @@ def test_attributes_become_the_text_that_policies_read() -> None:
 
 def test_the_input_may_be_given_as_an_object() -> None:
     assert Decision.model_validate({**MINIMAL, "input": {"a": "é"}}).input == '{"a":"é"}'
+
+
+def test_the_schema_of_a_command_names_every_kind_that_there_is() -> None:
+    fields = {field["name"]: field for field in avro_schemas.parsed("Command")["fields"]}
+    kinds, _, desk_itself = fields["kind"]["doc"].partition(";")
+    assert sorted(re.split(r", | or ", kinds)) == sorted(HANDLERS)
+    assert f"or {TICK}," in desk_itself
+
+
+def test_the_contracts_say_how_many_people_can_be_demanded_at_most() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "contracts.md").read_text()
+    assert f"one above {MAX_QUORUM}, which" in page
+    assert "`implausible-quorum`" in page
