@@ -23,15 +23,20 @@ MAX_REMEMBERED = 2_000_000
 DIGEST_HEADER = "interlock.command-digest"
 
 # A repetition may be issued later; everything else makes it another command.
-_NAMES = tuple(field.name for field in fields(Command) if field.name != "issued_at")
+_DEFAULTS = {field.name: field.default for field in fields(Command) if field.name != "issued_at"}
 
 # 16 bytes: nobody finds two commands with the same digest by chance, and few would gain by looking for them.
 _DIGEST_BYTES = 16
 
 
 def digest(command: Command) -> bytes:
-    """What makes a command the same as another: who asks for what, with which words."""
-    text = json.dumps([getattr(command, name) for name in _NAMES])
+    """What makes a command the same as another: who asks for what, with which words.
+
+    Only what it says counts: a field that a later version of the desk adds, and that the command leaves at its default,
+    changes nothing, so that a repetition is known across an upgrade.
+    """
+    said = {name: value for name, default in _DEFAULTS.items() if (value := getattr(command, name)) != default}
+    text = json.dumps(said, sort_keys=True)
     return hashlib.sha256(text.encode()).digest()[:_DIGEST_BYTES]
 
 

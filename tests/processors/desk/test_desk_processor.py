@@ -1,8 +1,10 @@
 """The desk on bytes: batches in, records out, and the state rebuilt from them."""
 
+import hashlib
 import random
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,6 +130,21 @@ def test_the_id_of_a_command_is_remembered_for_a_day(taken_over: bool) -> None:
     for late, code in ((DAY - 1, "command-id-used"), (DAY, "ok")):
         outputs = desk.process([command(1, "off_duty", "ann")], START + late)
         assert [reply["code"] for reply in records(outputs, "reviews.replies")] == [code]
+
+
+def test_a_command_is_recognised_by_a_desk_that_knows_more_fields_than_the_one_that_answered_it() -> None:
+    """The digest of before, of a version of the desk whose commands could say no more than this."""
+    desk = processor()
+    desk.process([routed("d1"), command(1, "on_duty", "ann")], START)
+    sent = command(2, "claim", "ann", task_id="d1")
+    answer = as_written(desk.process([sent], START))[-1]
+    said = '{"actor": "ann", "command_id": "c2", "kind": "claim", "task_id": "d1"}'
+    digest_of_before = hashlib.sha256(said.encode()).digest()[:16]
+    later = processor()
+    later.restore([], [replace(answer, sent_headers=(("interlock.command-digest", digest_of_before),))])
+    assert later.process([sent], START + MINUTE).values == [answer.value_bytes]
+    (other,) = records(later.process([command(2, "claim", "ann", task_id="d2")], START + MINUTE), "reviews.replies")
+    assert other["code"] == "command-id-used"
 
 
 def test_a_flood_of_commands_makes_the_desk_forget_the_oldest_ids_first() -> None:
