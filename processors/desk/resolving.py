@@ -65,7 +65,8 @@ def judged(
 def finalise(task: Task, now: int) -> list[Event]:
     """Nobody has overridden the resolution in time: it is said once more, as the next version, and as final.
 
-    Nothing is carried out again. Where the policy had decided, it is the resolution now that nobody has objected.
+    Nothing is carried out again, and nobody is to be told again: its notices stood in the version that it repeats.
+    Where the policy had decided, it is the resolution now that nobody has objected.
     """
     task.version += 1
     task.final_at = None
@@ -80,8 +81,7 @@ def finalise(task: Task, now: int) -> list[Event]:
         decided_by = ()
         task.source = "window"
         task.decided_at = now
-    notices = task.notices if task.source != "window" else ()
-    return [resolution(task, verdict, source=task.source, decided_by=decided_by, notices=notices)]
+    return [resolution(task, verdict, source=task.source, decided_by=decided_by)]
 
 
 def close(state: DeskState, task: Task) -> None:

@@ -56,8 +56,8 @@ class Messages(ModelState):
         task |= {"version": task["version"] + 1, "final_at": None, "window": None}
         if not people and task["source"] != "timeout":
             task |= {"source": "window", "decided_at": self.now}
-        notices = task["notices"] if task["source"] != "window" else []
-        return [("resolutions", self.resolution(task, task["source"], people) | {"notices": notices})]
+        # Whoever writes to the subject for each word with a notice must not write twice.
+        return [("resolutions", self.resolution(task, task["source"], people) | {"notices": []})]
 
     def resolution(self, task: Named, source: str, people: tuple[str, ...]) -> Named:
         same = ("decision_id", "version", "outcome", "prediction", "decided_at", "override_until")

@@ -112,12 +112,12 @@ def test_an_appeal_within_the_window_keeps_the_word_from_becoming_final(world: D
     assert words(world)[1:] == [(2, "reject", "appeal", False), (3, "reject", "appeal", True)]
 
 
-def test_a_safe_outcome_becomes_final_with_the_notice_that_is_due(world: DeskWorld) -> None:
+def test_a_word_that_becomes_final_does_not_ask_for_its_notice_again(world: DeskWorld) -> None:
     world.arrive("s1", route="sync", caller="shop")
     world.command("expire", "shop", task_id="s1")
     world.wait(DAY)
     assert words(world) == [(1, "reject", "timeout", False), (2, "reject", "timeout", True)]
-    assert [record["notices"] for record in world.said["resolutions"]] == [["adverse_action"]] * 2
+    assert [record["notices"] for record in world.said["resolutions"]] == [["adverse_action"], []]
     assert [action["action_id"] for action in world.said["actions"]] == ["s1/1/execute", "s1/1/notify"]
 
 
