@@ -431,6 +431,16 @@ class Conformance:
             TableReader(env.broker, ["no-such-topic"])
         assert refused.value.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
 
+    def test_a_time_before_1970_is_refused_where_records_are_looked_up_by_time(self, env: Environment) -> None:
+        topic = env.topic()
+        env.fill(topic, [b"x"])
+        with closing(env.broker.consumer(None)) as consumer:
+            (found,) = consumer.offsets_for_times([TopicPartition(topic, 0, 0)], DEADLINE_SECONDS)
+            assert found.offset == 0
+            with pytest.raises(KafkaException) as refused:
+                consumer.offsets_for_times([TopicPartition(topic, 0, -1_000)], DEADLINE_SECONDS)
+            assert refused.value.args[0].code() == KafkaError.UNSUPPORTED_VERSION
+
     def test_a_table_is_followed_into_partitions_that_are_added_later(self, env: Environment) -> None:
         """A kill switch must be seen wherever it is written."""
         topic = env.topic(partitions=2)
