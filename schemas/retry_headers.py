@@ -1,8 +1,5 @@
-"""The headers of dead letters that are sent again.
-
-On `actions.retry` they say which executor group reads the record, and where it stood before. On a route topic one says
-that the record stands there a second time.
-"""
+"""The headers of dead letters of executors that are sent again, on `actions.retry`: which group reads the record, and
+where it stood before."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -57,18 +54,3 @@ def read_retry_headers(headers: Iterable[tuple[str, bytes | None]] | None) -> Re
 def without_retry_headers(headers: Iterable[tuple[str, bytes | None]] | None) -> list[tuple[str, bytes | None]]:
     """The headers as they were before `with_retry_headers`."""
     return [(name, value) for name, value in headers or () if not name.startswith(_PREFIX)]
-
-
-_REPLAY = "__interlock.replay"
-
-
-def with_replay_header(
-    original: Iterable[tuple[str, bytes | None]], letter: str
-) -> list[tuple[str, str | bytes | None]]:
-    """The original headers, and which dead letter it was: PARTITION:OFFSET."""
-    return [*original, (_REPLAY, letter.encode())]
-
-
-def is_replay(headers: Iterable[tuple[str, bytes | None]] | None) -> bool:
-    """Whether the record is a dead letter that was sent again to the topic it came from."""
-    return any(name == _REPLAY for name, _ in headers or ())

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from interlock.schemas import avro_schemas, catalogue
 from interlock.schemas.columns import Decoder
+from interlock.schemas.copy_headers import is_copy
 from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.headers import headers_of
 from interlock.schemas.reasons import ACTIVE_POOL, PICKED
-from interlock.schemas.retry_headers import is_replay
 from interlock.sinks import dead_letters
 from interlock.streams.ports import Message
 
@@ -102,8 +102,8 @@ class Outputs:
                     self._dead.append((partition, offset))
             return
         if topic in _REVIEWS:
-            # A dead letter of the desk that was sent again stands there a second time.
-            messages = [message for message in messages if not is_replay(headers_of(message))]
+            # Dead letters that were sent again and decisions that were filed again stand there a second time.
+            messages = [message for message in messages if not is_copy(headers_of(message))]
             if not messages:
                 return
         hashes = key_hashes(messages)

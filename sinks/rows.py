@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from interlock.schemas import avro_schemas, catalogue
 from interlock.schemas.columns import Bad, Decoder
+from interlock.schemas.copy_headers import is_copy
 from interlock.schemas.headers import headers_of
-from interlock.schemas.retry_headers import is_replay
 from interlock.sinks import arrow, dead_letters
 from interlock.sinks.chunk import Chunk
 from interlock.streams.ports import Message
@@ -111,10 +111,11 @@ def _keyed(name: str, secret: str | None = None) -> Callable[[Sequence[Message]]
 
 
 def _review_decisions(messages: Sequence[Message]) -> pa.Table:
-    """Routed decisions of a review topic. A dead letter that was sent there again is a second record of its decision,
-    whatever its route is: `review_copy` says so, where ClickHouse alone would not know."""
+    """Routed decisions of a review topic. A dead letter that was sent there again, or a decision that was filed again
+    for an appeal, is a second record of its decision, whatever its route is: `review_copy` says so, where ClickHouse
+    alone would not know."""
     rows = _routed_decisions(messages)
-    again = {message.offset() for message in messages if is_replay(headers_of(message))}
+    again = {message.offset() for message in messages if is_copy(headers_of(message))}
     if not again:
         return rows
     routes = rows["route"].to_pylist() if "route" in rows.column_names else [""] * len(rows)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from interlock.errors import InterlockError
 from interlock.operations.letters import Letter
 from interlock.schemas import catalogue
+from interlock.schemas.copy_headers import TASK_HEADER, with_replay_header
 from interlock.schemas.error_headers import without_error_headers
-from interlock.schemas.retry_headers import Order, Retry, with_replay_header, with_retry_headers
+from interlock.schemas.retry_headers import Order, Retry, with_retry_headers
 from interlock.streams.ports import Headers
 
 _INPUTS: Mapping[str, frozenset[str]] = {
@@ -77,10 +78,15 @@ def target_of(letter: Letter, order: Order, partitions: Callable[[str], int]) ->
             f"dead letter {letter.name} is an outcome that was read and counted, but nothing may be learned from it "
             f"({letter.reason}): sent again it would be counted twice, and is not sent"
         )
+    if any(name == TASK_HEADER for name, _ in original):
+        raise InterlockError(
+            f"dead letter {letter.name} says how people had decided a case, and the desk does not believe it; it is "
+            f"not sent: `interlock review appeal` writes what ClickHouse has"
+        )
     headers: Headers = [*original]
     if topic in _ROUTED:
         # Its decision was counted when it was routed.
-        headers = with_replay_header(original, letter.name)
+        headers = [*with_replay_header(original, letter.name)]
     return Target(topic, -1, headers)
 
 

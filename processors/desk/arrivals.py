@@ -147,12 +147,18 @@ def _duties(arrival: Arrival, in_force: Terms) -> Duties:
     return Duties(1, in_force.qualifications, in_force.outcomes, review.calendar_text(in_force.calendar))
 
 
+def differences(known: Task, arrival: Arrival) -> list[str]:
+    """What a routed decision says otherwise than the one that a task is about; empty if they are the same decision."""
+    names = ("domain", "model_id", "model_version", "prediction", "amount", "compliance_review")
+    pairs = {name: (getattr(known, name), getattr(arrival, name)) for name in names}
+    pairs["confidence"] = known.raw_confidence, arrival.confidence
+    # As texts, where a number that is none (NaN) equals itself: a person judges such a decision.
+    return [name for name, (one, other) in pairs.items() if str(one) != str(other)]
+
+
 def _contradiction(known: Task, arrival: Arrival, now: int) -> list[Event]:
     """An alert if another decision came under the id of a task."""
-    names = ("domain", "model_id", "model_version", "prediction", "amount", "compliance_review")
-    different = [name for name in names if getattr(known, name) != getattr(arrival, name)]
-    if known.raw_confidence != arrival.confidence:
-        different.append("confidence")
+    different = differences(known, arrival)
     if not different:
         return []
     message = (

@@ -7,12 +7,14 @@ from interlock.processors.desk.arrivals import Arrival, arrive
 from interlock.processors.desk.attendance import has_untold, tell_unattended
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.deciders import look_after
+from interlock.processors.desk.filing import file_again
 from interlock.processors.desk.gold import plant_gold
 from interlock.processors.desk.push_assignment import can_push, push
 from interlock.processors.desk.recall import recall
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import CommandResult, accepted, refused
 from interlock.processors.desk.state import DeskState
+from interlock.processors.desk.task import Task
 from interlock.processors.desk.timers import fire_timers, review_open_tasks
 from interlock.processors.events import Event
 
@@ -49,6 +51,10 @@ class Desk:
     def arrive(self, arrival: Arrival, now: int) -> list[Event]:
         """Makes a task of a routed decision. What is due about it fires with `advance`: earlier commands go first."""
         return [*arrive(self.state, arrival, now), *look_after(self.state, now)]
+
+    def file_again(self, arrival: Arrival, task: Task, now: int) -> list[Event]:
+        """Takes back a decided task that it has forgotten, with a copy of its routed decision."""
+        return [*file_again(self.state, arrival, task, now), *look_after(self.state, now)]
 
     def apply(self, command: Command, now: int) -> list[Event]:
         """Carries out a command or refuses it; the last event is the reply. A refused command changes nothing."""

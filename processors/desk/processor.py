@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from interlock.processors.desk.arrivals import Arrival
 from interlock.processors.desk.authority import Authority
 from interlock.processors.desk.command import MAX_NAME_LENGTH, Command, from_record
 from interlock.processors.desk.desk import Desk
+from interlock.processors.desk.filing import forgotten_task
 from interlock.processors.desk.reading import read
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import refused
@@ -128,8 +130,17 @@ class DeskProcessor:
                 _dead_letter(outputs, message, reasons[index])
             else:
                 arrived = now if self.clock is None else self.clock.arrival(broker_time(message), now)
-                self._write(outputs, self.desk.arrive(arrival, arrived))
+                self._arrive(outputs, message, arrival, arrived)
             index += 1
+
+    def _arrive(self, outputs: DeskOutputs, message: Message, arrival: Arrival, now: int) -> None:
+        try:
+            task = forgotten_task(message, arrival, now)
+        except ValueError as error:  # WireError is one
+            _dead_letter(outputs, message, Bad(0, "invalid-task", str(error)))
+            return
+        events = self.desk.arrive(arrival, now) if task is None else self.desk.file_again(arrival, task, now)
+        self._write(outputs, events)
 
     def _command(self, outputs: DeskOutputs, message: Message, now: int) -> None:
         try:

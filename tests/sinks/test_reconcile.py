@@ -10,13 +10,14 @@ from clickhouse_connect.driver.client import Client
 from interlock.executors import Execution, Executor, PermanentError
 from interlock.operations.dead_letters import replay
 from interlock.schemas import catalogue, wire
+from interlock.schemas.copy_headers import TASK_HEADER
 from interlock.schemas.error_headers import with_error_headers
 from interlock.schemas.reasons import ACTIVE_POOL, PICKED_GREEDY
 from interlock.sinks import ledger
 from interlock.sinks.reconcile import Reconciliation
 from interlock.streams.memory import InlineExecutor
 from tests.sinks import review_records
-from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, OUTCOMES, SYNC, TASKS, World, decision, routed
+from tests.sinks.sink_world import ASYNC, AUTO, DEAD, DECISIONS, MANUAL, OUTCOMES, SYNC, TASKS, World, decision, routed
 
 pytestmark = pytest.mark.warehouse
 
@@ -319,6 +320,19 @@ def test_a_dead_letter_of_the_desk_that_is_replayed_leaves_the_decision_counted_
     assert replay(world.broker, None, None) == 1
     world.settle(world.writer(**AT_ONCE))
     assert world.in_kafka()[ASYNC] == 2
+    assert _counts(own) == (1, 2, 0)
+    assert complaints(world.reconcile()) == {}
+
+
+def test_a_decision_that_is_filed_again_for_an_appeal_stays_counted_once(own: Client) -> None:
+    world = World("filed", own, partitions=1)
+    record = decision("d-1", "filed")
+    value = wire.encode("RoutedDecision", routed(record, "async"))
+    world.send(DECISIONS, b"d-1", wire.encode("Decision", record))
+    world.send(ASYNC, b"d-1", value)
+    world.commit_router()
+    world.send(MANUAL, b"d-1", value, [(TASK_HEADER, b"decided")])
+    world.settle(world.writer(**AT_ONCE))
     assert _counts(own) == (1, 2, 0)
     assert complaints(world.reconcile()) == {}
 

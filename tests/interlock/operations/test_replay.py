@@ -10,6 +10,7 @@ from interlock.errors import InterlockError
 from interlock.operations import dead_letters
 from interlock.operations.dead_letters import read_letter, read_letters, replay
 from interlock.schemas import catalogue
+from interlock.schemas.copy_headers import TASK_HEADER
 from interlock.schemas.dead_letters import MAX_COPIED_BYTES, Source, dead_letter
 from interlock.schemas.error_headers import with_error_headers
 from interlock.schemas.retry_headers import Retry, read_retry_headers, without_retry_headers
@@ -205,6 +206,28 @@ def test_a_letter_whose_headers_name_a_topic_that_its_step_does_not_read_is_refu
         replay(broker, [(0, 0), (place.partition, place.offset)], None)
     assert ends == {name: broker.end_offsets(name) for name in ends}
     assert sent(broker) == ["a 0"]
+
+
+def test_a_letter_that_says_how_people_had_decided_a_case_is_refused() -> None:
+    broker = cluster()
+    manual = catalogue.REVIEWS_MANUAL.name
+    broker.create_topics([TopicSpec(manual, 1)])
+    place: dict[str, Any] = {
+        "reason": "r",
+        "message": "m",
+        "topic": manual,
+        "partition": 0,
+        "offset": 7,
+        "step": "desk",
+    }
+    producer = broker.producer(None)
+    headers = with_error_headers([(TASK_HEADER, b"decided")], **place)
+    producer.produce(TOPIC, b"value", b"key", 0, headers=[*headers])
+    producer.flush()
+    refused: list[str] = []
+    assert replay(broker, None, None, on_refused=refused.append) == 0
+    assert "`interlock review appeal` writes what ClickHouse has" in refused[0]
+    assert broker.end_offsets(manual) == {0: 0}
 
 
 @pytest.mark.parametrize("changed", [{"partition": "x"}, {"offset": -1}, {"partition": 4}, {"offset": "9" * 5000}])

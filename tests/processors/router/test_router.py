@@ -17,6 +17,7 @@ from interlock.processors.router.router import Router, RouterOutputs, RouterSett
 from interlock.processors.router.state import RouterState
 from interlock.schemas import wire
 from interlock.schemas.columns import Engine
+from interlock.schemas.copy_headers import TASK_HEADER, with_replay_header
 from interlock.schemas.error_headers import read_error_headers, without_error_headers
 from tests.processors.router.messages import NOW, Sent, decision, sent
 
@@ -176,6 +177,18 @@ BAD = {
     "oversized": sent("x" * 201),
     "key-mismatch": Sent(b"another", GOOD.record_value),
 }
+
+
+def test_a_producer_cannot_say_that_its_decision_was_counted_or_decided_before() -> None:
+    headers: list[tuple[str, bytes | None]] = [
+        ("traceparent", b"t"),
+        (TASK_HEADER, b"decided"),
+        ("interlock-caller", b"me"),
+    ]
+    message = sent(**LARGE)
+    message.record_headers = with_replay_header(headers, "0:1")
+    (passed_on,) = _router().process([message], NOW).headers
+    assert passed_on == [("traceparent", b"t"), ("interlock-caller", b"me")]
 
 
 @pytest.mark.parametrize("engine", ["pyruhvro", "fastavro"])

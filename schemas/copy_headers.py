@@ -1,0 +1,32 @@
+"""Headers that say that a record stands in a review topic although its decision was routed, and counted, before.
+
+Tools of Interlock write them. The router passes them on to nobody: a producer would take a decision out of the counts,
+or say of it that people have decided it.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from interlock.schemas.headers import Headers
+
+TASK_HEADER: Final = "interlock-task"
+"""Of a copy in `reviews.manual`: the last record of its task, which the desk has forgotten."""
+
+_REPLAY_HEADER: Final = "__interlock.replay"
+
+_NAMES = frozenset({TASK_HEADER, _REPLAY_HEADER})
+
+
+def with_replay_header(original: Iterable[tuple[str, bytes | None]], letter: str) -> Headers:
+    """The original headers, and which dead letter is sent again to the topic it came from: PARTITION:OFFSET."""
+    return [*original, (_REPLAY_HEADER, letter.encode())]
+
+
+def is_copy(headers: Headers) -> bool:
+    """Whether one of them says so."""
+    return any(name in _NAMES for name, _ in headers)
+
+
+def without_copy_headers(headers: Headers) -> Headers:
+    """The others."""
+    return [(name, value) for name, value in headers if name not in _NAMES]
