@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.interlock.console import styleguide
+from tests.interlock.console.closing import close
 from tests.interlock.console.office import Office
 from tests.running_instance import Instance
 
@@ -69,7 +70,7 @@ def browser_context(browser: Browser) -> Iterator[BrowserContext]:
     """Without cookies or storage of other tests."""
     made = browser.new_context(viewport={"width": 1280, "height": 900}, timezone_id="Asia/Tokyo", locale="en-GB")
     yield made
-    made.close()
+    close(made)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from interlock.policies.publishing import publish_policy
 from interlock.review.enrolment import publish_reviewers
 from interlock.review.roster import person
+from tests.interlock.console.closing import close
 from tests.running_instance import Instance
 
 T = TypeVar("T")
@@ -174,4 +175,4 @@ class Office:
     def close(self) -> None:
         """Closes all browsers."""
         for context in self._contexts:
-            context.close()
+            close(context)

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from interlock.review.roster import person as reviewer
 from interlock.schemas import catalogue
+from tests.interlock.console.closing import close
 from tests.interlock.console.console_world import World
 from tests.interlock.console.styleguide import serving
 from tests.interlock.console.test_owner_pages import bury, publish, wait_for
@@ -47,7 +48,7 @@ def pages(browser: Browser, site: str) -> Iterator[tuple[Page, Page]]:
         opened.append(page)
     yield opened[0], opened[1]
     for context in contexts:
-        context.close()
+        close(context)
 
 
 def visit(page: Page, address: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.interlock.console.closing import close
 from tests.interlock.console.styleguide import LONG
 
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -84,7 +85,7 @@ def test_a_system_in_the_dark_gets_a_dark_page(browser: Browser, address: str) -
         page = context.new_page()
         page.goto(f"{address}/styleguide")
         shades.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-        context.close()
+        close(context)
     assert shades == ["rgb(246, 247, 249)", "rgb(18, 21, 26)"]
 
 
@@ -94,4 +95,16 @@ def test_the_page_is_readable_without_scripts(browser: Browser, address: str) ->
     page.goto(f"{address}/styleguide")
     expect(page.locator("#lease")).to_contain_text(re.compile(r"1 min \d\d s left"))
     expect(page.locator("#confirm")).to_be_hidden()
-    context.close()
+    close(context)
+
+
+@pytest.mark.parametrize("delay_ms", [0, 8, 24])
+def test_a_page_is_closed_also_while_the_next_one_takes_its_place(
+    browser: Browser, address: str, delay_ms: int
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{address}/styleguide")
+    page.evaluate(f"setTimeout(() => location.assign('/elsewhere'), {delay_ms})")
+    close(context)
+    assert page.is_closed()
