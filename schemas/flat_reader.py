@@ -38,8 +38,8 @@ def read(bodies: Sequence[bytes], fields: Sequence[dict[str, Any]], schema: pa.S
 def _kind(avro: Any) -> str | None:
     if avro in ("string", "double", "boolean", "long"):
         return str(avro)
-    if avro == ["null", "double"]:
-        return "nullable double"
+    if isinstance(avro, list) and avro[0] == "null" and len(avro) == 2 and _kind(avro[1]) in ("double", "long"):
+        return f"nullable {_kind(avro[1])}"
     if isinstance(avro, dict) and avro["type"] == "map" and avro["values"] == "string":
         return "map"
     return "long" if isinstance(avro, dict) and avro["type"] == "long" else None
@@ -60,6 +60,7 @@ class _Reader:
             "boolean": self._booleans,
             "long": lambda: pa.array(self._longs()),
             "nullable double": self._nullable_doubles,
+            "nullable long": self._nullable_longs,
             "map": self._maps,
         }
         columns = [readers[_kind(field["type"])]() for field in fields]
@@ -139,11 +140,24 @@ class _Reader:
         self._give_up(byte > 1)
         return pa.array(byte == 1)
 
-    def _nullable_doubles(self) -> pa.Array:
+    def _present(self) -> NDArray[np.bool_]:
+        """Which records have a value in the union with null that comes next."""
         branch = self._data[self._advance(1)]
         self._give_up((branch != 0) & (branch != 2))  # 2: the second branch, in Avro's signed form
-        present = branch == 2
+        present: NDArray[np.bool_] = branch == 2
+        return present
+
+    def _nullable_doubles(self) -> pa.Array:
+        present = self._present()
         return pa.array(self._doubles_at(self._advance(np.where(present, 8, 0))), mask=~present)
+
+    def _nullable_longs(self) -> pa.Array:
+        absent = ~self._present()
+        before, plain = self._at[absent], self._plain[absent]
+        values = self._longs()
+        # What was read of them is taken back.
+        self._at[absent], self._plain[absent] = before, plain
+        return pa.array(values, mask=absent)
 
     def _maps(self) -> pa.Array:
         counts = self._longs()

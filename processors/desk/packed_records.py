@@ -6,13 +6,16 @@ of their own only when their hour has begun.
 
 import heapq
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from interlock.processors.desk.places import HASH_BITS, Places
+from interlock.processors.desk.places import HASH_BITS, Places, UInts
 
 # Records of a block. Tasks with a sentence of a person take 380 bytes compressed alone, 187 by sixteens, 176 by 32 and
 # 170 by 256; to read one back unpacks them all.
@@ -24,7 +27,9 @@ _LEVEL = 1
 
 _HOUR = 3_600 * 1_000_000
 
-_LENGTHS = struct.Struct("<qII")
+# Before the keys and values of a block: when the time of each record ends, the lengths of the keys in characters and of
+# the values in bytes. What is alike stands together, which compresses better.
+_COLUMNS = struct.Struct(f"<{_BLOCK_SIZE}q{_BLOCK_SIZE}I{_BLOCK_SIZE}I")
 
 
 class _Entry(NamedTuple):
@@ -82,37 +87,35 @@ class PackedRecords:
     def put(self, key: str, value: bytes, until: int) -> None:
         """Keeps a value, instead of the one before."""
         self.remove(key)
-        hour = until // _HOUR
-        number = self._growing.get(hour)
-        if number is None:
-            number = self._growing[hour] = self._new_block(hour)
-        block = self._blocks[number]
-        assert block is not None
-        assert block.entries is not None
-        self._places.add(_hash(key), number << _BLOCK_BITS | len(block.entries))
-        block.entries.append(_Entry(key, value, until))
-        block.live += 1
-        self._count += 1
-        if len(block.entries) == _BLOCK_SIZE:
-            del self._growing[hour]
-            _pack(block)
-        if hour <= self._begun:
-            heapq.heappush(self._soon, (until, key))
+        self._places.add(_hash(key), self._append(until // _HOUR, [_Entry(key, value, until)]))
+
+    def put_many(self, keys: Sequence[str], values: Sequence[bytes], untils: NDArray[np.int64]) -> None:
+        """The same for many keys, all different, in a tenth of the time."""
+        hashes = _hashes(keys)
+        self._remove_many(keys, hashes)
+        places = np.empty(len(keys), dtype=np.uint64)
+        ends = untils.tolist()
+        hours = untils // _HOUR
+        by_hour = np.argsort(hours, kind="stable")
+        for members in np.split(by_hour, np.flatnonzero(np.diff(hours[by_hour])) + 1):
+            start = 0
+            while start < len(members):
+                hour = ends[members[0]] // _HOUR
+                some = members[start : start + self._room(hour)]
+                first = self._append(hour, [_Entry(keys[i], values[i], ends[i]) for i in some.tolist()])
+                places[some] = np.arange(first, first + len(some))
+                start += len(some)
+        self._places.add_many(hashes, places)
 
     def remove(self, key: str) -> None:
         """Removes a key, if it is there."""
         found = self._find(key)
-        if found is None:
-            return
-        place = found[0]
-        self._places.remove(_hash(key), place)
-        self._count -= 1
-        number = place >> _BLOCK_BITS
-        block = self._blocks[number]
-        assert block is not None
-        block.live -= 1
-        if not block.live:
-            self._give_up(number, block)
+        if found is not None:
+            self._remove(key, found[0])
+
+    def remove_many(self, keys: Sequence[str]) -> None:
+        """Removes those of the keys, all different, that are there."""
+        self._remove_many(keys, _hashes(keys))
 
     def due(self, now: int) -> Iterator[str]:
         """The keys whose time has ended by `now`, the earliest first: each once, and there until it is removed."""
@@ -151,12 +154,56 @@ class PackedRecords:
             for entry in self._living(number):
                 heapq.heappush(self._soon, (entry.until, entry.key))
 
+    def _room(self, hour: int) -> int:
+        """How many records the block of an hour takes that takes more; of a new one if there is none."""
+        number = self._growing.get(hour)
+        entries = None if number is None else self._block(number).entries
+        return _BLOCK_SIZE - len(entries or ())
+
+    def _append(self, hour: int, entries: list[_Entry]) -> int:
+        """Puts records, no more than there is room for, into the block of their hour. Returns the place of the first;
+        the others follow it."""
+        number = self._growing.get(hour)
+        if number is None:
+            number = self._growing[hour] = self._new_block(hour)
+        block = self._block(number)
+        assert block.entries is not None
+        first = number << _BLOCK_BITS | len(block.entries)
+        block.entries += entries
+        block.live += len(entries)
+        self._count += len(entries)
+        if len(block.entries) == _BLOCK_SIZE:
+            del self._growing[hour]
+            _pack(block)
+        if hour <= self._begun:
+            for entry in entries:
+                heapq.heappush(self._soon, (entry.until, entry.key))
+        return first
+
+    def _remove_many(self, keys: Sequence[str], hashes: UInts) -> None:
+        # By place, so that a block is unpacked once.
+        for index, place in sorted(self._places.of_many(hashes), key=itemgetter(1)):
+            if self._at(place).key == keys[index]:
+                self._remove(keys[index], place)
+
+    def _remove(self, key: str, place: int) -> None:
+        self._places.remove(_hash(key), place)
+        self._count -= 1
+        number = place >> _BLOCK_BITS
+        block = self._block(number)
+        block.live -= 1
+        if not block.live:
+            self._give_up(number, block)
+
     def _find(self, key: str) -> tuple[int, _Entry] | None:
         for place in self._places.of(_hash(key)):
-            entry = self._entries(place >> _BLOCK_BITS)[place & _BLOCK_SIZE - 1]
+            entry = self._at(place)
             if entry.key == key:
                 return place, entry
         return None
+
+    def _at(self, place: int) -> _Entry:
+        return self._entries(place >> _BLOCK_BITS)[place & _BLOCK_SIZE - 1]
 
     def _living(self, number: int) -> list[_Entry]:
         """The records of a block that are neither removed nor replaced."""
@@ -167,13 +214,17 @@ class PackedRecords:
         ]
 
     def _entries(self, number: int) -> list[_Entry]:
-        block = self._blocks[number]
-        assert block is not None
+        block = self._block(number)
         if block.entries is not None:
             return block.entries
         if self._unpacked[0] != number:
             self._unpacked = number, list(_unpack(block))
         return self._unpacked[1]
+
+    def _block(self, number: int) -> _Block:
+        block = self._blocks[number]
+        assert block is not None
+        return block
 
     def _new_block(self, hour: int) -> int:
         block = _Block(hour)
@@ -206,12 +257,15 @@ def _hash(key: str) -> int:
     return hash(key) & (1 << HASH_BITS) - 1
 
 
+def _hashes(keys: Sequence[str]) -> UInts:
+    """What `_hash` gives for each."""
+    return np.fromiter(map(hash, keys), np.int64, len(keys)).view(np.uint64) & np.uint64((1 << HASH_BITS) - 1)
+
+
 def _pack(block: _Block) -> None:
-    parts = []
-    for key, value, until in block.entries or ():
-        text = key.encode()
-        parts += [_LENGTHS.pack(until, len(text), len(value)), text, value]
-    data = b"".join(parts)
+    keys, values, untils = zip(*block.entries or (), strict=True)
+    columns = _COLUMNS.pack(*untils, *map(len, keys), *map(len, values))
+    data = b"".join((columns, "".join(keys).encode(), *values))
     block.size = len(data)
     block.packed = _codec().compress(data, asbytes=True)
     block.entries = None
@@ -219,14 +273,15 @@ def _pack(block: _Block) -> None:
 
 def _unpack(block: _Block) -> Iterator[_Entry]:
     data: bytes = _codec().decompress(block.packed, block.size, asbytes=True)
-    start = 0
-    while start < len(data):
-        until, key_length, value_length = _LENGTHS.unpack_from(data, start)
-        start += _LENGTHS.size
-        key = data[start : start + key_length].decode()
-        start += key_length
-        yield _Entry(key, data[start : start + value_length], until)
-        start += value_length
+    columns = _COLUMNS.unpack_from(data)
+    untils, key_lengths, value_lengths = (columns[i : i + _BLOCK_SIZE] for i in range(0, len(columns), _BLOCK_SIZE))
+    value = len(data) - sum(value_lengths)
+    keys = data[_COLUMNS.size : value].decode()
+    key = 0
+    for until, key_length, value_length in zip(untils, key_lengths, value_lengths, strict=True):
+        yield _Entry(keys[key : key + key_length], data[value : value + value_length], until)
+        key += key_length
+        value += value_length
 
 
 @cache

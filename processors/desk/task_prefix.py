@@ -1,104 +1,95 @@
-"""What a desk that takes over must know of a decided task, read from the first fields of its record alone.
+"""What a desk that takes over must know of decided tasks, read from the first fields of their records alone.
 
-To decode a whole record takes ten times as long, and there are millions.
+Some thousands at once, by columns: one by one they take six times as long, decoded as a whole some fifty times, and
+there are millions.
 """
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from interlock.processors.desk.command import MAX_NAME_LENGTH
 from interlock.processors.desk.task import END_OF_TIME
-from interlock.schemas import avro_schemas, wire
+from interlock.schemas import avro_schemas, columns, flat_reader, wire
 
-# The first fields of a task, in their order. Types: text, a time or null, a time.
-_FIELDS = {
-    "task_id": "text",
-    "decision_id": "text",
-    "kind": "text",
-    "state": "text",
-    "final_at": "time or null",
-    "closed_at": "time or null",
-    "event": "text",
-    "actor": "text",
-    "at": "time",
-}
+# The first fields of a task, in their order.
+_FIELDS = ("task_id", "decision_id", "kind", "state", "final_at", "closed_at", "event", "actor", "at")
 
-_DONE = b"done"
+Ints = NDArray[np.int64]
 
 
-class Decided(NamedTuple):
-    """A decided task: when it was closed, when its resolution becomes final (None: it is), when it changed last."""
+@dataclass(frozen=True, slots=True)
+class DecidedTasks:
+    """The decided tasks among some records, by column: the index of the record, when the task was closed, when its
+    resolution becomes final (None: it is), when the task changed last."""
 
-    task_id: bytes
-    closed_at: int
-    final_at: int | None
-    at: int
-
-    def is_plausible(self, key: bytes) -> bool:
-        """Whether it can be one of the desk's: under its own key, which is a text, with times that a calendar holds."""
-        times = (self.closed_at, self.final_at or 0, self.at)
-        if self.task_id != key or not all(0 <= instant < END_OF_TIME for instant in times):
-            return False
-        try:
-            return len(key.decode()) <= MAX_NAME_LENGTH
-        except UnicodeDecodeError:
-            return False
+    index: Ints
+    closed_at: Ints
+    final_at: list[int | None]
+    at: Ints
 
 
-def read_decided(value: bytes) -> Decided | None:
-    """What a record says of a decided task; None if the task is open, or the record must be decoded as a whole.
+def read_decided(keys: Sequence[bytes], values: Sequence[bytes]) -> DecidedTasks:
+    """The decided tasks among the records with these keys and values.
 
-    The rest of the record may be damaged.
+    Left out, because the record must be decoded as a whole: what is not decided, and what cannot be one of the desk's:
+    a task under another key than its own, or with times that no calendar holds. The rest of a record may be damaged.
     """
-    if not _begins_so(value[: wire.HEADER_LENGTH]):
-        return None
-    try:
-        task_id, place = _text(value, wire.HEADER_LENGTH)
-        _, place = _text(value, place)
-        _, place = _text(value, place)
-        state, place = _text(value, place)
-        if state != _DONE:
-            return None
-        final_at, place = _optional(value, place)
-        closed_at, place = _optional(value, place)
-        _, place = _text(value, place)
-        _, place = _text(value, place)
-        at, place = _long(value, place)
-    except (IndexError, ValueError):
-        return None
-    return None if closed_at is None else Decided(task_id, closed_at, final_at, at)
+    headers = _headers()
+    index = np.flatnonzero([value[: wire.HEADER_LENGTH] in headers for value in values])
+    fields, schema = _prefix()
+    rows, refused = flat_reader.read([values[i][wire.HEADER_LENGTH :] for i in index.tolist()], fields, schema)
+    index = np.delete(index, refused)
+    named = pc.and_(
+        pc.equal(rows["task_id"].cast(pa.binary()), pa.array([keys[i] for i in index.tolist()], pa.binary())),
+        pc.less_equal(pc.utf8_length(rows["task_id"]), MAX_NAME_LENGTH),
+    )
+    decided = pc.and_(pc.equal(rows["state"], "done"), pc.is_valid(rows["closed_at"]))
+    closed_at, final_at, at = (_times(rows[name]) for name in ("closed_at", "final_at", "at"))
+    plausible = _bools(pc.and_(named, decided))
+    for times in (closed_at, final_at, at):
+        plausible &= (times >= 0) & (times < END_OF_TIME)
+    finals = rows["final_at"].cast(pa.int64()).filter(pa.array(plausible)).to_pylist()
+    return DecidedTasks(index[plausible], closed_at[plausible], finals, at[plausible])
 
 
 @cache
-def _begins_so(header: bytes) -> bool:
-    """Whether records under the schema that a header names begin with these fields."""
-    for number, version in avro_schemas.lock().items():
-        if version.name == "Task" and wire.header_of(number) == header:
-            fields = json.loads(version.text)["fields"][: len(_FIELDS)]
-            return [field["name"] for field in fields] == list(_FIELDS)
-    return False
+def _prefix() -> tuple[list[dict[str, Any]], pa.Schema]:
+    """The first fields, and their columns."""
+    document = json.loads(avro_schemas.versions("Task")[-1].text)
+    document["fields"] = document["fields"][: len(_FIELDS)]
+    return _plain(document), columns.arrow_schema(json.dumps(document))
 
 
-def _text(value: bytes, place: int) -> tuple[bytes, int]:
-    length, place = _long(value, place)
-    if not 0 <= length <= len(value) - place:
-        raise ValueError("a text ends behind the record")
-    return value[place : place + length], place + length
+@cache
+def _headers() -> frozenset[bytes]:
+    """The headers of the schemas whose records begin with these fields."""
+    fields, _ = _prefix()
+    return frozenset(
+        wire.header_of(version.id)
+        for version in avro_schemas.versions("Task")
+        if [(field["name"], field["type"]) for field in _plain(json.loads(version.text))[: len(fields)]]
+        == [(field["name"], field["type"]) for field in fields]
+    )
 
 
-def _optional(value: bytes, place: int) -> tuple[int | None, int]:
-    branch, place = _long(value, place)
-    return _long(value, place) if branch else (None, place)
+def _plain(document: Any) -> list[dict[str, Any]]:
+    return cast(list[dict[str, Any]], avro_schemas.without_logical_types(document)["fields"])
 
 
-def _long(value: bytes, place: int) -> tuple[int, int]:
-    byte = value[place]
-    place += 1
-    number, shift = byte & 0x7F, 7
-    while byte & 0x80:
-        byte = value[place]
-        place += 1
-        number |= (byte & 0x7F) << shift
-        shift += 7
-    return (number >> 1) ^ -(number & 1), place
+def _times(column: pa.Array) -> Ints:
+    times: Ints = column.cast(pa.int64()).fill_null(0).to_numpy()
+    return times
+
+
+def _bools(column: pa.Array) -> NDArray[np.bool_]:
+    bools: NDArray[np.bool_] = column.to_numpy(zero_copy_only=False)
+    # Arrow may lend its own memory, which must not be written to.
+    return bools.copy()

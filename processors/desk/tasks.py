@@ -1,8 +1,10 @@
 """Every task by its id: open ones as objects, decided ones packed, since people hardly ever come back to them."""
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 
+import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from interlock.processors.desk.packed_records import PackedRecords
 from interlock.processors.desk.stored_records import read_task
@@ -34,6 +36,14 @@ class Tasks(MutableMapping[str, Task]):
         """The same with its record of `reviews.tasks`, unread."""
         self.unpacked.pop(task_id, None)
         self._packed.put(task_id, value, due)
+
+    def put_packed_many(self, task_ids: Sequence[str], values: Sequence[bytes], due: NDArray[np.int64]) -> None:
+        """The same for many different tasks of which none is unpacked."""
+        self._packed.put_many(task_ids, values, due)
+
+    def discard_packed(self, task_ids: Sequence[str]) -> None:
+        """Removes those of some different tasks, none unpacked, that are known, without reading them."""
+        self._packed.remove_many(task_ids)
 
     def discard(self, task_id: str) -> None:
         """Removes a task, if it is known, without reading it."""

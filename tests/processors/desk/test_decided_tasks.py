@@ -1,17 +1,25 @@
 """What a desk keeps of decided tasks: packed, for a time that can be set, and read back whole when somebody comes."""
 
 import gc
+import json
 import tracemalloc
 from dataclasses import asdict
+from io import BytesIO
+from random import Random
+from typing import Any
 
+import fastavro
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from interlock.processors.desk.command import MAX_NAME_LENGTH
 from interlock.processors.desk.desk import Desk
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import to_record
-from interlock.processors.desk.task_prefix import Decided, read_decided
-from interlock.schemas import wire
+from interlock.processors.desk.task import END_OF_TIME, to_record
+from interlock.processors.desk.task_prefix import read_decided
+from interlock.schemas import avro_schemas, wire
 from tests.processors.desk.desk_records import (
     START,
     Record,
@@ -129,10 +137,80 @@ def test_the_first_fields_of_a_record_say_when_a_decided_task_rests_until() -> N
     written = [record for record in decided(desk(), 1) if record.name == "reviews.tasks"]
     values = [record.value_bytes or b"" for record in written]
     now = START + 1_000_000
-    assert [read_decided(value) for value in values] == [None, None, Decided(b"d0", now, now + DAY, now)]
+    found = read_decided([b"d0"] * 3, values)
+    assert [found.index.tolist(), found.closed_at.tolist(), found.at.tolist()] == [[2], [now], [now]]
+    assert found.final_at == [now + DAY]
     done = values[-1]
-    assert all(read_decided(done[:length]) is None for length in range(60))
-    assert read_decided(b"\0\0\0\0\x09" + done[5:]) is None
+    damaged = [done[:length] for length in range(60)] + [b"\0\0\0\0\x09" + done[5:]]
+    assert not len(read_decided([b"d0"] * len(damaged), damaged).index)
+    assert read_decided([b"d0", b"d1", b"d0"], [done, done, done[:-1]]).index.tolist() == [0, 2]
+
+
+_TIMES = st.sampled_from([0, START, START + DAY, -1, END_OF_TIME, 2**63 - 1])
+_PREFIXES = st.fixed_dictionaries(
+    {
+        **dict.fromkeys(("decision_id", "kind", "event", "actor"), st.text(max_size=3) | st.just("é" * 100)),
+        "task_id": st.sampled_from(["a", "ñandú", "x" * 500, "x" * (MAX_NAME_LENGTH + 1)]),
+        "state": st.sampled_from(["done", "waiting", "donE", ""]),
+        "final_at": st.none() | _TIMES,
+        "closed_at": st.none() | _TIMES,
+        "at": _TIMES,
+    }
+)
+
+
+@given(st.lists(st.tuples(_PREFIXES, st.booleans(), st.binary(max_size=4), st.integers(0, 80)), max_size=12))
+@settings(deadline=None, max_examples=200)
+def test_read_from_the_first_fields_a_task_is_decided_exactly_if_its_record_says_so_and_makes_sense(
+    drawn: list[tuple[dict[str, Any], bool, bytes, int]],
+) -> None:
+    document = json.loads(avro_schemas.versions("Task")[-1].text)
+    document["fields"] = document["fields"][:9]
+    schema = fastavro.parse_schema(avro_schemas.without_logical_types(document))
+    keys, values, told = [], [], []
+    for index, (record, own_key, rest, cut) in enumerate(drawn):
+        out = BytesIO()
+        fastavro.schemaless_writer(out, schema, record)
+        whole = wire.header("Task") + out.getvalue()
+        keys.append(record["task_id"].encode() if own_key else b"b")
+        values.append(whole[:-cut] if cut in range(1, 5) else whole + rest)
+        instants = [record["closed_at"], record["final_at"] or 0, record["at"]]
+        sensible = own_key and len(record["task_id"]) <= MAX_NAME_LENGTH and cut not in range(1, 5)
+        if record["state"] == "done" and sensible and all(x is not None and 0 <= x < END_OF_TIME for x in instants):
+            told.append((index, record["closed_at"], record["final_at"], record["at"]))
+    found = read_decided(keys, values)
+    read = zip(found.index.tolist(), found.closed_at.tolist(), found.final_at, found.at.tolist(), strict=True)
+    assert list(read) == told
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_however_its_records_are_cut_into_parts_the_last_record_of_a_task_counts(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dice = Random(seed)
+    processor = desk()
+    written = decided(processor, 6)
+    for number in range(4):
+        words = {"task_id": f"d{number}", "reason_text": "look again"}
+        written += as_written(processor.process([command(100 + number, "appeal", "lee", **words)], START + HOUR))
+    history = [record for record in written if record.name == "reviews.tasks"]
+    history += [Record("reviews.tasks", f"d{number}".encode(), None) for number in (2, 4)]
+    # An old record may be written again, as by a person who repairs something.
+    history += dice.sample(history, 15)
+    last = {record.key_bytes: record.value_bytes for record in history}
+    restored = []
+    for part in (1, 2, 7, 10_000):
+        monkeypatch.setattr("interlock.processors.desk.restore._PART", part)
+        reborn = desk()
+        reborn.restore(history, [])
+        tasks = reborn.desk.state.tasks
+        restored.append({name: to_record(tasks[name]) for name in sorted(tasks)})
+        assert len(tasks) == len(restored[0])
+    assert all(tasks == restored[0] for tasks in restored)
+    known = {(key or b"").decode(): wire.decode_plain("Task", value) for key, value in last.items() if value}
+    assert {name: task["state"] for name, task in restored[0].items()} == {
+        name: record["state"] for name, record in sorted(known.items())
+    }
 
 
 def test_a_decided_task_that_cannot_be_read_when_somebody_comes_is_unknown_and_stops_nobody() -> None:

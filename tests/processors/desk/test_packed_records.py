@@ -2,6 +2,7 @@
 
 from random import Random
 
+import numpy as np
 import pytest
 
 from interlock.processors.desk.packed_records import PackedRecords
@@ -20,7 +21,7 @@ def test_they_are_a_dictionary(seed: int) -> None:
     spread = dice.choice([MINUTE, HOUR, 50 * HOUR])
     for _ in range(2_000):
         key = f"key ñ {dice.randrange(300)}"
-        match dice.randrange(8):
+        match dice.randrange(10):
             case 0 | 1 | 2 | 3:
                 value, until = dice.randbytes(dice.randrange(40)), now + dice.randrange(spread)
                 packed.put(key, value, until)
@@ -37,6 +38,17 @@ def test_they_are_a_dictionary(seed: int) -> None:
                 for key in ended:
                     packed.remove(key)
                     kept.pop(key, None)
+            case 7:
+                keys = [f"key ñ {number}" for number in dice.sample(range(300), dice.randrange(100))]
+                ends = [now + dice.randrange(spread) for _ in keys]
+                values = [dice.randbytes(dice.randrange(40)) for _ in keys]
+                packed.put_many(keys, values, np.array(ends, dtype=np.int64))
+                kept |= dict(zip(keys, zip(values, ends, strict=True), strict=True))
+            case 8:
+                keys = [f"key ñ {number}" for number in dice.sample(range(300), dice.randrange(30))]
+                packed.remove_many(keys)
+                for removed in keys:
+                    kept.pop(removed, None)
             case _:
                 assert packed.get(key) == (kept[key][0] if key in kept else None)
         assert len(packed) == len(kept)
@@ -71,16 +83,24 @@ def test_places_of_one_hash_are_all_found_and_removed_one_by_one(seed: int) -> N
     dice = Random(seed)
     places, kept = Places(), set[tuple[int, int]]()
     # Few hashes, that lie side by side and wrap around the end of a table.
-    hashes = [(0xFFFFFFFF - dice.randrange(40)) & 0xFFFFFFFF for _ in range(30)]
+    hashes = [0xFFFFFFFF - number for number in dice.sample(range(40), 30)]
     for _ in range(3_000):
         if kept and dice.random() < 0.48:
             entry = dice.choice(sorted(kept))
             kept.discard(entry)
             places.remove(*entry)
-        else:
+        elif dice.random() < 0.9:
             entry = dice.choice(hashes), dice.randrange(1 << 20)
             if entry not in kept:
                 kept.add(entry)
                 places.add(*entry)
-        for hashed in dice.sample(hashes, 2):
+        else:
+            entries = {(dice.choice(hashes), dice.randrange(1 << 20)) for _ in range(dice.randrange(12))} - kept
+            kept |= entries
+            columns = np.array(sorted(entries), dtype=np.uint64).reshape(-1, 2)
+            places.add_many(columns[:, 0], columns[:, 1])
+        asked = dice.sample(hashes, 2)
+        for hashed in asked:
             assert sorted(places.of(hashed)) == sorted(place for other, place in kept if other == hashed)
+        found = sorted(places.of_many(np.array(asked, dtype=np.uint64)))
+        assert found == sorted((asked.index(other), place) for other, place in kept if other in asked)
