@@ -139,7 +139,9 @@ def appeal(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Open a decision again, also one that took effect unseen. Who decided it before, or appeals, does not decide it.
+    """Open a decision again, also one that took effect unseen or was decided long ago.
+
+    Who decided it before, or appeals, does not decide it.
 
     Examples:
 

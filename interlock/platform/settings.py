@@ -185,8 +185,8 @@ class DeskSettings(BaseModel):
     signers: dict[str, SignerSettings] = Field(
         default_factory=dict, description="JSON, by name; with any, commands without their signature are refused"
     )
-    decided_days: int = Field(
-        30, ge=1, le=3650, description="days for which a decided task can be overridden or appealed at the desk itself"
+    decided_days: float = Field(
+        30, gt=0, le=3650, description="days for which a decided task can be overridden or appealed at the desk itself"
     )
 
 

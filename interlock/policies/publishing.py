@@ -15,7 +15,7 @@ from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 
 if TYPE_CHECKING:
-    from interlock.streams.ports import Broker
+    from interlock.streams.ports import Broker, Headers
 
 # A command reports success only when Kafka has the record. Longer than a broker's restart.
 DELIVERY_TIMEOUT_SECONDS = 30.0
@@ -148,14 +148,15 @@ def publish_control(broker: "Broker", scope: str, halted: bool, reason: str, by:
     return record
 
 
-def send(broker: "Broker", topic: catalogue.Topic, key: str, value: bytes) -> None:
+def send(broker: "Broker", topic: catalogue.Topic, key: str, value: bytes, headers: "Headers | None" = None) -> None:
     """Sends one record and waits until it is acknowledged. Raises UnavailableError."""
     from confluent_kafka import KafkaException
 
     from interlock.streams.sending import Outgoing, send_and_wait
 
     try:
-        send_and_wait(broker.producer(None), [Outgoing(topic.name, key.encode(), value)], DELIVERY_TIMEOUT_SECONDS)
+        record = Outgoing(topic.name, key.encode(), value, headers)
+        send_and_wait(broker.producer(None), [record], DELIVERY_TIMEOUT_SECONDS)
     except KafkaException as error:
         raise UnavailableError(
             f"Kafka did not take the record for topic {topic.name}: {error.args[0].str()}"

@@ -1,32 +1,32 @@
-"""Reopens a decision, also one that took effect unseen: the desk gets a task of it, which can be appealed."""
+"""Reopens a decision, also one that the desk does not have: one that took effect unseen, or that it has forgotten."""
 
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError, UnavailableError
 from interlock.policies.publishing import send
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import CommandRefusedError, Reply
-from interlock.review.stored_payload import stored_payload
-from interlock.schemas import catalogue
-from interlock.streams.ports import Broker
+from interlock.review.last_task import latest_task
+from interlock.review.stored_payload import as_hashed, stored_payload
+from interlock.schemas import catalogue, wire
+from interlock.schemas.copy_headers import TASK_HEADER
+from interlock.streams.ports import Broker, Headers
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-# The desk makes a task of what it is given within tenths of a second.
-_POLL_SECONDS = 0.2
-_MAX_POLLS = 50
+# Before each further attempt. The desk makes a task of what it is given within tenths of a second; ClickHouse hears of
+# what the desk has just forgotten within seconds.
+_PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 3.2)
 
 _POSITION = """
 SELECT kafka_partition, kafka_offset FROM routed_decisions
 WHERE decision_id = {id:String} AND kafka_topic = {topic:String}
 ORDER BY kafka_timestamp DESC LIMIT 1
 """
-
-_COUNT_RESOLUTIONS = "SELECT count() FROM resolutions WHERE decision_id = {id:String}"
 
 
 def appeal(
@@ -39,7 +39,7 @@ def appeal(
     *,
     on_behalf_of: str = "",
 ) -> Reply:
-    """Opens a decision again; the desk is given one that took effect unseen first. `clickhouse`: connects for that.
+    """Opens a decision again; one that the desk does not have is put on file first. `clickhouse`: connects for that.
 
     Raises CommandRefusedError and InterlockError, and what queries raise.
     """
@@ -49,36 +49,52 @@ def appeal(
         if refused.code != "unknown-task":
             raise
     with clickhouse() as client:
-        reopen(broker, client, task_id)
-    for _ in range(_MAX_POLLS):
-        try:
-            # The desk remembers a refusal under the id of its command: each further attempt has one of its own.
-            return desk.appeal(task_id, statement, on_behalf_of=on_behalf_of)
-        except CommandRefusedError as refused:
-            if refused.code != "unknown-task":
-                raise
-        time.sleep(_POLL_SECONDS)
-    raise UnavailableError(f"the desk does not know {task_id} yet: appeal again in a moment")
+        is_sent = False
+        for number, pause in enumerate(_PAUSES_SECONDS, 1):
+            is_sent = is_sent or reopen(broker, client, task_id)
+            time.sleep(pause)
+            # The desk remembers a refusal under the id of its command: each further attempt has one of its own, the
+            # same when the caller repeats the command.
+            attempt_id = command_id and f"{command_id}/{number}"
+            try:
+                return desk.appeal(task_id, statement, attempt_id, on_behalf_of=on_behalf_of)
+            except CommandRefusedError as refused:
+                if refused.code != "unknown-task":
+                    raise
+    if is_sent:
+        raise UnavailableError(f"the desk does not know {task_id} yet: appeal again in a moment")
+    raise UnavailableError(
+        f"the desk does not know {task_id}, and ClickHouse has not heard yet that it has forgotten it: appeal again in "
+        "a minute. If an alert says that the desk left out its record, send the case as a new decision"
+    )
 
 
-def reopen(broker: Broker, client: "Client", decision_id: str) -> None:
+def reopen(broker: Broker, client: "Client", decision_id: str) -> bool:
     """Copies the routed decision to `reviews.manual`, where the desk finds it. Raises InterlockError.
 
-    A decision that the desk knew and has forgotten is refused: its versions are numbered, and the desk would start at
-    the first again.
+    With what the desk has decided and forgotten goes the last record of its task: versions count on, and whoever judged
+    it does not judge it again. Returns False, and copies nothing, if the desk has it as far as ClickHouse knows.
     """
-    ((resolutions,),) = client.query(_COUNT_RESOLUTIONS, parameters={"id": decision_id}).result_rows
-    if resolutions:
-        raise InterlockError(
-            f"{decision_id} was decided so long ago that the desk has forgotten it; `interlock timeline {decision_id}` "
-            "tells its story, and a new decision on the case must be made outside"
-        )
+    latest = latest_task(client, decision_id)
+    headers: Headers = []
+    if latest is None or latest.record["kind"] == "gold":
+        value = stored_payload(client, _place_of_unseen(client, decision_id))
+    elif not latest.forgotten:
+        return False
+    else:
+        value = stored_payload(client, latest.record)
+        value = value and as_hashed(value, latest.record["payload_hash"])
+        headers = [(TASK_HEADER, wire.encode("Task", latest.record))]
+    if value is None:
+        raise InterlockError(f"ClickHouse does not have {decision_id} as it was routed: nobody could judge it again")
+    send(broker, catalogue.REVIEWS_MANUAL, decision_id, value, headers)
+    return True
+
+
+def _place_of_unseen(client: "Client", decision_id: str) -> dict[str, Any]:
     topic = catalogue.AUTO_APPROVED.name
     rows = client.query(_POSITION, parameters={"id": decision_id, "topic": topic}).result_rows
     if not rows:
         raise InterlockError(f"neither the desk nor ClickHouse knows a decision {decision_id!r}")
     partition, offset = rows[0]
-    position = {"topic": topic, "partition": partition, "offset": offset, "decision_id": decision_id}
-    value = stored_payload(client, position)
-    assert value is not None, "its position was just found"
-    send(broker, catalogue.REVIEWS_MANUAL, decision_id, value)
+    return {"topic": topic, "partition": partition, "offset": offset, "decision_id": decision_id}

@@ -56,7 +56,7 @@ class Session:
         return task
 
     def appeal(self, task_id: str, statement: str, on_behalf_of: str = "") -> Reply:
-        """Opens a decision again; the desk is given one that took effect unseen first. Raises CommandRefusedError."""
+        """Opens a decision again; one that the desk does not have is put on file first. Raises CommandRefusedError."""
         with database_errors():
             return appeal(
                 self.desk,

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from interlock.schemas import avro_schemas, wire
+from interlock.schemas.payload import payload_hash
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -40,3 +41,17 @@ def stored_payload(client: "Client", task: dict[str, Any]) -> bytes | None:
         record = {name: row[name] for name in outer}
         return wire.encode("RoutedDecision", {**record, "decision": {name: row[name] for name in inner}})
     return None
+
+
+def as_hashed(value: bytes, expected: str) -> bytes:
+    """A `RoutedDecision` in the version of its schema in which its bytes have the hash that a task names; `value` if
+    they have it in none, or are damaged.
+
+    ClickHouse keeps the columns of a record, not the version in which it was written.
+    """
+    try:
+        record = wire.decode("RoutedDecision", value)
+    except wire.WireError:
+        return value
+    written = wire.encodings("RoutedDecision", record)
+    return next((one for one in written if payload_hash(one) == expected), value)

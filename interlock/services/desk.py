@@ -30,7 +30,7 @@ def run(platform: Platform) -> None:
         name: KnownSigner(bytes.fromhex(signer.key.get_secret_value()), signer.speaks_for)
         for name, signer in platform.settings.desk.signers.items()
     }
-    retention = platform.settings.desk.decided_days * 86_400 * 1_000_000
+    retention = round(platform.settings.desk.decided_days * 86_400 * 1_000_000)
     processor = DeskProcessor(StreamClock(platform.settings.instance_id), Authority(signers), retention)
     tables = wait_until_available(lambda: table_reader(platform, FOLLOWED_TOPICS, processor.follow), stop)
     if tables is None:

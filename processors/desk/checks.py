@@ -30,7 +30,9 @@ def known_task(state: DeskState, task_id: str) -> Task:
     task = state.tasks.get(task_id)
     if task is None:
         raise CommandRefused(
-            "unknown-task", f"there is no task {task_id!r}, or it was decided so long ago that only ClickHouse knows it"
+            "unknown-task",
+            f"there is no task {task_id!r}, or it was decided so long ago that only ClickHouse knows it: then "
+            "`interlock review appeal` files it again",
         )
     return task
 

@@ -163,7 +163,7 @@ def snooze(
 def open_again(
     request: Request, person: Reviewer, task_id: TaskId, body: commands.Appeal, command_id: CommandId = None
 ) -> Response:
-    """Also one that took effect unseen, which the desk is told of first."""
+    """Also one that took effect unseen, or that the desk has forgotten: it is put on file first."""
     backend, desk = backend_of(request), _desk(request, person)
     reply = appeal(
         desk, backend.broker, backend.clickhouse, task_id, body.statement, command_id, on_behalf_of=body.on_behalf_of
