@@ -5,16 +5,17 @@ means its first instant, and one that is left out means the moment of the jump.
 """
 
 from bisect import bisect_left
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
-from itertools import count
 from zoneinfo import ZoneInfo
 
 from interlock.policy.model import Calendar, Day, minutes
 
 _SECOND = 1_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MINUTE = 60 * _SECOND
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 of wall times, whose offset is taken away first
 _WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAYS_A_WEEK = len(_WEEK)
 
 # Microseconds from an opening to the closing.
 _Interval = tuple[int, int]
@@ -30,13 +31,19 @@ def due(start: int, seconds: int, calendar: Calendar | None) -> int:
     if calendar is None or left <= 0:
         return start + left
     days = _days(calendar)
-    for day in count(days.day_of(start)):
+    first = day = days.day_of(start)
+    while True:
+        # Of the week of the start only a part counts.
+        if day > first and _monday(day) == day and (work := days.work_of_week(day)) < left:
+            left -= work
+            day += _DAYS_A_WEEK
+            continue
         for opening, closing in days[day]:
             begin = max(opening, start)
             if closing - begin >= left:
                 return begin + left
             left -= max(0, closing - begin)
-    raise AssertionError("a calendar is open every week")
+        day += 1
 
 
 def worked(start: int, end: int, calendar: Calendar | None) -> int:
@@ -71,13 +78,32 @@ class _Days(dict[int, tuple[_Interval, ...]]):
         self._zone = ZoneInfo(calendar.time_zone)
         self._hours = [[minutes(hours) for hours in calendar.hours.get(name, ())] for name in _WEEK]
         self._holidays = {day.toordinal() for day in calendar.holidays}
+        self._holiday_weeks = {_monday(day) for day in self._holidays}
+        self._usual_week = sum(end - begin for hours in self._hours for begin, end in hours) * _MINUTE
+        self._weeks: dict[int, int] = {}
+        # Where the clocks change at midnight the two differ.
+        self._midnights = [time(tzinfo=self._zone, fold=fold) for fold in (0, 1)]
+
+    def work_of_week(self, monday: int) -> int:
+        """The work of the week that begins on this Monday, in microseconds."""
+        if monday not in self._weeks:
+            usual = monday not in self._holiday_weeks and self._clocks_stay(monday)
+            self._weeks[monday] = self._usual_week if usual else self._work_of_days(monday)
+        return self._weeks[monday]
+
+    def _clocks_stay(self, monday: int) -> bool:
+        """Whether the clocks do not change in a week: no time zone has two changes in one week that cancel out."""
+        ends = (date.fromordinal(monday), date.fromordinal(monday + _DAYS_A_WEEK))
+        return len({datetime.combine(end, midnight).utcoffset() for end in ends for midnight in self._midnights}) == 1
+
+    def _work_of_days(self, monday: int) -> int:
+        return sum(closing - opening for day in range(monday, monday + _DAYS_A_WEEK) for opening, closing in self[day])
 
     def day_of(self, instant: int) -> int:
         return datetime.fromtimestamp(instant // _SECOND, self._zone).toordinal()
 
     def __missing__(self, day: int) -> tuple[_Interval, ...]:
-        # Ordinal 1 was a Monday.
-        hours = [] if day in self._holidays else self._hours[(day - 1) % 7]
+        hours = [] if day in self._holidays else self._hours[day - _monday(day)]
         midnight = datetime.combine(date.fromordinal(day), time())
         self[day] = tuple(
             (
@@ -95,10 +121,16 @@ def _days(calendar: Calendar) -> _Days:
     return _Days(calendar)
 
 
+def _monday(day: int) -> int:
+    """The Monday of the week of a day. Ordinal 1 was one."""
+    return day - (day - 1) % _DAYS_A_WEEK
+
+
 def _instant(wall: datetime, zone: ZoneInfo) -> int:
     """The first instant at which the clocks of a zone show `wall` or more; it never falls as `wall` grows."""
-    before, after = (wall.replace(tzinfo=zone, fold=fold).utcoffset() or timedelta() for fold in (0, 1))
-    first = (wall.replace(tzinfo=UTC) - before - _EPOCH) // timedelta(seconds=1)
+    local = datetime.combine(wall, wall.time(), zone)
+    before, after = (moment.utcoffset() or timedelta() for moment in (local, local.replace(fold=1)))
+    first = (wall - before - _EPOCH) // timedelta(seconds=1)
     if after > before:  # left out by a jump, which lies between the instants by the old and by the new offset
         earliest = first - int((after - before).total_seconds())
         jumped = range(earliest, first + 1)

@@ -52,6 +52,8 @@ _instants = st.builds(
 _calendars = calendars(ZONES, st.sampled_from([change.date() for change in CHANGES])).map(Calendar.model_validate)
 _maybe = st.none() | _calendars
 _seconds = st.integers(0, 10 * 86_400) | st.integers(0, 20).map(lambda n: n * HOUR)
+# The calendars have 10.5 hours a week and more: up to four years, which are computed by whole weeks.
+_many_seconds = st.integers(0, 2_200 * HOUR) | st.integers(0, 100).map(lambda weeks: weeks * 10 * HOUR + weeks * 1800)
 
 
 @given(_instants, _seconds, _maybe)
@@ -62,6 +64,16 @@ def test_what_is_due_after_some_work_is_reached_by_exactly_that_work(
     end = due(start, seconds, calendar)
     assert worked(start, end, calendar) == seconds
     # And no earlier.
+    assert end == start or worked(start, end - 1, calendar) < seconds
+
+
+@given(_instants, _many_seconds, _calendars)
+@settings(deadline=None, max_examples=200)
+def test_what_is_due_after_years_is_due_when_a_walk_over_every_day_says_so(
+    start: int, seconds: int, calendar: Calendar
+) -> None:
+    end = due(start, seconds, calendar)
+    assert worked(start, end, calendar) == seconds
     assert end == start or worked(start, end - 1, calendar) < seconds
 
 
@@ -189,6 +201,29 @@ def test_a_service_level_of_three_days_over_weeks_costs_microseconds() -> None:
     for minute in range(10_000):
         due(start + minute * 60_000_000, 3 * 86_400, office)
     assert time.process_time() - began < 3  # some 0.1 s on an idle machine
+
+
+@pytest.mark.parametrize(
+    ("hours", "seconds", "milliseconds"),
+    [
+        ({day: ["09:00-12:00", "13:00-18:00"] for day in WEEK[:5]}, 52 * 40 * HOUR, 1),
+        ({"mon": ["09:00-10:00"]}, 52 * HOUR, 1),
+        # 41 years; refused in policy files.
+        ({"mon": ["09:00-10:00"]}, 90 * 86_400, 50),
+    ],
+)
+def test_a_service_level_of_a_year_costs_less_than_a_millisecond_also_the_first_one(
+    hours: dict[str, list[str]], seconds: int, milliseconds: int
+) -> None:
+    start = _at("2026-03-01T12:00", "Europe/Berlin")
+    took = []
+    # The quickest of some: the machine is shared.
+    for year in range(2000, 2020):
+        not_used_before = _calendar("Europe/Berlin", hours, "2026-12-25", f"{year}-12-25")
+        began = time.process_time()
+        due(start, seconds, not_used_before)
+        took.append(time.process_time() - began)
+    assert min(took) * 1000 < milliseconds, took
 
 
 def test_equal_calendars_are_one_and_others_are_told_apart() -> None:
