@@ -8,7 +8,7 @@ import typer
 
 from interlock.cli.common import DataDir, Json, console, errors, print_json, table
 from interlock.cli.halts import show_halts
-from interlock.errors import InterlockError, UsageError
+from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform import connection
 from interlock.platform.exit_codes import ExitCode
 
@@ -131,7 +131,7 @@ def publish(
 ) -> None:
     """Put a policy in force; routers take it up before their next batch.
 
-    Warns of work that nobody on the roster may do.
+    Warns of work that nobody on the roster may do, and of records that ClickHouse keeps for less than a pack demands.
 
     Examples:
 
@@ -139,12 +139,18 @@ def publish(
     """
     import time
 
+    from interlock.operations.retention import retention_problems
     from interlock.operations.staffing import roster_problems
     from interlock.policies import publishing
 
-    broker = connection.connect(data_dir).serving_kafka()
+    platform = connection.connect(data_dir)
+    broker = platform.serving_kafka()
     version = publishing.publish_policy(broker, file, by or _me(), note)
     warnings = roster_problems(broker, time.time_ns() // 1000)
+    try:
+        warnings += retention_problems(platform)
+    except UnavailableError as error:
+        warnings.append(f"whether records are kept for as long as the packs demand cannot be seen: {error}")
     if json:
         print_json({**version, "warnings": warnings})
     else:

@@ -53,6 +53,7 @@ def examine(platform: Platform) -> list[Finding]:
             _checked("replication", lambda: _replication(platform)),
             _checked("policies", lambda: _policies(platform)),
             _checked("reviewers", lambda: _reviewers(platform)),
+            _checked("retention", lambda: _retention(platform)),
             _checked("halts", lambda: _halts(platform)),
             _checked("progress", lambda: _progress(platform)),
         ]
@@ -225,6 +226,15 @@ def _reviewers(platform: Platform) -> Finding:
     if problems:
         return Finding("warning", "reviewers", "; ".join(problems))
     return Finding("ok", "reviewers", "somebody may do what the policies send to people")
+
+
+def _retention(platform: Platform) -> Finding:
+    from interlock.operations.retention import retention_problems
+
+    problems = retention_problems(platform)
+    if problems:
+        return Finding("wrong", "retention", "\n".join(problems))
+    return Finding("ok", "retention", "records are kept for as long as the packs of the policies demand")
 
 
 def _halts(platform: Platform) -> Finding:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from interlock.policy.conditions.ast import Column, unreadable_column
 from interlock.policy.conditions.python import Unreadable
-from interlock.policy.load import pack_names
+from interlock.policy.load import pack, pack_names
 from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType, Priority, Workflow
 
 COLUMNS = {
@@ -237,10 +237,12 @@ def policies() -> st.SearchStrategy[dict[str, Any]]:
         # All that domains use, or none.
         described = dict(zip(names, queues, strict=False)) if len(names) <= len(queues) else {}
         domains = policy.get("domains", {})
-        if domains and "ecoa-fcra" in policy.get("packs", ()):
+        notices = [notice for name in policy.get("packs", ()) for notice in pack(name).notices]
+        if domains and notices:
             first, domain = next(iter(domains.items()))
-            notified = {**domain["lanes"], domain["outcomes"][-1]: {"notice": "adverse_action"}}
-            policy = {**policy, "domains": {**domains, first: {**domain, "lanes": notified}}}
+            adverse = {f"adverse-{number}": {"notice": notice} for number, notice in enumerate(notices)}
+            outcomes, lanes = [*domain["outcomes"], *adverse], {**domain["lanes"], **adverse}
+            policy = {**policy, "domains": {**domains, first: {**domain, "outcomes": outcomes, "lanes": lanes}}}
         return {**policy, "queues": described}
 
     rule = st.fixed_dictionaries(

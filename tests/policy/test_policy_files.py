@@ -472,11 +472,38 @@ def test_packs_demand_what_the_law_asks_for() -> None:
     assert pack("medical-device").retention_days == six_months
     assert pack("ecoa-fcra").retention_days == months_25
     assert "adverse_action" in pack("ecoa-fcra").notices
+    assert pack("dsa").notices == ("statement_of_reasons",)
+    assert pack("erisa-claims").notices == ("adverse_benefit_determination",)
     # Reg B calls these two insufficient as reasons.
     assert not {"internal-policy", "score-too-low"} & set(pack("ecoa-fcra").reason_codes)
     # Two persons are asked for by article 14(5) alone, and only for biometric identification.
     everything = [rule for name in pack_names() for rule in pack(name).rules]
     assert [rule.id for rule in everything if rule.four_eyes] == ["eu-ai-act-biometric-identification"]
+
+
+def test_packs_keep_appeals_open_for_as_long_as_the_law_wants() -> None:
+    notice, free_copy, reinvestigation = 30, 60, 45
+    to_arrive = 10
+    assert {name: pack(name).appeal_days for name in pack_names()} == {
+        "dsa": _longest(6),
+        "ecoa-fcra": notice + free_copy + reinvestigation,
+        "erisa-claims": 180 + to_arrive,
+        # These regulations give a right without a period, or none.
+        **dict.fromkeys(("eu-ai-act", "gdpr-22", "high-stakes", "medical-device"), 0),
+    }
+
+
+def test_the_page_on_policies_lists_every_pack_with_its_periods_and_notices() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policies.md").read_text()
+    table = page.partition("## Packs\n")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines() if line.startswith("| `")]
+    assert [row[0] for row in rows] == [f"`{name}`" for name in pack_names()]
+    for name, (_, _, kept, appeals, notices) in zip(pack_names(), rows, strict=True):
+        days = pack(name).retention_days
+        assert kept.startswith(f"{days} d") if days else not kept
+        open_for = pack(name).appeal_days
+        assert appeals.startswith(f"{open_for} d") if open_for else appeals in ("no period", "")
+        assert notices == ", ".join(f"`{notice}`" for notice in pack(name).notices)
 
 
 def test_nobody_s_policy_knows_no_domain() -> None:

@@ -74,12 +74,24 @@ def test_qualifications_of_queue_and_packs_are_all_needed() -> None:
     assert agreed.qualifications == ("ai-oversight", "underwriter")
 
 
+def _with_pack(name: str) -> str:
+    """A policy with the pack and the notice that it demands."""
+    return MINIMAL.replace("adverse_action", *pack(name).notices or ["adverse_action"]) + f"packs: [{name}]\n"
+
+
 @pytest.mark.parametrize("name", pack_names())
 def test_every_pack_s_duties_of_review_are_in_the_terms(name: str) -> None:
-    agreed = _terms(f"packs: [{name}]\n")
+    agreed = terms(parse(_with_pack(name), "p"), "v", "loans", "general")
     assert agreed.qualifications == tuple(sorted(pack(name).qualifications))
     assert set(pack(name).reason_codes) <= set(agreed.reason_codes)
     assert agreed.four_eyes == {rule.id for rule in pack(name).rules if rule.four_eyes}
+
+
+@pytest.mark.parametrize("name", pack_names())
+def test_no_policy_with_a_pack_closes_appeals_earlier_than_the_pack_says(name: str) -> None:
+    short = _with_pack(name).replace("reject],", "reject], appeals: {within: 1d},")
+    agreed = terms(parse(short, "p"), "v", "loans", "general")
+    assert agreed.appeals.within == max(1, pack(name).appeal_days) * 86_400
 
 
 def test_agree_and_other_are_always_reasons_and_the_defaults_only_where_nobody_names_any() -> None:
