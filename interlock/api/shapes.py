@@ -74,6 +74,7 @@ class ListedTask(_Shape):
     epoch: int
     breached: bool
     escalation: int
+    with_team: bool = Field(description="It went up, and its team may decide it as well as the leads.")
     stuck: bool
 
 

@@ -43,6 +43,7 @@ def list_tasks(
 
         interlock review list --stuck
     """
+    from interlock.processors.review.escalated import escalated_to
     from interlock.processors.review.times import due, span
     from interlock.review.board import Board
     from interlock.review.session import listed
@@ -60,6 +61,8 @@ def list_tasks(
     columns = ("task", "state", "queue", "priority", "due", "with", "domain")
     names = ("task_id", "state", "queue", "priority", "due", "holder", "domain")
     for row in rows[:limit]:
+        if who := escalated_to(row["escalation"], row["with_team"]):
+            row["state"] = f"{row['state']}, {who}"
         row["due"] = due(row["due_seconds"])
         if mine and row["start_seconds"] is not None:
             row["state"] = f"{row['state']}, start in {span(row['start_seconds'])}"

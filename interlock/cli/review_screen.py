@@ -36,6 +36,8 @@ def screen(view: TaskView) -> RenderableType:
 def _status(view: TaskView) -> Text:
     urgent = "red" if view.due_seconds < 0 else "yellow" if view.due_seconds < _SOON_SECONDS else "green"
     words: list[Any] = [view.priority, ", ", (f"due {due(view.due_seconds)}", urgent), f", queue {view.queue}"]
+    if view.escalated_to:
+        words.append(f", {view.escalated_to}")
     if view.lease_seconds is not None:
         end = "" if view.lease_until is None else f", until {local_time(moment(view.lease_until))}"
         words.append(f", {view.lease_holder} holds it for another {span(view.lease_seconds)}{end}")
@@ -51,7 +53,7 @@ def _parts(view: TaskView) -> Iterator[RenderableType | None]:
     yield _lines("Why a person", view.why)
     yield _lines("Signatures", (_signatures(view),))
     yield _lines("Statement of the person concerned", (view.statement,))
-    yield _lines("Escalated with the note", (view.escalation_note,))
+    yield _lines("Note", (view.escalation_note,))
     yield _facts("The case", _case(view))
     earlier = [f"{decision['outcome']} ({decision['decision_id']})" for decision in view.previous_decisions]
     yield _lines("Earlier decisions", earlier)

@@ -167,5 +167,6 @@ def listed(task: Record, now: int) -> dict[str, Any]:
         "start_by": task["assigned_until"] and task["assigned_until"].isoformat(),
         "start_seconds": task["assigned_until"] and max(0, micros(task["assigned_until"]) - now) // SECOND,
         "escalation": task["escalation"],
+        "with_team": task["with_team"],
         "stuck": task["stuck"],
     }

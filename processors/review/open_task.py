@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from interlock.processors.review.escalated import escalated_to
 from interlock.processors.review.times import micros
 
 
@@ -25,6 +26,7 @@ class OpenTask:
     epoch: int
     breached: bool
     escalation: int
+    with_team: bool
     stuck: bool
 
     @classmethod
@@ -44,5 +46,11 @@ class OpenTask:
             epoch=record["lease_epoch"],
             breached=record["breached"],
             escalation=record["escalation"],
+            with_team=record["with_team"],
             stuck=record["stuck"],
         )
+
+    @property
+    def escalated_to(self) -> str:
+        """Who may decide it if it was escalated, in words; empty if it was not."""
+        return escalated_to(self.escalation, self.with_team)

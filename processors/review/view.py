@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from interlock.policy.model import Policy
 from interlock.policy.review import AGREE, Duties, Terms, kept, offered, terms
+from interlock.processors.review.escalated import escalated_to
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.reasons import RouteReason, explain_reasons
 from interlock.processors.review.times import SECOND, micros
@@ -52,6 +53,8 @@ class TaskView:
     `damage`: what cannot be read of the payload, whose record is damaged; the fields that it names are empty or cut.
     `signatures_needed`: how many people must agree before a verdict holds, `signatures_given`: how many have judged it
     so far. `opinions`: earlier verdicts that this reviewer may know. `effect`: the outcome in force, if any.
+    `escalated_to`: who may decide it, in words, if it was escalated; `escalation_note`: what was said when it last went
+    up or came back, or when it was recalled.
     """
 
     task_id: str
@@ -91,6 +94,7 @@ class TaskView:
     effect: str
     notices: tuple[str, ...]
     statement: str
+    escalated_to: str
     escalation_note: str
     signatures_needed: int
     signatures_given: int
@@ -168,6 +172,7 @@ def build_view(
         effect="" if hidden else task["outcome"],
         notices=() if hidden else tuple(routed["notices"]),
         statement=task["statement"],
+        escalated_to="" if task["state"] == "done" else escalated_to(task["escalation"], task["with_team"]),
         escalation_note=task["escalation_note"],
         signatures_needed=needed,
         signatures_given=len(_this_round(task)) if needed > 1 else 0,

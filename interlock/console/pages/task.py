@@ -17,6 +17,7 @@ from interlock.console.private import private_fields
 from interlock.console.text import interval, percent
 from interlock.processors.desk.overriding import CORRECTION
 from interlock.processors.desk.task import CONTESTED
+from interlock.processors.review.escalated import escalated_to
 from interlock.processors.review.handing_out import why_handed_out
 from interlock.processors.review.reasons import used_columns
 from interlock.processors.review.similar import SimilarCases
@@ -46,6 +47,7 @@ class Permissions:
     override: bool
     correct: bool
     appeal: bool
+    hand_back: bool
     lead: bool
 
 
@@ -103,14 +105,15 @@ def task(
 
 
 def _status(backend: Backend, task: dict[str, Any], person: Principal) -> dict[str, Any]:
-    now = backend.now()
+    now, done = backend.now(), task["state"] == "done"
     return {
         "task": task,
         "task_id": task["task_id"],
         "may": permissions(task, person, now),
         "viewers": [one for one in viewers_of(backend, task["task_id"]) if one != person.person],
         "lease_since": task["lease_since"],
-        "outcome": "" if task["blind"] and task["state"] != "done" else task["outcome"],
+        "escalated": "" if done else escalated_to(task["escalation"], task["with_team"]),
+        "outcome": "" if task["blind"] and not done else task["outcome"],
     }
 
 
@@ -136,6 +139,8 @@ def permissions(task: dict[str, Any], person: Principal, now: int) -> Permission
         override=override and (done or not task["blind"]),
         correct=correct,
         appeal=works and effective and (done or task["kind"] != "appeal"),
+        # A proposed override needs another lead, whatever its team thinks.
+        hand_back=not done and task["escalation"] > 0 and task["kind"] != "override" and (lead or (works and holds)),
         lead=lead,
     )
 

@@ -3,7 +3,7 @@ import { api } from './api.js';
 import { claimNext } from './claim.js';
 import { drop } from './draft.js';
 import { on } from './live.js';
-import { announce, toast } from './notices.js';
+import { announce, toast, toastNext } from './notices.js';
 import { element, meta } from './page.js';
 import { remember } from './undo.js';
 
@@ -118,6 +118,7 @@ const BODIES = {
     const queue = to.startsWith('queue:') ? to.slice(6) : '';
     return { queue, to_reviewer: queue ? '' : to, reason_text: data.get('escalate_text') };
   },
+  'de-escalate': (data) => ({ to_reviewer: data.get('hand_back_to').trim(), reason_text: data.get('hand_back_text') }),
   reassign: (data) => ({ to_reviewer: data.get('reassign_to').trim() }),
   appeal: (data) => ({ statement: data.get('appeal_text'), on_behalf_of: data.get('appeal_name').trim() }),
 };
@@ -127,8 +128,12 @@ document.addEventListener('submit', async (event) => {
   if (!name) return;
   event.preventDefault();
   await command(name, BODIES[name](new FormData(event.target)), (reply) => {
-    if (['reassign', 'appeal'].includes(name)) location.reload();
-    else advance();
+    if (['de-escalate', 'reassign', 'appeal'].includes(name)) {
+      toastNext(reply.message);
+      location.reload();
+    } else {
+      advance();
+    }
   });
 });
 

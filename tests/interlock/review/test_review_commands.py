@@ -245,6 +245,8 @@ def test_a_task_is_put_aside_handed_on_and_given_back(ann: Terminal) -> None:
     assert "say how long" in ann.refused("review", "snooze", "d-1", "-m", "waiting")
     assert "comes back" in ann.json("review", "snooze", "d-1", "--for", "2h", "-m", "waiting")["message"]
     assert ann.json("review", "escalate", "d-2", "-m", "forged?")["accepted"]
+    assert "leads only" in ann.type("review", "list")
+    assert "leads only" in ann.type("review", "show", "d-2")
     given_back = ann.json("review", "de-escalate", "d-2", "-m", "genuine")
     assert given_back["message"] == "d-2 is back with its team"
     assert ann.json("review", "release", "d-3", "-r", "other", "-m", "knows him")["accepted"]

@@ -1,0 +1,88 @@
+"""What the desk did, as the pages of the console tell it, with the real desk on Kafka in memory. ClickHouse is away."""
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from interlock.streams.clock import SystemClock
+from tests.interlock.api.api_world import until
+from tests.interlock.console.pages_world import Console
+from tests.interlock.review.review_world import decision
+
+_DAY = 86_400_000_000
+
+ROLES = {"ann": ("reviewer",), "lee": ("reviewer", "lead")}
+
+
+class Desk:
+    """Ann, a reviewer, and Lee, a lead, at their pages and the API behind these."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        for person, roles in ROLES.items():
+            console.desk.publish_reviewers(person, role=roles[-1])
+            console.token(*roles, person=person)
+        until(lambda: len(console.backend.board.reviewers) == len(ROLES))
+
+    def ask(self, person: str, path: str, body: Any = None, status: int = 200) -> Any:
+        """What a button sends; the JSON of the answer."""
+        headers = {"Authorization": f"Bearer {self.console.token(*ROLES[person])}"}
+        response = self.console.client.request("GET" if body is None else "POST", path, json=body, headers=headers)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    def page(self, person: str, path: str, *, part: bool = False) -> str:
+        """The words of a page's content, without markup."""
+        shown = self.console.get(path, *ROLES[person], fragment=part)
+        assert shown.status_code == 200, shown.text
+        content = shown.text if part else shown.text.partition("<main")[2]
+        return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", content)).split())
+
+    def html(self, person: str, path: str) -> str:
+        return str(self.console.get(path, *ROLES[person]).text)
+
+    def arrive(self, task_id: str, **changes: Any) -> None:
+        self.console.arrive(decision(task_id), **changes)
+
+    def claim(self, person: str, task_id: str) -> Any:
+        self.ask(person, "/v1/me/on-duty", {})
+        return self.ask(person, f"/v1/tasks/{task_id}/claim", {})
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    console = Console(tmp_path)
+    yield Desk(console)
+    console.close()
+
+
+def test_what_somebody_escalated_is_with_the_leads_only_until_a_lead_hands_it_back(desk: Desk) -> None:
+    desk.arrive("d-1")
+    assert "leads only" not in desk.page("ann", "/tasks/d-1")
+    desk.claim("ann", "d-1")
+    desk.ask("ann", "/v1/tasks/d-1/escalate", {"reason_text": "is the pay slip forged?"})
+    assert "leads only" in desk.page("ann", "/tasks")
+    assert "leads only" in desk.page("ann", "/tasks/d-1")
+    assert 'data-command-form="de-escalate"' not in desk.html("ann", "/tasks/d-1")
+    assert 'data-command-form="de-escalate"' in desk.html("lee", "/tasks/d-1")
+    desk.ask("lee", "/v1/tasks/d-1/de-escalate", {"reason_text": "it is genuine"})
+    shown = desk.page("lee", "/tasks/d-1")
+    assert "leads only" not in shown
+    assert "it is genuine" in shown
+    assert 'data-command-form="de-escalate"' not in desk.html("lee", "/tasks/d-1")
+
+
+def test_what_is_late_is_with_the_team_as_well_as_the_leads(desk: Desk) -> None:
+    desk.arrive("d-1", routed_at=SystemClock().now() - 30 * _DAY)
+    desk.ask("ann", "/v1/me/on-duty", {})
+    until(lambda: "team and leads" in desk.page("ann", "/tasks"))
+    assert "team and leads" in desk.page("ann", "/tasks/d-1")
+    assert "leads only" not in desk.page("ann", "/tasks")
+    (listed,) = desk.ask("ann", "/v1/tasks")["tasks"]
+    assert listed["with_team"]
+    assert listed["escalation"] == 1
+    assert desk.claim("ann", "d-1")["accepted"]
