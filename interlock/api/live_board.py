@@ -127,7 +127,7 @@ class LiveBoard:
     def _shows(self, reply: Reply) -> bool:
         if reply.kind in ("on_duty", "off_duty"):
             present = self._presence.get(reply.actor, {}).get("on_duty", False)
-            return bool(present) == (reply.kind == "on_duty")
+            return bool(present) == (reply.kind == "on_duty") and reply.actor not in self.paused
         changed_at = self._changed_at.get(reply.task_id)
         if changed_at is not None and changed_at >= reply.at:
             return True
@@ -180,6 +180,13 @@ class LiveBoard:
             return frozenset(
                 name for name, record in self._presence.items() if record["on_duty"] and name in self._reviewers
             )
+
+    @property
+    def paused(self) -> dict[str, Record]:
+        """The presence of those on duty to whom nothing is pushed, by id: since when (`paused_since`) and why
+        (`pause_reason`)."""
+        with self._lock:
+            return {name: record for name, record in self._presence.items() if record["paused_since"] is not None}
 
     @property
     def halts(self) -> list[Halt]:

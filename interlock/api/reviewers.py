@@ -39,9 +39,16 @@ def reviewer_facts(backend: Backend, name: str) -> tuple[dict[str, Any], str]:
 def _rows(backend: Backend, people: Mapping[str, Record]) -> list[dict[str, Any]]:
     held = backend.board.open_tasks(wanted=lambda task: task.holder in people)
     load = Counter((task.holder, task.state == "leased") for task in held)
-    on_duty = backend.board.on_duty
+    on_duty, paused = backend.board.on_duty, backend.board.paused
     return [
-        {**shown(record), "on_duty": name in on_duty, "leased": load[name, True], "assigned": load[name, False]}
+        {
+            **shown(record),
+            "on_duty": name in on_duty,
+            "paused_since": paused[name]["paused_since"] if name in paused else None,
+            "pause_reason": paused[name]["pause_reason"] if name in paused else "",
+            "leased": load[name, True],
+            "assigned": load[name, False],
+        }
         for name, record in people.items()
     ]
 

@@ -1,5 +1,6 @@
 """`interlock reviewers`: who decides, and who is on duty."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,12 +31,16 @@ def list_reviewers(data_dir: DataDir = None, json: Json = False) -> None:
         for name, record in board.reviewers.items():
             at_hand = [task for task in open_tasks if name in (task["lease_holder"], task["assigned_to"])]
             leased = sum(task["lease_holder"] == name for task in at_hand)
+            presence = board.presence(name)
+            paused_since = presence["paused_since"] if presence is not None else None
             rows.append(
                 {
                     "id": name,
                     "name": record["name"],
                     "role": record["role"],
                     "on_duty": board.on_duty(name),
+                    "paused_since": paused_since and paused_since.isoformat(),
+                    "pause_reason": presence["pause_reason"] if presence is not None else "",
                     "leased": leased,
                     "assigned": len(at_hand) - leased,
                     "capacity": record["capacity"],
@@ -48,6 +53,10 @@ def list_reviewers(data_dir: DataDir = None, json: Json = False) -> None:
     if json:
         print_json(rows)
         return
+    _show_roster(rows)
+
+
+def _show_roster(rows: Sequence[dict[str, Any]]) -> None:
     table(
         ("id", "name", "role", "on duty", "leased", "assigned", "capacity", "queues", "qualifications"),
         [
@@ -59,6 +68,13 @@ def list_reviewers(data_dir: DataDir = None, json: Json = False) -> None:
             for row in rows
         ],
     )
+    for row in rows:
+        if row["paused_since"] is not None:
+            errors.print(
+                f"Nothing is pushed to {row['id']}: {row['pause_reason']}. It ends when {row['id']} claims a task, or "
+                f"with `interlock reviewers on-duty {row['id']}`",
+                markup=False,
+            )
 
 
 @app.command("set")

@@ -78,9 +78,13 @@ class Board:
 
     def on_duty(self, reviewer: str) -> bool:
         """Whether the person takes tasks at present."""
-        with self._lock:
-            presence = self._tables[_PRESENCE.name].get(reviewer)
+        presence = self.presence(reviewer)
         return presence is not None and bool(presence["on_duty"])
+
+    def presence(self, reviewer: str) -> Record | None:
+        """The person's `Presence`; None for who was never on duty."""
+        with self._lock:
+            return self._tables[_PRESENCE.name].get(reviewer)
 
     def mine(self, reviewer: str) -> list[Record]:
         """Open tasks that this person holds, or that are meant for this person, earliest deadline first."""

@@ -44,7 +44,9 @@ class Reviewer(Person):
 
 @router.get("", summary="Everybody on the roster, who is on duty, and what each has at hand")
 def listed(request: Request, person: Reader) -> Response:  # noqa: ARG001 - who may
-    """`leased` and `assigned` count open tasks. Of a contact only its kind is shown."""
+    """`leased` and `assigned` count open tasks. `paused_since`: since when nothing is pushed to a person on duty, who
+    did not begin a pushed task in time (`pause_reason`); null while tasks are pushed. It ends when the person claims a
+    task or goes on duty again. Of a contact only its kind is shown."""
     return answer({"reviewers": reviewers.reviewer_rows(backend_of(request))})
 
 

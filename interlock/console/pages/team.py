@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -20,7 +21,8 @@ router = APIRouter()
 class Member:
     """A person now. Instants are microseconds since the epoch, None where there is no such moment.
 
-    `away_until`: end of the time off that the person has now. `next_change`: when working hours begin, or end.
+    `paused_since`, `pause_reason`: since when and why nothing is pushed to a person on duty. `away_until`: end of the
+    time off that the person has now. `next_change`: when working hours begin, or end.
     """
 
     id: str
@@ -31,6 +33,8 @@ class Member:
     load: int
     late: int
     on_duty: bool
+    paused_since: datetime | None
+    pause_reason: str
     working: bool
     away_until: int | None
     next_change: int | None
@@ -58,17 +62,19 @@ def team(request: Request, person: Team) -> Response:  # noqa: ARG001 - who may
 
 
 def _members(backend: Backend) -> list[Member]:
-    now, on_duty = backend.now(), backend.board.on_duty
+    now, on_duty, paused = backend.now(), backend.board.on_duty, backend.board.paused
     held = backend.board.open_tasks(wanted=lambda task: bool(task.holder))
     load = Counter(task.holder for task in held)
     late = Counter(task.holder for task in held if task.deadline < now)
     return [
-        member(record, now, on_duty=name in on_duty, load=load[name], late=late[name])
+        member(record, now, on_duty=name in on_duty, pause=paused.get(name), load=load[name], late=late[name])
         for name, record in backend.board.reviewers.items()
     ]
 
 
-def member(record: dict[str, Any], now: int, *, on_duty: bool, load: int, late: int) -> Member:
+def member(
+    record: dict[str, Any], now: int, *, on_duty: bool, load: int, late: int, pause: dict[str, Any] | None = None
+) -> Member:
     """The person of a `Reviewer` record at `now` (microseconds since the epoch)."""
     times_off = [{name: micros(off[name]) for name in ("start", "end")} for off in record["time_off"]]
     exact = {**record, "time_off": times_off}
@@ -82,6 +88,8 @@ def member(record: dict[str, Any], now: int, *, on_duty: bool, load: int, late: 
         load=load,
         late=late,
         on_duty=on_duty,
+        paused_since=pause["paused_since"] if pause else None,
+        pause_reason=pause["pause_reason"] if pause else "",
         working=is_working(exact, now),
         away_until=max(away, default=None),
         next_change=next_change(exact, now),

@@ -31,6 +31,7 @@ def my_work(request: Request, person: Work) -> Response:
         tasks=mine,
         record=record,
         on_duty=person.person in backend.board.on_duty,
+        pause=backend.board.paused.get(person.person),
         waiting=sum(queue.waiting for queue in work.queue_counts(backend)),
     )
 

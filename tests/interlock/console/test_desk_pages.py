@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from interlock.policies.publishing import publish_policy
 from interlock.streams.clock import SystemClock
 from tests.interlock.api.api_world import until
 from tests.interlock.console.pages_world import Console
-from tests.interlock.review.review_world import decision
+from tests.interlock.review.review_world import POLICY, decision
 
 _DAY = 86_400_000_000
 
@@ -86,3 +87,27 @@ def test_what_is_late_is_with_the_team_as_well_as_the_leads(desk: Desk) -> None:
     assert listed["with_team"]
     assert listed["escalation"] == 1
     assert desk.claim("ann", "d-1")["accepted"]
+
+
+def test_who_missed_a_pushed_task_is_shown_with_the_reason_and_what_ends_it(desk: Desk, tmp_path: Path) -> None:
+    pushing = tmp_path / "policy.yaml"
+    pushing.write_text(f"{POLICY}queues: {{underwriting: {{assign: push, start_within: 1s}}}}\n")
+    publish_policy(desk.console.desk.broker, pushing, "test", "")
+    until(lambda: "1 s in queue underwriting" in desk.ask("ann", "/v1/me/on-duty", {})["message"])
+    desk.arrive("d-1")
+    until(lambda: desk.ask("lee", "/v1/reviewers/ann")["paused_since"] is not None)
+    row = next(row for row in desk.ask("lee", "/v1/reviewers")["reviewers"] if row["id"] == "ann")
+    assert row["on_duty"]
+    assert "d-1 was to be started" in row["pause_reason"]
+    for path in ("/team", "/reviewers", "/reviewers/ann"):
+        shown = desk.page("lee", path)
+        assert "pushes paused since" in shown, path
+        assert "d-1 was to be started" in shown, path
+        assert "“Go on duty”" in shown, path
+    assert "Nothing is pushed to you since" in desk.page("ann", "/work")
+    assert "POST /v1/me/on-duty" in desk.html("ann", "/work")
+    # Otherwise it would be pushed again.
+    desk.claim("lee", "d-1")
+    desk.ask("ann", "/v1/me/on-duty", {})
+    assert "Nothing is pushed to you" not in desk.page("ann", "/work")
+    assert "pushes paused" not in desk.page("lee", "/team")

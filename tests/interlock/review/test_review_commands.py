@@ -15,7 +15,10 @@ from interlock.cli import checklist, queues, review_options
 from interlock.cli.app import app
 from interlock.errors import InterlockError
 from interlock.platform import connection
+from interlock.policies.publishing import send
 from interlock.review.desk_client import DeskClient
+from interlock.schemas import catalogue, wire
+from interlock.schemas.times import moment
 from tests.interlock.review.review_world import World, decision
 
 
@@ -327,6 +330,17 @@ def test_a_person_who_is_not_entered_is_told_how_to_be(terminal: Terminal) -> No
 def test_who_goes_on_duty_is_told_how_long_a_pushed_task_may_wait(terminal: Terminal) -> None:
     terminal.type("reviewers", "add", "zoe")
     assert "60 s to start a task pushed to you" in terminal.type("reviewers", "on-duty", "zoe").replace("\n", " ")
+
+
+def test_who_gets_no_pushed_tasks_is_listed_with_the_reason_and_what_ends_it(terminal: Terminal) -> None:
+    terminal.type("reviewers", "add", "bob")
+    since, reason = moment(1_780_000_000_000_000), "d-1 was to be started by 20:26 UTC and nothing was"
+    record = {"reviewer": "bob", "on_duty": True, "since": since, "paused_since": since, "pause_reason": reason}
+    send(terminal.world.broker, catalogue.PRESENCE, "bob", wire.encode("Presence", record))
+    assert f"Nothing is pushed to bob: {reason}" in terminal.type("reviewers", "list")
+    assert "interlock reviewers on-duty bob" in terminal.type("reviewers", "list")
+    (row,) = terminal.json("reviewers", "list")
+    assert (row["paused_since"], row["pause_reason"]) == (since.isoformat(), reason)
 
 
 def test_a_person_entered_again_keeps_the_name_unless_another_is_given(terminal: Terminal) -> None:
