@@ -2,12 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Literal
 
-from pydantic import ValidationError
-
 from interlock.policy.calendars import due
+from interlock.policy.duties import (
+    Duties,
+    NoticesByOutcome,
+    all_notices,
+    calendar_of,
+    four_eyes,
+    joint_duties,
+    levels_of,
+    notices,
+    notices_of,
+    qualifications,
+    shortest,
+)
 from interlock.policy.model import Appeals, Calendar, Domain, Policy, Queue
 from interlock.schemas.reasons import AMBIGUOUS_DOMAIN
 
@@ -26,71 +36,12 @@ DEFAULT_REASON_CODES = (
 )
 
 
-# Different calendars in one running process: policies have a handful, and their versions some more.
-_MAX_CALENDARS = 1_000
-
-
 @dataclass(frozen=True, slots=True)
-class Duties:
-    """What a policy demands of the people who decide a decision that it has routed. They travel with the decision.
+class ServiceLevel:
+    """Within how many seconds of the working time of `calendar` something must be decided; None: all time counts."""
 
-    `quorum`: how many different people must agree. `qualifications`: what each of them must have. `outcomes`: what they
-    may decide for; empty: anything. `calendar`: the working time in which the service level counts, as
-    `calendar_text` writes it.
-    """
-
-    quorum: int = 1
-    qualifications: tuple[str, ...] = ()
-    outcomes: tuple[str, ...] = ()
-    calendar: str = ""
-
-
-NO_DUTIES = Duties()
-
-
-def duties(policy: Policy, domain: Domain | None, queue: str, reasons: Iterable[str]) -> Duties:
-    """What `policy` demands for a decision of its `domain` that it sends to `queue` for `reasons`.
-
-    `domain`: None where the policy does not have it.
-    """
-    queue_terms = policy.queues.get(queue, _PLAIN_QUEUE)
-    return Duties(
-        quorum=1 if _four_eyes(policy).isdisjoint(reasons) else 2,
-        qualifications=_qualifications(policy, queue_terms),
-        outcomes=domain.outcomes if domain else (),
-        calendar=calendar_text(queue_terms.calendar),
-    )
-
-
-def joint_duties(policies: Iterable[Policy], domain: str) -> Duties:
-    """What is demanded where more than one policy has the domain: all that any of them would.
-
-    Which of their rules hold nobody has asked: each counts as met. Service levels count always.
-    """
-    each = [
-        duties(policy, policy.domains[domain], policy.domains[domain].queue, _four_eyes(policy)) for policy in policies
-    ]
-    first, *others = (one.outcomes for one in each)
-    return Duties(
-        quorum=max(one.quorum for one in each),
-        qualifications=tuple(sorted({name for one in each for name in one.qualifications})),
-        outcomes=tuple(outcome for outcome in first if all(outcome in outcomes for outcomes in others)),
-    )
-
-
-def calendar_text(calendar: Calendar | None) -> str:
-    """A calendar as JSON; empty for None, which is working time always."""
-    return "" if calendar is None else calendar.model_dump_json()
-
-
-@lru_cache(_MAX_CALENDARS)
-def calendar_of(text: str) -> Calendar | None:
-    """The inverse of `calendar_text`. A text that is none, as where this machine does not know the time zone, means
-    working time always: a task is then due too early rather than lost."""
-    try:
-        return Calendar.model_validate_json(text) if text else None
-    except ValidationError:
-        return None
+    seconds: int
+    calendar: Calendar | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +50,11 @@ class Terms:
 
     `known`: a policy owns the domain; otherwise everything is a default. `described`: a policy says how the queue is
     worked; `elsewhere`: it is another one than that of the domain. `outcomes`: what may be decided for; empty:
-    anything. `service_seconds`: by priority, in the working time of `calendar`. `floors`: by priority. `on_breach`:
-    escalate, raise_priority or an outcome. `on_timeout`: escalate or an outcome. `notices`: what is due to the subject,
-    by outcome. `four_eyes`: ids of the rules that demand two people. `audit_seconds`: after how long an audit ends that
-    nobody did. `appeals`: as long as the packs want.
+    anything. `service_seconds`: by priority, in the working time of `calendar`. `routed_seconds` and
+    `routed_calendar`: the same as the policy had it that routed the task; they count besides, where they were told.
+    `floors`: by priority. `on_breach`: escalate, raise_priority or an outcome. `on_timeout`: escalate or an outcome.
+    `notices`: what is due to the subject, by outcome. `four_eyes`: ids of the rules that demand two people.
+    `audit_seconds`: after how long an audit ends that nobody did. `appeals`: as long as the packs want.
     """
 
     policy_version: str
@@ -125,10 +77,12 @@ class Terms:
     floors: Mapping[str, float]
     on_breach: str
     on_timeout: str
-    notices: Mapping[str, str]
+    notices: NoticesByOutcome
     four_eyes: frozenset[str]
     audit_seconds: int
     appeals: Appeals
+    routed_seconds: Mapping[str, int] | None = None
+    routed_calendar: Calendar | None = None
 
 
 def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewhere: Queue | None = None) -> Terms:
@@ -149,7 +103,7 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         elsewhere=described is not None and queue not in policy.queues,
         outcomes=domain_terms.outcomes if known else (),
         reason_codes=_reason_codes(policy, domain_terms),
-        qualifications=_qualifications(policy, queue_terms),
+        qualifications=qualifications(policy, queue_terms),
         service_seconds=policy.service_levels.model_dump(),
         calendar=queue_terms.calendar,
         lease_seconds=queue_terms.lease,
@@ -164,8 +118,8 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         # People may send a task to a queue whose outcome for a breach is not among those of the task's domain.
         on_breach=_possible(queue_terms.on_breach, domain_terms.outcomes),
         on_timeout=domain_terms.on_timeout,
-        notices={outcome: lane.notice for outcome, lane in domain_terms.lanes.items() if lane.notice is not None},
-        four_eyes=_four_eyes(policy),
+        notices=notices(domain_terms),
+        four_eyes=four_eyes(policy),
         audit_seconds=policy.audit.expires,
         appeals=_appeals(policy, domain_terms),
     )
@@ -174,14 +128,16 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
 def disputed_terms(owners: Mapping[str, Policy], domain: str, queue: str) -> Terms:
     """The terms where more than one policy, each under its version, has the domain: all that any of them demands."""
     every = [terms(policy, version, domain, queue) for version, policy in owners.items()]
-    four_eyes = frozenset(name for one in every for name in one.four_eyes)
+    two_people = frozenset(name for one in every for name in one.four_eyes)
     joint = joint_duties(owners.values(), domain)
     return replace(
         terms(None, "+".join(owners), domain, queue),
         outcomes=joint.outcomes,
         qualifications=tuple(sorted({*joint.qualifications, *(name for one in every for name in one.qualifications)})),
         # No rule was asked about a decision that was routed under both policies: each may hold.
-        four_eyes=four_eyes | {AMBIGUOUS_DOMAIN} if four_eyes else four_eyes,
+        four_eyes=two_people | {AMBIGUOUS_DOMAIN} if two_people else two_people,
+        service_seconds=shortest(one.service_seconds for one in every),
+        notices=all_notices(one.notices for one in every),
     )
 
 
@@ -189,23 +145,32 @@ def kept(terms: Terms, duties: Duties) -> Terms:
     """`terms` for what was routed with `duties`: the policy in force can demand more, and never less.
 
     An outcome must be possible under both. Where that leaves none, the policy in force counts: it has the last word on
-    what can be carried out. The working time it was routed with counts where the queue is described no longer.
+    what can be carried out. The working time it was routed with counts where the queue is described no longer. Of two
+    service levels the one counts that ends earlier. A notice is the one of the policy in force, which may have other
+    words for it; where that has none for the outcome, it is the one of before.
     """
     outcomes = tuple(outcome for outcome in terms.outcomes if outcome in duties.outcomes) or terms.outcomes
     outcomes = outcomes or duties.outcomes
+    routed_calendar = calendar_of(duties.calendar)
+    routed_seconds = levels_of(duties.service_levels)
     return replace(
         terms,
         outcomes=outcomes,
         qualifications=tuple(sorted({*terms.qualifications, *duties.qualifications})),
-        calendar=terms.calendar if terms.described else calendar_of(duties.calendar),
+        # Without a policy only what people were told is known.
+        service_seconds=terms.service_seconds if terms.known or routed_seconds is None else routed_seconds,
+        calendar=terms.calendar if terms.described else routed_calendar,
+        routed_seconds=routed_seconds,
+        routed_calendar=routed_calendar,
         on_breach=_possible(terms.on_breach, outcomes),
         on_timeout=_possible(terms.on_timeout, outcomes),
+        notices={**notices_of(duties.notices), **terms.notices},
     )
 
 
 def loosened(terms: Terms, duties: Duties, reasons: Iterable[str]) -> tuple[str, ...]:
     """What was demanded by `duties` and is not by the policy in force (`terms`: its own, for the queue of then), in
-    words; empty if nothing is missing."""
+    words; empty if nothing is missing. Of deadlines see `gives_more_time`."""
     missing = [name for name in duties.qualifications if name not in terms.qualifications]
     kept_back = [f"the qualification {name}" for name in missing]
     if duties.quorum > quorum(terms, reasons):
@@ -214,7 +179,19 @@ def loosened(terms: Terms, duties: Duties, reasons: Iterable[str]) -> tuple[str,
         kept_back.append(f"an outcome among {', '.join(duties.outcomes)}")
     if duties.calendar and not terms.described:
         kept_back.append("the working time of its queue")
+    for outcome, names in sorted(notices_of(duties.notices).items()):
+        if outcome not in terms.notices and outcome in (terms.outcomes or (outcome,)):
+            kept_back.append(f"the notice {', '.join(names)} of {outcome}")
     return tuple(kept_back)
+
+
+def gives_more_time(terms: Terms, duties: Duties, priority: str, start: int, *, appeal: bool) -> bool:
+    """Whether the policy in force alone (`terms`, as for `loosened`) would have a later deadline than with `duties`."""
+    if not terms.known:
+        return False
+    both = kept(terms, duties)
+    in_force, *_ = _service_levels(both, priority, appeal)
+    return deadline(both, priority, start, appeal=appeal) < due(start, in_force.seconds, in_force.calendar)
 
 
 def offered(options: Iterable[str], terms: Terms) -> tuple[str, ...]:
@@ -232,20 +209,26 @@ def _floors(queue: Queue) -> dict[str, float]:
     return {str(priority): share for priority, share in queue.floors.items()}
 
 
-def deadline(terms: Terms, seconds: int, start: int) -> int:
-    """Until when a task must be decided that has `seconds` of working time from `start`."""
-    return due(start, seconds, terms.calendar)
+def deadline(terms: Terms, priority: str, start: int, *, appeal: bool = False) -> int:
+    """Until when a task must be decided whose service level began at `start`: an appeal within its own, if the policy
+    has one."""
+    return min(due(start, level.seconds, level.calendar) for level in _service_levels(terms, priority, appeal))
 
 
-def warning(terms: Terms, seconds: int, start: int) -> int:
-    """When three quarters of them have passed, in working time."""
-    return due(start, seconds * 3 // 4, terms.calendar)
+def warning(terms: Terms, priority: str, start: int, *, appeal: bool = False) -> int:
+    """When three quarters of it have passed, in the working time that counts."""
+    levels = _service_levels(terms, priority, appeal)
+    first = min(levels, key=lambda level: due(start, level.seconds, level.calendar))
+    return due(start, first.seconds * 3 // 4, first.calendar)
 
 
-def service_level(terms: Terms, priority: str, *, appeal: bool) -> int:
-    """Within how many seconds a task must be decided: an appeal in those of its own, if the policy has them."""
+def _service_levels(terms: Terms, priority: str, appeal: bool) -> list[ServiceLevel]:
+    """Those that count: of the policy in force, and of the one that routed the task."""
     own = terms.appeals.service_level if appeal else None
-    return terms.service_seconds[priority] if own is None else own
+    in_force = ServiceLevel(terms.service_seconds[priority] if own is None else own, terms.calendar)
+    if terms.routed_seconds is None or own is not None:
+        return [in_force]
+    return [in_force, ServiceLevel(terms.routed_seconds[priority], terms.routed_calendar)]
 
 
 def quorum(terms: Terms, reasons: Iterable[str]) -> int:
@@ -263,16 +246,6 @@ def _appeals(policy: Policy, domain: Domain) -> Appeals:
     """What the domain says, for as long as the packs demand."""
     within = max([domain.appeals.within, *(pack.appeal_days * 86_400 for pack in policy.packs)])
     return domain.appeals.model_copy(update={"within": within})
-
-
-def _four_eyes(policy: Policy) -> frozenset[str]:
-    """The ids of the rules that demand two people."""
-    return frozenset(rule.id for rule in policy.every_rule() if rule.four_eyes)
-
-
-def _qualifications(policy: Policy, queue: Queue) -> tuple[str, ...]:
-    """What the queue and the packs demand."""
-    return tuple(sorted({*queue.qualifications, *(name for pack in policy.packs for name in pack.qualifications)}))
 
 
 def _possible(instead: str, outcomes: tuple[str, ...]) -> str:

@@ -6,8 +6,8 @@ Plain Python; it runs once for every kind of row, not once for every row.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from interlock.policy.duties import NO_DUTIES, Duties, duties
 from interlock.policy.model import Domain, Lane, Policy, Rule, SafeRule
-from interlock.policy.review import NO_DUTIES, Duties, duties
 from interlock.policy.vocabulary import Priority, Route, Workflow
 from interlock.schemas.reasons import (
     IMPLAUSIBLE_CONFIDENCE,

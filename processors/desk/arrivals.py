@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from interlock.policy import review
-from interlock.policy.review import Duties, Terms
+from interlock.policy.duties import Duties, calendar_text
+from interlock.policy.review import Terms
 from interlock.processors.desk.deadlines import reschedule
 from interlock.processors.desk.order import score
 from interlock.processors.desk.state import DeskState
@@ -55,6 +56,8 @@ class Arrival:
     qualifications: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
     calendar: str = ""
+    service_levels: str = ""
+    outcome_notices: str = ""
     caller: str = ""
     notices: tuple[str, ...] = ()
 
@@ -112,6 +115,8 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
         routed_qualifications=duties.qualifications,
         routed_outcomes=duties.outcomes,
         routed_calendar=duties.calendar,
+        routed_service_levels=duties.service_levels,
+        routed_notices=duties.notices,
         payload_hash=arrival.payload_hash,
         topic=arrival.topic,
         partition=arrival.partition,
@@ -143,8 +148,15 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
 def _duties(arrival: Arrival, in_force: Terms) -> Duties:
     """What the router told; of an old record what the policy in force says."""
     if arrival.quorum > 0:
-        return Duties(arrival.quorum, arrival.qualifications, arrival.outcomes, arrival.calendar)
-    return Duties(1, in_force.qualifications, in_force.outcomes, review.calendar_text(in_force.calendar))
+        return Duties(
+            arrival.quorum,
+            arrival.qualifications,
+            arrival.outcomes,
+            arrival.calendar,
+            arrival.service_levels,
+            arrival.outcome_notices,
+        )
+    return Duties(1, in_force.qualifications, in_force.outcomes, calendar_text(in_force.calendar))
 
 
 def differences(known: Task, arrival: Arrival) -> list[str]:

@@ -1,7 +1,6 @@
 """Service levels: until when a task must be started and decided, and when people are warned."""
 
 from interlock.policy import review
-from interlock.policy.review import Terms
 from interlock.policy.vocabulary import Priority
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task, one_for_all
@@ -23,7 +22,7 @@ def reschedule(state: DeskState, task: Task, now: int) -> None:
     again."""
     terms = state.terms(task)
     before = task.deadline
-    task.deadline = review.deadline(terms, _seconds(terms, task), _counts_from(task))
+    task.deadline = review.deadline(terms, task.priority, counts_from(task), appeal=task.kind == "appeal")
     if task.window_open_until is not None:
         # A review after the end of the window cannot change anything.
         task.deadline = min(task.deadline, task.window_open_until)
@@ -51,9 +50,9 @@ def set_warning(state: DeskState, task: Task) -> None:
     terms = state.terms(task)
     task.ends_at = task.due_from + terms.audit_seconds * 1_000_000 if task.is_measurement else None
     if terms.known:
-        task.warn_at = review.warning(terms, _seconds(terms, task), _counts_from(task))
+        task.warn_at = review.warning(terms, task.priority, counts_from(task), appeal=task.kind == "appeal")
     else:
-        start = _counts_from(task)
+        start = counts_from(task)
         task.warn_at = start + (task.deadline - start) * 3 // 4
     if task.window_open_until is not None:
         task.warn_at = min(task.warn_at, task.due_from + (task.window_open_until - task.due_from) * 3 // 4)
@@ -65,17 +64,13 @@ def raise_priority(state: DeskState, task: Task, now: int) -> None:
     What is critical already keeps its deadline: from now on it goes first (`goes_first`).
     """
     if task.priority == Priority.CRITICAL:
-        task.raised_at = _counts_from(task)
+        task.raised_at = counts_from(task)
     else:
         task.priority = _NEXT_PRIORITY[task.priority]
         task.raised_at = now
         reschedule(state, task, now)
 
 
-def _seconds(terms: Terms, task: Task) -> int:
-    return review.service_level(terms, task.priority, appeal=task.kind == "appeal")
-
-
-def _counts_from(task: Task) -> int:
+def counts_from(task: Task) -> int:
     """When the present service level began to count."""
     return task.due_from if task.raised_at is None else task.raised_at

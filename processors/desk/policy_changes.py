@@ -3,7 +3,8 @@
 from collections import Counter
 
 from interlock.policy import review
-from interlock.processors.desk.deadlines import demand, reschedule, set_warning
+from interlock.policy.duties import calendar_text
+from interlock.processors.desk.deadlines import counts_from, demand, reschedule, set_warning
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import DESK, Task, one_for_all
 from interlock.processors.desk.task_records import task_changed
@@ -41,12 +42,17 @@ def adopt_duties(state: DeskState, task: Task) -> None:
     task.routed_queue = task.queue
     task.routed_qualifications = task.qualifications
     task.routed_outcomes = one_for_all(terms.outcomes)
-    task.routed_calendar = review.calendar_text(terms.calendar)
+    task.routed_calendar = calendar_text(terms.calendar)
 
 
 def _kept(state: DeskState, task: Task) -> tuple[str, ...]:
     """What the task keeps although the policy in force would not demand it, in words."""
-    return review.loosened(state.terms_of(task.domain, task.routed_queue), task.duties, task.reasons)
+    in_force, duties = state.terms_of(task.domain, task.routed_queue), task.duties
+    words = review.loosened(in_force, duties, task.reasons)
+    start, appeal = counts_from(task), task.kind == "appeal"
+    if review.gives_more_time(in_force, duties, task.priority, start, appeal=appeal):
+        return (*words, f"the earlier deadline of priority {task.priority}")
+    return words
 
 
 def _alerts(state: DeskState, keeping: Counter[tuple[str, str, tuple[str, ...]]], now: int) -> list[Event]:

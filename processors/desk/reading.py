@@ -126,6 +126,8 @@ _ENVELOPE = (
     "qualifications",
     "outcomes",
     "calendar",
+    "service_levels",
+    "outcome_notices",
 )
 _LISTS = ("reasons", "qualifications", "outcomes", "notices")
 _DECISION = (

@@ -41,7 +41,7 @@ def resolve(
     task.final_at = task.override_until if task.override_until > now else None
     notices: tuple[str, ...] = ()
     if changes:
-        due = tuple(notice for notice in (terms.notices.get(task.outcome),) if notice)
+        due = terms.notices.get(task.outcome, ())
         # The subject was told of what is taken back, and learns that it holds no longer.
         notices = (*(f"{told}{WITHDRAWN}" for told in task.notices if told not in due), *due)
         task.notices = due

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from sortedcontainers import SortedSet
 
 from interlock.policy import review
+from interlock.policy.duties import Duties
 from interlock.policy.model import Policy
-from interlock.policy.review import Duties, Terms
+from interlock.policy.review import Terms
 from interlock.processors.desk.impact import ImpactScale
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.reviewers import PushPause, Reviewer, off_duty, outside_working_hours

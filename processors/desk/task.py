@@ -7,7 +7,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
-from interlock.policy.review import Duties
+from interlock.policy.duties import Duties
 from interlock.schemas.payload import planted_hash
 
 # Values that thousands of tasks share: kept once in memory.
@@ -28,6 +28,8 @@ _SHARED = (
     "outcome",
     "routed_queue",
     "routed_calendar",
+    "routed_service_levels",
+    "routed_notices",
     "caller",
 )
 _LISTS = ("options", "excluded", "skipped", "parties", "notices", "verdicts")
@@ -106,6 +108,8 @@ class Task:
     routed_qualifications: tuple[str, ...] = ()
     routed_outcomes: tuple[str, ...] = ()
     routed_calendar: str = ""
+    routed_service_levels: str = ""
+    routed_notices: str = ""
     excluded: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     assigned_to: str = ""
@@ -215,7 +219,14 @@ class Task:
     @property
     def duties(self) -> Duties:
         """What it demands of people as it was routed; its quorum has never become smaller since."""
-        return Duties(self.quorum, self.routed_qualifications, self.routed_outcomes, self.routed_calendar)
+        return Duties(
+            self.quorum,
+            self.routed_qualifications,
+            self.routed_outcomes,
+            self.routed_calendar,
+            self.routed_service_levels,
+            self.routed_notices,
+        )
 
     @property
     def last_judged_at(self) -> int:
@@ -302,6 +313,8 @@ _CASE = (
     "routed_qualifications",
     "routed_outcomes",
     "routed_calendar",
+    "routed_service_levels",
+    "routed_notices",
 )
 
 _DERIVED = ("deciding_verdict", "due", "warn_at", "ends_at", "lease_warn_at", "passed_over")

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from interlock.policy.duties import Duties
 from interlock.policy.model import Policy
-from interlock.policy.review import AGREE, Duties, Terms, kept, offered, terms
+from interlock.policy.review import AGREE, Terms, kept, offered, terms
 from interlock.processors.review.escalated import escalated_to
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.reasons import RouteReason, explain_reasons
@@ -187,6 +188,8 @@ def terms_of_task(task: Mapping[str, Any], in_force: Policy | None) -> Terms:
         tuple(task["routed_qualifications"]),
         tuple(task["routed_outcomes"]),
         task["routed_calendar"],
+        task["routed_service_levels"],
+        task["routed_notices"],
     )
     return kept(terms(in_force, task["policy_version"], task["domain"], task["queue"]), duties)
 

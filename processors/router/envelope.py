@@ -60,6 +60,8 @@ def _fixed(
         "qualifications": list(treatment.duties.qualifications),
         "outcomes": list(treatment.duties.outcomes),
         "calendar": treatment.duties.calendar,
+        "service_levels": treatment.duties.service_levels,
+        "outcome_notices": treatment.duties.notices,
     }
     first, *others = (_encoded(schema, fields) for schema in _fixed_schemas())
     return wire.header("RoutedDecision") + first, *others

@@ -13,8 +13,8 @@ import structlog
 
 from interlock.learning import recalibration_limits
 from interlock.policy.compiled import CompiledPolicy, ForcedRoute, compile_policy
+from interlock.policy.duties import Duties, joint_duties
 from interlock.policy.errors import PolicyError
-from interlock.policy.review import Duties, joint_duties
 from interlock.policy.version import from_resolved
 from interlock.policy.vocabulary import Route
 from interlock.processors.router.calibration import Calibration

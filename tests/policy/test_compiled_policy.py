@@ -1,5 +1,6 @@
 """What a compiled policy decides, held against an obviously correct reference that looks at one row at a time."""
 
+import json
 import math
 from functools import cache
 from pathlib import Path
@@ -14,9 +15,9 @@ from interlock.policy.compiled import CompiledPolicy, ForcedRoute, Treatment, co
 from interlock.policy.conditions.ast import Condition
 from interlock.policy.conditions.parser import parse_condition
 from interlock.policy.conditions.python import evaluate as holds
+from interlock.policy.duties import Duties, calendar_text
 from interlock.policy.load import load, parse
 from interlock.policy.model import Policy, Queue
-from interlock.policy.review import Duties, calendar_text
 from interlock.policy.vocabulary import ROUTING_COLUMNS, Priority, Route, Workflow
 
 LENDING = load(Path(__file__).with_name("lending.yaml"))
@@ -174,6 +175,8 @@ def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Rou
     queue = domain.queue if domain else "unassigned"
     described = policy.queues.get(queue, Queue())
     needed = {*described.qualifications, *(name for pack in policy.packs for name in pack.qualifications)}
+    levels = policy.service_levels.model_dump()
+    notices = {name: [lane.notice] for name, lane in (domain.lanes if domain else {}).items() if lane.notice}
     by_route = {Route.SYNC: "critical", Route.MANUAL: "high", Route.ASYNC: "medium", Route.AUTO: "low"}
     return Treatment(
         route=route,
@@ -191,6 +194,8 @@ def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Rou
             qualifications=tuple(sorted(needed)),
             outcomes=domain.outcomes if domain else (),
             calendar=calendar_text(described.calendar),
+            service_levels=json.dumps(levels, sort_keys=True, separators=(",", ":")) if domain else "",
+            notices=json.dumps(notices, sort_keys=True, separators=(",", ":")) if notices else "",
         ),
     )
 

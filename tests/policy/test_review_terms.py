@@ -42,7 +42,7 @@ def test_terms_carry_what_the_policy_says_about_domain_and_queue() -> None:
         "escalate",
     )
     assert agreed.floors == {"low": 0.1, "medium": 0.2}
-    assert agreed.notices == {"reject": "adverse_action"}
+    assert agreed.notices == {"reject": ("adverse_action",)}
     assert (agreed.lease_seconds, agreed.start_within_seconds, agreed.override_seconds, agreed.options) == (
         900,
         900,
@@ -121,16 +121,16 @@ def test_deadline_and_warning_count_working_time() -> None:
     agreed = terms(load(LENDING), "v", "loan_approval", "underwriting")
     # From Monday 9:00: 4 hours are up at 14:00, three quarters of them at noon, as lunch is from 12:00 to 13:00.
     monday = FRIDAY + (2 * 24 + 17) * HOUR * SECOND
-    assert deadline(agreed, agreed.service_seconds["high"], FRIDAY) == monday + 5 * HOUR * SECOND
-    assert warning(agreed, agreed.service_seconds["high"], FRIDAY) == monday + 3 * HOUR * SECOND
+    assert deadline(agreed, "high", FRIDAY) == monday + 5 * HOUR * SECOND
+    assert warning(agreed, "high", FRIDAY) == monday + 3 * HOUR * SECOND
 
 
 @pytest.mark.parametrize("priority", list(Priority))
 def test_without_a_calendar_the_warning_comes_at_three_quarters_of_the_wall_clock(priority: Priority) -> None:
     agreed = _terms()
     level = agreed.service_seconds[priority]
-    assert deadline(agreed, level, FRIDAY) == FRIDAY + level * SECOND
-    assert warning(agreed, level, FRIDAY) == FRIDAY + level * 750_000
+    assert deadline(agreed, priority, FRIDAY) == FRIDAY + level * SECOND
+    assert warning(agreed, priority, FRIDAY) == FRIDAY + level * 750_000
 
 
 def test_two_people_are_needed_where_a_reason_is_a_rule_of_four_eyes() -> None:

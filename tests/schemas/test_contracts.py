@@ -67,6 +67,8 @@ RELEASED = {
     31: ("Task", "99bda177"),
     32: ("Task", "63e98f1f"),
     33: ("Task", "e21c8ed6"),
+    34: ("RoutedDecision", "921aee84"),
+    35: ("Task", "6888ff83"),
 }
 
 

@@ -75,6 +75,8 @@ def task(task_id: str, event: str = "arrived", **changes: Any) -> dict[str, Any]
         "routed_qualifications": ["clinician"],
         "routed_outcomes": ["approve", "reject"],
         "routed_calendar": '{"time_zone":"UTC"}',
+        "routed_service_levels": '{"critical":3600}',
+        "routed_notices": '{"reject":["adverse_action"]}',
         "excluded": ["zoe"],
         "skipped": ["zoe"],
         "assigned_to": "",

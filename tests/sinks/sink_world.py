@@ -81,6 +81,8 @@ def routed(decision: dict[str, Any], route: str, **changes: Any) -> dict[str, An
         "qualifications": ["underwriter"],
         "outcomes": ["approve", "reject"],
         "calendar": '{"time_zone":"UTC"}',
+        "service_levels": '{"critical":3600}',
+        "outcome_notices": '{"reject":["adverse_action"]}',
         "decision": decision,
         **changes,
     }

@@ -5,13 +5,14 @@ carried out and what every record must say; it takes over from the desk only wha
 the possible tasks a claim gets, and who of the possible people is pushed one.
 """
 
+import json
 from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.processors.desk.model_actions import Actions
 from tests.processors.desk.model_permissions import Permissions
-from tests.processors.desk.model_rules import DAY, Named
+from tests.processors.desk.model_rules import DAY, SECOND, Named
 from tests.processors.desk.model_state import for_leads, holder
 
 # What a record of the task must say after every event.
@@ -158,6 +159,10 @@ class Model(Actions, Permissions):
         assert list(task["options"]) == list(record["options"])
         assert list(task["qualifications"]) == list(record["qualifications"])
         assert task["verdicts"] == record["verdicts"]
+        levels, notices = record["routed_service_levels"], record["routed_notices"]
+        assert (json.loads(notices) if notices else {}) == task["owed_notices"]
+        seconds = json.loads(levels) if levels else None
+        assert (seconds and {name: each * SECOND for name, each in seconds.items()}) == task["owed_levels"]
         owed = (task["owed_qualifications"], task["owed_outcomes"], task["reasons"])
         told = tuple(tuple(record[name]) for name in ("routed_qualifications", "routed_outcomes", "reasons"))
         assert owed == told, "what it was routed with"

@@ -232,9 +232,10 @@ class Actions(Timers):
         if works_already and not unseen:
             kind = "audit" if decision["audit"] else "post_approval"
         told, here = decision["told"], terms_of(self.rules, decision["domain"], decision["queue"])
-        owed = told or {"quorum": 1, "qualifications": here.qualifications, "outcomes": here.outcomes}
+        untold = {"quorum": 1, "qualifications": here.qualifications, "outcomes": here.outcomes}
+        owed = told or untold | {"levels": None, "notices": {}}
         routed = {"routed_queue": decision["queue"], "reasons": tuple(decision["reasons"])}
-        routed |= {"owed_qualifications": owed["qualifications"], "owed_outcomes": owed["outcomes"]}
+        routed |= {f"owed_{name}": owed[name] for name in ("qualifications", "outcomes", "levels", "notices")}
         task = new_task(decision | routed, kind, self.now) | {
             "task_id": decision["decision_id"],
             "due_from": min(decision["routed_at"], self.now),

@@ -1,5 +1,6 @@
 """The life of a desk: random commands, arrivals, clocks, policies, people and crashes, watched by the model."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from random import Random
@@ -72,6 +73,7 @@ def some_rules(dice: Random) -> Rules:
         four_eyes=dice.random() < 0.8,
         buying=dice.random() < 0.8,
         renamed=dice.random() < 0.2,
+        notice=dice.choice(["adverse_action", "adverse_action", "refusal", ""]),
         picking=dice.random() < 0.85,
         audits_end=dice.choice([14 * DAY, 2 * DAY, 30 * MINUTE]),
     )
@@ -136,13 +138,18 @@ class DeskLife:
         then = terms_of(routed_by, domain, arrival["queue"])
         duties = {"quorum": quorum_of(routed_by, arrival), "qualifications": then.qualifications}
         # A router of before did not tell.
-        arrival["told"] = duties | {"outcomes": then.outcomes} if dice.random() < 0.7 else None
+        seconds = {priority: level // SECOND for priority, level in then.levels.items()}
+        owned = {"levels": then.levels, "notices": then.notices} if then.known else {"levels": None, "notices": {}}
+        arrival["told"] = duties | {"outcomes": then.outcomes} | owned if dice.random() < 0.7 else None
         fields = {name: arrival[name] for name in ("queue", "route", "audit", "override_until", "reasons", "routed_at")}
         decision = {"domain": domain, "prediction": arrival["prediction"]}
         if hybrid:
             decision["alternatives"] = ALTERNATIVES
             fields["workflow"] = "hybrid"
-        fields |= arrival["told"] or {}
+        if arrival["told"]:
+            fields |= duties | {"outcomes": then.outcomes}
+            fields["service_levels"] = json.dumps(seconds) if then.known else ""
+            fields["outcome_notices"] = json.dumps(then.notices) if then.notices else ""
         named = dice.choice([b"shop", b"shop", None, b"\xff", b"x" * 1_025])
         arrival["caller"] = {b"shop": "shop", b"\xff": "\ufffd"}.get(named or b"", "") if route == "sync" else ""
         headers = (("interlock-caller", named),) if named else ()

@@ -36,10 +36,9 @@ class Messages(ModelState):
             task["override_until"] = self.now + DAY
         task["source"] = source
         task["final_at"] = task["override_until"] if task["override_until"] > self.now else None
-        notice = self.terms(task).notices.get(outcome)
         notices = []
         if differs:
-            due = [notice] if notice else []
+            due = self.terms(task).notices.get(outcome, [])
             notices = [f"{old}:withdrawn" for old in task["notices"] if old not in due] + due
             task["notices"] = due
         made.append(("resolutions", self.resolution(task, source, people) | {"notices": notices}))

@@ -22,7 +22,7 @@ _USUAL_LEVELS = {"critical": HOUR, "high": 4 * HOUR, "medium": DAY, "low": 3 * D
 @dataclass(frozen=True)
 class Rules:
     """The policy in force. `buying`: advice may be to buy. `renamed`: loans go to another queue, and no policy has
-    words for the first one."""
+    words for the first one. `notice`: what is sent to whoever gets no loan; empty: nothing."""
 
     critical: int = HOUR
     low: int = 3 * DAY
@@ -35,6 +35,7 @@ class Rules:
     four_eyes: bool = True
     buying: bool = True
     renamed: bool = False
+    notice: str = "adverse_action"
     picking: bool = True
     audits_end: int = 14 * DAY
     appeals: int = 1
@@ -64,6 +65,7 @@ class Rules:
         appeals += ", filed_by: [lead]" if self.only_leads_appeal else ""
         appeals += ", on_behalf_of: subject" if self.name_needed else ""
         appeals += f", priority: critical, service_level: {self.appeal_level // SECOND}" if self.appeal_level else ""
+        notice = f", notice: {self.notice}" if self.notice else ""
         advices = "hold, buy, sell" if self.buying else "hold, sell"
         return f"""
 name: bank
@@ -73,7 +75,7 @@ domains:
     workflow: pre_approval
     models: ['*']
     outcomes: [approve, reject]
-    lanes: {{reject: {{auto: 0.95, notice: adverse_action}}}}
+    lanes: {{reject: {{auto: 0.95{notice}}}}}
     queue: {self.loans}
     on_timeout: {self.on_timeout}
     reason_codes: [income, history]
@@ -92,8 +94,9 @@ rules:
 
 @dataclass(frozen=True)
 class Terms:
-    """What the policy says about one task."""
+    """What the policy says about one task; `known`: there is one."""
 
+    known: bool = False
     outcomes: tuple[str, ...] = ()
     codes: tuple[str, ...] = _USUAL_CODES
     levels: Any = None
@@ -121,6 +124,7 @@ def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
     loan, here = domain == "loan", queue == rules.loans
     breach = {rules.loans: rules.on_breach, "moderation": "raise_priority"}.get(queue, "escalate")
     return Terms(
+        known=True,
         outcomes=rules.outcomes(domain),
         codes=("agree", "income", "history", "other") if loan else _USUAL_CODES,
         levels=_USUAL_LEVELS | {"critical": rules.critical, "low": rules.low},
@@ -132,7 +136,7 @@ def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
         push=here and rules.push,
         picking=rules.picking or not here,
         qualifications=("underwriter",) if here and rules.qualified else (),
-        notices={"reject": "adverse_action"} if loan else {},
+        notices={"reject": [rules.notice]} if loan and rules.notice else {},
         audits_end=rules.audits_end,
         appeals=rules.appeals if loan else 1,
         appeals_within=rules.appeals_within if loan else 183 * DAY,
@@ -150,14 +154,18 @@ def quorum_of(rules: Rules | None, task: Named) -> int:
 
 
 def owed_to(task: Named, terms: Terms) -> Terms:
-    """The terms for a task that was routed under others: it keeps whom it needed, and what may be decided for is what
-    was possible then and still is."""
+    """The terms for a task that was routed under others: it keeps whom it needed, by when it had to be decided, and
+    what its subject must be told; and what may be decided for is what was possible then and still is."""
     both = tuple(name for name in terms.outcomes if name in task["owed_outcomes"])
     outcomes = both or terms.outcomes or task["owed_outcomes"]
     possible = ("escalate", "raise_priority", *outcomes)
+    then, now = task["owed_levels"], terms.levels
+    levels = {name: min(then[name], now[name]) if terms.known else then[name] for name in now} if then else now
     return replace(
         terms,
         outcomes=outcomes,
+        levels=levels,
+        notices=task["owed_notices"] | terms.notices,
         qualifications=tuple(sorted({*terms.qualifications, *task["owed_qualifications"]})),
         on_breach=terms.on_breach if terms.on_breach in possible else "escalate",
         on_timeout=terms.on_timeout if terms.on_timeout in possible else "escalate",

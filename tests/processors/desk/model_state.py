@@ -127,7 +127,7 @@ class ModelState:
 def new_task(source: Named, kind: str, now: int) -> Named:
     """A task as it begins to wait."""
     same = ("decision_id", "domain", "queue", "priority", "route", "prediction", "payload_hash")
-    told = ("reasons", "routed_queue", "owed_qualifications", "owed_outcomes")
+    told = ("reasons", "routed_queue", "owed_qualifications", "owed_outcomes", "owed_levels", "owed_notices")
     lists: Named = {"options": (), "qualifications": (), "excluded": [], "skipped": [], "verdicts": []}
     lists |= {"parties": set(), "notices": []}
     words = dict.fromkeys(

@@ -258,7 +258,12 @@ class Timers(Messages):
         terms = terms_of(self.rules, task["domain"], task["routed_queue"])
         fewer = quorum_of(self.rules, task) < task["quorum"]
         unskilled = not set(task["owed_qualifications"]) <= set(terms.qualifications)
-        return fewer or unskilled or bool(task["owed_outcomes"] and not terms.outcomes)
+        levels, priority = task["owed_levels"], task["priority"]
+        slower = terms.known and levels is not None and levels[priority] < terms.levels[priority]
+        slower = slower and not (task["kind"] == "appeal" and terms.appeal_level)
+        possible = [name for name in task["owed_notices"] if not terms.outcomes or name in terms.outcomes]
+        untold = not set(possible) <= set(terms.notices)
+        return fewer or unskilled or slower or untold or bool(task["owed_outcomes"] and not terms.outcomes)
 
     def apply_rules(self, task: Named) -> None:
         """New rules: without any for its domain, the deadline that people were told stays."""

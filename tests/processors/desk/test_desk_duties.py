@@ -1,46 +1,16 @@
 """What a task demands of people is what the policy that routed it demands: later ones add to it, and take nothing."""
 
-from typing import Any
-
 import pytest
 
+from interlock.policy.duties import Duties, calendar_of, calendar_text
 from interlock.policy.load import parse
-from interlock.policy.review import Duties, calendar_of, calendar_text, duties
 from interlock.policy.version import version
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.task import to_record
 from interlock.schemas import wire
 from tests.processors.desk.desk_records import START, Record, command, policy_record, records, reviewer_record, routed
 from tests.processors.desk.desk_world import DAY, HOUR, MINUTE, POLICY, DeskWorld
-
-BIG = "  - {id: big, when: amount > 1000000, route: sync, four_eyes: true}"
-PLAIN = "  underwriting: {}"
-SKILLED = POLICY.replace(PLAIN, "  underwriting: {qualifications: [clinician]}")
-MONDAYS = POLICY.replace(PLAIN, "  underwriting: {calendar: {time_zone: UTC, hours: {mon: ['09:00-17:00']}}}")
-RENAMED = ("underwriting", "credit")
-
-
-def told(policy: str, *reasons: str, domain: str = "loan") -> dict[str, Any]:
-    """The fields with which the router tells what `policy` demands."""
-    read = parse(policy, "policy.yaml")
-    demanded = duties(read, read.domains[domain], read.domains[domain].queue, reasons)
-    return {
-        "quorum": demanded.quorum,
-        "qualifications": demanded.qualifications,
-        "outcomes": demanded.outcomes,
-        "calendar": demanded.calendar,
-        "reasons": reasons,
-        "queue": read.domains[domain].queue,
-    }
-
-
-def kept_alerts(world: DeskWorld) -> list[dict[str, Any]]:
-    return [alert for alert in world.said["alerts"] if alert["kind"] == "duties_kept"]
-
-
-def withdraw(world: DeskWorld) -> None:
-    world.desk.state.set_policy("bank", None)
-    world.wait(0)
+from tests.processors.desk.told_duties import BIG, MONDAYS, PLAIN, RENAMED, SKILLED, kept_alerts, told, withdraw
 
 
 def test_two_people_decide_what_was_routed_so_although_its_rule_has_another_name_when_the_desk_reads_it() -> None:
@@ -306,7 +276,8 @@ def test_a_task_of_an_earlier_desk_keeps_what_its_record_says_and_has_the_outcom
     task = world.arrive("d1", priority="high", reasons=("big",))
     task.qualifications = ("clinician",)
     old = to_record(task) | {"event": "arrived", "actor": "desk", "at": START, "command_id": ""}
-    for name in ("reasons", "routed_queue", "routed_qualifications", "routed_outcomes", "routed_calendar"):
+    told_since = [name for name in old if name.startswith("routed_") and name != "routed_at"]
+    for name in ("reasons", *told_since):
         del old[name]
     desk = DeskProcessor()
     desk.follow(policy_record(MONDAYS))
@@ -324,6 +295,10 @@ def test_what_the_router_tells_reaches_the_task_and_an_impossible_quorum_is_a_de
     task, *_ = records(outputs, "reviews.tasks")
     assert (task["quorum"], task["qualifications"], task["reasons"]) == (2, ["clinician"], ["big"])
     assert calendar_of(task["routed_calendar"]) == parse(MONDAYS, "p").queues["underwriting"].calendar
+    assert (task["routed_service_levels"], task["routed_notices"]) == (
+        fields["service_levels"],
+        '{"reject":["adverse_action"]}',
+    )
     (letter,) = [value for topic, value in zip(outputs.topics, outputs.values, strict=True) if topic == "dead-letter"]
     assert letter is not None
     assert outputs.bad == {"implausible-quorum": 1}

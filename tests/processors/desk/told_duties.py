@@ -1,0 +1,38 @@
+"""Policies that demand more or less of people, and what a router tells of them."""
+
+from typing import Any
+
+from interlock.policy.duties import duties
+from interlock.policy.load import parse
+from tests.processors.desk.desk_world import POLICY, DeskWorld
+
+BIG = "  - {id: big, when: amount > 1000000, route: sync, four_eyes: true}"
+PLAIN = "  underwriting: {}"
+SKILLED = POLICY.replace(PLAIN, "  underwriting: {qualifications: [clinician]}")
+MONDAYS = POLICY.replace(PLAIN, "  underwriting: {calendar: {time_zone: UTC, hours: {mon: ['09:00-17:00']}}}")
+RENAMED = ("underwriting", "credit")
+
+
+def told(policy: str, *reasons: str, domain: str = "loan") -> dict[str, Any]:
+    """The fields with which the router tells what `policy` demands."""
+    read = parse(policy, "policy.yaml")
+    demanded = duties(read, read.domains[domain], read.domains[domain].queue, reasons)
+    return {
+        "quorum": demanded.quorum,
+        "qualifications": demanded.qualifications,
+        "outcomes": demanded.outcomes,
+        "calendar": demanded.calendar,
+        "service_levels": demanded.service_levels,
+        "outcome_notices": demanded.notices,
+        "reasons": reasons,
+        "queue": read.domains[domain].queue,
+    }
+
+
+def kept_alerts(world: DeskWorld) -> list[dict[str, Any]]:
+    return [alert for alert in world.said["alerts"] if alert["kind"] == "duties_kept"]
+
+
+def withdraw(world: DeskWorld) -> None:
+    world.desk.state.set_policy("bank", None)
+    world.wait(0)
