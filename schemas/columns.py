@@ -210,6 +210,11 @@ class Decoder:
         return pa.RecordBatch.from_arrays(arrays, schema=self._arrow)
 
 
+def values(column: pa.Array) -> list[Any]:
+    """The values of a column; times are integers, microseconds since the epoch."""
+    return cast(list[Any], (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist())
+
+
 @cache
 def arrow_schema(schema_text: str) -> pa.Schema:
     """The Arrow schema of an Avro record schema, the same that pyruhvro makes of it."""

@@ -6,7 +6,8 @@ from concurrent.futures import Executor
 from contextlib import closing
 from uuid import uuid4
 
-from interlock.processors.desk.processor import DeskOutputs, DeskProcessor
+from interlock.processors.desk.outputs import DeskOutputs
+from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.reply_cache import REMEMBERED_FOR
 from interlock.processors.desk.restore import RESTORED_TOPICS
 from interlock.processors.desk.stream_clock import Takeover, tick_id

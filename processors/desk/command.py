@@ -1,6 +1,8 @@
 """A command as the desk carries it out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 # Every reply repeats the names of its command.
@@ -31,12 +33,22 @@ class Command:
     @property
     def size(self) -> int:
         """Bytes of all its texts, as Kafka counts them."""
-        return sum(len(value.encode()) for name in _NAMES if isinstance(value := getattr(self, name), str))
+        return sum(len(text.encode()) for text in self._texts())
+
+    def is_larger(self, size: int) -> bool:
+        """Whether its texts have more bytes than that."""
+        # Nearly all are so short that nobody needs to count: a character has four bytes at most.
+        return 4 * sum(map(len, self._texts())) > size and self.size > size
+
+    def _texts(self) -> list[str]:
+        return [value for value in _read(self) if isinstance(value, str)]
 
 
-_NAMES = tuple(field.name for field in fields(Command))
+FIELDS = tuple(field.name for field in fields(Command))
+
+_read: Callable[[Command], tuple[Any, ...]] = attrgetter(*FIELDS)
 
 
 def from_record(record: dict[str, Any]) -> Command:
     """The command in a decoded record whose times are integers."""
-    return Command(*(record[name] for name in _NAMES))
+    return Command(*(record[name] for name in FIELDS))

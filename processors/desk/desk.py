@@ -62,7 +62,7 @@ class Desk:
         try:
             if handler is None:
                 raise CommandRefused("unknown-kind", f"there is no command {command.kind!r}: {', '.join(HANDLERS)}")
-            if command.size > MAX_COMMAND_BYTES:
+            if command.is_larger(MAX_COMMAND_BYTES):
                 raise CommandRefused(
                     "invalid", f"its texts have {command.size} bytes; {MAX_COMMAND_BYTES} are possible: shorten"
                 )

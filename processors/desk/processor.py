@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from interlock.processors.desk.arrivals import Arrival
 from interlock.processors.desk.authority import Authority
-from interlock.processors.desk.command import MAX_NAME_LENGTH, Command, from_record
+from interlock.processors.desk.command import MAX_NAME_LENGTH, Command
+from interlock.processors.desk.command_reading import read_commands
 from interlock.processors.desk.desk import Desk
 from interlock.processors.desk.filing import forgotten_task
+from interlock.processors.desk.outputs import Answer, DeskOutputs
 from interlock.processors.desk.reading import read
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import refused
@@ -17,19 +18,11 @@ from interlock.processors.desk.restore import RESTORED_TOPICS, Tables, Unreadabl
 from interlock.processors.desk.state import RETENTION, DeskState
 from interlock.processors.desk.stream_clock import TICK, StreamClock, Takeover, tick_record
 from interlock.processors.events import Event, alert
-from interlock.processors.records import Headers, Message, OutputLists, broker_time, in_order
-from interlock.schemas import catalogue, wire
+from interlock.processors.records import Headers, Message, broker_time, in_order
+from interlock.schemas import catalogue
 from interlock.schemas.columns import Bad
 from interlock.schemas.dead_letters import Source, dead_letter
 from interlock.schemas.headers import headers_of
-
-
-@dataclass
-class DeskOutputs(OutputLists):
-    """`codes`: replies by code; `bad`: dead letters by reason."""
-
-    codes: Counter[str] = field(default_factory=Counter)
-    bad: Counter[str] = field(default_factory=Counter)
 
 
 class DeskProcessor:
@@ -102,6 +95,8 @@ class DeskProcessor:
             self._take(outputs, in_order(messages), now)
             commanded = any(message.topic() == catalogue.COMMANDS.name for message in messages)
             self._go_on(outputs, self.clock, now, commanded=commanded, answered=asked and not self.clock.tick_under_way)
+        self._encode(outputs)
+        self.desk.state.pack(outputs.written_tasks())
         return outputs
 
     def _go_on(self, outputs: DeskOutputs, clock: StreamClock, now: int, *, commanded: bool, answered: bool) -> None:
@@ -120,10 +115,11 @@ class DeskProcessor:
         routed = [message for message in messages if message.topic() != catalogue.COMMANDS.name]
         arrivals, bad = read(routed) if routed else ([], [])
         reasons = {problem.index: problem for problem in bad}
+        commands = iter(read_commands([message for message in messages if message.topic() == catalogue.COMMANDS.name]))
         index = 0
         for message in messages:
             if message.topic() == catalogue.COMMANDS.name:
-                self._command(outputs, message, now)
+                self._command(outputs, message, next(commands), now)
                 continue
             arrival = arrivals[index]
             if arrival is None:
@@ -142,12 +138,10 @@ class DeskProcessor:
         events = self.desk.arrive(arrival, now) if task is None else self.desk.file_again(arrival, task, now)
         self._write(outputs, events)
 
-    def _command(self, outputs: DeskOutputs, message: Message, now: int) -> None:
-        try:
-            command = from_record(wire.decode_plain("Command", message.value()))
-        except wire.WireError as error:
+    def _command(self, outputs: DeskOutputs, message: Message, command: Command | Bad, now: int) -> None:
+        if isinstance(command, Bad):
             self._pass_time(outputs, message, "", now)
-            _dead_letter(outputs, message, Bad(0, error.reason, str(error)))
+            _dead_letter(outputs, message, command)
             return
         now = self._pass_time(outputs, message, command.command_id if command.kind == TICK else "", now)
         self._replies.forget(now)
@@ -165,6 +159,8 @@ class DeskProcessor:
         if not_authentic is not None:
             self._refuse(outputs, command, not_authentic, now)
             return
+        if command.command_id in outputs.answers:
+            self._encode(outputs)
         try:
             known_reply = self._replies.find(command)
         except CommandRefused as refusal:
@@ -180,9 +176,8 @@ class DeskProcessor:
         self._write(outputs, events)
         assert reply.record is not None
         outputs.codes[reply.record["code"]] += 1
-        value = wire.encode("CommandReply", reply.record)
-        outputs.add(catalogue.REPLIES.name, key, value, headers)
-        self._replies.put(command.command_id, value, answered, now)
+        place = outputs.add_event(reply, headers)
+        outputs.answers[command.command_id] = Answer(command.command_id, place, answered, now)
 
     def _pass_time(self, outputs: DeskOutputs, message: Message, tick_id: str, now: int) -> int:
         """The time at which a command counts; what was due before it has fired."""
@@ -200,10 +195,16 @@ class DeskProcessor:
 
     def _write(self, outputs: DeskOutputs, events: list[Event]) -> None:
         for event in events:
-            schema = event.topic.schema
-            assert schema is not None
-            value = wire.encode(schema, event.record) if event.record is not None else None
-            outputs.add(event.topic.name, event.key.encode(), value)
+            outputs.add_event(event)
+
+    def _encode(self, outputs: DeskOutputs) -> None:
+        """Encodes what there is so far, and remembers the replies in it."""
+        outputs.encode()
+        for answer in outputs.answers.values():
+            reply = outputs.values[answer.place]
+            assert reply is not None
+            self._replies.put(answer.command_id, reply, answer.digest, answer.at)
+        outputs.answers.clear()
 
 
 def _unreadable(record: Unreadable, now: int) -> Event:

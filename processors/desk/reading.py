@@ -13,7 +13,7 @@ from interlock.processors.desk.command import MAX_NAME_LENGTH
 from interlock.processors.desk.task import END_OF_TIME, one_for_all
 from interlock.processors.records import Message
 from interlock.schemas import avro_schemas
-from interlock.schemas.columns import Bad, Decoder
+from interlock.schemas.columns import Bad, Decoder, values
 from interlock.schemas.headers import CALLER_HEADER, headers_of
 from interlock.schemas.payload import payload_hash
 
@@ -150,12 +150,8 @@ def _rows(batch: pa.RecordBatch, names: Sequence[str]) -> list[dict[str, Any]]:
     decision = batch.column(batch.schema.get_field_index("decision"))
     columns = {name: batch.column(batch.schema.get_field_index(name)) for name in _ENVELOPE}
     columns |= {name: decision.field(name) for name in names}
-    lists = [_plain(column).to_pylist() for column in columns.values()]
+    lists = map(values, columns.values())
     return [dict(zip(columns, row, strict=True)) for row in zip(*lists, strict=True)]
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
 
 
 @cache

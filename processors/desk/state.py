@@ -1,7 +1,7 @@
 """The state of the desk, and its indexes: queues, holders, timers."""
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from sortedcontainers import SortedSet
@@ -61,7 +61,8 @@ class DeskState:
     waiting: WaitingTasks = field(default_factory=WaitingTasks)
     workload: Workload = field(default_factory=Workload)
     retention: int = RETENTION
-    _decided: dict[str, None] = field(default_factory=dict)
+    _decided: dict[str, int] = field(default_factory=dict)
+    _first_rest: int | None = None
     _open: set[str] = field(default_factory=set)
     _held: dict[str, dict[str, None]] = field(default_factory=dict)
     _holder: dict[str, str] = field(default_factory=dict)
@@ -188,8 +189,10 @@ class DeskState:
 
     def first_due(self) -> int | None:
         """When the clock next changes something about a task; None if never."""
-        self._pack()
-        decided = self.tasks.first_due()
+        decided = min(
+            (instant for instant in (self.tasks.first_due(), *self._decided.values()) if instant is not None),
+            default=None,
+        )
         while self._timers:
             instant, task_id = self._timers[0]
             task = self.tasks.unpacked.get(task_id)
@@ -209,10 +212,10 @@ class DeskState:
                 if task.due is not None and task.due <= instant:
                     # Nothing has changed, as only with a record that is not the desk's own: not to be done for ever.
                     task.due = None
-        self._pack()
-        for task in self.tasks.due(now):
-            yield task
-            self._pack()
+        yield from self.tasks.due(now)
+        while self._first_rest is not None and self._first_rest <= now:
+            self.pack({})
+            yield from self.tasks.due(now)
 
     def settled_before(self, task: Task, now: int) -> int:
         """The watermark of the model version of `task`: all its tasks that arrived earlier have been judged or are past
@@ -259,18 +262,27 @@ class DeskState:
         """When the clock next changes something about a decided task: it becomes final, or is forgotten."""
         return closed_at + self.retention if final_at is None else final_at
 
-    def _pack(self) -> None:
-        """Packs what has been decided: whoever has just decided it needs it no more."""
-        for task_id in self._decided:
-            task = self.tasks.unpacked[task_id]
-            assert task.closed_at is not None
-            self.tasks.pack(task, self.rests_until(task.closed_at, task.final_at))
+    def pack(self, written: Mapping[str, bytes]) -> None:
+        """Packs what has been decided: whoever has just decided it needs it no more.
+
+        `written`: the last records of tasks on `reviews.tasks`, where there are any of it.
+        """
+        for task_id, rests_until in self._decided.items():
+            record = written.get(task_id)
+            if record is None:
+                self.tasks.pack(self.tasks.unpacked[task_id], rests_until)
+            else:
+                self.tasks.put_packed(task_id, record, rests_until)
         self._decided.clear()
+        self._first_rest = None
 
     def _schedule(self, task: Task) -> None:
         if task.state == "done":
             task.due = None
-            self._decided[task.task_id] = None
+            assert task.closed_at is not None
+            rests_until = self.rests_until(task.closed_at, task.final_at)
+            self._decided[task.task_id] = rests_until
+            self._first_rest = rests_until if self._first_rest is None else min(self._first_rest, rests_until)
             return
         self._decided.pop(task.task_id, None)
         due = next_due(task)

@@ -7,7 +7,7 @@ from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME
 
 from interlock.policy.load import parse
 from interlock.policy.version import resolved, version
-from interlock.processors.desk.processor import DeskOutputs
+from interlock.processors.desk.outputs import DeskOutputs
 from interlock.schemas import catalogue, wire
 from tests.processors.desk.desk_world import POLICY
 

@@ -104,7 +104,7 @@ class DeskWorld:
         self._record(self.desk.advance(self.now))
         self._record(self.desk.arrive(arrival(decision_id, self.now, **fields), self.now))
         self._record(self.desk.advance(self.now))
-        self._record(self.desk.push(self.now))
+        self._push()
         return self.task(decision_id)
 
     def command(self, kind: str, actor: str, **fields: Any) -> dict[str, Any]:
@@ -117,7 +117,7 @@ class DeskWorld:
         self._record(self.desk.advance(self.now))
         made = self.desk.apply(command, self.now)
         self._record(made)
-        self._record(self.desk.push(self.now))
+        self._push()
         reply = made[-1].record
         assert reply is not None
         return reply
@@ -153,7 +153,7 @@ class DeskWorld:
         """Time passes, and the desk notices."""
         self.clock.advance(micros / SECOND)
         self._record(self.desk.advance(self.now))
-        self._record(self.desk.push(self.now))
+        self._push()
 
     def last(self, topic: str) -> dict[str, Any]:
         return self.said[topic][-1]
@@ -161,6 +161,11 @@ class DeskWorld:
     def events(self, task_id: str) -> list[str]:
         """The names of everything that happened to a task."""
         return [record["event"] for record in self.said["reviews.tasks"] if record["task_id"] == task_id]
+
+    def _push(self) -> None:
+        self._record(self.desk.push(self.now))
+        # As after every batch.
+        self.desk.state.pack({})
 
     def _record(self, events: list[Event]) -> None:
         for event in events:

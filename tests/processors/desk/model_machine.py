@@ -6,7 +6,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from interlock.processors.desk.processor import DeskOutputs, DeskProcessor
+from interlock.processors.desk.outputs import DeskOutputs
+from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.state import DeskState, next_due
 from interlock.processors.desk.stream_clock import StreamClock, Takeover, tick_record
 from interlock.processors.desk.task import Task, from_record, to_record

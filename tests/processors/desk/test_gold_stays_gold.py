@@ -73,7 +73,7 @@ class Office:
         done = [task.task_id for task in tasks if task.state == "done" and task.kind != "gold" and task.round == 0]
         if not done:
             return None
-        case = self.dice.choice(done)
+        case = self.dice.choice(sorted(done))
         planted = self.world.command("gold", "lee", task_id=case, outcome=self.dice.choice(["approve", "reject"]))
         return str(planted["task_id"])
 

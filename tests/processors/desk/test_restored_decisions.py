@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from interlock.processors.desk.processor import DeskOutputs, DeskProcessor
+from interlock.processors.desk.outputs import DeskOutputs
+from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.task import Task
 from interlock.schemas import wire
 from interlock.schemas.copy_headers import TASK_HEADER
