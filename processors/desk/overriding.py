@@ -1,8 +1,10 @@
 """Replacing what holds: by one person's override, or, where two people must agree, by a proposal and its answer."""
 
+from copy import copy
+
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
-from interlock.processors.desk.deadlines import reschedule
+from interlock.processors.desk.deadlines import demand, reschedule
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.resolving import close, content, in_effect, judged, resolve
@@ -25,6 +27,11 @@ def override(state: DeskState, command: Command, now: int) -> CommandResult:
     """Replaces the resolution in force while it can still be rolled back; a proposal to do so where two must agree."""
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
+    if task.state == "done":
+        # Policies that came since have not touched it, and what they demand counts for whoever opens it again. Of a
+        # copy, because a refusal changes nothing.
+        task = copy(task)
+        demand(state, task)
     _overridable(task)
     unjudged = task.kind in ("audit", "post_approval") and task.decided_by == POLICY and not task.verdicts
     if not unjudged and not _corrects(task, me, now):

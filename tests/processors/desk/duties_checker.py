@@ -36,16 +36,19 @@ class Checker:
     """Told everything in the order in which it happened; raises AssertionError where a duty was not kept.
 
     `policies`: what each policy that is in force demands, by domain. `roster`: until when each qualification of a
-    person counts, None for ever.
+    person counts, None for ever. `roles`: of everybody on the roster.
     """
 
     policies: dict[str, dict[str, Demands]] = field(default_factory=dict)
     roster: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
     routed: dict[str, Named] = field(default_factory=dict)
     tasks: dict[str, Named] = field(default_factory=dict)
     opinions: dict[str, list[Opinion]] = field(default_factory=dict)
     parties: dict[str, set[str]] = field(default_factory=dict)
     resolutions: dict[str, list[Named]] = field(default_factory=dict)
+    recalled: dict[str, bool] = field(default_factory=dict)
+    """What was recalled; whether somebody has judged it since."""
     checked: int = 0
 
     def arrived(self, decision_id: str, told: Named) -> None:
@@ -60,6 +63,8 @@ class Checker:
         if reply["accepted"] and task is not None:
             if command.kind in ("submit", "override"):
                 self._judged(command, task, said, now)
+            if command.kind == "recall":
+                self._recall(command, task)
             if command.kind == "appeal":
                 self.parties.setdefault(command.task_id, set()).update({command.actor, command.on_behalf_of} - {""})
         self.said(said, now)
@@ -71,6 +76,14 @@ class Checker:
                 self.tasks[record["task_id"]] = record
             if topic == "resolutions":
                 self._resolved(record, now)
+
+    def _recall(self, command: Any, task: Named) -> None:
+        """A lead has somebody look at what nobody has looked at."""
+        name = task["task_id"]
+        assert self.roles[command.actor] == "lead", f"{command.actor} recalled {name} and is no lead"
+        assert name not in self.opinions, f"{name} was recalled after somebody had judged it"
+        assert self.resolutions[name], f"{name} was recalled and has no effect"
+        self.recalled.setdefault(name, False)
 
     def _judged(self, command: Any, task: Named, said: list[tuple[str, Named]], now: int) -> None:
         """A verdict was taken: by somebody who may give one."""
@@ -85,12 +98,16 @@ class Checker:
         earlier = self.opinions.setdefault(name, [])
         before = {opinion.reviewer for opinion in earlier if opinion.round < task["round"]}
         assert command.actor not in before, f"{command.actor} judged {name} before the appeal"
+        if name in self.recalled:
+            self.recalled[name] = True
         earlier.append(Opinion(command.actor, judged["outcome"], judged["modifications"], now, task["round"]))
 
     def _resolved(self, record: Named, now: int) -> None:
         name, task = record["decision_id"], self.tasks.get(record["decision_id"])
         words = self.resolutions.setdefault(name, [])
         people = record["decided_by"]
+        unseen = record["source"] == "window" and self.recalled.get(name) is False
+        assert not unseen, f"{name} was recalled and became final although nobody has looked at it"
         repeated = ("outcome", "modifications", "decided_by", "decided_at")
         if words and record["final"] and all(record[field] == words[-1][field] for field in repeated):
             # The word of before once more, when nobody can override it any longer.
@@ -115,7 +132,7 @@ class Checker:
         for person in people:
             given = latest[person]
             assert (given.outcome, given.modifications) == content, f"{person} did not decide {name} so"
-        if len(people) >= self._quorum(name, task, record["source"]):
+        if len(people) >= self._quorum(name, task):
             return
         last: Named = words[-1] if words else {"decided_by": [], "decided_at": 0}
         if record["source"] == "override" and last["decided_by"] == people:
@@ -123,7 +140,9 @@ class Checker:
             return
         others = [o for o in opinions if o.round == task["round"] and o.reviewer not in people]
         contents = {(opinion.outcome, opinion.modifications) for opinion in others}
-        assert record["source"] != "override", f"{name} was overridden by {people} alone"
+        # What was recalled is judged like anything that nobody has judged yet.
+        first_look = task["kind"] == "recall"
+        assert first_look or record["source"] != "override", f"{name} was overridden by {people} alone"
         assert len({opinion.reviewer for opinion in others}) >= 2, f"{name} was decided by {people} alone"
         assert len(contents) >= 2, f"{people} decided {name} between people who agree"
 
@@ -133,18 +152,14 @@ class Checker:
     def _qualifications(self, task: Named) -> set[str]:
         told = self.routed[task["decision_id"]]
         needed = set(told["qualifications"])
-        if task["state"] != "done":
-            for demands in self._owners(task["domain"]):
-                needed |= set(demands.qualifications.get(task["queue"], ()))
+        for demands in self._owners(task["domain"]):
+            needed |= set(demands.qualifications.get(task["queue"], ()))
         return needed
 
-    def _quorum(self, name: str, task: Named, source: str) -> int:
+    def _quorum(self, name: str, task: Named) -> int:
         told = self.routed[name]
-        wanted = [told["quorum"]]
-        # Of what is decided already nobody asks more than before.
-        if source in ("review", "appeal"):
-            wanted += [2 for demands in self._owners(task["domain"]) if demands.four_eyes & set(told["reasons"])]
-        return int(max(wanted))
+        now = [2 for demands in self._owners(task["domain"]) if demands.four_eyes & set(told["reasons"])]
+        return int(max([told["quorum"], *now]))
 
     def _outcomes(self, name: str) -> tuple[str, ...]:
         told = tuple(self.routed[name]["outcomes"])

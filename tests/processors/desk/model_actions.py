@@ -88,6 +88,7 @@ class Actions(Timers):
                 self.explain(self.word(task, terms.on_timeout, "", "timeout", ()))
                 finish(task)
                 return {"timed_out"}
+        task |= self.owed_again(task)
         said = self.verdict(task, command)
         if task["quorum"] == 2:
             self.explain([self.outcome(task, said, kind="override", resolves=False)])

@@ -119,7 +119,7 @@ class Permissions(ModelState):
         taken = self._taken(task)
         if taken:
             return taken
-        found = self.ready(me) | self.unskilled(task, me) | self._bad(command, task)
+        found = self.ready(me) | self.unskilled(self.owed_again(task), me) | self._bad(command, task)
         if task["decided_by"] or task["verdicts"] or task["kind"] not in ("audit", "post_approval"):
             slip = task["decided_by"] == me and self.now < task["decided_at"] + CORRECTION
             found |= set() if slip else no_lead

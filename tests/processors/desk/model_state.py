@@ -1,6 +1,6 @@
 """What a model of the desk keeps in its head: tasks and people as plain dicts, and who may judge what."""
 
-from tests.processors.desk.model_rules import DAY, RETENTION, Named, Rules, Terms, owed_to, terms_of
+from tests.processors.desk.model_rules import DAY, RETENTION, Named, Rules, Terms, owed_to, quorum_of, terms_of
 
 
 class ModelState:
@@ -28,6 +28,11 @@ class ModelState:
 
     def terms(self, task: Named) -> Terms:
         return owed_to(task, terms_of(self.rules, task["domain"], task["queue"]))
+
+    def owed_again(self, task: Named) -> Named:
+        """The same task with what is demanded of people now: whoever opens again what was decided must have it."""
+        quorum = max(task["quorum"], quorum_of(self.rules, task))
+        return task | {"qualifications": self.terms(task).qualifications, "quorum": quorum}
 
     def instants(self) -> list[int]:
         """When something is due."""

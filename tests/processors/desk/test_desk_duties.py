@@ -170,6 +170,34 @@ def test_a_later_policy_makes_two_people_decide_what_nobody_has_decided_yet() ->
     assert world.decide("ann", task_id="d1")["message"].startswith("noted: somebody else must agree")
 
 
+@pytest.mark.parametrize("again", ["override", "appeal"])
+def test_what_was_decided_is_opened_again_with_all_that_is_demanded_by_now(again: str) -> None:
+    world = DeskWorld(POLICY.replace(BIG, BIG.replace("true", "false")))
+    clinician = [{"name": "clinician", "expires_at": None}]
+    world.hire("ann", "bob")
+    world.hire("lee", role="lead")
+    world.hire("lou", "kim", role="lead", qualifications=clinician)
+    world.arrive("d1", **told(POLICY.replace(BIG, BIG.replace("true", "false")), "big"))
+    world.decide("ann")
+    world.set_policy(SKILLED)
+    world.wait(MINUTE)
+    assert world.events("d1")[-1] == "resolved", "nobody looks at decided tasks when a policy changes"
+    words = {"task_id": "d1", "verdict": "reject", "reason_code": "other", "reason_text": "it is wrong"}
+    if again == "override":
+        words["payload_hash"] = world.task("d1").payload_hash
+        assert world.command("override", "lee", **words)["code"] == "not-qualified"
+        assert (world.task("d1").quorum, world.task("d1").qualifications) == (1, ()), "a refusal changes nothing"
+        assert world.command("override", "lou", **words)["message"].startswith("noted: approve holds until another")
+    else:
+        assert world.command("appeal", "bob", task_id="d1", reason_text="look again")["accepted"]
+        assert world.command("claim", "lee", task_id="d1")["code"] == "not-qualified"
+        assert world.decide("lou", "reject", task_id="d1")["message"].startswith("noted: somebody else must agree")
+    assert len(world.said["resolutions"]) == 1
+    assert world.decide("kim", "reject", task_id="d1")["accepted"]
+    assert world.last("resolutions")["decided_by"] == ["lou", "kim"]
+    assert (world.task("d1").quorum, world.task("d1").qualifications) == (2, ("clinician",))
+
+
 def test_a_qualification_that_a_later_policy_demands_by_mistake_can_be_taken_back() -> None:
     world = DeskWorld()
     world.arrive("d1", **told(POLICY))

@@ -17,7 +17,17 @@ SKILLS = ("clinician", "lawyer")
 WAITS = (0, MINUTE, MINUTE, 10 * MINUTE, 20 * MINUTE, HOUR, HOUR, 5 * HOUR, DAY, 4 * DAY)
 LIVES, CAMPAIGN_LIVES = 30, 3_000
 STEPS = 400
-OFTEN = {"judge": 40, "arrive": 8, "override": 20, "appeal": 5, "pass_on": 6, "wait": 10, "change": 4, "staff": 6}
+OFTEN = {
+    "judge": 40,
+    "arrive": 8,
+    "override": 20,
+    "appeal": 5,
+    "pass_on": 6,
+    "recall": 3,
+    "wait": 10,
+    "change": 4,
+    "staff": 6,
+}
 
 
 @dataclass(frozen=True)
@@ -120,6 +130,14 @@ class Office:
             task_id = self.dice.choice(decided).task_id
             self._send("appeal", self.dice.choice(PEOPLE), task_id=task_id, reason_text="wrong", on_behalf_of=behalf)
 
+    def recall(self) -> None:
+        """What took effect by itself comes to people after all; or what people decided, in vain."""
+        decided = [task for task in self.world.desk.state.tasks.values() if task.took_effect]
+        if decided:
+            unjudged = [task for task in decided if not task.verdicts]
+            task = self.dice.choice(unjudged if unjudged and self.dice.random() < 0.8 else decided)
+            self._send("recall", self.dice.choice([*PEOPLE, *LEADS]), task_id=task.task_id, reason_text="halted")
+
     def pass_on(self) -> None:
         """Escalations to leads, queues and people, reassignments, skips, callers who give up."""
         dice = self.dice
@@ -168,6 +186,7 @@ class Office:
             skills = [{"name": skill, "expires_at": until} for skill, until in held.items()]
             self.world.hire(who, on_duty=False, role=role, qualifications=skills, capacity=9)
             self.checker.roster[who] = held
+            self.checker.roles[who] = role
         self._tick()
         self._send("on_duty", who)
 
@@ -214,9 +233,11 @@ class Office:
 
 
 def test_nobody_decides_against_the_duties_of_a_decision(campaign: bool) -> None:
-    checked = 0
+    checked = recalled = 0
     for seed in range(CAMPAIGN_LIVES if campaign else LIVES):
         office = Office(Random(seed))
         office.live(STEPS)
         checked += office.checker.checked
+        recalled += sum(office.checker.recalled.values())
     assert checked > 100, "hardly anything was decided"
+    assert recalled > 5, "hardly anything was recalled and judged"
