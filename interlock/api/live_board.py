@@ -24,6 +24,7 @@ from interlock.policies.controls import Halt, halt_of
 from interlock.processors.review.open_task import OpenTask
 from interlock.processors.review.times import micros
 from interlock.review.desk_connection import Reply
+from interlock.review.recalling import Recallable
 from interlock.schemas import catalogue, wire
 from interlock.streams.ports import Broker, Message
 from interlock.streams.ranges import read_range
@@ -78,6 +79,7 @@ class LiveBoard:
         self._changed_at: OrderedDict[str, datetime] = OrderedDict()
         # Open blind tasks and gold items by decision: an audit has the id of its decision, a gold item one of its own.
         self._blind: dict[str, set[str]] = {}
+        self._recallable: dict[str, Recallable] = {}
         # By queue, then by deadline and id.
         self._queues: dict[str, Any] = {}
         self._presence: dict[str, Record] = {}
@@ -161,6 +163,12 @@ class LiveBoard:
         """Whether an open task withholds the AI's answer on the decision."""
         with self._lock:
             return decision_id in self._blind
+
+    @property
+    def recallable(self) -> list[Recallable]:
+        """What took effect by itself and nobody has judged; of some the window may have ended."""
+        with self._lock:
+            return list(self._recallable.values())
 
     def count(self) -> int:
         """How many tasks are open."""
@@ -270,6 +278,7 @@ class LiveBoard:
 
     def _apply_task(self, key: str, value: bytes | None, offset: int) -> None:
         self._raw.pop(key, None)
+        self._recallable.pop(key, None)
         before = self._open.pop(key, None)
         if before is not None:
             self._blind.get(before.decision_id, set()).discard(key)
@@ -291,6 +300,8 @@ class LiveBoard:
             return
         task = OpenTask.of(record)
         self._raw[key] = value
+        if (decision := Recallable.of(record)) is not None:
+            self._recallable[key] = decision
         if record["blind"] or record["kind"] == "gold":
             self._blind.setdefault(task.decision_id, set()).add(key)
         self._open[key] = task

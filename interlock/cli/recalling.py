@@ -1,6 +1,5 @@
 """`interlock review recall`: what a model has done by itself comes to people."""
 
-import time
 from typing import Annotated
 
 import typer
@@ -29,20 +28,22 @@ def recall(
 
         interlock review recall model:credit-scorer@7 -m "halted: it drifts" --yes --as lee
     """
+    from interlock.review.recalling import Recallable, recallable
     from interlock.review.recalling import recall as recall_all
-    from interlock.review.recalling import recallable
 
     if yes and not because.strip():
         raise UsageError("say why with --because: whoever judges the decisions reads it")
     with open_session(data_dir, me) as session:
-        found = recallable(session.board.tasks.values(), scope, time.time_ns() // 1000)
+        candidates = filter(None, map(Recallable.of, session.board.tasks.values()))
+        found = [decision.task_id for decision in recallable(candidates, scope, session.now())]
         if not yes:
             if json:
                 print_json({"decisions": found, "recalled": 0})
                 return
             for decision_id in found:
                 note(decision_id)
-            errors.print(f"{len(found):,} decisions; --yes sends them to people")
+            what = "1 decision; --yes sends it" if len(found) == 1 else f"{len(found):,} decisions; --yes sends them"
+            errors.print(f"{what} to people")
             return
         with progress_bar() as bar:
             task = bar.add_task("recalled", total=len(found))

@@ -1,10 +1,12 @@
 """Sends what a model has done by itself to people: every decision of a scope that can still be rolled back."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 from interlock.policies.publishing import read_scope
+from interlock.processors.review.times import micros
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import CommandRefusedError
 
@@ -12,20 +14,45 @@ from interlock.review.desk_connection import CommandRefusedError
 _OPTIONAL = ("audit", "post_approval")
 
 
-def recallable(tasks: Iterable[dict[str, Any]], scope: str, now: int) -> list[str]:
-    """The ids of those of `tasks` in `scope`, as for a halt, that took effect by themselves, can be rolled back at
-    `now` (microseconds since 1970), and would become final if nobody looked. Raises UnknownScopeError."""
+@dataclass(frozen=True, slots=True)
+class Recallable:
+    """A decision that took effect by itself and that no person has judged. Instants are microseconds since the epoch;
+    `until`: until when it can be rolled back."""
+
+    task_id: str
+    domain: str
+    model_id: str
+    model_version: str
+    routed_at: int
+    until: int
+
+    @classmethod
+    def of(cls, task: Mapping[str, Any]) -> Self | None:
+        """Of a `Task` record; None if it is none."""
+        until = task["override_until"]
+        if task["state"] == "done" or task["kind"] not in _OPTIONAL or task["verdicts"] or until is None:
+            return None
+        return cls(
+            task_id=task["task_id"],
+            domain=task["domain"],
+            model_id=task["model_id"],
+            model_version=task["model_version"],
+            routed_at=micros(task["routed_at"]),
+            until=micros(until),
+        )
+
+
+def recallable(decisions: Iterable[Recallable], scope: str, now: int) -> list[Recallable]:
+    """Those of `decisions` in `scope`, as for a halt, that can be rolled back at `now` (microseconds since the epoch)
+    and would become final if nobody looked; first the one whose window ends first. Raises UnknownScopeError."""
     kind, name = read_scope(scope)
 
-    def is_meant(task: dict[str, Any]) -> bool:
-        model = task["model_id"], f"{task['model_id']}@{task['model_version']}"
-        return kind == "all" or (name == task["domain"] if kind == "domain" else name in model)
+    def is_meant(decision: Recallable) -> bool:
+        model = decision.model_id, f"{decision.model_id}@{decision.model_version}"
+        return kind == "all" or (name == decision.domain if kind == "domain" else name in model)
 
-    def is_open(task: dict[str, Any]) -> bool:
-        until = task["override_until"]
-        return task["state"] != "done" and task["kind"] in _OPTIONAL and until is not None and until > now
-
-    return sorted(task["task_id"] for task in tasks if is_meant(task) and is_open(task) and not task["verdicts"])
+    found = [decision for decision in decisions if decision.until > now and is_meant(decision)]
+    return sorted(found, key=lambda decision: (decision.until, decision.task_id))
 
 
 def recall(

@@ -111,3 +111,49 @@ def test_who_missed_a_pushed_task_is_shown_with_the_reason_and_what_ends_it(desk
     desk.ask("ann", "/v1/me/on-duty", {})
     assert "Nothing is pushed to you" not in desk.page("ann", "/work")
     assert "pushes paused" not in desk.page("lee", "/team")
+
+
+def acted_alone(desk: Desk, *task_ids: str) -> None:
+    """Decisions that took effect without a person, under a blind audit."""
+    for number, task_id in enumerate(task_ids):
+        until = SystemClock().now() + _DAY + number
+        desk.arrive(task_id, route="auto", topic="reviews.async", audit=True, override_until=until)
+
+
+def test_what_a_halted_model_did_by_itself_is_counted_listed_and_sent_to_people(desk: Desk) -> None:
+    acted_alone(desk, "d-1", "d-2", "d-3")
+    desk.arrive("waits")
+    desk.ask("lee", "/v1/controls/halt", {"scope": "model:m@7", "reason": "it drifts"})
+    until(lambda: "3 can be rolled back" in desk.page("lee", "/controls"))
+    shown = desk.page("lee", "/controls/recall?scope=model:m%407")
+    assert "3 decisions that can be rolled back" in shown
+    assert "Send all 3 to people" in shown
+    first = desk.ask("lee", "/v1/controls/recallable?scope=model:m@7&limit=2")
+    rest = desk.ask("lee", f"/v1/controls/recallable?scope=model:m@7&limit=2&cursor={first['next']}")
+    assert (first["count"], rest["next"]) == (3, None)
+    listed = [one["task_id"] for page in (first, rest) for one in page["decisions"]]
+    assert listed == ["d-1", "d-2", "d-3"]
+    body = {"ids": listed, "reason": "halted: it drifts"}
+    assert desk.ask("lee", "/v1/tasks/bulk/recall", body)["accepted"] == 3
+    assert desk.ask("lee", "/v1/tasks/bulk/recall", body)["accepted"] == 3
+    assert "Send" not in desk.page("lee", "/controls/recall?scope=model:m%407", part=True)
+    assert "nothing to roll back" in desk.page("lee", "/controls")
+    assert "halted: it drifts" in desk.page("ann", "/tasks/d-1")
+
+
+def test_who_is_no_lead_learns_from_no_list_what_is_an_audit(desk: Desk) -> None:
+    acted_alone(desk, "d-1")
+    desk.ask("lee", "/v1/controls/halt", {"scope": "all", "reason": "it drifts"})
+    desk.ask("ann", "/v1/controls/recallable?scope=all", status=403)
+    assert desk.console.get("/controls/recall?scope=all", *ROLES["ann"]).status_code == 403
+    owner = desk.console.get("/controls", "policy_owner")
+    assert "What is halted" in owner.text
+    assert "rolled back" not in owner.text
+    refused = desk.ask("ann", "/v1/tasks/bulk/recall", {"ids": ["d-1"], "reason": "why not"})
+    assert [one["code"] for one in refused["results"]] == ["not-lead"]
+
+
+def test_what_is_no_scope_of_a_halt_is_refused(desk: Desk) -> None:
+    refused = desk.ask("lee", "/v1/controls/recallable?scope=m", status=422)
+    assert refused["code"] == "unknown-scope"
+    assert desk.console.get("/controls/recall?scope=m", *ROLES["lee"]).status_code == 422

@@ -29,6 +29,7 @@ PAGES = (
     "/new-policy",
     "/proposals",
     "/controls",
+    "/controls/recall?scope=all",
     "/dead-letters",
     "/reviewers",
     "/reviewers/{person}",
@@ -64,6 +65,33 @@ def test_a_halt_is_seen_everywhere_at_once_and_holds_for_the_next_decisions(offi
     expect(watching.get_by_label("Halted").filter(has_text=office.name)).to_have_count(0)
     again = office.decide("auto", amount=10, confidence=0.99)
     assert office.resolution(again)["source"] == "auto"
+
+
+def test_what_a_halted_domain_did_by_itself_is_sent_to_people_with_one_button(office: Office) -> None:
+    office.publish(audit=1)
+    done = [office.task(kind="auto", amount=10, confidence=0.99) for _ in range(3)]
+    page = office.page("lee", "/controls")
+    page.get_by_label("A domain").check()
+    page.locator("#halt-domain").fill(f"{office.name}-auto")
+    page.get_by_role("button", name="Halt…").click()
+    page.locator("#confirm textarea").fill("the model has drifted")
+    page.locator("#confirm [type=submit]").click()
+    page.get_by_role("link", name=re.compile(rf"can be rolled back in domain:{office.name}-auto")).click()
+    office.ready(page)
+    for task_id in done:
+        expect(page.locator("main")).to_contain_text(task_id)
+    page.get_by_role("button", name=re.compile("Send all")).click()
+    page.locator("#confirm textarea").fill("look at all of it")
+    page.locator("#confirm [type=submit]").click()
+    expect(page.locator("#toasts")).to_contain_text("wait for people.")
+    expect(page.locator("#recall")).to_contain_text("Nothing of it took effect")
+    for task_id in done:
+        shown = office.ask("ann", "GET", f"/v1/tasks/{task_id}").json()["task"]
+        assert (shown["kind"], shown["escalation_note"]) == ("recall", "look at all of it")
+    resumed = office.ask(
+        "lee", "POST", "/v1/controls/resume", {"scope": f"domain:{office.name}-auto", "reason": "done"}
+    )
+    assert resumed.status_code == 200
 
 
 def test_a_policy_is_checked_while_one_types_and_published_by_two_people(office: Office) -> None:

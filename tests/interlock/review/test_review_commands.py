@@ -19,6 +19,7 @@ from interlock.policies.publishing import send
 from interlock.review.desk_client import DeskClient
 from interlock.schemas import catalogue, wire
 from interlock.schemas.times import moment
+from interlock.streams.clock import SystemClock
 from tests.interlock.review.review_world import World, decision
 
 
@@ -255,6 +256,22 @@ def test_a_task_is_put_aside_handed_on_and_given_back(ann: Terminal) -> None:
     assert ann.json("review", "release", "d-3", "-r", "other", "-m", "knows him")["accepted"]
     assert ann.json("review", "reassign", "d-4", "bob")["accepted"]
     assert [task["task_id"] for task in ann.json("review", "list", "--mine", "--as", "bob")] == ["d-4"]
+
+
+def test_what_a_halted_model_did_by_itself_is_listed_and_sent_to_people(ann: Terminal) -> None:
+    hour = 3_600_000_000
+    for name, left in (("d-1", 2 * hour), ("d-2", hour)):
+        until = SystemClock().now() + left
+        ann.world.arrive(decision(name), "auto", "reviews.async", audit=True, override_until=until)
+    ann.world.arrive(decision("other", model_id="n"), "auto", "reviews.async", audit=True, override_until=until)
+    ann.world.arrive(decision("waits"))
+    assert ann.json("review", "recall", "model:m") == {"decisions": ["d-2", "d-1"], "recalled": 0}
+    assert "say why" in ann.refused("review", "recall", "model:m", "--yes")
+    recalled = ann.json("review", "recall", "model:m", "-m", "it drifts", "--yes")
+    assert recalled == {"decisions": ["d-2", "d-1"], "recalled": 2, "codes": {"ok": 2}}
+    assert "it drifts" in ann.type("review", "show", "d-1")
+    assert ann.json("review", "recall", "model:m")["decisions"] == []
+    assert "1 decision;" in ann.type("review", "recall", "all")
 
 
 def test_who_says_no_name_is_asked_for_one(terminal: Terminal) -> None:
