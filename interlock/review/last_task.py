@@ -12,29 +12,33 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # By offset, because a clock may have been set back; in another log, if the topic was deleted and created again, offsets
-# begin anew. Two, because the desk writes a tombstone last.
+# begin anew. A gold item may have borrowed the id since. Its tombstone says that the desk has forgotten a task.
 _LATEST = """
-SELECT tombstone, {columns} FROM tasks WHERE key = {{id:String}} AND error = ''
-ORDER BY max(kafka_timestamp) OVER (PARTITION BY kafka_stream) DESC, kafka_offset DESC LIMIT 2
+SELECT forgotten, {columns} FROM (
+    SELECT *, max(kafka_timestamp) OVER log AS log_time,
+        maxIf(kafka_offset, tombstone) OVER log > kafka_offset AS forgotten
+    FROM tasks WHERE key = {{id:String}} AND error = '' WINDOW log AS (PARTITION BY kafka_stream)
+)
+WHERE NOT tombstone AND kind != 'gold' ORDER BY log_time DESC, kafka_offset DESC LIMIT 1
 """
 
 
 @dataclass(frozen=True, slots=True)
 class LatestTask:
-    """The latest `Task` record, with times in microseconds. `forgotten`: the desk has forgotten the task since."""
+    """The latest `Task` record of a decision, times in microseconds. `forgotten`: the desk has forgotten it since."""
 
     record: dict[str, Any]
     forgotten: bool
 
 
 def latest_task(client: "Client", task_id: str) -> LatestTask | None:
-    """What ClickHouse has of a task; None if it has nothing."""
+    """What ClickHouse has of the task of a decision; None if it has nothing."""
     columns = ", ".join(f"`{field['name']}`" for field in avro_schemas.parsed("Task")["fields"])
     found = client.query(_LATEST.format(columns=columns), parameters={"id": task_id})
-    rows: list[dict[str, Any]] = [_with_micros(row) for row in found.named_results()]
-    tombstones = [row.pop("tombstone") for row in rows]
-    record = next((row for row, is_tombstone in zip(rows, tombstones, strict=True) if not is_tombstone), None)
-    return None if record is None else LatestTask(record, forgotten=tombstones[0])
+    for row in found.named_results():
+        record = _with_micros(row)
+        return LatestTask(record, bool(record.pop("forgotten")))
+    return None
 
 
 def _with_micros(value: Any) -> Any:

@@ -77,7 +77,7 @@ def reopen(broker: Broker, client: "Client", decision_id: str) -> bool:
     """
     latest = latest_task(client, decision_id)
     headers: Headers = []
-    if latest is None or latest.record["kind"] == "gold":
+    if latest is None:
         value = stored_payload(client, _place_of_unseen(client, decision_id))
     elif not latest.forgotten:
         return False

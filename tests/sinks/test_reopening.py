@@ -116,6 +116,19 @@ def test_nothing_is_copied_while_the_desk_has_it_as_far_as_clickhouse_knows(worl
     assert copies(world) == []
 
 
+def test_a_gold_item_that_has_borrowed_the_id_since_is_not_taken_for_the_decision(world: Store) -> None:
+    decision_id = f"{world.name}-1"
+    value = routed_value(world, decision_id)
+    said = decided(decision_id, value)
+    last = wire.decode_plain("Task", said[-2].value_bytes)
+    store(world, decision_id, value, said)
+    world.tell(TASKS, decision_id, last | {"kind": "gold", "decision_id": "another", "state": "waiting"})
+    world.stored()
+    assert reopen(world.broker, world.client, decision_id)
+    (copy,) = copies(world)
+    assert wire.decode_plain("Task", dict(copy.headers())[TASK_HEADER])["version"] == 2
+
+
 def test_what_nobody_knows_is_not_put_on_file(world: Store) -> None:
     with pytest.raises(InterlockError, match="neither the desk nor ClickHouse knows"):
         reopen(world.broker, world.client, f"{world.name}-nothing")

@@ -123,11 +123,13 @@ class Model(Actions, Permissions):
             assert self.now >= task["forget_at"], "forgotten too early"
             # Should the same decision come once more, nothing is known of it.
             self.told = {mark for mark in self.told if mark[1] != key}
+            if task["kind"] != "gold":
+                self.forgotten[key] = task
             return
         assert key == record["task_id"]
         assert record["at"] == self.now
         event, command_id = record["event"], record["command_id"]
-        if event in ("arrived", "repeated", "taken_over") and not command_id:
+        if event in ("arrived", "repeated", "taken_over", "restored") and not command_id:
             arrival = self._inputs.popleft()
             assert arrival["what"] == "arrival"
             assert arrival["decision_id"] == key

@@ -225,8 +225,10 @@ class Actions(Timers):
 
     def arrive(self, decision: Named) -> str:
         known = self.tasks.get(decision["decision_id"])
-        if known is not None:
+        if known is not None and known["kind"] != "gold":
             return "repeated"
+        if decision["brings_its_task"]:
+            return self._restore(self.forgotten[decision["decision_id"]])
         works_already = decision["route"] == "auto"
         unseen = works_already and not decision["audit"] and decision["override_until"] is None
         kind = "review"
@@ -267,6 +269,13 @@ class Actions(Timers):
             finish(task)
             task["forget_at"] = self.now + RETENTION
         return "taken_over" if unseen else "arrived"
+
+    def _restore(self, task: Named) -> str:
+        """What was forgotten is as it was, and is kept for as long as what is decided now."""
+        assert task["state"] == "done"
+        assert task["version"] > 0
+        self.tasks[task["task_id"]] = task | {"arrived_at": self.now, "forget_at": self.now + RETENTION}
+        return "restored"
 
     def _plant(self, command: Named, key: str) -> set[str]:
         known = self.tasks[command["task_id"]]

@@ -12,6 +12,7 @@ from interlock.processors.desk.state import DeskState, next_due
 from interlock.processors.desk.stream_clock import StreamClock, Takeover, tick_record
 from interlock.processors.desk.task import Task, from_record, to_record
 from interlock.schemas import catalogue, wire
+from interlock.schemas.copy_headers import TASK_HEADER
 from interlock.schemas.payload import payload_hash
 from tests.processors.desk.desk_records import START, Record, as_written, policy_record, reviewer_record, routed
 from tests.processors.desk.model import Model
@@ -96,6 +97,7 @@ class DeskLife:
         self.followed: dict[tuple[str, bytes | None], Record] = {}
         self.log: list[Record] = []
         self.kept: dict[tuple[str, bytes | None], Record] = {}
+        self.last_words: dict[str, bytes] = {}
         self.tasks_read: dict[bytes, tuple[dict[str, Any], int]] = {}
         self.batch: list[tuple[Named, Record]] = []
         self.sent: list[tuple[Named, Record]] = []
@@ -133,6 +135,7 @@ class DeskLife:
             "override_until": self.now - age + DAY if place == "post" else None,
             "reasons": ["big"] if place == "quorum" or dice.random() < 0.1 else [],
             "routed_at": self.now - age,
+            "brings_its_task": False,
         }
         hybrid = place == "hybrid"
         arrival["ranked"] = list(dict.fromkeys([arrival["prediction"], "buy", "sell"])) if hybrid else []
@@ -173,6 +176,28 @@ class DeskLife:
             if content["what"] == "command" or content["decision_id"] in self.model.tasks:
                 self.put((content, record), later=dice.random() < 0.5)
 
+    def appeal_against_what_was_forgotten(self, dice: Random) -> None:
+        """A decision comes back with its task, which must be one that the desk has closed, and is appealed."""
+        self.step()
+        arrivals = [message for message in self.sent if message[0]["what"] == "arrival"]
+        gone = [message for message in arrivals if message[0]["decision_id"] in self.model.forgotten]
+        if not arrivals:
+            return
+        content, record = dice.choice(gone if gone and dice.random() < 0.8 else arrivals)
+        name = content["decision_id"]
+        known, last = self.model.tasks.get(name), self.last_words[name]
+        closed = wire.decode_plain("Task", last)
+        good = closed["state"] == "done" and closed["version"] > 0 and closed["final_at"] is None
+        good = good and closed["kind"] != "gold"
+        good = good and (closed["override_until"] or 0) <= self.now
+        copy = replace(record, name=catalogue.REVIEWS_MANUAL.name, sent_headers=((TASK_HEADER, last),))
+        self.batch.append((content | {"brings_its_task": True} if good else {"what": "junk"}, copy))
+        self.step()
+        if name in self.model.tasks and known is None:
+            people = sorted(self.model.people) or PEOPLE
+            self.put(self.about("appeal", self.model.tasks[name], dice.choice(people), dice))
+            self.decide(dice, name)
+
     def another_under_its_id(self, content: Named, dice: Random) -> tuple[Named, Record]:
         name, value = dice.choice([("actor", dice.choice(PEOPLE)), ("reason_text", "else"), ("task_id", "d0")])
         fields = {name: content[name] for name in content if name not in ("what", "command_id", "kind", "actor")}
@@ -193,13 +218,14 @@ class DeskLife:
             if dice.random() < 0.9:
                 self.put(self.command("on_duty", name), later=True)
 
-    def decide(self, dice: Random) -> None:
-        """Somebody who may claims a task and decides it."""
+    def decide(self, dice: Random, task_id: str = "") -> None:
+        """Somebody who may claims a task, that one if it is named, and decides it."""
         pairs = [
             (task, name)
             for task in self.model.open()
             for name in sorted(self.model.people)
             if task["state"] == "waiting" and not self.model.ready(name) | self.model.unfit(task, name)
+            if task_id in ("", task["task_id"])
         ]
         # A second verdict is rarer than a first.
         begun = [(task, name) for task, name in pairs if task["verdicts"]]
@@ -445,6 +471,8 @@ class DeskLife:
             topic, key, value = written.name, written.key_bytes, written.value_bytes
             self.log.append(written)
             self.kept[topic, key] = written
+            if topic == catalogue.TASKS.name and key is not None and value is not None:
+                self.last_words[key.decode()] = value
             schema = catalogue.BY_NAME[topic].schema
             record = wire.decode_plain(schema, value) if schema and value is not None else None
             yield topic, (key or b"").decode(errors="replace"), record, value

@@ -4,12 +4,13 @@ from tests.processors.desk.model_rules import DAY, RETENTION, Named, Rules, Term
 
 
 class ModelState:
-    """Tasks and people by id; `duty`: who is on duty, since when; `paused`: whom nothing is pushed to; `rules`: the
-    policy in force. Times in microseconds."""
+    """Tasks and people by id; `forgotten`: how tasks were when the desk forgot them; `duty`: who is on duty, since
+    when; `paused`: whom nothing is pushed to; `rules`: the policy in force. Times in microseconds."""
 
     def __init__(self) -> None:
         self.now = 0
         self.tasks: dict[str, Named] = {}
+        self.forgotten: dict[str, Named] = {}
         self.people: dict[str, Named] = {}
         self.duty: dict[str, int] = {}
         self.paused: set[str] = set()

@@ -23,6 +23,7 @@ OFTEN = {
     "ask": 3,
     "override_together": 3,
     "meddle": 3,
+    "appeal_against_what_was_forgotten": 2,
     "begin_the_day": 2,
     "wait": 2,
     "change": 1,
