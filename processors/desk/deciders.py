@@ -15,6 +15,9 @@ from interlock.processors.events import Event
 # A sentence that names more people is read by nobody.
 _MAX_NAMES = 5
 
+# Every group of people who have judged a task makes a kind of its own.
+_MAX_KINDS = 10_000
+
 
 def look_after(state: DeskState, now: int) -> list[Event]:
     """Looks at every task that has changed, or at all of them where the roster has: call after each step."""
@@ -23,6 +26,7 @@ def look_after(state: DeskState, now: int) -> list[Event]:
         return []
     if state.roster_changed or (state.next_expiry is not None and state.next_expiry <= now):
         state.roster_changed = False
+        state.kept_from.clear()
         state.next_expiry = _next_expiry(state.reviewers.values(), now)
         tasks = state.open_tasks()
     else:
@@ -34,7 +38,8 @@ def look_after(state: DeskState, now: int) -> list[Event]:
 
 def open_up(state: DeskState, task: Task, now: int) -> list[Event]:
     """Makes sure that somebody may decide an open task, or that people know that nobody may."""
-    if _somebody_may(state, task, now):
+    reasons = _why_nobody(state, task, now)
+    if not reasons:
         if not task.stuck:
             return []
         task.stuck = False
@@ -47,7 +52,8 @@ def open_up(state: DeskState, task: Task, now: int) -> list[Event]:
     if task.stuck:
         return []
     task.stuck = True
-    message = why_nobody(state, task, now)
+    whom = "nobody on the roster" if state.reviewers else "nobody"
+    message = f"{whom} can decide {task.task_id}: {reasons}"
     cause = f"{task.task_id}/{now}"
     return [
         task_changed(task, "nobody_can_decide", DESK, now),
@@ -55,10 +61,26 @@ def open_up(state: DeskState, task: Task, now: int) -> list[Event]:
     ]
 
 
-def why_nobody(state: DeskState, task: Task, now: int) -> str:
-    """Which rule keeps whom from a task, and what would help, for people."""
+def _why_nobody(state: DeskState, task: Task, now: int) -> str:
+    """Which rule keeps whom from the task, and what would help, for people; empty if somebody may decide it."""
+    if task.state == "leased":
+        holder = state.reviewers.get(task.lease_holder)
+        if holder is not None and unqualified(task, holder, now) is None:
+            return ""
+    # All that `unfit` asks of a task: who may decide one may decide the others, until the roster changes.
+    kind = task.queue, task.qualifications, task.leads_only, task.involved.union(task.excluded)
+    reasons = state.kept_from.get(kind)
+    if reasons is None:
+        if len(state.kept_from) >= _MAX_KINDS:
+            state.kept_from.clear()
+        somebody = any(_may(task, person, now) for person in state.reviewers.values())
+        reasons = state.kept_from[kind] = "" if somebody else _reasons(state, task, now)
+    return reasons
+
+
+def _reasons(state: DeskState, task: Task, now: int) -> str:
     if not state.reviewers:
-        return f"nobody can decide {task.task_id}: there are no reviewers. What helps: `interlock reviewers add NAME`"
+        return "there are no reviewers. What helps: `interlock reviewers add NAME`"
     kept: dict[str, list[str]] = {}
     helps: dict[str, None] = {}
     for name in sorted(state.reviewers):
@@ -66,26 +88,9 @@ def why_nobody(state: DeskState, task: Task, now: int) -> str:
         kept.setdefault(rule, []).append(name)
         if remedy:
             helps[f"give {name} {remedy}"] = None
-    reasons = "; ".join(f"{rule}: {_names(names)}" for rule, names in kept.items())
+    rules = "; ".join(f"{rule}: {_names(names)}" for rule, names in kept.items())
     remedies = [*list(helps)[:_MAX_NAMES], f"enter somebody else who may work queue {task.queue}"]
-    return f"nobody on the roster can decide {task.task_id}: {reasons}. What helps: {', or '.join(remedies)}"
-
-
-def _somebody_may(state: DeskState, task: Task, now: int) -> bool:
-    if task.state == "leased":
-        holder = state.reviewers.get(task.lease_holder)
-        if holder is not None and unqualified(task, holder, now) is None:
-            return True
-    # Most often the one who could do the last task of this kind can do this one.
-    kind = (task.queue, task.qualifications, task.leads_only)
-    last = state.reviewers.get(state.last_decider.get(kind, ""))
-    if last is not None and _may(task, last, now):
-        return True
-    found = next((person.id for person in state.reviewers.values() if _may(task, person, now)), None)
-    if found is None:
-        return False
-    state.last_decider[kind] = found
-    return True
+    return f"{rules}. What helps: {', or '.join(remedies)}"
 
 
 def _may(task: Task, person: Reviewer, now: int) -> bool:
@@ -99,7 +104,7 @@ def _yielded(state: DeskState, task: Task, now: int) -> Event | None:
     """
     before = task.with_team, task.excluded, task.skipped
     task.with_team = task.escalation > 0
-    if task.with_team != before[0] and any(_may(task, person, now) for person in state.reviewers.values()):
+    if task.with_team != before[0] and not _why_nobody(state, task, now):
         message = f"no lead may decide {task.task_id} any more: everybody else who may gets it"
         return task_alert(task, "opened_up", f"{task.task_id}/{now}", "warning", state.leads(task.queue), message, now)
     for name in task.skipped:

@@ -1,5 +1,6 @@
 """Restores the desk from its compacted topics, and applies the tables of policies and reviewers that it follows."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -11,6 +12,7 @@ import structlog
 from interlock.policy.errors import PolicyError
 from interlock.policy.version import from_resolved
 from interlock.processors.desk.deadlines import set_warning
+from interlock.processors.desk.impact import WINDOW_SIZE
 from interlock.processors.desk.policy_changes import adopt_duties
 from interlock.processors.desk.reviewers import PushPause
 from interlock.processors.desk.reviewers import from_record as reviewer_from_record
@@ -123,6 +125,7 @@ def rebuild(tables: Tables, records: Iterable[Message], retention: int = RETENTI
         if presence["paused_since"] is not None:
             state.paused[name] = PushPause(presence["paused_since"], presence["pause_reason"])
     tasks = list(_each(newest, catalogue.TASKS.name, read_task, unreadable))
+    amounts: dict[str, deque[float]] = {}
     # In the order of arrival, so that impacts are ranked among the same neighbours as before.
     for task in sorted(tasks, key=lambda task: (task.arrived_at, task.task_id)):
         if not task.routed_queue:
@@ -131,9 +134,12 @@ def rebuild(tables: Tables, records: Iterable[Message], retention: int = RETENTI
         if task.lease_until is not None:
             length = state.terms(task).lease_seconds * 1_000_000
             task.lease_warn_at = task.lease_until - round((1 - LEASE_WARNING) * length)
-        if task.state != "done":
-            state.impact(task.queue, task.amount, "")
+        if task.state != "done" and task.amount is not None:
+            amounts.setdefault(task.queue, deque(maxlen=WINDOW_SIZE)).append(task.amount)
         state.keep(task)
+    for queue, latest_amounts in amounts.items():
+        for amount in latest_amounts:
+            state.impact(queue, amount, "")
     return Rebuilt(state, max(latest, max(_instants(state), default=0)), unreadable)
 
 

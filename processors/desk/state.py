@@ -38,11 +38,13 @@ class DeskState:
 
     `paused`: people on duty to whom nothing is pushed. `policies` as (policy, version) by name. `unattended`: by queue
     the task whose caller waited when there was nobody to push it to. `replaced` tells that policies or reviewers have
-    changed and open tasks must be looked at again. Until `resumed_at` no desk served anybody.
+    changed and open tasks must be looked at again, `policies_changed` that what policies say of them must be. Until
+    `resumed_at` no desk served anybody.
 
     For the question who may decide a task: `touched`, the open tasks that have changed since it was last asked;
     `roster_changed`, it must be asked for every task; `next_expiry`, when the next qualification of somebody expires;
-    `last_decider`, by queue, qualifications and whether only leads may, somebody who could do the last such task.
+    `kept_from`, by queue, qualifications, whether only leads may and who may not, why nobody may decide such a task, ""
+    if somebody may.
     """
 
     tasks: Tasks = field(default_factory=Tasks)
@@ -52,12 +54,13 @@ class DeskState:
     paused: dict[str, PushPause] = field(default_factory=dict)
     unattended: dict[str, Task] = field(default_factory=dict)
     policies: dict[str, tuple[Policy, str]] = field(default_factory=dict)
+    policies_changed: bool = True
     replaced: bool = False
     resumed_at: int = 0
     touched: dict[str, None] = field(default_factory=dict)
     roster_changed: bool = False
     next_expiry: int | None = None
-    last_decider: dict[tuple[str, tuple[str, ...], bool], str] = field(default_factory=dict)
+    kept_from: dict[tuple[str, tuple[str, ...], bool, frozenset[str]], str] = field(default_factory=dict)
     waiting: WaitingTasks = field(default_factory=WaitingTasks)
     workload: Workload = field(default_factory=Workload)
     retention: int = RETENTION
@@ -115,7 +118,7 @@ class DeskState:
             self.policies[name] = (policy, version)
         self._terms.clear()
         self._kept_terms.clear()
-        self.replaced = self.roster_changed = True
+        self.policies_changed = self.replaced = self.roster_changed = True
 
     def set_reviewer(self, name: str, reviewer: Reviewer | None) -> None:
         """Replaces what is known of a reviewer; None removes the person."""
@@ -124,7 +127,7 @@ class DeskState:
         else:
             self.reviewers[name] = reviewer
         self._leads.clear()
-        self.last_decider.clear()
+        self.kept_from.clear()
         self.replaced = self.roster_changed = True
 
     def unavailable(self, reviewer: Reviewer, now: int) -> CommandRefused | None:

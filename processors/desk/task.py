@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from interlock.policy.duties import Duties
@@ -322,6 +322,7 @@ _DERIVED = ("deciding_verdict", "due", "warn_at", "ends_at", "lease_warn_at", "p
 RECORDED = tuple(field.name for field in fields(Task) if field.name not in _DERIVED)
 
 _read: Callable[[Task], tuple[Any, ...]] = attrgetter(*RECORDED)
+_recorded: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*RECORDED)
 
 
 @lru_cache(_MAX_SHARED_LISTS)
@@ -337,7 +338,7 @@ def to_record(task: Task) -> dict[str, Any]:
 
 def from_record(record: dict[str, Any]) -> Task:
     """The task in a decoded record whose times are integers."""
-    values = {name: record[name] for name in RECORDED}
+    values = dict(zip(RECORDED, _recorded(record), strict=True))
     for name in _SHARED:
         values[name] = sys.intern(values[name])
     for name in _LISTS:

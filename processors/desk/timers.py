@@ -54,8 +54,10 @@ def review_open_tasks(state: DeskState, now: int) -> list[Event]:
         cause = f"{name}/{state.on_duty.get(name, state.off_duty.get(name))}"
         events.append(alert("reviewer_removed", cause, "warning", (), message, now))
         events += leave(state, name, DESK, now)
-    events += apply_policies(state, now)
-    state.waiting.reorder(state.terms)
+    if state.policies_changed:
+        events += apply_policies(state, now)
+        state.waiting.reorder(state.terms)
+        state.policies_changed = False
     state.replaced = False
     return events
 

@@ -1,5 +1,11 @@
 """For every open task somebody may decide it, or an alert says why nobody may."""
 
+import pytest
+
+from interlock.processors.desk import deciders
+from interlock.processors.desk.refusal import CommandRefused
+from interlock.processors.desk.reviewers import Reviewer, unfit
+from interlock.processors.desk.task import Task
 from tests.processors.desk.desk_world import DAY, HOUR, MINUTE, POLICY, DeskWorld
 
 QUALIFIED = POLICY.replace("  underwriting: {}", "  underwriting: {qualifications: [clinician]}")
@@ -162,3 +168,30 @@ def test_whoever_gave_an_opinion_gets_the_task_never_again() -> None:
     world.decide("ann")
     assert [task_id for task_id, _, _ in told(world)] == ["d1"]
     assert world.command("claim", "ann", task_id="d1")["code"] == "same-person"
+
+
+def test_who_may_decide_is_asked_once_for_tasks_that_demand_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A roster change cost people times tasks: with a hundred people and 20,000 tasks that nobody could decide
+    # the desk stood still for seven seconds.
+    asked: list[str] = []
+
+    def counted(task: Task, person: Reviewer, now: int) -> CommandRefused | None:
+        asked.append(person.id)
+        return unfit(task, person, now)
+
+    monkeypatch.setattr(deciders, "unfit", counted)
+    world = DeskWorld(QUALIFIED)
+    world.hire(*(f"r{number}" for number in range(20)))
+    for number in range(50):
+        world.arrive(f"d{number}")
+    assert len(told(world)) == 50
+    # Once whether they may, and once which rule keeps them away.
+    assert len(asked) == 2 * 20
+    world.hire("eve")
+    world.wait(0)
+    assert len(told(world)) == 50
+    assert len(asked) == 2 * 20 + 2 * 21
+    world.hire("fay", qualifications=clinician())
+    world.wait(0)
+    assert len(asked) == 2 * 20 + 2 * 21 + 22
+    assert not any(world.task(f"d{number}").stuck for number in range(50))

@@ -85,7 +85,7 @@ def test_places_of_one_hash_are_all_found_and_removed_one_by_one(seed: int) -> N
     # Few hashes, that lie side by side and wrap around the end of a table.
     hashes = [0xFFFFFFFF - number for number in dice.sample(range(40), 30)]
     for _ in range(3_000):
-        if kept and dice.random() < 0.48:
+        if kept and dice.random() < (0.48 if len(kept) < 200 else 1):
             entry = dice.choice(sorted(kept))
             kept.discard(entry)
             places.remove(*entry)
@@ -99,6 +99,8 @@ def test_places_of_one_hash_are_all_found_and_removed_one_by_one(seed: int) -> N
             kept |= entries
             columns = np.array(sorted(entries), dtype=np.uint64).reshape(-1, 2)
             places.add_many(columns[:, 0], columns[:, 1])
+        if dice.random() < 0.9:
+            continue
         asked = dice.sample(hashes, 2)
         for hashed in asked:
             assert sorted(places.of(hashed)) == sorted(place for other, place in kept if other == hashed)
