@@ -29,7 +29,7 @@ kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal Us
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-router --operation Describe --group -
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-router --operation Write --transactional-id interlock-router --resource-pattern-type prefixed
 # desk: hands out tasks and carries out commands
-kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-desk --operation Read --topic policies --topic reviewers --topic reviews.async --topic reviews.commands --topic reviews.manual --topic reviews.presence --topic reviews.replies --topic reviews.sync --topic reviews.tasks --topic schemas
+kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-desk --operation Read --topic alerts --topic policies --topic reviewers --topic reviews.async --topic reviews.commands --topic reviews.manual --topic reviews.presence --topic reviews.replies --topic reviews.sync --topic reviews.tasks --topic schemas
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-desk --operation Write --topic actions --topic alerts --topic dead-letter --topic resolutions --topic reviews.commands --topic reviews.outcomes --topic reviews.presence --topic reviews.replies --topic reviews.tasks
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-desk --operation Read --group interlock-desk
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-desk --operation Describe --group -

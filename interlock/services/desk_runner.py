@@ -31,7 +31,7 @@ MAX_BATCH = 1_000
 # A person waits for the answer to a command.
 MAX_WAIT_SECONDS = 0.005
 
-# Replies are found by the broker's clock, and remembered by the desk's.
+# Replies and alerts are found by the broker's clock, and remembered by the desk's.
 _CLOCKS_DIFFER_MS = 3_600_000
 
 
@@ -62,7 +62,8 @@ def desk_runner(
         kafka = write_tick(broker, tick_id(name, 0), written)
         heard = time.now()
         with closing(TableReader(broker, RESTORED_TOPICS)) as tables:
-            processor.restore(_each(tables), _remembered(broker, processor, kafka))
+            processor.restore(_each(tables), _remembered(broker, processor, kafka, catalogue.REPLIES.name))
+        processor.remember(_remembered(broker, processor, kafka, catalogue.ALERTS.name))
         if processor.clock is not None:
             processor.resume(Takeover(name, written, heard, kafka), time.now())
         for topic, count in processor.unreadable.items():
@@ -90,13 +91,13 @@ def desk_runner(
     )
 
 
-def _remembered(broker: Broker, processor: DeskProcessor, kafka: int) -> Iterator[Message]:
-    """The replies that the desk must know, read when its other records have told the time to which it had come: before
-    an outage of days, perhaps."""
+def _remembered(broker: Broker, processor: DeskProcessor, kafka: int, topic: str) -> Iterator[Message]:
+    """The replies or alerts that the desk must know, read when its other records have told the time to which it had
+    come: before an outage of days, perhaps."""
     since = (min(kafka, processor.latest) - REMEMBERED_FOR) // 1_000 - _CLOCKS_DIFFER_MS
     # A new desk has no record; negative times mean something else to Kafka.
-    with closing(TableReader(broker, [catalogue.REPLIES.name], since=max(0, since))) as replies:
-        yield from _each(replies)
+    with closing(TableReader(broker, [topic], since=max(0, since))) as found:
+        yield from _each(found)
 
 
 def _each(table: TableReader) -> Iterator[Message]:

@@ -14,8 +14,9 @@ from interlock.processors.desk.reading import read
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import refused
 from interlock.processors.desk.reply_cache import DIGEST_HEADER, ReplyCache, digest
-from interlock.processors.desk.restore import RESTORED_TOPICS, Tables, Unreadable, rebuild
+from interlock.processors.desk.restore import RESTORED_TOPICS, Tables, rebuild
 from interlock.processors.desk.state import RETENTION, DeskState
+from interlock.processors.desk.stored_records import Unreadable
 from interlock.processors.desk.stream_clock import TICK, StreamClock, Takeover, tick_record
 from interlock.processors.events import Event, alert
 from interlock.processors.records import Headers, Message, broker_time, in_order
@@ -23,6 +24,8 @@ from interlock.schemas import catalogue
 from interlock.schemas.columns import Bad
 from interlock.schemas.dead_letters import Source, dead_letter
 from interlock.schemas.headers import headers_of
+
+UNREADABLE = "unreadable"
 
 
 class DeskProcessor:
@@ -43,8 +46,7 @@ class DeskProcessor:
         self.desk = Desk(DeskState(retention=retention))
         self.unreadable: dict[str, int] = {}
         """By topic: records of the desk's own that could not be read when its state was restored, and are left out."""
-        self._untold: list[Unreadable] = []
-        self._told: set[Unreadable] = set()
+        self._told: set[str] = set()
         self._about_time: list[Event] = []
         self.latest = 0
         """When something happened for the last time, by what the desk restored."""
@@ -54,13 +56,19 @@ class DeskProcessor:
         """Starts again from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
         rebuilt = rebuild(self.tables, records, self._retention)
         self.desk = Desk(rebuilt.state)
-        self._untold = rebuilt.unreadable
+        rebuilt.state.tasks.left_out += rebuilt.unreadable
+        self._about_time = []
         self._told = set()
         self.latest = rebuilt.latest
         self.unreadable = dict.fromkeys(RESTORED_TOPICS, 0) | Counter(record.topic for record in rebuilt.unreadable)
         self._replies = ReplyCache()
         for reply in replies:
             self._replies.restore(reply)
+
+    def remember(self, alerts: Iterable[Message]) -> None:
+        """Takes note of `alerts` of desks before this one: of what lasts, people are told once. Call after
+        `restore`."""
+        self._told.update((alert.key() or b"").decode(errors="replace") for alert in alerts)
 
     def follow(self, record: Message) -> None:
         """Applies a record of a policy or reviewer."""
@@ -79,12 +87,12 @@ class DeskProcessor:
         """
         outputs = DeskOutputs()
         told_at = now if self.clock is None else self.clock.estimate(now)
-        ignored = [record for record in self.tables.ignored.values() if record not in self._told]
-        self._write(outputs, [_ignored(record, told_at) for record in ignored])
-        self._told.update(ignored)
-        self._write(outputs, [_unreadable(record, told_at) for record in self._untold])
-        self._write(outputs, self._about_time)
-        self._untold, self._about_time = [], []
+        for record in self.tables.ignored.values():
+            self._tell(outputs, _ignored(record, told_at))
+        for told in self._about_time:
+            self._tell(outputs, told)
+        self._about_time = []
+        self._tell_left_out(outputs, told_at)
         if self.clock is None:
             self._write(outputs, self.desk.advance(now))
             self._take(outputs, messages, now)
@@ -95,6 +103,7 @@ class DeskProcessor:
             self._take(outputs, in_order(messages), now)
             commanded = any(message.topic() == catalogue.COMMANDS.name for message in messages)
             self._go_on(outputs, self.clock, now, commanded=commanded, answered=asked and not self.clock.tick_under_way)
+        self._tell_left_out(outputs, told_at)
         self._encode(outputs)
         self.desk.state.pack(outputs.written_tasks())
         return outputs
@@ -193,6 +202,23 @@ class DeskProcessor:
         outputs.codes[refusal.code] += 1
         self._write(outputs, [refused(command, refusal, None, now)])
 
+    def _tell_left_out(self, outputs: DeskOutputs, now: int) -> None:
+        left_out = self.desk.state.tasks.left_out
+        for record in left_out:
+            if self._tell(outputs, _unreadable(record, now)):
+                source = Source(record.topic, record.partition, record.offset, record.key, record.value, [])
+                outputs.add(catalogue.DEAD_LETTER.name, *dead_letter(source, "unreadable-state", record.why, "desk"))
+                outputs.bad["unreadable-state"] += 1
+        left_out.clear()
+
+    def _tell(self, outputs: DeskOutputs, event: Event) -> bool:
+        """Writes an alert about what lasts; False if it was told before."""
+        if event.key in self._told:
+            return False
+        self._told.add(event.key)
+        self._write(outputs, [event])
+        return True
+
     def _write(self, outputs: DeskOutputs, events: list[Event]) -> None:
         for event in events:
             outputs.add_event(event)
@@ -217,21 +243,23 @@ def _unreadable(record: Unreadable, now: int) -> Event:
     else:
         severity, remedy = "warning", "This reviewer counts as off duty, and must go on duty again"
     message = (
-        f"The desk has left out a record of its own, at {record.topic}[{record.partition}] offset {record.offset} with "
-        f"the key {record.key}: {record.why}. {remedy}."
+        f"The desk has left out a record of its own, at {record.place}: {record.why}. {remedy}. The record is in the "
+        "dead letters."
     )
-    cause = f"{record.topic}/{record.partition}/{record.offset}"
-    return alert("unreadable", cause, severity, (), message, now)
+    return alert(UNREADABLE, _cause(record), severity, (), message, now)
 
 
 def _ignored(record: Unreadable, now: int) -> Event:
     message = (
-        f"The desk ignores {record.topic}[{record.partition}] offset {record.offset} with the key {record.key}: "
-        f"{record.why}. What was known under this key before, if anything, stays in force. Write it again as it should "
-        "be."
+        f"The desk ignores {record.place}: {record.why}. What was known under this key before, if anything, stays in "
+        "force. Write it again as it should be."
     )
-    cause = f"{record.topic}/{record.partition}/{record.offset}"
-    return alert("unreadable", cause, "warning", (), message, now)
+    return alert(UNREADABLE, _cause(record), "warning", (), message, now)
+
+
+def _cause(record: Unreadable) -> str:
+    place = f"{record.partition}/{record.offset}" if record.offset >= 0 else record.name
+    return f"{record.topic}/{place}"
 
 
 def _dead_letter(outputs: DeskOutputs, message: Message, bad: Bad) -> None:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -17,7 +17,7 @@ from interlock.processors.desk.policy_changes import adopt_duties
 from interlock.processors.desk.reviewers import PushPause
 from interlock.processors.desk.reviewers import from_record as reviewer_from_record
 from interlock.processors.desk.state import LEASE_WARNING, RETENTION, DeskState
-from interlock.processors.desk.stored_records import read_presence, read_task
+from interlock.processors.desk.stored_records import Unreadable, read_presence, read_task
 from interlock.processors.desk.task_prefix import read_decided
 from interlock.processors.records import Message
 from interlock.schemas import catalogue, wire
@@ -50,7 +50,8 @@ class Tables:
             _apply(state, topic, name, value)
         except (wire.WireError, PolicyError, ValueError) as error:
             log.error("unreadable record ignored", topic=topic, key=name, why=str(error))
-            self.ignored[topic, name] = Unreadable(topic, record.partition(), record.offset(), name, str(error))
+            place = record.partition(), record.offset()
+            self.ignored[topic, name] = Unreadable(topic, *place, record.key() or b"", value, str(error))
             return
         self.ignored.pop((topic, name), None)
         if value is None:
@@ -63,17 +64,6 @@ class Tables:
         for topic in FOLLOWED_TOPICS:
             for name, value in self._newest[topic].items():
                 _apply(state, topic, name, value)
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A record that was left out, and why. What it was about, the desk does not know."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +177,8 @@ def _each(
         try:
             yield read(stored.key, stored.value)
         except ValueError as error:  # WireError is one
-            key = stored.key.decode(errors="backslashreplace")
-            left_out = Unreadable(topic, stored.partition, stored.offset, key, str(error))
-            log.error("unreadable record left out: the desk does not know what it was about", **asdict(left_out))
+            left_out = Unreadable(topic, stored.partition, stored.offset, stored.key, stored.value, str(error))
+            log.error("unreadable record left out", place=left_out.place, why=left_out.why)
             unreadable.append(left_out)
 
 

@@ -4,6 +4,7 @@ Each is checked: whoever may write to their topics may have written one, and a t
 desk for everybody.
 """
 
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
@@ -34,6 +35,32 @@ _TIMES = (
     "final_at",
     "closed_at",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that was left out, and why. What it was about, the desk does not know.
+
+    Of a task that was decided long ago the place is not known: partition and offset are -1.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes
+    value: bytes | None
+    why: str
+
+    @property
+    def name(self) -> str:
+        """Its key as a text."""
+        return self.key.decode(errors="backslashreplace")
+
+    @property
+    def place(self) -> str:
+        """Where it stands, and its key, for people."""
+        place = f"{self.topic}[{self.partition}] offset {self.offset}" if self.offset >= 0 else self.topic
+        return f"{place} with the key {self.name}"
 
 
 def read_task(key: bytes, value: bytes) -> Task:

@@ -7,10 +7,10 @@ import structlog
 from numpy.typing import NDArray
 
 from interlock.processors.desk.packed_records import PackedRecords
-from interlock.processors.desk.stored_records import read_task
+from interlock.processors.desk.stored_records import Unreadable, read_task
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import task_changed
-from interlock.schemas import wire
+from interlock.schemas import catalogue, wire
 
 log = structlog.get_logger()
 
@@ -18,11 +18,13 @@ log = structlog.get_logger()
 class Tasks(MutableMapping[str, Task]):
     """A task that was packed is a new object whenever it is asked for: whoever changes it must set it again.
 
-    `unpacked`: those that are not packed, in the order in which they were set first.
+    `unpacked`: those that are not packed, in the order in which they were set first. `left_out`: packed ones whose
+    record could not be read, of which nobody has been told.
     """
 
     def __init__(self) -> None:
         self.unpacked: dict[str, Task] = {}
+        self.left_out: list[Unreadable] = []
         self._packed = PackedRecords()
 
     def pack(self, task: Task, due: int) -> None:
@@ -77,7 +79,9 @@ class Tasks(MutableMapping[str, Task]):
             return read_task(task_id.encode(), value)
         except ValueError as error:  # WireError is one
             # Whoever may write to the topic has written it: it must not stop the desk for everybody.
-            log.error("unreadable record left out: the desk does not know the task", task_id=task_id, why=str(error))
+            left_out = Unreadable(catalogue.TASKS.name, -1, -1, task_id.encode(), value, str(error))
+            log.error("unreadable record left out", place=left_out.place, why=left_out.why)
+            self.left_out.append(left_out)
             self._packed.remove(task_id)
             return default
 

@@ -81,7 +81,6 @@ class Model(Actions, Permissions):
         """The desk begins anew, at `now`, from what it wrote: it looks at everything again."""
         self.resumed_at = now
         self.looks_again = True
-        self._told_ignored = set()
         for task in self.tasks.values():
             task["rules"] = task["written_rules"]
         self.unattended = {}

@@ -385,6 +385,7 @@ class DeskLife:
         written = list(self.kept.values()) if dice.random() < 0.5 else self.log
         remembered = [record for record in written if record.name in ("reviews.tasks", "reviews.presence")]
         self.desk.restore(remembered, [record for record in self.log if record.name == "reviews.replies"])
+        self.desk.remember([record for record in self.log if record.name == "alerts"])
         self.desk.resume(self.takeover(), self.now + self.skew)
         self.model.crash(self.now)
         self.step()

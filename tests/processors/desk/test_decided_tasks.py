@@ -224,8 +224,12 @@ def test_a_decided_task_that_cannot_be_read_when_somebody_comes_is_unknown_and_s
         command(90, "appeal", "lee", task_id="d0", reason_text="look again"),
         command(91, "appeal", "lee", task_id="d1", reason_text="look again"),
     ]
-    replies = records(reborn.process(asked, START + HOUR), "reviews.replies")
-    assert [reply["code"] for reply in replies] == ["ok", "ok", "unknown-task"]
+    outputs = reborn.process(asked, START + HOUR)
+    assert [reply["code"] for reply in records(outputs, "reviews.replies")] == ["ok", "ok", "unknown-task"]
+    assert "d1" in next(alert["message"] for alert in records(outputs, "alerts") if alert["kind"] == "unreadable")
+    assert [(one.key_bytes, one.value_bytes) for one in as_written(outputs) if one.name == "dead-letter"] == [
+        (b"d1", broken[:-30])
+    ]
     assert reborn.process([], START + 60 * DAY).count
 
 

@@ -378,20 +378,37 @@ def test_a_task_that_makes_no_sense_is_left_out_and_told_and_its_decision_makes_
     outputs = processor().process([routed("d1"), routed("d2")], START)
     written = [Record(*row) for row in zip(outputs.topics, outputs.keys, outputs.values, strict=True)]
     damaged = [Record("reviews.tasks", b"d1", b"junk")] if changes is None else _damaged(written, **changes)
-    presence = [Record("reviews.presence", b"ann", b"junk"), Record("reviews.presence", None, b"")]
+    presence = [Record("reviews.presence", b"ann", b"junk"), Record("reviews.presence", None, b"", 1)]
     reborn = processor()
     reborn.restore([*written, *damaged, *presence], [])
     assert list(reborn.desk.state.tasks) == ["d2"]
     assert reborn.unreadable == {"reviews.tasks": 1, "reviews.presence": 2}
-    told = records(reborn.process([], START + 5 * DAY), "alerts")
-    assert [(alert["kind"], alert["severity"]) for alert in told if alert["kind"] == "unreadable"] == [
-        ("unreadable", "warning"),
-        ("unreadable", "warning"),
-        ("unreadable", "critical"),
+    outputs = reborn.process([], START + 5 * DAY)
+    told = [alert for alert in records(outputs, "alerts") if alert["kind"] == "unreadable"]
+    assert [alert["severity"] for alert in told] == ["warning", "warning", "critical"]
+    letters = [record for record in as_written(outputs) if record.name == "dead-letter"]
+    assert [(letter.key_bytes, letter.value_bytes) for letter in letters] == [
+        (record.key_bytes or b"", record.value_bytes) for record in (*presence, *damaged)
     ]
+    assert {read_error_headers(letter.headers())["exception"] for letter in letters} == {"unreadable-state"}
     assert not [a for a in records(reborn.process([], START + 6 * DAY), "alerts") if a["kind"] == "unreadable"]
     written_again = records(reborn.process([routed("d1")], START + 5 * DAY), "reviews.tasks")
     assert ("d1", "arrived") in [(task["task_id"], task["event"]) for task in written_again]
+
+
+def test_a_desk_that_takes_over_does_not_tell_again_of_a_record_that_is_still_unreadable() -> None:
+    junk = [Record("reviews.tasks", b"d1", b"junk", 3)]
+    first, second = processor(), processor()
+    first.restore(junk, [])
+    told = as_written(first.process([], START))
+    assert [record.name for record in told] == ["alerts", "dead-letter"]
+    second.restore(junk, [])
+    second.remember([record for record in told if record.name == "alerts"])
+    assert second.unreadable["reviews.tasks"] == 1
+    assert second.process([], START).topics == []
+    second.restore([*junk, Record("reviews.tasks", b"d1", b"more junk", 4)], [])
+    second.remember([record for record in told if record.name == "alerts"])
+    assert second.process([], START).topics == ["alerts", "dead-letter"]
 
 
 @pytest.mark.parametrize("seed", range(3))

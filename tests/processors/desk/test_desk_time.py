@@ -209,7 +209,7 @@ def test_a_process_whose_clock_differs_from_kafkas_is_told_of_once() -> None:
     stream.start()
     stream.pass_slowly(MINUTE)
     told = [alert for alert in stream.said("alerts") if alert["kind"] == "clock_differs"]
-    assert len({alert["alert_id"] for alert in told}) == 1
+    assert len(told) == 1
     assert "18,000 s ahead of Kafka's" in told[0]["message"]
     assert "clock_refused" not in stream.alerts()
 
