@@ -51,6 +51,7 @@ def _parts(view: TaskView) -> Iterator[RenderableType | None]:
         yield Text(f"Careful: this record is damaged. {'; '.join(view.damage)}", "bold red")
     yield _lines("Why now", (view.why_first,))
     yield _lines("Why a person", view.why)
+    yield _lines("How it stands", view.standing)
     yield _lines("Signatures", (_signatures(view),))
     yield _lines("Statement of the person concerned", (view.statement,))
     yield _lines("Note", (view.escalation_note,))

@@ -14,6 +14,7 @@ from interlock.policy.review import AGREE, Terms, kept, offered, terms
 from interlock.processors.review.escalated import escalated_to
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.reasons import RouteReason, explain_reasons
+from interlock.processors.review.standing import kept_duties, standing
 from interlock.processors.review.times import SECOND, micros
 from interlock.schemas import json_text
 
@@ -54,8 +55,8 @@ class TaskView:
     `damage`: what cannot be read of the payload, whose record is damaged; the fields that it names are empty or cut.
     `signatures_needed`: how many people must agree before a verdict holds, `signatures_given`: how many have judged it
     so far. `opinions`: earlier verdicts that this reviewer may know. `effect`: the outcome in force, if any.
-    `escalated_to`: who may decide it, in words, if it was escalated; `escalation_note`: what was said when it last went
-    up or came back, or when it was recalled.
+    `standing`: how it stands where it is no plain first review, in sentences. `escalated_to`: who may decide it, in
+    words, if it was escalated; `escalation_note`: what was said when it last went up or came back, or was recalled.
     """
 
     task_id: str
@@ -95,6 +96,7 @@ class TaskView:
     effect: str
     notices: tuple[str, ...]
     statement: str
+    standing: tuple[str, ...]
     escalated_to: str
     escalation_note: str
     signatures_needed: int
@@ -133,6 +135,8 @@ def build_view(
     reasons = [reason for reason in explain_reasons(routed, routed_by) if not (hidden and reason.reveals_prediction)]
     lease_until = None if task["lease_until"] is None else micros(task["lease_until"])
     needed = _signatures_needed(task, agreed, reasons, hidden)
+    alone = terms(in_force, task["policy_version"], task["domain"], task["routed_queue"])
+    kept_back = kept_duties(_duties(task), alone, tuple(task["reasons"]), needed)
     return TaskView(
         task_id=task["task_id"],
         # That of the decision, but for gold items, whose case must not be found.
@@ -173,6 +177,7 @@ def build_view(
         effect="" if hidden else task["outcome"],
         notices=() if hidden else tuple(routed["notices"]),
         statement=task["statement"],
+        standing=standing(task, agreed, kept_back, hidden=hidden),
         escalated_to="" if task["state"] == "done" else escalated_to(task["escalation"], task["with_team"]),
         escalation_note=task["escalation_note"],
         signatures_needed=needed,
@@ -183,7 +188,12 @@ def build_view(
 
 def terms_of_task(task: Mapping[str, Any], in_force: Policy | None) -> Terms:
     """What holds for a `Task` record: what the policy that owns its domain now says, and what it was routed with."""
-    duties = Duties(
+    return kept(terms(in_force, task["policy_version"], task["domain"], task["queue"]), _duties(task))
+
+
+def _duties(task: Mapping[str, Any]) -> Duties:
+    """What it was routed with."""
+    return Duties(
         task["quorum"],
         tuple(task["routed_qualifications"]),
         tuple(task["routed_outcomes"]),
@@ -191,7 +201,6 @@ def terms_of_task(task: Mapping[str, Any], in_force: Policy | None) -> Terms:
         task["routed_service_levels"],
         task["routed_notices"],
     )
-    return kept(terms(in_force, task["policy_version"], task["domain"], task["queue"]), duties)
 
 
 def _visibility(task: Mapping[str, Any], reveal: bool) -> AIVisibility:

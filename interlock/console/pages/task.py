@@ -10,6 +10,7 @@ from interlock.api import work
 from interlock.api.access.principal import Principal
 from interlock.api.backend import Backend, backend_of
 from interlock.api.viewing import viewers_of
+from interlock.console.appeal_offer import appeal_offer
 from interlock.console.asking import FAILURES, Asked, asked, reason_of
 from interlock.console.charts import Chart, Feature, bars
 from interlock.console.pages.showing import Tasks, show
@@ -97,7 +98,8 @@ def task(
         meaning_text=_in_words(meaning),
         related=_related(backend, view),
         changeable=_changeable(view),
-        agreed=terms_of_task(record, in_force),
+        agreed=(agreed := terms_of_task(record, in_force)),
+        offer=appeal_offer(record, agreed.appeals, "lead" if "lead" in person.roles else "reviewer", backend.now()),
         policy_version=record["policy_version"],
         correcting=correct,
         **_status(backend, record, person),

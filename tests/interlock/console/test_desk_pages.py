@@ -157,3 +157,47 @@ def test_what_is_no_scope_of_a_halt_is_refused(desk: Desk) -> None:
     refused = desk.ask("lee", "/v1/controls/recallable?scope=m", status=422)
     assert refused["code"] == "unknown-scope"
     assert desk.console.get("/controls/recall?scope=m", *ROLES["lee"]).status_code == 422
+
+
+def decide(desk: Desk, person: str, task_id: str, verdict: str = "approve", outcome: str = "") -> Any:
+    """Claims and decides."""
+    lease = desk.claim(person, task_id)
+    return desk.ask(
+        person, f"/v1/tasks/{task_id}/submit", _verdict(lease, verdict, outcome) | {"epoch": lease["epoch"]}
+    )
+
+
+def _verdict(lease: Any, verdict: str, outcome: str) -> dict[str, Any]:
+    words = {"reason_code": "income", "reason_text": "the pay slip came"}
+    return {"payload_hash": lease["payload_hash"], "verdict": verdict, "outcome": outcome, **words}
+
+
+def test_an_override_that_needs_a_second_lead_says_so_on_the_page_and_is_not_handed_back(desk: Desk) -> None:
+    desk.arrive("d-1", reasons=["very-large"])
+    decide(desk, "ann", "d-1")
+    assert "2 people must agree; 1 has judged it" in desk.page("lee", "/tasks/d-1")
+    decide(desk, "lee", "d-1")
+    assert "Decided: reject" in desk.page("lee", "/tasks/d-1")
+    lease = desk.ask("lee", "/v1/tasks/d-1")["task"]
+    desk.ask("lee", "/v1/tasks/d-1/override", _verdict(lease, "choose", "approve"))
+    shown = desk.page("ann", "/tasks/d-1")
+    assert "lee proposes approve instead of reject, which two people must decide" in shown
+    assert "leads only" in shown
+    assert 'data-command-form="de-escalate"' not in desk.html("lee", "/tasks/d-1")
+
+
+def test_an_appeal_is_offered_as_long_as_one_is_possible_and_says_who_is_kept_from_it(desk: Desk) -> None:
+    desk.arrive("d-1")
+    decide(desk, "ann", "d-1")
+    offered = desk.page("ann", "/tasks/d-1")
+    assert "File an appeal" in offered
+    assert "Appeal 1 of 1 that are possible, until" in offered
+    desk.ask("ann", "/v1/tasks/d-1/appeal", {"statement": "my income rose", "on_behalf_of": "Erika"})
+    shown = desk.page("lee", "/tasks/d-1")
+    assert "This is appeal 1 of 1 that are possible, filed in the name of Erika" in shown
+    assert "not deciding it: ann, Erika" in shown
+    assert "my income rose" in shown
+    decide(desk, "lee", "d-1")
+    ended = desk.page("lee", "/tasks/d-1")
+    assert "No appeal is possible any more: 1 of 1 filed" in ended
+    assert 'data-command-form="appeal"' not in desk.html("lee", "/tasks/d-1")
