@@ -106,9 +106,10 @@ def desk(
 def desk_memory(
     decided: Annotated[int, typer.Option(min=1_000, help="Decided tasks that the desk keeps.")] = 2_600_000,
     open_tasks: Annotated[int, typer.Option("--open", min=1_000, help="Tasks that wait.")] = 200_000,
+    kafka: Annotated[bool, typer.Option("--kafka", help="A desk process that reads them from Kafka.")] = False,
     json: Json = False,
 ) -> None:
-    """Memory of a desk that keeps many decided tasks, and the time in which it is restored, without Kafka.
+    """Memory of a desk that keeps many decided tasks, and the time in which it is ready to take over.
 
     Examples:
 
@@ -116,7 +117,7 @@ def desk_memory(
     """
     from bench import desk_memory as benchmark
 
-    _show(benchmark.run(decided, open_tasks, _say), json)
+    _show((benchmark.run_on_kafka if kafka else benchmark.run)(decided, open_tasks, _say), json)
 
 
 @app.command("console")

@@ -56,13 +56,13 @@ def run(
     with tempfile.TemporaryDirectory() as directory, EmbeddedKafka(Path(directory)) as kafka:
         broker = KafkaBroker(kafka.bootstrap_servers)
         broker.create_topics([TopicSpec(topic.name, topic.partitions, topic.config()) for topic in catalogue.TOPICS])
-        _hire(broker)
+        hire(broker)
         _route(broker, FORBIDDEN_TASKS, "experts")
         hashes = _route(broker, tasks)
-        with _desk(kafka.bootstrap_servers, Path(directory)) as process:
+        with desk_process(kafka.bootstrap_servers, Path(directory)) as process:
             started = time.perf_counter()
             waiting = tasks + FORBIDDEN_TASKS
-            _until(lambda: _answers(broker) and _taken(broker) >= waiting, "every decision has become a task")
+            until(lambda: answers(broker) and _taken(broker) >= waiting, "every decision has become a task")
             taken = time.perf_counter() - started
             say(f"{waiting:,} tasks taken over in {taken:.1f} s")
             rate = _throughput(broker, commands, hashes)
@@ -72,9 +72,9 @@ def run(
             memory = process.memory_info().rss / 1e6
             process.send_signal(signal.SIGKILL)
             process.wait()
-        with _desk(kafka.bootstrap_servers, Path(directory)) as process:
+        with desk_process(kafka.bootstrap_servers, Path(directory)) as process:
             started = time.perf_counter()
-            _until(lambda: _answers(broker), "the desk answers again")
+            until(lambda: answers(broker), "the desk answers again")
             rebuilt = time.perf_counter() - started
             say(f"answers {rebuilt:.1f} s after its start")
             after = process.memory_info().rss / 1e6
@@ -94,7 +94,7 @@ def run(
 
 
 @contextmanager
-def _desk(bootstrap: str, directory: Path) -> Iterator[psutil.Popen]:
+def desk_process(bootstrap: str, directory: Path) -> Iterator[psutil.Popen]:
     """A desk in a process of its own, as it runs in production."""
     environment = {**os.environ, "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": bootstrap}
     with (directory / "desk.log").open("ab") as log:
@@ -112,7 +112,14 @@ def _desk(bootstrap: str, directory: Path) -> Iterator[psutil.Popen]:
         process.wait()
 
 
-def _hire(broker: KafkaBroker) -> None:
+def hire(broker: KafkaBroker) -> None:
+    """Puts the policy in force and enters the people."""
+    for topic, records in people_and_policy().items():
+        _send(broker, topic, records)
+
+
+def people_and_policy() -> dict[Topic, dict[str, dict[str, Any]]]:
+    """The records of the policy and of the people, by topic and key."""
     policy = parse(POLICY, "bench policy")
     record = {
         "name": policy.name,
@@ -125,8 +132,7 @@ def _hire(broker: KafkaBroker) -> None:
     people = {f"r{number}": {"id": f"r{number}", "name": "", "capacity": 500} for number in range(REVIEWERS)}
     # On the roster and never on duty: otherwise the desk would tell of every task that nobody may judge.
     people["expert"] = {"id": "expert", "name": "", "qualifications": [{"name": "expert", "expires_at": None}]}
-    _send(broker, catalogue.POLICIES, {policy.name: record})
-    _send(broker, catalogue.REVIEWERS, people)
+    return {catalogue.POLICIES: {policy.name: record}, catalogue.REVIEWERS: people}
 
 
 def _route(broker: KafkaBroker, tasks: int, queue: str = "underwriting") -> list[str]:
@@ -197,7 +203,7 @@ def _throughput(broker: KafkaBroker, commands: int, hashes: list[str]) -> float:
     def answered() -> bool:
         return sum(broker.end_offsets(catalogue.REPLIES.name).values()) - before >= commands
 
-    _until(answered, "every command is answered")
+    until(answered, "every command is answered")
     return commands / (time.perf_counter() - started)
 
 
@@ -237,7 +243,7 @@ def _waits(broker: KafkaBroker, seconds: float) -> list[float]:
     return waits
 
 
-def _answers(broker: KafkaBroker) -> bool:
+def answers(broker: KafkaBroker) -> bool:
     """Whether the desk answers a command at once; on duty is what everybody must be anyway."""
     line = DeskConnection(broker)
     try:
@@ -260,7 +266,8 @@ def _taken(broker: KafkaBroker) -> int:
         consumer.close()
 
 
-def _until(condition: Callable[[], bool], what: str) -> None:
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Waits until it is so; raises TimeoutError."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         if time.monotonic() > deadline:
