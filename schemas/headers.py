@@ -13,6 +13,15 @@ Headers = list[tuple[str, bytes | None]]
 # nobody else end the waiting.
 CALLER_HEADER = "interlock-caller"
 
+# Of a decision: for how many seconds that caller waits, such as `30` or `2.5`, from when the broker has the routed
+# decision. Then the desk ends the waiting by itself, should the caller not be able to.
+CALLER_SECONDS_HEADER = "interlock-caller-seconds"
+
+CALLER_HEADERS = (CALLER_HEADER, CALLER_SECONDS_HEADER)
+
+# Three years: nobody waits for longer, and every client can write the number without an exponent.
+MAX_CALLER_SECONDS = 99_999_999
+
 # The stable code of a message whose headers cannot be read.
 INVALID_HEADERS = "invalid-headers"
 
@@ -27,6 +36,14 @@ class HasHeaders(Protocol):
 
     # Any, because the types of Kafka clients say less than they do.
     def headers(self) -> Any: ...
+
+
+def caller_headers(caller: str, seconds: float | None) -> list[tuple[str, str | bytes | None]]:
+    """The headers of a decision whose `caller` waits for so many seconds; None: it does not say for how long."""
+    told: list[tuple[str, str | bytes | None]] = [(CALLER_HEADER, caller.encode())]
+    if seconds is not None and seconds <= MAX_CALLER_SECONDS:
+        told.append((CALLER_SECONDS_HEADER, f"{max(0.0, seconds):.3f}".encode()))
+    return told
 
 
 def read_headers(messages: Sequence[HasHeaders]) -> tuple[list[Headers | None], list[int]]:

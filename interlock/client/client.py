@@ -29,7 +29,7 @@ from interlock.client.pending import GRACE_SECONDS, LOOK_UP_AFTER_SECONDS, Pendi
 from interlock.client.result import DecisionResult, NotDecidedError
 from interlock.errors import InterlockError, UnavailableError
 from interlock.schemas import wire
-from interlock.schemas.headers import CALLER_HEADER
+from interlock.schemas.headers import CALLER_HEADERS, caller_headers
 from interlock.streams.forks import abandon
 from interlock.streams.ports import Broker, Headers, Producer
 
@@ -216,8 +216,9 @@ class Client:
             submitted=Submitted(value, record),
         )
         try:
-            others = [(name, given) for name, given in headers or () if name != CALLER_HEADER]
-            self._send([(decision.decision_id, value)], [*others, (CALLER_HEADER, self._caller.encode())])
+            mine = caller_headers(self._caller, timeout)
+            others = [(name, given) for name, given in headers or () if name not in CALLER_HEADERS]
+            self._send([(decision.decision_id, value)], [*others, *mine])
         except BaseException:
             future.cancel()
             raise

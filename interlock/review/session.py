@@ -8,6 +8,7 @@ from typing import Any, Self
 from interlock.errors import InterlockError, UsageError
 from interlock.platform.connection import Platform, database_errors
 from interlock.policies.published import Policies
+from interlock.processors.review.due import due_at
 from interlock.processors.review.handing_out import why_given, why_handed_out
 from interlock.processors.review.times import SECOND, due, micros
 from interlock.processors.review.view import TaskView, build_view
@@ -139,7 +140,7 @@ class Session:
     def _why_first(self, task: Record, assigned: Record | None) -> str:
         """`assigned`: the task as it was before the claim if it was meant for this person already."""
         if assigned is not None:
-            return f"{why_given(assigned)}; due {due((micros(task['deadline']) - self.now()) / SECOND)}"
+            return f"{why_given(assigned)}; due {due((due_at(task, self.now()) - self.now()) / SECOND)}"
         waiting = [other for other in self.board.in_queue(task["queue"]) if other["state"] == "waiting"]
         why = why_handed_out(task, self._policies.owner(task["domain"]), self.now())
         return f"{why}, {len(waiting):,} more wait in {task['queue']}"
@@ -162,7 +163,7 @@ def listed(task: Record, now: int) -> dict[str, Any]:
         "priority": task["priority"],
         "domain": task["domain"],
         "deadline": task["deadline"].isoformat(),
-        "due_seconds": (micros(task["deadline"]) - now) // SECOND,
+        "due_seconds": (due_at(task, now) - now) // SECOND,
         "holder": task["lease_holder"] or task["assigned_to"],
         "start_by": task["assigned_until"] and task["assigned_until"].isoformat(),
         "start_seconds": task["assigned_until"] and max(0, micros(task["assigned_until"]) - now) // SECOND,

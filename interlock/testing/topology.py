@@ -23,7 +23,7 @@ from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import Reply, answers
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import read_error_headers
-from interlock.schemas.headers import CALLER_HEADER, headers_of
+from interlock.schemas.headers import caller_headers, headers_of
 from interlock.schemas.models import Decision
 from interlock.services.desk_runner import desk_runner
 from interlock.services.router_runner import TABLES, router_runner
@@ -142,9 +142,10 @@ class Topology:
         }
         return Decision(decision_id=decision_id, confidence=confidence, **defaults | fields)
 
-    def submit(self, decision: Decision, *, caller: str = "") -> None:
-        """Sends a decision, as `Client.submit` does; `run` lets the pipeline have it. `caller`: who waits for it."""
-        headers: Headers | None = [(CALLER_HEADER, caller.encode())] if caller else None
+    def submit(self, decision: Decision, *, caller: str = "", seconds: float | None = None) -> None:
+        """Sends a decision, as `Client.submit` does; `run` lets the pipeline have it. `caller`: who waits for it;
+        `seconds`: for how long, if the caller says so."""
+        headers: Headers | None = caller_headers(caller, seconds) if caller else None
         self.send(catalogue.DECISIONS, decision.decision_id, decision.to_record(), headers)
 
     def decide(self, decision_id: str, confidence: float = 0.9, **fields: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class Arrival:
     """What the desk reads of a routed decision; `alternatives` as (option, confidence). Times in microseconds.
 
     `quorum`: 0 where the router did not tell what it demands of people, as before version 2 of its schema.
-    `caller`: who waits for it, empty if nobody is named.
+    `caller`: who waits for it, empty if nobody is named. `caller_seconds`: for how long from now on, None if unknown.
     """
 
     topic: str
@@ -59,6 +59,7 @@ class Arrival:
     service_levels: str = ""
     outcome_notices: str = ""
     caller: str = ""
+    caller_seconds: float | None = None
     notices: tuple[str, ...] = ()
 
 
@@ -122,6 +123,7 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
         partition=arrival.partition,
         offset=arrival.offset,
         caller=arrival.caller,
+        caller_until=None if arrival.caller_seconds is None else now + round(arrival.caller_seconds * _SECOND),
         options=_options(arrival, terms.outcomes, terms.options) if arrival.workflow == "hybrid" else (),
     )
     events = []

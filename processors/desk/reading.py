@@ -1,6 +1,7 @@
 """Routed decisions, a batch at once, as the desk reads them."""
 
 import json
+import re
 from collections.abc import Sequence
 from functools import cache
 from operator import itemgetter
@@ -14,7 +15,7 @@ from interlock.processors.desk.task import END_OF_TIME, one_for_all
 from interlock.processors.records import Message
 from interlock.schemas import avro_schemas
 from interlock.schemas.columns import Bad, Decoder, values
-from interlock.schemas.headers import CALLER_HEADER, headers_of
+from interlock.schemas.headers import CALLER_HEADER, CALLER_SECONDS_HEADER, headers_of
 from interlock.schemas.payload import payload_hash
 
 # The desk does not read what a routed decision says after its alternatives.
@@ -29,6 +30,9 @@ MAX_ID_LENGTH = 1_000
 
 # Policies ask for two. More than a handful is a damaged number, and nobody could ever decide such a task.
 MAX_QUORUM = 5
+
+# As `caller_headers` writes them.
+_SECONDS = re.compile(rb"[0-9]{1,8}(\.[0-9]{1,9})?")
 
 
 def read(messages: Sequence[Message]) -> tuple[list[Arrival | None], list[Bad]]:
@@ -91,6 +95,7 @@ def _arrival(row: dict[str, Any], message: Message) -> Arrival:
         offset=message.offset(),
         payload_hash=payload_hash(message.value()),
         caller=_caller(message) if row["route"] == "sync" else "",
+        caller_seconds=_caller_seconds(message) if row["route"] == "sync" else None,
         reasons=one_for_all(tuple(row.pop("reasons"))),
         qualifications=one_for_all(tuple(row.pop("qualifications"))),
         outcomes=one_for_all(tuple(row.pop("outcomes"))),
@@ -104,9 +109,18 @@ def _arrival(row: dict[str, Any], message: Message) -> Arrival:
 
 def _caller(message: Message) -> str:
     """Who waits for a decision, as its header says; empty for a name that no command could give."""
-    named = next((value for name, value in headers_of(message) if name == CALLER_HEADER), None) or b""
-    caller = named.decode(errors="replace")
+    caller = _header(message, CALLER_HEADER).decode(errors="replace")
     return caller if len(caller) <= MAX_NAME_LENGTH else ""
+
+
+def _caller_seconds(message: Message) -> float | None:
+    """For how long the caller waits, as its header says; None without one, or for a text that is no such time."""
+    text = _header(message, CALLER_SECONDS_HEADER)
+    return float(text) if _SECONDS.fullmatch(text) else None
+
+
+def _header(message: Message, wanted: str) -> bytes:
+    return next((value for name, value in headers_of(message) if name == wanted), None) or b""
 
 
 _ENVELOPE = (

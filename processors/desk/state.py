@@ -301,7 +301,7 @@ class DeskState:
 
 def next_due(task: Task) -> int | None:
     """When the clock next changes something about an open task; None if never."""
-    instants = [task.final_at]
+    instants = [task.final_at, task.caller_leaves_at]
     if not task.breached:
         instants.append(task.deadline if task.warned or task.is_optional else min(task.warn_at, task.deadline))
     if task.state != "leased":

@@ -101,6 +101,8 @@ class Task:
     stuck: bool = False
     gold_outcome: str = ""
     caller: str = ""
+    caller_until: int | None = None
+    caller_left: bool = False
     options: tuple[str, ...] = ()
     qualifications: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
@@ -186,7 +188,12 @@ class Task:
     def is_urgent(self) -> bool:
         """Its caller still waits, as far as is known: nobody waits for longer than the service level."""
         late = self.breached or self.raised_at is not None
-        return self.has_caller and not self.leads_only and not late
+        return self.has_caller and not self.caller_left and not self.leads_only and not late
+
+    @property
+    def caller_leaves_at(self) -> int | None:
+        """When its caller stops waiting; None if it has, or has not said when."""
+        return self.caller_until if self.has_caller and not self.caller_left else None
 
     @property
     def leads_only(self) -> bool:
@@ -280,6 +287,8 @@ class Task:
             quorum=1 if blind else self.quorum,
             payload_hash=planted_hash(task_id, self.payload_hash),
             gold_outcome=outcome,
+            # Who judges it sees for how long a caller waits.
+            caller_until=None if self.caller_until is None else now + self.caller_until - self.arrived_at,
             **case,
         )
 

@@ -10,7 +10,7 @@ from interlock.processors.desk.resolving import close, finalise
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import CONTESTED, DESK, Task
 from interlock.processors.desk.task_records import assignment_alert, task_alert, task_changed
-from interlock.processors.desk.verdict_commands import time_out
+from interlock.processors.desk.verdict_commands import give_up_waiting, time_out
 from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
 
@@ -33,6 +33,10 @@ def fire_timers(state: DeskState, task: Task, now: int) -> list[Event]:
             events += _lease_expired(task, now)
         elif now >= task.lease_warn_at and not task.lease_warned:
             events += _lease_expiring(task, now)
+    if task.caller_leaves_at is not None and now >= task.caller_leaves_at:
+        events += give_up_waiting(state, task, DESK, now).events
+        if task.state == "done":
+            return events
     if task.ends_at is not None and now >= task.ends_at and task.state != "leased":
         return [*events, *_not_judged(state, task, now)]
     if now >= task.deadline and not task.breached:

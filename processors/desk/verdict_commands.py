@@ -68,15 +68,25 @@ def expire(state: DeskState, command: Command, now: int) -> CommandResult:
             "not-your-call",
             f"only the caller who waits for {task.task_id} can give up, and {whose}: wait for its outcome",
         )
+    return give_up_waiting(state, task, command.actor, now, command.command_id)
+
+
+def give_up_waiting(state: DeskState, task: Task, actor: str, now: int, command_id: str = "") -> CommandResult:
+    """The caller waits no more: applies the policy's on_timeout, once."""
+    if task.caller_left:
+        return CommandResult(f"nobody decided in time: {task.task_id} waits for people", task, [], "escalated")
+    task.caller_left = True
     safe = state.terms(task).on_timeout
     if safe != "escalate":
         events = time_out(state, task, safe, "the caller waited in vain", now)
-        events.append(task_changed(task, "timed_out", command.actor, now, command.command_id))
+        events.append(task_changed(task, "timed_out", actor, now, command_id))
         return CommandResult(f"nobody decided in time: {safe} holds, as the policy says", task, events)
     if task.leads_only:
-        return CommandResult(f"{task.task_id} is with the leads already", task, [], "escalated")
+        state.keep(task)
+        left = task_changed(task, "caller_left", actor, now, command_id)
+        return CommandResult(f"{task.task_id} is with the leads already", task, [left], "escalated")
     leads, told = to_leads(state, task, "the caller waited in vain", now)
-    events = [told, task_changed(task, "escalated", command.actor, now, command.command_id)]
+    events = [told, task_changed(task, "escalated", actor, now, command_id)]
     message = f"nobody decided in time: {went_to(task, leads)}; nothing takes effect yet"
     return CommandResult(message, task, events, "escalated")
 

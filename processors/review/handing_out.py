@@ -5,7 +5,8 @@ from typing import Any
 
 from interlock.policy.model import Policy
 from interlock.policy.review import terms
-from interlock.processors.review.times import SECOND, due, micros
+from interlock.processors.review.due import due_at
+from interlock.processors.review.times import SECOND, due
 
 
 def why_handed_out(task: Mapping[str, Any], in_force: Policy | None, now: int) -> str:
@@ -13,7 +14,7 @@ def why_handed_out(task: Mapping[str, Any], in_force: Policy | None, now: int) -
 
     A record of a task that somebody leases does not say how it came to that person, so neither do the words.
     """
-    return f"{why_given(task) or _how_ordered(task, in_force)}; due {due((micros(task['deadline']) - now) / SECOND)}"
+    return f"{why_given(task) or _how_ordered(task, in_force)}; due {due((due_at(task, now) - now) / SECOND)}"
 
 
 def why_given(task: Mapping[str, Any]) -> str:
@@ -29,7 +30,8 @@ def why_given(task: Mapping[str, Any]) -> str:
         case "woken" | "snoozed":
             return "you had put it aside until now"
         case "assigned":
-            cause = "its caller waits" if task["route"] == "sync" else f"queue {task['queue']} assigns its tasks"
+            waits = task["route"] == "sync" and not task["caller_left"]
+            cause = "its caller waits" if waits else f"queue {task['queue']} assigns its tasks"
             return f"pushed to you because {cause} and you were the least loaded of those who may judge it"
         case _:
             return "it was assigned to you"

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from interlock.policy.duties import Duties
 from interlock.policy.model import Policy
 from interlock.policy.review import AGREE, Terms, kept, offered, terms
+from interlock.processors.review.due import due_at
 from interlock.processors.review.escalated import escalated_to
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.reasons import RouteReason, explain_reasons
@@ -50,7 +51,8 @@ class TaskView:
     """A task as one reviewer may see it. Instants are microseconds since the epoch, seconds count from `now`;
     `lease_until` and `lease_seconds` are None without a lease.
 
-    `created_at`: when the model decided, by the producer's clock.
+    `due_seconds`: until the deadline, or until its caller stops waiting if that comes first. `created_at`: when the
+    model decided, by the producer's clock.
     `why_first`: why this task came before others. `why`: why a person is asked. `ai`: None unless it is shown.
     `damage`: what cannot be read of the payload, whose record is damaged; the fields that it names are empty or cut.
     `signatures_needed`: how many people must agree before a verdict holds, `signatures_given`: how many have judged it
@@ -149,7 +151,7 @@ def build_view(
         workflow=task["workflow"],
         created_at=micros(decision["created_at"]),
         deadline=micros(task["deadline"]),
-        due_seconds=(micros(task["deadline"]) - now) // SECOND,
+        due_seconds=(due_at(task, now) - now) // SECOND,
         breached=task["breached"],
         lease_holder=task["lease_holder"],
         lease_epoch=task["lease_epoch"],

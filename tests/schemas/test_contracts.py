@@ -69,6 +69,7 @@ RELEASED = {
     33: ("Task", "e21c8ed6"),
     34: ("RoutedDecision", "921aee84"),
     35: ("Task", "6888ff83"),
+    36: ("Task", "1247ba6b"),
 }
 
 

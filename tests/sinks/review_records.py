@@ -98,6 +98,8 @@ def task(task_id: str, event: str = "arrived", **changes: Any) -> dict[str, Any]
         "measures": "",
         "notices": [],
         "caller": "",
+        "caller_until": None,
+        "caller_left": False,
         "verdicts": [],
         "version": 0,
         "outcome": "",

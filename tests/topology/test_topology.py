@@ -139,6 +139,16 @@ def test_a_caller_who_gives_up_gets_the_safe_outcome_once(world: Topology) -> No
     assert resolutions(world, "s1") == [(1, "timeout", "reject")]
 
 
+def test_a_caller_who_died_while_it_waited_gets_the_safe_outcome_when_its_time_is_over(world: Topology) -> None:
+    world.submit(world.decision("s1", 0.7), caller="client", seconds=30)
+    world.run()
+    world.advance(timedelta(seconds=29))
+    assert resolutions(world, "s1") == []
+    world.advance(timedelta(seconds=2))
+    assert resolutions(world, "s1") == [(1, "timeout", "reject")]
+    assert events(world, "s1")[-1] == "timed_out"
+
+
 def test_what_nobody_can_read_goes_to_the_dead_letters_and_the_desk_goes_on(world: Topology) -> None:
     producer = world.broker.producer(None)
     producer.produce(catalogue.COMMANDS.name, b"junk", b"k")

@@ -19,6 +19,7 @@ from interlock.api.story import story_of
 from interlock.client.client import Client
 from interlock.client.result import DecisionResult, NotDecidedError
 from interlock.review.desk_connection import Reply
+from interlock.schemas.headers import MAX_CALLER_SECONDS, caller_headers
 from interlock.schemas.models import MAX_ID_BYTES
 
 router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
@@ -82,17 +83,28 @@ _BODY = {
     response_model=shapes.Accepted | shapes.Pending,
     responses={200: {"model": DecisionResult, "description": "The resolution, with `wait`."}},
 )
-async def submit(request: Request, person: Producer, wait: Wait = 0) -> Response:  # noqa: ARG001 - who may
+async def submit(
+    request: Request,
+    person: Producer,
+    wait: Wait = 0,
+    give_up_after: Annotated[
+        float | None,
+        Query(ge=0, le=MAX_CALLER_SECONDS, description="Seconds after which the policy's on_timeout applies."),
+    ] = None,
+) -> Response:
     """Answers when Kafka has all of them: 202 with their ids. Invalid ones: 422, and nothing was sent.
 
     The id identifies a repetition: the same decision may be sent again after any error. With `wait`, which takes one
-    decision, the answer is 200 with its resolution, or 202 and `pending`: ask `/resolution` again then.
+    decision, the answer is 200 with its resolution, or 202 and `pending`: ask `/resolution` again then. Who submits a
+    decision is its caller, who may `/expire` a sync review. `give_up_after`: for how long that caller waits in all,
+    over any number of requests; the waiting then ends also if the caller does not come back.
     """
     backend = backend_of(request)
     decisions, several = await read_decisions(request)
     if wait and len(decisions) > 1:
         raise Problem(422, "invalid", "wait takes a single decision: submit the batch, then ask for each resolution")
-    await run_in_threadpool(backend.client.submit_many, decisions, _passed_on(request))
+    headers = [*_passed_on(request), *caller_headers(person.person, give_up_after)]
+    await run_in_threadpool(backend.client.submit_many, decisions, headers)
     if wait:
         return await _resolution(request, backend.client, decisions[0].decision_id, wait, 0)
     first = decisions[0].decision_id
@@ -177,13 +189,10 @@ async def _until_done(request: Request, future: "Future[DecisionResult]") -> Dec
             raise Problem(400, "disconnected", "the caller hung up")
 
 
-def _passed_on(request: Request) -> list[tuple[str, str | bytes | None]] | None:
+def _passed_on(request: Request) -> list[tuple[str, str | bytes | None]]:
     """The headers that go with the decision through the whole pipeline."""
     names = ("traceparent", "tracestate")
-    found: list[tuple[str, str | bytes | None]] = [
-        (name, request.headers[name]) for name in names if name in request.headers
-    ]
-    return found or None
+    return [(name, request.headers[name]) for name in names if name in request.headers]
 
 
 def _path(request: Request, decision_id: str) -> str:

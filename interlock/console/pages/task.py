@@ -18,6 +18,7 @@ from interlock.console.private import private_fields
 from interlock.console.text import interval, percent
 from interlock.processors.desk.overriding import CORRECTION
 from interlock.processors.desk.task import CONTESTED
+from interlock.processors.review.due import due_at
 from interlock.processors.review.escalated import escalated_to
 from interlock.processors.review.handing_out import why_handed_out
 from interlock.processors.review.reasons import used_columns
@@ -114,6 +115,7 @@ def _status(backend: Backend, task: dict[str, Any], person: Principal) -> dict[s
         "may": permissions(task, person, now),
         "viewers": [one for one in viewers_of(backend, task["task_id"]) if one != person.person],
         "lease_since": task["lease_since"],
+        "due_at": due_at(task, now),
         "escalated": "" if done else escalated_to(task["escalation"], task["with_team"]),
         "outcome": "" if task["blind"] and not done else task["outcome"],
     }

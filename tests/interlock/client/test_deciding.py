@@ -20,7 +20,7 @@ from interlock.client.pending import ASK_AGAIN_SECONDS, MAX_LEFT_OPEN, Ask, Pend
 from interlock.errors import UnavailableError
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import with_error_headers
-from interlock.schemas.headers import CALLER_HEADER, headers_of
+from interlock.schemas.headers import CALLER_HEADER, CALLER_SECONDS_HEADER, headers_of
 from interlock.schemas.signed_commands import Signer, read_signature
 from interlock.streams.clock import SystemClock
 from interlock.streams.kafka import KafkaBroker
@@ -298,7 +298,25 @@ def test_a_caller_has_the_name_that_it_chose_and_nobody_else_takes_it(broker: Br
     assert desk.commands[0]["actor"] == "shop"
     assert (decided.status, "shop waits for it" in decided.message) == ("waiting", True)
     (message,) = _decisions(broker, submitted.decision_id)
-    assert headers_of(message) == [("traceparent", b"00"), (CALLER_HEADER, b"shop")]
+    assert headers_of(message) == [("traceparent", b"00"), (CALLER_HEADER, b"shop"), (CALLER_SECONDS_HEADER, b"0.000")]
+
+
+@pytest.mark.parametrize(("timeout", "told"), [(30, b"30.000"), (0.25, b"0.250"), (-1, b"0.000"), (1e12, None)])
+def test_a_decision_says_for_how_long_its_caller_waits(timeout: float, told: bytes | None) -> None:
+    broker = memory()
+    with Client(broker=broker, caller="shop") as client:
+        submitted = decision()
+        client.decide_future(submitted, timeout, headers=[(CALLER_SECONDS_HEADER, b"7")]).cancel()
+    (message,) = _decisions(broker, submitted.decision_id)
+    assert dict(headers_of(message)).get(CALLER_SECONDS_HEADER) == told
+
+
+def test_a_decision_for_which_nobody_waits_says_nothing_of_a_caller() -> None:
+    broker = memory()
+    with Client(broker=broker) as client:
+        client.submit(submitted := decision())
+    (message,) = _decisions(broker, submitted.decision_id)
+    assert headers_of(message) == []
 
 
 def test_whoever_gives_up_waiting_signs_it() -> None:

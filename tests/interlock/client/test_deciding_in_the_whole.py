@@ -81,6 +81,11 @@ class World:
             assert self.changed.wait_for(lambda: len(self.done) >= len(actions), TIMEOUT_SECONDS), self.done
         assert self.done == actions
 
+    def tasks(self) -> list[dict[str, Any]]:
+        """Every record of a task so far."""
+        read = TableReader(self.broker, [catalogue.TASKS.name]).read_all()
+        return [wire.decode("Task", message.value() or b"") for message in read]
+
     def close(self) -> None:
         self._stop.set()
         for thread in self._threads:
@@ -181,6 +186,20 @@ def test_when_the_policy_wants_a_person_a_lead_decides_and_the_caller_can_wait_f
         with pytest.raises(NotDecidedError) as raised:
             client.wait(submitted.decision_id, timeout=0, after_version=decided.version)
         assert raised.value.code == "still-open"
+
+
+def test_a_caller_who_dies_while_it_waits_leaves_nobody_with_a_task_in_a_hurry(world: World) -> None:
+    submitted, careful = decision("safe", 0.4), decision("careful", 0.4)
+    with Client(broker=world.broker) as client:
+        for each in (careful, submitted):
+            client.decide_future(each, timeout=1.0)
+    # The client asks the desk for nothing any more.
+    world.wait_for([f"{submitted.decision_id}/1/execute"])
+    with Client(broker=world.broker) as other:
+        decided = other.wait(submitted.decision_id, timeout=TIMEOUT_SECONDS)
+        assert (decided.source, decided.outcome, decided.decided_by) == ("timeout", "reject", ())
+    escalated = [each for each in world.tasks() if each["task_id"] == careful.decision_id and each["escalation"]]
+    assert [(each["event"], each["caller_left"], each["actor"]) for each in escalated] == [("escalated", True, "desk")]
 
 
 def test_after_a_restart_the_word_of_a_person_is_had_by_resolution_wait_and_decide(world: World) -> None:

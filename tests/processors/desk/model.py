@@ -13,7 +13,7 @@ from typing import Any
 from tests.processors.desk.model_actions import Actions
 from tests.processors.desk.model_permissions import Permissions
 from tests.processors.desk.model_rules import DAY, SECOND, Named
-from tests.processors.desk.model_state import for_leads, holder
+from tests.processors.desk.model_state import holder
 
 # What a record of the task must say after every event.
 RECORDED = [
@@ -36,6 +36,8 @@ RECORDED = [
     "blind",
     "gold_outcome",
     "caller",
+    "caller_until",
+    "caller_left",
     "quorum",
     "assigned_to",
     "assigned_until",
@@ -229,7 +231,7 @@ class Model(Actions, Permissions):
                 assert self.with_people(task)
             case "expire" if self._events == 0:
                 assert task is not None
-                assert for_leads(task)
+                assert task["caller_left"]
                 assert record["code"] == "escalated"
             case _:
                 assert self._events == 1

@@ -53,7 +53,7 @@ class Actions(Timers):
         raise AssertionError(f"{command['kind']} changes no task")
 
     def _pass_on(self, command: Named, task: Named) -> set[str]:
-        me, now, terms = command["actor"], self.now, self.terms(task)
+        me, now = command["actor"], self.now
         match command["kind"]:
             case "escalate":
                 if command["to_reviewer"]:
@@ -82,12 +82,8 @@ class Actions(Timers):
                 task |= {"warned": False, "breached": False}
                 return {"recalled"}
             case "expire":
-                if terms.on_timeout == "escalate":
-                    self.escalate(task, "escalated")
-                    return {"escalated"}
-                self.explain(self.word(task, terms.on_timeout, "", "timeout", ()))
-                finish(task)
-                return {"timed_out"}
+                assert not task["caller_left"], "once"
+                return {self.caller_leaves(task)}
         task |= self.owed_again(task)
         said = self.verdict(task, command)
         if task["quorum"] == 2:
@@ -282,6 +278,8 @@ class Actions(Timers):
         assert key not in self.tasks
         assert re.fullmatch("d[0-9]+", key), "it looks like every decision"
         task = new_task(known, "gold", self.now) | {"task_id": key, "blind": known["route"] == "auto"}
+        if known["caller_until"] is not None:
+            task["caller_until"] = self.now + known["caller_until"] - known["arrived_at"]
         task["quorum"] = 1 if task["blind"] else known["quorum"]
         task["payload_hash"] = hashlib.sha256(f"{key}/{known['payload_hash']}".encode()).hexdigest()[:32]
         task |= {"gold_outcome": command["outcome"], "due_from": self.now}

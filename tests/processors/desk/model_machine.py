@@ -156,7 +156,14 @@ class DeskLife:
             fields["outcome_notices"] = json.dumps(then.notices) if then.notices else ""
         named = dice.choice([b"shop", b"shop", None, b"\xff", b"x" * 1_025])
         arrival["caller"] = {b"shop": "shop", b"\xff": "\ufffd"}.get(named or b"", "") if route == "sync" else ""
-        headers = (("interlock-caller", named),) if named else ()
+        patience = dice.choice([None, None, b"0", b"45.5", b"7200", b"-1", b"nan", b"1e3", b"\xff"])
+        arrival["waits"] = {b"0": 0, b"45.5": 45_500_000, b"7200": 2 * HOUR}.get(patience or b"")
+        arrival["waits"] = arrival["waits"] if route == "sync" else None
+        headers = tuple(
+            (name, value)
+            for name, value in (("interlock-caller", named), ("interlock-caller-seconds", patience))
+            if value is not None
+        )
         record = routed(
             arrival["decision_id"], len(self.sent), decision=decision, headers=headers, priority=priority, **fields
         )
@@ -536,7 +543,7 @@ def check_indexes(state: DeskState) -> None:
         task.task_id
         for task in state.tasks.values()
         if task.state == "waiting" and task.route == "sync" and task.kind == "review"
-        if not task.breached and task.raised_at is None
+        if not task.breached and task.raised_at is None and not task.caller_left
     }
     urgent = {task_id for lane in state.waiting._urgent.values() for _, task_id in lane}
     assert urgent == {task_id for task_id in callers if not state.tasks[task_id].leads_only}

@@ -37,7 +37,7 @@ class ModelState:
 
     def instants(self) -> list[int]:
         """When something is due."""
-        names = ("deadline", "warn_at", "lease_until", "assigned_until", "snoozed_until", "window")
+        names = ("caller_until", "deadline", "warn_at", "lease_until", "assigned_until", "snoozed_until", "window")
         found = {task[name] for task in self.open() for name in names if task[name] is not None}
         found |= {task["override_until"] for task in self.tasks.values() if task["override_until"]}
         return sorted(at for at in found if at > self.now)
@@ -150,6 +150,8 @@ def new_task(source: Named, kind: str, now: int) -> Named:
     flags = dict.fromkeys(("warned", "breached", "with_team", "stuck"), False) | {"blind": kind == "audit"}
     duties: Named = {"quorum": 1, "rules": None, "written_rules": None}
     duties["caller"] = source["caller"] if kind == "review" else ""
+    duties["caller_until"] = now + source["waits"] if kind == "review" and source["waits"] is not None else None
+    duties["caller_left"] = False
     task = {name: source[name] for name in (*same, *told)} | lists | words | holding | times | numbers | flags | duties
     return task | {"kind": kind, "state": "waiting", "arrived_at": now}
 

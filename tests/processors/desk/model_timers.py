@@ -55,11 +55,33 @@ class Timers(Messages):
                 self._find_somebody(event, task)
             case "assigned":
                 self._assign(task, record["assigned_to"], terms)
+            case "caller_left" | "escalated" | "timed_out" if not owed:
+                assert self.caller_is_gone(task)
+                assert event == self.caller_leaves(task)
             case "escalated" | "timed_out" | "rescheduled" | "raised" | "duties_kept":
                 assert owed
                 self._follow(event, task, terms)
             case _:
                 self._serve(event, task, terms)
+
+    def caller_leaves(self, task: Named) -> str:
+        """Nobody waits for the first word any more: what the policy has for that happens now."""
+        task["caller_left"] = True
+        instead = self.terms(task).on_timeout
+        if instead == "escalate":
+            if for_leads(task):
+                return "caller_left"
+            self.escalate(task, "escalated")
+            return "escalated"
+        self.explain(self.word(task, instead, "", "timeout", ()))
+        finish(task)
+        return "timed_out"
+
+    def caller_is_gone(self, task: Named) -> bool:
+        """Its caller has waited for as long as it said that it would, and nothing was done about it yet."""
+        asked = task["route"] == "sync" and task["kind"] == "review" and task["version"] == 0
+        over = task["caller_until"] is not None and task["caller_until"] <= self.now
+        return bool(asked and over and not task["caller_left"] and task["state"] != "done")
 
     def _find_somebody(self, event: str, task: Named) -> None:
         """Who may decide it."""
@@ -322,6 +344,7 @@ class Timers(Messages):
                 assert holder(task) in self.duty, f"{holder(task)} is off duty and has {name}"
             assert holder(task) in {"", *self.people}, f"{holder(task)} is nobody and has {name}"
             assert task["deadline"] > now or task["breached"], f"{name} has not breached"
+            assert not self.caller_is_gone(task), f"the caller of {name} waits no more"
             assert task["warn_at"] > now or task["warned"] or not must_be_judged(task), f"{name} was not warned of"
             assert not self.is_over(task), f"{name} was not ended"
             assert task["stuck"] == self.hopeless(task), f"somebody may decide {name}: {not self.hopeless(task)}"
@@ -347,4 +370,4 @@ def waits_for_an_answer(task: Named) -> bool:
     """Its caller waits for the first word, and its team can still give it in time."""
     late = task["breached"] or task["raised_at"] is not None
     asked = task["route"] == "sync" and task["kind"] == "review" and task["version"] == 0
-    return bool(asked and not late and not for_leads(task))
+    return bool(asked and not task["caller_left"] and not late and not for_leads(task))

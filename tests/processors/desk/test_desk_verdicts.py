@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.processors.desk.desk_world import DAY, HOUR, POLICY, DeskWorld
+from tests.processors.desk.desk_world import DAY, HOUR, POLICY, SECOND, DeskWorld
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def test_the_window_closes_after_exactly_its_time_and_a_late_verdict_is_refused(
     lease = world.claim("ann")
     world.wait(10 * 60 * 1_000_000 - 1)
     assert len(world.said["resolutions"]) == 1
-    world.wait(1)
+    world.wait(SECOND)
     word = world.last("resolutions")
     assert (word["version"], word["source"], word["final"], word["outcome"]) == (2, "window", True, "publish")
     assert world.decide("ann", "reject", claimed=lease)["code"] == "already-decided"
@@ -351,6 +351,61 @@ def test_a_caller_who_gave_up_gets_the_safe_outcome_of_the_policy(world: DeskWor
     assert (world.last("resolutions")["outcome"], world.last("resolutions")["source"]) == ("reject", "timeout")
     assert world.last("resolutions")["decided_by"] == []
     assert not world.said["reviews.outcomes"]
+
+
+def test_a_caller_who_said_for_how_long_it_waits_need_not_tell_that_it_has_left(world: DeskWorld) -> None:
+    world.arrive("s1", route="sync", priority="critical", caller_seconds=30.5)
+    assert world.task("s1").is_urgent
+    world.wait(30 * SECOND)
+    assert not world.said["resolutions"]
+    world.wait(SECOND)
+    said = world.last("resolutions")
+    assert (said["outcome"], said["source"], said["decided_by"]) == ("reject", "timeout", [])
+    assert said["decided_at"] == world.task("s1").arrived_at + 31 * SECOND
+    assert world.events("s1")[-1] == "timed_out"
+
+
+def test_its_task_goes_to_the_leads_once_and_takes_nobody_s_time_any_more(world: DeskWorld) -> None:
+    advice = {"domain": "advice", "queue": "advisers", "prediction": "hold"}
+    world.arrive("s1", route="sync", priority="critical", caller_seconds=30, **advice)
+    world.wait(30 * SECOND)
+    task = world.task("s1")
+    assert (task.caller_left, task.is_urgent, task.escalation, task.version) == (True, False, 1, 0)
+    told = [alert for alert in world.said["alerts"] if alert["kind"] == "escalated"]
+    assert len(told) == 1
+    # The caller tells it itself a moment later, and again after a lead has handed the task back.
+    assert world.command("expire", "the client", task_id="s1")["code"] == "escalated"
+    lead = told[0]["to"][0]
+    assert world.command("de_escalate", lead, task_id="s1", reason_text="for the team")["accepted"]
+    assert not world.task("s1").is_urgent
+    assert world.command("expire", "the client", task_id="s1")["code"] == "escalated"
+    assert world.task("s1").escalation == 0
+    assert [alert for alert in world.said["alerts"] if alert["kind"] == "escalated"] == told
+
+
+def test_a_caller_who_waits_with_the_leads_and_leaves_is_on_record(world: DeskWorld) -> None:
+    advice = {"domain": "advice", "queue": "advisers", "prediction": "hold"}
+    world.arrive("s1", route="sync", priority="critical", caller_seconds=30, **advice)
+    name = world.task("s1").assigned_to
+    assert world.command("claim", name, task_id="s1")["accepted"]
+    assert world.command("escalate", name, task_id="s1", epoch=1, reason_text="too hard")["accepted"]
+    world.wait(30 * SECOND)
+    assert world.events("s1")[-1] == "caller_left"
+    assert world.task("s1").escalation == 1
+
+
+def test_a_verdict_before_the_caller_leaves_counts_and_nothing_follows(world: DeskWorld) -> None:
+    world.arrive("s1", route="sync", priority="critical", caller_seconds=30)
+    world.decide(world.task("s1").assigned_to)
+    world.wait(60 * SECOND)
+    assert all(said["source"] == "review" for said in world.said["resolutions"])
+    assert "timed_out" not in world.events("s1")
+
+
+def test_how_long_the_caller_of_an_async_review_waits_means_nothing(world: DeskWorld) -> None:
+    world.arrive("d1", caller_seconds=1)
+    world.wait(60 * SECOND)
+    assert world.task("d1").version == 0
 
 
 def test_or_it_goes_to_the_leads_and_nothing_takes_effect(world: DeskWorld) -> None:
