@@ -106,6 +106,8 @@ def decision(
         "decision.html",
         decision_id=decision_id,
         story=story,
+        # The page of a case has the button where the desk has the case.
+        may_appeal=_may_appeal(person, story),
         routing=found["routing"],
         resolutions=found["resolutions"],
         actions=found["actions"],
@@ -113,6 +115,13 @@ def decision(
         changes={row["version"]: _changes(row["modifications"]) for row in found["resolutions"].rows},
         timeline=Asked("decision_timeline", story["timeline"], parameters={"decision_id": decision_id}),
     )
+
+
+def _may_appeal(person: Principal, story: dict[str, Any]) -> bool:
+    """Whether the decision holds and the desk does not have it, as far as can be told."""
+    word = story["resolution"]
+    unseen = story["task"] is None and "task" not in story["unavailable"]
+    return "tasks:write" in person.scopes and unseen and word is not None and word["status"] == "decided"
 
 
 def cursor_of(row: dict[str, Any]) -> str:

@@ -242,3 +242,19 @@ def test_what_took_effect_unseen_is_opened_again_by_an_appeal_and_judged_by_a_pe
     office.settle("ann", decision_id, "reject", "deny")
     found = office.resolution(decision_id)
     assert (found["outcome"], found["source"]) == ("deny", "appeal")
+
+
+def test_an_appeal_is_filed_on_the_page_of_a_decision_that_the_desk_does_not_have(office: Office) -> None:
+    decision_id = office.decide("auto", amount=10, confidence=0.99)
+    assert office.resolution(decision_id)["source"] == "auto"
+    office.until(lambda: office.ask("lee", "POST", "/v1/me/on-duty").status_code == 200)
+    # ClickHouse has the decision a second after Kafka.
+    office.until(lambda: office.ask("lee", "GET", f"/v1/decisions/{decision_id}").json().get("timeline"))
+    page = office.page("lee", f"/decisions/{decision_id}")
+    page.get_by_role("button", name="File an appeal").click()
+    page.locator("[name=appeal_text]").fill("my income was misread")
+    page.locator("[name=appeal_name]").fill("Erika Muster")
+    page.get_by_role("button", name="File it").click()
+    page.wait_for_url(f"**/tasks/{decision_id}")
+    office.ready(page)
+    expect(page.locator("main")).to_contain_text("my income was misread")
