@@ -10,7 +10,7 @@ from interlock.processors.records import Message, column
 from interlock.processors.router import validation
 from interlock.schemas import avro_schemas
 from interlock.schemas.columns import Bad, Decoder, Engine
-from interlock.schemas.copy_headers import is_copy, without_copy_headers
+from interlock.schemas.copy_headers import without_copy_headers
 from interlock.schemas.headers import Headers, read_headers
 
 _Item = TypeVar("_Item")
@@ -58,17 +58,13 @@ class Reader:
         index = range(len(messages)) if decoded.index is None else decoded.index
         if decoded.index is not None:
             messages, headers = _take(messages, decoded.index), _take(headers, decoded.index)
-        headers = [_passed_on(found) for found in headers]
+        headers = without_copy_headers(headers)
         keys = list(column(messages, "key"))
         rejected = validation.reject(decoded.rows, keys, index)
         if unreadable:
             rejected |= validation.reject_headers(unreadable, index)
         bad = [*decoded.bad, *rejected.values()]
         return Readable(decoded.rows, messages, keys, headers, decoded.bodies, index, bad).without(rejected)
-
-
-def _passed_on(headers: Headers | None) -> Headers | None:
-    return without_copy_headers(headers) if headers and is_copy(headers) else headers
 
 
 def _take(items: Sequence[_Item], rows: Sequence[int]) -> list[_Item]:
