@@ -18,7 +18,7 @@ def standing(task: Mapping[str, Any], agreed: Terms, kept: tuple[str, ...], *, h
 def kept_duties(duties: Duties, in_force: Terms, reasons: tuple[str, ...], needed: int) -> tuple[str, ...]:
     """What a task keeps although the policy in force (`in_force`: for the queue of then) demands less, in words.
 
-    `needed`: how many people must agree as far as the reader may know."""
+    `needed`: how many people must agree, as far as the reader may know."""
     return loosened(in_force, replace(duties, quorum=min(duties.quorum, needed)), reasons)
 
 

@@ -138,7 +138,7 @@ def build_view(
     lease_until = None if task["lease_until"] is None else micros(task["lease_until"])
     needed = _signatures_needed(task, agreed, reasons, hidden)
     alone = terms(in_force, task["policy_version"], task["domain"], task["routed_queue"])
-    kept_back = kept_duties(_duties(task), alone, tuple(task["reasons"]), needed)
+    kept_back = kept_duties(_duties(task), alone, tuple(task["reasons"]), needed if hidden else task["quorum"])
     return TaskView(
         task_id=task["task_id"],
         # That of the decision, but for gold items, whose case must not be found.
@@ -217,8 +217,10 @@ def _signatures_needed(
     """How many people must agree before a verdict holds, as far as this reviewer may know.
 
     A rule that asks for two people may look at what the AI said. While the AI's answer is hidden, the number is told
-    only where a rule asks for it whose text is shown.
+    only where a rule asks for it whose text is shown. Of a proposed override the one who answers it decides.
     """
+    if task["kind"] == "override":
+        return 1
     if task["kind"] == "audit" or (task["kind"] == "gold" and task["blind"]):
         return 1
     if hidden and agreed.four_eyes.isdisjoint(reason.reason for reason in visible_reasons):

@@ -182,6 +182,9 @@ def test_an_override_that_needs_a_second_lead_says_so_on_the_page_and_is_not_han
     desk.ask("lee", "/v1/tasks/d-1/override", _verdict(lease, "choose", "approve"))
     shown = desk.page("ann", "/tasks/d-1")
     assert "lee proposes approve instead of reject, which two people must decide" in shown
+    assert "people must agree" not in shown
+    # Lee is the only lead, and has proposed it.
+    assert "nobody may decide it" in shown
     assert "leads only" in shown
     assert 'data-command-form="de-escalate"' not in desk.html("lee", "/tasks/d-1")
 

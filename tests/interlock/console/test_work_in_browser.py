@@ -214,6 +214,27 @@ def test_nothing_of_a_blind_review_tells_what_the_ai_said(office: Office) -> Non
         assert office.ask("ann", "GET", f"/v1/decisions/{decision_id}").json()["code"] == "blind"
 
 
+def test_what_was_escalated_is_handed_back_by_a_lead_with_a_note_for_the_team(office: Office) -> None:
+    task_id = office.task()
+    page = office.page("ann")
+    take(office, page, task_id)
+    press(page, "u")
+    page.locator("#escalate textarea").fill("is the pay slip forged?")
+    page.locator("#escalate [type=submit]").click()
+    page.wait_for_url("**/work")
+    lead = office.page("lee", f"/tasks/{task_id}")
+    expect(lead.locator("#status")).to_contain_text("leads only")
+    press(lead, "h")
+    lead.locator("#hand-back textarea").fill("it is genuine")
+    lead.locator("#hand-back [type=submit]").click()
+    expect(lead.locator("#toasts")).to_contain_text("is back with its team")
+    expect(lead.locator("#status")).not_to_contain_text("leads only")
+    office.open(page, f"/tasks/{task_id}")
+    expect(page.locator("main")).to_contain_text("it is genuine")
+    press(page, "c")
+    page.locator("#verdict").wait_for()
+
+
 def test_what_comes_is_seen_within_a_second_without_loading_the_page_again(office: Office) -> None:
     page = office.page("ann", "/queues")
     row = page.locator("tr", has=page.locator(f'a[href="/tasks?queue={office.name}"]'))

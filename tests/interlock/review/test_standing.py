@@ -84,6 +84,14 @@ def test_duties_of_an_earlier_policy_are_named_with_its_version() -> None:
     assert said({**record, "routed_qualifications": []}) == ""
 
 
+def test_an_answer_to_a_proposed_override_keeps_the_duty_and_needs_no_further_signature() -> None:
+    envelope = routed(decision("d-1"))
+    record = task_record(envelope, kind="override", quorum=2, reasons=["very-large"], verdicts=[VERDICT, VERDICT])
+    view = build_view(record, Payload(envelope, verified=True), micros(record["arrived_at"]), in_force=PLAIN)
+    assert (view.signatures_needed, view.signatures_given) == (1, 0)
+    assert "keeps what that demanded although the policy in force does not: two people" in view.standing[1]
+
+
 def test_a_hidden_case_does_not_tell_of_two_people_whom_a_rule_about_the_answer_asked_for() -> None:
     record = {"quorum": 2, "policy_version": "v3", "reasons": ["very-large"]}
     assert "two people" in said(record, policy=PLAIN)
