@@ -266,10 +266,10 @@ def _taken(broker: KafkaBroker) -> int:
         consumer.close()
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
+def until(condition: Callable[[], bool], what: str, timeout: float = TIMEOUT_SECONDS) -> None:
     """Waits until it is so; raises TimeoutError."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
+    deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError(f"not within {TIMEOUT_SECONDS:g} s: {what}")
+            raise TimeoutError(f"not within {timeout:g} s: {what}")
         time.sleep(0.05)

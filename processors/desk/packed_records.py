@@ -267,7 +267,8 @@ def _pack(block: _Block) -> None:
     columns = _COLUMNS.pack(*untils, *map(len, keys), *map(len, values))
     data = b"".join((columns, "".join(keys).encode(), *values))
     block.size = len(data)
-    block.packed = _codec().compress(data, asbytes=True)
+    # Straight into bytes, it would be written where three times as much was asked for, and leave holes in the memory.
+    block.packed = _codec().compress(data).to_pybytes()
     block.entries = None
 
 

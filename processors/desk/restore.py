@@ -172,8 +172,11 @@ def _each(
     read: Callable[[bytes, bytes], _Read],
     unreadable: list[Unreadable],
 ) -> Iterator[_Read]:
-    """The records of a topic that can be read. The others must not stop the desk for everybody."""
-    for stored in newest[topic].values():
+    """The records of a topic that can be read, each taken out, so that nobody keeps all of them twice. The others must
+    not stop the desk for everybody."""
+    records = newest[topic]
+    for key in list(records):
+        stored = records.pop(key)
         try:
             yield read(stored.key, stored.value)
         except ValueError as error:  # WireError is one
