@@ -14,6 +14,9 @@ from interlock.schemas.headers import Headers
 TASK_HEADER: Final = "interlock-task"
 """Of a copy in `reviews.manual`: the last record of its task, which the desk has forgotten."""
 
+ISSUED_HEADER: Final = "interlock-issued-at"
+"""Beside it: when the copy was made, in microseconds since the epoch."""
+
 _REPLAY_HEADER: Final = "__interlock.replay"
 
 _NAMES = frozenset({TASK_HEADER, _REPLAY_HEADER})
@@ -35,3 +38,9 @@ def without_copy_headers(headers: list[Headers | None]) -> list[Headers | None]:
     if _NAMES.isdisjoint(map(itemgetter(0), chain.from_iterable(filter(None, headers)))):
         return headers
     return [found and [(name, value) for name, value in found if name not in _NAMES] for found in headers]
+
+
+def signed_part(task: bytes, issued_at: bytes, routed: bytes) -> bytes:
+    """What the signature of a copy with a task is about: both headers and the value."""
+    # The lengths keep the end of one from being the beginning of the next.
+    return b"".join(len(part).to_bytes(8) + part for part in (task, issued_at, routed))

@@ -18,7 +18,7 @@ from interlock.review.desk_connection import DeskConnection, Reply
 from interlock.schemas import json_text
 from interlock.schemas.signed_commands import Signer
 from interlock.streams.clock import Clock, SystemClock
-from interlock.streams.ports import Broker
+from interlock.streams.ports import Broker, Headers
 
 
 class DeskClient:
@@ -44,6 +44,10 @@ class DeskClient:
         self._connection = connection or DeskConnection(broker, signer=signer)
         self._new_id = new_id
         self._clock = clock or SystemClock()
+
+    def signature(self, value: bytes) -> Headers:
+        """The headers of something else than a command that the person gives the desk; none without a key."""
+        return self._connection.signature(self.reviewer, value)
 
     def on_duty(self, command_id: str | None = None) -> Reply:
         """From now on tasks may be pushed and claimed."""

@@ -121,6 +121,10 @@ class DeskConnection:
         self._thread = threading.Thread(target=self._listen, name="desk replies", daemon=True)
         self._thread.start()
 
+    def signature(self, person: str, value: bytes) -> Headers:
+        """The headers that say that `person` has given what `value` says; none where this process has no key."""
+        return [*self._signer.headers(person, value)] if self._signer else []
+
     def ask(self, command: dict[str, Any]) -> Reply:
         """The reply to a `Command` record. Raises CommandRefusedError, DeskUnavailableError or KafkaException, and
         UsageError for text that is not Unicode."""
@@ -131,7 +135,7 @@ class DeskConnection:
                 raise UsageError(f"{name} {error}") from error
         value = wire.encode("Command", command)
         key = (command.get("task_id") or command["actor"]).encode()
-        headers: Headers | None = [*self._signer.headers(command["actor"], value)] if self._signer else None
+        headers: Headers | None = self.signature(command["actor"], value) or None
         complaints: list[str] = []
         future = self._expect(command)
         try:

@@ -6,13 +6,13 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError, UnavailableError
-from interlock.policies.publishing import send
+from interlock.policies.publishing import now, send
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import CommandRefusedError, Reply
 from interlock.review.last_task import latest_task
 from interlock.review.stored_payload import as_hashed, stored_payload
 from interlock.schemas import catalogue, wire
-from interlock.schemas.copy_headers import TASK_HEADER
+from interlock.schemas.copy_headers import ISSUED_HEADER, TASK_HEADER, signed_part
 from interlock.streams.ports import Broker, Headers
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def appeal(
     with clickhouse() as client:
         is_sent = False
         for number, pause in enumerate(_PAUSES_SECONDS, 1):
-            is_sent = is_sent or reopen(broker, client, task_id)
+            is_sent = is_sent or reopen(broker, client, task_id, desk.signature)
             time.sleep(pause)
             # The desk remembers a refusal under the id of its command: each further attempt has one of its own, the
             # same when the caller repeats the command.
@@ -69,11 +69,12 @@ def appeal(
     )
 
 
-def reopen(broker: Broker, client: "Client", decision_id: str) -> bool:
+def reopen(broker: Broker, client: "Client", decision_id: str, signature: Callable[[bytes], Headers]) -> bool:
     """Copies the routed decision to `reviews.manual`, where the desk finds it. Raises InterlockError.
 
     With what the desk has decided and forgotten goes the last record of its task: versions count on, and whoever judged
     it does not judge it again. Returns False, and copies nothing, if the desk has it as far as ClickHouse knows.
+    `signature`: the headers that say who gives the desk some bytes.
     """
     latest = latest_task(client, decision_id)
     headers: Headers = []
@@ -83,8 +84,11 @@ def reopen(broker: Broker, client: "Client", decision_id: str) -> bool:
         return False
     else:
         value = stored_payload(client, latest.record)
-        value = value and as_hashed(value, latest.record["payload_hash"])
-        headers = [(TASK_HEADER, wire.encode("Task", latest.record))]
+        if value is not None:
+            value = as_hashed(value, latest.record["payload_hash"])
+            task, issued_at = wire.encode("Task", latest.record), str(now()).encode()
+            headers = [(TASK_HEADER, task), (ISSUED_HEADER, issued_at)]
+            headers += signature(signed_part(task, issued_at, value))
     if value is None:
         raise InterlockError(f"ClickHouse does not have {decision_id} as it was routed: nobody could judge it again")
     send(broker, catalogue.REVIEWS_MANUAL, decision_id, value, headers)

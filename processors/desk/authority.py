@@ -6,7 +6,7 @@ from typing import Literal
 
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused
-from interlock.schemas.signed_commands import read_signature
+from interlock.schemas.signed_commands import Signature, read_signature
 
 # A tool sends a command for half a minute, and Kafka takes it within minutes of an outage. Shorter than the time for
 # which the desk remembers ids, so that nobody sends a recorded command again later.
@@ -40,8 +40,8 @@ class Authority:
                 "this desk takes only signed commands: use the console or the HTTP API, or give the tool a key "
                 "(INTERLOCK_SIGNING__NAME and …__KEY)",
             )
-        signer = self._signers.get(signature.signer)
-        if signer is None or not signature.is_of(value, signer.key):
+        signer = self._signer(signature, value)
+        if signer is None:
             return CommandRefused(
                 "bad-signature",
                 f"the signature is not one of {signature.signer!r} that this desk knows: compare the keys of the tool "
@@ -58,3 +58,22 @@ class Authority:
                 "stale", "the command was signed more than an hour away from now: is the clock of the sender right?"
             )
         return None
+
+    def distrust(
+        self, signed: bytes, issued_at: int, headers: Iterable[tuple[str, bytes | None]], now: int
+    ) -> str | None:
+        """Why nobody who speaks for people says what the bytes `signed` do, in words; None if somebody does."""
+        if not self._signers:
+            return None
+        signature = read_signature(headers)
+        signer = None if signature is None else self._signer(signature, signed)
+        if signer is None or signer.speaks_for == "callers":
+            return "no tool that speaks for people has signed it (INTERLOCK_SIGNING__NAME and …__KEY)"
+        if abs(now - issued_at) > MAX_AGE:
+            return "it was signed more than an hour away from now"
+        return None
+
+    def _signer(self, signature: Signature, value: bytes) -> KnownSigner | None:
+        """Who has signed `value`; None if nobody whom the desk knows."""
+        signer = self._signers.get(signature.signer)
+        return signer if signer is not None and signature.is_of(value, signer.key) else None

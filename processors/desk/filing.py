@@ -4,6 +4,7 @@ A copy of the routed decision in `reviews.manual` brings that record along, in a
 """
 
 from interlock.processors.desk.arrivals import Arrival, arrive, differences
+from interlock.processors.desk.authority import Authority
 from interlock.processors.desk.policy_changes import adopt_duties
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.stored_records import read_task
@@ -12,21 +13,28 @@ from interlock.processors.desk.task_records import task_changed
 from interlock.processors.events import Event
 from interlock.processors.records import Message
 from interlock.schemas import catalogue
-from interlock.schemas.copy_headers import TASK_HEADER
+from interlock.schemas.copy_headers import ISSUED_HEADER, TASK_HEADER, signed_part
 from interlock.schemas.headers import headers_of
 
+# Enough for every instant; int() would take long for millions.
+_MAX_DIGITS = 19
 
-def forgotten_task(message: Message, arrival: Arrival, now: int) -> Task | None:
+
+def forgotten_task(message: Message, arrival: Arrival, authority: Authority, now: int) -> Task | None:
     """The task that a routed decision brings along, about the copy that was read; None if it brings none.
 
-    Raises ValueError if it is not what the desk itself writes last: the task of this decision, decided for good.
+    Raises ValueError if `authority` distrusts it, or it is not what the desk itself writes last: the task of this
+    decision, decided for good.
     """
-    if message.topic() != catalogue.REVIEWS_MANUAL.name:
+    headers = headers_of(message)
+    found = {name: value or b"" for name, value in headers}
+    if message.topic() != catalogue.REVIEWS_MANUAL.name or TASK_HEADER not in found:
         return None
-    found = [value for name, value in headers_of(message) if name == TASK_HEADER]
-    if not found:
-        return None
-    task = read_task(arrival.decision_id.encode(), found[0] or b"")
+    record, issued_at = found[TASK_HEADER], found.get(ISSUED_HEADER, b"")
+    why_not = authority.distrust(signed_part(record, issued_at, message.value()), _instant(issued_at), headers, now)
+    if why_not is not None:
+        raise ValueError(f"its header {TASK_HEADER} counts for nothing: {why_not}")
+    task = read_task(arrival.decision_id.encode(), record)
     if task.decision_id != task.task_id or task.kind == "gold":
         raise ValueError(f"its header {TASK_HEADER} has a planted task, whose verdict decides nothing")
     if task.state != "done" or not task.took_effect:
@@ -40,6 +48,11 @@ def forgotten_task(message: Message, arrival: Arrival, now: int) -> Task | None:
     task.topic, task.partition, task.offset = arrival.topic, arrival.partition, arrival.offset
     task.payload_hash = arrival.payload_hash
     return task
+
+
+def _instant(text: bytes) -> int:
+    """Microseconds since the epoch; 0 for what is no such number."""
+    return int(text) if text.isdigit() and len(text) <= _MAX_DIGITS else 0
 
 
 def file_again(state: DeskState, arrival: Arrival, task: Task, now: int) -> list[Event]:

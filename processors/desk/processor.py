@@ -140,7 +140,7 @@ class DeskProcessor:
 
     def _arrive(self, outputs: DeskOutputs, message: Message, arrival: Arrival, now: int) -> None:
         try:
-            task = forgotten_task(message, arrival, now)
+            task = forgotten_task(message, arrival, self._authority, now)
         except ValueError as error:  # WireError is one
             _dead_letter(outputs, message, Bad(0, "invalid-task", str(error)))
             return

@@ -9,6 +9,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from interlock.errors import InterlockError, UnavailableError
+from interlock.processors.desk.authority import Authority, KnownSigner
 from interlock.processors.desk.filing import forgotten_task
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.reading import read
@@ -16,8 +17,9 @@ from interlock.review import reopening
 from interlock.review.desk_connection import CommandRefusedError, Reply
 from interlock.review.reopening import appeal, reopen
 from interlock.schemas import wire
-from interlock.schemas.copy_headers import TASK_HEADER
-from interlock.streams.ports import Message
+from interlock.schemas.copy_headers import ISSUED_HEADER, TASK_HEADER
+from interlock.schemas.signed_commands import Signer
+from interlock.streams.ports import Headers, Message
 from interlock.streams.ranges import read_topic
 from tests.processors.desk.desk_records import Record, as_written, command, policy_record, records, reviewer_record
 from tests.sinks.sink_world import ASYNC, AUTO, MANUAL, START, TASKS, World, decision, routed
@@ -77,6 +79,11 @@ def store(world: Store, decision_id: str, value: bytes, said: list[Record]) -> N
     world.stored()
 
 
+def unsigned(value: bytes) -> Headers:
+    assert value
+    return []
+
+
 def copies(world: Store) -> list[Message]:
     return [message for messages in read_topic(world.broker, MANUAL) for message in messages]
 
@@ -86,14 +93,14 @@ def test_the_copy_carries_the_last_record_of_the_task_as_the_desk_wrote_it(world
     value = routed_value(world, decision_id)
     said = decided(decision_id, value)
     store(world, decision_id, value, said)
-    assert reopen(world.broker, world.client, decision_id)
+    assert reopen(world.broker, world.client, decision_id, unsigned)
     (copy,) = copies(world)
     header = dict(copy.headers())[TASK_HEADER]
     # As texts: what is no number (NaN) does not equal itself.
     assert str(wire.decode_plain("Task", header)) == str(wire.decode_plain("Task", said[-2].value_bytes))
     ((arrival,), _) = read([copy])
     assert arrival is not None
-    task = forgotten_task(copy, arrival, START + 99 * DAY)
+    task = forgotten_task(copy, arrival, Authority(), START + 99 * DAY)
     assert task is not None
     assert (task.version, task.decided_by, task.quorum) == (2, "ann, bob", 2)
 
@@ -103,7 +110,7 @@ def test_the_copy_has_the_bytes_that_were_judged_in_whatever_version_they_were_w
     *_, first = wire.encodings("RoutedDecision", wire.decode("RoutedDecision", routed_value(world, decision_id)))
     assert first != routed_value(world, decision_id)
     store(world, decision_id, first, decided(decision_id, first, ["ann"]))
-    assert reopen(world.broker, world.client, decision_id)
+    assert reopen(world.broker, world.client, decision_id, unsigned)
     (copy,) = copies(world)
     assert copy.value() == first
 
@@ -112,7 +119,7 @@ def test_nothing_is_copied_while_the_desk_has_it_as_far_as_clickhouse_knows(worl
     decision_id = f"{world.name}-1"
     value = routed_value(world, decision_id)
     store(world, decision_id, value, decided(decision_id, value)[:-1])
-    assert not reopen(world.broker, world.client, decision_id)
+    assert not reopen(world.broker, world.client, decision_id, unsigned)
     assert copies(world) == []
 
 
@@ -124,14 +131,14 @@ def test_a_gold_item_that_has_borrowed_the_id_since_is_not_taken_for_the_decisio
     store(world, decision_id, value, said)
     world.tell(TASKS, decision_id, last | {"kind": "gold", "decision_id": "another", "state": "waiting"})
     world.stored()
-    assert reopen(world.broker, world.client, decision_id)
+    assert reopen(world.broker, world.client, decision_id, unsigned)
     (copy,) = copies(world)
     assert wire.decode_plain("Task", dict(copy.headers())[TASK_HEADER])["version"] == 2
 
 
 def test_what_nobody_knows_is_not_put_on_file(world: Store) -> None:
     with pytest.raises(InterlockError, match="neither the desk nor ClickHouse knows"):
-        reopen(world.broker, world.client, f"{world.name}-nothing")
+        reopen(world.broker, world.client, f"{world.name}-nothing", unsigned)
     assert copies(world) == []
 
 
@@ -140,7 +147,7 @@ def test_what_took_effect_unseen_is_put_on_file_without_a_task(world: Store) -> 
     world.route(decision(decision_id, world.name), "auto")
     world.stored()
     assert world.in_kafka()[AUTO] == 1
-    assert reopen(world.broker, world.client, decision_id)
+    assert reopen(world.broker, world.client, decision_id, unsigned)
     (copy,) = copies(world)
     assert not copy.headers()
 
@@ -152,6 +159,9 @@ class Desk:
         self._knows_at = knows_at
         self.answers: dict[str | None, bool] = {}
         self.asked = 0
+
+    def signature(self, value: bytes) -> Headers:
+        return [*Signer("console", bytes(32)).headers("bob", value)]
 
     def appeal(self, task_id: str, statement: str, command_id: str | None, on_behalf_of: str) -> Reply:
         assert (statement, on_behalf_of) == ("not me", "M. Weber")
@@ -181,7 +191,13 @@ def ask(world: Store, desk: Any, decision_id: str, command_id: str | None = None
 
 def test_an_appeal_waits_until_the_desk_has_the_copy_and_copies_once(world: Store, forgotten: str) -> None:
     assert ask(world, Desk(knows_at=4), forgotten).accepted
-    assert len(copies(world)) == 1
+    (copy,) = copies(world)
+    # The desk believes it where it knows the key.
+    ((arrival,), _) = read([copy])
+    assert arrival is not None
+    issued_at = int(dict(copy.headers())[ISSUED_HEADER])
+    believed = Authority({"console": KnownSigner(bytes(32))})
+    assert forgotten_task(copy, arrival, believed, issued_at) is not None
 
 
 def test_an_appeal_that_is_repeated_under_its_id_gets_the_answer_that_it_got(world: Store, forgotten: str) -> None:

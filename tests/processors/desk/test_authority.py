@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from interlock.processors.desk.authority import Authority, KnownSigner
 from interlock.processors.desk.processor import DeskProcessor
+from interlock.schemas.copy_headers import ISSUED_HEADER, TASK_HEADER, signed_part
 from interlock.schemas.signed_commands import Signer, read_signature
 from tests.processors.desk.desk_records import (
     START,
@@ -116,3 +117,42 @@ def test_a_signature_holds_for_one_principal_and_one_command(one: str, two: str,
 def test_headers_that_make_no_sense_are_no_signature_of_anybody(headers: list[tuple[str, bytes | None]]) -> None:
     signature = read_signature(headers)
     assert signature is None or not signature.is_of(b"command", CONSOLE.key)
+
+
+def forgotten(signer: Signer | None, issued_at: int, *, other_value: bool = False) -> Record:
+    """A decision that bob had decided, as a copy for an appeal that ann files."""
+    desk = processor({})
+    decision = routed("d1", routed_at=START)
+    opened = desk.process([decision, command(1, "on_duty", "bob"), command(2, "claim", "bob", task_id="d1")], START)
+    lease = records(opened, "reviews.replies")[-1]
+    given = {name: lease[name] for name in ("task_id", "epoch", "payload_hash")}
+    words = {"verdict": "approve", "reason_code": "other", "reason_text": "fine"}
+    desk.process([command(3, "submit", "bob", **given, **words)], START)
+    written = as_written(desk.process([], START + 48 * HOUR))
+    last = next(record.value_bytes or b"" for record in written if record.name == "reviews.tasks")
+    value, at = decision.value_bytes or b"", str(issued_at).encode()
+    signature = signer.headers("ann", signed_part(last, at, value)) if signer else []
+    if other_value:
+        value = routed("d1", routed_at=START, queue="elsewhere").value_bytes or b""
+    headers = ((TASK_HEADER, last), (ISSUED_HEADER, at), *signature)
+    return replace(decision, name="reviews.manual", value_bytes=value, sent_headers=headers)
+
+
+LATER = START + 99 * 24 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("copy", "topic"),
+    [
+        (forgotten(CONSOLE, LATER), "reviews.tasks"),
+        (forgotten(None, LATER), "dead-letter"),
+        (forgotten(SHOP, LATER), "dead-letter"),
+        (forgotten(Signer("console", SHOP.key), LATER), "dead-letter"),
+        (forgotten(CONSOLE, LATER, other_value=True), "dead-letter"),
+        (forgotten(CONSOLE, LATER - 2 * HOUR), "dead-letter"),
+    ],
+    ids=["signed", "unsigned", "for callers", "other key", "other decision", "recorded"],
+)
+def test_what_was_forgotten_is_filed_again_only_for_who_speaks_for_people(copy: Record, topic: str) -> None:
+    assert processor().process([copy], LATER).topics == [topic]
+    assert processor({}).process([copy], LATER).topics == ["reviews.tasks"]
