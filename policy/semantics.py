@@ -69,7 +69,7 @@ def semantic_problems(document: Document, packs: Sequence[Pack]) -> Iterator[Dia
                 else:
                     if never is not None:
                         yield document.problem(
-                            (list_name, index, "when"), f"is never true: {never}", "exchange or correct the bounds"
+                            (list_name, index, "when"), f"is never true: {never}", "correct it, or leave it out"
                         )
 
 

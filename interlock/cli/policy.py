@@ -26,15 +26,18 @@ def _me() -> str:
 def check(files: Annotated[list[Path], typer.Argument(help="Policy files (YAML).")], json: Json = False) -> None:
     """Check policy files; every problem is named with file, line, field and a suggestion.
 
+    Warns of priority rules that are never reached.
+
     Examples:
 
         interlock policy check examples/*/policy.yaml
     """
     from interlock.policy.errors import PolicyError
     from interlock.policy.load import load
+    from interlock.policy.shadowed import shadowed
     from interlock.policy.version import version
 
-    good, problems = [], []
+    good, problems, warnings = [], [], []
     for file in files:
         try:
             loaded = load(file)
@@ -42,11 +45,13 @@ def check(files: Annotated[list[Path], typer.Argument(help="Policy files (YAML).
             problems += error.problems
         else:
             good.append((str(file), loaded.name, version(loaded)))
+            warnings += [f"{file}: {warning}" for warning in shadowed(loaded)]
     if json:
         print_json(
             {
                 "policies": [dict(zip(("file", "name", "version"), row, strict=True)) for row in good],
                 "problems": [problem.__dict__ for problem in problems],
+                "warnings": warnings,
             }
         )
     else:
@@ -54,6 +59,8 @@ def check(files: Annotated[list[Path], typer.Argument(help="Policy files (YAML).
             table(("file", "policy", "version"), good)
         for problem in problems:
             errors.print(str(problem), markup=False, highlight=False)
+        for warning in warnings:
+            errors.print(f"warning: {warning}", markup=False, highlight=False)
     if problems:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -131,7 +138,8 @@ def publish(
 ) -> None:
     """Put a policy in force; routers take it up before their next batch.
 
-    Warns of work that nobody on the roster may do, and of records that ClickHouse keeps for less than a pack demands.
+    Warns of priority rules that are never reached, of work that nobody on the roster may do, and of records that
+    ClickHouse keeps for less than a pack demands.
 
     Examples:
 
@@ -142,11 +150,12 @@ def publish(
     from interlock.operations.retention import retention_problems
     from interlock.operations.staffing import roster_problems
     from interlock.policies import publishing
+    from interlock.policy.shadowed import shadowed
 
     platform = connection.connect(data_dir)
     broker = platform.serving_kafka()
     version = publishing.publish_policy(broker, file, by or _me(), note)
-    warnings = roster_problems(broker, time.time_ns() // 1000)
+    warnings = [*shadowed(publishing.load_policy(file)), *roster_problems(broker, time.time_ns() // 1000)]
     try:
         warnings += retention_problems(platform)
     except UnavailableError as error:

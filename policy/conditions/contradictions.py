@@ -1,57 +1,103 @@
-"""Bounds that no value keeps: a rule with such a condition never fires, except where a value is missing.
+"""Conditions that nothing can meet, and conditions that everything meets.
 
-Only constants that bound one and the same term in one AND are compared, which is how such a mistake is made: the bounds
-of BETWEEN in the wrong order, a bound mistyped.
+A rule whose condition is never true never fires, except where a value is missing: a bound was mistyped, the bounds of
+BETWEEN exchanged, an AND written for an OR. What is called never true is so for every row; of comparisons of two
+columns with each other, and of very large conditions, it is not always noticed.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from itertools import product
+from typing import assert_never
 
-from interlock.policy.conditions.ast import All, AnyOf, Compare, Condition, Literal, Not, Term
+from interlock.policy.conditions.ast import All, AnyOf, Compare, Condition, In, IsNull, Literal, Not, Term, Truth
+from interlock.policy.conditions.demands import Demand, impossible
 
-_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
+_NEGATED = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "=": "<>", "<>": "="}
+_MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "<>": "<>"}
 
-Bound = tuple[Any, bool]  # a constant, and whether the term may not be equal to it
+# Ways in which a condition may come true that are looked at. Conditions of people have a handful; each takes some
+# microseconds.
+_MAX_WAYS = 500
+
+# Each is a list of what must hold together.
+_Ways = list[tuple[Demand, ...]]
 
 
 def contradiction(condition: Condition) -> str | None:
-    """The first pair of bounds that contradict each other, in words; None if there is none."""
+    """Why the condition, or the first part of it that is so, is never true, in words; None if nothing is wrong."""
     match condition:
-        case All(parts):
-            found = _within(condition)
-            return found or next(filter(None, map(contradiction, parts)), None)
-        case AnyOf(parts):
-            return next(filter(None, map(contradiction, parts)), None)
+        case All(parts) | AnyOf(parts):
+            whole = _never(condition) if isinstance(condition, All) else None
+            return whole or next(filter(None, map(contradiction, parts)), None)
         case Not(of):
-            return contradiction(of)
+            return contradiction(of) or _never(condition)
+        case Compare() | In() | IsNull() | Truth():
+            return _never(condition)
         case _:
-            return None
+            assert_never(condition)
 
 
-def _within(conjunction: All) -> str | None:
-    lowest: dict[Term, Bound] = {}
-    highest: dict[Term, Bound] = {}
-    for term, operator, constant in _bounds(conjunction):
-        bound = constant, operator in ("<", ">")
-        if operator in (">", ">=", "="):
-            lowest[term] = max(lowest.get(term, bound), bound)
-        if operator in ("<", "<=", "="):
-            # Of two bounds with one constant the strict one is the closer, also from above.
-            known = highest.get(term, bound)
-            highest[term] = min(known, bound, key=lambda each: (each[0], not each[1]))
-        low, high = lowest.get(term), highest.get(term)
-        if low and high and (low[0] > high[0] or (low[0] == high[0] and (low[1] or high[1]))):
-            above, below = ("above" if low[1] else "at least"), ("below" if high[1] else "at most")
-            return f"no value is {above} {low[0]!r} and {below} {high[0]!r}"
-    return None
+def holds_always(condition: Condition) -> bool:
+    """Whether the condition is true or, where a value is missing, unknown for every row."""
+    return _never(Not(condition)) is not None
 
 
-def _bounds(conjunction: All) -> Iterator[tuple[Term, str, Any]]:
-    for part in conjunction.of:
-        match part:
-            case All():
-                yield from _bounds(part)
-            case Compare(operator, Literal(value), right) if operator in _MIRRORED and not isinstance(right, Literal):
-                yield right, _MIRRORED[operator], value
-            case Compare(operator, left, Literal(value)) if operator in _MIRRORED and not isinstance(left, Literal):
-                yield left, operator, value
+def _never(condition: Condition) -> str | None:
+    """Why the condition is true for no row; None if it may be true for one."""
+    try:
+        ways = _ways(condition, wanted=True)
+    except _TooManyError:
+        return None
+    reasons = [impossible(way) for way in ways]
+    if None in reasons:
+        return None
+    return reasons[0]
+
+
+class _TooManyError(Exception):
+    """The condition has more ways to come true than are looked at."""
+
+
+def _ways(condition: Condition, *, wanted: bool) -> _Ways:
+    """All ways in which the condition becomes true, or false: what must then hold together."""
+    match condition:
+        case All(parts) | AnyOf(parts):
+            each = [_ways(part, wanted=wanted) for part in parts]
+            if isinstance(condition, All) is wanted:
+                return _together(each)
+            return _bounded([way for ways in each for way in ways])
+        case Not(of):
+            return _ways(of, wanted=not wanted)
+        case Compare(operator, left, right):
+            return [(_compared(operator if wanted else _NEGATED[operator], left, right),)]
+        case In(term, values):
+            constants = tuple(literal.value for literal in values)
+            return [(Demand(term, "in" if wanted else "not in", constants),)]
+        case IsNull(term):
+            return [(Demand(term, "missing" if wanted else "given"),)]
+        case Truth(term):
+            return [(Demand(term, "in", (wanted,)),)]
+        case _:
+            assert_never(condition)
+
+
+def _together(each: list[_Ways]) -> _Ways:
+    size = 1
+    for ways in each:
+        size *= len(ways)
+        if size > _MAX_WAYS:
+            raise _TooManyError
+    return [tuple(demand for way in chosen for demand in way) for chosen in product(*each)]
+
+
+def _bounded(ways: _Ways) -> _Ways:
+    if len(ways) > _MAX_WAYS:
+        raise _TooManyError
+    return ways
+
+
+def _compared(operator: str, left: Term, right: Term) -> Demand:
+    if isinstance(left, Literal) and not isinstance(right, Literal):
+        left, right, operator = right, left, _MIRRORED[operator]
+    if isinstance(right, Literal):
+        return Demand(left, operator, (right.value,))
+    return Demand(left, operator, other=right)

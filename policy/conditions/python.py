@@ -44,7 +44,7 @@ _FORMS = {
     ColumnType.BOOL: "true or false",
 }
 
-_OPERATORS = {"=": eq, "<>": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
+OPERATORS = {"=": eq, "<>": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 _SIGNS = {"=": "=", "<>": "≠", "<": "<", "<=": "≤", ">": ">", ">=": "≥"}
 
 
@@ -58,7 +58,7 @@ def evaluate(condition: Condition, row: Row) -> bool | None:
             left_value, right_value = value(left, row), value(right, row)
             if _is_unknown(left_value) or _is_unknown(right_value):
                 return None
-            return bool(_OPERATORS[operator](left_value, right_value))
+            return bool(OPERATORS[operator](left_value, right_value))
         case In(term, values):
             member = value(term, row)
             return None if _is_unknown(member) else any(member == literal.value for literal in values)

@@ -60,7 +60,7 @@ MANY = parse(
     + "rules:\n"
     + "".join(f"  - {{id: r{i}, when: amount < {1000 - 15 * i}, route: async}}\n" for i in range(70))
     + "  - {id: pre, when: domain = 'pre', route: async}\n"
-    + "  - {id: never, when: 1 > 2, route: manual}\n"
+    + "  - {id: seldom, when: 2 > 1 AND decision_id = 'none', route: manual}\n"
     + "packs: [high-stakes, gdpr-22]\n",
     "many",
 )
