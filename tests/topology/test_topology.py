@@ -8,6 +8,8 @@ import pytest
 
 from interlock.review.desk_connection import CommandRefusedError
 from interlock.schemas import catalogue
+from interlock.schemas.error_headers import read_error_headers
+from interlock.schemas.headers import headers_of
 from interlock.testing import Crash, Topology
 
 POLICY = Path(__file__).with_name("pipeline.yaml")
@@ -243,3 +245,29 @@ def _decide_what_was_left(world: Topology) -> None:
     # A claim that had waited for a desk is carried out late, and nobody follows it up: its lease ends.
     world.advance(16 * MINUTE)
     world.review("lee", "reject", "d1")
+
+
+def test_a_record_that_nobody_can_read_stops_no_desk_and_is_told_once_however_often_another_takes_over(
+    world: Topology,
+) -> None:
+    for decision_id in ("d1", "d2"):
+        decide(world, decision_id)
+    world.stop_desk()
+    producer = world.broker.producer(None)
+    producer.produce("reviews.tasks", b"junk", b"d1")
+    producer.flush()
+    for number, instance in enumerate(("desk-2", "desk-3", "desk-4"), 3):
+        world.start_desk(instance)
+        world.advance(MINUTE)
+        decide(world, f"d{number}")
+        assert world.review("ann", task_id=f"d{number}").accepted
+        world.stop_desk(instance)
+    (told,) = [alert for alert in world.records("alerts") if alert["kind"] == "unreadable"]
+    assert (told["severity"], "send it again under a new decision_id" in told["message"]) == ("critical", True)
+    (letter,) = world.messages("dead-letter")
+    assert (letter.key(), letter.value()) == (b"d1", b"junk")
+    assert read_error_headers(headers_of(letter))["exception"] == "unreadable-state"
+    world.start_desk("desk-5")
+    world.advance(MINUTE)
+    assert refusal(world, "claim", "ann", task_id="d1") == "unknown-task"
+    assert world.review("ann", task_id="d2").accepted

@@ -10,7 +10,18 @@ from interlock.processors.desk.task import to_record
 from interlock.schemas import wire
 from tests.processors.desk.desk_records import START, Record, command, policy_record, records, reviewer_record, routed
 from tests.processors.desk.desk_world import DAY, HOUR, MINUTE, POLICY, DeskWorld
-from tests.processors.desk.told_duties import BIG, MONDAYS, PLAIN, RENAMED, SKILLED, kept_alerts, told, withdraw
+from tests.processors.desk.told_duties import (
+    BIG,
+    LESS,
+    MONDAYS,
+    PLAIN,
+    RENAMED,
+    SKILLED,
+    kept_alerts,
+    move_loans,
+    told,
+    withdraw,
+)
 
 
 def test_two_people_decide_what_was_routed_so_although_its_rule_has_another_name_when_the_desk_reads_it() -> None:
@@ -41,20 +52,20 @@ def test_of_a_router_that_does_not_tell_the_desk_takes_the_policy_that_it_has_th
     assert (world.task("d1").quorum, world.task("d1").qualifications) == (2, ("clinician",))
 
 
-@pytest.mark.parametrize(
-    "policy", [SKILLED.replace(*RENAMED), POLICY, None], ids=["queue renamed", "demand removed", "withdrawn"]
-)
-def test_a_qualification_that_was_demanded_stays_demanded_whatever_becomes_of_the_policy(policy: str | None) -> None:
+@pytest.mark.parametrize("change", [*LESS, "withdrawn"])
+def test_a_qualification_that_was_demanded_stays_demanded_whatever_becomes_of_the_policy(change: str) -> None:
     world = DeskWorld(SKILLED)
     world.hire("zed")
     world.hire("may", qualifications=[{"name": "clinician", "expires_at": None}])
     world.hire("lee", role="lead")
     world.arrive("d1", **told(SKILLED))
-    if policy is None:
+    if change == "withdrawn":
         withdraw(world)
     else:
-        world.set_policy(policy)
+        world.set_policy(LESS[change])
         world.wait(0)
+    if change == "domain moved":
+        move_loans(world)
     assert world.task("d1").qualifications == ("clinician",)
     assert world.command("claim", "zed", task_id="d1")["code"] == "not-qualified"
     assert world.decide("may", task_id="d1")["accepted"]

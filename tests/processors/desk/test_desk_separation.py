@@ -104,6 +104,25 @@ def test_a_proposed_override_lapses_when_the_window_closes(world: DeskWorld) -> 
     assert override(world, "lou")["code"] == "window-closed"
 
 
+def test_an_override_that_a_single_lead_proposes_waits_for_nobody_which_is_told_and_lapses() -> None:
+    world = DeskWorld()
+    world.hire("ann", "bob")
+    world.hire("lee", role="lead")
+    signed_by_two(world, "ann", "bob")
+    reply = override(world, "lee")
+    assert (reply["accepted"], world.events("d1")[-1]) == (True, "nobody_can_decide")
+    (told,) = [alert for alert in world.said["alerts"] if alert["kind"] == "nobody_can_decide"]
+    assert (told["severity"], told["to"]) == ("critical", ["lee"])
+    assert "d1" in told["message"]
+    assert world.task("d1").stuck
+    world.wait(DAY)
+    assert world.events("d1")[-2:] == ["override_lapsed", "final"]
+    assert (world.last("alerts")["kind"], world.last("alerts")["to"]) == ("override_lapsed", ["lee"])
+    assert not world.task("d1").stuck
+    assert words(world)[-1] == (2, "reject", "review", ["ann", "bob"])
+    assert world.last("resolutions")["final"]
+
+
 def test_nobody_overrides_past_an_override_that_waits_for_its_answer(world: DeskWorld) -> None:
     signed_by_two(world, "ann", "bob")
     override(world, "lee")

@@ -1,6 +1,6 @@
 """The desk in any sequence of commands, arrivals, clock moves, new policies, new people and crashes, against a model.
 
-What the model checks after every step stands in `desk_model`, what can happen in `desk_life`.
+What the model checks after every step stands in `model`, what can happen in `model_machine`.
 """
 
 from random import Random
