@@ -20,7 +20,8 @@ from interlock.schemas.times import moment
 
 Record = dict[str, Any]
 
-# The prefix of a gold item's id, before the id of its decision.
+# A gold item has an id like its case; where that has no digits to change, with a suffix. Earlier desks wrote a prefix,
+# `gold:` and the id of a command, which for an interactive tool is a UUID.
 MAX_TASK_ID = MAX_ID_BYTES + 64
 
 
