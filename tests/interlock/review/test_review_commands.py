@@ -269,7 +269,9 @@ def test_what_a_halted_model_did_by_itself_is_listed_and_sent_to_people(ann: Ter
     assert "say why" in ann.refused("review", "recall", "model:m", "--yes")
     recalled = ann.json("review", "recall", "model:m", "-m", "it drifts", "--yes")
     assert recalled == {"decisions": ["d-2", "d-1"], "recalled": 2, "codes": {"ok": 2}}
-    assert "it drifts" in ann.type("review", "show", "d-1")
+    shown = ann.type("review", "show", "d-1")
+    assert "it drifts" in shown
+    assert "It took effect without a person and was recalled" in shown
     assert ann.json("review", "recall", "model:m")["decisions"] == []
     assert "1 decision;" in ann.type("review", "recall", "all")
 
