@@ -160,7 +160,11 @@ class Listener:
             return
         try:
             if topic == catalogue.REPLIES.name:
-                self.pending.reply(wire.decode("CommandReply", value))
+                reply = wire.decode("CommandReply", value)
+                if (reply["kind"], reply["actor"]) == ("expire", self._caller):
+                    self.pending.reply(reply)
+                else:  # under an id that this client has used
+                    log.warning("a reply to %s of %s is not for this client", reply["kind"], reply["actor"])
             elif topic == catalogue.RESOLUTIONS.name:
                 self.pending.resolve(DecisionResult.from_resolution(wire.decode("Resolution", value)))
             else:

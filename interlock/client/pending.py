@@ -228,11 +228,13 @@ class PendingDecisions:
             waiter.future.set_exception(NotDecidedError(waiter.decision_id, reason, text))
 
     def reply(self, record: dict[str, Any]) -> None:
-        """The desk has replied to a question: a CommandReply."""
+        """The desk has replied to a question: a CommandReply. One about another decision counts as none."""
         with self._lock:
-            waiter = self._asked.pop(record["command_id"].encode(), None)
-            if waiter is None:
+            command_id = record["command_id"].encode()
+            waiter = self._asked.get(command_id)
+            if waiter is None or record["task_id"] != waiter.decision_id:
                 return
+            del self._asked[command_id]
             code, message = record["code"], record["message"]
             if code == "escalated":
                 self._leave_open(waiter)

@@ -35,7 +35,8 @@ def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
         raise CommandRefused("missing-name", "say in whose name the appeal is filed: the policy wants the name")
     _in_time(task, rules, now)
     checks.room(task, command)
-    task.parties = tuple(dict.fromkeys((*task.parties, me.id, *([named] if named else []))))
+    in_whose_name = [*_called(state, named), named] if named else []
+    task.parties = tuple(dict.fromkeys((*task.parties, me.id, *in_whose_name)))
     task.exclude(*sorted(task.involved))
     _begin_round(task)
     task.appeals += 1
@@ -57,6 +58,13 @@ def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
     events = [task_changed(task, "appealed", me.id, now, command.command_id)]
     message = f"{task.task_id} is open again, for somebody who has neither judged nor appealed it"
     return CommandResult(message, task, events)
+
+
+def _called(state: DeskState, name: str) -> list[str]:
+    """The ids of everybody on the roster with this id or name, however it is written."""
+    wanted = name.casefold()
+    names = {person.id: (person.id, str(person.record["name"])) for person in state.reviewers.values()}
+    return [known for known, both in names.items() if wanted in map(str.casefold, both)]
 
 
 def _appealable(task: Task) -> None:

@@ -215,13 +215,15 @@ class DeskProcessor:
         """Writes an alert about what lasts; False if it was told before."""
         if event.key in self._told:
             return False
-        self._told.add(event.key)
         self._write(outputs, [event])
+        self._told.add(event.key)
         return True
 
     def _write(self, outputs: DeskOutputs, events: list[Event]) -> None:
         for event in events:
-            outputs.add_event(event)
+            # A desk that takes over sees what its predecessor told of, and names it alike.
+            if event.key not in self._told or event.topic is not catalogue.ALERTS:
+                outputs.add_event(event)
 
     def _encode(self, outputs: DeskOutputs) -> None:
         """Encodes what there is so far, and remembers the replies in it."""

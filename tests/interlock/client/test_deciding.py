@@ -301,6 +301,17 @@ def test_a_caller_has_the_name_that_it_chose_and_nobody_else_takes_it(broker: Br
     assert headers_of(message) == [("traceparent", b"00"), (CALLER_HEADER, b"shop"), (CALLER_SECONDS_HEADER, b"0.000")]
 
 
+@pytest.mark.parametrize("change", [{"actor": "else"}, {"kind": "claim"}, {"task_id": "else"}], ids=str)
+def test_a_reply_to_somebody_else_under_the_same_id_tells_the_caller_nothing(change: dict[str, Any]) -> None:
+    def answers(command: dict[str, Any]) -> list[tuple[catalogue.Topic, dict[str, Any]]]:
+        return [reply({**command, **change}, "escalated", "to mallory"), reply(command, "escalated", "to the leads")]
+
+    broker = memory()
+    with working(Desk(broker, on_command=answers)), Client(broker=broker, caller="shop") as client:
+        decided = client.decide(decision(), timeout=0)
+    assert (decided.status, "to the leads" in decided.message) == ("escalated", True)
+
+
 @pytest.mark.parametrize(("timeout", "told"), [(30, b"30.000"), (0.25, b"0.250"), (-1, b"0.000"), (1e12, None)])
 def test_a_decision_says_for_how_long_its_caller_waits(timeout: float, told: bytes | None) -> None:
     broker = memory()
@@ -759,8 +770,7 @@ def test_callers_who_time_out_together_cost_no_more_each_the_more_they_are() -> 
         futures = [pending.add(f"d{number}", 0.0, expires=True) for number in range(callers)]
         started = time.process_time()
         for ask in pending.advance(1.0):
-            reply = {"command_id": ask.command_id, "code": "escalated", "message": "to a lead", "accepted": True}
-            pending.reply(reply)
+            pending.reply(desk_reply(ask, "escalated"))
         spent = time.process_time() - started
         assert all(future.result(0).status == "escalated" for future in futures)
         return spent

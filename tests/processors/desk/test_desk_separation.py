@@ -219,6 +219,25 @@ def test_the_person_in_whose_name_an_appeal_is_filed_does_not_decide_it(world: D
     assert world.claim("lee", "d1")["accepted"]
 
 
+def test_an_appeal_in_nobodys_name_keeps_nobody_away_whose_name_is_not_known(world: DeskWorld) -> None:
+    world.hire("cid", name="")
+    world.arrive("d1")
+    world.decide("ann", "reject")
+    assert appeal(world, "bob")["accepted"]
+    assert world.claim("cid", "d1")["accepted"]
+
+
+@pytest.mark.parametrize("named", ["Cid Miller", "cid miller", "CID"])
+def test_a_person_on_the_roster_is_recognised_by_name(world: DeskWorld, named: str) -> None:
+    world.hire("cid", name="Cid Miller")
+    world.arrive("d1")
+    world.decide("ann", "reject")
+    assert appeal(world, "bob", on_behalf_of=named)["accepted"]
+    assert world.task("d1").on_behalf_of == named
+    assert world.command("claim", "cid", task_id="d1")["code"] == "same-person"
+    assert world.claim("lee", "d1")["accepted"]
+
+
 def test_nobody_who_filed_or_judged_is_pushed_the_appeal() -> None:
     world = DeskWorld(POLICY.replace("underwriting: {}", "underwriting: {assign: push}"))
     world.hire("ann", "bob", "cid")
