@@ -53,11 +53,20 @@ class AsyncClient:
         return await asyncio.to_thread(self._client.submit_many, list(decisions), headers)
 
     async def decide(
-        self, decision: "Decision", timeout: float, headers: Headers | None = None, *, wait: bool = False
+        self,
+        decision: "Decision",
+        timeout: float,
+        headers: Headers | None = None,
+        *,
+        wait: bool = False,
+        final_within: float | None = None,
     ) -> DecisionResult:
         """As for Client. No thread is blocked meanwhile, however many callers wait."""
         future = await asyncio.to_thread(self._client.decide_future, decision, timeout, headers, wait=wait)
-        return await asyncio.wrap_future(future)
+        result = await asyncio.wrap_future(future)
+        if final_within is None or result.final:
+            return result
+        return await self.wait(decision.decision_id, final_within, final=True)
 
     async def wait(
         self, decision_id: str, timeout: float, *, after_version: int = 0, final: bool = False

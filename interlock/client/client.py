@@ -146,12 +146,21 @@ class Client:
         return count
 
     def decide(
-        self, decision: "Decision", timeout: float, headers: Headers | None = None, *, wait: bool = False
+        self,
+        decision: "Decision",
+        timeout: float,
+        headers: Headers | None = None,
+        *,
+        wait: bool = False,
+        final_within: float | None = None,
     ) -> DecisionResult:
         """Hands one decision to Kafka and waits for its resolution.
 
         What the policy sends to people who have time for it (routes async and manual) has the status "waiting" as soon
         as it is routed; `wait`: waits for their resolution too, until the time-out.
+
+        `final_within`: for how many seconds more it waits for a resolution that nobody can override any more, as `wait`
+        does with `final`: the policy's override window is a day by default. NotDecidedError is raised if none came.
 
         A decision that was submitted before, with the same content, is not decided again: what holds for it is
         returned. With another content NotDecidedError is raised, with the code `contradiction`.
@@ -162,9 +171,12 @@ class Client:
         """
         future = self.decide_future(decision, timeout, headers, wait=wait)
         try:
-            return future.result()
+            result = future.result()
         finally:
             future.cancel()  # after an interrupt, nothing waits any more
+        if final_within is None or result.final:
+            return result
+        return self.wait(decision.decision_id, final_within, final=True)
 
     def wait(self, decision_id: str, timeout: float, *, after_version: int = 0, final: bool = False) -> DecisionResult:
         """Returns what holds for a decision, as soon as there is a resolution, whenever and by whomever it was

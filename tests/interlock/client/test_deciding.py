@@ -412,6 +412,46 @@ def test_who_wants_to_wait_for_people_all_the_same_gets_their_word() -> None:
         assert client.decide(submitted, timeout=60, wait=True).outcome == "reject"
 
 
+def overridden_later(record: dict[str, Any]) -> Answers:
+    first = resolution(record["decision_id"], outcome="approve", final=False)
+    return [first, resolution(record["decision_id"], version=2, source="override")]
+
+
+def test_who_does_what_cannot_be_undone_gets_the_final_word_in_one_call() -> None:
+    broker = memory()
+    with working(Desk(broker, overridden_later)), Client(broker=broker) as client:
+        decided = client.decide(decision(), timeout=60, final_within=60)
+    assert (decided.outcome, decided.version, decided.final) == ("reject", 2, True)
+
+
+def test_a_word_that_is_final_at_once_is_not_waited_for_again() -> None:
+    broker = memory()
+    with working(Desk(broker, lambda record: [resolution(record["decision_id"])])), Client(broker=broker) as client:
+        assert client.decide(decision(), timeout=60, final_within=0).final
+
+
+def test_without_a_final_word_in_time_the_caller_is_told_so() -> None:
+    broker = memory()
+    with (
+        working(Desk(broker, lambda record: [resolution(record["decision_id"], final=False)])),
+        Client(broker=broker) as client,
+        pytest.raises(NotDecidedError, match="there is no final resolution yet") as raised,
+    ):
+        client.decide(decision(), timeout=60, final_within=0.1)
+    assert raised.value.code == "still-open"
+
+
+def test_asyncio_callers_get_the_final_word_too() -> None:
+    broker = memory()
+
+    async def decide() -> DecisionResult:
+        async with AsyncClient(broker=broker) as client:
+            return await client.decide(decision(), timeout=60, final_within=60)
+
+    with working(Desk(broker, overridden_later)):
+        assert asyncio.run(decide()).version == 2
+
+
 def test_the_copy_of_what_took_effect_that_people_see_is_no_reason_to_wait() -> None:
     broker = memory()
 
