@@ -20,8 +20,9 @@ def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
 
     It takes the place of an open audit or post_approval review, whose verdict it gives, and of a proposed override.
     """
-    task = checks.known_task(state, command.task_id)
+    # First who asks: for an unknown task tools file a forgotten decision again, which a stranger must not cause.
     me = checks.known_reviewer(state, command.actor)
+    task = checks.known_task(state, command.task_id)
     rules = state.terms(task).appeals
     _appealable(task)
     _may_file(task, me, rules)

@@ -185,6 +185,10 @@ def test_the_time_for_an_appeal_counts_from_the_decision_and_not_from_filing(off
     assert office.appeal("bob")["code"] == "appeal-late"
 
 
+def test_a_stranger_is_not_told_that_a_task_is_unknown(office: Office) -> None:
+    assert [office.appeal(name)["code"] for name in ("zoe", "ann")] == ["unknown-reviewer", "unknown-task"]
+
+
 def test_nobody_overrides_it(office: Office) -> None:
     office.process(case())
     office.decide("ann", "d1", "reject")
