@@ -39,7 +39,9 @@ def run(platform: Platform) -> None:
         runner = desk_runner(
             platform.kafka(), processor, tables, platform.settings.instance_id, metrics=metrics, stop=stop
         )
-        serve(metrics, platform.settings, health=watch_role(platform, "desk", stop))
+        # While the desk reads its records commands wait, and after a restart it would only begin anew.
+        health = watch_role(platform, "desk", stop, lambda: metrics.value("replayed"))
+        serve(metrics, platform.settings, health=health)
         log.info("desk runs", kafka=platform.bootstrap_servers, policies=sorted(processor.desk.state.policies))
         try:
             runner.run()

@@ -62,8 +62,10 @@ def desk_runner(
         kafka = write_tick(broker, tick_id(name, 0), written)
         heard = time.now()
         with closing(TableReader(broker, RESTORED_TOPICS)) as tables:
-            processor.restore(_each(tables), _remembered(broker, processor, kafka, catalogue.REPLIES.name))
-        processor.remember(_remembered(broker, processor, kafka, catalogue.ALERTS.name))
+            processor.restore(
+                _each(tables, counts), _remembered(broker, processor, kafka, catalogue.REPLIES.name, counts)
+            )
+        processor.remember(_remembered(broker, processor, kafka, catalogue.ALERTS.name, counts))
         if processor.clock is not None:
             processor.resume(Takeover(name, written, heard, kafka), time.now())
         for topic, count in processor.unreadable.items():
@@ -91,18 +93,20 @@ def desk_runner(
     )
 
 
-def _remembered(broker: Broker, processor: DeskProcessor, kafka: int, topic: str) -> Iterator[Message]:
+def _remembered(broker: Broker, processor: DeskProcessor, kafka: int, topic: str, counts: Metrics) -> Iterator[Message]:
     """The replies or alerts that the desk must know, read when its other records have told the time to which it had
     come: before an outage of days, perhaps."""
     since = (min(kafka, processor.latest) - REMEMBERED_FOR) // 1_000 - _CLOCKS_DIFFER_MS
     # A new desk has no record; negative times mean something else to Kafka.
     with closing(TableReader(broker, [topic], since=max(0, since))) as found:
-        yield from _each(found)
+        yield from _each(found, counts)
 
 
-def _each(table: TableReader) -> Iterator[Message]:
+def _each(table: TableReader, counts: Metrics) -> Iterator[Message]:
     """The records one by one: compaction comes late, and all versions together would take many times the memory."""
-    return (record for part in table.read_parts() for record in part)
+    for part in table.read_parts():
+        counts.add("replayed", len(part))
+        yield from part
 
 
 class InstrumentedDesk:

@@ -54,6 +54,8 @@ class DeskProcessor:
 
     def restore(self, records: Iterable[Message], replies: Iterable[Message]) -> None:
         """Starts again from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
+        # What was known before is given up first: both together may be more than the memory there is.
+        self.desk, self._replies = Desk(DeskState(retention=self._retention)), ReplyCache()
         rebuilt = rebuild(self.tables, records, self._retention)
         self.desk = Desk(rebuilt.state)
         rebuilt.state.tasks.left_out += rebuilt.unreadable
@@ -61,7 +63,6 @@ class DeskProcessor:
         self._told = set()
         self.latest = rebuilt.latest
         self.unreadable = dict.fromkeys(RESTORED_TOPICS, 0) | Counter(record.topic for record in rebuilt.unreadable)
-        self._replies = ReplyCache()
         for reply in replies:
             self._replies.restore(reply)
 

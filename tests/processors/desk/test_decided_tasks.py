@@ -3,6 +3,8 @@
 import gc
 import json
 import tracemalloc
+import weakref
+from collections.abc import Iterator
 from dataclasses import asdict
 from io import BytesIO
 from random import Random
@@ -144,6 +146,21 @@ def test_the_first_fields_of_a_record_say_when_a_decided_task_rests_until() -> N
     damaged = [done[:length] for length in range(60)] + [b"\0\0\0\0\x09" + done[5:]]
     assert not len(read_decided([b"d0"] * len(damaged), damaged).index)
     assert read_decided([b"d0", b"d1", b"d0"], [done, done, done[:-1]]).index.tolist() == [0, 2]
+
+
+def test_a_desk_that_restores_its_state_once_more_does_not_keep_the_one_before_meanwhile() -> None:
+    # Restored while it held millions of tasks, as after a transaction in doubt, it took 2.4 GB and was killed.
+    processor = desk()
+    written = [record for record in decided(processor) if record.name == "reviews.tasks"]
+    before = weakref.ref(processor.desk.state)
+
+    def read() -> Iterator[Record]:
+        gc.collect()
+        assert before() is None
+        yield from written
+
+    processor.restore(read(), [])
+    assert sorted(processor.desk.state.tasks) == ["d0", "d1", "d2"]
 
 
 _TIMES = st.sampled_from([0, START, START + DAY, -1, END_OF_TIME, 2**63 - 1])
