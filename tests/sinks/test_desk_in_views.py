@@ -1,5 +1,6 @@
 """The views on what a real desk writes: it and they must mean the same by kinds, events and words."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from tests.sinks.review_records import DAY, MINUTE
 from tests.sinks.sink_world import World
 
 pytestmark = pytest.mark.warehouse
+
+LEARNING = Path(__file__).parents[2] / "docs" / "learning.md"
 
 REASON = {"reason_code": "income", "reason_text": "see file"}
 
@@ -115,3 +118,20 @@ def test_a_post_approval_that_nobody_looked_at_is_missed_and_an_objection_is_a_r
     story = [row["event"] for row in queries.decision_timeline(own, "objected")]
     assert story[:3] == ["task arrived", "resolution", "verdict"]
     assert {"task overridden", "action roll_back", "action execute", "granted"} <= set(story)
+
+
+def test_the_share_of_audits_that_nobody_did_is_what_the_page_about_learning_asks_for(own: Client, run_id: str) -> None:
+    (line,) = [line for line in LEARNING.read_text().splitlines() if "countIf(event = 'not_judged')" in line]
+    query = line.split('"')[1]
+    desk = DeskWorld()
+    desk.hire("ann")
+    for name in ("judged", "expired"):
+        desk.arrive(name, route="auto", audit=True, propensity=0.25)
+    decide(desk, "ann", "judged", "choose", "approve")
+    desk.arrive("review")
+    desk.wait(15 * DAY)
+    assert desk.events("expired")[-1] == "not_judged"
+    world = told(desk, own, run_id)
+    assert world.client.query(query).result_rows == [("loan", 0.5)]
+    (judged,) = desk.said["reviews.outcomes"]
+    assert judged["task_id"] == "judged", "nothing learns from what nobody judged"
