@@ -144,7 +144,10 @@ def test_the_working_desk_hangs_again_and_again_beside_one_whose_clock_is_hours_
             send(broker, catalogue.REVIEWS_ASYNC, {task_id: routed(task_id, dice) for task_id in batch})
             victim: Desk = wait_until(partial(working, desks), "a desk works", 60)
             victim.process.send_signal(signal.SIGSTOP)
+            (other,) = [desk for desk in desks if desk is not victim]
             stop.wait(dice.uniform(5, 40) if campaign else 9)
+            if number == 0:
+                wait_until(other.works, "the other desk takes over", 60)
             victim.process.send_signal(signal.SIGCONT)
         wait_until(
             lambda: len({record["decision_id"] for record in read(broker, "resolutions")}) == len(ids),

@@ -23,6 +23,8 @@ class Record:
     sent_headers: tuple[tuple[str, bytes | None], ...] = (("traceparent", b"00"),)
     appended_at: int | None = None
     """By the broker's clock, in microseconds; None where the topic tells the producer's time."""
+    created_at: int = 0
+    """By the producer's clock, in microseconds."""
 
     def topic(self) -> str:
         return self.name
@@ -44,7 +46,7 @@ class Record:
 
     def timestamp(self) -> tuple[int, int]:
         if self.appended_at is None:
-            return TIMESTAMP_CREATE_TIME, 1
+            return TIMESTAMP_CREATE_TIME, self.created_at // 1000
         return TIMESTAMP_LOG_APPEND_TIME, self.appended_at // 1000
 
 

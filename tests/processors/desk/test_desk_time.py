@@ -1,11 +1,12 @@
 """The desk goes by Kafka's time: what was sent in time counts whatever the desk's downtime, and no clock moves it."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from interlock.schemas import wire
-from tests.processors.desk.desk_records import START
+from tests.processors.desk.desk_records import START, command, records
 from tests.processors.desk.desk_stream import DeskStream
 from tests.processors.desk.desk_world import DAY, HOUR, MINUTE, POLICY, SECOND
 
@@ -212,6 +213,20 @@ def test_a_process_whose_clock_differs_from_kafkas_is_told_of_once() -> None:
     assert len(told) == 1
     assert "18,000 s ahead of Kafka's" in told[0]["message"]
     assert "clock_refused" not in stream.alerts()
+
+
+@pytest.mark.parametrize("ahead", [-DAY, 30 * SECOND, DAY])
+def test_what_a_producer_says_of_the_time_moves_no_timer(ahead: int) -> None:
+    """Where the topic was created by hand, with the producer's time instead of the broker's."""
+    stream = DeskStream()
+    stream.hire("ann")
+    stream.arrive("d1", priority="critical")
+    before = stream.desk.clock.time if stream.desk.clock else 0
+    sent = replace(command(9, "claim", "ann", task_id="d1"), created_at=stream.kafka + ahead)
+    outputs = stream.desk.process([sent], stream.steady)
+    assert [task["event"] for task in records(outputs, "reviews.tasks")] == ["claimed"]
+    assert stream.desk.clock is not None
+    assert stream.desk.clock.time - before < SECOND
 
 
 def test_a_time_of_kafka_that_is_a_day_ahead_for_a_moment_breaches_nothing() -> None:
