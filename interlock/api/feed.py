@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from interlock.processors.desk.task import DESK
 from interlock.processors.review.times import micros
 from interlock.schemas import catalogue, wire
 from interlock.streams.ports import Broker, Message
@@ -178,8 +179,8 @@ def _facts(topic: str, record: dict[str, Any]) -> dict[str, Any]:
                 "deadline": micros(record["deadline"]),
                 "holder": record["lease_holder"] or record["assigned_to"],
                 "epoch": record["lease_epoch"],
-                # Who decided a gold item or an audit is told like that of any other task.
-                "by": record["actor"],
+                # A gold item is planted by a lead, whom its arrival must not name.
+                "by": DESK if record["event"] == "arrived" else record["actor"],
                 "event": _public_event(record),
             }
         case catalogue.PRESENCE.name:

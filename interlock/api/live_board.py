@@ -77,8 +77,9 @@ class LiveBoard:
         self._raw: dict[str, bytes] = {}
         self._done: dict[str, int] = {}
         self._changed_at: OrderedDict[str, datetime] = OrderedDict()
-        # Open blind tasks and gold items by decision: an audit has the id of its decision, a gold item one of its own.
+        # The open tasks because of which the answer on a decision is withheld, and the decisions of each such task.
         self._blind: dict[str, set[str]] = {}
+        self._withheld: dict[str, frozenset[str]] = {}
         self._recallable: dict[str, Recallable] = {}
         # By queue, then by deadline and id.
         self._queues: dict[str, Any] = {}
@@ -279,11 +280,12 @@ class LiveBoard:
     def _apply_task(self, key: str, value: bytes | None, offset: int) -> None:
         self._raw.pop(key, None)
         self._recallable.pop(key, None)
+        for decision_id in self._withheld.pop(key, ()):
+            self._blind[decision_id].discard(key)
+            if not self._blind[decision_id]:
+                del self._blind[decision_id]
         before = self._open.pop(key, None)
         if before is not None:
-            self._blind.get(before.decision_id, set()).discard(key)
-            if not self._blind.get(before.decision_id):
-                self._blind.pop(before.decision_id, None)
             self._queues[before.queue].pop((before.deadline, key), None)
             if not self._queues[before.queue]:
                 del self._queues[before.queue]
@@ -302,8 +304,10 @@ class LiveBoard:
         self._raw[key] = value
         if (decision := Recallable.of(record)) is not None:
             self._recallable[key] = decision
-        if record["blind"] or record["kind"] == "gold":
-            self._blind.setdefault(task.decision_id, set()).add(key)
+        if withheld := _withheld_by(record):
+            self._withheld[key] = withheld
+            for decision_id in withheld:
+                self._blind.setdefault(decision_id, set()).add(key)
         self._open[key] = task
         self._queues.setdefault(task.queue, SortedDict())[(task.deadline, key)] = task
 
@@ -319,6 +323,13 @@ class LiveBoard:
         if newer is not None and newer != offset:
             return self._read(task_id, newer)
         raise InterlockError(f"Kafka no longer has the record of {task_id}: ask again in a moment")
+
+
+def _withheld_by(record: Record) -> frozenset[str]:
+    """The decisions on which the AI's answer is withheld while the task is open: its own if it is judged blind. The
+    case of a gold item too, whose outcome is known: a gold item has another id than its case."""
+    blind = {record["task_id"]} if record["blind"] else set()
+    return frozenset(blind | ({record["decision_id"]} if record["kind"] == "gold" else set()))
 
 
 def _merged(queues: list[Any], after: tuple[int, str] | None) -> Iterator[OpenTask]:

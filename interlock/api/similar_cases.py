@@ -24,18 +24,19 @@ if TYPE_CHECKING:
 
 
 def find_similar_cases(
-    client: "Client", view: TaskView, payload: Payload, in_force: Policy | None, now: int
+    client: "Client", decision_id: str, view: TaskView, payload: Payload, in_force: Policy | None, now: int
 ) -> SimilarCases | None:
     """Similar cases of a task at `now` (microseconds since the epoch); None where none are to be shown.
 
     Nothing is asked where the AI's answer is hidden, or where the producer sent similar cases. `client`: of the
-    read-only analyst. `in_force`: the policy that owns the domain, whose attributes are compared. Raises
-    ClickHouseError.
+    read-only analyst. `decision_id`: of the task's record, and never among the cases; view and payload of a gold item
+    have another one, and the case that it copies is the nearest of all. `in_force`: the policy that owns the domain,
+    whose attributes are compared. Raises ClickHouseError.
     """
     if not wanted(view):
         return None
     subject = subject_of(payload.routed, {} if in_force is None else in_force.attribute_types())
-    queries = SimilarCaseQueries(client, subject.decision_id, subject.domain, now, NEAREST)
+    queries = SimilarCaseQueries(client, decision_id, subject.domain, now, NEAREST)
     for method in methods_for(subject):
         found = _ask(queries, method, subject)
         if found.rows:

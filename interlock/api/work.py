@@ -76,7 +76,9 @@ def similar_cases(backend: Backend, shown: ShownTask) -> SimilarCases | None:
         return None
     in_force = backend.policies.owner(shown.record["domain"])
     with backend.clickhouse() as client:
-        return find_similar_cases(client, shown.view, shown.payload, in_force, backend.now())
+        return find_similar_cases(
+            client, shown.record["decision_id"], shown.view, shown.payload, in_force, backend.now()
+        )
 
 
 def listed(task: OpenTask, now: int) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from interlock.processors.review.times import micros
 @dataclass(frozen=True, slots=True)
 class OpenTask:
     """Nothing in it tells what the AI said, or which tasks are audits or gold. Instants are microseconds since the
-    epoch; `holder`: who has it leased or assigned."""
+    epoch; `holder`: who has it leased or assigned. `decision_id`: the one that reviewers know, which is the task's own:
+    that of a gold item's case would lead to the case."""
 
     task_id: str
     decision_id: str
@@ -34,7 +35,7 @@ class OpenTask:
         """Of a `Task` record."""
         return cls(
             task_id=record["task_id"],
-            decision_id=record["decision_id"],
+            decision_id=record["task_id"],
             queue=record["queue"],
             domain=record["domain"],
             priority=record["priority"],

@@ -64,7 +64,6 @@ class SimilarCases:
 class Subject:
     """The decision that others are compared with. `words` and `numbers`: the declared attributes that it has."""
 
-    decision_id: str
     domain: str
     model_id: str
     prediction: str
@@ -86,7 +85,6 @@ def subject_of(routed: Mapping[str, Any], kinds: Mapping[str, ColumnType]) -> Su
     read = {name: _number(text) for name, text in declared.items() if kinds[name] in _NUMERIC}
     vector = tuple(decision["vector"])
     return Subject(
-        decision_id=decision["decision_id"],
         domain=decision["domain"],
         model_id=decision["model_id"],
         prediction=decision["prediction"],
