@@ -165,6 +165,12 @@ class LiveBoard:
         with self._lock:
             return decision_id in self._blind
 
+    def is_undecided(self, task_id: str) -> bool:
+        """Whether the task is open and nothing has taken effect: it is neither an audit nor contested."""
+        with self._lock:
+            raw = self._raw.get(task_id)
+        return raw is not None and wire.decode("Task", raw)["version"] == 0
+
     @property
     def recallable(self) -> list[Recallable]:
         """What took effect by itself and nobody has judged; of some the window may have ended."""

@@ -6,13 +6,18 @@ from typing import Any
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaException
 
+from interlock.api.access.principal import Principal
 from interlock.api.backend import Backend
+from interlock.api.blindness import TOLD_AFTER_VERDICT, check_not_blind, tells_after_verdict
 from interlock.errors import InterlockError
 from interlock.sinks import queries
 
 
-def story_of(backend: Backend, decision_id: str) -> dict[str, Any] | None:
-    """The facts; None where nobody knows the decision. What cannot be read is named in `unavailable`."""
+def story_of(backend: Backend, person: Principal, decision_id: str) -> dict[str, Any] | None:
+    """The facts that the person may have; None where nobody knows the decision. What cannot be read is named in
+    `unavailable`: the timeline too of what the person may judge and nobody has decided. Raises Problem where the
+    decision is under a blind review."""
+    check_not_blind(backend.board, person, decision_id)
     unavailable: dict[str, str] = {}
     resolution, timeline, task = None, [], None
     try:
@@ -21,8 +26,11 @@ def story_of(backend: Backend, decision_id: str) -> dict[str, Any] | None:
     except InterlockError as error:
         unavailable["resolution"] = str(error)
     try:
-        with backend.clickhouse() as client:
-            timeline = queries.decision_timeline(client, decision_id)
+        if tells_after_verdict(backend.board, person, decision_id):
+            unavailable["timeline"] = TOLD_AFTER_VERDICT
+        else:
+            with backend.clickhouse() as client:
+                timeline = queries.decision_timeline(client, decision_id)
     except (ClickHouseError, InterlockError, OSError) as error:
         unavailable["timeline"] = str(error).strip().splitlines()[0]
     try:

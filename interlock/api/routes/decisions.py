@@ -144,10 +144,9 @@ def expire(request: Request, person: Producer, decision_id: DecisionId) -> Respo
 @router.get("/{decision_id:id}", summary="A decision and its whole story", response_model=shapes.Story)
 def story(request: Request, person: Reader, decision_id: DecisionId) -> Response:
     """From its arrival to the final word: every event with actor and version, the resolution, the task. What cannot be
-    read at present is named in `unavailable`."""
+    read at present is named in `unavailable`: for who may judge it the timeline too, until somebody has decided."""
     backend = backend_of(request)
-    check_not_blind(backend.board, person, decision_id)
-    facts = story_of(backend, decision_id)
+    facts = story_of(backend, person, decision_id)
     if facts is None:
         raise not_found("decision", decision_id)
     return answer(facts)

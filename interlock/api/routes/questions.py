@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request, Response, Security
 from interlock.api.access.principal import Principal, authenticated
 from interlock.api.answers import answer
 from interlock.api.backend import Backend, backend_of
-from interlock.api.blindness import check_not_blind
+from interlock.api.blindness import TOLD_AFTER_VERDICT, check_not_blind, tells_after_verdict
 from interlock.api.problems import Problem, not_found
 from interlock.sinks import questions
 from interlock.sinks.questions import Answer, BadParameterError, Question, UnknownQuestionError, Value
@@ -32,7 +32,7 @@ def question(request: Request, person: Reader, name: Annotated[str, Path(max_len
 
     `rows_of` names the question that lists the rows behind: it is asked with the values of this one's parameters, and
     of the columns of the same names. Who reviews may ask about nobody else's work, and not for the story of a decision
-    that is under a blind review.
+    that is under a blind review or that nobody has decided.
     """
     given: dict[str, str] = {}
     for key, text in request.query_params.multi_items():
@@ -86,7 +86,10 @@ def answer_facts(name: str, found: Answer) -> dict[str, Any]:
 
 def _check_may_ask(backend: Backend, person: Principal, asked: Question, values: dict[str, Value]) -> None:
     if "decision_id" in values:
-        check_not_blind(backend.board, person, str(values["decision_id"]))
+        decision_id = str(values["decision_id"])
+        check_not_blind(backend.board, person, decision_id)
+        if tells_after_verdict(backend.board, person, decision_id):
+            raise Problem(403, "undecided", f"nobody has decided {decision_id}: {TOLD_AFTER_VERDICT}")
     only_reviews = "tasks:write" in person.scopes and "reviewers:read" not in person.scopes
     of_others = asked.name in _ABOUT_THE_TEAM or values.get("reviewer", person.person) != person.person
     if only_reviews and of_others:

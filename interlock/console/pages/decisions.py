@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from interlock.api.access.principal import Principal
 from interlock.api.backend import Backend, backend_of
-from interlock.api.blindness import check_not_blind
+from interlock.api.blindness import TOLD_AFTER_VERDICT, tells_after_verdict
 from interlock.api.problems import Problem, not_found
 from interlock.api.story import story_of
 from interlock.console.asking import Asked, asked, asked_together
@@ -95,12 +95,15 @@ def decision(
 ) -> Response:
     """Everything that is known of one decision. Refused to who may judge it without knowing what the AI said."""
     backend = backend_of(request)
-    check_not_blind(backend.board, person, decision_id)
-    story = story_of(backend, decision_id)
+    story = story_of(backend, person, decision_id)
     if story is None:
         raise not_found("decision", decision_id)
     told = ("routing", "resolutions", "actions")
-    found = asked_together(backend, {name: (f"decision_{name}", {"decision_id": decision_id}) for name in told})
+    about = {"decision_id": decision_id}
+    if tells_after_verdict(backend.board, person, decision_id):
+        found = {name: Asked(f"decision_{name}", [], TOLD_AFTER_VERDICT, about) for name in told}
+    else:
+        found = asked_together(backend, {name: (f"decision_{name}", about) for name in told})
     return show(
         request,
         "decision.html",
@@ -113,7 +116,7 @@ def decision(
         actions=found["actions"],
         policies=_policy_names(backend, found),
         changes={row["version"]: _changes(row["modifications"]) for row in found["resolutions"].rows},
-        timeline=Asked("decision_timeline", story["timeline"], parameters={"decision_id": decision_id}),
+        timeline=Asked("decision_timeline", story["timeline"], parameters=about),
     )
 
 

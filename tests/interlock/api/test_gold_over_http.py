@@ -1,5 +1,6 @@
 """Nothing that the API tells a reviewer leads from a planted case to what it is."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,14 @@ def test_what_arrives_is_told_alike_in_the_feed_whoever_planted_it(office: Offic
 
 
 def answers(office: Office, decision_id: str) -> dict[str, Any]:
-    """What the API says of a decision to Ben, who may judge it; ids and times of tasks are left out."""
+    """What the API says of a decision to Ben, who may judge it; without its id, and times."""
     found = {}
-    for path in ("", "/resolution"):
-        response = office.world.get(f"/v1/decisions/{decision_id}{path}", "ben")
-        body = response.json()
-        found[path] = (response.status_code, body.get("code"), str(body).replace(decision_id, "ID"))
+    paths = [f"decisions/{decision_id}", f"decisions/{decision_id}/resolution"]
+    paths += [f"questions/decision_{name}?decision_id={decision_id}" for name in ("timeline", "routing")]
+    for path in paths:
+        response = office.world.get(f"/v1/{path}", "ben")
+        text = re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME", str(response.json()))
+        found[path.replace(decision_id, "ID")] = (response.status_code, text.replace(decision_id, "ID"))
     return found
 
 
@@ -104,3 +107,14 @@ def test_the_story_of_a_case_that_is_planted_blind_is_kept_like_that_of_any_blin
     office.decide("ben", planted)
     assert office.world.get("/v1/decisions/loan-2", "ben").status_code == 200
     assert office.world.get(f"/v1/decisions/{planted}", "ben").status_code == 200
+
+
+def test_the_story_of_a_planted_case_is_told_later_like_that_of_any_undecided_case(office: Office) -> None:
+    planted, other = office.plant("loan-2", "shown"), office.arrive("loan-7", "shown")
+    assert answers(office, planted) == answers(office, other)
+    story = office.world.get("/v1/decisions/loan-7", "ben").json()
+    assert story["task"]["state"] == "waiting"
+    assert "after the verdict" in story["unavailable"]["timeline"]
+    office.decide("ben", "loan-7")
+    # ClickHouse is away.
+    assert "after the verdict" not in office.world.get("/v1/decisions/loan-7", "ben").json()["unavailable"]["timeline"]
