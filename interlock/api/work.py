@@ -8,13 +8,14 @@ from interlock.api.backend import Backend
 from interlock.api.pages import decoded, encoded, foreign
 from interlock.api.problems import not_found
 from interlock.api.similar_cases import find_similar_cases
+from interlock.processors.review.like_others import like_others
 from interlock.processors.review.open_task import OpenTask
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.queue_counts import QueueCounts, count_queues
 from interlock.processors.review.similar import SimilarCases
 from interlock.processors.review.similar import wanted as wanted_of
 from interlock.processors.review.times import SECOND
-from interlock.processors.review.view import TaskView, build_view
+from interlock.processors.review.view import TaskView, build_view, terms_of_task
 from interlock.schemas.models import MAX_ID_BYTES
 from interlock.schemas.times import moment
 
@@ -27,7 +28,7 @@ MAX_TASK_ID = MAX_ID_BYTES + 64
 
 @dataclass(frozen=True)
 class ShownTask:
-    """A task as one person sees it. `record`: the desk's, which is not for their eyes."""
+    """A task as one person sees it. `record`: that of `find_task`, which is not for their eyes."""
 
     record: Record
     payload: Payload
@@ -45,11 +46,11 @@ def etag_of(task: Record) -> str:
 
 
 def find_task(backend: Backend, task_id: str) -> Record:
-    """The desk's record. Raises Problem."""
+    """The desk's record, of a gold item with the outcome of the task that it looks like. Raises Problem."""
     task = backend.board.task(task_id)
     if task is None:
         raise not_found("task", task_id)
-    return task
+    return like_others(task, terms_of_task(task, backend.policies.owner(task["domain"])).override_seconds)
 
 
 def show_task(backend: Backend, task: Record, *, why_first: str = "", reveal: bool = False) -> ShownTask:

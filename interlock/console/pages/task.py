@@ -131,7 +131,7 @@ def permissions(task: dict[str, Any], person: Principal, now: int) -> Permission
     own = task["decided_by"] == person.person and task["decided_at"] is not None
     correct = done and own and open_window and now < micros(task["decided_at"]) + CORRECTION
     unjudged = task["kind"] in ("audit", "post_approval") and task["decided_by"] == "policy" and not task["verdicts"]
-    effective = task["version"] > 0 and task["kind"] != "gold"
+    effective = task["version"] > 0
     # What is contested, or needs two people, is claimed and decided.
     free = done or (task["kind"] not in CONTESTED and task["quorum"] == 1)
     override = works and effective and open_window and free and (lead or correct or unjudged)

@@ -49,6 +49,12 @@ class Desk:
     def arrive(self, task_id: str, **changes: Any) -> None:
         self.console.arrive(decision(task_id), **changes)
 
+    def decide(self, person: str, task_id: str, outcome: str) -> None:
+        claimed = self.claim(person, task_id)
+        lease = {"epoch": claimed["epoch"], "payload_hash": claimed["payload_hash"]}
+        said = {"verdict": "choose", "outcome": outcome, "reason_code": "other", "reason_text": "as the test has it"}
+        self.ask(person, f"/v1/tasks/{task_id}/submit", {**lease, **said})
+
     def claim(self, person: str, task_id: str) -> Any:
         self.ask(person, "/v1/me/on-duty", {})
         return self.ask(person, f"/v1/tasks/{task_id}/claim", {})
@@ -204,3 +210,34 @@ def test_an_appeal_is_offered_as_long_as_one_is_possible_and_says_who_is_kept_fr
     ended = desk.page("lee", "/tasks/d-1")
     assert "No appeal is possible any more: 1 of 1 filed" in ended
     assert 'data-command-form="appeal"' not in desk.html("lee", "/tasks/d-1")
+
+
+@pytest.mark.parametrize("look", ["shown", "blind"])
+@pytest.mark.parametrize("outcome", ["approve", "reject"])
+def test_the_page_of_a_planted_case_is_like_that_of_any_other_before_and_after_the_verdict(
+    desk: Desk, look: str, outcome: str
+) -> None:
+    """With the same words, buttons and links, on the page and in what the API says of the task."""
+    blind: dict[str, Any] = {"route": "auto", "topic": "reviews.async", "audit": True}
+    for task_id in ("loan-2", "loan-7"):
+        desk.arrive(task_id, **(blind if look == "blind" else {}))
+    desk.decide("lee", "loan-2", "approve")
+    planted = desk.ask("lee", "/v1/tasks/loan-2/gold", {"outcome": "reject"})["task_id"]
+
+    def shown(task_id: str) -> list[Any]:
+        task = desk.ask("ann", f"/v1/tasks/{task_id}?similar=false")
+        facts = {name: task["task"][name] for name in ("kind", "state", "effect", "verdicts", "standing", "opinions")}
+        told = [desk.html("ann", f"/tasks/{task_id}"), desk.html("ann", f"/tasks/{task_id}/status"), str(facts)]
+        assert "loan-2" not in "".join(told)
+        return [_without_instants(each.replace(task_id, "ID")) for each in told]
+
+    assert shown(planted) == shown("loan-7")
+    for task_id in (planted, "loan-7"):
+        desk.decide("ann", task_id, outcome)
+    assert shown(planted) == shown("loan-7")
+    assert ("by ann" in desk.page("ann", f"/tasks/{planted}")) == (look == "shown" or outcome == "approve")
+
+
+def _without_instants(text: str) -> str:
+    """Without hashes, times and countdowns."""
+    return re.sub(r"\d\d+", "N", re.sub(r"[0-9a-f]{32}", "HASH", text))
