@@ -146,6 +146,10 @@ class QueueOrder:
         """The tasks in lanes, by demands and class; no lane is empty."""
         return self._lanes
 
+    def in_order(self, now: int) -> Iterator[str]:
+        """Every id, best first. Add and remove nothing while iterating."""
+        return (place[-1] for place in self._all.in_order(now))
+
     def task(self, task_id: str) -> WaitingTask:
         """The entry of a task; raises KeyError if it does not wait here."""
         return self._waiting[task_id][0]

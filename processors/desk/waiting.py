@@ -14,6 +14,11 @@ from interlock.processors.desk.reviewers import Reviewer, unfit
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.turns import Debts, OpenLane, floors_of, in_turn
 
+# Where many people have judged or passed on a few tasks each, more than so many lanes wait, and the first tasks of a
+# queue are looked at one by one: a lane costs some 5 µs, a task 8, and one of the first few is one that a person may do.
+_MANY_LANES = 200
+_LOOKED_AT = 100
+
 
 class _Line(NamedTuple):
     """The tasks of a queue that wait for its team, or those that wait for its leads; some wait for both."""
@@ -104,16 +109,10 @@ class WaitingTasks:
 
         For leads what went up to them is among it, by priority and deadline: it may be late.
         """
-        best: list[Turn] = []
-        lanes = self._lanes(me, queue, now)
-        if lanes:
-            debts, floors = self._debts_of(me, queue), floors_of(lanes)
-            task = self._tasks[next(in_turn(lanes, debts, now))]
-            best.append(Turn(task, floors[task.priority] if task.priority in debts.owed(floors) else 0.0))
-        for_leads = self._lanes(me, queue, now, leads=True) if me.is_lead else ()
-        if for_leads:
-            best.append(Turn(self._tasks[next(in_turn(for_leads, Debts(), now))]))
-        return min(best, key=_rank, default=None)
+        turns = [self._turn(me, queue, now, leads=False)]
+        if me.is_lead:
+            turns.append(self._turn(me, queue, now, leads=True))
+        return min(filter(None, turns), key=_rank, default=None)
 
     def hand_out(self, task: Task, me: Reviewer, queue: str, now: int) -> None:
         """A waiting task is handed out: call it for each, before its removal. `queue`: the one that was asked for.
@@ -140,19 +139,48 @@ class WaitingTasks:
         lanes = tuple(self._lanes(me, "", now, pushed=True))
         return Pushable(urgent, lanes, self._debts_of(me, ""))
 
+    def _turn(self, me: Reviewer, queue: str, now: int, *, leads: bool) -> Turn | None:
+        """The best for a person of what waits for a team, or for `leads`; what went up to these counts for no floor."""
+        firsts = self._firsts(me, self._orders(me, queue, leads=leads), now)
+        if firsts is not None:
+            return Turn(self._tasks[min(firsts)[-1]]) if firsts else None
+        lanes = self._lanes(me, queue, now, leads=leads)
+        if not lanes:
+            return None
+        debts, floors = Debts() if leads else self._debts_of(me, queue), floors_of(lanes)
+        task = self._tasks[next(in_turn(lanes, debts, now))]
+        return Turn(task, floors[task.priority] if task.priority in debts.owed(floors) else 0.0)
+
+    def _firsts(self, me: Reviewer, orders: list[QueueOrder], now: int) -> list[tuple[int, int, str]] | None:
+        """The urgency, which ends with the id, of the first task in each queue that a person may do; None where it must
+        be found in the lanes: they are few, floors decide, or a queue begins with much that the person may not do."""
+        if any(order.floors for order in orders) or sum(len(order.lanes()) for order in orders) <= _MANY_LANES:
+            return None
+        firsts = []
+        for order in orders:
+            begin = islice(order.in_order(now), _LOOKED_AT)
+            first = next((task_id for task_id in begin if self._may(me, task_id, now)), None)
+            if first is not None:
+                firsts.append(order.urgency(first))
+            elif len(order) > _LOOKED_AT:
+                return None
+        return firsts
+
+    def _orders(self, me: Reviewer, queue: str, *, leads: bool) -> list[QueueOrder]:
+        """The queues of a person, or one of them, as they wait for the team or for `leads`."""
+        names = [queue] if queue else None if _serves_all(me) else me.queues
+        if names is None:
+            return [order for line, order in self._lines.items() if line.leads == leads]
+        lines = (_Line(name, leads) for name in names)
+        return [self._lines[line] for line in lines if line in self._lines]
+
     def _lanes(
         self, me: Reviewer, queue: str, now: int, *, leads: bool = False, pushed: bool = False
     ) -> list[OpenLane]:
         """What a person may do of what waits for a team, or for `leads`, in one queue or in all; or the pushed part."""
-        names = [queue] if queue else None if _serves_all(me) else me.queues
-        if names is None:
-            orders = [order for line, order in self._lines.items() if line.leads == leads]
-        else:
-            lines = (_Line(name, leads) for name in names)
-            orders = [self._lines[line] for line in lines if line in self._lines]
         return [
             OpenLane(order, priority, lane)
-            for order in orders
+            for order in self._orders(me, queue, leads=leads)
             for demands, classes in order.lanes().items()
             if demands.pushed or not pushed
             if self._may(me, next(iter(classes.values())).any_id(), now)
