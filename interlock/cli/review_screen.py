@@ -56,8 +56,7 @@ def _parts(view: TaskView) -> Iterator[RenderableType | None]:
     yield _lines("Statement of the person concerned", (view.statement,))
     yield _lines("Note", (view.escalation_note,))
     yield _facts("The case", _case(view))
-    earlier = [f"{decision['outcome']} ({decision['decision_id']})" for decision in view.previous_decisions]
-    yield _lines("Earlier decisions", earlier)
+    yield _lines("Earlier decisions", [_earlier(decision) for decision in view.previous_decisions])
     yield _answer(view.ai) if view.ai is not None else Text(_HIDDEN[view.ai_shown], "italic")
     yield _options(view)
     yield _lines("Opinions so far", [_opinion(verdict) for verdict in view.opinions])
@@ -127,6 +126,10 @@ def _options(view: TaskView) -> RenderableType:
         }
         table.add_row(*(Text(cells[name]) for name in columns))  # producers' words are no markup
     return table
+
+
+def _earlier(decision: dict[str, Any]) -> str:
+    return f"{decision['outcome']} ({decision['decision_id']}, {local_time(decision['decided_at'])})"
 
 
 def _opinion(verdict: dict[str, Any]) -> str:

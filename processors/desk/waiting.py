@@ -15,7 +15,7 @@ from interlock.processors.desk.task import Task
 from interlock.processors.desk.turns import Debts, OpenLane, floors_of, in_turn
 
 # Where many people have judged or passed on a few tasks each, more than so many lanes wait, and the first tasks of a
-# queue are looked at one by one: a lane costs some 5 µs, a task 8, and one of the first few is one that a person may do.
+# queue are looked at one by one: a lane costs some 5 µs, a task 8, and a person may do one of the first few.
 _MANY_LANES = 200
 _LOOKED_AT = 100
 

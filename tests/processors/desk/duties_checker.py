@@ -50,6 +50,7 @@ class Checker:
     recalled: dict[str, bool] = field(default_factory=dict)
     """What was recalled; whether somebody has judged it since."""
     checked: int = 0
+    overrides: int = 0
 
     def arrived(self, decision_id: str, told: Named) -> None:
         """`told`: domain, reasons, and the duties that the router told."""
@@ -96,11 +97,25 @@ class Checker:
         assert command.kind == "override" or command.actor not in task["excluded"], f"{command.actor} was excluded"
         (judged,) = [record for topic, record in said if topic == "reviews.outcomes"]
         earlier = self.opinions.setdefault(name, [])
+        if command.kind == "override":
+            self._may_override(command.actor, task, bool(earlier), now)
         before = {opinion.reviewer for opinion in earlier if opinion.round < task["round"]}
         assert command.actor not in before, f"{command.actor} judged {name} before the appeal"
         if name in self.recalled:
             self.recalled[name] = True
         earlier.append(Opinion(command.actor, judged["outcome"], judged["modifications"], now, task["round"]))
+
+    def _may_override(self, actor: str, task: Named, judged: bool, now: int) -> None:
+        """A lead overrides what people decided, while it can be rolled back and nobody decides about it otherwise."""
+        name, last = task["task_id"], self.resolutions[task["decision_id"]][-1]
+        corrects = last["decided_by"] == [actor] and now < last["decided_at"] + CORRECTION
+        assert not judged or corrects or self.roles[actor] == "lead", f"{actor} overrode {name} and is no lead"
+        until = last["override_until"]
+        assert until is not None, f"{actor} overrode {name}, which nobody can override"
+        assert now < until, f"{actor} overrode {name} after its window had closed"
+        is_appealed = task["kind"] == "appeal" and task["state"] != "done"
+        assert not is_appealed, f"{actor} overrode {name} while an appeal on it is open"
+        self.overrides += 1
 
     def _resolved(self, record: Named, now: int) -> None:
         name, task = record["decision_id"], self.tasks.get(record["decision_id"])

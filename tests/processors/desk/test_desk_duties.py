@@ -219,6 +219,21 @@ def test_a_qualification_that_a_later_policy_demands_by_mistake_can_be_taken_bac
     assert kept_alerts(world) == []
 
 
+def test_no_later_policy_shows_the_answer_of_the_ai_in_a_blind_audit_or_ends_its_window_early() -> None:
+    world = DeskWorld()
+    world.hire("ann")
+    audit = world.arrive("a1", route="auto", audit=True, **told(POLICY))
+    post = {"domain": "post", "prediction": "publish", "route": "auto", "workflow": "post_approval"}
+    world.arrive("p1", override_until=world.now + DAY, **post, **told(POLICY, domain="post"))
+    world.set_policy(POLICY.replace("post_approval", "pre_approval").replace("{auto: 0.95}", "{auto: 0.1}"))
+    world.wait(0)
+    assert audit.blind
+    claimed = world.claim("ann", "a1")
+    assert world.decide("ann", "approve", claimed=claimed)["code"] == "unknown-verdict"
+    assert world.decide("ann", "choose", outcome="approve", claimed=claimed)["accepted"]
+    assert (world.task("p1").kind, world.task("p1").override_until) == ("post_approval", world.now + DAY)
+
+
 def test_one_alert_for_each_queue_tells_how_many_tasks_keep_what_they_had() -> None:
     world = DeskWorld(SKILLED)
     world.hire("lee", role="lead")

@@ -233,11 +233,13 @@ class Office:
 
 
 def test_nobody_decides_against_the_duties_of_a_decision(campaign: bool) -> None:
-    checked = recalled = 0
+    checked = recalled = overrides = 0
     for seed in range(CAMPAIGN_LIVES if campaign else LIVES):
         office = Office(Random(seed))
         office.live(STEPS)
         checked += office.checker.checked
         recalled += sum(office.checker.recalled.values())
+        overrides += office.checker.overrides
     assert checked > 100, "hardly anything was decided"
+    assert overrides > 20, "hardly anything was overridden"
     assert recalled > 5, "hardly anything was recalled and judged"
