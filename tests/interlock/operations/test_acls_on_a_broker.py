@@ -25,15 +25,19 @@ from interlock.operations.granting import grant
 from interlock.platform.connection import Platform
 from interlock.platform.provisioning import create_topics, record_schemas
 from interlock.platform.settings import KafkaSettings, Settings
-from interlock.policies.publishing import publish_control, publish_policy
+from interlock.policies.publishing import publish_control, publish_policy, send
+from interlock.processors.events import alert
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import CommandRefusedError, DeskUnavailableError, Reply
 from interlock.review.enrolment import publish_reviewers
-from interlock.schemas import catalogue
+from interlock.schemas import catalogue, wire
 from interlock.schemas.models import Decision
+from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
+from interlock.sinks.migrate import migrate
 from interlock.streams.embedded_kafka import BrokerSettings, EmbeddedKafka
 from interlock.streams.embedded_kafka.settings import password_properties
 from interlock.streams.kafka import KafkaBroker
+from interlock.streams.offsets import committed_offsets
 from interlock.streams.ports import Message
 from interlock.streams.tables import TableReader
 from tests.crash.test_kill_everything import wait_until
@@ -73,8 +77,8 @@ class Cluster:
         return self._platform(password_properties("root"))
 
     @contextmanager
-    def process(self, role: str) -> Iterator["subprocess.Popen[bytes]"]:
-        """`interlock run ROLE` as its own principal."""
+    def process(self, role: str, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """`interlock run ROLE` as its own principal; `settings`: further variables of its environment."""
         platform = self.platform(role)
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("INTERLOCK_")},
@@ -83,6 +87,7 @@ class Cluster:
             "INTERLOCK_DATA_DIR": str(self.directory / role),
             "INTERLOCK_ROUTER__AUDIT_KEY": "6f1b0c9de2547a83b1f0e9d8c7a65b43",
             "INTERLOCK_CALIBRATION__EVERY": "1",
+            **settings,
         }
         with self.log(role).open("ab") as output:
             command = [sys.executable, "-m", "interlock", "run", role]
@@ -157,6 +162,45 @@ def test_with_its_rights_every_role_does_its_work(cluster: Cluster) -> None:
         assert "authoriz" not in cluster.log(name).read_text().lower(), name
 
 
+def test_with_their_rights_a_producer_sends_the_sink_stores_and_the_notifier_reads(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    for role in cluster.roles:
+        grant(cluster.administrator.admin(), acls(role, f"User:interlock-{role.name}"))
+    create_topics(cluster.platform("operator"))
+    root = cluster.administrator.kafka()
+    with ExitStack() as stack:
+        warehouse = stack.enter_context(EmbeddedClickHouse(ServerSettings.private(tmp_path / "clickhouse")))
+        client = stack.enter_context(warehouse.client())
+        migrate(client)
+        reached = {
+            "INTERLOCK_CLICKHOUSE__URL": warehouse.url,
+            "INTERLOCK_CLICKHOUSE__USER": warehouse.settings.writer_user,
+            "INTERLOCK_CLICKHOUSE__PASSWORD": warehouse.settings.writer_password,
+        }
+        processes = {
+            "sink": stack.enter_context(cluster.process("sink", **reached)),
+            "notifier": stack.enter_context(cluster.process("notifier")),
+        }
+        producer = stack.enter_context(closing(Client(broker=cluster.broker("producer"))))
+        producer.submit(_decision("loan-2"))
+        told = alert("retraining", "loans", "info", (), "of the test", 0)
+        assert told.record is not None
+        send(cluster.broker("feedback"), catalogue.ALERTS, told.key, wire.encode("Alert", told.record))
+
+        def read() -> bool:
+            group = Settings().alerts.group
+            committed = committed_offsets(root, group, {catalogue.ALERTS.name: catalogue.ALERTS.partitions})
+            return sum(committed.values()) == sum(root.end_offsets(catalogue.ALERTS.name).values())
+
+        stored = "SELECT count() FROM decisions WHERE decision_id = 'loan-2'"
+        wait_until(lambda: client.command(stored) == 1, "the sink stores the decision", TIMEOUT_SECONDS)
+        wait_until(read, "the notifier has read the alert", TIMEOUT_SECONDS)
+        assert {role: process.poll() for role, process in processes.items()} == dict.fromkeys(processes)
+    for name in processes:
+        assert "authoriz" not in cluster.log(name).read_text().lower(), name
+
+
 def test_no_role_writes_what_it_has_no_right_to(cluster: Cluster) -> None:
     refused = {role.name: _refused(cluster, role) for role in cluster.roles}
     expected = {
@@ -205,9 +249,9 @@ def _refused(cluster: Cluster, role: Role) -> set[str]:
     return refused
 
 
-def _decision() -> Decision:
+def _decision(decision_id: str = "loan-1") -> Decision:
     return Decision(
-        decision_id="loan-1",
+        decision_id=decision_id,
         domain="loan",
         model_id="m",
         model_version="1",
