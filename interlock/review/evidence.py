@@ -17,12 +17,18 @@ FROM routed_decisions
 WHERE (route != 'auto' OR review_copy) AND error = '' AND kafka_timestamp > now64(3) - INTERVAL 7 DAY
 """
 
+_HANDED_OUT = """
+SELECT actor, count() FROM tasks
+WHERE event = 'claimed' AND error = '' AND kafka_timestamp > now64(3) - INTERVAL 7 DAY
+GROUP BY actor
+"""
+
 
 def gather(platform: Platform) -> ReviewEvidence:
     """Raises InterlockError if Kafka does not answer; a silent ClickHouse is part of the evidence."""
     broker = platform.serving_kafka()
     policies = Policies(broker).in_force
-    metrics, context, silence = _from_clickhouse(platform)
+    metrics, handed_out, context, silence = _from_clickhouse(platform)
     with Board(broker) as board:
         reviewers = board.reviewers
         return ReviewEvidence(
@@ -31,6 +37,7 @@ def gather(platform: Platform) -> ReviewEvidence:
             reviewers=reviewers,
             on_duty=frozenset(name for name in reviewers if board.on_duty(name)),
             metrics=metrics,
+            handed_out=handed_out,
             context=context,
             silence=silence,
             outcomes=_written(broker, catalogue.OUTCOMES.name),
@@ -38,7 +45,9 @@ def gather(platform: Platform) -> ReviewEvidence:
         )
 
 
-def _from_clickhouse(platform: Platform) -> tuple[dict[str, Any] | None, ContextCounts | None, str]:
+def _from_clickhouse(
+    platform: Platform,
+) -> tuple[dict[str, Any] | None, dict[str, int] | None, ContextCounts | None, str]:
     from clickhouse_connect.driver.exceptions import ClickHouseError
 
     from interlock.sinks import queries
@@ -46,10 +55,12 @@ def _from_clickhouse(platform: Platform) -> tuple[dict[str, Any] | None, Context
     try:
         client = platform.clickhouse(analyst=True)
         metrics = queries.metrics(client)
+        _, rows = queries.select(client, _HANDED_OUT)
         _, ((decisions, with_input, with_explanation),) = queries.select(client, _CONTEXT)
     except (InterlockError, ClickHouseError) as error:
-        return None, None, str(error).splitlines()[0]
-    return metrics, ContextCounts(decisions, with_input, with_explanation), ""
+        return None, None, None, str(error).splitlines()[0]
+    handed_out = {str(name): int(count) for name, count in rows}
+    return metrics, handed_out, ContextCounts(decisions, with_input, with_explanation), ""
 
 
 def _written(broker: Broker, topic: str) -> bool:

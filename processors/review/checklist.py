@@ -15,6 +15,13 @@ _NEARLY_ALL, _HALF = 0.95, 0.5
 # At most this share of the capacity may lie between the busiest person on duty and the least busy.
 _MAX_LOAD_SPREAD = 0.5
 
+# Of those on duty, whoever began least must have begun at least half as much, for the capacity, as whoever began most:
+# people have days off. With fewer than ten each chance decides, and what they hold at the moment is compared.
+_LEAST_SHARE, _ENOUGH_EACH = 0.5, 10
+
+# So many names fit on a line of a terminal.
+_NAMED = 3
+
 _URGENT = (Priority.CRITICAL, Priority.HIGH)
 
 _TRACKED = ("human_review_rate", "approval_rate", "sla_compliance")
@@ -31,7 +38,8 @@ class ContextCounts:
 
 @dataclass(frozen=True)
 class ReviewEvidence:
-    """The state of the system. `metrics` and `context`: None where ClickHouse does not answer, then `silence` says why.
+    """The state of the system. `metrics`, `handed_out` and `context`: None where ClickHouse does not answer, then
+    `silence` says why. `handed_out`: how many tasks each person began in the latest week.
 
     `outcomes` and `examples`: whether verdicts of people, and training examples made of them, were ever written.
     """
@@ -41,6 +49,7 @@ class ReviewEvidence:
     reviewers: Mapping[str, Mapping[str, Any]]
     on_duty: frozenset[str]
     metrics: Mapping[str, Any] | None
+    handed_out: Mapping[str, int] | None
     context: ContextCounts | None
     silence: str
     outcomes: bool
@@ -190,17 +199,31 @@ def _fair_load(state: ReviewEvidence) -> ChecklistAnswer:
     people = [state.reviewers[name] for name in sorted(state.on_duty) if name in state.reviewers]
     if not people:
         return ChecklistAnswer(question, "no", "no reviewer is on duty", "interlock reviewers on-duty ID")
-    held = {
-        person["id"]: sum(person["id"] in (task["lease_holder"], task["assigned_to"]) for task in state.open_tasks)
-        for person in people
-    }
-    used = [held[person["id"]] / person["capacity"] for person in people]
-    text = ", ".join(f"{person['id']} {held[person['id']]} of {person['capacity']}" for person in people)
+    if len(people) == 1:
+        return ChecklistAnswer(
+            question,
+            "partly",
+            f"one person carries everything: {people[0]['id']}",
+            "put a second person on duty",
+        )
+    began = {person["id"]: (state.handed_out or {}).get(person["id"], 0) for person in people}
+    if sum(began.values()) >= _ENOUGH_EACH * len(people):
+        share = {person["id"]: began[person["id"]] / person["capacity"] for person in people}
+        text = f"begun in the latest week: {', '.join(f'{name} {count}' for name, count in began.items())}"
+        is_fair = min(share.values()) >= _LEAST_SHARE * max(share.values())
+    else:
+        held = {
+            name: sum(name in (task["lease_holder"], task["assigned_to"]) for task in state.open_tasks)
+            for name in began
+        }
+        used = [held[person["id"]] / person["capacity"] for person in people]
+        text = ", ".join(f"{person['id']} {held[person['id']]} of {person['capacity']}" for person in people)
+        is_fair = max(used) - min(used) <= _MAX_LOAD_SPREAD
     if len(people) == 1:
         return ChecklistAnswer(
             question, "partly", f"one person carries everything: {text}", "put a second person on duty"
         )
-    if max(used) - min(used) > _MAX_LOAD_SPREAD:
+    if not is_fair:
         return ChecklistAnswer(question, "partly", text, "let the queues push: assign: push")
     return ChecklistAnswer(question, "yes", text)
 
@@ -219,6 +242,15 @@ def _urgent_path(state: ReviewEvidence) -> ChecklistAnswer:
         *(f"sync lane of {name}" for name in _sync_lanes(state.policies.values())),
     ]
     advice = "name a lead, and give a rule `route: sync` or a priority rule `set: critical`"
+    stuck = sorted(task["task_id"] for task in state.open_tasks if task["stuck"])
+    if stuck:
+        more = f" and {len(stuck) - _NAMED} more" if len(stuck) > _NAMED else ""
+        return ChecklistAnswer(
+            question,
+            "partly",
+            f"nobody on the roster may decide {', '.join(stuck[:_NAMED])}{more}",
+            "the alert nobody_can_decide of each says what helps: interlock review list --stuck",
+        )
     if leads and urgent:
         return ChecklistAnswer(question, "yes", f"{', '.join(urgent[:3])}; escalations go to {', '.join(leads)}")
     if leads or urgent:

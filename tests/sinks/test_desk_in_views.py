@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from interlock.review.evidence import _HANDED_OUT
 from interlock.sinks import queries
 from tests.processors.desk.desk_world import DeskWorld
 from tests.sinks.review_records import DAY, MINUTE
@@ -135,3 +136,15 @@ def test_the_share_of_audits_that_nobody_did_is_what_the_page_about_learning_ask
     assert world.client.query(query).result_rows == [("loan", 0.5)]
     (judged,) = desk.said["reviews.outcomes"]
     assert judged["task_id"] == "judged", "nothing learns from what nobody judged"
+
+
+def test_the_checklist_counts_what_each_person_began(own: Client, run_id: str) -> None:
+    desk = DeskWorld()
+    desk.hire("ann", "bob")
+    for number, who in enumerate(("ann", "ann", "bob")):
+        desk.arrive(f"d{number}")
+        decide(desk, who, f"d{number}", "approve")
+    world = told(desk, own, run_id)
+    # The clock of the test stands years before ClickHouse's.
+    found = world.client.query(_HANDED_OUT.replace("7 DAY", "99 YEAR")).result_rows
+    assert dict(map(tuple, found)) == {"ann": 2, "bob": 1}

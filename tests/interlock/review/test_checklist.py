@@ -34,6 +34,7 @@ PERFECT = ReviewEvidence(
     reviewers={"ann": reviewer("ann", "lead"), "bob": reviewer("bob")},
     on_duty=frozenset({"ann", "bob"}),
     metrics={"human_review_rate": 0.3, "approval_rate": 0.8, "sla_compliance": 0.95},
+    handed_out={"ann": 40, "bob": 31, "cid": 1},
     context=ContextCounts(100, 100, 98),
     silence="",
     outcomes=True,
@@ -41,7 +42,7 @@ PERFECT = ReviewEvidence(
 )
 
 NOTHING = ReviewEvidence(
-    {}, [], {}, frozenset(), None, None, "ClickHouse does not answer", outcomes=False, examples=False
+    {}, [], {}, frozenset(), None, None, None, "ClickHouse does not answer", outcomes=False, examples=False
 )
 
 
@@ -84,7 +85,13 @@ def test_where_nothing_is_there_no_answer_is_yes_and_each_says_what_to_do() -> N
         (TRACKED, {"metrics": {"human_review_rate": 0.3}}, "partly", "no value yet: approval_rate, sla_compliance"),
         (TRACKED, {"metrics": {}}, "no", "no value yet"),
         (LOAD, {"on_duty": frozenset({"ann"})}, "partly", "one person carries everything"),
-        (LOAD, {"open_tasks": [open_task("ann")] * 4}, "partly", "ann 4 of 4, bob 0 of 4"),
+        (LOAD, {"open_tasks": [open_task("ann")] * 4, "handed_out": None}, "partly", "ann 4 of 4, bob 0 of 4"),
+        (LOAD, {"open_tasks": [open_task("ann")] * 4, "handed_out": {"ann": 15}}, "partly", "ann 4 of 4, bob 0 of 4"),
+        (LOAD, {"open_tasks": [open_task("ann")] * 4}, "yes", "begun in the latest week: ann 40, bob 31"),
+        (LOAD, {"handed_out": {"ann": 40, "bob": 19}}, "partly", "begun in the latest week: ann 40, bob 19"),
+        (LOAD, {"handed_out": {"ann": 40}}, "partly", "begun in the latest week: ann 40, bob 0"),
+        (URGENT, {"open_tasks": [open_task(stuck=True)]}, "partly", "nobody on the roster may decide d-1"),
+        (URGENT, {"open_tasks": [open_task(stuck=True)] * 5}, "partly", "d-1, d-1, d-1 and 2 more"),
         (LOAD, {"on_duty": frozenset()}, "no", "no reviewer is on duty"),
         (URGENT, {"reviewers": {"bob": reviewer("bob")}}, "partly", "there is no lead"),
         (URGENT, {"policies": {}}, "partly", "nothing is urgent by policy"),
