@@ -301,7 +301,7 @@ def test_who_gets_what_does_not_depend_on_how_many_people_have_passed_on_how_man
         )
         task.exclude(*passed_on)
         state.keep(task)
-    few = {}
+    few: dict[tuple[str, str, int], waiting.Turn | None] = {}
     for many in (10_000, 0):
         monkeypatch.setattr(waiting, "_MANY_LANES", many)
         for looked_at in (3, 1_000):
