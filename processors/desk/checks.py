@@ -1,10 +1,11 @@
 """What must hold before a command is carried out; each check raises CommandRefused."""
 
 from interlock.processors.desk.command import Command
+from interlock.processors.desk.pretence import ordinary
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.reviewers import Reviewer
 from interlock.processors.desk.state import DeskState
-from interlock.processors.desk.task import POLICY, Task
+from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import task_changed
 from interlock.schemas import wire
 from interlock.schemas.catalogue import MAX_MESSAGE_BYTES
@@ -56,32 +57,25 @@ def room(task: Task, command: Command) -> None:
         )
 
 
-def undecided(task: Task) -> None:
+def undecided(state: DeskState, task: Task, now: int) -> None:
     """Not done yet."""
     if task.state == "done":
-        raise CommandRefused("already-decided", decided_by(task))
+        raise CommandRefused("already-decided", _decided_by(ordinary(task, state.terms(task), now)))
 
 
-def decided_by(task: Task) -> str:
+def _decided_by(task: Task) -> str:
     """Who decided a task and when, in words."""
-    outcome, people, at = task.outcome, task.decided_by, task.decided_at
-    if task.kind == "gold" and task.verdicts:
-        # Told like the task that it looks like: an audit that agrees leaves standing what the policy decided.
-        last = task.verdicts[-1]
-        agrees = task.blind and last["outcome"] == task.prediction
-        outcome = last["outcome"]
-        people, at = (POLICY, task.routed_at) if agrees else (last["reviewer"], last["at"])
-    if at is None:
+    if task.decided_at is None:
         return f"{task.task_id} is done already"
     return (
-        f"{task.task_id} was already decided: {outcome} by {people or 'nobody'} at "
-        f"{clock(at)}. Your draft is not sent; a lead can override, the person concerned can appeal"
+        f"{task.task_id} was already decided: {task.outcome} by {task.decided_by or 'nobody'} at "
+        f"{clock(task.decided_at)}. Your draft is not sent; a lead can override, the person concerned can appeal"
     )
 
 
-def lease(task: Task, command: Command) -> None:
+def lease(state: DeskState, task: Task, command: Command, now: int) -> None:
     """The command's actor holds the task under the command's epoch."""
-    undecided(task)
+    undecided(state, task, now)
     if task.lease_holder != command.actor:
         if task.holder not in ("", command.actor):
             raise CommandRefused("held-by-another", f"{task.task_id} is with {held_by(task)}; claim another one")

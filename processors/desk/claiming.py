@@ -59,7 +59,7 @@ def claim(state: DeskState, command: Command, now: int) -> CommandResult:
 def extend(state: DeskState, command: Command, now: int) -> CommandResult:
     """Starts the lease's time again, until the person has held the task for as long as the policy lets anybody."""
     task = checks.known_task(state, command.task_id)
-    checks.lease(task, command)
+    checks.lease(state, task, command, now)
     terms = state.terms(task)
     last = longest_hold(task, now, terms)
     if task.lease_until is not None and task.lease_until >= last:
@@ -78,10 +78,10 @@ def extend(state: DeskState, command: Command, now: int) -> CommandResult:
 def release(state: DeskState, command: Command, now: int) -> CommandResult:
     """Gives a task back; with a reason it is kept away from this person, as long as somebody else may decide it."""
     task = checks.known_task(state, command.task_id)
-    checks.undecided(task)
+    checks.undecided(state, task, now)
     # Who was assigned a task, or put it aside, may give it back without having started it.
     if task.assigned_to != command.actor:
-        checks.lease(task, command)
+        checks.lease(state, task, command, now)
     skipped = bool(command.reason_code or command.reason_text)
     if skipped:
         task.skip(command.actor)
@@ -100,7 +100,7 @@ def release(state: DeskState, command: Command, now: int) -> CommandResult:
 def snooze(state: DeskState, command: Command, now: int) -> CommandResult:
     """Puts a task aside until a time; it then comes back to the same person. Its deadline stays."""
     task = checks.known_task(state, command.task_id)
-    checks.lease(task, command)
+    checks.lease(state, task, command, now)
     until = command.until
     if until is None or not now < until <= now + MAX_SNOOZE:
         raise CommandRefused("invalid", f"snooze until a time between now and {clock(now + MAX_SNOOZE)}")
@@ -115,7 +115,7 @@ def snooze(state: DeskState, command: Command, now: int) -> CommandResult:
 
 def _named(state: DeskState, task_id: str, me: Reviewer, now: int) -> Task:
     task = checks.known_task(state, task_id)
-    checks.undecided(task)
+    checks.undecided(state, task, now)
     if task.holder and task.holder != me.id:
         raise CommandRefused("held-by-another", f"{task_id} is with {checks.held_by(task)}; claim another one")
     refusal = unfit(task, me, now)

@@ -19,7 +19,7 @@ def escalate(state: DeskState, command: Command, now: int) -> CommandResult:
     """Passes a task to the leads, to another queue, or to a named person, with a note."""
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
-    checks.undecided(task)
+    checks.undecided(state, task, now)
     if task.holder != me.id:
         checks.lead(me, "escalating what somebody else holds")
     if not command.reason_text.strip():
@@ -57,7 +57,7 @@ def de_escalate(state: DeskState, command: Command, now: int) -> CommandResult:
     """
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
-    checks.undecided(task)
+    checks.undecided(state, task, now)
     if task.holder != me.id:
         checks.lead(me, "handing back what was escalated")
     if not command.reason_text.strip():
@@ -89,7 +89,7 @@ def reassign(state: DeskState, command: Command, now: int) -> CommandResult:
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
     checks.lead(me, "reassigning")
-    checks.undecided(task)
+    checks.undecided(state, task, now)
     if task.state == "leased":
         raise CommandRefused("held-by-another", f"{task.task_id} has been begun and is with {checks.held_by(task)}")
     told = _give(state, task, command.to_reviewer, now)

@@ -2,17 +2,19 @@
 
 from copy import copy
 
+from interlock.policy import review
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.deadlines import demand, reschedule
+from interlock.processors.desk.pretence import ordinary
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
-from interlock.processors.desk.resolving import close, content, in_effect, judged, resolve
+from interlock.processors.desk.resolving import close, in_effect, judged, resolve
 from interlock.processors.desk.reviewers import Reviewer, same_person, unqualified
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import DESK, POLICY, Task, Verdict
 from interlock.processors.desk.task_records import task_alert, task_changed
-from interlock.processors.desk.verdicts import as_verdict, check_reason, decided_outcome
+from interlock.processors.desk.verdicts import as_verdict, check_reason, content, decided_outcome
 from interlock.processors.events import Event
 
 # Each record of a task repeats all its verdicts. Only a program changes its mind more often.
@@ -27,11 +29,31 @@ def override(state: DeskState, command: Command, now: int) -> CommandResult:
     """Replaces the resolution in force while it can still be rolled back; a proposal to do so where two must agree."""
     task = checks.known_task(state, command.task_id)
     me = checks.known_reviewer(state, command.actor)
-    if task.state == "done":
+    judged_so_far = ordinary(task, state.terms(task), now)
+    if task.state == "done" or task.kind == "gold":
         # Policies that came since have not touched it, and what they demand counts for whoever opens it again. Of a
         # copy, because a refusal changes nothing.
-        task = copy(task)
-        demand(state, task)
+        judged_so_far = copy(judged_so_far)
+        demand(state, judged_so_far)
+    verdict = _overriding_verdict(state, judged_so_far, me, command, now)
+    if task.kind == "gold":
+        return _note_on_gold(state, task, judged_so_far, verdict, now, command)
+    task = judged_so_far
+    if task.quorum > 1:
+        task.verdicts = (*task.verdicts, verdict)
+        events = [judged(state, task, verdict, now, kind="override", resolves=False, claimed_at=None)]
+        events += propose(state, task, now)
+        events.append(task_changed(task, "override_proposed", me.id, now, command.command_id))
+        return CommandResult(_proposed(task.outcome, verdict, task.deadline), task, events)
+    events = resolve(state, task, verdict, now, source="override", decided_by=(me.id,))
+    close(state, task)
+    events.insert(0, judged(state, task, verdict, now, kind="override", resolves=True, claimed_at=None))
+    events.append(task_changed(task, "overridden", me.id, now, command.command_id))
+    return CommandResult(overridden(task.outcome), task, events)
+
+
+def _overriding_verdict(state: DeskState, task: Task, me: Reviewer, command: Command, now: int) -> Verdict:
+    """The verdict that replaces what holds; raises CommandRefused where it cannot."""
     _overridable(task)
     unjudged = task.kind in ("audit", "post_approval") and task.decided_by == POLICY and not task.verdicts
     if not unjudged and not _corrects(task, me, now):
@@ -59,19 +81,33 @@ def override(state: DeskState, command: Command, now: int) -> CommandResult:
     if content(verdict) == in_effect(task):
         raise CommandRefused("invalid", f"{task.outcome!r} holds already: there is nothing to override")
     checks.room(task, command)
-    if task.quorum > 1:
-        task.verdicts = (*task.verdicts, verdict)
-        events = [judged(state, task, verdict, now, kind="override", resolves=False, claimed_at=None)]
-        events += propose(state, task, now)
-        events.append(task_changed(task, "override_proposed", me.id, now, command.command_id))
-        until = clock(task.deadline)
-        message = f"noted: {task.outcome} holds until another lead decides for {verdict['outcome']} too, by {until}"
-        return CommandResult(message, task, events)
-    events = resolve(state, task, verdict, now, source="override", decided_by=(me.id,))
+    return verdict
+
+
+def _note_on_gold(
+    state: DeskState, task: Task, pretended: Task, verdict: Verdict, now: int, command: Command
+) -> CommandResult:
+    """Answers as for the task that it looks like. A first judgement is counted like any on a gold item; whoever
+    overrides one knows it, and is not measured."""
+    if pretended.quorum > 1:
+        assert pretended.override_until is not None
+        until = min(review.deadline(state.terms(task), task.priority, now), pretended.override_until)
+        return CommandResult(_proposed(pretended.outcome, verdict, until), task)
+    first = not task.verdicts
+    task.verdicts = (*task.verdicts, verdict)
     close(state, task)
-    events.insert(0, judged(state, task, verdict, now, kind="override", resolves=True, claimed_at=None))
-    events.append(task_changed(task, "overridden", me.id, now, command.command_id))
-    return CommandResult(f"overridden: {task.outcome}; what was done is rolled back", task, events)
+    events = [judged(state, task, verdict, now, kind="gold", resolves=False, claimed_at=None)] if first else []
+    events.append(task_changed(task, "overridden", command.actor, now, command.command_id))
+    return CommandResult(overridden(verdict["outcome"]), task, events)
+
+
+def overridden(outcome: str) -> str:
+    """What a person is told whose verdict has replaced what held."""
+    return f"overridden: {outcome}; what was done is rolled back"
+
+
+def _proposed(outcome: str, verdict: Verdict, until: int) -> str:
+    return f"noted: {outcome} holds until another lead decides for {verdict['outcome']} too, by {clock(until)}"
 
 
 def propose(state: DeskState, task: Task, now: int) -> list[Event]:
@@ -109,7 +145,7 @@ def answer_proposal(state: DeskState, task: Task, verdict: Verdict, now: int) ->
         events = resolve(state, task, verdict, now, source="override", decided_by=people)
         close(state, task)
         events.insert(0, judged(state, task, verdict, now, kind="override", resolves=True, claimed_at=claimed_at))
-        return events, f"overridden: {task.outcome}; what was done is rolled back", "overridden"
+        return events, overridden(task.outcome), "overridden"
     task.verdicts = (*task.verdicts, verdict)
     close(state, task)
     told = f"{verdict['reviewer']} decided otherwise about your override of {task.task_id}: {task.outcome} stands"
@@ -137,7 +173,7 @@ def lapse(state: DeskState, task: Task, now: int) -> list[Event]:
 
 def _overridable(task: Task) -> None:
     """Something is in force, and nobody else is deciding about it; raises CommandRefused."""
-    if not task.took_effect or task.kind == "gold":
+    if not task.took_effect:
         raise CommandRefused(
             "not-decided", f"{task.task_id} has no outcome yet that could be overridden: claim and decide it"
         )

@@ -3,7 +3,7 @@
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task, Verdict
 from interlock.processors.desk.task_records import action, outcome, resolution
-from interlock.processors.desk.verdicts import automatic_verdict
+from interlock.processors.desk.verdicts import automatic_verdict, content
 from interlock.processors.events import Event
 from interlock.schemas import json_text
 
@@ -90,11 +90,6 @@ def close(state: DeskState, task: Task) -> None:
     task.state = "done"
     task.stuck = False
     state.keep(task)
-
-
-def content(verdict: Verdict) -> tuple[str, str]:
-    """What a verdict is for: the outcome and the changed fields, the same for the same JSON however it is written."""
-    return verdict["outcome"], json_text.canonical(verdict["modifications"])
 
 
 def in_effect(task: Task) -> tuple[str, str]:

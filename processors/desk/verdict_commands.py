@@ -5,22 +5,23 @@ from dataclasses import dataclass
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.escalation import to_leads, went_to
-from interlock.processors.desk.overriding import answer_proposal, propose
+from interlock.processors.desk.overriding import answer_proposal, overridden, propose
+from interlock.processors.desk.pretence import ordinary
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
-from interlock.processors.desk.resolving import close, content, judged, resolve
+from interlock.processors.desk.resolving import close, judged, resolve
 from interlock.processors.desk.reviewers import unqualified
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task, Verdict
 from interlock.processors.desk.task_records import task_changed
-from interlock.processors.desk.verdicts import as_verdict, automatic_verdict, check_reason, decided_outcome
+from interlock.processors.desk.verdicts import as_verdict, automatic_verdict, check_reason, content, decided_outcome
 from interlock.processors.events import Event
 
 
 def submit(state: DeskState, command: Command, now: int) -> CommandResult:
     """Takes the verdict of the person who holds the task."""
     task = checks.known_task(state, command.task_id)
-    checks.lease(task, command)
+    checks.lease(state, task, command, now)
     me = checks.known_reviewer(state, command.actor)
     refusal = unqualified(task, me, now)
     if refusal is not None:
@@ -31,8 +32,8 @@ def submit(state: DeskState, command: Command, now: int) -> CommandResult:
     verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
     state.workload.judged(me.id, task, now - (task.lease_since or now))
     match task.kind:
-        case "gold":
-            taken = _SubmitResult(_note_verdict(state, task, verdict, now), _as_if_decided(task, verdict))
+        case "gold" if task.blind:
+            taken = _note_on_gold(state, task, verdict, now)
         case "audit":
             taken = _decide_audit(state, task, verdict, now)
         case "override":
@@ -40,26 +41,15 @@ def submit(state: DeskState, command: Command, now: int) -> CommandResult:
         case _ if task.quorum > 1:
             taken = _add_signature(state, task, verdict, now)
         case _:
-            taken = _SubmitResult(_decide(state, task, verdict, now, (me.id,)), f"decided: {task.outcome}")
+            taken = _SubmitResult(_decide(state, task, verdict, now, (me.id,)), f"decided: {verdict['outcome']}")
     taken.events.append(task_changed(task, taken.event, me.id, now, command.command_id))
     return CommandResult(taken.message, task, taken.events)
-
-
-def _as_if_decided(task: Task, verdict: Verdict) -> str:
-    """The words that the verdict on a gold item would have got on the task that it looks like."""
-    if task.blind and verdict["outcome"] == task.prediction:
-        return f"noted: {task.prediction} stands"
-    if task.blind:
-        return f"overridden: {verdict['outcome']}; what was done is rolled back"
-    if task.quorum > 1:
-        return "noted: somebody else must agree before it holds"
-    return f"decided: {verdict['outcome']}"
 
 
 def expire(state: DeskState, command: Command, now: int) -> CommandResult:
     """A caller gave up waiting: applies the policy's on_timeout."""
     task = checks.known_task(state, command.task_id)
-    checks.undecided(task)
+    checks.undecided(state, task, now)
     if not task.has_caller:
         raise CommandRefused("not-sync", f"nobody waits for {task.task_id}: it is not a sync review")
     if not task.caller or command.actor != task.caller:
@@ -109,7 +99,9 @@ class _SubmitResult:
 
 
 def _decide(state: DeskState, task: Task, verdict: Verdict, now: int, decided_by: tuple[str, ...]) -> list[Event]:
-    """The verdict decides."""
+    """The verdict decides; on a gold item it only looks so."""
+    if task.kind == "gold":
+        return _note_verdict(state, task, verdict, now)
     source = "appeal" if task.kind == "appeal" else "review"
     if task.kind in ("audit", "post_approval", "recall") and verdict["outcome"] != task.outcome:
         source = "override"
@@ -127,20 +119,35 @@ def _note_verdict(state: DeskState, task: Task, verdict: Verdict, now: int) -> l
     return [judged(state, task, verdict, now, kind=task.counted_as, resolves=False, claimed_at=claimed_at)]
 
 
-def _decide_audit(state: DeskState, task: Task, verdict: Verdict, now: int) -> _SubmitResult:
-    """An audit that disagrees in time is an override; otherwise it only measures."""
+def _note_on_gold(state: DeskState, task: Task, verdict: Verdict, now: int) -> _SubmitResult:
+    """The same words as for the audit that it looks like, and nothing of it."""
+    audit = ordinary(task, state.terms(task), now)
+    events = _note_verdict(state, task, verdict, now)
+    stands = _why_it_stands(audit, verdict, now)
+    return _SubmitResult(events, stands or overridden(verdict["outcome"]))
+
+
+def _why_it_stands(task: Task, verdict: Verdict, now: int) -> str:
+    """Why the verdict of an audit changes nothing, in words; empty if it does."""
     if verdict["outcome"] == task.outcome:
-        return _SubmitResult(_note_verdict(state, task, verdict, now), f"noted: {task.outcome} stands")
+        return f"noted: {task.outcome} stands"
     if task.override_until is None or now >= task.override_until:
         until = clock(task.override_until or now)
-        message = f"noted; {task.outcome} stands all the same, because it could be rolled back only until {until}"
-        return _SubmitResult(_note_verdict(state, task, verdict, now), message)
+        return f"noted; {task.outcome} stands all the same, because it could be rolled back only until {until}"
+    return ""
+
+
+def _decide_audit(state: DeskState, task: Task, verdict: Verdict, now: int) -> _SubmitResult:
+    """An audit that disagrees in time is an override; otherwise it only measures."""
+    stands = _why_it_stands(task, verdict, now)
+    if stands:
+        return _SubmitResult(_note_verdict(state, task, verdict, now), stands)
     if task.quorum > 1:
         measured = _note_verdict(state, task, verdict, now)
         message = f"noted: {task.outcome} stands until a lead decides for {verdict['outcome']} too"
         return _SubmitResult([*measured, *propose(state, task, now)], message, "override_proposed")
     events = _decide(state, task, verdict, now, (verdict["reviewer"],))
-    return _SubmitResult(events, f"overridden: {task.outcome}; what was done is rolled back", "overridden")
+    return _SubmitResult(events, overridden(task.outcome), "overridden")
 
 
 def _add_signature(state: DeskState, task: Task, verdict: Verdict, now: int) -> _SubmitResult:

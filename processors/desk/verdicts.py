@@ -55,6 +55,11 @@ def as_verdict(command: Command, outcome: str, task: Task, now: int) -> Verdict:
     }
 
 
+def content(verdict: Verdict) -> tuple[str, str]:
+    """What a verdict is for: the outcome and the changed fields, the same for the same JSON however it is written."""
+    return verdict["outcome"], json_text.canonical(verdict["modifications"])
+
+
 def automatic_verdict(outcome: str, reason_code: str, reason_text: str, task: Task, now: int) -> Verdict:
     """What takes the place of a verdict where no person decided."""
     return {

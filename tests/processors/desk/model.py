@@ -79,7 +79,6 @@ class Model(Actions, Permissions):
         self.ignored: set[str] = set()
         self._told_ignored: set[str] = set()
         self._told_at: dict[str, int] = {}
-        self._told_before: set[tuple[str, str, tuple[str, ...]]] = set()
 
     def crash(self, now: int) -> None:
         """The desk begins anew, at `now`, from what it wrote: it looks at everything again."""
@@ -207,9 +206,10 @@ class Model(Actions, Permissions):
             assert record["code"] in objections, f"{record['code']}, expected {objections}"
             assert self._events == 0, "a refused command has changed something"
             assert record["task_id"] == command["task_id"]
-            if record["code"] == "already-decided" and task and task["decided_by"]:
-                at = datetime.fromtimestamp(task["decided_at"] / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-                assert f"{task['outcome']} by {task['decided_by']} at {at}" in record["message"]
+            told = task and self.posed(task)
+            if record["code"] == "already-decided" and told and told["decided_by"]:
+                at = datetime.fromtimestamp(told["decided_at"] / 1e6, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                assert f"{told['outcome']} by {told['decided_by']} at {at}" in record["message"]
         else:
             self._accepted(command, record, task)
         if task is not None:
@@ -235,6 +235,10 @@ class Model(Actions, Permissions):
                 assert task["lease_holder"] == me
                 assert self._events == (not self._mine)
                 assert me not in self.paused
+            case "override" if self._events == 0:
+                assert task is not None
+                asked = self.owed_again(self.posed(task))
+                assert (task["kind"], asked["quorum"]) == ("gold", 2), "only a gold item makes believe"
             case "recall" if self._events == 0:
                 assert task is not None
                 assert self.with_people(task)

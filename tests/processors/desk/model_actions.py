@@ -84,8 +84,16 @@ class Actions(Timers):
             case "expire":
                 assert not task["caller_left"], "once"
                 return {self.caller_leaves(task)}
-        task |= self.owed_again(task)
+        task |= {} if task["kind"] == "gold" else self.owed_again(task)
+        first = not task["verdicts"]
         said = self.verdict(task, command)
+        if task["kind"] == "gold":
+            self.seem_decided(task, said, (me,))
+            topic, wanted = self.outcome(task, said, kind="gold", resolves=False)
+            # Whoever overrides has not claimed it, whoever else has.
+            self.explain([(topic, wanted | {"claimed_at": None})] if first else [])
+            finish(task)
+            return {"overridden"}
         if task["quorum"] == 2:
             self.explain([self.outcome(task, said, kind="override", resolves=False)])
             self._propose(task)
@@ -166,7 +174,11 @@ class Actions(Timers):
             self.explain([self.outcome(task, said, kind=counted, resolves=False)])
             self._propose(task)
             return {"override_proposed"}
-        if kind == "gold" or late or agrees:
+        if kind == "gold" and task["blind"]:
+            in_time = self.now < task["arrived_at"] + DAY
+            if in_time and said["outcome"] != task["prediction"]:
+                self.seem_decided(task, said, people)
+        if (kind == "gold" and task["blind"]) or late or agrees:
             self.explain([self.outcome(task, said, kind=counted, resolves=False)])
             finish(task)
             return {"resolved"}
@@ -184,6 +196,11 @@ class Actions(Timers):
         if kind == "appeal":
             earlier = {verdict["reviewer"] for verdict in task["verdicts"] if verdict["round"] < task["round"]}
             assert me not in earlier | task["parties"], "an earlier judge or a party decides the appeal"
+        if kind == "gold":
+            self.seem_decided(task, said, people)
+            self.explain([self.outcome(task, said, kind="gold", resolves=False)])
+            finish(task)
+            return {"resolved"}
         word = self.word(task, *content, source, people)
         self.explain([self.outcome(task, said, kind=counted, resolves=True), *word])
         finish(task)

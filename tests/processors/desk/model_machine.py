@@ -279,6 +279,32 @@ class DeskLife:
             same = proposal if dice.random() < 0.6 else {}
             self.put(self.about("submit", task, second, dice, **same))
 
+    def plant(self, dice: Random) -> None:
+        """A lead plants a case; people judge it, and perhaps one of them, or another lead, thinks better of it."""
+        cases = [task for task in self.model.tasks.values() if task["state"] == "done" and task["kind"] != "gold"]
+        leads = sorted(name for name, person in self.model.people.items() if person["role"] == "lead")
+        if not cases or not leads:
+            return
+        twos = [task for task in cases if task["quorum"] == 2]
+        case = dice.choice(twos if twos and dice.random() < 0.5 else cases)
+        self.put(self.about("gold", case, dice.choice(leads), dice, outcome=case["prediction"]))
+        for _ in range(dice.choice([0, 1, 2, 3, 3])):
+            planted = [task for task in self.model.open() if task["kind"] == "gold"]
+            pairs = [
+                (task, name)
+                for task in planted
+                for name in sorted(self.model.people)
+                if task["state"] == "waiting" and not self.model.ready(name) | self.model.unfit(task, name)
+            ]
+            if pairs:
+                task, name = dice.choice(pairs)
+                self.put(self.command("claim", name, task_id=task["task_id"]))
+                self.put(self.about("submit", task, name, dice))
+        planted = [task for task in self.model.tasks.values() if task["kind"] == "gold"]
+        for task in planted[-2:]:
+            judges = [verdict["reviewer"] for verdict in task["verdicts"]]
+            self.put(self.about("override", task, dice.choice([*leads, *judges[-1:]]), dice))
+
     def meddle(self, dice: Random) -> None:
         """Anybody does anything about any task."""
         kind = dice.choice([*KINDS, "expire", "expire"])

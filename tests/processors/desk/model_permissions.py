@@ -113,7 +113,8 @@ class Permissions(ModelState):
         return found | ({"appeal-late"} if self.now >= task["decided_at"] + terms.appeals_within else set())
 
     def _against_override(self, command: Named, task: Named, no_lead: set[str]) -> set[str]:
-        me = command["actor"]
+        me, task = command["actor"], self.posed(task)
+        task = self.owed_again(task) if task["kind"] == "audit" else task
         if task["version"] == 0:
             return {"not-decided"}
         taken = self._taken(task)

@@ -32,8 +32,29 @@ class ModelState:
 
     def owed_again(self, task: Named) -> Named:
         """The same task with what is demanded of people now: whoever opens again what was decided must have it."""
-        quorum = max(task["quorum"], quorum_of(self.rules, task))
+        alone = task["kind"] == "gold" and task["blind"]
+        quorum = task["quorum"] if alone else max(task["quorum"], quorum_of(self.rules, task))
         return task | {"qualifications": self.terms(task).qualifications, "quorum": quorum}
+
+    def posed(self, task: Named) -> Named:
+        """A gold item as what it passes for: an audit, or a review that people have decided; any other task itself."""
+        if task["kind"] != "gold":
+            return task
+        if task["route"] != "auto":
+            return {**task, "kind": "review", **task["seems"]}
+        until = task["arrived_at"] + DAY
+        seems = {"outcome": task["prediction"], "decided_at": task["arrived_at"]} | task["seems"]
+        if not task["seems"] and self.now >= until:
+            seems["decided_at"] = until
+        return {**task, "kind": "audit", "version": 1, "override_until": until, **seems}
+
+    def seem_decided(self, task: Named, said: Named, people: tuple[str, ...]) -> None:
+        """What people have decided about a gold item, as they believe."""
+        first = task["seems"].get("override_until", self.now + DAY)
+        task["seems"] = {"outcome": said["outcome"], "changes": said["modifications"], "decided_at": self.now}
+        task["seems"] |= {"decided_by": ", ".join(people), "version": 1}
+        if task["route"] != "auto":
+            task["seems"]["override_until"] = first
 
     def instants(self) -> list[int]:
         """When something is due."""
@@ -149,6 +170,7 @@ def new_task(source: Named, kind: str, now: int) -> Named:
     numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "effect", "moved", "appeals"), 0)
     flags = dict.fromkeys(("warned", "breached", "with_team", "stuck"), False) | {"blind": kind == "audit"}
     duties: Named = {"quorum": 1, "rules": None, "written_rules": None}
+    duties["seems"] = {}
     duties["caller"] = source["caller"] if kind == "review" else ""
     duties["caller_until"] = now + source["waits"] if kind == "review" and source["waits"] is not None else None
     duties["caller_left"] = False

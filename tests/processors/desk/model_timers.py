@@ -12,6 +12,7 @@ class Timers(Messages):
 
     def __init__(self) -> None:
         super().__init__()
+        self._told_before: set[tuple[str, str, tuple[str, ...]]] = set()
         self.looks_again = False
         self.told: set[tuple[Any, ...]] = set()
         self.must: set[tuple[str, str]] = set()
@@ -206,7 +207,13 @@ class Timers(Messages):
 
     def tell_whom_it_was_given(self, task: Named) -> None:
         kind = "assigned_sync" if waits_for_an_answer(task) else "assigned"
-        self.alerts_due.append((kind, task["task_id"], (task["assigned_to"],)))
+        mark = (kind, task["task_id"], task["assigned_to"], task["assigned_until"])
+        alert = (kind, task["task_id"], (task["assigned_to"],))
+        if mark in self.told:
+            # Given back and given again in the same instant: it would say the same.
+            self._told_before.add(alert)
+        self.alerts_due.append(alert)
+        self.told.add(mark)
 
     def tell_of_callers_without_anybody(self) -> None:
         """A queue where a caller waits and nobody present may judge is told of once, until somebody who may comes."""
@@ -318,7 +325,7 @@ class Timers(Messages):
         if not self._has_rules(task):
             self._warn_by_the_deadline(task)
         task["qualifications"], task["rules"] = terms.qualifications, self.rules
-        if task["kind"] != "gold":
+        if task["kind"] != "gold" or not task["blind"]:
             task["quorum"] = max(task["quorum"], quorum_of(self.rules, task))
         if task["deadline"] != before:
             task["moved"] += 1

@@ -308,10 +308,10 @@ def test_a_queue_that_only_another_policy_describes_is_worked_as_that_one_says()
     assert world.task("d1").qualifications == ("lawyer", "notary")
 
 
-def test_a_gold_item_is_judged_by_one_person_with_the_qualifications_of_its_case() -> None:
+def test_a_gold_item_is_judged_by_as_many_people_as_its_case_and_each_of_them_is_measured() -> None:
     world = DeskWorld(SKILLED)
     world.hire("may", "kim", qualifications=[{"name": "clinician", "expires_at": None}])
-    world.hire("zoe", qualifications=[{"name": "clinician", "expires_at": None}])
+    world.hire("zoe", "yan", qualifications=[{"name": "clinician", "expires_at": None}])
     world.hire("lee", role="lead")
     world.arrive("d1", **told(SKILLED, "big"))
     world.decide("may", task_id="d1")
@@ -321,8 +321,17 @@ def test_a_gold_item_is_judged_by_one_person_with_the_qualifications_of_its_case
     world.wait(0)
     assert (gold.quorum, gold.qualifications) == (2, ("clinician",))
     reply = world.decide("zoe", task_id=gold.task_id)
-    assert reply["message"] == "noted: somebody else must agree before it holds", "as where two must agree"
-    assert gold.state == "done"
+    assert reply["message"] == "noted: somebody else must agree before it holds"
+    assert world.task(gold.task_id).state == "waiting"
+    resolved = len(world.said["resolutions"])
+    assert world.decide("yan", task_id=gold.task_id)["message"] == "decided: approve"
+    assert world.task(gold.task_id).state == "done"
+    judged = [record for record in world.said["reviews.outcomes"] if record["kind"] == "gold"]
+    assert [(record["reviewer"], record["gold_outcome"], record["resolves"]) for record in judged] == [
+        ("zoe", "approve", False),
+        ("yan", "approve", False),
+    ]
+    assert len(world.said["resolutions"]) == resolved
 
 
 def test_a_task_of_an_earlier_desk_keeps_what_its_record_says_and_has_the_outcomes_of_the_policy_in_force() -> None:

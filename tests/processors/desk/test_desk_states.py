@@ -29,6 +29,7 @@ OFTEN = {
     "change": 1,
     "crash": 1,
     "send_again_or_junk": 1,
+    "plant": 1,
 }
 
 

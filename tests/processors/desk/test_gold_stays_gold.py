@@ -25,7 +25,7 @@ from interlock.review.session import listed
 from interlock.schemas import wire
 from interlock.schemas.payload import payload_hash
 from tests.processors.desk.desk_records import routed
-from tests.processors.desk.desk_world import MINUTE, POLICY, SECOND, DeskWorld
+from tests.processors.desk.desk_world import DAY, HOUR, MINUTE, POLICY, SECOND, DeskWorld
 
 PEOPLE = tuple(f"p{number}" for number in range(12))
 
@@ -95,6 +95,9 @@ class Office:
             blind = {"verdict": dice.choice(["approve", "reject"])}
         reply = world.decide(me, claimed=claimed, **blind)
         late = world.command("extend", me, task_id=task_id, epoch=claimed["epoch"])
+        said = {"verdict": "choose", "outcome": "approve", "reason_code": "other", "reason_text": "a slip"}
+        hashed = {"payload_hash": task.payload_hash}
+        again = world.command("override", dice.choice([me, "lee"]), task_id=task_id, **said, **hashed)
         seen = {
             "row": listed(record, world.now),
             # What was taken of the case itself is the same by design: who has judged it is never given it.
@@ -103,6 +106,7 @@ class Office:
             "claimed": _for_people(claimed),
             "reply": _for_people(reply),
             "late": late["message"] if task.state == "done" else "",
+            "again": _for_people(again),
             "alerts": [alert["kind"] for alert in world.said["alerts"] if alert["task_id"] == task_id],
         }
         kind = ("gold" if task.kind == "gold" else "ordinary") + (", blind" if view.ai_shown == "withheld" else "")
@@ -229,3 +233,82 @@ def test_a_judged_gold_item_is_told_of_like_any_decided_task() -> None:
     told = world.command("claim", "cid", task_id=planted)["message"]
     ordinary = world.command("claim", "cid", task_id="loan-5")["message"]
     assert told.replace(planted, "loan-5").replace("reject by bob", "approve by ann") == ordinary
+
+
+AUDIT = {"route": "auto", "audit": True, "priority": "low"}
+
+
+@pytest.mark.parametrize("later", [0, 2 * MINUTE, 30 * HOUR])
+@pytest.mark.parametrize("actor", ["bob", "cid", "lee"])
+@pytest.mark.parametrize("judges", [(), ("reject",), ("approve",), ("approve", "reject"), ("reject", "reject")])
+@pytest.mark.parametrize("look", [{}, AUDIT, {"reasons": ("big",)}], ids=["review", "audit", "four eyes"])
+def test_an_override_of_a_gold_item_gets_the_answer_that_any_task_would_give(
+    look: dict[str, Any], judges: tuple[str, ...], actor: str, later: int
+) -> None:
+    world = DeskWorld()
+    world.hire("ann", "amy", "bob", "cid", "dee")
+    world.hire("lee", "lou", role="lead")
+    world.arrive("loan-5", **look)
+    for name in ("ann", "amy")[: 2 if "reasons" in look else 1]:
+        world.decide(name, "choose", outcome="approve", task_id="loan-5")
+    planted = world.command("gold", "lou", task_id="loan-5", outcome="approve")["task_id"]
+    world.arrive("loan-9", **look)
+    said = {"verdict": "choose", "outcome": "reject", "reason_code": "other", "reason_text": "it is wrong"}
+    answers: dict[str, list[tuple[Any, ...]]] = {"loan-9": [], planted: []}
+    for name, outcome in zip(("bob", "dee"), judges, strict=False):
+        for task_id, answer in answers.items():
+            if world.task(task_id).state != "done":
+                answer.append(_answer(world.decide(name, "choose", outcome=outcome, task_id=task_id), task_id))
+    # The desk looks at the clock when something is due, as at the end of the window.
+    world.wait(min(later, DAY))
+    world.wait(later - min(later, DAY))
+    for task_id, answer in answers.items():
+        for outcome in ("reject", "approve"):
+            words = said | {"outcome": outcome, "payload_hash": world.task(task_id).payload_hash}
+            answer.append(_answer(world.command("override", actor, task_id=task_id, **words), task_id))
+        proposed = any("holds until another" in text for *_, text in answer)
+        if world.task(task_id).state == "done" and not proposed:
+            answer.append(_answer(world.command("claim", "dee", task_id=task_id), task_id))
+    assert answers[planted] == answers["loan-9"]
+
+
+def _answer(reply: dict[str, Any], task_id: str) -> tuple[Any, ...]:
+    return reply["accepted"], reply["code"], reply["message"].replace(task_id, "the task")
+
+
+def test_an_override_of_a_gold_item_has_no_effect_on_the_case_and_is_not_measured() -> None:
+    world = DeskWorld()
+    world.hire("ann", "bob")
+    world.hire("lee", "lou", role="lead")
+    world.arrive("loan-5")
+    world.decide("ann")
+    planted = world.command("gold", "lou", task_id="loan-5", outcome="approve")["task_id"]
+    world.decide("bob", "reject", task_id=planted)
+    outside = [topic for topic in world.said if topic not in ("reviews.tasks", "reviews.replies")]
+    before = {topic: len(world.said[topic]) for topic in outside}
+    words = {"verdict": "approve", "reason_code": "other", "reason_text": "it is fine"}
+    reply = world.command("override", "lee", task_id=planted, payload_hash=world.task(planted).payload_hash, **words)
+    assert reply["message"] == "overridden: approve; what was done is rolled back"
+    assert {topic: len(world.said[topic]) for topic in outside} == before
+    told = world.command("claim", "ann", task_id=planted)["message"]
+    assert f"{planted} was already decided: approve by lee" in told
+
+
+def test_a_first_judgement_of_what_looks_like_an_audit_is_measured_also_as_an_override() -> None:
+    world = DeskWorld()
+    world.hire("ann", "bob")
+    world.hire("lee", role="lead")
+    world.arrive("loan-5", **AUDIT)
+    world.decide("ann", "choose", outcome="approve")
+    planted = world.command("gold", "lee", task_id="loan-5", outcome="approve")["task_id"]
+    words = {"verdict": "choose", "outcome": "reject", "reason_code": "other", "reason_text": "it is wrong"}
+    reply = world.command("override", "bob", task_id=planted, payload_hash=world.task(planted).payload_hash, **words)
+    assert reply["accepted"]
+    judged = world.last("reviews.outcomes")
+    assert [judged[name] for name in ("kind", "reviewer", "outcome", "gold_outcome")] == [
+        "gold",
+        "bob",
+        "reject",
+        "approve",
+    ]
+    assert world.task(planted).state == "done"
