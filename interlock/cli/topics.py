@@ -58,6 +58,51 @@ def create(
         errors.print(line)
 
 
+@app.command("alter")
+def alter(
+    data_dir: DataDir = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Change the topics instead of showing what differs.")] = False,
+    allow_deletion: Annotated[
+        bool,
+        typer.Option("--allow-deletion", help="Also where Kafka would delete records that it keeps now."),
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Give existing topics the retention, cleanup and limits of this version; partitions stay as they are.
+
+    A topic of which Kafka would then delete records is left alone without --allow-deletion.
+
+    Examples:
+
+        interlock topics alter
+        interlock topics alter --apply
+        interlock topics alter --apply --allow-deletion
+    """
+    from dataclasses import asdict
+
+    from interlock.platform.provisioning import alter_topics
+
+    report = alter_topics(connection.connect(data_dir), deleting=allow_deletion, apply=apply)
+    if json:
+        print_json(
+            {
+                "changed" if apply else "would_change": [asdict(each) for each in report.corrected],
+                "left": [asdict(each) for each in report.differences],
+            }
+        )
+        return
+    verb = "is now" if apply else "would be"
+    for change in report.corrected:
+        print(f"topic {change.topic}: {change.setting} {verb} {change.expected} (was {change.found})")
+    for left in report.differences:
+        print(
+            f"topic {left.topic}: {left.setting} stays {left.found} (expected {left.expected}): Kafka would delete "
+            "records that it keeps now; --allow-deletion changes it"
+        )
+    if not report.corrected and not report.differences:
+        errors.print("every topic is as this version expects it")
+
+
 @app.command("acls")
 def acls(
     data_dir: DataDir = None,

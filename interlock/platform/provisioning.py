@@ -10,6 +10,7 @@ from interlock.schemas import catalogue
 
 if TYPE_CHECKING:
     from interlock.platform.registry import Registry
+    from interlock.streams.topics import TopicReport
 
 MIN_INSYNC_REPLICAS = "min.insync.replicas"
 
@@ -34,6 +35,15 @@ def create_topics(platform: Platform, *, partitions: int | None = None, replicat
         *(f"topic {change.topic}: {change.setting} is now {change.expected}" for change in report.corrected),
         *map(str, report.differences),
     ]
+
+
+def alter_topics(platform: Platform, *, deleting: bool, apply: bool) -> "TopicReport":
+    """Gives existing topics the configuration of the catalogue; see `interlock.streams.topics.alter_topics`."""
+    from interlock.streams.ports import TopicSpec
+    from interlock.streams.topics import alter_topics as alter
+
+    specs = [TopicSpec(topic.name, topic.partitions, topic.config()) for topic in catalogue.TOPICS]
+    return alter(platform.serving_kafka(), specs, deleting=deleting, apply=apply)
 
 
 def record_schemas(platform: Platform) -> list[str]:

@@ -24,7 +24,7 @@ from interlock.streams.memory.partitioner import murmur2
 from interlock.streams.new_partitions import LOOK_SECONDS
 from interlock.streams.ports import Broker, Consumer, Message, Producer, TopicSpec
 from interlock.streams.tables import TableReader
-from interlock.streams.topics import Difference, ensure_topics
+from interlock.streams.topics import Difference, alter_topics, ensure_topics, kept_too_short
 from tests.streams.raw_headers import RawHeaders
 
 DEADLINE_SECONDS = 30.0  # of a broker on a machine with other work; nothing waits this long when all is well
@@ -475,6 +475,43 @@ class Conformance:
         assert f"--entity-name {name} --add-config max.message.bytes=3000000" in str(smaller)
         assert env.broker.topic_states([name])[name].partitions == 2
         env.broker.create_topics([spec])
+
+    def test_an_existing_topic_gets_other_settings_and_keeps_its_records_unless_told_otherwise(
+        self, env: Environment
+    ) -> None:
+        short, endless = f"topic-{uuid4()}", f"topic-{uuid4()}"
+        ensure_topics(
+            env.broker,
+            [
+                TopicSpec(short, 1, {"cleanup.policy": "delete", "retention.ms": "1000000"}),
+                TopicSpec(endless, 1, {"cleanup.policy": "compact"}),
+            ],
+        )
+        specs = [
+            TopicSpec(short, 3, {"cleanup.policy": "delete", "retention.ms": "2000000"}),
+            TopicSpec(endless, 1, {"cleanup.policy": "compact,delete", "retention.ms": "900000000000"}),
+        ]
+        longer = Difference(short, "retention.ms", "2000000", "1000000")
+
+        def found() -> dict[str, str]:
+            states = env.broker.topic_states([short, endless], ["cleanup.policy", "retention.ms"])
+            return {short: states[short].config["retention.ms"], endless: states[endless].config["cleanup.policy"]}
+
+        assert longer in kept_too_short(env.broker, specs)
+        report = alter_topics(env.broker, specs, deleting=False, apply=False)
+        assert report.corrected == (longer,)
+        assert {each.topic for each in report.differences} == {endless}
+        assert found() == {short: "1000000", endless: "compact"}
+        alter_topics(env.broker, specs, deleting=False, apply=True)
+        assert found() == {short: "2000000", endless: "compact"}
+        report = alter_topics(env.broker, specs, deleting=True, apply=True)
+        assert {each.topic for each in report.corrected} == {endless}
+        assert found() == {short: "2000000", endless: "compact,delete"}
+        assert kept_too_short(env.broker, specs) == []
+        (shorter,) = alter_topics(
+            env.broker, [TopicSpec(short, 1, {"retention.ms": "1000"})], deleting=False, apply=True
+        ).differences
+        assert shorter.deletes_if_corrected
 
     def test_only_the_settings_of_topics_that_are_named_are_corrected(self, env: Environment) -> None:
         name = f"topic-{uuid4()}"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from interlock.operations import doctor
-from interlock.platform.provisioning import MIN_INSYNC_REPLICAS, create_topics
+from interlock.platform.provisioning import MIN_INSYNC_REPLICAS, alter_topics, create_topics
 from interlock.schemas import catalogue
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import TopicSpec
@@ -35,3 +35,21 @@ def test_existing_topics_get_the_time_of_their_records_from_the_broker() -> None
     assert create_topics(platform) == []
     assert doctor._topics(platform).state == "ok"
     assert catalogue.DECISIONS in kept_for_days
+
+
+def test_a_topic_of_an_earlier_version_gets_its_retention_when_somebody_says_that_records_may_go() -> None:
+    platform: Any = _Platform()
+    create_topics(platform)
+    assert doctor._topics(platform).state == "ok"
+    platform.broker.configure_topic("resolutions", {"cleanup.policy": "compact"})
+    platform.broker.configure_topic("alerts", {"retention.ms": "1000"})
+    finding = doctor._topics(platform)
+    assert (finding.state, "`interlock topics alter`" in finding.finding) == ("warning", True)
+    shown = alter_topics(platform, deleting=False, apply=False)
+    assert [(each.topic, each.setting) for each in shown.corrected] == [("alerts", "retention.ms")]
+    assert [(each.topic, each.setting) for each in shown.differences] == [("resolutions", "cleanup.policy")]
+    assert doctor._topics(platform).finding == finding.finding
+    alter_topics(platform, deleting=False, apply=True)
+    assert "alerts" not in doctor._topics(platform).finding
+    alter_topics(platform, deleting=True, apply=True)
+    assert doctor._topics(platform).state == "ok"
