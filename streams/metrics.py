@@ -20,6 +20,7 @@ CounterName = Literal[
     "repeated",
     "unavailable",
     "commands",
+    "task_events",
     "replayed",
     "http_requests",
 ]
@@ -66,6 +67,7 @@ DEFINITIONS: Mapping[MetricName, Definition] = {
     "repeated": Definition("Decisions that were sent again unchanged, and so have no further effect."),
     "unavailable": Definition("Failed attempts to reach Kafka or ClickHouse."),
     "commands": Definition("Commands answered by the desk, by the code of the reply.", ("code",)),
+    "task_events": Definition("Changes of tasks by the desk, by kind: not_judged, breached, …", ("event",)),
     "replayed": Definition("Records read again after a start, to have the state that they lead to."),
     "http_requests": Definition("Requests answered, by route and status.", ("method", "route", "status")),
     "http_open": Definition("Requests under way, those that wait and streams of events included."),

@@ -9,7 +9,7 @@ from uuid import uuid4
 from interlock.processors.desk.outputs import DeskOutputs
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.reply_cache import REMEMBERED_FOR
-from interlock.processors.desk.restore import RESTORED_TOPICS
+from interlock.processors.desk.restore import REMEMBERED_TOPICS, RESTORED_TOPICS
 from interlock.processors.desk.stream_clock import Takeover, tick_id
 from interlock.schemas import catalogue
 from interlock.services.desk_time import write_tick
@@ -62,10 +62,7 @@ def desk_runner(
         kafka = write_tick(broker, tick_id(name, 0), written)
         heard = time.now()
         with closing(TableReader(broker, RESTORED_TOPICS)) as tables:
-            processor.restore(
-                _each(tables, counts), _remembered(broker, processor, kafka, catalogue.REPLIES.name, counts)
-            )
-        processor.remember(_remembered(broker, processor, kafka, catalogue.ALERTS.name, counts))
+            processor.restore(_each(tables, counts), _remembered(broker, processor, kafka, counts))
         if processor.clock is not None:
             processor.resume(Takeover(name, written, heard, kafka), time.now())
         for topic, count in processor.unreadable.items():
@@ -93,12 +90,12 @@ def desk_runner(
     )
 
 
-def _remembered(broker: Broker, processor: DeskProcessor, kafka: int, topic: str, counts: Metrics) -> Iterator[Message]:
-    """The replies or alerts that the desk must know, read when its other records have told the time to which it had
+def _remembered(broker: Broker, processor: DeskProcessor, kafka: int, counts: Metrics) -> Iterator[Message]:
+    """The replies and alerts that the desk must know, read when its other records have told the time to which it had
     come: before an outage of days, perhaps."""
     since = (min(kafka, processor.latest) - REMEMBERED_FOR) // 1_000 - _CLOCKS_DIFFER_MS
     # A new desk has no record; negative times mean something else to Kafka.
-    with closing(TableReader(broker, [topic], since=max(0, since))) as found:
+    with closing(TableReader(broker, REMEMBERED_TOPICS, since=max(0, since))) as found:
         yield from _each(found, counts)
 
 
@@ -123,5 +120,7 @@ class InstrumentedDesk:
             self._metrics.add("dead_letters", count, reason=reason)
         for code, count in outputs.codes.items():
             self._metrics.add("commands", count, code=code)
+        for event, count in outputs.changes.items():
+            self._metrics.add("task_events", count, event=event)
         self._metrics.set("open_tasks", self._desk.desk.state.open)
         return outputs

@@ -22,13 +22,15 @@ class Answer:
 
 @dataclass
 class DeskOutputs(OutputLists):
-    """`codes`: replies by code; `bad`: dead letters by reason; `answers`: of commands that may come again.
+    """`codes`: replies by code; `bad`: dead letters by reason; `changes`: of tasks, by event; `answers`: of commands
+    that may come again.
 
     The records of events are encoded together, since they are many: until `encode` they have no value.
     """
 
     codes: Counter[str] = field(default_factory=Counter)
     bad: Counter[str] = field(default_factory=Counter)
+    changes: Counter[str] = field(default_factory=Counter)
     answers: dict[str, Answer] = field(default_factory=dict)
     _places: dict[str, list[int]] = field(default_factory=dict)
     _records: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -41,6 +43,8 @@ class DeskOutputs(OutputLists):
             assert event.topic.schema is not None
             self._places.setdefault(event.topic.schema, []).append(place)
             self._records.setdefault(event.topic.schema, []).append(event.record)
+            if event.topic is catalogue.TASKS:
+                self.changes[event.record["event"]] += 1
         return place
 
     def encode(self) -> None:

@@ -52,8 +52,9 @@ class DeskProcessor:
         """When something happened for the last time, by what the desk restored."""
         self._replies = ReplyCache()
 
-    def restore(self, records: Iterable[Message], replies: Iterable[Message]) -> None:
-        """Starts again from `records` of the desk's compacted topics and its latest `replies`, oldest first."""
+    def restore(self, records: Iterable[Message], remembered: Iterable[Message]) -> None:
+        """Starts again from `records` of the desk's compacted topics, oldest first; `remembered`: its latest replies,
+        and what people were told, of which they are not told again."""
         # What was known before is given up first: both together may be more than the memory there is.
         self.desk, self._replies = Desk(DeskState(retention=self._retention)), ReplyCache()
         rebuilt = rebuild(self.tables, records, self._retention)
@@ -63,13 +64,11 @@ class DeskProcessor:
         self._told = set()
         self.latest = rebuilt.latest
         self.unreadable = dict.fromkeys(RESTORED_TOPICS, 0) | Counter(record.topic for record in rebuilt.unreadable)
-        for reply in replies:
-            self._replies.restore(reply)
-
-    def remember(self, alerts: Iterable[Message]) -> None:
-        """Takes note of `alerts` of desks before this one: of what lasts, people are told once. Call after
-        `restore`."""
-        self._told.update((alert.key() or b"").decode(errors="replace") for alert in alerts)
+        for record in remembered:
+            if record.topic() == catalogue.ALERTS.name:
+                self._told.add((record.key() or b"").decode(errors="replace"))
+            else:
+                self._replies.restore(record)
 
     def follow(self, record: Message) -> None:
         """Applies a record of a policy or reviewer."""

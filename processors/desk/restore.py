@@ -28,6 +28,9 @@ log = structlog.get_logger()
 FOLLOWED_TOPICS = (catalogue.POLICIES.name, catalogue.REVIEWERS.name)
 RESTORED_TOPICS = (catalogue.TASKS.name, catalogue.PRESENCE.name)
 
+# Of these the records of the last day: what was answered and told is not done twice.
+REMEMBERED_TOPICS = (catalogue.REPLIES.name, catalogue.ALERTS.name)
+
 # Records that are looked at together: numpy works in bulk, and beyond some thousands nothing is gained.
 _PART = 10_000
 

@@ -346,3 +346,20 @@ def test_the_story_of_a_decision_is_told_from_arrival_to_the_final_word(shared: 
     )
     assert detail["action execute"] == "version 1: reject, notices: adverse_action"
     assert detail["alert sla_breach"] == "warning to ann, mia: its deadline has passed: decide it now"
+
+
+def test_of_open_work_one_sees_who_keeps_out_and_why_it_waits(own: Client, run_id: str) -> None:
+    world = World(run_id, own, partitions=1)
+    late = arrive(world, "late", 2 * HOUR)
+    fields = {
+        "stuck": True,
+        "with_team": True,
+        "skipped": ["ann"],
+        "parties": ["bob"],
+        "appeals": 1,
+        "caller_left": True,
+    }
+    go_on(world, late, "nobody_can_decide", **fields, raised_at=world.now - HOUR)
+    settled(world)
+    columns = "stuck, with_team, skipped, parties, appeals, caller_left, raised_at IS NULL, caller_until IS NULL"
+    assert now(world, columns) == [(True, True, ["ann"], ["bob"], 1, True, False, True)]

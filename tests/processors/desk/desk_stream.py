@@ -48,8 +48,7 @@ class DeskStream:
         self.desk = DeskProcessor(StreamClock("1"))
         for record in self.followed:
             self.desk.follow(record)
-        self.desk.restore(self._of("reviews.tasks", "reviews.presence"), self._of("reviews.replies"))
-        self.desk.remember(self._of("alerts"))
+        self.desk.restore(self._of("reviews.tasks", "reviews.presence"), self._of("reviews.replies", "alerts"))
         name, now = next(self._names), self.steady
         kafka = self._append(Record("reviews.commands", b"tick", self._tick(tick_id(name, 0))))
         self.desk.resume(Takeover(name, now, now, kafka), now)

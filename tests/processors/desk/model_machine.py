@@ -417,8 +417,7 @@ class DeskLife:
             self.desk.follow(record)
         written = list(self.kept.values()) if dice.random() < 0.5 else self.log
         remembered = [record for record in written if record.name in ("reviews.tasks", "reviews.presence")]
-        self.desk.restore(remembered, [record for record in self.log if record.name == "reviews.replies"])
-        self.desk.remember([record for record in self.log if record.name == "alerts"])
+        self.desk.restore(remembered, [record for record in self.log if record.name in ("reviews.replies", "alerts")])
         self.desk.resume(self.takeover(), self.now + self.skew)
         self.model.crash(self.now)
         self.step()

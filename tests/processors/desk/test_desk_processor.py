@@ -342,8 +342,7 @@ def test_a_rebuilt_desk_knows_to_whom_nothing_is_pushed_and_why_and_tells_no_cal
     assert len(told) == 1
     reborn = processor()
     written = [*as_written(outputs), *as_written(later)]
-    reborn.restore(of(written, "reviews.tasks", "reviews.presence"), [])
-    reborn.remember(of(written, "alerts"))
+    reborn.restore(of(written, "reviews.tasks", "reviews.presence"), of(written, "alerts"))
     again = reborn.process([command(3, "claim", "bob", queue="other")], START + 2 * minute)
     assert not [alert for alert in records(again, "alerts") if alert["kind"] == "nobody_on_duty"]
     (refusal,) = records(again, "reviews.replies")
@@ -403,12 +402,10 @@ def test_a_desk_that_takes_over_does_not_tell_again_of_a_record_that_is_still_un
     first.restore(junk, [])
     told = as_written(first.process([], START))
     assert [record.name for record in told] == ["alerts", "dead-letter"]
-    second.restore(junk, [])
-    second.remember([record for record in told if record.name == "alerts"])
+    second.restore(junk, of(told, "alerts"))
     assert second.unreadable["reviews.tasks"] == 1
     assert second.process([], START).topics == []
-    second.restore([*junk, Record("reviews.tasks", b"d1", b"more junk", 4)], [])
-    second.remember([record for record in told if record.name == "alerts"])
+    second.restore([*junk, Record("reviews.tasks", b"d1", b"more junk", 4)], of(told, "alerts"))
     assert second.process([], START).topics == ["alerts", "dead-letter"]
 
 
