@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from interlock.api.backend import Backend
+from interlock.api.like_others import like_others
 from interlock.api.pages import decoded, encoded, foreign
 from interlock.api.problems import not_found
 from interlock.api.similar_cases import find_similar_cases
-from interlock.processors.review.like_others import like_others
 from interlock.processors.review.open_task import OpenTask
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.queue_counts import QueueCounts, count_queues
@@ -50,7 +50,7 @@ def find_task(backend: Backend, task_id: str) -> Record:
     task = backend.board.task(task_id)
     if task is None:
         raise not_found("task", task_id)
-    return like_others(task, terms_of_task(task, backend.policies.owner(task["domain"])).override_seconds)
+    return like_others(task, terms_of_task(task, backend.policies.owner(task["domain"])), backend.now())
 
 
 def show_task(backend: Backend, task: Record, *, why_first: str = "", reveal: bool = False) -> ShownTask:
