@@ -101,6 +101,14 @@ def take(consumer: Consumer, count: int) -> list[Message]:
     return messages
 
 
+def _until(condition: Callable[[], bool], what: str) -> None:
+    """Brokers hear of a changed setting some moments later."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, what
+        threading.Event().wait(0.02)
+
+
 def _polled(table: TableReader, count: int) -> list[Message]:
     messages: list[Message] = []
     deadline = time.monotonic() + DEADLINE_SECONDS
@@ -493,20 +501,24 @@ class Conformance:
         ]
         longer = Difference(short, "retention.ms", "2000000", "1000000")
 
-        def found() -> dict[str, str]:
-            states = env.broker.topic_states([short, endless], ["cleanup.policy", "retention.ms"])
-            return {short: states[short].config["retention.ms"], endless: states[endless].config["cleanup.policy"]}
+        def becomes(retention: str, cleanup: str) -> None:
+            def is_so() -> bool:
+                states = env.broker.topic_states([short, endless], ["cleanup.policy", "retention.ms"])
+                found = states[short].config["retention.ms"], states[endless].config["cleanup.policy"]
+                return found == (retention, cleanup)
+
+            _until(is_so, f"the settings become {retention} and {cleanup}")
 
         assert longer in kept_too_short(env.broker, specs)
         report = alter_topics(env.broker, specs, deleting=False, apply=False)
         assert report.corrected == (longer,)
         assert {each.topic for each in report.differences} == {endless}
-        assert found() == {short: "1000000", endless: "compact"}
+        becomes("1000000", "compact")
         alter_topics(env.broker, specs, deleting=False, apply=True)
-        assert found() == {short: "2000000", endless: "compact"}
+        becomes("2000000", "compact")
         report = alter_topics(env.broker, specs, deleting=True, apply=True)
         assert {each.topic for each in report.corrected} == {endless}
-        assert found() == {short: "2000000", endless: "compact,delete"}
+        becomes("2000000", "compact,delete")
         assert kept_too_short(env.broker, specs) == []
         (shorter,) = alter_topics(
             env.broker, [TopicSpec(short, 1, {"retention.ms": "1000"})], deleting=False, apply=True
@@ -521,5 +533,5 @@ class Conformance:
         report = ensure_topics(env.broker, [expected], correct=["message.timestamp.type"])
         assert report.corrected == (Difference(name, "message.timestamp.type", "LogAppendTime", "CreateTime"),)
         assert report.differences == (Difference(name, "max.message.bytes", "3000000", "2000000"),)
-        after = env.broker.topic_states([name], sorted(before))[name].config
-        assert after == {"message.timestamp.type": "LogAppendTime", "max.message.bytes": "2000000"}
+        after = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": "2000000"}
+        _until(lambda: env.broker.topic_states([name], sorted(before))[name].config == after, "one is corrected")
