@@ -279,7 +279,7 @@ def test_the_time_of_the_desk_never_goes_back_and_goes_on_when_kafkas_has_caught
     stream.start()
     later = stream.send("off_duty", "ann")
     assert stream.reply(later)["at"] == START + HOUR
-    assert stream.alerts().count("clock_refused") == 2  # once by each process
+    assert stream.alerts().count("clock_refused") == 1, "the next process finds what was told"
     stream.pass_slowly(11 * MINUTE, 10 * SECOND)
     last = stream.send("on_duty", "ann")
     assert stream.reply(last)["at"] == START + HOUR + MINUTE
