@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -695,18 +695,9 @@ def look_up(waiting: PendingDecisions, now: float, **outcomes: str) -> list[bool
 
 
 def _decisions(broker: Broker, decision_id: str) -> list[Message]:
-    """What was submitted under an id."""
-    consumer = broker.consumer(None)
-    partitions = broker.end_offsets(catalogue.DECISIONS.name)
-    consumer.assign([TopicPartition(catalogue.DECISIONS.name, number, 0) for number in partitions])
-    left = sum(partitions.values())
-    found: list[Message] = []
-    while left > 0:
-        messages = consumer.consume(100, 1)
-        left -= len(messages)
-        found += [message for message in messages if message.key() == decision_id.encode()]
-    consumer.close()
-    return found
+    """The messages with a decision. Other tests share the topic, and their transactions take offsets too."""
+    with closing(TableReader(broker, [catalogue.DECISIONS.name])) as decisions:
+        return [message for message in decisions.read_all() if message.key() == decision_id.encode()]
 
 
 def desk_reply(ask: Ask, code: str) -> dict[str, Any]:
