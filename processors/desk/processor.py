@@ -206,7 +206,7 @@ class DeskProcessor:
         left_out = self.desk.state.tasks.left_out
         for record in left_out:
             if self._tell(outputs, _unreadable(record, now)):
-                source = Source(record.topic, record.partition, record.offset, record.key, record.value, [])
+                source = Source(record.topic, record.partition, record.offset, record.key, record.value, record.headers)
                 outputs.add(catalogue.DEAD_LETTER.name, *dead_letter(source, "unreadable-state", record.why, "desk"))
                 outputs.bad["unreadable-state"] += 1
         left_out.clear()

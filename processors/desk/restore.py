@@ -19,8 +19,9 @@ from interlock.processors.desk.reviewers import from_record as reviewer_from_rec
 from interlock.processors.desk.state import LEASE_WARNING, RETENTION, DeskState
 from interlock.processors.desk.stored_records import Unreadable, read_presence, read_task
 from interlock.processors.desk.task_prefix import read_decided
-from interlock.processors.records import Message
+from interlock.processors.records import Headers, Message
 from interlock.schemas import catalogue, wire
+from interlock.schemas.headers import headers_of
 
 log = structlog.get_logger()
 
@@ -54,7 +55,7 @@ class Tables:
         except (wire.WireError, PolicyError, ValueError) as error:
             log.error("unreadable record ignored", topic=topic, key=name, why=str(error))
             place = record.partition(), record.offset()
-            self.ignored[topic, name] = Unreadable(topic, *place, record.key() or b"", value, str(error))
+            self.ignored[topic, name] = Unreadable(topic, *place, record.key(), value, headers_of(record), str(error))
             return
         self.ignored.pop((topic, name), None)
         if value is None:
@@ -81,10 +82,11 @@ class Rebuilt:
 class _Stored(NamedTuple):
     """A record of the desk's own, and its place for the log."""
 
-    key: bytes
+    key: bytes | None
     value: bytes
     partition: int
     offset: int
+    headers: Headers
 
 
 def rebuild(tables: Tables, records: Iterable[Message], retention: int = RETENTION) -> Rebuilt:
@@ -106,7 +108,9 @@ def rebuild(tables: Tables, records: Iterable[Message], retention: int = RETENTI
                 newest[topic].pop(key, None)
                 value = record.value()
                 if value is not None:
-                    newest[topic][key] = _Stored(key, value, record.partition(), record.offset())
+                    newest[topic][key] = _Stored(
+                        record.key(), value, record.partition(), record.offset(), headers_of(record)
+                    )
     tables.give_to(state)
     unreadable: list[Unreadable] = []
     for presence in _each(newest, catalogue.PRESENCE.name, read_presence, unreadable):
@@ -181,9 +185,11 @@ def _each(
     for key in list(records):
         stored = records.pop(key)
         try:
-            yield read(stored.key, stored.value)
+            yield read(key, stored.value)
         except ValueError as error:  # WireError is one
-            left_out = Unreadable(topic, stored.partition, stored.offset, stored.key, stored.value, str(error))
+            left_out = Unreadable(
+                topic, stored.partition, stored.offset, stored.key, stored.value, stored.headers, str(error)
+            )
             log.error("unreadable record left out", place=left_out.place, why=left_out.why)
             unreadable.append(left_out)
 

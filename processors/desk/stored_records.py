@@ -11,6 +11,7 @@ from typing import Any
 from interlock.policy.vocabulary import Priority
 from interlock.processors.desk.command import MAX_NAME_LENGTH
 from interlock.processors.desk.task import END_OF_TIME, Task, from_record
+from interlock.processors.records import Headers
 from interlock.schemas import wire
 
 _STATES = frozenset({"waiting", "assigned", "leased", "snoozed", "done"})
@@ -47,14 +48,15 @@ class Unreadable:
     topic: str
     partition: int
     offset: int
-    key: bytes
+    key: bytes | None
     value: bytes | None
+    headers: Headers
     why: str
 
     @property
     def name(self) -> str:
         """Its key as a text."""
-        return self.key.decode(errors="backslashreplace")
+        return (self.key or b"").decode(errors="backslashreplace")
 
     @property
     def place(self) -> str:

@@ -79,7 +79,7 @@ class Tasks(MutableMapping[str, Task]):
             return read_task(task_id.encode(), value)
         except ValueError as error:  # WireError is one
             # Whoever may write to the topic has written it: it must not stop the desk for everybody.
-            left_out = Unreadable(catalogue.TASKS.name, -1, -1, task_id.encode(), value, str(error))
+            left_out = Unreadable(catalogue.TASKS.name, -1, -1, task_id.encode(), value, [], str(error))
             log.error("unreadable record left out", place=left_out.place, why=left_out.why)
             self.left_out.append(left_out)
             self._packed.remove(task_id)

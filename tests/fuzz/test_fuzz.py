@@ -70,6 +70,8 @@ def assert_dead_letters_keep_what_was_sent(pipeline: Pipeline) -> None:
         made += 1
         headers = headers_of(letter)
         what = read_error_headers(headers)
+        if (what["topic"], what["offset"]) == (catalogue.TASKS.name, "-1"):
+            continue  # of a task that was decided long ago the desk does not know the place
         source = sources[what["topic"], int(what["partition"]), int(what["offset"])]
         if is_by_reference(what["exception"], letter.value()):
             continue

@@ -388,7 +388,7 @@ def test_a_task_that_makes_no_sense_is_left_out_and_told_and_its_decision_makes_
     assert [alert["severity"] for alert in told] == ["warning", "warning", "critical"]
     letters = [record for record in as_written(outputs) if record.name == "dead-letter"]
     assert [(letter.key_bytes, letter.value_bytes) for letter in letters] == [
-        (record.key_bytes or b"", record.value_bytes) for record in (*presence, *damaged)
+        (record.key_bytes, record.value_bytes) for record in (*presence, *damaged)
     ]
     assert {read_error_headers(letter.headers())["exception"] for letter in letters} == {"unreadable-state"}
     assert not [a for a in records(reborn.process([], START + 6 * DAY), "alerts") if a["kind"] == "unreadable"]
