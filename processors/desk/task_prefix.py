@@ -19,8 +19,8 @@ from interlock.processors.desk.command import MAX_NAME_LENGTH
 from interlock.processors.desk.task import END_OF_TIME
 from interlock.schemas import avro_schemas, columns, flat_reader, wire
 
-# The first fields of a task, in their order.
-_FIELDS = ("task_id", "decision_id", "kind", "state", "final_at", "closed_at", "event", "actor", "at")
+# Among the first fields of a task.
+_NEEDED = ("task_id", "state", "final_at", "closed_at", "at")
 
 Ints = NDArray[np.int64]
 
@@ -62,9 +62,10 @@ def read_decided(keys: Sequence[bytes], values: Sequence[bytes]) -> DecidedTasks
 
 @cache
 def _prefix() -> tuple[list[dict[str, Any]], pa.Schema]:
-    """The first fields, and their columns."""
+    """The first fields up to the last one that is needed, and their columns."""
     document = json.loads(avro_schemas.versions("Task")[-1].text)
-    document["fields"] = document["fields"][: len(_FIELDS)]
+    names = [field["name"] for field in document["fields"]]
+    document["fields"] = document["fields"][: 1 + max(map(names.index, _NEEDED))]
     return _plain(document), columns.arrow_schema(json.dumps(document))
 
 
