@@ -118,13 +118,17 @@ def right_outcome(name: str) -> str:
     return "approve" if int(name.rsplit("-", 1)[1]) % 2 else "reject"
 
 
-def waiting_caller(url: str, token: str, name: str) -> tuple[list[dict[str, Any]], int]:
-    """Every resolution that it was told, which should be one; and how often it had to ask again after a failure."""
+def waiting_caller(url: str, token: str, name: str, done: threading.Event) -> tuple[list[dict[str, Any]], int]:
+    """Every resolution that it was told, which should be one; and how often it had to ask again after a failure.
+
+    When `done`, nobody decides any more.
+    """
     told = []
     with closing(HttpCaller([url], token)) as caller:
         response = caller.post(f"/v1/decisions?wait={WAIT_SECONDS}", decision(name))
         while response.status_code == 202:
             assert response.json()["status"] == "pending"
+            assert not done.is_set(), f"nobody has decided {name}"
             response = caller.get(f"/v1/decisions/{name}/resolution?wait={WAIT_SECONDS}")
         assert response.status_code == 200, response.text
         told.append(response.json())
@@ -162,6 +166,8 @@ def review(url: str, token: str, disturbance: Disturbance, done: threading.Event
     return verdicts
 
 
+# Some 90 s by itself, with the start of the instance; many times that beside other tests.
+@pytest.mark.timeout(900)
 def test_every_caller_gets_its_word_whatever_is_killed_meanwhile(
     console_instance: Instance, tokens: dict[str, str]
 ) -> None:
@@ -170,7 +176,7 @@ def test_every_caller_gets_its_word_whatever_is_killed_meanwhile(
     disturbance, done = Disturbance(console_instance), threading.Event()
     started = time.monotonic()
     with ThreadPoolExecutor(CALLERS + REVIEWERS) as pool:
-        callers = [pool.submit(waiting_caller, url, tokens["producer"], name) for name in names]
+        callers = [pool.submit(waiting_caller, url, tokens["producer"], name, done) for name in names]
         people = [
             pool.submit(review, url, token, disturbance, done)
             for person, token in tokens.items()
