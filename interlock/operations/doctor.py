@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import psutil
 
@@ -16,9 +16,6 @@ from interlock.errors import InterlockError
 from interlock.platform import instance as instances
 from interlock.platform.connection import Platform
 from interlock.platform.probes import known_findings, summary
-
-if TYPE_CHECKING:
-    from interlock.streams.ports import TopicSpec
 
 # Jars, an hour of the demo and ClickHouse's merges fit in a gigabyte; below that the next merge may fail.
 _ENOUGH_DISK_BYTES = 2_000_000_000
@@ -157,22 +154,17 @@ def _topics(platform: Platform) -> Finding:
 
 
 def _too_small(platform: Platform) -> Iterator[str]:
+    from interlock.platform.provisioning import topic_specs
     from interlock.streams.topics import too_small_limits
 
-    return map(str, too_small_limits(platform.serving_kafka(), _specs()))
+    return map(str, too_small_limits(platform.serving_kafka(), topic_specs()))
 
 
 def _kept_too_short(platform: Platform) -> Iterator[str]:
+    from interlock.platform.provisioning import topic_specs
     from interlock.streams.topics import kept_too_short
 
-    return map(str, kept_too_short(platform.serving_kafka(), _specs()))
-
-
-def _specs() -> "list[TopicSpec]":
-    from interlock.schemas import catalogue
-    from interlock.streams.ports import TopicSpec
-
-    return [TopicSpec(topic.name, topic.partitions, topic.config()) for topic in catalogue.TOPICS]
+    return map(str, kept_too_short(platform.serving_kafka(), topic_specs()))
 
 
 def _replication(platform: Platform) -> Finding:

@@ -10,6 +10,7 @@ from interlock.schemas import catalogue
 
 if TYPE_CHECKING:
     from interlock.platform.registry import Registry
+    from interlock.streams.ports import TopicSpec
     from interlock.streams.topics import TopicReport
 
 MIN_INSYNC_REPLICAS = "min.insync.replicas"
@@ -39,11 +40,16 @@ def create_topics(platform: Platform, *, partitions: int | None = None, replicat
 
 def alter_topics(platform: Platform, *, deleting: bool, apply: bool) -> "TopicReport":
     """Gives existing topics the configuration of the catalogue; see `interlock.streams.topics.alter_topics`."""
-    from interlock.streams.ports import TopicSpec
     from interlock.streams.topics import alter_topics as alter
 
-    specs = [TopicSpec(topic.name, topic.partitions, topic.config()) for topic in catalogue.TOPICS]
-    return alter(platform.serving_kafka(), specs, deleting=deleting, apply=apply)
+    return alter(platform.serving_kafka(), topic_specs(), deleting=deleting, apply=apply)
+
+
+def topic_specs() -> "list[TopicSpec]":
+    """The topics of the catalogue with the partitions and settings that it gives them."""
+    from interlock.streams.ports import TopicSpec
+
+    return [TopicSpec(topic.name, topic.partitions, topic.config()) for topic in catalogue.TOPICS]
 
 
 def record_schemas(platform: Platform) -> list[str]:

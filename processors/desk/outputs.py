@@ -14,7 +14,6 @@ from interlock.schemas.encoder import encode_all
 class Answer:
     """The reply to a command, by its place in the outputs; `digest` is that of the command."""
 
-    command_id: str
     place: int
     digest: bytes
     at: int
@@ -22,8 +21,8 @@ class Answer:
 
 @dataclass
 class DeskOutputs(OutputLists):
-    """`codes`: replies by code; `bad`: dead letters by reason; `changes`: of tasks, by event; `answers`: of commands
-    that may come again.
+    """`codes`: replies by code; `bad`: dead letters by reason; `changes`: of tasks, by event; `answers`: by the id of a
+    command, which may come again.
 
     The records of events are encoded together, since they are many: until `encode` they have no value.
     """

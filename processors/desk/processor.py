@@ -25,8 +25,6 @@ from interlock.schemas.columns import Bad
 from interlock.schemas.dead_letters import Source, dead_letter
 from interlock.schemas.headers import headers_of
 
-UNREADABLE = "unreadable"
-
 
 class DeskProcessor:
     """A desk with its cache of replies. After a failure `restore` must be called before the next batch, and then
@@ -186,7 +184,7 @@ class DeskProcessor:
         assert reply.record is not None
         outputs.codes[reply.record["code"]] += 1
         place = outputs.add_event(reply, headers)
-        outputs.answers[command.command_id] = Answer(command.command_id, place, answered, now)
+        outputs.answers[command.command_id] = Answer(place, answered, now)
 
     def _pass_time(self, outputs: DeskOutputs, message: Message, tick_id: str, now: int) -> int:
         """The time at which a command counts; what was due before it has fired."""
@@ -228,10 +226,10 @@ class DeskProcessor:
     def _encode(self, outputs: DeskOutputs) -> None:
         """Encodes what there is so far, and remembers the replies in it."""
         outputs.encode()
-        for answer in outputs.answers.values():
+        for command_id, answer in outputs.answers.items():
             reply = outputs.values[answer.place]
             assert reply is not None
-            self._replies.put(answer.command_id, reply, answer.digest, answer.at)
+            self._replies.put(command_id, reply, answer.digest, answer.at)
         outputs.answers.clear()
 
 
@@ -248,7 +246,7 @@ def _unreadable(record: Unreadable, now: int) -> Event:
         f"The desk has left out a record of its own, at {record.place}: {record.why}. {remedy}. The record is in the "
         "dead letters."
     )
-    return alert(UNREADABLE, _cause(record), severity, (), message, now)
+    return alert("unreadable", _cause(record), severity, (), message, now)
 
 
 def _ignored(record: Unreadable, now: int) -> Event:
@@ -256,7 +254,7 @@ def _ignored(record: Unreadable, now: int) -> Event:
         f"The desk ignores {record.place}: {record.why}. What was known under this key before, if anything, stays in "
         "force. Write it again as it should be."
     )
-    return alert(UNREADABLE, _cause(record), "warning", (), message, now)
+    return alert("unreadable", _cause(record), "warning", (), message, now)
 
 
 def _cause(record: Unreadable) -> str:

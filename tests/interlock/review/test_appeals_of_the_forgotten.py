@@ -1,14 +1,14 @@
 """A running instance whose desk forgets within seconds: what it has forgotten is appealed by the command line and over
 HTTP, judged by somebody else, and forgotten once more."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from tests.crash.test_kill_everything import wait_until
 from tests.interlock.api.http_caller import HttpCaller
 from tests.running_instance import Instance
 
@@ -96,13 +96,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             yield World(instance, callers)
     finally:
         instance.run("down")
-
-
-def wait_until(condition: Callable[[], Any], what: str) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, f"not within a minute: {what}"
-        time.sleep(0.2)
 
 
 def test_what_was_forgotten_is_appealed_by_the_command_line_and_judged_by_somebody_else(world: World) -> None:
