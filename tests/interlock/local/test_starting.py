@@ -33,9 +33,8 @@ def test_roles_can_be_left_out() -> None:
 
 
 def test_every_process_is_named_when_it_starts_and_when_it_serves(tmp_path: Path) -> None:
-    sign = tmp_path / "sign"
-    slow = _process(tmp_path, "slow", f"open({str(sign)!r}, 'w').close(); time.sleep(60)", sign.exists)
     quick = _process(tmp_path, "quick", "time.sleep(60)", lambda: True)
+    slow = _process(tmp_path, "slow", "time.sleep(60)", lambda: "quick ready" in "".join(lines))
     lines: list[str] = []
     supervisor = _supervisor(tmp_path, lines, slow, quick)
     supervisor.up()
