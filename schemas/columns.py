@@ -93,7 +93,7 @@ class Decoder:
         else:
             index, bodies, bad = self._sort_out_frames(messages, headers)
         if self._fast:
-            rows = self._try_fast(bodies)
+            rows = read_fast(bodies, self._text) if bodies else _joined([], self._arrow)
             if rows is not None:
                 return Decoded(rows, bodies, index, bad)
         parts: list[pa.RecordBatch] = []
@@ -131,19 +131,6 @@ class Decoder:
                 index.append(i)
         return index, bodies, bad
 
-    def _try_fast(self, bodies: list[bytes]) -> pa.RecordBatch | None:
-        if not bodies:
-            return _joined([], self._arrow)
-        try:
-            rows = pyruhvro.deserialize_array(bodies, self._text)
-            rows.validate(full=True)  # pyruhvro takes any bytes for a string; this refuses what is not UTF-8
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException:
-            # A Rust panic derives from BaseException. Whatever it was, fastavro decides.
-            return None
-        return rows
-
     def _bisect(self, bodies: list[bytes], start: int, parts: list[pa.RecordBatch], unreadable: dict[int, Bad]) -> None:
         """For batches with at least one record that the fast engine refuses."""
         if len(bodies) == 1:
@@ -151,7 +138,7 @@ class Decoder:
             return
         middle = len(bodies) // 2
         for half, offset in ((bodies[:middle], start), (bodies[middle:], start + middle)):
-            rows = self._try_fast(half)
+            rows = read_fast(half, self._text)
             if rows is not None:
                 parts.append(rows)
             else:
@@ -210,6 +197,22 @@ class Decoder:
         return pa.RecordBatch.from_arrays(arrays, schema=self._arrow)
 
 
+def read_fast(bodies: list[bytes], schema_text: str) -> pa.RecordBatch | None:
+    """The rows of some Avro records, one at least, without their headers; None if pyruhvro is not installed, or refuses
+    one of them."""
+    if pyruhvro is None:
+        return None
+    try:
+        rows = pyruhvro.deserialize_array(bodies, schema_text)
+        rows.validate(full=True)  # pyruhvro takes any bytes for a string; this refuses what is not UTF-8
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:
+        # A Rust panic derives from BaseException. Whatever it was, fastavro decides.
+        return None
+    return rows
+
+
 def values(column: pa.Array) -> list[Any]:
     """The values of a column; times are integers, microseconds since the epoch."""
     return cast(list[Any], (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist())
@@ -246,6 +249,8 @@ def _arrow_type(avro: Any, nullable: bool) -> pa.DataType:
         return _PRIMITIVES[avro]
     if avro.get("logicalType") == "timestamp-micros":
         return pa.timestamp("us")
+    if avro["type"] in _PRIMITIVES:
+        return _PRIMITIVES[avro["type"]]
     if avro["type"] == "array":
         return pa.list_(pa.field("item", _arrow_type(avro["items"], nullable=True), nullable=True))
     if avro["type"] == "map":

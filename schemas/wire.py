@@ -71,20 +71,23 @@ def decode(name: str, message: bytes | None) -> dict[str, Any]:
     return _decode(name, message, avro_schemas.parsed(name))
 
 
-def decode_plain(name: str, message: bytes | None) -> dict[str, Any]:
-    """As `decode`, with times as the integers they are on the wire: microseconds since the epoch."""
-    return _decode(name, message, avro_schemas.parsed_plain(name))
+def decode_plain(name: str, message: bytes | None, *, exact: bool = True) -> dict[str, Any]:
+    """As `decode`, with times as the integers they are on the wire: microseconds since the epoch.
+
+    `exact`: whether bytes behind the record are an error. Readers of whole batches (`columns.Decoder`) do not see them.
+    """
+    return _decode(name, message, avro_schemas.parsed_plain(name), exact=exact)
 
 
-def _decode(name: str, message: bytes | None, schema: Any) -> dict[str, Any]:
+def _decode(name: str, message: bytes | None, schema: Any, *, exact: bool = True) -> dict[str, Any]:
     body = current_body(name, message)
     try:
-        return _read_all(name, body, schema)
+        return _read_all(name, body, schema, exact=exact)
     except WireError:
         again = earlier_body(name, avro_schemas.schema_id(name), body)
         if again is None:
             raise
-        return _read_all(name, again, schema)
+        return _read_all(name, again, schema, exact=exact)
 
 
 def current_body(name: str, message: bytes | None, headers: written.Headers = None) -> bytes:
@@ -152,10 +155,10 @@ def _translated(name: str, body: bytes, writer: Any, label: str) -> bytes:
     return buffer.getvalue()
 
 
-def _read_all(name: str, body: bytes, schema: Any) -> dict[str, Any]:
+def _read_all(name: str, body: bytes, schema: Any, *, exact: bool) -> dict[str, Any]:
     stream = BytesIO(body)
     record = read_record(stream, schema)
-    if rest := len(body) - stream.tell():
+    if exact and (rest := len(body) - stream.tell()):
         raise WireError("trailing-bytes", f"{rest} bytes follow the end of the {name} record")
     return record
 

@@ -26,7 +26,7 @@ def read_commands(messages: Sequence[Message]) -> list[Command | Bad]:
 
 def _read(index: int, message: Message) -> Command | Bad:
     try:
-        return from_record(wire.decode_plain("Command", message.value()))
+        return from_record(wire.decode_plain("Command", message.value(), exact=False))
     except wire.WireError as error:
         return Bad(index, error.reason, str(error))
 

@@ -1,10 +1,10 @@
 """Restores the desk from its compacted topics, and applies the tables of policies and reviewers that it follows."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import structlog
@@ -17,7 +17,7 @@ from interlock.processors.desk.policy_changes import adopt_duties
 from interlock.processors.desk.reviewers import PushPause
 from interlock.processors.desk.reviewers import from_record as reviewer_from_record
 from interlock.processors.desk.state import LEASE_WARNING, RETENTION, DeskState
-from interlock.processors.desk.stored_records import Unreadable, read_presence, read_task
+from interlock.processors.desk.stored_records import Unreadable, read_presence, read_tasks
 from interlock.processors.desk.task_prefix import read_decided
 from interlock.processors.records import Headers, Message
 from interlock.schemas import catalogue, wire
@@ -34,6 +34,9 @@ REMEMBERED_TOPICS = (catalogue.REPLIES.name, catalogue.ALERTS.name)
 
 # Records that are looked at together: numpy works in bulk, and beyond some thousands nothing is gained.
 _PART = 10_000
+
+# Of what is read as a whole: more would fill the caches of a processor and save nothing.
+_WHOLE_PART = 2_000
 
 _Read = TypeVar("_Read")
 
@@ -113,7 +116,7 @@ def rebuild(tables: Tables, records: Iterable[Message], retention: int = RETENTI
                     )
     tables.give_to(state)
     unreadable: list[Unreadable] = []
-    for presence in _each(newest, catalogue.PRESENCE.name, read_presence, unreadable):
+    for presence in _each(newest, catalogue.PRESENCE.name, _read_presences, unreadable):
         name = presence["reviewer"]
         if not presence["on_duty"]:
             state.off_duty[name] = presence["since"]
@@ -121,7 +124,7 @@ def rebuild(tables: Tables, records: Iterable[Message], retention: int = RETENTI
         state.on_duty[name] = presence["since"]
         if presence["paused_since"] is not None:
             state.paused[name] = PushPause(presence["paused_since"], presence["pause_reason"])
-    tasks = list(_each(newest, catalogue.TASKS.name, read_task, unreadable))
+    tasks = list(_each(newest, catalogue.TASKS.name, read_tasks, unreadable))
     amounts: dict[str, deque[float]] = {}
     # In the order of arrival, so that impacts are ranked among the same neighbours as before.
     for task in sorted(tasks, key=lambda task: (task.arrived_at, task.task_id)):
@@ -176,22 +179,35 @@ def _instants(state: DeskState) -> Iterator[int]:
 def _each(
     newest: dict[str, dict[bytes, _Stored]],
     topic: str,
-    read: Callable[[bytes, bytes], _Read],
+    read: Callable[[Sequence[bytes], Sequence[bytes]], Sequence[_Read | ValueError]],
     unreadable: list[Unreadable],
 ) -> Iterator[_Read]:
-    """The records of a topic that can be read, each taken out, so that nobody keeps all of them twice. The others must
-    not stop the desk for everybody."""
+    """The records of a topic that can be read, taken out in parts, so that nobody keeps all of them twice. The others
+    must not stop the desk for everybody."""
     records = newest[topic]
-    for key in list(records):
-        stored = records.pop(key)
-        try:
-            yield read(key, stored.value)
-        except ValueError as error:  # WireError is one
+    keys = iter(list(records))
+    while part := list(islice(keys, _WHOLE_PART)):
+        stored = [records.pop(key) for key in part]
+        for record, found in zip(stored, read(part, [record.value for record in stored]), strict=True):
+            if not isinstance(found, ValueError):
+                yield found
+                continue
             left_out = Unreadable(
-                topic, stored.partition, stored.offset, stored.key, stored.value, stored.headers, str(error)
+                topic, record.partition, record.offset, record.key, record.value, record.headers, str(found)
             )
             log.error("unreadable record left out", place=left_out.place, why=left_out.why)
             unreadable.append(left_out)
+
+
+def _read_presences(keys: Sequence[bytes], values: Sequence[bytes]) -> list[dict[str, Any] | ValueError]:
+    return [_read_presence(key, value) for key, value in zip(keys, values, strict=True)]
+
+
+def _read_presence(key: bytes, value: bytes) -> dict[str, Any] | ValueError:
+    try:
+        return read_presence(key, value)
+    except ValueError as error:  # WireError is one
+        return error
 
 
 def _apply(state: DeskState, topic: str, name: str, value: bytes | None) -> None:

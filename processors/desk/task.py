@@ -1,7 +1,7 @@
 """A task: a decision that waits for a person, as the desk remembers it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from operator import attrgetter, itemgetter
@@ -347,21 +347,33 @@ def to_record(task: Task) -> dict[str, Any]:
 
 def from_record(record: dict[str, Any]) -> Task:
     """The task in a decoded record whose times are integers."""
-    values = dict(zip(RECORDED, _recorded(record), strict=True))
+    (task,) = from_columns([[value] for value in _recorded(record)])
+    return task
+
+
+def from_columns(columns: Sequence[Sequence[Any]]) -> list[Task]:
+    """The tasks whose recorded fields, in their order, stand in these columns."""
+    values = dict(zip(RECORDED, columns, strict=True))
     for name in _SHARED:
-        values[name] = sys.intern(values[name])
+        values[name] = list(map(sys.intern, values[name]))
     for name in _LISTS:
-        values[name] = tuple(values[name])
+        values[name] = list(map(tuple, values[name]))
     for name in _SHARED_LISTS:
-        values[name] = one_for_all(tuple(values[name]))
-    if values["decision_id"] == values["task_id"]:
-        values["decision_id"] = values["task_id"]
-    # Records of earlier versions do not tell: every round but the first was an appeal.
-    values["appeals"] = max(values["appeals"], values["round"])
-    task = Task(**values)
-    task.deciding_verdict = _deciding_verdict(task)
+        values[name] = list(map(one_for_all, map(tuple, values[name])))
+    # The recorded fields of a task are its first ones.
+    return [_completed(Task(*row)) for row in zip(*values.values(), strict=True)]
+
+
+def _completed(task: Task) -> Task:
+    """The task with what follows from its record, and with what earlier versions did not write."""
+    if task.decision_id == task.task_id:
+        task.decision_id = task.task_id
+    # Every round but the first was an appeal.
+    task.appeals = max(task.appeals, task.round)
+    if task.verdicts:
+        task.deciding_verdict = _deciding_verdict(task)
     if task.state != "done" and task.window_open_until is not None:
-        # Earlier versions did not write it, and called everything else final.
+        # They called everything else final.
         task.final_at = task.window_open_until
     return task
 

@@ -44,9 +44,11 @@ def read_decided(keys: Sequence[bytes], values: Sequence[bytes]) -> DecidedTasks
     """
     headers = _headers()
     index = np.flatnonzero([value[: wire.HEADER_LENGTH] in headers for value in values])
-    fields, schema = _prefix()
-    rows, refused = flat_reader.read([values[i][wire.HEADER_LENGTH :] for i in index.tolist()], fields, schema)
-    index = np.delete(index, refused)
+    bodies = [values[i][wire.HEADER_LENGTH :] for i in index.tolist()]
+    rows = columns.read_fast(bodies, _prefix_text()) if bodies else None
+    if rows is None:
+        rows, refused = flat_reader.read(bodies, *_prefix())
+        index = np.delete(index, refused)
     named = pc.and_(
         pc.equal(rows["task_id"].cast(pa.binary()), pa.array([keys[i] for i in index.tolist()], pa.binary())),
         pc.less_equal(pc.utf8_length(rows["task_id"]), MAX_NAME_LENGTH),
@@ -61,12 +63,18 @@ def read_decided(keys: Sequence[bytes], values: Sequence[bytes]) -> DecidedTasks
 
 
 @cache
-def _prefix() -> tuple[list[dict[str, Any]], pa.Schema]:
-    """The first fields up to the last one that is needed, and their columns."""
+def _prefix_text() -> str:
+    """The schema of the first fields up to the last one that is needed."""
     document = json.loads(avro_schemas.versions("Task")[-1].text)
     names = [field["name"] for field in document["fields"]]
     document["fields"] = document["fields"][: 1 + max(map(names.index, _NEEDED))]
-    return _plain(document), columns.arrow_schema(json.dumps(document))
+    return json.dumps(document)
+
+
+@cache
+def _prefix() -> tuple[list[dict[str, Any]], pa.Schema]:
+    """These fields, and their columns."""
+    return _plain(json.loads(_prefix_text())), columns.arrow_schema(_prefix_text())
 
 
 @cache
