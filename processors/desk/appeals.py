@@ -3,8 +3,9 @@
 from interlock.policy.model import Appeals
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
-from interlock.processors.desk.deadlines import reschedule
+from interlock.processors.desk.deadlines import demand, reschedule
 from interlock.processors.desk.escalation import to_team
+from interlock.processors.desk.pretence import ordinary
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.reviewers import Reviewer
@@ -23,8 +24,12 @@ def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
     # First who asks: for an unknown task tools file a forgotten decision again, which a stranger must not cause.
     me = checks.known_reviewer(state, command.actor)
     task = checks.known_task(state, command.task_id)
-    rules = state.terms(task).appeals
-    _appealable(task)
+    terms = state.terms(task)
+    rules = terms.appeals
+    looks = ordinary(task, terms, now)
+    if task.kind == "gold":
+        demand(state, looks)
+    _appealable(looks)
     _may_file(task, me, rules)
     refusal = state.unavailable(me, now)
     if refusal is not None:
@@ -34,14 +39,15 @@ def appeal(state: DeskState, command: Command, now: int) -> CommandResult:
         raise CommandRefused("missing-reason", "an appeal needs the statement of the person concerned")
     if rules.on_behalf_of == "subject" and not named:
         raise CommandRefused("missing-name", "say in whose name the appeal is filed: the policy wants the name")
-    _in_time(task, rules, now)
+    _in_time(looks, rules, now)
     checks.room(task, command)
     in_whose_name = [*_called(state, named), named] if named else []
     task.parties = tuple(dict.fromkeys((*task.parties, me.id, *in_whose_name)))
     task.exclude(*sorted(task.involved))
-    _begin_round(task)
+    _begin_round(task, looks)
     task.appeals += 1
-    task.kind = "appeal"
+    if task.kind != "gold":
+        task.kind = "appeal"
     task.state = "waiting"
     task.give_back()
     task.priority = rules.priority
@@ -102,12 +108,12 @@ def _in_time(task: Task, rules: Appeals, now: int) -> None:
         )
 
 
-def _begin_round(task: Task) -> None:
+def _begin_round(task: Task, looks: Task) -> None:
     """The next round, unless nobody has judged in an open one: then the appeal is judged in its place."""
-    unjudged = task.state != "done" and task.is_sample and not task.verdicts
+    unjudged = looks.state != "done" and looks.is_sample and not looks.verdicts
     # Of two verdicts on one audit both would count.
-    if unjudged and (task.kind == "post_approval" or task.quorum == 1):
-        task.measures = task.kind
+    if unjudged and (looks.kind == "post_approval" or looks.quorum == 1):
+        task.measures = looks.kind
     else:
         task.measures = ""
         task.round += 1

@@ -22,7 +22,7 @@ def reschedule(state: DeskState, task: Task, now: int) -> None:
     again."""
     terms = state.terms(task)
     before = task.deadline
-    task.deadline = review.deadline(terms, task.priority, counts_from(task), appeal=task.kind == "appeal")
+    task.deadline = review.deadline(terms, task.priority, counts_from(task), appeal=task.apparent_kind == "appeal")
     if task.window_open_until is not None:
         # A review after the end of the window cannot change anything.
         task.deadline = min(task.deadline, task.window_open_until)
@@ -51,7 +51,7 @@ def set_warning(state: DeskState, task: Task) -> None:
     terms = state.terms(task)
     task.ends_at = task.due_from + terms.audit_seconds * 1_000_000 if task.is_measurement else None
     if terms.known:
-        task.warn_at = review.warning(terms, task.priority, counts_from(task), appeal=task.kind == "appeal")
+        task.warn_at = review.warning(terms, task.priority, counts_from(task), appeal=task.apparent_kind == "appeal")
     else:
         start = counts_from(task)
         task.warn_at = start + (task.deadline - start) * 3 // 4

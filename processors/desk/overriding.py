@@ -93,7 +93,7 @@ def _note_on_gold(
         assert pretended.override_until is not None
         until = min(review.deadline(state.terms(task), task.priority, now), pretended.override_until)
         return CommandResult(_proposed(pretended.outcome, verdict, until), task)
-    first = not task.verdicts
+    first = not task.verdicts and not task.appeals
     task.verdicts = (*task.verdicts, verdict)
     close(state, task)
     events = [judged(state, task, verdict, now, kind="gold", resolves=False, claimed_at=None)] if first else []

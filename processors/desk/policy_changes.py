@@ -49,7 +49,7 @@ def _kept(state: DeskState, task: Task) -> tuple[str, ...]:
     """What the task keeps although the policy in force would not demand it, in words."""
     in_force, duties = state.terms_of(task.domain, task.routed_queue), task.duties
     words = review.loosened(in_force, duties, task.reasons)
-    start, appeal = counts_from(task), task.kind == "appeal"
+    start, appeal = counts_from(task), task.apparent_kind == "appeal"
     if review.gives_more_time(in_force, duties, task.priority, start, appeal=appeal):
         return (*words, f"the earlier deadline of priority {task.priority}")
     return words

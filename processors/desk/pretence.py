@@ -4,57 +4,81 @@ Whoever sends a command about a gold item must get the answer that any other tas
 it follows from the verdicts.
 """
 
+from collections.abc import Sequence
 from copy import copy
 
 from interlock.policy.review import Terms
-from interlock.processors.desk.task import POLICY, Task
+from interlock.processors.desk.task import POLICY, Task, Verdict
 from interlock.processors.desk.verdicts import content
 
 _SECOND = 1_000_000
+
+# A verdict with its number among those of the task, from 1.
+_Numbered = tuple[int, Verdict]
 
 
 def ordinary(task: Task, terms: Terms, now: int) -> Task:
     """The task itself; of a gold item a copy that has decided what it pretends to have decided.
 
     A case that took effect by itself is an audit of what the policy decided when the item was planted, other cases are
-    reviews.
+    reviews; either may have been appealed.
     """
     if task.kind != "gold":
         return task
+    looks = copy(task)
+    looks.kind = "audit" if task.route == "auto" else "review"
     window = terms.override_seconds * _SECOND
-    return _audited(task, window, now) if task.route == "auto" else _reviewed(task, window)
-
-
-def _audited(task: Task, window: int, now: int) -> Task:
-    """The policy's outcome holds until a verdict for another one comes in time, and any that overrides that one."""
-    audit = copy(task)
-    audit.kind = "audit"
-    audit.override_until = task.routed_at + window
-    _put_in_force(audit, task.prediction, [POLICY], task.routed_at)
+    rounds: list[list[_Numbered]] = [[] for _ in range(task.round + 1)]
     for number, verdict in enumerate(task.verdicts, 1):
+        rounds[verdict["round"]].append((number, verdict))
+    # An appeal takes the place of an audit that nobody has judged: its verdicts are the first.
+    before_appeals = [] if task.measures else rounds[0]
+    if task.route == "auto":
+        _audited(looks, before_appeals, window)
+    elif task.appeals or task.state == "done":
+        # Time may have ended it without a verdict.
+        _decided(looks, before_appeals, window)
+    if task.appeals:
+        looks.kind = "appeal"
+        _finalise(looks, task.due_from)
+        for verdicts in rounds if task.measures else rounds[1:]:
+            if task.state == "done" or verdicts is not rounds[-1]:
+                _decided(looks, verdicts, window)
+    if task.state == "done" or not task.appeals:
+        _finalise(looks, now)
+    return looks
+
+
+def _audited(audit: Task, verdicts: Sequence[_Numbered], window: int) -> None:
+    """The policy's outcome holds until a verdict for another one comes in time, and any that overrides that one."""
+    audit.override_until = audit.routed_at + window
+    _put_in_force(audit, audit.prediction, [POLICY], audit.routed_at)
+    for number, verdict in verdicts:
         if verdict["outcome"] != audit.outcome and verdict["at"] < audit.override_until:
             _put_in_force(audit, verdict["outcome"], [verdict["reviewer"]], verdict["at"], number)
-    if audit.decided_by == POLICY and now >= audit.override_until:
-        # It is said once more, as final, when nobody has objected in time.
-        audit.decided_at = audit.override_until
-    return audit
 
 
-def _reviewed(task: Task, window: int) -> Task:
-    """Nothing holds until as many people have decided alike as must, or one more than them."""
-    review = copy(task)
-    review.kind = "review"
-    agree = len({content(verdict) for verdict in task.verdicts[: task.quorum]}) == 1
-    needed = task.quorum if agree else task.quorum + 1
-    if task.state != "done" or len(task.verdicts) < needed:
-        # Time may have ended it before.
-        return review
-    first, last = task.verdicts[:needed], task.verdicts[-1]
-    overridden = len(task.verdicts) > needed
-    people = [verdict["reviewer"] for verdict in first] if agree and not overridden else [last["reviewer"]]
-    review.override_until = first[-1]["at"] + window
-    _put_in_force(review, last["outcome"], people, last["at"], len(task.verdicts))
-    return review
+def _decided(task: Task, verdicts: Sequence[_Numbered], window: int) -> None:
+    """As many people have decided alike as must, or one more than them; whoever decides after them overrides them."""
+    quorum = min(task.quorum, len(verdicts))
+    agree = len({content(verdict) for _, verdict in verdicts[:quorum]}) == 1
+    needed = quorum if agree else quorum + 1
+    if not verdicts or len(verdicts) < needed:
+        return
+    number, last = verdicts[needed - 1]
+    people = [verdict["reviewer"] for _, verdict in verdicts[:needed]] if agree else [last["reviewer"]]
+    _put_in_force(task, last["outcome"], people, last["at"], number)
+    task.override_until = last["at"] + window
+    for number, verdict in verdicts[needed:]:
+        _put_in_force(task, verdict["outcome"], [verdict["reviewer"]], verdict["at"], number)
+
+
+def _finalise(task: Task, now: int) -> None:
+    """What holds is said once more, as final, when its window has passed."""
+    if task.override_until is not None and now >= task.override_until:
+        task.version += 1
+        if task.decided_by == POLICY:
+            task.decided_at = task.override_until
 
 
 def _put_in_force(task: Task, outcome: str, people: list[str], at: int, verdict: int = 0) -> None:

@@ -3,6 +3,7 @@
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.deadlines import reschedule
+from interlock.processors.desk.pretence import ordinary
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.state import DeskState
@@ -21,21 +22,25 @@ def recall(state: DeskState, command: Command, now: int) -> CommandResult:
     checks.lead(me, "recalling decisions")
     if not command.reason_text.strip():
         raise CommandRefused("missing-reason", "say why the decision must be looked at: its reviewer reads it")
-    if not task.took_effect or task.kind == "gold":
+    looks = ordinary(task, state.terms(task), now)
+    if not looks.took_effect:
         raise CommandRefused("not-decided", f"{task.task_id} has not taken effect: there is nothing to recall")
-    if task.verdicts:
+    if looks.verdicts:
         raise CommandRefused("judged-by-people", f"a person has judged {task.task_id}: override it, or appeal")
-    if task.state != "done" and not task.is_optional:
+    if looks.state != "done" and not looks.is_optional:
         return CommandResult(f"{task.task_id} is with people already", task)
-    if task.override_until is None or now >= task.override_until:
+    if looks.override_until is None or now >= looks.override_until:
         raise CommandRefused(
             "window-closed", f"{task.task_id} cannot be rolled back any more: now only an appeal helps"
         )
     checks.room(task, command)
+    message = f"{task.task_id} waits in queue {task.queue} to be judged"
+    if task.kind == "gold":
+        # Nothing took effect. Whoever judges it must not be shown what an audit does not show.
+        return CommandResult(message, task)
     _reopen(state, task, now)
     task.escalation_note = command.reason_text
-    events = [task_changed(task, "recalled", me.id, now, command.command_id)]
-    return CommandResult(f"{task.task_id} waits in queue {task.queue} to be judged", task, events)
+    return CommandResult(message, task, [task_changed(task, "recalled", me.id, now, command.command_id)])
 
 
 def _reopen(state: DeskState, task: Task, now: int) -> None:

@@ -8,6 +8,7 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from interlock.policy.duties import Duties
+from interlock.processors import task_kinds
 from interlock.schemas.payload import planted_hash
 
 # Values that thousands of tasks share: kept once in memory.
@@ -201,9 +202,14 @@ class Task:
         return self.kind == "override" or (self.escalation > 0 and not self.with_team)
 
     @property
+    def apparent_kind(self) -> str:
+        """The kind that people see."""
+        return task_kinds.apparent_kind(self.kind, self.appeals)
+
+    @property
     def is_measurement(self) -> bool:
         """It measures a model or a person, and nobody waits for it."""
-        return self.kind in ("audit", "gold")
+        return self.apparent_kind in ("audit", "gold")
 
     @property
     def goes_first(self) -> bool:

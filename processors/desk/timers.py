@@ -180,7 +180,7 @@ def _breached(state: DeskState, task: Task, now: int) -> list[Event]:
     severity = "critical" if task.priority == "critical" else "warning"
     cause = _sla_cause(task)
     action = "" if task.is_measurement else state.terms(task).on_breach
-    if task.kind in CONTESTED:
+    if task.apparent_kind in CONTESTED:
         # It has its effect already: no outcome is safer than what people decide.
         action = "escalate"
     events = [task_changed(task, "breached", DESK, now)]

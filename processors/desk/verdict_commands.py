@@ -116,6 +116,14 @@ def _note_verdict(state: DeskState, task: Task, verdict: Verdict, now: int) -> l
     claimed_at = task.lease_since
     task.verdicts = (*task.verdicts, verdict)
     close(state, task)
+    return _measured(state, task, verdict, now, claimed_at)
+
+
+def _measured(state: DeskState, task: Task, verdict: Verdict, now: int, claimed_at: int | None) -> list[Event]:
+    """The record of a verdict that resolves nothing. Who judges an appeal on a gold item has heard one party, and is
+    not measured by it."""
+    if task.kind == "gold" and task.appeals:
+        return []
     return [judged(state, task, verdict, now, kind=task.counted_as, resolves=False, claimed_at=claimed_at)]
 
 
@@ -163,7 +171,7 @@ def _add_signature(state: DeskState, task: Task, verdict: Verdict, now: int) -> 
         return _SubmitResult(_decide(state, task, verdict, now, people), f"decided: {verdict['outcome']}")
     claimed_at = task.lease_since
     task.verdicts = (*task.verdicts, verdict)
-    events = [judged(state, task, verdict, now, kind=task.counted_as, resolves=False, claimed_at=claimed_at)]
+    events = _measured(state, task, verdict, now, claimed_at)
     task.exclude(me)
     task.give_back()
     task.state = "waiting"

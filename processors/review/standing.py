@@ -7,6 +7,7 @@ from typing import Any
 
 from interlock.policy.duties import Duties
 from interlock.policy.review import Terms, loosened
+from interlock.processors.task_kinds import apparent_kind
 
 
 def standing(task: Mapping[str, Any], agreed: Terms, kept: tuple[str, ...], *, hidden: bool) -> tuple[str, ...]:
@@ -32,7 +33,7 @@ def _sentences(task: Mapping[str, Any], agreed: Terms, kept: tuple[str, ...], hi
             f"Another lead who decides for {proposal['outcome']} puts it in force, one who decides otherwise refuses "
             f"it. At the deadline it lapses, and {holds} stands"
         )
-    if is_open and task["kind"] == "appeal":
+    if is_open and apparent_kind(task["kind"], task["appeals"]) == "appeal":
         name = f" in the name of {task['on_behalf_of']}" if task["on_behalf_of"] else ""
         yield f"This is appeal {task['appeals']} of {agreed.appeals.limit} that are possible, filed{name}"
         yield f"Involved in an appeal, and therefore not deciding it: {', '.join(task['parties'])}"

@@ -17,6 +17,7 @@ from interlock.processors.review.payload import Payload
 from interlock.processors.review.reasons import RouteReason, explain_reasons
 from interlock.processors.review.standing import kept_duties, standing
 from interlock.processors.review.times import SECOND, micros
+from interlock.processors.task_kinds import apparent_kind
 from interlock.schemas import json_text
 
 AIVisibility = Literal["shown", "hidden", "withheld"]
@@ -132,7 +133,8 @@ def build_view(
     hidden = visibility != "shown"
     # Gold items look like any other. What took effect already was certain to the AI, and often only one of its
     # answers can take effect by itself: under a blind review the kind is withheld too.
-    disguised = task["kind"] == "gold" or (hidden and task["kind"] in ("audit", "post_approval"))
+    kind = apparent_kind(task["kind"], task["appeals"])
+    disguised = kind == "gold" or (hidden and kind in ("audit", "post_approval"))
     agreed = terms_of_task(task, in_force)
     reasons = [reason for reason in explain_reasons(routed, routed_by) if not (hidden and reason.reveals_prediction)]
     lease_until = None if task["lease_until"] is None else micros(task["lease_until"])
@@ -143,7 +145,7 @@ def build_view(
         task_id=task["task_id"],
         # That of the decision, but for gold items, whose case must not be found.
         decision_id=task["task_id"],
-        kind="review" if disguised else task["kind"],
+        kind="review" if disguised else kind,
         state=task["state"],
         domain=task["domain"],
         queue=task["queue"],

@@ -25,6 +25,7 @@ from interlock.processors.review.reasons import used_columns
 from interlock.processors.review.similar import SimilarCases
 from interlock.processors.review.times import micros
 from interlock.processors.review.view import TaskView, terms_of_task
+from interlock.processors.task_kinds import apparent_kind
 from interlock.schemas import json_text
 
 router = APIRouter()
@@ -130,10 +131,11 @@ def permissions(task: dict[str, Any], person: Principal, now: int) -> Permission
     open_window = task["override_until"] is not None and now < micros(task["override_until"])
     own = task["decided_by"] == person.person and task["decided_at"] is not None
     correct = done and own and open_window and now < micros(task["decided_at"]) + CORRECTION
-    unjudged = task["kind"] in ("audit", "post_approval") and task["decided_by"] == "policy" and not task["verdicts"]
+    kind = apparent_kind(task["kind"], task["appeals"])
+    unjudged = kind in ("audit", "post_approval") and task["decided_by"] == "policy" and not task["verdicts"]
     effective = task["version"] > 0
     # What is contested, or needs two people, is claimed and decided.
-    free = done or (task["kind"] not in CONTESTED and task["quorum"] == 1)
+    free = done or (kind not in CONTESTED and task["quorum"] == 1)
     override = works and effective and open_window and free and (lead or correct or unjudged)
     return Permissions(
         holds=holds,
@@ -142,9 +144,9 @@ def permissions(task: dict[str, Any], person: Principal, now: int) -> Permission
         # A blind audit is judged, not overridden: its prediction is not to be seen.
         override=override and (done or not task["blind"]),
         correct=correct,
-        appeal=works and effective and (done or task["kind"] != "appeal"),
+        appeal=works and effective and (done or kind != "appeal"),
         # A proposed override needs another lead, whatever its team thinks.
-        hand_back=not done and task["escalation"] > 0 and task["kind"] != "override" and (lead or (works and holds)),
+        hand_back=not done and task["escalation"] > 0 and kind != "override" and (lead or (works and holds)),
         lead=lead,
     )
 

@@ -5,7 +5,7 @@ import re
 
 from tests.processors.desk.model_permissions import MEANT_BY
 from tests.processors.desk.model_rules import DAY, RETENTION, Named, terms_of
-from tests.processors.desk.model_state import finish, give_back, holder, judges, new_task
+from tests.processors.desk.model_state import finish, give_back, holder, judges, new_task, seen_as
 from tests.processors.desk.model_timers import Timers
 
 
@@ -88,10 +88,10 @@ class Actions(Timers):
         first = not task["verdicts"]
         said = self.verdict(task, command)
         if task["kind"] == "gold":
-            self.seem_decided(task, said, (me,))
+            self.seem_decided(task, said, (me,), self.posed(task)["override_until"])
             topic, wanted = self.outcome(task, said, kind="gold", resolves=False)
             # Whoever overrides has not claimed it, whoever else has.
-            self.explain([(topic, wanted | {"claimed_at": None})] if first else [])
+            self.explain([(topic, wanted | {"claimed_at": None})] if first and not task["appeals"] else [])
             finish(task)
             return {"overridden"}
         if task["quorum"] == 2:
@@ -111,14 +111,20 @@ class Actions(Timers):
         task["skipped"] = [name for name in task["skipped"] if name not in involved]
         task["on_behalf_of"] = command["on_behalf_of"].strip()
         task |= {"with_team": False, "raised_at": None}
-        in_its_place = task["state"] != "done" and task["kind"] in ("audit", "post_approval")
-        two_audits = task["kind"] == "audit" and task["quorum"] == 2
+        looks = self.posed(task)
+        if task["kind"] == "gold":
+            names = ("outcome", "changes", "decided_by", "decided_at", "version", "override_until")
+            looks = self.owed_again(looks)
+            task["seems"] = {name: looks[name] for name in names}
+        in_its_place = task["state"] != "done" and looks["kind"] in ("audit", "post_approval")
+        two_audits = looks["kind"] == "audit" and looks["quorum"] == 2
         in_its_place = in_its_place and not task["verdicts"] and not two_audits
-        task["measures"] = task["kind"] if in_its_place else ""
+        task["measures"] = looks["kind"] if in_its_place else ""
         task["round"] += not in_its_place
         task["appeals"] += 1
         give_back(task)
-        task |= {"kind": "appeal", "blind": False, "priority": terms.appeal_priority}
+        task |= {} if task["kind"] == "gold" else {"kind": "appeal"}
+        task |= {"blind": False, "priority": terms.appeal_priority}
         task |= {"statement": command["reason_text"], "escalation": 0, "due_from": now, "window": None}
         task["final_at"] = None
         task |= {"warned": False, "breached": False}
@@ -177,14 +183,15 @@ class Actions(Timers):
         if kind == "gold" and task["blind"]:
             in_time = self.now < task["arrived_at"] + DAY
             if in_time and said["outcome"] != task["prediction"]:
-                self.seem_decided(task, said, people)
+                self.seem_decided(task, said, people, self.posed(task)["override_until"])
         if (kind == "gold" and task["blind"]) or late or agrees:
             self.explain([self.outcome(task, said, kind=counted, resolves=False)])
             finish(task)
             return {"resolved"}
         if task["quorum"] == 2 and kind != "audit" and len(before) < 2:
             if not before or first != (said["outcome"], MEANT_BY[said["modifications"]]):
-                self.explain([self.outcome(task, said, kind=counted, resolves=False)])
+                measured = not (kind == "gold" and task["appeals"])
+                self.explain([self.outcome(task, said, kind=counted, resolves=False)] if measured else [])
                 task["excluded"] += [] if me in task["excluded"] else [me]
                 task["skipped"] = [name for name in task["skipped"] if name != me]
                 give_back(task)
@@ -193,12 +200,13 @@ class Actions(Timers):
                 return {"escalated"} if before else {"submitted"}
             people = (before[0]["reviewer"], me)
             assert len(set(people)) == 2, "one person is no quorum"
-        if kind == "appeal":
+        if seen_as(task) == "appeal":
             earlier = {verdict["reviewer"] for verdict in task["verdicts"] if verdict["round"] < task["round"]}
             assert me not in earlier | task["parties"], "an earlier judge or a party decides the appeal"
         if kind == "gold":
-            self.seem_decided(task, said, people)
-            self.explain([self.outcome(task, said, kind="gold", resolves=False)])
+            self.seem_decided(task, said, people, self.now + DAY)
+            # Whoever judges an appeal has heard one party, and is not measured.
+            self.explain([] if task["appeals"] else [self.outcome(task, said, kind="gold", resolves=False)])
             finish(task)
             return {"resolved"}
         word = self.word(task, *content, source, people)

@@ -98,6 +98,7 @@ class Permissions(ModelState):
                 return no_lead | self._against_gold(command, task)
 
     def _against_appeal(self, command: Named, task: Named) -> set[str]:
+        task = self.posed(task)
         if task["version"] == 0:
             return {"not-decided"}
         if task["kind"] == "appeal" and task["state"] != "done":
@@ -162,7 +163,8 @@ class Permissions(ModelState):
 
     def _against_recall(self, command: Named, task: Named) -> set[str]:
         found = set() if command["reason_text"].strip() else {"missing-reason"}
-        if task["version"] == 0 or task["kind"] == "gold":
+        task = self.posed(task)
+        if task["version"] == 0:
             return found | {"not-decided"}
         if judges(task):
             return found | {"judged-by-people"}

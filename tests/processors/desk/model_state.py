@@ -37,9 +37,12 @@ class ModelState:
         return task | {"qualifications": self.terms(task).qualifications, "quorum": quorum}
 
     def posed(self, task: Named) -> Named:
-        """A gold item as what it passes for: an audit, or a review that people have decided; any other task itself."""
+        """A gold item as what it passes for: an audit, a review that people have decided, or an appeal against either;
+        any other task itself."""
         if task["kind"] != "gold":
             return task
+        if task["appeals"]:
+            return {**task, "kind": "appeal", **task["seems"]}
         if task["route"] != "auto":
             return {**task, "kind": "review", **task["seems"]}
         until = task["arrived_at"] + DAY
@@ -48,13 +51,10 @@ class ModelState:
             seems["decided_at"] = until
         return {**task, "kind": "audit", "version": 1, "override_until": until, **seems}
 
-    def seem_decided(self, task: Named, said: Named, people: tuple[str, ...]) -> None:
-        """What people have decided about a gold item, as they believe."""
-        first = task["seems"].get("override_until", self.now + DAY)
+    def seem_decided(self, task: Named, said: Named, people: tuple[str, ...], until: int) -> None:
+        """What people have decided about a gold item, as they believe, and until when it can be overridden."""
         task["seems"] = {"outcome": said["outcome"], "changes": said["modifications"], "decided_at": self.now}
-        task["seems"] |= {"decided_by": ", ".join(people), "version": 1}
-        if task["route"] != "auto":
-            task["seems"]["override_until"] = first
+        task["seems"] |= {"decided_by": ", ".join(people), "version": 1, "override_until": until}
 
     def instants(self) -> list[int]:
         """When something is due."""
@@ -190,6 +190,11 @@ def finish(task: Named) -> None:
     give_back(task)
     task |= {"state": "done", "window": None, "stuck": False}
     task["forget_at"] = max(last, task["decided_at"] or 0, task["arrived_at"]) + RETENTION
+
+
+def seen_as(task: Named) -> str:
+    """Its kind to people: a gold item that was appealed is an appeal."""
+    return "appeal" if task["kind"] == "gold" and task["appeals"] else str(task["kind"])
 
 
 def holder(task: Named) -> str:

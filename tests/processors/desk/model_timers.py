@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.processors.desk.model_messages import Messages
 from tests.processors.desk.model_rules import MINUTE, OUTCOMES, PRIORITIES, Named, Terms, quorum_of, terms_of
-from tests.processors.desk.model_state import finish, for_leads, give_back, holder
+from tests.processors.desk.model_state import finish, for_leads, give_back, holder, seen_as
 
 
 class Timers(Messages):
@@ -185,8 +185,8 @@ class Timers(Messages):
             give_back(task)
         self._once("breached", task)
         task["warned"] = task["breached"] = True
-        on_breach = "escalate" if task["kind"] in ("appeal", "override") else terms.on_breach
-        if task["kind"] not in ("audit", "gold"):
+        on_breach = "escalate" if seen_as(task) in ("appeal", "override") else terms.on_breach
+        if seen_as(task) not in ("audit", "gold"):
             if on_breach == "raise_priority":
                 self.must.add(("raised", task["task_id"]))
             elif on_breach != "escalate":
@@ -289,7 +289,7 @@ class Timers(Messages):
         unskilled = not set(task["owed_qualifications"]) <= set(terms.qualifications)
         levels, priority = task["owed_levels"], task["priority"]
         slower = terms.known and levels is not None and levels[priority] < terms.levels[priority]
-        slower = slower and not (task["kind"] == "appeal" and terms.appeal_level)
+        slower = slower and not (seen_as(task) == "appeal" and terms.appeal_level)
         possible = [name for name in task["owed_notices"] if not terms.outcomes or name in terms.outcomes]
         untold = not set(possible) <= set(terms.notices)
         return fewer or unskilled or slower or untold or bool(task["owed_outcomes"] and not terms.outcomes)
@@ -315,7 +315,7 @@ class Timers(Messages):
     def reschedule(self, task: Named) -> None:
         before, terms = task["deadline"], self.terms(task)
         level, start, window = terms.levels[task["priority"]], self.counts_from(task), task["window"]
-        if task["kind"] == "appeal":
+        if seen_as(task) == "appeal":
             level = terms.appeal_level or level
         task["deadline"], task["warn_at"] = start + level, start + level * 3 // 4
         if window is not None:
@@ -337,7 +337,7 @@ class Timers(Messages):
 
     def is_over(self, task: Named) -> bool:
         """It measures, and nobody did it for as long as the policy waits."""
-        measures = task["kind"] in ("audit", "gold") and task["state"] != "leased"
+        measures = seen_as(task) in ("audit", "gold") and task["state"] != "leased"
         return bool(measures and task["due_from"] + self.terms(task).audits_end <= self.now)
 
     def nothing_is_overdue(self) -> None:

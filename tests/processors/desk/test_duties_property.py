@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import pytest
+
 from interlock.policy.load import parse
 from interlock.policy.version import version
 from interlock.processors.desk.command import Command
@@ -232,6 +234,7 @@ class Office:
         return [(event.topic.name, dict(event.record)) for event in events if event.record is not None]
 
 
+@pytest.mark.timeout(3_600)  # three thousand lives
 def test_nobody_decides_against_the_duties_of_a_decision(campaign: bool) -> None:
     checked = recalled = overrides = 0
     for seed in range(CAMPAIGN_LIVES if campaign else LIVES):

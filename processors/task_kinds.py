@@ -1,0 +1,6 @@
+"""What people take a task for."""
+
+
+def apparent_kind(kind: str, appeals: int) -> str:
+    """The kind that people see: a gold item on which an appeal was filed is an appeal like any other to them."""
+    return "appeal" if kind == "gold" and appeals else kind
