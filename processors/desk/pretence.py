@@ -28,11 +28,11 @@ def ordinary(task: Task, terms: Terms, now: int) -> Task:
     looks = copy(task)
     looks.kind = "audit" if task.route == "auto" else "review"
     window = terms.override_seconds * _SECOND
-    rounds: list[list[_Numbered]] = [[] for _ in range(task.round + 1)]
+    rounds: dict[int, list[_Numbered]] = {}
     for number, verdict in enumerate(task.verdicts, 1):
-        rounds[verdict["round"]].append((number, verdict))
+        rounds.setdefault(verdict["round"], []).append((number, verdict))
     # An appeal takes the place of an audit that nobody has judged: its verdicts are the first.
-    before_appeals = [] if task.measures else rounds[0]
+    before_appeals = [] if task.measures else rounds.pop(0, [])
     if task.route == "auto":
         _audited(looks, before_appeals, window)
     elif task.appeals or task.state == "done":
@@ -41,9 +41,9 @@ def ordinary(task: Task, terms: Terms, now: int) -> Task:
     if task.appeals:
         looks.kind = "appeal"
         _finalise(looks, task.due_from)
-        for verdicts in rounds if task.measures else rounds[1:]:
-            if task.state == "done" or verdicts is not rounds[-1]:
-                _decided(looks, verdicts, window)
+        for number in sorted(rounds):
+            if task.state == "done" or number < task.round:
+                _decided(looks, rounds[number], window)
     if task.state == "done" or not task.appeals:
         _finalise(looks, now)
     return looks

@@ -423,3 +423,19 @@ def test_who_judges_an_appeal_on_a_gold_item_is_not_measured_and_nothing_takes_e
     assert not [
         one for topic in ("resolutions", "actions") for one in said[topic] if twins.planted in map(str, one.values())
     ]
+
+
+@pytest.mark.parametrize("number", [-1, 7, 2**31 - 1])
+def test_verdicts_of_rounds_that_never_were_stop_nobody(number: int) -> None:
+    """Whoever may write to the desk's own topics may write such a task."""
+    twins = Twins({})
+    twins.world.claim("bob", twins.planted)
+    words = {"epoch": 1, "verdict": "choose", "outcome": "reject", **SAID}
+    task = twins.world.task(twins.planted)
+    twins.world.command("submit", "bob", task_id=twins.planted, payload_hash=task.payload_hash, **words)
+    task = twins.world.task(twins.planted)
+    task.verdicts = tuple(verdict | {"round": number} for verdict in task.verdicts)
+    task.round = number
+    twins.world.desk.state.keep(task)
+    for kind in ("override", "appeal", "recall", "claim"):
+        twins.world.command(kind, "lee", task_id=twins.planted, payload_hash=task.payload_hash, **SAID)
