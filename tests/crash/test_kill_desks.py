@@ -14,10 +14,11 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from confluent_kafka import TopicPartition
 from interlock.policy.load import parse
 from interlock.policy.version import resolved, version
 from interlock.review.desk_client import DeskClient
-from interlock.review.desk_connection import CommandRefusedError, DeskConnection, DeskUnavailableError
+from interlock.review.desk_connection import CommandRefusedError, DeskConnection, DeskUnavailableError, Reply
 from interlock.schemas import catalogue, wire
 from interlock.streams.embedded_kafka import EmbeddedKafka
 from interlock.streams.embedded_kafka.settings import free_port
@@ -39,7 +40,7 @@ PEOPLE = 50
 QUICK_TASKS, CAMPAIGN_TASKS = 600, 1500
 
 # What the design promises to people who wait; the suite runs other tests beside, which take most of the machine.
-TAKEOVER_SECONDS, TAKEOVER_SECONDS_IN_THE_SUITE = 15.0, 60.0
+TAKEOVER_SECONDS, TAKEOVER_SECONDS_IN_THE_SUITE = 15.0, 40.0
 
 # Service levels of seconds, so that warnings and breaches happen all the time; nobody but the leads gets what breached.
 POLICY = """
@@ -144,7 +145,6 @@ class Person:
 
     def __init__(self, broker: KafkaBroker, name: str, line: DeskConnection, seed: int, stop: threading.Event) -> None:
         self.accepted: list[str] = []
-        self.unanswered: set[str] = set()
         self.answers: list[float] = []
         self._desk = DeskClient(broker, name, connection=line)
         self._rng = random.Random(seed)
@@ -170,19 +170,23 @@ class Person:
         if what < 0.1:
             self._desk.release(lease.task_id, lease.epoch)
         elif what > 0.15:  # in between, the lease is left to end by itself
-            try:
+            self._submit(lease, self._rng.choice(["approve", "reject"]), str(uuid4()))
+            self.accepted.append(lease.task_id)
+
+    def _submit(self, lease: Reply, verdict: str, command_id: str) -> None:
+        """Sends the same verdict until it is answered: a machine that is full of other tests answers some too late."""
+        while True:
+            with suppress(DeskUnavailableError):
                 self._desk.submit(
                     lease.task_id,
                     lease.epoch,
                     lease.payload_hash,
-                    self._rng.choice(["approve", "reject"]),
+                    verdict,
                     reason_code="other",
                     reason_text="seen",
+                    command_id=command_id,
                 )
-            except DeskUnavailableError:
-                self.unanswered.add(lease.task_id)
-                raise
-            self.accepted.append(lease.task_id)
+                return
 
 
 def read(broker: KafkaBroker, topic: str) -> list[dict[str, Any]]:
@@ -275,12 +279,8 @@ def test_the_working_desk_is_killed_again_and_again_while_fifty_people_work(
     print(f"takeovers: {', '.join(f'{seconds:.1f} s' for seconds in takeovers)}")
     assert max(takeovers) <= (TAKEOVER_SECONDS if campaign else TAKEOVER_SECONDS_IN_THE_SUITE)
     nothing_is_lost_or_doubled(broker, ids)
-    # Whoever was told "accepted" is the one whose verdict holds; nobody was told so in vain, and hardly anybody was not
-    # told at all: a machine that is full of other tests answers some people too late.
-    accepted = Counter(task_id for person in people for task_id in person.accepted)
-    unanswered = set().union(*(person.unanswered for person in people))
-    assert accepted <= Counter(ids)
-    assert set(ids) - set(accepted) <= (set() if campaign else unanswered)
+    # Whoever was told "accepted" is the one whose verdict holds; nobody was told so in vain.
+    assert Counter(task_id for person in people for task_id in person.accepted) == Counter(ids)
     every_timer_has_fired_once(broker)
 
 
@@ -311,6 +311,7 @@ def every_timer_has_fired_once(broker: KafkaBroker) -> None:
         # A task that was late, and was raised, has another deadline, of which people are warned anew.
         counted = Counter((task["task_id"], task["deadline"]) for task in tasks if task["event"] == event)
         assert set(counted.values()) <= {1}, event
-        assert {name for name, _ in counted} == {alert["task_id"] for alert in alerts if alert["kind"] == kind}
+        of_tasks = Counter(name for name, _ in counted)
+        assert of_tasks == Counter(alert["task_id"] for alert in alerts if alert["kind"] == kind)
     late = {record["task_id"] for record in read(broker, "reviews.outcomes") if not record["within_sla"]}
     assert late <= {task["task_id"] for task in tasks if task["event"] == "breached"}

@@ -33,9 +33,10 @@ def test_roles_can_be_left_out() -> None:
 
 
 def test_every_process_is_named_when_it_starts_and_when_it_serves(tmp_path: Path) -> None:
-    quick = _process(tmp_path, "quick", "time.sleep(60)", lambda: True)
-    slow = _process(tmp_path, "slow", "time.sleep(60)", lambda: "quick ready" in "".join(lines))
     lines: list[str] = []
+    quick = _process(tmp_path, "quick", "time.sleep(60)", lambda: True)
+    # Ready when it was told that the other one is: it would come first otherwise, as it is looked at first.
+    slow = _process(tmp_path, "slow", "time.sleep(60)", lambda: any(line.startswith("quick ready") for line in lines))
     supervisor = _supervisor(tmp_path, lines, slow, quick)
     supervisor.up()
     supervisor.down()
