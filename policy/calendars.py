@@ -5,6 +5,7 @@ means its first instant, and one that is left out means the moment of the jump.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -78,23 +79,35 @@ class _Days(dict[int, tuple[_Interval, ...]]):
         self._zone = ZoneInfo(calendar.time_zone)
         self._hours = [[minutes(hours) for hours in calendar.hours.get(name, ())] for name in _WEEK]
         self._holidays = {day.toordinal() for day in calendar.holidays}
-        self._holiday_weeks = {_monday(day) for day in self._holidays}
-        self._usual_week = sum(end - begin for hours in self._hours for begin, end in hours) * _MINUTE
+        work = [sum(end - begin for begin, end in hours) * _MINUTE for hours in self._hours]
+        self._usual_week = sum(work)
+        self._holiday_work: Counter[int] = Counter()
+        for day in self._holidays:
+            self._holiday_work[_monday(day)] += work[day - _monday(day)]
         self._weeks: dict[int, int] = {}
+        self._offsets: dict[int, set[timedelta | None]] = {}
         # Where the clocks change at midnight the two differ.
         self._midnights = [time(tzinfo=self._zone, fold=fold) for fold in (0, 1)]
 
     def work_of_week(self, monday: int) -> int:
         """The work of the week that begins on this Monday, in microseconds."""
         if monday not in self._weeks:
-            usual = monday not in self._holiday_weeks and self._clocks_stay(monday)
-            self._weeks[monday] = self._usual_week if usual else self._work_of_days(monday)
+            usual = self._usual_week - self._holiday_work[monday]
+            self._weeks[monday] = usual if self._clocks_stay(monday) else self._work_of_days(monday)
         return self._weeks[monday]
 
     def _clocks_stay(self, monday: int) -> bool:
         """Whether the clocks do not change in a week: no time zone has two changes in one week that cancel out."""
-        ends = (date.fromordinal(monday), date.fromordinal(monday + _DAYS_A_WEEK))
-        return len({datetime.combine(end, midnight).utcoffset() for end in ends for midnight in self._midnights}) == 1
+        begin, end = self._offsets_of(monday), self._offsets_of(monday + _DAYS_A_WEEK)
+        return len(begin) == 1 and begin == end
+
+    def _offsets_of(self, day: int) -> set[timedelta | None]:
+        """The offsets of the clocks at the midnight with which a day begins."""
+        # Each is the end of one week and the begin of the next.
+        if day not in self._offsets:
+            begin = date.fromordinal(day)
+            self._offsets[day] = {datetime.combine(begin, midnight).utcoffset() for midnight in self._midnights}
+        return self._offsets[day]
 
     def _work_of_days(self, monday: int) -> int:
         return sum(closing - opening for day in range(monday, monday + _DAYS_A_WEEK) for opening, closing in self[day])
