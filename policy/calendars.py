@@ -98,8 +98,7 @@ class _Days(dict[int, tuple[_Interval, ...]]):
 
     def _clocks_stay(self, monday: int) -> bool:
         """Whether the clocks do not change in a week: no time zone has two changes in one week that cancel out."""
-        begin, end = self._offsets_of(monday), self._offsets_of(monday + _DAYS_A_WEEK)
-        return len(begin) == 1 and begin == end
+        return self._offsets_of(monday) == self._offsets_of(monday + _DAYS_A_WEEK)
 
     def _offsets_of(self, day: int) -> set[timedelta | None]:
         """The offsets of the clocks at the midnight with which a day begins."""
