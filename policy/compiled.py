@@ -61,17 +61,21 @@ class ForcedRoute:
     mask: pl.Series
 
 
-def compile_policy(policy: Policy) -> "CompiledPolicy":
-    """The policy ready to evaluate batches; raises ConditionError if a rule is not understood."""
-    return CompiledPolicy(policy)
+def compile_policy(policy: Policy, published_as: str = "") -> "CompiledPolicy":
+    """The policy ready to evaluate batches; raises ConditionError if a rule is not understood.
+
+    `published_as`: the version under which it was published, which a release with more fields would hash otherwise;
+    without it the one of today.
+    """
+    return CompiledPolicy(policy, published_as or version(policy))
 
 
 class CompiledPolicy:
     """Evaluates batches. The same row gets the same treatment in every batch, whatever the other rows are."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, named: str) -> None:
         self.name = policy.name
-        self.version = version(policy)
+        self.version = named
         self.domains = frozenset(policy.domains)
         self.attributes: dict[str, ColumnType] = policy.attribute_types()
         self.use_calibration = policy.calibration.use

@@ -34,6 +34,7 @@ NAMES = (
     "SchemaVersion",
     "Access",
     "Viewing",
+    "PolicyCandidate",
 )
 
 # The last field of a decision that the router reads; it forwards the rest unread.

@@ -120,6 +120,15 @@ DEAD_LETTER = Topic(
     MAX_DERIVED_MESSAGE_BYTES,
 )
 POLICIES = Topic("policies", "PolicyVersion", "name", 1, "compact", None, "The policies in force.")
+POLICY_CANDIDATES = Topic(
+    "policies.candidates",
+    "PolicyCandidate",
+    "name",
+    1,
+    "compact",
+    None,
+    "Versions of policies that are being tried beside those in force.",
+)
 CONTROLS = Topic("controls", "Control", "scope", 1, "compact", None, "Kill switches.")
 CALIBRATION_MODELS = Topic(
     "calibration.models",
@@ -293,6 +302,7 @@ TOPICS = (
     REVIEWS_MANUAL,
     DEAD_LETTER,
     POLICIES,
+    POLICY_CANDIDATES,
     CONTROLS,
     CALIBRATION_MODELS,
     COMMANDS,

@@ -140,6 +140,7 @@ TARGETS: Mapping[str, Target] = {
     catalogue.REVIEWS_MANUAL.name: Target("routed_decisions", _review_decisions),
     catalogue.DEAD_LETTER.name: Target("dead_letters", _dead_letters),
     catalogue.POLICIES.name: Target("policies", _keyed("PolicyVersion")),
+    catalogue.POLICY_CANDIDATES.name: Target("policy_candidates", _keyed("PolicyCandidate")),
     catalogue.CONTROLS.name: Target("controls", _keyed("Control")),
     catalogue.CALIBRATION_MODELS.name: Target("calibration_models", _keyed("CalibrationModel")),
     catalogue.COMMANDS.name: Target("commands", _plain("Command", "task_id")),

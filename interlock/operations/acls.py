@@ -57,7 +57,12 @@ class Role:
 # What people look at to judge a case.
 _CASES = (catalogue.REVIEWS_ASYNC, catalogue.REVIEWS_SYNC, catalogue.REVIEWS_MANUAL)
 _DESK_TABLES = (catalogue.TASKS, catalogue.PRESENCE, catalogue.REPLIES)
-_ROUTER_TABLES = (catalogue.POLICIES, catalogue.CONTROLS, catalogue.CALIBRATION_MODELS)
+_ROUTER_TABLES = (
+    catalogue.POLICIES,
+    catalogue.POLICY_CANDIDATES,
+    catalogue.CONTROLS,
+    catalogue.CALIBRATION_MODELS,
+)
 _EXECUTED = (catalogue.AUTO_APPROVED, catalogue.ACTIONS, catalogue.ACTIONS_RETRY)
 
 # What is written when a reviewer reopens a decision that the desk does not hold.
@@ -81,7 +86,14 @@ def roles(settings: Settings) -> list[Role]:
         Role(
             "reviewer-tool",
             "the gateway of people who review: it says who acts",
-            reads=(*_CASES, *_DESK_TABLES, catalogue.AUTO_APPROVED, catalogue.POLICIES, catalogue.REVIEWERS),
+            reads=(
+                *_CASES,
+                *_DESK_TABLES,
+                catalogue.AUTO_APPROVED,
+                catalogue.POLICIES,
+                catalogue.POLICY_CANDIDATES,
+                catalogue.REVIEWERS,
+            ),
             writes=(catalogue.COMMANDS, *_REOPENING),
         ),
         Role(
@@ -93,6 +105,7 @@ def roles(settings: Settings) -> list[Role]:
                 catalogue.COMMANDS,
                 *_REOPENING,
                 catalogue.POLICIES,
+                catalogue.POLICY_CANDIDATES,
                 catalogue.CONTROLS,
                 catalogue.PROPOSALS,
                 catalogue.REVIEWERS,
@@ -197,7 +210,13 @@ def roles(settings: Settings) -> list[Role]:
             "policy-owner",
             "publishes policies, halts models and signs proposals on the command line",
             reads=(*_ROUTER_TABLES, catalogue.PROPOSALS),
-            writes=(catalogue.POLICIES, catalogue.CONTROLS, catalogue.PROPOSALS, catalogue.ALERTS),
+            writes=(
+                catalogue.POLICIES,
+                catalogue.POLICY_CANDIDATES,
+                catalogue.CONTROLS,
+                catalogue.PROPOSALS,
+                catalogue.ALERTS,
+            ),
             transactional_ids=(_TURNS,),
         ),
         Role(

@@ -16,7 +16,12 @@ from interlock.streams.ranges import read_batches
 from interlock.streams.runner import Runner, RunnerSettings
 from interlock.streams.tables import TableReader
 
-TABLES = (catalogue.POLICIES.name, catalogue.CONTROLS.name, catalogue.CALIBRATION_MODELS.name)
+TABLES = (
+    catalogue.POLICIES.name,
+    catalogue.POLICY_CANDIDATES.name,
+    catalogue.CONTROLS.name,
+    catalogue.CALIBRATION_MODELS.name,
+)
 
 
 def router_runner(

@@ -14,6 +14,7 @@ from typing import Any
 import fastavro
 
 from interlock.policy.compiled import Treatment
+from interlock.processors.router.candidates import NO_TRIAL, Trial
 from interlock.schemas import avro_schemas, wire
 
 # The fields whose values are encoded anew for every batch or row.
@@ -31,18 +32,24 @@ def encode(
     audit: bool,
     propensity: float,
     now: int,
+    trial: Trial = NO_TRIAL,
 ) -> tuple[bytes, bytes]:
     """The bytes before and after `calibrated_confidence`; `now` (microseconds since the epoch) is `routed_at`."""
     routed_at, _, override_until = _variable_types()
     seconds = treatment.override_seconds
     until = None if seconds is None else now + seconds * 1_000_000
-    start, middle, after, end = _fixed(treatment, policy_version, calibration_version, audit, propensity)
+    start, middle, after, end = _fixed(treatment, policy_version, calibration_version, audit, propensity, trial)
     return start + _encoded(routed_at, now) + middle, after + _encoded(override_until, until) + end
 
 
 @lru_cache(_CACHE_SIZE)
 def _fixed(
-    treatment: Treatment, policy_version: str, calibration_version: str, audit: bool, propensity: float
+    treatment: Treatment,
+    policy_version: str,
+    calibration_version: str,
+    audit: bool,
+    propensity: float,
+    trial: Trial,
 ) -> tuple[bytes, ...]:
     """The bytes before, between and after the variable fields."""
     fields = {
@@ -62,6 +69,7 @@ def _fixed(
         "calendar": treatment.duties.calendar,
         "service_levels": treatment.duties.service_levels,
         "outcome_notices": treatment.duties.notices,
+        **trial._asdict(),
     }
     first, *others = (_encoded(schema, fields) for schema in _fixed_schemas())
     return wire.header("RoutedDecision") + first, *others

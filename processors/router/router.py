@@ -19,7 +19,7 @@ from interlock.policy.load import parse
 from interlock.policy.vocabulary import Route
 from interlock.processors.events import Event
 from interlock.processors.records import Message, OutputColumns
-from interlock.processors.router import attributes, audit_sampling, envelope, repeats, validation
+from interlock.processors.router import attributes, audit_sampling, candidates, envelope, repeats, validation
 from interlock.processors.router.breaker import Breaker
 from interlock.processors.router.calibration import calibrate
 from interlock.processors.router.reading import Reader
@@ -74,6 +74,7 @@ class _Plan:
     treatment: Treatment
     policy_version: str
     use_calibration: bool
+    trial: candidates.Trial = candidates.NO_TRIAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +219,8 @@ class Router:
         # hstack, because with_columns builds and plans a query, which costs a small batch 0.3 ms.
         frame = frame.hstack([raw.alias("raw_confidence"), confidence.alias("confidence")])
         plan_of_row, plans = self._evaluate(frame, rows.column("domain"), maps, forced)
+        if self._state.candidates:
+            self._try_candidates(frame, rows, maps, forced, plan_of_row, plans)
         uncalibrated = np.array([not plan.use_calibration for plan in plans])[plan_of_row]
         if len(calibration_versions) > 1 and uncalibrated.any():
             calibration_of_row[uncalibrated] = 0
@@ -264,6 +267,35 @@ class Router:
             plans.extend(_Plan(treatment, version, policy.use_calibration) for treatment in treatments)
         return plan_of_row, plans
 
+    def _try_candidates(
+        self,
+        frame: pl.DataFrame,
+        rows: pa.RecordBatch,
+        maps: pa.MapArray,
+        forced: list[ForcedRoute],
+        plan_of_row: Indexes,
+        plans: list[_Plan],
+    ) -> None:
+        """Asks candidates about the rows of their domains, which get plans, added to `plans`, that tell of both."""
+        owners = self._state.policy_of()
+        encoded = rows.column("domain").dictionary_encode()
+        names = np.array([self._state.candidate_of(name, owners) for name in encoded.dictionary.to_pylist()])
+        name_of_row = names[encoded.indices.to_numpy()]
+        for name in sorted(set(names.tolist()) - {""}):
+            candidate = self._state.candidates[name]
+            mask = name_of_row == name
+            evaluation = _evaluate_rows(candidate.policy, frame, maps, forced, mask)
+            ids = rows.column("decision_id").filter(pa.array(mask))
+            share = candidate.share_beside(self._state.policies.get(name))
+            decides = candidates.in_share(ids, self._settings.audit_key, share)
+            # Every combination of what the policy in force says, what the candidate says, and who decides.
+            combined = (plan_of_row[mask] * np.int64(len(evaluation.treatments)) + evaluation.index) * 2 + decides
+            kinds, kind_of_row = np.unique(combined, return_inverse=True)
+            plan_of_row[mask] = kind_of_row + len(plans)
+            for kind in kinds.tolist():
+                live, asked = divmod(kind // 2, len(evaluation.treatments))
+                plans.append(_tried(plans[live], evaluation.treatments[asked], candidate.policy, kind % 2 == 1))
+
     def _draw(self, ids: pa.StringArray, plan_of_row: Indexes, plans: list[_Plan]) -> Indexes:
         """What the audit coin says of the rows that would take effect unseen; UNSEEN for all others."""
         draws = np.full(len(plan_of_row), audit_sampling.UNSEEN, dtype=np.int32)
@@ -273,6 +305,14 @@ class Router:
             if len(rows):
                 draws[rows] = audit_sampling.draw(ids.take(pa.array(rows)), self._settings.audit_key, rate, pool)
         return draws
+
+
+def _tried(live: _Plan, asked: Treatment, candidate: CompiledPolicy, by_candidate: bool) -> _Plan:
+    """The plan of one of both policies, with what the other says."""
+    trial = candidates.trial(candidate, asked, live.treatment)
+    if by_candidate:
+        return _Plan(asked, candidate.version, candidate.use_calibration, trial)
+    return replace(live, trial=trial)
 
 
 def _evaluate_rows(
@@ -311,6 +351,7 @@ def _envelopes(
         before[number], after[number] = envelope.encode(
             treatment,
             policy_version=plan.policy_version,
+            trial=plan.trial,
             calibration_version=calibration_versions[calibration_index],
             audit=audit,
             propensity=1.0 if certainly_reviewed else treatment.audit_rate,

@@ -1,8 +1,8 @@
 """What the router knows besides the decisions: policies, kill switches and calibrations, from compacted topics.
 
 Records of these topics are applied between batches. One that cannot be read, or is not about what its key names, never
-makes the router more permissive: such a policy or calibration leaves the one before in force, such a control halts
-everything until it is replaced.
+makes the router more permissive: such a policy or calibration leaves the one before in force, such a candidate is not
+tried, such a control halts everything until it is replaced.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from interlock.policy.errors import PolicyError
 from interlock.policy.version import from_resolved
 from interlock.policy.vocabulary import Route
 from interlock.processors.router.calibration import Calibration
+from interlock.processors.router.candidates import Candidate, candidate_of
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 from interlock.schemas.reasons import HALTED
@@ -29,9 +30,11 @@ HALT_ALL = "all"
 
 @dataclass
 class RouterState:
-    """Policies by name, halted scopes with their reason, calibrations by (model_id, model_version)."""
+    """Policies by name and what is tried beside them, halted scopes with their reason, calibrations by (model_id,
+    model_version)."""
 
     policies: dict[str, CompiledPolicy] = field(default_factory=dict)
+    candidates: dict[str, Candidate] = field(default_factory=dict)
     halted: dict[str, str] = field(default_factory=dict)
     calibrations: dict[tuple[str, str], Calibration] = field(default_factory=dict)
     _halted_by_key: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -43,6 +46,8 @@ class RouterState:
         name = (key or b"").decode(errors="replace")
         if topic == catalogue.POLICIES.name:
             self._apply_policy(name, value)
+        elif topic == catalogue.POLICY_CANDIDATES.name:
+            self._apply_candidate(name, value)
         elif topic == catalogue.CONTROLS.name:
             self._apply_control(name, value)
         elif topic == catalogue.CALIBRATION_MODELS.name:
@@ -57,6 +62,15 @@ class RouterState:
             for domain in self.policies[name].domains:
                 owners[domain] = None if domain in owners else self.policies[name]
         return owners
+
+    def candidate_of(self, domain: str, owners: Mapping[str, CompiledPolicy | None]) -> str:
+        """The name of the policy whose candidate is tried on a domain: that of its owner, or, where nobody owns it,
+        the only one that would. Empty for none. `owners`: as `policy_of` gives them."""
+        if domain in owners:
+            owner = owners[domain]
+            return owner.name if owner is not None and owner.name in self.candidates else ""
+        claiming = [name for name, candidate in self.candidates.items() if domain in candidate.policy.domains]
+        return claiming[0] if len(claiming) == 1 else ""
 
     def joint_duties(self, domain: str) -> Duties:
         """What is demanded of people who decide in a domain that more than one policy claims."""
@@ -77,12 +91,25 @@ class RouterState:
             record = wire.decode("PolicyVersion", value)
             policy = from_resolved(record["resolved"])
             check_key(name, record["name"], policy.name)
-            compiled = compile_policy(policy)
+            compiled = compile_policy(policy, record["version"])
         except (wire.WireError, PolicyError, ValueError) as error:
             log.error("policy refused; the one before stays in force", policy=name, error=str(error))
             return
         self.policies[name] = compiled
         log.info("policy in force", policy=name, version=compiled.version)
+
+    def _apply_candidate(self, name: str, value: bytes | None) -> None:
+        self.candidates.pop(name, None)
+        if value is None:
+            log.info("no candidate any more", policy=name)
+            return
+        try:
+            candidate = candidate_of(name, wire.decode("PolicyCandidate", value))
+        except (wire.WireError, PolicyError, ValueError) as error:
+            log.error("candidate refused; none is tried", policy=name, error=str(error))
+            return
+        self.candidates[name] = candidate
+        log.info("candidate tried", policy=name, version=candidate.policy.version, share=candidate.share)
 
     def _apply_control(self, key: str, value: bytes | None) -> None:
         if value is None:

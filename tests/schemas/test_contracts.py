@@ -70,6 +70,9 @@ RELEASED = {
     34: ("RoutedDecision", "921aee84"),
     35: ("Task", "6888ff83"),
     36: ("Task", "1247ba6b"),
+    37: ("RoutedDecision", "8079ace5"),
+    38: ("PolicyVersion", "4cd8c647"),
+    39: ("PolicyCandidate", "6960ebe8"),
 }
 
 
@@ -122,6 +125,7 @@ def test_the_topics_of_the_data_flow_are_there() -> None:
         "reviews.tasks",
         "reviews.presence",
         "resolutions",
+        "policies.candidates",
         "proposals",
         "schemas",
         "access",
