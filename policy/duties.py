@@ -10,7 +10,8 @@ from functools import lru_cache
 
 from pydantic import TypeAdapter, ValidationError
 
-from interlock.policy.model import Calendar, Domain, Name, Policy, Queue, ServiceLevels
+from interlock.policy.model import Calendar, Domain, Policy, Queue, ServiceLevels
+from interlock.policy.parts import Name
 
 # Different texts in one running process: policies have a handful of calendars, levels and notices, and their versions
 # some more.

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from interlock.policy.errors import Diagnostic, PolicyError
 from interlock.policy.model import Pack, Policy
+from interlock.policy.notices.texts import written_out
 from interlock.policy.semantics import semantic_problems
 from interlock.policy.source_map import Document
 from interlock.policy.syntax import near, shown, syntax_problems
@@ -31,7 +32,8 @@ def parse(text: str, source: str) -> Policy:
     packs, problems = _packs(document)
     policy = None
     try:
-        policy = Policy.model_validate({**document.data, "packs": ()}).model_copy(update={"packs": packs})
+        written = Policy.model_validate({**document.data, "packs": ()})
+        policy = written.model_copy(update={"packs": packs, "notices": written_out(written.notices)})
     except ValidationError as error:
         problems += syntax_problems(document, error)
     problems += semantic_problems(document, packs)

@@ -7,16 +7,17 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from interlock.policy.limits import excesses
+from interlock.policy.notices.terms import Notice
+from interlock.policy.parts import Name, Switch
+from interlock.policy.parts import Part as _Part
 from interlock.policy.vocabulary import ColumnType, Priority, Workflow
 
 # Strict: `true` is no probability, although Python would read it as 1.
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
-Switch = Annotated[bool, Field(strict=True)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@/-]*$", max_length=200)]
 HumanRoute = Literal["async", "sync", "manual"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -111,10 +112,6 @@ Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0, le=_MAX_SECONDS)
 Intervals = Annotated[tuple[Annotated[str, AfterValidator(_interval)], ...], AfterValidator(_in_order)]
 Holidays = Annotated[tuple[Annotated[date, BeforeValidator(_date)], ...], AfterValidator(_sorted_set)]
 ModelVersions = Annotated[tuple[Annotated[str, AfterValidator(_model_version)], ...], AfterValidator(_sorted_set)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=False)
 
 
 class Thresholds(_Part):
@@ -339,6 +336,7 @@ class Policy(_Part):
     calibration: CalibrationUse = CalibrationUse()
     service_levels: ServiceLevels = ServiceLevels()
     priority: tuple[PriorityRule, ...] = ()
+    notices: dict[Name, Notice] = Field(default_factory=dict)
     packs: tuple[Pack, ...] = ()
 
     @model_validator(mode="after")

@@ -18,12 +18,12 @@ from interlock.policy.duties import (
     qualifications,
     shortest,
 )
-from interlock.policy.model import Appeals, Calendar, Domain, Policy, Queue
+from interlock.policy.model import Appeals, Calendar, Domain, Pack, Policy, Queue
 from interlock.schemas.reasons import AMBIGUOUS_DOMAIN
 
 # Always allowed: a reviewer who agrees needs no other reason, and a list without a way out makes people give a wrong
 # reason.
-AGREE, _OTHER = "agree", "other"
+AGREE, OTHER = "agree", "other"
 
 # The codes where neither the domain nor a pack names any.
 DEFAULT_REASON_CODES = (
@@ -32,7 +32,7 @@ DEFAULT_REASON_CODES = (
     "missing-information",
     "outside-policy",
     "special-circumstances",
-    _OTHER,
+    OTHER,
 )
 
 
@@ -102,7 +102,7 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         described=described is not None,
         elsewhere=described is not None and queue not in policy.queues,
         outcomes=domain_terms.outcomes if known else (),
-        reason_codes=_reason_codes(policy, domain_terms),
+        reason_codes=reason_codes(domain_terms, policy.packs),
         qualifications=qualifications(policy, queue_terms),
         service_seconds=policy.service_levels.model_dump(),
         calendar=queue_terms.calendar,
@@ -253,10 +253,10 @@ def _possible(instead: str, outcomes: tuple[str, ...]) -> str:
     return instead if instead in ("escalate", "raise_priority", *outcomes) else "escalate"
 
 
-def _reason_codes(policy: Policy, domain: Domain) -> tuple[str, ...]:
-    """The codes in the order in which they are offered."""
-    named = [*domain.reason_codes, *(code for pack in policy.packs for code in pack.reason_codes)]
-    return tuple(dict.fromkeys([AGREE, *named, _OTHER])) if named else DEFAULT_REASON_CODES
+def reason_codes(domain: Domain, packs: Iterable[Pack]) -> tuple[str, ...]:
+    """The codes of a verdict in the order in which they are offered."""
+    named = [*domain.reason_codes, *(code for pack in packs for code in pack.reason_codes)]
+    return tuple(dict.fromkeys([AGREE, *named, OTHER])) if named else DEFAULT_REASON_CODES
 
 
 # The defaults.

@@ -15,6 +15,7 @@ from interlock.policy.conditions.contradictions import contradiction
 from interlock.policy.conditions.parser import ConditionError, UnknownColumnError, parse_condition
 from interlock.policy.errors import Diagnostic
 from interlock.policy.model import Audit, Domain, Lane, Pack, Queue, SafeRule, ServiceLevels, Thresholds, filled
+from interlock.policy.notices.checks import notice_problems
 from interlock.policy.source_map import Document, FieldPath
 from interlock.policy.syntax import near, shown
 from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType
@@ -41,8 +42,10 @@ def semantic_problems(document: Document, packs: Sequence[Pack]) -> Iterator[Dia
         # Without audits no estimate covers what was not picked.
         yield document.problem(("audit", "active"), "active learning needs audits", "write an audit rate above 0")
     yield from _queues(domains, document)
+    readable = {name: domain for name, raw in domains.items() if (domain := _valid(Domain, raw)) is not None}
+    yield from notice_problems(_mapping(document.data.get("notices")), readable, packs, document)
     yield from unworkable(
-        {name: domain for name, raw in domains.items() if (domain := _valid(Domain, raw)) is not None},
+        readable,
         {
             name: queue
             for name, raw in _mapping(document.data.get("queues")).items()

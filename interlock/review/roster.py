@@ -22,7 +22,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from interlock.errors import UsageError
 from interlock.policy.errors import Diagnostic, PolicyError
-from interlock.policy.model import Day, Intervals, Name, minutes, time_zones
+from interlock.policy.model import Day, Intervals, minutes, time_zones
+from interlock.policy.parts import Name
 from interlock.policy.source_map import Document
 from interlock.policy.syntax import near
 from interlock.processors.desk.reviewers import LIMITS, check_id

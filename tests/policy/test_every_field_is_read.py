@@ -12,7 +12,9 @@ from interlock.policy.calendars import due
 from interlock.policy.compiled import compile_policy
 from interlock.policy.duties import duties
 from interlock.policy.load import parse
-from interlock.policy.model import Policy, _Part
+from interlock.policy.model import Policy
+from interlock.policy.notices.terms import Notice
+from interlock.policy.parts import Part as _Part
 from tests.policy.test_compiled_policy import COLUMNS, ROW
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +45,8 @@ READ_ELSEWHERE = {
     ("Appeals", "on_behalf_of"): "processors/desk",
     ("Appeals", "priority"): "processors/desk",
     ("Active", "budget_per_day"): "processors/sampling",
+    **dict.fromkeys((("Notice", field) for field in Notice.model_fields), "policy/notices"),
+    ("Policy", "notices"): "policy",
     ("Rule", "because"): "processors/review",
     ("SafeRule", "because"): "processors/review",
 }
