@@ -6,7 +6,6 @@ integer, the key of its kind; the treatment of a kind is worked out once and cac
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 
 from interlock.policy.bit_keys import distinct, packed
 from interlock.policy.conditions.ast import unreadable_column
-from interlock.policy.conditions.parser import parse_condition
 from interlock.policy.conditions.polars import to_polars
+from interlock.policy.kinds import CHALLENGER, KNOWN, LEVEL_BITS, STANDING_BITS, UNKNOWN, Kinds, selected, split
 from interlock.policy.model import Policy
-from interlock.policy.routing import IMPLAUSIBLE, ExtraRoute, LaneKey, Treatment, derive_treatment
+from interlock.policy.routing import IMPLAUSIBLE, ExtraRoute, Treatment
 from interlock.policy.version import version
 from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType, Route
 
@@ -25,19 +24,9 @@ __all__ = ["CompiledPolicy", "Evaluation", "ForcedRoute", "Treatment", "compile_
 
 Ints = NDArray[np.int64]
 
-_Item = TypeVar("_Item")
-
 # Kinds of rows in the cache, some 300 bytes each. A policy meets hundreds; the bound is for hundreds of rules that
 # match at random, which would otherwise fill the memory of the router over months.
 _CACHE_SIZE = 50_000
-
-# What a policy says of the model of a row: it may not decide here, it may, it is a challenger.
-_UNKNOWN, _KNOWN, _CHALLENGER = 0, 1, 2
-
-# The key of a kind, from its lowest bits: lane, level of confidence, standing of the model, one bit for every
-# condition, one for every forced route.
-_LEVEL_BITS = 3
-_STANDING_BITS = 2
 
 # Up to this many known values, to compare with each of them is faster than to hash the column (30 µs against 160 µs for
 # 10,000 rows).
@@ -80,48 +69,27 @@ class CompiledPolicy:
         self.attributes: dict[str, ColumnType] = policy.attribute_types()
         self.use_calibration = policy.calibration.use
         self.policy = policy
-        self._rules = policy.every_rule()
+        self._kinds = Kinds(policy)
         columns = {**ROUTING_COLUMNS, **self.attributes}
         self._floats = [name for name, kind in columns.items() if kind is ColumnType.FLOAT]
-        texts = [*(rule.when for rule in self._rules), *(rule.when for rule in policy.priority)]
-        # In doubt a person decides: a condition that cannot be evaluated counts as met.
         self._conditions = [
-            to_polars(parse_condition(text, columns)).fill_null(True).alias(f"condition_{index}")
-            for index, text in enumerate(texts)
-        ]
-        # In doubt a person decides here too: a safe rule that cannot be evaluated does not hold.
-        self._safe_rules = policy.safe_rules
-        self._conditions += [
-            to_polars(parse_condition(rule.when, columns)).fill_null(False).alias(f"safe_{index}")
-            for index, rule in enumerate(self._safe_rules)
+            to_polars(condition).fill_null(in_doubt).alias(f"condition_{index}")
+            for index, (condition, in_doubt) in enumerate(self._kinds.conditions)
         ]
         used = {name for condition in self._conditions for name in condition.meta.root_names()}
         self._asked = [name for name in columns if unreadable_column(name) in used]
         # The attributes of which rules must know whether a text was given that cannot be read.
         self.asked_attributes = frozenset(self._asked) & self.attributes.keys()
-        self._domain_index = {name: index for index, name in enumerate(sorted(policy.domains))}
-        outcomes = sorted({outcome for domain in policy.domains.values() for outcome in domain.outcomes})
-        self._outcome_index = {name: index for index, name in enumerate(outcomes)}
-        # Domain, model id and model version of every challenger.
-        challengers = [
-            (name, *model.rsplit("@", 1)) for name, domain in policy.domains.items() for model in domain.shadow
-        ]
-        models = sorted(
-            {
-                *(model for domain in policy.domains.values() for model in domain.models),
-                *(model_id for _, model_id, _ in challengers),
-            }
-        )
-        self._model_index = {name: index for index, name in enumerate(models)}
-        self._lanes = self._lay_out_lanes()
-        thresholds = np.array([policy.thresholds(key.lane) for key in self._lanes])
+        self._domain_index = _numbered(self._kinds.domains)
+        self._outcome_index = _numbered(self._kinds.outcomes)
+        self._model_index = _numbered(self._kinds.models)
+        thresholds = np.array([policy.thresholds(key.lane) for key in self._kinds.lanes])
         self._thresholds = [np.ascontiguousarray(column) for column in thresholds.T]
         self._standings = self._lay_out_models()
         self._challengers = [
-            (self._domain_index[name] * (len(models) + 1) + self._model_index[model_id], model_version)
-            for name, model_id, model_version in challengers
+            (self._domain_index[name] * (len(self._model_index) + 1) + self._model_index[model_id], model_version)
+            for name, model_id, model_version in self._kinds.challengers
         ]
-        self._lane_bits = len(self._lanes).bit_length()
         self._treatments: dict[tuple[int, tuple[ExtraRoute, ...]], Treatment] = {}
         self._interned: dict[Treatment, Treatment] = {}
 
@@ -145,15 +113,15 @@ class CompiledPolicy:
         standing = self._standings.take(model)
         for challenger, model_version in self._challengers:
             same_version = (frame["model_version"] == model_version).fill_null(False).to_numpy()
-            standing[(model == challenger) & same_version] = _CHALLENGER
+            standing[(model == challenger) & same_version] = CHALLENGER
         # A real column first: a condition without columns is then repeated for every row.
         met = frame.select("domain", *self._conditions).get_columns()[1:]
         forced = [route for route in forced if route.mask.null_count() or route.mask.any()]
         index, keys = distinct(
             [
-                (lane, self._lane_bits),
-                (self._level(frame["confidence"].to_numpy(), lane), _LEVEL_BITS),
-                (standing, _STANDING_BITS),
+                (lane, self._kinds.lane_bits),
+                (self._level(frame["confidence"].to_numpy(), lane), LEVEL_BITS),
+                (standing, STANDING_BITS),
                 *packed([series.to_numpy() for series in met]),
                 *packed([_mask(route.mask) for route in forced]),
             ]
@@ -170,37 +138,13 @@ class CompiledPolicy:
         return Evaluation(position_of_key.take(index), treatments)
 
     def _treatment(self, key: int, forced: Sequence[ForcedRoute]) -> Treatment:
-        own_bits = self._lane_bits + _LEVEL_BITS + _STANDING_BITS + len(self._conditions)
-        own_key, forced_bits = _split(key, own_bits)
-        extra = tuple((route.reason, route.route) for route in _selected(forced, forced_bits))
+        own_key, forced_bits = split(key, self._kinds.bits)
+        extra = tuple((route.reason, route.route) for route in selected(forced, forced_bits))
         cached = self._treatments.get((own_key, extra))
         if cached is None:
-            treatment = self._derive(own_key, extra)
+            treatment = self._kinds.treatment(own_key, extra)
             cached = self._treatments[own_key, extra] = self._interned.setdefault(treatment, treatment)
         return cached
-
-    def _derive(self, key: int, extra: tuple[ExtraRoute, ...]) -> Treatment:
-        lane_index, key = _split(key, self._lane_bits)
-        level, key = _split(key, _LEVEL_BITS)
-        standing, key = _split(key, _STANDING_BITS)
-        rule_bits, key = _split(key, len(self._rules))
-        priority_bits, safe_rule_bits = _split(key, len(self.policy.priority))
-        lane = self._lanes[lane_index]
-        return derive_treatment(
-            self.policy,
-            lane,
-            level=level,
-            knows_model=standing != _UNKNOWN,
-            shadow=standing == _CHALLENGER,
-            rules=_selected(self._rules, rule_bits),
-            safe_rules=[
-                rule
-                for rule in _selected(self._safe_rules, safe_rule_bits)
-                if lane.domain is self.policy.domains[rule.domain] and lane.outcome == rule.prediction
-            ],
-            priority=next((rule.set for rule in _selected(self.policy.priority, priority_bits)), None),
-            extra=extra,
-        )
 
     def _level(self, confidence: NDArray[np.float64], lane: Ints) -> NDArray[np.uint8]:
         """The route by confidence alone, or IMPLAUSIBLE where it is no probability."""
@@ -212,37 +156,18 @@ class CompiledPolicy:
         level[~((confidence >= 0.0) & (confidence <= 1.0))] = IMPLAUSIBLE
         return level
 
-    def _lay_out_lanes(self) -> list[LaneKey]:
-        """The lanes by domain and then outcome; the last index of either is for what the policy does not know."""
-        lanes = []
-        for name in self._domain_index:
-            domain = self.policy.domains[name]
-            for outcome in self._outcome_index:
-                if outcome in domain.outcomes:
-                    lanes.append(LaneKey(f"{name}/{outcome}", domain, outcome, domain.lanes.get(outcome)))
-                else:
-                    lanes.append(LaneKey(name, domain))
-            lanes.append(LaneKey(name, domain))
-        return lanes + [LaneKey()] * (len(self._outcome_index) + 1)
-
     def _lay_out_models(self) -> NDArray[np.uint8]:
-        """The standing of a model, whatever its version, by domain and then model, as in `_lay_out_lanes`."""
-        table = np.full((len(self._domain_index) + 1, len(self._model_index) + 1), _UNKNOWN, dtype=np.uint8)
+        """The standing of a model, whatever its version, by domain and then model, as `Kinds.lanes`."""
+        table = np.full((len(self._domain_index) + 1, len(self._model_index) + 1), UNKNOWN, dtype=np.uint8)
         for name, row in self._domain_index.items():
             models = self.policy.domains[name].models
-            table[row, :] = _KNOWN if "*" in models else _UNKNOWN
-            table[row, [self._model_index[model] for model in models]] = _KNOWN
+            table[row, :] = KNOWN if "*" in models else UNKNOWN
+            table[row, [self._model_index[model] for model in models]] = KNOWN
         return table.ravel()
 
 
-def _split(key: int, bits: int) -> tuple[int, int]:
-    """The lowest bits of a key, and the rest."""
-    return key & (1 << bits) - 1, key >> bits
-
-
-def _selected(items: Sequence[_Item], bits: int) -> list[_Item]:
-    """The items whose bits are set, the first item at the lowest bit."""
-    return [item for index, item in enumerate(items) if bits >> index & 1]
+def _numbered(names: Sequence[str]) -> dict[str, int]:
+    return {name: index for index, name in enumerate(names)}
 
 
 def _with_flags(frame: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
