@@ -62,7 +62,7 @@ def check_source(source: str) -> dict[str, Any]:
 
 def diff_source(backend: Backend, source: str) -> dict[str, Any]:
     """What a text changes in the policy in force of the same name. Raises Problem and KafkaException."""
-    policy = _parsed(source)
+    policy = parsed(source)
     record = published_policies(backend.broker).get(policy.name)
     return {
         "name": policy.name,
@@ -85,7 +85,7 @@ def publish(
     `state`: published, with `policy`; or waiting, with `proposal`. Raises Problem, InterlockError and KafkaException;
     then nothing changed.
     """
-    policy = _parsed(source)
+    policy = parsed(source)
     if policy.name != name:
         raise Problem(422, "wrong-name", f"the text is of policy {policy.name!r}, not of {name!r}")
     record = published_policies(backend.broker).get(name)
@@ -135,7 +135,8 @@ def _problem(problem: Diagnostic) -> dict[str, Any]:
     }
 
 
-def _parsed(source: str) -> Policy:
+def parsed(source: str) -> Policy:
+    """The policy of a text. Raises Problem with every line that is wrong."""
     try:
         return parse(source, _TEXT)
     except PolicyError as error:

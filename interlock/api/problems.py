@@ -18,6 +18,7 @@ from interlock.client.result import NotDecidedError
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform.printing import visible_json
 from interlock.policies.publishing import DomainTakenError, QueueTakenError, StalePolicyError, UnknownScopeError
+from interlock.policies.replay import NothingToReplayError
 from interlock.policies.requests import UnchangedPolicyError
 from interlock.policies.signing import DecidedProposalError, SamePersonError, UnknownProposalError
 from interlock.review.desk_connection import CommandRefusedError, DeskUnavailableError
@@ -69,6 +70,7 @@ _OF_FORM = 422
 _OF_OWNERS: Mapping[type[InterlockError], tuple[int, str]] = {
     DecidedProposalError: (409, "already-decided"),
     DomainTakenError: (409, "domain-taken"),
+    NothingToReplayError: (409, "nothing-to-replay"),
     QueueTakenError: (409, "queue-taken"),
     SamePersonError: (409, "same-person"),
     StalePolicyError: (412, "stale-policy"),

@@ -8,6 +8,7 @@ import typer
 
 from interlock.cli.common import DataDir, Json, console, errors, print_json, table
 from interlock.cli.halts import show_halts
+from interlock.cli.policy_replay import replay
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform import connection
 from interlock.platform.exit_codes import ExitCode
@@ -166,6 +167,9 @@ def publish(
         errors.print(f"policy {version['name']} version {version['version']} is in force")
         for warning in warnings:
             errors.print(f"warning: {warning}")
+
+
+app.command("replay")(replay)
 
 
 def halt(

@@ -61,6 +61,11 @@ def text_literal(text: str) -> str:
     return f"'{escaped}'"
 
 
+def float_literal(number: float) -> str:
+    """A Float64 by its bits: decimal text could be read as another double."""
+    return f"reinterpretAsFloat64(unhex('{struct.pack('<d', number).hex()}'))"
+
+
 def _term(term: Term) -> str:
     match term:
         case Column(name, kind, as_float):
@@ -74,8 +79,7 @@ def _term(term: Term) -> str:
         case Literal(int() as value):
             return f"toInt64({value})"
         case Literal(value):
-            # The bits of the double: its decimal text could be read as another double.
-            return f"reinterpretAsFloat64(unhex('{_little_endian_hex(float(value))}'))"
+            return float_literal(float(value))
         case Function():
             return _function(term)
         case _:
@@ -106,7 +110,3 @@ def _where_readable(term: Term, result: str) -> str:
         f"ifNull(NOT isFinite(`{column.name}`), false)" if column.name in ROUTING_COLUMNS else f"`{column.unreadable}`"
     )
     return f"if({unreadable}, NULL, {result})"
-
-
-def _little_endian_hex(number: float) -> str:
-    return struct.pack("<d", number).hex()

@@ -12,6 +12,7 @@ from interlock.api.backend import backend_of
 from interlock.api.owner_fields import Body, IfMatch, Name, Reason
 from interlock.api.pages import Cursor, Limit
 from interlock.api.policy_history import find_version, policy_versions
+from interlock.api.policy_replay import replay_source
 from interlock.api.preconditions import etag
 from interlock.schemas.models import MAX_ID_BYTES
 
@@ -44,6 +45,16 @@ class Source(Body):
     source: Annotated[str, Field(max_length=MAX_SOURCE)]
 
     model_config = ConfigDict(json_schema_extra={"example": {"source": _EXAMPLE}})
+
+
+class Candidate(Source):
+    """A candidate, and on which decisions to try it. `since`, `until`: how long ago, such as 7d, or a time in UTC; an
+    empty `until` is now."""
+
+    since: Annotated[str, Field(max_length=64)] = "7d"
+    until: Annotated[str, Field(max_length=64)] = ""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"source": _EXAMPLE, "since": "7d"}})
 
 
 class Publish(Source):
@@ -83,6 +94,13 @@ def check(person: Reader, body: Source) -> Response:  # noqa: ARG001
 def diff(request: Request, person: Reader, body: Source) -> Response:  # noqa: ARG001
     """Differences in meaning. `in_force` is null where no policy of that name is. Changes nothing."""
     return answer(policies.diff_source(backend_of(request), body.source))
+
+
+@router.post("/replay", summary="What a text would have done with the decisions of the past")
+def replay(request: Request, person: Reader, body: Candidate) -> Response:  # noqa: ARG001
+    """Decisions by route then and route now, the rules that are responsible, examples, and tasks by queue and hour.
+    409 `nothing-to-replay` where no decision was routed in the range. Changes nothing."""
+    return answer(replay_source(backend_of(request), body.source, body.since, body.until).facts())
 
 
 @router.get("/{name:id}/versions", summary="Every version of a policy that was in force, newest first")

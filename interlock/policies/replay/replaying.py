@@ -1,0 +1,182 @@
+"""Runs a candidate policy on history in ClickHouse."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from interlock.errors import InterlockError, UsageError
+from interlock.policies.replay.matrix import SHADOW, Fate, Replay, Tally
+from interlock.policies.replay.query import History, forced_reasons, kinds_in_history, policy_reasons
+from interlock.policy.kinds import Kinds
+from interlock.policy.kinds_clickhouse import key_of, kind_columns
+from interlock.policy.model import Policy
+from interlock.policy.routing import ExtraRoute, Treatment
+from interlock.policy.version import version
+from interlock.policy.vocabulary import Route
+from interlock.schemas.reasons import AMBIGUOUS_DOMAIN, HALTED
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+# Kinds that are remembered, some 500 bytes each; as in the router, only rules that match at random have more.
+_CACHE_SIZE = 50_000
+
+_POLICIES = """
+SELECT key, argMax(domains, kafka_timestamp), argMax(tombstone, kafka_timestamp)
+FROM (
+    SELECT key, tombstone, kafka_timestamp, JSONExtractKeys(resolved, 'domains') AS domains
+    FROM policies WHERE error = ''
+)
+GROUP BY key
+"""
+
+_UNCALIBRATED = """
+SELECT DISTINCT version FROM policies
+WHERE error = '' AND NOT tombstone AND NOT JSONExtractBool(resolved, 'calibration', 'use')
+ORDER BY version
+"""
+
+_RANGE = """
+SELECT count(), min(kafka_timestamp), max(kafka_timestamp) FROM routed_decisions
+WHERE NOT review_copy AND route != '' AND domain IN {domains:Array(String)}
+"""
+
+_GROUPS = {
+    "forced": forced_reasons(),
+    "shadowed": "is_shadow",
+    "old_route": "toString(route)",
+    "old_reasons": policy_reasons(),
+    "old_version": "toString(policy_version)",
+    "old_queue": "toString(queue)",
+    "hour": "toStartOfHour(kafka_timestamp)",
+}
+
+_AGGREGATES = {
+    "decisions": "count()",
+    "reviews": "countIf(NOT is_shadow AND (audit OR propensity = 1))",
+    "example": "min(decision_id)",
+}
+
+
+class NothingToReplayError(InterlockError):
+    """No decision of the candidate's domains was routed in the range: there is nothing to compare."""
+
+
+def replay(client: "Client", policy: Policy, since: datetime, until: datetime) -> Replay:
+    """What `policy` would have done with the decisions from `since` on and before `until`.
+
+    Only the domains of the candidate and of the version of it in force are looked at: each domain has one policy.
+    `client`: of a user who may change settings, as the analyst of the embedded engine may not; nothing is written.
+    Raises UsageError, NothingToReplayError, and ClickHouseError.
+    """
+    if since >= until:
+        raise UsageError(f"the range ends at {_said(until)}, not after its beginning at {_said(since)}")
+    kinds = Kinds(policy)
+    history = History(domains_in_question(client, policy), _millis(since), _millis(until), _uncalibrated(client))
+    treatments = Treatments(kinds)
+    tally = Tally()
+    query = kinds_in_history(kinds, history, _GROUPS, _AGGREGATES)
+    width = len(kind_columns(kinds))
+    for row in _stream(client, query):
+        forced, shadowed, route, reasons, routed_by, queue, hour, decisions, reviews, example = row[width:]
+        old = Fate(SHADOW if shadowed else route, tuple(reasons))
+        tally.versions[routed_by] += decisions
+        if AMBIGUOUS_DOMAIN in forced:
+            tally.ambiguous += decisions
+            tally.add(old, old, decisions, example)
+            tally.add_reviews(_utc(hour), queue, reviews, queue, reviews)
+            continue
+        treatment = treatments.of(row[:width], forced)
+        tally.add(old, fate(treatment), decisions, example)
+        tally.add_reviews(_utc(hour), queue, reviews, treatment.queue, decisions * expected_review(treatment))
+    if not tally.decisions:
+        raise NothingToReplayError(_nothing(client, history, since, until))
+    return Replay(
+        policy=policy.name,
+        version=version(policy),
+        since=since,
+        until=until,
+        domains=tuple(history.domains),
+        decisions=tally.decisions,
+        rerouted=tally.rerouted,
+        other_reasons=tally.other_reasons,
+        ambiguous=tally.ambiguous,
+        versions=dict(tally.versions.most_common()),
+        matrix=tally.matrix,
+        rules=tally.rules,
+        examples=tally.examples,
+        reviews=tally.reviews,
+    )
+
+
+class Treatments:
+    """The treatments of the kinds that a query gives, each derived once."""
+
+    def __init__(self, kinds: Kinds) -> None:
+        self._kinds = kinds
+        self._known: dict[tuple[int, tuple[str, ...]], Treatment] = {}
+
+    def of(self, kind: Any, forced: Any) -> Treatment:
+        """`kind`: values of `kind_columns`. `forced`: reasons outside the policy, which hold for it as well."""
+        key = key_of(self._kinds, kind), tuple(forced)
+        treatment = self._known.get(key)
+        if treatment is None:
+            if len(self._known) >= _CACHE_SIZE:
+                self._known.clear()
+            treatment = self._known[key] = self._kinds.treatment(key[0], [_extra(reason) for reason in forced])
+        return treatment
+
+
+def fate(treatment: Treatment) -> Fate:
+    """Where rows of a treatment go."""
+    return Fate(SHADOW if treatment.shadow else treatment.route.label, treatment.reasons)
+
+
+def expected_review(treatment: Treatment) -> float:
+    """The probability that a decision of this treatment becomes a task."""
+    if treatment.shadow:
+        return 0.0
+    certain = treatment.route is not Route.AUTO or treatment.override_seconds is not None
+    return 1.0 if certain else treatment.audit_rate
+
+
+def domains_in_question(client: "Client", policy: Policy) -> list[str]:
+    """The domains of a candidate, and those that it drops: a person would decide them, as nobody else owns them."""
+    in_force = {key: set(domains) for key, domains, gone in client.query(_POLICIES).result_rows if not gone}
+    dropped = in_force.get(policy.name, set()) - policy.domains.keys()
+    return sorted(policy.domains.keys() | dropped)
+
+
+def _extra(reason: str) -> ExtraRoute:
+    """What the router added: a kill switch asks for async, an implausible value for manual."""
+    return reason, Route.ASYNC if reason.startswith(HALTED) else Route.MANUAL
+
+
+def _uncalibrated(client: "Client") -> list[str]:
+    return [version for (version,) in client.query(_UNCALIBRATED).result_rows]
+
+
+def _stream(client: "Client", query: str) -> Iterator[Any]:
+    with client.query_rows_stream(query) as rows:
+        yield from rows
+
+
+def _nothing(client: "Client", history: History, since: datetime, until: datetime) -> str:
+    ((count, first, last),) = client.query(_RANGE, parameters={"domains": list(history.domains)}).result_rows
+    named = ", ".join(history.domains)
+    said = f"no decision of {named} was routed from {_said(since)} to {_said(until)}: there is nothing to replay"
+    if not count:
+        return f"{said}. ClickHouse has none of any time; a name may be wrong, or the sink is not running"
+    return f"{said}. ClickHouse has {count:,} from {_said(_utc(first))} to {_said(_utc(last))}"
+
+
+def _millis(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)
+
+
+def _said(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
