@@ -7,7 +7,19 @@ from pathlib import Path
 # The extra that brings each top-level module which is not a base dependency. The smallest extra that has it counts.
 EXTRA_OF_MODULE = {
     **dict.fromkeys(
-        ("avro", "click", "clickhouse_connect", "psutil", "rich", "sqlglot", "structlog", "typer", "yaml"), "cli"
+        (
+            "avro",
+            "click",
+            "clickhouse_connect",
+            "cryptography",
+            "psutil",
+            "rich",
+            "sqlglot",
+            "structlog",
+            "typer",
+            "yaml",
+        ),
+        "cli",
     ),
     **dict.fromkeys(
         (
