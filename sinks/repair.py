@@ -3,7 +3,8 @@
 The sink must be stopped, so that nobody else writes. Every step looks at what there is and does what is left to do: a
 repair that was cut short is simply run again, and one that finds nothing wrong changes nothing.
 
-* **Missing rows** are read from Kafka and inserted.
+* **Missing rows** are read from Kafka and inserted, with the links that they had (see `trail`): whether the row behind
+  them agrees, `interlock audit verify` tells.
 * **Doubled rows**: one of each is put into a table aside, all of them are deleted, and the ones aside are attached. A
   repair that dies in between leaves the table aside, and the next one takes the rows back from it.
 * **Roll-ups** are states that nothing can be subtracted from. From the oldest hour that Kafka still holds on their rows
@@ -30,6 +31,8 @@ from interlock.sinks.chunk import Chunk
 from interlock.sinks.ledger import PartitionCheck, Tally
 from interlock.sinks.roll_ups import ROLL_UPS, RollUp, balance, hour_of
 from interlock.sinks.rows import TARGETS, to_arrow
+from interlock.sinks.trail.links import linked
+from interlock.sinks.trail.stored import links_before, links_of, shape_of
 from interlock.sinks.warehouse import INSERT_SETTINGS, LIKE_A_RAW_TABLE
 from interlock.streams.offsets import committed_offsets
 from interlock.streams.ports import Broker, Message
@@ -171,14 +174,21 @@ class _Work:
     def _fill(self, check: PartitionCheck, missing: Offsets) -> None:
         self._say(f"filling {len(missing)} rows of {check.topic} {check.partition} into {check.table}")
         wanted = set(missing.tolist())
-        partition = (check.topic, check.partition)
+        partition, stream = (check.topic, check.partition), self._stream_ids[check.topic]
+        place = {"stream": stream, "topic": check.topic, "partition": check.partition}
+        shape = shape_of(self._client, check.table)
         span = ({partition: int(missing[0])}, {partition: int(missing[-1]) + 1})
         read = (message for message in read_range(self._broker, *span) if message.offset() in wanted)
         for messages in _chunks(read):
             self.check_stopped()
             chunk = Chunk(*partition, messages[0].offset(), messages[-1].offset())
-            rows = to_arrow(messages, chunk, self._stream_ids[check.topic])
-            self._client.insert_arrow(check.table, rows, settings=_once())
+            rows = linked(
+                to_arrow(messages, chunk, stream),
+                shape,
+                links_before(self._client, [(check.table, stream, *partition, chunk.first)])[0],
+                links_of(self._client, check.table, place, chunk.first, chunk.last),
+            )
+            self._client.insert_arrow(check.table, rows.combine_chunks(), settings=_once())
             self.done.filled += len(messages)
 
     def _remove_doubles(self, place: dict[str, Any], doubled: Offsets, count: int) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from interlock.schemas import avro_schemas, catalogue
 from interlock.schemas.columns import Bad, Decoder
@@ -110,18 +111,42 @@ def _keyed(name: str, secret: str | None = None) -> Callable[[Sequence[Message]]
     return columns
 
 
+def _auto_approved(messages: Sequence[Message]) -> pa.Table:
+    """Each of them is the first record of its decision. Said by the sink, as all that the audit trail covers."""
+    rows = _routed_decisions(messages)
+    return rows.append_column("review_copy", pa.array([False] * len(rows), pa.bool_()))
+
+
 def _review_decisions(messages: Sequence[Message]) -> pa.Table:
     """Routed decisions of a review topic. A dead letter that was sent there again, or a decision that was filed again
     for an appeal, is a second record of its decision, whatever its route is: `review_copy` says so, where ClickHouse
     alone would not know."""
     rows = _routed_decisions(messages)
     again = {message.offset() for message in messages if is_copy(headers_of(message))}
-    if not again:
-        return rows
     routes = rows["route"].to_pylist() if "route" in rows.column_names else [""] * len(rows)
     offsets = rows["kafka_offset"].to_pylist()
     copies = [route == "auto" or offset in again for route, offset in zip(routes, offsets, strict=True)]
     return rows.append_column("review_copy", pa.array(copies, pa.bool_()))
+
+
+def _outcomes(messages: Sequence[Message]) -> pa.Table:
+    """With `reviewed`: whether a person said the first word on the decision (the column's own comment says more)."""
+    rows = _plain("Outcome", "decision_id")(messages)
+    if "kind" not in rows.column_names:  # all are unreadable
+        return rows
+    kinds, first = rows["kind"], pc.equal(rows["round"], 0)
+    readable = pc.equal(rows["error"], "") if "error" in rows.column_names else pa.scalar(True)
+    by_a_person = pc.and_(readable, pc.and_(pc.not_equal(rows["reviewer"], ""), first))
+    resolving = pc.and_(pc.is_in(kinds, pa.array(["review", "post_approval"])), rows["resolves"])
+    taken_back = pc.and_(
+        pc.and_(pc.equal(kinds, "override"), pc.equal(rows["route"], "auto")),
+        pc.and_(
+            pc.or_(rows["audit"], pc.equal(rows["workflow"], "post_approval")),
+            pc.ends_with(rows["outcome_id"], "#1"),
+        ),
+    )
+    first_word = pc.or_(pc.or_(resolving, pc.equal(kinds, "audit")), taken_back)
+    return rows.append_column("reviewed", pc.and_(by_a_person, first_word))
 
 
 def _dead_letters(messages: Sequence[Message]) -> pa.Table:
@@ -134,7 +159,7 @@ def _action_retries(messages: Sequence[Message]) -> pa.Table:
 
 TARGETS: Mapping[str, Target] = {
     catalogue.DECISIONS.name: Target("decisions", _decisions),
-    catalogue.AUTO_APPROVED.name: Target("routed_decisions", _routed_decisions),
+    catalogue.AUTO_APPROVED.name: Target("routed_decisions", _auto_approved),
     catalogue.REVIEWS_ASYNC.name: Target("routed_decisions", _review_decisions),
     catalogue.REVIEWS_SYNC.name: Target("routed_decisions", _review_decisions),
     catalogue.REVIEWS_MANUAL.name: Target("routed_decisions", _review_decisions),
@@ -147,7 +172,7 @@ TARGETS: Mapping[str, Target] = {
     catalogue.REPLIES.name: Target("command_replies", _plain("CommandReply", "command_id")),
     catalogue.TASKS.name: Target("tasks", _keyed("Task")),
     catalogue.PRESENCE.name: Target("presence", _keyed("Presence")),
-    catalogue.OUTCOMES.name: Target("outcomes", _plain("Outcome", "decision_id")),
+    catalogue.OUTCOMES.name: Target("outcomes", _outcomes),
     catalogue.RESOLUTIONS.name: Target("resolutions", _keyed("Resolution")),
     catalogue.ACTIONS.name: Target("actions", _plain("Action", "decision_id")),
     catalogue.ACTIONS_RETRY.name: Target("action_retries", _action_retries),

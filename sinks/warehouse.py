@@ -1,16 +1,20 @@
 """ClickHouse as the writer sees it: it inserts chunks, and tells which it holds."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import pyarrow as pa
 import structlog
 from clickhouse_connect.driver.client import Client
 
 from interlock.sinks import deduplication, rows
 from interlock.sinks.chunk import Chunk
 from interlock.sinks.roll_ups import KAFKA_TIME, ROLL_UPS, Balance, balance, hour_of
+from interlock.sinks.trail.links import linked
+from interlock.sinks.trail.stored import links_before, links_of, shape_of
 from interlock.streams.ports import Message, Partition
 
 log = structlog.get_logger()
@@ -37,17 +41,19 @@ ORDER BY kafka_stream DESC, kafka_topic DESC, kafka_partition DESC, kafka_offset
 LIMIT 1
 )"""
 
-_OFFSETS = """
-SELECT DISTINCT kafka_offset FROM {table:Identifier}
-WHERE kafka_stream = {stream:String} AND kafka_topic = {topic:String} AND kafka_partition = {partition:UInt32}
-    AND kafka_offset >= {first:UInt64} AND kafka_offset <= {last:UInt64}
-"""
-
 # What all raw tables have in common (see migrations/0001); only parts of equal keys can be attached.
 LIKE_A_RAW_TABLE = """
 ENGINE = MergeTree PARTITION BY toYYYYMM(kafka_timestamp)
 ORDER BY (kafka_stream, kafka_topic, kafka_partition, kafka_offset)
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What is in ClickHouse after a chunk: as many rows of it, and the link of the last one (see `trail`)."""
+
+    count: int
+    link: bytes
 
 
 class Warehouse:
@@ -57,31 +63,43 @@ class Warehouse:
         self._client = client
         self._stream_ids = stream_ids
         self._replicated: frozenset[str] | None = None
+        self._shapes: dict[str, pa.Schema] = {}
 
-    def insert(self, chunk: Chunk, messages: Sequence[Message]) -> int:
-        """Stores the `messages` of `chunk` and returns how many; harmless if it has been done a moment before.
+    def insert(self, chunk: Chunk, messages: Sequence[Message], previous: bytes) -> Stored:
+        """Stores the `messages` of `chunk`, which follow the row with link `previous`; harmless if it has been done a
+        moment before.
 
         Raises ClickHouseError and OSError; whether anything was stored is then unknown, and `complete` must be next.
         """
-        if messages:  # compaction or retention may have removed all of a planned chunk
-            self._insert(chunk, messages, chunk.token(self._stream_ids[chunk.topic]))
-        return len(messages)
+        if not messages:  # compaction or retention may have removed all of a planned chunk
+            return Stored(0, previous)
+        rows = self._rows(chunk, messages, previous, {})
+        self._insert(chunk, rows, chunk.token(self._stream_ids[chunk.topic]))
+        return Stored(len(messages), rows["link"][-1].as_py())
 
-    def complete(self, chunk: Chunk, messages: Sequence[Message], *, planned: bool) -> int:
+    def complete(self, chunk: Chunk, messages: Sequence[Message], previous: bytes, *, planned: bool) -> Stored:
         """Stores what is missing of `chunk`, of which anything may be stored already; returns as `insert` does.
 
         A token alone would not do: a table that has forgotten it doubles rows, and one that kept it and lost its rows
         (a restored backup, a crash between the two) drops them. `planned`: an attempt to insert the chunk may have got
         stuck between the table and its roll-ups. Raises as `insert` does.
         """
-        if not messages:
-            return 0
+        if messages:
+            self._complete(chunk, messages, previous, planned=planned)
+        # Not as computed here: what an earlier attempt stored stands.
+        return Stored(len(messages), self.links_before([(chunk.topic_partition, chunk.last + 1)])[0])
+
+    def _complete(self, chunk: Chunk, messages: Sequence[Message], previous: bytes, *, planned: bool) -> None:
         token = chunk.token(self._stream_ids[chunk.topic])
-        missing = self._missing(chunk, messages)
-        if self._is_repeatable(chunk, messages, missing, planned=planned):
-            self._insert(chunk, messages, token)
-            missing = self._missing(chunk, messages)
-        if missing and self._are_counted(chunk, messages, missing):
+        held = self._links(chunk)
+        if self._is_repeatable(chunk, messages, _missing(messages, held), planned=planned):
+            self._insert(chunk, self._rows(chunk, messages, previous, held), token)
+            held = self._links(chunk)
+        missing = _missing(messages, held)
+        if not missing:
+            return
+        rows = self._rows(chunk, missing, previous, held)
+        if self._are_counted(chunk, messages, missing):
             log.warning(
                 "a table has lost rows that its roll-ups count; storing them in the table alone",
                 topic=chunk.topic,
@@ -90,11 +108,17 @@ class Warehouse:
                 last=chunk.last,
                 rows=len(missing),
             )
-            self._insert_beside_roll_ups(chunk, missing)
-        elif missing:
+            self._insert_beside_roll_ups(chunk, rows)
+        else:
             offsets = ",".join(str(message.offset()) for message in missing)
-            self._insert(chunk, missing, f"{token}/{hashlib.sha256(offsets.encode()).hexdigest()[:16]}")
-        return len(messages)
+            self._insert(chunk, rows, f"{token}/{hashlib.sha256(offsets.encode()).hexdigest()[:16]}")
+
+    def links_before(self, ends: Sequence[tuple[Partition, int]]) -> list[bytes]:
+        """For each partition the link of its last row before that offset, or the beginning of its chain.
+
+        Raises as `insert` does."""
+        places = [(rows.TARGETS[topic].table, self._stream_ids[topic], topic, number) for (topic, number), _ in ends]
+        return links_before(self._client, [(*place, end) for place, (_, end) in zip(places, ends, strict=True)])
 
     def last_chunks(self, partitions: Sequence[Partition]) -> dict[Partition, Chunk]:
         """The chunk with the highest offsets of each partition that ClickHouse holds something of.
@@ -144,28 +168,32 @@ class Warehouse:
             if roll_up.time == KAFKA_TIME
         ]
 
-    def _missing(self, chunk: Chunk, messages: Sequence[Message]) -> list[Message]:
+    def _links(self, chunk: Chunk) -> dict[int, bytes]:
+        """The links of the rows that are there of `chunk`, by offset."""
         table = rows.TARGETS[chunk.topic].table
         self._catch_up([table])
-        place = self._place(chunk) | {"table": table, "first": chunk.first, "last": chunk.last}
-        held = {offset for (offset,) in self._client.query(_OFFSETS, parameters=place).result_rows}
-        return [message for message in messages if message.offset() not in held]
+        return links_of(self._client, table, self._place(chunk), chunk.first, chunk.last)
+
+    def _rows(self, chunk: Chunk, messages: Sequence[Message], previous: bytes, held: Mapping[int, bytes]) -> pa.Table:
+        table = rows.TARGETS[chunk.topic].table
+        if table not in self._shapes:
+            self._shapes[table] = shape_of(self._client, table)
+        content = rows.to_arrow(messages, chunk, self._stream_ids[chunk.topic])
+        return linked(content, self._shapes[table], previous, held).combine_chunks()
 
     def _place(self, chunk: Chunk) -> dict[str, Any]:
         return {"stream": self._stream_ids[chunk.topic], "topic": chunk.topic, "partition": chunk.partition}
 
-    def _insert(self, chunk: Chunk, messages: Sequence[Message], token: str) -> None:
-        table = rows.to_arrow(messages, chunk, self._stream_ids[chunk.topic])
+    def _insert(self, chunk: Chunk, content: pa.Table, token: str) -> None:
         settings = INSERT_SETTINGS | {"insert_deduplication_token": token}
-        self._client.insert_arrow(rows.TARGETS[chunk.topic].table, table, settings=settings)
+        self._client.insert_arrow(rows.TARGETS[chunk.topic].table, content, settings=settings)
 
-    def _insert_beside_roll_ups(self, chunk: Chunk, messages: Sequence[Message]) -> None:
+    def _insert_beside_roll_ups(self, chunk: Chunk, content: pa.Table) -> None:
         """Into the table, but not into the roll-ups: materialised views do not see parts that are attached."""
         table = rows.TARGETS[chunk.topic].table
         beside = f"{table}_{chunk.partition}_{chunk.first}_attached"
         self._client.command(f"DROP TABLE IF EXISTS {beside} SYNC")
         self._client.command(f"CREATE TABLE {beside} AS {table} {LIKE_A_RAW_TABLE}")
-        content = rows.to_arrow(messages, chunk, self._stream_ids[chunk.topic])
         self._client.insert_arrow(beside, content, settings=INSERT_SETTINGS)
         parts = self._client.query(f"SELECT DISTINCT _partition_id FROM {beside}").result_rows
         for (part,) in parts:
@@ -178,3 +206,7 @@ class Warehouse:
             self._replicated = deduplication.replicated_tables(self._client)
         for table in self._replicated.intersection(tables):
             self._client.command(f"SYSTEM SYNC REPLICA {table}")
+
+
+def _missing(messages: Sequence[Message], held: Mapping[int, bytes]) -> list[Message]:
+    return [message for message in messages if message.offset() not in held]

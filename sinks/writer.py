@@ -49,7 +49,7 @@ from interlock.schemas import catalogue
 from interlock.sinks.failures import SinkStoppedError, advice, text
 from interlock.sinks.partition import AssignedPartition
 from interlock.sinks.positions import REQUEST_TIMEOUT_SECONDS, find_starts, read_committed
-from interlock.sinks.warehouse import Warehouse
+from interlock.sinks.warehouse import Stored, Warehouse
 from interlock.streams.backoff import Backoff
 from interlock.streams.expired import Expired, expired_records
 from interlock.streams.ports import Consumer, Partition
@@ -221,12 +221,15 @@ class SinkWriter:
             committed = read_committed(self._consumer, [partition.topic_partition for partition in new])
             expired = expired_records(self._consumer, committed, REQUEST_TIMEOUT_SECONDS)
             starts = find_starts(self._consumer, self._warehouse, committed)
-            for partition, start in zip(new, starts, strict=True):
+            links = self._warehouse.links_before(
+                [(partition.topic_partition, start.begin) for partition, start in zip(new, starts, strict=True)]
+            )
+            for partition, start, link in zip(new, starts, links, strict=True):
                 # The call of consume that assigned the partition may also have delivered records from before, when it
                 # was assigned already; they cannot be told from new ones.
                 if partition.messages or start.ahead or start.fill_to:
                     self._consumer.seek(TopicPartition(*partition.topic_partition, start.begin))
-                partition.begin(start)
+                partition.begin(start, link)
             if expired:
                 self._on_expired(expired)
             self._kafka.succeeded()
@@ -284,7 +287,7 @@ class SinkWriter:
         started = self._monotonic()
         failed: Exception | None = None
         waiting = deque(due)
-        under_way: dict[Future[int], AssignedPartition] = {}
+        under_way: dict[Future[Stored], AssignedPartition] = {}
         while waiting or under_way:
             while waiting and len(under_way) < MAX_CONCURRENT_INSERTS:
                 partition = waiting.popleft()
@@ -293,15 +296,15 @@ class SinkWriter:
             for future in finished:
                 partition = under_way.pop(future)
                 try:
-                    count = future.result()
+                    stored = future.result()
                 except DATABASE_ERRORS as error:
                     failed = error
                     partition.failures += 1
                     self._count("unavailable")
                 else:
-                    self._count("messages_in", count)
+                    self._count("messages_in", stored.count)
                     self._count("batches")
-                    partition.inserted()
+                    partition.inserted(stored.link)
             if failed is not None or self._monotonic() - started > MAX_INSERT_SECONDS:
                 waiting.clear()
         if failed is not None:
@@ -309,13 +312,15 @@ class SinkWriter:
         elif due:
             self._database.succeeded()
 
-    def _submit(self, partition: AssignedPartition) -> Future[int]:
+    def _submit(self, partition: AssignedPartition) -> Future[Stored]:
         assert partition.chunk is not None
         messages = partition.of_chunk()
         if partition.may_be_stored:
             planned = partition.failures > 0 or partition.planned
-            return self._executor.submit(self._warehouse.complete, partition.chunk, messages, planned=planned)
-        return self._executor.submit(self._warehouse.insert, partition.chunk, messages)
+            return self._executor.submit(
+                self._warehouse.complete, partition.chunk, messages, partition.link, planned=planned
+            )
+        return self._executor.submit(self._warehouse.insert, partition.chunk, messages, partition.link)
 
     def _done(self) -> None:
         inserted = [partition for partition in self._partitions.values() if partition.stage == "inserted"]

@@ -67,7 +67,7 @@ def plain(value: Any) -> Any:
 
 
 def without_places(row: dict[str, Any]) -> dict[str, Any]:
-    own = {"error", "error_message", "raw", "key", "tombstone", "inserted_at"}
+    own = {"error", "error_message", "raw", "key", "tombstone", "inserted_at", "link"}
     return {
         name: plain(value)
         for name, value in row.items()

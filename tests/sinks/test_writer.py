@@ -53,6 +53,9 @@ class FaultyClient:
         self.queries += 1
         return self._client.query(*arguments, **named)
 
+    def query_arrow(self, *arguments: Any, **named: Any) -> Any:
+        return self._client.query_arrow(*arguments, **named)
+
 
 def test_every_topic_arrives_once_and_the_roll_ups_agree(shared: Client, run_id: str) -> None:
     world = World(run_id, shared)
