@@ -20,6 +20,20 @@ def moment(micros: int) -> datetime:
         return FIRST if micros < 0 else LAST
 
 
+def in_micros(value: Any) -> Any:
+    """The value with microseconds since the epoch for every datetime in it; one without a zone is UTC, as ClickHouse's
+    client gives it."""
+    match value:
+        case datetime():
+            at = value.replace(tzinfo=UTC) if value.tzinfo is None else value
+            return (at - _EPOCH) // timedelta(microseconds=1)
+        case dict():
+            return {name: in_micros(item) for name, item in value.items()}
+        case list() | tuple():
+            return [in_micros(item) for item in value]
+    return value
+
+
 def with_moments(value: Any, schema: Any) -> Any:
     """A value that was read without logical types, with a datetime for every timestamp that its Avro schema names."""
     if isinstance(schema, list):

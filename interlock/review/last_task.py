@@ -1,15 +1,13 @@
 """The last word of the desk on a task that it has forgotten, from ClickHouse, as the record that it wrote."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from interlock.schemas import avro_schemas
+from interlock.schemas.times import in_micros
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # By offset, because a clock may have been set back; in another log, if the topic was deleted and created again, offsets
 # begin anew. A gold item may have borrowed the id since. Its tombstone says that the desk has forgotten a task.
@@ -36,18 +34,6 @@ def latest_task(client: "Client", task_id: str) -> LatestTask | None:
     columns = ", ".join(f"`{field['name']}`" for field in avro_schemas.parsed("Task")["fields"])
     found = client.query(_LATEST.format(columns=columns), parameters={"id": task_id})
     for row in found.named_results():
-        record = _with_micros(row)
+        record = in_micros(row)
         return LatestTask(record, bool(record.pop("forgotten")))
     return None
-
-
-def _with_micros(value: Any) -> Any:
-    """Times as microseconds since the epoch: the client gives them as in UTC, without their zone."""
-    match value:
-        case datetime():
-            return (value.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-        case dict():
-            return {name: _with_micros(item) for name, item in value.items()}
-        case list() | tuple():
-            return [_with_micros(item) for item in value]
-    return value

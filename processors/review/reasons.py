@@ -50,9 +50,19 @@ def used_columns(routed: Mapping[str, Any], policy: Policy | None) -> set[str]:
     """The fields that were looked at by the rules which sent the decision to a person."""
     if policy is None:
         return set()
-    columns = {**ROUTING_COLUMNS, **policy.attribute_types()}
     rules = [rule for rule in policy.every_rule() if rule.id in routed["reasons"]]
-    return {name for rule in rules for name in _columns(parse_condition(rule.when, columns))}
+    return {name for rule in rules for name in columns_of(rule.when, policy)}
+
+
+def columns_of(when: str, policy: Policy) -> frozenset[str]:
+    """The fields that a condition of the policy looks at."""
+    return frozenset(_columns(_parsed(when, policy)))
+
+
+def why_met(when: str, routed: Mapping[str, Any], policy: Policy) -> str:
+    """Why a condition of the policy counts as met for a `RoutedDecision`, for example "amount 12,000 > 10,000"; empty
+    where it does not."""
+    return explain(_parsed(when, policy), _row(routed, policy))
 
 
 def _explain(reason: str, routed: Mapping[str, Any], policy: Policy | None) -> RouteReason:
@@ -85,12 +95,14 @@ def _pipeline_sentence(entry: PipelineReason, reason: str, routed: Mapping[str, 
 
 
 def _explain_rule(rule: Rule, routed: Mapping[str, Any], policy: Policy) -> RouteReason:
-    columns = {**ROUTING_COLUMNS, **policy.attribute_types()}
-    condition = parse_condition(rule.when, columns)
-    why = explain(condition, _row(routed, policy))
+    why = why_met(rule.when, routed, policy)
     text = rule.because or f"rule {rule.id}"
-    reveals_prediction = any(column in _PREDICTION_COLUMNS for column in _columns(condition))
+    reveals_prediction = not _PREDICTION_COLUMNS.isdisjoint(columns_of(rule.when, policy))
     return RouteReason(rule.id, f"{text} ({why})" if why else text, reveals_prediction)
+
+
+def _parsed(when: str, policy: Policy) -> Condition:
+    return parse_condition(when, {**ROUTING_COLUMNS, **policy.attribute_types()})
 
 
 def _row(routed: Mapping[str, Any], policy: Policy) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Explanations of single decisions: gathering their records, and writing the explanation as a file."""

@@ -1,0 +1,105 @@
+"""What ClickHouse keeps of decisions explains them as their logs in Kafka do."""
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from interlock.errors import UnavailableError
+from interlock.explanations.from_kafka import records_in_kafka
+from interlock.explanations.gathering import gather
+from interlock.explanations.stored import stored_records
+from interlock.processors.explanation.explain import explain
+from interlock.schemas import catalogue, wire
+from interlock.schemas.catalogue import SINK_GROUP
+from interlock.sinks.migrate import migrate
+from interlock.sinks.writer import SinkSettings, SinkWriter
+from interlock.streams.memory import InlineExecutor
+from interlock.testing import Topology
+from tests.interlock.explanations import histories
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse
+
+
+@pytest.fixture(scope="module")
+def pipeline() -> Topology:
+    topology = histories.build()
+    topology.reviewer("lee").gold("approved", "reject")
+    topology.run()
+    return topology
+
+
+@pytest.fixture(scope="module")
+def stored(warehouse: "EmbeddedClickHouse", pipeline: Topology) -> "Iterator[Client]":
+    """A database with everything that the sink has read from the pipeline."""
+    with warehouse.client() as owner:
+        owner.command("CREATE DATABASE explanations")
+    with warehouse.client(database="explanations") as client:
+        migrate(client)
+        _sink(pipeline, client)
+        yield client
+    with warehouse.client() as owner:
+        owner.command("DROP DATABASE explanations")
+
+
+def _sink(pipeline: Topology, client: Client) -> None:
+    topics = [topic.name for topic in catalogue.STORED_TOPICS]
+    writer = SinkWriter(
+        pipeline.broker.consumer(SINK_GROUP),
+        client,
+        SinkSettings(dict.fromkeys(topics, "explanations"), flush_seconds=0.0, max_rows=5000, max_consumed=5000),
+        monotonic=lambda: 0.0,
+        executor=InlineExecutor(),
+    )
+    idle = 0
+    while idle < 20:
+        writer.step()
+        idle = idle + 1 if writer.idle else 0
+    writer.close()
+
+
+@pytest.mark.parametrize("name", histories.NAMES)
+def test_a_decision_is_explained_from_clickhouse_as_from_kafka(pipeline: Topology, stored: Client, name: str) -> None:
+    from_store, from_log = explain(stored_records(stored, name)), explain(records_in_kafka(pipeline.broker, name))
+    assert json.dumps(from_store.facts()) == json.dumps(from_log.facts())
+
+
+def test_a_gold_item_is_no_part_of_the_history_of_the_decision_that_it_copies(stored: Client) -> None:
+    records = stored_records(stored, "approved")
+    assert {entry.record["kind"] for entry in records.tasks} == {"review"}
+
+
+def test_an_unknown_decision_has_no_records(stored: Client) -> None:
+    assert not stored_records(stored, "nobody").known
+
+
+def test_while_clickhouse_is_away_kafka_explains_what_it_can_and_says_what_is_missing(pipeline: Topology) -> None:
+    @contextmanager
+    def away() -> "Iterator[Client]":
+        raise UnavailableError("ClickHouse does not answer")
+        yield
+
+    records = gather("approved", lambda: pipeline.broker, away)
+    explanation = explain(records)
+    assert explanation.words[-1].outcome == "approve"
+    assert "ClickHouse does not answer" in explanation.missing[0]
+    assert not gather("nobody", lambda: pipeline.broker, away).known
+
+
+def test_what_the_sink_has_not_stored_yet_is_explained_from_kafka(pipeline: Topology, stored: Client) -> None:
+    @contextmanager
+    def connected() -> "Iterator[Client]":
+        yield stored
+
+    producer = pipeline.broker.producer(None)
+    decision = pipeline.decision("fresh", 0.5, domain="loans")
+    producer.produce(catalogue.DECISIONS.name, wire.encode("Decision", decision.to_record()), b"fresh")
+    producer.flush()
+    explanation = explain(gather("fresh", lambda: pipeline.broker, connected))
+    assert explanation.status == "open"
+    assert "does not have the decision yet" in explanation.missing[0]
