@@ -32,7 +32,8 @@ class Duties:
     `quorum`: how many different people must agree. `qualifications`: what each of them must have. `outcomes`: what they
     may decide for; empty: anything. `calendar`: the working time in which the service level counts, as
     `calendar_text` writes it. `service_levels`: by priority, as `levels_text` writes them; empty: not told. `notices`:
-    by outcome, as `notices_text` writes them.
+    by outcome, as `notices_text` writes them. `attestations`: sentences that each of them declares to be true.
+    `evidence_opened`: each of them must have opened the evidence.
     """
 
     quorum: int = 1
@@ -41,6 +42,8 @@ class Duties:
     calendar: str = ""
     service_levels: str = ""
     notices: str = ""
+    attestations: tuple[str, ...] = ()
+    evidence_opened: bool = False
 
 
 NO_DUTIES = Duties()
@@ -59,6 +62,8 @@ def duties(policy: Policy, domain: Domain | None, queue: str, reasons: Iterable[
         calendar=calendar_text(queue_terms.calendar),
         service_levels=levels_text(policy.service_levels.model_dump()) if domain else "",
         notices=notices_text(notices(domain)) if domain else "",
+        attestations=attestations(policy),
+        evidence_opened=evidence_opened(policy),
     )
 
 
@@ -77,6 +82,8 @@ def joint_duties(policies: Iterable[Policy], domain: str) -> Duties:
         outcomes=tuple(outcome for outcome in first if all(outcome in outcomes for outcomes in others)),
         service_levels=levels_text(shortest(policy.service_levels.model_dump() for policy, _ in owners)),
         notices=notices_text(all_notices(notices(owned) for _, owned in owners)),
+        attestations=tuple(dict.fromkeys(text for one in each for text in one.attestations)),
+        evidence_opened=any(one.evidence_opened for one in each),
     )
 
 
@@ -88,6 +95,16 @@ def four_eyes(policy: Policy) -> frozenset[str]:
 def qualifications(policy: Policy, queue: Queue) -> tuple[str, ...]:
     """What the queue and the packs demand."""
     return tuple(sorted({*queue.qualifications, *(name for pack in policy.packs for name in pack.qualifications)}))
+
+
+def attestations(policy: Policy) -> tuple[str, ...]:
+    """What the packs have people declare, in the order of the packs."""
+    return tuple(dict.fromkeys(text for pack in policy.packs for text in pack.attestations))
+
+
+def evidence_opened(policy: Policy) -> bool:
+    """Whether a pack wants the evidence to be opened before a verdict."""
+    return any(pack.evidence_opened for pack in policy.packs)
 
 
 def notices(domain: Domain) -> dict[str, tuple[str, ...]]:

@@ -18,6 +18,8 @@ from interlock.policy.vocabulary import ColumnType, Priority, Workflow
 
 # Strict: `true` is no probability, although Python would read it as 1.
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
+# A sentence that a person reads before each verdict and that every record of it repeats.
+Attestation = Annotated[str, Field(pattern=r"^\S[^\r\n]*$", max_length=300)]
 HumanRoute = Literal["async", "sync", "manual"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -310,7 +312,8 @@ class Pack(_Part):
     `qualifications`: what a reviewer must have. `retention_days`: how long records are kept at least. `appeal_days`:
     for how long an outcome can be appealed at least. `reason_codes`:
     what a verdict may give as its reason, besides those of the domain. `notices`: what must be sent to the person
-    concerned.
+    concerned. `attestations`: sentences that whoever gives a verdict declares to be true, each time.
+    `evidence_opened`: a verdict counts only from somebody who has opened the case's evidence.
     """
 
     name: Name
@@ -321,6 +324,9 @@ class Pack(_Part):
     appeal_days: int = Field(0, ge=0, strict=True)
     reason_codes: tuple[Name, ...] = ()
     notices: tuple[Name, ...] = ()
+    # Each is read and ticked for every verdict: more than a handful is read by nobody.
+    attestations: tuple[Attestation, ...] = Field((), max_length=5)
+    evidence_opened: Switch = False
 
 
 class Policy(_Part):

@@ -9,7 +9,9 @@ from interlock.policy.duties import (
     Duties,
     NoticesByOutcome,
     all_notices,
+    attestations,
     calendar_of,
+    evidence_opened,
     four_eyes,
     joint_duties,
     levels_of,
@@ -55,6 +57,7 @@ class Terms:
     `floors`: by priority. `on_breach`: escalate, raise_priority or an outcome. `on_timeout`: escalate or an outcome.
     `notices`: what is due to the subject, by outcome. `four_eyes`: ids of the rules that demand two people.
     `audit_seconds`: after how long an audit ends that nobody did. `appeals`: as long as the packs want.
+    `attestations`: what whoever gives a verdict declares. `evidence_opened`: and must have opened the evidence.
     """
 
     policy_version: str
@@ -81,6 +84,8 @@ class Terms:
     four_eyes: frozenset[str]
     audit_seconds: int
     appeals: Appeals
+    attestations: tuple[str, ...] = ()
+    evidence_opened: bool = False
     routed_seconds: Mapping[str, int] | None = None
     routed_calendar: Calendar | None = None
 
@@ -122,6 +127,8 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         four_eyes=four_eyes(policy),
         audit_seconds=policy.audit.expires,
         appeals=_appeals(policy, domain_terms),
+        attestations=attestations(policy),
+        evidence_opened=evidence_opened(policy),
     )
 
 
@@ -138,6 +145,8 @@ def disputed_terms(owners: Mapping[str, Policy], domain: str, queue: str) -> Ter
         four_eyes=two_people | {AMBIGUOUS_DOMAIN} if two_people else two_people,
         service_seconds=shortest(one.service_seconds for one in every),
         notices=all_notices(one.notices for one in every),
+        attestations=joint.attestations,
+        evidence_opened=joint.evidence_opened,
     )
 
 
@@ -165,6 +174,8 @@ def kept(terms: Terms, duties: Duties) -> Terms:
         on_breach=_possible(terms.on_breach, outcomes),
         on_timeout=_possible(terms.on_timeout, outcomes),
         notices={**notices_of(duties.notices), **terms.notices},
+        attestations=tuple(dict.fromkeys((*terms.attestations, *duties.attestations))),
+        evidence_opened=terms.evidence_opened or duties.evidence_opened,
     )
 
 
@@ -175,6 +186,9 @@ def loosened(terms: Terms, duties: Duties, reasons: Iterable[str]) -> tuple[str,
     kept_back = [f"the qualification {name}" for name in missing]
     if duties.quorum > quorum(terms, reasons):
         kept_back.insert(0, "two people who agree")
+    kept_back += [f"the attestation “{text}”" for text in duties.attestations if text not in terms.attestations]
+    if duties.evidence_opened and not terms.evidence_opened:
+        kept_back.append("the opening of its evidence")
     if duties.outcomes and not terms.outcomes:
         kept_back.append(f"an outcome among {', '.join(duties.outcomes)}")
     if duties.calendar and not terms.described:

@@ -16,6 +16,13 @@ Epoch = Annotated[int, Field(ge=0, lt=2**63)]
 Verdict = Literal["approve", "reject", "modify", "choose"]
 
 
+# A few sentences are due; more cannot be.
+Attestations = Annotated[
+    tuple[Text, ...],
+    Field(max_length=100, description="What the person declares, of the view's `attestations`."),
+]
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -48,6 +55,7 @@ class Submit(Lease):
     modifications: dict[str, Any] = Field(default_factory=dict)
     reason_code: Name
     reason_text: Text
+    attestations: Attestations = ()
 
     model_config = ConfigDict(
         extra="forbid",
@@ -72,6 +80,14 @@ class Override(_Body):
     modifications: dict[str, Any] = Field(default_factory=dict)
     reason_code: Name
     reason_text: Text
+    attestations: Attestations = ()
+
+
+class OpenEvidence(_Body):
+    """Which task was shown, and under which lease; `epoch` 0 where it is not held."""
+
+    epoch: Epoch = 0
+    payload_hash: Name
 
 
 class Escalate(_Body):

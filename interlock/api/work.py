@@ -53,7 +53,9 @@ def find_task(backend: Backend, task_id: str) -> Record:
     return like_others(task, terms_of_task(task, backend.policies.owner(task["domain"])), backend.now())
 
 
-def show_task(backend: Backend, task: Record, *, why_first: str = "", reveal: bool = False) -> ShownTask:
+def show_task(
+    backend: Backend, task: Record, *, why_first: str = "", reveal: bool = False, reader: str = ""
+) -> ShownTask:
     """The task as a reviewer may see it now. Raises InterlockError and KafkaException where the payload is away."""
     payload = backend.payload(task)
     view = build_view(
@@ -64,6 +66,7 @@ def show_task(backend: Backend, task: Record, *, why_first: str = "", reveal: bo
         in_force=backend.policies.owner(task["domain"]),
         why_first=why_first,
         reveal=reveal,
+        reader=reader,
     )
     return ShownTask(task, payload, view)
 

@@ -103,6 +103,18 @@ def show(task: Task, reveal: Reveal = False, me: As = "", data_dir: DataDir = No
         show_view(session.look(session.task(task), reveal=reveal), json)
 
 
+@app.command("evidence")
+def evidence(task: Task, reveal: Reveal = False, me: As = "", data_dir: DataDir = None, json: Json = False) -> None:
+    """Open the evidence of a task that you hold, where it is folded; a pack may want that before a verdict.
+
+    Examples:
+
+        interlock review evidence loan-000017 --as ann
+    """
+    with open_session(data_dir, me) as session:
+        show_view(session.open_evidence(task, reveal=reveal), json)
+
+
 @app.command("extend")
 def extend(task: Task, me: As = "", data_dir: DataDir = None, json: Json = False) -> None:
     """Hold a task for another lease.

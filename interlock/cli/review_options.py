@@ -1,5 +1,7 @@
 """What the review commands share: who asks, about which task, and how answers are printed."""
 
+import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -7,6 +9,7 @@ import typer
 from interlock.cli.common import console, errors, print_json
 from interlock.errors import UsageError
 from interlock.platform import connection
+from interlock.platform.printing import visible
 from interlock.schemas import json_text
 
 if TYPE_CHECKING:
@@ -29,6 +32,10 @@ Because = Annotated[str, typer.Option("--because", "-m", help="The reason in you
 Outcome = Annotated[str, typer.Option(help="The outcome that holds instead.")]
 Changes = Annotated[list[str] | None, typer.Option("--change", help="FIELD=VALUE that you corrected; may be repeated.")]
 Next = Annotated[bool, typer.Option("--next", "-n", help="Then claim the next task.")]
+Attest = Annotated[
+    list[int] | None,
+    typer.Option("--attest", help="Number of a sentence that you declare to be true; repeat it for each.", metavar="N"),
+]
 CommandId = Annotated[
     str, typer.Option(help="Id of a command that was not answered: repeats it, carried out once.", show_default="new")
 ]
@@ -68,6 +75,20 @@ def tell(reply: "Reply", json: bool) -> None:
     else:
         lease = "" if reply.lease_until is None else f" (your clock: {local_time(reply.lease_until)})"
         errors.print(f"{reply.message}{lease}", markup=False)
+
+
+def attested(due: Sequence[str], numbers: list[int] | None) -> list[str]:
+    """The sentences that a person declares: those of the numbers or, on a terminal, those that are answered with yes.
+
+    Raises UsageError for a number that no sentence has.
+    """
+    unknown = [number for number in numbers or () if not 1 <= number <= len(due)]
+    if unknown:
+        known = f"1 to {len(due)}" if due else "none is due"
+        raise UsageError(f"--attest {unknown[0]}: there is no such sentence; {known}, as `interlock review show` says")
+    if numbers is not None or not sys.stdin.isatty():
+        return [due[number - 1] for number in sorted(set(numbers or ()))]
+    return [sentence for sentence in due if typer.confirm(f"Do you declare: {visible(sentence)}?", err=True)]
 
 
 def changes_of(pairs: list[str] | None) -> dict[str, Any] | None:

@@ -56,14 +56,19 @@ def _parts(view: TaskView) -> Iterator[RenderableType | None]:
     yield _lines("Statement of the person concerned", (view.statement,))
     yield _lines("Note", (view.escalation_note,))
     yield _facts("The case", _case(view))
+    if view.evidence == "folded":
+        yield Text(_FOLDED.format(view.task_id), "italic")
     yield _lines("Earlier decisions", [_earlier(decision) for decision in view.previous_decisions])
     yield _answer(view.ai) if view.ai is not None else Text(_HIDDEN[view.ai_shown], "italic")
     yield _options(view)
     yield _lines("Opinions so far", [_opinion(verdict) for verdict in view.opinions])
     yield _lines("In effect now", (view.effect,))
     yield _lines("Notices due to the subject", view.notices)
+    yield _declarations(view.attestations)
     yield Text(f"Verdicts: {', '.join(view.verdicts)}. Reasons: {', '.join(view.reason_codes)}", "dim")
 
+
+_FOLDED = "The evidence is folded: `interlock review evidence {}` opens it, which must be done before a verdict."
 
 _HIDDEN = {
     "withheld": "The AI's answer is withheld until the verdict.",
@@ -126,6 +131,16 @@ def _options(view: TaskView) -> RenderableType:
         }
         table.add_row(*(Text(cells[name]) for name in columns))  # producers' words are no markup
     return table
+
+
+def _declarations(sentences: tuple[str, ...]) -> RenderableType | None:
+    """What whoever decides it declares, by the number that `--attest` takes."""
+    if not sentences:
+        return None
+    table = Table.grid(padding=_INDENT)
+    for number, sentence in enumerate(sentences, 1):
+        table.add_row(Text(str(number), "dim"), Text(sentence))
+    return Group(Text("Your verdict declares (--attest)", "bold"), table)
 
 
 def _earlier(decision: dict[str, Any]) -> str:

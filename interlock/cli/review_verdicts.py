@@ -7,6 +7,7 @@ import typer
 from interlock.cli.common import DataDir, Json, errors, print_json
 from interlock.cli.review_options import (
     As,
+    Attest,
     Because,
     Changes,
     CommandId,
@@ -14,6 +15,7 @@ from interlock.cli.review_options import (
     Outcome,
     Reason,
     Task,
+    attested,
     changes_of,
     open_session,
     show_view,
@@ -25,6 +27,7 @@ def approve(
     task: Task,
     because: Because,
     reason: Reason = "agree",
+    attest: Attest = None,
     next_too: Next = False,
     command_id: CommandId = "",
     me: As = "",
@@ -36,8 +39,10 @@ def approve(
     Examples:
 
         interlock review approve loan-000017 -m "income and history support it" --as ann
+
+        interlock review approve loan-000017 -m "I have compared the pay slips" --attest 1 --attest 2 --as ann
     """
-    _decide(data_dir, me, task, "approve", "", None, reason, because, next_too, command_id, json)
+    _decide(data_dir, me, task, "approve", "", None, reason, because, attest, next_too, command_id, json)
 
 
 def reject(
@@ -45,6 +50,7 @@ def reject(
     reason: Reason,
     because: Because,
     outcome: Outcome = "",
+    attest: Attest = None,
     next_too: Next = False,
     command_id: CommandId = "",
     me: As = "",
@@ -57,7 +63,7 @@ def reject(
 
         interlock review reject loan-000017 -r delinquency -m "two late payments last year" --as ann
     """
-    _decide(data_dir, me, task, "reject", outcome, None, reason, because, next_too, command_id, json)
+    _decide(data_dir, me, task, "reject", outcome, None, reason, because, attest, next_too, command_id, json)
 
 
 def modify(
@@ -66,6 +72,7 @@ def modify(
     because: Because,
     change: Changes = None,
     outcome: Outcome = "",
+    attest: Attest = None,
     next_too: Next = False,
     command_id: CommandId = "",
     me: As = "",
@@ -78,7 +85,9 @@ def modify(
 
         interlock review modify loan-000017 --change amount=8000 -r other -m "as agreed on the phone" --as ann
     """
-    _decide(data_dir, me, task, "modify", outcome, changes_of(change), reason, because, next_too, command_id, json)
+    _decide(
+        data_dir, me, task, "modify", outcome, changes_of(change), reason, because, attest, next_too, command_id, json
+    )
 
 
 def choose(
@@ -86,6 +95,7 @@ def choose(
     outcome: Annotated[str, typer.Argument(help="One of the options.")],
     reason: Reason,
     because: Because,
+    attest: Attest = None,
     next_too: Next = False,
     command_id: CommandId = "",
     me: As = "",
@@ -98,7 +108,7 @@ def choose(
 
         interlock review choose acs-000017 employed -r other -m "works part time" --as ann
     """
-    _decide(data_dir, me, task, "choose", outcome, None, reason, because, next_too, command_id, json)
+    _decide(data_dir, me, task, "choose", outcome, None, reason, because, attest, next_too, command_id, json)
 
 
 def override(
@@ -107,6 +117,7 @@ def override(
     reason: Reason,
     because: Because,
     change: Changes = None,
+    attest: Attest = None,
     me: As = "",
     data_dir: DataDir = None,
     json: Json = False,
@@ -119,14 +130,16 @@ def override(
     """
     with open_session(data_dir, me) as session:
         changes = changes_of(change)
+        receipt = session.recall(task, held=False)
         reply = session.desk.override(
             task,
-            session.recall(task, held=False).payload_hash,
+            receipt.payload_hash,
             "modify" if changes else "choose",
             outcome=outcome,
             modifications=changes,
             reason_code=reason,
             reason_text=because,
+            attestations=attested(receipt.attestations, attest),
         )
         tell(session.done_with(reply), json)
 
@@ -177,6 +190,7 @@ def _decide(
     changes: dict[str, Any] | None,
     reason: str,
     because: str,
+    attest: list[int] | None,
     next_too: bool,
     command_id: str,
     json: bool,
@@ -194,6 +208,7 @@ def _decide(
             modifications=changes,
             reason_code=reason,
             reason_text=because,
+            attestations=attested(receipt.attestations, attest),
             command_id=command_id or None,
         )
         session.done_with(reply)

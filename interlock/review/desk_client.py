@@ -8,7 +8,7 @@
 Every method returns the desk's Reply, or raises CommandRefusedError with its code and message.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -84,9 +84,11 @@ class DeskClient:
         modifications: Mapping[str, Any] | None = None,
         reason_code: str,
         reason_text: str,
+        attestations: Sequence[str] = (),
         command_id: str | None = None,
     ) -> Reply:
-        """A verdict on what was shown: approve, reject, modify or choose. `modifications`: fields that changed."""
+        """A verdict on what was shown: approve, reject, modify or choose. `modifications`: fields that changed.
+        `attestations`: what the person declares with it."""
         return self.ask(
             "submit",
             command_id,
@@ -98,7 +100,12 @@ class DeskClient:
             modifications=_json(modifications),
             reason_code=reason_code,
             reason_text=reason_text,
+            attestations=list(attestations),
         )
+
+    def open_evidence(self, task_id: str, epoch: int, payload_hash: str, command_id: str | None = None) -> Reply:
+        """Tells that the person unfolds the evidence of the task; `epoch`: 0 for one that is not held."""
+        return self.ask("open_evidence", command_id, task_id=task_id, epoch=epoch, payload_hash=payload_hash)
 
     def override(
         self,
@@ -110,6 +117,7 @@ class DeskClient:
         modifications: Mapping[str, Any] | None = None,
         reason_code: str,
         reason_text: str,
+        attestations: Sequence[str] = (),
         command_id: str | None = None,
     ) -> Reply:
         """Replaces the resolution of a decided task; what took effect is rolled back."""
@@ -123,6 +131,7 @@ class DeskClient:
             modifications=_json(modifications),
             reason_code=reason_code,
             reason_text=reason_text,
+            attestations=list(attestations),
         )
 
     def escalate(

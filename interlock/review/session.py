@@ -92,10 +92,19 @@ class Session:
             in_force=self._policies.owner(task["domain"]),
             why_first=why_first,
             reveal=reveal,
+            reader=self.reviewer,
         )
         epoch = task["lease_epoch"] if task["lease_holder"] == self.reviewer else 0
-        self._receipts.remember(ViewReceipt(task["task_id"], epoch, task["payload_hash"]))
+        self._receipts.remember(ViewReceipt(task["task_id"], epoch, task["payload_hash"], view.attestations))
         return view
+
+    def open_evidence(self, task_id: str, *, reveal: bool) -> TaskView:
+        """Tells the desk that this person opens the evidence of a task, and looks at all of it. Raises
+        CommandRefusedError, and UsageError if the person has not looked at the task."""
+        receipt = self.recall(task_id, held=False)
+        self.desk.open_evidence(task_id, receipt.epoch, receipt.payload_hash)
+        self.board.refresh()
+        return self.look(self.task(task_id), reveal=reveal)
 
     def recall(self, task_id: str, *, held: bool = True) -> ViewReceipt:
         """What this person was shown of a task. UsageError if nothing was, or (`held`) if it was not held."""

@@ -18,11 +18,12 @@ FOLDER = "view-receipts"
 
 @dataclass(frozen=True)
 class ViewReceipt:
-    """What was on the screen; `epoch` 0: the task was not held then."""
+    """What was on the screen; `epoch` 0: the task was not held then. `attestations`: what a verdict declares."""
 
     task_id: str
     epoch: int
     payload_hash: str
+    attestations: tuple[str, ...] = ()
 
 
 class ViewReceipts:

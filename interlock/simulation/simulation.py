@@ -174,6 +174,7 @@ class Simulation:
             self._clock.now(),
             routed_by=self._policies.routed_by(task["policy_version"]),
             in_force=self._policies.owner(task["domain"]),
+            reader=persona.id,
         )
         truth = self._truth(payload.routed["decision"])
         judgement = judge(shown, truth, persona, rng)
@@ -182,6 +183,8 @@ class Simulation:
             desk.release(lease.task_id, lease.epoch)
             return False
         try:
+            if shown.evidence == "folded":
+                desk.open_evidence(lease.task_id, lease.epoch, lease.payload_hash)
             desk.submit(
                 lease.task_id,
                 lease.epoch,
@@ -190,6 +193,7 @@ class Simulation:
                 outcome=judgement.outcome if judgement.verdict != "approve" else "",
                 reason_code=judgement.reason_code,
                 reason_text=judgement.reason_text,
+                attestations=shown.attestations,
             )
         except CommandRefusedError as refused:
             tally.refused[refused.code] += 1

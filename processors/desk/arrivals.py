@@ -58,6 +58,8 @@ class Arrival:
     calendar: str = ""
     service_levels: str = ""
     outcome_notices: str = ""
+    attestations: tuple[str, ...] = ()
+    evidence_opened: bool = False
     caller: str = ""
     caller_seconds: float | None = None
     notices: tuple[str, ...] = ()
@@ -118,6 +120,8 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
         routed_calendar=duties.calendar,
         routed_service_levels=duties.service_levels,
         routed_notices=duties.notices,
+        routed_attestations=duties.attestations,
+        routed_evidence_opened=duties.evidence_opened,
         payload_hash=arrival.payload_hash,
         topic=arrival.topic,
         partition=arrival.partition,
@@ -157,6 +161,8 @@ def _duties(arrival: Arrival, in_force: Terms) -> Duties:
             arrival.calendar,
             arrival.service_levels,
             arrival.outcome_notices,
+            arrival.attestations,
+            arrival.evidence_opened,
         )
     return Duties(1, in_force.qualifications, in_force.outcomes, calendar_text(in_force.calendar))
 

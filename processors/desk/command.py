@@ -1,6 +1,6 @@
 """A command as the desk carries it out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
@@ -29,6 +29,7 @@ class Command:
     to_reviewer: str = ""
     until: int | None = None
     on_behalf_of: str = ""
+    attestations: Sequence[str] = ()
 
     @property
     def size(self) -> int:
@@ -41,7 +42,7 @@ class Command:
         return 4 * sum(map(len, self._texts())) > size and self.size > size
 
     def _texts(self) -> list[str]:
-        return [value for value in _read(self) if isinstance(value, str)]
+        return [*(value for value in _read(self) if isinstance(value, str)), *self.attestations]
 
 
 FIELDS = tuple(field.name for field in fields(Command))

@@ -6,6 +6,7 @@ from interlock.policy import review
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.deadlines import demand, reschedule
+from interlock.processors.desk.evidence import check_involvement
 from interlock.processors.desk.pretence import ordinary
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
@@ -73,6 +74,7 @@ def _overriding_verdict(state: DeskState, task: Task, me: Reviewer, command: Com
     checks.same_view(task, command)
     terms = state.terms(task)
     check_reason(command, terms)
+    check_involvement(task, command, terms)
     verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
     if len(task.verdicts) >= MAX_VERDICTS:
         raise CommandRefused(

@@ -100,6 +100,7 @@ def _arrival(row: dict[str, Any], message: Message) -> Arrival:
         qualifications=one_for_all(tuple(row.pop("qualifications"))),
         outcomes=one_for_all(tuple(row.pop("outcomes"))),
         notices=one_for_all(tuple(row.pop("notices"))),
+        attestations=one_for_all(tuple(row.pop("attestations"))),
         alternatives=tuple(
             (alternative["option"], alternative["confidence"]) for alternative in row.pop("alternatives")
         ),
@@ -142,8 +143,10 @@ _ENVELOPE = (
     "calendar",
     "service_levels",
     "outcome_notices",
+    "attestations",
+    "evidence_opened",
 )
-_LISTS = ("reasons", "qualifications", "outcomes", "notices")
+_LISTS = ("reasons", "qualifications", "outcomes", "notices", "attestations")
 _DECISION = (
     "decision_id",
     "domain",

@@ -58,8 +58,16 @@ def judged(
     state: DeskState, task: Task, verdict: Verdict, now: int, *, kind: str, resolves: bool, claimed_at: int | None
 ) -> Event:
     """The record of the latest verdict of the task; call it after `state.keep`."""
-    settled = state.settled_before(task, now)
-    return outcome(task, verdict, kind=kind, resolves=resolves, claimed_at=claimed_at, settled_before=settled)
+    return outcome(
+        task,
+        verdict,
+        kind=kind,
+        resolves=resolves,
+        claimed_at=claimed_at,
+        settled_before=state.settled_before(task, now),
+        # A verdict is refused without all that are due.
+        attestations=state.terms(task).attestations,
+    )
 
 
 def finalise(task: Task, now: int) -> list[Event]:

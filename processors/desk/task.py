@@ -33,8 +33,8 @@ _SHARED = (
     "routed_notices",
     "caller",
 )
-_LISTS = ("options", "excluded", "skipped", "parties", "notices", "verdicts")
-_SHARED_LISTS = ("qualifications", "reasons", "routed_qualifications", "routed_outcomes")
+_LISTS = ("options", "excluded", "skipped", "parties", "notices", "verdicts", "evidence_opened")
+_SHARED_LISTS = ("qualifications", "reasons", "routed_qualifications", "routed_outcomes", "routed_attestations")
 
 # Lists of names differ as policies and the rules that hold do: a few hundred, and stale ones of earlier policies.
 _MAX_SHARED_LISTS = 10_000
@@ -113,6 +113,9 @@ class Task:
     routed_calendar: str = ""
     routed_service_levels: str = ""
     routed_notices: str = ""
+    routed_attestations: tuple[str, ...] = ()
+    routed_evidence_opened: bool = False
+    evidence_opened: tuple[dict[str, Any], ...] = ()
     excluded: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     assigned_to: str = ""
@@ -239,7 +242,13 @@ class Task:
             self.routed_calendar,
             self.routed_service_levels,
             self.routed_notices,
+            self.routed_attestations,
+            self.routed_evidence_opened,
         )
+
+    def evidence_opened_by(self, person: str) -> int | None:
+        """When `person` first opened the evidence; None if never."""
+        return next((opened["at"] for opened in self.evidence_opened if opened["reviewer"] == person), None)
 
     @property
     def last_judged_at(self) -> int:
@@ -330,6 +339,8 @@ _CASE = (
     "routed_calendar",
     "routed_service_levels",
     "routed_notices",
+    "routed_attestations",
+    "routed_evidence_opened",
 )
 
 _DERIVED = ("deciding_verdict", "due", "warn_at", "ends_at", "lease_warn_at", "passed_over")

@@ -28,9 +28,16 @@ def assignment_alert(task: Task, now: int) -> Event:
 
 
 def outcome(
-    task: Task, verdict: dict[str, Any], *, kind: str, resolves: bool, claimed_at: int | None, settled_before: int
+    task: Task,
+    verdict: dict[str, Any],
+    *,
+    kind: str,
+    resolves: bool,
+    claimed_at: int | None,
+    settled_before: int,
+    attestations: tuple[str, ...],
 ) -> Event:
-    """The latest verdict of the task, which a person gave."""
+    """The latest verdict of the task, which a person gave with these `attestations`."""
     number = len(task.verdicts)
     record = {
         # The decision whose id a gold item has borrowed may come later, and have outcomes of its own.
@@ -51,6 +58,8 @@ def outcome(
         "within_sla": verdict["at"] < task.deadline and task.raised_at is None,
         "audit": task.counted_as == "audit",
         "settled_before": settled_before,
+        "attestations": list(attestations),
+        "evidence_opened_at": task.evidence_opened_by(verdict["reviewer"]),
     }
     same = (
         "task_id",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.escalation import to_leads, went_to
+from interlock.processors.desk.evidence import check_involvement
 from interlock.processors.desk.overriding import answer_proposal, overridden, propose
 from interlock.processors.desk.pretence import ordinary
 from interlock.processors.desk.refusal import CommandRefused, clock
@@ -29,6 +30,7 @@ def submit(state: DeskState, command: Command, now: int) -> CommandResult:
     checks.same_view(task, command)
     terms = state.terms(task)
     check_reason(command, terms)
+    check_involvement(task, command, terms)
     verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
     state.workload.judged(me.id, task, now - (task.lease_since or now))
     match task.kind:

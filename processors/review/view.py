@@ -21,6 +21,7 @@ from interlock.processors.task_kinds import apparent_kind
 from interlock.schemas import json_text
 
 AIVisibility = Literal["shown", "hidden", "withheld"]
+EvidenceVisibility = Literal["shown", "folded"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ class TaskView:
     `damage`: what cannot be read of the payload, whose record is damaged; the fields that it names are empty or cut.
     `signatures_needed`: how many people must agree before a verdict holds, `signatures_given`: how many have judged it
     so far. `opinions`: earlier verdicts that this reviewer may know. `effect`: the outcome in force, if any.
+    `attestations`: what whoever decides it declares with the verdict. `evidence`: folded until this reviewer has told
+    the desk, with `open_evidence`, of opening it: a pack wants that before a verdict.
     `standing`: how it stands where it is no plain first review, in sentences. `escalated_to`: who may decide it, in
     words, if it was escalated; `escalation_note`: what was said when it last went up or came back, or was recalled.
     """
@@ -94,6 +97,8 @@ class TaskView:
     options: tuple[Option, ...]
     verdicts: tuple[str, ...]
     reason_codes: tuple[str, ...]
+    attestations: tuple[str, ...]
+    evidence: EvidenceVisibility
     ai_shown: AIVisibility
     ai: AIAnswer | None
     effect: str
@@ -120,12 +125,13 @@ def build_view(
     in_force: Policy | None = None,
     why_first: str = "",
     reveal: bool = False,
+    reader: str = "",
 ) -> TaskView:
     """The view of a `Task` record with its payload at `now` (microseconds since the epoch).
 
     `routed_by`: the policy that sent it to a person, None if it is no longer known. `in_force`: the one that owns the
     domain now, whose outcomes and reason codes a verdict may use. `reveal`: the reviewer of a manual case asked for the
-    AI's answer.
+    AI's answer. `reader`: who looks, so that the evidence stays folded until that person opens it where that is due.
     """
     routed = payload.routed
     decision = routed["decision"]
@@ -136,6 +142,7 @@ def build_view(
     kind = apparent_kind(task["kind"], task["appeals"])
     disguised = kind == "gold" or (hidden and kind in ("audit", "post_approval"))
     agreed = terms_of_task(task, in_force)
+    folded = agreed.evidence_opened and reader not in ("", *(each["reviewer"] for each in task["evidence_opened"]))
     reasons = [reason for reason in explain_reasons(routed, routed_by) if not (hidden and reason.reveals_prediction)]
     lease_until = None if task["lease_until"] is None else micros(task["lease_until"])
     needed = _signatures_needed(task, agreed, reasons, hidden)
@@ -169,13 +176,15 @@ def build_view(
         jurisdiction=decision["jurisdiction"],
         impact=decision["impact"],
         amount=decision["amount"],
-        attributes=dict(decision["attributes"]),
-        input=_input(decision["input"]),
-        previous_decisions=tuple(decision["history"]["previous_decisions"]),
+        attributes={} if folded else dict(decision["attributes"]),
+        input=None if folded else _input(decision["input"]),
+        previous_decisions=() if folded else tuple(decision["history"]["previous_decisions"]),
         options=_options(task, decision, agreed, hidden),
         verdicts=("choose",) if hidden else ("approve", "reject", "modify", "choose"),
         # Nobody can agree with an answer that is not shown.
         reason_codes=tuple(code for code in agreed.reason_codes if not (hidden and code == AGREE)),
+        attestations=agreed.attestations,
+        evidence="folded" if folded else "shown",
         ai_shown=visibility,
         ai=None if hidden else _answer(routed),
         effect="" if hidden else task["outcome"],
@@ -204,6 +213,8 @@ def _duties(task: Mapping[str, Any]) -> Duties:
         task["routed_calendar"],
         task["routed_service_levels"],
         task["routed_notices"],
+        tuple(task["routed_attestations"]),
+        task["routed_evidence_opened"],
     )
 
 

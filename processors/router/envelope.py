@@ -70,6 +70,8 @@ def _fixed(
         "service_levels": treatment.duties.service_levels,
         "outcome_notices": treatment.duties.notices,
         **trial._asdict(),
+        "attestations": list(treatment.duties.attestations),
+        "evidence_opened": treatment.duties.evidence_opened,
     }
     first, *others = (_encoded(schema, fields) for schema in _fixed_schemas())
     return wire.header("RoutedDecision") + first, *others

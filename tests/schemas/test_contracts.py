@@ -73,6 +73,10 @@ RELEASED = {
     37: ("RoutedDecision", "8079ace5"),
     38: ("PolicyVersion", "4cd8c647"),
     39: ("PolicyCandidate", "6960ebe8"),
+    40: ("RoutedDecision", "50606ad0"),
+    41: ("Command", "08cb1424"),
+    42: ("Task", "bc2f6a30"),
+    43: ("Outcome", "70acdd74"),
 }
 
 

@@ -77,6 +77,9 @@ def task(task_id: str, event: str = "arrived", **changes: Any) -> dict[str, Any]
         "routed_calendar": '{"time_zone":"UTC"}',
         "routed_service_levels": '{"critical":3600}',
         "routed_notices": '{"reject":["adverse_action"]}',
+        "routed_attestations": ["I can change the decision"],
+        "routed_evidence_opened": True,
+        "evidence_opened": [{"reviewer": "ann", "at": START}],
         "excluded": ["zoe"],
         "skipped": ["zoe"],
         "assigned_to": "",
@@ -154,6 +157,8 @@ def outcome(decision_id: str, number: int = 1, **changes: Any) -> dict[str, Any]
         "policy_version": "0123456789abcdef",
         "payload_hash": "ab" * 16,
         "settled_before": START,
+        "attestations": ["I can change the decision"],
+        "evidence_opened_at": START,
         **_PLACE,
         **changes,
     }
@@ -179,6 +184,7 @@ def command(command_id: str, **changes: Any) -> dict[str, Any]:
         "to_reviewer": "",
         "until": START + DAY,
         "on_behalf_of": "",
+        "attestations": ["I can change the decision"],
         **changes,
     }
 

@@ -83,6 +83,8 @@ def routed(decision: dict[str, Any], route: str, **changes: Any) -> dict[str, An
         "calendar": '{"time_zone":"UTC"}',
         "service_levels": '{"critical":3600}',
         "outcome_notices": '{"reject":["adverse_action"]}',
+        "attestations": ["I can change the decision"],
+        "evidence_opened": True,
         "candidate_version": "0123456789abcdef",
         "candidate_route": "async",
         "live_route": "auto",

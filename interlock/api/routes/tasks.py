@@ -115,6 +115,16 @@ def submit(
     return _replied(request, _desk(request, person).submit(task_id, **body.model_dump(), command_id=command_id))
 
 
+@router.post("/tasks/{task_id:id}/open-evidence", summary="Open the evidence of a task", response_model=Reply)
+def open_evidence(
+    request: Request, person: Reviewer, task_id: TaskId, body: commands.OpenEvidence, command_id: CommandId = None
+) -> Response:
+    """Where `evidence` of the view is folded: then it is shown, and a verdict is possible."""
+    return _replied(
+        request, _desk(request, person).open_evidence(task_id, body.epoch, body.payload_hash, command_id=command_id)
+    )
+
+
 @router.post("/tasks/{task_id:id}/override", summary="Replace what was decided", response_model=Reply)
 def override(
     request: Request,
@@ -185,14 +195,14 @@ def gold(
 )
 def task(
     request: Request,
-    person: Reader,  # noqa: ARG001
+    person: Reader,
     task_id: TaskId,
     reveal: Annotated[bool, Query(description="Show the AI's answer on a manual case.")] = False,
     similar: Annotated[bool, Query(description="Look for similar cases where the producer sent none.")] = True,
 ) -> Response:
     """`context` is what the case is about, `task` how it stands. A blind task does not contain the AI's answer."""
     backend = backend_of(request)
-    shown = work.show_task(backend, work.find_task(backend, task_id), reveal=reveal)
+    shown = work.show_task(backend, work.find_task(backend, task_id), reveal=reveal, reader=person.person)
     return answer(task_facts(backend, shown, similar=similar), headers={"ETag": work.etag_of(shown.record)})
 
 

@@ -63,10 +63,10 @@ def status(request: Request, person: Tasks, task_id: str) -> Response:
 
 
 @router.get("/tasks/{task_id:id}/similar")
-def similar(request: Request, person: Tasks, task_id: str, reveal: bool = False) -> Response:  # noqa: ARG001 - who may
+def similar(request: Request, person: Tasks, task_id: str, reveal: bool = False) -> Response:
     """Similar cases, for which the page does not wait."""
     backend = backend_of(request)
-    shown = work.show_task(backend, work.find_task(backend, task_id), reveal=reveal)
+    shown = work.show_task(backend, work.find_task(backend, task_id), reveal=reveal, reader=person.person)
     found, problem = _similar(backend, shown) if shown.view.ai is not None else (None, "")
     return show(request, "parts/similar.html", ai=shown.view.ai, similar=found, similar_problem=problem)
 
@@ -82,7 +82,8 @@ def task(
     backend = backend_of(request)
     record = work.find_task(backend, task_id)
     in_force = backend.policies.owner(record["domain"])
-    shown = work.show_task(backend, record, why_first=why_handed_out(record, in_force, backend.now()), reveal=reveal)
+    why_first = why_handed_out(record, in_force, backend.now())
+    shown = work.show_task(backend, record, why_first=why_first, reveal=reveal, reader=person.person)
     view, decision = shown.view, shown.routed["decision"]
     routed_by = backend.policies.routed_by(record["policy_version"])
     return show(
@@ -218,7 +219,7 @@ def _in_words(meaning: Asked | None) -> str:
 
 def _related(backend: Backend, view: TaskView) -> Asked | None:
     """Other decisions about the same subject."""
-    if not view.subject_id:
+    if not view.subject_id or view.evidence == "folded":
         return None
     found = asked(backend, "subject_decisions", subject_id=view.subject_id, limit=_RELATED)
     # What is under a blind review stays out; its outcome would tell what the AI said.

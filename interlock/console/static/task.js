@@ -95,6 +95,7 @@ async function decide(event) {
   if (!form.reportValidity()) return;
   const outcome = verdict === 'approve' ? '' : data.get('outcome') || data.get('other_outcome') || '';
   const body = { payload_hash: place.dataset.hash, verdict, outcome, modifications, reason_code: data.get('reason_code'), reason_text: data.get('reason_text') };
+  body.attestations = [...form.querySelectorAll('[data-attestation]:checked')].map((one) => one.value);
   const replaces = form.dataset.kind === 'override';
   const button = form.querySelector('[type=submit]');
   button.disabled = true;
@@ -140,6 +141,9 @@ document.addEventListener('submit', async (event) => {
 document.addEventListener('click', async (event) => {
   if (event.target.closest('[data-claim]')) await command('claim', undefined, () => location.reload());
   if (event.target.closest('[data-extend]')) await extend(true);
+  if (event.target.closest('[data-open-evidence]')) {
+    await command('open-evidence', { epoch, payload_hash: place.dataset.hash }, () => location.reload());
+  }
 });
 
 async function extend(told = false) {

@@ -253,3 +253,20 @@ def test_every_kind_of_reason_is_told_in_words(reason: str, text: str) -> None:
 
 def test_input_that_is_no_json_is_shown_as_it_is() -> None:
     assert seen(routed(decision("d-1", input="plain words"))).input == "plain words"
+
+
+def test_where_a_pack_wants_it_the_evidence_is_folded_until_this_reader_has_opened_it() -> None:
+    envelope = routed(decision("d-1", attributes={"age": "35"}))
+    record = task_record(envelope) | {"routed_evidence_opened": True, "routed_attestations": ["I have looked"]}
+    now = micros(record["arrived_at"])
+
+    def seen(reader: str) -> TaskView:
+        return build_view(record, Payload(envelope, verified=True), now, in_force=LENDING, reader=reader)
+
+    folded = seen("ann")
+    assert (folded.evidence, folded.input, folded.attributes, folded.previous_decisions) == ("folded", None, {}, ())
+    assert folded.attestations == ("I have looked",)
+    record["evidence_opened"] = [{"reviewer": "ann", "at": now}]
+    assert seen("ann").evidence == "shown"
+    assert seen("ann").input is not None
+    assert seen("bob").evidence == "folded"

@@ -6,6 +6,7 @@ from typing import Any
 from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME
 
 from interlock.policy.load import parse
+from interlock.policy.model import Pack
 from interlock.policy.version import resolved, version
 from interlock.processors.desk.outputs import DeskOutputs
 from interlock.schemas import catalogue, wire
@@ -50,8 +51,10 @@ class Record:
         return TIMESTAMP_LOG_APPEND_TIME, self.appended_at // 1000
 
 
-def policy_record(text: str = POLICY) -> Record:
+def policy_record(text: str = POLICY, packs: tuple[Pack, ...] = ()) -> Record:
+    """`packs`: besides those that come with Interlock."""
     policy = parse(text, "p")
+    policy = policy.model_copy(update={"packs": policy.packs + packs})
     value = wire.encode(
         "PolicyVersion",
         {

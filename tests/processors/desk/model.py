@@ -13,7 +13,7 @@ from typing import Any
 from tests.processors.desk.model_actions import Actions
 from tests.processors.desk.model_permissions import Permissions
 from tests.processors.desk.model_rules import DAY, SECOND, Named
-from tests.processors.desk.model_state import holder
+from tests.processors.desk.model_state import holder, opened_at
 
 # What a record of the task must say after every event.
 RECORDED = [
@@ -170,6 +170,9 @@ class Model(Actions, Permissions):
         assert list(task["options"]) == list(record["options"])
         assert list(task["qualifications"]) == list(record["qualifications"])
         assert task["verdicts"] == record["verdicts"]
+        assert task["evidence"] == list(record["evidence_opened"])
+        assert task["owed_attestations"] == tuple(record["routed_attestations"])
+        assert task["owed_evidence"] == record["routed_evidence_opened"]
         levels, notices = record["routed_service_levels"], record["routed_notices"]
         assert (json.loads(notices) if notices else {}) == task["owed_notices"]
         seconds = json.loads(levels) if levels else None
@@ -242,6 +245,9 @@ class Model(Actions, Permissions):
             case "recall" if self._events == 0:
                 assert task is not None
                 assert task["kind"] == "gold" or self.with_people(task)
+            case "open_evidence" if self._events == 0:
+                assert task is not None
+                assert opened_at(task, me) is not None, "once"
             case "expire" if self._events == 0:
                 assert task is not None
                 assert task["caller_left"]

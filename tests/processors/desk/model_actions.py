@@ -5,7 +5,7 @@ import re
 
 from tests.processors.desk.model_permissions import MEANT_BY
 from tests.processors.desk.model_rules import DAY, RETENTION, Named, terms_of
-from tests.processors.desk.model_state import finish, give_back, holder, judges, new_task, seen_as
+from tests.processors.desk.model_state import OWED, finish, give_back, holder, judges, new_task, seen_as
 from tests.processors.desk.model_timers import Timers
 
 
@@ -39,6 +39,9 @@ class Actions(Timers):
                     self._skip(task, me)
                 give_back(task)
                 return {"released"}
+            case "open_evidence":
+                task["evidence"].append({"reviewer": me, "at": now})
+                return {"evidence_opened"}
             case "snooze":
                 give_back(task)
                 task |= {"state": "snoozed", "assigned_to": me, "snoozed_until": command["until"]}
@@ -257,9 +260,9 @@ class Actions(Timers):
             kind = "audit" if decision["audit"] else "post_approval"
         told, here = decision["told"], terms_of(self.rules, decision["domain"], decision["queue"])
         untold = {"quorum": 1, "qualifications": here.qualifications, "outcomes": here.outcomes}
-        owed = told or untold | {"levels": None, "notices": {}}
+        owed = told or untold | {"levels": None, "notices": {}, "attestations": (), "evidence": False}
         routed = {"routed_queue": decision["queue"], "reasons": tuple(decision["reasons"])}
-        routed |= {f"owed_{name}": owed[name] for name in ("qualifications", "outcomes", "levels", "notices")}
+        routed |= {f"owed_{name}": owed[name] for name in OWED}
         task = new_task(decision | routed, kind, self.now) | {
             "task_id": decision["decision_id"],
             "due_from": min(decision["routed_at"], self.now),

@@ -47,6 +47,7 @@ FLAWS = (
     *[""] * 20,
     *("actor", "epoch", "payload_hash", "reason_code", "reason_text", "task_id", "code", "until", "blind", "outcome"),
     "changes",
+    "attestations",
 )
 # Brokers tell the time in them.
 MILLISECOND = 1_000
@@ -78,6 +79,8 @@ def some_rules(dice: Random) -> Rules:
         notice=dice.choice(["adverse_action", "adverse_action", "refusal", ""]),
         picking=dice.random() < 0.85,
         audits_end=dice.choice([14 * DAY, 2 * DAY, 30 * MINUTE]),
+        declared=dice.choice([0, 0, 1, 2]),
+        evidence=dice.random() < 0.3,
     )
 
 
@@ -144,7 +147,8 @@ class DeskLife:
         # A router of before did not tell.
         seconds = {priority: level // SECOND for priority, level in then.levels.items()}
         owned = {"levels": then.levels, "notices": then.notices} if then.known else {"levels": None, "notices": {}}
-        arrival["told"] = duties | {"outcomes": then.outcomes} | owned if dice.random() < 0.7 else None
+        involved = {"attestations": then.attestations, "evidence": then.evidence}
+        arrival["told"] = duties | {"outcomes": then.outcomes} | owned | involved if dice.random() < 0.7 else None
         fields = {name: arrival[name] for name in ("queue", "route", "audit", "override_until", "reasons", "routed_at")}
         decision = {"domain": domain, "prediction": arrival["prediction"]}
         if hybrid:
@@ -152,6 +156,7 @@ class DeskLife:
             fields["workflow"] = "hybrid"
         if arrival["told"]:
             fields |= duties | {"outcomes": then.outcomes}
+            fields |= {"attestations": then.attestations, "evidence_opened": then.evidence}
             fields["service_levels"] = json.dumps(seconds) if then.known else ""
             fields["outcome_notices"] = json.dumps(then.notices) if then.notices else ""
         named = dice.choice([b"shop", b"shop", None, b"\xff", b"x" * 1_025])
@@ -238,12 +243,23 @@ class DeskLife:
         begun = [(task, name) for task, name in pairs if task["verdicts"]]
         if pairs:
             task, name = dice.choice(begun if begun and dice.random() < 0.5 else pairs)
-            self.put(self.command("claim", name, task_id=task["task_id"]))
-            self.put(self.about("submit", task, name, dice))
+            self.judge(task, name, dice)
+
+    def judge(self, task: Named, name: str, dice: Random, **said: str) -> None:
+        """Somebody claims a task, reads it, and decides it."""
+        self.put(self.command("claim", name, task_id=task["task_id"]))
+        self.read_evidence(task, name, dice)
+        self.put(self.about("submit", task, name, dice, **said))
+
+    def read_evidence(self, task: Named, name: str, dice: Random) -> None:
+        """Nearly always where it must be, sometimes where nobody asks for it."""
+        if dice.random() < (0.9 if self.model.terms(task).evidence else 0.1):
+            self.put(self.about("open_evidence", task, name, dice))
 
     def go_on(self, dice: Random) -> None:
         """The holder of a task does something about it."""
-        kind = dice.choice(["claim", "extend", "release", "submit", "submit", "snooze", "escalate", "de_escalate"])
+        giving_away = ["release", "snooze", "escalate", "de_escalate"]
+        kind = dice.choice(["claim", "extend", "submit", "submit", "open_evidence", *giving_away])
         held = [task for task in self.model.open() if holder_of(task)]
         self.work(kind, held, holder_of, dice)
 
@@ -273,11 +289,10 @@ class DeskLife:
         task, first, second = dice.choice(pairs)
         others = [outcome for outcome in OUTCOMES["loan"] if outcome != task["outcome"]]
         proposal = {"verdict": "choose", "outcome": others[0], "modifications": ""}
+        self.read_evidence(task, first, dice)
         self.put(self.about("override", task, first, dice, **proposal))
         if task["kind"] == "override" and dice.random() < 0.8:
-            self.put(self.command("claim", second, task_id=task["task_id"]))
-            same = proposal if dice.random() < 0.6 else {}
-            self.put(self.about("submit", task, second, dice, **same))
+            self.judge(task, second, dice, **proposal if dice.random() < 0.6 else {})
 
     def plant(self, dice: Random) -> None:
         """A lead plants a case; people judge it, and perhaps one of them, or another lead, thinks better of it."""
@@ -297,13 +312,12 @@ class DeskLife:
                 if task["state"] == "waiting" and not self.model.ready(name) | self.model.unfit(task, name)
             ]
             if pairs:
-                task, name = dice.choice(pairs)
-                self.put(self.command("claim", name, task_id=task["task_id"]))
-                self.put(self.about("submit", task, name, dice))
+                self.judge(*dice.choice(pairs), dice)
         planted = [task for task in self.model.tasks.values() if task["kind"] == "gold"]
         for task in planted[-2:]:
-            judges = [verdict["reviewer"] for verdict in task["verdicts"]]
-            self.put(self.about("override", task, dice.choice([*leads, *judges[-1:]]), dice))
+            name = dice.choice([*leads, *(verdict["reviewer"] for verdict in task["verdicts"][-1:])])
+            self.read_evidence(task, name, dice)
+            self.put(self.about("override", task, name, dice))
 
     def meddle(self, dice: Random) -> None:
         """Anybody does anything about any task."""
@@ -344,6 +358,8 @@ class DeskLife:
                     outcome = ""
                 changes = dice.choice(["", *MEANT_BY, *MEANT_BY, *NO_CHANGES])
                 fields |= {"outcome": outcome, "verdict": verdict}
+                declared = self.model.terms(task).attestations
+                fields["attestations"] = list(declared[1:] if flaw == "attestations" else declared)
                 fields["modifications"] = changes if verdict == "modify" or flaw == "changes" else ""
                 answers = kind == "submit" or dice.random() < 0.2
                 if task["quorum"] > 1 and task["verdicts"] and answers and dice.random() < 0.6:
@@ -390,7 +406,7 @@ class DeskLife:
         self.model.looks_again = True
 
     def publish(self, rules: Rules | None) -> None:
-        self.follow(policy_record(rules.text()) if rules else Record("policies", b"bank", None))
+        self.follow(policy_record(rules.text(), rules.packs) if rules else Record("policies", b"bank", None))
         self.model.rules = rules
 
     # Time and accidents
@@ -429,6 +445,7 @@ class DeskLife:
             ("task_id", "queue", "payload_hash", "verdict", "outcome", "modifications", "on_behalf_of"), ""
         ) | dict.fromkeys(("reason_code", "reason_text", "to_reviewer"), "")
         command = {"command_id": f"c{len(self.sent)}", "kind": kind, "actor": actor, "epoch": 0, "until": None}
+        command["attestations"] = []
         command |= empty | fields
         value = wire.encode("Command", command | {"issued_at": self.now})
         return command | {"what": "command"}, Record(catalogue.COMMANDS.name, b"key", value, len(self.sent))

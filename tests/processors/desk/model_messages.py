@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.processors.desk.model_permissions import MEANT_BY
 from tests.processors.desk.model_rules import DAY, Named
-from tests.processors.desk.model_state import ModelState
+from tests.processors.desk.model_state import ModelState, opened_at
 
 
 class Messages(ModelState):
@@ -82,6 +82,8 @@ class Messages(ModelState):
             "overridden": said["outcome"] != task["prediction"],
             "claimed_at": None if kind == "override" != task["kind"] else task["lease_since"],
             "within_sla": self.now < task["deadline"] and task["raised_at"] is None,
+            "attestations": list(self.terms(task).attestations),
+            "evidence_opened_at": opened_at(task, said["reviewer"]),
             "settled_before": self.settled_before(task if resolves or kind in ("audit", "gold") else None),
         }
 

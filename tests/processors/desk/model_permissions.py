@@ -1,7 +1,7 @@
 """Which commands may be carried out, and what the others may be refused with."""
 
 from tests.processors.desk.model_rules import DAY, QUEUES, Named
-from tests.processors.desk.model_state import ModelState, holder, judges, works
+from tests.processors.desk.model_state import ModelState, holder, judges, opened_at, works
 
 # What changed fields mean: the same number may be written in several ways. Any other text is none that can be taken.
 MEANT_BY = {"": None, '{"amount":80}': 80, '{ "amount": 8.0e1 }': 80, '{"amount":90}': 90}
@@ -20,6 +20,7 @@ KINDS = [
     "expire",
     "recall",
     "gold",
+    "open_evidence",
     "on_duty",
     "off_duty",
 ]
@@ -92,6 +93,10 @@ class Permissions(ModelState):
                 return done | no_lead | begun | self._against_giving(command, task)
             case "recall":
                 return self._against_recall(command, task) | no_lead
+            case "open_evidence":
+                found = set() if self.posed(task)["version"] else done or self._against_lease(command, task)
+                found |= set() if command["payload_hash"] == task["payload_hash"] else {"stale-view"}
+                return found | self.unskilled(task, me) | ({"same-person"} if me in task["parties"] else set())
             case "appeal":
                 return words | self._against_appeal(command, task)
             case _:
@@ -207,6 +212,10 @@ class Permissions(ModelState):
             found.add("missing-reason")
         elif command["reason_code"] not in terms.codes:
             found.add("unknown-reason")
+        if terms.evidence and opened_at(task, command["actor"]) is None:
+            found.add("evidence-not-opened")
+        if not set(terms.attestations) <= set(command["attestations"]):
+            found.add("missing-attestation")
         verdict, known = command["verdict"], terms.outcomes
         if verdict not in ("approve", "reject", "modify", "choose"):
             return found | {"unknown-verdict"}

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from interlock.policy.model import Pack
+
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
@@ -15,6 +17,8 @@ OUTCOMES = {"loan": ("approve", "reject"), "advice": ("hold", "buy", "sell"), "p
 QUEUES = {"loan": "underwriting", "advice": "advisers", "post": "moderation"}
 PRIORITIES = ("low", "medium", "high", "critical")
 
+DECLARED = ("I can interpret the output", "I can change the decision")
+
 _USUAL_CODES = ("agree", "wrong-prediction", "missing-information", "outside-policy", "special-circumstances", "other")
 _USUAL_LEVELS = {"critical": HOUR, "high": 4 * HOUR, "medium": DAY, "low": 3 * DAY}
 
@@ -22,7 +26,8 @@ _USUAL_LEVELS = {"critical": HOUR, "high": 4 * HOUR, "medium": DAY, "low": 3 * D
 @dataclass(frozen=True)
 class Rules:
     """The policy in force. `buying`: advice may be to buy. `renamed`: loans go to another queue, and no policy has
-    words for the first one. `notice`: what is sent to whoever gets no loan; empty: nothing."""
+    words for the first one. `notice`: what is sent to whoever gets no loan; empty: nothing. `declared`: how many
+    sentences a verdict needs; `evidence`: it needs the evidence opened."""
 
     critical: int = HOUR
     low: int = 3 * DAY
@@ -43,6 +48,13 @@ class Rules:
     only_leads_appeal: bool = False
     name_needed: bool = False
     appeal_level: int | None = None
+    declared: int = 0
+    evidence: bool = False
+
+    @property
+    def packs(self) -> tuple[Pack, ...]:
+        """What wants people to be involved."""
+        return (Pack(name="involved", attestations=DECLARED[: self.declared], evidence_opened=self.evidence),)
 
     @property
     def loans(self) -> str:
@@ -116,6 +128,8 @@ class Terms:
     name_needed: bool = False
     appeal_priority: str = "high"
     appeal_level: int | None = None
+    attestations: tuple[str, ...] = ()
+    evidence: bool = False
 
 
 def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
@@ -144,6 +158,8 @@ def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
         name_needed=loan and rules.name_needed,
         appeal_priority="critical" if loan and rules.appeal_level else "high",
         appeal_level=rules.appeal_level if loan else None,
+        attestations=DECLARED[: rules.declared],
+        evidence=rules.evidence,
     )
 
 
@@ -166,6 +182,10 @@ def owed_to(task: Named, terms: Terms) -> Terms:
         outcomes=outcomes,
         levels=levels,
         notices=task["owed_notices"] | terms.notices,
+        attestations=terms.attestations
+        if len(terms.attestations) > len(task["owed_attestations"])
+        else task["owed_attestations"],
+        evidence=terms.evidence or task["owed_evidence"],
         qualifications=tuple(sorted({*terms.qualifications, *task["owed_qualifications"]})),
         on_breach=terms.on_breach if terms.on_breach in possible else "escalate",
         on_timeout=terms.on_timeout if terms.on_timeout in possible else "escalate",

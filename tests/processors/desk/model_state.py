@@ -2,6 +2,9 @@
 
 from tests.processors.desk.model_rules import DAY, RETENTION, Named, Rules, Terms, owed_to, quorum_of, terms_of
 
+# What a router tells that people owe a decision, beside how many there must be.
+OWED = ("qualifications", "outcomes", "levels", "notices", "attestations", "evidence")
+
 
 class ModelState:
     """Tasks and people by id; `forgotten`: how tasks were when the desk forgot them; `duty`: who is on duty, since
@@ -154,8 +157,9 @@ class ModelState:
 def new_task(source: Named, kind: str, now: int) -> Named:
     """A task as it begins to wait."""
     same = ("decision_id", "domain", "queue", "priority", "route", "prediction", "payload_hash")
-    told = ("reasons", "routed_queue", "owed_qualifications", "owed_outcomes", "owed_levels", "owed_notices")
+    told = ("reasons", "routed_queue", *(f"owed_{name}" for name in OWED))
     lists: Named = {"options": (), "qualifications": (), "excluded": [], "skipped": [], "verdicts": []}
+    lists["evidence"] = []
     lists |= {"parties": set(), "notices": []}
     words = dict.fromkeys(
         ("gold_outcome", "statement", "measures", "on_behalf_of", "outcome", "changes", "decided_by", "source"), ""
@@ -200,6 +204,11 @@ def seen_as(task: Named) -> str:
 def holder(task: Named) -> str:
     """Who has it; empty for nobody."""
     return str(task["lease_holder"] or task["assigned_to"])
+
+
+def opened_at(task: Named, name: str) -> int | None:
+    """When somebody first opened the evidence."""
+    return next((opened["at"] for opened in task["evidence"] if opened["reviewer"] == name), None)
 
 
 def judges(task: Named) -> set[str]:

@@ -292,7 +292,10 @@ class Timers(Messages):
         slower = slower and not (seen_as(task) == "appeal" and terms.appeal_level)
         possible = [name for name in task["owed_notices"] if not terms.outcomes or name in terms.outcomes]
         untold = not set(possible) <= set(terms.notices)
-        return fewer or unskilled or slower or untold or bool(task["owed_outcomes"] and not terms.outcomes)
+        uninvolved = not set(task["owed_attestations"]) <= set(terms.attestations)
+        uninvolved = uninvolved or (task["owed_evidence"] and not terms.evidence)
+        less = fewer or unskilled or slower or untold or uninvolved
+        return less or bool(task["owed_outcomes"] and not terms.outcomes)
 
     def apply_rules(self, task: Named) -> None:
         """New rules: without any for its domain, the deadline that people were told stays."""
