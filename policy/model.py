@@ -329,6 +329,23 @@ class Pack(_Part):
     evidence_opened: Switch = False
 
 
+class Publishing(_Part):
+    """What it takes to change the policy, as long as this version is in force.
+
+    `four_eyes`: two people. `shadow_for`: for how many seconds at least a change is tried beside the version in force
+    before it decides anything; None: not at all. `shadow_decisions`: and on how many decisions.
+    """
+
+    four_eyes: Switch = False
+    shadow_for: Seconds | None = None
+    shadow_decisions: int = Field(0, ge=0, strict=True)
+
+    @property
+    def demands_trial(self) -> bool:
+        """Whether a change must be tried before it is in force."""
+        return self.shadow_for is not None or self.shadow_decisions > 0
+
+
 class Policy(_Part):
     """A whole policy with its packs written out."""
 
@@ -344,6 +361,7 @@ class Policy(_Part):
     priority: tuple[PriorityRule, ...] = ()
     notices: dict[Name, Notice] = Field(default_factory=dict)
     packs: tuple[Pack, ...] = ()
+    publishing: Publishing = Publishing()
 
     @model_validator(mode="after")
     def _within_limits(self) -> "Policy":

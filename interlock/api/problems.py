@@ -17,10 +17,17 @@ from interlock.client.client import DeliveryError
 from interlock.client.result import NotDecidedError
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform.printing import visible_json
-from interlock.policies.publishing import DomainTakenError, QueueTakenError, StalePolicyError, UnknownScopeError
+from interlock.policies.publishing import (
+    DomainTakenError,
+    QueueTakenError,
+    SamePersonError,
+    StalePolicyError,
+    TrialDemandedError,
+    UnknownScopeError,
+)
 from interlock.policies.replay import NothingToReplayError
 from interlock.policies.requests import UnchangedPolicyError
-from interlock.policies.signing import DecidedProposalError, SamePersonError, UnknownProposalError
+from interlock.policies.signing import DecidedProposalError, UnknownProposalError
 from interlock.review.desk_connection import CommandRefusedError, DeskUnavailableError
 from interlock.streams.turns import TurnLostError
 
@@ -74,6 +81,7 @@ _OF_OWNERS: Mapping[type[InterlockError], tuple[int, str]] = {
     QueueTakenError: (409, "queue-taken"),
     SamePersonError: (409, "same-person"),
     StalePolicyError: (412, "stale-policy"),
+    TrialDemandedError: (409, "trial-demanded"),
     TurnLostError: (409, "changed-meanwhile"),
     UnchangedPolicyError: (409, "unchanged"),
     UnknownProposalError: (404, "unknown-proposal"),

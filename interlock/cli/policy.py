@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from interlock.cli import trials
 from interlock.cli.common import DataDir, Json, console, errors, print_json, table
 from interlock.cli.halts import show_halts
 from interlock.cli.policy_replay import replay
@@ -140,7 +141,8 @@ def publish(
     """Put a policy in force; routers take it up before their next batch.
 
     Warns of priority rules that are never reached, of work that nobody on the roster may do, and of records that
-    ClickHouse keeps for less than a pack demands.
+    ClickHouse keeps for less than a pack demands. Refused where the version in force demands a trial, or two people
+    (`publishing`): see `interlock policy try`.
 
     Examples:
 
@@ -169,7 +171,17 @@ def publish(
             errors.print(f"warning: {warning}")
 
 
-app.command("replay")(replay)
+for name, command in (
+    ("replay", replay),
+    ("try", trials.try_),
+    ("candidate", trials.candidate),
+    ("share", trials.share),
+    ("promote", trials.promote),
+    ("withdraw", trials.withdraw),
+    ("roll-back", trials.roll_back),
+    ("history", trials.history),
+):
+    app.command(name)(command)
 
 
 def halt(

@@ -53,4 +53,12 @@ class Policies:
             self._by_version[record["version"]] = policy
             return policy
 
+        def remember(name: str, value: bytes) -> None:
+            record = wire.decode("PolicyCandidate", value)
+            policy = from_resolved(record["resolved"])
+            check_key(name, record["name"], policy.name)
+            self._by_version[record["version"]] = policy
+
+        # What a share of the decisions is routed by, without being in force.
+        newest(self._broker, catalogue.POLICY_CANDIDATES.name, remember)
         self._in_force = newest(self._broker, catalogue.POLICIES.name, read)

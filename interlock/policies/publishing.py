@@ -1,7 +1,7 @@
 """Publishing policies and controls to their compacted topics, and reading back what is published."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ from interlock.errors import InterlockError, UnavailableError
 from interlock.platform import connection
 from interlock.policy.errors import PolicyError
 from interlock.policy.load import load
-from interlock.policy.model import Policy, Queue
+from interlock.policy.model import Policy, Publishing, Queue
 from interlock.policy.version import from_resolved, resolved, version
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
@@ -22,6 +22,9 @@ DELIVERY_TIMEOUT_SECONDS = 30.0
 
 # Whose turn it is to change policies and proposals.
 TURN = "policies"
+
+# How a version came into force: at once, or after a trial of stage shadow or share.
+WHOLE = "whole"
 
 _SCOPES = ("domain", "model")
 
@@ -43,6 +46,14 @@ class StalePolicyError(InterlockError):
             "changed: compare with what is in force, then repeat"
         )
         self.in_force = in_force
+
+
+class TrialDemandedError(InterlockError):
+    """The version in force demands that a change is tried beside it first."""
+
+
+class SamePersonError(InterlockError):
+    """Another person must sign than the one who wrote or asked for a policy."""
 
 
 class UnknownScopeError(InterlockError):
@@ -81,18 +92,60 @@ def published_policies(broker: "Broker") -> dict[str, dict[str, Any]]:
 
 def publish_policy(broker: "Broker", file: Path, by: str, note: str) -> dict[str, str]:
     """Puts the policy in `file` in force; raises InterlockError and changes nothing if it is invalid or if another
-    published policy owns one of its domains."""
+    published policy owns one of its domains, or if the version in force demands a trial or two people."""
     policy = load_policy(file)
     source = file.read_text(encoding="utf-8")
-    record = policy_record(policy, source, str(file), published_policies(broker), by, note)
+    published = published_policies(broker)
+    check_at_once(published, policy.name, people=1)
+    record = policy_record(policy, source, str(file), published, by, note)
     send(broker, catalogue.POLICIES, policy.name, wire.encode("PolicyVersion", record))
     return {"name": policy.name, "version": str(record["version"])}
 
 
+def demands(published: Mapping[str, Mapping[str, Any]], name: str) -> Publishing:
+    """What a change of the policy takes: as the version in force says, whatever the change says of it."""
+    record = published.get(name)
+    try:
+        return Publishing() if record is None else from_resolved(record["resolved"]).publishing
+    except ValueError:  # no router takes it, so nothing of it is in force
+        return Publishing()
+
+
+def check_at_once(
+    published: Mapping[str, Mapping[str, Any]], name: str, *, people: int, was_in_force: bool = False
+) -> None:
+    """Raises TrialDemandedError or SamePersonError where `people` may not put a change in force without a trial.
+
+    `was_in_force`: the change goes back to an earlier version, of which is known what it does: no trial is needed.
+    """
+    demanded = demands(published, name)
+    if demanded.demands_trial and not was_in_force:
+        raise TrialDemandedError(
+            f"policy {name} in force demands that a change is tried beside it first (publishing); nothing was changed: "
+            "`interlock policy try FILE` begins"
+        )
+    if demanded.four_eyes and people < 2:
+        raise SamePersonError(
+            f"policy {name} in force demands two people for a change (publishing.four_eyes); nothing was changed: try "
+            "it with `interlock policy try FILE`, and another person promotes it"
+        )
+
+
 def policy_record(
-    policy: Policy, source: str, where: str, published: Mapping[str, Mapping[str, Any]], by: str, note: str
+    policy: Policy,
+    source: str,
+    where: str,
+    published: Mapping[str, Mapping[str, Any]],
+    by: str,
+    note: str,
+    *,
+    stage: str = WHOLE,
+    signed_by: Sequence[str] = (),
+    **told: str,
 ) -> dict[str, Any]:
     """The `PolicyVersion` record of `policy`, which `source` is the text of; `where` is what a refusal calls it.
+
+    `stage`: how it came into force. `signed_by`: who answers for it, by default `by`. `told`: further fields.
 
     Raises DomainTakenError if another of the `published` policies owns one of its domains, and QueueTakenError if
     another describes one of its queues in another way.
@@ -124,6 +177,10 @@ def policy_record(
         "published_at": now(),
         "published_by": by,
         "note": note,
+        "base_version": published[policy.name]["version"] if policy.name in published else "",
+        "stage": stage,
+        "signed_by": list(signed_by) or [by],
+        **told,
     }
 
 

@@ -35,21 +35,32 @@ class UnchangedPolicyError(InterlockError):
     """What is in force says so already, letter for letter."""
 
 
-def publish_source(broker: "Broker", source: str, base: str, by: str, note: str) -> dict[str, Any]:
+def publish_source(
+    broker: "Broker", source: str, base: str, by: str, note: str, *, roll_back_of: str = ""
+) -> dict[str, Any]:
     """Puts a policy in force and returns its `PolicyVersion` record. `base`: the version in force, "" for none.
 
-    Raises PolicyError, StalePolicyError, UnchangedPolicyError, DomainTakenError and TurnLostError; then nothing
-    changes.
+    `roll_back_of`: the earlier version whose text it is, which needs no trial: it was in force. Raises PolicyError,
+    StalePolicyError, UnchangedPolicyError, DomainTakenError, TrialDemandedError, SamePersonError and TurnLostError;
+    then nothing changes.
     """
     policy = parse(source, "policy")
     with turn(broker, publishing.TURN) as mine:
-        record = _checked(broker, policy, source, base, by, note)
+        record = checked_record(broker, policy, source, base, by, note, people=1, roll_back_of=roll_back_of)
         mine.write(catalogue.POLICIES, policy.name, wire.encode("PolicyVersion", record))
     return record
 
 
 def request_policy(
-    broker: "Broker", source: str, base: str, by: str, note: str, now: int, second_person: str = ""
+    broker: "Broker",
+    source: str,
+    base: str,
+    by: str,
+    note: str,
+    now: int,
+    second_person: str = "",
+    *,
+    roll_back_of: str = "",
 ) -> "Proposal":
     """Asks for a policy to be published, and returns the proposal; the same one where it waits already.
 
@@ -57,8 +68,10 @@ def request_policy(
     """
     policy = parse(source, "policy")
     with turn(broker, publishing.TURN) as mine:
-        _checked(broker, policy, source, base, by, note)
+        checked_record(broker, policy, source, base, by, note, people=2, roll_back_of=roll_back_of)
         change = {"source": source, "version": version(policy), "asked_by": by, "note": note}
+        if roll_back_of:
+            change["roll_back_of"] = roll_back_of
         proposal = opened(
             POLICY,
             proposal_id(POLICY, policy.name, base, source, by, now),
@@ -80,14 +93,30 @@ def request_policy(
     return proposal
 
 
-def _checked(broker: "Broker", policy: Policy, source: str, base: str, by: str, note: str) -> dict[str, Any]:
+def checked_record(
+    broker: "Broker",
+    policy: Policy,
+    source: str,
+    base: str,
+    by: str,
+    note: str,
+    *,
+    people: int | None = None,
+    **told: Any,
+) -> dict[str, Any]:
+    """The `PolicyVersion` record of a change that may be made. `people`: who may make it at once; None: it was tried.
+
+    `told`: as `policy_record` takes it. Raises as `publish_source` does.
+    """
     published = publishing.published_policies(broker)
     in_force: Mapping[str, Any] = published.get(policy.name, {"version": "", "source": None})
     if in_force["version"] != base:
         raise StalePolicyError(policy.name, base, in_force["version"])
     if in_force["source"] == source:
         raise UnchangedPolicyError(f"policy {policy.name} in force is just this text: nothing was changed")
-    return publishing.policy_record(policy, source, policy.name, published, by, note)
+    if people is not None:
+        publishing.check_at_once(published, policy.name, people=people, was_in_force=bool(told.get("roll_back_of")))
+    return publishing.policy_record(policy, source, policy.name, published, by, note, **told)
 
 
 def _changes(broker: "Broker", policy: Policy) -> list[str]:

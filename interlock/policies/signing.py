@@ -29,10 +29,6 @@ class DecidedProposalError(InterlockError):
     """The proposal was accepted, refused or revoked before."""
 
 
-class SamePersonError(InterlockError):
-    """Who asked for a policy may not accept it as well."""
-
-
 def read_proposals(broker: "Broker") -> ProposalTable:
     """All proposals as they stand."""
     from interlock.streams.tables import TableReader
@@ -55,7 +51,8 @@ def find(proposals: ProposalTable, proposal_id: str) -> Proposal:
 def accept(broker: "Broker", proposal: Proposal, by: str, note: str, now: int, *, four_eyes: bool = True) -> Proposal:
     """Puts the change in force, records who accepted it, and returns the proposal as it stands then.
 
-    `four_eyes`: whether somebody else must accept a policy that a person asked for. Raises InterlockError, and changes
+    `four_eyes`: whether somebody else must accept a policy that a person asked for; so it is too where the version in
+    force demands two people. Raises InterlockError, and changes
     nothing, where the proposal is not open any more, its change no longer fits the policy, or somebody else publishes
     at the same moment.
     """
@@ -64,8 +61,9 @@ def accept(broker: "Broker", proposal: Proposal, by: str, note: str, now: int, *
         _check_open(proposal)
         policy_version = proposal["policy_version"]
         if proposal["change"]:
-            if four_eyes and by == json.loads(proposal["change"]).get("asked_by"):
-                raise SamePersonError(
+            demanded = publishing.demands(publishing.published_policies(broker), proposal["policy"])
+            if (four_eyes or demanded.four_eyes) and by == json.loads(proposal["change"]).get("asked_by"):
+                raise publishing.SamePersonError(
                     f"{by} asked for {proposal['proposal_id']}: another person must accept it; nothing was changed"
                 )
             policy_version = _apply(broker, mine, proposal, by, note)
@@ -142,18 +140,24 @@ def _apply(broker: "Broker", mine: Turn, proposal: Proposal, by: str, note: str)
     text = changed_source(source, proposal)
     if text == source:
         return version(parse(source, name))
+    change = json.loads(proposal["change"])
+    back_to = change.get("roll_back_of", "")
+    publishing.check_at_once(published, name, people=2 if asked else 1, was_in_force=bool(back_to))
+    people = [change["asked_by"], by] if asked else [by]
     if asked:
-        change = json.loads(proposal["change"])
-        people = f"asked for by {change['asked_by']}, accepted by {by}"
+        asking = f"asked for by {change['asked_by']}, accepted by {by}"
         # Why it was asked for is what readers of the history want to know; the title only repeats name and version.
-        origin = f"{change['note']} (proposal {proposal['proposal_id']}, {people})"
+        origin = f"{change['note']} (proposal {proposal['proposal_id']}, {asking})"
     else:
         origin = f"proposal {proposal['proposal_id']} accepted by {by}: {proposal['title']}"
     try:
         policy = parse(text, name)
     except PolicyError as error:
         raise InterlockError(f"the policy is not valid; nothing was changed.\n{error}") from error
-    record = publishing.policy_record(policy, text, name, published, by, f"{origin}. {note}" if note else origin)
+    why = f"{origin}. {note}" if note else origin
+    record = publishing.policy_record(
+        policy, text, name, published, by, why, signed_by=list(dict.fromkeys(people)), roll_back_of=back_to
+    )
     mine.write(catalogue.POLICIES, name, wire.encode("PolicyVersion", record))
     return str(record["version"])
 

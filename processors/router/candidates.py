@@ -13,7 +13,8 @@ from interlock.policy.version import from_resolved
 from interlock.processors.router.audit_sampling import KEY_LENGTH, flip
 from interlock.schemas.keys import check_key
 
-SHADOW, SHARE = "shadow", "share"
+# Stages. A withdrawn candidate is told once, with who and why, before its tombstone.
+SHADOW, SHARE, WITHDRAWN = "shadow", "share", "withdrawn"
 
 # A candidate that decides more than half of the decisions is no trial any more: it is to be promoted.
 MAX_SHARE = 0.5

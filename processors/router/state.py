@@ -18,7 +18,7 @@ from interlock.policy.errors import PolicyError
 from interlock.policy.version import from_resolved
 from interlock.policy.vocabulary import Route
 from interlock.processors.router.calibration import Calibration
-from interlock.processors.router.candidates import Candidate, candidate_of
+from interlock.processors.router.candidates import WITHDRAWN, Candidate, candidate_of
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 from interlock.schemas.reasons import HALTED
@@ -100,11 +100,12 @@ class RouterState:
 
     def _apply_candidate(self, name: str, value: bytes | None) -> None:
         self.candidates.pop(name, None)
-        if value is None:
-            log.info("no candidate any more", policy=name)
-            return
         try:
-            candidate = candidate_of(name, wire.decode("PolicyCandidate", value))
+            record = wire.decode("PolicyCandidate", value) if value is not None else None
+            if record is None or record["stage"] == WITHDRAWN:
+                log.info("no candidate any more", policy=name)
+                return
+            candidate = candidate_of(name, record)
         except (wire.WireError, PolicyError, ValueError) as error:
             log.error("candidate refused; none is tried", policy=name, error=str(error))
             return

@@ -47,6 +47,10 @@ READ_ELSEWHERE = {
     ("Active", "budget_per_day"): "processors/sampling",
     **dict.fromkeys((("Notice", field) for field in Notice.model_fields), "policy/notices"),
     ("Policy", "notices"): "policy",
+    ("Policy", "publishing"): "interlock/policies",
+    ("Publishing", "four_eyes"): "interlock/policies",
+    ("Publishing", "shadow_decisions"): "interlock/policies",
+    ("Publishing", "shadow_for"): "interlock/policies",
     ("Rule", "because"): "processors/review",
     ("SafeRule", "because"): "processors/review",
 }
