@@ -55,7 +55,7 @@ def concatenated(tables: Sequence[pa.Table]) -> pa.Table:
             [
                 table[field.name].cast(field.type)
                 if field.name in table.column_names
-                else pa.array([_empty(field)] * len(table), field.type)
+                else pa.array([empty(field)] * len(table), field.type)
                 for field in schema
             ],
             schema=schema,
@@ -109,12 +109,13 @@ def _clamped(values: pa.Array, bounds: tuple[int, int]) -> pa.Array:
     return values
 
 
-def _empty(field: pa.Field) -> Any:
+def empty(field: pa.Field) -> Any:
+    """What a column of that type holds where there is nothing to say."""
     kind = field.type
     if field.nullable and (pa.types.is_timestamp(kind) or pa.types.is_floating(kind)):
         return None
     if pa.types.is_struct(kind):
-        return {child.name: _empty(child) for child in kind}
+        return {child.name: empty(child) for child in kind}
     if pa.types.is_list(kind) or pa.types.is_map(kind):
         return []
     if pa.types.is_string(kind):

@@ -5,6 +5,9 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from interlock.encryption.keys import KeyStore
+from interlock.sinks.timeline_words import with_words
+
 _RATES = """
 SELECT
     countIf(NOT review_copy) / {seconds:UInt32} AS decisions,
@@ -41,15 +44,15 @@ def reviewer_workload(client: Client) -> list[dict[str, Any]]:
     return [dict(row) for row in client.query(query).named_results()]
 
 
-def decision_timeline(client: Client, decision_id: str) -> list[dict[str, Any]]:
-    """What happened to a decision, in order; empty if ClickHouse does not know it."""
+def decision_timeline(client: Client, decision_id: str, keys: KeyStore | None = None) -> list[dict[str, Any]]:
+    """What happened to a decision, in order, with the words that `keys` open; empty if ClickHouse does not know it."""
     # Kafka counts milliseconds: what it received at once seems to come before what was decided some microseconds ago.
     query = (
         "SELECT at, event, detail, kafka_topic, kafka_partition, kafka_offset FROM decision_timeline "
         "WHERE decision_id = {id:String} "
         "ORDER BY toStartOfMillisecond(at), step, at, kafka_topic, kafka_partition, kafka_offset"
     )
-    return [dict(row) for row in client.query(query, parameters={"id": decision_id}).named_results()]
+    return with_words(client, keys, decision_id, client.query(query, parameters={"id": decision_id}).named_results())
 
 
 def select(client: Client, query: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:

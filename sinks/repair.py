@@ -24,6 +24,7 @@ import numpy as np
 from clickhouse_connect.driver.client import Client
 from numpy.typing import NDArray
 
+from interlock.encryption.keys import KeyStore
 from interlock.errors import InterlockError
 from interlock.schemas import catalogue
 from interlock.sinks import ledger
@@ -83,14 +84,16 @@ def repair(
     stream_ids: Mapping[str, str],
     sink_members: Callable[[], int],
     sink_group: str = catalogue.SINK_GROUP,
+    keys: KeyStore | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> Repair:
     """Repairs what lies before the sink's committed offsets. `partitions`, `stream_ids`: as for `reconcile`.
-    `sink_members`: how many sinks are in the group. `say`: told of every step.
+    `sink_members`: how many sinks are in the group. `keys`: seal what is filled in.
+    `say`: told of every step.
 
     Raises SinkRunningError, KafkaException and ClickHouseError; it can then be run again.
     """
-    work = _Work(broker, client, dict(stream_ids), sink_members, say)
+    work = _Work(broker, client, dict(stream_ids), sink_members, keys, say)
     work.check_stopped()
     partitions = {topic: count for topic, count in partitions.items() if topic in TARGETS}
     for table in sorted({TARGETS[topic].table for topic in partitions}):
@@ -125,12 +128,14 @@ class _Work:
         client: Client,
         stream_ids: dict[str, str],
         sink_members: Callable[[], int],
+        keys: KeyStore | None,
         say: Callable[[str], None],
     ) -> None:
         self._broker = broker
         self._client = client
         self._stream_ids = stream_ids
         self._sink_members = sink_members
+        self._keys = keys
         self._say = say
         self.done = Repair()
 
@@ -183,7 +188,7 @@ class _Work:
             self.check_stopped()
             chunk = Chunk(*partition, messages[0].offset(), messages[-1].offset())
             rows = linked(
-                to_arrow(messages, chunk, stream),
+                to_arrow(messages, chunk, stream, self._keys),
                 shape,
                 links_before(self._client, [(check.table, stream, *partition, chunk.first)])[0],
                 links_of(self._client, check.table, place, chunk.first, chunk.last),

@@ -11,12 +11,14 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from interlock.encryption.keys import KeyStore
 from interlock.schemas import avro_schemas, catalogue
 from interlock.schemas.columns import Bad, Decoder
 from interlock.schemas.copy_headers import is_copy
 from interlock.schemas.headers import headers_of
 from interlock.sinks import arrow, dead_letters
 from interlock.sinks.chunk import Chunk
+from interlock.sinks.sealing import sealed
 from interlock.streams.ports import Message
 
 Rows = Mapping[str, pa.Array]
@@ -30,9 +32,10 @@ class Target:
     columns: Callable[[Sequence[Message]], pa.Table]
 
 
-def to_arrow(messages: Sequence[Message], chunk: Chunk, stream: str) -> pa.Table:
-    """The rows of `messages`, which are those of `chunk`, for the table of its topic."""
-    rows = TARGETS[chunk.topic].columns(messages)
+def to_arrow(messages: Sequence[Message], chunk: Chunk, stream: str, keys: KeyStore | None = None) -> pa.Table:
+    """The rows of `messages`, which are those of `chunk`, for the table of its topic; sealed under `keys`, if given."""
+    target = TARGETS[chunk.topic]
+    rows = target.columns(messages)
     count = len(rows)
     kafka = {
         "kafka_stream": pa.repeat(stream, count),
@@ -43,8 +46,11 @@ def to_arrow(messages: Sequence[Message], chunk: Chunk, stream: str) -> pa.Table
     }
     for name, column in kafka.items():
         rows = rows.append_column(name, column)
+    rows = arrow.with_unique_keys(arrow.with_sane_times(rows))
+    if keys is not None:
+        rows = sealed(keys, target.table, rows)
     # One batch: ClickHouse then takes the chunk as one block, and remembers it under one token.
-    return arrow.with_unique_keys(arrow.with_sane_times(rows)).combine_chunks()
+    return rows.combine_chunks()
 
 
 def _decisions(messages: Sequence[Message]) -> pa.Table:

@@ -7,9 +7,16 @@ however long the history is; a query that takes too long ends as any other of th
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
+
+from interlock.encryption.keys import KeyStore
+from interlock.sinks import nearest
+from interlock.sinks.nearest import Distances
+from interlock.sinks.opening import opened
+from interlock.sinks.sealed_columns import KEY_COLUMN, OPENING, OPENING_FACTS
 
 # Enough to find near ones among, and compared in 0.1 to 0.2 s by one thread, however long the history is.
 MAX_CANDIDATES = 20_000
@@ -52,7 +59,7 @@ _ROUTED = f"""
     -- made anew has other decisions at the places of the old one.
     PREWHERE (kafka_topic, kafka_partition, kafka_offset, decision_id) IN
     ({_LATEST}    )
-    WHERE error = ''
+    WHERE error = '' AND __SEALED__
 """
 
 _NEAREST = """
@@ -64,10 +71,21 @@ ORDER BY distance, routed_at DESC, decision_id
 LIMIT {nearest:UInt32}
 """
 
+_IN_CLEAR = _ROUTED.replace("__SEALED__", "subject_key = ''")
+
+# With keys, cases are compared here: ClickHouse must not be told keys. `vector` stands among a row's content.
+_TO_OPEN = _ROUTED.replace("__SEALED__", "true")
+_VECTORS = _TO_OPEN.replace("__ALIKE__", "model_id = {model_id:String}").replace(
+    "__COMPARED__", f"routed_decisions.vector AS vector, {OPENING}"
+)
+_ATTRIBUTES = _TO_OPEN.replace("__ALIKE__", "true").replace(
+    "__COMPARED__", f"attributes, {KEY_COLUMN}, {OPENING_FACTS}"
+)
+
 _BY_VECTOR = _NEAREST.replace(
     "__FACTS__",
     # Vectors of different models do not mean the same.
-    _ROUTED.replace("__ALIKE__", "model_id = {model_id:String}").replace(
+    _IN_CLEAR.replace("__ALIKE__", "model_id = {model_id:String}").replace(
         "__COMPARED__", "cosineDistance(vector, {vector:Array(Float32)}) AS distance"
     )
     + "        AND length(vector) = length({vector:Array(Float32)})\n",
@@ -94,7 +112,7 @@ _BY_ATTRIBUTES = _NEAREST.replace(
 """,
 ).replace(
     "__ROUTED__",
-    _ROUTED.replace("__ALIKE__", "true").replace(
+    _IN_CLEAR.replace("__ALIKE__", "true").replace(
         "__COMPARED__",
         """
         arrayCount(
@@ -155,7 +173,8 @@ class Nearest:
 class SimilarCaseQueries:
     """Looks for the cases nearest to one decision of a domain, decided up to `now` (microseconds since the epoch).
 
-    `client`: of the read-only analyst. Methods raise ClickHouseError.
+    `client`: of the read-only analyst. `keys`: open the cases that are sealed; without them those are left out. Methods
+    raise ClickHouseError.
     """
 
     client: Client
@@ -163,12 +182,16 @@ class SimilarCaseQueries:
     domain: str
     now: int
     nearest: int
+    keys: KeyStore | None = None
 
     def by_vector(self, model_id: str, vector: Sequence[float]) -> Nearest:
         """By the angle between vectors, of the same model and of the same length only. None for very long ones."""
         if not 0 < len(vector) <= MAX_VECTOR:
             return Nearest((), 0)
         candidates = min(MAX_CANDIDATES, _MAX_NUMBERS // len(vector))
+        if self.keys is not None:
+            rows = self._opened(self.keys, _VECTORS, candidates, {"model_id": model_id})
+            return self._nearest(rows, nearest.by_vector([row["vector"] for row in rows], vector))
         return self._find(_BY_VECTOR, candidates, {"model_id": model_id, "vector": list(vector)})
 
     def by_attributes(self, words: Mapping[str, str], numbers: Mapping[str, float]) -> Nearest:
@@ -180,25 +203,51 @@ class SimilarCaseQueries:
             "numbers": list(numbers.values()),
         }
         names = len(words) + len(numbers)
-        return self._find(
-            _BY_ATTRIBUTES, min(MAX_CANDIDATES, max(_MAX_LOOKUPS // max(names, 1), self.nearest)), compared
-        )
+        candidates = min(MAX_CANDIDATES, max(_MAX_LOOKUPS // max(names, 1), self.nearest))
+        if self.keys is not None:
+            rows = self._opened(self.keys, _ATTRIBUTES, candidates, {})
+            return self._nearest(rows, nearest.by_attributes([row["attributes"] for row in rows], words, numbers))
+        return self._find(_BY_ATTRIBUTES, candidates, compared)
 
     def by_confidence(self, model_id: str, prediction: str, confidence: float) -> Nearest:
         """By calibrated confidence, among the cases for which the same model had proposed the same."""
         alike = {"model_id": model_id, "prediction": prediction, "confidence": confidence}
         return self._find(_BY_CONFIDENCE, MAX_CANDIDATES, alike)
 
+    def _opened(self, keys: KeyStore, query: str, candidates: int, compared: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The candidates, but for those that cannot be read."""
+        asked = {**self._scope, "candidates": candidates, **compared}
+        read = opened(keys, "routed_decisions", self.client.query(query, parameters=asked).named_results())
+        lost = set(read.unreadable)
+        return [row for row in read.rows if row["decision_id"] not in lost]
+
+    def _nearest(self, rows: Sequence[Mapping[str, Any]], distances: Distances) -> Nearest:
+        near = [index for index in range(len(rows)) if isfinite(distances[index])]
+        near.sort(
+            key=lambda index: (distances[index], -rows[index]["routed_at"].timestamp(), rows[index]["decision_id"])
+        )
+        found = [
+            {"decision_id": rows[index]["decision_id"], "similarity": 1 - float(distances[index])}
+            for index in near[: self.nearest]
+        ]
+        return self._with_last_words(found, len(near))
+
+    @property
+    def _scope(self) -> dict[str, Any]:
+        return {"decision_id": self.decision_id, "domain": self.domain, "now": self.now}
+
     def _find(self, query: str, candidates: int, compared: Mapping[str, Any]) -> Nearest:
-        scope = {"decision_id": self.decision_id, "domain": self.domain, "now": self.now}
-        asked = {**scope, "candidates": candidates, "nearest": self.nearest, **compared}
+        asked = {**self._scope, "candidates": candidates, "nearest": self.nearest, **compared}
         found = list(self.client.query(query, parameters=asked).named_results())
+        return self._with_last_words(found, found[0]["compared"] if found else 0)
+
+    def _with_last_words(self, found: Sequence[Mapping[str, Any]], compared: int) -> Nearest:
         if not found:
             return Nearest((), 0)
         ids = [row["decision_id"] for row in found]
         words = {
             row["decision_id"]: row
-            for row in self.client.query(_LAST_WORDS, parameters={**scope, "ids": ids}).named_results()
+            for row in self.client.query(_LAST_WORDS, parameters={**self._scope, "ids": ids}).named_results()
         }
         rows = tuple(
             NearCase(
@@ -213,4 +262,4 @@ class SimilarCaseQueries:
             for row in found
             if (word := words.get(row["decision_id"])) is not None
         )
-        return Nearest(rows, found[0]["compared"])
+        return Nearest(rows, compared)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import structlog
 from clickhouse_connect.driver.client import Client
 
+from interlock.encryption.keys import KeyStore
 from interlock.sinks import deduplication, rows
 from interlock.sinks.chunk import Chunk
 from interlock.sinks.roll_ups import KAFKA_TIME, ROLL_UPS, Balance, balance, hour_of
@@ -57,10 +58,12 @@ class Stored:
 
 
 class Warehouse:
-    """Inserts under tokens. `stream_ids`: for every topic the id of the log that its offsets count in."""
+    """Inserts under tokens. `stream_ids`: for every topic the id of the log that its offsets count in. `keys`: seal the
+    rows."""
 
-    def __init__(self, client: Client, stream_ids: dict[str, str]) -> None:
+    def __init__(self, client: Client, stream_ids: dict[str, str], keys: KeyStore | None = None) -> None:
         self._client = client
+        self._keys = keys
         self._stream_ids = stream_ids
         self._replicated: frozenset[str] | None = None
         self._shapes: dict[str, pa.Schema] = {}
@@ -178,7 +181,7 @@ class Warehouse:
         table = rows.TARGETS[chunk.topic].table
         if table not in self._shapes:
             self._shapes[table] = shape_of(self._client, table)
-        content = rows.to_arrow(messages, chunk, self._stream_ids[chunk.topic])
+        content = rows.to_arrow(messages, chunk, self._stream_ids[chunk.topic], self._keys)
         return linked(content, self._shapes[table], previous, held).combine_chunks()
 
     def _place(self, chunk: Chunk) -> dict[str, Any]:

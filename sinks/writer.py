@@ -45,6 +45,8 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from interlock.encryption.keys import KeyStore
+from interlock.errors import UnavailableError
 from interlock.schemas import catalogue
 from interlock.sinks.failures import SinkStoppedError, advice, text
 from interlock.sinks.partition import AssignedPartition
@@ -76,9 +78,10 @@ MAX_POLL_SECONDS = 0.5
 LEAST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
 
-# Errors of the database that time or an operator mends; the chunk stays planned meanwhile. None of them stops the sink:
-# an operator who has mended it need not think of the sink as well. What cannot be read becomes a row that says so.
-DATABASE_ERRORS = (ClickHouseError, OSError)
+# Errors of the database, or of the key store, that time or an operator mends; the chunk stays planned meanwhile. None
+# of them stops the sink: an operator who has mended it need not think of the sink as well. What cannot be read becomes
+# a row that says so.
+DATABASE_ERRORS = (ClickHouseError, OSError, UnavailableError)
 
 _CONSEQUENCE = "tried again until it does; nothing is lost"
 
@@ -123,13 +126,15 @@ class SinkWriter:
         monotonic: Callable[[], float] = time.monotonic,
         executor: Executor | None = None,
         on_expired: Callable[[list[Expired]], None] = lambda _: None,
+        keys: KeyStore | None = None,
     ) -> None:
         """`consumer`: a member of `catalogue.SINK_GROUP`. `client`: without a session, because two threads use it,
         and with a timeout well below five minutes. `executor`: where inserts run; None: threads of its own.
-        `on_expired` is told of records that were deleted before they were read."""
+        `on_expired` is told of records that were deleted before they were read. `keys` seal the rows; None: rows are
+        stored as they are."""
         self._consumer = consumer
         self._on_expired = on_expired
-        self._warehouse = Warehouse(client, dict(settings.stream_ids))
+        self._warehouse = Warehouse(client, dict(settings.stream_ids), keys)
         self._settings = settings
         self._metrics = metrics
         self._monotonic = monotonic

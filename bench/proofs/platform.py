@@ -86,7 +86,7 @@ def running(directory: Path, audit_key: bytes, settings: Mapping[str, str]) -> I
 def at_work(platform: Platform, people: Sequence[Persona], truth: TruthSource, seed: int) -> Iterator[Simulation]:
     """People who work all queues meanwhile. Raises the error that made a person stop."""
     broker = platform.kafka()
-    payloads = PayloadReader(broker, platform.clickhouse)
+    payloads = PayloadReader(broker, platform.clickhouse, lambda: platform.keys_to_read)
     simulation = Simulation(
         broker, people, truth=truth, clock=SystemClock(), payloads=payloads, seed=seed, speedup=_SPEEDUP
     )

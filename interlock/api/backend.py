@@ -70,7 +70,11 @@ class Backend:
         self.client = Client(broker=self.broker, clickhouse=analyst_dsn(platform), signer=platform.signer)
         self._payloads: SimpleQueue[PayloadReader] = SimpleQueue()
         for _ in range(PAYLOAD_READERS):
-            self._payloads.put(PayloadReader(self.broker, partial(platform.clickhouse, seconds=CLICKHOUSE_SECONDS)))
+            self._payloads.put(
+                PayloadReader(
+                    self.broker, partial(platform.clickhouse, seconds=CLICKHOUSE_SECONDS), lambda: platform.keys_to_read
+                )
+            )
         self._teller = self.broker.producer(None, {"linger.ms": 0})
         self._lock = threading.Lock()
         self._clickhouse: ClickHouse | None = None

@@ -17,7 +17,6 @@ from interlock.client.client import DeliveryError
 from interlock.client.result import NotDecidedError
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform.printing import visible_json
-from interlock.policies.honouring import UnhonouredPackError
 from interlock.policies.publishing import (
     DomainTakenError,
     QueueTakenError,
@@ -80,7 +79,6 @@ _OF_OWNERS: Mapping[type[InterlockError], tuple[int, str]] = {
     DomainTakenError: (409, "domain-taken"),
     NothingToReplayError: (409, "nothing-to-replay"),
     QueueTakenError: (409, "queue-taken"),
-    UnhonouredPackError: (409, "pack-not-honoured"),
     SamePersonError: (409, "same-person"),
     StalePolicyError: (412, "stale-policy"),
     TrialDemandedError: (409, "trial-demanded"),

@@ -30,7 +30,7 @@ def story_of(backend: Backend, person: Principal, decision_id: str) -> dict[str,
             unavailable["timeline"] = TOLD_AFTER_VERDICT
         else:
             with backend.clickhouse() as client:
-                timeline = queries.decision_timeline(client, decision_id)
+                timeline = queries.decision_timeline(client, decision_id, backend.platform.keys_to_read)
     except (ClickHouseError, InterlockError, OSError) as error:
         unavailable["timeline"] = str(error).strip().splitlines()[0]
     try:

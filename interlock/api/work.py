@@ -81,7 +81,13 @@ def similar_cases(backend: Backend, shown: ShownTask) -> SimilarCases | None:
     in_force = backend.policies.owner(shown.record["domain"])
     with backend.clickhouse() as client:
         return find_similar_cases(
-            client, shown.record["decision_id"], shown.view, shown.payload, in_force, backend.now()
+            client,
+            shown.record["decision_id"],
+            shown.view,
+            shown.payload,
+            in_force,
+            backend.now(),
+            backend.platform.keys_to_read,
         )
 
 

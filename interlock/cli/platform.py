@@ -127,6 +127,7 @@ def up(
         return
     from interlock.local.stages import supervisor
     from interlock.local.supervisor import Report
+    from interlock.platform.keys import make_local
     from interlock.platform.log_config import configure
 
     configure(platform.settings.log_format)
@@ -134,6 +135,7 @@ def up(
         _stop_orphans(directory)
         instance = ports.describe(directory)
         instances.write(directory, instance)
+        make_local(directory)
         with errors.status("starting …") as status:
             report = Report(lambda line: errors.print(line, markup=False, highlight=False), status.update)
             running = supervisor(connection.connect(data_dir), instance, report, timeout)

@@ -101,7 +101,8 @@ def timeline(
     from interlock.sinks import queries
 
     with connection.database_errors():
-        events = queries.decision_timeline(connection.connect(data_dir).clickhouse(analyst=True), decision_id)
+        platform = connection.connect(data_dir)
+        events = queries.decision_timeline(platform.clickhouse(analyst=True), decision_id, platform.keys_to_read)
     if json:
         print_json(events)
     elif events:

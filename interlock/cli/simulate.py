@@ -67,7 +67,7 @@ def simulate_reviewers(
     platform = connection.connect(data_dir)
     broker = platform.serving_kafka()
     people = personas(count, seed)
-    payloads = PayloadReader(broker, platform.clickhouse)
+    payloads = PayloadReader(broker, platform.clickhouse, lambda: platform.keys_to_read)
     simulation = Simulation(
         broker,
         people,

@@ -57,7 +57,8 @@ def stored_resolutions(
         if given is None:
             from interlock.platform.connection import connect
 
-            return StoredResolutions(connect().clickhouse(analyst=True))
+            platform = connect()
+            return StoredResolutions(platform.clickhouse(analyst=True), platform.keys_to_read)
         if isinstance(given, str):
             return StoredResolutions(clickhouse_connect.get_client(dsn=given, autogenerate_session_id=False))
         if os.getpid() != process:

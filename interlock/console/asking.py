@@ -54,7 +54,7 @@ def asked(backend: Backend, name: str, **parameters: Value) -> Asked:
     """The answer to a question of `interlock/sinks/questions`."""
     try:
         with backend.clickhouse() as client:
-            rows = ask(client, name, **parameters).named_rows()
+            rows = ask(client, name, backend.platform.keys_to_read, **parameters).named_rows()
     except FAILURES as error:
         return Asked(name, [], reason_of(error), parameters)
     return Asked(name, rows, "", parameters)

@@ -35,5 +35,6 @@ def repair(platform: Platform, say: Callable[[str], None]) -> Repair:
         partitions={name: state.partitions for name, state in states.items()},
         stream_ids=stream_ids(admin, states),
         sink_members=lambda: count_members(admin, catalogue.SINK_GROUP),
+        keys=platform.keys_to_seal,
         say=say,
     )

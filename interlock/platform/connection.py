@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as ClickHouseClient
     from confluent_kafka.admin import AdminClient
 
+    from interlock.encryption.keys import KeyStore
     from interlock.platform.registry import Registry
     from interlock.platform.settings import Settings
     from interlock.schemas.signed_commands import Signer
@@ -69,6 +70,25 @@ class Platform:
                 "from `openssl rand -hex 32`). A local instance has one from its next `interlock up` on."
             )
         return bytes.fromhex(key)
+
+    @cached_property
+    def keys(self) -> "KeyStore":
+        """The keys of subjects. Raises InterlockError where no master key is set, and UnavailableError."""
+        from interlock.platform.keys import open_store
+
+        return open_store(self.settings)
+
+    @property
+    def keys_to_seal(self) -> "KeyStore | None":
+        """The same, for what writes to ClickHouse; None where rows are stored as they are."""
+        return self.keys if self.settings.encryption.seal else None
+
+    @cached_property
+    def keys_to_read(self) -> "KeyStore | None":
+        """The same, for a process that reads what it can; None where it is not meant to have keys."""
+        from interlock.platform.keys import has_master_key
+
+        return self.keys if has_master_key(self.settings) else None
 
     @property
     def signer(self) -> "Signer | None":

@@ -31,7 +31,7 @@ DESCRIPTION = "instance.json"
 LOCK = "lock"
 
 # Folders of an instance in its data directory.
-PARTS = ("kafka", "clickhouse", "logs", "executors")
+PARTS = ("kafka", "clickhouse", "keys", "logs", "executors")
 
 # The permissions of group and others; also the umask of every process of an instance.
 OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -38,10 +38,23 @@ class ClickHouseSettings(BaseModel):
     cluster: str | None = Field(
         None, pattern=r"^[\w.{}-]+$", description="create replicated tables on this cluster of one shard"
     )
-    retention_days: int | None = Field(
-        None, ge=1, description="keep rows for so many days, at least as long as the packs of policies demand"
-    )
     durable: bool = Field(False, description="rows are on the disk, not only in its cache, when they are acknowledged")
+
+
+class EncryptionSettings(BaseModel):
+    """The keys of subjects: see docs/erasure.md."""
+
+    seal: bool = Field(False, description="the sink stores personal data under keys of its subjects")
+    key_store: Path | None = Field(None, description="file with the wrapped keys; unset: keys/keys.sqlite in data_dir")
+    master_key: SecretStr | None = Field(None, description="secret of 64 hex digits that wraps the key store")
+    master_key_file: Path | None = Field(None, description="file that has it")
+    master_key_provider: str | None = Field(
+        None, description="MODULE:FUNCTION that returns a client of a key-management service, instead"
+    )
+    next_master_key: SecretStr | None = Field(
+        None, description="the one that `interlock audit rotate-keys` puts in its place"
+    )
+    next_master_key_file: Path | None = Field(None, description="file that has it")
 
 
 class RegistrySettings(BaseModel):
@@ -208,6 +221,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".interlock")
     kafka: KafkaSettings = KafkaSettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
+    encryption: EncryptionSettings = EncryptionSettings()
     registry: RegistrySettings = RegistrySettings()
     router: RouterSettings = RouterSettings()
     desk: DeskSettings = DeskSettings()

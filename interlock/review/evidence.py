@@ -1,6 +1,6 @@
 """Gathers what the checklist needs from Kafka and ClickHouse."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError
 from interlock.platform.connection import Platform
@@ -8,13 +8,26 @@ from interlock.policies.published import Policies
 from interlock.processors.review.checklist import ContextCounts, ReviewEvidence
 from interlock.review.board import Board
 from interlock.schemas import catalogue
+from interlock.sinks.sealed_columns import OPENING
 from interlock.streams.ports import Broker
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
 
 # The latest week: what producers send today, and enough of it.
 _CONTEXT = """
 SELECT count(), countIf(input != ''), countIf(explanation.reasoning != '' OR notEmpty(explanation.top_features))
 FROM routed_decisions
-WHERE (route != 'auto' OR review_copy) AND error = '' AND kafka_timestamp > now64(3) - INTERVAL 7 DAY
+WHERE (route != 'auto' OR review_copy) AND error = '' AND subject_key = ''
+    AND kafka_timestamp > now64(3) - INTERVAL 7 DAY
+"""
+
+# Of those whose content is sealed, as many as tell a share to one in a hundred.
+_SEALED_CONTEXT = f"""
+SELECT decision_id, input, explanation, {OPENING} FROM routed_decisions
+WHERE (route != 'auto' OR review_copy) AND error = '' AND subject_key != ''
+    AND kafka_timestamp > now64(3) - INTERVAL 7 DAY
+ORDER BY kafka_timestamp DESC LIMIT 10000
 """
 
 _HANDED_OUT = """
@@ -56,11 +69,27 @@ def _from_clickhouse(
         client = platform.clickhouse(analyst=True)
         metrics = queries.metrics(client)
         _, rows = queries.select(client, _HANDED_OUT)
-        _, ((decisions, with_input, with_explanation),) = queries.select(client, _CONTEXT)
+        context = _context(client, platform)
     except (InterlockError, ClickHouseError) as error:
         return None, None, None, str(error).splitlines()[0]
     handed_out = {str(name): int(count) for name, count in rows}
-    return metrics, handed_out, ContextCounts(decisions, with_input, with_explanation), ""
+    return metrics, handed_out, context, ""
+
+
+def _context(client: "Client", platform: Platform) -> ContextCounts:
+    """What cannot be read does not count."""
+    from interlock.sinks import queries
+    from interlock.sinks.opening import opened
+
+    _, ((decisions, with_input, with_explanation),) = queries.select(client, _CONTEXT)
+    read = opened(platform.keys_to_read, "routed_decisions", client.query(_SEALED_CONTEXT).named_results())
+    rows = [row for row in read.rows if row["decision_id"] not in read.unreadable]
+    explanations = [row["explanation"] for row in rows]
+    return ContextCounts(
+        decisions + len(rows),
+        with_input + sum(row["input"] != "" for row in rows),
+        with_explanation + sum(bool(of["reasoning"] or of["top_features"]) for of in explanations),
+    )
 
 
 def _written(broker: Broker, topic: str) -> bool:

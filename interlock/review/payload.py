@@ -21,6 +21,8 @@ from interlock.streams.ranges import READ_TO_END, RangeReader
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+    from interlock.encryption.keys import KeyStore
+
 # Longer than a broker's restart; then a person should know.
 TIMEOUT_SECONDS = 30.0
 
@@ -40,12 +42,19 @@ _MAX_OFFSET = 2**63 - 1
 class PayloadReader:
     """Fetches payloads; safe to share between threads, which take turns.
 
-    `clickhouse`: connects when Kafka no longer has the record; None: there is no ClickHouse to ask.
+    `clickhouse`: connects when Kafka no longer has the record; None: there is no ClickHouse to ask. `keys`: gives the
+    keys of what is sealed there.
     """
 
-    def __init__(self, broker: Broker, clickhouse: "Callable[[], Client] | None" = None) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        clickhouse: "Callable[[], Client] | None" = None,
+        keys: "Callable[[], KeyStore | None]" = lambda: None,
+    ) -> None:
         self._lock = threading.Lock()
         self._clickhouse = clickhouse
+        self._keys = keys
         self._broker = broker
         self._partitions: dict[str, int] = {}
         self._consumer = broker.consumer(None, overrides=_FETCHING)
@@ -98,7 +107,7 @@ class PayloadReader:
             raise InterlockError(f"Kafka no longer has {where}, and no ClickHouse is known that could have it")
         from interlock.review.stored_payload import stored_payload
 
-        value = stored_payload(self._clickhouse(), task)
+        value = stored_payload(self._clickhouse(), task, self._keys())
         if value is None:
             raise InterlockError(f"neither Kafka nor ClickHouse has {where}, the payload of task {task['task_id']}")
         payload = _payload(value, verified=True, note="from ClickHouse, with the same hash")

@@ -18,6 +18,8 @@ from interlock.streams.ports import Broker, Headers
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+    from interlock.encryption.keys import KeyStore
+
 # Before each further attempt. The desk makes a task of what it is given within tenths of a second; ClickHouse hears of
 # what the desk has just forgotten within seconds.
 _PAUSES_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 3.2)
@@ -38,8 +40,10 @@ def appeal(
     command_id: str | None = None,
     *,
     on_behalf_of: str = "",
+    keys: "KeyStore | None" = None,
 ) -> Reply:
-    """Opens a decision again; one that the desk does not have is put on file first. `clickhouse`: connects for that.
+    """Opens a decision again; one that the desk does not have is put on file first. `clickhouse`: connects for
+    that; `keys`: open what is sealed there.
 
     Raises CommandRefusedError and InterlockError, and what queries raise.
     """
@@ -51,7 +55,7 @@ def appeal(
     with clickhouse() as client:
         is_sent = False
         for number, pause in enumerate(_PAUSES_SECONDS, 1):
-            is_sent = is_sent or reopen(broker, client, task_id, desk.signature)
+            is_sent = is_sent or reopen(broker, client, task_id, desk.signature, keys)
             time.sleep(pause)
             # The desk remembers a refusal under the id of its command: each further attempt has one of its own, the
             # same when the caller repeats the command.
@@ -69,21 +73,27 @@ def appeal(
     )
 
 
-def reopen(broker: Broker, client: "Client", decision_id: str, signature: Callable[[bytes], Headers]) -> bool:
+def reopen(
+    broker: Broker,
+    client: "Client",
+    decision_id: str,
+    signature: Callable[[bytes], Headers],
+    keys: "KeyStore | None" = None,
+) -> bool:
     """Copies the routed decision to `reviews.manual`, where the desk finds it. Raises InterlockError.
 
     With what the desk has decided and forgotten goes the last record of its task: versions count on, and whoever judged
     it does not judge it again. Returns False, and copies nothing, if the desk has it as far as ClickHouse knows.
     `signature`: the headers that say who gives the desk some bytes.
     """
-    latest = latest_task(client, decision_id)
+    latest = latest_task(client, decision_id, keys)
     headers: Headers = []
     if latest is None:
-        value = stored_payload(client, _place_of_unseen(client, decision_id))
+        value = stored_payload(client, _place_of_unseen(client, decision_id), keys)
     elif not latest.forgotten:
         return False
     else:
-        value = stored_payload(client, latest.record)
+        value = stored_payload(client, latest.record, keys)
         if value is not None:
             value = as_hashed(value, latest.record["payload_hash"])
             task, issued_at = wire.encode("Task", latest.record), str(now()).encode()

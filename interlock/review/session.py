@@ -66,6 +66,7 @@ class Session:
                 task_id,
                 statement,
                 on_behalf_of=on_behalf_of,
+                keys=self._platform.keys_to_read,
             )
 
     def claim(self, task_id: str, queue: str, reveal: bool) -> TaskView:
@@ -79,7 +80,7 @@ class Session:
 
     def look(self, task: Record, why_first: str = "", reveal: bool = False) -> TaskView:
         """What this person may see of a task; from now on a verdict of theirs is about this."""
-        reader = PayloadReader(self.broker, self._platform.clickhouse)
+        reader = PayloadReader(self.broker, self._platform.clickhouse, lambda: self._platform.keys_to_read)
         try:
             payload = reader.read(task)
         finally:

@@ -4,29 +4,35 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.schemas import avro_schemas, wire
 from interlock.schemas.payload import payload_hash
+from interlock.sinks.sealed_columns import OPENING, OPENING_FACTS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+    from interlock.encryption.keys import KeyStore
+
 # The id too: the offset alone may be that of an earlier log, if the topic was deleted and created again. A record that
 # could not be read whole has its bytes, as hexadecimal digits here: the client would take them for text.
 _QUERY = """
-SELECT {columns}, hex(raw) AS damaged FROM routed_decisions
+SELECT {columns}, hex(raw) AS damaged, {opening} FROM routed_decisions
 WHERE kafka_topic = {{topic:String}} AND kafka_partition = {{partition:UInt32}} AND kafka_offset = {{offset:UInt64}}
     AND decision_id = {{id:String}}
 ORDER BY inserted_at DESC LIMIT 1
 """
 
 
-def stored_payload(client: "Client", task: dict[str, Any]) -> bytes | None:
+def stored_payload(client: "Client", task: dict[str, Any], keys: "KeyStore | None" = None) -> bytes | None:
     """The `RoutedDecision` at the offset that a `Task` record names, in the wire format; None if ClickHouse has none.
 
-    The bytes are those of Kafka where the record is damaged; otherwise they are made of the row's columns.
+    The bytes are those of Kafka where the record is damaged; otherwise they are made of the row's columns. Raises
+    SealedContentError where they are sealed, and not under one of `keys`.
     """
+    from interlock.sinks.opening import opened, unreadable
+
     outer = [field["name"] for field in avro_schemas.parsed("RoutedDecision")["fields"] if field["name"] != "decision"]
     inner = [field["name"] for field in avro_schemas.parsed("Decision")["fields"]]
     result = client.query(
-        _QUERY.format(columns=", ".join([*outer, *inner])),
+        _QUERY.format(columns=", ".join([*outer, *inner]), opening=f"{OPENING}, {OPENING_FACTS}, '' AS raw"),
         parameters={
             "topic": task["topic"],
             "partition": task["partition"],
@@ -35,9 +41,12 @@ def stored_payload(client: "Client", task: dict[str, Any]) -> bytes | None:
         },
         tz_mode="aware",  # without a time zone Avro would take them for local times
     )
-    for row in result.named_results():
-        if row["damaged"]:
-            return bytes.fromhex(row["damaged"])
+    found = opened(keys, "routed_decisions", result.named_results())
+    if found.unreadable:
+        raise unreadable(task["decision_id"], keys)
+    for row in found.rows:
+        if row["damaged"] or row["raw"]:
+            return bytes(row["raw"]) or bytes.fromhex(row["damaged"])
         record = {name: row[name] for name in outer}
         return wire.encode("RoutedDecision", {**record, "decision": {name: row[name] for name in inner}})
     return None

@@ -42,7 +42,9 @@ def run(platform: Platform) -> None:
     @contextmanager
     def make(broker: Broker) -> Iterator[Fold]:
         with (
-            closing(PayloadReader(broker, platform.clickhouse if has_clickhouse else None)) as payloads,
+            closing(
+                PayloadReader(broker, platform.clickhouse if has_clickhouse else None, lambda: platform.keys_to_read)
+            ) as payloads,
             closing(WrittenExamples(broker)) as written,
         ):
             yield FeedbackFold(Feedback(terms), written, fetcher(payloads))

@@ -48,4 +48,5 @@ def writer(platform: Platform, metrics: Metrics) -> SinkWriter:
         settings,
         metrics=metrics,
         on_expired=expired_teller(kafka, "sink", catalogue.SINK_GROUP),
+        keys=platform.keys_to_seal,
     )

@@ -47,7 +47,7 @@ class People(threading.Thread):
         from interlock.streams.clock import SystemClock
 
         broker = self._platform.kafka()
-        payloads = PayloadReader(broker, self._platform.clickhouse)
+        payloads = PayloadReader(broker, self._platform.clickhouse, lambda: self._platform.keys_to_read)
         try:
             simulation = Simulation(
                 broker,

@@ -125,6 +125,22 @@ def column_of(term: Term) -> Column | None:
             assert_never(term)
 
 
+def columns_in(condition: Condition) -> frozenset[str]:
+    """The names of the columns that a condition reads."""
+    match condition:
+        case Compare(_, left, right):
+            terms: tuple[Term, ...] = (left, right)
+        case In(term, _) | IsNull(term) | Truth(term):
+            terms = (term,)
+        case Not(of):
+            return columns_in(of)
+        case All(parts) | AnyOf(parts):
+            return frozenset[str]().union(*map(columns_in, parts))
+        case _:
+            assert_never(condition)
+    return frozenset(column.name for column in map(column_of, terms) if column is not None)
+
+
 def kind_of(term: Term) -> ColumnType:
     """The type of a term's values."""
     match term:

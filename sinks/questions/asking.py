@@ -8,9 +8,12 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from interlock.encryption.keys import KeyStore, subject
 from interlock.errors import InterlockError, UsageError
+from interlock.sinks.opening import opened
 from interlock.sinks.questions import decisions, operations, quality, queues, slices, stories, team
-from interlock.sinks.questions.model import MAX_TEXT, Parameter, Question, Value
+from interlock.sinks.questions.model import MAX_TEXT, NO_KEY, TIMELINE, Parameter, Question, Value
+from interlock.sinks.timeline_words import with_words
 
 _GROUPS = (queues, team, quality, slices, decisions, stories, operations)
 
@@ -57,14 +60,25 @@ def find(name: str) -> Question:
     return question
 
 
-def ask(client: Client, name: str, **parameters: Value) -> Answer:
-    """The answer to a question. `client`: of the read-only analyst.
+def ask(client: Client, name: str, keys: KeyStore | None = None, /, **parameters: Value) -> Answer:
+    """The answer to a question. `client`: of the read-only analyst. `keys`: open what is sealed; without them,
+    and where a key was erased, it is empty.
 
     Raises UnknownQuestionError, BadParameterError, and ClickHouseError.
     """
     question = find(name)
     bound = bind(question, parameters)
+    if keys is not None and bound.get("subject_key") == NO_KEY and bound["subject_id"]:
+        bound["subject_key"] = keys.key_id_of(subject(str(bound["subject_id"]))) or NO_KEY
     found = client.query(question.sql, parameters=bound)
+    if question.seals:
+        rows = list(found.named_results())
+        if question.seals == TIMELINE:
+            read = with_words(client, keys, str(bound["decision_id"]), rows)
+        else:
+            read = opened(keys, question.seals, rows).rows
+        listed = [tuple(row[column] for column in question.columns) for row in read]
+        return Answer(question.columns, listed, question.sql, bound)
     # The client knows no columns of an answer without rows.
     columns = tuple(found.column_names) or question.columns
     return Answer(columns, found.result_rows, question.sql, bound)

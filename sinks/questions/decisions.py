@@ -3,12 +3,15 @@
 from interlock.sinks.questions.model import (
     LIMIT,
     MAX_DAYS,
+    SUBJECT_KEY,
+    TIMELINE,
     Question,
     days,
     hours,
     matches,
     names,
     number,
+    of_subject,
     of_view,
     text,
 )
@@ -77,6 +80,7 @@ ORDER BY toStartOfMillisecond(at), step, at, kafka_topic, kafka_partition, kafka
 LIMIT 1000""",
         names(_DETAIL),
         (text("decision_id", "The decision.", None),),
+        seals=TIMELINE,
     ),
     Question(
         "subject_decisions",
@@ -97,17 +101,18 @@ LEFT JOIN
     FROM resolutions
     WHERE error = '' AND NOT tombstone AND decision_id IN
     (
-        SELECT decision_id FROM routed_decisions WHERE subject_id = {{subject_id:String}}
+        SELECT decision_id FROM routed_decisions WHERE {of_subject()}
     )
     GROUP BY decision_id
 ) AS words USING (decision_id)
-WHERE NOT review_copy AND error = '' AND subject_id = {{subject_id:String}}
+WHERE NOT review_copy AND error = '' AND {of_subject()}
     AND kafka_timestamp > now64(3) - toIntervalDay({{days:UInt32}})
 ORDER BY kafka_timestamp DESC, decision_id
 LIMIT {{limit:UInt32}}""",
         names("routed_at decision_id domain route is_open prediction outcome source"),
         (
             text("subject_id", "The pseudonymous id of the subject.", None),
+            SUBJECT_KEY,
             number("days", "So many days back from now.", MAX_DAYS, MAX_DAYS),
             LIMIT,
         ),

@@ -30,7 +30,8 @@ class Question:
     """One number, or one table of them. `population`: of what it speaks. `columns`: what the answer has, in order.
 
     `rows_of`: name of the question that lists the rows behind. Its parameters have the names of this one's parameters
-    and columns, so that every row of the answer links to its own.
+    and columns, so that every row of the answer links to its own. `seals`: the table of which a row of the answer is
+    one, where columns of it are sealed; the SQL then asks for what opens them as well, behind `columns`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Question:
     columns: tuple[str, ...]
     parameters: tuple[Parameter, ...] = ()
     rows_of: str | None = None
+    seals: str = ""
 
 
 def names(words: str) -> tuple[str, ...]:
@@ -79,6 +81,27 @@ def of_view(view: str, columns: str, *, where: str = "true", order: str) -> tupl
     """SQL that reads these columns of a view, and the columns."""
     listed = ", ".join(names(columns))
     return f"SELECT {listed}\nFROM {view}\nWHERE {where}\nORDER BY {order}\nLIMIT {MAX_ROWS}", names(columns)
+
+
+# As what a question seals: words belong into the rows of this view from many tables.
+TIMELINE = "decision_timeline"
+
+# No row has it.
+NO_KEY = "none"
+
+
+def of_subject(table: str = "") -> str:
+    """A condition: about the subject, where one is given; its rows name it, or the key under which they are sealed."""
+    prefix = f"{table}." if table else ""
+    return (
+        f"(({{subject_id:String}} = '' AND {{subject_key:String}} = '{NO_KEY}') "
+        f"OR ({{subject_id:String}} != '' AND {prefix}subject_id = {{subject_id:String}}) "
+        f"OR {prefix}subject_key = {{subject_key:String}})"
+    )
+
+
+# Filled in from the subject's id, where there are keys.
+SUBJECT_KEY = text("subject_key", "Only under this key of a subject; filled in where subject_id is given.", NO_KEY)
 
 
 def matches(*columns: str, table: str = "") -> str:

@@ -1,6 +1,7 @@
 """What went wrong, what people were told, and what the outside world had to do."""
 
 from interlock.sinks.questions.model import LIMIT, SETTLED, Question, days, matches, names, text
+from interlock.sinks.sealed_columns import OPENING
 
 _SINCE = "now64(3) - toIntervalDay({days:UInt32})"
 
@@ -42,13 +43,14 @@ LIMIT 1000""",
         "alerts",
         "Alerts",
         "What people were told within so many days, the latest first; nobody named: the operators",
-        f"""SELECT at, kind, severity, task_id, queue, message, to, alert_id
+        f"""SELECT at, kind, severity, task_id, queue, message, to, alert_id, {OPENING}
 FROM alerts
 WHERE error = '' AND kafka_timestamp > {_SINCE} AND {matches("kind", "severity")}
 ORDER BY at DESC, alert_id
 LIMIT {{limit:UInt32}}""",
         names("at kind severity task_id queue message to alert_id"),
         (text("kind", "Only this kind."), text("severity", "Only this severity."), days(7), LIMIT),
+        seals="alerts",
     ),
     Question(
         "dead_letters_by_reason",
@@ -70,13 +72,14 @@ LIMIT 1000""",
         "Messages that could not be read, and actions that could not be carried out, the latest first",
         f"""SELECT
     kafka_timestamp AS at, reason, message, source_topic, source_partition, source_offset,
-    toValidUTF8(ifNull(original_key, '')) AS key, kafka_partition, kafka_offset
+    toValidUTF8(ifNull(original_key, '')) AS key, kafka_partition, kafka_offset, original_key, {OPENING}
 FROM dead_letters
 WHERE kafka_timestamp > {_SINCE} AND {matches("reason", "source_topic")}
 ORDER BY kafka_timestamp DESC, kafka_partition, kafka_offset
 LIMIT {{limit:UInt32}}""",
         names("at reason message source_topic source_partition source_offset key kafka_partition kafka_offset"),
         (text("reason", "Only this reason."), text("source_topic", "Only from this topic."), days(30), LIMIT),
+        seals="dead_letters",
     ),
     Question(
         "actions_by_kind",

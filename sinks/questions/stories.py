@@ -1,6 +1,7 @@
 """Finding decisions, and what the story of one rests on: how it was routed, what held, what had to be done."""
 
-from interlock.sinks.questions.model import LIMIT, Question, matches, names, text
+from interlock.sinks.questions.model import LIMIT, SUBJECT_KEY, Question, matches, names, of_subject, text
+from interlock.sinks.sealed_columns import OPENING
 
 _DECISION = text("decision_id", "The decision.", None)
 
@@ -24,7 +25,7 @@ QUESTIONS = (
         SELECT kafka_timestamp, decision_id, domain, model_id, model_version, route, prediction
         FROM routed_decisions
         WHERE NOT review_copy AND error = '' AND startsWith(decision_id, {{decision_id:String}})
-            AND {matches("subject_id", "domain", "model_id")}
+            AND {of_subject()} AND {matches("domain", "model_id")}
             AND ({{since:String}} = '' OR kafka_timestamp >= {_instant("since")})
             AND ({{until:String}} = '' OR kafka_timestamp < {_instant("until")})
             AND ({{before:String}} = '' OR kafka_timestamp < {_instant("before")}
@@ -57,6 +58,7 @@ LIMIT {{limit:UInt32}}""",
         (
             text("decision_id", "Only ids that begin so."),
             text("subject_id", "Only about this subject."),
+            SUBJECT_KEY,
             text("domain", "Only this domain."),
             text("model_id", "Only this model."),
             text("outcome", "Only where this holds."),
@@ -91,7 +93,9 @@ LIMIT 1000""",
         "Every version of the resolution of one decision; the last one holds",
         """SELECT
     version, outcome, prediction, source, verdict, decided_by, decided_at, reason_code, reason_text, modifications,
-    final, override_until, policy_version
+    final, override_until, policy_version, decision_id, """
+        + OPENING
+        + """
 FROM resolutions
 WHERE error = '' AND NOT tombstone AND decision_id = {decision_id:String}
 ORDER BY version, kafka_timestamp
@@ -101,17 +105,21 @@ LIMIT 1000""",
             "final override_until policy_version"
         ),
         (_DECISION,),
+        seals="resolutions",
     ),
     Question(
         "decision_actions",
         "What had to be done because of a decision",
         "Every action that followed from one decision; executors carry them out",
-        """SELECT at, kind, version, outcome, notices, modifications, reason_code, action_id
+        """SELECT at, kind, version, outcome, notices, modifications, reason_code, action_id, decision_id, """
+        + OPENING
+        + """
 FROM actions
 WHERE error = '' AND decision_id = {decision_id:String}
 ORDER BY at, action_id
 LIMIT 1000""",
         names("at kind version outcome notices modifications reason_code action_id"),
         (_DECISION,),
+        seals="actions",
     ),
 )

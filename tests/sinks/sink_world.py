@@ -6,6 +6,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 from confluent_kafka import TopicPartition
 
+from interlock.encryption.keys import KeyStore
 from interlock.schemas import catalogue, wire
 from interlock.schemas.catalogue import ROUTER_GROUP, SINK_GROUP
 from interlock.sinks.reconcile import Reconciliation, reconcile
@@ -103,6 +104,7 @@ class World:
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     seconds: float = 0.0
     made: int = 0
+    keys: KeyStore | None = None
 
     def __post_init__(self) -> None:
         self.broker.create_topics([TopicSpec(topic, self.partitions_of(topic)) for topic in TOPICS])
@@ -223,6 +225,7 @@ class World:
             monotonic=lambda: self.seconds,
             executor=InlineExecutor(),
             on_expired=on_expired,
+            keys=self.keys,
         )
 
     def settle(self, writer: SinkWriter, steps: int = 200) -> None:

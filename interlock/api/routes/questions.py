@@ -49,7 +49,7 @@ def ask_for(backend: Backend, person: Principal, name: str, texts: dict[str, str
         values = questions.read(asked, texts)
         _check_may_ask(backend, person, asked, values)
         with backend.clickhouse() as client:
-            return questions.ask(client, name, **values)
+            return questions.ask(client, name, backend.platform.keys_to_read, **values)
     except UnknownQuestionError as error:
         raise not_found("question", name) from error
     except BadParameterError as error:

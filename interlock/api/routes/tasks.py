@@ -176,7 +176,14 @@ def open_again(
     """Also one that took effect unseen, or that the desk has forgotten: it is put on file first."""
     backend, desk = backend_of(request), _desk(request, person)
     reply = appeal(
-        desk, backend.broker, backend.clickhouse, task_id, body.statement, command_id, on_behalf_of=body.on_behalf_of
+        desk,
+        backend.broker,
+        backend.clickhouse,
+        task_id,
+        body.statement,
+        command_id,
+        on_behalf_of=body.on_behalf_of,
+        keys=backend.platform.keys_to_read,
     )
     return _replied(request, reply)
 

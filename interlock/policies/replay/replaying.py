@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from interlock.errors import InterlockError, UsageError
 from interlock.policies.replay.matrix import SHADOW, Fate, Replay, Tally
 from interlock.policies.replay.query import History, forced_reasons, kinds_in_history, policy_reasons
+from interlock.policy.conditions.ast import columns_in
 from interlock.policy.kinds import Kinds
 from interlock.policy.kinds_clickhouse import key_of, kind_columns
 from interlock.policy.model import Policy
@@ -14,6 +15,7 @@ from interlock.policy.routing import ExtraRoute, Treatment
 from interlock.policy.version import version
 from interlock.policy.vocabulary import Route
 from interlock.schemas.reasons import AMBIGUOUS_DOMAIN, HALTED
+from interlock.sinks.sealed_columns import COLUMNS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -41,6 +43,8 @@ SELECT count(), min(kafka_timestamp), max(kafka_timestamp) FROM routed_decisions
 WHERE NOT review_copy AND route != '' AND domain IN {domains:Array(String)}
 """
 
+_SEALED = "SELECT count() FROM routed_decisions WHERE {condition} AND sealed_facts != ''"
+
 _GROUPS = {
     "forced": forced_reasons(),
     "shadowed": "is_shadow",
@@ -58,6 +62,10 @@ _AGGREGATES = {
 }
 
 
+class SealedHistoryError(InterlockError):
+    """Rules cannot be tried on rows whose facts ClickHouse cannot read."""
+
+
 class NothingToReplayError(InterlockError):
     """No decision of the candidate's domains was routed in the range: there is nothing to compare."""
 
@@ -73,6 +81,7 @@ def replay(client: "Client", policy: Policy, since: datetime, until: datetime) -
         raise UsageError(f"the range ends at {_said(until)}, not after its beginning at {_said(since)}")
     kinds = Kinds(policy)
     history = History(domains_in_question(client, policy), _millis(since), _millis(until), _uncalibrated(client))
+    _check_readable(client, kinds, history)
     treatments = Treatments(kinds)
     tally = Tally()
     query = kinds_in_history(kinds, history, _GROUPS, _AGGREGATES)
@@ -150,6 +159,20 @@ def domains_in_question(client: "Client", policy: Policy) -> list[str]:
 def _extra(reason: str) -> ExtraRoute:
     """What the router added: a kill switch asks for async, an implausible value for manual."""
     return reason, Route.ASYNC if reason.startswith(HALTED) else Route.MANUAL
+
+
+def _check_readable(client: "Client", kinds: Kinds, history: History) -> None:
+    """Raises SealedHistoryError where rules would find nothing in sealed columns and the answer would be wrong."""
+    used = frozenset[str]().union(*(columns_in(condition) for condition, _ in kinds.conditions))
+    hidden = used & (kinds.policy.attribute_types().keys() | set(COLUMNS["routed_decisions"].facts))
+    if not hidden:
+        return
+    ((count,),) = client.query(_SEALED.format(condition=history.condition)).result_rows
+    if count:
+        raise SealedHistoryError(
+            f"{count:,} decisions of the range are sealed under keys of their subjects, and the candidate's rules use "
+            f"{', '.join(sorted(hidden))}, which ClickHouse cannot read there: the answer would be wrong"
+        )
 
 
 def _uncalibrated(client: "Client") -> list[str]:

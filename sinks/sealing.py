@@ -1,0 +1,109 @@
+"""Rows sealed on their way into ClickHouse; `sealed_columns` says which columns, `opening` opens them again.
+
+A row has up to two ciphertexts, both of JSON objects: the facts that rules may use, and the content. Where neither has
+anything the row names no key, and none is made: most records of the review side say nothing in free words.
+"""
+
+import json
+
+import polars as pl
+import pyarrow as pa
+
+from interlock.encryption.keys import KeyStore, Owner, decision, subject
+from interlock.encryption.sealing import Cipher
+from interlock.sinks.arrow import empty
+from interlock.sinks.sealed_columns import (
+    COLUMNS,
+    ERASED,
+    FACTS_COLUMN,
+    KEY_COLUMN,
+    SEALED_COLUMN,
+    TableColumns,
+    as_id,
+    facts_place,
+    place,
+)
+
+
+def sealed(store: KeyStore, table: str, rows: pa.Table) -> pa.Table:
+    """`rows` with their sealed columns encrypted, each row under the key of its subject.
+
+    What belongs to a decision that was erased is left out. Raises what the store raises.
+    """
+    rule = COLUMNS[table]
+    if not rule.sealed or not len(rows):
+        return rows
+    names = [as_id(value) for value in rows[rule.decision].to_pylist()]
+    content, facts = _content(rows, rule), _facts(rows, rule)
+    owners = _owners(rows, rule, names)
+    filled = [text is not None or known is not None for text, known in zip(content, facts, strict=True)]
+    erased = store.erased_of(names) if any(filled) else frozenset[str]()
+    kept = [full and name not in erased for full, name in zip(filled, names, strict=True)]
+    # In the order of the rows: a set has another one in every process.
+    asked = dict.fromkeys(owner for owner, keep in zip(owners, kept, strict=True) if keep)
+    ciphers = {owner: (key.id, Cipher(key)) for owner, key in store.keys_for(list(asked)).items()}
+    key_ids, texts, maps = [], [], []
+    for owner, name, text, known, full, keep in zip(owners, names, content, facts, filled, kept, strict=True):
+        # A key may be missing: the decision was erased a moment ago.
+        key_id, cipher = ciphers.get(owner, (ERASED, None)) if keep else (ERASED if full else "", None)
+        key_ids.append(key_id)
+        texts.append(b"" if cipher is None or text is None else cipher.seal(text, place(table, name)))
+        maps.append(b"" if cipher is None or known is None else cipher.seal(known, facts_place(table, name)))
+    rows = rows.drop_columns([name for name in rule.sealed if name in rows.column_names])
+    rows = rows.append_column(KEY_COLUMN, pa.array(key_ids, pa.string()))
+    rows = rows.append_column(SEALED_COLUMN, pa.array(texts, pa.binary()))
+    return rows.append_column(FACTS_COLUMN, pa.array(maps, pa.binary())) if rule.facts else rows
+
+
+def _owners(rows: pa.Table, rule: TableColumns, names: list[str]) -> list[Owner]:
+    if rule.subject not in rows.column_names:
+        return [decision(name) for name in names]
+    subjects = rows[rule.subject].to_pylist()
+    return [subject(of) if of else decision(name) for of, name in zip(subjects, names, strict=True)]
+
+
+def _content(rows: pa.Table, rule: TableColumns) -> list[bytes | None]:
+    """The JSON of every row's sealed columns; None where all of them are empty."""
+    present = [name for name in rule.content if name in rows.column_names]
+    if not present:
+        return [None] * len(rows)
+    columns = rows.select(present)
+    nothing = pa.table([pa.array([empty(field)], field.type) for field in columns.schema], schema=columns.schema)
+    # With the row that says nothing behind: equal text is how the others are told that say nothing either.
+    *texts, silent = _json(pa.concat_tables([columns, nothing]))
+    return [None if text == silent else text.encode() for text in texts]
+
+
+def _facts(rows: pa.Table, rule: TableColumns) -> list[bytes | None]:
+    """The JSON of every row's facts, without those that are empty; None where all of them are."""
+    columns = [(name, rows[name].to_pylist()) for name in rule.facts if name in rows.column_names]
+    records: list[dict[str, object]] = [{} for _ in range(len(rows))]
+    for name, values in columns:
+        for record, value in zip(records, values, strict=True):
+            if value:
+                record[name] = value if isinstance(value, str) else dict(value)
+    return [json.dumps(record, ensure_ascii=False).encode() if record else None for record in records]
+
+
+def _json(columns: pa.Table) -> list[str]:
+    """Every row as a JSON object: times in ISO 8601, bytes as hexadecimal digits, numbers that are not finite as null.
+
+    Polars writes it, a few microseconds a row; Python's own encoder takes several times that.
+    """
+    frame = pl.DataFrame(pl.from_arrow(columns))
+    bytewise = [_digits(name, kind) for name, kind in frame.schema.items()]
+    frame = frame.with_columns([digits for digits in bytewise if digits is not None])
+    texts: list[str] = frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
+    return texts
+
+
+def _digits(name: str, kind: pl.DataType) -> pl.Expr | None:
+    """The column with its bytes, also those inside of a list of structs, as hexadecimal digits; None if it has none."""
+    if kind == pl.Binary:
+        return pl.col(name).bin.encode("hex")
+    if isinstance(kind, pl.List) and isinstance(kind.inner, pl.Struct):
+        inside = [field.name for field in kind.inner.fields if field.dtype == pl.Binary]
+        if inside:
+            encoded = [pl.field(field).bin.encode("hex") for field in inside]
+            return pl.col(name).list.eval(pl.element().struct.with_fields(encoded))
+    return None
