@@ -9,7 +9,7 @@ from interlock.api.backend import Backend
 from interlock.api.policy_history import find_version
 from interlock.api.preconditions import check_match
 from interlock.api.problems import Problem, not_found
-from interlock.policies import requests
+from interlock.policies import publishing, requests
 from interlock.policies.publishing import published_policies
 from interlock.policies.signing import facts as proposal_facts
 from interlock.policy.diff import diff
@@ -78,7 +78,15 @@ def differences(old: Policy, new: Policy) -> list[dict[str, Any]]:
 
 
 def publish(
-    backend: Backend, person: str, name: str, source: str, note: str, if_match: str | None, second_person: str = ""
+    backend: Backend,
+    person: str,
+    name: str,
+    source: str,
+    note: str,
+    if_match: str | None,
+    second_person: str = "",
+    *,
+    roll_back_of: str = "",
 ) -> dict[str, Any]:
     """Puts a text in force, or asks for it where two people are needed.
 
@@ -91,12 +99,15 @@ def publish(
     record = published_policies(backend.broker).get(name)
     base = "" if record is None else record["version"]
     check_match(if_match, base, f"policy {name}")
-    if not backend.platform.settings.api.four_eyes:
-        published = requests.publish_source(backend.broker, source, base, person, note)
+    demanded = publishing.demands({} if record is None else {name: record}, name)
+    if not (backend.platform.settings.api.four_eyes or demanded.four_eyes):
+        published = requests.publish_source(backend.broker, source, base, person, note, roll_back_of=roll_back_of)
         return {"state": "published", "policy": listed(published | {"published_at": moment(published["published_at"])})}
     if second_person == person:
         raise Problem(409, "same-person", "the second person is you: name another one, or none")
-    proposal = requests.request_policy(backend.broker, source, base, person, note, backend.now(), second_person)
+    proposal = requests.request_policy(
+        backend.broker, source, base, person, note, backend.now(), second_person, roll_back_of=roll_back_of
+    )
     return {"state": "waiting", "proposal": without_source(proposal_facts(proposal))}
 
 
@@ -111,7 +122,8 @@ def roll_back(
 ) -> dict[str, Any]:
     """Publishes the text of an earlier version, as `publish` does."""
     source = find_version(backend, name, to)["source"]
-    return publish(backend, person, name, source, f"back to version {to}: {note}", if_match, second_person)
+    why = f"back to version {to}: {note}"
+    return publish(backend, person, name, source, why, if_match, second_person, roll_back_of=to)
 
 
 def without_source(facts: dict[str, Any]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from interlock.policies.publishing import (
 from interlock.policies.replay import NothingToReplayError
 from interlock.policies.requests import UnchangedPolicyError
 from interlock.policies.signing import DecidedProposalError, UnknownProposalError
+from interlock.policies.trials import CandidateStandsError, NoCandidateError, TrialTooShortError
 from interlock.review.desk_connection import CommandRefusedError, DeskUnavailableError
 from interlock.streams.turns import TurnLostError
 
@@ -75,9 +76,11 @@ _OF_FORM = 422
 
 # What owners and operators are refused, by the error of the library.
 _OF_OWNERS: Mapping[type[InterlockError], tuple[int, str]] = {
+    CandidateStandsError: (409, "candidate-stands"),
     DecidedProposalError: (409, "already-decided"),
     DomainTakenError: (409, "domain-taken"),
     NothingToReplayError: (409, "nothing-to-replay"),
+    NoCandidateError: (404, "unknown-candidate"),
     QueueTakenError: (409, "queue-taken"),
     SamePersonError: (409, "same-person"),
     StalePolicyError: (412, "stale-policy"),
@@ -138,6 +141,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(503, "kafka-unavailable", f"Kafka does not answer: {error.args[0].str()}", headers=later)
         case UsageError():
             return Problem(_OF_FORM, "invalid", str(error))
+        case TrialTooShortError():
+            return Problem(409, "trial-too-short", str(error), missing=error.missing)
         case InterlockError() if type(error) in _OF_OWNERS:
             return Problem(*_OF_OWNERS[type(error)], str(error))
         case InterlockError():

@@ -26,7 +26,7 @@ Owner = Annotated[Principal, Security(authenticated, scopes=["policies:write"])]
 PolicyName = Annotated[str, Path(description="Name of the policy.", max_length=MAX_ID_BYTES)]
 Version = Annotated[str, Path(description="Version: 16 hex digits.", max_length=64)]
 
-_EXAMPLE = """\
+EXAMPLE = """\
 name: lending
 domains:
   loans:
@@ -44,7 +44,7 @@ class Source(Body):
 
     source: Annotated[str, Field(max_length=MAX_SOURCE)]
 
-    model_config = ConfigDict(json_schema_extra={"example": {"source": _EXAMPLE}})
+    model_config = ConfigDict(json_schema_extra={"example": {"source": EXAMPLE}})
 
 
 class Candidate(Source):
@@ -54,7 +54,7 @@ class Candidate(Source):
     since: Annotated[str, Field(max_length=64)] = "7d"
     until: Annotated[str, Field(max_length=64)] = ""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"source": _EXAMPLE, "since": "7d"}})
+    model_config = ConfigDict(json_schema_extra={"example": {"source": EXAMPLE, "since": "7d"}})
 
 
 class Publish(Source):
@@ -64,7 +64,7 @@ class Publish(Source):
     second_person: Name = ""
 
     model_config = ConfigDict(
-        json_schema_extra={"example": {"source": _EXAMPLE, "note": "as agreed in May", "second_person": "ben"}}
+        json_schema_extra={"example": {"source": EXAMPLE, "note": "as agreed in May", "second_person": "ben"}}
     )
 
 

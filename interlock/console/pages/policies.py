@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
-from interlock.api import policies, proposals
+from interlock.api import policies, policy_trials, proposals
 from interlock.api.access.principal import Principal
 from interlock.api.access.roles import roles_with
 from interlock.api.backend import Backend, backend_of
@@ -15,6 +15,7 @@ from interlock.api.problems import Problem
 from interlock.console.attempts import attempted
 from interlock.console.pages.showing import needs, show
 from interlock.console.source import compared
+from interlock.policies.observed import ROUTES
 from interlock.policy.errors import PolicyError
 from interlock.policy.version import from_resolved
 
@@ -78,7 +79,16 @@ def one(
     waiting, waiting_problem = _requests(backend, person, name)
     found, versions_problem = attempted(lambda: _versions(backend, name, cursor))
     versions = found or _NO_VERSIONS
-    if not (in_force or waiting or versions["versions"] or problem or versions_problem or versions["unavailable"]):
+    candidate, candidate_problem = attempted(lambda: _candidate(backend, name))
+    if not (
+        candidate
+        or in_force
+        or waiting
+        or versions["versions"]
+        or problem
+        or versions_problem
+        or versions["unavailable"]
+    ):
         raise Problem(404, "unknown-policy", f"there is no policy {name!r}")
     template = "parts/policy_requests.html" if "hx-request" in request.headers else "policy.html"
     return show(
@@ -94,6 +104,9 @@ def one(
         versions_problem=versions_problem,
         tag="" if in_force is None else etag(in_force["version"]),
         paged=bool(cursor),
+        candidate=candidate,
+        candidate_problem=candidate_problem,
+        **_matrix(candidate),
         **_eyes(backend),
     )
 
@@ -179,6 +192,27 @@ def _in_force(backend: Backend, name: str) -> policies.Record | None:
         return policies.in_force(backend, name)
     except Problem:
         return None
+
+
+def _candidate(backend: Backend, name: str) -> dict[str, Any] | None:
+    try:
+        return policy_trials.candidate(backend, name)
+    except Problem as problem:
+        if problem.status != 404:
+            raise
+        return None
+
+
+def _matrix(candidate: dict[str, Any] | None) -> dict[str, Any]:
+    """What a candidate has shown, as a table: routes of the version in force by routes of the candidate."""
+    cells = candidate["observed"]["matrix"] if candidate and candidate["observed"] else []
+    counts = {(cell["live"], cell["candidate"]): cell["decisions"] for cell in cells}
+    live = [route for route in ROUTES if any(route == old for old, _ in counts)]
+    tried = [route for route in ROUTES if any(route == new for _, new in counts)]
+    return {
+        "candidate_routes": [{"key": route, "label": route, "number": True} for route in tried],
+        "candidate_rows": [{"live": old, "counts": [counts.get((old, new), 0) for new in tried]} for old in live],
+    }
 
 
 _NO_VERSIONS: dict[str, Any] = {"versions": [], "next": None, "unavailable": ""}

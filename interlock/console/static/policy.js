@@ -120,18 +120,27 @@ function ask() {
 async function send(event) {
   event.preventDefault();
   const data = new FormData(event.target);
-  const button = event.target.querySelector('[type=submit]');
+  const button = event.submitter ?? event.target.querySelector('[type=submit]');
   const { name } = checked;
   const body = { source: area.value, note: data.get('note') };
   if (data.get('second_person')?.trim()) body.second_person = data.get('second_person').trim();
   const ifMatch = name === form.dataset.name ? form.dataset.match : '';
+  const page = `/policies/${encodeURIComponent(name)}`;
+  const tried = event.submitter?.value === 'try';
   button.disabled = true;
   try {
+    if (tried) {
+      await api('POST', `/v1/policies/${encodeURIComponent(name)}/candidate`, { source: body.source, note: body.note }, { ifMatch });
+      drop(form);
+      toastNext('It is tried in shadow: it decides nothing.');
+      location.assign(page);
+      return;
+    }
     const reply = await api('POST', `/v1/policies/${encodeURIComponent(name)}/publish`, body, { ifMatch });
     drop(form);
     const waits = reply.state === 'waiting';
     toastNext(waits ? 'Filed: another person must accept it.' : 'Published.');
-    location.assign(waits ? `/proposals/${encodeURIComponent(reply.proposal.proposal_id)}` : `/policies/${encodeURIComponent(name)}`);
+    location.assign(waits ? `/proposals/${encodeURIComponent(reply.proposal.proposal_id)}` : page);
   } catch (error) {
     refusal.hidden = false;
     refusal.replaceChildren(element('p', { textContent: error.message }));
