@@ -35,6 +35,7 @@ NAMES = (
     "Access",
     "Viewing",
     "PolicyCandidate",
+    "AuditAnchor",
 )
 
 # The last field of a decision that the router reads; it forwards the rest unread.

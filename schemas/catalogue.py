@@ -273,6 +273,15 @@ SCHEMAS = Topic(
     None,
     "The schemas in which records were written, for readers that do not have them.",
 )
+AUDIT_ANCHORS = Topic(
+    "audit.anchors",
+    "AuditAnchor",
+    "anchor_id",
+    1,  # a few a minute, in the order in which they were signed
+    "delete",
+    3653,  # ten years: as long as a record whose history they prove may have to be kept (medical devices)
+    "Where the hash chains of the audit trail ended, signed again and again.",
+)
 VIEWING = Topic(
     "reviews.viewing",
     "Viewing",
@@ -323,6 +332,7 @@ TOPICS = (
     DRIFT_SIGNALS,
     PROPOSALS,
     SCHEMAS,
+    AUDIT_ANCHORS,
     VIEWING,
     ACCESS,
 )

@@ -5,7 +5,7 @@ from typing import Literal
 
 from interlock.sinks.chunk import Chunk
 from interlock.sinks.start import Start
-from interlock.sinks.trail.links import Link
+from interlock.sinks.trail.stored import NO_ROW, LastRow
 from interlock.streams.ports import Message, Partition
 
 # unknown: Kafka has not been asked yet where to go on. gathering: no chunk is fixed. fixed: the next insert is `chunk`
@@ -18,8 +18,8 @@ class AssignedPartition:
     """`since`: when the oldest message came. `planned_at`: when this member last told Kafka of `chunk`.
     `failures`: how often inserting `chunk` failed. `next`: the first offset that is not inserted. `found`: `chunk` was
     there when the partition was assigned. `planned`: it was planned in Kafka then. `fill_to`: what comes before this
-    offset was inserted once and is lost; `filled`: as many records of it have been inserted again. `link`: of the
-    last row before `next` (see `trail`)."""
+    offset was inserted once and is lost; `filled`: as many records of it have been inserted again. `last`: the last row
+    before `next` (see `trail`)."""
 
     topic_partition: Partition
     stage: Stage = "unknown"
@@ -37,12 +37,12 @@ class AssignedPartition:
     planned: bool = False
     fill_to: int = 0
     filled: int = 0
-    link: Link = b""
+    last: LastRow = NO_ROW
 
-    def begin(self, start: Start, link: Link) -> None:
-        """Goes on as `start` says, behind the row with that link, with nothing read yet."""
+    def begin(self, start: Start, last: LastRow) -> None:
+        """Goes on as `start` says, behind the row `last`, with nothing read yet."""
         self.clear()
-        self.link = link
+        self.last = last
         self.next = start.begin
         self.chunk = start.chunk
         self.found = start.chunk is not None
@@ -104,10 +104,10 @@ class AssignedPartition:
         assert self.chunk is not None
         return [message for message in self.messages if message.offset() <= self.chunk.last]
 
-    def inserted(self, link: Link) -> None:
-        """Drops the chunk's messages. `link`: of the chunk's last row."""
+    def inserted(self, last: LastRow) -> None:
+        """Drops the chunk's messages. `last`: the last row now."""
         assert self.chunk is not None
-        self.link = link
+        self.last = last
         if self.fill_to and not self.found:
             self.filled += sum(message.offset() < self.fill_to for message in self.of_chunk())
         self.messages = [message for message in self.messages if message.offset() > self.chunk.last]

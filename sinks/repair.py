@@ -33,7 +33,7 @@ from interlock.sinks.ledger import PartitionCheck, Tally
 from interlock.sinks.roll_ups import ROLL_UPS, RollUp, balance, hour_of
 from interlock.sinks.rows import TARGETS, to_arrow
 from interlock.sinks.trail.links import linked
-from interlock.sinks.trail.stored import links_before, links_of, shape_of
+from interlock.sinks.trail.stored import last_rows, links_of, shape_of
 from interlock.sinks.warehouse import INSERT_SETTINGS, LIKE_A_RAW_TABLE
 from interlock.streams.offsets import committed_offsets
 from interlock.streams.ports import Broker, Message
@@ -190,7 +190,7 @@ class _Work:
             rows = linked(
                 to_arrow(messages, chunk, stream, self._keys),
                 shape,
-                links_before(self._client, [(check.table, stream, *partition, chunk.first)])[0],
+                last_rows(self._client, [(check.table, stream, *partition, chunk.first)])[0].link,
                 links_of(self._client, check.table, place, chunk.first, chunk.last),
             )
             self._client.insert_arrow(check.table, rows.combine_chunks(), settings=_once())

@@ -191,6 +191,7 @@ TARGETS: Mapping[str, Target] = {
     catalogue.CALIBRATION_REPORTS.name: Target("calibration_reports", _plain("CalibrationReport", "report_id")),
     catalogue.DRIFT_SIGNALS.name: Target("drift_signals", _plain("DriftSignal", "signal_id")),
     catalogue.PROPOSALS.name: Target("proposals", _keyed("Proposal")),
+    catalogue.AUDIT_ANCHORS.name: Target("audit_anchors", _plain("AuditAnchor", "anchor_id")),
     catalogue.SCHEMAS.name: Target("schema_versions", _keyed("SchemaVersion")),
 }
 

@@ -108,6 +108,9 @@ COLUMNS: Mapping[str, TableColumns] = {
             "raw",
         ),
     ),
+    "audit_anchors": TableColumns(
+        plain=_names("error error_message raw anchor_id previous signed_at signer public_key next_key heads signature"),
+    ),
     "calibration_models": TableColumns(
         plain=_names(
             "error error_message raw key tombstone model_id model_version version intercept slope labels fitted_at"

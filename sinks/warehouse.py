@@ -15,7 +15,7 @@ from interlock.sinks import deduplication, rows
 from interlock.sinks.chunk import Chunk
 from interlock.sinks.roll_ups import KAFKA_TIME, ROLL_UPS, Balance, balance, hour_of
 from interlock.sinks.trail.links import linked
-from interlock.sinks.trail.stored import links_before, links_of, shape_of
+from interlock.sinks.trail.stored import LastRow, last_rows, links_of, shape_of
 from interlock.streams.ports import Message, Partition
 
 log = structlog.get_logger()
@@ -51,10 +51,10 @@ ORDER BY (kafka_stream, kafka_topic, kafka_partition, kafka_offset)
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What is in ClickHouse after a chunk: as many rows of it, and the link of the last one (see `trail`)."""
+    """What is in ClickHouse after a chunk: as many rows of it, and the last one of the partition (see `trail`)."""
 
     count: int
-    link: bytes
+    last: LastRow
 
 
 class Warehouse:
@@ -68,8 +68,8 @@ class Warehouse:
         self._replicated: frozenset[str] | None = None
         self._shapes: dict[str, pa.Schema] = {}
 
-    def insert(self, chunk: Chunk, messages: Sequence[Message], previous: bytes) -> Stored:
-        """Stores the `messages` of `chunk`, which follow the row with link `previous`; harmless if it has been done a
+    def insert(self, chunk: Chunk, messages: Sequence[Message], previous: LastRow) -> Stored:
+        """Stores the `messages` of `chunk`, which follow the row `previous`; harmless if it has been done a
         moment before.
 
         Raises ClickHouseError and OSError; whether anything was stored is then unknown, and `complete` must be next.
@@ -78,9 +78,9 @@ class Warehouse:
             return Stored(0, previous)
         rows = self._rows(chunk, messages, previous, {})
         self._insert(chunk, rows, chunk.token(self._stream_ids[chunk.topic]))
-        return Stored(len(messages), rows["link"][-1].as_py())
+        return Stored(len(messages), LastRow(rows["kafka_offset"][-1].as_py(), rows["link"][-1].as_py()))
 
-    def complete(self, chunk: Chunk, messages: Sequence[Message], previous: bytes, *, planned: bool) -> Stored:
+    def complete(self, chunk: Chunk, messages: Sequence[Message], previous: LastRow, *, planned: bool) -> Stored:
         """Stores what is missing of `chunk`, of which anything may be stored already; returns as `insert` does.
 
         A token alone would not do: a table that has forgotten it doubles rows, and one that kept it and lost its rows
@@ -90,9 +90,9 @@ class Warehouse:
         if messages:
             self._complete(chunk, messages, previous, planned=planned)
         # Not as computed here: what an earlier attempt stored stands.
-        return Stored(len(messages), self.links_before([(chunk.topic_partition, chunk.last + 1)])[0])
+        return Stored(len(messages), self.last_rows([(chunk.topic_partition, chunk.last + 1)])[0])
 
-    def _complete(self, chunk: Chunk, messages: Sequence[Message], previous: bytes, *, planned: bool) -> None:
+    def _complete(self, chunk: Chunk, messages: Sequence[Message], previous: LastRow, *, planned: bool) -> None:
         token = chunk.token(self._stream_ids[chunk.topic])
         held = self._links(chunk)
         if self._is_repeatable(chunk, messages, _missing(messages, held), planned=planned):
@@ -116,12 +116,12 @@ class Warehouse:
             offsets = ",".join(str(message.offset()) for message in missing)
             self._insert(chunk, rows, f"{token}/{hashlib.sha256(offsets.encode()).hexdigest()[:16]}")
 
-    def links_before(self, ends: Sequence[tuple[Partition, int]]) -> list[bytes]:
-        """For each partition the link of its last row before that offset, or the beginning of its chain.
+    def last_rows(self, ends: Sequence[tuple[Partition, int]]) -> list[LastRow]:
+        """For each partition its last row before that offset, or the beginning of its chain.
 
         Raises as `insert` does."""
         places = [(rows.TARGETS[topic].table, self._stream_ids[topic], topic, number) for (topic, number), _ in ends]
-        return links_before(self._client, [(*place, end) for place, (_, end) in zip(places, ends, strict=True)])
+        return last_rows(self._client, [(*place, end) for place, (_, end) in zip(places, ends, strict=True)])
 
     def last_chunks(self, partitions: Sequence[Partition]) -> dict[Partition, Chunk]:
         """The chunk with the highest offsets of each partition that ClickHouse holds something of.
@@ -177,12 +177,14 @@ class Warehouse:
         self._catch_up([table])
         return links_of(self._client, table, self._place(chunk), chunk.first, chunk.last)
 
-    def _rows(self, chunk: Chunk, messages: Sequence[Message], previous: bytes, held: Mapping[int, bytes]) -> pa.Table:
+    def _rows(
+        self, chunk: Chunk, messages: Sequence[Message], previous: LastRow, held: Mapping[int, bytes]
+    ) -> pa.Table:
         table = rows.TARGETS[chunk.topic].table
         if table not in self._shapes:
             self._shapes[table] = shape_of(self._client, table)
         content = rows.to_arrow(messages, chunk, self._stream_ids[chunk.topic], self._keys)
-        return linked(content, self._shapes[table], previous, held).combine_chunks()
+        return linked(content, self._shapes[table], previous.link, held).combine_chunks()
 
     def _place(self, chunk: Chunk) -> dict[str, Any]:
         return {"stream": self._stream_ids[chunk.topic], "topic": chunk.topic, "partition": chunk.partition}

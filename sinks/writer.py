@@ -51,6 +51,7 @@ from interlock.schemas import catalogue
 from interlock.sinks.failures import SinkStoppedError, advice, text
 from interlock.sinks.partition import AssignedPartition
 from interlock.sinks.positions import REQUEST_TIMEOUT_SECONDS, find_starts, read_committed
+from interlock.sinks.trail.anchors import ChainName
 from interlock.sinks.warehouse import Stored, Warehouse
 from interlock.streams.backoff import Backoff
 from interlock.streams.expired import Expired, expired_records
@@ -144,13 +145,17 @@ class SinkWriter:
         self._kafka = _backoff("Kafka", monotonic)
         consumer.subscribe(list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
 
-    def run(self, stop: threading.Event) -> None:
-        """Steps until `stop` is set, then inserts what is there and leaves the group. Raises SinkStoppedError."""
+    def run(self, stop: threading.Event, after_step: Callable[[bool], None] = lambda _: None) -> None:
+        """Steps until `stop` is set, then inserts what is there and leaves the group. Raises SinkStoppedError.
+
+        `after_step`: called after every step, with True after the last one, and with the partitions still assigned."""
         try:
             while not stop.is_set():
                 self.step()
+                after_step(False)
             # Once, without waiting: what cannot be inserted now is read again after the restart.
             self._flush(everything=True)
+            after_step(True)
         finally:
             self.close()
 
@@ -173,6 +178,15 @@ class SinkWriter:
             partition.stage == "gathering" and not partition.messages and not partition.fill_to
             for partition in self._partitions.values()
         )
+
+    @property
+    def heads(self) -> dict[ChainName, tuple[int, bytes]]:
+        """The last row of every chain that this sink goes on with: offset and link."""
+        return {
+            (self._settings.stream_ids[partition.topic_partition[0]], *partition.topic_partition): partition.last
+            for partition in self._partitions.values()
+            if partition.stage != "unknown" and partition.last.offset >= 0
+        }
 
     @property
     def buffered_bytes(self) -> int:
@@ -226,15 +240,15 @@ class SinkWriter:
             committed = read_committed(self._consumer, [partition.topic_partition for partition in new])
             expired = expired_records(self._consumer, committed, REQUEST_TIMEOUT_SECONDS)
             starts = find_starts(self._consumer, self._warehouse, committed)
-            links = self._warehouse.links_before(
+            lasts = self._warehouse.last_rows(
                 [(partition.topic_partition, start.begin) for partition, start in zip(new, starts, strict=True)]
             )
-            for partition, start, link in zip(new, starts, links, strict=True):
+            for partition, start, last in zip(new, starts, lasts, strict=True):
                 # The call of consume that assigned the partition may also have delivered records from before, when it
                 # was assigned already; they cannot be told from new ones.
                 if partition.messages or start.ahead or start.fill_to:
                     self._consumer.seek(TopicPartition(*partition.topic_partition, start.begin))
-                partition.begin(start, link)
+                partition.begin(start, last)
             if expired:
                 self._on_expired(expired)
             self._kafka.succeeded()
@@ -309,7 +323,7 @@ class SinkWriter:
                 else:
                     self._count("messages_in", stored.count)
                     self._count("batches")
-                    partition.inserted(stored.link)
+                    partition.inserted(stored.last)
             if failed is not None or self._monotonic() - started > MAX_INSERT_SECONDS:
                 waiting.clear()
         if failed is not None:
@@ -323,9 +337,9 @@ class SinkWriter:
         if partition.may_be_stored:
             planned = partition.failures > 0 or partition.planned
             return self._executor.submit(
-                self._warehouse.complete, partition.chunk, messages, partition.link, planned=planned
+                self._warehouse.complete, partition.chunk, messages, partition.last, planned=planned
             )
-        return self._executor.submit(self._warehouse.insert, partition.chunk, messages, partition.link)
+        return self._executor.submit(self._warehouse.insert, partition.chunk, messages, partition.last)
 
     def _done(self) -> None:
         inserted = [partition for partition in self._partitions.values() if partition.stage == "inserted"]

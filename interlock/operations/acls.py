@@ -146,7 +146,7 @@ def roles(settings: Settings) -> list[Role]:
             "sink",
             "copies every stored topic to ClickHouse",
             reads=catalogue.STORED_TOPICS,
-            writes=(catalogue.ALERTS,),
+            writes=(catalogue.ALERTS, catalogue.AUDIT_ANCHORS),
             groups=(catalogue.SINK_GROUP,),
         ),
         Role(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from interlock.errors import InterlockError
-from interlock.platform.secrets import SESSION_KEY_BYTES
+from interlock.platform.secrets import SESSION_KEY_BYTES, TRAIL_KEY_BYTES
 from interlock.streams.embedded_kafka.settings import free_port, is_free, password_properties
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ class Instance:
     kafka_password: str = ""  # empty: Kafka lets every process of this machine in
     console_port: int = 0  # 0: described by a version without the console
     session_key: str = ""  # empty: described by a version without the HTTP API, until its next start
+    trail_key: str = ""  # signs the audit trail; empty: described by a version without one, until its next start
 
     @property
     def bootstrap_servers(self) -> str:
@@ -213,6 +214,7 @@ def describe(
         children=[],
         kafka_password=password,
         session_key=(before.session_key if before else "") or secrets.token_hex(SESSION_KEY_BYTES),
+        trail_key=(before.trail_key if before else "") or secrets.token_hex(TRAIL_KEY_BYTES),
     )
 
 

@@ -33,6 +33,9 @@ KEY_BYTES = 16
 # As long as the hash that it keys.
 SESSION_KEY_BYTES = 32
 
+# The secret half of an Ed25519 key.
+TRAIL_KEY_BYTES = 32
+
 # Of 16 random bytes some 15 differ; as few as 8 do so once in 10^10 keys. Repeated and hand-made ones stay below.
 _FEWEST_DIFFERENT_BYTES = 9
 

@@ -97,6 +97,20 @@ class SinkSettings(BaseModel):
     flush_seconds: float = Field(1.0, gt=0)
 
 
+class TrailSettings(BaseModel):
+    """The audit trail: who signs the ends of its chains, and how often."""
+
+    signing_key: SigningKey | None = Field(None, description="secret of 64 hex digits: an Ed25519 key; signs anchors")
+    signing_key_file: Path | None = Field(None, description="the same in a file, or as PEM (PKCS 8)")
+    signer: str | None = Field(
+        None, pattern=r"^[\w.]+:\w+$", description="MODULE:FUNCTION that returns a signer, for a key management system"
+    )
+    public_key_file: Path | None = Field(None, description="the key that verifiers trust: hex digits or PEM")
+    # What is inserted between two anchors could be replaced unnoticed: a minute is short for that.
+    anchor_seconds: float = Field(60.0, gt=0, description="from one anchor to the next, while rows come")
+    anchor_directory: Path | None = Field(None, description="anchors are written there as well, to be copied off site")
+
+
 class WebhookSettings(BaseModel):
     """The executor that posts what takes effect to another system."""
 
@@ -228,6 +242,7 @@ class Settings(BaseSettings):
     signing: SigningSettings = SigningSettings()
     sampler: SamplerSettings = SamplerSettings()
     sink: SinkSettings = SinkSettings()
+    trail: TrailSettings = TrailSettings()
     webhooks: WebhookSettings = WebhookSettings()
     alerts: AlertSettings = AlertSettings()
     feedback: FeedbackSettings = FeedbackSettings()

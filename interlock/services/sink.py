@@ -4,7 +4,9 @@ import structlog
 
 from interlock.errors import OperatorRequiredError
 from interlock.platform.connection import Platform
+from interlock.platform.trail_keys import trail_signer
 from interlock.schemas import catalogue
+from interlock.services.anchoring import Anchoring, latest_anchor, publisher
 from interlock.services.common import stop_on_signals
 from interlock.services.endpoint import serve
 from interlock.services.finding_alerts import expired_teller
@@ -12,6 +14,7 @@ from interlock.services.liveness import watch_role
 from interlock.services.retry import wait_until_available
 from interlock.sinks.failures import SinkStoppedError
 from interlock.sinks.stream_ids import stream_ids
+from interlock.sinks.trail.anchors import AnchorSigner
 from interlock.sinks.writer import SinkSettings, SinkWriter
 from interlock.streams.metrics import Metrics
 
@@ -23,6 +26,12 @@ def run(platform: Platform) -> None:
 
     stop = stop_on_signals()
     metrics = Metrics("sink")
+    signer = trail_signer(platform)
+    if signer is None:
+        log.warning(
+            "nothing signs the audit trail: set INTERLOCK_TRAIL__SIGNING_KEY_FILE, or whoever can write ClickHouse can "
+            "replace its whole history"
+        )
     sink = wait_until_available(lambda: writer(platform, metrics), stop)
     if sink is None:
         return
@@ -30,11 +39,24 @@ def run(platform: Platform) -> None:
     health = watch_role(platform, "sink", stop, lambda: metrics.value("unavailable"))
     serve(metrics, platform.settings, health=health)
     log.info("sink runs", kafka=platform.bootstrap_servers)
+    anchoring = None if signer is None else wait_until_available(lambda: anchors(platform, signer), stop)
     try:
-        sink.run(stop)
+        sink.run(stop, lambda last: None if anchoring is None else anchoring.look(lambda: sink.heads, last=last))
     except SinkStoppedError as error:
         raise OperatorRequiredError(str(error)) from error
     log.info("sink stopped")
+
+
+def anchors(platform: Platform, signer: AnchorSigner) -> Anchoring:
+    """What signs the trail. Raises UnavailableError or KafkaException if Kafka is not there."""
+    kafka, trail = platform.serving_kafka(), platform.settings.trail
+    return Anchoring(
+        signer,
+        publisher(kafka, trail.anchor_directory),
+        name=f"sink-{platform.settings.instance_id}",
+        previous=latest_anchor(kafka),
+        seconds=trail.anchor_seconds,
+    )
 
 
 def writer(platform: Platform, metrics: Metrics) -> SinkWriter:

@@ -7,8 +7,6 @@ import pyarrow as pa
 
 from interlock.sinks.trail.leaf import leaves
 
-Link = bytes
-
 LINK_BYTES = 32
 
 # A row of before the trail: ClickHouse fills the column with zeros.

@@ -1,7 +1,7 @@
 """What the chains of ClickHouse hold: links by place, and the shape of tables."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
@@ -17,7 +17,7 @@ _PLACES_PER_REQUEST = 30
 
 # The sort key backwards: of each partition ClickHouse reads no more than the end.
 _LINK_BEFORE = """(
-SELECT {{index_{0}:UInt32}}, link FROM {{table_{0}:Identifier}}
+SELECT {{index_{0}:UInt32}}, kafka_offset, link FROM {{table_{0}:Identifier}}
 WHERE kafka_stream = {{stream_{0}:String}} AND kafka_topic = {{topic_{0}:String}}
     AND kafka_partition = {{partition_{0}:UInt32}} AND kafka_offset < {{end_{0}:UInt64}}
 ORDER BY kafka_stream DESC, kafka_topic DESC, kafka_partition DESC, kafka_offset DESC
@@ -40,10 +40,20 @@ def shape_of(client: Client, table: str) -> pa.Schema:
     return covered(client.query_arrow(f"SELECT * FROM {table} LIMIT 0", use_strings=False).schema)
 
 
-def links_before(client: Client, ends: Sequence[tuple[str, str, str, int, int]]) -> list[bytes]:
-    """For each place and offset the link of the last row before it; the chain's beginning where no row is, or only
-    rows of before the trail. Raises ClickHouseError and OSError."""
-    found: dict[int, bytes] = {}
+class LastRow(NamedTuple):
+    """The last row of a chain, or what stands before its first: then the offset is -1."""
+
+    offset: int
+    link: bytes
+
+
+NO_ROW = LastRow(-1, b"")
+
+
+def last_rows(client: Client, ends: Sequence[tuple[str, str, str, int, int]]) -> list[LastRow]:
+    """For each place and offset the last row before it; the chain's beginning where no row is, or only rows of before
+    the trail. Raises ClickHouseError and OSError."""
+    found: dict[int, LastRow] = {}
     for start in range(0, len(ends), _PLACES_PER_REQUEST):
         asked = ends[start : start + _PLACES_PER_REQUEST]
         parameters: dict[str, Any] = {}
@@ -58,8 +68,8 @@ def links_before(client: Client, ends: Sequence[tuple[str, str, str, int, int]])
             }
         query = "UNION ALL".join(_LINK_BEFORE.format(index) for index in range(len(asked)))
         answer = client.query(query, parameters=parameters, column_formats=_AS_BYTES)
-        found.update((index, link) for index, link in answer.result_rows if link != NOT_LINKED)
-    return [found.get(index) or beginning(*ends[index][1:4]) for index in range(len(ends))]
+        found.update((index, LastRow(offset, link)) for index, offset, link in answer.result_rows if link != NOT_LINKED)
+    return [found.get(index) or LastRow(-1, beginning(*ends[index][1:4])) for index in range(len(ends))]
 
 
 def links_of(client: Client, table: str, place: dict[str, Any], first: int, last: int) -> dict[int, bytes]:

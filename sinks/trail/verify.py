@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 from interlock.sinks.rows import TARGETS
 from interlock.sinks.trail.leaf import leaves
 from interlock.sinks.trail.links import NOT_LINKED
-from interlock.sinks.trail.stored import links_before, shape_of
+from interlock.sinks.trail.stored import last_rows, shape_of
 from interlock.sinks.trail.walk import Chain, Head, Walk
 
 # Rows of one answer: as many as make SHA-256 the larger part, few enough that long ones fit into memory.
@@ -39,6 +39,10 @@ WHERE {_PLACE} AND kafka_timestamp >= fromUnixTimestamp64Milli({{since:Int64}})
 """
 
 
+# Above every offset.
+_NO_END = 2**63
+
+
 @dataclass(frozen=True, slots=True)
 class Extent:
     """A chain and the number of its rows."""
@@ -64,21 +68,16 @@ def walk(
     chain: Chain,
     *,
     heads: Sequence[Head] = (),
+    expired: datetime | None = None,
     since: datetime | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Walk:
-    """Walks one chain. `heads`: as for `Walk`. `since`: from the first row on that Kafka took at that time or later;
-    the link before it is taken as it is. `progress`: told of every number of rows. Raises ClickHouseError."""
-    first, previous = 0, None
-    if since is not None:
-        parameters = _parameters(chain) | {"since": int(since.timestamp() * 1000)}
-        ((count, first),) = client.query(_FIRST_SINCE, parameters=parameters).result_rows
-        if not count:
-            return Walk(chain)
-        (before,) = links_before(client, [(chain.table, chain.stream, chain.topic, chain.partition, first)])
-        previous = None if before == chain.beginning else before
-        heads = [head for head in heads if head.offset >= first]
-    walked = Walk(chain, heads, previous)
+    """Walks one chain. `heads`, `expired`: as for `Walk`. `since`: from the first row on that Kafka took at that time
+    or later, or from the last row; the link before it is taken as it is. `progress`: told of every number of rows.
+
+    Raises ClickHouseError."""
+    first, previous = (0, None) if since is None else _start(client, chain, since)
+    walked = Walk(chain, [head for head in heads if head.offset >= first], previous, expired)
     shape = shape_of(client, chain.table)
     for rows in stored_rows(client, chain, first):
         links = rows["link"].to_pylist()
@@ -86,6 +85,16 @@ def walk(
         progress(len(rows))
     walked.end()
     return walked
+
+
+def _start(client: Client, chain: Chain, since: datetime) -> tuple[int, bytes | None]:
+    place = (chain.table, chain.stream, chain.topic, chain.partition)
+    parameters = _parameters(chain) | {"since": int(since.timestamp() * 1000)}
+    ((count, first),) = client.query(_FIRST_SINCE, parameters=parameters).result_rows
+    if not count:
+        first = max(0, last_rows(client, [(*place, _NO_END)])[0].offset)
+    (before,) = last_rows(client, [(*place, first)])
+    return first, None if before.offset < 0 else before.link
 
 
 def stored_rows(client: Client, chain: Chain, first: int) -> Iterator[pa.Table]:

@@ -84,7 +84,11 @@ class Walk:
     broken: int = 0
     first_break: Break | None = None
     last_offset: int | None = None
+    previous_given: bool = field(init=False)
     _next_head: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        self.previous_given = self.previous is not None
 
     def take(self, offsets: Sequence[int], links: Sequence[bytes], leaves: Sequence[bytes]) -> None:
         """The next rows, with their stored links and the digests of what is stored."""

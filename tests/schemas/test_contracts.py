@@ -77,6 +77,7 @@ RELEASED = {
     41: ("Command", "08cb1424"),
     42: ("Task", "bc2f6a30"),
     43: ("Outcome", "70acdd74"),
+    44: ("AuditAnchor", "a0f5149c"),
 }
 
 

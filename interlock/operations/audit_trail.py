@@ -1,0 +1,119 @@
+"""The audit trail of the platform that this process is told to use: verified, and how fresh its anchors are."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from confluent_kafka import KafkaException
+
+from interlock.errors import InterlockError, UnavailableError
+from interlock.operations.retention import kept_days
+from interlock.platform.connection import Platform
+from interlock.platform.trail_keys import trusted_key
+from interlock.schemas import catalogue, wire
+from interlock.sinks.stream_ids import stream_ids
+from interlock.sinks.trail.anchors import proved
+from interlock.sinks.trail.verification import Verification
+from interlock.sinks.trail.verification import verify as verify_chains
+from interlock.streams.ranges import read_topic
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_STORED = """
+SELECT anchor_id, previous, toUnixTimestamp64Micro(signed_at) AS signed_at, signer, public_key, next_key,
+    arrayMap(h -> (h.stream, h.topic, h.partition, h.offset, h.link), heads) AS heads, signature
+FROM audit_anchors WHERE error = '' ORDER BY kafka_offset
+"""
+
+_HEAD = ("stream", "topic", "partition", "offset", "link")
+
+Anchor = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to verify. `topics`: empty for all. `public_key`: a file; None: as the settings say. `anchors`: a directory
+    of anchors besides those of Kafka and ClickHouse."""
+
+    since: datetime | None = None
+    topics: Sequence[str] = ()
+    public_key: Path | None = None
+    anchors: Path | None = None
+
+
+def verify(
+    platform: Platform,
+    asked: Asked,
+    *,
+    begin: Callable[[int], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Verification:
+    """Verifies what ClickHouse holds. `begin`, `progress`: as for `trail.verification.verify`. `say`: told what could
+    not be looked at.
+
+    Raises InterlockError and ClickHouseError."""
+    unknown = [topic for topic in asked.topics if topic not in {each.name for each in catalogue.STORED_TOPICS}]
+    if unknown:
+        names = ", ".join(topic.name for topic in catalogue.STORED_TOPICS)
+        raise InterlockError(f"topic {unknown[0]} is not copied to ClickHouse; those that are: {names}")
+    trusted = trusted_key(platform, asked.public_key)
+    client = platform.clickhouse()
+    anchors: list[Anchor] = list(_stored(client))
+    in_kafka: dict[str, tuple[str, int]] = {}
+    try:
+        anchors += kafka_anchors(platform)
+        in_kafka = _logs(platform)
+    except (UnavailableError, KafkaException) as error:
+        say(f"Kafka was not asked for its anchors: {error}")
+    directory = asked.anchors or platform.settings.trail.anchor_directory
+    if directory is not None:
+        anchors += directory_anchors(directory)
+    return verify_chains(
+        client,
+        proved(anchors, [trusted]),
+        now=datetime.now(UTC),
+        kept_days=kept_days(client),
+        in_kafka=in_kafka,
+        topics=asked.topics,
+        since=asked.since,
+        begin=begin,
+        progress=progress,
+    )
+
+
+def kafka_anchors(platform: Platform) -> Iterator[Anchor]:
+    """The anchors that Kafka holds. Raises UnavailableError and KafkaException."""
+    for messages in read_topic(platform.serving_kafka(), catalogue.AUDIT_ANCHORS.name):
+        for message in messages:
+            yield wire.decode("AuditAnchor", message.value() or b"")
+
+
+def directory_anchors(directory: Path) -> Iterator[Anchor]:
+    """The anchors in the files of a directory. Raises InterlockError."""
+    files = sorted(directory.glob("*.jsonl"))
+    if not files:
+        raise InterlockError(f"there is no file of anchors (*.jsonl) in {directory}")
+    for file in files:
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                record = json.loads(line)
+                record["anchor_id"], record["signature"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise InterlockError(f"{file}, line {number} is no anchor: {error}") from error
+            yield record
+
+
+def _stored(client: "Client") -> Iterator[Anchor]:
+    for row in client.query(_STORED).named_results():
+        yield {**row, "heads": [dict(zip(_HEAD, head, strict=True)) for head in row["heads"]]}
+
+
+def _logs(platform: Platform) -> dict[str, tuple[str, int]]:
+    states = platform.serving_kafka().topic_states([topic.name for topic in catalogue.STORED_TOPICS])
+    ids = stream_ids(platform.admin(), states)
+    return {name: (ids[name], state.partitions) for name, state in states.items()}
