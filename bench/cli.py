@@ -84,6 +84,24 @@ def sink(
     _show(benchmark.run(messages, rounds, _say, durable=durable), json)
 
 
+@app.command("replay")
+def replay(
+    decisions: Annotated[int, typer.Option(min=20_000, help="Decisions of the history.")] = 1_000_000,
+    rounds: Rounds = 3,
+    json: Json = False,
+) -> None:
+    """A candidate policy on history in the embedded ClickHouse: seconds, and memory of this process.
+
+    Examples:
+
+        python -m bench replay --decisions 100000 --json
+    """
+    from bench import replay as benchmark
+
+    _quiet()
+    _show(benchmark.run(decisions, rounds, _say), json)
+
+
 @app.command("desk")
 def desk(
     tasks: Annotated[int, typer.Option(min=1_000, help="Tasks that wait at the desk.")] = 200_000,

@@ -75,23 +75,25 @@ def run(count: int = 1_000_000, rounds: int = 3, say: Callable[[str], None] = la
     """Seconds of the live policy and of a candidate on `count` decisions, and the memory of this process."""
     source = Path(POLICY).read_text()
     live = parse(source, POLICY)
-    candidate = parse(source.replace("approve: {auto: 0.80", "approve: {auto: 0.75"), POLICY)
+    candidate = parse(source.replace("reject: {auto: 0.90", "reject: {auto: 0.85"), POLICY)
     since = datetime.fromtimestamp(_START / 1000, UTC)
-    with tempfile.TemporaryDirectory() as directory:
-        with EmbeddedClickHouse(ServerSettings.private(Path(directory) / "clickhouse")) as server:
-            client = server.client()
-            migrate(client)
-            _fill(client, live, count, say)
-            before = _peak()
-            seconds: dict[str, list[float]] = {"live": [], "candidate": []}
-            for _ in range(rounds):
-                for name, policy in (("live", live), ("candidate", candidate)):
-                    begun = time.perf_counter()
-                    result = replay(client, policy, since, since + timedelta(days=7))
-                    seconds[name].append(time.perf_counter() - begun)
-                    say(f"{name}: {seconds[name][-1]:.1f} s, {result.rerouted:,} of {result.decisions:,} rerouted")
-                    if name == "live" and (result.rerouted or result.other_reasons):
-                        raise AssertionError("the live policy did not give every route and reason again")
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        EmbeddedClickHouse(ServerSettings.private(Path(directory) / "clickhouse")) as server,
+    ):
+        client = server.client()
+        migrate(client)
+        _fill(client, live, count, say)
+        before = _peak()
+        seconds: dict[str, list[float]] = {"live": [], "candidate": []}
+        for _ in range(rounds):
+            for name, policy in (("live", live), ("candidate", candidate)):
+                begun = time.perf_counter()
+                result = replay(client, policy, since, since + timedelta(days=7))
+                seconds[name].append(time.perf_counter() - begun)
+                say(f"{name}: {seconds[name][-1]:.1f} s, {result.rerouted:,} of {result.decisions:,} rerouted")
+                if name == "live" and (result.rerouted or result.other_reasons):
+                    raise AssertionError("the live policy did not give every route and reason again")
     return {
         "decisions": result.decisions,
         "seconds_live": min(seconds["live"]),

@@ -25,6 +25,21 @@ class Stratum:
     squares: float
     wrong: float
 
+    def __add__(self, other: "Stratum") -> "Stratum":
+        """Both as one."""
+        return Stratum(
+            self.population + other.population,
+            self.judged + other.judged,
+            self.weight + other.weight,
+            self.squares + other.squares,
+            self.wrong + other.wrong,
+        )
+
+    @property
+    def expected(self) -> float:
+        """How many of the population are wrong; exact where all are judged."""
+        return self.wrong * (self.population / self.weight)
+
     @property
     def rate(self) -> float:
         """Hájek's estimate of the share that is wrong; somebody must have judged."""
@@ -63,7 +78,7 @@ def total(strata: Iterable[Stratum], alpha: float = 0.05) -> Total:
     """The sum over strata, with intervals at level 1 − alpha."""
     every = list(strata)
     known = [stratum for stratum in every if stratum.judged and stratum.weight > 0]
-    value = sum(stratum.population * stratum.rate for stratum in known)
+    value = sum(stratum.expected for stratum in known)
     low, high = _ends(value, known, [stratum.ends(alpha) for stratum in known])
     process_low, process_high = _ends(value, known, [stratum.process_ends(alpha) for stratum in known])
     z = float(-ndtri(alpha / 2))

@@ -175,7 +175,7 @@ class Domain(_Part):
     `options`: how many a reviewer chooses from in the hybrid workflow. `override_window`: seconds from the decision in
     which it can be overridden after it took effect. `on_timeout`: what happens when a caller has waited in vain:
     `escalate`, or the outcome that is safe. `reason_codes`: what a verdict may give as its reason.
-    `appeals`: who may appeal, how often and for how long.
+    `appeals`: who may appeal, how often and for how long. `groups`: by which attributes a replay tells errors apart.
     """
 
     workflow: Workflow = Workflow.ESCALATION
@@ -184,6 +184,7 @@ class Domain(_Part):
     outcomes: tuple[Name, ...] = Field(min_length=1)
     lanes: dict[str, Lane] = Field(default_factory=dict)
     attributes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ColumnType] = Field(default_factory=dict)
+    groups: Annotated[tuple[str, ...], AfterValidator(_sorted_set)] = ()
     queue: Name = "general"
     options: int = Field(3, ge=2, le=10, strict=True)
     override_window: Seconds = 86_400

@@ -93,6 +93,11 @@ def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Do
             yield document.problem(lane_path, "is not among the outcomes of the domain", near(outcome, domain.outcomes))
         if defaults is not None:
             yield from _order(defaults, lane, lane_path, document)
+    for group in domain.groups:
+        if group not in domain.attributes:
+            index = document.data["domains"][name]["groups"].index(group)
+            hint = near(group, domain.attributes)
+            yield document.problem((*here, "groups", index), f"{group!r} is no attribute of the domain", hint)
     if domain.on_timeout != "escalate" and domain.on_timeout not in domain.outcomes:
         yield document.problem(
             (*here, "on_timeout"),

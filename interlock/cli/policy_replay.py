@@ -9,7 +9,9 @@ from interlock.cli.common import DataDir, Json, errors, print_json, table
 from interlock.platform import connection
 
 if TYPE_CHECKING:
+    from interlock.learning.count_forecasts import Band
     from interlock.policies.replay import Replay
+    from interlock.policies.replay.forecast import Errors
     from interlock.policies.replay.matrix import Fate
 
 Candidate = Annotated[str, typer.Argument(help="A policy file (YAML), or the name of a published policy.")]
@@ -55,8 +57,25 @@ def _print(result: "Replay") -> None:
         errors.print(f"{result.ambiguous:,} stay with people: more than one policy claimed their domain")
     cells = [(cell.old, cell.new, cell.decisions) for cell in result.matrix]
     table(("route then", "with the candidate", "decisions"), cells)
-    if not result.rerouted:
-        return
+    if result.rerouted:
+        _print_changes(result)
+    print()
+    tasks = [(queue.queue, round(queue.then), round(queue.total.mean), _whole(queue.total)) for queue in result.queues]
+    table(("queue", "tasks then", "with the candidate", "next period"), tasks, title="Tasks")
+    print()
+    table(
+        ("of", "passed", "would pass", "95 % interval", "next period", "of decisions", "nothing known of"),
+        [_errors(of) for of in result.errors],
+        title="Errors that take effect with nobody certain to see them (estimated from verdicts, by 1/propensity)",
+    )
+    overrides = result.overrides
+    errors.print(
+        f"people would overrule {overrides.value:,.0f} of {overrides.population:,.0f} answers "
+        f"({_ends(overrides.next_low, overrides.next_high)} in a next period of this length)"
+    )
+
+
+def _print_changes(result: "Replay") -> None:
     print()
     table(
         ("reason", "new in", "gone from"),
@@ -69,6 +88,27 @@ def _print(result: "Replay") -> None:
         [(example.decision_id, *_fate(example.old), *_fate(example.new)) for example in result.examples],
         title="Examples",
     )
+
+
+def _errors(of: "Errors") -> tuple[str, float, float, str, str, float, float]:
+    then, now = of.then, of.candidate
+    return (
+        f"{of.attribute} = {of.value}" if of.attribute else "all",
+        round(then.value, 1),
+        round(now.value, 1),
+        _ends(now.low, now.high),
+        _ends(now.next_low, now.next_high),
+        round(now.population),
+        round(now.unknown),
+    )
+
+
+def _whole(band: "Band") -> str:
+    return _ends(band.low, band.high)
+
+
+def _ends(low: float, high: float) -> str:
+    return f"{low:,.0f} to {high:,.0f}"
 
 
 def _fate(fate: "Fate") -> tuple[str, str]:

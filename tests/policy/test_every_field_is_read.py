@@ -45,6 +45,7 @@ READ_ELSEWHERE = {
     ("Appeals", "on_behalf_of"): "processors/desk",
     ("Appeals", "priority"): "processors/desk",
     ("Active", "budget_per_day"): "processors/sampling",
+    ("Domain", "groups"): "interlock/policies/replay",
     **dict.fromkeys((("Notice", field) for field in Notice.model_fields), "policy/notices"),
     ("Policy", "notices"): "policy",
     ("Policy", "publishing"): "interlock/policies",

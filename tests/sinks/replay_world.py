@@ -77,9 +77,10 @@ class Pipeline:
     buffered: dict[str, list[tuple[bytes, bytes | None, int]]] = field(default_factory=dict)
     state: RouterState = field(default_factory=RouterState)
     sent: int = 0
+    key: bytes = KEY
 
     def __post_init__(self) -> None:
-        self.router = Router(self.state, RouterSettings(KEY, max_bad_share=1.0))
+        self.router = Router(self.state, RouterSettings(self.key, max_bad_share=1.0))
 
     def publish(self, policy: Policy, at: int = NOW) -> None:
         """Puts a policy in force."""

@@ -109,6 +109,8 @@ def _replayed_as_it_was_live(stored: Stored, policy: Policy, seed: int, size: in
     _unchanged(replay(stored.client, policy, *window(at)), written, policy)
 
 
+# A campaign of a million decisions on a busy machine.
+@pytest.mark.timeout(7_200)
 def test_the_policy_that_was_live_reproduces_every_route_and_reason(stored: Stored, campaign: bool) -> None:
     """A million decisions in the campaign."""
     examples, size = (40, 8_400) if campaign else (6, 300)

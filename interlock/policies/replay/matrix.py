@@ -1,13 +1,14 @@
 """What a replay found: decisions by old and new route, with the rules that are responsible and examples."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 # Where a decision of a challenger went: nothing came of it.
 SHADOW = "shadow"
+
+# Later than every hour.
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 # Enough to see what a changed cell is about; every id is in ClickHouse.
 EXAMPLES_OF_A_CELL = 5
@@ -58,35 +59,6 @@ class QueueHour:
     new: float
 
 
-@dataclass(frozen=True)
-class Replay:
-    """A candidate on the decisions from `since` on and before `until`.
-
-    `decisions`: all of them. `rerouted`: with another route. `other_reasons`: with the same route for other reasons.
-    `versions`: how many decisions each policy version had routed. `ambiguous`: how many stay with people because more
-    than one policy claimed their domain.
-    """
-
-    policy: str
-    version: str
-    since: datetime
-    until: datetime
-    domains: tuple[str, ...]
-    decisions: int
-    rerouted: int
-    other_reasons: int
-    ambiguous: int
-    versions: Mapping[str, int]
-    matrix: tuple[Cell, ...]
-    rules: tuple[RuleEffect, ...]
-    examples: tuple[Example, ...]
-    reviews: tuple[QueueHour, ...]
-
-    def facts(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return asdict(self)
-
-
 @dataclass
 class Tally:
     """Adds up groups of decisions; its size follows from routes, rules, queues and hours, not from decisions."""
@@ -102,6 +74,8 @@ class Tally:
     _examples: dict[tuple[str, str], dict[tuple[Fate, Fate], str]] = field(default_factory=lambda: defaultdict(dict))
     _old_reviews: dict[tuple[str, datetime], float] = field(default_factory=lambda: defaultdict(float))
     _new_reviews: dict[tuple[str, datetime], float] = field(default_factory=lambda: defaultdict(float))
+
+    first_hour: datetime = _NEVER
 
     def add(self, old: Fate, new: Fate, count: int, example: str) -> None:
         """`count` decisions that went `old` and would go `new`, such as `example`."""
@@ -120,7 +94,8 @@ class Tally:
             found[old, new] = min(example, found.get((old, new), example))
 
     def add_reviews(self, hour: datetime, old_queue: str, old: float, new_queue: str, new: float) -> None:
-        """So many tasks that came in an hour, and so many that would have come."""
+        """So many tasks that came in an hour in which there were decisions, and so many that would have come."""
+        self.first_hour = min(self.first_hour, hour)
         if old:
             self._old_reviews[old_queue, hour] += old
         if new:

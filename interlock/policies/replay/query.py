@@ -1,6 +1,6 @@
 """The SQL of a replay: history grouped by the kind that a candidate makes of each decision."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from interlock.learning.recalibration_limits import LIFT_FLOOR, MAX_INTERCEPT, MAX_SLOPE
@@ -8,6 +8,7 @@ from interlock.policy.attributes import CLICKHOUSE_SETTINGS, clickhouse_projecti
 from interlock.policy.conditions.clickhouse import text_literal
 from interlock.policy.kinds import Kinds
 from interlock.policy.kinds_clickhouse import kind_columns
+from interlock.policy.model import Policy
 from interlock.policy.vocabulary import ROUTING_COLUMNS
 from interlock.processors.router.calibration import EPSILON
 from interlock.schemas.reasons import AMBIGUOUS_DOMAIN, PIPELINE_REASONS, ReasonKind
@@ -20,7 +21,13 @@ SETTINGS = (
 )
 
 # What of a record a replay passes on besides the routing columns.
-_CHOSEN = ("kafka_timestamp", "route", "reasons", "policy_version", "queue", "audit", "propensity")
+_CHOSEN = ("kafka_timestamp", "route", "reasons", "policy_version", "queue", "workflow", "audit", "propensity")
+
+# What is known of a decision that a person judged.
+_VERDICT = ("overridden", "verdict_propensity")
+
+# As the views have it: a verdict that stands for more than a million decisions says nothing about any of them.
+SMALLEST_PROPENSITY = 0.000001
 
 _CALIBRATIONS = f"""(
     SELECT key, kafka_timestamp AS since, model_id, model_version, intercept, slope
@@ -48,13 +55,19 @@ class History:
         return f"domain IN ({domains}) AND route != '' AND kafka_timestamp >= {moments}"
 
 
-def kinds_in_history(kinds: Kinds, history: History, groups: dict[str, str], aggregates: dict[str, str]) -> str:
+def kinds_in_history(
+    kinds: Kinds, history: History, groups: Mapping[str, str], aggregates: Mapping[str, str], *, judged: bool = False
+) -> str:
     """SELECT of the columns of `kind_columns`, then `groups`, then `aggregates`, one row for each combination of the
-    first two. Both are SQL by name, over `rows_of_history`."""
+    first two. Both are SQL by name, over the columns of history.
+
+    `judged`: only of decisions that took effect or waited and that a person judged, with the columns `overridden` and
+    `verdict_propensity` beside the others.
+    """
     columns = {**kind_columns(kinds), **groups, **aggregates}
     listed = ",\n    ".join(f"{sql} AS {name}" for name, sql in columns.items())
     keys = ", ".join([*kind_columns(kinds), *groups])
-    return f"SELECT\n    {listed}\nFROM ({_typed(kinds, history)})\nGROUP BY {keys}\nSETTINGS {SETTINGS}"
+    return f"SELECT\n    {listed}\nFROM ({_typed(kinds, history, judged)})\nGROUP BY {keys}\nSETTINGS {SETTINGS}"
 
 
 def forced_reasons() -> str:
@@ -73,6 +86,22 @@ def policy_reasons() -> str:
     return _filtered(codes, "NOT ")
 
 
+def groups_of_decision(policy: Policy) -> str:
+    """SQL of pairs of an attribute and its value: every group of the decision, and one of empty texts for all."""
+    parts = ["[('', '')]"]
+    for name, domain in sorted(policy.domains.items()):
+        if domain.groups:
+            pairs = ", ".join(f"({text_literal(group)}, {_value_of(group)})" for group in domain.groups)
+            parts.append(f"if(domain = {text_literal(name)}, [{pairs}], CAST([], 'Array(Tuple(String, String))'))")
+    return f"arrayJoin(arrayConcat({', '.join(parts)}))"
+
+
+def _value_of(attribute: str) -> str:
+    key = text_literal(attribute)
+    # The last entry of a key, as everywhere else; empty where there is none.
+    return f"arrayLast((value, name) -> name = {key}, mapValues(attribute_texts), mapKeys(attribute_texts))"
+
+
 def attributes_of_decision() -> str:
     """SQL of the attributes of a routed decision, as a map of strings."""
     return "attributes"
@@ -85,20 +114,22 @@ def _filtered(codes: Sequence[tuple[str, bool]], negation: str = "") -> str:
     return f"arrayFilter(reason -> {negation}({' OR '.join(tests)}), arrayMap(code -> toString(code), reasons))"
 
 
-def _typed(kinds: Kinds, history: History) -> str:
+def _typed(kinds: Kinds, history: History, judged: bool) -> str:
     """The rows of history as conditions expect them: typed attributes, and as `confidence` what lanes compare."""
     projection = clickhouse_projection(kinds.policy, "attribute_texts")
-    return f"SELECT *{', ' + projection if projection else ''} FROM ({_rows(kinds, history)})"
+    return f"SELECT *{', ' + projection if projection else ''} FROM ({_rows(kinds, history, judged)})"
 
 
-def _rows(kinds: Kinds, history: History) -> str:
+def _rows(kinds: Kinds, history: History, judged: bool) -> str:
     routing = ", ".join(
         "r.confidence AS raw_confidence" if name == "raw_confidence" else f"r.{name} AS {name}"
         for name in ROUTING_COLUMNS
         if name != "confidence"
     )
-    chosen = ", ".join(f"r.{name} AS {name}" for name in (*_CHOSEN, "attribute_texts", "is_shadow"))
-    source = f"({_records(history)}) AS r"
+    chosen = ", ".join(
+        f"r.{name} AS {name}" for name in (*_CHOSEN, "attribute_texts", "is_shadow", *(_VERDICT if judged else ()))
+    )
+    source = f"({_judged(history) if judged else _records(history)}) AS r"
     if not kinds.policy.calibration.use:
         confidence = "r.confidence"
     elif not history.uncalibrated:
@@ -115,14 +146,31 @@ def _rows(kinds: Kinds, history: History) -> str:
 
 def _records(history: History) -> str:
     """Every decision once; those of challengers, which had no effect, too."""
+    return (
+        f"SELECT {_stored()}, false AS is_shadow FROM routed_decisions "
+        f"WHERE NOT review_copy AND {history.condition}\nUNION ALL\n"
+        f"SELECT {_stored()}, true AS is_shadow FROM shadow_decisions WHERE {history.condition}"
+    )
+
+
+def _judged(history: History) -> str:
+    """Decisions with a person's first word on them, which comes after they were routed."""
+    domains = ", ".join(map(text_literal, history.domains))
+    return (
+        f"SELECT {_stored()}, false AS is_shadow, overridden, verdict_propensity FROM routed_decisions INNER JOIN ("
+        "SELECT domain AS verdict_domain, decision_id AS verdict_on, any(outcomes.overridden) AS overridden, "
+        "any(outcomes.propensity) AS verdict_propensity FROM outcomes "
+        f"WHERE reviewed AND propensity >= {SMALLEST_PROPENSITY!r} AND domain IN ({domains}) "
+        f"AND kafka_timestamp >= fromUnixTimestamp64Milli({history.since}) GROUP BY verdict_domain, verdict_on"
+        f") AS verdicts ON domain = verdict_domain AND decision_id = verdict_on "
+        f"WHERE NOT review_copy AND {history.condition}"
+    )
+
+
+def _stored() -> str:
     stored = [name for name in ROUTING_COLUMNS if name != "raw_confidence"]
     columns = ", ".join([*stored, "calibrated_confidence", *_CHOSEN])
-    attributes = f"{attributes_of_decision()} AS attribute_texts"
-    return (
-        f"SELECT {columns}, {attributes}, false AS is_shadow FROM routed_decisions "
-        f"WHERE NOT review_copy AND {history.condition}\nUNION ALL\n"
-        f"SELECT {columns}, {attributes}, true AS is_shadow FROM shadow_decisions WHERE {history.condition}"
-    )
+    return f"{columns}, {attributes_of_decision()} AS attribute_texts"
 
 
 def _calibrated() -> str:

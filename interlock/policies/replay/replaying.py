@@ -1,12 +1,20 @@
 """Runs a candidate policy on history in ClickHouse."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError, UsageError
-from interlock.policies.replay.matrix import SHADOW, Fate, Replay, Tally
-from interlock.policies.replay.query import History, forced_reasons, kinds_in_history, policy_reasons
+from interlock.policies.replay.forecast import Key, Strata, queue_forecasts
+from interlock.policies.replay.matrix import SHADOW, Fate, Tally
+from interlock.policies.replay.query import (
+    History,
+    forced_reasons,
+    groups_of_decision,
+    kinds_in_history,
+    policy_reasons,
+)
+from interlock.policies.replay.result import Replay
 from interlock.policy.conditions.ast import columns_in
 from interlock.policy.kinds import Kinds
 from interlock.policy.kinds_clickhouse import key_of, kind_columns
@@ -33,7 +41,11 @@ GROUP BY key
 """
 
 _UNCALIBRATED = """
-SELECT DISTINCT version FROM policies
+SELECT DISTINCT version
+FROM (
+    SELECT version, resolved, error, tombstone FROM policies
+    UNION ALL SELECT version, resolved, error, tombstone FROM policy_candidates
+)
 WHERE error = '' AND NOT tombstone AND NOT JSONExtractBool(resolved, 'calibration', 'use')
 ORDER BY version
 """
@@ -45,6 +57,15 @@ WHERE NOT review_copy AND route != '' AND domain IN {domains:Array(String)}
 
 _SEALED = "SELECT count() FROM routed_decisions WHERE {condition} AND sealed_facts != ''"
 
+# How a decision came to a person, or could have come.
+_WAY = "multiIf(route != 'auto', toString(route), workflow = 'post_approval', 'post_approval', 'audit')"
+
+# The group of all decisions.
+_ALL = ("", "")
+
+# Nobody was certain to see it.
+_UNSEEN = "audit"
+
 _GROUPS = {
     "forced": forced_reasons(),
     "shadowed": "is_shadow",
@@ -52,6 +73,7 @@ _GROUPS = {
     "old_reasons": policy_reasons(),
     "old_version": "toString(policy_version)",
     "old_queue": "toString(queue)",
+    "way": _WAY,
     "hour": "toStartOfHour(kafka_timestamp)",
 }
 
@@ -59,6 +81,16 @@ _AGGREGATES = {
     "decisions": "count()",
     "reviews": "countIf(NOT is_shadow AND (audit OR propensity = 1))",
     "example": "min(decision_id)",
+}
+
+
+_GROUPED = {"forced": forced_reasons(), "shadowed": "is_shadow", "way": _WAY}
+
+_JUDGED_GROUPS = {
+    "forced": forced_reasons(),
+    "way": _WAY,
+    "was_overridden": "overridden",
+    "pi": "verdict_propensity",
 }
 
 
@@ -83,11 +115,10 @@ def replay(client: "Client", policy: Policy, since: datetime, until: datetime) -
     history = History(domains_in_question(client, policy), _millis(since), _millis(until), _uncalibrated(client))
     _check_readable(client, kinds, history)
     treatments = Treatments(kinds)
-    tally = Tally()
-    query = kinds_in_history(kinds, history, _GROUPS, _AGGREGATES)
+    tally, strata = Tally(), Strata()
     width = len(kind_columns(kinds))
-    for row in _stream(client, query):
-        forced, shadowed, route, reasons, routed_by, queue, hour, decisions, reviews, example = row[width:]
+    for row in _stream(client, kinds_in_history(kinds, history, _GROUPS, _AGGREGATES)):
+        forced, shadowed, route, reasons, routed_by, queue, way, hour, decisions, reviews, example = row[width:]
         old = Fate(SHADOW if shadowed else route, tuple(reasons))
         tally.versions[routed_by] += decisions
         if AMBIGUOUS_DOMAIN in forced:
@@ -98,8 +129,22 @@ def replay(client: "Client", policy: Policy, since: datetime, until: datetime) -
         treatment = treatments.of(row[:width], forced)
         tally.add(old, fate(treatment), decisions, example)
         tally.add_reviews(_utc(hour), queue, reviews, treatment.queue, decisions * expected_review(treatment))
+        strata.add(_alike(_ALL, kinds.lanes[row[0]].name, SHADOW if shadowed else way, treatment), decisions)
     if not tally.decisions:
         raise NothingToReplayError(_nothing(client, history, since, until))
+    of_group = {"of_group": groups_of_decision(policy)}
+    if any(domain.groups for domain in policy.domains.values()):
+        for row in _stream(client, kinds_in_history(kinds, history, _GROUPED | of_group, {"decisions": "count()"})):
+            forced, shadowed, way, group, decisions = row[width:]
+            if tuple(group) != _ALL and AMBIGUOUS_DOMAIN not in forced:
+                treatment = treatments.of(row[:width], forced)
+                strata.add(_alike(group, kinds.lanes[row[0]].name, SHADOW if shadowed else way, treatment), decisions)
+    query = kinds_in_history(kinds, history, _JUDGED_GROUPS | of_group, {"verdicts": "count()"}, judged=True)
+    for row in _stream(client, query):
+        forced, way, overridden, propensity, group, verdicts = row[width:]
+        if AMBIGUOUS_DOMAIN not in forced:
+            key = _alike(group, kinds.lanes[row[0]].name, way, treatments.of(row[:width], forced))
+            strata.judge(key, verdicts, propensity, overridden)
     return Replay(
         policy=policy.name,
         version=version(policy),
@@ -115,6 +160,9 @@ def replay(client: "Client", policy: Policy, since: datetime, until: datetime) -
         rules=tally.rules,
         examples=tally.examples,
         reviews=tally.reviews,
+        queues=queue_forecasts(tally.reviews, max(since, tally.first_hour), until),
+        errors=strata.errors(),
+        overrides=strata.overrides(),
     )
 
 
@@ -149,6 +197,12 @@ def expected_review(treatment: Treatment) -> float:
     return 1.0 if certain else treatment.audit_rate
 
 
+def _alike(group: Sequence[str], lane: str, way: str, treatment: Treatment) -> Key:
+    review = expected_review(treatment)
+    passes = treatment.route is Route.AUTO and not treatment.shadow and review < 1
+    return Key((group[0], group[1]), lane, way, way == _UNSEEN, passes, review)
+
+
 def domains_in_question(client: "Client", policy: Policy) -> list[str]:
     """The domains of a candidate, and those that it drops: a person would decide them, as nobody else owns them."""
     in_force = {key: set(domains) for key, domains, gone in client.query(_POLICIES).result_rows if not gone}
@@ -163,15 +217,16 @@ def _extra(reason: str) -> ExtraRoute:
 
 def _check_readable(client: "Client", kinds: Kinds, history: History) -> None:
     """Raises SealedHistoryError where rules would find nothing in sealed columns and the answer would be wrong."""
-    used = frozenset[str]().union(*(columns_in(condition) for condition, _ in kinds.conditions))
+    groups = {group for domain in kinds.policy.domains.values() for group in domain.groups}
+    used = groups.union(*(columns_in(condition) for condition, _ in kinds.conditions))
     hidden = used & (kinds.policy.attribute_types().keys() | set(COLUMNS["routed_decisions"].facts))
     if not hidden:
         return
     ((count,),) = client.query(_SEALED.format(condition=history.condition)).result_rows
     if count:
         raise SealedHistoryError(
-            f"{count:,} decisions of the range are sealed under keys of their subjects, and the candidate's rules use "
-            f"{', '.join(sorted(hidden))}, which ClickHouse cannot read there: the answer would be wrong"
+            f"{count:,} decisions of the range are sealed under keys of their subjects, and the candidate's rules or "
+            f"groups use {', '.join(sorted(hidden))}, which ClickHouse cannot read there: the answer would be wrong"
         )
 
 

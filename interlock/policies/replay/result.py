@@ -1,0 +1,42 @@
+"""The answer of a replay."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from interlock.learning.strata import Total
+from interlock.policies.replay.forecast import Errors, QueueForecast
+from interlock.policies.replay.matrix import Cell, Example, QueueHour, RuleEffect
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A candidate on the decisions from `since` on and before `until`.
+
+    `decisions`: all of them. `rerouted`: with another route. `other_reasons`: with the same route for other reasons.
+    `versions`: how many decisions each policy version had routed. `ambiguous`: how many stay with people because more
+    than one policy claimed their domain. `queues`, `errors`, `overrides`: what is to be expected of the candidate.
+    """
+
+    policy: str
+    version: str
+    since: datetime
+    until: datetime
+    domains: tuple[str, ...]
+    decisions: int
+    rerouted: int
+    other_reasons: int
+    ambiguous: int
+    versions: Mapping[str, int]
+    matrix: tuple[Cell, ...]
+    rules: tuple[RuleEffect, ...]
+    examples: tuple[Example, ...]
+    reviews: tuple[QueueHour, ...]
+    queues: tuple[QueueForecast, ...]
+    errors: tuple[Errors, ...]
+    overrides: Total
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return asdict(self)
