@@ -57,6 +57,41 @@ class Story(_Shape):
     unavailable: dict[str, str] = Field(description="What cannot be read at present, and why.")
 
 
+class Explained(_Shape):
+    """A decision in words: each part has a sentence (`text`), and the facts that it was made of."""
+
+    decision_id: str
+    domain: str
+    subject_id: str
+    status: Literal["decided", "open", "tried", "unreadable"]
+    as_of: str = Field(description="Kafka's time of the latest record that it rests on.")
+    summary: list[str]
+    answer: dict[str, Any] | None = Field(description="What the model said, and why.")
+    rules: dict[str, Any] | None = Field(description="Policy, thresholds, reasons, calibration, controls, sampling.")
+    looks: list[dict[str, Any]] = Field(description="Who had the case, what they were shown and what was withheld.")
+    verdicts: list[dict[str, Any]]
+    words: list[dict[str, Any]] = Field(description="Every version of what held.")
+    effects: list[dict[str, Any]]
+    deadlines: list[dict[str, Any]]
+    contest: dict[str, Any] | None = Field(description="How the outcome can be contested.")
+    timeline: list[dict[str, Any]]
+    missing: list[str] = Field(description="What cannot be read at present, or not any more.")
+    glossary: list[dict[str, Any]]
+
+
+class ExplainedToSubject(_Shape):
+    """A decision in words for the person concerned, without names of reviewers."""
+
+    reference: str
+    about: str
+    status: Literal["decided", "open", "tried", "unreadable"]
+    outcome: str
+    decided_on: str
+    by_person: bool
+    sections: list[dict[str, Any]]
+    factors: list[dict[str, Any]]
+
+
 class ListedTask(_Shape):
     """An open task, without what a blind review hides."""
 

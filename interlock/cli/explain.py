@@ -1,15 +1,24 @@
 """`interlock explain`: one decision in words."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from interlock.cli.common import DataDir, Json, print_json
+from interlock.cli.common import DataDir, Json, note, print_json
 from interlock.errors import InterlockError, UsageError
 from interlock.platform import connection
 from interlock.platform.printing import visible
+
+
+class Reader(StrEnum):
+    """Who reads it."""
+
+    AUDITOR = "auditor"
+    SUBJECT = "subject"
 
 
 def explain(
@@ -17,6 +26,12 @@ def explain(
     as_of: Annotated[
         str, typer.Option("--as-of", help="As it stood then, in ISO 8601; UTC where no zone is given.")
     ] = "",
+    reader: Annotated[
+        Reader, typer.Option("--for", help="`subject`: the short form for the person concerned, without names.")
+    ] = Reader.AUDITOR,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write it to this file: a page that needs nothing else.")
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -26,10 +41,17 @@ def explain(
 
         interlock explain loan-000000
 
+        interlock explain loan-000000 --html loan-000000.html
+
+        interlock explain loan-000000 --for subject
+
         interlock explain loan-000000 --as-of 2026-03-01T12:00:00 --json
     """
     from interlock.explanations.gathering import gather, only
+    from interlock.explanations.page import page
     from interlock.processors.explanation.explain import explain as explained
+    from interlock.processors.explanation.for_subject import explain_to_subject
+    from interlock.processors.explanation.model import Explanation
     from interlock.processors.explanation.text import sections
 
     moment = _moment(as_of)
@@ -43,15 +65,25 @@ def explain(
             f"nobody knows a decision {decision_id!r}{then}: it was not submitted under this id, or its time of "
             "storage is over"
         )
-    explanation = explained(records)
+    told = explained(records) if reader is Reader.AUDITOR else explain_to_subject(records)
+    if html is not None:
+        _write(html, page(told))
     if json:
-        print_json(explanation.facts())
-        return
-    print(visible(f"Decision {decision_id}"))
-    for section in sections(explanation):
-        print(visible(f"\n{section.title}"))
-        for line in section.lines:
-            print(visible(f"  {line}"))
+        print_json(told.facts())
+    elif html is None:
+        print(visible(f"Decision {decision_id}"))
+        for section in sections(told) if isinstance(told, Explanation) else told.sections:
+            print(visible(f"\n{section.title}"))
+            for line in section.lines:
+                print(visible(f"  {line}"))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+    note(f"written to {file}")
 
 
 def _moment(text: str) -> int | None:

@@ -40,6 +40,7 @@ def explain(records: Records) -> Explanation:
         deadlines=deadlines(records),
         contest=contest(records, routed, policy, decided_at) if routed else None,
         timeline=timeline(records, names),
+        content_lost=routed is not None and bool(routed.lost),
         missing=tuple(_missing(records, routed)),
     )
     return replace(found, glossary=glossary.terms(_texts(found.facts())))
@@ -148,8 +149,6 @@ def _missing(records: Records, routed: Entry | None) -> Iterator[str]:
         )
     if routed is None and not records.dead_letters:
         yield "There is no record of the rules that chose its route."
-    if any(entry.record["lease_holder"] for entry in records.tasks):
-        yield "Who opened the page of the case without taking it is not kept: only who had it in hand is."
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -14,7 +14,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Factor:
-    """What weighed in the model's answer, by the model's own account. `importance`: negative where it spoke against."""
+    """What weighed in the model's answer, by the model's own account, which also says what a sign means."""
 
     feature: str
     value: str
@@ -240,7 +240,8 @@ class Term:
 class Explanation:
     """The whole of it. `as_of`: Kafka's time of the latest record that it rests on.
 
-    `status`: decided, open, tried (a challenger made it, without effect) or unreadable.
+    `status`: decided, open, tried (a challenger made it, without effect) or unreadable. `content_lost`: what the model
+    was told, and why it answered as it did, cannot be read any more.
     """
 
     decision_id: str
@@ -258,6 +259,7 @@ class Explanation:
     deadlines: tuple[Deadline, ...]
     contest: Contest | None
     timeline: tuple[Happening, ...]
+    content_lost: bool
     missing: tuple[str, ...]
     glossary: tuple[Term, ...] = field(default=())
 

@@ -25,7 +25,7 @@ _ENDS: Mapping[str, str] = {
     "appealed": "had not decided when an appeal was filed",
 }
 
-_AGREES = "approve"
+NOT_KEPT = "Who opened the page of the case without taking it is not kept."
 
 
 @dataclass(slots=True)

@@ -1,13 +1,15 @@
 """An explanation as headings and lines of text."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from interlock.processors.explanation.model import Explanation, Rules
-from interlock.processors.explanation.words import from_iso, quoted, share, when
+from interlock.processors.explanation.people import NOT_KEPT
+from interlock.processors.explanation.words import from_iso, quoted, share, signed, when
 
 
-class Section(NamedTuple):
+@dataclass(frozen=True)
+class Section:
     """A heading and what stands below it."""
 
     title: str
@@ -25,7 +27,7 @@ def _sections(explanation: Explanation) -> Iterator[tuple[str, Iterable[str]]]:
     yield "What the model said", _answer(explanation)
     if explanation.rules is not None:
         yield "Which rules applied", _rules(explanation.rules)
-    yield "Who had the case, and what they were shown", [look.text for look in explanation.looks]
+    yield "Who had the case, and what they were shown", _looks(explanation)
     yield (
         "Who decided, and why",
         [f"{when(from_iso(verdict.at))}: {verdict.text}" for verdict in explanation.verdicts],
@@ -45,6 +47,12 @@ def _sections(explanation: Explanation) -> Iterator[tuple[str, Iterable[str]]]:
     yield "Words", [f"{term.word}: {term.meaning}" for term in explanation.glossary]
 
 
+def _looks(explanation: Explanation) -> Iterator[str]:
+    yield from (look.text for look in explanation.looks)
+    if explanation.looks:
+        yield NOT_KEPT
+
+
 def _answer(explanation: Explanation) -> Iterator[str]:
     answer = explanation.answer
     if answer is None:
@@ -53,8 +61,7 @@ def _answer(explanation: Explanation) -> Iterator[str]:
     if answer.reasoning:
         yield f"The model's own reason: {quoted(answer.reasoning)}."
     for factor in answer.factors:
-        against = "against" if factor.importance < 0 else "for"
-        yield f"{factor.feature} = {factor.value}: spoke {against} the answer (weight {factor.importance:+.3g})."
+        yield f"{factor.feature} = {factor.value} weighed {signed(factor.importance)}."
     for one in answer.alternatives:
         yield f"It also considered {quoted(one.option)}, with a probability of {share(one.confidence)}."
 

@@ -79,6 +79,11 @@ def share(value: float) -> str:
     return shares(value)[0]
 
 
+def signed(value: float) -> str:
+    """A number with its sign, in three digits."""
+    return f"{value:+.3g}".replace("-", "−")
+
+
 def quoted(text: str) -> str:
     """A word of somebody else."""
     return f"“{text}”"

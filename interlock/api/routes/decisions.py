@@ -3,9 +3,11 @@
 import asyncio
 from concurrent.futures import Future
 from dataclasses import asdict
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response, Security
+from fastapi.responses import HTMLResponse
 from starlette.concurrency import run_in_threadpool
 
 from interlock.api import shapes
@@ -14,10 +16,12 @@ from interlock.api.answers import answer
 from interlock.api.backend import backend_of
 from interlock.api.blindness import check_not_blind
 from interlock.api.bodies import AVRO, JSON_LINES, read_decisions
+from interlock.api.explanation import explanation_of
 from interlock.api.problems import Problem, not_found
 from interlock.api.story import story_of
 from interlock.client.client import Client
 from interlock.client.result import DecisionResult, NotDecidedError
+from interlock.explanations.page import content_security_policy, fingerprint, page
 from interlock.review.desk_connection import Reply
 from interlock.schemas.headers import MAX_CALLER_SECONDS, caller_headers
 from interlock.schemas.models import MAX_ID_BYTES
@@ -150,6 +154,40 @@ def story(request: Request, person: Reader, decision_id: DecisionId) -> Response
     if facts is None:
         raise not_found("decision", decision_id)
     return answer(facts)
+
+
+@router.get(
+    "/{decision_id:id}/explanation",
+    summary="A decision explained in words",
+    response_model=shapes.Explained | shapes.ExplainedToSubject,
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+)
+def explanation(
+    request: Request,
+    person: Reader,
+    decision_id: DecisionId,
+    reader: Annotated[
+        Literal["auditor", "subject"],
+        Query(alias="for", description="`subject`: the short form for the person concerned, without names."),
+    ] = "auditor",
+    format: Annotated[
+        Literal["json", "html"], Query(description="`html`: one file that needs nothing else, to be kept or printed.")
+    ] = "json",
+    as_of: Annotated[datetime | None, Query(description="As it stood then; UTC where no zone is given.")] = None,
+) -> Response:
+    """Rules with the values that made them hold, what people were shown, who decided and why, effects, deadlines. The
+    same record gives the same explanation; its fingerprint is the ETag. Refused to whoever may judge the decision while
+    nobody has decided it."""
+    told = explanation_of(backend_of(request), person, decision_id, as_of=as_of, for_subject=reader == "subject")
+    tag = {"ETag": f'"{fingerprint(told)}"'}
+    if format == "json":
+        return answer(told.facts(), headers=tag)
+    headers = {
+        **tag,
+        "Content-Security-Policy": content_security_policy(),
+        "Content-Disposition": 'attachment; filename="explanation.html"',
+    }
+    return HTMLResponse(page(told), headers=headers)
 
 
 async def _resolution(

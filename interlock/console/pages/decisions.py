@@ -3,21 +3,26 @@
 import base64
 import json
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import HTMLResponse, Response
 
 from interlock.api.access.principal import Principal
 from interlock.api.backend import Backend, backend_of
 from interlock.api.blindness import TOLD_AFTER_VERDICT, tells_after_verdict
+from interlock.api.explanation import explanation_of
 from interlock.api.problems import Problem, not_found
 from interlock.api.story import story_of
 from interlock.console.asking import Asked, asked, asked_together
+from interlock.console.headers import PAGE
 from interlock.console.pages.showing import Decisions, show
 from interlock.console.private import private_fields
-from interlock.console.text import instant, iso
+from interlock.console.rendering import theme_of
+from interlock.console.text import instant, iso, segment
+from interlock.explanations.page import Toolbar, content_security_policy
+from interlock.explanations.page import page as explanation_page
 from interlock.schemas import json_text
 from interlock.schemas.models import MAX_ID_BYTES
 
@@ -111,6 +116,7 @@ def decision(
         story=story,
         # The page of a case has the button where the desk has the case.
         may_appeal=_may_appeal(person, story),
+        may_explain=not tells_after_verdict(backend.board, person, decision_id),
         routing=found["routing"],
         resolutions=found["resolutions"],
         actions=found["actions"],
@@ -118,6 +124,26 @@ def decision(
         changes={row["version"]: _changes(row["modifications"]) for row in found["resolutions"].rows},
         timeline=Asked("decision_timeline", story["timeline"], parameters=about),
     )
+
+
+@router.get("/decisions/{decision_id:id}/explanation")
+def explanation(
+    request: Request,
+    person: Decisions,
+    decision_id: Annotated[str, Path(max_length=MAX_ID_BYTES)],
+    reader: Annotated[Literal["auditor", "subject"], Query(alias="for")] = "auditor",
+) -> Response:
+    """The decision in words, as the file has it that can be downloaded, with links above."""
+    told = explanation_of(backend_of(request), person, decision_id, for_subject=reader == "subject")
+    here, other = f"/decisions/{segment(decision_id)}", "auditor" if reader == "subject" else "subject"
+    toolbar = Toolbar(
+        back=here,
+        download=f"/v1{here}/explanation?format=html&for={reader}",
+        other=f"{here}/explanation?for={other}",
+        other_label="For the person concerned" if other == "subject" else "The whole explanation",
+    )
+    headers = {**PAGE, "Content-Security-Policy": content_security_policy()}
+    return HTMLResponse(explanation_page(told, theme=theme_of(request), toolbar=toolbar), headers=headers)
 
 
 def _may_appeal(person: Principal, story: dict[str, Any]) -> bool:
