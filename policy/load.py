@@ -1,7 +1,5 @@
 """Loading a policy file: the YAML is read, packs are written out, and every problem is named with its line."""
 
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -9,6 +7,7 @@ from pydantic import ValidationError
 from interlock.policy.errors import Diagnostic, PolicyError
 from interlock.policy.model import Pack, Policy
 from interlock.policy.notices.texts import written_out
+from interlock.policy.regulation import pack, pack_names
 from interlock.policy.semantics import semantic_problems
 from interlock.policy.source_map import Document
 from interlock.policy.syntax import near, shown, syntax_problems
@@ -40,20 +39,6 @@ def parse(text: str, source: str) -> Policy:
     if problems or policy is None:
         raise PolicyError(problems)
     return policy
-
-
-@cache
-def pack_names() -> tuple[str, ...]:
-    """The packs that come with Interlock."""
-    entries = files("interlock.policy").joinpath("packs").iterdir()
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml")))
-
-
-@cache
-def pack(name: str) -> Pack:
-    """A pack by name."""
-    text = files("interlock.policy").joinpath("packs", f"{name}.yaml").read_text(encoding="utf-8")
-    return Pack.model_validate(Document(text, f"packs/{name}.yaml").data)
 
 
 def _packs(document: Document) -> tuple[tuple[Pack, ...], list[Diagnostic]]:

@@ -175,6 +175,7 @@ class Domain(_Part):
     `options`: how many a reviewer chooses from in the hybrid workflow. `override_window`: seconds from the decision in
     which it can be overridden after it took effect. `on_timeout`: what happens when a caller has waited in vain:
     `escalate`, or the outcome that is safe. `reason_codes`: what a verdict may give as its reason.
+    `adverse`: the outcomes that go against the person concerned; None: those whose lanes give a notice.
     `appeals`: who may appeal, how often and for how long. `groups`: by which attributes a replay tells errors apart.
     """
 
@@ -182,6 +183,7 @@ class Domain(_Part):
     models: Annotated[tuple[str, ...], AfterValidator(_sorted_set)] = Field(min_length=1)
     shadow: ModelVersions = ()
     outcomes: tuple[Name, ...] = Field(min_length=1)
+    adverse: Annotated[tuple[Name, ...], AfterValidator(_sorted_set)] | None = None
     lanes: dict[str, Lane] = Field(default_factory=dict)
     attributes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ColumnType] = Field(default_factory=dict)
     groups: Annotated[tuple[str, ...], AfterValidator(_sorted_set)] = ()
@@ -191,6 +193,13 @@ class Domain(_Part):
     on_timeout: Name = "escalate"
     reason_codes: tuple[Name, ...] = ()
     appeals: Appeals = Appeals()
+
+    @property
+    def adverse_outcomes(self) -> tuple[str, ...]:
+        """The outcomes that go against the person concerned."""
+        if self.adverse is not None:
+            return self.adverse
+        return tuple(sorted(outcome for outcome, lane in self.lanes.items() if lane.notice is not None))
 
 
 class Calendar(_Part):
@@ -311,8 +320,8 @@ class Pack(_Part):
     """Rules and duties that come together, such as those of a regulation.
 
     `qualifications`: what a reviewer must have. `retention_days`: how long records are kept at least. `appeal_days`:
-    for how long an outcome can be appealed at least. `reason_codes`:
-    what a verdict may give as its reason, besides those of the domain. `notices`: what must be sent to the person
+    for how long an outcome can be appealed at least. `reason_codes`: what a verdict may give as its reason, besides
+    those of the domain; with any, an adverse outcome needs one. `notices`: what each adverse outcome owes the person
     concerned. `attestations`: sentences that whoever gives a verdict declares to be true, each time.
     `evidence_opened`: a verdict counts only from somebody who has opened the case's evidence.
     """

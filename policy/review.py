@@ -56,6 +56,7 @@ class Terms:
     `routed_calendar`: the same as the policy had it that routed the task; they count besides, where they were told.
     `floors`: by priority. `on_breach`: escalate, raise_priority or an outcome. `on_timeout`: escalate or an outcome.
     `notices`: what is due to the subject, by outcome. `four_eyes`: ids of the rules that demand two people.
+    `reasoned`: the outcomes that need a reason of the list, for which `agree` is none.
     `audit_seconds`: after how long an audit ends that nobody did. `appeals`: as long as the packs want.
     `attestations`: what whoever gives a verdict declares. `evidence_opened`: and must have opened the evidence.
     """
@@ -66,6 +67,7 @@ class Terms:
     elsewhere: bool
     outcomes: tuple[str, ...]
     reason_codes: tuple[str, ...]
+    reasoned: tuple[str, ...]
     qualifications: tuple[str, ...]
     service_seconds: Mapping[str, int]
     calendar: Calendar | None
@@ -108,6 +110,7 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         elsewhere=described is not None and queue not in policy.queues,
         outcomes=domain_terms.outcomes if known else (),
         reason_codes=reason_codes(domain_terms, policy.packs),
+        reasoned=domain_terms.adverse_outcomes if any(pack.reason_codes for pack in policy.packs) else (),
         qualifications=qualifications(policy, queue_terms),
         service_seconds=policy.service_levels.model_dump(),
         calendar=queue_terms.calendar,
@@ -142,6 +145,7 @@ def disputed_terms(owners: Mapping[str, Policy], domain: str, queue: str) -> Ter
         outcomes=joint.outcomes,
         qualifications=tuple(sorted({*joint.qualifications, *(name for one in every for name in one.qualifications)})),
         # No rule was asked about a decision that was routed under both policies: each may hold.
+        reasoned=tuple(sorted({outcome for one in every for outcome in one.reasoned})),
         four_eyes=two_people | {AMBIGUOUS_DOMAIN} if two_people else two_people,
         service_seconds=shortest(one.service_seconds for one in every),
         notices=all_notices(one.notices for one in every),

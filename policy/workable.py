@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from interlock.policy.errors import Diagnostic
 from interlock.policy.model import Calendar, Domain, Pack, Queue, ServiceLevels, minutes
 from interlock.policy.source_map import Document
+from interlock.policy.syntax import near
 
 _HOUR = 3600
 
@@ -24,6 +25,8 @@ def unworkable(
     """Every part that cannot work, of the domains and queues that could be read."""
     yield from _without_choice(domains, document)
     yield from _notices(domains, packs, document)
+    yield from _adverse(domains, packs, document)
+    yield from _breaches(domains, queues, packs, document)
     if levels is not None:
         yield from _beyond_a_year(queues, levels, document)
 
@@ -45,16 +48,68 @@ def _opposite(outcome: str) -> str:
 
 
 def _notices(domains: Mapping[str, Domain], packs: Sequence[Pack], document: Document) -> Iterator[Diagnostic]:
-    """What a pack demands must be said of some outcome: which one is adverse, only the policy knows."""
+    """Every adverse outcome owes the notices of the packs; which outcomes are adverse, only the policy knows."""
+    owed = {notice: (index, pack.name) for index, pack in enumerate(packs) for notice in pack.notices}
     given = {lane.notice for domain in domains.values() for lane in domain.lanes.values()}
-    for index, pack in enumerate(packs):
-        for notice in pack.notices:
-            if domains and notice not in given:
+    for notice, (index, pack) in owed.items():
+        if domains and notice not in given:
+            yield document.problem(
+                ("packs", index),
+                f"{pack} demands the notice {notice}, which no lane gives",
+                f"write notice: {notice} in the lane of the outcome that is adverse",
+            )
+    if not owed:
+        return
+    known = " or ".join(owed)
+    packs_named = " and ".join(dict.fromkeys(pack for _, pack in owed.values()))
+    for name, domain in domains.items():
+        if domain.adverse is None and not domain.adverse_outcomes:
+            yield document.problem(
+                ("domains", name),
+                f"{packs_named} owes a notice for every adverse outcome, and this domain does not say which are",
+                f"write adverse: [{domain.outcomes[-1]}] and notice: {known} in that lane, or adverse: [] if none is",
+            )
+        for outcome in domain.adverse_outcomes:
+            lane = domain.lanes.get(outcome)
+            if outcome in domain.outcomes and (lane is None or lane.notice is None):
                 yield document.problem(
-                    ("packs", index),
-                    f"{pack.name} demands the notice {notice}, which no lane gives",
-                    f"write notice: {notice} in the lane of the outcome that is adverse",
+                    ("domains", name, "lanes", outcome),
+                    f"{outcome!r} is adverse and gives no notice, which {packs_named} demands",
+                    f"write notice: {known}",
                 )
+
+
+def _adverse(domains: Mapping[str, Domain], packs: Sequence[Pack], document: Document) -> Iterator[Diagnostic]:
+    """Adverse outcomes are outcomes, and where a pack wants reasons no clock brings one about: it has none."""
+    wanting = [pack.name for pack in packs if pack.reason_codes]
+    for name, domain in domains.items():
+        for outcome in domain.adverse or ():
+            if outcome not in domain.outcomes:
+                yield document.problem(
+                    ("domains", name, "adverse"),
+                    f"{outcome!r} is not among the outcomes of the domain",
+                    near(outcome, domain.outcomes),
+                )
+        if wanting and domain.on_timeout in domain.adverse_outcomes:
+            yield document.problem(
+                ("domains", name, "on_timeout"),
+                f"{domain.on_timeout!r} is adverse, and {wanting[0]} wants specific reasons: a clock gives none",
+                "write escalate, or an outcome that is not adverse",
+            )
+
+
+def _breaches(
+    domains: Mapping[str, Domain], queues: Mapping[str, Queue], packs: Sequence[Pack], document: Document
+) -> Iterator[Diagnostic]:
+    wanting = [pack.name for pack in packs if pack.reason_codes]
+    adverse = {outcome for domain in domains.values() for outcome in domain.adverse_outcomes}
+    for name, queue in queues.items():
+        if wanting and queue.on_breach in adverse:
+            yield document.problem(
+                ("queues", name, "on_breach"),
+                f"{queue.on_breach!r} is adverse, and {wanting[0]} wants specific reasons: a clock gives none",
+                "write escalate or raise_priority, or an outcome that is not adverse",
+            )
 
 
 def _beyond_a_year(queues: Mapping[str, Queue], levels: ServiceLevels, document: Document) -> Iterator[Diagnostic]:

@@ -1,6 +1,7 @@
 """How tables are kept beyond what the migrations say: on several replicas, or safe from a loss of power."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from clickhouse_connect.driver.client import Client
@@ -66,6 +67,17 @@ def apply_durability(client: Client, *, durable: bool, cluster: str | None = Non
             client.command(f"ALTER TABLE {table}{where} RESET SETTING {', '.join(wrong)}")
         changed.append(str(table))
     return changed
+
+
+def keep_rows(client: Client, days: Mapping[str, int], *, cluster: str | None = None) -> None:
+    """Lets each table keep its rows for so many days from their insert. Raises ClickHouseError.
+
+    ClickHouse applies it to the rows that are there, too: parts carry their end with them, and without that a part of
+    before would still go at its old end.
+    """
+    where = "" if cluster is None else f" ON CLUSTER '{cluster}'"
+    for table, number in days.items():
+        client.command(f"ALTER TABLE {table}{where} MODIFY TTL inserted_at + INTERVAL {number} DAY")
 
 
 def _setting(create: str, name: str) -> Any:

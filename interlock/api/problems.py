@@ -17,6 +17,7 @@ from interlock.client.client import DeliveryError
 from interlock.client.result import NotDecidedError
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.platform.printing import visible_json
+from interlock.policies.honouring import UnhonouredPackError
 from interlock.policies.publishing import (
     DomainTakenError,
     QueueTakenError,
@@ -82,6 +83,7 @@ _OF_OWNERS: Mapping[type[InterlockError], tuple[int, str]] = {
     NothingToReplayError: (409, "nothing-to-replay"),
     NoCandidateError: (404, "unknown-candidate"),
     QueueTakenError: (409, "queue-taken"),
+    UnhonouredPackError: (409, "pack-not-honoured"),
     SamePersonError: (409, "same-person"),
     StalePolicyError: (412, "stale-policy"),
     TrialDemandedError: (409, "trial-demanded"),

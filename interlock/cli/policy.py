@@ -130,6 +130,51 @@ def diff(
         errors.print("no difference in meaning")
 
 
+@app.command("packs")
+def packs(
+    name: Annotated[str | None, typer.Argument(help="Name of one pack.")] = None,
+    pages: Annotated[
+        Path | None, typer.Option(help="Write a page about each pack into this folder, and ask no platform.")
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """List the packs: their duties, where each stands in the law, what fulfils it, which test shows it, who uses it.
+
+    No legal advice. Without a platform that serves, which policies use a pack is unknown.
+
+    Examples:
+
+        interlock policy packs
+
+        interlock policy packs ecoa-fcra --json
+    """
+    from interlock.policies.packs import pack_facts, uses_of_packs
+    from interlock.policy.pack_pages import pages as written
+    from interlock.policy.regulation import NO_ADVICE, pack_names, regulation
+    from interlock.policy.syntax import near
+
+    if name is not None and name not in pack_names():
+        raise UsageError(f"there is no pack {name!r} ({near(name, pack_names())})")
+    regulations = {one: regulation(one) for one in pack_names() if name in (None, one)}
+    if pages is not None:
+        pages.mkdir(parents=True, exist_ok=True)
+        for file, text in written({one: regulation(one) for one in pack_names()}).items():
+            (pages / file).write_text(text, encoding="utf-8")
+        return
+    uses = uses_of_packs(data_dir)
+    if json:
+        facts = [pack_facts(one, found, uses) for one, found in regulations.items()]
+        print_json({"advice": NO_ADVICE, "packs": facts})
+        return
+    for one, found in regulations.items():
+        users = "unknown, as no platform serves" if uses is None else ", ".join(uses.get(one, ())) or "no policy"
+        console.print(f"{one}: {found.title} (in use by: {users})", highlight=False)
+        rows = [(duty.source, duty.text, duty.enforced_by, duty.test) for duty in found.duties]
+        table(("source", "duty", "fulfilled by", "test"), rows)
+    errors.print(NO_ADVICE)
+
+
 @app.command("publish")
 def publish(
     file: PolicyFile,
@@ -140,9 +185,10 @@ def publish(
 ) -> None:
     """Put a policy in force; routers take it up before their next batch.
 
-    Warns of priority rules that are never reached, of work that nobody on the roster may do, and of records that
-    ClickHouse keeps for less than a pack demands. Refused where the version in force demands a trial, or two people
-    (`publishing`): see `interlock policy try`.
+    Refuses a policy whose packs cannot be honoured: nobody on the roster has a qualification that a pack demands, or
+    ClickHouse keeps records for less. Warns of priority rules that are never reached and of other work that nobody on
+    the roster may do. Refused, too, where the version in force demands a trial, or two people (`publishing`): see
+    `interlock policy try`.
 
     Examples:
 
@@ -150,19 +196,20 @@ def publish(
     """
     import time
 
-    from interlock.operations.retention import retention_problems
+    from interlock.operations.retention import check_retention
     from interlock.operations.staffing import roster_problems
     from interlock.policies import publishing
     from interlock.policy.shadowed import shadowed
 
     platform = connection.connect(data_dir)
     broker = platform.serving_kafka()
-    version = publishing.publish_policy(broker, file, by or _me(), note)
-    warnings = [*shadowed(publishing.load_policy(file)), *roster_problems(broker, time.time_ns() // 1000)]
+    unseen = []
     try:
-        warnings += retention_problems(platform)
+        check_retention(platform, publishing.load_policy(file))
     except UnavailableError as error:
-        warnings.append(f"whether records are kept for as long as the packs demand cannot be seen: {error}")
+        unseen.append(f"whether records are kept for as long as the packs demand cannot be seen: {error}")
+    version = publishing.publish_policy(broker, file, by or _me(), note)
+    warnings = [*shadowed(publishing.load_policy(file)), *roster_problems(broker, time.time_ns() // 1000), *unseen]
     if json:
         print_json({**version, "warnings": warnings})
     else:

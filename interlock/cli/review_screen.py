@@ -66,6 +66,8 @@ def _parts(view: TaskView) -> Iterator[RenderableType | None]:
     yield _lines("Notices due to the subject", view.notices)
     yield _declarations(view.attestations)
     yield Text(f"Verdicts: {', '.join(view.verdicts)}. Reasons: {', '.join(view.reason_codes)}", "dim")
+    if view.reasoned:
+        yield Text(f"For {', '.join(view.reasoned)} give a principal reason (--reason): agree is none.", "dim")
 
 
 _FOLDED = "The evidence is folded: `interlock review evidence {}` opens it, which must be done before a verdict."

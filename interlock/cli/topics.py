@@ -166,7 +166,8 @@ def prepare(
 ) -> None:
     """Create missing topics, record the schemas and bring the tables up to date; run it before a new version's roles.
 
-    Running it again changes nothing; waits until Kafka and ClickHouse answer.
+    Lets the tables keep rows for as long as the packs of published policies and INTERLOCK_CLICKHOUSE__RETENTION_DAYS
+    demand, and says what it changed. Running it again changes nothing; waits until Kafka and ClickHouse answer.
 
     Examples:
 
@@ -174,6 +175,7 @@ def prepare(
     """
     import threading
 
+    from interlock.operations.retention import prepare_retention
     from interlock.platform.log_config import configure
     from interlock.platform.provisioning import create_topics, migrate, record_schemas
     from interlock.services.retry import wait_until_available
@@ -184,10 +186,11 @@ def prepare(
     lines = wait_until_available(lambda: create_topics(platform, partitions=partitions, replication=replication), stop)
     recorded = wait_until_available(lambda: record_schemas(platform), stop)
     applied = wait_until_available(lambda: migrate(platform), stop)
+    kept = wait_until_available(lambda: prepare_retention(platform), stop)
     if json:
-        print_json({"topics": lines, "schemas": recorded, "migrations": applied})
+        print_json({"topics": lines, "schemas": recorded, "migrations": applied, "retention": kept})
         return
-    for line in lines or ():
+    for line in (*(lines or ()), *(kept or ())):
         errors.print(line)
     if recorded:
         errors.print(f"recorded {len(recorded)} versions of schemas")

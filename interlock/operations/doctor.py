@@ -54,6 +54,7 @@ def examine(platform: Platform) -> list[Finding]:
             _checked("policies", lambda: _policies(platform)),
             _checked("reviewers", lambda: _reviewers(platform)),
             _checked("retention", lambda: _retention(platform)),
+            _checked("payload topics", lambda: _payload_topics(platform)),
             _checked("halts", lambda: _halts(platform)),
             _checked("progress", lambda: _progress(platform)),
         ]
@@ -237,12 +238,19 @@ def _reviewers(platform: Platform) -> Finding:
 
 
 def _retention(platform: Platform) -> Finding:
-    from interlock.operations.retention import retention_problems
+    from interlock.operations.retention import retention_problems, retention_summary
 
     problems = retention_problems(platform)
     if problems:
         return Finding("wrong", "retention", "\n".join(problems))
-    return Finding("ok", "retention", "records are kept for as long as the packs of the policies demand")
+    return Finding("ok", "retention", retention_summary(platform))
+
+
+def _payload_topics(platform: Platform) -> Finding:
+    from interlock.operations.payload_topics import bounds
+
+    state, finding = bounds(platform.serving_kafka())
+    return Finding(state, "payload topics", finding)
 
 
 def _halts(platform: Platform) -> Finding:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 
+from interlock.policies.honouring import may_do, read_roster
 from interlock.policies.publishing import published_policies
 from interlock.policy import review
 from interlock.policy.model import Policy
 from interlock.policy.version import from_resolved
-from interlock.processors.desk.reviewers import Reviewer, from_record
-from interlock.schemas import catalogue, wire
+from interlock.processors.desk.reviewers import Reviewer
 from interlock.streams.ports import Broker
-from interlock.streams.tables import newest
 
 
 def unstaffed(policies: Iterable[Policy], reviewers: Iterable[Reviewer], now: int) -> Iterator[str]:
@@ -19,7 +18,7 @@ def unstaffed(policies: Iterable[Policy], reviewers: Iterable[Reviewer], now: in
     for policy in policies:
         for name, domain in policy.domains.items():
             needed = review.terms(policy, "", name, domain.queue).qualifications
-            if (domain.queue, needed) in told or any(_may(person, domain.queue, needed, now) for person in people):
+            if (domain.queue, needed) in told or any(may_do(person, domain.queue, needed, now) for person in people):
                 continue
             told.add((domain.queue, needed))
             what = f"is qualified as {' and '.join(needed)} for queue" if needed else "works queue"
@@ -29,14 +28,4 @@ def unstaffed(policies: Iterable[Policy], reviewers: Iterable[Reviewer], now: in
 def roster_problems(broker: Broker, now: int) -> list[str]:
     """The same of what is published and of the roster as it stands. Raises KafkaException."""
     policies = [from_resolved(record["resolved"]) for record in published_policies(broker).values()]
-    people = newest(
-        broker, catalogue.REVIEWERS.name, lambda _, value: from_record(wire.decode_plain("Reviewer", value))
-    )
-    return list(unstaffed(policies, people.values(), now))
-
-
-def _may(person: Reviewer, queue: str, needed: Iterable[str], now: int) -> bool:
-    held = person.qualifications
-    return person.works(queue) and all(
-        name in held and ((until := held[name]) is None or until > now) for name in needed
-    )
+    return list(unstaffed(policies, read_roster(broker), now))

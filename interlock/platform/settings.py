@@ -38,6 +38,9 @@ class ClickHouseSettings(BaseModel):
     cluster: str | None = Field(
         None, pattern=r"^[\w.{}-]+$", description="create replicated tables on this cluster of one shard"
     )
+    retention_days: int | None = Field(
+        None, ge=1, description="keep rows for so many days, at least as long as the packs of policies demand"
+    )
     durable: bool = Field(False, description="rows are on the disk, not only in its cache, when they are acknowledged")
 
 

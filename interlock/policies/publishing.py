@@ -91,9 +91,13 @@ def published_policies(broker: "Broker") -> dict[str, dict[str, Any]]:
 
 
 def publish_policy(broker: "Broker", file: Path, by: str, note: str) -> dict[str, str]:
-    """Puts the policy in `file` in force; raises InterlockError and changes nothing if it is invalid or if another
-    published policy owns one of its domains, or if the version in force demands a trial or two people."""
+    """Puts the policy in `file` in force; raises InterlockError and changes nothing if it is invalid, if another
+    published policy owns one of its domains, if nobody on the roster has what its packs demand, or if the version in
+    force demands a trial or two people."""
+    from interlock.policies.honouring import check_people
+
     policy = load_policy(file)
+    check_people(broker, policy, now())
     source = file.read_text(encoding="utf-8")
     published = published_policies(broker)
     check_at_once(published, policy.name, people=1)

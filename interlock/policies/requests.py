@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError
 from interlock.policies import publishing
+from interlock.policies.honouring import check_people
 from interlock.policies.publishing import StalePolicyError
 from interlock.policies.signing import read_proposals
 from interlock.policy.diff import diff
@@ -41,8 +42,8 @@ def publish_source(
     """Puts a policy in force and returns its `PolicyVersion` record. `base`: the version in force, "" for none.
 
     `roll_back_of`: the earlier version whose text it is, which needs no trial: it was in force. Raises PolicyError,
-    StalePolicyError, UnchangedPolicyError, DomainTakenError, TrialDemandedError, SamePersonError and TurnLostError;
-    then nothing changes.
+    StalePolicyError, UnchangedPolicyError, DomainTakenError, UnhonouredPackError, TrialDemandedError, SamePersonError
+    and TurnLostError; then nothing changes.
     """
     policy = parse(source, "policy")
     with turn(broker, publishing.TURN) as mine:
@@ -114,6 +115,7 @@ def checked_record(
         raise StalePolicyError(policy.name, base, in_force["version"])
     if in_force["source"] == source:
         raise UnchangedPolicyError(f"policy {policy.name} in force is just this text: nothing was changed")
+    check_people(broker, policy, publishing.now())
     if people is not None:
         publishing.check_at_once(published, policy.name, people=people, was_in_force=bool(told.get("roll_back_of")))
     return publishing.policy_record(policy, source, policy.name, published, by, note, **told)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError
 from interlock.policies import publishing
+from interlock.policies.honouring import check_people
 from interlock.policy import editing as policy_source
 from interlock.policy.errors import PolicyError
 from interlock.policy.load import parse
@@ -154,6 +155,8 @@ def _apply(broker: "Broker", mine: Turn, proposal: Proposal, by: str, note: str)
         policy = parse(text, name)
     except PolicyError as error:
         raise InterlockError(f"the policy is not valid; nothing was changed.\n{error}") from error
+    if asked:
+        check_people(broker, policy, publishing.now())
     why = f"{origin}. {note}" if note else origin
     record = publishing.policy_record(
         policy, text, name, published, by, why, signed_by=list(dict.fromkeys(people)), roll_back_of=back_to

@@ -72,7 +72,7 @@ def judge(view: TaskView, truth: str | None, persona: Persona, rng: Random) -> J
     if prediction is None:
         return Judgement("choose", outcome, own, _OTHER, f"looks like {outcome} to {persona.name}")
     if outcome == prediction:
-        return Judgement("approve", outcome, own, _AGREE, f"{persona.name} finds nothing against {outcome}")
+        return Judgement("approve", outcome, own, _agreeing(view), f"{persona.name} finds nothing against {outcome}")
     return Judgement("reject", outcome, own, _differing(view), f"{persona.name} finds {outcome} more fitting")
 
 
@@ -101,6 +101,13 @@ def _persona(index: int, rng: Random) -> Persona:
         absence=rng.uniform(0.01, 0.05),
         break_seconds=rng.uniform(600, 1800),
     )
+
+
+def _agreeing(view: TaskView) -> str:
+    """A reason for the AI's outcome; where that needs one of the list, one of the packs', which stand last."""
+    if view.ai is None or view.ai.prediction not in view.reasoned:
+        return _AGREE
+    return next((code for code in reversed(view.reason_codes) if code not in (_AGREE, _OTHER)), _OTHER)
 
 
 def _differing(view: TaskView) -> str:

@@ -15,7 +15,7 @@ from interlock.processors.desk.reviewers import Reviewer, same_person, unqualifi
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import DESK, POLICY, Task, Verdict
 from interlock.processors.desk.task_records import task_alert, task_changed
-from interlock.processors.desk.verdicts import as_verdict, check_reason, content, decided_outcome
+from interlock.processors.desk.verdicts import content, given_verdict
 from interlock.processors.events import Event
 
 # Each record of a task repeats all its verdicts. Only a program changes its mind more often.
@@ -73,9 +73,8 @@ def _overriding_verdict(state: DeskState, task: Task, me: Reviewer, command: Com
         raise CommandRefused("window-closed", f"{task.task_id} {until}; now only an appeal changes it")
     checks.same_view(task, command)
     terms = state.terms(task)
-    check_reason(command, terms)
+    verdict = given_verdict(command, task, terms, now)
     check_involvement(task, command, terms)
-    verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
     if len(task.verdicts) >= MAX_VERDICTS:
         raise CommandRefused(
             "invalid", f"{task.task_id} has been decided {len(task.verdicts)} times: now only an appeal helps"

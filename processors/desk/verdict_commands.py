@@ -15,7 +15,7 @@ from interlock.processors.desk.reviewers import unqualified
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task, Verdict
 from interlock.processors.desk.task_records import task_changed
-from interlock.processors.desk.verdicts import as_verdict, automatic_verdict, check_reason, content, decided_outcome
+from interlock.processors.desk.verdicts import automatic_verdict, content, given_verdict
 from interlock.processors.events import Event
 
 
@@ -29,9 +29,8 @@ def submit(state: DeskState, command: Command, now: int) -> CommandResult:
         raise refusal
     checks.same_view(task, command)
     terms = state.terms(task)
-    check_reason(command, terms)
+    verdict = given_verdict(command, task, terms, now)
     check_involvement(task, command, terms)
-    verdict = as_verdict(command, decided_outcome(command, task, terms), task, now)
     state.workload.judged(me.id, task, now - (task.lease_since or now))
     match task.kind:
         case "gold" if task.blind:

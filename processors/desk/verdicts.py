@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from interlock.policy.review import Terms, offered
+from interlock.policy.review import AGREE, Terms, offered
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.task import Task, Verdict
@@ -23,6 +23,18 @@ def check_reason(command: Command, terms: Terms) -> None:
         raise CommandRefused(
             "unknown-reason", f"{command.reason_code!r} is not a reason code here: {', '.join(terms.reason_codes)}"
         )
+
+
+def given_verdict(command: Command, task: Task, terms: Terms, now: int) -> Verdict:
+    """The verdict of the command, with its outcome and reason; raises CommandRefused where it cannot be taken."""
+    check_reason(command, terms)
+    outcome = decided_outcome(command, task, terms)
+    if outcome in terms.reasoned and command.reason_code == AGREE:
+        codes = ", ".join(code for code in terms.reason_codes if code != AGREE)
+        raise CommandRefused(
+            "missing-reason", f"{outcome!r} is adverse: that you agree is no reason for it, so give one: {codes}"
+        )
+    return as_verdict(command, outcome, task, now)
 
 
 def decided_outcome(command: Command, task: Task, terms: Terms) -> str:

@@ -58,7 +58,8 @@ class TaskView:
     `why_first`: why this task came before others. `why`: why a person is asked. `ai`: None unless it is shown.
     `damage`: what cannot be read of the payload, whose record is damaged; the fields that it names are empty or cut.
     `signatures_needed`: how many people must agree before a verdict holds, `signatures_given`: how many have judged it
-    so far. `opinions`: earlier verdicts that this reviewer may know. `effect`: the outcome in force, if any.
+    so far. `reasoned`: the outcomes for which `agree` is no reason. `opinions`: earlier verdicts that this reviewer may
+    know. `effect`: the outcome in force, if any.
     `attestations`: what whoever decides it declares with the verdict. `evidence`: folded until this reviewer has told
     the desk, with `open_evidence`, of opening it: a pack wants that before a verdict.
     `standing`: how it stands where it is no plain first review, in sentences. `escalated_to`: who may decide it, in
@@ -97,6 +98,7 @@ class TaskView:
     options: tuple[Option, ...]
     verdicts: tuple[str, ...]
     reason_codes: tuple[str, ...]
+    reasoned: tuple[str, ...]
     attestations: tuple[str, ...]
     evidence: EvidenceVisibility
     ai_shown: AIVisibility
@@ -183,6 +185,7 @@ def build_view(
         verdicts=("choose",) if hidden else ("approve", "reject", "modify", "choose"),
         # Nobody can agree with an answer that is not shown.
         reason_codes=tuple(code for code in agreed.reason_codes if not (hidden and code == AGREE)),
+        reasoned=agreed.reasoned,
         attestations=agreed.attestations,
         evidence="folded" if folded else "shown",
         ai_shown=visibility,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from interlock.policy.conditions.ast import Column, unreadable_column
 from interlock.policy.conditions.python import Unreadable
-from interlock.policy.load import pack, pack_names
+from interlock.policy.regulation import pack, pack_names
 from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType, Priority, Workflow
 
 COLUMNS = {
@@ -242,7 +242,8 @@ def policies() -> st.SearchStrategy[dict[str, Any]]:
             first, domain = next(iter(domains.items()))
             adverse = {f"adverse-{number}": {"notice": notice} for number, notice in enumerate(notices)}
             outcomes, lanes = [*domain["outcomes"], *adverse], {**domain["lanes"], **adverse}
-            policy = {**policy, "domains": {**domains, first: {**domain, "outcomes": outcomes, "lanes": lanes}}}
+            others = {name: {**other, "adverse": []} for name, other in domains.items()}
+            policy = {**policy, "domains": {**others, first: {**domain, "outcomes": outcomes, "lanes": lanes}}}
         return {**policy, "queues": described}
 
     rule = st.fixed_dictionaries(

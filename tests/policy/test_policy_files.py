@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from interlock.policy.compiled import compile_policy
 from interlock.policy.diff import diff
 from interlock.policy.errors import Diagnostic, PolicyError
-from interlock.policy.load import load, pack, pack_names, parse
+from interlock.policy.load import load, parse
 from interlock.policy.model import Policy
+from interlock.policy.regulation import pack, pack_names
 from interlock.policy.version import from_resolved, resolved, version
 from interlock.schemas.reasons import PIPELINE_REASONS, PipelineReason
 from tests.policy.strategies import policies
@@ -489,7 +490,7 @@ def test_packs_keep_appeals_open_for_as_long_as_the_law_wants() -> None:
         "ecoa-fcra": notice + free_copy + reinvestigation,
         "erisa-claims": 180 + to_arrive,
         # These regulations give a right without a period, or none.
-        **dict.fromkeys(("eu-ai-act", "gdpr-22", "high-stakes", "medical-device"), 0),
+        **dict.fromkeys(("california-admt", "eu-ai-act", "gdpr-22", "high-stakes", "medical-device"), 0),
     }
 
 

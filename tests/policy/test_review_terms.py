@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from interlock.policy.load import load, pack, pack_names, parse
+from interlock.policy.load import load, parse
 from interlock.policy.model import Policy
+from interlock.policy.regulation import pack, pack_names
 from interlock.policy.review import DEFAULT_REASON_CODES, Terms, deadline, owner, quorum, terms, warning
 from interlock.policy.version import version
 from interlock.policy.vocabulary import Priority
@@ -66,7 +67,7 @@ def test_where_no_policy_owns_the_domain_anything_may_be_decided_on_default_term
 def test_a_queue_that_the_policy_does_not_describe_has_the_defaults_and_the_qualifications_of_the_packs() -> None:
     agreed = _terms("packs: [medical-device, eu-ai-act]\n", queue="wherever")
     assert (agreed.push, agreed.order, agreed.lease_seconds, agreed.calendar) == (False, "deadline", 900, None)
-    assert agreed.qualifications == ("ai-oversight", "clinician")
+    assert agreed.qualifications == ("ai-oversight", "physician")
 
 
 def test_qualifications_of_queue_and_packs_are_all_needed() -> None:

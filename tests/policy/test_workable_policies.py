@@ -47,6 +47,44 @@ def test_a_notice_that_a_pack_demands_and_no_lane_gives_is_refused() -> None:
     parse(CREDIT.format(notice=", notice: adverse_action"), "policy.yaml")
 
 
+def test_an_adverse_outcome_without_the_notice_that_a_pack_owes_is_refused() -> None:
+    told = CREDIT.format(notice=", notice: adverse_action")
+    three = told.replace(
+        "outcomes: [approve, reject]", "outcomes: [approve, reject, cancel]\n    adverse: [reject, cancel]"
+    )
+    with pytest.raises(
+        PolicyError, match=r"domains\.loan\.lanes\.cancel: 'cancel' is adverse and gives no notice, which eco"
+    ):
+        parse(three, "policy.yaml")
+    parse(
+        three.replace("reject, cancel]\n    adverse: [reject, cancel]", "reject, cancel]\n    adverse: [reject]"), "p"
+    )
+    parse(three.replace("notice: adverse_action}", "notice: adverse_action}, cancel: {notice: adverse_action}"), "p")
+
+
+def test_a_domain_that_does_not_say_which_outcomes_are_adverse_is_refused_under_a_pack_that_owes_notices() -> None:
+    second = "  card: {models: [m], outcomes: [grant, refuse]%s, queue: desk}\npacks:"
+    text = CREDIT.format(notice=", notice: adverse_action").replace("packs:", second)
+    with pytest.raises(PolicyError, match=r"domains\.card: ecoa-fcra owes a notice .* \(write adverse: \[refuse\]"):
+        parse(text % "", "policy.yaml")
+    parse(text % ", adverse: []", "policy.yaml")
+    with pytest.raises(PolicyError, match=r"domains\.card\.adverse: 'refused' is not among.*did you mean refuse"):
+        parse(text % ", adverse: [refused]", "policy.yaml")
+
+
+def test_no_clock_brings_about_an_adverse_outcome_where_a_pack_wants_reasons() -> None:
+    told = CREDIT.format(notice=", notice: adverse_action")
+    late = told.replace("queue: desk", "queue: desk\n    on_timeout: reject")
+    with pytest.raises(PolicyError, match=r"loan\.on_timeout: 'reject' is adverse, and ecoa-fcra wants specific"):
+        parse(late, "policy.yaml")
+    parse(late.replace("on_timeout: reject", "on_timeout: approve"), "policy.yaml")
+    parse(late.replace("high-stakes, ecoa-fcra", "high-stakes"), "policy.yaml")
+    breached = told + "queues: {desk: {on_breach: reject}}\n"
+    with pytest.raises(PolicyError, match=r"desk\.on_breach: 'reject' is adverse, and ecoa-fcra wants specific"):
+        parse(breached, "policy.yaml")
+    parse(breached.replace("reject}}", "approve}}"), "policy.yaml")
+
+
 def test_a_pack_alone_demands_no_notice() -> None:
     parse("name: empty\npacks: [ecoa-fcra]\n", "policy.yaml")
 

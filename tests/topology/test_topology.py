@@ -132,6 +132,29 @@ def test_two_people_sign_what_the_policy_says(world: Topology) -> None:
     assert resolutions(world, "d1") == [(1, "review", "approve")]
 
 
+def test_every_decision_is_on_file_with_actor_time_policy_and_model(world: Topology) -> None:
+    decide(world, "d1", 0.85)
+    decide(world, "d2", 0.99)
+    world.review("ann", "reject", "d1")
+    (routed,) = world.records("decisions.auto-approved")
+    assert routed["policy_version"]
+    assert routed["routed_at"] == world.now
+    assert (routed["decision"]["model_id"], routed["decision"]["model_version"]) == ("m", "1")
+    changes = [record for record in world.records("reviews.tasks") if record["task_id"] == "d1"]
+    assert [(change["event"], change["actor"]) for change in changes] == [
+        ("arrived", "desk"),
+        ("claimed", "ann"),
+        ("resolved", "ann"),
+    ]
+    assert all(change["at"] and change["policy_version"] and change["model_id"] == "m" for change in changes)
+    (verdict,) = world.records("reviews.outcomes")
+    assert (verdict["reviewer"], verdict["at"], verdict["reason_text"] != "") == ("ann", world.now, True)
+    assert verdict["claimed_at"] is not None
+    assert verdict["payload_hash"] == changes[0]["payload_hash"]
+    (word,) = world.resolutions("d1")
+    assert (word["decided_by"], word["policy_version"]) == (["ann"], routed["policy_version"])
+
+
 def test_a_caller_who_gives_up_gets_the_safe_outcome_once(world: Topology) -> None:
     world.submit(world.decision("s1", 0.7), caller="client")
     world.run()

@@ -84,7 +84,7 @@ function follow() {
   });
   diff.replaceChildren(...rows);
   const code = form.elements.reason_code;
-  if (verdict === 'approve' && !code.value && [...code.options].some((one) => one.value === 'agree')) code.value = 'agree';
+  if (verdict === 'approve' && !code.value && !('reasoned' in form.dataset) && [...code.options].some((one) => one.value === 'agree')) code.value = 'agree';
 }
 
 async function decide(event) {

@@ -12,7 +12,8 @@ from interlock.errors import UnavailableError
 from interlock.operations import doctor, retention
 from interlock.platform import connection
 from interlock.platform.connection import Platform
-from interlock.policies.publishing import publish_policy
+from interlock.policies.honouring import UnhonouredPackError
+from interlock.policies.publishing import publish_policy, published_policies
 from interlock.review.enrolment import publish_reviewers
 from interlock.schemas import catalogue
 from interlock.streams.memory import MemoryBroker
@@ -75,16 +76,38 @@ def test_whoever_publishes_a_policy_reads_what_nobody_may_do_and_that_clickhouse
     )
 
 
-def test_whoever_publishes_a_policy_reads_which_tables_keep_records_for_less_than_its_packs_demand(
+def test_a_policy_whose_packs_want_records_for_longer_than_clickhouse_keeps_them_is_refused(
     platform: Platform, policy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "connect", lambda data_dir: platform)  # noqa: ARG005
     monkeypatch.setattr(platform, "clickhouse", lambda: None)
     keeps(monkeypatch, {"decisions": 30})
-    _, short = publish(policy)
-    assert "policy hospital, pack ecoa-fcra: records must be kept for 762 days" in short
+    with pytest.raises(UnhonouredPackError, match="policy hospital, pack ecoa-fcra: records must be kept for 762 days"):
+        publish(policy)
+    assert published_policies(cast("Any", platform.serving_kafka())) == {}
     keeps(monkeypatch, {"decisions": None})
     assert len(publish(policy)) == 1
+
+
+def test_a_policy_whose_packs_want_a_qualification_that_nobody_has_is_refused_until_it_expires_later(
+    platform: Platform, policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = cast("Any", platform.serving_kafka())
+    monkeypatch.setattr(connection, "connect", lambda data_dir: platform)  # noqa: ARG005
+    policy.write_text(POLICY.replace("packs: [", "packs: [medical-device, "))
+    with pytest.raises(UnhonouredPackError) as refused:
+        publish(policy)
+    assert "pack medical-device demands that who decides in queue radiology is qualified as physician and radiolog" in (
+        str(refused.value)
+    )
+    past = [{"name": "physician", "expires_at": 1}, {"name": "radiologist", "expires_at": None}]
+    publish_reviewers(broker, [{"id": "ann", "name": "Ann", "qualifications": past}])
+    with pytest.raises(UnhonouredPackError):
+        publish(policy)
+    held = [{"name": name, "expires_at": None} for name in ("physician", "radiologist")]
+    publish_reviewers(broker, [{"id": "ann", "name": "Ann", "qualifications": held}])
+    publish(policy)
+    assert list(published_policies(broker)) == ["hospital"]
 
 
 def test_the_doctor_warns_of_the_same_and_is_content_when_it_is_mended(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from interlock.operations.retention import _days, short_kept
+from interlock.operations.retention import Kept, _days, plan, short_kept
 from interlock.policy.load import parse
 
 NOTIFIED = """name: lending
@@ -17,8 +17,30 @@ def test_tables_that_keep_rows_for_less_than_a_pack_demands_are_named_with_the_r
     kept = {"decisions": 761, "outcomes": 762, "resolutions": None, "tasks": 0}
     (line,) = short_kept([lending, parse("name: plain", "p")], kept)
     assert line.startswith("policy lending, pack ecoa-fcra: records must be kept for 762 days, and ClickHouse keeps ")
-    assert "in decisions (761 d), tasks (less than a day, or by a rule of its own). For each: " in line
-    assert line.endswith("ALTER TABLE … MODIFY TTL inserted_at + INTERVAL 762 DAY")
+    assert "in decisions (761 d), tasks (less than a day, or by a rule of its own). `interlock prepare` " in line
+    assert line.endswith(
+        "`interlock prepare` lengthens it for a policy in force, and before with "
+        "INTERLOCK_CLICKHOUSE__RETENTION_DAYS=762; by hand: ALTER TABLE tasks MODIFY TTL inserted_at + INTERVAL 762 DAY"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kept", "demanded", "setting", "wanted"),
+    [
+        (1095, 762, None, 1095),
+        (90, 762, None, 762),
+        (1095, 762, 30, 762),
+        (1095, 0, 30, 30),
+        (1095, 762, 2000, 2000),
+        (90, 0, None, 90),
+        (None, 762, 30, None),
+        (0, 762, None, 0),
+    ],
+)
+def test_a_table_keeps_rows_as_long_as_packs_demand_and_is_shortened_by_a_setting_alone(
+    kept: int | None, demanded: int, setting: int | None, wanted: int | None
+) -> None:
+    assert plan({"outcomes": kept}, demanded, setting) == [Kept("outcomes", kept, wanted)]
 
 
 def test_nothing_is_said_where_records_are_kept_for_long_enough_or_no_pack_demands_any_time() -> None:

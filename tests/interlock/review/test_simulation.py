@@ -131,7 +131,7 @@ def test_the_truth_is_named_as_module_and_function() -> None:
 
 def test_everything_a_policy_may_ask_for_is_among_the_qualifications() -> None:
     text = "packs: [eu-ai-act, medical-device]\nqueues: {underwriting: {qualifications: [underwriter]}}"
-    assert qualifications([parse(POLICY + text, "lending")]) == {"ai-oversight", "clinician", "underwriter"}
+    assert qualifications([parse(POLICY + text, "lending")]) == {"ai-oversight", "physician", "underwriter"}
 
 
 def _truth(record: Mapping[str, Any]) -> str:

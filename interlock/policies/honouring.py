@@ -1,0 +1,63 @@
+"""Whether the packs of a policy can be honoured by the people on the roster: a policy whose packs cannot is refused."""
+
+from collections.abc import Iterable, Iterator
+
+from interlock.errors import InterlockError
+from interlock.policy import review
+from interlock.policy.model import Policy
+from interlock.processors.desk.reviewers import Reviewer, from_record
+from interlock.schemas import catalogue, wire
+from interlock.streams.ports import Broker
+from interlock.streams.tables import newest
+
+
+class UnhonouredPackError(InterlockError):
+    """What a pack of the policy demands cannot be done as things stand; the message says what, and what to do."""
+
+
+def read_roster(broker: Broker) -> list[Reviewer]:
+    """Everybody on the roster. Raises KafkaException."""
+    found = newest(broker, catalogue.REVIEWERS.name, lambda _, value: from_record(wire.decode_plain("Reviewer", value)))
+    return list(found.values())
+
+
+def may_do(person: Reviewer, queue: str, needed: Iterable[str], now: int) -> bool:
+    """Whether a person works `queue` and has every qualification at `now` (microseconds since the epoch)."""
+    held = person.qualifications
+    return person.works(queue) and all(
+        name in held and ((until := held[name]) is None or until > now) for name in needed
+    )
+
+
+def unqualified_queues(policy: Policy, reviewers: Iterable[Reviewer], now: int) -> Iterator[str]:
+    """A sentence for each queue whose tasks need a qualification of a pack that nobody has together with the others."""
+    people = list(reviewers)
+    by_packs = {name: pack.name for pack in policy.packs for name in pack.qualifications}
+    told = set()
+    for name, domain in policy.domains.items():
+        needed = review.terms(policy, "", name, domain.queue).qualifications
+        demanding = [by_packs[one] for one in needed if one in by_packs]
+        if (
+            not demanding
+            or (domain.queue, needed) in told
+            or any(may_do(person, domain.queue, needed, now) for person in people)
+        ):
+            continue
+        told.add((domain.queue, needed))
+        yield (
+            f"pack {' and '.join(dict.fromkeys(demanding))} demands that who decides in queue {domain.queue} is "
+            f"qualified as {' and '.join(needed)}, and nobody on the roster is"
+        )
+
+
+def check_people(broker: Broker, policy: Policy, now: int) -> None:
+    """Raises UnhonouredPackError where nobody may decide what a pack wants decided by qualified people, and
+    KafkaException."""
+    if not any(pack.qualifications for pack in policy.packs):
+        return
+    problems = list(unqualified_queues(policy, read_roster(broker), now))
+    if problems:
+        raise UnhonouredPackError(
+            f"policy {policy.name} cannot be honoured; nothing was changed: {'; '.join(problems)}. Enter the "
+            "qualification of who has it (`interlock reviewers add ID --qualification NAME`), then publish again."
+        )
