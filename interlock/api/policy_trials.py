@@ -7,12 +7,13 @@ from typing import Any
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from interlock.api.backend import Backend
-from interlock.api.policies import listed, parsed
+from interlock.api.policies import differences, listed, parsed
 from interlock.api.preconditions import check_match
 from interlock.api.problems import Problem, not_found
 from interlock.errors import InterlockError
 from interlock.policies import forecasts, publishing, trials
 from interlock.policies.observed import Observed, observe
+from interlock.policy.version import from_resolved
 from interlock.schemas.times import moment
 
 Facts = dict[str, Any]
@@ -42,6 +43,7 @@ def candidate(backend: Backend, name: str) -> Facts:
     facts = {
         **trials.facts(found),
         "source": found["source"],
+        "changes": _changes(published.get(name), found),
         "stale": trials.stale(published, found),
         "four_eyes": four_eyes,
         "observed": None,
@@ -106,6 +108,16 @@ def _found(backend: Backend, name: str) -> Mapping[str, Any]:
     if found is None:
         raise not_found("candidate", name)
     return found
+
+
+def _changes(in_force: Mapping[str, Any] | None, found: Mapping[str, Any]) -> list[Facts] | None:
+    """What the change means; None where no version is in force, or another release wrote one of both."""
+    if in_force is None:
+        return None
+    try:
+        return differences(from_resolved(in_force["resolved"]), from_resolved(found["resolved"]))
+    except ValueError:
+        return None
 
 
 def _observed(backend: Backend, found: Mapping[str, Any]) -> Observed:

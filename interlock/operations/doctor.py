@@ -220,12 +220,24 @@ def _clickhouse(platform: Platform) -> Finding:
 
 def _policies(platform: Platform) -> Finding:
     from interlock.policies.publishing import published_policies
+    from interlock.policies.trials import candidates, stale
 
-    published = published_policies(platform.serving_kafka())
+    broker = platform.serving_kafka()
+    published = published_policies(broker)
     if not published:
         return Finding("warning", "policies", "none: every decision goes to a person; `interlock policy publish FILE`")
     versions = ", ".join(f"{name} {policy['version']}" for name, policy in published.items())
-    return Finding("ok", "policies", versions)
+    tried = candidates(broker)
+    outdated = [name for name, trial in tried.items() if stale(published, trial)]
+    if outdated:
+        return Finding(
+            "warning",
+            "policies",
+            f"{versions}; the change of {', '.join(outdated)} that is tried was made against another version than the "
+            "one in force, and decides nothing: `interlock policy withdraw`, or try it again",
+        )
+    trials = "".join(f"; of {name} {trial['version']} is tried" for name, trial in tried.items())
+    return Finding("ok", "policies", versions + trials)
 
 
 def _reviewers(platform: Platform) -> Finding:

@@ -15,6 +15,7 @@ from interlock.api.problems import Problem
 from interlock.console.attempts import attempted
 from interlock.console.pages.showing import needs, show
 from interlock.console.source import compared
+from interlock.policies.history import unpacked
 from interlock.policies.observed import ROUTES
 from interlock.policy.errors import PolicyError
 from interlock.policy.version import from_resolved
@@ -154,7 +155,7 @@ def version_page(request: Request, person: Reader, name: str, version: str) -> R
         request,
         "policy_version.html",
         name=name,
-        record=record,
+        record=unpacked(record),
         in_force=in_force,
         problem=problem,
         tag="" if in_force is None else etag(in_force["version"]),
