@@ -1,5 +1,7 @@
 """`interlock audit`: the audit trail, proved."""
 
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +29,9 @@ def verify(
     anchors: Annotated[
         Path | None, typer.Option("--anchors", help="Directory of anchors, for example a copy kept off site.")
     ] = None,
+    export: Annotated[
+        Path | None, typer.Option("--export", help="Prove a file of `interlock audit export` instead; asks no server.")
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
@@ -40,15 +45,17 @@ def verify(
         interlock audit verify
 
         interlock audit verify --since 2026-01-01 --topic resolutions --public-key trail.pub --json
+
+        interlock audit verify --export loan-42.zip --public-key trail.pub
     """
     from interlock.operations import audit_trail
-    from interlock.operations.export import moment
 
-    try:
-        begins = None if since is None else moment(since)
-    except ValueError as error:
-        raise UsageError(f"--since {since} is no date or time in ISO 8601") from error
-    asked = audit_trail.Asked(begins, tuple(topic or ()), public_key, anchors)
+    if export is not None:
+        if since or topic or anchors:
+            raise UsageError("--export takes the file as it is: leave --since, --topic and --anchors out")
+        _verify_export(export, public_key, data_dir, json=json)
+        return
+    asked = audit_trail.Asked(_moment(since), tuple(topic or ()), public_key, anchors)
     with connection.database_errors(), progress_bar() as bar:
         rows = bar.add_task("rows", total=None)
         found = audit_trail.verify(
@@ -100,6 +107,80 @@ def _say_how_much(ok: bool, anchors: int, behind: int) -> None:
         note("nothing is signed: whoever could write ClickHouse could have replaced the whole history")
     elif ok:
         note(f"proved by {anchors} anchors; {behind} rows came since and are linked, not signed yet")
+
+
+def _moment(since: str | None) -> datetime | None:
+    from interlock.operations.export import moment
+
+    try:
+        return None if since is None else moment(since)
+    except ValueError as error:
+        raise UsageError(f"--since {since} is no date or time in ISO 8601") from error
+
+
+def _verify_export(file: Path, public_key: Path | None, data_dir: str | None, *, json: bool) -> None:
+    from interlock.operations import trail_export
+    from interlock.platform.trail_keys import read_public_key, trusted_key
+
+    trusted = read_public_key(public_key) if public_key else trusted_key(connection.connect(data_dir), None)
+    found = trail_export.check(file, trusted)
+    if json:
+        print_json(asdict(found) | {"ok": found.ok})
+    else:
+        about = ", ".join(f"{name} {value}" for name, value in found.about.items())
+        print(f"{file}: {found.records} records ({about})")
+        for problem in found.problems:
+            errors.print(problem)
+        if found.unsigned:
+            note(f"{found.unsigned} of them were not signed yet when the file was made: nothing proves those")
+        if found.ok:
+            note(f"the others are what was stored and signed; last anchor in the file: {found.latest_anchor}")
+    if not found.ok:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Option("--out", help="File to write, a ZIP archive.")],
+    decision_id: Annotated[str | None, typer.Argument(help="Everything that is stored about this decision.")] = None,
+    since: Since = None,
+    public_key: PublicKey = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Write records and what proves them to one file, which `interlock audit verify --export` proves without a server.
+
+    What is sealed under the key of a subject stays sealed. The file proves that its records are the stored ones; that
+    none is left out, only the whole trail proves.
+
+    Examples:
+
+        interlock audit export loan-42 --out loan-42.zip
+
+        interlock audit export --since 2026-01-01 --out 2026.zip --json
+    """
+    from interlock.operations import audit_trail, trail_export
+
+    if (decision_id is None) == (since is None):
+        raise UsageError("name a decision, or --since a date")
+    begins = _moment(since)
+    platform = connection.connect(data_dir)
+    with connection.database_errors():
+        client = platform.clickhouse()
+        proved = audit_trail.anchors_of(platform, client, audit_trail.Asked(public_key=public_key), note)
+        if begins is None:
+            places, about = trail_export.places_of_decision(client, decision_id or ""), {"decision": decision_id}
+        else:
+            places, about = trail_export.places_since(client, begins), {"since": begins.isoformat()}
+        done = trail_export.export(client, places, proved, out, about)
+    if json:
+        print_json(asdict(done) | {"file": str(out)})
+        return
+    print(f"{done.records} records in {out}")
+    if done.unsigned:
+        note(f"{done.unsigned} of them are not signed yet: export again after the next anchor")
+    if done.before:
+        note(f"{done.before} records are of before the trail and not in the file")
 
 
 @app.command("public-key")

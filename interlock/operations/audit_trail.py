@@ -15,7 +15,7 @@ from interlock.platform.connection import Platform
 from interlock.platform.trail_keys import trusted_key
 from interlock.schemas import catalogue, wire
 from interlock.sinks.stream_ids import stream_ids
-from interlock.sinks.trail.anchors import proved
+from interlock.sinks.trail.anchors import Proved, proved
 from interlock.sinks.trail.verification import Verification
 from interlock.sinks.trail.verification import verify as verify_chains
 from interlock.streams.ranges import read_topic
@@ -61,21 +61,16 @@ def verify(
     if unknown:
         names = ", ".join(topic.name for topic in catalogue.STORED_TOPICS)
         raise InterlockError(f"topic {unknown[0]} is not copied to ClickHouse; those that are: {names}")
-    trusted = trusted_key(platform, asked.public_key)
     client = platform.clickhouse()
-    anchors: list[Anchor] = list(_stored(client))
-    in_kafka: dict[str, tuple[str, int]] = {}
+    found = anchors_of(platform, client, asked, say)
     try:
-        anchors += kafka_anchors(platform)
         in_kafka = _logs(platform)
     except (UnavailableError, KafkaException) as error:
-        say(f"Kafka was not asked for its anchors: {error}")
-    directory = asked.anchors or platform.settings.trail.anchor_directory
-    if directory is not None:
-        anchors += directory_anchors(directory)
+        in_kafka = {}
+        say(f"Kafka was not asked which logs it has: {error}")
     return verify_chains(
         client,
-        proved(anchors, [trusted]),
+        found,
         now=datetime.now(UTC),
         kept_days=kept_days(client),
         in_kafka=in_kafka,
@@ -84,6 +79,22 @@ def verify(
         begin=begin,
         progress=progress,
     )
+
+
+def anchors_of(platform: Platform, client: "Client", asked: Asked, say: Callable[[str], None]) -> Proved:
+    """What the anchors of Kafka, ClickHouse and the directory prove. `say`: as for `verify`.
+
+    Raises InterlockError and ClickHouseError."""
+    trusted = trusted_key(platform, asked.public_key)
+    anchors: list[Anchor] = list(_stored(client))
+    try:
+        anchors += kafka_anchors(platform)
+    except (UnavailableError, KafkaException) as error:
+        say(f"Kafka was not asked for its anchors: {error}")
+    directory = asked.anchors or platform.settings.trail.anchor_directory
+    if directory is not None:
+        anchors += directory_anchors(directory)
+    return proved(anchors, [trusted])
 
 
 def kafka_anchors(platform: Platform) -> Iterator[Anchor]:
