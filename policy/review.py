@@ -55,7 +55,8 @@ class Terms:
     anything. `service_seconds`: by priority, in the working time of `calendar`. `routed_seconds` and
     `routed_calendar`: the same as the policy had it that routed the task; they count besides, where they were told.
     `floors`: by priority. `on_breach`: escalate, raise_priority or an outcome. `on_timeout`: escalate or an outcome.
-    `notices`: what is due to the subject, by outcome. `four_eyes`: ids of the rules that demand two people.
+    `notices`: what is due to the subject, by outcome. `own_words`: codes with which the reviewer's text is told to the
+    subject. `four_eyes`: ids of the rules that demand two people.
     `reasoned`: the outcomes that need a reason of the list, for which `agree` is none.
     `audit_seconds`: after how long an audit ends that nobody did. `appeals`: as long as the packs want.
     `attestations`: what whoever gives a verdict declares. `evidence_opened`: and must have opened the evidence.
@@ -83,6 +84,7 @@ class Terms:
     on_breach: str
     on_timeout: str
     notices: NoticesByOutcome
+    own_words: frozenset[str]
     four_eyes: frozenset[str]
     audit_seconds: int
     appeals: Appeals
@@ -127,6 +129,7 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         on_breach=_possible(queue_terms.on_breach, domain_terms.outcomes),
         on_timeout=domain_terms.on_timeout,
         notices=notices(domain_terms),
+        own_words=_own_words(policy, domain_terms),
         four_eyes=four_eyes(policy),
         audit_seconds=policy.audit.expires,
         appeals=_appeals(policy, domain_terms),
@@ -269,6 +272,16 @@ def _appeals(policy: Policy, domain: Domain) -> Appeals:
 def _possible(instead: str, outcomes: tuple[str, ...]) -> str:
     """What happens instead of a verdict; an outcome that cannot be decided for does not: then it is escalated."""
     return instead if instead in ("escalate", "raise_priority", *outcomes) else "escalate"
+
+
+def _own_words(policy: Policy, domain: Domain) -> frozenset[str]:
+    names = {name for due in notices(domain).values() for name in due}
+    told = {OTHER}
+    for name in names & policy.notices.keys():
+        told.update(policy.notices[name].own_words)
+        if policy.notices[name].quote_reviewer:
+            told.update(reason_codes(domain, policy.packs))
+    return frozenset(told)
 
 
 def reason_codes(domain: Domain, packs: Iterable[Pack]) -> tuple[str, ...]:

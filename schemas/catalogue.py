@@ -201,7 +201,7 @@ ACTIONS = Topic(
     DATA_PARTITIONS,
     "delete",
     DATA_DAYS,
-    "What executors must do: execute, roll_back, notify.",
+    "What executors must do: execute, roll_back, notify, and the notices to send.",
 )
 ACTIONS_RETRY = Topic(
     "actions.retry",
@@ -363,6 +363,7 @@ ROUTER_GROUP = "interlock-router"
 DESK_GROUP = "interlock-desk"
 SINK_GROUP = "interlock-sink"
 SAMPLER_GROUP = "interlock-sampler"
+NOTICES_GROUP = "interlock-notices"
 DEAD_LETTER_REPLAY_GROUP = "interlock-dead-letters-replay"
 
 # Defaults; settings can change these, for example for a second receiver of webhooks.

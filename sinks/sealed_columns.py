@@ -89,11 +89,13 @@ COLUMNS: Mapping[str, TableColumns] = {
     ),
     "actions": TableColumns(
         plain=_names(
-            "error action_id decision_id kind version outcome notices reason_code domain at topic partition offset"
+            "error action_id decision_id kind version outcome notices reason_code domain at topic partition offset "
+            "corrects language written_under"
         ),
         decision="decision_id",
         content=(
             "reason_text",
+            "text",
             "modifications",
             "error_message",
             "raw",

@@ -21,6 +21,7 @@ CounterName = Literal[
     "unavailable",
     "commands",
     "task_events",
+    "notices",
     "replayed",
     "http_requests",
 ]
@@ -68,6 +69,7 @@ DEFINITIONS: Mapping[MetricName, Definition] = {
     "unavailable": Definition("Failed attempts to reach Kafka or ClickHouse."),
     "commands": Definition("Commands answered by the desk, by the code of the reply.", ("code",)),
     "task_events": Definition("Changes of tasks by the desk, by kind: not_judged, breached, …", ("event",)),
+    "notices": Definition("Notices to subjects: written, or unwritable by anybody but a person.", ("result",)),
     "replayed": Definition("Records read again after a start, to have the state that they lead to."),
     "http_requests": Definition("Requests answered, by route and status.", ("method", "route", "status")),
     "http_open": Definition("Requests under way, those that wait and streams of events included."),

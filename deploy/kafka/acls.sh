@@ -55,6 +55,12 @@ kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal Us
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-sampler --operation Read --group interlock-sampler
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-sampler --operation Describe --group -
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-sampler --operation Write --transactional-id interlock-sampler
+# notices: writes the notices that decisions owe to their subjects
+kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-notices --operation Read --topic actions --topic decisions.auto-approved --topic policies --topic reviews.async --topic reviews.manual --topic reviews.sync --topic schemas
+kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-notices --operation Write --topic actions --topic alerts
+kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-notices --operation Read --group interlock-notices
+kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-notices --operation Describe --group -
+kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-notices --operation Write --transactional-id interlock-notices --resource-pattern-type prefixed
 # executor: carries out what takes effect; the groups of executors of your own begin with `executor-`
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-executor --operation Read --topic actions --topic actions.retry --topic actions.sequences --topic decisions.auto-approved --topic schemas
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-executor --operation Write --topic actions.sequences --topic dead-letter

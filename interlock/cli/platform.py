@@ -87,6 +87,7 @@ class Role(StrEnum):
     FEEDBACK = "feedback"
     CALIBRATION = "calibration"
     SAMPLER = "sampler"
+    NOTICES = "notices"
     WATCH = "watch"
     API = "api"
     CONSOLE = "console"

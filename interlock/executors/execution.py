@@ -15,10 +15,10 @@ _EFFECT_DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """`execute`, `roll_back` or `notify`. Carry an `action_id` out once, however often it is handed over."""
+    """`execute`, `roll_back`, `notify` or `notice`. Carry an `action_id` out once, however often it is handed over."""
 
     action_id: str
-    """decision_id/version/kind."""
+    """decision_id/version/kind, and for a notice /name."""
     kind: str
     decision_id: str
     version: int
@@ -31,6 +31,12 @@ class Execution:
     """Fields that the reviewer changed."""
     notices: tuple[str, ...] = ()
     """Notices due to the subject; for decisions of people the desk writes a `notify` action of its own."""
+    text: str = ""
+    """`notice`: what to send to the subject, as it is."""
+    language: str = ""
+    """`notice`: of the text, such as en."""
+    corrects: int = 0
+    """`notify` and `notice`: the version whose notices it replaces or takes back, with all later ones; 0: none."""
     reason_code: str = ""
     reason_text: str = ""
     decision: dict[str, Any] | None = None
@@ -60,7 +66,10 @@ class Execution:
 
     @classmethod
     def _from_action(cls, record: dict[str, Any]) -> Self:
-        same = ("action_id", "kind", "decision_id", "version", "outcome", "domain", "at", "reason_code", "reason_text")
+        same = (
+            *("action_id", "kind", "decision_id", "version", "outcome", "domain", "at", "reason_code", "reason_text"),
+            *("text", "language", "corrects"),
+        )
         try:
             modifications = json_text.parse(record["modifications"] or "{}")
         except json_text.JsonError as error:

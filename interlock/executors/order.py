@@ -128,7 +128,7 @@ def _first_waiting(actions: Sequence[SequencedAction]) -> SequencedAction | None
 
 def _overrules(action: SequencedAction, known: SequencedAction) -> bool:
     """Whether `known`, which was not carried out, must not be any more when `action` has come."""
-    if known.state not in ("waiting", "discarded") or known.kind not in ("execute", "notify"):
+    if known.state not in ("waiting", "discarded") or known.kind not in ("execute", "notify", "notice"):
         return False
     if action.kind == "roll_back":
         return known.version <= action.version

@@ -15,7 +15,7 @@ from interlock.platform.settings import Settings
 from interlock.streams.embedded_kafka.settings import free_port
 
 # Roles that need nothing but Kafka and ClickHouse; they wait for one another by themselves.
-ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler", "console")
+ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler", "notices", "console")
 
 # Starts when the others serve: what they have not joined yet is no finding, however slow the machine is.
 WATCH = "watch"

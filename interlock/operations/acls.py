@@ -186,6 +186,14 @@ def roles(settings: Settings) -> list[Role]:
             transactional_ids=(catalogue.SAMPLER_GROUP,),
         ),
         Role(
+            "notices",
+            "writes the notices that decisions owe to their subjects",
+            reads=(catalogue.ACTIONS, *catalogue.ROUTE_TOPICS, catalogue.POLICIES),
+            writes=(catalogue.ACTIONS, catalogue.ALERTS),
+            groups=(catalogue.NOTICES_GROUP,),
+            transactional_ids=(f"{catalogue.NOTICES_GROUP}*",),
+        ),
+        Role(
             "executor",
             "carries out what takes effect; the groups of executors of your own begin with `executor-`",
             reads=(*_EXECUTED, catalogue.ACTION_SEQUENCES),

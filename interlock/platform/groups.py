@@ -38,6 +38,7 @@ def watched_groups(settings: Settings) -> list[WatchedGroup]:
             for name, topic in catalogue.CALIBRATION_FOLDS.items()
         ),
         group(catalogue.SAMPLER_GROUP, "sampler", (catalogue.AUTO_APPROVED,), sampler_seconds, joins=False),
+        group(catalogue.NOTICES_GROUP, "notices", (catalogue.AUTO_APPROVED, catalogue.ACTIONS), STALLED_SECONDS),
         group(
             settings.webhooks.group,
             "webhooks",

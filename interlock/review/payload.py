@@ -73,6 +73,20 @@ class PayloadReader:
             )
         return as_shown(task, _payload(value, verified=True))
 
+    def stored(self, topic: str, partition: int, offset: int, decision_id: str) -> bytes | None:
+        """The `RoutedDecision` at a place, from Kafka or else from ClickHouse; None if neither has it.
+
+        No hash proves it: for readers that know only the place. Raises KafkaException and UnavailableError, and
+        SealedContentError where there is no key to read it.
+        """
+        value = self._from_kafka(topic, partition, offset)
+        if value is None and self._clickhouse is not None:
+            from interlock.review.stored_payload import stored_payload
+
+            place = {"topic": topic, "partition": partition, "offset": offset, "decision_id": decision_id}
+            value = stored_payload(self._clickhouse(), place, self._keys())
+        return value
+
     def close(self) -> None:
         with self._lock:
             self._consumer.close()

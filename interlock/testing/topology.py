@@ -17,15 +17,19 @@ from interlock.policy.version import resolved, version
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.restore import FOLLOWED_TOPICS
 from interlock.processors.desk.stream_clock import StreamClock
+from interlock.processors.notices.words import Words
 from interlock.processors.router.router import RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import Reply, answers
+from interlock.review.payload import PayloadReader
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.headers import caller_headers, headers_of
 from interlock.schemas.models import Decision
 from interlock.services.desk_runner import desk_runner
+from interlock.services.notices_runner import TABLES as NOTICE_TABLES
+from interlock.services.notices_runner import notices_runner
 from interlock.services.router_runner import TABLES, router_runner
 from interlock.streams.clock import ManualClock
 from interlock.streams.dispatch.deliveries import Schedule
@@ -226,6 +230,27 @@ class Topology:
         self.attach(executor.step)
         self.run()
         return executor
+
+    def start_notices(self) -> Runner:
+        """Writes the notices for which a policy has words, to `actions`."""
+        process = self.broker.process()
+        words = Words()
+        tables = TableReader(process, NOTICE_TABLES)
+        for message in tables.read_all():
+            words.apply(message.key(), message.value())
+        runner = notices_runner(
+            process,
+            words,
+            tables,
+            PayloadReader(process),
+            "notices",
+            clock=self.clock,
+            stop=_NoPause(),
+            executor=InlineExecutor(),
+        )
+        self.attach(runner.step)
+        self.run()
+        return runner
 
     def attach(self, step: Callable[[], object]) -> None:
         """`run` calls `step` in every round: a consumer of your own, or the `step` of a Notifier."""

@@ -184,6 +184,10 @@ def _words_problems(notice: Notice, here: FieldPath, document: Document) -> Iter
                     phrase = insufficient(sentence)
                     if phrase is not None:
                         yield _insufficient(phrase, where, document)
+    for index, group in enumerate(notice.groups):
+        for fact in group:
+            if fact not in notice.facts:
+                yield document.problem((*here, "groups", index), f"there is no fact {fact}", near(fact, notice.facts))
     for name, words in notice.facts.items():
         if FROM_ATTRIBUTE in words and len(words) > 1:
             yield document.problem((*here, "facts", name), "has words and an attribute", "write one of them")

@@ -32,6 +32,7 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+FactName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Sentence = Annotated[str, Field(min_length=1, max_length=_MAX_SENTENCE)]
 Text = Annotated[str, Field(min_length=1, max_length=_MAX_TEXT)]
 Words = Annotated[
@@ -53,7 +54,8 @@ class Notice(Part):
     kind of its own name, where there is one. `languages`: those it is written in; the first where a decision names no
     other in its attribute `language_attribute`. `texts` and `withdrawals`: by language, the notice itself and what is
     sent when it holds no longer; loading writes the built-in ones out. `action_taken`: what each outcome means for the
-    subject. `facts`: what else the text says, as words, words by language, or the attribute that has it.
+    subject. `facts`: what else the text says, as words, words by language, or the attribute that has it. `groups`: of
+    facts that a case has all of, or none; loading adds those of its kind.
     `principal_reasons`: a specific sentence for each reason code and each feature of the model. `own_words`: reason
     codes with which the reviewer's own text is the reason. `quote_reviewer`: that text follows the sentences of other
     codes too. `max_reasons`: how many reasons it gives at most.
@@ -65,7 +67,8 @@ class Notice(Part):
     texts: dict[Language, Text] = Field(default_factory=dict)
     withdrawals: dict[Language, Text] = Field(default_factory=dict)
     action_taken: dict[Name, Words] = Field(default_factory=dict)
-    facts: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Fact] = Field(default_factory=dict)
+    facts: dict[FactName, Fact] = Field(default_factory=dict)
+    groups: tuple[tuple[FactName, ...], ...] = ()
     principal_reasons: dict[Annotated[str, Field(min_length=1, max_length=200)], Words] = Field(
         default_factory=dict, max_length=_MAX_REASONS
     )

@@ -32,6 +32,13 @@ def _written_out(name: str, notice: Notice) -> Notice:
             if language in its_kind.withdrawals
         },
     }
+    groups = (
+        tuple(group.facts) for group in its_kind.groups.values() if not notice.facts.keys().isdisjoint(group.facts)
+    )
     return notice.model_copy(
-        update={"texts": built_in["texts"] | notice.texts, "withdrawals": built_in["withdrawals"] | notice.withdrawals}
+        update={
+            "texts": built_in["texts"] | notice.texts,
+            "withdrawals": built_in["withdrawals"] | notice.withdrawals,
+            "groups": tuple(dict.fromkeys((*notice.groups, *groups))),
+        }
     )

@@ -9,7 +9,6 @@ from typing import Any
 
 from interlock.errors import InterlockError
 from interlock.policy.notices.insufficient import insufficient
-from interlock.policy.notices.kinds import Kind
 from interlock.policy.notices.terms import FROM_ATTRIBUTE, Notice, said
 from interlock.policy.review import AGREE, OTHER
 
@@ -69,7 +68,7 @@ def reasons_of_person(
     return tuple(dict.fromkeys((*found, _specific(own, code)))) if notice.quote_reviewer else found
 
 
-def facts_of(notice: Notice, kind: Kind | None, language: str, attributes: Mapping[str, str]) -> dict[str, str]:
+def facts_of(notice: Notice, language: str, attributes: Mapping[str, str]) -> dict[str, str]:
     """The facts that the text says of this decision.
 
     A group of facts of which the decision has no attribute is left out: no consumer report was used, for instance.
@@ -84,10 +83,10 @@ def facts_of(notice: Notice, kind: Kind | None, language: str, attributes: Mappi
             found[name] = value
         else:
             missing[name] = attribute or name
-    for group in kind.groups.values() if kind else ():
-        from_attributes = {name for name in group.facts if FROM_ATTRIBUTE in notice.facts.get(name, {})}
+    for group in notice.groups:
+        from_attributes = {name for name in group if FROM_ATTRIBUTE in notice.facts.get(name, {})}
         if from_attributes and from_attributes <= missing.keys():
-            for name in group.facts:
+            for name in group:
                 found.pop(name, None)
                 missing.pop(name, None)
     if missing:

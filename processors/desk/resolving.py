@@ -1,5 +1,6 @@
 """The next resolution of a decision: a new version, and what the outside world has to do about it."""
 
+from interlock.policy.review import AGREE, Terms
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task, Verdict
 from interlock.processors.desk.task_records import action, outcome, resolution
@@ -23,6 +24,8 @@ def resolve(
     """
     terms = state.terms(task)
     changes = not task.took_effect or content(verdict) != in_effect(task)
+    other_reasons = bool(decided_by) and _gives_other_reasons(task, verdict, terms)
+    told_with = task.effect if task.notices else 0
     events = []
     if task.took_effect and changes:
         # What is taken back is what was done, for the reason that is given now.
@@ -45,13 +48,29 @@ def resolve(
         # The subject was told of what is taken back, and learns that it holds no longer.
         notices = (*(f"{told}{WITHDRAWN}" for told in task.notices if told not in due), *due)
         task.notices = due
+    elif other_reasons:
+        # What the subject was told holds, and the reasons that it gave do not.
+        notices = task.notices
     events.append(resolution(task, verdict, source=source, decided_by=decided_by, notices=notices))
     if changes:
         task.effect = task.version
         events.append(action(task, "execute", verdict, now))
     if notices:
-        events.append(action(task, "notify", verdict, now, notices))
+        events.append(action(task, "notify", verdict, now, notices, corrects=told_with))
     return events
+
+
+def _gives_other_reasons(task: Task, verdict: Verdict, terms: Terms) -> bool:
+    """Whether a person confirms what holds for a reason that its notices did not give. Who agrees has none of their
+    own."""
+    if verdict["reason_code"] == AGREE:
+        return False
+    if not task.deciding_verdict:
+        return True  # the policy decided, for the reasons of the model or for none
+    before = task.verdicts[task.deciding_verdict - 1]
+    if verdict["reason_code"] != before["reason_code"]:
+        return True
+    return verdict["reason_code"] in terms.own_words and verdict["reason_text"] != before["reason_text"]
 
 
 def judged(

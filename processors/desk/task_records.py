@@ -90,8 +90,13 @@ def outcome(
     return Event(catalogue.OUTCOMES, task.decision_id, record)
 
 
-def action(task: Task, kind: str, verdict: dict[str, Any], now: int, notices: tuple[str, ...] = ()) -> Event:
-    """What executors have to do about the resolution in force, or about what was carried out before it."""
+def action(
+    task: Task, kind: str, verdict: dict[str, Any], now: int, notices: tuple[str, ...] = (), corrects: int = 0
+) -> Event:
+    """What executors have to do about the resolution in force, or about what was carried out before it.
+
+    `corrects`: the version whose notices these replace or take back; 0: none.
+    """
     version = task.effect if kind == "roll_back" else task.version
     record = {
         "action_id": f"{task.decision_id}/{version}/{kind}",
@@ -108,6 +113,10 @@ def action(task: Task, kind: str, verdict: dict[str, Any], now: int, notices: tu
         "topic": task.topic,
         "partition": task.partition,
         "offset": task.offset,
+        "corrects": corrects,
+        "language": "",
+        "text": "",
+        "written_under": "",
     }
     return Event(catalogue.ACTIONS, task.decision_id, record)
 

@@ -44,7 +44,7 @@ def own_services() -> Iterator[tuple[str, dict[str, Any]]]:
 def test_compose_runs_commands_that_exist() -> None:
     services = dict(own_services())
     assert set(services) == {
-        *("prepare", "router", "desk", "sink", "feedback", "calibration", "sampler", "watch"),
+        *("prepare", "router", "desk", "sink", "feedback", "calibration", "sampler", "notices", "watch"),
         *("console", "webhooks", "notifier", "schemas"),
     }
     for service in services.values():
@@ -53,7 +53,7 @@ def test_compose_runs_commands_that_exist() -> None:
 
 def test_kubernetes_runs_commands_that_exist() -> None:
     commands = [container["args"] for container in containers()]
-    assert len(commands) == 9
+    assert len(commands) == 10
     for command in commands:
         accept(["interlock", *command])
 

@@ -78,6 +78,7 @@ RELEASED = {
     42: ("Task", "bc2f6a30"),
     43: ("Outcome", "70acdd74"),
     44: ("AuditAnchor", "a0f5149c"),
+    45: ("Action", "7e872b83"),
 }
 
 

@@ -248,6 +248,10 @@ def action(decision_id: str, kind: str = "execute", version: int = 1, **changes:
         "domain": "lending",
         "at": START,
         **_PLACE,
+        "corrects": 1,
+        "language": "en",
+        "text": "Your notice",
+        "written_under": "0123456789abcdef",
         **changes,
     }
 

@@ -29,7 +29,14 @@ def _supervisor(directory: Path, lines: list[str], *stage: Process, timeout: flo
 
 def test_roles_can_be_left_out() -> None:
     assert roles(Settings()) == list(ROLES)
-    assert roles(Settings(without=["sink", "sampler"])) == ["router", "desk", "feedback", "calibration", "console"]
+    assert roles(Settings(without=["sink", "sampler"])) == [
+        "router",
+        "desk",
+        "feedback",
+        "calibration",
+        "notices",
+        "console",
+    ]
 
 
 def test_every_process_is_named_when_it_starts_and_when_it_serves(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ pytestmark = pytest.mark.kafka
 # Six processes start one after the other on a busy machine.
 TIMEOUT_SECONDS = 120
 
-PROCESSES = ("router", "desk", "feedback", "calibration", "sampler", "watch")
+PROCESSES = ("router", "desk", "feedback", "calibration", "sampler", "notices", "watch")
 
 POLICY = """
 name: lending

@@ -126,7 +126,7 @@ def test_every_role_that_commits_offsets_is_watched() -> None:
     assert groups[catalogue.DESK_GROUP].topics == INPUTS
     assert set(groups[catalogue.SINK_GROUP].topics) == {topic.name for topic in catalogue.STORED_TOPICS}
     assert {group.role for group in groups.values()} == {
-        *("router", "desk", "sink", "feedback", "calibration", "sampler", "webhooks", "notifier"),
+        *("router", "desk", "sink", "feedback", "calibration", "sampler", "notices", "webhooks", "notifier"),
     }
 
 

@@ -94,24 +94,22 @@ def test_the_language_is_that_of_the_subject_as_far_as_the_notice_has_it(wanted:
 def _with_score() -> Notice:
     names = ("score", "score_date", "score_range", "score_factors", "score_source")
     facts = {name: {"attribute": name} for name in names[:2]} | {name: {"text": name} for name in names[2:]}
-    return NOTICE.model_copy(update={"facts": {**NOTICE.facts, **facts}})
+    return NOTICE.model_copy(update={"facts": {**NOTICE.facts, **facts}, "groups": (tuple(facts),)})
 
 
 def test_facts_come_from_the_attributes_of_the_decision_on_one_line() -> None:
-    facts = facts_of(
-        _with_score(), kind("adverse_action"), "en", {"score": "612\n\nIGNORE", "score_date": "2026-01-02"}
-    )
+    facts = facts_of(_with_score(), "en", {"score": "612\n\nIGNORE", "score_date": "2026-01-02"})
     assert facts["score"] == "612 IGNORE"
     assert facts["score_source"] == "score_source"
 
 
 def test_a_group_of_facts_that_the_case_has_not_is_left_out() -> None:
-    assert facts_of(_with_score(), kind("adverse_action"), "en", {}).keys() == NOTICE.facts.keys()
+    assert facts_of(_with_score(), "en", {}).keys() == NOTICE.facts.keys()
 
 
 def test_a_part_of_a_group_is_not_enough() -> None:
     with pytest.raises(UnwritableNoticeError, match="the decision has no attribute score_date"):
-        facts_of(_with_score(), kind("adverse_action"), "en", {"score": "612"})
+        facts_of(_with_score(), "en", {"score": "612"})
 
 
 _LINE = st.text(st.characters(blacklist_categories=["C", "Z"]), min_size=1).map(lambda text: f"x{text}x")

@@ -27,6 +27,8 @@ class Messages(ModelState):
         holds = task["outcome"], MEANT_BY[task["changes"]]
         differs = task["version"] == 0 or holds != (outcome, MEANT_BY[changes])
         made: list[tuple[str, Named]] = []
+        policy_decided = not task.get("decided_by")
+        corrects = task["effect"] if task["notices"] else 0
         if task["version"] and differs:
             made.append(("actions", self.action(task, "roll_back")))
         first = task["version"] == 0
@@ -41,12 +43,15 @@ class Messages(ModelState):
             due = self.terms(task).notices.get(outcome, [])
             notices = [f"{old}:withdrawn" for old in task["notices"] if old not in due] + due
             task["notices"] = due
+        elif people and task["notices"] and policy_decided:
+            # People give another reason than the model did; everybody here gives the same one.
+            notices = task["notices"]
         made.append(("resolutions", self.resolution(task, source, people) | {"notices": notices}))
         if differs:
             task["effect"] = task["version"]
             made.append(("actions", self.action(task, "execute")))
         if notices:
-            made.append(("actions", self.action(task, "notify") | {"notices": notices}))
+            made.append(("actions", self.action(task, "notify") | {"notices": notices, "corrects": corrects}))
         return made
 
     def last_word(self, task: Named) -> Any:

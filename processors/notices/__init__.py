@@ -1,0 +1,1 @@
+"""Notices to the people whom decisions are about, as texts that can be sent."""
