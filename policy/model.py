@@ -1,7 +1,7 @@
 """The policy as a person writes it, validated and frozen."""
 
 import re
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, Literal, TypeVar
@@ -167,6 +167,34 @@ class Appeals(_Part):
     service_level: Seconds | None = None
 
 
+class Reliance(_Part):
+    """An experiment on how people rely on the AI's answer.
+
+    `rate`: the share of reviews that take part. `decide_first`: of these, the share in which the answer is shown only
+    after a first opinion. `wrong_answers`: the share of planted gold items that show a wrong answer. `from`, `until`:
+    its first and its last day, in UTC; None: from now on, without end.
+    """
+
+    rate: Annotated[Probability, Field(gt=0)] = 0.1
+    # Halves differ most clearly.
+    decide_first: Probability = 0.5
+    # Of gold items, whose truth is known, and of nothing else: half, so that both kinds of reliance can be told.
+    wrong_answers: Probability = 0.5
+    from_: Annotated[date, BeforeValidator(_date)] | None = Field(None, alias="from")
+    until: Annotated[date, BeforeValidator(_date)] | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Reliance":
+        if self.from_ and self.until and self.from_ > self.until:
+            raise ValueError(f"it ends on {self.until}, before it begins on {self.from_}")
+        return self
+
+    def runs_at(self, now: int) -> bool:
+        """Whether it runs at `now`, in microseconds since the epoch."""
+        today = datetime.fromtimestamp(now / 1e6, UTC).date()
+        return (self.from_ is None or self.from_ <= today) and (self.until is None or today <= self.until)
+
+
 class Domain(_Part):
     """One kind of decision.
 
@@ -177,6 +205,7 @@ class Domain(_Part):
     `escalate`, or the outcome that is safe. `reason_codes`: what a verdict may give as its reason.
     `adverse`: the outcomes that go against the person concerned; None: those whose lanes give a notice.
     `appeals`: who may appeal, how often and for how long. `groups`: by which attributes a replay tells errors apart.
+    `reliance`: an experiment on how people rely on the answer.
     """
 
     workflow: Workflow = Workflow.ESCALATION
@@ -193,6 +222,7 @@ class Domain(_Part):
     on_timeout: Name = "escalate"
     reason_codes: tuple[Name, ...] = ()
     appeals: Appeals = Appeals()
+    reliance: Reliance | None = None
 
     @property
     def adverse_outcomes(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from interlock.policy.duties import (
     qualifications,
     shortest,
 )
-from interlock.policy.model import Appeals, Calendar, Domain, Pack, Policy, Queue
+from interlock.policy.model import Appeals, Calendar, Domain, Pack, Policy, Queue, Reliance
 from interlock.schemas.reasons import AMBIGUOUS_DOMAIN
 
 # Always allowed: a reviewer who agrees needs no other reason, and a list without a way out makes people give a wrong
@@ -60,6 +60,7 @@ class Terms:
     `reasoned`: the outcomes that need a reason of the list, for which `agree` is none.
     `audit_seconds`: after how long an audit ends that nobody did. `appeals`: as long as the packs want.
     `attestations`: what whoever gives a verdict declares. `evidence_opened`: and must have opened the evidence.
+    `reliance`: the experiment in which reviews may take part.
     """
 
     policy_version: str
@@ -90,6 +91,7 @@ class Terms:
     appeals: Appeals
     attestations: tuple[str, ...] = ()
     evidence_opened: bool = False
+    reliance: Reliance | None = None
     routed_seconds: Mapping[str, int] | None = None
     routed_calendar: Calendar | None = None
 
@@ -135,6 +137,7 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         appeals=_appeals(policy, domain_terms),
         attestations=attestations(policy),
         evidence_opened=evidence_opened(policy),
+        reliance=domain_terms.reliance,
     )
 
 

@@ -90,6 +90,13 @@ class OpenEvidence(_Body):
     payload_hash: Name
 
 
+class FirstOpinion(Lease):
+    """What the person thinks before the AI's answer is shown."""
+
+    payload_hash: Name
+    outcome: Text
+
+
 class Escalate(_Body):
     """To the leads, or to a queue or a person; `reason_text` is the note they read."""
 

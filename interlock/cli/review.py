@@ -115,6 +115,24 @@ def evidence(task: Task, reveal: Reveal = False, me: As = "", data_dir: DataDir 
         show_view(session.open_evidence(task, reveal=reveal), json)
 
 
+@app.command("opinion")
+def opinion(
+    task: Task,
+    outcome: Annotated[str, typer.Argument(help="What you think, one of the options.")],
+    me: As = "",
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Say what you think of a task that you hold, where a first opinion is due: then the AI's answer is shown.
+
+    Examples:
+
+        interlock review opinion loan-000017 reject --as ann
+    """
+    with open_session(data_dir, me) as session:
+        show_view(session.first_opinion(task, outcome), json)
+
+
 @app.command("extend")
 def extend(task: Task, me: As = "", data_dir: DataDir = None, json: Json = False) -> None:
     """Hold a task for another lease.

@@ -59,18 +59,25 @@ def _parts(view: TaskView) -> Iterator[RenderableType | None]:
     if view.evidence == "folded":
         yield Text(_FOLDED.format(view.task_id), "italic")
     yield _lines("Earlier decisions", [_earlier(decision) for decision in view.previous_decisions])
-    yield _answer(view.ai) if view.ai is not None else Text(_HIDDEN[view.ai_shown], "italic")
+    if view.opinion_due:
+        yield Text(_OPINION.format(view.task_id), "italic")
+    else:
+        yield _answer(view.ai) if view.ai is not None else Text(_HIDDEN[view.ai_shown], "italic")
+    yield _lines("Your first opinion", (view.first_opinion,))
     yield _options(view)
     yield _lines("Opinions so far", [_opinion(verdict) for verdict in view.opinions])
     yield _lines("In effect now", (view.effect,))
     yield _lines("Notices due to the subject", view.notices)
     yield _declarations(view.attestations)
-    yield Text(f"Verdicts: {', '.join(view.verdicts)}. Reasons: {', '.join(view.reason_codes)}", "dim")
-    if view.reasoned:
+    if not view.opinion_due:
+        yield Text(f"Verdicts: {', '.join(view.verdicts)}. Reasons: {', '.join(view.reason_codes)}", "dim")
+    if view.reasoned and not view.opinion_due:
         yield Text(f"For {', '.join(view.reasoned)} give a principal reason (--reason): agree is none.", "dim")
 
 
 _FOLDED = "The evidence is folded: `interlock review evidence {}` opens it, which must be done before a verdict."
+
+_OPINION = "Say what you think, `interlock review opinion {} OUTCOME`: then the AI's answer is shown, and you decide."
 
 _HIDDEN = {
     "withheld": "The AI's answer is withheld until the verdict.",

@@ -107,6 +107,14 @@ class DeskClient:
         """Tells that the person unfolds the evidence of the task; `epoch`: 0 for one that is not held."""
         return self.ask("open_evidence", command_id, task_id=task_id, epoch=epoch, payload_hash=payload_hash)
 
+    def first_opinion(
+        self, task_id: str, epoch: int, payload_hash: str, outcome: str, command_id: str | None = None
+    ) -> Reply:
+        """What the person thinks before the AI's answer is shown, where the view says that an opinion is due."""
+        return self.ask(
+            "first_opinion", command_id, task_id=task_id, epoch=epoch, payload_hash=payload_hash, outcome=outcome
+        )
+
     def override(
         self,
         task_id: str,

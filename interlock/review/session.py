@@ -107,6 +107,14 @@ class Session:
         self.board.refresh()
         return self.look(self.task(task_id), reveal=reveal)
 
+    def first_opinion(self, task_id: str, outcome: str) -> TaskView:
+        """Tells the desk what this person thinks of a task, and looks at it with the AI's answer. Raises
+        CommandRefusedError, and UsageError if the person does not hold the task, or has not looked at it."""
+        receipt = self.recall(task_id)
+        self.desk.first_opinion(task_id, receipt.epoch, receipt.payload_hash, outcome)
+        self.board.refresh()
+        return self.look(self.task(task_id))
+
     def recall(self, task_id: str, *, held: bool = True) -> ViewReceipt:
         """What this person was shown of a task. UsageError if nothing was, or (`held`) if it was not held."""
         receipt = self._receipts.recall(task_id)

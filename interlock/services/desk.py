@@ -31,7 +31,10 @@ def run(platform: Platform) -> None:
         for name, signer in platform.settings.desk.signers.items()
     }
     retention = round(platform.settings.desk.decided_days * 86_400 * 1_000_000)
-    processor = DeskProcessor(StreamClock(platform.settings.instance_id), Authority(signers), retention)
+    # A desk without the secret of the audit coin works, and takes no part in experiments.
+    configured = platform.settings.router.audit_key is not None or platform.instance is not None
+    arm_key = platform.audit_key if configured else b""
+    processor = DeskProcessor(StreamClock(platform.settings.instance_id), Authority(signers), retention, arm_key)
     tables = wait_until_available(lambda: table_reader(platform, FOLLOWED_TOPICS, processor.follow), stop)
     if tables is None:
         return

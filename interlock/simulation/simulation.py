@@ -13,8 +13,9 @@ from confluent_kafka import KafkaException
 
 from interlock.policies.published import Policies
 from interlock.policy.model import Policy
-from interlock.processors.review.view import build_view
-from interlock.review.board import Board
+from interlock.processors.review.payload import Payload
+from interlock.processors.review.view import TaskView, build_view
+from interlock.review.board import Board, Record
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import CommandRefusedError, DeskConnection
 from interlock.review.enrolment import publish_reviewers
@@ -168,15 +169,13 @@ class Simulation:
         task = board.leased(lease.task_id, lease.epoch)
         payload = self._payloads.read(task)
         rng = generator(self._seed, persona, task["task_id"])
-        shown = build_view(
-            task,
-            payload,
-            self._clock.now(),
-            routed_by=self._policies.routed_by(task["policy_version"]),
-            in_force=self._policies.owner(task["domain"]),
-            reader=persona.id,
-        )
+        shown = self._view(task, payload, persona)
         truth = self._truth(payload.routed["decision"])
+        if shown.opinion_due:
+            # The same dice: the person goes on thinking so, and may give in to the answer.
+            opinion = judge(shown, truth, persona, generator(self._seed, persona, task["task_id"]))
+            desk.first_opinion(lease.task_id, lease.epoch, lease.payload_hash, opinion.outcome)
+            shown = self._view(task | {"blind": False}, payload, persona)
         judgement = judge(shown, truth, persona, rng)
         seconds = handling_seconds(persona, rng)
         if self.stopping.wait(seconds / self._speedup) or not self._reserve():
@@ -208,6 +207,16 @@ class Simulation:
             self.stopping.wait(away / self._speedup)
             desk.on_duty()
         return True
+
+    def _view(self, task: Record, payload: Payload, persona: Persona) -> TaskView:
+        return build_view(
+            task,
+            payload,
+            self._clock.now(),
+            routed_by=self._policies.routed_by(task["policy_version"]),
+            in_force=self._policies.owner(task["domain"]),
+            reader=persona.id,
+        )
 
     def _reserve(self) -> bool:
         """Whether one more verdict is wanted."""

@@ -305,7 +305,7 @@ class Topology:
         A second desk stands by. After the death of the first one the group's session must end: `advance` by a minute.
         """
         process = self.broker.process()
-        processor = DeskProcessor(StreamClock(instance))
+        processor = DeskProcessor(StreamClock(instance), arm_key=self._audit_key)
         followed = TableReader(process, FOLLOWED_TOPICS)
         for record in followed.read_all():
             processor.follow(record)

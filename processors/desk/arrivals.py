@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from interlock.policy import review
 from interlock.policy.duties import Duties, calendar_text
 from interlock.policy.review import Terms
+from interlock.processors.desk.arms import draw_arm
 from interlock.processors.desk.deadlines import reschedule
 from interlock.processors.desk.order import score
 from interlock.processors.desk.state import DeskState
@@ -145,6 +146,7 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
         task.final_at = task.override_until
         verdict = automatic_verdict(arrival.prediction, "policy", "took effect by itself", task, now)
         events.append(resolution(task, verdict, source=POLICY, decided_by=()))
+    draw_arm(state, task, now)
     reschedule(state, task, now)
     state.keep(task)
     events.append(task_changed(task, "taken_over" if unseen else "arrived", DESK, now))

@@ -50,6 +50,8 @@ def claim(state: DeskState, command: Command, now: int) -> CommandResult:
     task.lease_holder = me.id
     task.lease_epoch += 1
     task.lease_since = now
+    # Who has said so once has seen the answer since.
+    task.blind = task.blind and not (task.decides_first and task.first_opinion_of(me.id))
     hold(task, now, state.terms(task))
     state.keep(task)
     events = [task_changed(task, "claimed", me.id, now, command.command_id), *resume_pushes(state, me.id)]

@@ -39,7 +39,8 @@ def demand(state: DeskState, task: Task) -> None:
     task.qualifications = one_for_all(terms.qualifications)
     task.deadline_policy = terms.policy_version
     # One person does an audit, and what looks like one.
-    if task.kind != "gold" or not task.blind:
+    looks_like_audit = task.kind == "gold" and task.blind and not task.decides_first
+    if not looks_like_audit:
         task.quorum = max(task.quorum, review.quorum(terms, task.reasons))
 
 

@@ -2,7 +2,16 @@
 
 from collections.abc import Callable, Mapping
 
-from interlock.processors.desk import appeals, claiming, evidence, handover, overriding, presence, verdict_commands
+from interlock.processors.desk import (
+    appeals,
+    arms,
+    claiming,
+    evidence,
+    handover,
+    overriding,
+    presence,
+    verdict_commands,
+)
 from interlock.processors.desk.arrivals import Arrival, arrive
 from interlock.processors.desk.attendance import has_untold, tell_unattended
 from interlock.processors.desk.command import Command
@@ -38,6 +47,7 @@ HANDLERS: Mapping[str, Handler] = {
     "recall": recall,
     "gold": plant_gold,
     "open_evidence": evidence.open_evidence,
+    "first_opinion": arms.first_opinion,
     "on_duty": presence.on_duty,
     "off_duty": presence.off_duty,
 }

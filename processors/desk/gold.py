@@ -1,6 +1,7 @@
 """Gold items: decided cases whose right answer is known, planted to see how well people judge."""
 
 from interlock.processors.desk import checks
+from interlock.processors.desk.arms import draw_arm
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.deadlines import reschedule
 from interlock.processors.desk.plausible_ids import plausible_id
@@ -25,6 +26,7 @@ def plant_gold(state: DeskState, command: Command, now: int) -> CommandResult:
     # Decided tasks are packed, and millions: only whether one has an id is asked.
     task_id = plausible_id(decided.decision_id, command.command_id, state.tasks, state.tasks.unpacked)
     task = decided.copy_as_gold(task_id, command.outcome, now)
+    draw_arm(state, task, now)
     task.exclude(me.id, *(verdict["reviewer"] for verdict in decided.verdicts))
     reschedule(state, task, now)
     state.keep(task)

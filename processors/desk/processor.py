@@ -31,9 +31,14 @@ class DeskProcessor:
     `resume` if it has a clock."""
 
     def __init__(
-        self, clock: StreamClock | None = None, authority: Authority | None = None, retention: int = RETENTION
+        self,
+        clock: StreamClock | None = None,
+        authority: Authority | None = None,
+        retention: int = RETENTION,
+        arm_key: bytes = b"",
     ) -> None:
-        """`retention`: how long the desk keeps a decided task, in microseconds.
+        """`retention`: how long the desk keeps a decided task, in microseconds. `arm_key`: the secret that keys the
+        coins of the reliance experiment; empty: nothing takes part in it.
 
         `clock`: the stream's time; without one the desk goes by the time that `process` is handed. `authority`: says
         whose commands count; by default everybody's do."""
@@ -41,7 +46,8 @@ class DeskProcessor:
         self._authority = authority or Authority()
         self.tables = Tables()
         self._retention = retention
-        self.desk = Desk(DeskState(retention=retention))
+        self._arm_key = arm_key
+        self.desk = Desk(DeskState(retention=retention, arm_key=arm_key))
         self.unreadable: dict[str, int] = {}
         """By topic: records of the desk's own that could not be read when its state was restored, and are left out."""
         self._told: set[str] = set()
@@ -56,6 +62,7 @@ class DeskProcessor:
         # What was known before is given up first: both together may be more than the memory there is.
         self.desk, self._replies = Desk(DeskState(retention=self._retention)), ReplyCache()
         rebuilt = rebuild(self.tables, records, self._retention)
+        rebuilt.state.arm_key = self._arm_key
         self.desk = Desk(rebuilt.state)
         rebuilt.state.tasks.left_out += rebuilt.unreadable
         self._about_time = []

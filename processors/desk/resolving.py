@@ -114,6 +114,7 @@ def finalise(task: Task, now: int) -> list[Event]:
 def close(state: DeskState, task: Task) -> None:
     """Nothing more is to be done about the task."""
     task.give_back()
+    task.blind = task.blind and not task.arm
     task.state = "done"
     task.stuck = False
     state.keep(task)

@@ -39,7 +39,7 @@ class DeskState:
     `paused`: people on duty to whom nothing is pushed. `policies` as (policy, version) by name. `unattended`: by queue
     the task whose caller waited when there was nobody to push it to. `replaced` tells that policies or reviewers have
     changed and open tasks must be looked at again, `policies_changed` that what policies say of them must be. Until
-    `resumed_at` no desk served anybody.
+    `resumed_at` no desk served anybody. `arm_key`: keys the coins of the reliance experiment; empty: none takes place.
 
     For the question who may decide a task: `touched`, the open tasks that have changed since it was last asked;
     `roster_changed`, it must be asked for every task; `next_expiry`, when the next qualification of somebody expires;
@@ -61,6 +61,7 @@ class DeskState:
     roster_changed: bool = False
     next_expiry: int | None = None
     kept_from: dict[tuple[str, tuple[str, ...], bool, frozenset[str]], str] = field(default_factory=dict)
+    arm_key: bytes = b""
     waiting: WaitingTasks = field(default_factory=WaitingTasks)
     workload: Workload = field(default_factory=Workload)
     retention: int = RETENTION

@@ -32,8 +32,9 @@ _SHARED = (
     "routed_service_levels",
     "routed_notices",
     "caller",
+    "arm",
 )
-_LISTS = ("options", "excluded", "skipped", "parties", "notices", "verdicts", "evidence_opened")
+_LISTS = ("options", "excluded", "skipped", "parties", "notices", "verdicts", "evidence_opened", "first_opinions")
 _SHARED_LISTS = ("qualifications", "reasons", "routed_qualifications", "routed_outcomes", "routed_attestations")
 
 # Lists of names differ as policies and the rules that hold do: a few hundred, and stale ones of earlier policies.
@@ -116,6 +117,9 @@ class Task:
     routed_attestations: tuple[str, ...] = ()
     routed_evidence_opened: bool = False
     evidence_opened: tuple[dict[str, Any], ...] = ()
+    arm: str = ""
+    seeded: bool = False
+    first_opinions: tuple[dict[str, Any], ...] = ()
     excluded: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     assigned_to: str = ""
@@ -251,6 +255,16 @@ class Task:
         return next((opened["at"] for opened in self.evidence_opened if opened["reviewer"] == person), None)
 
     @property
+    def decides_first(self) -> bool:
+        """Whoever gets it now says what they think before the AI's answer is shown: `blind` is true until then."""
+        first_review = self.kind in ("review", "gold") and not self.appeals and not self.took_effect
+        return self.arm == task_kinds.DECIDE_FIRST and first_review
+
+    def first_opinion_of(self, person: str) -> dict[str, Any] | None:
+        """What `person` thought before the AI's answer was shown; None if the person has not said."""
+        return next((opinion for opinion in self.first_opinions if opinion["reviewer"] == person), None)
+
+    @property
     def last_judged_at(self) -> int:
         """When it was decided last, or judged all the same; its arrival where it never was."""
         last = self.verdicts[-1]["at"] if self.verdicts else self.arrived_at
@@ -281,6 +295,8 @@ class Task:
         self.lease_holder = self.assigned_to = ""
         self.lease_since = self.lease_until = self.assigned_until = self.snoozed_until = None
         self.lease_warned = False
+        # The next one must not know the answer.
+        self.blind = self.blind or self.decides_first
 
     def copy_as_gold(self, task_id: str, outcome: str, now: int) -> "Task":
         """The same case as a new task whose right answer is known.

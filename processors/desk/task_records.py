@@ -39,6 +39,7 @@ def outcome(
 ) -> Event:
     """The latest verdict of the task, which a person gave with these `attestations`."""
     number = len(task.verdicts)
+    opinion = task.first_opinion_of(verdict["reviewer"])
     record = {
         # The decision whose id a gold item has borrowed may come later, and have outcomes of its own.
         "outcome_id": f"{'gold/' if task.kind == 'gold' else ''}{task.task_id}#{number}",
@@ -59,6 +60,8 @@ def outcome(
         "audit": task.counted_as == "audit",
         "settled_before": settled_before,
         "attestations": list(attestations),
+        "first_opinion": opinion["outcome"] if opinion else "",
+        "first_opinion_at": opinion["at"] if opinion else None,
         "evidence_opened_at": task.evidence_opened_by(verdict["reviewer"]),
     }
     same = (
@@ -79,6 +82,8 @@ def outcome(
         "raw_confidence",
         "propensity",
         "blind",
+        "arm",
+        "seeded",
         "round",
         "policy_version",
         "payload_hash",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from interlock.processors.desk import checks
+from interlock.processors.desk.arms import check_first_opinion
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.escalation import to_leads, went_to
 from interlock.processors.desk.evidence import check_involvement
@@ -28,6 +29,7 @@ def submit(state: DeskState, command: Command, now: int) -> CommandResult:
     if refusal is not None:
         raise refusal
     checks.same_view(task, command)
+    check_first_opinion(task)
     terms = state.terms(task)
     verdict = given_verdict(command, task, terms, now)
     check_involvement(task, command, terms)

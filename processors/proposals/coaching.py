@@ -51,11 +51,12 @@ class CoachingFold:
         """What follows from one `Outcome` record, times as integers. `replayed`: only the state is needed."""
         reviewer = self._reviewers.setdefault(outcome["reviewer"], _Reviewer(len(self._reviewers) + 1))
         proposals = self._double_reviews.add(outcome, replayed=replayed)
-        if outcome["kind"] == "gold":
+        if outcome["kind"] == "gold" and not outcome["seeded"]:
+            # Where a wrong answer was shown it was harder: what that says of a person the reliance report tells.
             reviewer.gold += 1
             reviewer.gold_right += outcome["outcome"] == outcome["gold_outcome"]
             proposals += self._gold(outcome["reviewer"], reviewer, outcome["at"])
-        elif self._shown(outcome):
+        elif outcome["kind"] != "gold" and self._shown(outcome):
             reviewer.answers += 1
             reviewer.overrides += outcome["overridden"]
             reviewer.expected += 1 - outcome["confidence"]

@@ -132,7 +132,7 @@ def _ai_decision(answer: AIAnswer, payload: Payload) -> AIDecision:
                 "pros": list(alternative["pros"]),
                 "cons": list(alternative["cons"]),
             }
-            for alternative in payload.routed["decision"]["alternatives"]
+            for alternative in (() if answer.alone else payload.routed["decision"]["alternatives"])
         ],
     }
 

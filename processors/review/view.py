@@ -17,7 +17,7 @@ from interlock.processors.review.payload import Payload
 from interlock.processors.review.reasons import RouteReason, explain_reasons
 from interlock.processors.review.standing import kept_duties, standing
 from interlock.processors.review.times import SECOND, micros
-from interlock.processors.task_kinds import apparent_kind
+from interlock.processors.task_kinds import DECIDE_FIRST, apparent_kind
 from interlock.schemas import json_text
 
 AIVisibility = Literal["shown", "hidden", "withheld"]
@@ -36,7 +36,8 @@ class Option:
 
 @dataclass(frozen=True)
 class AIAnswer:
-    """What the AI said, and why. `confidence` is the calibrated one, `raw_confidence` the model's own."""
+    """What the AI said, and why. `confidence` is the calibrated one, `raw_confidence` the model's own.
+    `alone`: its reasons and alternatives are withheld, because they would tell whether it is the model's."""
 
     prediction: str
     confidence: float
@@ -46,6 +47,7 @@ class AIAnswer:
     top_features: tuple[dict[str, Any], ...]
     similar_cases: tuple[dict[str, Any], ...]
     accuracy_on_similar: float | None
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,9 @@ class TaskView:
     `signatures_needed`: how many people must agree before a verdict holds, `signatures_given`: how many have judged it
     so far. `reasoned`: the outcomes for which `agree` is no reason. `opinions`: earlier verdicts that this reviewer may
     know. `effect`: the outcome in force, if any.
-    `attestations`: what whoever decides it declares with the verdict. `evidence`: folded until this reviewer has told
-    the desk, with `open_evidence`, of opening it: a pack wants that before a verdict.
+    `opinion_due`: a first opinion is due before the AI's answer is shown; `first_opinion`: the one that this reviewer
+    gave. `attestations`: what whoever decides it declares with the verdict. `evidence`: folded until this reviewer has
+    told the desk, with `open_evidence`, of opening it: a pack wants that before a verdict.
     `standing`: how it stands where it is no plain first review, in sentences. `escalated_to`: who may decide it, in
     words, if it was escalated; `escalation_note`: what was said when it last went up or came back, or was recalled.
     """
@@ -99,6 +102,8 @@ class TaskView:
     verdicts: tuple[str, ...]
     reason_codes: tuple[str, ...]
     reasoned: tuple[str, ...]
+    opinion_due: bool
+    first_opinion: str
     attestations: tuple[str, ...]
     evidence: EvidenceVisibility
     ai_shown: AIVisibility
@@ -139,13 +144,16 @@ def build_view(
     decision = routed["decision"]
     visibility = _visibility(task, reveal)
     hidden = visibility != "shown"
+    # In the reliance experiment the answer may be another one than the model's: nothing else may tell which it was.
+    discreet = hidden or bool(task["arm"])
+    opinion_due = task["blind"] and task["arm"] == DECIDE_FIRST
     # Gold items look like any other. What took effect already was certain to the AI, and often only one of its
     # answers can take effect by itself: under a blind review the kind is withheld too.
     kind = apparent_kind(task["kind"], task["appeals"])
     disguised = kind == "gold" or (hidden and kind in ("audit", "post_approval"))
     agreed = terms_of_task(task, in_force)
     folded = agreed.evidence_opened and reader not in ("", *(each["reviewer"] for each in task["evidence_opened"]))
-    reasons = [reason for reason in explain_reasons(routed, routed_by) if not (hidden and reason.reveals_prediction)]
+    reasons = [reason for reason in explain_reasons(routed, routed_by) if not (discreet and reason.reveals_prediction)]
     lease_until = None if task["lease_until"] is None else micros(task["lease_until"])
     needed = _signatures_needed(task, agreed, reasons, hidden)
     alone = terms(in_force, task["policy_version"], task["domain"], task["routed_queue"])
@@ -181,17 +189,19 @@ def build_view(
         attributes={} if folded else dict(decision["attributes"]),
         input=None if folded else _input(decision["input"]),
         previous_decisions=() if folded else tuple(decision["history"]["previous_decisions"]),
-        options=_options(task, decision, agreed, hidden),
-        verdicts=("choose",) if hidden else ("approve", "reject", "modify", "choose"),
+        options=_options(task, decision, agreed, discreet),
+        verdicts=() if opinion_due else ("choose",) if hidden else ("approve", "reject", "modify", "choose"),
         # Nobody can agree with an answer that is not shown.
         reason_codes=tuple(code for code in agreed.reason_codes if not (hidden and code == AGREE)),
         reasoned=agreed.reasoned,
+        opinion_due=opinion_due,
+        first_opinion=next((one["outcome"] for one in task["first_opinions"] if one["reviewer"] == reader), ""),
         attestations=agreed.attestations,
         evidence="folded" if folded else "shown",
         ai_shown=visibility,
-        ai=None if hidden else _answer(routed),
+        ai=None if hidden else _answer_alone(task, decision) if discreet else _answer(routed),
         effect="" if hidden else task["outcome"],
-        notices=() if hidden else tuple(routed["notices"]),
+        notices=() if discreet else tuple(routed["notices"]),
         statement=task["statement"],
         standing=standing(task, agreed, kept_back, hidden=hidden),
         escalated_to="" if task["state"] == "done" else escalated_to(task["escalation"], task["with_team"]),
@@ -237,7 +247,7 @@ def _signatures_needed(
     """
     if task["kind"] == "override":
         return 1
-    if task["kind"] == "audit" or (task["kind"] == "gold" and task["blind"]):
+    if task["kind"] == "audit" or (task["kind"] == "gold" and task["blind"] and not task["arm"]):
         return 1
     if hidden and agreed.four_eyes.isdisjoint(reason.reason for reason in visible_reasons):
         return 1
@@ -282,6 +292,20 @@ def _answer(routed: Mapping[str, Any]) -> AIAnswer:
         top_features=tuple(explanation["top_features"]),
         similar_cases=tuple(explanation["similar_cases"]),
         accuracy_on_similar=decision["history"]["model_accuracy_on_similar"],
+    )
+
+
+def _answer_alone(task: Mapping[str, Any], decision: Mapping[str, Any]) -> AIAnswer:
+    return AIAnswer(
+        prediction=task["prediction"],
+        confidence=task["confidence"],
+        raw_confidence=task["confidence"],
+        model=f"{decision['model_id']} {decision['model_version']}".strip(),
+        reasoning="",
+        top_features=(),
+        similar_cases=(),
+        accuracy_on_similar=None,
+        alone=True,
     )
 
 

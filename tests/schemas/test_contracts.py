@@ -79,6 +79,8 @@ RELEASED = {
     43: ("Outcome", "70acdd74"),
     44: ("AuditAnchor", "a0f5149c"),
     45: ("Action", "7e872b83"),
+    46: ("Task", "dd6fe68c"),
+    47: ("Outcome", "57f966d9"),
 }
 
 

@@ -125,6 +125,16 @@ def open_evidence(
     )
 
 
+@router.post(
+    "/tasks/{task_id:id}/first-opinion", summary="Say what one thinks before the AI's answer", response_model=Reply
+)
+def first_opinion(
+    request: Request, person: Reviewer, task_id: TaskId, body: commands.FirstOpinion, command_id: CommandId = None
+) -> Response:
+    """Where `opinion_due` of the view is true: then the view has the AI's answer, and a verdict is possible."""
+    return _replied(request, _desk(request, person).first_opinion(task_id, **body.model_dump(), command_id=command_id))
+
+
 @router.post("/tasks/{task_id:id}/override", summary="Replace what was decided", response_model=Reply)
 def override(
     request: Request,

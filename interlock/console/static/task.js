@@ -112,6 +112,7 @@ async function decide(event) {
 }
 
 const BODIES = {
+  'first-opinion': (data) => ({ epoch, payload_hash: place.dataset.hash, outcome: data.get('opinion') }),
   release: (data) => ({ epoch, reason_code: data.get('skip_code'), reason_text: data.get('skip_text') }),
   snooze: (data) => ({ epoch, until: Date.parse(data.get('snooze_until')) * 1000, reason_code: data.get('snooze_code'), reason_text: data.get('snooze_text') }),
   escalate: (data) => {
@@ -129,7 +130,7 @@ document.addEventListener('submit', async (event) => {
   if (!name) return;
   event.preventDefault();
   await command(name, BODIES[name](new FormData(event.target)), (reply) => {
-    if (['de-escalate', 'reassign', 'appeal'].includes(name)) {
+    if (['de-escalate', 'reassign', 'appeal', 'first-opinion'].includes(name)) {
       toastNext(reply.message);
       location.reload();
     } else {

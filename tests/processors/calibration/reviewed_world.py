@@ -81,6 +81,7 @@ def outcome(number: int, **fields: Any) -> dict[str, Any]:
         "prediction": "approve",
         "resolves": True,
         "gold_outcome": "",
+        "seeded": False,
         "reason_code": "agree",
         "reason_text": "fine",
         "modifications": "",

@@ -34,6 +34,8 @@ RECORDED = [
     "raised_at",
     "stuck",
     "blind",
+    "arm",
+    "seeded",
     "gold_outcome",
     "caller",
     "caller_until",
@@ -138,6 +140,7 @@ class Model(Actions, Permissions):
         assert key == record["task_id"]
         assert record["at"] == self.now
         event, command_id = record["event"], record["command_id"]
+        self.drawn = record
         if event in ("arrived", "repeated", "taken_over", "restored") and not command_id:
             arrival = self._inputs.popleft()
             assert arrival["what"] == "arrival"
@@ -170,6 +173,7 @@ class Model(Actions, Permissions):
         assert list(task["options"]) == list(record["options"])
         assert list(task["qualifications"]) == list(record["qualifications"])
         assert task["verdicts"] == record["verdicts"]
+        assert task["opinions"] == list(record["first_opinions"])
         assert task["evidence"] == list(record["evidence_opened"])
         assert task["owed_attestations"] == tuple(record["routed_attestations"])
         assert task["owed_evidence"] == record["routed_evidence_opened"]

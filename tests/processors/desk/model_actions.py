@@ -5,7 +5,17 @@ import re
 
 from tests.processors.desk.model_permissions import MEANT_BY
 from tests.processors.desk.model_rules import DAY, RETENTION, Named, terms_of
-from tests.processors.desk.model_state import OWED, finish, give_back, holder, judges, new_task, seen_as
+from tests.processors.desk.model_state import (
+    OWED,
+    finish,
+    give_back,
+    holder,
+    judges,
+    new_task,
+    opinion_of,
+    seen_as,
+    thinks_first,
+)
 from tests.processors.desk.model_timers import Timers
 
 
@@ -30,6 +40,8 @@ class Actions(Timers):
                 give_back(task)
                 task |= {"state": "leased", "lease_holder": me, "lease_epoch": epoch, "lease_since": now}
                 task["lease_until"] = now + min(terms.lease, terms.lease_limit)
+                # Who has said so before has seen the answer since.
+                task["blind"] = task["blind"] and not (thinks_first(task) and opinion_of(task, me))
                 return {"claimed"}
             case "extend":
                 task["lease_until"] = min(now + terms.lease, task["lease_since"] + terms.lease_limit)
@@ -39,6 +51,10 @@ class Actions(Timers):
                     self._skip(task, me)
                 give_back(task)
                 return {"released"}
+            case "first_opinion":
+                task["opinions"].append({"reviewer": me, "outcome": command["outcome"], "at": now})
+                task["blind"] = False
+                return {"first_opinion"}
             case "open_evidence":
                 task["evidence"].append({"reviewer": me, "at": now})
                 return {"evidence_opened"}
@@ -286,6 +302,7 @@ class Actions(Timers):
             }
             task["window"] = until if kind == "post_approval" else None
             self.explain([("resolutions", self.resolution(task, "policy", ()))])
+        self._draw(task)
         self.reschedule(task)
         task["breached"] = task["warned"] = False
         self.tasks[task["task_id"]] = task
@@ -293,6 +310,22 @@ class Actions(Timers):
             finish(task)
             task["forget_at"] = self.now + RETENTION
         return "taken_over" if unseen else "arrived"
+
+    def _draw(self, task: Named) -> None:
+        """What the desk has drawn for a new task, as far as it may."""
+        drawn = self.drawn
+        fits = task["kind"] in ("review", "gold") and task["route"] == "async" and not task["blind"]
+        if not (fits and self.terms(task).experiment):
+            assert (drawn["arm"], drawn["seeded"]) == ("", False), "it takes no part"
+            return
+        assert drawn["arm"] in ("ai-first", "decide-first") or (drawn["arm"] == "" and task["kind"] == "review")
+        if drawn["seeded"]:
+            assert task["kind"] == "gold", "a wrong answer is shown where it can have no effect"
+            assert task["prediction"] == task["gold_outcome"] != drawn["prediction"]
+            assert drawn["prediction"] in self.terms(task).outcomes
+            task["prediction"] = drawn["prediction"]
+        task |= {"arm": drawn["arm"], "seeded": drawn["seeded"]}
+        task["blind"] = thinks_first(task)
 
     def _restore(self, task: Named) -> str:
         """What was forgotten is as it was, and is kept for as long as what is decided now."""
@@ -311,6 +344,7 @@ class Actions(Timers):
         task["quorum"] = 1 if task["blind"] else known["quorum"]
         task["payload_hash"] = hashlib.sha256(f"{key}/{known['payload_hash']}".encode()).hexdigest()[:32]
         task |= {"gold_outcome": command["outcome"], "due_from": self.now}
+        self._draw(task)
         task["excluded"] = sorted({command["actor"]} | judges(known))
         self.reschedule(task)
         self.tasks[key] = task

@@ -81,6 +81,7 @@ def some_rules(dice: Random) -> Rules:
         audits_end=dice.choice([14 * DAY, 2 * DAY, 30 * MINUTE]),
         declared=dice.choice([0, 0, 1, 2]),
         evidence=dice.random() < 0.3,
+        experiment=dice.random() < 0.5,
     )
 
 
@@ -249,6 +250,8 @@ class DeskLife:
         """Somebody claims a task, reads it, and decides it."""
         self.put(self.command("claim", name, task_id=task["task_id"]))
         self.read_evidence(task, name, dice)
+        if task["blind"] and task["arm"] and dice.random() < 0.9:
+            self.put(self.about("first_opinion", task, name, dice))
         self.put(self.about("submit", task, name, dice, **said))
 
     def read_evidence(self, task: Named, name: str, dice: Random) -> None:
@@ -259,7 +262,7 @@ class DeskLife:
     def go_on(self, dice: Random) -> None:
         """The holder of a task does something about it."""
         giving_away = ["release", "snooze", "escalate", "de_escalate"]
-        kind = dice.choice(["claim", "extend", "submit", "submit", "open_evidence", *giving_away])
+        kind = dice.choice(["claim", "extend", "submit", "submit", "open_evidence", "first_opinion", *giving_away])
         held = [task for task in self.model.open() if holder_of(task)]
         self.work(kind, held, holder_of, dice)
 
@@ -365,6 +368,8 @@ class DeskLife:
                 if task["quorum"] > 1 and task["verdicts"] and answers and dice.random() < 0.6:
                     before = task["verdicts"][-1]
                     fields |= {name: before[name] for name in ("outcome", "verdict", "modifications")}
+            case "first_opinion":
+                fields |= {"outcome": dice.choice((*OUTCOMES.get(task["domain"], ("yes", "no")) * 3, "", "maybe"))}
             case "de_escalate":
                 fields |= {"to_reviewer": dice.choice(["", "", *PEOPLE])}
             case "reassign":
@@ -497,7 +502,7 @@ class DeskLife:
         assert self.desk.process([], self.now + self.skew).count == 0, "something was left for later"
 
     def process(self) -> DeskProcessor:
-        return DeskProcessor(StreamClock("1"))
+        return DeskProcessor(StreamClock("1"), arm_key=bytes(16))
 
     def takeover(self) -> Takeover:
         """By a process whose clock is a little wrong."""

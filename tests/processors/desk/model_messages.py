@@ -4,7 +4,7 @@ from typing import Any
 
 from tests.processors.desk.model_permissions import MEANT_BY
 from tests.processors.desk.model_rules import DAY, Named
-from tests.processors.desk.model_state import ModelState, opened_at
+from tests.processors.desk.model_state import ModelState, opened_at, opinion_of
 
 
 class Messages(ModelState):
@@ -88,6 +88,10 @@ class Messages(ModelState):
             "claimed_at": None if kind == "override" != task["kind"] else task["lease_since"],
             "within_sla": self.now < task["deadline"] and task["raised_at"] is None,
             "attestations": list(self.terms(task).attestations),
+            "arm": task["arm"],
+            "seeded": task["seeded"],
+            "first_opinion": opinion_of(task, said["reviewer"]).get("outcome", ""),
+            "first_opinion_at": opinion_of(task, said["reviewer"]).get("at"),
             "evidence_opened_at": opened_at(task, said["reviewer"]),
             "settled_before": self.settled_before(task if resolves or kind in ("audit", "gold") else None),
         }

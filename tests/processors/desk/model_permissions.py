@@ -1,7 +1,7 @@
 """Which commands may be carried out, and what the others may be refused with."""
 
 from tests.processors.desk.model_rules import DAY, QUEUES, Named
-from tests.processors.desk.model_state import ModelState, holder, judges, opened_at, works
+from tests.processors.desk.model_state import ModelState, holder, judges, opened_at, thinks_first, works
 
 # What changed fields mean: the same number may be written in several ways. Any other text is none that can be taken.
 MEANT_BY = {"": None, '{"amount":80}': 80, '{ "amount": 8.0e1 }': 80, '{"amount":90}': 90}
@@ -21,6 +21,7 @@ KINDS = [
     "recall",
     "gold",
     "open_evidence",
+    "first_opinion",
     "on_duty",
     "off_duty",
 ]
@@ -70,7 +71,10 @@ class Permissions(ModelState):
         words = set() if command["reason_text"].strip() else {"missing-reason"}
         match command["kind"]:
             case "submit":
-                return done or self._against_lease(command, task) | self.unskilled(task, me) | self._bad(command, task)
+                found = self._against_lease(command, task) | self.unskilled(task, me) | self._bad(command, task)
+                return done or found | ({"opinion-first"} if task["blind"] and thinks_first(task) else set())
+            case "first_opinion":
+                return done or self._against_lease(command, task) | self._against_opinion(command, task)
             case "override":
                 return self._against_override(command, task, no_lead)
             case "escalate":
@@ -95,8 +99,9 @@ class Permissions(ModelState):
                 return self._against_recall(command, task) | no_lead
             case "open_evidence":
                 found = set() if self.posed(task)["version"] else done or self._against_lease(command, task)
-                found |= set() if command["payload_hash"] == task["payload_hash"] else {"stale-view"}
-                return found | self.unskilled(task, me) | ({"same-person"} if me in task["parties"] else set())
+                return (
+                    found | self._against_reading(command, task) | ({"same-person"} if me in task["parties"] else set())
+                )
             case "appeal":
                 return words | self._against_appeal(command, task)
             case _:
@@ -190,6 +195,17 @@ class Permissions(ModelState):
         if holder(task) not in ("", command["actor"]):
             return {"held-by-another"}
         return {"lease-expired"} if 0 < command["epoch"] == task["lease_epoch"] else {"not-held"}
+
+    def _against_reading(self, command: Named, task: Named) -> set[str]:
+        found = set() if command["payload_hash"] == task["payload_hash"] else {"stale-view"}
+        return found | self.unskilled(task, command["actor"])
+
+    def _against_opinion(self, command: Named, task: Named) -> set[str]:
+        found = self._against_reading(command, task)
+        found |= set() if task["blind"] and thinks_first(task) else {"no-opinion-due"}
+        known = self.terms(task).outcomes
+        found |= {"unknown-outcome"} if known and command["outcome"] not in (*known, "") else set()
+        return found | (set() if command["outcome"] else {"missing-outcome"})
 
     def _held_long_enough(self, task: Named) -> bool:
         return bool(task["lease_until"] >= task["lease_since"] + self.terms(task).lease_limit)

@@ -27,7 +27,8 @@ _USUAL_LEVELS = {"critical": HOUR, "high": 4 * HOUR, "medium": DAY, "low": 3 * D
 class Rules:
     """The policy in force. `buying`: advice may be to buy. `renamed`: loans go to another queue, and no policy has
     words for the first one. `notice`: what is sent to whoever gets no loan; empty: nothing. `declared`: how many
-    sentences a verdict needs; `evidence`: it needs the evidence opened."""
+    sentences a verdict needs; `evidence`: it needs the evidence opened. `experiment`: how
+    people rely on the answer is tried on loans."""
 
     critical: int = HOUR
     low: int = 3 * DAY
@@ -50,6 +51,7 @@ class Rules:
     appeal_level: int | None = None
     declared: int = 0
     evidence: bool = False
+    experiment: bool = False
 
     @property
     def packs(self) -> tuple[Pack, ...]:
@@ -78,6 +80,7 @@ class Rules:
         appeals += ", on_behalf_of: subject" if self.name_needed else ""
         appeals += f", priority: critical, service_level: {self.appeal_level // SECOND}" if self.appeal_level else ""
         notice = f", notice: {self.notice}" if self.notice else ""
+        experiment = "\n    reliance: {rate: 0.5}" if self.experiment else ""
         advices = "hold, buy, sell" if self.buying else "hold, sell"
         return f"""
 name: bank
@@ -91,7 +94,7 @@ domains:
     queue: {self.loans}
     on_timeout: {self.on_timeout}
     reason_codes: [income, history]
-    appeals: {{{appeals}}}
+    appeals: {{{appeals}}}{experiment}
   advice: {{workflow: hybrid, models: ['*'], outcomes: [{advices}], queue: advisers, options: 2}}
   post: {{workflow: post_approval, models: ['*'], outcomes: [publish, remove], queue: moderation}}
 queues:
@@ -130,6 +133,7 @@ class Terms:
     appeal_level: int | None = None
     attestations: tuple[str, ...] = ()
     evidence: bool = False
+    experiment: bool = False
 
 
 def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
@@ -160,6 +164,7 @@ def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
         appeal_level=rules.appeal_level if loan else None,
         attestations=DECLARED[: rules.declared],
         evidence=rules.evidence,
+        experiment=loan and rules.experiment,
     )
 
 

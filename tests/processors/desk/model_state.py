@@ -8,7 +8,8 @@ OWED = ("qualifications", "outcomes", "levels", "notices", "attestations", "evid
 
 class ModelState:
     """Tasks and people by id; `forgotten`: how tasks were when the desk forgot them; `duty`: who is on duty, since
-    when; `paused`: whom nothing is pushed to; `rules`: the policy in force. Times in microseconds."""
+    when; `paused`: whom nothing is pushed to; `rules`: the policy in force; `drawn`: the record that the desk has just
+    written, for what it may draw. Times in microseconds."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -18,6 +19,7 @@ class ModelState:
         self.duty: dict[str, int] = {}
         self.paused: set[str] = set()
         self.rules: Rules | None = None
+        self.drawn: Named = {}
 
     def open(self) -> list[Named]:
         return [task for task in self.tasks.values() if task["state"] != "done"]
@@ -35,7 +37,7 @@ class ModelState:
 
     def owed_again(self, task: Named) -> Named:
         """The same task with what is demanded of people now: whoever opens again what was decided must have it."""
-        alone = task["kind"] == "gold" and task["blind"]
+        alone = task["kind"] == "gold" and task["blind"] and not thinks_first(task)
         quorum = task["quorum"] if alone else max(task["quorum"], quorum_of(self.rules, task))
         return task | {"qualifications": self.terms(task).qualifications, "quorum": quorum}
 
@@ -159,10 +161,11 @@ def new_task(source: Named, kind: str, now: int) -> Named:
     same = ("decision_id", "domain", "queue", "priority", "route", "prediction", "payload_hash")
     told = ("reasons", "routed_queue", *(f"owed_{name}" for name in OWED))
     lists: Named = {"options": (), "qualifications": (), "excluded": [], "skipped": [], "verdicts": []}
-    lists["evidence"] = []
+    lists |= {"evidence": [], "opinions": []}
     lists |= {"parties": set(), "notices": []}
     words = dict.fromkeys(
-        ("gold_outcome", "statement", "measures", "on_behalf_of", "outcome", "changes", "decided_by", "source"), ""
+        ("arm", "gold_outcome", "statement", "measures", "on_behalf_of", "outcome", "changes", "decided_by", "source"),
+        "",
     )
     holding = {"assigned_to": "", "lease_holder": "", "lease_epoch": 0, "lease_since": None}
     times = dict.fromkeys(
@@ -172,9 +175,9 @@ def new_task(source: Named, kind: str, now: int) -> Named:
         )
     )
     numbers = dict.fromkeys(("deadline", "warn_at", "escalation", "round", "version", "effect", "moved", "appeals"), 0)
-    flags = dict.fromkeys(("warned", "breached", "with_team", "stuck"), False) | {"blind": kind == "audit"}
+    flags = dict.fromkeys(("warned", "breached", "with_team", "stuck", "seeded"), False) | {"blind": kind == "audit"}
     duties: Named = {"quorum": 1, "rules": None, "written_rules": None}
-    duties["seems"] = {}
+    duties |= {"seems": {}, "arm": ""}
     duties["caller"] = source["caller"] if kind == "review" else ""
     duties["caller_until"] = now + source["waits"] if kind == "review" and source["waits"] is not None else None
     duties["caller_left"] = False
@@ -182,8 +185,20 @@ def new_task(source: Named, kind: str, now: int) -> Named:
     return task | {"kind": kind, "state": "waiting", "arrived_at": now}
 
 
+def thinks_first(task: Named) -> bool:
+    """Whoever gets it says what they think before they see the AI's answer."""
+    first = task["kind"] in ("review", "gold") and not task["appeals"] and not task["version"]
+    return bool(task["arm"] == "decide-first" and first)
+
+
+def opinion_of(task: Named, name: str) -> Named:
+    """What somebody thought first; empty if nothing was said."""
+    return next((opinion for opinion in task["opinions"] if opinion["reviewer"] == name), {})
+
+
 def give_back(task: Named) -> None:
     """Nobody holds it."""
+    task["blind"] = task["blind"] or thinks_first(task)
     task |= {"state": "waiting", "assigned_to": "", "lease_holder": "", "lease_since": None}
     task |= {"lease_until": None, "assigned_until": None, "snoozed_until": None}
 
@@ -192,7 +207,7 @@ def finish(task: Named) -> None:
     """Nothing more is to be done about it."""
     last = max((verdict["at"] for verdict in task["verdicts"]), default=0)
     give_back(task)
-    task |= {"state": "done", "window": None, "stuck": False}
+    task |= {"state": "done", "window": None, "stuck": False, "blind": task["blind"] and not task["arm"]}
     task["forget_at"] = max(last, task["decided_at"] or 0, task["arrived_at"]) + RETENTION
 
 
