@@ -21,7 +21,7 @@ def explanation_of(
     check_not_blind(backend.board, person, decision_id)
     if tells_after_verdict(backend.board, person, decision_id):
         raise Problem(403, "not-decided-yet", f"{decision_id} is not decided: {TOLD_AFTER_VERDICT}")
-    records = gather(decision_id, lambda: backend.broker, backend.clickhouse)
+    records = gather(decision_id, lambda: backend.broker, backend.clickhouse, lambda: backend.platform.keys_to_read)
     if as_of is not None:
         records = records.until(micros(as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)))
     if not records.known:

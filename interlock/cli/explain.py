@@ -57,7 +57,12 @@ def explain(
     moment = _moment(as_of)
     with connection.database_errors():
         platform = connection.connect(data_dir)
-        records = gather(decision_id, platform.serving_kafka, lambda: only(partial(platform.clickhouse, analyst=True)))
+        records = gather(
+            decision_id,
+            platform.serving_kafka,
+            lambda: only(partial(platform.clickhouse, analyst=True)),
+            lambda: platform.keys_to_read,
+        )
     records = records if moment is None else records.until(moment)
     if not records.known:
         then = f" as of {as_of}" if as_of else ""

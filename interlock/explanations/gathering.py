@@ -16,6 +16,8 @@ from interlock.streams.ports import Broker
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
+    from interlock.encryption.keys import KeyStore
+
 _NOT_YET = (
     "ClickHouse does not have the decision yet, so this is what Kafka has of it. Ask again in a moment: the lasting "
     "store follows within seconds."
@@ -26,14 +28,16 @@ def gather(
     decision_id: str,
     broker: Callable[[], Broker],
     clickhouse: "Callable[[], AbstractContextManager[Client]]",
+    keys: "Callable[[], KeyStore | None]",
 ) -> Records:
     """What is known about the decision; `missing` says what could not be asked.
 
-    Both are connected when they are needed. Raises InterlockError and KafkaException where neither answers.
+    All are connected when they are needed; `keys` open what ClickHouse has sealed. Raises InterlockError and
+    KafkaException where neither ClickHouse nor Kafka answers.
     """
     try:
         with clickhouse() as client:
-            found = stored_records(client, decision_id)
+            found = stored_records(client, decision_id, keys())
     except (ClickHouseError, InterlockError, OSError) as error:
         why = str(error).strip().splitlines()[0]
         told = (

@@ -46,5 +46,6 @@ def _people(records: Records) -> Iterator[str]:
         yield entry.record["actor"]
     for entry in records.policies:
         yield entry.record["published_by"]
+        yield from entry.record["signed_by"]
     for entry in records.controls:
         yield entry.record["set_by"]

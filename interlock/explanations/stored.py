@@ -14,12 +14,16 @@ from interlock.explanations.related import (
     scopes_of,
 )
 from interlock.processors.explanation.records import Entries, Entry, Records
-from interlock.review.stored_payload import stored_payload
+from interlock.processors.explanation.words import ERASED
 from interlock.schemas import avro_schemas, damaged, wire
 from interlock.schemas.times import in_micros
+from interlock.sinks.opening import opened
+from interlock.sinks.sealed_columns import COLUMNS, OPENING, OPENING_FACTS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+    from interlock.encryption.keys import KeyStore
 
 # One log after the other, should a topic have been created anew; within a log by offset, because a clock may have been
 # set back.
@@ -31,33 +35,45 @@ WHERE {where}
 ORDER BY min(kafka_timestamp) OVER (PARTITION BY kafka_stream), kafka_topic, kafka_partition, kafka_offset
 """
 
+# What people wrote: a sentence says that it is gone. Of other fields that are gone nothing is told.
+_WRITTEN = frozenset({"reason_text", "escalation_note", "statement", "message"})
+
 _KEPT = "error = '' AND NOT tombstone"
 _OWN = "decision_id = {id:String} AND error = ''"
+
+# Its bytes as hexadecimal digits, which the client would take for text; and a place for sealed ones.
+_RAW = ", hex(raw) AS digits, '' AS raw"
+
+_OF_DECISION = "decision_id = {id:String}"
 
 # A gold item is a copy of the decision under another id: what people said of it there is a test of theirs, and none of
 # the decision's history.
 _NO_GOLD = f"{_OWN} AND kind != 'gold'"
 
 
-def stored_records(client: "Client", decision_id: str) -> Records:
+_NO_KEYS = "What can identify a person is stored under keys, and this process has none: it is not told here."
+_NO_KEY = "What could identify the person was erased: the key under which it was stored has been destroyed."
+
+
+def stored_records(client: "Client", decision_id: str, keys: "KeyStore | None" = None) -> Records:
     """Everything about the decision, without what it names elsewhere if ClickHouse does not know it.
 
-    Raises ClickHouse's errors.
+    `keys`: open what is sealed under the key of a subject; what they do not open is named in `missing`. Raises
+    ClickHouse's errors.
     """
-    store = _Store(client, decision_id)
-    unreadable: list[str] = []
+    store = _Store(client, decision_id, keys)
     found = Records(
         decision_id,
         received=store.rows("decisions", RECEIVED, "decision_id = {id:String}"),
-        routed=(*store.routed(unreadable), *store.shadow()),
+        routed=(*store.routed("routed_decisions"), *store.routed("shadow_decisions")),
         dead_letters=store.rows("dead_letters", ("reason", "message"), "original_key = {id:String}"),
         tasks=store.rows("tasks", _fields("Task"), f"{_NO_GOLD} AND NOT tombstone"),
         outcomes=store.rows("outcomes", _fields("Outcome"), _NO_GOLD),
         resolutions=store.rows("resolutions", _fields("Resolution"), f"{_OWN} AND NOT tombstone"),
         actions=store.rows("actions", _fields("Action"), _OWN),
         replies=store.rows("command_replies", _fields("CommandReply"), "task_id = {id:String} AND error = ''"),
-        missing=tuple(unreadable),
     )
+    found = replace(found, missing=store.missing)
     return _with_related(store, found) if found.known else found
 
 
@@ -77,54 +93,76 @@ def _with_related(store: "_Store", found: Records) -> Records:
 class _Store:
     """Questions to ClickHouse about one decision."""
 
-    def __init__(self, client: "Client", decision_id: str) -> None:
+    def __init__(self, client: "Client", decision_id: str, keys: "KeyStore | None") -> None:
         self._client = client
         self._id = decision_id
+        self._keys = keys
+        self._missing: dict[str, None] = {}
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What could not be read so far, in sentences."""
+        return tuple(self._missing)
 
     def rows(self, table: str, columns: Iterable[str], where: str, names: Iterable[str] = ()) -> Entries:
         """The rows of a table as records of these columns; `names`: what `where` compares besides the decision."""
         wanted = tuple(columns)
-        return tuple(
-            _entry({name: row[name] for name in wanted} if not row["error"] else {}, row)
-            for row in self._ask(table, wanted, where, names)
-        )
-
-    def routed(self, unreadable: list[str]) -> Entries:
-        """The router's records with the decisions in them; adds a sentence for each that cannot be read at all."""
         found = []
-        for row in self._ask("routed_decisions", ("review_copy",), "decision_id = {id:String}"):
-            place = {"topic": row["kafka_topic"], "partition": row["kafka_partition"], "offset": row["kafka_offset"]}
-            try:
-                value = stored_payload(self._client, {**place, "decision_id": self._id})
-                readable = damaged.read("RoutedDecision", value)
-            except wire.WireError as error:
-                where = f"{place['topic']} {place['partition']}:{place['offset']}"
-                unreadable.append(f"The record of the router at {where} cannot be read: {error}")
-                continue
-            lost = BEHIND if readable.damage else frozenset()
-            found.append(_entry(in_micros(readable.record), row, review_copy=bool(row["review_copy"]), lost=lost))
+        for row, lost in self._ask(table, wanted, where, names):
+            record = {name: ERASED if name in lost & _WRITTEN else row[name] for name in wanted}
+            found.append(_entry({} if row["error"] else record, row, lost=lost))
         return tuple(found)
 
-    def shadow(self) -> Entries:
-        """Records about a challenger's decision."""
+    def routed(self, table: str) -> Entries:
+        """The router's records with the decisions in them."""
         inner = _fields("Decision")
         outer = tuple(name for name in _fields("RoutedDecision") if name != "decision")
-        rows = self._ask("shadow_decisions", (*outer, *inner), _OWN)
+        is_shadow = table == "shadow_decisions"
+        columns = (*outer, *inner, *(() if is_shadow else ("review_copy",)))
         found = []
-        for row in rows:
-            decision = {name: row[name] for name in inner}
-            found.append(_entry({**{name: row[name] for name in outer}, "decision": decision}, row, shadow=True))
+        for row, lost in self._ask(table, columns, _OF_DECISION, extra=_RAW):
+            record = {**{name: row[name] for name in outer}, "decision": {name: row[name] for name in inner}}
+            raw = bytes(row["raw"]) if row["raw"] else bytes.fromhex(row["digits"])
+            entry = _entry(record, row, review_copy=bool(row.get("review_copy")), shadow=is_shadow, lost=lost)
+            if raw:
+                self._missing[f"The record of the router at {entry.place} is damaged."] = None
+            readable = _damaged(entry, raw) if raw else entry
+            if readable is not None:
+                found.append(readable)
         return tuple(found)
 
     def _ask(
-        self, table: str, columns: tuple[str, ...], where: str, names: Iterable[str] = ()
-    ) -> Iterable[Mapping[str, Any]]:
+        self, table: str, columns: tuple[str, ...], where: str, names: Iterable[str] = (), *, extra: str = ""
+    ) -> Iterable[tuple[Mapping[str, Any], frozenset[str]]]:
+        """Rows, and the columns of each that cannot be read."""
+        rule = COLUMNS[table]
+        sealed = frozenset(columns) & set(rule.sealed)
+        asked = [f"`{name}`" for name in columns]
+        if sealed:
+            asked += [OPENING] if rule.content else []
+            asked += [OPENING_FACTS] if rule.facts else []
+            asked += [] if rule.decision in columns else [rule.decision]
         # Dead letters have no error of their own: they are one.
         error = "" if table == "dead_letters" else ", error"
-        query = _QUERY.format(columns=", ".join(f"`{name}`" for name in columns), table=table, where=where, error=error)
-        found = self._client.query(query, parameters={"id": self._id, "names": sorted(names)})
-        for row in found.named_results():
-            yield {"error": "", **in_micros(row)}
+        query = _QUERY.format(columns=", ".join(asked) + extra, table=table, where=where, error=error)
+        for row in self._client.query(query, parameters={"id": self._id, "names": sorted(names)}).named_results():
+            if not sealed:
+                yield {"error": "", **in_micros(row)}, frozenset()
+                continue
+            read = opened(self._keys, table, [row])
+            if read.unreadable:
+                self._missing[_NO_KEYS if self._keys is None else _NO_KEY] = None
+            lost = frozenset(rule.sealed) if read.unreadable else frozenset()
+            yield {"error": "", **in_micros(read.rows[0])}, lost
+
+
+def _damaged(entry: Entry, raw: bytes) -> Entry | None:
+    """What can be read of a record that is damaged; None for nothing."""
+    try:
+        readable = damaged.read("RoutedDecision", raw)
+    except wire.WireError:
+        return None
+    return replace(entry, record=in_micros(readable.record), lost=entry.lost | BEHIND)
 
 
 def _entry(record: Mapping[str, Any], row: Mapping[str, Any], **marks: Any) -> Entry:

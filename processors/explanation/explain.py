@@ -143,10 +143,7 @@ def _answer(routed: Entry) -> Answer:
 def _missing(records: Records, routed: Entry | None) -> Iterator[str]:
     yield from records.missing
     if routed is not None and routed.lost:
-        yield (
-            "What the model was told, and why it answered as it did, cannot be read any more: the key under which it "
-            "was kept has been destroyed, or its time of storage is over."
-        )
+        yield "What the model was told, and why it answered as it did, is therefore not told."
     if routed is None and not records.dead_letters:
         yield "There is no record of the rules that chose its route."
 

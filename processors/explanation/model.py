@@ -57,6 +57,7 @@ class PolicyUsed:
     published_at: str
     published_by: Person
     note: str
+    signed_by: tuple[Person, ...]
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,9 @@ class Control:
 
 @dataclass(frozen=True)
 class Rules:
-    """Which rules decided where the decision went."""
+    """Which rules decided where the decision went.
+
+    `trial_text`: what a change of the policy that was being tried had to do with it, or empty."""
 
     text: str
     route: str
@@ -127,6 +130,7 @@ class Rules:
     calibration: CalibrationUsed
     controls_text: str
     controls: tuple[Control, ...]
+    trial_text: str
     sampling_text: str
     propensity: float
     duties_text: str
@@ -151,7 +155,8 @@ class Look:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one person decided. `decisive`: it gave the decision its outcome."""
+    """What one person decided. `decisive`: it gave the decision its outcome. `attestations`: what the person declared
+    with it, where the policy asks for that; `evidence_opened_at`: when the person opened the evidence, or empty."""
 
     text: str
     person: Person
@@ -166,6 +171,8 @@ class Verdict:
     kind: str
     round: int
     at: str
+    attestations: tuple[str, ...]
+    evidence_opened_at: str
 
 
 @dataclass(frozen=True)

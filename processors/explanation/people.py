@@ -7,7 +7,7 @@ from typing import Any
 from interlock.processors.explanation.model import Look, Verdict
 from interlock.processors.explanation.names import Names, begins
 from interlock.processors.explanation.records import Entry, Records
-from interlock.processors.explanation.words import duration, iso, plain, quoted, when
+from interlock.processors.explanation.words import duration, iso, listed, plain, quoted, when
 from interlock.processors.review.times import SECOND
 
 # How a task leaves the hands of somebody, by the event that took it away.
@@ -48,12 +48,12 @@ def _looks(records: Records, names: Names) -> Iterator[Look]:
         if hold is not None and record["lease_epoch"] == hold.record["lease_epoch"] and record["lease_holder"]:
             continue
         if hold is not None:
-            yield _look(hold, record["event"], record["at"], names)
+            yield _look(hold, record["event"], record["at"], records, names)
             hold = None
         if record["lease_holder"]:
             hold = _Hold(record, micros_or(record["lease_since"], record["at"]))
     if hold is not None:
-        yield _look(hold, "", 0, names)
+        yield _look(hold, "", 0, records, names)
 
 
 def micros_or(value: int | None, otherwise: int) -> int:
@@ -61,10 +61,13 @@ def micros_or(value: int | None, otherwise: int) -> int:
     return otherwise if value is None else value
 
 
-def _look(hold: _Hold, event: str, until: int, names: Names) -> Look:
+def _look(hold: _Hold, event: str, until: int, records: Records, names: Names) -> Look:
     record = hold.record
     person = names.person(record["lease_holder"], hold.since)
-    shown, withheld = what_was_shown(record)
+    judged_before = any(
+        entry.record["round"] == record["round"] and entry.record["at"] < hold.since for entry in records.outcomes
+    )
+    shown, withheld = what_was_shown(record, judged_before=judged_before)
     ended = _ENDS.get(event, "no longer had it") if event else ""
     spent = f" for {duration((until - hold.since) / SECOND)}, and {ended}" if event else " and still has it"
     hidden = f" Not shown: {withheld}." if withheld else ""
@@ -81,8 +84,9 @@ def _look(hold: _Hold, event: str, until: int, names: Names) -> Look:
     )
 
 
-def what_was_shown(task: Mapping[str, Any]) -> tuple[str, str]:
-    """What the rules of the review showed to who had this task, and what they withheld."""
+def what_was_shown(task: Mapping[str, Any], *, judged_before: bool) -> tuple[str, str]:
+    """What the rules of the review showed to who had this task, and what they withheld. `judged_before`: somebody had
+    given a verdict in the same round."""
     statement = ", with the statement of the person concerned" if task["kind"] == "appeal" else ""
     options = ", with the best options and what speaks for and against them" if task["options"] else ""
     if task["blind"]:
@@ -96,8 +100,8 @@ def what_was_shown(task: Mapping[str, Any]) -> tuple[str, str]:
         if folded
         else f"the whole case, with the model's answer, its confidence and its reasons{statement}{options}"
     )
-    first_of_two = any(verdict["round"] == task["round"] for verdict in task["verdicts"]) and task["quorum"] > 1
-    return whole, "the verdict of the first person" if first_of_two and task["kind"] != "override" else ""
+    is_second = judged_before and task["quorum"] > 1 and task["kind"] != "override"
+    return whole, "the verdict of the first person" if is_second else ""
 
 
 def verdicts(records: Records, names: Names) -> tuple[Verdict, ...]:
@@ -122,6 +126,8 @@ def _verdict(entry: Entry, names: Names) -> Verdict:
         record["kind"],
         record["round"],
         iso(record["at"]),
+        tuple(record["attestations"]),
+        "" if record["evidence_opened_at"] is None else iso(record["evidence_opened_at"]),
     )
 
 
@@ -132,8 +138,12 @@ def _verdict_text(record: Mapping[str, Any], name: str) -> str:
     against = f", against the model's {quoted(record['prediction'])}" if record["overridden"] else ", as the model did"
     blind = " without knowing the model's answer" if record["blind"] else ""
     changed = f" It changed: {record['modifications']}." if record["modifications"] else ""
+    looked = record["evidence_opened_at"]
+    evidence = "" if looked is None else f" The evidence was opened on {when(looked)}."
+    declared = listed([quoted(text) for text in record["attestations"]])
+    declaration = f" Declared with it: {declared}." if declared else ""
     alone = "" if record["resolves"] else " This verdict alone did not change what holds."
-    return f"{name} decided for {outcome}{blind}{against}. {because(record)}{changed}{alone}"
+    return f"{name} decided for {outcome}{blind}{against}. {because(record)}{changed}{evidence}{declaration}{alone}"
 
 
 def because(record: Mapping[str, Any]) -> str:

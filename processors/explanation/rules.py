@@ -71,6 +71,7 @@ def rules_of(records: Records, routed: Entry, names: Names) -> Rules:
         calibration=_calibration(records, record),
         controls_text=controls.text(in_force, record),
         controls=in_force,
+        trial_text=_trial(record),
         sampling_text=sampling.text(records, record),
         propensity=record["propensity"],
         duties_text="" if routed.shadow else _duties(record),
@@ -217,7 +218,7 @@ def _policy_used(records: Records, record: Mapping[str, Any], names: Names) -> P
     version = record["policy_version"]
     if not version:
         text = "No policy was in force for this kind of decision, so people decided it."
-        return PolicyUsed(text, "", "", "", SYSTEM, "")
+        return PolicyUsed(text, "", "", "", SYSTEM, "", ())
     published = [
         entry
         for entry in records.policies
@@ -225,15 +226,34 @@ def _policy_used(records: Records, record: Mapping[str, Any], names: Names) -> P
     ] or [entry for entry in records.policies if entry.record["version"] == version]
     if not published:
         text = f"It went by version {version} of a policy whose text is not kept any more."
-        return PolicyUsed(text, "", version, "", SYSTEM, "")
+        return PolicyUsed(text, "", version, "", SYSTEM, "", ())
     latest = published[-1].record
     person = names.person(latest["published_by"], latest["published_at"])
     note = f" The reason given: {quoted(latest['note'])}." if latest["note"] else ""
+    signed = names.people(latest["signed_by"], latest["published_at"])
+    signatures = f" It was signed by {listed([one.name for one in signed])}." if signed else ""
     text = (
         f"It went by the policy {quoted(latest['name'])}, version {version}, which {person.name} put in force on "
-        f"{when(latest['published_at'])}.{note}"
+        f"{when(latest['published_at'])}.{note}{signatures}"
     )
-    return PolicyUsed(text, latest["name"], version, iso(latest["published_at"]), person, latest["note"])
+    return PolicyUsed(text, latest["name"], version, iso(latest["published_at"]), person, latest["note"], signed)
+
+
+def _trial(record: Mapping[str, Any]) -> str:
+    """What a candidate policy had to do with it; empty where none was being tried."""
+    version = record["candidate_version"]
+    if not version:
+        return ""
+    if version == record["policy_version"]:
+        begin = f"Version {version}, a change of the policy tried on a share of the decisions, chose the route."
+        other, route = "The policy in force", record["live_route"]
+    else:
+        begin = f"Version {version}, a change of the policy, was being tried beside it and had no effect here."
+        other, route = "It", record["candidate_route"]
+    if not route:
+        return begin
+    same = "the same route" if route == record["route"] else f"the route {quoted(route)}"
+    return f"{begin} {other} would have given {same}."
 
 
 def _calibration(records: Records, record: Mapping[str, Any]) -> CalibrationUsed:

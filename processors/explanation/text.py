@@ -77,6 +77,8 @@ def _rules(rules: Rules) -> Iterator[str]:
     yield rules.controls_text
     for control in rules.controls:
         yield control.text
+    if rules.trial_text:
+        yield rules.trial_text
     yield rules.sampling_text
     if rules.duties_text:
         yield rules.duties_text

@@ -13,6 +13,9 @@ _MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 
+# In place of what somebody wrote and cannot be read any more.
+ERASED = "[cannot be read any more]"
+
 # Digits after which two shares that still look alike are called the same.
 _MOST_DIGITS = 6
 
