@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
+import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from bench.decisions import decisions
@@ -15,10 +17,13 @@ from interlock.policy.compiled import Treatment
 from interlock.policy.vocabulary import Priority, Route, Workflow
 from interlock.processors.router import envelope
 from interlock.schemas import catalogue, wire
+from interlock.sinks import warehouse
 from interlock.sinks.chunk import Chunk
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from interlock.sinks.migrate import migrate
 from interlock.sinks.rows import TARGETS, to_arrow
+from interlock.sinks.trail.links import LINK_BYTES, NOT_LINKED
+from interlock.sinks.trail.verify import chains, walk
 from interlock.sinks.writer import SinkSettings, SinkWriter
 from interlock.streams.embedded_kafka import EmbeddedKafka
 from interlock.streams.kafka import KafkaBroker
@@ -34,6 +39,8 @@ def run(
     """Rows a second of both, and the ratio; medians over alternating rounds. `durable`: tables wait for the disk."""
     direct: list[float] = []
     sink: list[float] = []
+    unlinked: list[float] = []
+    verified: list[float] = []
     with tempfile.TemporaryDirectory() as directory, EmbeddedKafka(Path(directory) / "kafka") as kafka:
         broker = KafkaBroker(kafka.bootstrap_servers)
         broker.create_topics([TopicSpec(topic.name, topic.partitions) for topic in catalogue.TOPICS])
@@ -43,15 +50,25 @@ def run(
             with EmbeddedClickHouse(settings) as server:
                 client = server.client()
                 migrate(client, durable=durable)
+                with patch.object(warehouse, "linked", _unlinked):
+                    unlinked.append(_through_the_sink(broker, client, count, f"unlinked-{number}"))
+                client.command("TRUNCATE TABLE routed_decisions")
                 sink.append(_through_the_sink(broker, client, count, f"bench-{number}"))
+                verified.append(_verified(client))
                 client.command("TRUNCATE TABLE routed_decisions")
                 direct.append(_directly(broker, client))
                 say(f"round {number + 1} of {rounds}: sink {sink[-1]:,.0f} rows/s, directly {direct[-1]:,.0f} rows/s")
     return {
         "sink_rows_per_second": statistics.median(sink),
         "direct_rows_per_second": statistics.median(direct),
-        "ratio_to_direct": statistics.median(mine / theirs for mine, theirs in zip(sink, direct, strict=True)),
+        "verified_rows_per_second": statistics.median(verified),
+        "ratio_to_no_audit_trail": _ratio(sink, unlinked),
+        "ratio_to_direct": _ratio(sink, direct),
     }
+
+
+def _ratio(mine: list[float], theirs: list[float]) -> float:
+    return statistics.median(one / other for one, other in zip(mine, theirs, strict=True))
 
 
 def _fill(broker: KafkaBroker, count: int) -> None:
@@ -96,6 +113,22 @@ def _through_the_sink(broker: KafkaBroker, client: Client, count: int, stream: s
     first, started = inserted, time.perf_counter()
     writer.run(done)
     return (inserted - first) / (time.perf_counter() - started)
+
+
+def _unlinked(rows: pa.Table, *_: Any) -> pa.Table:
+    """The rows as a sink without an audit trail would store them."""
+    links = pa.repeat(pa.scalar(NOT_LINKED, pa.binary(LINK_BYTES)), len(rows))
+    return rows.append_column("link", links)
+
+
+def _verified(client: Client) -> float:
+    """Rows a second of a walk along all chains."""
+    started, rows = time.perf_counter(), 0
+    for extent in chains(client, [TOPIC]):
+        found = walk(client, extent.chain)
+        assert found.first_break is None
+        rows += found.rows
+    return rows / (time.perf_counter() - started)
 
 
 def _directly(broker: KafkaBroker, client: Client) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from interlock.cli.common import DataDir, Json, errors, note, print_json, progre
 from interlock.errors import UsageError
 from interlock.platform import connection
 from interlock.platform.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from interlock.sinks.reconcile import Reconciliation
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
 
@@ -29,6 +32,9 @@ def verify(
     anchors: Annotated[
         Path | None, typer.Option("--anchors", help="Directory of anchors, for example a copy kept off site.")
     ] = None,
+    kafka: Annotated[
+        bool, typer.Option("--kafka", help="Also compare the rows with the records that Kafka still has, as reconcile.")
+    ] = False,
     export: Annotated[
         Path | None, typer.Option("--export", help="Prove a file of `interlock audit export` instead; asks no server.")
     ] = None,
@@ -51,22 +57,26 @@ def verify(
     from interlock.operations import audit_trail
 
     if export is not None:
-        if since or topic or anchors:
-            raise UsageError("--export takes the file as it is: leave --since, --topic and --anchors out")
+        if since or topic or anchors or kafka:
+            raise UsageError("--export takes the file as it is: leave --since, --topic, --anchors and --kafka out")
         _verify_export(export, public_key, data_dir, json=json)
         return
     asked = audit_trail.Asked(_moment(since), tuple(topic or ()), public_key, anchors)
+    platform = connection.connect(data_dir)
     with connection.database_errors(), progress_bar() as bar:
         rows = bar.add_task("rows", total=None)
         found = audit_trail.verify(
-            connection.connect(data_dir),
+            platform,
             asked,
             begin=lambda total: bar.update(rows, total=total),
             progress=lambda count: bar.advance(rows, count),
             say=note,
         )
+        compared = _compared(platform) if kafka else None
+    ok = found.ok and (compared is None or compared.ok)
     if json:
-        print_json(found.facts())
+        facts = found.facts() | {"ok": ok}
+        print_json(facts if compared is None else facts | {"kafka": compared.facts()})
     else:
         table(
             ("chain", "rows", "before the trail", "signed until offset", "signed at", "behind", "verdict"),
@@ -97,9 +107,18 @@ def verify(
             errors.print(f"anchor {anchor} proves nothing: {problem}")
         for anchor in found.proved.missing[:10]:
             errors.print(f"anchor {anchor} is missing: a later one names it as the one before")
-        _say_how_much(found.ok, len(found.proved.anchors), found.behind)
-    if not found.ok:
+        for check in compared.partitions if compared else ():
+            if not check.ok:
+                errors.print(f"{check.topic} {check.partition}: {check.verdict}, compared with Kafka")
+        _say_how_much(ok, len(found.proved.anchors), found.behind)
+    if not ok:
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _compared(platform: connection.Platform) -> "Reconciliation":
+    from interlock.operations.reconcile import reconcile
+
+    return reconcile(platform)
 
 
 def _say_how_much(ok: bool, anchors: int, behind: int) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,13 @@ from interlock.operations.retention import kept_days
 from interlock.platform.connection import Platform
 from interlock.platform.trail_keys import trusted_key
 from interlock.schemas import catalogue, wire
+from interlock.sinks.rows import TARGETS
 from interlock.sinks.stream_ids import stream_ids
-from interlock.sinks.trail.anchors import Proved, proved
+from interlock.sinks.trail.anchors import Proved, key_id, proved
 from interlock.sinks.trail.verification import Verification
 from interlock.sinks.trail.verification import verify as verify_chains
-from interlock.streams.ranges import read_topic
+from interlock.streams.ports import Broker
+from interlock.streams.ranges import read_range, read_topic
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -30,6 +32,10 @@ FROM audit_anchors WHERE error = '' ORDER BY kafka_offset
 """
 
 _HEAD = ("stream", "topic", "partition", "offset", "link")
+
+# Rows may wait for some anchors in a row, while Kafka or a key management system does not answer; and clocks differ.
+_PATIENCE_ANCHORS = 5
+_PATIENCE_SECONDS = 300.0
 
 Anchor = Mapping[str, Any]
 
@@ -95,6 +101,47 @@ def anchors_of(platform: Platform, client: "Client", asked: Asked, say: Callable
     if directory is not None:
         anchors += directory_anchors(directory)
     return proved(anchors, [trusted])
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """`latest`: when the newest anchor in Kafka was signed; None: never. `key`: short name of its key. `waiting`: rows
+    stand behind it for much longer than an anchor takes."""
+
+    latest: datetime | None
+    key: str
+    waiting: bool
+
+
+def freshness(platform: Platform, now: datetime) -> Freshness:
+    """How fresh the newest anchor is. It is not verified.
+
+    Raises UnavailableError, KafkaException and ClickHouseError."""
+    newest = newest_anchor(platform.serving_kafka())
+    patience = timedelta(seconds=max(_PATIENCE_SECONDS, _PATIENCE_ANCHORS * platform.settings.trail.anchor_seconds))
+    signed = newest["signed_at"] if newest else datetime(1970, 1, 1, tzinfo=UTC)
+    asked = [
+        f"(SELECT 1 FROM {table} WHERE link != unhex(repeat('00', 32)) AND kafka_timestamp > "
+        "fromUnixTimestamp64Milli({since:Int64}) AND kafka_timestamp < fromUnixTimestamp64Milli({until:Int64}) LIMIT 1)"
+        for table in sorted({target.table for target in TARGETS.values()} - {"audit_anchors"})
+    ]
+    bounds = {
+        "since": int((signed + patience).timestamp() * 1000),
+        "until": int((now - patience).timestamp() * 1000),
+    }
+    waiting = bool(platform.clickhouse().query(" UNION ALL ".join(asked), parameters=bounds).result_rows)
+    key = key_id(bytes.fromhex(newest["public_key"])) if newest else ""
+    return Freshness(newest["signed_at"] if newest else None, key, waiting)
+
+
+def newest_anchor(broker: Broker) -> Anchor | None:
+    """The newest anchor in Kafka. Raises KafkaException."""
+    topic = catalogue.AUDIT_ANCHORS.name
+    ends = {(topic, number): end for number, end in broker.end_offsets(topic).items()}
+    newest: Anchor | None = None
+    for message in read_range(broker, {place: max(0, end - 1) for place, end in ends.items()}, ends):
+        newest = wire.decode("AuditAnchor", message.value() or b"")
+    return newest
 
 
 def kafka_anchors(platform: Platform) -> Iterator[Anchor]:

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
 from typing import Any, Literal
 
 import psutil
 
-from interlock.errors import InterlockError
+from interlock.errors import InterlockError, UnavailableError
 from interlock.platform import instance as instances
 from interlock.platform.connection import Platform
 from interlock.platform.probes import known_findings, summary
@@ -54,6 +55,7 @@ def examine(platform: Platform) -> list[Finding]:
             _checked("policies", lambda: _policies(platform)),
             _checked("reviewers", lambda: _reviewers(platform)),
             _checked("retention", lambda: _retention(platform)),
+            _checked("audit trail", lambda: _audit_trail(platform)),
             _checked("payload topics", lambda: _payload_topics(platform)),
             _checked("halts", lambda: _halts(platform)),
             _checked("progress", lambda: _progress(platform)),
@@ -263,6 +265,25 @@ def _payload_topics(platform: Platform) -> Finding:
 
     state, finding = bounds(platform.serving_kafka())
     return Finding(state, "payload topics", finding)
+
+
+def _audit_trail(platform: Platform) -> Finding:
+    from clickhouse_connect.driver.exceptions import ClickHouseError
+
+    from interlock.operations.audit_trail import freshness
+
+    now = datetime.now(UTC)
+    try:
+        found = freshness(platform, now)
+    except ClickHouseError as error:
+        raise UnavailableError(f"ClickHouse does not tell which rows are signed: {error}") from error
+    if found.latest is None:
+        how = "the sink has no key to sign with (INTERLOCK_TRAIL__SIGNING_KEY_FILE), or nothing was stored yet"
+        return Finding("warning", "audit trail", f"nothing is signed: {how}")
+    age = f"signed {(now - found.latest).total_seconds():,.0f} s ago with key {found.key}"
+    if found.waiting:
+        return Finding("wrong", "audit trail", f"{age}, and rows wait for a signature since: see the log of the sink")
+    return Finding("ok", "audit trail", f"{age}; `interlock audit verify` proves it")
 
 
 def _halts(platform: Platform) -> Finding:

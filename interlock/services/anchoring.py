@@ -8,10 +8,10 @@ from typing import Any
 
 import structlog
 
+from interlock.operations.audit_trail import newest_anchor
 from interlock.schemas import catalogue, wire
 from interlock.sinks.trail.anchors import AnchorSigner, ChainName, signed_anchor
 from interlock.streams.ports import Broker
-from interlock.streams.ranges import read_range
 from interlock.streams.sending import Outgoing, send_and_wait
 
 log = structlog.get_logger()
@@ -92,10 +92,5 @@ def publisher(broker: Broker, directory: Path | None) -> Callable[[dict[str, Any
 
 def latest_anchor(broker: Broker) -> str:
     """The id of the newest anchor in Kafka, empty for none. Raises KafkaException."""
-    topic = catalogue.AUDIT_ANCHORS.name
-    ends = broker.end_offsets(topic)
-    starts = {(topic, number): max(0, end - 1) for number, end in ends.items()}
-    latest = ""
-    for message in read_range(broker, starts, {(topic, number): end for number, end in ends.items()}):
-        latest = (message.key() or b"").decode()
-    return latest
+    newest = newest_anchor(broker)
+    return str(newest["anchor_id"]) if newest else ""

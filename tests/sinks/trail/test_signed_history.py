@@ -1,12 +1,18 @@
 """Whoever can write ClickHouse and has not the signing key cannot replace what was signed."""
 
+import zipfile
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from interlock.encryption.keys import subject
+from interlock.encryption.master import KEY_BYTES, LocalMasterKey
+from interlock.encryption.sqlite_store import SqliteKeyStore
+from interlock.operations import trail_export
 from interlock.platform.trail_keys import Ed25519Signer
 from interlock.schemas.catalogue import SINK_GROUP
 from interlock.sinks.rows import TARGETS
@@ -125,6 +131,34 @@ def test_rows_that_retention_removed_are_no_break(own: Client, run_id: str) -> N
     assert [found.verdict(walk) for walk in found.walks] == [f"ok, rows before offset {end} have expired"]
     assert not verified(world, first, second, days=3, topics=[TASKS]).ok
     assert not verified(world, first, second, days=None, topics=[TASKS]).ok
+
+
+def test_a_history_is_proved_after_the_keys_of_its_subjects_were_destroyed(
+    own: Client, run_id: str, tmp_path: Path
+) -> None:
+    keys = SqliteKeyStore(tmp_path / "keys.sqlite", lambda _: LocalMasterKey(b"k" * KEY_BYTES))
+    world = World(run_id, own, keys=keys)
+    world.pipeline(12)
+    writer = world.writer()
+    world.settle(writer)
+    anchor = signed(writer)
+    decision = f"{run_id}-2"
+    keys.erase(subject("s-1"), [decision])
+    world.broker.evict(SINK_GROUP)
+    later = world.writer()
+    world.pipeline(6)
+    world.settle(later)
+    found = verified(world, anchor, signed(later, NOW + timedelta(hours=1)))
+    assert (found.ok, found.behind) == (True, 0)
+    path = tmp_path / "decision.zip"
+    places = trail_export.places_of_decision(own, decision)
+    trail_export.export(own, places, found.proved, path, {"decision": decision})
+    assert trail_export.check(path, KEY.public_key).ok
+    with zipfile.ZipFile(path) as archive:
+        records = archive.read("records.jsonl")
+    assert decision.encode() in records
+    assert b"income weighs most" not in records
+    keys.close()
 
 
 def test_a_chain_that_kafka_does_not_have_is_told(own: Client, run_id: str) -> None:
