@@ -115,9 +115,15 @@ class Backend:
 
     def payload(self, task: dict[str, Any]) -> Payload:
         """What a `Task` record is about. Raises InterlockError and KafkaException."""
+        with self.payload_reader() as reader:
+            return reader.read(task)
+
+    @contextmanager
+    def payload_reader(self) -> Iterator[PayloadReader]:
+        """One of the readers of payloads, for as long as it is needed."""
         reader = self._payloads.get()
         try:
-            return reader.read(task)
+            yield reader
         finally:
             self._payloads.put(reader)
 

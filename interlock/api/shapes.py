@@ -146,6 +146,31 @@ class BulkReply(_Shape):
     results: list[BulkResult]
 
 
+class Notice(_Shape):
+    """One notice to the subject, as it was sent. `again`: whether the record gives the same bytes, and `why` not."""
+
+    action_id: str
+    name: str
+    withdrawn: bool
+    version: int
+    corrects: int
+    at: datetime
+    language: str
+    text: str
+    written_under: str
+    readable: bool
+    again: Literal["same", "differs", "unknown"]
+    why: str
+
+
+class Notices(_Shape):
+    """What the subject was told; `unwritten`: what is due and has no text."""
+
+    decision_id: str
+    sent: list[Notice]
+    unwritten: list[str]
+
+
 class Viewers(_Shape):
     """Who looks at a task."""
 

@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, Entry] = {
     "sql": Entry("queries", "sql", "Ask ClickHouse as the read-only analyst."),
     "timeline": Entry("queries", "timeline", "Tell the story of one decision, from its arrival on."),
     "explain": Entry("explain", "explain", "Explain one decision in words: rules, people, effects, deadlines."),
+    "notices": Entry("notices", "app", "What people were told of decisions about them."),
     "reconcile": Entry(
         "queries", "reconcile", "Compare Kafka and ClickHouse: every record once in its table and in the roll-ups."
     ),

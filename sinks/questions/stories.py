@@ -111,14 +111,15 @@ LIMIT 1000""",
         "decision_actions",
         "What had to be done because of a decision",
         "Every action that followed from one decision; executors carry them out",
-        """SELECT at, kind, version, outcome, notices, modifications, reason_code, action_id, decision_id, """
+        """SELECT at, kind, version, outcome, notices, modifications, reason_code, action_id, language,
+    text, decision_id, """
         + OPENING
         + """
 FROM actions
 WHERE error = '' AND decision_id = {decision_id:String}
 ORDER BY at, action_id
 LIMIT 1000""",
-        names("at kind version outcome notices modifications reason_code action_id"),
+        names("at kind version outcome notices modifications reason_code action_id language text"),
         (_DECISION,),
         seals="actions",
     ),

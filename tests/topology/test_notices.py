@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from interlock.executors import Execution
+from interlock.policy.load import load
+from interlock.processors.notices.checking import written_again
 from interlock.schemas import catalogue
 from interlock.schemas.models import Explanation, Feature
 from interlock.testing import Topology
@@ -164,3 +166,34 @@ def test_a_notice_that_a_later_policy_drops_stays_due_in_the_words_of_the_one_th
     world.run()
     (notice,) = _notices(world)
     assert notice["written_under"] == routed_under
+
+
+def _again(world: Topology, **changes: Any) -> tuple[str, str]:
+    record = _notices(world)[-1] | changes
+    return written_again(record, load(LENDING), world.routed("l-1"))
+
+
+def test_the_record_gives_the_bytes_that_were_sent(world: Topology) -> None:
+    _contested(world)
+    world.review("bob", "reject", "l-1", reason_code="other", reason_text="They are of another person")
+    world.run()
+    for record in _notices(world):
+        assert written_again(record, load(LENDING), world.routed("l-1")) == ("same", "")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"text": "Dear customer"}, {"language": "es"}, {"reason_code": "income-insufficient"}, {"at": 0}]
+)
+def test_a_notice_that_its_record_does_not_give_is_found(world: Topology, changes: dict[str, Any]) -> None:
+    _decline(world, confidence=0.85)
+    world.review("ann", "approve", "l-1", reason_code="delinquency", reason_text="two arrears")
+    world.run()
+    assert _again(world)[0] == "same"
+    assert _again(world, **changes)[0] == "differs"
+
+
+def test_without_its_policy_or_decision_nobody_knows(world: Topology) -> None:
+    _decline(world)
+    (record,) = _notices(world)
+    assert written_again(record, None, world.routed("l-1"))[0] == "unknown"
+    assert written_again(record, load(LENDING), None)[0] == "unknown"

@@ -17,6 +17,7 @@ from interlock.api.backend import backend_of
 from interlock.api.blindness import check_not_blind
 from interlock.api.bodies import AVRO, JSON_LINES, read_decisions
 from interlock.api.explanation import explanation_of
+from interlock.api.notices import notices_about
 from interlock.api.problems import Problem, not_found
 from interlock.api.story import story_of
 from interlock.client.client import Client
@@ -188,6 +189,18 @@ def explanation(
         "Content-Disposition": 'attachment; filename="explanation.html"',
     }
     return HTMLResponse(page(told), headers=headers)
+
+
+@router.get(
+    "/{decision_id:id}/notices",
+    summary="What the subject of a decision was told, and what is due",
+    response_model=shapes.Notices,
+)
+def notices(request: Request, person: Reader, decision_id: DecisionId) -> Response:
+    """The texts as they were sent, each written again from the record: `again` says whether the bytes are the same.
+    `unwritten` names what is due and has no text. Refused to whoever may judge the decision while nobody has decided
+    it."""
+    return answer(notices_about(backend_of(request), person, decision_id))
 
 
 async def _resolution(
