@@ -50,7 +50,10 @@ def records_in_kafka(broker: Broker, decision_id: str, recent: int = RECENT) -> 
     policies, calibrations, scopes = policies_of(found), calibrations_of(found), scopes_of(found)
     found = replace(
         found,
-        policies=reader.all(catalogue.POLICIES, lambda record: record["version"] in policies),
+        policies=(
+            *reader.all(catalogue.POLICY_CANDIDATES, lambda record: record["version"] in policies),
+            *reader.all(catalogue.POLICIES, lambda record: record["version"] in policies),
+        ),
         calibrations=reader.all(catalogue.CALIBRATION_MODELS, lambda record: record["version"] in calibrations),
         controls=reader.all(catalogue.CONTROLS, lambda record: record["scope"] in scopes),
     )

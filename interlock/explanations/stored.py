@@ -83,7 +83,10 @@ def _with_related(store: "_Store", found: Records) -> Records:
     keys = f"{_KEPT} AND key IN {{names:Array(String)}}"
     found = replace(
         found,
-        policies=store.rows("policies", _fields("PolicyVersion"), versions, policies_of(found)),
+        policies=(
+            *store.rows("policy_candidates", _fields("PolicyCandidate"), versions, policies_of(found)),
+            *store.rows("policies", _fields("PolicyVersion"), versions, policies_of(found)),
+        ),
         calibrations=store.rows("calibration_models", _fields("CalibrationModel"), versions, calibrations_of(found)),
         controls=store.rows("controls", _fields("Control"), keys, scopes_of(found)),
     )

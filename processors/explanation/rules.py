@@ -37,6 +37,9 @@ WORKFLOWS: Mapping[str, str] = {
     "hybrid": "Of this kind, a person chooses among the best options, and nothing takes effect before.",
 }
 
+# What only the record of a version that is tried has.
+_SHARE = "share"
+
 # Fields that the store keeps for every record, whatever else cannot be read any more.
 _ALWAYS_KEPT = frozenset({"domain", "model_id", "model_version", "prediction", "confidence", "raw_confidence"})
 
@@ -219,6 +222,8 @@ def _policy_used(records: Records, record: Mapping[str, Any], names: Names) -> P
     if not version:
         text = "No policy was in force for this kind of decision, so people decided it."
         return PolicyUsed(text, "", "", "", SYSTEM, "", ())
+    if version == record.get("candidate_version"):
+        return _candidate_used(records, version, names)
     published = [
         entry
         for entry in records.policies
@@ -254,6 +259,25 @@ def _trial(record: Mapping[str, Any]) -> str:
         return begin
     same = "the same route" if route == record["route"] else f"the route {quoted(route)}"
     return f"{begin} {other} would have given {same}."
+
+
+def _candidate_used(records: Records, version: str, names: Names) -> PolicyUsed:
+    """A version that was tried on a share of the decisions when it decided this one."""
+    # A withdrawal is signed by whoever ended the trial.
+    told = [entry.record for entry in records.policies if entry.record["version"] == version]
+    tried = [record for record in told if record.get("stage") in ("shadow", "share") and _SHARE in record]
+    if not tried:
+        text = f"It went by version {version} of a policy, which was being tried and whose text is not kept any more."
+        return PolicyUsed(text, "", version, "", SYSTEM, "", ())
+    begun = tried[0]
+    person = names.person(begun["published_by"], begun["published_at"])
+    note = f" The reason given: {quoted(begun['note'])}." if begun["note"] else ""
+    text = (
+        f"It went by version {version} of the policy {quoted(begun['name'])}, which decided a share of the decisions "
+        f"in a trial that {person.name} had begun on {when(begun['published_at'])}.{note}"
+    )
+    signed = names.people(tried[-1]["signed_by"], tried[-1]["started_at"])
+    return PolicyUsed(text, begun["name"], version, iso(begun["published_at"]), person, begun["note"], signed)
 
 
 def _calibration(records: Records, record: Mapping[str, Any]) -> CalibrationUsed:

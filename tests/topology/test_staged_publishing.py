@@ -1,14 +1,17 @@
 """A change of a policy on the whole pipeline: tried in shadow and on a share, promoted, taken back."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from interlock.explanations.from_kafka import records_in_kafka
 from interlock.policies import publishing, requests, trials
 from interlock.policies.observed import Cell, Observed
 from interlock.policies.published import Policies
+from interlock.processors.explanation.explain import explain
 from interlock.processors.router.candidates import in_share
 from interlock.review.desk_connection import CommandRefusedError
 from interlock.schemas import catalogue
@@ -159,6 +162,23 @@ def test_an_emergency_change_ends_a_share_at_once(pipeline: Topology) -> None:
     after = _send(pipeline, "after", 20, 0.8)
     assert {record["policy_version"] for record in after} == {_in_force(pipeline)}
     assert {(record["candidate_version"], record["candidate_route"]) for record in after} == {(bold, "auto")}
+
+
+def test_the_explanation_of_a_decision_says_that_a_change_decided_it_that_was_being_tried(pipeline: Topology) -> None:
+    broker = pipeline.broker
+    bold = trials.begin(broker, BOLD, _in_force(pipeline), "ann", "fewer reviews", pipeline.now)["version"]
+    _send(pipeline, "seen", 1, 0.8)
+    trials.give_share(broker, "lending", bold, 0.5, "ben", pipeline.now, _observed(pipeline, bold))
+    arms = {record["policy_version"]: record for record in _send(pipeline, "share", 20, 0.8)}
+    trials.withdraw(broker, "lending", bold, "ann", "twice the reviews", pipeline.now)
+    words = {
+        version: json.dumps(explain(records_in_kafka(broker, record["decision"]["decision_id"])).facts())
+        for version, record in arms.items()
+    }
+    tried = f"version {bold} of the policy “lending”, which decided a share of the decisions in a trial that ann"
+    assert tried in words[bold].encode().decode("unicode_escape")
+    assert "a share of the decisions" not in words[_in_force(pipeline)]
+    assert "0.7" in words[bold]  # the threshold it went by
 
 
 def test_a_withdrawn_change_decides_nothing_any_more(pipeline: Topology) -> None:
