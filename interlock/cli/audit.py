@@ -218,3 +218,32 @@ def show_public_key(data_dir: DataDir = None, json: Json = False) -> None:
         print_json({"public_key": key.hex(), "key_id": key_id(key)})
     else:
         print(key.hex())
+
+
+@app.command("name-key")
+def name_key(
+    public_key: Annotated[Path, typer.Argument(help="Public half of the new key: 64 hex digits or PEM.")],
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Let the present key name the next one, before the sink gets it: whoever trusts the old key then trusts both.
+
+    Run it with the settings of the sink.
+
+    Examples:
+
+        interlock audit name-key new-trail.pub
+    """
+    import getpass
+    import time
+
+    from interlock.operations import audit_trail
+    from interlock.platform.trail_keys import read_public_key
+    from interlock.sinks.trail.anchors import key_id
+
+    key = read_public_key(public_key)
+    record = audit_trail.name_key(connection.connect(data_dir), key, by=getpass.getuser(), now=time.time_ns() // 1000)
+    if json:
+        print_json({"anchor_id": record["anchor_id"], "key_id": key_id(key)})
+    else:
+        print(f"key {key_id(key)} is trusted from now on; give its secret half to the sink and start it again")

@@ -1,6 +1,7 @@
 """The audit trail of the platform that this process is told to use: verified, and how fresh its anchors are."""
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,15 +13,16 @@ from confluent_kafka import KafkaException
 from interlock.errors import InterlockError, UnavailableError
 from interlock.operations.retention import kept_days
 from interlock.platform.connection import Platform
-from interlock.platform.trail_keys import trusted_key
+from interlock.platform.trail_keys import trail_signer, trusted_key
 from interlock.schemas import catalogue, wire
 from interlock.sinks.rows import TARGETS
 from interlock.sinks.stream_ids import stream_ids
-from interlock.sinks.trail.anchors import Proved, key_id, proved
+from interlock.sinks.trail.anchors import Proved, key_id, proved, signed_anchor
 from interlock.sinks.trail.verification import Verification
 from interlock.sinks.trail.verification import verify as verify_chains
 from interlock.streams.ports import Broker
 from interlock.streams.ranges import read_range, read_topic
+from interlock.streams.sending import Outgoing, send_and_wait
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -36,6 +38,9 @@ _HEAD = ("stream", "topic", "partition", "offset", "link")
 # Rows may wait for some anchors in a row, while Kafka or a key management system does not answer; and clocks differ.
 _PATIENCE_ANCHORS = 5
 _PATIENCE_SECONDS = 300.0
+
+# The sink must poll within five minutes; a broker that does not answer is asked again at the next anchor.
+SEND_SECONDS = 10.0
 
 Anchor = Mapping[str, Any]
 
@@ -132,6 +137,47 @@ def freshness(platform: Platform, now: datetime) -> Freshness:
     waiting = bool(platform.clickhouse().query(" UNION ALL ".join(asked), parameters=bounds).result_rows)
     key = key_id(bytes.fromhex(newest["public_key"])) if newest else ""
     return Freshness(newest["signed_at"] if newest else None, key, waiting)
+
+
+def name_key(platform: Platform, next_key: bytes, *, by: str, now: int) -> Anchor:
+    """Signs with the present key that `next_key` signs as well from now on, and returns the anchor that says so.
+
+    `by`: who does it. `now`: microseconds since the epoch.
+
+    Raises InterlockError, UnavailableError and KafkaException."""
+    signer = trail_signer(platform)
+    if signer is None:
+        raise InterlockError(
+            "there is no key here that could name the next one: run this with the settings of the sink "
+            "(INTERLOCK_TRAIL__SIGNING_KEY_FILE)"
+        )
+    if signer.public_key == next_key:
+        raise InterlockError(f"key {key_id(next_key)} signs already: name the public half of the new one")
+    broker = platform.serving_kafka()
+    newest = newest_anchor(broker)
+    record = signed_anchor(
+        signer, {}, name=by, previous=newest["anchor_id"] if newest else "", now=now, next_key=next_key
+    )
+    publisher(broker, platform.settings.trail.anchor_directory)(record)
+    return record
+
+
+def publisher(broker: Broker, directory: Path | None) -> Callable[[Anchor], None]:
+    """Writes an anchor to its topic, and to a file of its day in `directory`. Raises KafkaException and OSError."""
+
+    def publish(record: Anchor) -> None:
+        producer = broker.producer(None, {"message.timeout.ms": int(SEND_SECONDS * 1000)})
+        outgoing = Outgoing(
+            catalogue.AUDIT_ANCHORS.name, record["anchor_id"].encode(), wire.encode("AuditAnchor", dict(record))
+        )
+        send_and_wait(producer, [outgoing], SEND_SECONDS)
+        if directory is not None:
+            directory.mkdir(parents=True, exist_ok=True)
+            day = time.strftime("%Y-%m-%d", time.gmtime(record["signed_at"] / 1e6))
+            with (directory / f"anchors-{day}.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record, sort_keys=True) + "\n")
+
+    return publish
 
 
 def newest_anchor(broker: Broker) -> Anchor | None:

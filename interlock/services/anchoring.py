@@ -1,23 +1,17 @@
 """Signs the ends of the chains that a sink keeps, again and again, and writes them where others find them."""
 
-import json
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from interlock.operations.audit_trail import newest_anchor
-from interlock.schemas import catalogue, wire
+from interlock.schemas import catalogue
 from interlock.sinks.trail.anchors import AnchorSigner, ChainName, signed_anchor
 from interlock.streams.ports import Broker
-from interlock.streams.sending import Outgoing, send_and_wait
 
 log = structlog.get_logger()
-
-# The sink must poll within five minutes; a broker that does not answer is asked again at the next anchor.
-SEND_SECONDS = 10.0
 
 Heads = Mapping[ChainName, tuple[int, bytes]]
 
@@ -70,24 +64,6 @@ class Anchoring:
             return
         self._previous = record["anchor_id"]
         self._signed.update(grown)
-
-
-def publisher(broker: Broker, directory: Path | None) -> Callable[[dict[str, Any]], None]:
-    """Writes an anchor to its topic, and to a file of its day in `directory`. Raises KafkaException and OSError."""
-
-    def publish(record: dict[str, Any]) -> None:
-        producer = broker.producer(None, {"message.timeout.ms": int(SEND_SECONDS * 1000)})
-        outgoing = Outgoing(
-            catalogue.AUDIT_ANCHORS.name, record["anchor_id"].encode(), wire.encode("AuditAnchor", record)
-        )
-        send_and_wait(producer, [outgoing], SEND_SECONDS)
-        if directory is not None:
-            directory.mkdir(parents=True, exist_ok=True)
-            day = time.strftime("%Y-%m-%d", time.gmtime(record["signed_at"] / 1e6))
-            with (directory / f"anchors-{day}.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(record, sort_keys=True) + "\n")
-
-    return publish
 
 
 def latest_anchor(broker: Broker) -> str:

@@ -3,10 +3,11 @@
 import structlog
 
 from interlock.errors import OperatorRequiredError
+from interlock.operations.audit_trail import publisher
 from interlock.platform.connection import Platform
 from interlock.platform.trail_keys import trail_signer
 from interlock.schemas import catalogue
-from interlock.services.anchoring import Anchoring, latest_anchor, publisher
+from interlock.services.anchoring import Anchoring, latest_anchor
 from interlock.services.common import stop_on_signals
 from interlock.services.endpoint import serve
 from interlock.services.finding_alerts import expired_teller

@@ -1,14 +1,18 @@
 """Anchors prove the ends of chains to whoever trusts their key, and nothing to anybody else."""
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from interlock.errors import InterlockError
+from interlock.operations.audit_trail import name_key, publisher
+from interlock.platform.settings import Settings
 from interlock.platform.trail_keys import Ed25519Signer
 from interlock.schemas import catalogue, wire
-from interlock.services.anchoring import Anchoring, Heads, latest_anchor, publisher
+from interlock.services.anchoring import Anchoring, Heads, latest_anchor
 from interlock.sinks.trail.anchors import proved, signed_anchor
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import TopicSpec
@@ -175,6 +179,37 @@ def test_a_signer_that_fails_stops_nothing_and_is_asked_again() -> None:
     signer.fails = False
     world.look()
     assert len(world.written()) == 1
+
+
+class Stub:
+    """A platform with a broker and a key, all that naming a key takes."""
+
+    def __init__(self, broker: MemoryBroker, key: str) -> None:
+        self.settings = Settings.model_validate({"trail": {"signing_key": key} if key else {}})
+        self.instance = None
+        self.serving_kafka = lambda: broker
+
+
+def test_the_old_key_names_the_new_one_and_both_are_proved_to_who_trusts_the_old_one() -> None:
+    seeds = [hashlib.sha256(name).digest() for name in (b"old", b"new")]
+    old, new = map(Ed25519Signer, seeds)
+    world = World(old)
+    world.heads = {CHAIN: (3, b"a" * 32)}
+    world.look()
+    platform: Any = Stub(world.broker, seeds[0].hex())
+    name_key(platform, new.public_key, by="eve", now=START + 61_000_000)
+    world.signer = new
+    world.heads = {CHAIN: (4, b"b" * 32)}
+    world.anchoring = world.process()
+    world.look()
+    found = proved(world.written(), [old.public_key])
+    assert ([len(one["heads"]) for one in found.anchors], found.refused, found.missing) == ([1, 0, 1], {}, [])
+    assert found.keys == [old.public_key, new.public_key]
+    with pytest.raises(InterlockError, match="signs already"):
+        name_key(platform, old.public_key, by="eve", now=START)
+    nobody: Any = Stub(world.broker, "")
+    with pytest.raises(InterlockError, match="INTERLOCK_TRAIL__SIGNING_KEY_FILE"):
+        name_key(nobody, new.public_key, by="eve", now=START)
 
 
 def test_anchors_are_written_to_a_directory_to_be_copied_off_site(tmp_path: Any) -> None:
