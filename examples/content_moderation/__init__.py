@@ -76,7 +76,11 @@ def decisions(count: int, run: str, seed: int = 0) -> Iterator[Decision]:
             explanation=Explanation(
                 reasoning="words that weigh most",
                 top_features=tuple(
-                    Feature(feature=words[i], value=f"{value:.2f}", importance=float(value * weights[i]))
+                    Feature(
+                        feature=words[i],
+                        value=f"{value:.2f}",
+                        importance=float(value * (weights[i] if remove else -weights[i])),
+                    )
                     for i, value in strongest
                 ),
             ),

@@ -105,7 +105,11 @@ def _decision(
         explanation=Explanation(
             reasoning=f"probability of repayment {repaid:.2f}",
             top_features=tuple(
-                Feature(feature=model.names[i], value=f"{features[i]:.2f}", importance=float(weights[i]))
+                Feature(
+                    feature=model.names[i],
+                    value=f"{features[i]:.2f}",
+                    importance=float(weights[i] if approve else -weights[i]),
+                )
                 for i in strongest
             ),
             similar_cases=tuple(

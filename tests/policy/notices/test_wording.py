@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import loan_approval
 from interlock.policy.load import load
 from interlock.policy.notices.kinds import kind
 from interlock.policy.notices.rendering import Letter, NoticeTemplateError, render
@@ -141,6 +142,15 @@ def test_the_same_letter_has_the_same_bytes_and_says_everything(
 def test_a_template_can_do_nothing_but_say_what_it_is_given(text: str) -> None:
     with pytest.raises(NoticeTemplateError):
         render(text, Letter("r", "2026-01-02", "No.", ("a",), True))
+
+
+def test_every_loan_that_the_example_declines_has_reasons_of_its_own() -> None:
+    notice = load(loan_approval.POLICY).notices["adverse_action"]
+    declined = [one for one in loan_approval.decisions(400, "loan") if one.prediction == "reject"]
+    assert len(declined) > 50
+    for decision in declined:
+        features = [feature.model_dump() for feature in decision.explanation.top_features]
+        assert 1 <= len(reasons_of_model(notice, "en", features)) <= 3
 
 
 def test_golden_letters() -> None:
