@@ -10,6 +10,7 @@ from interlock.platform import connection
 
 if TYPE_CHECKING:
     from interlock.learning.count_forecasts import Band
+    from interlock.learning.strata import Total
     from interlock.policies.replay import Replay
     from interlock.policies.replay.forecast import Errors
     from interlock.policies.replay.matrix import Fate
@@ -68,6 +69,14 @@ def _print(result: "Replay") -> None:
         [_errors(of) for of in result.errors],
         title="Errors that take effect with nobody certain to see them (estimated from verdicts, by 1/propensity)",
     )
+    if result.breaches:
+        print()
+        rows = [(one.queue, round(one.due), round(one.late, 1), _ends(one.low, one.high)) for one in result.breaches]
+        table(
+            ("queue", "due", "late", "nine in ten runs"),
+            rows,
+            title="Late tasks at the staffing of the range (simulated)",
+        )
     overrides = result.overrides
     errors.print(
         f"people would overrule {overrides.value:,.0f} of {overrides.population:,.0f} answers "
@@ -90,17 +99,22 @@ def _print_changes(result: "Replay") -> None:
     )
 
 
-def _errors(of: "Errors") -> tuple[str, float, float, str, str, float, float]:
+def _errors(of: "Errors") -> tuple[str, float | None, float | None, str, str, float, float]:
     then, now = of.then, of.candidate
     return (
         f"{of.attribute} = {of.value}" if of.attribute else "all",
-        round(then.value, 1),
-        round(now.value, 1),
+        _known(then),
+        _known(now),
         _ends(now.low, now.high),
         _ends(now.next_low, now.next_high),
         round(now.population),
         round(now.unknown),
     )
+
+
+def _known(total: "Total") -> float | None:
+    """None where nobody has judged a decision like these."""
+    return round(total.value, 1) if total.judged or not total.unknown else None
 
 
 def _whole(band: "Band") -> str:

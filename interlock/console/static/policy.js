@@ -161,3 +161,10 @@ form.addEventListener('keydown', (event) => {
 });
 number();
 check();
+
+document.querySelector('[data-upload]').addEventListener('change', async ({ target }) => {
+  const [file] = target.files;
+  if (!file) return;
+  area.value = await file.text();
+  area.dispatchEvent(new Event('input', { bubbles: true }));
+});

@@ -4,6 +4,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from interlock.policies.replay.breaches import Arrivals
+
 # Where a decision of a challenger went: nothing came of it.
 SHADOW = "shadow"
 
@@ -75,6 +77,9 @@ class Tally:
     _old_reviews: dict[tuple[str, datetime], float] = field(default_factory=lambda: defaultdict(float))
     _new_reviews: dict[tuple[str, datetime], float] = field(default_factory=lambda: defaultdict(float))
 
+    _arrivals: dict[tuple[str, str, datetime], list[float]] = field(
+        default_factory=lambda: defaultdict(lambda: [0.0, 0.0])
+    )
     first_hour: datetime = _NEVER
 
     def add(self, old: Fate, new: Fate, count: int, example: str) -> None:
@@ -92,6 +97,20 @@ class Tally:
         found = self._examples[old.route, new.route]
         if (old, new) in found or len(found) < EXAMPLES_OF_A_CELL:
             found[old, new] = min(example, found.get((old, new), example))
+
+    def add_arrivals(self, queue: str, priority: str, hour: datetime, certain: int, chance: float) -> None:
+        """Tasks that would have come in an hour: so many, and so many more on average by chance."""
+        cell = self._arrivals[queue, priority, hour]
+        cell[0] += certain
+        cell[1] += chance
+
+    @property
+    def arrivals(self) -> list[Arrivals]:
+        """By queue, priority and hour."""
+        return [
+            Arrivals(queue, priority, int(hour.timestamp()) * 1_000_000, int(certain), chance)
+            for (queue, priority, hour), (certain, chance) in sorted(self._arrivals.items())
+        ]
 
     def add_reviews(self, hour: datetime, old_queue: str, old: float, new_queue: str, new: float) -> None:
         """So many tasks that came in an hour in which there were decisions, and so many that would have come."""

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError, UsageError
+from interlock.policies.replay.breaches import breaches
 from interlock.policies.replay.forecast import Key, Strata, queue_forecasts
 from interlock.policies.replay.matrix import SHADOW, Fate, Tally
 from interlock.policies.replay.query import (
@@ -15,6 +16,7 @@ from interlock.policies.replay.query import (
     policy_reasons,
 )
 from interlock.policies.replay.result import Replay
+from interlock.policies.replay.staffing import staffing
 from interlock.policy.conditions.ast import columns_in
 from interlock.policy.kinds import Kinds
 from interlock.policy.kinds_clickhouse import key_of, kind_columns
@@ -128,7 +130,11 @@ def replay(client: "Client", policy: Policy, since: datetime, until: datetime) -
             continue
         treatment = treatments.of(row[:width], forced)
         tally.add(old, fate(treatment), decisions, example)
-        tally.add_reviews(_utc(hour), queue, reviews, treatment.queue, decisions * expected_review(treatment))
+        review = expected_review(treatment)
+        tally.add_reviews(_utc(hour), queue, reviews, treatment.queue, decisions * review)
+        if review:
+            certain, chance = (decisions, 0.0) if review == 1 else (0, decisions * review)
+            tally.add_arrivals(treatment.queue, str(treatment.priority), _utc(hour), certain, chance)
         strata.add(_alike(_ALL, kinds.lanes[row[0]].name, SHADOW if shadowed else way, treatment), decisions)
     if not tally.decisions:
         raise NothingToReplayError(_nothing(client, history, since, until))
@@ -163,6 +169,7 @@ def replay(client: "Client", policy: Policy, since: datetime, until: datetime) -
         queues=queue_forecasts(tally.reviews, max(since, tally.first_hour), until),
         errors=strata.errors(),
         overrides=strata.overrides(),
+        breaches=breaches(policy, tally.arrivals, staffing(client, since, until), history.until * 1000),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from interlock.learning.strata import Total
+from interlock.policies.replay.breaches import Late
 from interlock.policies.replay.forecast import Errors, QueueForecast
 from interlock.policies.replay.matrix import Cell, Example, QueueHour, RuleEffect
 
@@ -16,7 +17,8 @@ class Replay:
 
     `decisions`: all of them. `rerouted`: with another route. `other_reasons`: with the same route for other reasons.
     `versions`: how many decisions each policy version had routed. `ambiguous`: how many stay with people because more
-    than one policy claimed their domain. `queues`, `errors`, `overrides`: what is to be expected of the candidate.
+    than one policy claimed their domain. `queues`, `errors`, `overrides`, `breaches`: what is to
+    be expected of the candidate; no `breaches` where nobody has worked, or there is too much to simulate.
     """
 
     policy: str
@@ -36,6 +38,7 @@ class Replay:
     queues: tuple[QueueForecast, ...]
     errors: tuple[Errors, ...]
     overrides: Total
+    breaches: tuple[Late, ...]
 
     def facts(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -41,6 +41,8 @@ class Console:
         if clickhouse is not None:
             accounts = {account.name: account.password for account in clickhouse.settings.accounts}
             settings.clickhouse.url = f"http://{clickhouse.host}:{clickhouse.port}"
+            settings.clickhouse.user = clickhouse.settings.writer_user
+            settings.clickhouse.password = type(settings.clickhouse.password)(accounts[settings.clickhouse.user])
             settings.clickhouse.analyst_password = type(settings.clickhouse.password)(accounts["analyst"])
         self.backend = Backend(Platform(settings), broker=self.desk.broker)
         self._table = AccessTable(self.desk.broker)
@@ -68,6 +70,11 @@ class Console:
         if fragment:
             headers["HX-Request"] = "true"
         return self.client.get(path, params=parameters or None, headers=headers)
+
+    def post(self, path: str, *roles: str, **fields: Any) -> Any:
+        """A part of a page that answers a form."""
+        headers = {"Authorization": f"Bearer {self.token(*roles)}", "HX-Request": "true"}
+        return self.client.post(path, data=fields, headers=headers)
 
     def close(self) -> None:
         self.client.close()

@@ -278,3 +278,37 @@ def test_personal_fields_of_a_case_are_blurred_and_so_are_those_that_a_verdict_m
         assert re.search(rf'<span data-private[^>]*><input[^>]*data-field="{field}"', shown)
     for field in ("product_name", "phone"):
         assert re.search(rf'</bdi></span><input[^>]*data-field="{field}"', shown)
+
+
+CANDIDATE = """
+name: lending
+domains:
+  loans:
+    models: [scorer]
+    outcomes: [approve, reject]
+    lanes: {approve: {auto: 0.60, async: 0.30, sync: 0.20}}
+    queue: underwriting
+"""
+
+
+def test_the_editor_shows_what_a_policy_would_have_done_with_the_past(console: Console) -> None:
+    shown = console.post("/policies/replay", "policy_owner", source=CANDIDATE, since="1d")
+    assert shown.status_code == 200
+    assert '<p class="problem"' not in shown.text
+    for part in ("would take another route", "lane:loans/approve:auto", "/decisions/d-", "People would overrule"):
+        assert part in shown.text
+    assert "Late tasks at the present staffing" in shown.text
+
+
+@pytest.mark.parametrize(
+    ("source", "since", "said"),
+    [
+        (CANDIDATE.replace("loans:", "elsewhere:"), "1d", "no decision of elsewhere was routed"),
+        (CANDIDATE + "rules: [{id: r, when: amonut > 5, route: sync}]", "1d", "line 9: "),
+        (CANDIDATE, "1x", "write how long ago it is"),
+    ],
+)
+def test_the_editor_says_why_there_is_no_replay(console: Console, source: str, since: str, said: str) -> None:
+    shown = console.post("/policies/replay", "policy_owner", source=source, since=since)
+    assert shown.status_code == 200
+    assert said in shown.text
