@@ -58,9 +58,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Weight:
-    """A factor with its stroke: from the middle to the right where its importance is positive, else to the left.
-
-    What the sign means is the model's affair: of some it points to the answer, of others to one of the outcomes."""
+    """A factor with its stroke: right of the middle where its importance is positive, which counts for the answer."""
 
     factor: Factor
     x: float

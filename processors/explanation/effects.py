@@ -124,6 +124,7 @@ def _effect(record: Mapping[str, Any]) -> Effect:
         record["outcome"],
         tuple(record["notices"]),
         iso(record["at"]),
+        record["text"],
     )
 
 
@@ -139,6 +140,10 @@ def effect_text(record: Mapping[str, Any]) -> str:
             return f"What had been carried out, {outcome}, was to be taken back. {because(record)}"
         case "notify":
             return f"The person concerned was to be told: {_notices(record['notices'])}."
+        case "notice":
+            correction = f" It corrects what was sent for version {record['corrects']}." if record["corrects"] else ""
+            written = f"The text was written for the person concerned: {_notices(record['notices'])}"
+            return f"{written}, in the language {quoted(record['language'])}.{correction}"
     return f"{plain(record['kind']).capitalize()}: {outcome}."
 
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from interlock.processors.explanation.effects import notice_words
 from interlock.processors.explanation.explain import explain
 from interlock.processors.explanation.model import Explanation, Factor, Reason, Rules, Verdict, Word
 from interlock.processors.explanation.names import Names
 from interlock.processors.explanation.records import Records
 from interlock.processors.explanation.text import Section
-from interlock.processors.explanation.words import day, from_iso, plain, quoted, sentence, share, shares
+from interlock.processors.explanation.words import day, from_iso, listed, plain, quoted, sentence, share, shares
 from interlock.schemas.reasons import ReasonKind
 
 # What stands for a name in the words of a reviewer.
@@ -72,6 +73,7 @@ def _sections(found: Explanation, mask: _Mask) -> Iterator[tuple[str, Iterator[s
         yield "How it was decided", _procedure(found, found.rules)
         yield "What counted", _what_counted(found, mask)
         yield "What has changed since", _changes(found, mask)
+    yield "What was sent to you", _sent(found)
     yield "How you can contest it", _contest(found)
     yield "What cannot be told", _not_told(found)
 
@@ -184,6 +186,15 @@ def _changes(found: Explanation, mask: _Mask) -> Iterator[str]:
                 f"On {day(from_iso(word.decided_at))} the outcome was confirmed on appeal: {mask(word.reason_text)}"
             )
         before = word
+
+
+def _sent(found: Explanation) -> Iterator[str]:
+    """Notices: where their texts were written those, or else that they were due."""
+    written = [effect for effect in found.effects if effect.letter]
+    due = [effect for effect in found.effects if effect.notices and effect.kind != "notice"]
+    for effect in written or due:
+        names = listed([notice_words(name) for name in effect.notices])
+        yield f"{day(from_iso(effect.at))}: {names}"
 
 
 def _contest(found: Explanation) -> Iterator[str]:

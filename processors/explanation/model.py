@@ -14,7 +14,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Factor:
-    """What weighed in the model's answer, by the model's own account, which also says what a sign means."""
+    """What weighed in the model's answer, by its own account. `importance`: negative where it counted against."""
 
     feature: str
     value: str
@@ -156,7 +156,8 @@ class Look:
 @dataclass(frozen=True)
 class Verdict:
     """What one person decided. `decisive`: it gave the decision its outcome. `attestations`: what the person declared
-    with it, where the policy asks for that; `evidence_opened_at`: when the person opened the evidence, or empty."""
+    with it, where the policy asks for that; `evidence_opened_at`: when the person opened the evidence, or empty.
+    `first_opinion`: what the person thought before the model's answer was shown, where that was asked, or empty."""
 
     text: str
     person: Person
@@ -173,6 +174,7 @@ class Verdict:
     at: str
     attestations: tuple[str, ...]
     evidence_opened_at: str
+    first_opinion: str
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Effect:
-    """What the outside world was told to do."""
+    """What the outside world was told to do. `letter`: the text of a notice, as it is sent; empty elsewhere."""
 
     text: str
     kind: str
@@ -202,6 +204,7 @@ class Effect:
     outcome: str
     notices: tuple[str, ...]
     at: str
+    letter: str = ""
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,9 @@ _ENDS: Mapping[str, str] = {
     "appealed": "had not decided when an appeal was filed",
 }
 
+# The arm of the experiment in which people decide before they see the answer; as the desk writes it.
+_DECIDE_FIRST = "decide-first"
+
 NOT_KEPT = "Who opened the page of the case without taking it is not kept."
 
 
@@ -89,6 +92,8 @@ def what_was_shown(task: Mapping[str, Any], *, judged_before: bool) -> tuple[str
     given a verdict in the same round."""
     statement = ", with the statement of the person concerned" if task["kind"] == "appeal" else ""
     options = ", with the best options and what speaks for and against them" if task["options"] else ""
+    if task["arm"]:
+        return _shown_in_experiment(task)
     if task["blind"]:
         return (
             f"the case and what is known about it{statement}",
@@ -102,6 +107,16 @@ def what_was_shown(task: Mapping[str, Any], *, judged_before: bool) -> tuple[str
     )
     is_second = judged_before and task["quorum"] > 1 and task["kind"] != "override"
     return whole, "the verdict of the first person" if is_second else ""
+
+
+def _shown_in_experiment(task: Mapping[str, Any]) -> tuple[str, str]:
+    """The same in the experiment on how people rely on the AI's answer."""
+    first = task["arm"] == _DECIDE_FIRST and task["blind"]
+    shown = "once the person had given a first opinion" if first else "at once"
+    return (
+        f"the case, and {shown} the model's answer with its confidence, in an experiment on how people rely on it",
+        "the model's reasons and what else it considered",
+    )
 
 
 def verdicts(records: Records, names: Names) -> tuple[Verdict, ...]:
@@ -128,6 +143,7 @@ def _verdict(entry: Entry, names: Names) -> Verdict:
         iso(record["at"]),
         tuple(record["attestations"]),
         "" if record["evidence_opened_at"] is None else iso(record["evidence_opened_at"]),
+        record["first_opinion"],
     )
 
 
@@ -138,12 +154,15 @@ def _verdict_text(record: Mapping[str, Any], name: str) -> str:
     against = f", against the model's {quoted(record['prediction'])}" if record["overridden"] else ", as the model did"
     blind = " without knowing the model's answer" if record["blind"] else ""
     changed = f" It changed: {record['modifications']}." if record["modifications"] else ""
+    opinion = record["first_opinion"]
+    before = f" The first opinion, before the model's answer was shown: {quoted(opinion)}." if opinion else ""
     looked = record["evidence_opened_at"]
     evidence = "" if looked is None else f" The evidence was opened on {when(looked)}."
     declared = listed([quoted(text) for text in record["attestations"]])
     declaration = f" Declared with it: {declared}." if declared else ""
     alone = "" if record["resolves"] else " This verdict alone did not change what holds."
-    return f"{name} decided for {outcome}{blind}{against}. {because(record)}{changed}{evidence}{declaration}{alone}"
+    said = f"{name} decided for {outcome}{blind}{against}. {because(record)}"
+    return f"{said}{changed}{before}{evidence}{declaration}{alone}"
 
 
 def because(record: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from interlock.processors.explanation.model import Explanation, Rules
+from interlock.processors.explanation.model import Effect, Explanation, Rules
 from interlock.processors.explanation.people import NOT_KEPT
 from interlock.processors.explanation.words import from_iso, quoted, share, signed, when
 
@@ -35,7 +35,7 @@ def _sections(explanation: Explanation) -> Iterator[tuple[str, Iterable[str]]]:
     yield "What held", [word.text for word in explanation.words]
     yield (
         "What took effect",
-        [f"{when(from_iso(effect.at))}: {effect.text}" for effect in explanation.effects],
+        [line for effect in explanation.effects for line in _effect(effect)],
     )
     yield "Deadlines", [deadline.text for deadline in explanation.deadlines]
     yield "How it can be contested", [explanation.contest.text] if explanation.contest else []
@@ -61,7 +61,8 @@ def _answer(explanation: Explanation) -> Iterator[str]:
     if answer.reasoning:
         yield f"The model's own reason: {quoted(answer.reasoning)}."
     for factor in answer.factors:
-        yield f"{factor.feature} = {factor.value} weighed {signed(factor.importance)}."
+        against = "against" if factor.importance < 0 else "for"
+        yield f"{factor.feature} = {factor.value} counted {against} the answer (weight {signed(factor.importance)})."
     for one in answer.alternatives:
         yield f"It also considered {quoted(one.option)}, with a probability of {share(one.confidence)}."
 
@@ -82,6 +83,11 @@ def _rules(rules: Rules) -> Iterator[str]:
     yield rules.sampling_text
     if rules.duties_text:
         yield rules.duties_text
+
+
+def _effect(effect: Effect) -> Iterator[str]:
+    yield f"{when(from_iso(effect.at))}: {effect.text}"
+    yield from (f"  {line}" for line in effect.letter.splitlines())
 
 
 def _later(later: str) -> str:

@@ -46,6 +46,7 @@ _EVENTS: Mapping[str, str] = {
     "timed_out": "The caller stopped waiting before anybody had decided",
     "caller_left": "The caller stopped waiting",
     "rescheduled": "The deadline changed to {deadline}",
+    "first_opinion": "{actor} gave a first opinion, and was then shown the model's answer",
     "evidence_opened": "{actor} opened the evidence of the case",
     "opened_up": "Nobody was left who might decide it, so more people may",
     "nobody_can_decide": "Nobody on the roster may decide it, and the operators were told",
