@@ -45,7 +45,7 @@ class TrialTooShortError(InterlockError):
     def __init__(self, name: str, missing: list[str]) -> None:
         super().__init__(
             f"the trial of policy {name} is too short: {', '.join(missing)}; nothing was changed: let it go on, "
-            "`interlock policy candidate NAME` shows how far it is"
+            f"`interlock policy candidate {name}` shows how far it is"
         )
         self.missing = missing
 
