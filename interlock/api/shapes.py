@@ -195,6 +195,13 @@ class Probe(_Shape):
     milliseconds: float
 
 
+class TrailState(_Shape):
+    """The newest signature of the audit trail; null where nothing is signed, or Kafka does not tell."""
+
+    signed_at: datetime | None
+    key_id: str | None
+
+
 class SystemState(_Shape):
     """How the platform stands; roles and findings are known of a local instance only."""
 
@@ -202,3 +209,4 @@ class SystemState(_Shape):
     clickhouse: Probe
     roles: list[Role]
     findings: list[dict[str, Any]] | None
+    audit_trail: TrailState

@@ -14,10 +14,12 @@ from interlock.api.answers import answer
 from interlock.api.backend import Backend, backend_of
 from interlock.api.shapes import SystemState
 from interlock.errors import InterlockError
+from interlock.operations.audit_trail import newest_anchor
 from interlock.platform import instance as instances
 from interlock.platform.connection import Platform
 from interlock.platform.probes import known_findings, role_problem
 from interlock.schemas import catalogue
+from interlock.sinks.trail.anchors import key_id
 
 router = APIRouter(tags=["system"])
 
@@ -58,7 +60,18 @@ def system_facts(backend: Backend) -> dict[str, Any]:
         "clickhouse": _probe(lambda: _clickhouse_problem(backend)),
         "roles": [] if instance is None else [_role(child) for child in instance.children],
         "findings": None if instance is None else known_findings(instance),
+        "audit_trail": _audit_trail(backend),
     }
+
+
+def _audit_trail(backend: Backend) -> dict[str, Any]:
+    try:
+        newest = newest_anchor(backend.broker)
+    except KafkaException:
+        newest = None
+    if newest is None:
+        return {"signed_at": None, "key_id": None}
+    return {"signed_at": newest["signed_at"], "key_id": key_id(bytes.fromhex(newest["public_key"]))}
 
 
 def _probe(problem: Any) -> dict[str, Any]:
