@@ -1,4 +1,4 @@
-"""The sink against inserting the same rows directly, into the same embedded ClickHouse."""
+"""The sink against inserting the same rows directly, and against itself sealing them, into one embedded ClickHouse."""
 
 import statistics
 import tempfile
@@ -13,6 +13,8 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
 from bench.decisions import decisions
+from interlock.encryption.master import KEY_BYTES, LocalMasterKey
+from interlock.encryption.sqlite_store import SqliteKeyStore
 from interlock.policy.compiled import Treatment
 from interlock.policy.vocabulary import Priority, Route, Workflow
 from interlock.processors.router import envelope
@@ -36,11 +38,12 @@ CHUNK = 50_000
 def run(
     count: int = 400_000, rounds: int = 3, say: Callable[[str], None] = lambda _: None, *, durable: bool = False
 ) -> dict[str, Any]:
-    """Rows a second of both, and the ratio; medians over alternating rounds. `durable`: tables wait for the disk."""
+    """Rows a second of each, and the ratios; medians over alternating rounds. `durable`: tables wait for the disk."""
     direct: list[float] = []
     sink: list[float] = []
     unlinked: list[float] = []
     verified: list[float] = []
+    sealing: list[float] = []
     with tempfile.TemporaryDirectory() as directory, EmbeddedKafka(Path(directory) / "kafka") as kafka:
         broker = KafkaBroker(kafka.bootstrap_servers)
         broker.create_topics([TopicSpec(topic.name, topic.partitions) for topic in catalogue.TOPICS])
@@ -56,10 +59,19 @@ def run(
                 sink.append(_through_the_sink(broker, client, count, f"bench-{number}"))
                 verified.append(_verified(client))
                 client.command("TRUNCATE TABLE routed_decisions")
+                keys = SqliteKeyStore(Path(directory) / f"keys-{number}", lambda _: LocalMasterKey(bytes(KEY_BYTES)))
+                sealing.append(_through_the_sink(broker, client, count, f"sealing-{number}", keys))
+                keys.close()
+                client.command("TRUNCATE TABLE routed_decisions")
                 direct.append(_directly(broker, client))
-                say(f"round {number + 1} of {rounds}: sink {sink[-1]:,.0f} rows/s, directly {direct[-1]:,.0f} rows/s")
+                say(
+                    f"round {number + 1} of {rounds}: sink {sink[-1]:,.0f} rows/s, sealing {sealing[-1]:,.0f} rows/s, "
+                    f"directly {direct[-1]:,.0f} rows/s"
+                )
     return {
         "sink_rows_per_second": statistics.median(sink),
+        "sealing_rows_per_second": statistics.median(sealing),
+        "ratio_of_sealing": _ratio(sealing, sink),
         "direct_rows_per_second": statistics.median(direct),
         "verified_rows_per_second": statistics.median(verified),
         "ratio_to_no_audit_trail": _ratio(sink, unlinked),
@@ -89,7 +101,9 @@ def _fill(broker: KafkaBroker, count: int) -> None:
     producer.flush()
 
 
-def _through_the_sink(broker: KafkaBroker, client: Client, count: int, stream: str) -> float:
+def _through_the_sink(
+    broker: KafkaBroker, client: Client, count: int, stream: str, keys: SqliteKeyStore | None = None
+) -> float:
     consumer = broker.consumer(stream)
     inserted = 0
     done = threading.Event()
@@ -107,7 +121,7 @@ def _through_the_sink(broker: KafkaBroker, client: Client, count: int, stream: s
         def set(self, name: str, value: float) -> None:
             """Gauges do not matter here."""
 
-    writer = SinkWriter(consumer, client, SinkSettings({TOPIC: stream}), topics=[TOPIC], metrics=Counting())
+    writer = SinkWriter(consumer, client, SinkSettings({TOPIC: stream}), topics=[TOPIC], metrics=Counting(), keys=keys)
     while not inserted:
         writer.step()
     first, started = inserted, time.perf_counter()

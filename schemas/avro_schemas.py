@@ -36,6 +36,7 @@ NAMES = (
     "Viewing",
     "PolicyCandidate",
     "AuditAnchor",
+    "KeyEvent",
 )
 
 # The last field of a decision that the router reads; it forwards the rest unread.

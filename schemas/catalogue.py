@@ -224,6 +224,16 @@ ACTION_SEQUENCES = Topic(
 ALERTS = Topic("alerts", "Alert", "alert_id", 1, "delete", DATA_DAYS, "What a person should know now.")
 REVIEWERS = Topic("reviewers", "Reviewer", "id", 1, "compact", None, "Who decides, and what each may decide.")
 
+KEY_EVENTS = Topic(
+    "keys.events",
+    "KeyEvent",
+    "event_id",
+    1,
+    "delete",
+    DATA_DAYS,
+    "What was erased, held and rotated: by key, never by subject.",
+)
+
 SHADOW = Topic(
     "decisions.shadow",
     "RoutedDecision",
@@ -324,6 +334,7 @@ TOPICS = (
     ACTIONS_RETRY,
     ACTION_SEQUENCES,
     ALERTS,
+    KEY_EVENTS,
     REVIEWERS,
     SHADOW,
     TRAINING_EXAMPLES,

@@ -184,6 +184,7 @@ TARGETS: Mapping[str, Target] = {
     catalogue.ACTIONS_RETRY.name: Target("action_retries", _action_retries),
     catalogue.ACTION_SEQUENCES.name: Target("action_sequences", _keyed("ActionSequence")),
     catalogue.ALERTS.name: Target("alerts", _plain("Alert", "alert_id")),
+    catalogue.KEY_EVENTS.name: Target("key_events", _plain("KeyEvent", "event_id")),
     catalogue.REVIEWERS.name: Target("reviewers", _keyed("Reviewer", secret="contact")),
     catalogue.SHADOW.name: Target("shadow_decisions", _routed_decisions),
     catalogue.TRAINING_EXAMPLES.name: Target("training_examples", _plain("TrainingExample", "decision_id")),

@@ -178,13 +178,17 @@ COLUMNS: Mapping[str, TableColumns] = {
             "message revokes at"
         ),
     ),
+    "key_events": TableColumns(
+        plain=_names("error error_message raw event_id kind key_ids decisions by at reason"),
+    ),
     "outcomes": TableColumns(
         plain=_names(
             "error outcome_id task_id decision_id kind reviewer verdict outcome prediction overridden resolves "
             "gold_outcome reason_code options at arrived_at claimed_at deadline within_sla queue priority route "
             "workflow domain model_id model_version confidence raw_confidence propensity audit blind round "
             "policy_version payload_hash topic partition offset settled_before reviewed "
-            "attestations evidence_opened_at"
+            "attestations evidence_opened_at "
+            "arm seeded first_opinion first_opinion_at"
         ),
         decision="decision_id",
         content=(
@@ -300,7 +304,8 @@ COLUMNS: Mapping[str, TableColumns] = {
             "snoozed_until escalation with_team round version outcome effect decided_by decided_at override_until "
             "payload_hash topic partition offset caller final_at closed_at source appeals measures notices "
             "caller_until caller_left "
-            "routed_attestations routed_evidence_opened evidence_opened"
+            "routed_attestations routed_evidence_opened evidence_opened "
+            "arm seeded first_opinions"
         ),
         decision="decision_id",
         content=(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from interlock.cli import audit_keys
 from interlock.cli.common import DataDir, Json, errors, note, print_json, progress_bar, table
 from interlock.errors import UsageError
 from interlock.platform import connection
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from interlock.sinks.reconcile import Reconciliation
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+app.command("erase")(audit_keys.erase)
+app.command("hold")(audit_keys.hold)
+app.command("keys")(audit_keys.keys)
+app.command("rotate-keys")(audit_keys.rotate_keys)
 
 Since = Annotated[str | None, typer.Option("--since", help="Only rows from this date or time on (ISO 8601, UTC).")]
 PublicKey = Annotated[

@@ -128,6 +128,10 @@ class KeyStore(Protocol):
         """Forbids erasure of `owner`; a second hold replaces the first."""
         ...
 
+    def hold_of(self, owner: Owner) -> Hold | None:
+        """The hold under which the owner is."""
+        ...
+
     def lift(self, owner: Owner) -> Hold:
         """Ends the hold. Raises NoHoldError."""
         ...

@@ -169,6 +169,11 @@ class SqliteKeyStore:
             )
             return hold
 
+    def hold_of(self, owner: Owner) -> Hold | None:
+        """As in `KeyStore`."""
+        with self._lock, self._errors():
+            return self._hold(self._mac(owner))
+
     def lift(self, owner: Owner) -> Hold:
         """As in `KeyStore`."""
         with self._lock, self._errors(), self._transaction():

@@ -234,10 +234,16 @@ def roles(settings: Settings) -> list[Role]:
             writes=(catalogue.REVIEWERS,),
         ),
         Role(
+            "privacy-officer",
+            "erases subjects and puts them under legal holds",
+            reads=(),
+            writes=(catalogue.KEY_EVENTS,),
+        ),
+        Role(
             "operator",
             "creates topics (`interlock prepare`), looks at everything, sends dead letters again",
             reads=catalogue.TOPICS,
-            writes=(catalogue.SCHEMAS, *TARGETS),
+            writes=(catalogue.SCHEMAS, catalogue.KEY_EVENTS, *TARGETS),
             groups=(catalogue.DEAD_LETTER_REPLAY_GROUP,),
             looks_at_groups=(_ANY,),
             transactional_ids=(catalogue.DEAD_LETTER_REPLAY_GROUP,),

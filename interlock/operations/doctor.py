@@ -57,6 +57,7 @@ def examine(platform: Platform) -> list[Finding]:
             _checked("retention", lambda: _retention(platform)),
             _checked("audit trail", lambda: _audit_trail(platform)),
             _checked("payload topics", lambda: _payload_topics(platform)),
+            _checked("encryption", lambda: _encryption(platform)),
             _checked("halts", lambda: _halts(platform)),
             _checked("progress", lambda: _progress(platform)),
         ]
@@ -284,6 +285,16 @@ def _audit_trail(platform: Platform) -> Finding:
     if found.waiting:
         return Finding("wrong", "audit trail", f"{age}, and rows wait for a signature since: see the log of the sink")
     return Finding("ok", "audit trail", f"{age}; `interlock audit verify` proves it")
+
+
+def _encryption(platform: Platform) -> Finding:
+    if not platform.settings.encryption.seal:
+        return Finding(
+            "ok", "encryption", "ClickHouse stores personal data in plain; INTERLOCK_ENCRYPTION__SEAL=true seals it"
+        )
+    counts = platform.keys.counts()
+    told = f"ClickHouse stores personal data under {counts.keys:,} keys; {counts.holds:,} legal holds"
+    return Finding("ok", "encryption", told)
 
 
 def _halts(platform: Platform) -> Finding:

@@ -81,6 +81,7 @@ RELEASED = {
     45: ("Action", "7e872b83"),
     46: ("Task", "dd6fe68c"),
     47: ("Outcome", "57f966d9"),
+    48: ("KeyEvent", "a0511a4f"),
 }
 
 
