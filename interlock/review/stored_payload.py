@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # The id too: the offset alone may be that of an earlier log, if the topic was deleted and created again. A record that
 # could not be read whole has its bytes, as hexadecimal digits here: the client would take them for text.
 _QUERY = """
-SELECT {columns}, hex(raw) AS damaged, {opening} FROM routed_decisions
+SELECT {columns}, hex(routed_decisions.raw) AS damaged, {opening} FROM routed_decisions
 WHERE kafka_topic = {{topic:String}} AND kafka_partition = {{partition:UInt32}} AND kafka_offset = {{offset:UInt64}}
     AND decision_id = {{id:String}}
 ORDER BY inserted_at DESC LIMIT 1

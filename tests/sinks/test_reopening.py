@@ -47,10 +47,9 @@ def world(shared: Client, run_id: str) -> Store:
 
 
 def routed_value(world: Store, decision_id: str) -> bytes:
-    fields = {"amount": float("nan")}
-    return wire.encode(
-        "RoutedDecision", routed(decision(decision_id, world.name, **fields), "async", qualifications=[])
-    )
+    demands = {"qualifications": [], "attestations": [], "evidence_opened": False}
+    record = decision(decision_id, world.name, amount=float("nan"))
+    return wire.encode("RoutedDecision", routed(record, "async", **demands))
 
 
 def decided(decision_id: str, value: bytes, people: Sequence[str] = ("ann", "bob")) -> list[Record]:
