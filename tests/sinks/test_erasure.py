@@ -128,6 +128,7 @@ def test_a_subject_under_a_hold_is_kept_and_the_refusal_names_the_hold(world: Wo
 def test_a_decision_that_names_no_subject_is_erased_by_its_own_id(world: World, keys: SqliteKeyStore) -> None:
     name = f"{world.name}-alone"
     world.route(sink_world.decision(name, world.name, subject_id=""), "async")
+    world.broker.evict(catalogue.SINK_GROUP)
     world.settle(world.writer())
     done = erasure.erase(world.broker, world.client, keys, decision(name), **SAID)
     assert (len(done.key_ids), done.decisions) == (1, 1)
