@@ -12,6 +12,7 @@ from interlock.processors.events import Event
 from interlock.processors.proposals import fold as proposals
 from interlock.processors.proposals.coaching import CoachingFold
 from interlock.processors.proposals.fold import ProposalFold, ProposalSettings
+from interlock.processors.proposals.override_rate import OverrideRateFold
 from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.retraining import propose_from_request, propose_from_signal
 from interlock.processors.proposals.revoking import revoke
@@ -29,7 +30,7 @@ _PROPOSALS = (catalogue.PROPOSALS.name,)
 def outcomes(broker: Broker, settings: CalibrationSettings) -> Iterator[Fold]:
     """Fold of `reviews.outcomes`: reports, recalibrations, override alarms, and coaching proposals."""
     calibration, table = CalibrationFold(settings), ProposalTable()
-    coaching = CoachingFold(table)
+    coaching, override_rates = CoachingFold(table), OverrideRateFold()
     with _followed(broker, _PROPOSALS, _apply_to(table)) as refresh:
 
         def fold(record: Record) -> list[Output]:
@@ -41,6 +42,7 @@ def outcomes(broker: Broker, settings: CalibrationSettings) -> Iterator[Fold]:
                 refresh()
             refused_before = (calibration.refused + coaching.refused).total()
             events = calibration.process(outcome) + coaching.process(outcome, replayed=record.replayed)
+            events += override_rates.process(outcome)
             refused = calibration.refused + coaching.refused
             if refused.total() > refused_before and not record.replayed:
                 log.warning("outcome not used", outcome=outcome["outcome_id"], refused=dict(refused))

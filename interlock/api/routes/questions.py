@@ -3,13 +3,15 @@
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response, Security
+from fastapi import APIRouter, Path, Query, Request, Response, Security
 
 from interlock.api.access.principal import Principal, authenticated
 from interlock.api.answers import answer
 from interlock.api.backend import Backend, backend_of
 from interlock.api.blindness import TOLD_AFTER_VERDICT, check_not_blind, tells_after_verdict
 from interlock.api.problems import Problem, not_found
+from interlock.operations.reliance import reliance_report
+from interlock.schemas.models import MAX_ID_BYTES
 from interlock.sinks import questions
 from interlock.sinks.questions import Answer, BadParameterError, Question, UnknownQuestionError, Value
 
@@ -56,6 +58,21 @@ def ask_for(backend: Backend, person: Principal, name: str, texts: dict[str, str
         raise Problem(422, "invalid", str(error)) from error
 
 
+@router.get("/reliance", summary="How people rely on the AI's answer, from the reliance experiment")
+def reliance(
+    request: Request,
+    person: Reader,
+    days: Annotated[int, Query(ge=1, le=3660, description="So many days back from now.")] = 90,
+    reviewer: Annotated[str, Query(max_length=MAX_ID_BYTES, description="Only of this person.")] = "",
+) -> Response:
+    """For leads: `reliance` for each person and domain that took part, `overrides` for each that saw answers. It tells
+    how many planted answers somebody has met, which whoever reviews must not know."""
+    if _only_reviews(person):
+        raise Problem(403, "not-lead", f"{person.person} may not read who has met which planted answers: ask a lead")
+    with backend_of(request).clickhouse() as client:
+        return answer(reliance_report(client, days, reviewer))
+
+
 def describe(question: Question) -> dict[str, Any]:
     """What can be asked, for JSON."""
     return {
@@ -90,7 +107,11 @@ def _check_may_ask(backend: Backend, person: Principal, asked: Question, values:
         check_not_blind(backend.board, person, decision_id)
         if tells_after_verdict(backend.board, person, decision_id):
             raise Problem(403, "undecided", f"nobody has decided {decision_id}: {TOLD_AFTER_VERDICT}")
-    only_reviews = "tasks:write" in person.scopes and "reviewers:read" not in person.scopes
     of_others = asked.name in _ABOUT_THE_TEAM or values.get("reviewer", person.person) != person.person
-    if only_reviews and of_others:
+    if _only_reviews(person) and of_others:
         raise Problem(403, "not-lead", f"{person.person} may ask about no work but their own: ask a lead")
+
+
+def _only_reviews(person: Principal) -> bool:
+    """Whether the person reviews, and leads nobody."""
+    return "tasks:write" in person.scopes and "reviewers:read" not in person.scopes

@@ -9,12 +9,16 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from interlock.api.backend import Backend, backend_of
-from interlock.console.asking import asked
+from interlock.console.asking import FAILURES, asked, reason_of
 from interlock.console.pages.showing import Team, show
+from interlock.operations.reliance import reliance_report
 from interlock.processors.desk.hours import is_working, next_change
 from interlock.processors.review.times import micros
 
 router = APIRouter()
+
+# A quarter: gold items are few.
+RELIANCE_DAYS = 90
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,16 @@ def team(request: Request, person: Team) -> Response:  # noqa: ARG001 - who may
         return show(request, "parts/team.html", **context)
     numbers = asked(backend, "team")
     few = [row for row in numbers.rows if row["too_few_overrides"]]
-    return show(request, "team.html", **context, numbers=numbers, few=few)
+    return show(request, "team.html", **context, numbers=numbers, few=few, **_reliance(backend))
+
+
+def _reliance(backend: Backend) -> dict[str, Any]:
+    """The report of the reliance experiment, or why it cannot be shown."""
+    try:
+        with backend.clickhouse() as client:
+            return {"relied": reliance_report(client, RELIANCE_DAYS)["reliance"], "relied_problem": ""}
+    except FAILURES as error:
+        return {"relied": [], "relied_problem": reason_of(error)}
 
 
 def _members(backend: Backend) -> list[Member]:
