@@ -85,7 +85,7 @@ def _decision(found: Explanation) -> Iterator[str]:
         return
     if not found.words:
         yield (
-            f"Your case ({about}) has not been decided yet. A person looks at it."
+            f"Your case ({about}) has not been decided yet."
             if found.status == "open"
             else (f"The data of your case ({about}) could not be read, so nothing was decided.")
         )
