@@ -33,7 +33,8 @@ class Duties:
     may decide for; empty: anything. `calendar`: the working time in which the service level counts, as
     `calendar_text` writes it. `service_levels`: by priority, as `levels_text` writes them; empty: not told. `notices`:
     by outcome, as `notices_text` writes them. `attestations`: sentences that each of them declares to be true.
-    `evidence_opened`: each of them must have opened the evidence.
+    `evidence_opened`: each of them must have opened the evidence. `notify_within_days`: from the decision until its
+    subject must have been told; 0: no limit, or not told.
     """
 
     quorum: int = 1
@@ -44,6 +45,7 @@ class Duties:
     notices: str = ""
     attestations: tuple[str, ...] = ()
     evidence_opened: bool = False
+    notify_within_days: int = 0
 
 
 NO_DUTIES = Duties()
@@ -64,6 +66,7 @@ def duties(policy: Policy, domain: Domain | None, queue: str, reasons: Iterable[
         notices=notices_text(notices(domain)) if domain else "",
         attestations=attestations(policy),
         evidence_opened=evidence_opened(policy),
+        notify_within_days=notify_within_days(policy) if domain else 0,
     )
 
 
@@ -84,6 +87,7 @@ def joint_duties(policies: Iterable[Policy], domain: str) -> Duties:
         notices=notices_text(all_notices(notices(owned) for _, owned in owners)),
         attestations=tuple(dict.fromkeys(text for one in each for text in one.attestations)),
         evidence_opened=any(one.evidence_opened for one in each),
+        notify_within_days=soonest(one.notify_within_days for one in each),
     )
 
 
@@ -105,6 +109,16 @@ def attestations(policy: Policy) -> tuple[str, ...]:
 def evidence_opened(policy: Policy) -> bool:
     """Whether a pack wants the evidence to be opened before a verdict."""
     return any(pack.evidence_opened for pack in policy.packs)
+
+
+def notify_within_days(policy: Policy) -> int:
+    """Within how many days from the decision its subject must have been told; 0: no pack says so."""
+    return soonest(pack.notify_within_days for pack in policy.packs)
+
+
+def soonest(days: Iterable[int]) -> int:
+    """The least number of days; 0 stands for no limit."""
+    return min((each for each in days if each > 0), default=0)
 
 
 def notices(domain: Domain) -> dict[str, tuple[str, ...]]:

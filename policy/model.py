@@ -354,6 +354,7 @@ class Pack(_Part):
     those of the domain; with any, an adverse outcome needs one. `notices`: what each adverse outcome owes the person
     concerned. `attestations`: sentences that whoever gives a verdict declares to be true, each time.
     `evidence_opened`: a verdict counts only from somebody who has opened the case's evidence.
+    `notify_within_days`: within how many days from the decision the person concerned must have been told; 0: no limit.
     """
 
     name: Name
@@ -362,6 +363,7 @@ class Pack(_Part):
     qualifications: tuple[Name, ...] = ()
     retention_days: int = Field(0, ge=0, strict=True)
     appeal_days: int = Field(0, ge=0, strict=True)
+    notify_within_days: int = Field(0, ge=0, le=365, strict=True)
     reason_codes: tuple[Name, ...] = ()
     notices: tuple[Name, ...] = ()
     # Each is read and ticked for every verdict: more than a handful is read by nobody.

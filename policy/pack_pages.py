@@ -78,6 +78,8 @@ def demands(pack: Pack) -> Iterator[str]:
         yield f"whoever decides is qualified as {_names(pack.qualifications)}"
     if pack.retention_days:
         yield f"records are kept for {pack.retention_days} days"
+    if pack.notify_within_days:
+        yield f"the person concerned is told within {pack.notify_within_days} days from the decision"
     if pack.appeal_days:
         yield f"an outcome can be appealed for {pack.appeal_days} days"
     if pack.notices:

@@ -34,6 +34,7 @@ class Feature(StrEnum):
     GOLD_ITEMS = "gold-items"
     APPEALS = "appeals"
     NOTICES = "notices"
+    NOTICE_DEADLINE = "notice-deadline"
     REASON_CODES = "reason-codes"
     ATTESTATIONS = "attestations"
     EVIDENCE_OPENED = "evidence-opened"
@@ -63,6 +64,10 @@ FEATURES: dict[Feature, tuple[str, str]] = {
     Feature.NOTICES: (
         "the notice of an adverse outcome is due with the outcome, and withdrawn with it",
         "executors.md",
+    ),
+    Feature.NOTICE_DEADLINE: (
+        "no deadline is behind the day by which the subject must be told, and a breach is a critical alert",
+        "tasks.md",
     ),
     Feature.REASON_CODES: ("an adverse outcome needs a reason of the policy's list and a sentence", "policies.md"),
     Feature.ATTESTATIONS: ("whoever decides declares what the pack asks for, each time, on record", "policies.md"),

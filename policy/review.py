@@ -17,8 +17,10 @@ from interlock.policy.duties import (
     levels_of,
     notices,
     notices_of,
+    notify_within_days,
     qualifications,
     shortest,
+    soonest,
 )
 from interlock.policy.model import Appeals, Calendar, Domain, Pack, Policy, Queue, Reliance
 from interlock.schemas.reasons import AMBIGUOUS_DOMAIN
@@ -61,6 +63,7 @@ class Terms:
     `audit_seconds`: after how long an audit ends that nobody did. `appeals`: as long as the packs want.
     `attestations`: what whoever gives a verdict declares. `evidence_opened`: and must have opened the evidence.
     `reliance`: the experiment in which reviews may take part.
+    `notify_within_days`: from the decision until its subject must have been told, above service levels; 0: no limit.
     """
 
     policy_version: str
@@ -94,6 +97,7 @@ class Terms:
     reliance: Reliance | None = None
     routed_seconds: Mapping[str, int] | None = None
     routed_calendar: Calendar | None = None
+    notify_within_days: int = 0
 
 
 def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewhere: Queue | None = None) -> Terms:
@@ -138,6 +142,7 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         attestations=attestations(policy),
         evidence_opened=evidence_opened(policy),
         reliance=domain_terms.reliance,
+        notify_within_days=notify_within_days(policy),
     )
 
 
@@ -150,13 +155,14 @@ def disputed_terms(owners: Mapping[str, Policy], domain: str, queue: str) -> Ter
         terms(None, "+".join(owners), domain, queue),
         outcomes=joint.outcomes,
         qualifications=tuple(sorted({*joint.qualifications, *(name for one in every for name in one.qualifications)})),
-        # No rule was asked about a decision that was routed under both policies: each may hold.
         reasoned=tuple(sorted({outcome for one in every for outcome in one.reasoned})),
+        # No rule was asked about a decision that was routed under both policies: each may hold.
         four_eyes=two_people | {AMBIGUOUS_DOMAIN} if two_people else two_people,
         service_seconds=shortest(one.service_seconds for one in every),
         notices=all_notices(one.notices for one in every),
         attestations=joint.attestations,
         evidence_opened=joint.evidence_opened,
+        notify_within_days=joint.notify_within_days,
     )
 
 
@@ -186,6 +192,7 @@ def kept(terms: Terms, duties: Duties) -> Terms:
         notices={**notices_of(duties.notices), **terms.notices},
         attestations=tuple(dict.fromkeys((*terms.attestations, *duties.attestations))),
         evidence_opened=terms.evidence_opened or duties.evidence_opened,
+        notify_within_days=soonest((terms.notify_within_days, duties.notify_within_days)),
     )
 
 
@@ -206,6 +213,8 @@ def loosened(terms: Terms, duties: Duties, reasons: Iterable[str]) -> tuple[str,
     for outcome, names in sorted(notices_of(duties.notices).items()):
         if outcome not in terms.notices and outcome in (terms.outcomes or (outcome,)):
             kept_back.append(f"the notice {', '.join(names)} of {outcome}")
+    if soonest((duties.notify_within_days, terms.notify_within_days)) != terms.notify_within_days:
+        kept_back.append(f"{duties.notify_within_days} days from the decision until its subject is told")
     return tuple(kept_back)
 
 

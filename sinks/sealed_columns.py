@@ -253,7 +253,7 @@ COLUMNS: Mapping[str, TableColumns] = {
             "calendar service_levels outcome_notices decision_id domain model_id model_version prediction "
             "confidence created_at amount novel compliance_review jurisdiction "
             "candidate_version candidate_route live_route "
-            "attestations evidence_opened"
+            "attestations evidence_opened notify_within_days"
         ),
         decision="decision_id",
         content=(
@@ -278,7 +278,7 @@ COLUMNS: Mapping[str, TableColumns] = {
             "service_levels outcome_notices decision_id domain model_id model_version prediction confidence "
             "created_at amount novel compliance_review jurisdiction "
             "candidate_version candidate_route live_route "
-            "attestations evidence_opened"
+            "attestations evidence_opened notify_within_days"
         ),
         decision="decision_id",
         content=(
@@ -305,7 +305,7 @@ COLUMNS: Mapping[str, TableColumns] = {
             "payload_hash topic partition offset caller final_at closed_at source appeals measures notices "
             "caller_until caller_left "
             "routed_attestations routed_evidence_opened evidence_opened "
-            "arm seeded first_opinions"
+            "arm seeded first_opinions routed_notify_within_days created_at"
         ),
         decision="decision_id",
         content=(

@@ -64,6 +64,8 @@ class Arrival:
     caller: str = ""
     caller_seconds: float | None = None
     notices: tuple[str, ...] = ()
+    notify_within_days: int = 0
+    created_at: int | None = None
 
 
 def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
@@ -123,6 +125,8 @@ def arrive(state: DeskState, arrival: Arrival, now: int) -> list[Event]:
         routed_notices=duties.notices,
         routed_attestations=duties.attestations,
         routed_evidence_opened=duties.evidence_opened,
+        routed_notify_within_days=duties.notify_within_days,
+        created_at=_created_at(arrival),
         payload_hash=arrival.payload_hash,
         topic=arrival.topic,
         partition=arrival.partition,
@@ -165,8 +169,17 @@ def _duties(arrival: Arrival, in_force: Terms) -> Duties:
             arrival.outcome_notices,
             arrival.attestations,
             arrival.evidence_opened,
+            max(0, arrival.notify_within_days),
         )
     return Duties(1, in_force.qualifications, in_force.outcomes, calendar_text(in_force.calendar))
+
+
+def _created_at(arrival: Arrival) -> int | None:
+    """When the decision was made; not after it was routed, by whatever clock, and after 1970. None where it took effect
+    at once, and where its record does not tell: no term runs from it."""
+    if arrival.route == "auto" or arrival.created_at is None:
+        return None
+    return max(0, min(arrival.created_at, arrival.routed_at))
 
 
 def differences(known: Task, arrival: Arrival) -> list[str]:

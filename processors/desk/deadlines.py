@@ -1,12 +1,15 @@
 """Service levels: until when a task must be started and decided, and when people are warned."""
 
 from interlock.policy import review
+from interlock.policy.review import Terms
 from interlock.policy.vocabulary import Priority
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task, one_for_all
 
 # While a caller waits, a person who is given the task starts it within a minute, or it goes to another one.
 SYNC_START_SECONDS = 60
+
+_DAY = 86_400_000_000
 
 _NEXT_PRIORITY = {"low": "medium", "medium": "high", "high": "critical"}
 
@@ -23,6 +26,9 @@ def reschedule(state: DeskState, task: Task, now: int) -> None:
     terms = state.terms(task)
     before = task.deadline
     task.deadline = review.deadline(terms, task.priority, counts_from(task), appeal=task.apparent_kind == "appeal")
+    told_by = notice_due(task, terms)
+    if told_by is not None:
+        task.deadline = min(task.deadline, told_by)
     if task.window_open_until is not None:
         # A review after the end of the window cannot change anything.
         task.deadline = min(task.deadline, task.window_open_until)
@@ -31,6 +37,14 @@ def reschedule(state: DeskState, task: Task, now: int) -> None:
     if task.deadline != before:
         task.breached = task.breached and task.deadline <= now
         task.warned = task.warned and task.warn_at <= now
+
+
+def notice_due(task: Task, terms: Terms) -> int | None:
+    """By when the subject of what has not taken effect must have been told of its outcome, as a pack demands: above
+    service levels, working time and whatever is raised or escalated. None where no pack does."""
+    if not terms.notify_within_days or task.created_at is None or task.took_effect:
+        return None
+    return task.created_at + terms.notify_within_days * _DAY
 
 
 def demand(state: DeskState, task: Task) -> None:
@@ -56,6 +70,8 @@ def set_warning(state: DeskState, task: Task) -> None:
     else:
         start = counts_from(task)
         task.warn_at = start + (task.deadline - start) * 3 // 4
+    if task.created_at is not None and notice_due(task, terms) is not None:
+        task.warn_at = min(task.warn_at, task.created_at + terms.notify_within_days * _DAY * 3 // 4)
     if task.window_open_until is not None:
         task.warn_at = min(task.warn_at, task.due_from + (task.window_open_until - task.due_from) * 3 // 4)
 

@@ -145,6 +145,7 @@ _ENVELOPE = (
     "outcome_notices",
     "attestations",
     "evidence_opened",
+    "notify_within_days",
 )
 _LISTS = ("reasons", "qualifications", "outcomes", "notices", "attestations")
 _DECISION = (
@@ -157,6 +158,7 @@ _DECISION = (
     "impact",
     "amount",
     "compliance_review",
+    "created_at",
     "alternatives",
 )
 _ROUTING = _DECISION[:-1]

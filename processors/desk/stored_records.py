@@ -40,6 +40,7 @@ _TIMES = (
     "override_until",
     "final_at",
     "closed_at",
+    "created_at",
 )
 _times: Callable[[Task], tuple[int | None, ...]] = attrgetter(*_TIMES)
 

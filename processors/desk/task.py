@@ -150,6 +150,8 @@ class Task:
     override_until: int | None = None
     final_at: int | None = None
     closed_at: int | None = None
+    routed_notify_within_days: int = 0
+    created_at: int | None = None
     deciding_verdict: int = 0
     due: int | None = None
     warn_at: int = 0
@@ -248,6 +250,7 @@ class Task:
             self.routed_notices,
             self.routed_attestations,
             self.routed_evidence_opened,
+            self.routed_notify_within_days,
         )
 
     def evidence_opened_by(self, person: str) -> int | None:
@@ -318,6 +321,8 @@ class Task:
             quorum=1 if blind else self.quorum,
             payload_hash=planted_hash(task_id, self.payload_hash),
             gold_outcome=outcome,
+            # As old as the case was when it came, as its reviewer sees it.
+            created_at=None if self.created_at is None else now - (self.routed_at - self.created_at),
             # Who judges it sees for how long a caller waits.
             caller_until=None if self.caller_until is None else now + self.caller_until - self.arrived_at,
             **case,
@@ -357,6 +362,7 @@ _CASE = (
     "routed_notices",
     "routed_attestations",
     "routed_evidence_opened",
+    "routed_notify_within_days",
 )
 
 _DERIVED = ("deciding_verdict", "due", "warn_at", "ends_at", "lease_warn_at", "passed_over")

@@ -1,6 +1,6 @@
 """What the clock does to tasks: leases, assignments, snoozes, service levels, override windows."""
 
-from interlock.processors.desk.deadlines import raise_priority, seconds_to_start
+from interlock.processors.desk.deadlines import notice_due, raise_priority, seconds_to_start
 from interlock.processors.desk.escalation import leads_who_may, share_with_leads
 from interlock.processors.desk.overriding import lapse
 from interlock.processors.desk.policy_changes import apply_policies
@@ -176,8 +176,11 @@ def _breached(state: DeskState, task: Task, now: int) -> list[Event]:
         task.give_back()
         task.state = "waiting"
     message = f"{task.task_id} should have been decided by {clock(task.deadline)} (priority {task.priority})"
+    told_late = task.deadline == notice_due(task, state.terms(task))
+    if told_late:
+        message += "; by then its subject had to be told of the outcome, as a pack of the policy demands"
     # Who is told at once of every breach looks at none.
-    severity = "critical" if task.priority == "critical" else "warning"
+    severity = "critical" if task.priority == "critical" or told_late else "warning"
     cause = _sla_cause(task)
     action = "" if task.is_measurement else state.terms(task).on_breach
     if task.apparent_kind in CONTESTED:

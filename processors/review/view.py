@@ -228,6 +228,7 @@ def _duties(task: Mapping[str, Any]) -> Duties:
         task["routed_notices"],
         tuple(task["routed_attestations"]),
         task["routed_evidence_opened"],
+        task["routed_notify_within_days"],
     )
 
 

@@ -72,6 +72,7 @@ def _fixed(
         **trial._asdict(),
         "attestations": list(treatment.duties.attestations),
         "evidence_opened": treatment.duties.evidence_opened,
+        "notify_within_days": treatment.duties.notify_within_days,
     }
     first, *others = (_encoded(schema, fields) for schema in _fixed_schemas())
     return wire.header("RoutedDecision") + first, *others

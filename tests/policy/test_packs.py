@@ -22,6 +22,7 @@ DEMANDED = {
     "qualifications": {Feature.QUALIFICATIONS},
     "retention_days": {Feature.RETENTION},
     "appeal_days": {Feature.APPEALS},
+    "notify_within_days": {Feature.NOTICE_DEADLINE},
     "reason_codes": {Feature.REASON_CODES},
     "notices": {Feature.NOTICES},
     "attestations": {Feature.ATTESTATIONS},
@@ -32,7 +33,7 @@ DEMANDED = {
 ARTICLES = {
     "eu-ai-act": ("12(", "14(1)", "14(4)(b)", "14(4)(d)", "14(4)(e)", "14(5)", "19(", "26(2)", "26(6)"),
     "gdpr-22": ("22(1)", "22(3)"),
-    "ecoa-fcra": ("1002.9(a)", "1002.9(b)", "1002.12", "615(a)"),
+    "ecoa-fcra": ("1002.9(a)(1)", "1002.9(a)(2)", "1002.9(b)", "1002.12", "615(a)"),
     "medical-device": ("14(1)", "26(2)", "26(6)"),
     "dsa": ("17(", "20(1)", "20(4)", "20(6)"),
     "erisa-claims": ("(g)", "(h)(3)(i)", "(h)(3)(ii)"),

@@ -82,6 +82,8 @@ RELEASED = {
     46: ("Task", "dd6fe68c"),
     47: ("Outcome", "57f966d9"),
     48: ("KeyEvent", "a0511a4f"),
+    49: ("RoutedDecision", "0630ed87"),
+    50: ("Task", "7e7e38dd"),
 }
 
 

@@ -79,6 +79,8 @@ def task(task_id: str, event: str = "arrived", **changes: Any) -> dict[str, Any]
         "routed_notices": '{"reject":["adverse_action"]}',
         "routed_attestations": ["I can change the decision"],
         "routed_evidence_opened": True,
+        "routed_notify_within_days": 30,
+        "created_at": START,
         "evidence_opened": [{"reviewer": "ann", "at": START}],
         "arm": "decide-first",
         "seeded": False,

@@ -86,6 +86,7 @@ def routed(decision: dict[str, Any], route: str, **changes: Any) -> dict[str, An
         "outcome_notices": '{"reject":["adverse_action"]}',
         "attestations": ["I can change the decision"],
         "evidence_opened": True,
+        "notify_within_days": 30,
         "candidate_version": "0123456789abcdef",
         "candidate_route": "async",
         "live_route": "auto",

@@ -29,6 +29,7 @@ RECORDED = [
     "route",
     "deadline",
     "due_from",
+    "created_at",
     "warned",
     "breached",
     "raised_at",
@@ -177,6 +178,7 @@ class Model(Actions, Permissions):
         assert task["evidence"] == list(record["evidence_opened"])
         assert task["owed_attestations"] == tuple(record["routed_attestations"])
         assert task["owed_evidence"] == record["routed_evidence_opened"]
+        assert task["owed_told_days"] == record["routed_notify_within_days"]
         levels, notices = record["routed_service_levels"], record["routed_notices"]
         assert (json.loads(notices) if notices else {}) == task["owed_notices"]
         seconds = json.loads(levels) if levels else None

@@ -276,11 +276,14 @@ class Actions(Timers):
             kind = "audit" if decision["audit"] else "post_approval"
         told, here = decision["told"], terms_of(self.rules, decision["domain"], decision["queue"])
         untold = {"quorum": 1, "qualifications": here.qualifications, "outcomes": here.outcomes}
-        owed = told or untold | {"levels": None, "notices": {}, "attestations": (), "evidence": False}
+        owed = told or untold | {"levels": None, "notices": {}, "attestations": (), "evidence": False, "told_days": 0}
         routed = {"routed_queue": decision["queue"], "reasons": tuple(decision["reasons"])}
         routed |= {f"owed_{name}": owed[name] for name in OWED}
         task = new_task(decision | routed, kind, self.now) | {
             "task_id": decision["decision_id"],
+            "routed_at": decision["routed_at"],
+            # What takes effect at once is told at once: no term runs.
+            "created_at": None if works_already else decision["created_at"],
             "due_from": min(decision["routed_at"], self.now),
             "quorum": owed["quorum"],
         }
@@ -341,6 +344,9 @@ class Actions(Timers):
         task = new_task(known, "gold", self.now) | {"task_id": key, "blind": known["route"] == "auto"}
         if known["caller_until"] is not None:
             task["caller_until"] = self.now + known["caller_until"] - known["arrived_at"]
+        task["routed_at"] = self.now
+        if known["created_at"] is not None:
+            task["created_at"] = self.now - (known["routed_at"] - known["created_at"])
         task["quorum"] = 1 if task["blind"] else known["quorum"]
         task["payload_hash"] = hashlib.sha256(f"{key}/{known['payload_hash']}".encode()).hexdigest()[:32]
         task |= {"gold_outcome": command["outcome"], "due_from": self.now}

@@ -82,6 +82,7 @@ def some_rules(dice: Random) -> Rules:
         declared=dice.choice([0, 0, 1, 2]),
         evidence=dice.random() < 0.3,
         experiment=dice.random() < 0.5,
+        told_days=dice.choice([0, 0, 1, 2, 30]),
     )
 
 
@@ -139,6 +140,7 @@ class DeskLife:
             "override_until": self.now - age + DAY if place == "post" else None,
             "reasons": ["big"] if place == "quorum" or dice.random() < 0.1 else [],
             "routed_at": self.now - age,
+            "created_at": self.now - age - dice.choice([0, 0, HOUR, 20 * HOUR]),
             "brings_its_task": False,
         }
         hybrid = place == "hybrid"
@@ -148,16 +150,17 @@ class DeskLife:
         # A router of before did not tell.
         seconds = {priority: level // SECOND for priority, level in then.levels.items()}
         owned = {"levels": then.levels, "notices": then.notices} if then.known else {"levels": None, "notices": {}}
-        involved = {"attestations": then.attestations, "evidence": then.evidence}
+        involved = {"attestations": then.attestations, "evidence": then.evidence, "told_days": then.told_days}
         arrival["told"] = duties | {"outcomes": then.outcomes} | owned | involved if dice.random() < 0.7 else None
         fields = {name: arrival[name] for name in ("queue", "route", "audit", "override_until", "reasons", "routed_at")}
-        decision = {"domain": domain, "prediction": arrival["prediction"]}
+        decision = {"domain": domain, "prediction": arrival["prediction"], "created_at": arrival["created_at"]}
         if hybrid:
             decision["alternatives"] = ALTERNATIVES
             fields["workflow"] = "hybrid"
         if arrival["told"]:
             fields |= duties | {"outcomes": then.outcomes}
             fields |= {"attestations": then.attestations, "evidence_opened": then.evidence}
+            fields["notify_within_days"] = then.told_days
             fields["service_levels"] = json.dumps(seconds) if then.known else ""
             fields["outcome_notices"] = json.dumps(then.notices) if then.notices else ""
         named = dice.choice([b"shop", b"shop", None, b"\xff", b"x" * 1_025])

@@ -27,8 +27,8 @@ _USUAL_LEVELS = {"critical": HOUR, "high": 4 * HOUR, "medium": DAY, "low": 3 * D
 class Rules:
     """The policy in force. `buying`: advice may be to buy. `renamed`: loans go to another queue, and no policy has
     words for the first one. `notice`: what is sent to whoever gets no loan; empty: nothing. `declared`: how many
-    sentences a verdict needs; `evidence`: it needs the evidence opened. `experiment`: how
-    people rely on the answer is tried on loans."""
+    sentences a verdict needs; `evidence`: it needs the evidence opened. `experiment`: how people rely on the answer is
+    tried on loans. `told_days`: within how many days from the decision its subject must have been told; 0: no limit."""
 
     critical: int = HOUR
     low: int = 3 * DAY
@@ -52,11 +52,19 @@ class Rules:
     declared: int = 0
     evidence: bool = False
     experiment: bool = False
+    told_days: int = 0
 
     @property
     def packs(self) -> tuple[Pack, ...]:
-        """What wants people to be involved."""
-        return (Pack(name="involved", attestations=DECLARED[: self.declared], evidence_opened=self.evidence),)
+        """What wants people to be involved, and subjects to be told."""
+        return (
+            Pack(
+                name="involved",
+                attestations=DECLARED[: self.declared],
+                evidence_opened=self.evidence,
+                notify_within_days=self.told_days,
+            ),
+        )
 
     @property
     def loans(self) -> str:
@@ -134,6 +142,7 @@ class Terms:
     attestations: tuple[str, ...] = ()
     evidence: bool = False
     experiment: bool = False
+    told_days: int = 0
 
 
 def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
@@ -165,6 +174,7 @@ def terms_of(rules: Rules | None, domain: str, queue: str) -> Terms:
         attestations=DECLARED[: rules.declared],
         evidence=rules.evidence,
         experiment=loan and rules.experiment,
+        told_days=rules.told_days,
     )
 
 
@@ -191,6 +201,7 @@ def owed_to(task: Named, terms: Terms) -> Terms:
         if len(terms.attestations) > len(task["owed_attestations"])
         else task["owed_attestations"],
         evidence=terms.evidence or task["owed_evidence"],
+        told_days=min(filter(None, (terms.told_days, task["owed_told_days"])), default=0),
         qualifications=tuple(sorted({*terms.qualifications, *task["owed_qualifications"]})),
         on_breach=terms.on_breach if terms.on_breach in possible else "escalate",
         on_timeout=terms.on_timeout if terms.on_timeout in possible else "escalate",

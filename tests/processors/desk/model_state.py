@@ -3,7 +3,7 @@
 from tests.processors.desk.model_rules import DAY, RETENTION, Named, Rules, Terms, owed_to, quorum_of, terms_of
 
 # What a router tells that people owe a decision, beside how many there must be.
-OWED = ("qualifications", "outcomes", "levels", "notices", "attestations", "evidence")
+OWED = ("qualifications", "outcomes", "levels", "notices", "attestations", "evidence", "told_days")
 
 
 class ModelState:
@@ -158,7 +158,7 @@ class ModelState:
 
 def new_task(source: Named, kind: str, now: int) -> Named:
     """A task as it begins to wait."""
-    same = ("decision_id", "domain", "queue", "priority", "route", "prediction", "payload_hash")
+    same = ("decision_id", "domain", "queue", "priority", "route", "prediction", "payload_hash", "created_at")
     told = ("reasons", "routed_queue", *(f"owed_{name}" for name in OWED))
     lists: Named = {"options": (), "qualifications": (), "excluded": [], "skipped": [], "verdicts": []}
     lists |= {"evidence": [], "opinions": []}

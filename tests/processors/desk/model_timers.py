@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.processors.desk.model_messages import Messages
-from tests.processors.desk.model_rules import MINUTE, OUTCOMES, PRIORITIES, Named, Terms, quorum_of, terms_of
+from tests.processors.desk.model_rules import DAY, MINUTE, OUTCOMES, PRIORITIES, Named, Terms, quorum_of, terms_of
 from tests.processors.desk.model_state import finish, for_leads, give_back, holder, seen_as
 
 
@@ -51,6 +51,11 @@ class Timers(Messages):
                 self.alerts_due.append(("woken", task["task_id"], (task["assigned_to"],)))
             case "not_judged":
                 assert self.is_over(task)
+                said = [verdict for verdict in task["verdicts"] if verdict["round"] == task["round"]]
+                if task["kind"] == "gold" and task["route"] != "auto" and len(said) == 1:
+                    # The other of two who must agree never came: it passes for what the one has decided.
+                    self.seem_decided(task, said[0], (said[0]["reviewer"],), said[0]["at"] + DAY)
+                    task["seems"]["decided_at"] = said[0]["at"]
                 finish(task)
             case "opened_up" | "nobody_can_decide" | "somebody_can_decide":
                 self._find_somebody(event, task)
@@ -294,6 +299,8 @@ class Timers(Messages):
         untold = not set(possible) <= set(terms.notices)
         uninvolved = not set(task["owed_attestations"]) <= set(terms.attestations)
         uninvolved = uninvolved or (task["owed_evidence"] and not terms.evidence)
+        days, owed_days = terms.told_days, task["owed_told_days"]
+        uninvolved = uninvolved or bool(owed_days and not 0 < days <= owed_days)
         less = fewer or unskilled or slower or untold or uninvolved
         return less or bool(task["owed_outcomes"] and not terms.outcomes)
 
@@ -311,9 +318,17 @@ class Timers(Messages):
     def _warn_by_the_deadline(self, task: Named) -> None:
         start, window = self.counts_from(task), task["window"]
         task["warn_at"] = start + (task["deadline"] - start) * 3 // 4
+        self._tell_in_time(task)
         if window is not None:
             start = task["due_from"]
             task["warn_at"] = min(task["warn_at"], start + (window - start) * 3 // 4)
+
+    def _tell_in_time(self, task: Named) -> None:
+        """Before the first outcome no deadline is behind the day by which the subject must have been told."""
+        days, begun = self.terms(task).told_days, task["created_at"]
+        if days and begun is not None and task["version"] == 0:
+            task["deadline"] = min(task["deadline"], begun + days * DAY)
+            task["warn_at"] = min(task["warn_at"], begun + days * DAY * 3 // 4)
 
     def reschedule(self, task: Named) -> None:
         before, terms = task["deadline"], self.terms(task)
@@ -321,6 +336,7 @@ class Timers(Messages):
         if seen_as(task) == "appeal":
             level = terms.appeal_level or level
         task["deadline"], task["warn_at"] = start + level, start + level * 3 // 4
+        self._tell_in_time(task)
         if window is not None:
             start = task["due_from"]
             task["deadline"] = min(task["deadline"], window)

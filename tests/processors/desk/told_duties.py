@@ -34,6 +34,7 @@ def told(policy: str, *reasons: str, domain: str = "loan") -> dict[str, Any]:
         "calendar": demanded.calendar,
         "service_levels": demanded.service_levels,
         "outcome_notices": demanded.notices,
+        "notify_within_days": demanded.notify_within_days,
         "reasons": reasons,
         "queue": read.domains[domain].queue,
     }
