@@ -17,7 +17,9 @@ from interlock.console.pages.showing import needs, show
 from interlock.console.source import compared
 from interlock.policies.history import unpacked
 from interlock.policies.observed import ROUTES
+from interlock.policies.packs import pack_facts, published_uses
 from interlock.policy.errors import PolicyError
+from interlock.policy.regulation import NO_ADVICE, pack_names, regulation
 from interlock.policy.version import from_resolved
 
 router = APIRouter()
@@ -60,6 +62,14 @@ def listed(request: Request, person: Reader) -> Response:
         requests_problem=waiting_problem,
         **_eyes(backend),
     )
+
+
+@router.get("/packs")
+def packs(request: Request, person: Reader) -> Response:  # noqa: ARG001 - who may
+    """What regulation demands, what fulfils it, and which policies say that they are under it."""
+    uses, problem = attempted(lambda: published_uses(backend_of(request).broker))
+    found = [pack_facts(name, regulation(name), uses) for name in pack_names()]
+    return show(request, "packs.html", packs=found, advice=NO_ADVICE, problem=problem)
 
 
 @router.get("/new-policy")

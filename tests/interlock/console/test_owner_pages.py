@@ -24,6 +24,7 @@ HOSTILE = f"\"'>{SCRIPT}\u202etxt"
 PAGES_OF_OWNERS = (
     "/policies",
     "/new-policy",
+    "/packs",
     "/proposals",
     "/controls",
     "/controls/history",
@@ -153,6 +154,13 @@ def test_a_policy_is_shown_with_its_text_by_line_and_who_published_it(console: W
     assert "ben" in page
     assert SCRIPT not in page
     assert "\u202e" not in page
+
+
+def test_packs_are_shown_with_their_duties_and_as_no_legal_advice(console: World) -> None:
+    page = console.browser("ana", "policy_owner").page("/packs")
+    assert "This is no legal advice." in page
+    assert "An applicant who is declined gets a notice of adverse action" in page
+    assert "used by no policy in force" in page
 
 
 def test_a_policy_that_does_not_exist_is_not_found(console: World) -> None:
