@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -39,8 +40,11 @@ def linked(rows: pa.Table, shape: pa.Schema, previous: bytes, held: Mapping[int,
     `shape`: as for `leaves`. `previous`: the link of the row before, or the chain's beginning. `held`: links that are
     stored already, by offset; a row behind one of them is linked to it, whatever it should have been.
     """
-    rows = rows.sort_by("kafka_offset")
     offsets: list[int] = rows["kafka_offset"].to_pylist()
+    # Only unreadable records and tombstones stand elsewhere, and to sort wide rows takes a fifth of the time.
+    if any(offset > following for offset, following in pairwise(offsets)):
+        rows = rows.sort_by("kafka_offset")
+        offsets.sort()
     digests = dict(zip(offsets, leaves(rows, shape), strict=True))
     made = {offset: stored for offset, stored in held.items() if stored != NOT_LINKED}
     for offset in sorted({*offsets, *made}):
