@@ -62,15 +62,15 @@ class Happened:
 def _week(
     rows: list[dict[str, Any]], begin: int, pipeline: Pipeline, draw: np.random.Generator
 ) -> list[dict[str, Any]]:
-    """Decisions of a week, as many in each hour as chance has it."""
-    hours = draw.integers(0, HOURS, len(rows))
-    records = []
-    for hour in range(HOURS):
-        at = begin + hour * HOUR + HOUR // 2
-        due = [rows[index] | {"created_at": at} for index in np.flatnonzero(hours == hour)]
-        if due:
-            records += _effective(pipeline.route(due, at))
-    return records
+    """Decisions of a week, as many in each hour as chance has it; routed at once, as no rule asks for the time."""
+    written = pipeline.route([row | {"created_at": begin} for row in rows], begin)
+    for records in pipeline.buffered.values():
+        hours = draw.integers(0, HOURS, len(records))
+        records[:] = [
+            (key, value, (begin + int(hour) * HOUR) // 1000)
+            for (key, value, _), hour in zip(records, hours, strict=True)
+        ]
+    return _effective(written)
 
 
 def _one(stored: Stored, seed: int, size: int, more: str = "") -> Happened:

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +14,9 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from interlock.cli.policy_replay import replay as command
 from interlock.errors import UsageError
+from interlock.platform import connection
 from interlock.policies.replay import NothingToReplayError, Replay, replay
 from interlock.policy.conditions.contradictions import contradiction
 from interlock.policy.conditions.parser import parse_condition
@@ -258,3 +262,24 @@ def test_where_the_policy_of_the_time_did_not_calibrate_the_candidate_does_as_th
     for cell in replay(stored.client, LENDING, *window(at)).matrix:
         found[cell.new] += cell.decisions
     assert found == expected
+
+
+def test_the_command_prints_the_matrix_the_reasons_and_the_forecast_or_all_of_it_as_json(
+    stored: Stored,
+    loans: Range,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = tmp_path / "candidate.yaml"
+    file.write_text(SOURCE.replace("auto: 0.9", "auto: 0.8"))
+    monkeypatch.setattr(connection, "connect", lambda _: SimpleNamespace(clickhouse=lambda: stored.client))
+    since, until = (moment.isoformat() for moment in loans)
+    command(str(file), since, until)
+    printed = " ".join(capsys.readouterr().out.split())
+    for part in ("async auto 3", "lane:loans/approve:auto 3 0", "Errors that take effect", "underwriting"):
+        assert part in printed
+    command(str(file), since, until, json=True)
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["decisions"], facts["rerouted"]) == (11, 3)
+    assert facts["errors"][0]["candidate"]["judged"] == 0
