@@ -24,8 +24,8 @@ from scipy.sparse.csgraph import connected_components
 LIBRARIES = ("schemas", "learning", "policy", "processors", "streams", "sinks")
 PROJECT = (*LIBRARIES, "interlock", "bench", "examples")
 
-# The one module of `interlock/` that libraries import too: a package of its own at the bottom.
-ERRORS = "interlock.errors"
+# What of `interlock/` libraries import too: packages of their own at the bottom.
+AT_THE_BOTTOM = ("errors", "encryption")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +148,8 @@ def cycles(graph: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:
 def _package(container_name: str, module: str) -> str:
     """The package of a module; empty for modules outside of the container and for the container's own module."""
     parts = module.split(".")
-    if not container_name and module == ERRORS:
-        return "errors"
+    if not container_name and parts[0] == "interlock" and parts[1:2] and parts[1] in AT_THE_BOTTOM:
+        return parts[1]
     if container_name:
         if parts[0] != container_name:
             return ""

@@ -29,8 +29,9 @@ def test_every_topic_has_a_role_that_writes_it(known: dict[str, Role]) -> None:
 
 
 def test_only_the_desk_writes_what_people_decided_and_what_must_be_done(known: dict[str, Role]) -> None:
-    for topic in (catalogue.RESOLUTIONS, catalogue.ACTIONS, catalogue.TASKS, catalogue.PRESENCE, catalogue.REPLIES):
+    for topic in (catalogue.RESOLUTIONS, catalogue.TASKS, catalogue.PRESENCE, catalogue.REPLIES):
         assert writers(known, topic) == {"desk"}
+    assert writers(known, catalogue.ACTIONS) == {"desk", "notices"}
 
 
 def test_only_the_router_lets_a_decision_take_effect(known: dict[str, Role]) -> None:
@@ -41,6 +42,7 @@ def test_who_speaks_for_people_is_a_short_list(known: dict[str, Role]) -> None:
     assert writers(known, catalogue.COMMANDS) == {"desk", "reviewer-tool", "console", "caller", "operator"}
     assert writers(known, catalogue.REVIEWERS) == {"roster-owner", "console"}
     assert writers(known, catalogue.POLICIES) == {"policy-owner", "console", "calibration"}
+    assert writers(known, catalogue.POLICY_CANDIDATES) == {"policy-owner", "console"}
 
 
 def test_a_producer_may_do_nothing_but_send_decisions(known: dict[str, Role]) -> None:
