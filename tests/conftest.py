@@ -62,6 +62,7 @@ ON_ONE_INSTANCE = (
 
 # These share another one, on which people work over HTTP.
 ON_CONSOLE_INSTANCE = (
+    "examples/test_declined_loan.py",
     "interlock/api/test_restarts.py",
     "interlock/api/test_two_servers.py",
     "interlock/console/test_oversight_in_browser.py",
@@ -71,8 +72,12 @@ ON_CONSOLE_INSTANCE = (
 # The fixtures that start them; all files that use one of them go to the same worker.
 SHARED = {"local_instance": ON_ONE_INSTANCE, "console_instance": ON_CONSOLE_INSTANCE}
 
-# Tests ask more often than people do.
-_MANY_REQUESTS = {"INTERLOCK_API__REQUESTS_PER_SECOND": "10000", "INTERLOCK_API__BURST": "10000"}
+# Tests ask more often than people do, and do not wait a minute for a signature.
+_IN_A_HURRY = {
+    "INTERLOCK_API__REQUESTS_PER_SECOND": "10000",
+    "INTERLOCK_API__BURST": "10000",
+    "INTERLOCK_TRAIL__ANCHOR_SECONDS": "2",
+}
 
 QUICK_KILLS, CAMPAIGN_KILLS = 3, 25
 
@@ -189,7 +194,7 @@ def console_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Inst
     """
     from tests.running_instance import Instance
 
-    running = Instance(tmp_path_factory.mktemp("console") / "instance", _MANY_REQUESTS)
+    running = Instance(tmp_path_factory.mktemp("console") / "instance", _IN_A_HURRY)
     running.run("up", "--detach")
     yield running
     running.run("down")

@@ -99,6 +99,7 @@ def _decision(
         impact="household credit",
         amount=float(row["credit_amount"]),
         jurisdiction="DE",
+        subject_id=f"applicant-{row['number']}",
         attributes={"duration": str(row["duration"]), "purpose": row["purpose"]},
         input=_input(row),
         alternatives=(Alternative(option=other, confidence=1 - confidence),),
@@ -121,7 +122,7 @@ def _decision(
 
 @cache
 def _data() -> pl.DataFrame:
-    return pl.read_parquet(DATA)
+    return pl.read_parquet(DATA).with_row_index("number")
 
 
 def _input(row: Mapping[str, Any]) -> str:

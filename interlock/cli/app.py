@@ -45,7 +45,7 @@ COMMANDS: Mapping[str, Entry] = {
     "reconcile": Entry(
         "queries", "reconcile", "Compare Kafka and ClickHouse: every record once in its table and in the roll-ups."
     ),
-    "audit": Entry("audit", "app", "The audit trail: prove it; erase what is stored of a subject, or hold it."),
+    "audit": Entry("audit", "app", "The audit trail: prove it, export it; erase a subject, or hold it."),
     "produce": Entry("produce", "produce", "Send decisions from a file."),
     "demo": Entry("demo", "demo", "Stream real survey decisions through Kafka, router, people and ClickHouse."),
     "queues": Entry("queues", "queues", "Show every queue: what waits, is held and is overdue."),

@@ -16,7 +16,11 @@ from interlock.platform.exit_codes import ExitCode
 if TYPE_CHECKING:
     from interlock.sinks.reconcile import Reconciliation
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode="markdown")
+app = typer.Typer(
+    help="The audit trail: prove it, export it; erase a subject, or hold it.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
 app.command("erase")(audit_keys.erase)
 app.command("hold")(audit_keys.hold)
 app.command("keys")(audit_keys.keys)

@@ -15,7 +15,7 @@ from interlock.policies.publishing import SamePersonError
 from interlock.policies.requests import checked_record
 from interlock.policy.load import parse
 from interlock.policy.model import Publishing
-from interlock.processors.router.candidates import MAX_SHARE, SHADOW, SHARE, WITHDRAWN
+from interlock.processors.router.candidates import MAX_SHARE, Stage
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 from interlock.schemas.times import moment
@@ -60,7 +60,7 @@ def candidates(broker: "Broker") -> dict[str, Record]:
         return record
 
     found = newest(broker, catalogue.POLICY_CANDIDATES.name, read)
-    return {name: record for name, record in sorted(found.items()) if record["stage"] != WITHDRAWN}
+    return {name: record for name, record in sorted(found.items()) if record["stage"] != Stage.WITHDRAWN.value}
 
 
 def candidate(broker: "Broker", name: str) -> Record:
@@ -100,7 +100,7 @@ def begin(
                 "changed: promote it, or withdraw it"
             )
         record = {name: version[name] for name in ("name", "version", "resolved", "source", "base_version")} | {
-            "stage": SHADOW,
+            "stage": Stage.SHADOW.value,
             "share": 0.0,
             "published_at": now,
             "published_by": by,
@@ -139,7 +139,12 @@ def give_share(
         if share > found["share"]:
             _check_signature(broker, found, by, now, observed, four_eyes=four_eyes)
         signed_by = list(dict.fromkeys([*found["signed_by"], by]))
-        changed = {"stage": SHARE if share else SHADOW, "share": share, "started_at": now, "signed_by": signed_by}
+        changed = {
+            "stage": Stage.SHARE.value if share else Stage.SHADOW.value,
+            "share": share,
+            "started_at": now,
+            "signed_by": signed_by,
+        }
         record = found | changed
         mine.write(catalogue.POLICY_CANDIDATES, name, wire.encode("PolicyCandidate", record))
     return record
@@ -198,7 +203,7 @@ def withdraw(broker: "Broker", name: str, version: str, by: str, reason: str, no
     with turn(broker, publishing.TURN) as mine:
         found = _meant(broker, name, version)
         record = found | {
-            "stage": WITHDRAWN,
+            "stage": Stage.WITHDRAWN.value,
             "share": 0.0,
             "started_at": now,
             "signed_by": [by],

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from enum import StrEnum, auto
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,9 +13,7 @@ from interlock.policy.compiled import CompiledPolicy, Treatment, compile_policy
 from interlock.policy.version import from_resolved
 from interlock.processors.router.audit_sampling import KEY_LENGTH, flip
 from interlock.schemas.keys import check_key
-
-# Stages. A withdrawn candidate is told once, with who and why, before its tombstone.
-SHADOW, SHARE, WITHDRAWN = "shadow", "share", "withdrawn"
+from interlock.schemas.reasons import SHADOW
 
 # A candidate that decides more than half of the decisions is no trial any more: it is to be promoted.
 MAX_SHARE = 0.5
@@ -22,8 +21,13 @@ MAX_SHARE = 0.5
 # Another key than that of the audit coin: who is in the share would otherwise be audited more often or never.
 _COIN = b"candidate-share"
 
-# What a decision of a challenger model has instead of a route: nothing comes of it.
-_NO_EFFECT = "shadow"
+
+class Stage(StrEnum):
+    """How far a trial has gone. A withdrawn candidate is told once, with who and why, before its tombstone."""
+
+    SHADOW = auto()
+    SHARE = auto()
+    WITHDRAWN = auto()
 
 
 class Trial(NamedTuple):
@@ -58,12 +62,12 @@ def candidate_of(name: str, record: dict[str, Any]) -> Candidate:
     policy = from_resolved(record["resolved"])
     check_key(name, record["name"], policy.name)
     stage, share = record["stage"], record["share"]
-    if stage not in (SHADOW, SHARE):
-        raise ValueError(f"the stage is {stage!r}, neither {SHADOW} nor {SHARE}")
-    if stage == SHARE and not 0 < share <= MAX_SHARE:
+    if stage not in (Stage.SHADOW, Stage.SHARE):
+        raise ValueError(f"the stage is {stage!r}, neither {Stage.SHADOW} nor {Stage.SHARE}")
+    if stage == Stage.SHARE and not 0 < share <= MAX_SHARE:
         raise ValueError(f"the share is {share}, not above 0 and at most {MAX_SHARE}")
     return Candidate(
-        compile_policy(policy, record["version"]), record["base_version"], share if stage == SHARE else 0.0
+        compile_policy(policy, record["version"]), record["base_version"], share if stage == Stage.SHARE else 0.0
     )
 
 
@@ -80,4 +84,5 @@ def trial(candidate: CompiledPolicy, asked: Treatment, live: Treatment) -> Trial
 
 
 def _told_route(treatment: Treatment) -> str:
-    return _NO_EFFECT if treatment.shadow else treatment.route.label
+    # Nothing comes of a decision of a challenger, so it has no route.
+    return SHADOW if treatment.shadow else treatment.route.label

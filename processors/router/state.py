@@ -18,7 +18,7 @@ from interlock.policy.errors import PolicyError
 from interlock.policy.version import from_resolved
 from interlock.policy.vocabulary import Route
 from interlock.processors.router.calibration import Calibration
-from interlock.processors.router.candidates import WITHDRAWN, Candidate, candidate_of
+from interlock.processors.router.candidates import Candidate, Stage, candidate_of
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 from interlock.schemas.reasons import HALTED
@@ -102,7 +102,7 @@ class RouterState:
         self.candidates.pop(name, None)
         try:
             record = wire.decode("PolicyCandidate", value) if value is not None else None
-            if record is None or record["stage"] == WITHDRAWN:
+            if record is None or record["stage"] == Stage.WITHDRAWN:
                 log.info("no candidate any more", policy=name)
                 return
             candidate = candidate_of(name, record)

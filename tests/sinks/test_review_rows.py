@@ -68,6 +68,7 @@ def plain(value: Any) -> Any:
 
 def without_places(row: dict[str, Any]) -> dict[str, Any]:
     own = {"error", "error_message", "raw", "key", "tombstone", "inserted_at", "link"}
+    own |= {"subject_key", "sealed", "sealed_facts"}
     return {
         name: plain(value)
         for name, value in row.items()

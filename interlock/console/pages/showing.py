@@ -45,9 +45,9 @@ def show(request: Request, template: str, *, status: int = 200, **context: Any) 
 
 
 def show_problem(request: Request, problem: Problem) -> Response:
-    """A problem as the reader of a page sees it; programs get it as JSON."""
-    path = request.url.path
-    if path.startswith(_FOR_PROGRAMS) or "hx-request" in request.headers:
+    """A problem as the reader of a page sees it; programs get it as JSON, and so do the scripts of a page."""
+    is_page = request.method in ("GET", "HEAD") and not request.url.path.startswith(_FOR_PROGRAMS)
+    if not is_page or "hx-request" in request.headers:
         return problem.response()
     if problem.status == 401 and request.method == "GET":
         return RedirectResponse(f"/login?{_next(request)}", 303)

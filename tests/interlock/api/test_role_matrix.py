@@ -205,7 +205,7 @@ def test_a_page_of_another_site_changes_nothing_even_with_everything_right(world
     assert world.contents() == before
 
 
-@pytest.mark.parametrize("route", PAGES, ids=str)
+@pytest.mark.parametrize("route", [page for page in PAGES if page.method == "GET"], ids=str)
 def test_a_page_says_which_role_opens_it(world: World, route: Route) -> None:
     # A role that somebody took away leaves a session without any.
     cookie, _ = world.log_in("nobody")
