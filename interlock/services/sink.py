@@ -28,11 +28,6 @@ def run(platform: Platform) -> None:
     stop = stop_on_signals()
     metrics = Metrics("sink")
     signer = trail_signer(platform)
-    if signer is None:
-        log.warning(
-            "nothing signs the audit trail: set INTERLOCK_TRAIL__SIGNING_KEY_FILE, or whoever can write ClickHouse can "
-            "replace its whole history"
-        )
     sink = wait_until_available(lambda: writer(platform, metrics), stop)
     if sink is None:
         return
@@ -40,6 +35,11 @@ def run(platform: Platform) -> None:
     health = watch_role(platform, "sink", stop, lambda: metrics.value("unavailable"))
     serve(metrics, platform.settings, health=health)
     log.info("sink runs", kafka=platform.bootstrap_servers)
+    if signer is None:
+        log.warning(
+            "nothing signs the audit trail: set INTERLOCK_TRAIL__SIGNING_KEY_FILE, or whoever can write ClickHouse can "
+            "replace its whole history"
+        )
     anchoring = None if signer is None else wait_until_available(lambda: anchors(platform, signer), stop)
     try:
         sink.run(stop, lambda last: None if anchoring is None else anchoring.look(lambda: sink.heads, last=last))

@@ -28,6 +28,8 @@ EVENT = {
 
 
 class _Platform:
+    keys_to_read = None
+
     def clickhouse(self, *, analyst: bool) -> None:
         assert analyst
 

@@ -105,7 +105,7 @@ def test_a_policy_is_checked_while_one_types_and_published_by_two_people(office:
     expect(first.locator("[data-meaning]")).to_contain_text("2000")
     first.locator("[data-publish]").click()
     first.locator("dialog#publish [name=note]").fill("fewer small cases")
-    first.locator("dialog#publish [type=submit]").click()
+    first.locator("dialog#publish [value=publish]").click()
     first.wait_for_url(re.compile(r"/(policies|proposals)/(?!.*edit)"))
     second = office.page("bob", "/proposals", "policy_owner")
     second.get_by_role("link", name=office.name).first.click()
