@@ -45,8 +45,10 @@ def stored_payload(client: "Client", task: dict[str, Any], keys: "KeyStore | Non
     if found.unreadable:
         raise unreadable(task["decision_id"], keys)
     for row in found.rows:
-        if row["damaged"] or row["raw"]:
-            return bytes(row["raw"]) or bytes.fromhex(row["damaged"])
+        # Of a row that is not sealed the empty text of the query.
+        sealed: bytes = row["raw"]
+        if sealed or row["damaged"]:
+            return sealed or bytes.fromhex(row["damaged"])
         record = {name: row[name] for name in outer}
         return wire.encode("RoutedDecision", {**record, "decision": {name: row[name] for name in inner}})
     return None
