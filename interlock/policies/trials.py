@@ -15,7 +15,7 @@ from interlock.policies.publishing import SamePersonError
 from interlock.policies.requests import checked_record
 from interlock.policy.load import parse
 from interlock.policy.model import Publishing
-from interlock.processors.router.candidates import MAX_SHARE, Stage
+from interlock.policy.stages import MAX_SHARE, Stage
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 from interlock.schemas.times import moment

@@ -52,6 +52,6 @@ _read: Callable[[Command], tuple[Any, ...]] = attrgetter(*FIELDS)
 
 def from_record(record: dict[str, Any]) -> Command:
     """The command in a decoded record whose times are integers."""
-    values = (record[name] for name in FIELDS)
     # A list that says nothing must equal the default, which tells a repetition from another command.
-    return Command(*(tuple(value) if isinstance(value, list) else value for value in values))
+    values: list[Any] = [tuple(value) if isinstance(value := record[name], list) else value for name in FIELDS]
+    return Command(*values)

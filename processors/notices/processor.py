@@ -7,7 +7,8 @@ from typing import Any
 from interlock.errors import InterlockError
 from interlock.policy.notices.wording import UnwritableNoticeError
 from interlock.processors.events import Event, alert
-from interlock.processors.notices.due import Due, of_action, of_automatic, with_notices
+from interlock.processors.notices.due import Due, of_action, of_automatic
+from interlock.processors.notices.finding import with_notices
 from interlock.processors.notices.words import Words
 from interlock.processors.notices.writing import PayloadLostError, notice_action
 from interlock.processors.records import Message, OutputLists

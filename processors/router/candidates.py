@@ -2,7 +2,6 @@
 
 import hashlib
 from dataclasses import dataclass
-from enum import StrEnum, auto
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,24 +9,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from interlock.policy.compiled import CompiledPolicy, Treatment, compile_policy
+from interlock.policy.stages import MAX_SHARE, Stage
 from interlock.policy.version import from_resolved
 from interlock.processors.router.audit_sampling import KEY_LENGTH, flip
 from interlock.schemas.keys import check_key
 from interlock.schemas.reasons import SHADOW
 
-# A candidate that decides more than half of the decisions is no trial any more: it is to be promoted.
-MAX_SHARE = 0.5
-
 # Another key than that of the audit coin: who is in the share would otherwise be audited more often or never.
 _COIN = b"candidate-share"
-
-
-class Stage(StrEnum):
-    """How far a trial has gone. A withdrawn candidate is told once, with who and why, before its tombstone."""
-
-    SHADOW = auto()
-    SHARE = auto()
-    WITHDRAWN = auto()
 
 
 class Trial(NamedTuple):

@@ -15,10 +15,11 @@ from interlock.learning import recalibration_limits
 from interlock.policy.compiled import CompiledPolicy, ForcedRoute, compile_policy
 from interlock.policy.duties import Duties, joint_duties
 from interlock.policy.errors import PolicyError
+from interlock.policy.stages import Stage
 from interlock.policy.version import from_resolved
 from interlock.policy.vocabulary import Route
 from interlock.processors.router.calibration import Calibration
-from interlock.processors.router.candidates import Candidate, Stage, candidate_of
+from interlock.processors.router.candidates import Candidate, candidate_of
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 from interlock.schemas.reasons import HALTED

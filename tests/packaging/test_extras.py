@@ -265,7 +265,7 @@ def _loaded_with(packages: tuple[str, ...], left_out: set[str]) -> set[str]:
 @pytest.mark.parametrize(
     ("extras", "packages", "left_out"),
     [
-        (set(), ("interlock/client", "interlock/platform", "interlock/executors"), {"notify", "webhook"}),
+        (set(), ("interlock/client", "interlock/platform", "interlock/executors"), {"notify", "webhook", "keys"}),
         ({"cli"}, ("interlock/cli", "interlock/review", "interlock/policies", "interlock/produce"), set()),
         ({"cli", "server"}, ("interlock/services", "interlock/operations"), {"clickhouse", "kafka"}),
     ],

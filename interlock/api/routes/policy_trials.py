@@ -11,7 +11,7 @@ from interlock.api.backend import backend_of
 from interlock.api.owner_fields import Body, IfMatch, Note, Reason
 from interlock.api.preconditions import etag
 from interlock.api.routes.policies import EXAMPLE, Owner, PolicyName, Reader, Source
-from interlock.processors.router.candidates import MAX_SHARE
+from interlock.policy.stages import MAX_SHARE
 
 router = APIRouter(prefix="/v1/policies/{name:id}/candidate", tags=["policies"])
 
