@@ -38,7 +38,7 @@ class _Platform:
 def answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "connect", lambda data_dir: _Platform())  # noqa: ARG005
     monkeypatch.setattr(database, "select", lambda client, query: (COLUMNS, ROWS))  # noqa: ARG005
-    monkeypatch.setattr(database, "decision_timeline", lambda client, decision_id: [EVENT])  # noqa: ARG005
+    monkeypatch.setattr(database, "decision_timeline", lambda client, decision_id, keys: [EVENT])  # noqa: ARG005
 
 
 def _output(*arguments: str) -> str:
