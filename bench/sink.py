@@ -24,8 +24,8 @@ from interlock.sinks.chunk import Chunk
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from interlock.sinks.migrate import migrate
 from interlock.sinks.rows import TARGETS, to_arrow
+from interlock.sinks.trail.chains import chains, walk
 from interlock.sinks.trail.links import LINK_BYTES, NOT_LINKED
-from interlock.sinks.trail.verify import chains, walk
 from interlock.sinks.writer import SinkSettings, SinkWriter
 from interlock.streams.embedded_kafka import EmbeddedKafka
 from interlock.streams.kafka import KafkaBroker

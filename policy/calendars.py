@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from interlock.policy.model import Calendar, Day, minutes
+from interlock.policy.working_hours import Calendar, Day, minutes
 
 _SECOND = 1_000_000
 _MINUTE = 60 * _SECOND

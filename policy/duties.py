@@ -10,8 +10,9 @@ from functools import lru_cache
 
 from pydantic import TypeAdapter, ValidationError
 
-from interlock.policy.model import Calendar, Domain, Policy, Queue, ServiceLevels
+from interlock.policy.model import Domain, Policy, Queue, ServiceLevels
 from interlock.policy.parts import Name
+from interlock.policy.working_hours import Calendar
 
 # Different texts in one running process: policies have a handful of calendars, levels and notices, and their versions
 # some more.

@@ -1,27 +1,23 @@
 """The policy as a person writes it, validated and frozen."""
 
 import re
-from datetime import UTC, date, datetime
-from functools import cache
-from itertools import pairwise
-from typing import Annotated, Any, Literal, TypeVar
-from zoneinfo import available_timezones
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from interlock.policy.limits import excesses
 from interlock.policy.notices.terms import Notice
-from interlock.policy.parts import Name, Switch
+from interlock.policy.parts import Name, Switch, sorted_set
 from interlock.policy.parts import Part as _Part
 from interlock.policy.vocabulary import ColumnType, Priority, Workflow
+from interlock.policy.working_hours import Calendar, Date
 
 # Strict: `true` is no probability, although Python would read it as 1.
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
 # A sentence that a person reads before each verdict and that every record of it repeats.
 Attestation = Annotated[str, Field(pattern=r"^\S[^\r\n]*$", max_length=300)]
 HumanRoute = Literal["async", "sync", "manual"]
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -38,71 +34,6 @@ def _seconds(text: Any) -> Any:
 _MAX_SECONDS = 3650 * 86_400
 
 
-_Sortable = TypeVar("_Sortable", str, date)
-
-
-def _sorted_set(names: tuple[_Sortable, ...]) -> tuple[_Sortable, ...]:
-    """Sorted and without duplicates: their order has no meaning, so it must not change the version."""
-    return tuple(sorted(set(names)))
-
-
-@cache
-def time_zones() -> frozenset[str]:
-    """IANA names; `localtime` is another zone on every machine."""
-    return frozenset(available_timezones() - {"localtime"})
-
-
-def _time_zone(name: str) -> str:
-    if name not in time_zones():
-        raise PydanticCustomError("time_zone", "unknown time zone")
-    return name
-
-
-def _date(value: Any) -> Any:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError as error:
-            raise ValueError(f"{value} is not a date: {error}") from error
-    if isinstance(value, datetime) or not isinstance(value, date):
-        raise ValueError("write a date such as 2026-12-25")
-    return value
-
-
-def minutes(interval: str) -> tuple[int, int]:
-    """Begin and end of "HH:MM-HH:MM" in minutes after midnight; raises ValueError if it is none."""
-    match = re.fullmatch(r"([01][0-9]|2[0-3]):([0-5][0-9])-(?:([01][0-9]|2[0-3]):([0-5][0-9])|24:00)", interval)
-    if match is None:
-        raise ValueError("write hours such as 09:00-17:00, at most until 24:00")
-    begin = int(match[1]) * 60 + int(match[2])
-    end = 24 * 60 if match[3] is None else int(match[3]) * 60 + int(match[4])
-    if begin >= end:
-        raise ValueError(f"{interval} ends before it begins; what goes on after midnight belongs to the next day")
-    return begin, end
-
-
-def _in_order(intervals: tuple[str, ...]) -> tuple[str, ...]:
-    """Raises ValueError where an interval begins before the end of the previous one."""
-    for earlier, later in pairwise(intervals):
-        if minutes(later)[0] < minutes(earlier)[1]:
-            raise ValueError(f"{later} begins before {earlier} has ended")
-    return intervals
-
-
-def _open_days(hours: dict[Day, tuple[str, ...]]) -> dict[Day, tuple[str, ...]]:
-    """The days with working hours; raises ValueError for a week with less than an hour of work."""
-    intervals = [minutes(interval) for day in hours.values() for interval in day]
-    # With less, a service level of days would not end within a year.
-    if sum(end - begin for begin, end in intervals) < 60:
-        raise ValueError("a week has at least one hour of work")
-    return {day: intervals for day, intervals in hours.items() if intervals}
-
-
-def _interval(text: str) -> str:
-    minutes(text)
-    return text
-
-
 def _model_version(text: str) -> str:
     model_id, _, model_version = text.rpartition("@")
     if not model_id or not model_version:
@@ -111,9 +42,7 @@ def _model_version(text: str) -> str:
 
 
 Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0, le=_MAX_SECONDS)]
-Intervals = Annotated[tuple[Annotated[str, AfterValidator(_interval)], ...], AfterValidator(_in_order)]
-Holidays = Annotated[tuple[Annotated[date, BeforeValidator(_date)], ...], AfterValidator(_sorted_set)]
-ModelVersions = Annotated[tuple[Annotated[str, AfterValidator(_model_version)], ...], AfterValidator(_sorted_set)]
+ModelVersions = Annotated[tuple[Annotated[str, AfterValidator(_model_version)], ...], AfterValidator(sorted_set)]
 
 
 class Thresholds(_Part):
@@ -155,7 +84,7 @@ class Appeals(_Part):
     `service_level`: seconds until an appeal must be decided; None: those of its priority.
     """
 
-    filed_by: Annotated[tuple[Literal["lead", "reviewer"], ...], AfterValidator(_sorted_set)] = Field(
+    filed_by: Annotated[tuple[Literal["lead", "reviewer"], ...], AfterValidator(sorted_set)] = Field(
         ("lead", "reviewer"), min_length=1
     )
     on_behalf_of: Literal["subject", "none"] = "none"
@@ -180,8 +109,8 @@ class Reliance(_Part):
     decide_first: Probability = 0.5
     # Of gold items, whose truth is known, and of nothing else: half, so that both kinds of reliance can be told.
     wrong_answers: Probability = 0.5
-    from_: Annotated[date, BeforeValidator(_date)] | None = Field(None, alias="from")
-    until: Annotated[date, BeforeValidator(_date)] | None = None
+    from_: Date | None = Field(None, alias="from")
+    until: Date | None = None
 
     @model_validator(mode="after")
     def _in_order(self) -> "Reliance":
@@ -209,13 +138,13 @@ class Domain(_Part):
     """
 
     workflow: Workflow = Workflow.ESCALATION
-    models: Annotated[tuple[str, ...], AfterValidator(_sorted_set)] = Field(min_length=1)
+    models: Annotated[tuple[str, ...], AfterValidator(sorted_set)] = Field(min_length=1)
     shadow: ModelVersions = ()
     outcomes: tuple[Name, ...] = Field(min_length=1)
-    adverse: Annotated[tuple[Name, ...], AfterValidator(_sorted_set)] | None = None
+    adverse: Annotated[tuple[Name, ...], AfterValidator(sorted_set)] | None = None
     lanes: dict[str, Lane] = Field(default_factory=dict)
     attributes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ColumnType] = Field(default_factory=dict)
-    groups: Annotated[tuple[str, ...], AfterValidator(_sorted_set)] = ()
+    groups: Annotated[tuple[str, ...], AfterValidator(sorted_set)] = ()
     queue: Name = "general"
     options: int = Field(3, ge=2, le=10, strict=True)
     override_window: Seconds = 86_400
@@ -230,18 +159,6 @@ class Domain(_Part):
         if self.adverse is not None:
             return self.adverse
         return tuple(sorted(outcome for outcome, lane in self.lanes.items() if lane.notice is not None))
-
-
-class Calendar(_Part):
-    """When people work: local hours by weekday, such as mon: [09:00-12:00, 13:00-17:00], except on `holidays`."""
-
-    time_zone: Annotated[str, AfterValidator(_time_zone)]
-    hours: Annotated[dict[Day, Intervals], AfterValidator(_open_days)]
-    holidays: Holidays = ()
-
-    def __hash__(self) -> int:
-        # The hash that pydantic gives fails on the dict of hours.
-        return hash((self.time_zone, self.holidays))
 
 
 class Queue(_Part):
@@ -264,7 +181,7 @@ class Queue(_Part):
     start_within: Seconds = 15 * 60
     on_breach: Name = "escalate"
     calendar: Calendar | None = None
-    qualifications: Annotated[tuple[Name, ...], AfterValidator(_sorted_set)] = ()
+    qualifications: Annotated[tuple[Name, ...], AfterValidator(sorted_set)] = ()
     floors: dict[Priority, Probability] = Field(default_factory=dict)
     escalations: Switch = False
 

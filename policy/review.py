@@ -22,7 +22,8 @@ from interlock.policy.duties import (
     shortest,
     soonest,
 )
-from interlock.policy.model import Appeals, Calendar, Domain, Pack, Policy, Queue, Reliance
+from interlock.policy.model import Appeals, Domain, Pack, Policy, Queue, Reliance
+from interlock.policy.working_hours import Calendar
 from interlock.schemas.reasons import AMBIGUOUS_DOMAIN
 
 # Always allowed: a reviewer who agrees needs no other reason, and a list without a way out makes people give a wrong

@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from interlock.policy.errors import Diagnostic
-from interlock.policy.model import Policy, time_zones
+from interlock.policy.model import Policy
 from interlock.policy.source_map import Document, FieldPath
+from interlock.policy.working_hours import time_zones
 
 # Message and suggestion by the type of pydantic's error.
 _MESSAGES = {

@@ -4,9 +4,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from interlock.policy.errors import Diagnostic
-from interlock.policy.model import Calendar, Domain, Pack, Queue, ServiceLevels, minutes
+from interlock.policy.model import Domain, Pack, Queue, ServiceLevels
 from interlock.policy.source_map import Document
 from interlock.policy.syntax import near
+from interlock.policy.working_hours import Calendar, minutes
 
 _HOUR = 3600
 

@@ -8,7 +8,7 @@ views are about.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 # What the columns of a row are sealed into; the key's id is in hexadecimal digits, empty where nothing is sealed.
 KEY_COLUMN, SEALED_COLUMN, FACTS_COLUMN = "subject_key", "sealed", "sealed_facts"
@@ -77,6 +77,30 @@ def facts_place(table: str, decision_id: str) -> bytes:
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
+
+# Both tables of routed decisions.
+_ROUTED = TableColumns(
+    plain=_names(
+        "error routed_at route reasons calibrated_confidence policy_version calibration_version workflow "
+        "priority queue audit propensity override_until notices quorum qualifications outcomes calendar "
+        "service_levels outcome_notices decision_id domain model_id model_version prediction confidence "
+        "created_at amount novel compliance_review jurisdiction "
+        "candidate_version candidate_route live_route "
+        "attestations evidence_opened notify_within_days"
+    ),
+    decision="decision_id",
+    content=(
+        "input",
+        "alternatives",
+        "explanation",
+        "history",
+        "vector",
+        "error_message",
+        "raw",
+    ),
+    subject="subject_id",
+    facts=("subject_id", "impact", "attributes"),
+)
 
 COLUMNS: Mapping[str, TableColumns] = {
     "action_retries": TableColumns(
@@ -246,53 +270,11 @@ COLUMNS: Mapping[str, TableColumns] = {
             "hours time_off contact"
         ),
     ),
-    "routed_decisions": TableColumns(
-        plain=_names(
-            "error review_copy routed_at route reasons calibrated_confidence policy_version calibration_version "
-            "workflow priority queue audit propensity override_until notices quorum qualifications outcomes "
-            "calendar service_levels outcome_notices decision_id domain model_id model_version prediction "
-            "confidence created_at amount novel compliance_review jurisdiction "
-            "candidate_version candidate_route live_route "
-            "attestations evidence_opened notify_within_days"
-        ),
-        decision="decision_id",
-        content=(
-            "input",
-            "alternatives",
-            "explanation",
-            "history",
-            "vector",
-            "error_message",
-            "raw",
-        ),
-        subject="subject_id",
-        facts=("subject_id", "impact", "attributes"),
-    ),
+    "routed_decisions": replace(_ROUTED, plain=_ROUTED.plain | {"review_copy"}),
     "schema_versions": TableColumns(
         plain=_names("error error_message raw key tombstone id name version schema origin recorded_at"),
     ),
-    "shadow_decisions": TableColumns(
-        plain=_names(
-            "error routed_at route reasons calibrated_confidence policy_version calibration_version workflow "
-            "priority queue audit propensity override_until notices quorum qualifications outcomes calendar "
-            "service_levels outcome_notices decision_id domain model_id model_version prediction confidence "
-            "created_at amount novel compliance_review jurisdiction "
-            "candidate_version candidate_route live_route "
-            "attestations evidence_opened notify_within_days"
-        ),
-        decision="decision_id",
-        content=(
-            "input",
-            "alternatives",
-            "explanation",
-            "history",
-            "vector",
-            "error_message",
-            "raw",
-        ),
-        subject="subject_id",
-        facts=("subject_id", "impact", "attributes"),
-    ),
+    "shadow_decisions": _ROUTED,
     "tasks": TableColumns(
         plain=_names(
             "error key tombstone task_id decision_id kind state event actor at command_id queue priority route "

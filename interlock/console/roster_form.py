@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
-from interlock.policy.model import Day
+from interlock.policy.working_hours import Day
 
 DAYS: tuple[str, ...] = get_args(Day)
 

@@ -14,11 +14,11 @@ from interlock.sinks.rows import TARGETS
 from interlock.sinks.sealed_columns import COLUMNS
 from interlock.sinks.trail import excerpt
 from interlock.sinks.trail.anchors import Proved, key_id, proved
+from interlock.sinks.trail.chains import stored_rows
 from interlock.sinks.trail.excerpt import Segment
 from interlock.sinks.trail.leaf import leaves
 from interlock.sinks.trail.links import NOT_LINKED
 from interlock.sinks.trail.stored import last_rows, shape_of
-from interlock.sinks.trail.verify import stored_rows
 from interlock.sinks.trail.walk import Chain, Head
 
 if TYPE_CHECKING:

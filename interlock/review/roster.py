@@ -22,10 +22,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from interlock.errors import UsageError
 from interlock.policy.errors import Diagnostic, PolicyError
-from interlock.policy.model import Day, Intervals, minutes, time_zones
 from interlock.policy.parts import Name
 from interlock.policy.source_map import Document
 from interlock.policy.syntax import near
+from interlock.policy.working_hours import Day, Intervals, minutes, time_zones
 from interlock.processors.desk.reviewers import LIMITS, check_id
 from interlock.processors.review.times import micros
 

@@ -11,7 +11,6 @@ from interlock.processors.desk import checks
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.replies import CommandResult
-from interlock.processors.desk.reviewers import unqualified
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import task_changed
@@ -45,13 +44,7 @@ def draw_arm(state: DeskState, task: Task, now: int) -> None:
 
 def first_opinion(state: DeskState, command: Command, now: int) -> CommandResult:
     """Notes what a person thinks before the AI's answer is shown, and shows it."""
-    task = checks.known_task(state, command.task_id)
-    checks.lease(state, task, command, now)
-    me = checks.known_reviewer(state, command.actor)
-    refusal = unqualified(task, me, now)
-    if refusal is not None:
-        raise refusal
-    checks.same_view(task, command)
+    task, me = checks.judged_by_holder(state, command, now)
     if not (task.blind and task.decides_first):
         raise CommandRefused("no-opinion-due", f"no first opinion is due on {task.task_id}: decide it")
     possible = offered((), state.terms(task))

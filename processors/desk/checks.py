@@ -3,7 +3,7 @@
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.pretence import ordinary
 from interlock.processors.desk.refusal import CommandRefused, clock
-from interlock.processors.desk.reviewers import Reviewer
+from interlock.processors.desk.reviewers import Reviewer, unqualified
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import task_changed
@@ -24,6 +24,18 @@ def known_reviewer(state: DeskState, name: str) -> Reviewer:
             f"there is no reviewer {name!r}: enter them first, `interlock reviewers add {name}`",
         )
     return reviewer
+
+
+def judged_by_holder(state: DeskState, command: Command, now: int) -> tuple[Task, Reviewer]:
+    """The task that a person holds and may judge, as it was shown, and that person."""
+    task = known_task(state, command.task_id)
+    lease(state, task, command, now)
+    me = known_reviewer(state, command.actor)
+    refusal = unqualified(task, me, now)
+    if refusal is not None:
+        raise refusal
+    same_view(task, command)
+    return task, me
 
 
 def known_task(state: DeskState, task_id: str) -> Task:

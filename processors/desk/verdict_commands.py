@@ -12,7 +12,6 @@ from interlock.processors.desk.pretence import ordinary
 from interlock.processors.desk.refusal import CommandRefused, clock
 from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.resolving import close, judged, resolve
-from interlock.processors.desk.reviewers import unqualified
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task, Verdict
 from interlock.processors.desk.task_records import task_changed
@@ -22,13 +21,7 @@ from interlock.processors.events import Event
 
 def submit(state: DeskState, command: Command, now: int) -> CommandResult:
     """Takes the verdict of the person who holds the task."""
-    task = checks.known_task(state, command.task_id)
-    checks.lease(state, task, command, now)
-    me = checks.known_reviewer(state, command.actor)
-    refusal = unqualified(task, me, now)
-    if refusal is not None:
-        raise refusal
-    checks.same_view(task, command)
+    task, me = checks.judged_by_holder(state, command, now)
     check_first_opinion(task)
     terms = state.terms(task)
     verdict = given_verdict(command, task, terms, now)

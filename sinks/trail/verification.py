@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 
 from interlock.sinks.rows import TARGETS
 from interlock.sinks.trail.anchors import ChainName, Proved, key_id
-from interlock.sinks.trail.verify import Extent, chains, walk
+from interlock.sinks.trail.chains import Extent, chains, walk
 from interlock.sinks.trail.walk import Chain, Walk
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlock.policy.calendars import due, is_open, worked
-from interlock.policy.model import Calendar, minutes
+from interlock.policy.working_hours import Calendar, minutes
 from tests.policy.strategies import WEEK, calendars
 
 # Changes of an hour at night, of half an hour, at midnight, and a day that Samoa left out (2011-12-30).

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from interlock.encryption.master import KEY_BYTES, LocalMasterKey
+from interlock.encryption.sqlite_store import SqliteKeyStore
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from interlock.sinks.migrate import migrate
 
@@ -51,6 +54,14 @@ def own(reused: Client) -> Iterator[Client]:
     )
     for (table,) in filled.result_rows:
         reused.command(f"TRUNCATE TABLE {table}")
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Iterator[SqliteKeyStore]:
+    """A key store of the test's own."""
+    store = SqliteKeyStore(tmp_path / "keys.sqlite", lambda _: LocalMasterKey(b"k" * KEY_BYTES))
+    yield store
+    store.close()
 
 
 @contextmanager

@@ -1,22 +1,19 @@
 """Erasing a subject on the pipeline's own records, legal holds, and what is kept about both."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from interlock.encryption.keys import HeldError, NoHoldError, UnknownOwnerError, decision, subject
-from interlock.encryption.master import KEY_BYTES, LocalMasterKey
 from interlock.encryption.sqlite_store import SqliteKeyStore
 from interlock.errors import UsageError
 from interlock.operations import erasure
 from interlock.schemas import catalogue, wire
 from interlock.sinks.opening import opened
 from interlock.sinks.sealed_columns import OPENING, OPENING_FACTS
-from interlock.sinks.trail.verify import chains, walk
+from interlock.sinks.trail.chains import chains, walk
 from tests.sinks import review_records, sink_world
 from tests.sinks.sink_world import OUTCOMES, World
 
@@ -24,13 +21,6 @@ pytestmark = pytest.mark.warehouse
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 SAID: dict[str, Any] = {"by": "dpo", "reason": "request 88", "now": NOON}
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> Iterator[SqliteKeyStore]:
-    store = SqliteKeyStore(tmp_path / "keys.sqlite", lambda _: LocalMasterKey(b"k" * KEY_BYTES))
-    yield store
-    store.close()
 
 
 @pytest.fixture

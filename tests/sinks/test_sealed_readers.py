@@ -1,9 +1,7 @@
 """Readers of ClickHouse with keys: everything reads as if nothing had been sealed."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +9,6 @@ from clickhouse_connect.driver.client import Client
 
 from interlock.client.stored import StoredResolutions
 from interlock.encryption.keys import decision, subject
-from interlock.encryption.master import KEY_BYTES, LocalMasterKey
 from interlock.encryption.sqlite_store import SqliteKeyStore
 from interlock.policies.replay import replay
 from interlock.policies.replay.replaying import SealedHistoryError
@@ -32,13 +29,6 @@ from tests.sinks.sink_world import ASYNC, OUTCOMES, TASKS, World
 pytestmark = pytest.mark.warehouse
 
 NOW = START + DAY
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> Iterator[SqliteKeyStore]:
-    store = SqliteKeyStore(tmp_path / "keys.sqlite", lambda _: LocalMasterKey(b"k" * KEY_BYTES))
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Rows sealed under keys of subjects: what stands in ClickHouse, who can read it, and what an erase leaves of it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from interlock.encryption.keys import SubjectKey, decision, subject
-from interlock.encryption.master import KEY_BYTES, LocalMasterKey
 from interlock.encryption.sealing import NONCE_BYTES
 from interlock.encryption.sqlite_store import SqliteKeyStore
 from interlock.schemas import catalogue, wire
@@ -24,13 +22,6 @@ from tests.sinks.sink_world import ASYNC, DEAD, DECISIONS, OUTCOMES, TASKS, Worl
 pytestmark = pytest.mark.warehouse
 
 EXAMPLES = catalogue.TRAINING_EXAMPLES.name
-
-
-@pytest.fixture
-def keys(tmp_path: Path) -> Iterator[SqliteKeyStore]:
-    store = SqliteKeyStore(tmp_path / "keys.sqlite", lambda _: LocalMasterKey(b"k" * KEY_BYTES))
-    yield store
-    store.close()
 
 
 @pytest.fixture

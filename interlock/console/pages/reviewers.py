@@ -11,7 +11,7 @@ from interlock.api.backend import backend_of
 from interlock.api.preconditions import etag
 from interlock.console.pages.showing import needs, show
 from interlock.console.roster_form import DAY_NAMES, NOBODY, fields_of
-from interlock.policy.model import time_zones
+from interlock.policy.working_hours import time_zones
 
 router = APIRouter()
 

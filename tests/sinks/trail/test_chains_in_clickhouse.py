@@ -8,8 +8,8 @@ from clickhouse_connect.driver.client import Client
 from interlock.schemas.catalogue import SINK_GROUP
 from interlock.sinks.repair import repair
 from interlock.sinks.rows import TARGETS
+from interlock.sinks.trail.chains import chains, walk
 from interlock.sinks.trail.leaf import NOT_COVERED
-from interlock.sinks.trail.verify import chains, walk
 from interlock.sinks.trail.walk import Walk
 from interlock.streams.memory import Crash
 from tests.sinks.sink_world import AUTO, DECISIONS, OUTCOMES, TASKS, World

@@ -17,10 +17,10 @@ from interlock.platform.trail_keys import Ed25519Signer
 from interlock.schemas.catalogue import SINK_GROUP
 from interlock.sinks.rows import TARGETS
 from interlock.sinks.trail.anchors import Proved, proved, signed_anchor
+from interlock.sinks.trail.chains import chains, stored_rows
 from interlock.sinks.trail.links import linked
 from interlock.sinks.trail.stored import shape_of
 from interlock.sinks.trail.verification import Verification, verify
-from interlock.sinks.trail.verify import chains, stored_rows
 from interlock.sinks.writer import SinkWriter
 from tests.sinks.sink_world import OUTCOMES, TASKS, TOPICS, World
 
