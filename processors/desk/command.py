@@ -1,6 +1,6 @@
 """A command as the desk carries it out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from typing import Any
@@ -29,7 +29,7 @@ class Command:
     to_reviewer: str = ""
     until: int | None = None
     on_behalf_of: str = ""
-    attestations: tuple[str, ...] = ()
+    attestations: Sequence[str] = ()
 
     @property
     def size(self) -> int:
@@ -52,6 +52,4 @@ _read: Callable[[Command], tuple[Any, ...]] = attrgetter(*FIELDS)
 
 def from_record(record: dict[str, Any]) -> Command:
     """The command in a decoded record whose times are integers."""
-    # A list that says nothing must equal the default, which tells a repetition from another command.
-    values: list[Any] = [tuple(value) if isinstance(value := record[name], list) else value for name in FIELDS]
-    return Command(*values)
+    return Command(*(record[name] for name in FIELDS))

@@ -35,7 +35,9 @@ def digest(command: Command) -> bytes:
     Only what it says counts: a field that a later version of the desk adds, and that the command leaves at its default,
     changes nothing, so that a repetition is known across an upgrade.
     """
-    said = {name: value for name, default in _DEFAULTS.items() if (value := getattr(command, name)) != default}
+    # A list that is read empty says as little as the default, which is an empty tuple.
+    values = ((name, getattr(command, name), default) for name, default in _DEFAULTS.items())
+    said = {name: value for name, value, default in values if value not in (default, [])}
     text = json.dumps(said, sort_keys=True)
     return hashlib.sha256(text.encode()).digest()[:_DIGEST_BYTES]
 
