@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +9,6 @@ from interlock.api.backend import Backend
 from interlock.api.policy_history import find_version
 from interlock.api.preconditions import check_match
 from interlock.api.problems import Problem, not_found
-from interlock.errors import UnavailableError
 from interlock.operations.retention import check_retention
 from interlock.policies import publishing, requests
 from interlock.policies.publishing import published_policies
@@ -102,9 +100,7 @@ def publish(
     record = published_policies(backend.broker).get(name)
     base = "" if record is None else record["version"]
     check_match(if_match, base, f"policy {name}")
-    # Where ClickHouse is away it cannot be seen; the doctor tells it later.
-    with suppress(UnavailableError):
-        check_retention(backend.platform, policy)
+    check_retention(backend.platform, policy)
     demanded = publishing.demands({} if record is None else {name: record}, name)
     if not (backend.platform.settings.api.four_eyes or demanded.four_eyes):
         published = requests.publish_source(backend.broker, source, base, person, note, roll_back_of=roll_back_of)

@@ -11,8 +11,10 @@ from interlock.api.policies import differences, listed, parsed
 from interlock.api.preconditions import check_match
 from interlock.api.problems import Problem, not_found
 from interlock.errors import InterlockError
+from interlock.operations.retention import check_retention
 from interlock.policies import forecasts, publishing, trials
 from interlock.policies.observed import Observed, observe
+from interlock.policy.load import parse
 from interlock.policy.version import from_resolved
 from interlock.schemas.times import moment
 
@@ -69,6 +71,8 @@ def give_share(backend: Backend, person: str, name: str, share: float, if_match:
     found = _matching(backend, name, if_match)
     # To take a share back must be possible while ClickHouse is away.
     seen = _observed(backend, found) if share > found["share"] else Observed(found["published_at"])
+    if share > found["share"]:
+        check_retention(backend.platform, parse(found["source"], name))
     record = trials.give_share(
         backend.broker, name, found["version"], share, person, backend.now(), seen, four_eyes=_four_eyes(backend)
     )
@@ -78,6 +82,7 @@ def give_share(backend: Backend, person: str, name: str, share: float, if_match:
 def promote(backend: Backend, person: str, name: str, note: str, if_match: str | None) -> Facts:
     """Puts it in force. Raises Problem, InterlockError, ClickHouseError and KafkaException."""
     found = _matching(backend, name, if_match)
+    check_retention(backend.platform, parse(found["source"], name))
     record = trials.promote(
         backend.broker,
         name,

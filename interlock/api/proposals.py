@@ -9,6 +9,7 @@ from interlock.api.policies import differences, problems, without_source
 from interlock.api.preconditions import check_match
 from interlock.api.problems import Problem
 from interlock.errors import InterlockError
+from interlock.operations.retention import check_retention
 from interlock.policies import signing
 from interlock.policies.publishing import published_policies
 from interlock.policy.errors import PolicyError
@@ -51,6 +52,9 @@ def accept(
     if proposal["kind"] == POLICY and "policies:write" not in scopes:
         detail = f"{proposal_id} publishes a policy, which takes policies:write: nothing was changed"
         raise Problem(403, "missing-scope", detail, scope="policies:write")
+    policy = signing.changed_policy(backend.broker, proposal) if proposal["state"] == "open" else None
+    if policy is not None:
+        check_retention(backend.platform, policy)
     four_eyes = backend.platform.settings.api.four_eyes
     decided = signing.accept(backend.broker, proposal, person, note, backend.now(), four_eyes=four_eyes)
     return without_source(signing.facts(decided))

@@ -10,7 +10,7 @@ from interlock.cli import trials
 from interlock.cli.common import DataDir, Json, console, errors, print_json, table
 from interlock.cli.halts import show_halts
 from interlock.cli.policy_replay import replay
-from interlock.errors import InterlockError, UnavailableError, UsageError
+from interlock.errors import InterlockError, UsageError
 from interlock.platform import connection
 from interlock.platform.exit_codes import ExitCode
 
@@ -203,13 +203,11 @@ def publish(
 
     platform = connection.connect(data_dir)
     broker = platform.serving_kafka()
-    unseen = []
-    try:
-        check_retention(platform, publishing.load_policy(file))
-    except UnavailableError as error:
-        unseen.append(f"whether records are kept for as long as the packs demand cannot be seen: {error}")
+    unseen = check_retention(platform, publishing.load_policy(file))
     version = publishing.publish_policy(broker, file, by or _me(), note)
-    warnings = [*shadowed(publishing.load_policy(file)), *roster_problems(broker, time.time_ns() // 1000), *unseen]
+    warnings = [*shadowed(publishing.load_policy(file)), *roster_problems(broker, time.time_ns() // 1000)]
+    if unseen:
+        warnings.append(unseen)
     if json:
         print_json({**version, "warnings": warnings})
     else:

@@ -118,11 +118,15 @@ def accept(
 
         interlock proposals accept threshold-3fa9c2d1b0 --by ana --note "agreed with risk on Monday"
     """
+    from interlock.operations.retention import check_retention
     from interlock.policies import publishing, signing
 
     platform = connection.connect(data_dir)
     broker = platform.serving_kafka()
     proposal = signing.find(signing.read_proposals(broker), proposal_id)
+    policy = signing.changed_policy(broker, proposal) if proposal["state"] == "open" else None
+    if policy is not None and (unseen := check_retention(platform, policy)):
+        errors.print(f"warning: {unseen}", markup=False)
     four_eyes = platform.settings.api.four_eyes
     decided = signing.accept(broker, proposal, by or getpass.getuser(), note, publishing.now(), four_eyes=four_eyes)
     if json:

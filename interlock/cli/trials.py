@@ -86,6 +86,8 @@ def share(
     platform = connection.connect(data_dir)
     broker = platform.serving_kafka()
     found = trials.candidate(broker, name)
+    if share_ > found["share"]:
+        _check_retention(platform, found["source"])
     record = trials.give_share(
         broker,
         name,
@@ -117,6 +119,7 @@ def promote(name: Name, by: By = "", note: Note = "", data_dir: DataDir = None, 
     platform = connection.connect(data_dir)
     broker = platform.serving_kafka()
     found = trials.candidate(broker, name)
+    _check_retention(platform, found["source"])
     record = trials.promote(
         broker,
         name,
@@ -209,6 +212,7 @@ def roll_back(
     platform = connection.connect(data_dir)
     broker, person = platform.serving_kafka(), by or getpass.getuser()
     source = history.find(broker, lambda: _clickhouse(platform), name, version)["source"]
+    _check_retention(platform, source)
     published = publishing.published_policies(broker)
     base, why = published[name]["version"] if name in published else "", f"back to version {version}: {note}"
     if publishing.demands(published, name).four_eyes:
@@ -308,6 +312,16 @@ def _row(version: Mapping[str, Any]) -> tuple[str, ...]:
         ", ".join(f"{route} {count:,}" for route, count in sorted(routes.items())),
         f"{happened['by_people']:,}, {happened['overridden']:,} otherwise" if happened else "",
     )
+
+
+def _check_retention(platform: "Platform", source: str) -> None:
+    """Raises UnhonouredPackError where rows are kept for less than the packs of a text demand; warns if unknown."""
+    from interlock.operations.retention import check_retention
+    from interlock.policy.load import parse
+
+    unseen = check_retention(platform, parse(source, "policy"))
+    if unseen:
+        errors.print(f"warning: {unseen}", markup=False)
 
 
 def _observed(platform: "Platform", found: Mapping[str, Any]) -> "Observed":

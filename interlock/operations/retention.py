@@ -175,14 +175,22 @@ def retention_problems(platform: Platform) -> list[str]:
     return list(short_kept(policies, _kept(platform)))
 
 
-def check_retention(platform: Platform, policy: Policy) -> None:
-    """Raises UnhonouredPackError where a table keeps rows for less than the packs of `policy` demand, and
-    UnavailableError where that cannot be seen."""
+def check_retention(platform: Platform, policy: Policy) -> str:
+    """Whether rows are kept for as long as the packs of `policy` demand, before it is put in force or given a share.
+
+    Raises UnhonouredPackError where a table keeps them for less. Where that cannot be seen, says so: ClickHouse may be
+    away when a policy is needed in a hurry, and the doctor tells it later. Otherwise empty.
+    """
     if not demand([policy]).days:
-        return
-    problems = list(short_kept([policy], _kept(platform)))
+        return ""
+    try:
+        kept = _kept(platform)
+    except UnavailableError as error:
+        return f"whether records are kept for as long as the packs demand cannot be seen: {error}"
+    problems = list(short_kept([policy], kept))
     if problems:
-        raise UnhonouredPackError(f"nothing was changed: {'; '.join(problems)}. Then publish again.")
+        raise UnhonouredPackError(f"nothing was changed: {'; '.join(problems)}. Then repeat.")
+    return ""
 
 
 def _days(engine: str) -> int | None:

@@ -11,6 +11,7 @@ from interlock.policies.honouring import check_people
 from interlock.policy import editing as policy_source
 from interlock.policy.errors import PolicyError
 from interlock.policy.load import parse
+from interlock.policy.model import Policy
 from interlock.policy.version import version
 from interlock.processors.proposals.proposal_table import Proposal, ProposalTable
 from interlock.processors.proposals.record import POLICY
@@ -107,6 +108,18 @@ def changed_source(source: str, proposal: Proposal) -> str:
         ) from error
 
 
+def changed_policy(broker: "Broker", proposal: Proposal) -> Policy | None:
+    """What accepting a proposal would put in force; None where it changes no policy. Raises InterlockError where it no
+    longer fits, and KafkaException."""
+    if not proposal["change"]:
+        return None
+    record = publishing.published_policies(broker).get(proposal["policy"], {"source": ""})
+    try:
+        return parse(changed_source(record["source"], proposal), proposal["policy"])
+    except PolicyError as error:
+        raise InterlockError(f"the policy is not valid; nothing was changed.\n{error}") from error
+
+
 def facts(proposal: Proposal) -> dict[str, Any]:
     """The record with its JSON texts unpacked and its times readable."""
     unpacked = {name: json.loads(proposal[name]) if proposal[name] else None for name in ("change", "evidence")}
@@ -155,8 +168,7 @@ def _apply(broker: "Broker", mine: Turn, proposal: Proposal, by: str, note: str)
         policy = parse(text, name)
     except PolicyError as error:
         raise InterlockError(f"the policy is not valid; nothing was changed.\n{error}") from error
-    if asked:
-        check_people(broker, policy, publishing.now())
+    check_people(broker, policy, publishing.now())
     why = f"{origin}. {note}" if note else origin
     record = publishing.policy_record(
         policy, text, name, published, by, why, signed_by=list(dict.fromkeys(people)), roll_back_of=back_to

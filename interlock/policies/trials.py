@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError, UsageError
 from interlock.policies import forecasts, publishing
+from interlock.policies.honouring import check_people
 from interlock.policies.observed import Observed
 from interlock.policies.publishing import SamePersonError
 from interlock.policies.requests import checked_record
@@ -138,6 +139,7 @@ def give_share(
         found = _meant(broker, name, version)
         if share > found["share"]:
             _check_signature(broker, found, by, now, observed, four_eyes=four_eyes)
+            check_people(broker, parse(found["source"], name), now)
         signed_by = list(dict.fromkeys([*found["signed_by"], by]))
         changed = {
             "stage": Stage.SHARE.value if share else Stage.SHADOW.value,

@@ -9,12 +9,15 @@ from typer.testing import CliRunner
 
 from interlock.cli.app import app
 from interlock.errors import InterlockError, UnavailableError, UsageError
+from interlock.operations import retention
 from interlock.operations.doctor import _policies
 from interlock.platform import connection
 from interlock.platform.connection import Platform
 from interlock.platform.settings import Settings
 from interlock.policies import requests
+from interlock.policies.honouring import UnhonouredPackError
 from interlock.policies.trials import TrialTooShortError
+from interlock.review.enrolment import publish_reviewers
 from tests.interlock.policies.trial_world import Owner, seen, text
 
 
@@ -116,3 +119,56 @@ def test_the_doctor_tells_what_is_tried_and_warns_of_a_change_that_decides_nothi
     assert "decides nothing" in _policies(platform).finding
     assert terminal.json("try", terminal.file(text(0.8)))["base_version"] == owner.version
     assert _policies(platform).state == "ok"
+
+
+def _keeps(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    monkeypatch.setattr(Platform, "clickhouse", lambda _, **__: None)
+    monkeypatch.setattr(retention, "kept_days", lambda _: {"decisions": days})
+
+
+def test_neither_a_share_nor_a_promotion_escapes_what_packs_demand_of_retention(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    credit = text(0.8, more="packs: [ecoa-fcra]").replace("auto: 0.8}", "auto: 0.8}, reject: {notice: adverse_action}")
+    terminal.type("try", terminal.file(credit), "--by", "ann")
+    terminal.decisions = 100
+    _keeps(monkeypatch, 30)
+    for words in (("share", "lending", "0.1"), ("promote", "lending")):
+        refused = terminal.refused(*words, "--by", "ben")
+        assert isinstance(refused, UnhonouredPackError)
+        assert "pack ecoa-fcra: records must be kept for 762 days" in str(refused)
+    _keeps(monkeypatch, 762)
+    terminal.type("share", "lending", "0.1", "--by", "ben")
+    terminal.type("promote", "lending", "--by", "ben")
+    assert terminal.owner.policy["source"] == credit
+
+
+def test_a_proposal_is_not_accepted_where_its_packs_demand_more_than_clickhouse_keeps(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = terminal.owner
+    credit = text(0.8, more="packs: [ecoa-fcra]").replace("auto: 0.8}", "auto: 0.8}, reject: {notice: adverse_action}")
+    asked = requests.request_policy(owner.broker, credit, owner.version, "ann", "credit", 1)
+    _keeps(monkeypatch, 30)
+    accept = ["proposals", "accept", asked["proposal_id"], "--by", "ben"]
+    with pytest.raises(UnhonouredPackError, match="762 days"):
+        CliRunner().invoke(app, accept, catch_exceptions=False)
+    _keeps(monkeypatch, 762)
+    assert CliRunner().invoke(app, accept, catch_exceptions=False).exit_code == 0
+    assert owner.policy["source"] == credit
+
+
+def test_who_had_the_qualification_that_a_pack_demands_must_still_have_it_when_the_change_gets_a_share(
+    terminal: Terminal,
+) -> None:
+    owner = terminal.owner
+    publish_reviewers(
+        owner.broker, [{"id": "eve", "name": "Eve", "qualifications": [{"name": "physician", "expires_at": None}]}]
+    )
+    terminal.type("try", terminal.file(text(0.8, more="packs: [medical-device]")), "--by", "ann")
+    terminal.decisions = 100
+    publish_reviewers(owner.broker, [{"id": "eve", "name": "Eve", "qualifications": []}])
+    for words in (("share", "lending", "0.1"), ("promote", "lending")):
+        refused = terminal.refused(*words, "--by", "ben")
+        assert isinstance(refused, UnhonouredPackError)
+        assert "qualified as physician" in str(refused)
