@@ -18,6 +18,7 @@ from interlock.api.ids import UndecodedPaths
 from interlock.api.measured import Measured
 from interlock.api.routes import (
     alerts,
+    audit,
     bulk,
     controls,
     dead_letters,
@@ -59,6 +60,7 @@ ROUTERS = (
     dead_letters.router,
     reviewers.router,
     alerts.router,
+    audit.router,
     events.router,
     tokens.router,
     login.router,

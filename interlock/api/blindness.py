@@ -24,3 +24,10 @@ def tells_after_verdict(board: LiveBoard, person: Principal, decision_id: str) -
     Its story is told later then: a gold item has none, since the router never saw it, and would stand out by that.
     """
     return "tasks:write" in person.scopes and board.is_undecided(decision_id)
+
+
+def check_told(board: LiveBoard, person: Principal, decision_id: str) -> None:
+    """Raises Problem where the person may still judge the decision, before anybody knows whether it is one."""
+    check_not_blind(board, person, decision_id)
+    if tells_after_verdict(board, person, decision_id):
+        raise Problem(403, "not-decided-yet", f"{decision_id} is not decided: {TOLD_AFTER_VERDICT}")

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from interlock.api.access.principal import Principal
 from interlock.api.backend import Backend
-from interlock.api.blindness import TOLD_AFTER_VERDICT, check_not_blind, tells_after_verdict
-from interlock.api.problems import Problem, not_found
+from interlock.api.blindness import check_told
+from interlock.api.problems import not_found
 from interlock.explanations.gathering import gather
 from interlock.explanations.page import Told
 from interlock.processors.explanation.explain import explain
@@ -18,9 +18,7 @@ def explanation_of(
 ) -> Told:
     """What the person may read of it. Raises Problem: where nobody knows the decision, and to whoever may still judge
     it, before anybody knows whether it is one; and KafkaException."""
-    check_not_blind(backend.board, person, decision_id)
-    if tells_after_verdict(backend.board, person, decision_id):
-        raise Problem(403, "not-decided-yet", f"{decision_id} is not decided: {TOLD_AFTER_VERDICT}")
+    check_told(backend.board, person, decision_id)
     records = gather(decision_id, lambda: backend.broker, backend.clickhouse, lambda: backend.platform.keys_to_read)
     if as_of is not None:
         records = records.until(micros(as_of if as_of.tzinfo else as_of.replace(tzinfo=UTC)))

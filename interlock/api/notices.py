@@ -5,17 +5,15 @@ from typing import Any
 
 from interlock.api.access.principal import Principal
 from interlock.api.backend import Backend
-from interlock.api.blindness import TOLD_AFTER_VERDICT, check_not_blind, tells_after_verdict
-from interlock.api.problems import Problem, not_found
+from interlock.api.blindness import check_told
+from interlock.api.problems import not_found
 from interlock.review.sent_notices import notices_of_decision
 from interlock.schemas.times import moment
 
 
 def notices_about(backend: Backend, person: Principal, decision_id: str) -> dict[str, Any]:
     """What was sent and what is due. Raises Problem, and what queries raise."""
-    check_not_blind(backend.board, person, decision_id)
-    if tells_after_verdict(backend.board, person, decision_id):
-        raise Problem(403, "not-decided-yet", f"{decision_id} is not decided: {TOLD_AFTER_VERDICT}")
+    check_told(backend.board, person, decision_id)
     with backend.clickhouse() as client, backend.payload_reader() as payloads:
         found = notices_of_decision(client, payloads, decision_id, backend.platform.keys_to_read)
     if not found.sent and not found.unwritten:

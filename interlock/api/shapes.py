@@ -210,3 +210,69 @@ class SystemState(_Shape):
     roles: list[Role]
     findings: list[dict[str, Any]] | None
     audit_trail: TrailState
+
+
+class ChainBreak(_Shape):
+    """The first broken link of a chain: the link that follows from the rows, and the one that stands there, in hex."""
+
+    offset: int
+    problem: str
+    meaning: str
+    expected: str
+    found: str
+
+
+class SignedUntil(_Shape):
+    """The last row of a chain that an anchor signed."""
+
+    offset: int
+    at: datetime
+
+
+class ChainProof(_Shape):
+    """One partition of the audit trail. `not_linked`: rows of before the trail; `behind`: linked, not signed yet."""
+
+    table: str
+    stream: str
+    topic: str
+    partition: int
+    rows: int
+    not_linked: int
+    begins_at: int | None
+    signed_until: SignedUntil | None
+    behind: int
+    verdict: str
+    breaks: int
+    first_break: ChainBreak | None
+
+
+class AnchorsProof(_Shape):
+    """The signatures. `refused`: why an anchor proves nothing; `missing`: named by a later one, and not there."""
+
+    proved: int
+    latest: datetime | None
+    keys: list[str]
+    refused: dict[str, str]
+    missing: list[str]
+
+
+class TrailProof(_Shape):
+    """What the chains prove. `not_asked`: what could not be looked at."""
+
+    ok: bool
+    behind: int
+    chains: list[ChainProof]
+    anchors: AnchorsProof
+    not_asked: list[str]
+
+
+class DecisionProof(_Shape):
+    """What the records about one decision prove; `unsigned`: of them, those that are not signed yet."""
+
+    ok: bool
+    about: dict[str, str]
+    records: int
+    unsigned: int
+    latest_anchor: datetime | None
+    keys: list[str]
+    problems: list[str]

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,24 +73,24 @@ def verify(
     if unknown:
         names = ", ".join(topic.name for topic in catalogue.STORED_TOPICS)
         raise InterlockError(f"topic {unknown[0]} is not copied to ClickHouse; those that are: {names}")
-    client = platform.clickhouse()
-    found = anchors_of(platform, client, asked, say)
-    try:
-        in_kafka = _logs(platform)
-    except (UnavailableError, KafkaException) as error:
-        in_kafka = {}
-        say(f"Kafka was not asked which logs it has: {error}")
-    return verify_chains(
-        client,
-        found,
-        now=datetime.now(UTC),
-        kept_days=kept_days(client),
-        in_kafka=in_kafka,
-        topics=asked.topics,
-        since=asked.since,
-        begin=begin,
-        progress=progress,
-    )
+    with closing(platform.clickhouse()) as client:
+        found = anchors_of(platform, client, asked, say)
+        try:
+            in_kafka = _logs(platform)
+        except (UnavailableError, KafkaException) as error:
+            in_kafka = {}
+            say(f"Kafka was not asked which logs it has: {error}")
+        return verify_chains(
+            client,
+            found,
+            now=datetime.now(UTC),
+            kept_days=kept_days(client),
+            in_kafka=in_kafka,
+            topics=asked.topics,
+            since=asked.since,
+            begin=begin,
+            progress=progress,
+        )
 
 
 def anchors_of(platform: Platform, client: "Client", asked: Asked, say: Callable[[str], None]) -> Proved:

@@ -23,6 +23,7 @@ SCOPES: Mapping[str, str] = {
     "alerts:read": "See alerts and the deliveries of webhooks.",
     "alerts:write": "Send test alerts and webhooks.",
     "system:read": "See roles, lag and health.",
+    "audit:read": "Prove the audit trail, and take records with their proof out of the house.",
     "tokens:write": "Make tokens, list and revoke them.",
 }
 
@@ -40,6 +41,13 @@ ROLES: Mapping[str, frozenset[str]] = {
     ),
     "analyst": frozenset(
         {"decisions:read", "metrics:read", "policies:read", "proposals:read", "system:read", "alerts:read"}
+    ),
+    # Sees what everybody did and why, and changes nothing.
+    "auditor": frozenset(
+        {
+            *("audit:read", "decisions:read", "policies:read", "proposals:read", "controls:read"),
+            *("reviewers:read", "metrics:read", "alerts:read", "system:read"),
+        }
     ),
     # Whoever runs the system does not judge cases by that: an administrator who also reviews has that role as well.
     "admin": frozenset(SCOPES) - {"tasks:write"},

@@ -6,21 +6,24 @@ from datetime import date, datetime, timedelta
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from interlock.api.access.principal import Principal
+from interlock.api.audit import verify_decision
 from interlock.api.backend import Backend, backend_of
 from interlock.api.blindness import TOLD_AFTER_VERDICT, tells_after_verdict
 from interlock.api.explanation import explanation_of
-from interlock.api.problems import Problem, not_found
+from interlock.api.problems import Problem, not_found, problem_of
 from interlock.api.story import story_of
 from interlock.console.asking import Asked, asked, asked_together
 from interlock.console.headers import PAGE
-from interlock.console.pages.showing import Decisions, show
+from interlock.console.pages.showing import Auditor, Decisions, show
 from interlock.console.private import private_fields
 from interlock.console.rendering import theme_of
 from interlock.console.text import instant, iso, segment
+from interlock.errors import InterlockError
 from interlock.explanations.page import Toolbar, content_security_policy
 from interlock.explanations.page import page as explanation_page
 from interlock.schemas import json_text
@@ -116,6 +119,7 @@ def decision(
         story=story,
         # The page of a case has the button where the desk has the case.
         may_appeal=_may_appeal(person, story),
+        may_prove="audit:read" in person.scopes and not tells_after_verdict(backend.board, person, decision_id),
         may_explain=not tells_after_verdict(backend.board, person, decision_id),
         routing=found["routing"],
         resolutions=found["resolutions"],
@@ -124,6 +128,16 @@ def decision(
         changes={row["version"]: _changes(row["modifications"]) for row in found["resolutions"].rows},
         timeline=Asked("decision_timeline", story["timeline"], parameters=about),
     )
+
+
+@router.get("/decisions/{decision_id:id}/proof")
+def proof(request: Request, person: Auditor, decision_id: Annotated[str, Path(max_length=MAX_ID_BYTES)]) -> Response:
+    """The part of the page that tells what the records of the decision prove."""
+    try:
+        found = verify_decision(backend_of(request), person, decision_id)
+    except (InterlockError, ClickHouseError, OSError) as error:
+        return show(request, "parts/proof.html", problem=problem_of(error).detail, proof=None)
+    return show(request, "parts/proof.html", problem="", proof=found)
 
 
 @router.get("/decisions/{decision_id:id}/explanation")

@@ -6,6 +6,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
 from interlock.api.access.access import Access
 from interlock.api.access.table import AccessTable
@@ -27,6 +28,9 @@ from tests.sinks.sink_world import ASYNC, AUTO, World, decision, routed
 
 KEY = bytes(range(32))
 
+# Signs the audit trail; the server trusts it.
+TRAIL_KEY = bytes(range(1, 33))
+
 # In every field that a producer or a person may fill: markup, quotes, and a mark that turns the order of characters.
 ODD = "<script>alert(1)</script>\"'&\u202e<img src=x onerror=alert(1)>"
 
@@ -38,6 +42,7 @@ class Console:
         """`clickhouse`: what the server asks; without one it is away."""
         self.desk = review_world.World()
         settings = Settings(data_dir=directory)
+        settings.trail.signing_key = SecretStr(TRAIL_KEY.hex())
         if clickhouse is not None:
             accounts = {account.name: account.password for account in clickhouse.settings.accounts}
             settings.clickhouse.url = f"http://{clickhouse.host}:{clickhouse.port}"

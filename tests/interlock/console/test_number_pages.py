@@ -3,17 +3,25 @@
 import html
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from interlock.api import audit
+from interlock.operations.audit_trail import publisher
+from interlock.operations.trail_export import check
+from interlock.platform.trail_keys import Ed25519Signer
 from interlock.review.enrolment import publish_reviewers
 from interlock.review.roster import person
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from interlock.sinks.migrate import migrate
 from interlock.sinks.questions import QUESTIONS
-from tests.interlock.console.pages_world import ODD, Console, fill
+from interlock.sinks.rows import TARGETS
+from interlock.sinks.trail.anchors import signed_anchor
+from interlock.streams.clock import SystemClock
+from tests.interlock.console.pages_world import ODD, TRAIL_KEY, Console, fill
 from tests.interlock.review.review_world import decision
 
 pytestmark = pytest.mark.warehouse
@@ -312,3 +320,79 @@ def test_the_editor_says_why_there_is_no_replay(console: Console, source: str, s
     shown = console.post("/policies/replay", "policy_owner", source=source, since=since)
     assert shown.status_code == 200
     assert said in shown.text
+
+
+_ENDS = """
+SELECT kafka_stream, kafka_topic, kafka_partition, max(kafka_offset), argMax(link, kafka_offset) FROM {table:Identifier}
+GROUP BY ALL
+"""
+
+
+@pytest.fixture(scope="module")
+def signed(console: Console, tmp_path_factory: pytest.TempPathFactory) -> Console:
+    """With an anchor that signs the ends of all chains."""
+    heads = {}
+    with console.backend.clickhouse() as client:
+        for table in sorted({target.table for target in TARGETS.values()}):
+            for *chain, offset, link in client.query(_ENDS, parameters={"table": table}).result_rows:
+                heads[tuple(chain)] = offset, link
+    key = Ed25519Signer(TRAIL_KEY)
+    now = SystemClock().now()
+    directory = tmp_path_factory.mktemp("anchors")
+    console.backend.platform.settings.trail.anchor_directory = directory
+    publisher(console.desk.broker, directory)(signed_anchor(key, heads, name="sink-1", previous="", now=now))
+    return console
+
+
+def test_an_auditor_proves_the_trail_and_takes_the_proof_of_a_decision_home(signed: Console, tmp_path: Path) -> None:
+    whole = signed.get("/v1/audit/verify", "auditor").json()
+    assert whole["ok"]
+    assert whole["behind"] == 0
+    some = signed.get("/v1/audit/verify", "auditor", topic="resolutions", since="2001-01-01T00:00:00").json()
+    assert {chain["topic"] for chain in some["chains"]} == {"resolutions"}
+    told = signed.get("/v1/audit/verify", "auditor", decision_id="d-0").json()
+    assert (told["ok"], told["unsigned"], told["about"]) == (True, 0, {"decision": "d-0"})
+    file = tmp_path / "proof.zip"
+    file.write_bytes(signed.get("/v1/audit/export", "auditor", decision_id="d-0").content)
+    proof = check(file, Ed25519Signer(TRAIL_KEY).public_key)
+    assert proof.ok
+    assert proof.records == told["records"]
+
+
+def test_the_page_of_a_decision_proves_it_to_auditors(signed: Console) -> None:
+    assert "Download proof" in signed.get("/decisions/d-0", "auditor").text
+    assert "Download proof" not in signed.get("/decisions/d-0", "analyst").text
+    assert "all are what was stored and signed" in signed.get("/decisions/d-0/proof", "auditor", fragment=True).text
+    assert "no decision &#39;nobody&#39;" in signed.get("/decisions/nobody/proof", "auditor", fragment=True).text
+
+
+@pytest.mark.parametrize(
+    ("path", "refused"),
+    [
+        ("verify?topic=nothing", (404, "unknown-topic")),
+        ("verify?decision_id=d-0&topic=tasks", (422, "invalid")),
+        ("verify?since=yesterday", (422, "invalid")),
+        ("verify?decision_id=nobody", (404, "unknown-decision")),
+        ("export?decision_id=nobody", (404, "unknown-decision")),
+        ("export", (422, "invalid")),
+    ],
+)
+def test_a_proof_of_nothing_is_refused(signed: Console, path: str, refused: tuple[int, str]) -> None:
+    answer = signed.get(f"/v1/audit/{path}", "auditor")
+    assert (answer.status_code, answer.json()["code"]) == refused
+
+
+def test_who_may_judge_a_decision_gets_its_proof_after_the_verdict(signed: Console) -> None:
+    for path in ("/v1/audit/export", "/v1/audit/verify"):
+        answer = signed.get(path, "auditor", "reviewer", decision_id="t-open")
+        assert (answer.status_code, answer.json()["code"]) == (403, "not-decided-yet")
+
+
+def test_proofs_are_bounded_and_come_one_at_a_time(signed: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit, "MAX_ROWS", 10)
+    answer = signed.get("/v1/audit/verify", "auditor")
+    assert (answer.status_code, answer.json()["code"]) == (422, "too-many-rows")
+    with audit._alone():
+        answer = signed.get("/v1/audit/verify", "auditor")
+    assert (answer.status_code, answer.json()["code"]) == (429, "busy")
+    assert answer.headers["Retry-After"]

@@ -6,29 +6,30 @@ from interlock.api.access.roles import ROLES, SCOPES, check_names, scopes_of
 from interlock.errors import UsageError
 from tests.interlock.api.access.access_world import World, bearer, code
 
-# r: reviewer, l: lead, p: policy_owner, n: analyst, a: admin
+# r: reviewer, l: lead, p: policy_owner, n: analyst, a: admin, u: auditor
 MATRIX = {
     "decisions:write": "a",
-    "decisions:read": "rlpna",
+    "decisions:read": "rlpnau",
     "tasks:read": "rlpa",
     "tasks:write": "rl",
-    "policies:read": "rlpna",
+    "policies:read": "rlpnau",
     "policies:write": "pa",
-    "proposals:read": "lpna",
+    "proposals:read": "lpnau",
     "proposals:write": "pa",
-    "controls:read": "lpa",
+    "controls:read": "lpau",
     "controls:write": "lpa",
     "dead-letters:read": "a",
     "dead-letters:write": "a",
-    "reviewers:read": "la",
+    "reviewers:read": "lau",
     "reviewers:write": "la",
-    "metrics:read": "rlpna",
-    "alerts:read": "rlpna",
+    "metrics:read": "rlpnau",
+    "alerts:read": "rlpnau",
     "alerts:write": "a",
-    "system:read": "pna",
+    "system:read": "pnau",
+    "audit:read": "au",
     "tokens:write": "a",
 }
-LETTERS = {"reviewer": "r", "lead": "l", "policy_owner": "p", "analyst": "n", "admin": "a"}
+LETTERS = {"reviewer": "r", "lead": "l", "policy_owner": "p", "analyst": "n", "admin": "a", "auditor": "u"}
 
 
 def test_the_table_names_every_scope_and_role() -> None:

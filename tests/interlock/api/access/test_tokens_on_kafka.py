@@ -66,6 +66,6 @@ def test_the_command_line_prints_the_token_alone_so_that_a_script_can_take_it(
 def test_what_makes_no_sense_is_refused_and_the_choices_are_named(table: AccessTable, command_line: Instance) -> None:
     assert table
     refused = command_line.run("tokens", "create", "x", "--person", "ann", "--role", "boss", code=2)
-    assert "there is no role 'boss'; there are: reviewer, lead, policy_owner, analyst, admin" in refused.stderr
+    assert "there is no role 'boss'; there are: reviewer, lead, policy_owner, analyst, auditor, admin" in refused.stderr
     assert "needs a role or a scope" in command_line.run("tokens", "create", "x", "--person", "ann", code=2).stderr
     assert "there is no token 'x'" in command_line.run("tokens", "revoke", "x", code=1).stderr
