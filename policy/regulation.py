@@ -38,6 +38,9 @@ class Feature(StrEnum):
     REASON_CODES = "reason-codes"
     ATTESTATIONS = "attestations"
     EVIDENCE_OPENED = "evidence-opened"
+    SIMILAR_CASES = "similar-cases"
+    OVERRIDE_RATE = "override-rate"
+    EXPLANATIONS = "explanations"
 
 
 # What each does, and the page that says more, from `docs/`.
@@ -62,16 +65,25 @@ FEATURES: dict[Feature, tuple[str, str]] = {
     Feature.GOLD_ITEMS: ("planted cases with known answers tell who follows the AI where it is wrong", "tasks.md"),
     Feature.APPEALS: ("a contested decision is judged again by somebody else, with the statement", "tasks.md"),
     Feature.NOTICES: (
-        "the notice of an adverse outcome is due with the outcome, and withdrawn with it",
-        "executors.md",
+        "the notice of an adverse outcome is due with the outcome, gives its real reasons, and is withdrawn with it",
+        "notices.md",
     ),
     Feature.NOTICE_DEADLINE: (
         "no deadline is behind the day by which the subject must be told, and a breach is a critical alert",
         "tasks.md",
     ),
-    Feature.REASON_CODES: ("an adverse outcome needs a reason of the policy's list and a sentence", "policies.md"),
+    Feature.REASON_CODES: (
+        "an adverse outcome needs a reason of the policy's list and a sentence, and an internal policy is none",
+        "policies.md",
+    ),
     Feature.ATTESTATIONS: ("whoever decides declares what the pack asks for, each time, on record", "policies.md"),
     Feature.EVIDENCE_OPENED: ("a verdict is refused until whoever gives it has opened the evidence", "policies.md"),
+    Feature.SIMILAR_CASES: (
+        "a case is shown with cases like it, and how often people agreed with the model",
+        "console.md",
+    ),
+    Feature.OVERRIDE_RATE: ("who overrides far less often than the model errs is named in an alert", "reliance.md"),
+    Feature.EXPLANATIONS: ("what was decided, how and why is told in words, from the record alone", "explanations.md"),
 }
 
 

@@ -60,7 +60,8 @@ class Terms:
     `floors`: by priority. `on_breach`: escalate, raise_priority or an outcome. `on_timeout`: escalate or an outcome.
     `notices`: what is due to the subject, by outcome. `own_words`: codes with which the reviewer's text is told to the
     subject. `four_eyes`: ids of the rules that demand two people.
-    `reasoned`: the outcomes that need a reason of the list, for which `agree` is none.
+    `reasoned`: the outcomes that need a reason of the list, for which `agree` is none. `specific`: those whose notice
+    says the reviewer's text, with the codes of `own_words`, as the reason.
     `audit_seconds`: after how long an audit ends that nobody did. `appeals`: as long as the packs want.
     `attestations`: what whoever gives a verdict declares. `evidence_opened`: and must have opened the evidence.
     `reliance`: the experiment in which reviews may take part.
@@ -99,6 +100,7 @@ class Terms:
     routed_seconds: Mapping[str, int] | None = None
     routed_calendar: Calendar | None = None
     notify_within_days: int = 0
+    specific: frozenset[str] = frozenset()
 
 
 def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewhere: Queue | None = None) -> Terms:
@@ -144,6 +146,7 @@ def terms(policy: Policy | None, version: str, domain: str, queue: str, elsewher
         evidence_opened=evidence_opened(policy),
         reliance=domain_terms.reliance,
         notify_within_days=notify_within_days(policy),
+        specific=_specific(policy, domain_terms),
     )
 
 
@@ -164,6 +167,7 @@ def disputed_terms(owners: Mapping[str, Policy], domain: str, queue: str) -> Ter
         attestations=joint.attestations,
         evidence_opened=joint.evidence_opened,
         notify_within_days=joint.notify_within_days,
+        specific=frozenset(outcome for one in every for outcome in one.specific),
     )
 
 
@@ -295,6 +299,12 @@ def _own_words(policy: Policy, domain: Domain) -> frozenset[str]:
         if policy.notices[name].quote_reviewer:
             told.update(reason_codes(domain, policy.packs))
     return frozenset(told)
+
+
+def _specific(policy: Policy, domain: Domain) -> frozenset[str]:
+    """The outcomes with a notice that a pack owes, or for which the policy has the words."""
+    written = {*policy.notices, *(name for pack in policy.packs for name in pack.notices)}
+    return frozenset(outcome for outcome, names in notices(domain).items() if not written.isdisjoint(names))
 
 
 def reason_codes(domain: Domain, packs: Iterable[Pack]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from interlock.policy.notices.insufficient import insufficient
 from interlock.policy.review import AGREE, Terms, offered
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.refusal import CommandRefused
@@ -34,7 +35,23 @@ def given_verdict(command: Command, task: Task, terms: Terms, now: int) -> Verdi
         raise CommandRefused(
             "missing-reason", f"{outcome!r} is adverse: that you agree is no reason for it, so give one: {codes}"
         )
+    _check_specific(command, outcome, terms)
     return as_verdict(command, outcome, task, now)
+
+
+def _check_specific(command: Command, outcome: str, terms: Terms) -> None:
+    """Raises CommandRefused where the text is no reason and would stand for one: in a notice, or wherever a pack wants
+    reasons of whoever decides."""
+    told = outcome in terms.specific and command.reason_code in terms.own_words
+    if not told and outcome not in terms.reasoned:
+        return
+    phrase = insufficient(command.reason_text)
+    if phrase is not None:
+        raise CommandRefused(
+            "insufficient-reason",
+            f"{phrase!r} is no specific reason for {outcome!r}: write which facts about the person or the case "
+            "counted, with the figure, the date or the document that shows them",
+        )
 
 
 def decided_outcome(command: Command, task: Task, terms: Terms) -> str:

@@ -64,7 +64,6 @@ READ_ELSEWHERE = {
 # What is checked or told when a policy is written, and no code reads afterwards.
 READ_BY_NONE = {
     ("Pack", "because"): "says what the pack is for, to whoever reads it",
-    ("Pack", "notices"): "a lane must give them",
     ("Queue", "escalations"): "a queue that no domain uses says so on purpose",
     ("Rule", "regulation"): "names the law to whoever reads the policy, as a file or in ClickHouse",
     ("SafeRule", "proposal"): "names the certificate to whoever reads the policy, as a file or in ClickHouse",

@@ -31,12 +31,24 @@ DEMANDED = {
 
 # The articles that each pack answers for, as its sources number them.
 ARTICLES = {
-    "eu-ai-act": ("12(", "14(1)", "14(4)(b)", "14(4)(d)", "14(4)(e)", "14(5)", "19(", "26(2)", "26(6)"),
-    "gdpr-22": ("22(1)", "22(3)"),
-    "ecoa-fcra": ("1002.9(a)(1)", "1002.9(a)(2)", "1002.9(b)", "1002.12", "615(a)"),
+    "eu-ai-act": (
+        "12(",
+        "14(1)",
+        "14(4)(a)",
+        "14(4)(b)",
+        "14(4)(c)",
+        "14(4)(d)",
+        "14(4)(e)",
+        "14(5)",
+        "19(",
+        "26(2)",
+        "26(6)",
+    ),
+    "gdpr-22": ("22(1)", "22(3)", "15(1)(h)"),
+    "ecoa-fcra": ("1002.9(a)(1)", "1002.9(a)(2)", "1002.9(b)(2)", "1002.12", "615(a)(2)", "615(a)(3)"),
     "medical-device": ("14(1)", "26(2)", "26(6)"),
-    "dsa": ("17(", "20(1)", "20(4)", "20(6)"),
-    "erisa-claims": ("(g)", "(h)(3)(i)", "(h)(3)(ii)"),
+    "dsa": ("17(1)", "17(3)(c)", "17(4)", "20(1)", "20(4)", "20(6)"),
+    "erisa-claims": ("(g)", "(g)(1)(i)", "(h)(3)(i)", "(h)(3)(ii)"),
     "high-stakes": ("house rule",),
     "california-admt": ("7001(e)(1)(A)", "7001(e)(1)(B)", "7001(e)(1)(C)"),
 }
@@ -66,11 +78,12 @@ def _with(packs: str, domain: str = "loans", more: str = "") -> str:
 
 @pytest.mark.parametrize("name", pack_names())
 def test_every_duty_names_a_test_that_exists(name: str) -> None:
+    """As pytest collects it by this id: a function of the module itself, which nothing later in the file replaces."""
     assert regulation(name).duties
     for duty in regulation(name).duties:
         file, _, test = duty.test.partition("::")
-        tree = ast.parse((ROOT / file).read_text())
-        assert test in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, duty.test
+        defined = [one.name for one in ast.parse((ROOT / file).read_text()).body if isinstance(one, ast.FunctionDef)]
+        assert defined.count(test) == 1, duty.test
 
 
 def test_every_feature_says_what_it_does_on_a_page_that_exists_and_serves_some_duty() -> None:

@@ -9,6 +9,7 @@ import pytest
 from interlock.executors import Execution
 from interlock.policy.load import load
 from interlock.processors.notices.checking import written_again
+from interlock.review.desk_connection import CommandRefusedError
 from interlock.schemas import catalogue
 from interlock.schemas.models import Explanation, Feature
 from interlock.testing import Topology
@@ -118,22 +119,18 @@ def test_a_refusal_that_stands_for_the_same_reason_changes_no_notice(world: Topo
 
 
 @pytest.mark.parametrize(
-    ("code", "text", "why"),
-    [
-        ("other", "Against internal policy", "says 'internal policy', which is no specific reason"),
-        ("wrong-prediction", "score too low", "says 'score too low'"),
-    ],
+    ("code", "text"), [("other", "Against internal policy"), ("wrong-prediction", "score too low")]
 )
-def test_a_reason_that_is_none_is_never_sent_and_a_person_is_told(
-    world: Topology, code: str, text: str, why: str
+def test_a_reason_that_is_none_is_refused_at_once_and_the_reviewer_still_has_the_case(
+    world: Topology, code: str, text: str
 ) -> None:
     _decline(world, confidence=0.85)
-    world.review("ann", "approve", "l-1", reason_code=code, reason_text=text)
+    with pytest.raises(CommandRefusedError, match="is no specific reason for 'reject': write which facts"):
+        world.review("ann", "approve", "l-1", reason_code=code, reason_text=text)
+    world.review("ann", "approve", "l-1", reason_code=code, reason_text="Two payments were late in May")
     world.run()
-    assert _notices(world) == []
-    (alert,) = [one for one in world.records(catalogue.ALERTS.name) if one["kind"] == "notice_unwritable"]
-    assert why in alert["message"]
-    assert alert["alert_id"] == "notice_unwritable/l-1/1/notice/adverse_action"
+    (notice,) = _notices(world)
+    assert "- Two payments were late in May\n" in notice["text"]
 
 
 def test_factors_without_a_sentence_are_not_replaced_by_the_nearest_ones(world: Topology) -> None:

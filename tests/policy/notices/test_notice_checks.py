@@ -173,6 +173,37 @@ def test_a_consumer_report_brings_the_words_of_the_credit_reporting_act() -> Non
     assert any("does not say report_agency_phone" in one for one in found)
 
 
+def test_a_credit_score_is_told_with_range_key_factors_date_and_source() -> None:
+    (missing,) = (
+        one for one in _with("agency: Consumer", "score: '612'\n      agency: Consumer") if "score_range" in one
+    )
+    assert "the range of possible scores (FCRA 609(f)(1)(B))" in missing
+    facts = dict.fromkeys(kind("adverse_action").groups["credit_score"].facts, "s")
+    given = "".join(f"{name}: {value}\n      " for name, value in facts.items())
+    text = LENDING.replace("    own_words:", f"    texts:{OWN}\n    own_words:")
+    found = _problems(text.replace("agency: Consumer", f"{given}agency: Consumer"))
+    for fact in ("score", "score_range", "score_factors", "score_date", "score_source"):
+        assert any(f"does not say {fact} " in one for one in found), fact
+
+
+def test_a_statement_of_reasons_says_whether_a_person_decided() -> None:
+    its_kind = kind("statement_of_reasons")
+    start = its_kind.texts["en"].index("{% if automated %}")
+    end = its_kind.texts["en"].index("{% endif %}", start) + len("{% endif %}")
+    for silent in ("", "It was decided with or without automated means."):
+        text = its_kind.texts["en"][:start] + silent + its_kind.texts["en"][end:]
+        notice = {
+            "texts": {"en": text},
+            "action_taken": {"no": "Your post was removed."},
+            "facts": dict.fromkeys(its_kind.known_facts(), "a fact"),
+            "own_words": ["wrong-prediction", "missing-information", "outside-policy", "special-circumstances"],
+        }
+        domain = {"models": ["m"], "outcomes": ["no", "yes"], "lanes": {"no": {"notice": "statement_of_reasons"}}}
+        policy = {"name": "p", "domains": {"d": domain}, "notices": {"statement_of_reasons": notice}}
+        found = _problems(yaml.safe_dump(policy, allow_unicode=True))
+        assert any("texts.en: does not say whether a person decided" in one for one in found)
+
+
 @pytest.mark.parametrize("name", kind_names())
 def test_every_built_in_text_meets_the_duties_of_its_kind(name: str) -> None:
     its_kind = kind(name)
