@@ -43,7 +43,8 @@ def semantic_problems(document: Document, packs: Sequence[Pack]) -> Iterator[Dia
         yield document.problem(("audit", "active"), "active learning needs audits", "write an audit rate above 0")
     yield from _queues(domains, document)
     readable = {name: domain for name, raw in domains.items() if (domain := _valid(Domain, raw)) is not None}
-    yield from notice_problems(_mapping(document.data.get("notices")), readable, packs, document)
+    notices = _mapping(document.data.get("notices"))
+    yield from notice_problems(notices, readable, packs, document)
     yield from unworkable(
         readable,
         {
@@ -53,6 +54,7 @@ def semantic_problems(document: Document, packs: Sequence[Pack]) -> Iterator[Dia
         },
         _valid(ServiceLevels, document.data.get("service_levels", {})),
         packs,
+        {str(name): str(fields["template"]) for name, fields in notices.items() if _mapping(fields).get("template")},
         document,
     )
     yield from _attributes(domains, document)

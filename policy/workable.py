@@ -21,11 +21,13 @@ def unworkable(
     queues: Mapping[str, Queue],
     levels: ServiceLevels | None,
     packs: Sequence[Pack],
+    kinds: Mapping[str, str],
     document: Document,
 ) -> Iterator[Diagnostic]:
-    """Every part that cannot work, of the domains and queues that could be read."""
+    """Every part that cannot work, of the domains and queues that could be read. `kinds`: of the notices that the
+    policy has under a name of its own."""
     yield from _without_choice(domains, document)
-    yield from _notices(domains, packs, document)
+    yield from _notices(domains, packs, kinds, document)
     yield from _adverse(domains, packs, document)
     yield from _breaches(domains, queues, packs, document)
     if levels is not None:
@@ -48,10 +50,13 @@ def _opposite(outcome: str) -> str:
     return f"do-not-{outcome}" if not outcome.startswith("do-not-") else outcome.removeprefix("do-not-")
 
 
-def _notices(domains: Mapping[str, Domain], packs: Sequence[Pack], document: Document) -> Iterator[Diagnostic]:
-    """Every adverse outcome owes the notices of the packs; which outcomes are adverse, only the policy knows."""
+def _notices(
+    domains: Mapping[str, Domain], packs: Sequence[Pack], kinds: Mapping[str, str], document: Document
+) -> Iterator[Diagnostic]:
+    """Every adverse outcome owes a notice of the packs; which outcomes are adverse, only the policy knows."""
     owed = {notice: (index, pack.name) for index, pack in enumerate(packs) for notice in pack.notices}
-    given = {lane.notice for domain in domains.values() for lane in domain.lanes.values()}
+    named = {lane.notice for domain in domains.values() for lane in domain.lanes.values() if lane.notice is not None}
+    given = {kinds.get(name, name) for name in named}
     for notice, (index, pack) in owed.items():
         if domains and notice not in given:
             yield document.problem(
@@ -77,6 +82,12 @@ def _notices(domains: Mapping[str, Domain], packs: Sequence[Pack], document: Doc
                     ("domains", name, "lanes", outcome),
                     f"{outcome!r} is adverse and gives no notice, which {packs_named} demands",
                     f"write notice: {known}",
+                )
+            elif lane is not None and lane.notice is not None and kinds.get(lane.notice, lane.notice) not in owed:
+                yield document.problem(
+                    ("domains", name, "lanes", outcome, "notice"),
+                    f"{outcome!r} is adverse and gives {lane.notice}, not the notice that {packs_named} demands",
+                    f"write notice: {known}, or template: {known} in notices.{lane.notice}",
                 )
 
 

@@ -25,21 +25,38 @@ def _me() -> str:
 
 
 @app.command("check")
-def check(files: Annotated[list[Path], typer.Argument(help="Policy files (YAML).")], json: Json = False) -> None:
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Policy files (YAML).")],
+    roster: Annotated[
+        Path | None, typer.Option("--roster", help="A roster file (YAML): also check that its people can do the work.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """Check policy files; every problem is named with file, line, field and a suggestion.
 
-    Warns of priority rules that are never reached.
+    Warns of priority rules that are never reached. With a roster it refuses what `publish` would refuse, a pack whose
+    qualifications nobody has today, and warns of other work that nobody may do.
 
     Examples:
 
         interlock policy check examples/*/policy.yaml
+
+        interlock policy check lending.yaml --roster roster.yaml --json
     """
+    import time
+
+    from interlock.operations.staffing import unstaffed
+    from interlock.policies.honouring import unqualified_queues
     from interlock.policy.errors import PolicyError
     from interlock.policy.load import load
     from interlock.policy.shadowed import shadowed
     from interlock.policy.version import version
+    from interlock.processors.desk.reviewers import from_record
+    from interlock.review.roster import load_roster
 
-    good, problems, warnings = [], [], []
+    people = None if roster is None else [from_record(person.to_record()) for person in load_roster(roster)]
+    now = time.time_ns() // 1000
+    good, problems, warnings, unhonoured = [], [], [], []
     for file in files:
         try:
             loaded = load(file)
@@ -47,12 +64,17 @@ def check(files: Annotated[list[Path], typer.Argument(help="Policy files (YAML).
             problems += error.problems
         else:
             good.append((str(file), loaded.name, version(loaded)))
-            warnings += [f"{file}: {warning}" for warning in shadowed(loaded)]
+            told = list(shadowed(loaded))
+            if people is not None:
+                unhonoured += [f"{file}: {line}" for line in unqualified_queues(loaded, people, now)]
+                told += unstaffed([loaded], people, now)
+            warnings += [f"{file}: {warning}" for warning in told]
     if json:
         print_json(
             {
                 "policies": [dict(zip(("file", "name", "version"), row, strict=True)) for row in good],
                 "problems": [problem.__dict__ for problem in problems],
+                "unhonoured": unhonoured,
                 "warnings": warnings,
             }
         )
@@ -61,9 +83,11 @@ def check(files: Annotated[list[Path], typer.Argument(help="Policy files (YAML).
             table(("file", "policy", "version"), good)
         for problem in problems:
             errors.print(str(problem), markup=False, highlight=False)
+        for line in unhonoured:
+            errors.print(f"cannot be honoured: {line}", markup=False, highlight=False)
         for warning in warnings:
             errors.print(f"warning: {warning}", markup=False, highlight=False)
-    if problems:
+    if problems or unhonoured:
         raise typer.Exit(ExitCode.FAILED)
 
 

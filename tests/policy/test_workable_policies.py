@@ -1,5 +1,7 @@
 """Policies that could never work are refused, with what would help."""
 
+from pathlib import Path
+
 import pytest
 
 from interlock.errors import InterlockError
@@ -7,6 +9,7 @@ from interlock.policies.publishing import QueueTakenError, policy_record
 from interlock.policy.errors import PolicyError
 from interlock.policy.load import parse
 
+LENDING = Path(__file__).with_name("notices").joinpath("lending.yaml").read_text(encoding="utf-8")
 WORKFLOWS = ("pre_approval", "post_approval", "hybrid", "escalation")
 
 CREDIT = """
@@ -60,6 +63,26 @@ def test_an_adverse_outcome_without_the_notice_that_a_pack_owes_is_refused() -> 
         three.replace("reject, cancel]\n    adverse: [reject, cancel]", "reject, cancel]\n    adverse: [reject]"), "p"
     )
     parse(three.replace("notice: adverse_action}", "notice: adverse_action}, cancel: {notice: adverse_action}"), "p")
+
+
+def test_an_adverse_outcome_with_another_notice_than_the_pack_owes_is_refused() -> None:
+    told = CREDIT.format(notice=", notice: adverse_action")
+    two = told.replace("[approve, reject]", "[approve, reject, cancel]\n    adverse: [reject, cancel]")
+    other = two.replace("notice: adverse_action}", "notice: adverse_action}, cancel: {notice: goodbye}")
+    with pytest.raises(
+        PolicyError,
+        match=r"cancel\.notice: 'cancel' is adverse and gives goodbye, not the notice that ecoa-fcra demands",
+    ):
+        parse(other, "policy.yaml")
+
+
+def test_a_notice_of_another_name_with_the_template_of_the_owed_one_is_the_owed_one() -> None:
+    under_another_name = LENDING.replace("adverse_action}", "declined}").replace(
+        "  adverse_action:\n", "  declined:\n    template: adverse_action\n"
+    )
+    assert "template: adverse_action" in under_another_name
+    assert "packs: [ecoa-fcra]" in under_another_name
+    parse(under_another_name, "policy.yaml")
 
 
 def test_a_domain_that_does_not_say_which_outcomes_are_adverse_is_refused_under_a_pack_that_owes_notices() -> None:

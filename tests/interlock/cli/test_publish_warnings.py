@@ -1,5 +1,6 @@
 """What publishing a policy and the doctor say of work that nobody may do, and of records that are not kept."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from interlock.cli.app import app
-from interlock.errors import UnavailableError
+from interlock.errors import UnavailableError, UsageError
 from interlock.operations import doctor, retention
 from interlock.platform import connection
 from interlock.platform.connection import Platform
@@ -124,3 +125,23 @@ def test_the_doctor_warns_of_the_same_and_is_content_when_it_is_mended(
     publish_reviewers(broker, [{"id": "ann", "name": "Ann", "qualifications": skilled}])
     keeps(monkeypatch, {"decisions": 762})
     assert (doctor._reviewers(platform).state, doctor._retention(platform).state) == ("ok", "ok")
+
+
+def test_a_policy_is_checked_against_a_roster_without_any_platform(policy: Path, tmp_path: Path) -> None:
+    roster = tmp_path / "roster.yaml"
+    roster.write_text("reviewers:\n  - {id: ann, name: Ann, queues: [radiology], qualifications: [radiologist]}\n")
+    policy.write_text(POLICY.replace("packs: [", "packs: [medical-device, "))
+
+    def check() -> tuple[int, dict[str, Any]]:
+        result = CliRunner().invoke(app, ["policy", "check", str(policy), "--roster", str(roster), "--json"])
+        return result.exit_code, json.loads(result.stdout)
+
+    code, told = check()
+    assert (code, told["problems"]) == (1, [])
+    assert "hospital.yaml: pack medical-device demands that who decides in queue radiology" in told["unhonoured"][0]
+    roster.write_text(roster.read_text().replace("[radiologist]", "[radiologist, physician]"))
+    assert check() == (0, {**told, "unhonoured": [], "warnings": []})
+    roster.write_text("reviewers:\n  - {id: ann, nam: Ann}\n")
+    refused = CliRunner().invoke(app, ["policy", "check", str(policy), "--roster", str(roster)])
+    assert isinstance(refused.exception, UsageError)
+    assert "roster.yaml:2: reviewers.0.nam: unknown field" in str(refused.exception)
