@@ -6,14 +6,20 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from interlock.policy.notices.terms import Notice
+from interlock.policy.notices.wording import UnwritableNoticeError, reasons_of_person
 from interlock.processors.explanation.effects import notice_words
 from interlock.processors.explanation.explain import explain
 from interlock.processors.explanation.model import Explanation, Factor, Reason, Rules, Verdict, Word
 from interlock.processors.explanation.names import Names
 from interlock.processors.explanation.records import Records
+from interlock.processors.explanation.rules import policy_of
 from interlock.processors.explanation.text import Section
 from interlock.processors.explanation.words import day, from_iso, listed, plain, quoted, sentence, share, shares
 from interlock.schemas.reasons import ReasonKind
+
+# This form is written in it.
+_LANGUAGE = "en"
 
 # What stands for a name in the words of a reviewer.
 _SOMEBODY = "a reviewer"
@@ -41,8 +47,9 @@ def explain_to_subject(records: Records) -> SubjectExplanation:
     """What the person concerned is told about their decision."""
     found = explain(records)
     mask = _Mask(Names(records.reviewers))
+    reasons = _Reasons(records, found, mask)
     last = found.words[-1] if found.words else None
-    told = [Section(title, tuple(lines)) for title, lines in _sections(found, mask)]
+    told = [Section(title, tuple(lines)) for title, lines in _sections(found, mask, reasons)]
     return SubjectExplanation(
         reference=records.decision_id,
         about=plain(found.domain),
@@ -67,12 +74,46 @@ class _Mask:
         return self._known.sub(_SOMEBODY, text) if self._known else text
 
 
-def _sections(found: Explanation, mask: _Mask) -> Iterator[tuple[str, Iterator[str]]]:
+class _Reasons:
+    """The reasons of people, as the policy's notice about an outcome gives them where it has the words."""
+
+    def __init__(self, records: Records, found: Explanation, mask: _Mask) -> None:
+        policy = policy_of(records, found.rules.policy.version) if found.rules is not None else None
+        domain = policy.domains.get(found.domain) if policy is not None else None
+        self._notices: dict[str, Notice] = {}
+        if policy is not None and domain is not None:
+            for outcome, lane in domain.lanes.items():
+                if lane.notice in policy.notices:
+                    self._notices[outcome] = policy.notices[lane.notice]
+        self._answer = found.answer
+        self._mask = mask
+
+    def __call__(self, outcome: str, code: str, text: str) -> str:
+        """For the end of a sentence."""
+        notice = self._notices.get(outcome)
+        if notice is None:
+            return quoted(self._mask(text)) if text else plain(code) or "none"
+        factors = self._answer.factors if self._answer is not None else ()
+        try:
+            told = reasons_of_person(
+                notice,
+                _LANGUAGE if _LANGUAGE in notice.languages else notice.languages[0],
+                code,
+                text,
+                agrees=self._answer is not None and outcome == self._answer.prediction,
+                features=[asdict(factor) for factor in factors],
+            )
+        except UnwritableNoticeError:
+            return plain(code) or "none"
+        return listed([quoted(self._mask(one)) for one in told])
+
+
+def _sections(found: Explanation, mask: _Mask, reasons: _Reasons) -> Iterator[tuple[str, Iterator[str]]]:
     yield "The decision", _decision(found)
     if found.words and found.rules is not None:
         yield "How it was decided", _procedure(found, found.rules)
-        yield "What counted", _what_counted(found, mask)
-        yield "What has changed since", _changes(found, mask)
+        yield "What counted", _what_counted(found, mask, reasons)
+        yield "What has changed since", _changes(found, reasons)
     yield "What was sent to you", _sent(found)
     yield "How you can contest it", _contest(found)
     yield "What cannot be told", _not_told(found)
@@ -155,24 +196,23 @@ def _who_decided(first: Word, rules: Rules) -> str:
     return "It took effect automatically, without a person."
 
 
-def _what_counted(found: Explanation, mask: _Mask) -> Iterator[str]:
+def _what_counted(found: Explanation, mask: _Mask, reasons: _Reasons) -> Iterator[str]:
     if found.answer is not None and found.answer.reasoning:
         reasoning = quoted(mask(found.answer.reasoning))
         yield f"For {quoted(found.answer.prediction)} the program gave this reason: {reasoning}."
     last = found.words[-1]
     decisive = [verdict for verdict in found.verdicts if verdict.outcome == last.outcome and verdict.decisive]
     if last.decided_by and decisive:
-        yield _persons_reason(decisive[-1], mask)
+        yield _persons_reason(decisive[-1], reasons)
 
 
-def _persons_reason(verdict: Verdict, mask: _Mask) -> str:
+def _persons_reason(verdict: Verdict, reasons: _Reasons) -> str:
     unseen = " The person did not know what the program had proposed." if verdict.blind else ""
-    if not verdict.reason_text:
-        return f"The person who decided gave this reason: {plain(verdict.reason_code) or 'none'}.{unseen}"
-    return f"The person who decided gave this reason: {quoted(mask(verdict.reason_text))}.{unseen}"
+    reason = reasons(verdict.outcome, verdict.reason_code, verdict.reason_text)
+    return f"The person who decided gave this reason: {reason}.{unseen}"
 
 
-def _changes(found: Explanation, mask: _Mask) -> Iterator[str]:
+def _changes(found: Explanation, reasons: _Reasons) -> Iterator[str]:
     before = found.words[0]
     for word in found.words[1:]:
         if word.outcome != before.outcome:
@@ -182,9 +222,8 @@ def _changes(found: Explanation, mask: _Mask) -> Iterator[str]:
                 f"{quoted(word.outcome)}. What had been done was to be taken back."
             )
         elif word.source == "appeal" and word.decided_at != before.decided_at:
-            yield sentence(
-                f"On {day(from_iso(word.decided_at))} the outcome was confirmed on appeal: {mask(word.reason_text)}"
-            )
+            reason = reasons(word.outcome, word.reason_code, word.reason_text)
+            yield f"On {day(from_iso(word.decided_at))} the outcome was confirmed on appeal, for this reason: {reason}."
         before = word
 
 

@@ -28,7 +28,11 @@ _ENDS: Mapping[str, str] = {
 # The arm of the experiment in which people decide before they see the answer; as the desk writes it.
 _DECIDE_FIRST = "decide-first"
 
-NOT_KEPT = "Who opened the page of the case without taking it is not kept."
+NOT_KEPT = "Who opened the page of the case, and neither took it nor decided, is not kept."
+
+_BLIND = "the case and what is known about it"
+_BLIND_WITHHELD = "what the model answered, how sure it was and why, until the verdict was given"
+_WHOLE = "the whole case, with the model's answer, its confidence and its reasons"
 
 
 @dataclass(slots=True)
@@ -40,11 +44,29 @@ class _Hold:
 
 
 def looks(records: Records, names: Names) -> tuple[Look, ...]:
-    """Everybody who had the case in hand, in order."""
-    return tuple(_looks(records, names))
+    """Everybody who had the case in hand, or decided from its page without taking it, in order."""
+    found = (*_held(records, names), *_in_passing(records, names))
+    return tuple(sorted(found, key=lambda look: look.since))
 
 
-def _looks(records: Records, names: Names) -> Iterator[Look]:
+def _in_passing(records: Records, names: Names) -> Iterator[Look]:
+    """Whoever replaced what held: for that nobody takes a case."""
+    for entry in records.outcomes:
+        record = entry.record
+        if record["kind"] != "override" or record["claimed_at"] is not None or not record["reviewer"]:
+            continue
+        person = names.person(record["reviewer"], record["at"])
+        shown, withheld = (_BLIND, _BLIND_WITHHELD) if record["blind"] else (_WHOLE, "")
+        hidden = f" Not shown: {withheld}." if withheld else ""
+        ended = "decided without taking it"
+        text = (
+            f"{begins(person)} had the page of the case on {when(record['at'])}, and {ended}. Shown: {shown}.{hidden}"
+        )
+        at = iso(record["at"])
+        yield Look(text, person, at, at, ended, shown, withheld, record["payload_hash"])
+
+
+def _held(records: Records, names: Names) -> Iterator[Look]:
     hold: _Hold | None = None
     for entry in records.tasks:
         record = entry.record
@@ -95,15 +117,12 @@ def what_was_shown(task: Mapping[str, Any], *, judged_before: bool) -> tuple[str
     if task["arm"]:
         return _shown_in_experiment(task)
     if task["blind"]:
-        return (
-            f"the case and what is known about it{statement}",
-            "what the model answered, how sure it was and why, until the verdict was given",
-        )
+        return f"{_BLIND}{statement}", _BLIND_WITHHELD
     folded = task["route"] == "manual" and task["state"] != "done"
     whole = (
         f"the whole case, with the model's answer folded away until somebody opens it{statement}{options}"
         if folded
-        else f"the whole case, with the model's answer, its confidence and its reasons{statement}{options}"
+        else f"{_WHOLE}{statement}{options}"
     )
     is_second = judged_before and task["quorum"] > 1 and task["kind"] != "override"
     return whole, "the verdict of the first person" if is_second else ""

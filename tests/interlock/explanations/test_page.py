@@ -9,6 +9,8 @@ import pytest
 from interlock.explanations.bar import confidence_bar, weights
 from interlock.explanations.from_kafka import records_in_kafka
 from interlock.explanations.page import Toolbar, fingerprint, page
+from interlock.policy.load import parse
+from interlock.policy.version import resolved
 from interlock.processors.explanation.explain import explain
 from interlock.processors.explanation.for_subject import explain_to_subject
 from interlock.processors.explanation.model import Factor
@@ -77,6 +79,36 @@ def test_the_person_concerned_reads_neither_names_of_reviewers_nor_ids_of_rules(
             "lending",
         ):
             assert not re.search(rf"\b{re.escape(inside)}\b", text), (name, inside)
+
+
+# Added to the policy of the histories.
+_LETTER = """
+notices:
+  letter:
+    texts: {{en: "{{{{ action_taken }}}} {{{{ principal_reasons }}}} {{{{ reference }}}} {{{{ corrects }}}}"}}
+    withdrawals: {{en: "It holds no longer. {{{{ reference }}}} {{{{ corrects }}}}"}}
+    action_taken: {{reject: We cannot grant the loan.}}
+    principal_reasons: {{history: You were late with payments, income: Your income is low}}
+    quote_reviewer: {quote}
+"""
+
+
+@pytest.mark.parametrize(
+    ("quote", "told"),
+    [
+        ("false", "The person who decided gave this reason: “You were late with payments”."),
+        ("true", "reason: “You were late with payments” and “two payments are in arrears”."),
+    ],
+)
+def test_words_for_colleagues_are_told_only_where_the_notice_quotes_them(
+    pipeline: Topology, quote: str, told: str
+) -> None:
+    records = records_in_kafka(pipeline.broker, "overridden")
+    text = histories.LENDING.replace("notice: adverse_action", "notice: letter") + _LETTER.format(quote=quote)
+    written_out = resolved(parse(text, "lending"))
+    policies = tuple(replace(one, record={**one.record, "resolved": written_out}) for one in records.policies)
+    sections = explain_to_subject(replace(records, policies=policies)).sections
+    assert told in " ".join(line for section in sections for line in section.lines)
 
 
 def test_the_fingerprint_changes_with_the_facts(pipeline: Topology) -> None:
