@@ -1,7 +1,8 @@
 """Declared attributes: from the strings of a decision to typed, nullable values, alike in every engine.
 
 A text without the form of its type gives no value, and a column beside the values says that one was given: to rules it
-is unknown, also where they ask IS NULL or use coalesce. A rule that is unknown counts as met: a person decides.
+is unknown, also where they ask IS NULL or use coalesce. A rule that is unknown counts as met: a person decides. That
+holds for what the producer encrypted too, of any type: whoever routes has no keys.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,6 +15,7 @@ from interlock.policy.conditions.clickhouse import text_literal
 from interlock.policy.conditions.python import Unreadable
 from interlock.policy.model import Policy
 from interlock.policy.vocabulary import ColumnType
+from interlock.schemas.sealed_text import PREFIX as ENCRYPTED
 
 # Narrow on purpose, so that every engine reads it alike. ClickHouse reads up to 38 digits as Int128 without overflow;
 # beyond 64 bits there is no value. A fraction of zeros, as data frames write it, says a whole number too.
@@ -69,7 +71,7 @@ def row_of(attributes: Mapping[str, str], kinds: Mapping[str, ColumnType]) -> di
 def _typed(column: str, kind: ColumnType) -> pl.Expr:
     text = pl.col(column)
     if kind is ColumnType.STRING:
-        return text
+        return pl.when(~text.str.starts_with(ENCRYPTED)).then(text).alias(column)
     if kind is ColumnType.BOOL:
         return text.replace_strict(BOOLS, default=None, return_dtype=pl.Boolean)
     form, dtype = (_PLAIN_INT_FORM, pl.Int64) if kind is ColumnType.INT else (FLOAT_FORM, pl.Float64)
@@ -93,9 +95,8 @@ def clickhouse_projection(policy: Policy, column: str = "attributes") -> str:
     for name, kind in attribute_columns(policy).items():
         value = _expression(name, kind, column)
         selected.append(f"{value} AS `{name}`")
-        if kind is not ColumnType.STRING:
-            given = f"mapContains({column}, {text_literal(name)})"
-            selected.append(f"{given} AND isNull({value}) AS `{unreadable_column(name)}`")
+        given = f"mapContains({column}, {text_literal(name)})"
+        selected.append(f"{given} AND isNull({value}) AS `{unreadable_column(name)}`")
     return ", ".join(selected)
 
 
@@ -105,7 +106,7 @@ def _expression(name: str, kind: ColumnType, column: str) -> str:
     last = f"arrayLast((value, name) -> name = {key}, mapValues({column}), mapKeys({column}))"
     text = f"if(mapContains({column}, {key}), {last}, NULL)"
     if kind is ColumnType.STRING:
-        return text
+        return f"if(startsWith(ifNull({text}, ''), {text_literal(ENCRYPTED)}), NULL, {text})"
     if kind is ColumnType.BOOL:
         yes, no = (", ".join(text_literal(form) for form in BOOLS if BOOLS[form] is flag) for flag in (True, False))
         return f"multiIf({text} IN ({yes}), true, {text} IN ({no}), false, NULL)"

@@ -2,7 +2,7 @@
 
 A query asks for OPENING (and OPENING_FACTS where facts are wanted), for the column with the decision's id,
 and for the columns it wants, which are empty in the answer; `opened` fills them in. Rows from before anything was
-sealed stay as they are.
+sealed stay as they are. What a producer had encrypted already (`interlock.encryption.fields`) is opened too.
 """
 
 import json
@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from interlock.encryption.fields import open_records
 from interlock.encryption.keys import KeyStore
 from interlock.encryption.sealing import Cipher, DamagedError
 from interlock.errors import InterlockError
@@ -54,8 +55,12 @@ class Opened:
     unreadable: tuple[str, ...]
 
 
-def opened(store: KeyStore | None, table: str, rows: Iterable[Mapping[str, Any]]) -> Opened:
-    """The rows of a query on `table`, which see above. `store`: None where this process has no keys."""
+def opened(store: KeyStore | None, table: str, rows: Iterable[Mapping[str, Any]], *, as_sent: bool = False) -> Opened:
+    """The rows of a query on `table`, which see above. `store`: None where this process has no keys.
+
+    `as_sent`: what a producer encrypted before it sent it stays so, as it stands in Kafka. Otherwise it is opened as
+    well; of `explanation`, `history` and `vector` only where the query asks for `input`, in which they are sealed.
+    """
     rule = COLUMNS[table]
     found = [dict(row) for row in rows]
     wanted = {row[KEY_COLUMN] for row in found} - {"", ERASED}
@@ -84,6 +89,11 @@ def opened(store: KeyStore | None, table: str, rows: Iterable[Mapping[str, Any]]
                 row.update({key: _typed(value, kinds.get(key)) for key, value in values.items() if key in row})
         except DamagedError:
             unreadable[name] = None
+    if not as_sent and rule.decision:
+        of_decisions = [(row, as_id(row.get(rule.decision))) for row in found]
+        read = open_records(of_decisions, store)
+        unreadable |= {name: None for (_, name), one in zip(of_decisions, read, strict=True) if one.lost}
+        found = [one.record for one in read]
     return Opened(found, tuple(unreadable))
 
 

@@ -9,8 +9,9 @@ import json
 import polars as pl
 import pyarrow as pa
 
-from interlock.encryption.keys import KeyStore, Owner, decision, subject
+from interlock.encryption.keys import KeyStore, Owner, SubjectKey, decision, subject
 from interlock.encryption.sealing import Cipher
+from interlock.schemas import sealed_text
 from interlock.sinks.arrow import empty
 from interlock.sinks.sealed_columns import (
     COLUMNS,
@@ -35,13 +36,15 @@ def sealed(store: KeyStore, table: str, rows: pa.Table) -> pa.Table:
         return rows
     names = [as_id(value) for value in rows[rule.decision].to_pylist()]
     content, facts = _content(rows, rule), _facts(rows, rule)
-    owners = _owners(rows, rule, names)
+    owners = _owners(store, rows, rule, names)
     filled = [text is not None or known is not None for text, known in zip(content, facts, strict=True)]
     erased = store.erased_of(names) if any(filled) else frozenset[str]()
     kept = [full and name not in erased for full, name in zip(filled, names, strict=True)]
     # In the order of the rows: a set has another one in every process.
     asked = dict.fromkeys(owner for owner, keep in zip(owners, kept, strict=True) if keep)
-    ciphers = {owner: (key.id, Cipher(key)) for owner, key in store.keys_for(list(asked)).items()}
+    found = store.keys_for([owner for owner in asked if isinstance(owner, Owner)])
+    keys: dict[Owner | SubjectKey, SubjectKey] = {key: key for key in asked if isinstance(key, SubjectKey)}
+    ciphers = {owner: (key.id, Cipher(key)) for owner, key in (keys | dict(found)).items()}
     key_ids, texts, maps = [], [], []
     for owner, name, text, known, full, keep in zip(owners, names, content, facts, filled, kept, strict=True):
         # A key may be missing: the decision was erased a moment ago.
@@ -55,11 +58,21 @@ def sealed(store: KeyStore, table: str, rows: pa.Table) -> pa.Table:
     return rows.append_column(FACTS_COLUMN, pa.array(maps, pa.binary())) if rule.facts else rows
 
 
-def _owners(rows: pa.Table, rule: TableColumns, names: list[str]) -> list[Owner]:
+def _owners(store: KeyStore, rows: pa.Table, rule: TableColumns, names: list[str]) -> list[Owner | SubjectKey]:
+    """Whose key seals a row; of a subject whom the producer has encrypted the key itself, which its text names.
+
+    Where that key is no more, or of another store, the decision stands in: nobody can tell the subject.
+    """
     if rule.subject not in rows.column_names:
         return [decision(name) for name in names]
     subjects = rows[rule.subject].to_pylist()
-    return [subject(of) if of else decision(name) for of, name in zip(subjects, names, strict=True)]
+    encrypted = {of: parts[0] for of in subjects if (parts := sealed_text.parts(of)) is not None}
+    found = store.open_keys(set(encrypted.values())) if encrypted else {}
+    keys = {of: found.get(key_id) for of, key_id in encrypted.items()}
+    return [
+        decision(name) if not of else (keys[of] or decision(name)) if of in keys else subject(of)
+        for of, name in zip(subjects, names, strict=True)
+    ]
 
 
 def _content(rows: pa.Table, rule: TableColumns) -> list[bytes | None]:

@@ -13,6 +13,7 @@ from typing import Any
 from clickhouse_connect.driver.client import Client
 
 from interlock.encryption.keys import KeyStore
+from interlock.schemas.sealed_text import PREFIX
 from interlock.sinks import nearest
 from interlock.sinks.nearest import Distances
 from interlock.sinks.opening import opened
@@ -73,10 +74,13 @@ LIMIT {nearest:UInt32}
 
 _IN_CLEAR = _ROUTED.replace("__SEALED__", "subject_key = ''")
 
+# A producer that encrypts puts the vector into `input`. That of all other decisions would be read for nothing.
+_ENCRYPTED = f"if(startsWith(routed_decisions.input, '{PREFIX}'), routed_decisions.input, '')"
+
 # With keys, cases are compared here: ClickHouse must not be told keys. `vector` stands among a row's content.
 _TO_OPEN = _ROUTED.replace("__SEALED__", "true")
 _VECTORS = _TO_OPEN.replace("__ALIKE__", "model_id = {model_id:String}").replace(
-    "__COMPARED__", f"routed_decisions.vector AS vector, {OPENING}"
+    "__COMPARED__", f"routed_decisions.vector AS vector, {_ENCRYPTED} AS input, {OPENING}"
 )
 _ATTRIBUTES = _TO_OPEN.replace("__ALIKE__", "true").replace(
     "__COMPARED__", f"attributes, {KEY_COLUMN}, {OPENING_FACTS}"

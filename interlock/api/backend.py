@@ -67,7 +67,12 @@ class Backend:
         self.board = LiveBoard(self.broker, self.policies.refresh)
         self._desk_seconds = desk_seconds
         self._desk = self._new_desk()
-        self.client = Client(broker=self.broker, clickhouse=analyst_dsn(platform), signer=platform.signer)
+        self.client = Client(
+            broker=self.broker,
+            clickhouse=analyst_dsn(platform),
+            signer=platform.signer,
+            encrypt=platform.encryption(),
+        )
         self._payloads: SimpleQueue[PayloadReader] = SimpleQueue()
         for _ in range(PAYLOAD_READERS):
             self._payloads.put(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from interlock.cli.common import DataDir, Json, errors, print_json, progress_bar
+from interlock.cli.common import DataDir, Json, errors, note, print_json, progress_bar
 from interlock.errors import InterlockError, UsageError
 from interlock.platform import connection
 
@@ -101,14 +101,21 @@ def _examples(data_dir: str | None, domain: str, model: str, since: str) -> Iter
         start = moment(since) if since else None
     except ValueError as error:
         raise UsageError(f"--since {since!r} is no date: write it like 2026-11-01 or 2026-11-01T12:00") from error
-    broker = connection.connect(data_dir).serving_kafka()
+    platform = connection.connect(data_dir)
+    broker = platform.serving_kafka()
     name = catalogue.TRAINING_EXAMPLES.name
     if name not in broker.topic_states([name]):
         raise InterlockError(f"topic {name} does not exist: `interlock topics create` makes it")
     with progress_bar() as bar:
         task = bar.add_task(name, total=2 * sum(broker.end_offsets(name).values()))
         progress: Callable[[int], None] = lambda read: bar.update(task, completed=read)  # noqa: E731 - one call
-        yield Examples(broker, ExampleFilter(domain, model, start), progress)
+        examples = Examples(broker, ExampleFilter(domain, model, start), progress, platform.keys_to_read)
+        yield examples
+    if examples.unreadable:
+        note(
+            f"{examples.unreadable:,} examples were left out: their producer encrypted them, and the key was erased or "
+            "is not here"
+        )
 
 
 def _format_of(path: Path) -> Format:

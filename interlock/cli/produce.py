@@ -24,18 +24,24 @@ def produce(
     ] = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first line that is no decision.")] = False,
     rejects: Annotated[Path | None, typer.Option(help="File for the errors of all lines that were left out.")] = None,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Encrypt personal fields before they enter Kafka; needs a master key.")
+    ] = False,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Send decisions from a file. Lines that are no decisions are named with line and field and left out.
 
-    Exit code 1 if any line was left out.
+    Exit code 1 if any line was left out. With INTERLOCK_ENCRYPTION__KAFKA=true personal fields are encrypted without
+    --encrypt too; INTERLOCK_ENCRYPTION__KAFKA_ATTRIBUTES names the attributes that are.
 
     Examples:
 
         interlock produce decisions.jsonl
 
         interlock produce scores.csv --mapping columns.yaml --map confidence=score --set model_version=7
+
+        interlock produce decisions.jsonl --encrypt
     """
     from datetime import UTC, datetime
 
@@ -47,10 +53,12 @@ def produce(
     columns = load_mapping(mapping) if mapping is not None else ColumnMapping()
     columns = extended(columns, maps or [], sets or [], id_prefix)
     check_readable(file)
-    connection.connect(data_dir).serving_kafka()
+    platform = connection.connect(data_dir)
+    encryption = platform.encryption(wanted=encrypt)
+    platform.serving_kafka()
     with ExitStack() as stack:
         rejected = stack.enter_context(rejects.open("w", encoding="utf-8")) if rejects is not None else None
-        client = stack.enter_context(Client())
+        client = stack.enter_context(Client(encrypt=encryption))
 
         def keep(error: str) -> None:
             if rejected is not None:

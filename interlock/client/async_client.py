@@ -13,6 +13,7 @@ from interlock.streams.ports import Broker, Headers
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as ClickHouseClient
 
+    from interlock.encryption.fields import Encryption
     from interlock.schemas.models import Decision
     from interlock.schemas.signed_commands import Signer
 
@@ -31,6 +32,7 @@ class AsyncClient:
         broker: Broker | None = None,
         signer: "Signer | None" = None,
         caller: str | None = None,
+        encrypt: "Encryption | None" = None,
     ) -> None:
         """As for Client."""
         self._client = Client(
@@ -42,6 +44,7 @@ class AsyncClient:
             broker=broker,
             signer=signer,
             caller=caller,
+            encrypt=encrypt,
         )
 
     async def submit(self, decision: "Decision", headers: Headers | None = None) -> None:

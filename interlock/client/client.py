@@ -15,15 +15,16 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
+from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from confluent_kafka import KafkaException
 
-from interlock.client.connections import kafka_broker, settings_signer, stored_resolutions
+from interlock.client.connections import kafka_broker, settings_encryption, settings_signer, stored_resolutions
 from interlock.client.deliveries import POLL_INTERVAL_SECONDS, Deliveries, enqueue
 from interlock.client.pending import GRACE_SECONDS, LOOK_UP_AFTER_SECONDS, PendingDecisions, Submitted
 from interlock.client.result import DecisionResult, NotDecidedError
@@ -38,11 +39,15 @@ if TYPE_CHECKING:
 
     from interlock.client.listener import Listener
     from interlock.client.lookup import ResolutionLookup
+    from interlock.encryption.fields import Encryption
     from interlock.schemas.models import Decision
     from interlock.schemas.signed_commands import Signer
 
 # How long a decision may be under way: longer than the restart of a broker.
 DELIVERY_SECONDS = 30.0
+
+# The keys of so many decisions are asked for at once: new ones cost one write to the disk together.
+ENCRYPTED_AT_ONCE = 500
 
 
 class DeliveryError(InterlockError):
@@ -76,6 +81,7 @@ class Client:
         broker: Broker | None = None,
         signer: "Signer | None" = None,
         caller: str | None = None,
+        encrypt: "Encryption | None" = None,
     ) -> None:
         """`properties`: further librdkafka settings such as `security.protocol`. Without `bootstrap_servers` the
         INTERLOCK_ settings apply, and the local instance. `broker` replaces Kafka in tests. `grace_seconds`: how
@@ -88,10 +94,15 @@ class Client:
         local instance, and none where `bootstrap_servers` or `broker` is given.
 
         `signer`: signs what it asks of the desk, by default as the settings say; needed where the desk takes only
-        signed commands."""
+        signed commands.
+
+        `encrypt`: seals the personal fields of decisions before Kafka gets them, by default as the settings say
+        (INTERLOCK_ENCRYPTION__KAFKA); InterlockError is raised where they say so and there are no keys."""
         self._seconds = delivery_seconds
-        self._signer = signer or (settings_signer() if bootstrap_servers is None and broker is None else None)
-        self._clickhouse = stored_resolutions(clickhouse, from_settings=bootstrap_servers is None and broker is None)
+        from_settings = bootstrap_servers is None and broker is None
+        self._signer = signer or (settings_signer() if from_settings else None)
+        self._encryption = encrypt or (settings_encryption() if from_settings else None)
+        self._clickhouse = stored_resolutions(clickhouse, from_settings=from_settings)
         self._broker = broker or kafka_broker(bootstrap_servers, properties)
         self._grace = grace_seconds
         self._caller = caller or f"client-{uuid4().hex}"
@@ -124,8 +135,17 @@ class Client:
         Raises DeliveryError naming those that were not; the others are stored.
         """
         return self._send(
-            ((each.decision_id, wire.encode("Decision", each.to_record())) for each in decisions), headers
+            ((record["decision_id"], wire.encode("Decision", record)) for record in self._records(decisions)), headers
         )
+
+    def _records(self, decisions: "Iterable[Decision]") -> Iterator[dict[str, Any]]:
+        """As they are to stand in Kafka. Raises what the key store raises, and ErasedDecisionError."""
+        if self._encryption is None:
+            yield from (each.to_record() for each in decisions)
+            return
+        source = iter(decisions)
+        while batch := [each.to_record() for each in islice(source, ENCRYPTED_AT_ONCE)]:
+            yield from self._encryption.sealed(batch)
 
     def _send(self, encoded: Iterable[tuple[str, bytes]], headers: Headers | None) -> int:
         """Decisions by id, as they stand in Kafka."""
@@ -216,7 +236,7 @@ class Client:
         except KafkaException as error:
             reason = f"not submitted, because answers cannot be read: {error.args[0].str()}"
             raise DeliveryError({decision.decision_id: reason}) from error
-        record = decision.to_record()
+        (record,) = self._records([decision])
         value = wire.encode("Decision", record)
         now = time.monotonic()
         future = pending.add(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as ClickHouseClient
 
     from interlock.client.stored import StoredResolutions
+    from interlock.encryption.fields import Encryption
     from interlock.schemas.signed_commands import Signer
 
 log = logging.getLogger(__name__)
@@ -32,6 +33,14 @@ def settings_signer() -> "Signer | None":
     from interlock.platform.connection import connect
 
     return connect().signer
+
+
+def settings_encryption() -> "Encryption | None":
+    """What seals personal fields before they enter Kafka, where the settings say so. Raises InterlockError without
+    keys."""
+    from interlock.platform.connection import connect
+
+    return connect().encryption()
 
 
 def stored_resolutions(

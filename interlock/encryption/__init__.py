@@ -4,4 +4,5 @@
 * `keys`: the keys of subjects and the `KeyStore` that gives them out.
 * `sqlite_store`: a `KeyStore` in one file.
 * `sealing`: values to ciphertexts and back.
+* `fields`: personal fields of a decision, sealed before they enter Kafka.
 """

@@ -12,11 +12,13 @@ from interlock.encryption.keys import HeldError, Hold, KeyStore, Owner, UnknownO
 from interlock.errors import InterlockError, UsageError
 from interlock.policies.publishing import send
 from interlock.schemas import catalogue, wire
+from interlock.schemas.sealed_text import PREFIX
 from interlock.streams.ports import Broker
 
 # All tables with decisions of a subject; what else is stored of one is sealed under the key of its decision.
 _DECISIONS = " UNION DISTINCT ".join(
-    f"SELECT decision_id FROM {table} WHERE subject_key = {{key:String}}"
+    f"SELECT decision_id FROM {table} "
+    f"WHERE subject_key = {{key:String}} OR startsWith(subject_id, concat('{PREFIX}', {{key:String}}, ':'))"
     for table in ("decisions", "routed_decisions", "shadow_decisions")
 )
 

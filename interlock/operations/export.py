@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from interlock.encryption.fields import open_record
+from interlock.encryption.keys import KeyStore
 from interlock.errors import InterlockError
 from interlock.platform.printing import visible_json
 from interlock.schemas import avro_schemas, catalogue, json_text, wire
@@ -40,10 +42,20 @@ class Examples:
 
     Only the latest example of a decision that was appealed or judged again is kept, and duplicates are dropped. The
     topic is read twice, so that memory holds one offset for each decision and not the examples.
+
+    `unreadable`: how many were left out, because their producer encrypted them and there is no key.
     """
 
-    def __init__(self, broker: Broker, selects: ExampleFilter, progress: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        selects: ExampleFilter,
+        progress: Callable[[int], None],
+        keys: KeyStore | None = None,
+    ) -> None:
         """`progress` gets the number of records read so far. Raises KafkaException."""
+        self.unreadable = 0
+        self._keys = keys
         self._broker = broker
         self._selects = selects
         self._progress = progress
@@ -57,7 +69,12 @@ class Examples:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for offset, example in self._each():
             if offset in self._offsets:
-                yield example
+                opened = open_record(example, example["decision_id"], self._keys)
+                if opened.lost:
+                    self.unreadable += 1
+                else:
+                    opened.record.pop("sealed_attributes", None)
+                    yield opened.record
 
     def _each(self) -> Iterator[tuple[int, dict[str, Any]]]:
         with closing(TableReader(self._broker, [catalogue.TRAINING_EXAMPLES.name])) as reader:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as ClickHouseClient
     from confluent_kafka.admin import AdminClient
 
+    from interlock.encryption.fields import Encryption
     from interlock.encryption.keys import KeyStore
     from interlock.platform.registry import Registry
     from interlock.platform.settings import Settings
@@ -82,6 +83,16 @@ class Platform:
     def keys_to_seal(self) -> "KeyStore | None":
         """The same, for what writes to ClickHouse; None where rows are stored as they are."""
         return self.keys if self.settings.encryption.seal else None
+
+    def encryption(self, *, wanted: bool = False) -> "Encryption | None":
+        """What seals personal fields before they enter Kafka; None where the settings do not ask for it and it is not
+        `wanted`. Raises as `keys`."""
+        configured = self.settings.encryption
+        if not (configured.kafka or wanted):
+            return None
+        from interlock.encryption.fields import Encryption
+
+        return Encryption(self.keys, tuple(configured.kafka_attributes))
 
     @cached_property
     def keys_to_read(self) -> "KeyStore | None":

@@ -47,6 +47,10 @@ class ClickHouseSettings(BaseModel):
 class EncryptionSettings(BaseModel):
     """The keys of subjects: see docs/erasure.md."""
 
+    kafka: bool = Field(False, description="producers of this project encrypt personal fields before they enter Kafka")
+    kafka_attributes: list[str] = Field(
+        default_factory=list, description="names of the attributes that are encrypted too; rules cannot read them"
+    )
     seal: bool = Field(False, description="the sink stores personal data under keys of its subjects")
     key_store: Path | None = Field(None, description="file with the wrapped keys; unset: keys/keys.sqlite in data_dir")
     master_key: SecretStr | None = Field(None, description="secret of 64 hex digits that wraps the key store")

@@ -15,6 +15,7 @@ from interlock.errors import InterlockError
 from interlock.processors.review.payload import Payload, as_shown
 from interlock.schemas import damaged, wire
 from interlock.schemas.payload import payload_hash, planted_hash
+from interlock.schemas.sealed_text import key_ids
 from interlock.streams.ports import Broker
 from interlock.streams.ranges import READ_TO_END, RangeReader
 
@@ -34,6 +35,12 @@ _FETCHING: Mapping[str, Any] = {
     # (500 ms) every payload takes half a second, with this 8 ms (measured).
     "fetch.wait.max.ms": 5,
 }
+
+_ENCRYPTED = (
+    "what can identify the person was encrypted by the producer, and this process has no keys: set "
+    "INTERLOCK_ENCRYPTION__MASTER_KEY_FILE, and the key store"
+)
+_GONE = "what can identify the person is encrypted under a key that is no more: it was erased"
 
 # What librdkafka takes: the offset after it must be a number too.
 _MAX_OFFSET = 2**63 - 1
@@ -71,13 +78,13 @@ class PayloadReader:
                 f"what stands at {where} is not what the desk judges of task {task['task_id']} (hash {actual} instead "
                 f"of {task['payload_hash']}): was the topic created again? Do not decide on it; tell an operator."
             )
-        return as_shown(task, _payload(value, verified=True))
+        return as_shown(task, self._opened(_payload(value, verified=True)))
 
     def stored(self, topic: str, partition: int, offset: int, decision_id: str) -> bytes | None:
         """The `RoutedDecision` at a place, from Kafka or else from ClickHouse; None if neither has it.
 
-        No hash proves it: for readers that know only the place. Raises KafkaException and UnavailableError, and
-        SealedContentError where there is no key to read it.
+        What its producer encrypted stays so. No hash proves it: for readers that know only the place. Raises
+        KafkaException and UnavailableError, and SealedContentError where there is no key to read it.
         """
         value = self._from_kafka(topic, partition, offset)
         if value is None and self._clickhouse is not None:
@@ -128,9 +135,20 @@ class PayloadReader:
         # ClickHouse keeps the columns of a whole record, not the version in which it was written.
         written = [value] if payload.damage else [value, *wire.encodings("RoutedDecision", payload.routed)]
         if any(task["payload_hash"] == _hash_for(task, one) for one in written):
-            return as_shown(task, payload)
+            return as_shown(task, self._opened(payload))
         note = "from ClickHouse, since Kafka no longer has it: its hash cannot be verified"
-        return as_shown(task, replace(payload, verified=False, note=note))
+        return as_shown(task, self._opened(replace(payload, verified=False, note=note)))
+
+    def _opened(self, payload: Payload) -> Payload:
+        """With what its producer encrypted in plain, where a key of it is here."""
+        decision = payload.routed["decision"]
+        if not any(key_ids(decision)):
+            return payload
+        from interlock.encryption.fields import NO_KEY, open_record
+
+        opened = open_record(decision, decision["decision_id"], self._keys())
+        told = () if not opened.lost else (_ENCRYPTED,) if opened.lost == NO_KEY else (_GONE,)
+        return replace(payload, routed={**payload.routed, "decision": opened.record}, damage=(*payload.damage, *told))
 
 
 def _hash_for(task: dict[str, Any], value: bytes) -> str:

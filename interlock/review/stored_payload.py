@@ -24,8 +24,9 @@ ORDER BY inserted_at DESC LIMIT 1
 def stored_payload(client: "Client", task: dict[str, Any], keys: "KeyStore | None" = None) -> bytes | None:
     """The `RoutedDecision` at the offset that a `Task` record names, in the wire format; None if ClickHouse has none.
 
-    The bytes are those of Kafka where the record is damaged; otherwise they are made of the row's columns. Raises
-    SealedContentError where they are sealed, and not under one of `keys`.
+    The bytes are those of Kafka where the record is damaged; otherwise they are made of the row's columns. What the
+    producer encrypted stays so, or the bytes would not have the hash. Raises SealedContentError where they are sealed
+    by the sink, and not under one of `keys`.
     """
     from interlock.sinks.opening import opened, unreadable
 
@@ -41,7 +42,7 @@ def stored_payload(client: "Client", task: dict[str, Any], keys: "KeyStore | Non
         },
         tz_mode="aware",  # without a time zone Avro would take them for local times
     )
-    found = opened(keys, "routed_decisions", result.named_results())
+    found = opened(keys, "routed_decisions", result.named_results(), as_sent=True)
     if found.unreadable:
         raise unreadable(task["decision_id"], keys)
     for row in found.rows:

@@ -18,8 +18,8 @@ class Column:
     @property
     def unreadable(self) -> str | None:
         """The boolean column that says where this one has no value although one was given, because that could not be
-        read; None where every value can be read."""
-        if self.kind is ColumnType.STRING or (self.kind is ColumnType.BOOL and self.name in ROUTING_COLUMNS):
+        read; None where every value can be read. An attribute that is a text cannot be read where it is encrypted."""
+        if self.name in ROUTING_COLUMNS and self.kind in (ColumnType.STRING, ColumnType.BOOL):
             return None
         return unreadable_column(self.name)
 

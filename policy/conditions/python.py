@@ -22,6 +22,7 @@ from interlock.policy.conditions.ast import (
     Truth,
 )
 from interlock.policy.vocabulary import ColumnType
+from interlock.schemas.sealed_text import PREFIX as ENCRYPTED
 
 Row = Mapping[str, Any]
 
@@ -34,6 +35,8 @@ class Unreadable:
     kind: ColumnType
 
     def __str__(self) -> str:
+        if self.text.startswith(ENCRYPTED):
+            return "encrypted"
         return f"'{self.text}', not {_FORMS[self.kind]}"
 
 

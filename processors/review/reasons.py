@@ -24,6 +24,7 @@ from interlock.policy.model import Policy, Rule
 from interlock.policy.vocabulary import ROUTING_COLUMNS
 from interlock.schemas import reasons
 from interlock.schemas.reasons import PipelineReason, ReasonKind
+from interlock.schemas.sealed_text import PREFIX as ENCRYPTED
 
 # A sentence with one of these lets its reader know or guess what the AI said, or how sure it was.
 _PREDICTION_COLUMNS = frozenset({"prediction", "confidence", "raw_confidence"})
@@ -112,7 +113,9 @@ def _row(routed: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
     decision = routed["decision"]
     row = {name: decision.get(name) for name in ROUTING_COLUMNS}
     row |= {"confidence": routed["calibrated_confidence"], "raw_confidence": decision["confidence"]}
-    return row | row_of(decision["attributes"], policy.attribute_types())
+    # As the router saw them, also where a key has opened them since.
+    encrypted = dict.fromkeys(decision.get("sealed_attributes", ()), ENCRYPTED)
+    return row | row_of({**decision["attributes"], **encrypted}, policy.attribute_types())
 
 
 def _columns(condition: Condition) -> Iterator[str]:

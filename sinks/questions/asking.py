@@ -10,6 +10,7 @@ from clickhouse_connect.driver.client import Client
 
 from interlock.encryption.keys import KeyStore, subject
 from interlock.errors import InterlockError, UsageError
+from interlock.schemas import sealed_text
 from interlock.sinks.opening import opened
 from interlock.sinks.questions import decisions, operations, quality, queues, slices, stories, team
 from interlock.sinks.questions.model import MAX_TEXT, NO_KEY, TIMELINE, Parameter, Question, Value
@@ -68,8 +69,8 @@ def ask(client: Client, name: str, keys: KeyStore | None = None, /, **parameters
     """
     question = find(name)
     bound = bind(question, parameters)
-    if keys is not None and bound.get("subject_key") == NO_KEY and bound["subject_id"]:
-        bound["subject_key"] = keys.key_id_of(subject(str(bound["subject_id"]))) or NO_KEY
+    if bound.get("subject_key") == NO_KEY and bound["subject_id"]:
+        bound["subject_key"] = _key_id(str(bound["subject_id"]), keys) or NO_KEY
     found = client.query(question.sql, parameters=bound)
     if question.seals:
         rows = list(found.named_results())
@@ -82,6 +83,14 @@ def ask(client: Client, name: str, keys: KeyStore | None = None, /, **parameters
     # The client knows no columns of an answer without rows.
     columns = tuple(found.column_names) or question.columns
     return Answer(columns, found.result_rows, question.sql, bound)
+
+
+def _key_id(subject_id: str, keys: KeyStore | None) -> str | None:
+    """Of the key of a subject, who may be named as its producer encrypted it."""
+    encrypted = sealed_text.parts(subject_id)
+    if encrypted is not None:
+        return encrypted[0]
+    return None if keys is None else keys.key_id_of(subject(subject_id))
 
 
 def bind(question: Question, given: Mapping[str, Value]) -> dict[str, Value]:

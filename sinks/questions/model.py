@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from interlock.schemas.sealed_text import PREFIX
+
 Kind = Literal["String", "UInt32", "Float64"]
 Value = str | int | float
 
@@ -91,12 +93,14 @@ NO_KEY = "none"
 
 
 def of_subject(table: str = "") -> str:
-    """A condition: about the subject, where one is given; its rows name it, or the key under which they are sealed."""
+    """A condition: about the subject, where one is given; its rows name it, or the key under which they are sealed
+    or its producer encrypted it."""
     prefix = f"{table}." if table else ""
     return (
         f"(({{subject_id:String}} = '' AND {{subject_key:String}} = '{NO_KEY}') "
         f"OR ({{subject_id:String}} != '' AND {prefix}subject_id = {{subject_id:String}}) "
-        f"OR {prefix}subject_key = {{subject_key:String}})"
+        f"OR {prefix}subject_key = {{subject_key:String}} "
+        f"OR startsWith({prefix}subject_id, concat('{PREFIX}', {{subject_key:String}}, ':')))"
     )
 
 

@@ -1,9 +1,13 @@
 """A value that is there but cannot be read: rules that look at it count as met, and safe rules do not hold."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from interlock import Decision
+from interlock.encryption.fields import seal_decision
+from interlock.encryption.keys import SubjectKey
 from interlock.policy.compiled import compile_policy
 from interlock.policy.load import parse
 from interlock.processors.review.reasons import explain_reasons
@@ -20,7 +24,7 @@ domains:
     models: ['*']
     outcomes: [approve, reject]
     lanes: {{approve: {{auto: 0.80}}}}
-    attributes: {{defaults: int, dti: float, pep: bool}}
+    attributes: {{defaults: int, dti: float, pep: bool, country: string}}
 {rules}
 """
 
@@ -56,6 +60,49 @@ def test_a_rule_that_guards_against_a_missing_value_is_met_by_one_that_cannot_be
     assert f"rule risky ({sentence})" in sentences
     if "IS NOT NULL" in when or "coalesce" in when:
         assert route(rules, {})[0] == "decisions.auto-approved"
+
+
+def _encrypted(attributes: dict[str, str], names: list[str]) -> dict[str, str]:
+    """Attributes as a producer sends them."""
+    sealed = seal_decision(
+        Decision(
+            decision_id="d-1",
+            domain="loans",
+            model_id="m",
+            model_version="1",
+            prediction="approve",
+            confidence=0.9,
+            created_at=datetime(2026, 1, 1, tzinfo=UTC),
+            attributes=attributes,
+        ).to_record(),
+        SubjectKey("ab" * 16, bytes(32)),
+        names,
+    )
+    found: dict[str, str] = sealed["attributes"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("when", "name"),
+    [
+        ("defaults > 0", "defaults"),
+        ("coalesce(defaults, 0) > 0", "defaults"),
+        ("pep IS NOT NULL AND pep", "pep"),
+        ("country = 'US'", "country"),
+        ("country IS NOT NULL AND country <> 'DE'", "country"),
+        ("country IN ('US', 'CA')", "country"),
+        ("coalesce(country, 'DE') = 'US'", "country"),
+    ],
+)
+def test_a_rule_that_asks_for_what_the_producer_encrypted_sends_the_decision_to_a_person(when: str, name: str) -> None:
+    rules = f'rules:\n  - {{id: risky, when: "{when}", route: sync}}\n'
+    encrypted = _encrypted({name: "0"}, [name])
+    topic, sentences = route(rules, encrypted)
+    assert topic == "reviews.sync"
+    assert f"rule risky ({name} is encrypted)" in sentences
+    # A rule that asks for nothing encrypted routes as ever.
+    other = 'rules:\n  - {id: risky, when: "coalesce(dti, 0) > 43", route: sync}\n'
+    assert route(other, encrypted)[0] == "decisions.auto-approved"
 
 
 def test_a_safe_rule_does_not_hold_because_of_a_value_that_cannot_be_read() -> None:
