@@ -103,29 +103,11 @@ class CompiledPolicy:
         """
         if not len(frame):
             return Evaluation(np.zeros(0, dtype=np.int32), [])
+        forced = [route for route in forced if route.mask.null_count() or route.mask.any()]
+        index, keys = self.kinds_of(frame, forced)
         if len(self._treatments) > _CACHE_SIZE:
             self._treatments.clear()
             self._interned.clear()
-        frame = _finite(_with_flags(frame, self._asked), self._floats)
-        domain = _indexes(frame["domain"], self._domain_index)
-        lane = domain * (len(self._outcome_index) + 1) + _indexes(frame["prediction"], self._outcome_index)
-        model = domain * (len(self._model_index) + 1) + _indexes(frame["model_id"], self._model_index)
-        standing = self._standings.take(model)
-        for challenger, model_version in self._challengers:
-            same_version = (frame["model_version"] == model_version).fill_null(False).to_numpy()
-            standing[(model == challenger) & same_version] = CHALLENGER
-        # A real column first: a condition without columns is then repeated for every row.
-        met = frame.select("domain", *self._conditions).get_columns()[1:]
-        forced = [route for route in forced if route.mask.null_count() or route.mask.any()]
-        index, keys = distinct(
-            [
-                (lane, self._kinds.lane_bits),
-                (self._level(frame["confidence"].to_numpy(), lane), LEVEL_BITS),
-                (standing, STANDING_BITS),
-                *packed([series.to_numpy() for series in met]),
-                *packed([_mask(route.mask) for route in forced]),
-            ]
-        )
         # Equal treatments are one object: its id finds it without a comparison of fields.
         positions: dict[int, int] = {}
         treatments: list[Treatment] = []
@@ -136,6 +118,29 @@ class CompiledPolicy:
             if position_of_key[number] == len(treatments):
                 treatments.append(treatment)
         return Evaluation(position_of_key.take(index), treatments)
+
+    def kinds_of(self, frame: pl.DataFrame, forced: Sequence[ForcedRoute] = ()) -> tuple[Ints, list[int]]:
+        """For every row of a frame, which is not empty and otherwise as in `evaluate`, the index of its kind, and the
+        keys of these kinds, with a bit above those of `Kinds` for each forced route."""
+        frame = _finite(_with_flags(frame, self._asked), self._floats)
+        domain = _indexes(frame["domain"], self._domain_index)
+        lane = domain * (len(self._outcome_index) + 1) + _indexes(frame["prediction"], self._outcome_index)
+        model = domain * (len(self._model_index) + 1) + _indexes(frame["model_id"], self._model_index)
+        standing = self._standings.take(model)
+        for challenger, model_version in self._challengers:
+            same_version = (frame["model_version"] == model_version).fill_null(False).to_numpy()
+            standing[(model == challenger) & same_version] = CHALLENGER
+        # A real column first: a condition without columns is then repeated for every row.
+        met = frame.select("domain", *self._conditions).get_columns()[1:]
+        return distinct(
+            [
+                (lane, self._kinds.lane_bits),
+                (self._level(frame["confidence"].to_numpy(), lane), LEVEL_BITS),
+                (standing, STANDING_BITS),
+                *packed([series.to_numpy() for series in met]),
+                *packed([_mask(route.mask) for route in forced]),
+            ]
+        )
 
     def _treatment(self, key: int, forced: Sequence[ForcedRoute]) -> Treatment:
         own_key, forced_bits = split(key, self._kinds.bits)

@@ -66,6 +66,10 @@ class Kinds:
         """The key of a kind; `met`: the lowest bit for the first condition."""
         return lane | (level | (standing | met << STANDING_BITS) << LEVEL_BITS) << self.lane_bits
 
+    def lane_of(self, key: int) -> LaneKey:
+        """The lane of a kind."""
+        return self.lanes[split(key, self.lane_bits)[0]]
+
     def treatment(self, key: int, extra: Sequence[ExtraRoute]) -> Treatment:
         """The treatment of rows of a kind. `extra`: what something outside the policy demands besides."""
         lane_index, key = split(key, self.lane_bits)

@@ -17,4 +17,4 @@ def replay_source(backend: Backend, source: str, since: str, until: str) -> Repl
     policy = parsed(source)
     start, end = read_range(since, until, datetime.fromtimestamp(backend.now() / 1e6, UTC))
     with closing(backend.platform.clickhouse(seconds=_SECONDS)) as client:
-        return replay(client, policy, start, end)
+        return replay(client, policy, start, end, backend.platform.keys_to_read)

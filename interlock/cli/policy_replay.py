@@ -41,7 +41,8 @@ def replay(
     start, end = read_range(since, until, datetime.now(UTC))
     policy = publishing.policy_named(candidate, data_dir)
     with connection.database_errors():
-        result = run(connection.connect(data_dir).clickhouse(), policy, start, end)
+        platform = connection.connect(data_dir)
+        result = run(platform.clickhouse(), policy, start, end, platform.keys_to_read)
     if json:
         print_json(result.facts())
     else:
@@ -56,6 +57,8 @@ def _print(result: "Replay") -> None:
     )
     if result.ambiguous:
         errors.print(f"{result.ambiguous:,} stay with people: more than one policy claimed their domain")
+    if result.unreadable:
+        errors.print(f"{result.unreadable:,} more are left out: the keys are gone that seal what the rules ask for")
     cells = [(cell.old, cell.new, cell.decisions) for cell in result.matrix]
     table(("route then", "with the candidate", "decisions"), cells)
     if result.rerouted:

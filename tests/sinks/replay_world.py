@@ -8,6 +8,7 @@ from typing import Any
 
 from clickhouse_connect.driver.client import Client
 
+from interlock.encryption.keys import KeyStore
 from interlock.policy.model import Policy
 from interlock.policy.version import resolved, version
 from interlock.processors.router.router import Router, RouterSettings
@@ -46,10 +47,11 @@ class Record(Sent):
 
 @dataclass
 class Stored:
-    """Puts records into the tables as the sink does, with offsets that never repeat."""
+    """Puts records into the tables as the sink does, with offsets that never repeat. `keys` seal them."""
 
     client: Client
     offsets: dict[str, int] = field(default_factory=dict)
+    keys: KeyStore | None = None
 
     def insert(self, topic: str, records: Iterable[tuple[bytes, bytes | None, int]]) -> int:
         """Key, value and time in milliseconds of each; returns how many there were."""
@@ -60,7 +62,7 @@ class Stored:
             messages.append(Record(key, value, record_offset=offset, record_topic=topic, at=at))
         if messages:
             chunk = Chunk(topic, 0, messages[0].record_offset, messages[-1].record_offset)
-            table = rows.to_arrow(messages, chunk, "replay")
+            table = rows.to_arrow(messages, chunk, "replay", self.keys)
             self.client.insert_arrow(rows.TARGETS[topic].table, table)
         return len(messages)
 

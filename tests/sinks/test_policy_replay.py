@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from interlock.cli.policy_replay import replay as command
+from interlock.encryption.master import LocalMasterKey
+from interlock.encryption.sqlite_store import SqliteKeyStore
 from interlock.errors import UsageError
 from interlock.platform import connection
 from interlock.policies.replay import NothingToReplayError, Replay, replay
@@ -95,6 +97,15 @@ def _once(written: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str
     return [(topic, record) for topic, record in written if topic != "reviews.async" or record["route"] != "auto"]
 
 
+@pytest.fixture
+def keys(stored: Stored, tmp_path: Path) -> Iterator[SqliteKeyStore]:
+    """A key store of its own, under whose keys everything is stored until the test ends."""
+    stored.keys = SqliteKeyStore(tmp_path / "keys.db", lambda _: LocalMasterKey(bytes(32)))
+    yield stored.keys
+    stored.keys.close()
+    stored.keys = None
+
+
 def _replayed_as_it_was_live(stored: Stored, policy: Policy, seed: int, size: int) -> None:
     """Three batches of `size` decisions under changing controls and calibrations, and the replay of their policy."""
     at = _new_time()
@@ -110,7 +121,9 @@ def _replayed_as_it_was_live(stored: Stored, policy: Policy, seed: int, size: in
     pipeline.halt("model:m@2", False, at + 3 * MINUTE)
     written += pipeline.route(random_decisions(policy, size, seed + 2, f"{at}-3", at), at + 4 * MINUTE)
     pipeline.flush()
-    _unchanged(replay(stored.client, policy, *window(at)), written, policy)
+    result = replay(stored.client, policy, *window(at), stored.keys)
+    _unchanged(result, written, policy)
+    assert result.unreadable == 0
 
 
 # A campaign of a million decisions on a busy machine.
@@ -119,6 +132,17 @@ def test_the_policy_that_was_live_reproduces_every_route_and_reason(stored: Stor
     """A million decisions in the campaign."""
     examples, size = (40, 8_400) if campaign else (6, 300)
 
+    _reproduces(stored, examples, size)
+
+
+# The same, of rows that ClickHouse cannot read.
+@pytest.mark.timeout(7_200)
+@pytest.mark.usefixtures("keys")
+def test_what_is_sealed_is_replayed_as_exactly(stored: Stored, campaign: bool) -> None:
+    _reproduces(stored, *((12, 8_400) if campaign else (3, 200)))
+
+
+def _reproduces(stored: Stored, examples: int, size: int) -> None:
     @given(rich_policies(), st.integers(0, 2**32))
     @settings(max_examples=examples, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
     def reproduces(policy: Policy, seed: int) -> None:

@@ -11,9 +11,8 @@ from interlock.client.stored import StoredResolutions
 from interlock.encryption.keys import decision, subject
 from interlock.encryption.sqlite_store import SqliteKeyStore
 from interlock.policies.replay import replay
-from interlock.policies.replay.replaying import SealedHistoryError
+from interlock.policies.replay.reading import SealedHistoryError
 from interlock.policy.load import parse
-from interlock.policy.model import Policy
 from interlock.review.last_task import latest_task
 from interlock.review.stored_payload import stored_payload
 from interlock.schemas import catalogue, wire
@@ -155,18 +154,28 @@ def test_similar_cases_are_those_that_sql_finds_in_plain_rows(
         assert nobody.by_attributes(words, numbers).compared == 0
 
 
-def test_a_replay_refuses_rules_on_what_is_sealed_and_tries_all_others(world: World) -> None:
-    world.route(sink_world.decision(f"{world.name}-1", world.name), "async")
+def test_a_replay_opens_what_the_rules_ask_for_and_names_how_much_it_cannot_open(
+    world: World, keys: SqliteKeyStore
+) -> None:
+    for number in range(3):
+        about = sink_world.decision(f"{world.name}-{number}", world.name, subject_id=f"{world.name}-{number}")
+        world.route(about | {"attributes": {"country": ("DE", "FR", "DE")[number]}}, "async")
     world.settle(world.writer())
     domain = {"models": ["scorer"], "outcomes": ["approve", "reject"], "attributes": {"country": "string"}}
-    written = {"name": world.name, "domains": {world.name: domain}}
+    written = {"name": world.name, "domains": {world.name: domain | {"groups": ["country"]}}}
     since = datetime.fromtimestamp(START / 1_000_000, UTC) - timedelta(days=400)
     until = datetime.now(UTC) + timedelta(days=400)
-
-    def with_rule(when: str) -> Policy:
-        return parse(json.dumps(written | {"rules": [{"id": "r", "when": when, "route": "manual"}]}), "candidate")
-
-    assert replay(world.client, with_rule("amount > 10"), since, until).decisions == 1
-    for when, named in (("country = 'DE'", "country"), ("impact = 'household' AND amount > 1", "impact")):
-        with pytest.raises(SealedHistoryError, match=f"1 decisions .* use {named}"):
-            replay(world.client, with_rule(when), since, until)
+    rule = {"id": "germany", "when": "country = 'DE'", "route": "manual"}
+    candidate = parse(json.dumps(written | {"rules": [rule]}), "candidate")
+    with pytest.raises(SealedHistoryError, match=r"3 decisions .* use country, and this process has no keys"):
+        replay(world.client, candidate, since, until)
+    result = replay(world.client, candidate, since, until, keys)
+    assert (result.decisions, result.unreadable) == (3, 0)
+    assert [(effect.reason, effect.added) for effect in result.rules if effect.reason == "germany"] == [("germany", 2)]
+    assert {(errors.attribute, errors.value) for errors in result.errors} >= {("country", "DE"), ("country", "FR")}
+    keys.erase(subject(f"{world.name}-0"))
+    result = replay(world.client, candidate, since, until, keys)
+    assert (result.decisions, result.unreadable) == (2, 1)
+    # What the rules do not ask for needs no key.
+    plain = parse(json.dumps(written | {"domains": {world.name: domain}, "rules": []}), "candidate")
+    assert replay(world.client, plain, since, until).decisions == 3

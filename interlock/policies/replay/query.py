@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from interlock.learning.recalibration_limits import LIFT_FLOOR, MAX_INTERCEPT, MAX_SLOPE
 from interlock.policy.attributes import CLICKHOUSE_SETTINGS, clickhouse_projection
@@ -12,6 +13,7 @@ from interlock.policy.model import Policy
 from interlock.policy.vocabulary import ROUTING_COLUMNS
 from interlock.processors.router.calibration import EPSILON
 from interlock.schemas.reasons import AMBIGUOUS_DOMAIN, PIPELINE_REASONS, ReasonKind
+from interlock.sinks.sealed_columns import FACTS_COLUMN, KEY_COLUMN
 
 # A policy as large as policies may be has conditions of 60,000 characters, several times as many in SQL; the limits of
 # ClickHouse are for queries that people write.
@@ -22,6 +24,17 @@ SETTINGS = (
 
 # What of a record a replay passes on besides the routing columns.
 _CHOSEN = ("kafka_timestamp", "route", "reasons", "policy_version", "queue", "workflow", "audit", "propensity")
+
+# Whether a person saw it, or was certain to.
+_REVIEWED = "NOT is_shadow AND (audit OR propensity = 1)"
+
+# Of a group of decisions.
+AGGREGATES = {"decisions": "count()", "reviews": f"countIf({_REVIEWED})", "example": "min(decision_id)"}
+
+# Rows with their facts in plain columns, rows with sealed ones or with none left, or both.
+Rows = Literal["all", "plain", "sealed"]
+
+_OF_ROWS: dict[Rows, str] = {"all": "", "plain": f" AND {KEY_COLUMN} = ''", "sealed": f" AND {KEY_COLUMN} != ''"}
 
 # What is known of a decision that a person judged.
 _VERDICT = ("overridden", "verdict_propensity")
@@ -46,13 +59,14 @@ class History:
     since: int
     until: int
     uncalibrated: Sequence[str] = ()
+    rows: Rows = "all"
 
     @property
     def condition(self) -> str:
         """SQL over the columns of both tables of routed decisions. What cannot be read has no route."""
         domains = ", ".join(map(text_literal, self.domains))
         moments = f"fromUnixTimestamp64Milli({self.since}) AND kafka_timestamp < fromUnixTimestamp64Milli({self.until})"
-        return f"domain IN ({domains}) AND route != '' AND kafka_timestamp >= {moments}"
+        return f"domain IN ({domains}) AND route != '' AND kafka_timestamp >= {moments}{_OF_ROWS[self.rows]}"
 
 
 def kinds_in_history(
@@ -68,6 +82,16 @@ def kinds_in_history(
     listed = ",\n    ".join(f"{sql} AS {name}" for name, sql in columns.items())
     keys = ", ".join([*kind_columns(kinds), *groups])
     return f"SELECT\n    {listed}\nFROM ({_typed(kinds, history, judged)})\nGROUP BY {keys}\nSETTINGS {SETTINGS}"
+
+
+def sealed_rows(kinds: Kinds, history: History, said: Mapping[str, str], *, judged: bool) -> str:
+    """SELECT of each decision with what opens its facts, whether a person saw it, and `said`, SQL by name.
+
+    `judged`: as in `kinds_in_history`. The columns of facts are empty.
+    """
+    columns = ", ".join([*ROUTING_COLUMNS, "is_shadow", KEY_COLUMN, FACTS_COLUMN])
+    listed = ", ".join(f"{sql} AS {name}" for name, sql in {"reviews": f"toUInt8({_REVIEWED})", **said}.items())
+    return f"SELECT {columns}, {listed}\nFROM ({_rows(kinds, history, judged)})\nSETTINGS {SETTINGS}"
 
 
 def forced_reasons() -> str:
@@ -126,9 +150,8 @@ def _rows(kinds: Kinds, history: History, judged: bool) -> str:
         for name in ROUTING_COLUMNS
         if name != "confidence"
     )
-    chosen = ", ".join(
-        f"r.{name} AS {name}" for name in (*_CHOSEN, "attribute_texts", "is_shadow", *(_VERDICT if judged else ()))
-    )
+    passed = (*_CHOSEN, KEY_COLUMN, FACTS_COLUMN, "attribute_texts", "is_shadow", *(_VERDICT if judged else ()))
+    chosen = ", ".join(f"r.{name} AS {name}" for name in passed)
     source = f"({_judged(history) if judged else _records(history)}) AS r"
     if not kinds.policy.calibration.use:
         confidence = "r.confidence"
@@ -169,7 +192,7 @@ def _judged(history: History) -> str:
 
 def _stored() -> str:
     stored = [name for name in ROUTING_COLUMNS if name != "raw_confidence"]
-    columns = ", ".join([*stored, "calibrated_confidence", *_CHOSEN])
+    columns = ", ".join([*stored, "calibrated_confidence", KEY_COLUMN, FACTS_COLUMN, *_CHOSEN])
     return f"{columns}, {attributes_of_decision()} AS attribute_texts"
 
 

@@ -1,31 +1,24 @@
 """Runs a candidate policy on history in ClickHouse."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from interlock.encryption.keys import KeyStore
 from interlock.errors import InterlockError, UsageError
 from interlock.policies.replay.breaches import breaches
 from interlock.policies.replay.forecast import Key, Strata, queue_forecasts
 from interlock.policies.replay.matrix import SHADOW, Fate, Tally
-from interlock.policies.replay.query import (
-    History,
-    forced_reasons,
-    groups_of_decision,
-    kinds_in_history,
-    policy_reasons,
-)
+from interlock.policies.replay.query import History, forced_reasons, policy_reasons
+from interlock.policies.replay.reading import ALL, Reader
 from interlock.policies.replay.result import Replay
 from interlock.policies.replay.staffing import staffing
-from interlock.policy.conditions.ast import columns_in
 from interlock.policy.kinds import Kinds
-from interlock.policy.kinds_clickhouse import key_of, kind_columns
 from interlock.policy.model import Policy
 from interlock.policy.routing import ExtraRoute, Treatment
 from interlock.policy.version import version
 from interlock.policy.vocabulary import Route
 from interlock.schemas.reasons import AMBIGUOUS_DOMAIN, HALTED
-from interlock.sinks.sealed_columns import COLUMNS
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -57,13 +50,8 @@ SELECT count(), min(kafka_timestamp), max(kafka_timestamp) FROM routed_decisions
 WHERE NOT review_copy AND route != '' AND domain IN {domains:Array(String)}
 """
 
-_SEALED = "SELECT count() FROM routed_decisions WHERE {condition} AND sealed_facts != ''"
-
 # How a decision came to a person, or could have come.
 _WAY = "multiIf(route != 'auto', toString(route), workflow = 'post_approval', 'post_approval', 'audit')"
-
-# The group of all decisions.
-_ALL = ("", "")
 
 # Nobody was certain to see it.
 _UNSEEN = "audit"
@@ -79,13 +67,6 @@ _GROUPS = {
     "hour": "toStartOfHour(kafka_timestamp)",
 }
 
-_AGGREGATES = {
-    "decisions": "count()",
-    "reviews": "countIf(NOT is_shadow AND (audit OR propensity = 1))",
-    "example": "min(decision_id)",
-}
-
-
 _GROUPED = {"forced": forced_reasons(), "shadowed": "is_shadow", "way": _WAY}
 
 _JUDGED_GROUPS = {
@@ -96,61 +77,61 @@ _JUDGED_GROUPS = {
 }
 
 
-class SealedHistoryError(InterlockError):
-    """Rules cannot be tried on rows whose facts ClickHouse cannot read."""
-
-
 class NothingToReplayError(InterlockError):
     """No decision of the candidate's domains was routed in the range: there is nothing to compare."""
 
 
-def replay(client: "Client", policy: Policy, since: datetime, until: datetime) -> Replay:
+def replay(client: "Client", policy: Policy, since: datetime, until: datetime, keys: KeyStore | None = None) -> Replay:
     """What `policy` would have done with the decisions from `since` on and before `until`.
 
     Only the domains of the candidate and of the version of it in force are looked at: each domain has one policy.
     `client`: of a user who may change settings, as the analyst of the embedded engine may not; nothing is written.
-    Raises UsageError, NothingToReplayError, and ClickHouseError.
+    `keys` open what is sealed, where the candidate asks for it. Raises UsageError, NothingToReplayError,
+    SealedHistoryError, and ClickHouseError.
     """
     if since >= until:
         raise UsageError(f"the range ends at {_said(until)}, not after its beginning at {_said(since)}")
     kinds = Kinds(policy)
     history = History(domains_in_question(client, policy), _millis(since), _millis(until), _uncalibrated(client))
-    _check_readable(client, kinds, history)
+    reader = Reader(client, kinds, history, keys)
     treatments = Treatments(kinds)
     tally, strata = Tally(), Strata()
-    width = len(kind_columns(kinds))
-    for row in _stream(client, kinds_in_history(kinds, history, _GROUPS, _AGGREGATES)):
-        forced, shadowed, route, reasons, routed_by, queue, way, hour, decisions, reviews, example = row[width:]
-        old = Fate(SHADOW if shadowed else route, tuple(reasons))
-        tally.versions[routed_by] += decisions
+    for group in reader.groups(_GROUPS):
+        forced, shadowed, route, reasons, routed_by, queue, way, hour = group.values
+        old = Fate(SHADOW if shadowed else route, reasons)
+        tally.versions[routed_by] += group.decisions
         if AMBIGUOUS_DOMAIN in forced:
-            tally.ambiguous += decisions
-            tally.add(old, old, decisions, example)
-            tally.add_reviews(_utc(hour), queue, reviews, queue, reviews)
+            tally.ambiguous += group.decisions
+            tally.add(old, old, group.decisions, group.example)
+            tally.add_reviews(hour, queue, group.reviews, queue, group.reviews)
             continue
-        treatment = treatments.of(row[:width], forced)
-        tally.add(old, fate(treatment), decisions, example)
+        treatment = treatments.of(group.key, forced)
+        tally.add(old, fate(treatment), group.decisions, group.example)
         review = expected_review(treatment)
-        tally.add_reviews(_utc(hour), queue, reviews, treatment.queue, decisions * review)
+        tally.add_reviews(hour, queue, group.reviews, treatment.queue, group.decisions * review)
         if review:
-            certain, chance = (decisions, 0.0) if review == 1 else (0, decisions * review)
-            tally.add_arrivals(treatment.queue, str(treatment.priority), _utc(hour), certain, chance)
-        strata.add(_alike(_ALL, kinds.lanes[row[0]].name, SHADOW if shadowed else way, treatment), decisions)
-    if not tally.decisions:
+            certain, chance = (group.decisions, 0.0) if review == 1 else (0, group.decisions * review)
+            tally.add_arrivals(treatment.queue, str(treatment.priority), hour, certain, chance)
+        strata.add(_alike(ALL, kinds.lane_of(group.key).name, SHADOW if shadowed else way, treatment), group.decisions)
+    unreadable = reader.unreadable
+    if not tally.decisions and not unreadable:
         raise NothingToReplayError(_nothing(client, history, since, until))
-    of_group = {"of_group": groups_of_decision(policy)}
     if any(domain.groups for domain in policy.domains.values()):
-        for row in _stream(client, kinds_in_history(kinds, history, _GROUPED | of_group, {"decisions": "count()"})):
-            forced, shadowed, way, group, decisions = row[width:]
-            if tuple(group) != _ALL and AMBIGUOUS_DOMAIN not in forced:
-                treatment = treatments.of(row[:width], forced)
-                strata.add(_alike(group, kinds.lanes[row[0]].name, SHADOW if shadowed else way, treatment), decisions)
-    query = kinds_in_history(kinds, history, _JUDGED_GROUPS | of_group, {"verdicts": "count()"}, judged=True)
-    for row in _stream(client, query):
-        forced, way, overridden, propensity, group, verdicts = row[width:]
+        for group in reader.groups(_GROUPED, of_groups=True):
+            forced, shadowed, way = group.values
+            if group.of_group != ALL and AMBIGUOUS_DOMAIN not in forced:
+                key = _alike(
+                    group.of_group,
+                    kinds.lane_of(group.key).name,
+                    SHADOW if shadowed else way,
+                    treatments.of(group.key, forced),
+                )
+                strata.add(key, group.decisions)
+    for group in reader.groups(_JUDGED_GROUPS, of_groups=True, judged=True):
+        forced, way, overridden, propensity = group.values
         if AMBIGUOUS_DOMAIN not in forced:
-            key = _alike(group, kinds.lanes[row[0]].name, way, treatments.of(row[:width], forced))
-            strata.judge(key, verdicts, propensity, overridden)
+            key = _alike(group.of_group, kinds.lane_of(group.key).name, way, treatments.of(group.key, forced))
+            strata.judge(key, group.decisions, propensity, overridden)
     return Replay(
         policy=policy.name,
         version=version(policy),
@@ -161,6 +142,7 @@ def replay(client: "Client", policy: Policy, since: datetime, until: datetime) -
         rerouted=tally.rerouted,
         other_reasons=tally.other_reasons,
         ambiguous=tally.ambiguous,
+        unreadable=unreadable,
         versions=dict(tally.versions.most_common()),
         matrix=tally.matrix,
         rules=tally.rules,
@@ -180,9 +162,9 @@ class Treatments:
         self._kinds = kinds
         self._known: dict[tuple[int, tuple[str, ...]], Treatment] = {}
 
-    def of(self, kind: Any, forced: Any) -> Treatment:
-        """`kind`: values of `kind_columns`. `forced`: reasons outside the policy, which hold for it as well."""
-        key = key_of(self._kinds, kind), tuple(forced)
+    def of(self, kind: int, forced: tuple[str, ...]) -> Treatment:
+        """`kind`: the key of one. `forced`: reasons outside the policy, which hold for it as well."""
+        key = kind, forced
         treatment = self._known.get(key)
         if treatment is None:
             if len(self._known) >= _CACHE_SIZE:
@@ -222,28 +204,8 @@ def _extra(reason: str) -> ExtraRoute:
     return reason, Route.ASYNC if reason.startswith(HALTED) else Route.MANUAL
 
 
-def _check_readable(client: "Client", kinds: Kinds, history: History) -> None:
-    """Raises SealedHistoryError where rules would find nothing in sealed columns and the answer would be wrong."""
-    groups = {group for domain in kinds.policy.domains.values() for group in domain.groups}
-    used = groups.union(*(columns_in(condition) for condition, _ in kinds.conditions))
-    hidden = used & (kinds.policy.attribute_types().keys() | set(COLUMNS["routed_decisions"].facts))
-    if not hidden:
-        return
-    ((count,),) = client.query(_SEALED.format(condition=history.condition)).result_rows
-    if count:
-        raise SealedHistoryError(
-            f"{count:,} decisions of the range are sealed under keys of their subjects, and the candidate's rules or "
-            f"groups use {', '.join(sorted(hidden))}, which ClickHouse cannot read there: the answer would be wrong"
-        )
-
-
 def _uncalibrated(client: "Client") -> list[str]:
     return [version for (version,) in client.query(_UNCALIBRATED).result_rows]
-
-
-def _stream(client: "Client", query: str) -> Iterator[Any]:
-    with client.query_rows_stream(query) as rows:
-        yield from rows
 
 
 def _nothing(client: "Client", history: History, since: datetime, until: datetime) -> str:

@@ -17,8 +17,9 @@ class Replay:
 
     `decisions`: all of them. `rerouted`: with another route. `other_reasons`: with the same route for other reasons.
     `versions`: how many decisions each policy version had routed. `ambiguous`: how many stay with people because more
-    than one policy claimed their domain. `queues`, `errors`, `overrides`, `breaches`: what is to
-    be expected of the candidate; no `breaches` where nobody has worked, or there is too much to simulate.
+    than one policy claimed their domain. `unreadable`: how many more were left out, because what the
+    rules ask for is sealed under a key that is missing or erased. `queues`, `errors`, `overrides`, `breaches`: what is
+    to be expected of the candidate; no `breaches` where nobody has worked, or there is too much to simulate.
     """
 
     policy: str
@@ -30,6 +31,7 @@ class Replay:
     rerouted: int
     other_reasons: int
     ambiguous: int
+    unreadable: int
     versions: Mapping[str, int]
     matrix: tuple[Cell, ...]
     rules: tuple[RuleEffect, ...]
