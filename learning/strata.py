@@ -1,8 +1,9 @@
 """How many of many decisions are wrong, from the few that were judged: strata of which each has its own rate.
 
 A stratum is what had the same way to a person: there the judged ones stand for the others, weighted by 1/π. Totals over
-strata have their interval by MOVER (Zou and Donner 2008): the distances from each estimate to the ends of its Wilson
-interval, squared and added.
+strata have their interval by MOVER (Zou and Donner 2008): the distances from each estimate to the ends of its interval,
+squared and added. Each is Clopper and Pearson's at the effective number of verdicts (Korn and Graubard 1998): where a
+few audits speak for many decisions and errors are rare, the lower end of Wilson's lies above the truth too often.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from math import sqrt
 
 from scipy.special import ndtri
 
-from interlock.learning.bounds import wilson
+from interlock.learning.bounds import clopper_pearson
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,14 @@ class Stratum:
     def ends(self, alpha: float) -> tuple[float, float]:
         """The interval of `rate`, of these decisions: it is a point where all are judged."""
         size = self.weight**2 / self.squares
-        low, high = wilson(self.rate * size, size, alpha)
+        low, high = clopper_pearson(self.rate * size, size, alpha)
         unseen = sqrt(max(0.0, 1 - self.judged / max(self.population, self.judged)))
         return self.rate - unseen * (self.rate - low), self.rate + unseen * (high - self.rate)
 
     def process_ends(self, alpha: float) -> tuple[float, float]:
         """The interval of the rate of others like these."""
         size = self.weight**2 / self.squares
-        return wilson(self.rate * size, size, alpha)
+        return clopper_pearson(self.rate * size, size, alpha)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,14 @@ def total(strata: Iterable[Stratum], alpha: float = 0.05) -> Total:
     low, high = _ends(value, known, [stratum.ends(alpha) for stratum in known])
     process_low, process_high = _ends(value, known, [stratum.process_ends(alpha) for stratum in known])
     z = float(-ndtri(alpha / 2))
+    # Chance in how many came then, whose errors stand for those of the next ones; chance in the next ones comes below.
+    number = sum(stratum.population * stratum.rate**2 for stratum in known)
     return Total(
         value,
         low,
         high,
-        max(0.0, value - sqrt((value - process_low) ** 2 + z**2 * value)),
-        value + sqrt((process_high - value) ** 2 + z**2 * process_high),
+        max(0.0, value - sqrt((value - process_low) ** 2 + z**2 * (number + value))),
+        value + sqrt((process_high - value) ** 2 + z**2 * (number + process_high)),
         sum(stratum.population for stratum in known),
         sum(stratum.population for stratum in every) - sum(stratum.population for stratum in known),
         sum(stratum.judged for stratum in known),

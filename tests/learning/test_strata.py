@@ -40,3 +40,23 @@ def test_intervals_hold_the_truth_of_these_decisions_and_of_the_next_ones() -> N
         held["next"] += result.next_low <= following <= result.next_high
     assert held["these"] / runs >= 0.92
     assert held["next"] / runs >= 0.92
+
+
+def test_the_intervals_hold_where_few_audits_find_few_errors() -> None:
+    """As in a week of the employment example: audits of 600 sure answers, a few of which are wrong."""
+    draw = np.random.default_rng(4)
+    size, rate, pi, doubtful, doubted = 600, 0.07, 0.05, 2_000, 0.25
+    held = {"these": 0, "next": 0}
+    runs = 400
+    for _ in range(runs):
+        wrong = draw.random(draw.poisson(size)) < rate
+        seen = draw.random(len(wrong)) < pi
+        sure = _stratum(len(wrong), int(seen.sum()), int(wrong[seen].sum()), pi)
+        held["these"] += total([sure]).low <= wrong.sum() <= total([sure]).high
+        before, after = draw.poisson(doubtful, 2)
+        known = _stratum(int(before), int(before), int(draw.binomial(before, doubted)))
+        following = draw.binomial(after, doubted)
+        result = total([known])
+        held["next"] += result.next_low <= following <= result.next_high
+    assert held["these"] / runs >= 0.95
+    assert held["next"] / runs >= 0.94

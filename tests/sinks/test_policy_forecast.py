@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,12 @@ def stored(reused: Client) -> Iterator[Stored]:
     yield Stored(reused)
     for table in ("routed_decisions", "policies", "outcomes"):
         reused.command(f"TRUNCATE TABLE {table}")
+
+
+@cache
+def _people(count: int) -> list[dict[str, Any]]:
+    """Decisions on so many of the people of the sample, without ids of their own."""
+    return [decision.to_record() for decision in survey.decisions(count, "forecast")]
 
 
 def _wrong(decision: dict[str, Any]) -> bool:
@@ -73,8 +80,9 @@ def _week(
     return _effective(written)
 
 
-def _one(stored: Stored, seed: int, size: int, more: str = "") -> Happened:
-    """`more`: a further field of the candidate's domain."""
+def _one(stored: Stored, seed: int, size: int, people: int, more: str = "") -> Happened:
+    """Two weeks of about `size` decisions on some of so many people. `more`: a further field of the candidate's
+    domain."""
     source = CANDIDATE.replace("    queue: eligibility", f"    queue: eligibility\n    {more}", 1)
     candidate = parse(source, "candidate")
     begin = NOW + seed * 14 * 24 * HOUR
@@ -82,7 +90,8 @@ def _one(stored: Stored, seed: int, size: int, more: str = "") -> Happened:
     key = draw.bytes(16)
     # As many decisions come as chance has it, in both weeks.
     first, second = (int(draw.poisson(size)) for _ in range(2))
-    rows = [one.to_record() for one in survey.decisions(first + second, f"forecast-{seed}", seed)]
+    drawn = draw.permutation(people)[: first + second]
+    rows = [_people(people)[one] | {"decision_id": f"forecast-{seed}-{place}"} for place, one in enumerate(drawn)]
     live, twin, later = (Pipeline(stored, key=key) for _ in range(3))
     live.publish(LIVE, begin)
     history = _week(rows[:first], begin, live, draw)
@@ -130,10 +139,10 @@ def _verdict(record: dict[str, Any]) -> bytes:
 @pytest.mark.timeout(7_200)
 def test_a_forecast_of_a_lower_threshold_holds_when_it_is_published(stored: Stored, campaign: bool) -> None:
     """Counts are exact; tasks, errors and overrides of the next week lie in their bands in 90 of 100 repetitions."""
-    repetitions, size = (100, 3_000) if campaign else (3, 1_500)
+    repetitions, size, people = (100, 3_000, 20_000) if campaign else (3, 1_500, 4_000)
     inside: Counter[str] = Counter()
     for seed in range(repetitions):
-        happened = _one(stored, seed, size)
+        happened = _one(stored, seed, size, people)
         result = happened.forecast
         assert {(cell.old, cell.new): cell.decisions for cell in result.matrix} == happened.matrix
         (errors,) = result.errors
@@ -150,7 +159,7 @@ def test_a_forecast_of_a_lower_threshold_holds_when_it_is_published(stored: Stor
 
 
 def test_errors_are_told_for_every_group_that_the_policy_declares(stored: Stored) -> None:
-    happened = _one(stored, 1_000, 600, "groups: [disability]")
+    happened = _one(stored, 1_000, 600, 4_000, "groups: [disability]")
     overall, without, with_disability = happened.forecast.errors
     assert (without.attribute, without.value, with_disability.value) == ("disability", "1", "2")
     assert overall.candidate.population == without.candidate.population + with_disability.candidate.population
