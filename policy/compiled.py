@@ -119,7 +119,7 @@ class CompiledPolicy:
                 treatments.append(treatment)
         return Evaluation(position_of_key.take(index), treatments)
 
-    def kinds_of(self, frame: pl.DataFrame, forced: Sequence[ForcedRoute] = ()) -> tuple[Ints, list[int]]:
+    def kinds_of(self, frame: pl.DataFrame, forced: Sequence[ForcedRoute] = ()) -> tuple[NDArray[np.int32], list[int]]:
         """For every row of a frame, which is not empty and otherwise as in `evaluate`, the index of its kind, and the
         keys of these kinds, with a bit above those of `Kinds` for each forced route."""
         frame = _finite(_with_flags(frame, self._asked), self._floats)

@@ -11,6 +11,7 @@ a million texts with a chance of 2^-57; NIST SP 800-38D asks for less than 2^-32
 """
 
 import hmac
+from functools import cached_property
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,9 +32,13 @@ class Cipher:
 
     def __init__(self, key: SubjectKey) -> None:
         self._id = key.id
+        self._secret = key.secret
         self._cipher = AESGCM(key.secret)
-        # A key of its own for the nonces: one key, one purpose.
-        self._nonce_key = hmac.digest(key.secret, b"interlock synthetic nonce", "sha256")
+
+    @cached_property
+    def _nonce_key(self) -> bytes:
+        """A key of its own for the nonces (one key, one purpose), which readers do not need."""
+        return hmac.digest(self._secret, b"interlock synthetic nonce", "sha256")
 
     def seal(self, text: bytes, place: bytes) -> bytes:
         """The ciphertext of `text` at `place`."""

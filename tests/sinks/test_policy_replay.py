@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from interlock.cli.policy_replay import replay as command
-from interlock.encryption.master import LocalMasterKey
 from interlock.encryption.sqlite_store import SqliteKeyStore
 from interlock.errors import UsageError
 from interlock.platform import connection
@@ -98,11 +97,10 @@ def _once(written: list[tuple[str, dict[str, Any]]]) -> list[tuple[str, dict[str
 
 
 @pytest.fixture
-def keys(stored: Stored, tmp_path: Path) -> Iterator[SqliteKeyStore]:
-    """A key store of its own, under whose keys everything is stored until the test ends."""
-    stored.keys = SqliteKeyStore(tmp_path / "keys.db", lambda _: LocalMasterKey(bytes(32)))
-    yield stored.keys
-    stored.keys.close()
+def sealing(stored: Stored, keys: SqliteKeyStore) -> Iterator[None]:
+    """Everything is stored sealed until the test ends."""
+    stored.keys = keys
+    yield
     stored.keys = None
 
 
@@ -137,7 +135,7 @@ def test_the_policy_that_was_live_reproduces_every_route_and_reason(stored: Stor
 
 # The same, of rows that ClickHouse cannot read.
 @pytest.mark.timeout(7_200)
-@pytest.mark.usefixtures("keys")
+@pytest.mark.usefixtures("sealing")
 def test_what_is_sealed_is_replayed_as_exactly(stored: Stored, campaign: bool) -> None:
     _reproduces(stored, *((12, 8_400) if campaign else (3, 200)))
 
@@ -297,7 +295,9 @@ def test_the_command_prints_the_matrix_the_reasons_and_the_forecast_or_all_of_it
 ) -> None:
     file = tmp_path / "candidate.yaml"
     file.write_text(SOURCE.replace("auto: 0.9", "auto: 0.8"))
-    monkeypatch.setattr(connection, "connect", lambda _: SimpleNamespace(clickhouse=lambda: stored.client))
+    monkeypatch.setattr(
+        connection, "connect", lambda _: SimpleNamespace(clickhouse=lambda: stored.client, keys_to_read=None)
+    )
     since, until = (moment.isoformat() for moment in loans)
     command(str(file), since, until)
     printed = " ".join(capsys.readouterr().out.split())

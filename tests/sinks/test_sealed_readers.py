@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 from interlock.client.stored import StoredResolutions
 from interlock.encryption.keys import decision, subject
 from interlock.encryption.sqlite_store import SqliteKeyStore
-from interlock.policies.replay import replay
+from interlock.policies.replay import NothingToReplayError, replay
 from interlock.policies.replay.reading import SealedHistoryError
 from interlock.policy.load import parse
 from interlock.review.last_task import latest_task
@@ -176,6 +176,10 @@ def test_a_replay_opens_what_the_rules_ask_for_and_names_how_much_it_cannot_open
     keys.erase(subject(f"{world.name}-0"))
     result = replay(world.client, candidate, since, until, keys)
     assert (result.decisions, result.unreadable) == (2, 1)
+    for number in (1, 2):
+        keys.erase(subject(f"{world.name}-{number}"))
+    with pytest.raises(NothingToReplayError, match=r"all 3 decisions .* sealed under keys that are gone"):
+        replay(world.client, candidate, since, until, keys)
     # What the rules do not ask for needs no key.
     plain = parse(json.dumps(written | {"domains": {world.name: domain}, "rules": []}), "candidate")
     assert replay(world.client, plain, since, until).decisions == 3

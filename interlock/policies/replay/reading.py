@@ -27,9 +27,16 @@ if TYPE_CHECKING:
 # The group of all decisions.
 ALL = ("", "")
 
+# How Arrow and group_by take what is no plain value: a list as one text, an hour as a number.
+_WRITTEN = {
+    "forced": "arrayStringConcat({}, char(0))",
+    "old_reasons": "arrayStringConcat({}, char(0))",
+    "hour": "toUnixTimestamp({})",
+}
+
 _SEALED = """
-SELECT
-    (SELECT count() FROM routed_decisions WHERE {condition}) + (SELECT count() FROM shadow_decisions WHERE {condition})
+SELECT (SELECT count() FROM routed_decisions WHERE NOT review_copy AND {condition})
+    + (SELECT count() FROM shadow_decisions WHERE {condition})
 """
 
 
@@ -41,8 +48,7 @@ class Reader:
     """The decisions of `history` by the kind that the candidate makes of them.
 
     ClickHouse groups them where it can read what the candidate asks for; other rows are opened with `keys` and grouped
-    here. `unreadable`: how many of those could not be opened so far. Raises SealedHistoryError where there are such
-    rows and `keys` is None.
+    here. Raises SealedHistoryError where there are such rows and `keys` is None.
     """
 
     def __init__(self, client: "Client", kinds: Kinds, history: History, keys: KeyStore | None) -> None:
@@ -65,11 +71,12 @@ class Reader:
 
     @property
     def unreadable(self) -> int:
+        """How many decisions the groups that were read last leave out, because their facts could not be opened."""
         return 0 if self._sealed is None else self._sealed.unreadable
 
     def groups(self, said: Mapping[str, str], *, of_groups: bool = False, judged: bool = False) -> Iterator[Group]:
         """`said`: what history says of a decision, SQL by name: texts, truth values, numbers; lists of texts and hours
-        under the names of `_READ`. `of_groups`: once more for every group of the policy that a decision belongs to.
+        under the names of `_WRITTEN`. `of_groups`: once more for every group of the policy that a decision belongs to.
         `judged`: only what people judged, see `kinds_in_history`."""
         columns = {**said, "of_group": groups_of_decision(self._kinds.policy)} if of_groups else said
         width = len(kind_columns(self._kinds))
@@ -92,14 +99,6 @@ class Reader:
         condition = replace(self._history, rows="sealed").condition
         ((count,),) = self._client.query(_SEALED.format(condition=condition)).result_rows
         return int(count)
-
-
-# What Arrow and group_by take as it is: a list as one text, an hour as a number.
-_WRITTEN = {
-    "forced": "arrayStringConcat({}, char(0))",
-    "old_reasons": "arrayStringConcat({}, char(0))",
-    "hour": "toUnixTimestamp({})",
-}
 
 
 def _read(name: str, value: Any) -> Any:

@@ -78,7 +78,7 @@ _JUDGED_GROUPS = {
 
 
 class NothingToReplayError(InterlockError):
-    """No decision of the candidate's domains was routed in the range: there is nothing to compare."""
+    """No decision of the candidate's domains was routed in the range, or none can be opened: nothing to compare."""
 
 
 def replay(client: "Client", policy: Policy, since: datetime, until: datetime, keys: KeyStore | None = None) -> Replay:
@@ -114,8 +114,8 @@ def replay(client: "Client", policy: Policy, since: datetime, until: datetime, k
             tally.add_arrivals(treatment.queue, str(treatment.priority), hour, certain, chance)
         strata.add(_alike(ALL, kinds.lane_of(group.key).name, SHADOW if shadowed else way, treatment), group.decisions)
     unreadable = reader.unreadable
-    if not tally.decisions and not unreadable:
-        raise NothingToReplayError(_nothing(client, history, since, until))
+    if not tally.decisions:
+        raise NothingToReplayError(_nothing(client, history, since, until, unreadable))
     if any(domain.groups for domain in policy.domains.values()):
         for group in reader.groups(_GROUPED, of_groups=True):
             forced, shadowed, way = group.values
@@ -208,7 +208,12 @@ def _uncalibrated(client: "Client") -> list[str]:
     return [version for (version,) in client.query(_UNCALIBRATED).result_rows]
 
 
-def _nothing(client: "Client", history: History, since: datetime, until: datetime) -> str:
+def _nothing(client: "Client", history: History, since: datetime, until: datetime, unreadable: int) -> str:
+    if unreadable:
+        return (
+            f"all {unreadable:,} decisions from {_said(since)} to {_said(until)} are sealed under keys that are gone, "
+            "and the candidate's rules or groups ask for what is sealed: there is nothing to replay"
+        )
     ((count, first, last),) = client.query(_RANGE, parameters={"domains": list(history.domains)}).result_rows
     named = ", ".join(history.domains)
     said = f"no decision of {named} was routed from {_said(since)} to {_said(until)}: there is nothing to replay"

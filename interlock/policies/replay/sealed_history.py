@@ -1,8 +1,10 @@
 """History whose facts are sealed under the keys of subjects: opened here, because ClickHouse never gets a key, and
-evaluated by the same code as in the stream."""
+evaluated by the same code as in the stream.
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+Rows come in blocks of ClickHouse, some 65,000 at most, and stay columns: only the decryption is done row by row.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
@@ -18,10 +20,17 @@ from interlock.sinks.sealed_columns import ERASED, FACTS_COLUMN, KEY_COLUMN, fac
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
-_TABLES = {False: "routed_decisions", True: "shadow_decisions"}
-
 # Between the texts of a list that is passed as one text: no id of a rule or reason has it.
 SEPARATOR = "\0"
+
+# What a row without sealed facts says.
+_NO_FACTS = b"{}"
+
+# The facts that are columns of their own; a decision that says nothing of them says the empty text.
+_TOLD = ("subject_id", "impact")
+
+# Where the facts of a row are sealed, by `is_shadow`; the id of the decision follows.
+_PLACES = (facts_place("routed_decisions", ""), facts_place("shadow_decisions", ""))
 
 
 class Group(NamedTuple):
@@ -36,100 +45,95 @@ class Group(NamedTuple):
 
 
 class SealedHistory:
-    """Reads sealed rows. `unreadable`: how many could not be opened so far, because their key is missing or erased."""
+    """Reads sealed rows. `unreadable`: how many of the latest query were not opened, because their key is missing or
+    erased, or is not the one of the ciphertext."""
 
     def __init__(self, client: "Client", keys: KeyStore, policy: CompiledPolicy) -> None:
         self._client = client
         self._keys = keys
         self._policy = policy
+        self._facts = pl.Struct(
+            {
+                **dict.fromkeys(_TOLD, pl.String),
+                # Polars knows no struct without fields.
+                **({"attributes": pl.Struct(dict.fromkeys(policy.attributes, pl.String))} if policy.attributes else {}),
+            }
+        )
         self.unreadable = 0
 
     def groups(self, query: str, names: Sequence[str], *, of_groups: bool) -> Iterator[Group]:
         """What `query`, as `query.sealed_rows` writes it, gives. `names`: of what history says. `of_groups`: once for
         every group of the policy that a decision belongs to, besides the one of all."""
+        self.unreadable = 0
         counted: dict[tuple[Any, ...], tuple[int, int, str]] = {}
-        with self._client.query_arrow_stream(query, use_strings=False) as tables:
-            for table in tables:
-                for *place, decisions, reviews, example in self._counted(table, names, of_groups=of_groups):
+        with self._client.query_arrow_stream(query, use_strings=True) as blocks:
+            for block in blocks:
+                for *place, decisions, reviews, example in self._counted(block, names, of_groups=of_groups):
                     before = counted.get(tuple(place), (0, 0, example))
                     counted[tuple(place)] = (before[0] + decisions, before[1] + reviews, min(before[2], example))
         for (key, attribute, value, *values), (decisions, reviews, example) in counted.items():
             yield Group(key, tuple(values), (attribute, value), decisions, reviews, example)
 
-    def _counted(self, table: pa.Table, names: Sequence[str], *, of_groups: bool) -> Iterable[tuple[Any, ...]]:
-        facts = self._opened(table)
-        readable = [known is not None for known in facts]
-        self.unreadable += len(facts) - sum(readable)
-        known = [fact for fact in facts if fact is not None]
-        if not known:
+    def _counted(self, block: pa.RecordBatch, names: Sequence[str], *, of_groups: bool) -> Iterable[tuple[Any, ...]]:
+        facts = self._opened(block)
+        readable = facts.is_not_null()
+        self.unreadable += facts.null_count()
+        if not readable.any():
             return
-        frame = _texts(pl.DataFrame(pl.from_arrow(table.drop_columns([FACTS_COLUMN]))).filter(pl.Series(readable)))
-        index, keys = self._policy.kinds_of(self._typed(frame, known))
-        said = frame.select("decision_id", "reviews", *names).with_columns(pl.Series("kind", index))
-        said = _with_groups(said, self._policy.policy, frame["domain"].to_list(), known, wanted=of_groups)
+        frame = pl.DataFrame(pl.from_arrow(block.drop_columns([FACTS_COLUMN, KEY_COLUMN]))).filter(readable)
+        known = facts.filter(readable).str.json_decode(self._facts).struct.unnest()
+        attributes = known["attributes"].struct.unnest() if self._policy.attributes else pl.DataFrame()
+        index, keys = self._policy.kinds_of(self._typed(frame, known, attributes))
+        said = frame.select("domain", "decision_id", "reviews", *names).with_columns(pl.Series("kind", index))
+        said = _with_groups(said, self._policy.policy, attributes, wanted=of_groups)
         grouped = said.group_by("kind", "attribute", "value", *names).agg(
             pl.len().alias("count"), pl.col("reviews").sum().alias("seen"), pl.col("decision_id").min().alias("example")
         )
         for kind, *rest in grouped.iter_rows():
             yield (keys[kind], *rest)
 
-    def _opened(self, table: pa.Table) -> list[Mapping[str, Any] | None]:
-        """The facts of every row; None where they cannot be read."""
-        names = [name.decode() for name in table[KEY_COLUMN].to_pylist()]
+    def _opened(self, block: pa.RecordBatch) -> pl.Series:
+        """The facts of every row as JSON, as the sink sealed them; None where they cannot be read."""
+        named = block[KEY_COLUMN].dictionary_encode()
+        names = named.dictionary.to_pylist()
         found = self._keys.open_keys(set(names) - {"", ERASED})
-        ciphers = {name: Cipher(key) for name, key in found.items()}
-        columns = (table[name].to_pylist() for name in (FACTS_COLUMN, "decision_id", "is_shadow"))
-        return [_facts(name, ciphers.get(name), *row) for name, *row in zip(names, *columns, strict=True)]
+        ciphers = [Cipher(found[name]) if name in found else None for name in names]
+        erased = [name == ERASED for name in names]
+        # The ciphertext is no text, whatever ClickHouse calls it.
+        sealed, ids = (block[name].cast(pa.binary()).to_pylist() for name in (FACTS_COLUMN, "decision_id"))
+        facts: list[bytes | None] = []
+        for key, text, decision_id, is_shadow in zip(
+            named.indices.to_pylist(), sealed, ids, block["is_shadow"].to_pylist(), strict=True
+        ):
+            cipher = ciphers[key]
+            if not text:
+                facts.append(None if erased[key] else _NO_FACTS)
+            elif cipher is None:
+                facts.append(None)
+            else:
+                try:
+                    facts.append(cipher.open(text, _PLACES[is_shadow] + decision_id))
+                except DamagedError:
+                    facts.append(None)
+        return pl.Series(facts, dtype=pl.Binary).cast(pl.String)
 
-    def _typed(self, frame: pl.DataFrame, facts: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    def _typed(self, frame: pl.DataFrame, known: pl.DataFrame, attributes: pl.DataFrame) -> pl.DataFrame:
         """The frame with its facts in the place of what is empty in sealed rows, as conditions expect them."""
-        attributes = [fact.get("attributes", {}) for fact in facts]
-        texts = [
-            pl.Series(name, [given.get(name) for given in attributes], pl.String) for name in self._policy.attributes
-        ]
-        told = ("subject_id", "impact")
-        plain = [pl.Series(name, [fact.get(name, "") for fact in facts], pl.String) for name in told]
+        told = known.select(pl.col(_TOLD).fill_null(""))
+        texts = attributes.get_columns()
         typed = from_strings(texts, self._policy.attributes, self._policy.asked_attributes) if texts else []
-        return frame.drop(told).hstack([*plain, *typed])
+        return frame.drop(_TOLD).hstack([*told, *typed])
 
 
-def _facts(
-    key_id: str, cipher: Cipher | None, sealed: bytes, decision_id: bytes, is_shadow: bool
-) -> Mapping[str, Any] | None:
-    if key_id == ERASED:
-        return None
-    if not sealed:
-        return {}
-    if cipher is None:
-        return None
-    try:
-        facts: dict[str, Any] = json.loads(cipher.open(sealed, facts_place(_TABLES[is_shadow], decision_id.decode())))
-    except DamagedError:
-        return None
-    return facts
-
-
-def _texts(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with texts in the place of bytes; what is no UTF-8 matches no name of a policy."""
-    binary = [name for name, kind in frame.schema.items() if kind == pl.Binary]
-    return frame.with_columns(
-        pl.Series(name, [None if value is None else value.decode(errors="replace") for value in frame[name]], pl.String)
-        for name in binary
-    )
-
-
-def _with_groups(
-    said: pl.DataFrame, policy: Policy, domains: Sequence[str], facts: Sequence[Mapping[str, Any]], *, wanted: bool
-) -> pl.DataFrame:
+def _with_groups(said: pl.DataFrame, policy: Policy, attributes: pl.DataFrame, *, wanted: bool) -> pl.DataFrame:
     """One row for every group of a decision: the one of all, and if `wanted` those of its domain."""
     everybody = said.with_columns(pl.lit("").alias("attribute"), pl.lit("").alias("value"))
     if not wanted:
         return everybody
     parts = [everybody]
     for name, domain in policy.domains.items():
-        rows = pl.Series([of == name for of in domains])
         for group in domain.groups:
-            values = pl.Series("value", [fact.get("attributes", {}).get(group, "") for fact in facts], pl.String)
-            mine = said.with_columns(pl.lit(group).alias("attribute"), values).filter(rows)
-            parts.append(mine.select(everybody.columns))
+            value = attributes[group].fill_null("").alias("value")
+            mine = said.with_columns(pl.lit(group).alias("attribute"), value)
+            parts.append(mine.filter(pl.col("domain") == name))
     return pl.concat(parts)
