@@ -17,6 +17,9 @@ from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue, wire
 from tests.processors.calibration.reviewed_world import World, outcome
 
+# Where only what is published in the end counts: each look fits the model anew.
+SELDOM = 200
+
 
 def _fold(every: int = 50) -> CalibrationFold:
     return CalibrationFold(CalibrationSettings(CalibratorSettings(every), override_limit=0.6))
@@ -32,7 +35,7 @@ def _of(events: list[Event], topic: catalogue.Topic) -> list[dict[str, Any]]:
 
 def test_an_overconfident_model_is_recalibrated_so_that_later_decisions_lose_less() -> None:
     world = World(slope=0.5, auto=0.9, rate=0.1)
-    events = _taken(_fold(), world.outcomes(6_000))
+    events = _taken(_fold(SELDOM), world.outcomes(6_000))
     last = _of(events, catalogue.CALIBRATION_MODELS)[-1]
     assert last["slope"] == pytest.approx(0.5, abs=0.15)
     later = list(World(slope=0.5, seed=2).decide(20_000))  # all of them, whether people saw them or not
@@ -53,7 +56,7 @@ def test_a_calibrated_model_is_left_alone() -> None:
 
 
 def test_a_recalibration_is_withdrawn_when_the_model_no_longer_needs_one() -> None:
-    fold = _fold()
+    fold = _fold(SELDOM)
     bad, good = World(slope=0.4, seed=3), World(slope=1.0, seed=4)
     assert _of(_taken(fold, bad.outcomes(2_000)), catalogue.CALIBRATION_MODELS)
     later = _of(_taken(fold, good.outcomes(5_000)), catalogue.CALIBRATION_MODELS)
@@ -61,7 +64,7 @@ def test_a_recalibration_is_withdrawn_when_the_model_no_longer_needs_one() -> No
 
 
 def test_the_router_takes_what_is_published_and_names_its_version() -> None:
-    events = _taken(_fold(), World(slope=0.5).outcomes(3_000))
+    events = _taken(_fold(SELDOM), World(slope=0.5).outcomes(3_000))
     published = [event for event in events if event.topic is catalogue.CALIBRATION_MODELS]
     state = RouterState()
     for event in published:

@@ -539,19 +539,21 @@ class DeskLife:
 
     def check(self) -> None:
         """What holds after every step, besides what the model has checked."""
-        self.state_is_what_was_written()
-        check_indexes(self.desk.desk.state)
-
-    def state_is_what_was_written(self) -> None:
         state = self.desk.desk.state
+        # Read once: those that are decided are packed.
+        tasks = dict(state.tasks)
+        self.state_is_what_was_written(tasks)
+        check_indexes(state, tasks)
+
+    def state_is_what_was_written(self, tasks: dict[str, Task]) -> None:
         written = {
             key: self.as_written(record.value_bytes)
             for (topic, key), record in self.kept.items()
             if topic == "reviews.tasks" and record.value_bytes is not None
         }
-        assert {key.encode() for key in state.tasks} == written.keys()
-        assert state.tasks.keys() == self.model.tasks.keys()
-        for task_id, task in state.tasks.items():
+        assert {key.encode() for key in tasks} == written.keys()
+        assert tasks.keys() == self.model.tasks.keys()
+        for task_id, task in tasks.items():
             record, (other, deciding_verdict) = to_record(task), written[task_id.encode()]
             assert {name for name in record if record[name] != other[name]} <= NOT_REMEMBERED
             assert deciding_verdict == task.deciding_verdict
@@ -564,11 +566,11 @@ class DeskLife:
         return self.tasks_read[value]
 
 
-def check_indexes(state: DeskState) -> None:
+def check_indexes(state: DeskState, tasks: dict[str, Task]) -> None:
     """The desk's queues, holders and timers say what its tasks say."""
     waiting = {
         (task_id, (task.queue, leads))
-        for task_id, task in state.tasks.items()
+        for task_id, task in tasks.items()
         if task.state == "waiting"
         for leads in (False, True)
         if (task.escalation or task.leads_only if leads else not task.leads_only)
@@ -577,13 +579,11 @@ def check_indexes(state: DeskState) -> None:
     assert {(task_id, line) for line, order in queues.items() for task_id in order} == waiting
     assert sum(len(order) for order in queues.values()) == len(waiting)
     assert waiting == {(task_id, line) for task_id, lines in state.waiting._placed.items() for line in lines}
-    assert state.waiting._tasks == {task_id: state.tasks[task_id] for task_id, _ in waiting}
-    held = {(name, task_id) for name, tasks in state._held.items() for task_id in tasks}
-    assert held == {
-        (task.holder, task_id) for task_id, task in state.tasks.items() if task.state != "done" and task.holder
-    }
+    assert state.waiting._tasks == {task_id: tasks[task_id] for task_id, _ in waiting}
+    held = {(name, task_id) for name, holds in state._held.items() for task_id in holds}
+    assert held == {(task.holder, task_id) for task_id, task in tasks.items() if task.state != "done" and task.holder}
     assert {(name, task_id) for task_id, name in state._holder.items()} == held
-    for task in state.tasks.values():
+    for task in tasks.values():
         assert_one_state(task)
         assert (task.state == "done") == state.tasks.is_packed(task.task_id)
         if task.state != "done":
@@ -591,13 +591,13 @@ def check_indexes(state: DeskState) -> None:
             assert task.due is None or (task.due, task.task_id) in state._timers
     callers = {
         task.task_id
-        for task in state.tasks.values()
+        for task in tasks.values()
         if task.state == "waiting" and task.route == "sync" and task.kind == "review"
         if not task.breached and task.raised_at is None and not task.caller_left
     }
     urgent = {task_id for lane in state.waiting._urgent.values() for _, task_id in lane}
-    assert urgent == {task_id for task_id in callers if not state.tasks[task_id].leads_only}
-    assert state.open == sum(task.state != "done" for task in state.tasks.values()) == len(state.open_tasks())
+    assert urgent == {task_id for task_id in callers if not tasks[task_id].leads_only}
+    assert state.open == sum(task.state != "done" for task in tasks.values()) == len(state.open_tasks())
 
 
 def assert_one_state(task: Task) -> None:

@@ -108,7 +108,7 @@ class Office:
     def judge(self) -> None:
         """Somebody takes a task, by name or as it comes, and gives a verdict; or tries to."""
         dice, actor = self.dice, self.dice.choice(PEOPLE)
-        open_tasks = [task for task in self.world.desk.state.tasks.values() if task.state != "done"]
+        open_tasks = self.world.desk.state.open_tasks()
         if not open_tasks:
             return
         task = dice.choice(open_tasks)

@@ -69,8 +69,8 @@ class Office:
 
     def plant(self) -> str | None:
         """A lead plants one of the cases that were decided."""
-        tasks = self.world.desk.state.tasks.values()
-        done = [task.task_id for task in tasks if task.state == "done" and task.kind != "gold" and task.round == 0]
+        # What is decided is packed; nobody appeals here.
+        done = [name for name in self.payloads if self.world.desk.state.tasks.is_packed(name)]
         if not done:
             return None
         case = self.dice.choice(sorted(done))
