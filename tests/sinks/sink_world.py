@@ -106,6 +106,9 @@ class World:
     seconds: float = 0.0
     made: int = 0
     keys: KeyStore | None = None
+    # What a sink inserts and reads at a time.
+    max_rows: int = 7
+    max_consumed: int = 10
 
     def __post_init__(self) -> None:
         self.broker.create_topics([TopicSpec(topic, self.partitions_of(topic)) for topic in TOPICS])
@@ -216,7 +219,8 @@ class World:
         **changes: Any,
     ) -> SinkWriter:
         """A sink. By default it inserts at once whatever it has read."""
-        settings = SinkSettings(self.stream_ids, **{"flush_seconds": 0.0, "max_rows": 7, "max_consumed": 10, **changes})
+        sizes = {"flush_seconds": 0.0, "max_rows": self.max_rows, "max_consumed": self.max_consumed, **changes}
+        settings = SinkSettings(self.stream_ids, **sizes)
         consumer = (broker or self.broker).consumer(SINK_GROUP)
         return SinkWriter(
             consumer,
@@ -292,3 +296,11 @@ class World:
             stream_ids=self.stream_ids,
             sleep=lambda _: None,
         )
+
+
+@dataclass
+class SmallChunks(World):
+    """The same with many inserts, so that much can come in between."""
+
+    max_rows: int = 7
+    max_consumed: int = 10

@@ -18,7 +18,6 @@ from interlock.processors.explanation.explain import explain
 from interlock.processors.explanation.for_subject import explain_to_subject
 from interlock.schemas import catalogue, wire
 from interlock.schemas.catalogue import SINK_GROUP
-from interlock.sinks.migrate import migrate
 from interlock.sinks.writer import SinkSettings, SinkWriter
 from interlock.streams.memory import InlineExecutor
 from interlock.testing import Topology
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse
+    from tests.sinks.migrated import Migrated
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,12 @@ def pipeline() -> Topology:
 
 
 @pytest.fixture(scope="module")
-def stored(warehouse: "EmbeddedClickHouse", pipeline: Topology) -> "Iterator[Client]":
+def stored(warehouse: "EmbeddedClickHouse", migrated: "Migrated", pipeline: Topology) -> "Iterator[Client]":
     """A database with everything that the sink has read from the pipeline."""
     with warehouse.client() as owner:
         owner.command("CREATE DATABASE explanations")
     with warehouse.client(database="explanations") as client:
-        migrate(client)
+        migrated.fill(client)
         _sink(pipeline, client)
         yield client
     with warehouse.client() as owner:
@@ -60,12 +60,14 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[SqliteKeyStore]"
 
 
 @pytest.fixture(scope="module")
-def sealed(warehouse: "EmbeddedClickHouse", pipeline: Topology, keys: SqliteKeyStore) -> "Iterator[Client]":
+def sealed(
+    warehouse: "EmbeddedClickHouse", migrated: "Migrated", pipeline: Topology, keys: SqliteKeyStore
+) -> "Iterator[Client]":
     """The same under the keys of the subjects."""
     with warehouse.client() as owner:
         owner.command("CREATE DATABASE sealed_explanations")
     with warehouse.client(database="sealed_explanations") as client:
-        migrate(client)
+        migrated.fill(client)
         _sink(pipeline, client, keys)
         yield client
     with warehouse.client() as owner:

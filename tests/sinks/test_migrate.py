@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from interlock.sinks.migrate import Migration, MigrationError, migrate, shipped
 from interlock.sinks.statements import statements
+from tests.sinks.migrated import definitions
 
 ONE = Migration("0001_one.sql", "CREATE TABLE IF NOT EXISTS one (a UInt8) ENGINE = MergeTree ORDER BY a;")
 TWO = Migration("0002_two.sql", "ALTER TABLE one ADD COLUMN IF NOT EXISTS b UInt8; ALTER TABLE two DELETE WHERE 1;")
@@ -21,6 +22,12 @@ LONGEST_FLOOR_OF_THE_DEFAULT_PACKS = 25 / 12
 def test_a_second_run_applies_nothing(empty: Client) -> None:
     assert migrate(empty) == [migration.name for migration in shipped()]
     assert migrate(empty) == []
+
+
+@pytest.mark.warehouse
+def test_the_database_that_other_tests_use_is_that_of_the_migrations(shared: Client, own: Client) -> None:
+    assert definitions(own) == definitions(shared)
+    assert migrate(own) == []
 
 
 @pytest.mark.warehouse
@@ -60,11 +67,10 @@ def test_two_migrations_with_one_number_are_refused(empty: Client) -> None:
 
 
 @pytest.mark.warehouse
-def test_every_shipped_statement_may_run_twice(empty: Client) -> None:
-    migrate(empty)
+def test_every_shipped_statement_may_run_twice(own: Client) -> None:
     for migration in shipped():
         for statement in statements(migration.text):
-            empty.command(statement)
+            own.command(statement)
 
 
 @pytest.mark.warehouse

@@ -15,7 +15,6 @@ from interlock.policy.load import parse
 from interlock.policy.model import Policy
 from interlock.policy.regulation import pack, pack_names
 from interlock.schemas import catalogue, wire
-from interlock.sinks.migrate import migrate
 from interlock.sinks.rows import TARGETS
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import TopicSpec
@@ -32,10 +31,9 @@ def test_the_shipped_tables_keep_rows_for_longer_than_any_pack_demands(shared: C
     assert list(short_kept([DEMANDING], kept)) == []
 
 
-def test_a_table_that_an_operator_has_cut_short_is_named(empty: Client) -> None:
-    migrate(empty)
-    empty.command("ALTER TABLE outcomes MODIFY TTL inserted_at + INTERVAL 90 DAY")
-    (line,) = short_kept([DEMANDING], kept_days(empty))
+def test_a_table_that_an_operator_has_cut_short_is_named(own: Client) -> None:
+    own.command("ALTER TABLE outcomes MODIFY TTL inserted_at + INTERVAL 90 DAY")
+    (line,) = short_kept([DEMANDING], kept_days(own))
     assert "keeps rows for less in outcomes (90 d). `interlock prepare` lengthens it" in line
 
 
@@ -46,16 +44,15 @@ packs: [ecoa-fcra]
 
 
 @pytest.fixture
-def platform(empty: Client) -> Platform:
+def platform(own: Client) -> Platform:
     """The tables of the warehouse, and Kafka in memory with a policy in force."""
-    migrate(empty)
     broker = MemoryBroker()
     broker.create_topics([TopicSpec(topic.name, topic.partitions, topic.config()) for topic in catalogue.TOPICS])
     policy = parse(CREDIT, "credit")
     record = publishing.policy_record(policy, CREDIT, "credit", {}, "me", "")
     publishing.send(broker, catalogue.POLICIES, policy.name, wire.encode("PolicyVersion", record))
     settings = SimpleNamespace(clickhouse=SimpleNamespace(retention_days=None, cluster=None))
-    fake = SimpleNamespace(settings=settings, serving_kafka=lambda: broker, clickhouse=lambda: empty)
+    fake = SimpleNamespace(settings=settings, serving_kafka=lambda: broker, clickhouse=lambda: own)
     return cast("Platform", fake)
 
 

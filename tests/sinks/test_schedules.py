@@ -8,17 +8,21 @@ from clickhouse_connect.driver.client import Client
 from interlock.schemas.catalogue import SINK_GROUP
 from interlock.sinks.writer import SinkWriter
 from interlock.streams.memory import Crash, FaultPlan, Step, timed_out
-from tests.sinks.sink_world import World
+from tests.sinks.sink_world import SmallChunks
 
 pytestmark = pytest.mark.warehouse
 
-SEEDS = range(8)
+SCHEDULES, CAMPAIGN_SCHEDULES = 3, 40
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-def test_no_schedule_of_crashes_and_rebalances_changes_a_count(shared: Client, run_id: str, seed: int) -> None:
+def test_no_schedule_of_crashes_and_rebalances_changes_a_count(shared: Client, run_id: str, campaign: bool) -> None:
+    for seed in range(CAMPAIGN_SCHEDULES if campaign else SCHEDULES):
+        _live(shared, f"{run_id}-{seed}", seed)
+
+
+def _live(client: Client, name: str, seed: int) -> None:
     rng = random.Random(seed)
-    world = World(run_id, shared)
+    world = SmallChunks(name, client)
     world.pipeline(10)
     sinks: list[tuple[SinkWriter, FaultPlan]] = []
     for _ in range(40):

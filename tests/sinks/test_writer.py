@@ -19,7 +19,8 @@ from interlock.sinks.warehouse import Warehouse
 from interlock.streams.expired import Expired
 from interlock.streams.memory import Crash, FaultPlan, Step, timed_out
 from interlock.streams.metrics import Metrics
-from tests.sinks.sink_world import DECISIONS, TOPICS, World
+from tests.sinks.migrated import Migrated
+from tests.sinks.sink_world import DECISIONS, TOPICS, SmallChunks
 
 pytestmark = pytest.mark.warehouse
 
@@ -58,14 +59,14 @@ class FaultyClient:
 
 
 def test_every_topic_arrives_once_and_the_roll_ups_agree(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     world.pipeline(18)  # three of each kind
     world.settle(world.writer())
     world.assert_exactly_once()
 
 
 def test_the_last_chunk_of_each_of_many_partitions_is_found_with_few_requests(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     world.pipeline(6)
     world.settle(world.writer())
     last = {
@@ -81,65 +82,78 @@ def test_the_last_chunk_of_each_of_many_partitions_is_found_with_few_requests(sh
     assert client.queries <= len(many) / 30
 
 
-def first_and_last(kinds: Sequence[str]) -> list[int]:
-    """Where each kind occurs for the first and for the last time."""
-    first = {kind: index for index, kind in reversed(list(enumerate(kinds)))}
-    last = {kind: index for index, kind in enumerate(kinds)}
-    return sorted({*first.values(), *last.values()})
+class Failing(FaultPlan):
+    """From the n-th step of a kind on, counted from 0, so many in a row fail."""
+
+    def __init__(self, step: Step, number: int, fault: BaseException, times: int = 1) -> None:
+        super().__init__()
+        self._step = step
+        self._numbers = range(number, number + times)
+        self._fault = fault
+
+    def reach(self, step: Step) -> None:
+        number = self.steps.count(step)
+        super().reach(step)
+        if step == self._step and number in self._numbers:
+            raise self._fault
+
+
+def first_and_last(kinds: Sequence[Step]) -> list[tuple[Step, int]]:
+    """Each kind with the numbers, among its like, of the first and the last time that it occurs."""
+    return sorted({(kind, number) for kind in kinds for number in (0, kinds.count(kind) - 1)})
 
 
 def test_a_crash_at_any_step_of_kafka_changes_nothing(shared: Client, run_id: str, campaign: bool) -> None:
-    def steps(name: str, crash_at: int | None) -> Sequence[Step]:
-        """Runs a world whose first sink dies at a step; returns the steps it takes."""
-        world = World(name, shared, partitions=1)
-        world.pipeline(6)
-        plan = FaultPlan({} if crash_at is None else {crash_at: Crash()})
-        writer = world.writer(world.broker.process(plan))
-        try:
-            world.settle(writer)
-        except Crash:
-            world.pipeline(4)  # the successor finds more than its predecessor did
-            world.broker.cluster.clock.advance(60)  # type: ignore[attr-defined]
-            world.settle(world.writer(world.broker.process(), max_rows=5))
-        world.assert_exactly_once()
-        return plan.steps
-
-    undisturbed = steps(run_id, None)
-    assert len(undisturbed) >= 6
+    world = SmallChunks(run_id, shared, partitions=1)
+    plan = FaultPlan()
+    world.pipeline(6)
+    writer = world.writer(world.broker.process(plan))
+    world.settle(writer)
+    undisturbed = list(plan.steps)
+    writer.close()
     assert {"consume", "committed", "group-commit:before", "group-commit:after"} <= set(undisturbed)
-    for step in range(len(undisturbed)) if campaign else first_and_last(undisturbed):
-        steps(f"{run_id}-{step}", step)
+    every = [(step, undisturbed[:index].count(step)) for index, step in enumerate(undisturbed)]
+    for step, number in every if campaign else first_and_last(undisturbed):
+        world.pipeline(6)
+        dying = world.broker.process(Failing(step, number, Crash()))
+        with pytest.raises(Crash):
+            world.settle(world.writer(dying))
+        world.pipeline(1)  # the successor finds more than its predecessor did
+        world.broker.cluster.clock.advance(60)  # type: ignore[attr-defined]
+        successor = world.writer(world.broker.process(), max_rows=5)
+        world.settle(successor)
+        successor.close()
+        world.assert_exactly_once()
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_crash_around_any_insert_changes_nothing(shared: Client, run_id: str, moment: str, campaign: bool) -> None:
-    def inserts(name: str, crash_at: int | None) -> list[str]:
-        """Runs a world whose first sink dies around an insert; returns the tables it inserts into."""
-        world = World(name, shared, partitions=1)
+    world = SmallChunks(run_id, shared, partitions=1)
+    undisturbed = FaultyClient(shared, {}, {})
+    world.pipeline(6)
+    writer = world.writer(client=undisturbed)
+    world.settle(writer)
+    writer.close()
+    tables = undisturbed.tables
+    assert len(set(tables)) >= 5
+    once_a_table = [tables.index(table) for table in dict.fromkeys(tables)]
+    for insert in range(len(tables)) if campaign else once_a_table:
         world.pipeline(6)
-        crash: dict[int, BaseException] = {} if crash_at is None else {crash_at: Crash()}
+        crash: dict[int, BaseException] = {insert: Crash()}
         client = FaultyClient(shared, crash if moment == "before" else {}, crash if moment == "after" else {})
-        writer = world.writer(world.broker.process(), client)
-        if crash_at is None:
-            world.settle(writer)
-        else:
-            with pytest.raises(Crash):
-                world.settle(writer)
-            world.pipeline(4)
-            world.broker.evict(SINK_GROUP)  # Kafka notices that the process is gone
-            world.settle(world.writer(max_rows=5))
+        with pytest.raises(Crash):
+            world.settle(world.writer(world.broker.process(), client))
+        assert client.tables[insert] == tables[insert]
+        world.pipeline(1)
+        world.broker.evict(SINK_GROUP)  # Kafka notices that the process is gone
+        successor = world.writer(max_rows=5)
+        world.settle(successor)
+        successor.close()
         world.assert_exactly_once()
-        return client.tables
-
-    undisturbed = inserts(run_id, None)
-    assert len(undisturbed) >= 5
-    once_a_table = [undisturbed.index(table) for table in dict.fromkeys(undisturbed)]
-    for insert in range(len(undisturbed)) if campaign else once_a_table:
-        inserts(f"{run_id}-{insert}", insert)
 
 
 def test_the_successor_repeats_a_planned_chunk_under_the_same_token(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared, partitions=1)
+    world = SmallChunks(run_id, shared, partitions=1)
     for number in range(5):
         world.send(DECISIONS, b"%d" % number, b"unreadable")
     first = FaultyClient(shared, {0: Crash()}, {})
@@ -155,7 +169,7 @@ def test_the_successor_repeats_a_planned_chunk_under_the_same_token(shared: Clie
 
 
 def test_a_zombie_inserts_only_what_its_successor_inserts_too(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     world.pipeline(12)
     process = world.broker.process()
     zombie = world.writer(process, FaultyClient(shared, {0: OSError("slow network")}, {}))
@@ -174,7 +188,7 @@ def test_a_zombie_inserts_only_what_its_successor_inserts_too(shared: Client, ru
 
 
 def test_partitions_move_between_two_sinks_without_loss(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     world.pipeline(20)
     one = world.writer()
     one.step()
@@ -190,7 +204,7 @@ def test_partitions_move_between_two_sinks_without_loss(shared: Client, run_id: 
 
 
 def test_a_commit_that_kafka_refuses_inserts_nothing(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared, partitions=1)
+    world = SmallChunks(run_id, shared, partitions=1)
     world.send(DECISIONS, b"1", b"unreadable")
     plan = FaultPlan()
     client = FaultyClient(shared, {}, {})
@@ -204,36 +218,23 @@ def test_a_commit_that_kafka_refuses_inserts_nothing(shared: Client, run_id: str
 
 @pytest.mark.parametrize("moment", ["group-commit:before", "group-commit:after"])
 def test_unanswered_commits_are_repeated_unchanged(shared: Client, run_id: str, moment: Step) -> None:
+    """The n-th commit, and the one after it, get no answer: they never arrived, or they took effect."""
+    world = SmallChunks(run_id, shared, partitions=1)
     for commit in range(4):
-        world = World(f"{run_id}-{commit}", shared, partitions=1)
         world.pipeline(6)
-        plan = FailingCommits(moment, commit)
-        world.settle(world.writer(world.broker.process(plan)))
+        plan = Failing(moment, commit, timed_out(), times=2)
+        writer = world.writer(world.broker.process(plan))
+        world.settle(writer)
+        writer.close()
         assert plan.steps.count(moment) > commit
         world.assert_exactly_once()
-
-
-class FailingCommits(FaultPlan):
-    """The n-th commit, and the one after it, get no answer: they never arrived, or they took effect."""
-
-    def __init__(self, moment: Step, number: int) -> None:
-        super().__init__()
-        self._moment = moment
-        self._left = number
-
-    def reach(self, step: Step) -> None:
-        super().reach(step)
-        if step == self._moment:
-            self._left -= 1
-            if self._left in (-1, -2):
-                raise timed_out()
 
 
 def test_a_database_that_is_down_loses_nothing_and_is_reported_once(
     shared: Client, run_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "interlock.streams.backoff")
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     world.pipeline(20)
     down: dict[int, BaseException] = {number: OSError("connection refused") for number in range(6)}
     client = FaultyClient(shared, down, {})
@@ -248,7 +249,7 @@ def test_a_database_that_is_down_loses_nothing_and_is_reported_once(
 def test_an_error_that_only_a_person_mends_says_how_and_goes_away_with_its_cause(
     empty: Client, run_id: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    world = World(run_id, empty, partitions=1)
+    world = SmallChunks(run_id, empty, partitions=1)
     world.send(DECISIONS, b"1", b"unreadable")
     writer = world.writer()
     for _ in range(5):
@@ -262,7 +263,7 @@ def test_an_error_that_only_a_person_mends_says_how_and_goes_away_with_its_cause
 
 
 def test_a_chunk_that_is_refused_for_ever_does_not_stop_other_partitions(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     world.pipeline(30)
 
     class Refusing(FaultyClient):
@@ -286,7 +287,7 @@ def test_a_chunk_that_is_refused_for_ever_does_not_stop_other_partitions(shared:
 
 
 def test_aborted_records_never_arrive(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared, partitions=1)
+    world = SmallChunks(run_id, shared, partitions=1)
     producer = world.broker.producer("router")
     producer.init_transactions()
     for outcome in ("commit", "abort", "commit"):
@@ -300,7 +301,7 @@ def test_aborted_records_never_arrive(shared: Client, run_id: str) -> None:
 
 
 def test_offsets_that_kafka_has_forgotten_double_nothing(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     world.pipeline(25)
     writer = world.writer()
     world.settle(writer)
@@ -312,7 +313,7 @@ def test_offsets_that_kafka_has_forgotten_double_nothing(shared: Client, run_id:
 
 
 def test_offsets_that_were_reset_double_nothing(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared, partitions=1)
+    world = SmallChunks(run_id, shared, partitions=1)
     world.pipeline(25)
     writer = world.writer()
     world.settle(writer)
@@ -325,17 +326,17 @@ def test_offsets_that_were_reset_double_nothing(shared: Client, run_id: str) -> 
 
 
 def test_a_log_that_is_shorter_than_what_clickhouse_holds_stops_the_sink(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     world.pipeline(12)
     world.settle(world.writer())
-    again = World(run_id, shared)  # the topics were created anew, the stream ids not
+    again = SmallChunks(run_id, shared)  # the topics were created anew, the stream ids not
     again.pipeline(3)
     with pytest.raises(SinkStoppedError, match="Kafka has lost records, or the topic was created again"):
         again.settle(again.writer())
 
 
 def test_another_programs_metadata_stops_the_sink(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     other = world.broker.consumer(SINK_GROUP)
     other.commit(offsets=[TopicPartition(DECISIONS, 0, 0, "mine")], asynchronous=False)
     other.close()
@@ -343,37 +344,35 @@ def test_another_programs_metadata_stops_the_sink(shared: Client, run_id: str) -
         world.settle(world.writer())
 
 
-def test_an_insert_that_is_acknowledged_but_not_stored_is_repeated(empty: Client, run_id: str) -> None:
-    migrate(empty)
-    world = World(run_id, empty, partitions=1)
+def test_an_insert_that_is_acknowledged_but_not_stored_is_repeated(own: Client, run_id: str) -> None:
+    world = SmallChunks(run_id, own, partitions=1)
     world.pipeline(6)
-    empty.command("ALTER TABLE decisions ADD CONSTRAINT broken CHECK domain = 'nothing passes'")
+    own.command("ALTER TABLE decisions ADD CONSTRAINT broken CHECK domain = 'nothing passes'")
     writer = world.writer()
     for _ in range(10):
         writer.step()
         world.seconds += 10
     assert world.in_clickhouse()[DECISIONS] == 0
-    empty.command("ALTER TABLE decisions DROP CONSTRAINT broken")
+    own.command("ALTER TABLE decisions DROP CONSTRAINT broken")
     world.settle(writer)
     world.assert_exactly_once()
 
 
-def test_a_roll_up_that_failed_is_completed_by_the_repetition(empty: Client, run_id: str) -> None:
-    migrate(empty)
-    world = World(run_id, empty, partitions=1)
+def test_a_roll_up_that_failed_is_completed_by_the_repetition(own: Client, run_id: str) -> None:
+    world = SmallChunks(run_id, own, partitions=1)
     world.pipeline(6)
-    empty.command("ALTER TABLE routed_by_hour ADD CONSTRAINT broken CHECK domain = 'nothing passes'")
+    own.command("ALTER TABLE routed_by_hour ADD CONSTRAINT broken CHECK domain = 'nothing passes'")
     writer = world.writer()
     for _ in range(10):
         writer.step()
         world.seconds += 10
-    empty.command("ALTER TABLE routed_by_hour DROP CONSTRAINT broken")
+    own.command("ALTER TABLE routed_by_hour DROP CONSTRAINT broken")
     world.settle(writer)
     world.assert_exactly_once()
 
 
 def test_too_large_chunks_are_cut_by_bytes(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared, partitions=1)
+    world = SmallChunks(run_id, shared, partitions=1)
     for number in range(6):
         world.send(DECISIONS, b"%d" % number, b"x" * 1000)
     client = FaultyClient(shared, {}, {})
@@ -383,7 +382,7 @@ def test_too_large_chunks_are_cut_by_bytes(shared: Client, run_id: str) -> None:
 
 
 def test_rows_wait_for_company_but_not_for_long(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared, partitions=1)
+    world = SmallChunks(run_id, shared, partitions=1)
     world.send(DECISIONS, b"1", b"unreadable")
     client = FaultyClient(shared, {}, {})
     writer = world.writer(client=client, flush_seconds=2.0)
@@ -399,7 +398,7 @@ def test_rows_wait_for_company_but_not_for_long(shared: Client, run_id: str) -> 
 
 
 def test_reading_stops_when_too_much_is_held_and_goes_on_afterwards(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     for number in range(200):
         world.send(DECISIONS, b"%d" % number, b"x" * 100)
     down: dict[int, BaseException] = {number: OSError("down") for number in range(12)}
@@ -416,7 +415,7 @@ def test_reading_stops_when_too_much_is_held_and_goes_on_afterwards(shared: Clie
 
 
 def test_records_that_expired_before_they_were_read_are_told_with_their_number(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared, partitions=1)
+    world = SmallChunks(run_id, shared, partitions=1)
     for number in range(3):
         world.send(DECISIONS, b"%d" % number, b"unreadable")
     first = world.writer()
@@ -433,7 +432,7 @@ def test_records_that_expired_before_they_were_read_are_told_with_their_number(s
 
 def test_partitions_that_are_lost_while_they_rest_are_read_on_when_they_come_back(shared: Client, run_id: str) -> None:
     """librdkafka keeps them paused; the sink read nothing of them until it was restarted."""
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     for number in range(200):
         world.send(DECISIONS, b"%d" % number, b"x" * 100)
     down: dict[int, BaseException] = {number: OSError("down") for number in range(12)}
@@ -447,7 +446,7 @@ def test_partitions_that_are_lost_while_they_rest_are_read_on_when_they_come_bac
 
 
 def test_the_metrics_tell_rows_lag_and_outages(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     world.pipeline(20)
     metrics = Metrics("sink")
     client = FaultyClient(shared, {0: OSError("down")}, {})
@@ -463,14 +462,16 @@ def test_the_metrics_tell_rows_lag_and_outages(shared: Client, run_id: str) -> N
     assert metrics.value("assigned_partitions") == sum(world.partitions_of(topic) for topic in TOPICS)
 
 
-def test_kill_9_of_the_database_in_the_middle_changes_nothing(tmp_path: Path, run_id: str, crash_kills: int) -> None:
+def test_kill_9_of_the_database_in_the_middle_changes_nothing(
+    tmp_path: Path, migrated: Migrated, run_id: str, crash_kills: int
+) -> None:
     with EmbeddedClickHouse(ServerSettings.private(tmp_path)) as server, server.client() as client:
-        migrate(client)
-        world = World(run_id, client)
+        migrated.fill(client)
+        world = SmallChunks(run_id, client, partitions=1)
         killing = Killing(server, client)
         writer = world.writer(client=killing, max_rows=40, max_consumed=100)
         for _ in range(crash_kills):
-            world.pipeline(60)
+            world.pipeline(30)
             killing.armed = True
             for _ in range(3):
                 writer.step()
@@ -503,7 +504,7 @@ class Killing(FaultyClient):
 
 
 def test_compaction_between_plan_and_repetition_stops_nothing(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared, partitions=1)
+    world = SmallChunks(run_id, shared, partitions=1)
     policy = {
         "name": "lending",
         "version": "v",

@@ -12,7 +12,7 @@ from interlock.sinks.trail.chains import chains, walk
 from interlock.sinks.trail.leaf import NOT_COVERED
 from interlock.sinks.trail.walk import Walk
 from interlock.streams.memory import Crash
-from tests.sinks.sink_world import AUTO, DECISIONS, OUTCOMES, TASKS, World
+from tests.sinks.sink_world import AUTO, DECISIONS, OUTCOMES, TASKS, SmallChunks, World
 from tests.sinks.test_writer import FaultyClient
 
 pytestmark = pytest.mark.warehouse
@@ -48,7 +48,7 @@ def test_every_table_of_records_has_a_link_and_no_column_that_only_clickhouse_kn
 
 
 def test_the_chains_of_all_topics_are_whole_whatever_chunks_they_came_in(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     world.pipeline(18)
     world.settle(world.writer())
     world.pipeline(12)
@@ -73,7 +73,7 @@ def test_links_are_the_same_however_the_records_are_cut_into_chunks(shared: Clie
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_crash_around_an_insert_breaks_no_chain(shared: Client, run_id: str, moment: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     world.pipeline(9)
     crash: dict[int, BaseException] = {3: Crash()}
     client = FaultyClient(shared, crash if moment == "before" else {}, crash if moment == "after" else {})
@@ -86,7 +86,7 @@ def test_a_crash_around_an_insert_breaks_no_chain(shared: Client, run_id: str, m
 
 
 def test_an_answer_that_is_lost_breaks_no_chain(shared: Client, run_id: str) -> None:
-    world = World(run_id, shared)
+    world = SmallChunks(run_id, shared)
     world.pipeline(9)
     world.settle(world.writer(client=FaultyClient(shared, {}, {2: OSError("no answer"), 5: OSError("no answer")})))
     world.pipeline(9)
