@@ -33,31 +33,12 @@ settings.load_profile("repeatable")
 
 TESTS = Path(__file__).parent
 
-# Workers take files in this order: with the longest first none of them is left alone with one at the end.
-# Everything else follows in the order of its name.
-LONGEST_FIRST = (
-    "interlock/cli/test_command_line.py",
-    "interlock/api/test_restarts.py",
-    "crash",
-    "docs",
-    "bench/test_running_proof.py",
-    "sinks/test_writer.py",
-    "streams/test_embedded_kafka.py",
-    "interlock/services",
-    "bench",
-    "interlock/cli",
-    "streams",
-    "sinks",
-    "learning",
-    "processors",
-    "interlock",
-)
-
 # These share one running instance, whose start takes as long as many tests.
 ON_ONE_INSTANCE = (
-    "crash/test_kill_everything.py",
     "interlock/cli/test_command_line.py",
     "bench/test_running_proof.py",
+    "interlock/review/test_appeals_of_the_forgotten.py",
+    "crash/test_kill_everything.py",
 )
 
 # These share another one, on which people work over HTTP.
@@ -72,12 +53,34 @@ ON_CONSOLE_INSTANCE = (
 # The fixtures that start them; all files that use one of them go to the same worker.
 SHARED = {"local_instance": ON_ONE_INSTANCE, "console_instance": ON_CONSOLE_INSTANCE}
 
+# Workers take files in this order: with the longest first none of them is left alone with one at the end.
+# Everything else follows in the order of its name.
+LONGEST_FIRST = (
+    *ON_ONE_INSTANCE,
+    *ON_CONSOLE_INSTANCE,
+    "crash",
+    "docs",
+    "sinks/test_writer.py",
+    "streams/test_embedded_kafka.py",
+    "interlock/services",
+    "bench",
+    "interlock/cli",
+    "streams",
+    "sinks",
+    "learning",
+    "processors",
+    "interlock",
+)
+
 # Tests ask more often than people do, and do not wait a minute for a signature.
 _IN_A_HURRY = {
     "INTERLOCK_API__REQUESTS_PER_SECOND": "10000",
     "INTERLOCK_API__BURST": "10000",
     "INTERLOCK_TRAIL__ANCHOR_SECONDS": "2",
 }
+
+# A desk forgets what was decided 20 seconds ago: soon enough to wait for, and later than the command behind a verdict.
+_FORGETFUL = {"INTERLOCK_DESK__DECIDED_DAYS": f"{20 / 86_400:.9f}"}
 
 QUICK_KILLS, CAMPAIGN_KILLS = 3, 25
 
@@ -174,32 +177,33 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator["EmbeddedKafka"]
         yield broker
 
 
-# Shared instances that run. Idle, one takes a third of a core, for which the tests that follow have use.
-_RUNNING: list["Instance"] = []
+# Shared instances that run, by their fixture. Idle, one takes a fifth of a core, for which other tests have use.
+_RUNNING: dict[str, "Instance"] = {}
 
 
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Stops them in a worker behind the last test that may use one: it gets all of them in one go."""
-    if "PYTEST_XDIST_WORKER" in os.environ and _shares(item) and not (nextitem and _shares(nextitem)):
-        while _RUNNING:
-            _RUNNING.pop().run("down")
-
-
-def _shares(item: pytest.Item) -> bool:
-    return str(item.path).endswith(sum(SHARED.values(), ()))
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Stops them in a worker behind the last test that may use one: it gets all of these in one go, and in order."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    for name, files in SHARED.items():
+        if name in _RUNNING and not (nextitem and str(nextitem.path).endswith(files)):
+            _RUNNING.pop(name).run("down")
 
 
 @pytest.fixture(scope="session")
 def local_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Instance"]:
-    """A running instance whose Kafka asks for a password; tests use domains and ids of their own."""
+    """A running instance whose Kafka asks for a password and whose desk soon forgets what was decided.
+
+    Tests use domains and ids of their own.
+    """
     from bench.proofs.running import SETTINGS
     from tests.running_instance import Instance
 
-    running = Instance(tmp_path_factory.mktemp("platform") / "instance", SETTINGS)
+    running = Instance(tmp_path_factory.mktemp("platform") / "instance", SETTINGS | _FORGETFUL)
     running.run("up", "--detach", "--secure")
-    _RUNNING.append(running)
+    _RUNNING["local_instance"] = running
     yield running
-    if running in _RUNNING:
+    if _RUNNING.pop("local_instance", None):
         running.run("down")
 
 
@@ -213,7 +217,7 @@ def console_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Inst
 
     running = Instance(tmp_path_factory.mktemp("console") / "instance", _IN_A_HURRY)
     running.run("up", "--detach")
-    _RUNNING.append(running)
+    _RUNNING["console_instance"] = running
     yield running
-    if running in _RUNNING:
+    if _RUNNING.pop("console_instance", None):
         running.run("down")

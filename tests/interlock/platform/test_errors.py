@@ -3,7 +3,7 @@
 import ast
 import os
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,12 @@ ROOT = Path(__file__).parents[3]
 ORDERED_FAULTS = {"Crash", "Late"}
 
 
-def _sources() -> Iterator[tuple[str, ast.Module]]:
+@cache
+def _sources() -> list[tuple[str, ast.Module]]:
     """Path in the package, and syntax tree, of every module."""
-    for folder, _, files in os.walk(ROOT / "interlock", followlinks=True):
-        for file in files:
-            if file.endswith(".py"):
-                path = Path(folder, file)
-                yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())
+    folders = os.walk(ROOT / "interlock", followlinks=True)
+    paths = [Path(folder, file) for folder, _, files in folders for file in files if file.endswith(".py")]
+    return [(path.relative_to(ROOT).as_posix(), ast.parse(path.read_text())) for path in paths]
 
 
 def _exceptions() -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""A running instance whose desk forgets within seconds: what it has forgotten is appealed by the command line and over
+"""On an instance whose desk forgets within seconds: what it has forgotten is appealed by the command line and over
 HTTP, judged by somebody else, and forgotten once more."""
 
 from collections.abc import Iterator
@@ -13,9 +13,6 @@ from tests.interlock.api.http_caller import HttpCaller
 from tests.running_instance import Instance
 
 pytestmark = [pytest.mark.kafka, pytest.mark.warehouse]
-
-# Ten seconds, in days: an appeal must come within them once the decision is on file again.
-FORGETS_AFTER = 10 / 86_400
 
 POLICY = """
 name: quick
@@ -76,32 +73,29 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    directory = tmp_path_factory.mktemp("forgetful")
-    instance = Instance(directory / "instance", {"INTERLOCK_DESK__DECIDED_DAYS": f"{FORGETS_AFTER:.9f}"})
-    policy = directory / "quick.yaml"
+def world(local_instance: Instance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    policy = tmp_path_factory.mktemp("forgetful") / "quick.yaml"
     policy.write_text(POLICY)
-    instance.run("up", "--detach")
-    try:
-        instance.run("policy", "publish", str(policy))
-        rights = {"producer": ("decisions:write", "decisions:read"), **dict.fromkeys(PEOPLE, ("reviewer",))}
-        with ExitStack() as open_callers:
-            callers = {
-                name: open_callers.enter_context(closing(HttpCaller([instance.url], instance.token(name, *granted))))
-                for name, granted in rights.items()
-            }
-            for name in PEOPLE:
-                instance.run("reviewers", "add", name)
-                assert callers[name].post("/v1/me/on-duty").status_code == 200
-            yield World(instance, callers)
-    finally:
-        instance.run("down")
+    local_instance.run("policy", "publish", str(policy))
+    rights = {"producer": ("decisions:write", "decisions:read"), **dict.fromkeys(PEOPLE, ("reviewer",))}
+    with ExitStack() as open_callers:
+        url, token = local_instance.url, local_instance.token
+        callers = {
+            name: open_callers.enter_context(closing(HttpCaller([url], token(f"quick-{name}", *granted))))
+            for name, granted in rights.items()
+        }
+        for name in PEOPLE:
+            local_instance.run("reviewers", "add", f"quick-{name}", "--queue", "quick")
+            assert callers[name].post("/v1/me/on-duty").status_code == 200
+        yield World(local_instance, callers)
+        for name in PEOPLE:
+            assert callers[name].post("/v1/me/off-duty").status_code == 200
 
 
 def test_what_was_forgotten_is_appealed_by_the_command_line_and_judged_by_somebody_else(world: World) -> None:
     world.decided_and_forgotten("cli-1")
     assert world.versions("cli-1") == [(1, "reject", "review", False), (2, "reject", "review", True)]
-    appeal = ("review", "appeal", "cli-1", "-m", "it was not me", "--as", "bob")
+    appeal = ("review", "appeal", "cli-1", "-m", "it was not me", "--as", "quick-bob")
     assert world.instance.json(*appeal)["accepted"]
     assert [world.claim(name, "cli-1")["code"] for name in ("ann", "bob")] == ["same-person"] * 2
     world.decide("cid", "cli-1", "approve")
