@@ -53,6 +53,7 @@ def examine(platform: Platform) -> list[Finding]:
             _checked("topics", lambda: _topics(platform)),
             _checked("replication", lambda: _replication(platform)),
             _checked("policies", lambda: _policies(platform)),
+            _checked("reliance", lambda: _reliance(platform)),
             _checked("reviewers", lambda: _reviewers(platform)),
             _checked("retention", lambda: _retention(platform)),
             _checked("audit trail", lambda: _audit_trail(platform)),
@@ -241,6 +242,28 @@ def _policies(platform: Platform) -> Finding:
         )
     trials = "".join(f"; of {name} {trial['version']} is tried" for name, trial in tried.items())
     return Finding("ok", "policies", versions + trials)
+
+
+def _reliance(platform: Platform) -> Finding:
+    from interlock.policies.published import Policies
+
+    now = time.time_ns() // 1000
+    running = sorted(
+        name
+        for policy in Policies(platform.serving_kafka()).in_force.values()
+        for name, domain in policy.domains.items()
+        if domain.reliance is not None and domain.reliance.runs_at(now)
+    )
+    if not running:
+        return Finding("ok", "reliance", "no experiment runs")
+    # The desk takes the key from the same places.
+    if platform.settings.router.audit_key is None and platform.instance is None:
+        text = (
+            f"the experiment of {', '.join(running)} needs INTERLOCK_ROUTER__AUDIT_KEY, which is not set here: a desk "
+            "without it runs no experiment, and says so with an alert (experiment_without_key)"
+        )
+        return Finding("warning", "reliance", text)
+    return Finding("ok", "reliance", f"an experiment runs in {', '.join(running)}")
 
 
 def _reviewers(platform: Platform) -> Finding:

@@ -45,6 +45,8 @@ def run(platform: Platform) -> None:
         # While the desk reads its records commands wait, and after a restart it would only begin anew.
         health = watch_role(platform, "desk", stop, lambda: metrics.value("replayed"))
         serve(metrics, platform.settings, health=health)
+        if not arm_key:
+            log.warning("no INTERLOCK_ROUTER__AUDIT_KEY: no reliance experiment runs")
         log.info("desk runs", kafka=platform.bootstrap_servers, policies=sorted(processor.desk.state.policies))
         try:
             runner.run()

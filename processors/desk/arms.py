@@ -14,6 +14,7 @@ from interlock.processors.desk.replies import CommandResult
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_records import task_changed
+from interlock.processors.events import Event, alert
 from interlock.processors.task_kinds import AI_FIRST, DECIDE_FIRST
 
 
@@ -57,6 +58,28 @@ def first_opinion(state: DeskState, command: Command, now: int) -> CommandResult
     state.keep(task)
     events = [task_changed(task, "first_opinion", me.id, now, command.command_id)]
     return CommandResult(f"noted: you think {command.outcome}. Now the AI's answer is shown; decide", task, events)
+
+
+def experiments_without_key(state: DeskState, now: int) -> list[Event]:
+    """An alert for each domain whose experiment should run at `now`, and does not, for want of the secret."""
+    if state.arm_key:
+        return []
+    domains = {
+        name: version
+        for policy, version in state.policies.values()
+        for name, domain in policy.domains.items()
+        if domain.reliance is not None and domain.reliance.runs_at(now)
+    }
+    return [_without_key(domain, version, now) for domain, version in sorted(domains.items())]
+
+
+def _without_key(domain: str, version: str, now: int) -> Event:
+    message = (
+        f"The reliance experiment of {domain} does not run: the desk has not the secret that draws its coins. Give it "
+        "INTERLOCK_ROUTER__AUDIT_KEY, the same as that of the router, and start it again; or take `reliance` out of "
+        "the policy"
+    )
+    return alert("experiment_without_key", f"{domain}/{version}", "warning", (), message, now)
 
 
 def check_first_opinion(task: Task) -> None:

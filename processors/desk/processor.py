@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from interlock.processors.desk.arms import experiments_without_key
 from interlock.processors.desk.arrivals import Arrival
 from interlock.processors.desk.authority import Authority
 from interlock.processors.desk.command import MAX_NAME_LENGTH, Command
@@ -97,6 +98,8 @@ class DeskProcessor:
         for told in self._about_time:
             self._tell(outputs, told)
         self._about_time = []
+        for told in experiments_without_key(self.desk.state, told_at):
+            self._tell(outputs, told)
         self._tell_left_out(outputs, told_at)
         if self.clock is None:
             self._write(outputs, self.desk.advance(now))

@@ -49,14 +49,15 @@ class CoachingFold:
 
     def process(self, outcome: Mapping[str, Any], *, replayed: bool = False) -> list[Event]:
         """What follows from one `Outcome` record, times as integers. `replayed`: only the state is needed."""
+        if outcome["seeded"]:
+            return []  # a wrong answer was shown on purpose: what that says of a person the reliance report tells
         reviewer = self._reviewers.setdefault(outcome["reviewer"], _Reviewer(len(self._reviewers) + 1))
         proposals = self._double_reviews.add(outcome, replayed=replayed)
-        if outcome["kind"] == "gold" and not outcome["seeded"]:
-            # Where a wrong answer was shown it was harder: what that says of a person the reliance report tells.
+        if outcome["kind"] == "gold":
             reviewer.gold += 1
             reviewer.gold_right += outcome["outcome"] == outcome["gold_outcome"]
             proposals += self._gold(outcome["reviewer"], reviewer, outcome["at"])
-        elif outcome["kind"] != "gold" and self._shown(outcome):
+        elif self._shown(outcome):
             reviewer.answers += 1
             reviewer.overrides += outcome["overridden"]
             reviewer.expected += 1 - outcome["confidence"]

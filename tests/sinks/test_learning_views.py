@@ -273,6 +273,15 @@ def test_reviewers_are_measured_by_gold_by_who_spoke_last_and_by_what_the_models
     for number, right in enumerate((True, True, False)):
         item: dict[str, Any] = {"kind": "gold", "resolves": False, "gold_outcome": "approve"}
         say(f"gold:{number}", "ann", "approve" if right else "reject", **item)
+    # Whoever is misled by a wrong answer that was put there on purpose judges no worse for it.
+    misled: dict[str, Any] = {
+        "kind": "gold",
+        "resolves": False,
+        "gold_outcome": "approve",
+        "prediction": "reject",
+        "seeded": True,
+    }
+    say("gold:wrong", "ann", "reject", **misled)
     for number in range(60):
         say(f"nod-{number}", "eve", "approve", confidence=0.8)
         say(f"look-{number}", "joe", "reject" if number % 6 == 0 else "approve", confidence=0.8)

@@ -283,6 +283,10 @@ def test_a_reviewer_is_shown_with_duty_load_and_record(own: Client, run_id: str)
         outcome(f"g-{n}", kind="gold", resolves=False, outcome=word, gold_outcome="reject")
         for n, word in enumerate(("reject", "approve", "reject"))
     ]
+    made += [
+        outcome(f"w-{n}", kind="gold", resolves=False, outcome=word, gold_outcome="reject", seeded=True)
+        for n, word in enumerate(("reject", "approve", "approve"))
+    ]
     made.append(outcome("e", reviewer="eve", at=world.now - 9 * DAY))
     for item in made:
         world.tell(OUTCOMES, item["decision_id"], item)
@@ -295,6 +299,7 @@ def test_a_reviewer_is_shown_with_duty_load_and_record(own: Client, run_id: str)
     assert (ann["seen_verdicts"], ann["approval_rate"], ann["override_rate"]) == (4, 0.5, 0.25)
     assert (ann["blind_verdicts"], ann["blind_override_rate"]) == (1, 1.0)
     assert (ann["gold_items"], ann["gold_accuracy"]) == (3, pytest.approx(2 / 3))
+    assert (ann["wrong_answers"], ann["wrong_answers_noticed"]) == (3, 1)
     assert (ann["skips"], ann["lease_expiries"]) == (0, 1)
     assert (bob["on_duty"], bob["skips"], bob["lease_expiries"]) == (False, 1, 0)
     assert (bob["decided_total"], bob["override_rate"], bob["gold_accuracy"]) == (0, None, None)

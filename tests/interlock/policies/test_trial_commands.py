@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from interlock.cli.app import app
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.operations import retention
-from interlock.operations.doctor import _policies
+from interlock.operations.doctor import _policies, _reliance
 from interlock.platform import connection
 from interlock.platform.connection import Platform
 from interlock.platform.settings import Settings
@@ -172,3 +172,16 @@ def test_who_had_the_qualification_that_a_pack_demands_must_still_have_it_when_t
         refused = terminal.refused(*words, "--by", "ben")
         assert isinstance(refused, UnhonouredPackError)
         assert "qualified as physician" in str(refused)
+
+
+def test_the_doctor_warns_of_an_experiment_that_no_desk_can_run_for_want_of_the_secret(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = terminal.owner
+    assert _reliance(Platform(Settings(data_dir=terminal.directory))).state == "ok"
+    text_with = text().replace("    queue:", "    reliance: {rate: 0.1}\n    queue:")
+    requests.publish_source(owner.broker, text_with, owner.version, "ann", "an experiment")
+    found = _reliance(Platform(Settings(data_dir=terminal.directory)))
+    assert (found.state, "loan needs INTERLOCK_ROUTER__AUDIT_KEY" in found.finding) == ("warning", True)
+    monkeypatch.setenv("INTERLOCK_ROUTER__AUDIT_KEY", "9f86d081884c7d659a2feaa0c55ad015")
+    assert _reliance(Platform(Settings(data_dir=terminal.directory))).state == "ok"

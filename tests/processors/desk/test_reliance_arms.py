@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from interlock.policy.load import parse
+from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.task_records import task_changed
 from interlock.processors.feedback.examples import is_conclusive
 from interlock.processors.outcomes import SAMPLED_KINDS
 from interlock.processors.review.context import review_context
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.view import TaskView, build_view
-from interlock.schemas import wire
-from tests.processors.desk.desk_records import routed
+from interlock.schemas import catalogue, wire
+from tests.processors.desk.desk_records import policy_record, records, routed
 from tests.processors.desk.desk_world import MINUTE, POLICY, DeskWorld
 
 PLAN = "{rate: 1.0, decide_first: 1.0, wrong_answers: 1.0}"
@@ -117,6 +118,19 @@ def test_the_experiment_runs_between_its_days_and_needs_the_secret() -> None:
     without = _world()
     without.desk.state.arm_key = b""
     assert without.arrive().arm == ""
+
+
+@pytest.mark.parametrize(("key", "times"), [(b"", 1), (bytes(16), 0)], ids=["without", "with"])
+def test_a_desk_without_the_secret_tells_the_operators_once_that_the_experiment_does_not_run(
+    key: bytes, times: int
+) -> None:
+    desk = DeskProcessor(arm_key=key)
+    desk.follow(policy_record(_policy()))
+    alerts = [alert for second in range(3) for alert in records(desk.process([], second), catalogue.ALERTS.name)]
+    assert [(alert["kind"], alert["to"]) for alert in alerts] == [("experiment_without_key", [])] * times
+    assert all("of loan does not run" in alert["message"] for alert in alerts)
+    desk.follow(policy_record(_policy("{rate: 1.0, until: 1969-01-01}")))
+    assert records(desk.process([], 4), catalogue.ALERTS.name) == []
 
 
 def test_shares_are_those_of_the_policy_and_fall_alike_in_every_replay() -> None:

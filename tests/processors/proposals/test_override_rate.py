@@ -30,12 +30,25 @@ def _told(outcomes: Iterator[dict[str, Any]]) -> list[Event]:
 
 
 def test_whoever_agrees_with_everything_is_told_of_once() -> None:
-    (event,) = _told(_day({"ann": 0.1, "eve": 0.0}, 0.1, 400, seed=1))
+    (event,) = _told(_day({"ann": 0.2, "eve": 0.0}, 0.1, 400, seed=1))
     assert event.record is not None
     assert wire.encode("Alert", event.record)
     assert event.record["kind"] == "override_rate_low"
     assert "eve has overridden 0 of" in event.record["message"]
     assert "reliance report --reviewer eve" in event.record["message"]
+
+
+def test_a_model_is_told_of_once_whose_reviewers_together_override_less_often_than_it_errs() -> None:
+    """Nobody of them judged enough cases to be named."""
+    team = {f"r{number}": 0.005 for number in range(20)}
+    (event,) = _told(_day(team, 0.15, 60, seed=1))
+    assert event.record is not None
+    assert wire.encode("Alert", event.record)
+    assert (event.record["kind"], event.record["alert_id"]) == (
+        "model_override_rate_low",
+        "model_override_rate_low/loan/scorer",
+    )
+    assert "answers of scorer in loan, where blind audits found" in event.record["message"]
 
 
 def test_nobody_is_named_while_the_model_is_not_known_to_err() -> None:
@@ -46,6 +59,11 @@ def test_nobody_is_named_while_the_model_is_not_known_to_err() -> None:
 def test_people_who_override_as_often_as_the_model_errs_are_hardly_ever_named() -> None:
     teams = [_told(_day({"ann": 0.08, "bob": 0.08}, 0.08, 200, seed)) for seed in range(40)]
     assert sum(map(bool, teams)) <= 2
+
+
+def test_a_model_whose_reviewers_differ_and_override_enough_together_is_hardly_ever_named() -> None:
+    teams = [_told(_day({"ann": 0.16, "bob": 0.04, "cid": 0.04}, 0.08, 150, seed)) for seed in range(20)]
+    assert sum(event.key.startswith("model_") for team in teams for event in team) <= 2
 
 
 def test_first_reviews_alone_count_and_only_of_people_who_saw_the_answer() -> None:
