@@ -18,8 +18,14 @@ HEADERS = [
 _INPUT = '{"purpose":"car","term_months":36,"employment_years":7,"housing":"own","savings":"100-500"}'
 
 
-def decisions(count: int, seed: int = 7, created_at: int | None = None) -> Iterator[tuple[bytes, bytes]]:
-    """Key and framed value of `count` decisions, about 330 bytes each.
+# So many that hardly two decisions are about one of them.
+SUBJECTS = 10**9
+
+
+def decisions(
+    count: int, seed: int = 7, created_at: int | None = None, subjects: int = SUBJECTS
+) -> Iterator[tuple[bytes, bytes]]:
+    """Key and framed value of `count` decisions about as many as `subjects`, about 330 bytes each.
 
     `created_at` in microseconds since the epoch; None: the time of the call that makes each decision.
     """
@@ -40,7 +46,7 @@ def decisions(count: int, seed: int = 7, created_at: int | None = None) -> Itera
             "novel": rng.random() < 0.02,
             "compliance_review": rng.random() < 0.01,
             "jurisdiction": "DE",
-            "subject_id": f"s-{rng.randrange(10**9):09d}",
+            "subject_id": f"s-{rng.randrange(subjects):09d}",
             "attributes": {
                 "applicant_age": str(rng.randrange(18, 90)),
                 "country": rng.choice(("DE", "FR", "PL")),

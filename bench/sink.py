@@ -12,7 +12,7 @@ from unittest.mock import patch
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from bench.decisions import decisions
+from bench.decisions import SUBJECTS, decisions
 from interlock.encryption.master import KEY_BYTES, LocalMasterKey
 from interlock.encryption.sqlite_store import SqliteKeyStore
 from interlock.policy.compiled import Treatment
@@ -32,6 +32,10 @@ from interlock.streams.kafka import KafkaBroker
 from interlock.streams.ports import TopicSpec
 
 TOPIC = catalogue.REVIEWS_ASYNC.name
+
+# The same table; its decisions are about fewer subjects.
+TOPIC_OF_FEWER = catalogue.REVIEWS_SYNC.name
+DECISIONS_PER_SUBJECT = 10
 CHUNK = 50_000
 
 
@@ -44,10 +48,13 @@ def run(
     unlinked: list[float] = []
     verified: list[float] = []
     sealing: list[float] = []
+    fewer: list[float] = []
+    fewer_sealed: list[float] = []
     with tempfile.TemporaryDirectory() as directory, EmbeddedKafka(Path(directory) / "kafka") as kafka:
         broker = KafkaBroker(kafka.bootstrap_servers)
         broker.create_topics([TopicSpec(topic.name, topic.partitions) for topic in catalogue.TOPICS])
-        _fill(broker, count)
+        _fill(broker, TOPIC, count, SUBJECTS)
+        _fill(broker, TOPIC_OF_FEWER, count, count // DECISIONS_PER_SUBJECT)
         for number in range(rounds):
             settings = ServerSettings.private(Path(directory) / f"clickhouse-{number}")
             with EmbeddedClickHouse(settings) as server:
@@ -59,19 +66,28 @@ def run(
                 sink.append(_through_the_sink(broker, client, count, f"bench-{number}"))
                 verified.append(_verified(client))
                 client.command("TRUNCATE TABLE routed_decisions")
-                keys = SqliteKeyStore(Path(directory) / f"keys-{number}", lambda _: LocalMasterKey(bytes(KEY_BYTES)))
-                sealing.append(_through_the_sink(broker, client, count, f"sealing-{number}", keys))
+                keys = _key_store(Path(directory) / f"keys-{number}")
+                sealing.append(_through_the_sink(broker, client, count, f"sealing-{number}", keys=keys))
+                keys.close()
+                client.command("TRUNCATE TABLE routed_decisions")
+                topic = TOPIC_OF_FEWER
+                fewer.append(_through_the_sink(broker, client, count, f"fewer-{number}", topic))
+                client.command("TRUNCATE TABLE routed_decisions")
+                keys = _key_store(Path(directory) / f"fewer-{number}")
+                fewer_sealed.append(_through_the_sink(broker, client, count, f"fewer-sealing-{number}", topic, keys))
                 keys.close()
                 client.command("TRUNCATE TABLE routed_decisions")
                 direct.append(_directly(broker, client))
                 say(
                     f"round {number + 1} of {rounds}: sink {sink[-1]:,.0f} rows/s, sealing {sealing[-1]:,.0f} rows/s, "
+                    f"{fewer_sealed[-1]:,.0f} rows/s with {DECISIONS_PER_SUBJECT} a subject, "
                     f"directly {direct[-1]:,.0f} rows/s"
                 )
     return {
         "sink_rows_per_second": statistics.median(sink),
         "sealing_rows_per_second": statistics.median(sealing),
         "ratio_of_sealing": _ratio(sealing, sink),
+        f"ratio_of_sealing_{DECISIONS_PER_SUBJECT}_a_subject": _ratio(fewer_sealed, fewer),
         "direct_rows_per_second": statistics.median(direct),
         "verified_rows_per_second": statistics.median(verified),
         "ratio_to_no_audit_trail": _ratio(sink, unlinked),
@@ -83,18 +99,22 @@ def _ratio(mine: list[float], theirs: list[float]) -> float:
     return statistics.median(one / other for one, other in zip(mine, theirs, strict=True))
 
 
-def _fill(broker: KafkaBroker, count: int) -> None:
+def _key_store(path: Path) -> SqliteKeyStore:
+    return SqliteKeyStore(path, lambda _: LocalMasterKey(bytes(KEY_BYTES)))
+
+
+def _fill(broker: KafkaBroker, topic: str, count: int, subjects: int) -> None:
     group = Treatment(Route.ASYNC, ("lane",), Workflow.ESCALATION, Priority.MEDIUM, "underwriting", (), 0.0, None)
     now = time.time_ns() // 1000
     before, after = envelope.encode(
         group, policy_version="v", calibration_version="", audit=False, propensity=1.0, now=now
     )
     producer: Any = broker.producer(None)
-    for key, value in decisions(count):
+    for key, value in decisions(count, subjects=subjects):
         routed = before + b"\0" * 8 + after + value[wire.HEADER_LENGTH :]
         while True:
             try:
-                producer.produce(TOPIC, routed, key)
+                producer.produce(topic, routed, key)
                 break
             except BufferError:
                 producer.poll(0.1)
@@ -102,7 +122,12 @@ def _fill(broker: KafkaBroker, count: int) -> None:
 
 
 def _through_the_sink(
-    broker: KafkaBroker, client: Client, count: int, stream: str, keys: SqliteKeyStore | None = None
+    broker: KafkaBroker,
+    client: Client,
+    count: int,
+    stream: str,
+    topic: str = TOPIC,
+    keys: SqliteKeyStore | None = None,
 ) -> float:
     consumer = broker.consumer(stream)
     inserted = 0
@@ -121,7 +146,7 @@ def _through_the_sink(
         def set(self, name: str, value: float) -> None:
             """Gauges do not matter here."""
 
-    writer = SinkWriter(consumer, client, SinkSettings({TOPIC: stream}), topics=[TOPIC], metrics=Counting(), keys=keys)
+    writer = SinkWriter(consumer, client, SinkSettings({topic: stream}), topics=[topic], metrics=Counting(), keys=keys)
     while not inserted:
         writer.step()
     first, started = inserted, time.perf_counter()

@@ -4,7 +4,7 @@ A row has up to two ciphertexts, both of JSON objects: the facts that rules may 
 anything the row names no key, and none is made: most records of the review side say nothing in free words.
 """
 
-import json
+from collections.abc import Sequence
 
 import polars as pl
 import pyarrow as pa
@@ -35,21 +35,22 @@ def sealed(store: KeyStore, table: str, rows: pa.Table) -> pa.Table:
     if not rule.sealed or not len(rows):
         return rows
     names = [as_id(value) for value in rows[rule.decision].to_pylist()]
-    content, facts = _content(rows, rule), _facts(rows, rule)
+    content, facts = _texts(rows, rule.content), _texts(rows, rule.facts)
     owners = _owners(store, rows, rule, names)
     filled = [text is not None or known is not None for text, known in zip(content, facts, strict=True)]
     erased = store.erased_of(names) if any(filled) else frozenset[str]()
-    kept = [full and name not in erased for full, name in zip(filled, names, strict=True)]
     # In the order of the rows: a set has another one in every process.
-    asked = dict.fromkeys(owner for owner, keep in zip(owners, kept, strict=True) if keep)
+    asked = dict.fromkeys(
+        owner for owner, name, full in zip(owners, names, filled, strict=True) if full and name not in erased
+    )
     found = store.keys_for([owner for owner in asked if isinstance(owner, Owner)])
     keys: dict[Owner | SubjectKey, SubjectKey] = {key: key for key in asked if isinstance(key, SubjectKey)}
-    ciphers = {owner: (key.id, Cipher(key)) for owner, key in (keys | dict(found)).items()}
+    ciphers = {owner: Cipher(key) for owner, key in (keys | dict(found)).items()}
     key_ids, texts, maps = [], [], []
-    for owner, name, text, known, full, keep in zip(owners, names, content, facts, filled, kept, strict=True):
-        # A key may be missing: the decision was erased a moment ago.
-        key_id, cipher = ciphers.get(owner, (ERASED, None)) if keep else (ERASED if full else "", None)
-        key_ids.append(key_id)
+    for owner, name, text, known, full in zip(owners, names, content, facts, filled, strict=True):
+        # Erased a moment ago, if neither the store said so nor gave a key.
+        cipher = ciphers.get(owner) if full and name not in erased else None
+        key_ids.append(cipher.key_id if cipher is not None else ERASED if full else "")
         texts.append(b"" if cipher is None or text is None else cipher.seal(text, place(table, name)))
         maps.append(b"" if cipher is None or known is None else cipher.seal(known, facts_place(table, name)))
     rows = rows.drop_columns([name for name in rule.sealed if name in rows.column_names])
@@ -75,30 +76,21 @@ def _owners(store: KeyStore, rows: pa.Table, rule: TableColumns, names: list[str
     ]
 
 
-def _content(rows: pa.Table, rule: TableColumns) -> list[bytes | None]:
-    """The JSON of every row's sealed columns; None where all of them are empty."""
-    present = [name for name in rule.content if name in rows.column_names]
+def _texts(rows: pa.Table, names: Sequence[str]) -> list[bytes | None]:
+    """The JSON of every row's columns `names`; None where all of them are empty."""
+    present = [name for name in names if name in rows.column_names]
     if not present:
         return [None] * len(rows)
     columns = rows.select(present)
     nothing = pa.table([pa.array([empty(field)], field.type) for field in columns.schema], schema=columns.schema)
     # With the row that says nothing behind: equal text is how the others are told that say nothing either.
-    *texts, silent = _json(pa.concat_tables([columns, nothing]))
-    return [None if text == silent else text.encode() for text in texts]
+    texts = _json(pa.concat_tables([columns, nothing]))
+    said = texts.head(len(rows)).to_frame("text").select(pl.when(pl.col("text") != texts[-1]).then(pl.col("text")))
+    encoded: list[bytes | None] = said.to_series().cast(pl.Binary).to_list()
+    return encoded
 
 
-def _facts(rows: pa.Table, rule: TableColumns) -> list[bytes | None]:
-    """The JSON of every row's facts, without those that are empty; None where all of them are."""
-    columns = [(name, rows[name].to_pylist()) for name in rule.facts if name in rows.column_names]
-    records: list[dict[str, object]] = [{} for _ in range(len(rows))]
-    for name, values in columns:
-        for record, value in zip(records, values, strict=True):
-            if value:
-                record[name] = value if isinstance(value, str) else dict(value)
-    return [json.dumps(record, ensure_ascii=False).encode() if record else None for record in records]
-
-
-def _json(columns: pa.Table) -> list[str]:
+def _json(columns: pa.Table) -> pl.Series:
     """Every row as a JSON object: times in ISO 8601, bytes as hexadecimal digits, numbers that are not finite as null.
 
     Polars writes it, a few microseconds a row; Python's own encoder takes several times that.
@@ -106,8 +98,7 @@ def _json(columns: pa.Table) -> list[str]:
     frame = pl.DataFrame(pl.from_arrow(columns))
     bytewise = [_digits(name, kind) for name, kind in frame.schema.items()]
     frame = frame.with_columns([digits for digits in bytewise if digits is not None])
-    texts: list[str] = frame.select(pl.struct(pl.all()).struct.json_encode()).to_series().to_list()
-    return texts
+    return frame.select(pl.struct(pl.all()).struct.json_encode()).to_series()
 
 
 def _digits(name: str, kind: pl.DataType) -> pl.Expr | None:

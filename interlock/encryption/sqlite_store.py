@@ -1,21 +1,26 @@
 """A key store in one SQLite file, shared by the processes of one machine (or of one volume with working file locks).
 
 Two random secrets stand in it, wrapped by the master key: one wraps the keys of subjects (AES-256-GCM, the key id as
-associated data), the other keys the hash (HMAC-SHA256) under which owners are stored. Rotation makes a new wrapping
+associated data), the other keys the hash (BLAKE2b) under which owners are stored. Rotation makes a new wrapping
 secret, wraps every key anew with it, and wraps both secrets with the new master key: the old master key opens nothing
 of the file any more.
+
+Ids of keys are ULIDs, in the order of their making, so that new keys are added at the end of the table: with
+random ids each would rewrite a page of its own, and its page of the rollback journal. Only the index of owners is
+random.
 
 `secure_delete` overwrites what is deleted. The journal is a rollback journal, which every commit deletes: with a
 write-ahead log an erased key would stay in a file beside the store until somebody empties it.
 """
 
-import hmac
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from hashlib import blake2b
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -29,7 +34,8 @@ from interlock.errors import OperatorRequiredError, UnavailableError
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS secrets (name TEXT PRIMARY KEY, wrapped BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value NOT NULL);
-CREATE TABLE IF NOT EXISTS keys (owner BLOB PRIMARY KEY, key_id BLOB NOT NULL UNIQUE, wrapped BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS keys (key_id BLOB PRIMARY KEY, owner BLOB NOT NULL UNIQUE, wrapped BLOB NOT NULL)
+    WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS erased (owner BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS holds (
     owner BLOB PRIMARY KEY, key_id TEXT NOT NULL, by TEXT NOT NULL, at REAL NOT NULL, reason TEXT NOT NULL
@@ -47,6 +53,9 @@ _MAX_CACHED = 50_000
 
 # What AES-GCM takes; random, since the file also holds it.
 _NONCE_BYTES = 12
+
+# A hash stands for its owner: of 2^40 owners two have the same one with a chance of 2^-49.
+_OWNER_BYTES = 16
 
 _INDEX, _WRAPPING = "index", "wrapping"
 
@@ -94,15 +103,13 @@ class SqliteKeyStore:
         """As in `KeyStore`."""
         with self._lock, self._errors():
             self._refresh()
-            found = {owner: key for owner in owners if (key := self._by_owner.get(owner)) is not None}
+            known = self._by_owner
+            found = {owner: known[owner] for owner in owners if owner in known}
             unknown = {self._mac(owner): owner for owner in owners if owner not in found}
-            missing = {mac: owner for mac, owner in unknown.items() if mac not in self._erased}
-            if missing:
-                stored = self._stored(missing)
-                new = [mac for mac in missing if mac not in stored]
-                if new:
-                    stored |= self._made(new)
-                named = {missing[mac]: key for mac, key in stored.items()}
+            if unknown:
+                stored = self._stored(unknown)
+                stored |= self._made([mac for mac in unknown if mac not in stored and mac not in self._erased])
+                named = {owner: stored[mac] for mac, owner in unknown.items() if mac in stored}
                 self._remember(named)
                 found |= named
             return found
@@ -272,18 +279,26 @@ class SqliteKeyStore:
 
     def _made(self, macs: Sequence[bytes]) -> dict[bytes, SubjectKey]:
         """New keys, but for what another process has made or erased meanwhile."""
+        if not macs:
+            return {}
+        # In the order of both indexes, whose pages are then written one after the other.
+        macs, names = sorted(macs), _new_ids(len(macs), time.time_ns() // 1_000_000)
+        secrets = _random_parts(len(macs), keys.SECRET_BYTES)
         with self._transaction():
             self._refresh()
-            found = self._stored(macs)
-            rows = []
-            for mac in macs:
-                if mac in found or mac in self._erased:
-                    continue
-                key_id, secret = os.urandom(keys.KEY_ID_BYTES), os.urandom(keys.SECRET_BYTES)
-                rows.append((mac, key_id, _wrapped(self._wrapping, secret, key_id)))
-                found[mac] = SubjectKey(key_id.hex(), secret)
-            self._connection.executemany("INSERT INTO keys VALUES (?, ?, ?)", rows)
-            return found
+            made = {
+                mac: SubjectKey(name.hex(), secret)
+                for mac, name, secret in zip(macs, names, secrets, strict=True)
+                if mac not in self._erased
+            }
+            rows = (
+                (name, mac, _wrapped(self._wrapping, secret, name))
+                for mac, name, secret in zip(macs, names, secrets, strict=True)
+                if mac in made
+            )
+            added = self._connection.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?, ?)", rows).rowcount
+            # Fewer where another process came before: its keys count.
+            return made if added == len(made) else self._stored(made)
 
     def _key_id(self, mac: bytes) -> str | None:
         row = self._connection.execute("SELECT key_id FROM keys WHERE owner = ?", (mac,)).fetchone()
@@ -303,7 +318,8 @@ class SqliteKeyStore:
         return SubjectKey(key_id.hex(), secret)
 
     def _mac(self, owner: Owner) -> bytes:
-        return hmac.digest(self._index_secret, f"{owner.kind}\0{owner.id}".encode(errors="surrogatepass"), "sha256")
+        named = f"{owner.kind}\0{owner.id}".encode(errors="surrogatepass")
+        return blake2b(named, key=self._index_secret, digest_size=_OWNER_BYTES).digest()
 
     # SQLite
 
@@ -327,6 +343,18 @@ class SqliteKeyStore:
 
 def _context(name: str) -> bytes:
     return f"interlock key store {name}".encode()
+
+
+def _new_ids(count: int, milliseconds: int) -> list[bytes]:
+    """ULIDs: the time, then random bytes; in ascending order. `milliseconds`: since the epoch."""
+    now = milliseconds.to_bytes(6, "big")
+    return sorted(now + noise for noise in _random_parts(count, keys.KEY_ID_BYTES - len(now)))
+
+
+def _random_parts(count: int, size: int) -> list[bytes]:
+    """As many pieces of `size` random bytes, of which the operating system is asked once."""
+    noise = os.urandom(count * size)
+    return [noise[start : start + size] for start in range(0, len(noise), size)]
 
 
 def _wrapped(wrapping: AESGCM, secret: bytes, key_id: bytes) -> bytes:
