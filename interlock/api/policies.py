@@ -103,7 +103,9 @@ def publish(
     check_retention(backend.platform, policy)
     demanded = publishing.demands({} if record is None else {name: record}, name)
     if not (backend.platform.settings.api.four_eyes or demanded.four_eyes):
-        published = requests.publish_source(backend.broker, source, base, person, note, roll_back_of=roll_back_of)
+        published = requests.publish_source(
+            backend.broker, source, base, person, note, roll_back_of=roll_back_of, signer=backend.platform.signer
+        )
         return {"state": "published", "policy": listed(published | {"published_at": moment(published["published_at"])})}
     if second_person == person:
         raise Problem(409, "same-person", "the second person is you: name another one, or none")

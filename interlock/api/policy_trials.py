@@ -32,7 +32,11 @@ def begin(
     base = "" if record is None else record["version"]
     check_match(if_match, base, f"policy {name}")
     told = json.dumps(forecast) if forecast else ""
-    return trials.facts(trials.begin(backend.broker, source, base, person, note, backend.now(), forecast=told))
+    return trials.facts(
+        trials.begin(
+            backend.broker, source, base, person, note, backend.now(), forecast=told, signer=backend.platform.signer
+        )
+    )
 
 
 def candidate(backend: Backend, name: str) -> Facts:
@@ -74,7 +78,15 @@ def give_share(backend: Backend, person: str, name: str, share: float, if_match:
     if share > found["share"]:
         check_retention(backend.platform, parse(found["source"], name))
     record = trials.give_share(
-        backend.broker, name, found["version"], share, person, backend.now(), seen, four_eyes=_four_eyes(backend)
+        backend.broker,
+        name,
+        found["version"],
+        share,
+        person,
+        backend.now(),
+        seen,
+        four_eyes=_four_eyes(backend),
+        signer=backend.platform.signer,
     )
     return trials.facts(record)
 
@@ -92,6 +104,7 @@ def promote(backend: Backend, person: str, name: str, note: str, if_match: str |
         backend.now(),
         _observed(backend, found),
         four_eyes=_four_eyes(backend),
+        signer=backend.platform.signer,
     )
     return listed(record | {"published_at": moment(record["published_at"])})
 
@@ -99,7 +112,11 @@ def promote(backend: Backend, person: str, name: str, note: str, if_match: str |
 def withdraw(backend: Backend, person: str, name: str, note: str, if_match: str | None) -> Facts:
     """Ends the trial. Raises Problem, InterlockError and KafkaException."""
     found = _matching(backend, name, if_match)
-    return trials.facts(trials.withdraw(backend.broker, name, found["version"], person, note, backend.now()))
+    return trials.facts(
+        trials.withdraw(
+            backend.broker, name, found["version"], person, note, backend.now(), signer=backend.platform.signer
+        )
+    )
 
 
 def _matching(backend: Backend, name: str, if_match: str | None) -> Mapping[str, Any]:

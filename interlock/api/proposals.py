@@ -56,7 +56,9 @@ def accept(
     if policy is not None:
         check_retention(backend.platform, policy)
     four_eyes = backend.platform.settings.api.four_eyes
-    decided = signing.accept(backend.broker, proposal, person, note, backend.now(), four_eyes=four_eyes)
+    decided = signing.accept(
+        backend.broker, proposal, person, note, backend.now(), four_eyes=four_eyes, signer=backend.platform.signer
+    )
     return without_source(signing.facts(decided))
 
 

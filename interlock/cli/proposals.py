@@ -128,7 +128,9 @@ def accept(
     if policy is not None and (unseen := check_retention(platform, policy)):
         errors.print(f"warning: {unseen}", markup=False)
     four_eyes = platform.settings.api.four_eyes
-    decided = signing.accept(broker, proposal, by or getpass.getuser(), note, publishing.now(), four_eyes=four_eyes)
+    decided = signing.accept(
+        broker, proposal, by or getpass.getuser(), note, publishing.now(), four_eyes=four_eyes, signer=platform.signer
+    )
     if json:
         print_json(signing.facts(decided))
     elif decided["change"]:

@@ -47,7 +47,8 @@ def try_(
 
     if (file is None) == (not proposal):
         raise UsageError("name a policy file, or a --proposal")
-    broker = connection.connect(data_dir).serving_kafka()
+    platform = connection.connect(data_dir)
+    broker = platform.serving_kafka()
     published = publishing.published_policies(broker)
     if file is not None:
         name, source = publishing.load_policy(file).name, file.read_text(encoding="utf-8")
@@ -58,7 +59,16 @@ def try_(
         name, note = parse(source, proposal).name, note or f"proposal {proposal}: {found['title']}"
     base = published[name]["version"] if name in published else ""
     told = _text(forecast) if forecast is not None else ""
-    record = trials.begin(broker, source, base, by or getpass.getuser(), note, publishing.now(), forecast=told)
+    record = trials.begin(
+        broker,
+        source,
+        base,
+        by or getpass.getuser(),
+        note,
+        publishing.now(),
+        forecast=told,
+        signer=platform.signer,
+    )
     if json:
         print_json(trials.facts(record))
     else:
@@ -97,6 +107,7 @@ def share(
         publishing.now(),
         _observed(platform, found),
         four_eyes=platform.settings.api.four_eyes,
+        signer=platform.signer,
     )
     if json:
         print_json(trials.facts(record))
@@ -129,6 +140,7 @@ def promote(name: Name, by: By = "", note: Note = "", data_dir: DataDir = None, 
         publishing.now(),
         _observed(platform, found),
         four_eyes=platform.settings.api.four_eyes,
+        signer=platform.signer,
     )
     if json:
         print_json({key: record[key] for key in ("name", "version", "base_version", "stage", "signed_by", "note")})
@@ -151,9 +163,10 @@ def withdraw(
     """
     from interlock.policies import publishing, trials
 
-    broker = connection.connect(data_dir).serving_kafka()
-    version = trials.candidate(broker, name)["version"]
-    record = trials.withdraw(broker, name, version, by or getpass.getuser(), reason, publishing.now())
+    platform = connection.connect(data_dir)
+    broker = platform.serving_kafka()
+    version, person = trials.candidate(broker, name)["version"], by or getpass.getuser()
+    record = trials.withdraw(broker, name, version, person, reason, publishing.now(), signer=platform.signer)
     if json:
         print_json(trials.facts(record))
     else:
@@ -226,7 +239,7 @@ def roll_back(
                 soft_wrap=True,
             )
         return
-    record = requests.publish_source(broker, source, base, person, why, roll_back_of=version)
+    record = requests.publish_source(broker, source, base, person, why, roll_back_of=version, signer=platform.signer)
     if json:
         print_json({"state": "published", "name": name, "version": record["version"], "roll_back_of": version})
     else:

@@ -53,6 +53,7 @@ def examine(platform: Platform) -> list[Finding]:
             _checked("topics", lambda: _topics(platform)),
             _checked("replication", lambda: _replication(platform)),
             _checked("policies", lambda: _policies(platform)),
+            _checked("signatures", lambda: _signatures(platform)),
             _checked("reliance", lambda: _reliance(platform)),
             _checked("reviewers", lambda: _reviewers(platform)),
             _checked("retention", lambda: _retention(platform)),
@@ -242,6 +243,29 @@ def _policies(platform: Platform) -> Finding:
         )
     trials = "".join(f"; of {name} {trial['version']} is tried" for name, trial in tried.items())
     return Finding("ok", "policies", versions + trials)
+
+
+def _signatures(platform: Platform) -> Finding:
+    from interlock.policies.publishing import unsigned_policies
+
+    signers, mine = platform.settings.router.signers, platform.signer
+    if not signers and mine is None:
+        text = (
+            "whoever may write the topics of policies and candidates may change them: nothing signs them. "
+            "INTERLOCK_SIGNING__KEY signs, and routers with INTERLOCK_ROUTER__SIGNERS take nothing else"
+        )
+        return Finding("ok", "signatures", text)
+    unsigned = unsigned_policies(platform.serving_kafka())
+    if unsigned:
+        text = (
+            f"{', '.join(unsigned)}: in force or tried, and not signed. Routers with INTERLOCK_ROUTER__SIGNERS leave "
+            "it out, so that its decisions go to people: publish it again with the key"
+        )
+        return Finding("warning", "signatures", text)
+    if mine is None:
+        text = "nothing signs here (INTERLOCK_SIGNING__KEY): what this process publishes has no effect on the routers"
+        return Finding("warning", "signatures", text)
+    return Finding("ok", "signatures", f"this process signs policies as {mine.name}")
 
 
 def _reliance(platform: Platform) -> Finding:

@@ -82,6 +82,10 @@ class RegistrySettings(BaseModel):
 class RouterSettings(BaseModel):
     """The router."""
 
+    signers: dict[str, SigningKey] = Field(
+        default_factory=dict,
+        description="JSON, key by name; with any, policies and candidates without their signature have no effect",
+    )
     audit_key: AuditKey | None = Field(None, description="secret of 32 hex digits; keys the audit coin")
     max_bad_share: float = Field(0.5, gt=0, le=1, description="stop when more of the latest messages are bad")
     max_batch: int = Field(10_000, gt=0)
@@ -228,7 +232,7 @@ class DeskSettings(BaseModel):
 
 
 class SigningSettings(BaseModel):
-    """Signs the commands of this process."""
+    """Signs the commands of this process, and the policies that it publishes."""
 
     name: str = Field("console", pattern="^[A-Za-z0-9._-]{1,64}$", description="under which the desk knows the key")
     key: SigningKey | None = Field(None, description="secret of 64 hex digits; without it nothing is signed")

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ from interlock.policy.model import Policy, Publishing, Queue
 from interlock.policy.version import from_resolved, resolved, version
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
+from interlock.schemas.signed_records import signed_bytes
 
 if TYPE_CHECKING:
+    from interlock.schemas.signed_commands import Signer
     from interlock.streams.ports import Broker, Headers
 
 # A command reports success only when Kafka has the record. Longer than a broker's restart.
@@ -90,7 +93,7 @@ def published_policies(broker: "Broker") -> dict[str, dict[str, Any]]:
     return dict(sorted(newest(broker, catalogue.POLICIES.name, read).items()))
 
 
-def publish_policy(broker: "Broker", file: Path, by: str, note: str) -> dict[str, str]:
+def publish_policy(broker: "Broker", file: Path, by: str, note: str, signer: "Signer | None" = None) -> dict[str, str]:
     """Puts the policy in `file` in force; raises InterlockError and changes nothing if it is invalid, if another
     published policy owns one of its domains, if nobody on the roster has what its packs demand, or if the version in
     force demands a trial or two people."""
@@ -102,7 +105,9 @@ def publish_policy(broker: "Broker", file: Path, by: str, note: str) -> dict[str
     published = published_policies(broker)
     check_at_once(published, policy.name, people=1)
     record = policy_record(policy, source, str(file), published, by, note)
-    send(broker, catalogue.POLICIES, policy.name, wire.encode("PolicyVersion", record))
+    value = wire.encode("PolicyVersion", record)
+    headers = signature(signer, by, catalogue.POLICIES, policy.name, value)
+    send(broker, catalogue.POLICIES, policy.name, value, headers)
     return {"name": policy.name, "version": str(record["version"])}
 
 
@@ -186,6 +191,31 @@ def policy_record(
         "signed_by": list(signed_by) or [by],
         **told,
     }
+
+
+def signature(
+    signer: "Signer | None", by: str, topic: catalogue.Topic, key: str, value: bytes | None
+) -> "Headers | None":
+    """The headers with which `by`, who is logged in here, answers for a record; None without a key."""
+    return None if signer is None else [*signer.headers(by, signed_bytes(topic.name, key.encode(), value))]
+
+
+def unsigned_policies(broker: "Broker") -> list[str]:
+    """The names of policies that are in force or tried by a record without a signature. Raises KafkaException."""
+    from interlock.schemas.headers import headers_of
+    from interlock.schemas.signed_commands import read_signature
+    from interlock.streams.tables import TableReader
+
+    signed: dict[tuple[str, bytes | None], bool] = {}
+    topics = [catalogue.POLICIES.name, catalogue.POLICY_CANDIDATES.name]
+    with closing(TableReader(broker, topics, once=True)) as reader:
+        for record in reader.read_all():
+            place = record.topic(), record.key()
+            if record.value() is None:
+                signed.pop(place, None)
+            else:
+                signed[place] = read_signature(headers_of(record)) is not None
+    return sorted({(key or b"").decode(errors="replace") for (_, key), is_signed in signed.items() if not is_signed})
 
 
 def _differences(mine: Queue, other: Queue) -> list[str]:

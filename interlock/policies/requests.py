@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from interlock.processors.proposals.proposal_table import Proposal
+    from interlock.schemas.signed_commands import Signer
     from interlock.streams.ports import Broker
 
 # More changes than a person reads in evidence; the difference is computed anew for whoever signs.
@@ -37,7 +38,14 @@ class UnchangedPolicyError(InterlockError):
 
 
 def publish_source(
-    broker: "Broker", source: str, base: str, by: str, note: str, *, roll_back_of: str = ""
+    broker: "Broker",
+    source: str,
+    base: str,
+    by: str,
+    note: str,
+    *,
+    roll_back_of: str = "",
+    signer: "Signer | None" = None,
 ) -> dict[str, Any]:
     """Puts a policy in force and returns its `PolicyVersion` record. `base`: the version in force, "" for none.
 
@@ -48,7 +56,9 @@ def publish_source(
     policy = parse(source, "policy")
     with turn(broker, publishing.TURN) as mine:
         record = checked_record(broker, policy, source, base, by, note, people=1, roll_back_of=roll_back_of)
-        mine.write(catalogue.POLICIES, policy.name, wire.encode("PolicyVersion", record))
+        value = wire.encode("PolicyVersion", record)
+        headers = publishing.signature(signer, by, catalogue.POLICIES, policy.name, value)
+        mine.write(catalogue.POLICIES, policy.name, value, headers)
     return record
 
 

@@ -20,6 +20,7 @@ from interlock.schemas.times import moment
 from interlock.streams.turns import Turn, turn
 
 if TYPE_CHECKING:
+    from interlock.schemas.signed_commands import Signer
     from interlock.streams.ports import Broker
 
 
@@ -50,7 +51,16 @@ def find(proposals: ProposalTable, proposal_id: str) -> Proposal:
     return proposal
 
 
-def accept(broker: "Broker", proposal: Proposal, by: str, note: str, now: int, *, four_eyes: bool = True) -> Proposal:
+def accept(
+    broker: "Broker",
+    proposal: Proposal,
+    by: str,
+    note: str,
+    now: int,
+    *,
+    four_eyes: bool = True,
+    signer: "Signer | None" = None,
+) -> Proposal:
     """Puts the change in force, records who accepted it, and returns the proposal as it stands then.
 
     `four_eyes`: whether somebody else must accept a policy that a person asked for; so it is too where the version in
@@ -68,7 +78,7 @@ def accept(broker: "Broker", proposal: Proposal, by: str, note: str, now: int, *
                 raise publishing.SamePersonError(
                     f"{by} asked for {proposal['proposal_id']}: another person must accept it; nothing was changed"
                 )
-            policy_version = _apply(broker, mine, proposal, by, note)
+            policy_version = _apply(broker, mine, proposal, by, note, signer)
         decided = proposal | {"state": "accepted", "policy_version": policy_version, "reason": note}
         return _record(mine, decided, by, now)
 
@@ -139,7 +149,7 @@ def _check_open(proposal: Proposal) -> None:
     )
 
 
-def _apply(broker: "Broker", mine: Turn, proposal: Proposal, by: str, note: str) -> str:
+def _apply(broker: "Broker", mine: Turn, proposal: Proposal, by: str, note: str, signer: "Signer | None") -> str:
     """The version of the policy with the change, published unless the policy says so already."""
     name = proposal["policy"]
     published = publishing.published_policies(broker)
@@ -173,7 +183,8 @@ def _apply(broker: "Broker", mine: Turn, proposal: Proposal, by: str, note: str)
     record = publishing.policy_record(
         policy, text, name, published, by, why, signed_by=list(dict.fromkeys(people)), roll_back_of=back_to
     )
-    mine.write(catalogue.POLICIES, name, wire.encode("PolicyVersion", record))
+    value = wire.encode("PolicyVersion", record)
+    mine.write(catalogue.POLICIES, name, value, publishing.signature(signer, by, catalogue.POLICIES, name, value))
     return str(record["version"])
 
 

@@ -20,9 +20,10 @@ from interlock.policy.stages import MAX_SHARE, Stage
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 from interlock.schemas.times import moment
-from interlock.streams.turns import turn
+from interlock.streams.turns import Turn, turn
 
 if TYPE_CHECKING:
+    from interlock.schemas.signed_commands import Signer
     from interlock.streams.ports import Broker
 
 Record = dict[str, Any]
@@ -82,6 +83,7 @@ def begin(
     *,
     forecast: str = "",
     roll_back_of: str = "",
+    signer: "Signer | None" = None,
 ) -> Record:
     """Tries a change in shadow beside the version in force (`base`, "" for none), and returns its record.
 
@@ -111,7 +113,7 @@ def begin(
             "forecast": told,
             "roll_back_of": roll_back_of,
         }
-        mine.write(catalogue.POLICY_CANDIDATES, policy.name, wire.encode("PolicyCandidate", record))
+        _write(mine, policy.name, record, by, signer)
     return record
 
 
@@ -125,6 +127,7 @@ def give_share(
     observed: Observed,
     *,
     four_eyes: bool = False,
+    signer: "Signer | None" = None,
 ) -> Record:
     """Lets a candidate decide a share of the decisions, 0 for none again, and returns its record.
 
@@ -148,7 +151,7 @@ def give_share(
             "signed_by": signed_by,
         }
         record = found | changed
-        mine.write(catalogue.POLICY_CANDIDATES, name, wire.encode("PolicyCandidate", record))
+        _write(mine, name, record, by, signer)
     return record
 
 
@@ -162,6 +165,7 @@ def promote(
     observed: Observed,
     *,
     four_eyes: bool = False,
+    signer: "Signer | None" = None,
 ) -> Record:
     """Puts a candidate in force, with what its trial has shown, and returns the `PolicyVersion` record.
 
@@ -190,12 +194,15 @@ def promote(
                 f"the text of version {version} of policy {name} means something else to this release "
                 f"({record['version']}); nothing was changed: withdraw it, and try it again"
             )
-        mine.write(catalogue.POLICIES, name, wire.encode("PolicyVersion", record))
-        mine.write(catalogue.POLICY_CANDIDATES, name, None)
+        value = wire.encode("PolicyVersion", record)
+        mine.write(catalogue.POLICIES, name, value, publishing.signature(signer, by, catalogue.POLICIES, name, value))
+        _write(mine, name, None, by, signer)
     return record
 
 
-def withdraw(broker: "Broker", name: str, version: str, by: str, reason: str, now: int) -> Record:
+def withdraw(
+    broker: "Broker", name: str, version: str, by: str, reason: str, now: int, *, signer: "Signer | None" = None
+) -> Record:
     """Ends a trial without a promotion, and returns its last record, which says who and why.
 
     Raises NoCandidateError, UsageError where no reason is given, and TurnLostError.
@@ -211,8 +218,8 @@ def withdraw(broker: "Broker", name: str, version: str, by: str, reason: str, no
             "signed_by": [by],
             "note": reason,
         }
-        mine.write(catalogue.POLICY_CANDIDATES, name, wire.encode("PolicyCandidate", record))
-        mine.write(catalogue.POLICY_CANDIDATES, name, None)
+        _write(mine, name, record, by, signer)
+        _write(mine, name, None, by, signer)
     return record
 
 
@@ -241,6 +248,12 @@ def facts(trial: Mapping[str, Any]) -> Record:
     shown = {name: value for name, value in trial.items() if name not in ("source", "resolved")}
     times = {name: moment(trial[name]).isoformat(timespec="seconds") for name in _TIMES}
     return {**shown, **times, "forecast": json.loads(trial["forecast"]) if trial["forecast"] else None}
+
+
+def _write(mine: Turn, name: str, record: Record | None, by: str, signer: "Signer | None") -> None:
+    value = None if record is None else wire.encode("PolicyCandidate", record)
+    topic = catalogue.POLICY_CANDIDATES
+    mine.write(topic, name, value, publishing.signature(signer, by, topic, name, value))
 
 
 def _meant(broker: "Broker", name: str, version: str) -> Record:

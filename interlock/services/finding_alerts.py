@@ -31,6 +31,21 @@ def outgoing(event: Event) -> Outgoing:
     return Outgoing(event.topic.name, event.key.encode(), wire.encode("Alert", event.record or {}))
 
 
+def alert_teller(broker: Broker) -> Callable[[list[Event]], None]:
+    """What a role calls with alerts that follow from no batch; where Kafka does not take them the log has them."""
+
+    def tell(events: list[Event]) -> None:
+        for event in events:
+            log.error((event.record or {})["message"])
+        producer = broker.producer(None, {"message.timeout.ms": int(SEND_SECONDS * 1000)})
+        try:
+            send_and_wait(producer, map(outgoing, events), SEND_SECONDS)
+        except KafkaException as error:
+            log.error("the alert could not be given", reason=error.args[0].str())
+
+    return tell
+
+
 def expired_teller(broker: Broker, role: str, group: str) -> Callable[[list[Expired]], None]:
     """What a member of `group` calls when it finds records missing: each loss becomes an alert. The alert has the id
     that the watch would give it."""

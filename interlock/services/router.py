@@ -6,18 +6,19 @@ import structlog
 
 from interlock.errors import OperatorRequiredError
 from interlock.platform.connection import Platform
+from interlock.processors.router.authority import PolicyAuthority
 from interlock.processors.router.breaker import TooManyBadMessagesError
 from interlock.processors.router.router import RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue
 from interlock.services.common import stop_on_signals, table_reader
 from interlock.services.endpoint import serve
-from interlock.services.finding_alerts import expired_teller
+from interlock.services.finding_alerts import alert_teller, expired_teller
 from interlock.services.liveness import watch_role
 from interlock.services.retry import wait_until_available
-from interlock.services.router_runner import TABLES, router_runner
+from interlock.services.router_runner import TABLES, router_runner, signed_only
+from interlock.streams.clock import SystemClock
 from interlock.streams.metrics import Metrics
-from interlock.streams.ports import Message
 from interlock.streams.runner import ProcessingError, UnrecoverableError
 
 log = structlog.get_logger()
@@ -33,9 +34,8 @@ def run(platform: Platform) -> None:
     state = RouterState()
     # Nothing is routed before the tables are known: without its policy a decision would go to a person.
 
-    def take(message: Message) -> None:
-        state.apply(message.topic(), message.key(), message.value())
-
+    signers = {name: bytes.fromhex(key.get_secret_value()) for name, key in configured.signers.items()}
+    take = signed_only(state, PolicyAuthority(signers), alert_teller(platform.kafka()), SystemClock())
     tables = wait_until_available(lambda: table_reader(platform, TABLES, take), stop)
     if tables is None:
         return
@@ -50,6 +50,7 @@ def run(platform: Platform) -> None:
             max_wait_seconds=configured.max_wait_seconds,
             metrics=metrics,
             stop=stop,
+            take=take,
             on_expired=expired_teller(platform.kafka(), "router", catalogue.ROUTER_GROUP),
         )
         serve(metrics, platform.settings, health=watch_role(platform, "router", stop))

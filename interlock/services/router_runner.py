@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
 
+from interlock.processors.events import Event
+from interlock.processors.router.authority import PolicyAuthority, unsigned
 from interlock.processors.router.router import Router, RouterOutputs, RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue
@@ -36,19 +38,23 @@ def router_runner(
     metrics: Metrics | None = None,
     stop: threading.Event | None = None,
     on_expired: Callable[[list[Expired]], None] = lambda _: None,
+    take: Callable[[Message], None] | None = None,
     clock: Clock | None = None,
     executor: Executor | None = None,
 ) -> Runner:
     """A runner that routes under `state`, which has what `tables` (of TABLES) held so far; it applies further records.
 
-    `clock` and `executor` are for tests.
+    `take`: applies a record of the tables instead, where not every one counts. `clock` and `executor` are for tests.
     """
     counts = metrics or Metrics("router")
     router = Router(state, settings, lambda *place: _earlier_decisions(broker, *place))
 
     def refresh() -> None:
         for message in tables.poll():
-            state.apply(message.topic(), message.key(), message.value())
+            if take is not None:
+                take(message)
+            else:
+                state.apply(message.topic(), message.key(), message.value())
 
     run = RunnerSettings(
         group=catalogue.ROUTER_GROUP,
@@ -72,6 +78,21 @@ def router_runner(
         executor=executor,
         on_expired=on_expired,
     )
+
+
+def signed_only(
+    state: RouterState, authority: PolicyAuthority, tell: Callable[[list[Event]], None], clock: Clock
+) -> Callable[[Message], None]:
+    """Applies the records of TABLES that count; what does not is handed to `tell` as an alert."""
+
+    def take(message: Message) -> None:
+        why = authority.distrust(message)
+        if why is None:
+            state.apply(message.topic(), message.key(), message.value())
+        else:
+            tell([unsigned(message, why, clock.now())])
+
+    return take
 
 
 def _earlier_decisions(broker: Broker, partition: int, start: int, end: int) -> Iterator[Sequence[Message]]:

@@ -54,11 +54,11 @@ class Owner:
         """The version in force."""
         return str(self.policy["version"])
 
-    def begin(self, source: str, by: str = "ann", now: int = NOW, **told: str) -> dict[str, Any]:
+    def begin(self, source: str, by: str = "ann", now: int = NOW, **told: Any) -> dict[str, Any]:
         """Tries a change."""
         return trials.begin(self.broker, source, self.version, by, "fewer reviews", now, **told)
 
-    def promote(self, observed: Observed, by: str = "ben", now: int = NOW + HOUR, **how: bool) -> dict[str, Any]:
+    def promote(self, observed: Observed, by: str = "ben", now: int = NOW + HOUR, **how: Any) -> dict[str, Any]:
         """Promotes the change that is tried."""
         named = trials.candidate(self.broker, "lending")["version"]
         return trials.promote(self.broker, "lending", named, by, "as forecast", now, observed, **how)
