@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from confluent_kafka import KafkaException
 
-from interlock.errors import InterlockError, UnavailableError
+from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.operations.retention import kept_days
 from interlock.platform.connection import Platform
 from interlock.platform.trail_keys import trail_signer, trusted_key
@@ -72,7 +72,10 @@ def verify(
     unknown = [topic for topic in asked.topics if topic not in {each.name for each in catalogue.STORED_TOPICS}]
     if unknown:
         names = ", ".join(topic.name for topic in catalogue.STORED_TOPICS)
-        raise InterlockError(f"topic {unknown[0]} is not copied to ClickHouse; those that are: {names}")
+        raise UsageError(f"topic {unknown[0]} is not copied to ClickHouse; those that are: {names}")
+    now = datetime.now(UTC)
+    if asked.since is not None and asked.since > now:
+        raise UsageError(f"nothing can be stored since {asked.since:%Y-%m-%d %H:%M} UTC: that is still to come")
     with closing(platform.clickhouse()) as client:
         found = anchors_of(platform, client, asked, say)
         try:
@@ -83,7 +86,7 @@ def verify(
         return verify_chains(
             client,
             found,
-            now=datetime.now(UTC),
+            now=now,
             kept_days=kept_days(client),
             in_kafka=in_kafka,
             topics=asked.topics,
@@ -202,7 +205,7 @@ def directory_anchors(directory: Path) -> Iterator[Anchor]:
     """The anchors in the files of a directory. Raises InterlockError."""
     files = sorted(directory.glob("*.jsonl"))
     if not files:
-        raise InterlockError(f"there is no file of anchors (*.jsonl) in {directory}")
+        raise UsageError(f"there is no file of anchors (*.jsonl) in {directory}")
     for file in files:
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
             try:

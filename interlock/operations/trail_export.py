@@ -3,13 +3,14 @@
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from interlock.errors import InterlockError
+from interlock.errors import InterlockError, UsageError
 from interlock.sinks.rows import TARGETS
 from interlock.sinks.sealed_columns import COLUMNS
 from interlock.sinks.trail import excerpt
@@ -29,7 +30,12 @@ FORMAT = "interlock audit export 1"
 _FILES = ("records.jsonl", "anchors.jsonl")
 
 # What `problems` of damaged files may raise while they are taken apart.
-_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, zipfile.BadZipFile, OSError)
+_UNREADABLE = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, NotImplementedError, OSError
+)  # fmt: skip
+
+# And taking the archive apart: RuntimeError for one that claims to have a password, EOFError for one that ends early.
+_NO_ARCHIVE = (ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
 
 _OF_DECISION = """
 SELECT kafka_stream, kafka_topic, kafka_partition, kafka_offset FROM {table:Identifier}
@@ -105,9 +111,22 @@ def export(client: "Client", places: Places, found: Proved, path: Path, about: M
 
     Raises NothingToExportError, InterlockError and ClickHouseError."""
     if not places:
-        raise NothingToExportError(f"ClickHouse has no record of {' '.join(map(str, about.values()))}")
-    unfinished = path.with_name(path.name + ".part")
+        what = ", ".join(f"{name} {value}" for name, value in about.items())
+        raise NothingToExportError(f"ClickHouse has no record ({what})")
     shapes = {chain.table: shape_of(client, chain.table) for chain in places}
+    return write(_segments(client, places, found, shapes), shapes, found, path, about)
+
+
+def write(
+    parts: Iterable[tuple[Segment | None, int]],
+    shapes: Mapping[str, Any],
+    found: Proved,
+    path: Path,
+    about: Mapping[str, Any],
+) -> Exported:
+    """Writes segments to `path`, which appears when it is complete. `parts`: each with how many of its records are of
+    before the trail. `shapes`: by table. Raises InterlockError."""
+    unfinished = path.with_name(path.name + ".part")
     segments: list[dict[str, Any]] = []
     records = unsigned = before = 0
     used: set[tuple[str, str, int, int]] = set()
@@ -116,7 +135,7 @@ def export(client: "Client", places: Places, found: Proved, path: Path, about: M
         with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
             digest = hashlib.sha256()
             with archive.open(_FILES[0], "w", force_zip64=True) as file:
-                for segment, unlinked in _segments(client, places, found, shapes):
+                for segment, unlinked in parts:
                     before += unlinked
                     if segment is None:
                         continue
@@ -159,8 +178,8 @@ def check(path: Path, trusted: bytes) -> ExportCheck:
             manifest = json.loads(archive.read("manifest.json"))
             content = {name: archive.read(name) for name in _FILES}
     except OSError as error:
-        raise InterlockError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror or error}") from error
+    except _NO_ARCHIVE as error:
         raise InterlockError(f"{path} is no export of an audit trail, or it is damaged: {error}") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise InterlockError(f"{path} is no {FORMAT}; this version reads no other")
@@ -178,21 +197,29 @@ def _checked(manifest: dict[str, Any], content: Mapping[str, bytes], trusted: by
     ]
     found = proved([json.loads(text) for text in content[_FILES[1]].splitlines()], [trusted])
     wrong += [f"anchor {anchor}: {problem}" for anchor, problem in found.refused.items()]
-    records: dict[int, dict[int, Mapping[str, Any]]] = {}
-    for text in content[_FILES[0]].splitlines():
+    lines = content[_FILES[0]].decode().split("\n")
+    if lines.pop():
+        wrong.append(f"{_FILES[0]} does not end with the end of a line")
+    records: dict[int, dict[int, str]] = {}
+    last = (0, -1)
+    for text in lines:
         item = json.loads(text)
-        records.setdefault(item["segment"], {})[item["index"]] = item["row"]
+        place = (item["segment"], item["index"])
+        if place <= last:
+            wrong.append(f"a record of segment {place[0]} stands twice, or behind a later one")
+        last = max(last, place)
+        records.setdefault(place[0], {})[place[1]] = text
     unsigned = 0
     for number, segment in enumerate(manifest["segments"]):
         mine = records.pop(number, {})
         shape = excerpt.shape_from_text(manifest["shapes"][segment["table"]])
-        wrong += excerpt.problems(segment, mine, shape, found)
+        wrong += excerpt.problems(number, segment, mine, shape, found)
         unsigned += len(mine) if segment["signed_offset"] is None else 0
     if records:
         wrong.append(f"{len(records)} records belong to no chain")
     return ExportCheck(
         about=manifest["about"],
-        records=len(content[_FILES[0]].splitlines()),
+        records=len(lines),
         unsigned=unsigned,
         latest_anchor=found.latest,
         keys=[key_id(key) for key in found.keys],

@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from interlock.errors import InterlockError
+from interlock.errors import InterlockError, UsageError
 from interlock.platform.secrets import TRAIL_KEY_BYTES
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def read_public_key(file: Path) -> bytes:
         else:
             key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(content.decode()))
     except ValueError as error:
-        raise InterlockError(f"{file} holds no Ed25519 public key, neither as 64 hex digits nor as PEM") from error
+        raise UsageError(f"{file} holds no Ed25519 public key, neither as 64 hex digits nor as PEM") from error
     return key.public_bytes_raw()
 
 
@@ -103,7 +103,7 @@ def _content(file: Path) -> bytes:
     try:
         return file.read_bytes().strip()
     except OSError as error:
-        raise InterlockError(f"{file} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from error
 
 
 def _plugged_in(name: str) -> "AnchorSigner":

@@ -108,16 +108,24 @@ def shape_from_text(text: str) -> pa.Schema:
 
 
 def problems(
-    segment: Mapping[str, Any], records: Mapping[int, Mapping[str, Any]], shape: pa.Schema, proved: Proved
+    number: int, segment: Mapping[str, Any], lines: Mapping[int, str], shape: pa.Schema, proved: Proved
 ) -> Iterator[str]:
-    """What is wrong with a segment of an excerpt and its `records`, by index; nothing where it is proved up to its end,
-    or nobody has signed that."""
+    """What is wrong with the segment `number` of an excerpt and the `lines` of its records, by index; nothing where it
+    is proved up to its end, or nobody has signed that.
+
+    A line must be the one that the record gives, byte for byte: another reader might take a second field of the same
+    name, or one that no table has, for what was stored. Raises ValueError, TypeError, KeyError and AttributeError.
+    """
+    records = {index: json.loads(text)["row"] for index, text in lines.items()}
     place = f"{segment['topic']} {segment['partition']}"
     packed = base64.b64decode(segment["digests"], validate=True)
     digests = [packed[start : start + _DIGEST_BYTES] for start in range(0, len(packed), _DIGEST_BYTES)]
     for index, record in sorted(records.items()):
         columns = [pa.array([typed(record.get(field.name), field.type)], field.type) for field in shape]
-        (digest,) = leaves(pa.table(columns, schema=shape), shape)
+        row = pa.table(columns, schema=shape)
+        (digest,) = leaves(row, shape)
+        if line(number, index, row.to_pylist()[0]) != lines[index]:
+            yield f"{place}, offset {record.get('kafka_offset')}: the line is not the one that was exported"
         if not 0 <= index < len(digests) or digests[index] != digest:
             stands = digests[index].hex() if 0 <= index < len(digests) else "no row"
             yield (

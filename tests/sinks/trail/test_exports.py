@@ -88,6 +88,19 @@ def test_the_records_of_a_decision_are_proved_by_the_file_alone(world: World, tm
     (problem, *_) = trail_export.check(edited(path, "records.jsonl", tampered), KEY.public_key).problems
     assert "the record is not the one that was stored" in problem
 
+    def with_a_false_twin(text: str) -> str:
+        first, *others = text.splitlines(keepends=True)
+        return "".join([first.replace('"domain": "', '"domain": "other', 1), first, *others])
+
+    twice = trail_export.check(edited(path, "records.jsonl", with_a_false_twin), KEY.public_key)
+    assert "a record of segment 0 stands twice, or behind a later one" in twice.problems
+
+    def with_a_field_of_no_table(text: str) -> str:
+        return text.replace('"row": {', '"row": {"approved_by": "ann", ', 1)
+
+    (problem,) = trail_export.check(edited(path, "records.jsonl", with_a_field_of_no_table), KEY.public_key).problems
+    assert "the line is not the one that was exported" in problem
+
     def other_digest(text: str) -> str:
         manifest = json.loads(text)
         digests = manifest["segments"][0]["digests"]
@@ -111,7 +124,7 @@ def test_the_records_of_a_decision_are_proved_by_the_file_alone(world: World, tm
     assert everything.records == sum(world.in_kafka().values())
     assert trail_export.check(path, KEY.public_key).ok
 
-    with pytest.raises(trail_export.NothingToExportError, match="no record of nobody"):
+    with pytest.raises(trail_export.NothingToExportError, match=r"no record \(decision nobody\)"):
         trail_export.export(
             world.client, trail_export.places_of_decision(world.client, "nobody"), found, path, {"decision": "nobody"}
         )
