@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio.to_thread
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from interlock.api import problems
@@ -67,6 +67,11 @@ ROUTERS = (
     system.router,
 )
 
+# FastAPI builds the handlers of an included router when it is first asked: here once for all applications of a process.
+_EVERYTHING = APIRouter()
+for _router in ROUTERS:
+    _EVERYTHING.include_router(_router, responses=problems.PROBLEMS)
+
 _DESCRIPTION = """Everything that producers, reviewers, owners and operators do with Interlock.
 
 Errors are problem details (RFC 9457) with a stable `code`. Commands take an `Idempotency-Key`; repeated under the same
@@ -93,8 +98,7 @@ def create_app(backend: Backend, access: Access, install_pages: Callable[[FastAP
     app.state.backend = backend
     app.state.access = access
     app.state.metrics = Metrics("api")
-    for router in ROUTERS:
-        app.include_router(router, responses=problems.PROBLEMS)
+    app.router.routes.extend(_EVERYTHING.routes)
     install_pages(app)
     problems.install(app)
     app.add_middleware(RenewSessions)

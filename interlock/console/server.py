@@ -1,6 +1,6 @@
 """The role `console`: the HTTP API and the pages that people work with."""
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from interlock.api.server import serve
 from interlock.console import static_files
@@ -45,6 +45,11 @@ PAGES = (
     task.router,
 )
 
+# Included once: FastAPI builds their handlers for each inclusion.
+_EVERYTHING = APIRouter()
+for _router in (static_files.router, *PAGES):
+    _EVERYTHING.include_router(_router, include_in_schema=False)
+
 
 def run(platform: Platform) -> None:
     """Serves until SIGTERM."""
@@ -53,6 +58,5 @@ def run(platform: Platform) -> None:
 
 def install(app: FastAPI) -> None:
     """Adds the pages to the API's application, and shows problems as pages."""
-    for router in (static_files.router, *PAGES):
-        app.include_router(router, include_in_schema=False)
+    app.router.routes.extend(_EVERYTHING.routes)
     app.state.show_problem = showing.show_problem
