@@ -225,7 +225,7 @@ def _clickhouse(platform: Platform) -> Finding:
 
 def _policies(platform: Platform) -> Finding:
     from interlock.policies.publishing import published_policies
-    from interlock.policies.trials import candidates, stale
+    from interlock.policies.trials import candidates, forgotten, stale
 
     broker = platform.serving_kafka()
     published = published_policies(broker)
@@ -242,6 +242,10 @@ def _policies(platform: Platform) -> Finding:
             "one in force, and decides nothing: `interlock policy withdraw`, or try it again",
         )
     trials = "".join(f"; of {name} {trial['version']} is tried" for name, trial in tried.items())
+    late = forgotten(tried, time.time_ns() // 1000, platform.settings.watch.trial_days)
+    if late:
+        words = f"nobody has promoted or withdrawn that of {', '.join(late)}: `interlock policy candidate` shows it"
+        return Finding("warning", "policies", f"{versions}{trials}; {words}")
     return Finding("ok", "policies", versions + trials)
 
 

@@ -238,6 +238,15 @@ class SigningSettings(BaseModel):
     key: SigningKey | None = Field(None, description="secret of 64 hex digits; without it nothing is signed")
 
 
+class WatchSettings(BaseModel):
+    """The watch."""
+
+    # Longer than a trial of two weeks with a weekend behind it.
+    trial_days: float = Field(
+        21, gt=0, description="days without a command after which a trial of a policy counts as forgotten"
+    )
+
+
 class Settings(BaseSettings):
     """All settings."""
 
@@ -251,6 +260,7 @@ class Settings(BaseSettings):
     router: RouterSettings = RouterSettings()
     desk: DeskSettings = DeskSettings()
     signing: SigningSettings = SigningSettings()
+    watch: WatchSettings = WatchSettings()
     sampler: SamplerSettings = SamplerSettings()
     sink: SinkSettings = SinkSettings()
     trail: TrailSettings = TrailSettings()

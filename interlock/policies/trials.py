@@ -243,6 +243,11 @@ def stale(published: Mapping[str, Mapping[str, Any]], trial: Mapping[str, Any]) 
     return bool(trial["base_version"] != ("" if in_force is None else in_force["version"]))
 
 
+def forgotten(trials: Mapping[str, Mapping[str, Any]], now: int, days: float) -> dict[str, Mapping[str, Any]]:
+    """Those of the candidates with which nobody has done anything for so many days, by policy."""
+    return {name: trial for name, trial in trials.items() if now - trial["started_at"] > days * 24 * _HOUR}
+
+
 def facts(trial: Mapping[str, Any]) -> Record:
     """A candidate without its text, with its forecast unpacked and its times readable."""
     shown = {name: value for name, value in trial.items() if name not in ("source", "resolved")}

@@ -1,4 +1,5 @@
-"""The watch: looks at the progress of all consumer groups from outside, and tells what stands still.
+"""The watch: looks at the progress of all consumer groups from outside, and tells what stands still, trials of policies
+included.
 
 Each finding becomes one alert; as long as it lasts it stands in the metrics and under `/findings`, where `interlock
 status` reads it.
@@ -25,6 +26,7 @@ from interlock.schemas import catalogue
 from interlock.services.common import stop_on_signals
 from interlock.services.endpoint import serve
 from interlock.services.finding_alerts import SEND_SECONDS, finding_alert, outgoing
+from interlock.services.forgotten_trials import ForgottenTrials, told_before
 from interlock.services.retry import UNAVAILABLE, Waiting, wait_until_available
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Message
@@ -126,28 +128,31 @@ def run(platform: Platform) -> None:
     metrics = Metrics("watch")
     groups = watched_groups(platform.settings)
 
-    def make() -> Watch:
+    def make() -> tuple[Watch, ForgottenTrials]:
         broker = platform.serving_kafka()
         owners = partial(group_owners, platform.client_properties)
-        return Watch(broker, groups, GroupsWatch(broker, groups, owners), metrics)
+        trials = ForgottenTrials(broker, platform.settings.watch.trial_days, told_before(broker))
+        return Watch(broker, groups, GroupsWatch(broker, groups, owners), metrics), trials
 
-    watch = wait_until_available(make, stop)
-    if watch is None:
+    made = wait_until_available(make, stop)
+    if made is None:
         return
+    watch, trials = made
     serve(metrics, platform.settings, findings=lambda: watch.facts)
     log.info("watch runs", kafka=platform.bootstrap_servers, groups=len(groups))
     with closing(watch):
-        follow(watch, stop)
+        follow(watch, trials, stop)
     log.info("watch stopped")
 
 
-def follow(watch: Watch, stop: threading.Event) -> None:
+def follow(watch: Watch, trials: ForgottenTrials, stop: threading.Event) -> None:
     """Looks until `stop` is set; waits for Kafka where it is away."""
-    waiting = Waiting("looking at the consumer groups")
+    waiting = Waiting("looking at the consumer groups and trials")
     stop.wait(FIRST_LOOK_SECONDS)
     while not stop.wait(LOOK_SECONDS):
         try:
             watch.step(time.monotonic(), time.time_ns() // 1000)
+            trials.step(time.time_ns() // 1000)
         except UNAVAILABLE as error:
             waiting.failed(error, stop)
         else:
