@@ -36,10 +36,13 @@ CHANCE = 0.001
 class Office:
     """A desk where decisions come, people decide, and leads plant what was decided; `seen` is what people saw."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, policy: str = POLICY, *, reviews_alone: bool = False) -> None:
+        """`reviews_alone`: nothing is audited or handled by hand, as such decisions take no part in an experiment."""
+        self.reviews_alone = reviews_alone
         self.dice = Random(seed)
-        self.world = DeskWorld()
-        self.policy: Policy = parse(POLICY, "p")
+        self.world = DeskWorld(policy)
+        self.world.desk.state.arm_key = bytes(16)
+        self.policy: Policy = parse(policy, "p")
         self.world.hire(*PEOPLE, capacity=100)
         self.world.hire("lee", role="lead")
         self.payloads: dict[str, bytes] = {}
@@ -48,10 +51,10 @@ class Office:
     def come(self) -> str:
         """A decision that is routed to a person, or audited."""
         dice, now = self.dice, self.world.now
-        audited = dice.random() < 0.5
+        audited = not self.reviews_alone and dice.random() < 0.5
         name = str(UUID(int=dice.getrandbits(128), version=4))
         fields: dict[str, Any] = {
-            "route": "auto" if audited else dice.choice(["async", "manual"]),
+            "route": "auto" if audited else dice.choice(["async", "async" if self.reviews_alone else "manual"]),
             "audit": audited,
             "priority": "low" if audited else dice.choice(["medium", "high"]),
             "reasons": ["big"] if not audited and dice.random() < 0.3 else [],
@@ -86,6 +89,9 @@ class Office:
             return
         me = dice.choice(fit)
         claimed = world.claim(me, task_id)
+        if task.decides_first and task.blind:
+            given = {name: claimed[name] for name in ("task_id", "epoch", "payload_hash")}
+            world.command("first_opinion", me, outcome=dice.choice(["approve", "reject"]), **given)
         record = wire.decode("Task", wire.encode("Task", task_changed(task, "claimed", me, world.now).record or {}))
         whole = Payload(wire.decode("RoutedDecision", self.payloads[task.decision_id]), verified=True)
         payload = as_shown(record, whole)
@@ -109,7 +115,8 @@ class Office:
             "again": _for_people(again),
             "alerts": [alert["kind"] for alert in world.said["alerts"] if alert["task_id"] == task_id],
         }
-        kind = ("gold" if task.kind == "gold" else "ordinary") + (", blind" if view.ai_shown == "withheld" else "")
+        kind = "planted wrong answer" if task.seeded else "gold" if task.kind == "gold" else "ordinary"
+        kind += ", blind" if view.ai_shown == "withheld" else ""
         self.seen.append((kind, _features(seen, task_id, world.now)))
 
 
@@ -176,6 +183,20 @@ def test_the_classifier_would_have_noticed_what_told_gold_items_before(
     """Blind items against others: what the test cannot find is not there."""
     auc, chance = _auc(seen, "ordinary, blind", "ordinary")
     assert (auc > 0.95, chance < CHANCE) == (True, True)
+
+
+# The reliance experiment
+
+
+def test_no_classifier_tells_a_planted_wrong_answer_from_an_ordinary_review_of_the_experiment() -> None:
+    plan = "{rate: 1.0, decide_first: 0.5, wrong_answers: 1.0}"
+    office = Office(2, POLICY.replace("  loan:\n", f"  loan:\n    reliance: {plan}\n"), reviews_alone=True)
+    for _ in range(250):
+        task_id = office.plant() if office.dice.random() < 0.4 else office.come()
+        if task_id is not None:
+            office.work(task_id)
+    auc, chance = _auc(office.seen, "planted wrong answer", "ordinary")
+    assert chance > CHANCE, f"told apart with an AUC of {auc:.2f}"
 
 
 # Ids
