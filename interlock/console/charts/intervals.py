@@ -67,6 +67,8 @@ def intervals(title: str, estimates: Sequence[Estimate], *, shares: bool = True)
             shapes.append(line(scale.at(one.low), y, scale.at(one.high), y, css="chart-whisker"))
             for end in (one.low, one.high):
                 shapes.append(line(scale.at(end), y - 5, scale.at(end), y + 5, css="chart-whisker"))
+        if one.value is None:
+            shapes.append(label(left + 16, y + 4, "not known", css="chart-small"))
         if one.naive is not None and finite(one.naive):
             shapes.append(circle(scale.at(one.naive), y, 4.5, css="chart-hollow", tip=f"naive {write(one.naive)}"))
         if one.value is not None and finite(one.value):

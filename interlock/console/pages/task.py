@@ -153,7 +153,7 @@ def permissions(task: dict[str, Any], person: Principal, now: int) -> Permission
 
 
 def _features(view: TaskView) -> Chart | None:
-    if view.ai is None:
+    if view.ai is None or not view.ai.top_features:
         return None
     features = [Feature(one["feature"], one["importance"], one["value"]) for one in view.ai.top_features]
     return bars(f"What weighed for {view.ai.prediction}", features, width=_COLUMN)
