@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.sparse import csr_array
 
 from interlock.learning.arrays import Floats, open_unit
 from interlock.learning.bounds import clopper_pearson
@@ -86,18 +86,23 @@ def fit(
     posterior = np.zeros((shape[0], classes))
     np.add.at(posterior, (items, answers), 1)
     posterior /= posterior.sum(axis=1, keepdims=True)
+    # How often a reviewer gives an answer to an item: item × (reviewer and answer), and the other way round.
+    cells = reviewers * classes + answers
+    ratings = csr_array((np.ones(len(items)), (items, cells)), shape=(shape[0], shape[1] * classes))
+    of_reviewers = ratings.T.tocsr()
     before = -np.inf
     for _ in range(MAX_STEPS):
         prevalence = posterior.mean(axis=0)
-        given = np.full((shape[1], classes, classes), smoothing)  # reviewer × answer × true class
-        np.add.at(given, (reviewers, answers), posterior[items])
+        given = smoothing + (of_reviewers @ posterior).reshape(
+            shape[1], classes, classes
+        )  # reviewer × answer × true class
         if one_accuracy:
             given = _same_for_all_classes(given)
         met = given.sum(axis=1, keepdims=True)
         given = np.divide(given, met, out=np.full_like(given, 1 / classes), where=met > 0)
-        joint = np.tile(np.log(np.maximum(prevalence, IMPOSSIBLE)), (shape[0], 1))
-        np.add.at(joint, items, np.log(np.maximum(given, IMPOSSIBLE))[reviewers, answers])
-        by_item = logsumexp(joint, axis=1, keepdims=True)
+        chances = np.log(np.maximum(given, IMPOSSIBLE)).reshape(-1, classes)
+        joint = np.log(np.maximum(prevalence, IMPOSSIBLE)) + ratings @ chances
+        by_item = np.logaddexp.reduce(joint, axis=1, keepdims=True)
         posterior = np.exp(joint - by_item)
         likelihood = float(by_item.sum())
         if abs(likelihood - before) < TOLERANCE:
