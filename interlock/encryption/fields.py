@@ -41,6 +41,12 @@ NO_KEY = "encrypted, no key here"
 ERASED = "erased"
 
 
+class UnreadableError(InterlockError):
+    """What was encrypted, and the key is not here, or no more."""
+
+    code = "encrypted"
+
+
 class ErasedDecisionError(InterlockError):
     """A decision that was erased is not sent again."""
 
@@ -85,6 +91,28 @@ def owner_of(record: Record) -> Owner:
 def seal_decision(record: Record, key: SubjectKey, attributes: Collection[str] = ()) -> dict[str, Any]:
     """A `Decision` record with its personal fields sealed under `key`."""
     return _sealed_decision(record, key, _cipher(key), frozenset(attributes))
+
+
+def sealed_like(text: str, record: Record, store: KeyStore | None) -> str:
+    """A text about a decision, sealed under the key of `record`, its `Decision` as it was sent; the text itself where
+    that came in plain. Raises UnreadableError without the key, and what the store raises."""
+    key_id = next(key_ids(record), None)
+    if key_id is None:
+        return text
+    key = None if store is None else store.open_keys([key_id]).get(key_id)
+    if key is None:
+        raise UnreadableError(why_lost(NO_KEY if store is None else ERASED))
+    return seal_text(text, key, record["decision_id"])
+
+
+def why_lost(word: str) -> str:
+    """What `Opened.lost` means, in a sentence."""
+    if word == NO_KEY:
+        return (
+            "what can identify the person was encrypted by the producer, and this process has no keys: set "
+            "INTERLOCK_ENCRYPTION__MASTER_KEY_FILE, and the key store"
+        )
+    return "what can identify the person is encrypted under a key that is no more: it was erased"
 
 
 def seal_text(text: str, key: SubjectKey, decision_id: str) -> str:

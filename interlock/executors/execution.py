@@ -4,10 +4,14 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from interlock.schemas import catalogue, damaged, json_text, wire
+from interlock.schemas.sealed_text import key_ids
 from interlock.streams.ports import Message
+
+if TYPE_CHECKING:
+    from interlock.encryption.keys import KeyStore
 
 # 64 bits: chance makes no two effects of one action equal.
 _EFFECT_DIGITS = 16
@@ -50,15 +54,19 @@ class Execution:
         return hashlib.sha256(content.encode()).hexdigest()[:_EFFECT_DIGITS]
 
     @classmethod
-    def from_message(cls, message: Message) -> Self:
-        """What a record of `decisions.auto-approved` or `actions` demands; raises WireError, and nothing else."""
+    def from_message(cls, message: Message, keys: "KeyStore | None" = None) -> Self:
+        """What a record of `decisions.auto-approved` or `actions` demands; raises WireError, and nothing else.
+
+        `keys`: open what was encrypted before it entered Kafka. Without them it stays as it is, but for what nobody
+        could carry out so: the text of a notice, and changed fields.
+        """
         try:
             if message.topic() == catalogue.ACTIONS.name:
-                return cls._from_action(wire.decode("Action", message.value()))
+                return cls._from_action(_readable(wire.decode("Action", message.value()), keys))
             routed = damaged.read("RoutedDecision", message.value())
             if routed.damage:
                 raise wire.WireError("malformed-avro", f"the record is damaged: {'; '.join(routed.damage)}")
-            return cls._from_routed(routed.record)
+            return cls._from_routed({**routed.record, "decision": _opened(routed.record["decision"], keys)})
         except wire.WireError:
             raise
         except Exception as error:  # whatever the bytes make a decoder do, they must not end the process
@@ -97,6 +105,27 @@ class Execution:
             reason_text=", ".join(record["reasons"]),
             decision=decision,
         )
+
+
+def _opened(record: dict[str, Any], keys: "KeyStore | None") -> dict[str, Any]:
+    if keys is None or not any(key_ids(record)):
+        return record
+    from interlock.encryption.fields import open_record
+
+    return open_record(record, record["decision_id"], keys).record
+
+
+def _readable(action: dict[str, Any], keys: "KeyStore | None") -> dict[str, Any]:
+    """An `Action` record; raises WireError where the text to send, or the changed fields, cannot be read."""
+    needed = {name: action[name] for name in ("text", "modifications")}
+    if not any(key_ids(needed)):
+        return _opened(action, keys)
+    from interlock.encryption.fields import open_record, why_lost
+
+    read = open_record({**needed, "decision_id": action["decision_id"]}, action["decision_id"], keys)
+    if read.lost:
+        raise wire.WireError("encrypted", why_lost(read.lost))
+    return _opened({**action, **read.record}, keys)
 
 
 def action_id(decision_id: str, version: int, kind: str) -> str:

@@ -15,6 +15,7 @@ from concurrent.futures import Executor as Pool
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -27,6 +28,9 @@ from interlock.streams.dispatch.dispatcher import Dispatcher
 from interlock.streams.dispatch.seen import MemorySeen, Seen
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Message
+
+if TYPE_CHECKING:
+    from interlock.encryption.keys import KeyStore
 
 log = logging.getLogger(__name__)
 
@@ -60,8 +64,10 @@ class Executor:
         clock: Clock | None = None,
         pool: Pool | None = None,
         metrics: Metrics | None = None,
+        keys: "KeyStore | None" = None,
     ) -> None:
         """`seen`: what was done already, by default remembered in memory. `pool`: replaces the `concurrency` threads.
+        `keys`: open what was encrypted before it entered Kafka.
 
         Raises KafkaException if a topic does not exist, or has another number of partitions than the others.
         """
@@ -71,7 +77,7 @@ class Executor:
             broker,
             group,
             _READ,
-            partial(_jobs, group),
+            partial(_jobs, group, keys),
             handler,
             self._dead_letters,
             seen=seen if seen is not None else MemorySeen(),
@@ -111,9 +117,9 @@ def _check_topics(broker: Broker) -> None:
         raise KafkaException(KafkaError(KafkaError.INVALID_PARTITIONS, reason))
 
 
-def _jobs(group: str, message: Message) -> Sequence[Job[Execution]]:
+def _jobs(group: str, keys: "KeyStore | None", message: Message) -> Sequence[Job[Execution]]:
     if message.topic() != catalogue.ACTIONS_RETRY.name:
-        return [_job(Execution.from_message(message))]
+        return [_job(Execution.from_message(message, keys))]
     again = replayed(message)
     if again is None:
         place = f"{message.topic()}[{message.partition()}] at offset {message.offset()}"
@@ -121,7 +127,7 @@ def _jobs(group: str, message: Message) -> Sequence[Job[Execution]]:
         return []
     if again.retry.group != group:
         return []
-    job = _job(Execution.from_message(again))
+    job = _job(Execution.from_message(again, keys))
     # What overrules it may be written already: that is read before.
     return [replace(job, after=None, behind=catalogue.ACTIONS.name)]
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from interlock.encryption.fields import open_record, why_lost
 from interlock.explanations.related import (
     BEHIND,
     PEOPLE,
@@ -19,10 +20,17 @@ from interlock.schemas.catalogue import Topic
 from interlock.schemas.copy_headers import is_copy
 from interlock.schemas.error_headers import read_error_headers
 from interlock.schemas.headers import headers_of
+from interlock.schemas.sealed_text import key_ids
 from interlock.schemas.times import in_micros
 from interlock.streams.memory.partitioner import murmur2
 from interlock.streams.ports import Broker, Message
 from interlock.streams.ranges import read_range
+
+if TYPE_CHECKING:
+    from interlock.encryption.keys import KeyStore
+
+# What a producer encrypts of a decision, as `Entry.lost` names it.
+SEALED = frozenset({"subject_id", "attributes", "input", "explanation", "history", "alternatives", "vector"})
 
 # Of each partition, from its end backwards: some seconds of reading for a person who waits.
 RECENT = 200_000
@@ -30,8 +38,14 @@ RECENT = 200_000
 Wanted = Callable[[Mapping[str, Any]], bool]
 
 
-def records_in_kafka(broker: Broker, decision_id: str, recent: int = RECENT) -> Records:
-    """What the latest `recent` records of each partition say about the decision. Raises KafkaException."""
+def records_in_kafka(
+    broker: Broker,
+    decision_id: str,
+    keys: "Callable[[], KeyStore | None]" = lambda: None,
+    recent: int = RECENT,
+) -> Records:
+    """What the latest `recent` records of each partition say about the decision. `keys`: open what was encrypted
+    before it entered Kafka. Raises KafkaException."""
     reader = _Reader(broker, decision_id, recent)
     routed = [entry for topic in (*catalogue.ROUTE_TOPICS, catalogue.SHADOW) for entry in reader.routed(topic)]
     found = Records(
@@ -45,6 +59,7 @@ def records_in_kafka(broker: Broker, decision_id: str, recent: int = RECENT) -> 
         actions=reader.own(catalogue.ACTIONS),
         replies=reader.all(catalogue.REPLIES, lambda record: record["task_id"] == decision_id),
     )
+    found = _opened(found, keys)
     if not found.known:
         return found
     policies, calibrations, scopes = policies_of(found), calibrations_of(found), scopes_of(found)
@@ -59,6 +74,39 @@ def records_in_kafka(broker: Broker, decision_id: str, recent: int = RECENT) -> 
     )
     people = people_of(found)
     return replace(found, reviewers=reader.all(catalogue.REVIEWERS, lambda record: record["id"] in people, PEOPLE))
+
+
+def _opened(found: Records, keys: "Callable[[], KeyStore | None]") -> Records:
+    """The same with what was encrypted in plain; `missing` says what could not be opened."""
+    lost: dict[str, None] = {}
+
+    def read(entries: Entries) -> Entries:
+        result = []
+        for entry in entries:
+            # Of the router's record only the decision in it.
+            inner = entry.record.get("decision")
+            opened = open_record(entry.record if inner is None else inner, found.decision_id, store)
+            record = opened.record if inner is None else {**entry.record, "decision": opened.record}
+            gone = SEALED if opened.lost else frozenset[str]()
+            lost.update({opened.lost: None} if opened.lost else {})
+            result.append(replace(entry, record=record, lost=entry.lost | gone))
+        return tuple(result)
+
+    entries = (*found.routed, *found.tasks, *found.outcomes, *found.resolutions, *found.actions, *found.replies)
+    if not any(any(key_ids(entry.record)) for entry in entries):
+        return found
+    store = keys()
+    found = replace(
+        found,
+        routed=read(found.routed),
+        tasks=read(found.tasks),
+        outcomes=read(found.outcomes),
+        resolutions=read(found.resolutions),
+        actions=read(found.actions),
+        replies=read(found.replies),
+    )
+    told = [f"{sentence[0].upper()}{sentence[1:]}." for sentence in map(why_lost, lost)]
+    return replace(found, missing=(*found.missing, *told))
 
 
 def _no_gold(record: Mapping[str, Any]) -> bool:

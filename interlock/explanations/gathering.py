@@ -45,10 +45,10 @@ def gather(
             "older decisions nothing. Missing are the earlier steps, and the older versions of policies and names "
             f"({why})."
         )
-        return _noted(records_in_kafka(broker(), decision_id), told)
+        return _noted(records_in_kafka(broker(), decision_id, keys), told)
     if found.known:
         return found
-    return _noted(records_in_kafka(broker(), decision_id), _NOT_YET)
+    return _noted(records_in_kafka(broker(), decision_id, keys), _NOT_YET)
 
 
 @contextmanager

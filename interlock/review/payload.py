@@ -36,12 +36,6 @@ _FETCHING: Mapping[str, Any] = {
     "fetch.wait.max.ms": 5,
 }
 
-_ENCRYPTED = (
-    "what can identify the person was encrypted by the producer, and this process has no keys: set "
-    "INTERLOCK_ENCRYPTION__MASTER_KEY_FILE, and the key store"
-)
-_GONE = "what can identify the person is encrypted under a key that is no more: it was erased"
-
 # What librdkafka takes: the offset after it must be a number too.
 _MAX_OFFSET = 2**63 - 1
 
@@ -66,19 +60,15 @@ class PayloadReader:
         self._partitions: dict[str, int] = {}
         self._consumer = broker.consumer(None, overrides=_FETCHING)
 
-    def read(self, task: dict[str, Any]) -> Payload:
-        """The payload of a `Task` record. Raises InterlockError where it is gone or differs from what the task says."""
+    def read(self, task: dict[str, Any], *, as_sent: bool = False) -> Payload:
+        """The payload of a `Task` record. `as_sent`: what its producer encrypted stays so.
+
+        Raises InterlockError where it is gone or differs from what the task says.
+        """
         where = f"{task['topic']} {task['partition']}:{task['offset']}"
         value = self._from_kafka(task["topic"], task["partition"], task["offset"])
-        if value is None:
-            return self._from_clickhouse(task, where)
-        actual = _hash_for(task, value)
-        if actual != task["payload_hash"]:
-            raise InterlockError(
-                f"what stands at {where} is not what the desk judges of task {task['task_id']} (hash {actual} instead "
-                f"of {task['payload_hash']}): was the topic created again? Do not decide on it; tell an operator."
-            )
-        return as_shown(task, self._opened(_payload(value, verified=True)))
+        payload = self._from_clickhouse(task, where) if value is None else _proved(task, value, where)
+        return as_shown(task, payload if as_sent else self._opened(payload))
 
     def stored(self, topic: str, partition: int, offset: int, decision_id: str) -> bytes | None:
         """The `RoutedDecision` at a place, from Kafka or else from ClickHouse; None if neither has it.
@@ -135,20 +125,30 @@ class PayloadReader:
         # ClickHouse keeps the columns of a whole record, not the version in which it was written.
         written = [value] if payload.damage else [value, *wire.encodings("RoutedDecision", payload.routed)]
         if any(task["payload_hash"] == _hash_for(task, one) for one in written):
-            return as_shown(task, self._opened(payload))
+            return payload
         note = "from ClickHouse, since Kafka no longer has it: its hash cannot be verified"
-        return as_shown(task, self._opened(replace(payload, verified=False, note=note)))
+        return replace(payload, verified=False, note=note)
 
     def _opened(self, payload: Payload) -> Payload:
         """With what its producer encrypted in plain, where a key of it is here."""
         decision = payload.routed["decision"]
         if not any(key_ids(decision)):
             return payload
-        from interlock.encryption.fields import NO_KEY, open_record
+        from interlock.encryption.fields import open_record, why_lost
 
         opened = open_record(decision, decision["decision_id"], self._keys())
-        told = () if not opened.lost else (_ENCRYPTED,) if opened.lost == NO_KEY else (_GONE,)
+        told = (why_lost(opened.lost),) if opened.lost else ()
         return replace(payload, routed={**payload.routed, "decision": opened.record}, damage=(*payload.damage, *told))
+
+
+def _proved(task: dict[str, Any], value: bytes, where: str) -> Payload:
+    actual = _hash_for(task, value)
+    if actual != task["payload_hash"]:
+        raise InterlockError(
+            f"what stands at {where} is not what the desk judges of task {task['task_id']} (hash {actual} instead "
+            f"of {task['payload_hash']}): was the topic created again? Do not decide on it; tell an operator."
+        )
+    return _payload(value, verified=True)
 
 
 def _hash_for(task: dict[str, Any], value: bytes) -> str:

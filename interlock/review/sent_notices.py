@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from interlock.encryption.fields import ERASED, NO_KEY, UnreadableError
 from interlock.errors import InterlockError
 from interlock.policy.model import Policy
 from interlock.policy.version import from_resolved
 from interlock.processors.notices.checking import Again, written_again
 from interlock.processors.notices.due import WITHDRAWN
+from interlock.processors.notices.opening import opened as opened_routed
 from interlock.review.payload import PayloadReader
 from interlock.schemas import wire
 from interlock.sinks.opening import SealedContentError, opened
@@ -86,20 +88,20 @@ def notices_of_decision(
         if version not in policies:
             policies[version] = _policy(client, version)
     return NoticesOfDecision(
-        tuple(_sent(row, policies[row["written_under"]], payloads) for row in notices),
+        tuple(_sent(row, policies[row["written_under"]], payloads, keys) for row in notices),
         tuple(name for name in ids if name not in written),
     )
 
 
-def _sent(row: dict[str, Any], policy: Policy | None, payloads: PayloadReader) -> SentNotice:
-    readable = bool(row["text"])
+def _sent(row: dict[str, Any], policy: Policy | None, payloads: PayloadReader, keys: "KeyStore | None") -> SentNotice:
+    readable = row["text"] not in ("", NO_KEY, ERASED)
     again: Again = "unknown"
     why = "its text is sealed under a key that is missing or erased"
     if readable:
         try:
             value = payloads.stored(row["topic"], row["partition"], row["offset"], row["decision_id"])
-            routed = None if value is None else wire.decode_plain("RoutedDecision", value)
-        except (SealedContentError, wire.WireError) as error:
+            routed = None if value is None else opened_routed(wire.decode_plain("RoutedDecision", value), keys)
+        except (SealedContentError, UnreadableError, wire.WireError) as error:
             why = str(error)
         else:
             again, why = written_again(row, policy, routed)
@@ -111,7 +113,7 @@ def _sent(row: dict[str, Any], policy: Policy | None, payloads: PayloadReader) -
         readable=readable,
         again=again,
         why=why,
-        **{field: row[field] for field in same},
+        **{field: row[field] for field in same} | ({} if readable else {"text": ""}),
     )
 
 

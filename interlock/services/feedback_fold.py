@@ -105,7 +105,7 @@ def fetcher(reader: PayloadReader) -> Callable[[dict[str, Any]], dict[str, Any] 
 
     def fetch(outcome: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            return reader.read(outcome).routed
+            return reader.read(outcome, as_sent=True).routed
         except UnavailableError:
             raise
         except (InterlockError, wire.WireError) as error:

@@ -41,7 +41,14 @@ def run(platform: Platform) -> None:
         ) as payloads,
     ):
         runner = notices_runner(
-            broker, words, tables, payloads, platform.settings.instance_id, metrics=metrics, stop=stop
+            broker,
+            words,
+            tables,
+            payloads,
+            platform.settings.instance_id,
+            metrics=metrics,
+            stop=stop,
+            keys=lambda: platform.keys_to_read,
         )
         serve(metrics, platform.settings, health=watch_role(platform, "notices", stop))
         log.info("notices runs", kafka=platform.bootstrap_servers, notices=sorted(words.names))

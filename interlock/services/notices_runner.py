@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+from interlock.encryption.keys import KeyStore
 from interlock.errors import UnavailableError
 from interlock.processors.notices.due import Due
 from interlock.processors.notices.processor import NoticesProcessor
@@ -39,10 +40,11 @@ def notices_runner(
     stop: threading.Event | None = None,
     clock: Clock | None = None,
     executor: Executor | None = None,
+    keys: Callable[[], KeyStore | None] = lambda: None,
 ) -> Runner:
     """A runner that writes notices with `words`, which have what `tables` held so far; it applies further records.
 
-    `clock` and `executor` are for tests.
+    `clock` and `executor` are for tests. `keys`: open what producers encrypted.
     """
     counts = metrics or Metrics("notices")
     ending = stop or threading.Event()
@@ -53,7 +55,7 @@ def notices_runner(
 
     return Runner(
         broker,
-        _InstrumentedNotices(NoticesProcessor(words, fetcher(payloads, ending)), counts),
+        _InstrumentedNotices(NoticesProcessor(words, fetcher(payloads, ending), keys), counts),
         RunnerSettings(
             group=catalogue.NOTICES_GROUP,
             instance=instance,

@@ -38,6 +38,7 @@ def run(platform: Platform) -> None:
             schedule=Schedule(chosen.attempts),
             concurrency=chosen.concurrency,
             metrics=metrics,
+            keys=platform.keys_to_read,
         )
 
     with closing(sender):

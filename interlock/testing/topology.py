@@ -10,6 +10,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
+from interlock.encryption.fields import Encryption
 from interlock.executors import Execution, Executor, Seen
 from interlock.policy.load import load, parse
 from interlock.policy.model import Policy
@@ -53,8 +54,15 @@ class Topology:
     moves it. Records are dicts with the fields of their Avro schema, times as integers (microseconds since the epoch).
     """
 
-    def __init__(self, *policies: Path | str, audit_key: bytes = bytes(16), start_desk: bool = True) -> None:
-        """`policies`: files, or the text of policies. `audit_key`: decides which decisions are audited.
+    def __init__(
+        self,
+        *policies: Path | str,
+        audit_key: bytes = bytes(16),
+        start_desk: bool = True,
+        encryption: Encryption | None = None,
+    ) -> None:
+        """`policies`: files, or the text of policies. `audit_key`: decides which decisions are audited. `encryption`:
+        seals what is submitted; executors and notices have its keys.
 
         `start_desk`: False for tests that start desks themselves. Raises PolicyError for an invalid policy.
         """
@@ -72,6 +80,8 @@ class Topology:
         for policy in policies:
             self.publish(policy)
         self._audit_key = audit_key
+        self._encryption = encryption
+        self._keys = None if encryption is None else encryption.keys
         self.router = self._start_router()
         if start_desk:
             self.start_desk()
@@ -150,7 +160,9 @@ class Topology:
         """Sends a decision, as `Client.submit` does; `run` lets the pipeline have it. `caller`: who waits for it;
         `seconds`: for how long, if the caller says so."""
         headers: Headers | None = caller_headers(caller, seconds) if caller else None
-        self.send(catalogue.DECISIONS, decision.decision_id, decision.to_record(), headers)
+        record = decision.to_record()
+        (sent,) = [record] if self._encryption is None else self._encryption.sealed([record])
+        self.send(catalogue.DECISIONS, decision.decision_id, sent, headers)
 
     def decide(self, decision_id: str, confidence: float = 0.9, **fields: Any) -> dict[str, Any]:
         """Sends a decision, runs, and returns the RoutedDecision record. Raises LookupError for a dead letter."""
@@ -226,6 +238,7 @@ class Topology:
             schedule=schedule,
             clock=self.clock,
             pool=InlineExecutor(),
+            keys=self._keys,
         )
         self.attach(executor.step)
         self.run()
@@ -247,6 +260,7 @@ class Topology:
             clock=self.clock,
             stop=_NoPause(),
             executor=InlineExecutor(),
+            keys=lambda: self._keys,
         )
         self.attach(runner.step)
         self.run()

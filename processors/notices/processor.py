@@ -2,17 +2,23 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from interlock.encryption.fields import UnreadableError, sealed_like
+from interlock.encryption.keys import KeyStore
 from interlock.errors import InterlockError
+from interlock.policy.notices.terms import Notice
 from interlock.policy.notices.wording import UnwritableNoticeError
 from interlock.processors.events import Event, alert
 from interlock.processors.notices.due import Due, of_action, of_automatic
 from interlock.processors.notices.finding import with_notices
+from interlock.processors.notices.opening import opened, readable
 from interlock.processors.notices.words import Words
 from interlock.processors.notices.writing import PayloadLostError, notice_action
 from interlock.processors.records import Message, OutputLists
 from interlock.schemas import catalogue, wire
+from interlock.schemas.sealed_text import key_ids
 
 Routed = Mapping[str, Any]
 
@@ -23,10 +29,14 @@ class NoticesProcessor:
     A notice that only a person can write becomes an alert: it is never sent with a false reason, or with none.
     """
 
-    def __init__(self, words: Words, fetch: Callable[[Due], Routed]) -> None:
-        """`fetch`: the `RoutedDecision` that a notice is about; raises PayloadLostError where it is gone."""
+    def __init__(
+        self, words: Words, fetch: Callable[[Due], Routed], keys: Callable[[], KeyStore | None] = lambda: None
+    ) -> None:
+        """`fetch`: the `RoutedDecision` that a notice is about; raises PayloadLostError where it is gone. `keys`: open
+        what a producer encrypted, and seal the text of the notice in its turn."""
         self._words = words
         self._fetch = fetch
+        self._keys = keys
         self.counts: Counter[str] = Counter()
         """Of the latest batch: `written` and `unwritable`."""
 
@@ -68,12 +78,22 @@ class NoticesProcessor:
             if found is None:
                 return None
             version, notice = found
-            event = notice_action(due, notice, version, routed)
-        except (UnwritableNoticeError, PayloadLostError) as error:
+            event = self._event(due, notice, version, routed)
+        except (UnwritableNoticeError, PayloadLostError, UnreadableError) as error:
             self.counts["unwritable"] += 1
             return _must_be_written(due, error, now)
         self.counts["written"] += 1
         return event
+
+    def _event(self, due: Due, notice: Notice, version: str, routed: Routed) -> Event:
+        sent = routed["decision"]
+        if not any(key_ids([sent, due.reason_text])):
+            return notice_action(due, notice, version, routed)
+        keys = self._keys()
+        event = notice_action(readable(due, keys), notice, version, opened(routed, keys))
+        assert event.record is not None
+        text = sealed_like(event.record["text"], sent, keys)
+        return replace(event, record={**event.record, "text": text, "reason_text": due.reason_text})
 
 
 def _must_be_written(due: Due, error: InterlockError, now: int) -> Event:

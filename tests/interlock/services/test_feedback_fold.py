@@ -101,7 +101,7 @@ def test_what_others_wrote_between_two_turns_is_not_fetched_either(broker: Broke
 
 def test_a_payload_that_cannot_be_read_leaves_an_example_without_it(broker: Broker) -> None:
     class Damaged:
-        def read(self, _: dict[str, Any]) -> Payload:
+        def read(self, _: dict[str, Any], *, as_sent: bool) -> Payload:  # noqa: ARG002 - the signature of readers
             raise wire.WireError("malformed-avro", "the record ends too early")
 
     reader: Any = Damaged()
@@ -139,7 +139,7 @@ class Reader:
     def __init__(self, error: InterlockError | None = None) -> None:
         self._error = error
 
-    def read(self, task: dict[str, Any]) -> Payload:  # noqa: ARG002 - the signature of readers
+    def read(self, task: dict[str, Any], *, as_sent: bool) -> Payload:  # noqa: ARG002 - the signature of readers
         if self._error is not None:
             raise self._error
         return Payload(payload(), verified=True)
