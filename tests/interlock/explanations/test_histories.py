@@ -1,12 +1,14 @@
 """The explanation of every kind of history, as the golden files have it, and always the same."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from interlock.explanations.from_kafka import records_in_kafka
 from interlock.processors.explanation.explain import explain
-from interlock.processors.explanation.model import Explanation
+from interlock.processors.explanation.model import Explanation, Rules
+from interlock.processors.explanation.records import Entry
 from interlock.processors.explanation.text import sections
 from interlock.testing import Topology
 from tests.interlock.explanations import histories
@@ -76,3 +78,41 @@ def test_a_missed_deadline_is_told(pipeline: Topology) -> None:
     assert deadline.kept is False
     (deadline,) = _explained(pipeline, "approved").deadlines
     assert deadline.kept is True
+
+
+def _on_trial(pipeline: Topology, policies: tuple[Entry, ...] = (), **fields: str) -> Rules:
+    """The open case, as if a change of its policy had been tried when it was routed."""
+    records = records_in_kafka(pipeline.broker, "open")
+    (routed,) = records.routed
+    tried = replace(routed, record={**routed.record, **fields})
+    rules = explain(replace(records, routed=(tried,), policies=(*policies, *records.policies))).rules
+    assert rules is not None
+    return rules
+
+
+@pytest.mark.parametrize(
+    ("route", "would"), [("auto", "the route “auto”"), ("async", "the same route")], ids=["another", "the same"]
+)
+def test_a_change_that_was_tried_in_shadow_is_told_with_the_route_it_would_have_given(
+    pipeline: Topology, route: str, would: str
+) -> None:
+    rules = _on_trial(pipeline, candidate_version="bolder", candidate_route=route)
+    begin = "Version bolder, a change of the policy, was being tried beside it and had no effect here."
+    assert rules.trial_text == f"{begin} It would have given {would}."
+    assert rules.policy.name == "lending"
+
+
+def test_a_change_that_chose_the_route_is_told_with_who_began_its_trial_and_the_route_in_force(
+    pipeline: Topology,
+) -> None:
+    (in_force, *_) = records_in_kafka(pipeline.broker, "open").policies
+    shared = {"version": "bolder", "stage": "share", "share": 0.1, "signed_by": ["ann"], "started_at": 0}
+    begun = {"published_by": "ann", "note": "fewer reviews"}
+    candidate = replace(in_force, record={**in_force.record, **shared, **begun})
+    rules = _on_trial(pipeline, (candidate,), policy_version="bolder", candidate_version="bolder", live_route="manual")
+    assert rules.policy.text.startswith(
+        "It went by version bolder of the policy “lending”, which decided a share of the decisions in a trial that ann"
+    )
+    assert rules.policy.text.endswith("The reason given: “fewer reviews”.")
+    begin = "Version bolder, a change of the policy tried on a share of the decisions, chose the route."
+    assert rules.trial_text == f"{begin} The policy in force would have given the route “manual”."

@@ -72,7 +72,7 @@ def tampered_rows(draw: st.DrawFn) -> tuple[Sequence[dict[str, Any]], Sequence[b
     return rows, links
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(tampered_rows())
 def test_whatever_is_done_to_the_rows_of_a_signed_chain_breaks_it(
     tampered: tuple[Sequence[dict[str, Any]], Sequence[bytes]],
@@ -136,7 +136,7 @@ def test_the_untouched_file_is_proved(tmp_path: Path) -> None:
     assert (checked.ok, checked.records, checked.unsigned) == (True, 2, 0)
 
 
-@settings(IN_A_FOLDER, max_examples=120)
+@settings(IN_A_FOLDER, max_examples=80)
 @given(
     data=st.data(),
     name=st.sampled_from([RECORDS, ANCHORS, MANIFEST]),
@@ -173,7 +173,7 @@ def test_whatever_is_done_to_a_file_of_the_trail_is_found_or_changes_nothing_tha
         }
 
 
-@settings(IN_A_FOLDER, max_examples=50)
+@settings(IN_A_FOLDER, max_examples=30)
 @given(data=st.data())
 def test_an_archive_with_any_byte_changed_is_refused_or_proves_the_same_and_never_fails_otherwise(
     tmp_path: Path, data: st.DataObject
