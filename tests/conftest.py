@@ -16,6 +16,11 @@ for _library in ("OPENBLAS", "OMP", "MKL"):
 # A broker that lives for seconds never gets back what the optimising compiler costs: half of the start-up.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
+# Where the environment forbids bytecode beside the sources, every started process would compile all of its modules
+# again, which takes longer than the rest of its start. `make test` allows it there.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode"))
+
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from xdist.scheduler import LoadScopeScheduling  # noqa: E402
