@@ -186,6 +186,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator["EmbeddedKafka"]
 _RUNNING: dict[str, "Instance"] = {}
 
 
+@pytest.hookimpl(trylast=True)  # fixtures of that test may still use it
 def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
     """Stops them in a worker behind the last test that may use one: it gets all of these in one go, and in order."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
