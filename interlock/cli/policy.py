@@ -9,6 +9,7 @@ import typer
 from interlock.cli import trials
 from interlock.cli.common import DataDir, Json, console, errors, print_json, table
 from interlock.cli.halts import show_halts
+from interlock.cli.policy_history import history
 from interlock.cli.policy_replay import replay
 from interlock.errors import InterlockError, UsageError
 from interlock.platform import connection
@@ -248,7 +249,7 @@ for name, command in (
     ("promote", trials.promote),
     ("withdraw", trials.withdraw),
     ("roll-back", trials.roll_back),
-    ("history", trials.history),
+    ("history", history),
 ):
     app.command(name)(command)
 

@@ -1,4 +1,4 @@
-"""`interlock policy try`, `candidate`, `share`, `promote`, `withdraw`, `roll-back`, `history`."""
+"""`interlock policy try`, `candidate`, `share`, `promote`, `withdraw`, `roll-back`."""
 
 import getpass
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from interlock.cli.common import DataDir, Json, console, errors, print_json, table
-from interlock.errors import InterlockError, UsageError
+from interlock.errors import UsageError
 from interlock.platform import connection
 
 if TYPE_CHECKING:
@@ -246,59 +246,6 @@ def roll_back(
         errors.print(f"policy {name} version {record['version']} is in force", markup=False)
 
 
-def history(name: Name, data_dir: DataDir = None, json: Json = False) -> None:
-    """Show every version that was in force, newest first: who, why, what was forecast, and what then happened.
-
-    Examples:
-
-        interlock policy history lending
-    """
-    from clickhouse_connect.driver.exceptions import ClickHouseError
-
-    from interlock.policies import history as told
-
-    platform = connection.connect(data_dir)
-    broker = platform.serving_kafka()
-    found, unavailable = told.versions(broker, lambda: _clickhouse(platform), name)
-    if not found and not unavailable:
-        raise InterlockError(f"no policy named {name!r} was ever published")
-    found.sort(key=lambda record: record["published_at"], reverse=True)
-    results: dict[str, Any] = {}
-    stages: list[dict[str, Any]] = []
-    if not unavailable:
-        try:
-            results = told.happened(lambda: _clickhouse(platform), [record["version"] for record in found])
-            stages = told.trials(lambda: _clickhouse(platform), name)
-        except (ClickHouseError, InterlockError) as error:
-            unavailable = f"what happened is not known: {str(error).strip().splitlines()[0]}"
-    versions = [{**told.unpacked(record), "happened": results.get(record["version"])} for record in found]
-    if json:
-        print_json({"versions": versions, "trials": stages, "unavailable": unavailable})
-        return
-    table(
-        ("version", "published at", "signed by", "from", "note", "forecast", "in trial", "decided since", "by people"),
-        [_row(version) for version in versions],
-    )
-    if stages:
-        console.print("\ntrials:", markup=False)
-        table(
-            ("version", "stage", "share", "since", "signed by", "note"),
-            [
-                (
-                    stage["version"],
-                    stage["stage"],
-                    f"{stage['share']:.0%}",
-                    f"{stage['started_at']:%Y-%m-%d %H:%M}",
-                    ", ".join(stage["signed_by"]),
-                    stage["note"],
-                )
-                for stage in stages
-            ],
-        )
-    if unavailable:
-        errors.print(unavailable, markup=False)
-
-
 def show_matrix(observed: "Observed") -> None:
     """How many decisions the version in force and the candidate route where, as a table."""
     table(
@@ -306,25 +253,6 @@ def show_matrix(observed: "Observed") -> None:
         [(cell.live, cell.candidate, f"{cell.decisions:,}", f"{cell.by_candidate:,}") for cell in observed.cells],
     )
     console.print(f"{observed.changed:,} of {observed.decisions:,} decisions differ", markup=False, highlight=False)
-
-
-def _row(version: Mapping[str, Any]) -> tuple[str, ...]:
-    from interlock.policies import forecasts
-
-    observed, happened = version["observed"], version["happened"]
-    rerouted = forecasts.compared(version["forecast"], observed)
-    routes = happened["routes"] if happened else {}
-    return (
-        version["version"],
-        f"{version['published_at']:%Y-%m-%d %H:%M}",
-        ", ".join(version["signed_by"]) or version["published_by"],
-        f"roll back of {version['roll_back_of']}" if version["roll_back_of"] else version["stage"] or "not told",
-        version["note"],
-        "" if rerouted["forecast"] is None else f"{rerouted['forecast']:.1%} differ",
-        f"{observed['changed']:,} of {observed['decisions']:,} differ" if observed else "",
-        ", ".join(f"{route} {count:,}" for route, count in sorted(routes.items())),
-        f"{happened['by_people']:,}, {happened['overridden']:,} otherwise" if happened else "",
-    )
 
 
 def _check_retention(platform: "Platform", source: str) -> None:

@@ -1,8 +1,11 @@
 """What a replay forecasts, compared with what then happens: a threshold of the employment example falls to 0.90."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -11,8 +14,10 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from interlock.demo import survey
+from interlock.policies.comparisons import compared
 from interlock.policies.replay import Replay, replay
 from interlock.policy.load import parse
+from interlock.policy.version import resolved
 from interlock.schemas import catalogue, wire
 from tests.processors.router.messages import NOW
 from tests.sinks.replay_world import Pipeline, Stored, window
@@ -165,3 +170,27 @@ def test_errors_are_told_for_every_group_that_the_policy_declares(stored: Stored
     assert overall.candidate.population == without.candidate.population + with_disability.candidate.population
     assert overall.then.judged == without.then.judged + with_disability.then.judged
     assert with_disability.candidate.low <= with_disability.candidate.value <= with_disability.candidate.high
+
+
+def test_what_a_version_brought_is_told_a_day_beside_its_forecast(stored: Stored) -> None:
+    _one(stored, 50, 800, 2_000)
+    since, until = window(NOW + 50 * 14 * 24 * HOUR, HOURS * 60)
+    record = {
+        "forecast": json.dumps(replay(stored.client, LIVE, since, until).facts(), default=str),
+        "resolved": resolved(LIVE),
+        "published_at": since,
+    }
+    found = compared(lambda: nullcontext(stored.client), record, until + timedelta(days=9), None)
+    assert found is not None
+    assert (found["days"], found["of_days"], found["unavailable"]) == (7, 7, "")
+    assert {one["measure"]: one["inside"] for one in found["measures"]} == {
+        "tasks": True,
+        "errors": True,
+        "overrides": True,
+    }
+    (tasks,) = [one for one in found["measures"] if one["measure"] == "tasks"]
+    # It is a forecast of itself, but for the audits, which fall by chance.
+    assert tasks["happened"] == pytest.approx(tasks["forecast"], rel=0.02)
+    late = compared(lambda: nullcontext(stored.client), record | {"published_at": until}, until + timedelta(1), None)
+    assert late is not None
+    assert "routed" in late["unavailable"]

@@ -9,7 +9,7 @@ from interlock.api import policies, policy_trials, proposals
 from interlock.api.access.principal import Principal
 from interlock.api.access.roles import roles_with
 from interlock.api.backend import Backend, backend_of
-from interlock.api.policy_history import find_version, policy_versions
+from interlock.api.policy_history import find_version, forecast_beside_what_came, policy_versions
 from interlock.api.preconditions import etag
 from interlock.api.problems import Problem
 from interlock.console.attempts import attempted
@@ -172,6 +172,7 @@ def version_page(request: Request, person: Reader, name: str, version: str) -> R
         meaning=meaning,
         meaning_problem=meaning_problem,
         lines=[] if in_force is None else compared(in_force["source"], record["source"]),
+        forecast=forecast_beside_what_came(backend, record),
         **_eyes(backend),
     )
 

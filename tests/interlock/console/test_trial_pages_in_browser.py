@@ -1,11 +1,14 @@
 """A change of a policy that is tried, as two owners see it in their browsers."""
 
+import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from interlock.policies.comparisons import Compared
 from interlock.policies.observed import Cell, Observed
 from tests.interlock.console.console_world import World
 from tests.interlock.console.test_owner_pages_in_browser import confirm, console, pages, site, visit  # noqa: F401
@@ -20,6 +23,10 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> None:
         return Observed(found["published_at"], cells)
 
     monkeypatch.setattr("interlock.api.policy_trials._observed", observed)
+    tasks = Compared("tasks", "underwriting", 20.0, 15.0, 25.0, 24.0, 24.0, 24.0, True)
+    errors = Compared("errors", "", 4.0, 2.0, 6.0, 8.0, 7.0, 9.0, False)
+    compared = {"days": 7.0, "of_days": 7.0, "unavailable": "", "measures": [asdict(tasks), asdict(errors)]}
+    monkeypatch.setattr("interlock.console.pages.policies.forecast_beside_what_came", lambda *_: compared)
 
 
 @pytest.mark.usefixtures("seen")
@@ -56,6 +63,13 @@ def test_a_change_is_tried_by_one_owner_and_given_a_share_and_promoted_by_anothe
     expect(versions).to_contain_text("Tried on 12,000 decisions: 950 went elsewhere (7.9 %)")
     ben.locator("section[aria-labelledby=versions] td a").first.click()
     expect(ben.locator("main")).to_contain_text("950 went elsewhere")
+    came = ben.locator("section[aria-labelledby=forecast]")
+    expect(came).to_contain_text("7.0 of the 7.0 days")
+    expect(came.get_by_role("row").nth(1)).to_have_text(
+        re.compile(r"tasks underwriting\s*20.0\s*15.0 to 25.0\s*24.0\s*24.0 to 24.0\s*inside")
+    )
+    expect(came.get_by_role("row").nth(2)).to_contain_text("outside")
+    ben.screenshot(path=tmp_path / "version.png", full_page=True)
     assert console.browser("ana", "policy_owner").send("GET", "/v1/policies/lending/candidate").status_code == 404
 
 
