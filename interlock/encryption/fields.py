@@ -122,7 +122,8 @@ def seal_text(text: str, key: SubjectKey, decision_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """`record`: with what could be opened; `sealed_attributes` names the attributes that were sealed, if any were.
+    """`record`: with what could be opened; `sealed_attributes` names the attributes that were sealed, if any were,
+    and `sealed_subject` is true if the subject was: rules saw neither.
     `lost`: what stands in the place of the rest (NO_KEY or ERASED), empty where all was opened."""
 
     record: dict[str, Any]
@@ -162,6 +163,8 @@ class _Reader:
             if name == "subject_id":
                 # Left as it is where it cannot be read: decisions of one subject still have the same.
                 result[name], failed = self._text(value, _SUBJECT_PLACE, otherwise=value)
+                if sealed_text.parts(value) is not None:
+                    result["sealed_subject"] = True
             elif name == "attributes":
                 failed = self._attributes(dict(value), decision_id, result)
             elif name == "input":

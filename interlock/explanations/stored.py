@@ -124,7 +124,7 @@ class _Store:
         columns = (*outer, *inner, *(() if is_shadow else ("review_copy",)))
         found = []
         for row, lost in self._ask(table, columns, _OF_DECISION, extra=_RAW):
-            decision = {name: row[name] for name in (*inner, "sealed_attributes") if name in row}
+            decision = {name: row[name] for name in (*inner, "sealed_attributes", "sealed_subject") if name in row}
             record = {**{name: row[name] for name in outer}, "decision": decision}
             raw = bytes(row["raw"]) if row["raw"] else bytes.fromhex(row["digits"])
             entry = _entry(record, row, review_copy=bool(row.get("review_copy")), shadow=is_shadow, lost=lost)

@@ -24,6 +24,10 @@ class Column:
         return unreadable_column(self.name)
 
 
+# A routing text that a producer may have encrypted: then it is unknown to rules, also where they ask IS NULL.
+MAY_BE_ENCRYPTED = "subject_id"
+
+
 def unreadable_column(name: str) -> str:
     """See Column.unreadable. No attribute can have such a name."""
     return f"{name} unreadable"

@@ -4,6 +4,7 @@ import struct
 from typing import assert_never
 
 from interlock.policy.conditions.ast import (
+    MAY_BE_ENCRYPTED,
     All,
     AnyOf,
     Column,
@@ -21,6 +22,7 @@ from interlock.policy.conditions.ast import (
     kind_of,
 )
 from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType
+from interlock.schemas.sealed_text import PREFIX as ENCRYPTED
 
 
 def to_clickhouse(condition: Condition) -> str:
@@ -68,6 +70,8 @@ def float_literal(number: float) -> str:
 
 def _term(term: Term) -> str:
     match term:
+        case Column(name) if name == MAY_BE_ENCRYPTED:
+            return f"if({_is_encrypted(name)}, NULL, `{name}`)"
         case Column(name, kind, as_float):
             if name in ROUTING_COLUMNS and kind is ColumnType.FLOAT:
                 return f"if(isFinite(`{name}`), `{name}`, NULL)"
@@ -103,6 +107,8 @@ def _function(function: Function) -> str:
 def _where_readable(term: Term, result: str) -> str:
     """`result`, and NULL where a value of the term was given that cannot be read."""
     column = column_of(term)
+    if column is not None and column.name == MAY_BE_ENCRYPTED:
+        return f"if({_is_encrypted(column.name)}, NULL, {result})"
     if column is None or column.unreadable is None:
         return result
     # A number of the routing fields is there or not, and may be NaN; attributes come as texts.
@@ -110,3 +116,7 @@ def _where_readable(term: Term, result: str) -> str:
         f"ifNull(NOT isFinite(`{column.name}`), false)" if column.name in ROUTING_COLUMNS else f"`{column.unreadable}`"
     )
     return f"if({unreadable}, NULL, {result})"
+
+
+def _is_encrypted(name: str) -> str:
+    return f"startsWith(ifNull(`{name}`, ''), {text_literal(ENCRYPTED)})"

@@ -7,6 +7,7 @@ from typing import assert_never
 import polars as pl
 
 from interlock.policy.conditions.ast import (
+    MAY_BE_ENCRYPTED,
     All,
     AnyOf,
     Column,
@@ -22,6 +23,7 @@ from interlock.policy.conditions.ast import (
     Truth,
     column_of,
 )
+from interlock.schemas.sealed_text import PREFIX as ENCRYPTED
 
 _OPERATORS = {"=": eq, "<>": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 
@@ -61,6 +63,8 @@ def _folded(operator: Callable[[pl.Expr, pl.Expr], pl.Expr], parts: Sequence[pl.
 
 def _term(term: Term) -> pl.Expr:
     match term:
+        case Column(name) if name == MAY_BE_ENCRYPTED:
+            return pl.when(_is_plain(name)).then(pl.col(name))
         case Column(name, _, as_float):
             return pl.col(name).cast(pl.Float64) if as_float else pl.col(name)
         case Literal(value):
@@ -88,6 +92,12 @@ def _function(function: Function) -> pl.Expr:
 def _where_readable(term: Term, result: pl.Expr) -> pl.Expr:
     """`result`, and NULL where a value of the term was given that cannot be read."""
     column = column_of(term)
+    if column is not None and column.name == MAY_BE_ENCRYPTED:
+        return pl.when(_is_plain(column.name).fill_null(True)).then(result)
     if column is None or column.unreadable is None:
         return result
     return pl.when(~pl.col(column.unreadable)).then(result)
+
+
+def _is_plain(name: str) -> pl.Expr:
+    return ~pl.col(name).str.starts_with(ENCRYPTED)

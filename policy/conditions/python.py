@@ -7,6 +7,7 @@ from operator import eq, ge, gt, le, lt, ne
 from typing import Any, assert_never
 
 from interlock.policy.conditions.ast import (
+    MAY_BE_ENCRYPTED,
     All,
     AnyOf,
     Column,
@@ -96,6 +97,8 @@ def value(term: Term, row: Row) -> Any:
             cell = row.get(name)
             if isinstance(cell, float) and not math.isfinite(cell):
                 return Unreadable(str(cell), kind)  # as in a batch: no rule can judge what is no number
+            if name == MAY_BE_ENCRYPTED and isinstance(cell, str) and cell.startswith(ENCRYPTED):
+                return Unreadable(cell, kind)
             return float(cell) if as_float and isinstance(cell, int) else cell
         case Literal(constant):
             return constant

@@ -114,6 +114,7 @@ def _row(routed: Mapping[str, Any], policy: Policy) -> dict[str, Any]:
     row = {name: decision.get(name) for name in ROUTING_COLUMNS}
     row |= {"confidence": routed["calibrated_confidence"], "raw_confidence": decision["confidence"]}
     # As the router saw them, also where a key has opened them since.
+    row |= {"subject_id": ENCRYPTED} if decision.get("sealed_subject") else {}
     encrypted = dict.fromkeys(decision.get("sealed_attributes", ()), ENCRYPTED)
     return row | row_of({**decision["attributes"], **encrypted}, policy.attribute_types())
 

@@ -24,7 +24,7 @@ from interlock.policy.conditions.parser import ConditionError, parse_condition
 from interlock.policy.conditions.polars import to_polars
 from interlock.policy.conditions.python import Unreadable, evaluate, explain
 from interlock.policy.load import parse
-from interlock.policy.vocabulary import ColumnType
+from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType
 from tests.policy.strategies import COLUMNS, DOUBTFUL, conditions, in_columns, rows
 
 _ARROW = {
@@ -319,3 +319,21 @@ def test_of_a_key_that_stands_twice_the_last_entry_counts_in_history_too(clickho
     query = f"SELECT {clickhouse_projection(policy)} FROM Python(table) SETTINGS {CLICKHOUSE_SETTINGS}"
     (row,) = json.loads(clickhouse.query(query, "JSONCompact").bytes())["data"]
     assert [row[0], bool(row[1]), int(row[2]), bool(row[3])] == ["DE", False, 35, False]
+
+
+def test_an_encrypted_subject_is_unknown_to_every_engine(clickhouse: Any) -> None:
+    subjects = ["ann", f"enc:v1:{'0' * 32}:AAAA", "", None]
+    table = pa.table({"subject_id": pa.array(subjects, pa.string())})  # noqa: F841 - chdb finds it by its name
+    for text, expected in {
+        "subject_id = 'ann'": [True, None, False, None],
+        "subject_id IN ('ann')": [True, None, False, None],
+        "subject_id IS NULL": [False, None, False, True],
+        "coalesce(subject_id, 'ann') = 'ann'": [True, None, False, True],
+    }.items():
+        condition = parse_condition(text, ROUTING_COLUMNS)
+        assert [evaluate(condition, {"subject_id": one}) for one in subjects] == expected, text
+        frame = pl.DataFrame({"subject_id": subjects}, schema={"subject_id": pl.String})
+        assert frame.select(to_polars(condition))[:, 0].to_list() == expected, text
+        query = f"SELECT toInt8({to_clickhouse(condition)}) AS met FROM Python(table)"
+        (found,) = json.loads(clickhouse.query(query, "JSONCompactColumns").bytes())
+        assert [None if met is None else bool(met) for met in found] == expected, text

@@ -83,7 +83,7 @@ def as_read(sent: dict[str, Any]) -> dict[str, Any]:
 
 def in_one_form(opened: dict[str, Any]) -> dict[str, Any]:
     """Read again, because lists and tuples say the same."""
-    marks = {"sealed_attributes": opened["sealed_attributes"]}
+    marks = {name: opened[name] for name in ("sealed_attributes", "sealed_subject")}
     return {**as_read({name: value for name, value in opened.items() if name not in marks}), **marks}
 
 
@@ -97,7 +97,7 @@ def test_what_a_producer_sealed_shows_nothing_personal_and_opens_again_whole() -
     assert [(each["option"], each["confidence"]) for each in sealed["alternatives"]] == [("approve", 0.1)]
     with_key = open_record(as_read(sealed), "loan-1", holding(KEY))
     assert with_key.lost == ""
-    assert in_one_form(with_key.record) == {**as_read(plain), "sealed_attributes": ("age",)}
+    assert in_one_form(with_key.record) == {**as_read(plain), "sealed_attributes": ("age",), "sealed_subject": True}
 
 
 @given(st.sampled_from(["true", "false", "", "7", "1234567890"]), st.text(max_size=20))

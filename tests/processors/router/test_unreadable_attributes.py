@@ -105,6 +105,17 @@ def test_a_rule_that_asks_for_what_the_producer_encrypted_sends_the_decision_to_
     assert route(other, encrypted)[0] == "decisions.auto-approved"
 
 
+@pytest.mark.parametrize(
+    "when", ["subject_id = 'ann'", "subject_id IN ('ann')", "subject_id IS NULL", "coalesce(subject_id, 'x') = 'ann'"]
+)
+def test_a_rule_on_an_encrypted_subject_sends_the_decision_to_a_person(when: str) -> None:
+    rules = f'rules:\n  - {{id: risky, when: "{when}", route: sync}}\n'
+    topic, sentences = route(rules, {}, subject_id=f"enc:v1:{'ab' * 16}:AAAA")
+    assert topic == "reviews.sync"
+    assert "rule risky (subject id is encrypted)" in sentences
+    assert route(rules, {}, subject_id="bob")[0] == "decisions.auto-approved"
+
+
 def test_a_safe_rule_does_not_hold_because_of_a_value_that_cannot_be_read() -> None:
     when = "pep IS NULL OR NOT pep"
     rules = f"safe_rules: [{{id: s, domain: loans, prediction: approve, when: {when}, because: x, proposal: ''}}]\n"
