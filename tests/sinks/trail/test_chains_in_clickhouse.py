@@ -159,7 +159,7 @@ def test_what_is_done_to_stored_rows_is_found_where_it_was_done(own: Client, run
     # Of one partition: how rows are spread over two depends on the name of the run.
     world = World(run_id, own, partitions=1)
     world.pipeline(36)
-    world.settle(world.writer())
+    world.settle(world.writer(max_rows=1_000, max_consumed=1_000))
     latest: dict[str, int] = {}
     for topic, statement, distance in TAMPERING:
         table = TARGETS[topic].table
