@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.decisions import SUBJECTS
 from interlock.cli.common import Json, console, errors, print_json, table
 
 app = typer.Typer(help="Benchmarks: every figure is a ratio to a reference of the same run.", no_args_is_help=True)
@@ -88,6 +89,8 @@ def sink(
 def replay(
     decisions: Annotated[int, typer.Option(min=20_000, help="Decisions of the history.")] = 1_000_000,
     rounds: Rounds = 3,
+    sealed: Annotated[bool, typer.Option(help="Stored sealed, under keys of their subjects.")] = False,
+    subjects: Annotated[int, typer.Option(min=1, help="People whom the decisions are about.")] = SUBJECTS,
     json: Json = False,
 ) -> None:
     """A candidate policy on history in the embedded ClickHouse: seconds, and memory of this process.
@@ -95,11 +98,13 @@ def replay(
     Examples:
 
         python -m bench replay --decisions 100000 --json
+
+        python -m bench replay --sealed --subjects 100000
     """
     from bench import replay as benchmark
 
     _quiet()
-    _show(benchmark.run(decisions, rounds, _say), json)
+    _show(benchmark.run(decisions, rounds, _say, sealed=sealed, subjects=subjects), json)
 
 
 @app.command("desk")
