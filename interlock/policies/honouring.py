@@ -8,7 +8,7 @@ from interlock.policy.conditions.contradictions import contradiction
 from interlock.policy.conditions.parser import parse_condition
 from interlock.policy.model import Policy
 from interlock.policy.vocabulary import ROUTING_COLUMNS
-from interlock.processors.desk.reviewers import Reviewer, from_record
+from interlock.processors.desk.reviewers import Reviewer, from_record, holds
 from interlock.schemas import catalogue, wire
 from interlock.streams.ports import Broker
 from interlock.streams.tables import newest
@@ -26,10 +26,7 @@ def read_roster(broker: Broker) -> list[Reviewer]:
 
 def may_do(person: Reviewer, queue: str, needed: Iterable[str], now: int) -> bool:
     """Whether a person works `queue` and has every qualification at `now` (microseconds since the epoch)."""
-    held = person.qualifications
-    return person.works(queue) and all(
-        name in held and ((until := held[name]) is None or until > now) for name in needed
-    )
+    return person.works(queue) and holds(person.qualifications, needed, now)
 
 
 def unqualified_queues(policy: Policy, reviewers: Iterable[Reviewer], now: int) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Reviewers as the desk knows them, and who may judge what."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,11 @@ class PushPause:
     def words(self) -> str:
         """For the person, whom it concerns."""
         return f"nothing is pushed to you since {clock(self.since)} because {self.reason}"
+
+
+def holds(held: Mapping[str, int | None], needed: Iterable[str], now: int) -> bool:
+    """Whether all that is needed is held at `now`. `held`: until when each qualification counts, None: for ever."""
+    return all(name in held and ((until := held[name]) is None or until > now) for name in needed)
 
 
 def unfit(task: Task, reviewer: Reviewer, now: int) -> CommandRefused | None:

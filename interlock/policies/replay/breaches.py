@@ -1,7 +1,8 @@
 """Which tasks would be late at the present staffing: a seeded simulation with the desk's own order.
 
-People take the first task of their queues as the desk hands it out, floors included; each task takes as long as one of
-the past did. What a breach leads to (a raised priority, an escalation) is left out, and so is work of other policies.
+People take the first task of their queues that they are qualified for, as the desk hands it out, floors included; each
+task takes as long as one of the past did. What a breach leads to (a raised priority, an escalation) is left out, and so
+is work of other policies.
 """
 
 import heapq
@@ -12,8 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from interlock.policy.calendars import due
+from interlock.policy.duties import qualifications
 from interlock.policy.model import Policy, Queue
 from interlock.processors.desk.order import QueueOrder, WaitingTask, score
+from interlock.processors.desk.reviewers import holds
 from interlock.processors.desk.turns import Debts, OpenLane, floors_of, in_turn
 
 _SECOND = 1_000_000
@@ -40,12 +43,14 @@ class Arrivals:
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """Somebody works these queues from `begin` until `end`, in microseconds."""
+    """Somebody works these queues from `begin` until `end`, in microseconds. `qualifications`: until when each counts,
+    None: for ever; instead of all None where the roster has nothing of the person, who then counts as qualified."""
 
     reviewer: str
     begin: int
     end: int
     queues: frozenset[str]
+    qualifications: Mapping[str, int | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ def _run(
         while arrived < len(tasks) and tasks[arrived][1].since <= now:
             desk.put(*tasks[arrived])
             arrived += 1
-        task = desk.take(shift.queues, now)
+        task = desk.take(shift, now)
         if task is None:
             if arrived < len(tasks):
                 heapq.heappush(free, (tasks[arrived][1].since, number))
@@ -148,6 +153,7 @@ class _Desk:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._orders: dict[str, QueueOrder] = {}
+        self._needed: dict[str, tuple[str, ...]] = {}
         self._debts: dict[frozenset[str], Debts] = {}
         self._deadlines: list[tuple[int, str, str]] = []
 
@@ -156,13 +162,15 @@ class _Desk:
             described = self._policy.queues.get(queue, _PLAIN)
             floors = {str(priority): share for priority, share in described.floors.items()}
             self._orders[queue] = QueueOrder(described.order, floors)
+            self._needed[queue] = qualifications(self._policy, described)
         self._orders[queue].add(task)
         heapq.heappush(self._deadlines, (task.deadline, queue, task.task_id))
 
-    def take(self, queues: frozenset[str], now: int) -> WaitingTask | None:
-        """Removes the task that somebody who works these queues is given; None if none waits."""
+    def take(self, shift: Shift, now: int) -> WaitingTask | None:
+        """Removes the task that somebody of this shift is given; None if none waits that the person may do."""
         self._note_late(now)
-        orders = [self._orders[queue] for queue in sorted(queues & self._orders.keys())]
+        open_to = sorted(queue for queue in shift.queues & self._orders.keys() if self._may_do(shift, queue, now))
+        orders = [self._orders[queue] for queue in open_to]
         lanes = [
             OpenLane(order, priority, lane)
             for order in orders
@@ -171,13 +179,16 @@ class _Desk:
         ]
         if not lanes:
             return None
-        debts = self._debts.setdefault(queues, Debts())
+        debts = self._debts.setdefault(shift.queues, Debts())
         task_id = next(in_turn(lanes, debts, now))
         order = next(order for order in orders if task_id in order)
         task = order.task(task_id)
         debts.hand_out(floors_of(lanes), task.priority)
         order.remove(task_id)
         return task
+
+    def _may_do(self, shift: Shift, queue: str, now: int) -> bool:
+        return shift.qualifications is None or holds(shift.qualifications, self._needed[queue], now)
 
     def _note_late(self, now: int) -> None:
         while self._deadlines and self._deadlines[0][0] <= now:

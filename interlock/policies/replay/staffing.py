@@ -1,4 +1,4 @@
-"""Who worked when, and how long tasks took, from the verdicts in ClickHouse."""
+"""Who worked when, qualified for what, and how long tasks took, from the verdicts and the roster in ClickHouse."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -30,11 +30,24 @@ GROUP BY queue
 """
 
 
+# The last that the roster said by the end of the range; of those who are no longer on it, what it said before.
+_QUALIFICATIONS = """
+SELECT key, argMax(qualifications, tuple(kafka_timestamp, kafka_offset))
+FROM reviewers
+WHERE error = '' AND NOT tombstone AND kafka_timestamp < {until:DateTime64(6, 'UTC')}
+GROUP BY key
+"""
+
+
 def staffing(client: "Client", since: datetime, until: datetime) -> Staffing:
     """Of the people who gave a verdict from `since` on and before `until`. Raises ClickHouseError."""
     parameters = {"since": since.astimezone(UTC), "until": until.astimezone(UTC)}
+    qualified = {
+        reviewer: {one["name"]: None if one["expires_at"] is None else _micros(one["expires_at"]) for one in held}
+        for reviewer, held in client.query(_QUALIFICATIONS, parameters=parameters).result_rows
+    }
     shifts = [
-        Shift(reviewer, _micros(begin), _micros(end), frozenset(queues))
+        Shift(reviewer, _micros(begin), _micros(end), frozenset(queues), qualified.get(reviewer))
         for reviewer, begin, end, queues in client.query(_SHIFTS, parameters=parameters).result_rows
     ]
     services = {queue: times for queue, times in client.query(_SERVICES, parameters=parameters).result_rows}

@@ -9,17 +9,15 @@ HOUR = 3_600_000_000
 START = 1_767_225_600_000_000
 DAY = 24 * HOUR
 
-POLICY = parse(
-    """
+SOURCE = """
 name: lending
 domains:
   loans: {models: [m], outcomes: [yes, no], queue: underwriting}
 queues:
   underwriting: {order: deadline}
 service_levels: {critical: 1h, high: 4h, medium: 24h, low: 3d}
-""",
-    "policy",
-)
+"""
+POLICY = parse(SOURCE, "policy")
 
 
 def _arrivals(per_hour: int, priority: str = "high") -> list[Arrivals]:
@@ -47,6 +45,26 @@ def test_a_day_without_shifts_is_late_with_all_that_is_due() -> None:
     nobody_yet = Staffing([Shift("r", START + 3 * DAY, START + 4 * DAY, frozenset({"underwriting"}))], {"x": [1]})
     (queue,) = breaches(POLICY, _arrivals(2, "critical"), nobody_yet, START + 2 * DAY)
     assert queue.late == queue.due == 48
+
+
+@pytest.mark.parametrize(
+    ("held", "late"),
+    [
+        ({"clerk": None}, 0),
+        (None, 0),
+        ({}, 48),
+        ({"clerk": START}, 48),
+        ({"clerk": START + 12 * HOUR + HOUR // 2}, 24),
+    ],
+)
+def test_who_lacks_a_qualification_of_the_queue_or_has_it_no_more_is_given_nothing(
+    held: dict[str, int | None] | None, late: int
+) -> None:
+    demanding = parse(SOURCE.replace("order: deadline", "order: deadline, qualifications: [clerk]"), "policy")
+    shift = Shift("r", START, START + 2 * DAY, frozenset({"underwriting"}), held)
+    staffing = Staffing([shift], {"underwriting": [60_000_000]})
+    (queue,) = breaches(demanding, _arrivals(2), staffing, START + 2 * DAY)
+    assert queue.late == pytest.approx(late, abs=1)
 
 
 @pytest.mark.parametrize("staffing", [Staffing([], {"underwriting": [1]}), _staffing(0, 15)])
