@@ -281,6 +281,7 @@ def profile(json: Json = False) -> None:
         print_json(figures)
         return
     table(("part", "µs a decision"), list(figures["microseconds"].items()))
+    table(("router with a candidate in shadow", "ratio to one without"), list(figures["candidate_in_shadow"].items()))
     columns = ("share of the router's time, by function with what it calls", "batches of 200", "10,000")
     table(columns, [(name, f"{small:.0%}", f"{large:.0%}") for name, small, large in figures["functions"]])
 

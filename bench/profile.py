@@ -2,6 +2,7 @@
 
 import cProfile
 import pstats
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any
 from bench.decisions import POLICY, decisions
 from interlock.policy.compiled import compile_policy
 from interlock.policy.load import load
+from interlock.processors.router.candidates import Candidate
 from interlock.processors.router.router import Router, RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue
@@ -66,7 +68,8 @@ class _Message:
 
 
 def run(count: int = MESSAGES) -> dict[str, Any]:
-    """Microseconds for each decision by part and size of batch, and the router's most expensive functions.
+    """Microseconds for each decision by part and size of batch, what a candidate in shadow costs, and the router's most
+    expensive functions.
 
     `count`: decisions for each figure, two batches of the largest size at least.
     """
@@ -83,13 +86,21 @@ def run(count: int = MESSAGES) -> dict[str, Any]:
     microseconds[f"decoding for ClickHouse, chunks of {len(messages):,}"] = _microseconds(
         messages, count // len(messages), len(messages), lambda batch: rows.to_arrow(batch, chunk, "log")
     )
-    return {"microseconds": microseconds, "functions": _functions(messages, count // 2, now)}
+    shadow = {f"batches of {size:,}": _shadow_ratio(messages, count // size, size, now) for size in BATCHES}
+    return {
+        "microseconds": microseconds,
+        "candidate_in_shadow": shadow,
+        "functions": _functions(messages, count // 2, now),
+    }
 
 
-def _router(engine: Engine) -> Router:
+def _router(engine: Engine, *, tried: bool = False) -> Router:
+    """`tried`: with a candidate beside the policy, which is asked about every decision and decides nothing."""
     state = RouterState()
     policy = compile_policy(load(Path(POLICY)))
     state.policies[policy.name] = policy
+    if tried:
+        state.candidates[policy.name] = Candidate(compile_policy(policy.policy, "candidate"), policy.version, 0.0)
     return Router(state, RouterSettings(b"0123456789abcdef", engine=engine))
 
 
@@ -111,6 +122,20 @@ def _microseconds(
         work(batch)
         fastest = min(fastest, time.perf_counter() - started)
     return round(fastest / size * 1e6, 3)
+
+
+def _shadow_ratio(messages: Sequence[_Message], batches: int, size: int, now: int) -> float:
+    """CPU time of the router with a candidate in shadow over that without one: median over batches, in alternation."""
+    routers = _router("pyruhvro"), _router("pyruhvro", tried=True)
+    source, ratios = cycle(messages), []
+    for _ in range(batches):
+        batch, taken = list(islice(source, size)), []
+        for router in routers:
+            started = time.process_time()
+            _route(router, now, batch)
+            taken.append(time.process_time() - started)
+        ratios.append(taken[1] / taken[0])
+    return round(statistics.median(ratios), 2)
 
 
 def _functions(messages: Sequence[_Message], count: int, now: int) -> list[tuple[str, float, float]]:
