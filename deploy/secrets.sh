@@ -2,6 +2,8 @@
 # New secrets, each once for one deployment:
 #   sh deploy/secrets.sh compose > .env
 #   sh deploy/secrets.sh kubernetes > deploy/kubernetes/secrets.env
+#   sh deploy/secrets.sh kubernetes-keys > deploy/kubernetes/keys.env
+#   sh deploy/secrets.sh kubernetes-trail > deploy/kubernetes/trail.env
 set -eu
 new() { openssl rand -hex 16; }
 case "${1:-}" in
@@ -11,7 +13,9 @@ case "${1:-}" in
     echo "INTERLOCK_AUDIT_KEY=$(new)"
     echo "INTERLOCK_SESSION_KEY=$(openssl rand -hex 32)"
     echo "INTERLOCK_SIGNING_KEY=$(openssl rand -hex 32)"
-    echo "INTERLOCK_CALLERS_KEY=$(openssl rand -hex 32)" ;;
+    echo "INTERLOCK_CALLERS_KEY=$(openssl rand -hex 32)"
+    echo "INTERLOCK_MASTER_KEY=$(openssl rand -hex 32)"
+    echo "INTERLOCK_TRAIL_KEY=$(openssl rand -hex 32)" ;;
   kubernetes)
     echo "INTERLOCK_CLICKHOUSE__PASSWORD=$(new)"
     echo "INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD=$(new)"
@@ -21,7 +25,11 @@ case "${1:-}" in
     callers=$(openssl rand -hex 32)
     echo "INTERLOCK_SIGNING__KEY=$console"
     echo "INTERLOCK_DESK__SIGNERS={\"console\": {\"key\": \"$console\"}, \"callers\": {\"key\": \"$callers\", \"speaks_for\": \"callers\"}}" ;;
+  kubernetes-keys)
+    echo "INTERLOCK_ENCRYPTION__MASTER_KEY=$(openssl rand -hex 32)" ;;
+  kubernetes-trail)
+    echo "INTERLOCK_TRAIL__SIGNING_KEY=$(openssl rand -hex 32)" ;;
   *)
-    echo "usage: sh deploy/secrets.sh compose|kubernetes" >&2
+    echo "usage: sh deploy/secrets.sh compose|kubernetes|kubernetes-keys|kubernetes-trail" >&2
     exit 2 ;;
 esac

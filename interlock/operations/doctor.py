@@ -339,11 +339,15 @@ def _audit_trail(platform: Platform) -> Finding:
 
 
 def _encryption(platform: Platform) -> Finding:
-    if not platform.settings.encryption.seal:
+    keys = platform.keys_to_seal
+    if keys is None:
         return Finding(
-            "ok", "encryption", "ClickHouse stores personal data in plain; INTERLOCK_ENCRYPTION__SEAL=true seals it"
+            "warning",
+            "encryption",
+            "personal data is stored in plain, so nothing can be erased: give sink and console a master key and a key "
+            "store (docs/erasure.md)",
         )
-    counts = platform.keys.counts()
+    counts = keys.counts()
     told = f"ClickHouse stores personal data under {counts.keys:,} keys; {counts.holds:,} legal holds"
     return Finding("ok", "encryption", told)
 

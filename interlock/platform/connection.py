@@ -82,7 +82,11 @@ class Platform:
     @property
     def keys_to_seal(self) -> "KeyStore | None":
         """The same, for what writes to ClickHouse; None where rows are stored as they are."""
-        return self.keys if self.settings.encryption.seal else None
+        match self.settings.encryption.seal:
+            case None:
+                return self.keys_to_read
+            case wanted:
+                return self.keys if wanted else None
 
     def encryption(self, *, wanted: bool = False) -> "Encryption | None":
         """What seals personal fields before they enter Kafka; None where the settings do not ask for it and it is not

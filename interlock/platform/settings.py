@@ -51,7 +51,9 @@ class EncryptionSettings(BaseModel):
     kafka_attributes: list[str] = Field(
         default_factory=list, description="names of the attributes that are encrypted too; rules cannot read them"
     )
-    seal: bool = Field(False, description="the sink stores personal data under keys of its subjects")
+    seal: bool | None = Field(
+        None, description="the sink stores personal data under keys of its subjects; unset: if it has a master key"
+    )
     key_store: Path | None = Field(None, description="file with the wrapped keys; unset: keys/keys.sqlite in data_dir")
     master_key: SecretStr | None = Field(None, description="secret of 64 hex digits that wraps the key store")
     master_key_file: Path | None = Field(None, description="file that has it")

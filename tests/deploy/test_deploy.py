@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from interlock.platform.connection import Platform
+from interlock.platform.keys import has_master_key
 from interlock.platform.settings import Settings
+from interlock.platform.trail_keys import trail_signer
 from tests.docs.commands import accept
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +66,8 @@ def test_every_setting_of_the_deployments_is_one() -> None:
     for manifest in MANIFESTS:
         if manifest["kind"] in ("ConfigMap", "Secret"):
             found |= set(manifest.get("data", {})) | set(manifest.get("stringData", {}))
-    found |= set(_new_secrets("kubernetes"))
+    for secret in ("kubernetes", "kubernetes-keys", "kubernetes-trail"):
+        found |= set(_new_secrets(secret))
     found |= {item["name"] for container in containers() for item in container.get("env", [])}
     found |= set(re.findall(r"INTERLOCK_\w+(?==)", (ROOT / "deploy" / "Dockerfile").read_text()))
     assert len(found) > 6
@@ -101,7 +105,10 @@ def test_every_secret_of_compose_is_made_by_the_script() -> None:
 def test_the_secrets_of_kubernetes_are_settings_new_each_time_and_not_guessable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first, second = _new_secrets("kubernetes"), _new_secrets("kubernetes")
+    first, second = (
+        _new_secrets("kubernetes") | _new_secrets("kubernetes-keys") | _new_secrets("kubernetes-trail")
+        for _ in range(2)
+    )
     assert len({*first.values(), *second.values()}) == 2 * len(first)
     for name, value in first.items():
         monkeypatch.setenv(name, value)
@@ -109,8 +116,31 @@ def test_the_secrets_of_kubernetes_are_settings_new_each_time_and_not_guessable(
     assert settings.clickhouse.password.get_secret_value() == first["INTERLOCK_CLICKHOUSE__PASSWORD"]
     assert settings.clickhouse.analyst_password.get_secret_value() == first["INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD"]
     assert settings.router.audit_key is not None
+    assert has_master_key(settings)
+    assert trail_signer(Platform(settings))
     assert settings.signing.key == settings.desk.signers["console"].key
     assert settings.desk.signers["callers"].speaks_for == "callers"
+
+
+def test_who_stores_or_reads_personal_data_shares_one_key_store_and_nobody_else_has_the_master_key() -> None:
+    reading = {"sink", "console", "notices", "feedback"}
+    with_keys = {
+        name for name, service in own_services() if "INTERLOCK_ENCRYPTION__MASTER_KEY" in service["environment"]
+    }
+    assert with_keys == reading
+    for name, service in own_services():
+        assert ("keys:/var/lib/interlock" in service.get("volumes", [])) == (name in reading)
+    store = "/var/lib/interlock/keys.sqlite"
+    for pod in pods():
+        (container,) = pod["containers"]
+        secrets = [source["secretRef"]["name"] for source in container["envFrom"] if "secretRef" in source]
+        has_keys = container["name"] in reading
+        assert ("interlock-keys" in secrets) == has_keys
+        assert ({"name": "keys", "persistentVolumeClaim": {"claimName": "keys"}} in pod["volumes"]) == has_keys
+        assert ({"name": "INTERLOCK_ENCRYPTION__KEY_STORE", "value": store} in container.get("env", [])) == has_keys
+        # SQLite's locks: one node has the volume.
+        assert ("affinity" in pod) == has_keys
+        assert ("interlock-trail" in secrets) == (container["name"] == "sink")
 
 
 def test_no_file_of_the_deployments_holds_a_secret() -> None:
@@ -173,7 +203,6 @@ def test_the_sink_s_tables_and_the_topics_fit_the_servers_that_compose_starts() 
     from testcontainers.kafka import KafkaContainer
 
     from interlock.operations.reconcile import reconcile
-    from interlock.platform.connection import Platform
     from interlock.platform.provisioning import create_topics, migrate
     from interlock.platform.settings import ClickHouseSettings, KafkaSettings
     from interlock.schemas import catalogue

@@ -11,6 +11,8 @@ import pytest
 
 from examples import loan_approval
 from interlock.schemas.models import Decision
+from interlock.sinks.opening import opened
+from interlock.sinks.sealed_columns import OPENING
 from tests.crash.test_kill_everything import wait_until
 from tests.interlock.api.http_caller import HttpCaller
 from tests.running_instance import Instance
@@ -59,11 +61,12 @@ class Loan:
         assert reply.get("accepted"), reply
 
     def letters(self) -> list[dict[str, Any]]:
-        """The notices that were sent, oldest first."""
-        return self.instance.rows(
-            "SELECT action_id, corrects, text FROM actions "
+        """The notices that were sent, oldest first; their text is sealed."""
+        rows = self.instance.rows(
+            f"SELECT decision_id, action_id, corrects, text, {OPENING} FROM actions "
             f"WHERE decision_id = '{self.id}' AND kind = 'notice' ORDER BY kafka_offset"
         )
+        return opened(self.instance.platform.keys, "actions", rows).rows
 
     def letter(self, number: int) -> dict[str, Any]:
         wait_until(lambda: len(self.letters()) >= number, f"letter {number} is written")

@@ -54,6 +54,18 @@ def test_a_local_instance_has_a_master_key_of_its_own_that_a_rotation_replaces(t
     running.close()
 
 
+def test_what_has_a_master_key_seals_unless_it_is_told_not_to(tmp_path: Path) -> None:
+    """As every process of a local instance has."""
+    keys.make_local(tmp_path)
+    sealing = Platform(settings(tmp_path))
+    assert sealing.keys_to_seal is sealing.keys
+    plain = Platform(settings(tmp_path, seal=False))
+    assert plain.keys_to_seal is None
+    assert plain.keys_to_read is plain.keys
+    for platform in (sealing, plain):
+        platform.keys.close()  # type: ignore[attr-defined]
+
+
 def test_a_local_rotation_that_was_cut_short_after_it_wrapped_everything_is_completed(tmp_path: Path) -> None:
     keys.make_local(tmp_path)
     local = settings(tmp_path)
