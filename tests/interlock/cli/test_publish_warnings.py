@@ -45,7 +45,7 @@ def platform() -> Platform:
     def clickhouse() -> None:
         raise UnavailableError("ClickHouse does not answer")
 
-    return cast("Platform", SimpleNamespace(serving_kafka=lambda: broker, clickhouse=clickhouse))
+    return cast("Platform", SimpleNamespace(serving_kafka=lambda: broker, clickhouse=clickhouse, signer=None))
 
 
 @pytest.fixture
