@@ -178,6 +178,22 @@ def screenshots(
         _say(str(file))
 
 
+@app.command("walk")
+def walk(
+    folder: Annotated[Path, typer.Argument(help="Where the pictures go.")] = Path("docs/images"),
+) -> None:
+    """The pictures of docs/walks/declined-loan.md, taken anew: a loan from the decision to the erasure.
+
+    Examples:
+
+        python -m bench walk docs/images
+    """
+    from bench import walk as pictures
+
+    for file in pictures.run(folder, _say):
+        _say(str(file))
+
+
 @app.command("queueing")
 def queueing(
     runs: Annotated[int, typer.Option(min=1, help="Simulated runs of ten days.")] = 6, json: Json = False

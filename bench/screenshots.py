@@ -26,7 +26,7 @@ from interlock.simulation.people import People
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 # A laptop's window, and a picture that is still readable in a README.
-_WIDTH, _HEIGHT = 1280, 820
+WIDTH, HEIGHT = 1280, 820
 
 # Enough for a first calibration report and for similar cases.
 _DECISIONS = 1_500
@@ -37,9 +37,7 @@ _TIMEOUT_SECONDS = 300.0
 
 def run(folder: Path, say: Callable[[str], None] = lambda _: None) -> list[Path]:
     """Takes the pictures and returns their files. Raises InterlockError where there is no browser."""
-    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if browser is None:
-        raise InterlockError(f"no browser: install one of {', '.join(_BROWSERS)}")
+    browser = find_browser()
     folder.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -50,6 +48,19 @@ def run(folder: Path, say: Callable[[str], None] = lambda _: None) -> list[Path]
         assert description is not None
         say(f"taking pictures of {description.console_url}")
         return list(_pictures(description.console_url, browser, folder))
+
+
+def find_browser() -> str:
+    """Its path. Raises InterlockError where there is none."""
+    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if browser is None:
+        raise InterlockError(f"no browser: install one of {', '.join(_BROWSERS)}")
+    return browser
+
+
+def browser_arguments() -> list[str]:
+    """With which it starts: Chromium's sandbox does not work for root."""
+    return ["--no-sandbox"] if os.geteuid() == 0 else []
 
 
 @contextmanager
@@ -74,13 +85,11 @@ def _people(instance: RunningInstance, say: Callable[[str], None]) -> Iterator[N
 
 
 def _pictures(url: str, browser: str, folder: Path) -> Iterator[Path]:
-    # Chromium's sandbox does not work for root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with (
         sync_playwright() as playwright,
-        closing(playwright.chromium.launch(executable_path=browser, args=arguments)) as chromium,
+        closing(playwright.chromium.launch(executable_path=browser, args=browser_arguments())) as chromium,
     ):
-        page = chromium.new_page(viewport={"width": _WIDTH, "height": _HEIGHT}, locale="en-GB", timezone_id="UTC")
+        page = chromium.new_page(viewport={"width": WIDTH, "height": HEIGHT}, locale="en-GB", timezone_id="UTC")
         page.goto(f"{url}/login?next=/queues")
         page.locator(f'button[name=person][value="{VISITOR}"]').click()
         yield _picture(page, folder / "console-queues.png", "main .tile")

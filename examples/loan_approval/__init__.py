@@ -65,6 +65,16 @@ def decisions(count: int, run: str, seed: int = 0, first: int = 0, model: Fitted
         yield _decision(model, rows[at], features[at], float(repaid[at]), similar[at], f"{run}-{number:06d}")
 
 
+def declined(run: str) -> Decision:
+    """An application that the model would decline, not surely enough to do it without a person. Its id starts with
+    `run`."""
+    return next(
+        one
+        for one in decisions(200, run)
+        if one.prediction == "reject" and one.confidence < 0.6 and (one.amount or 0) < 9000
+    )
+
+
 def truth_of(decision: Mapping[str, Any]) -> str | None:
     """What would have been right for a `Decision` record of this example: approve what was repaid; None of any other.
 

@@ -1,4 +1,7 @@
-"""A loan that is declined, from the first letter to the proof: one applicant, two underwriters, a running instance."""
+"""A loan that is declined, from the first letter to the proof and the erasure, on a running instance.
+
+docs/walks/declined-loan.md tells it with pictures.
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -68,18 +71,16 @@ class Loan:
         )
         return opened(self.instance.platform.keys, "actions", rows).rows
 
+    def explanation(self, folder: Path, name: str) -> str:
+        """The file that `interlock explain` writes."""
+        page = folder / name
+        self.instance.run("explain", self.id, "--html", str(page))
+        return page.read_text(encoding="utf-8")
+
     def letter(self, number: int) -> dict[str, Any]:
         wait_until(lambda: len(self.letters()) >= number, f"letter {number} is written")
         assert len(self.letters()) == number
         return self.letters()[-1]
-
-
-def _to_be_reviewed() -> Decision:
-    """An application that the model would decline, not surely enough to do it alone."""
-    found = loan_approval.decisions(200, run="declined")
-    return next(
-        one for one in found if one.prediction == "reject" and one.confidence < 0.6 and (one.amount or 0) < 9000
-    )
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def loan(console_instance: Instance) -> Iterator[Loan]:
         }
         for who in PEOPLE:
             wait_until(lambda: callers[who].post("/v1/me/on-duty").status_code == 200, f"{who} is known")  # noqa: B023
-        decision = _to_be_reviewed()
+        decision = loan_approval.declined("declined")
         sent = callers["producer"].post("/v1/decisions", decision.model_dump(mode="json"))
         assert sent.status_code < 300, sent.text
         yield Loan(instance, callers, decision)
@@ -129,9 +130,7 @@ def test_an_applicant_learns_the_reason_contests_it_is_heard_by_somebody_else_an
     assert "WITHDRAWAL OF A NOTICE OF ADVERSE ACTION" in loan.letter(3)["text"]
 
     # The explanation is one file that tells all of it.
-    page = tmp_path / "explanation.html"
-    loan.instance.run("explain", loan.id, "--html", str(page))
-    told = page.read_text(encoding="utf-8")
+    told = loan.explanation(tmp_path, "explanation.html")
     for said in ("ann", "bob", "mia", STATEMENT, "two instalments of 2025 came late"):
         assert said in told, said
     assert "http://" not in told.replace("http://www.w3.org", "")
@@ -143,13 +142,42 @@ def test_an_applicant_learns_the_reason_contests_it_is_heard_by_somebody_else_an
     file = tmp_path / "loan.zip"
     wait_until(lambda: _exported(loan, file)["unsigned"] == 0, "every record of the loan is signed")
     assert loan.instance.json("audit", "verify", "--export", str(file))["ok"]
-    file.write_bytes(_with_one_byte_changed(file))
-    assert not loan.instance.json("audit", "verify", "--export", str(file), code=1)["ok"]
+    forged = tmp_path / "forged.zip"
+    forged.write_bytes(_with_one_byte_changed(file))
+    assert not loan.instance.json("audit", "verify", "--export", str(forged), code=1)["ok"]
+
+    # The applicant's data are erased. What happened is still told, without what was said about the applicant.
+    subject = loan.decision.subject_id
+    assert subject is not None
+    erased = loan.instance.json("audit", "erase", subject, "--reason", "request 88", "--by", "dpo")
+    assert erased["decisions"] >= 1
+    afterwards = loan.explanation(tmp_path, "erased.html")
+    assert "the key under which it was stored has been destroyed" in afterwards
+    for kept in ("ann", "bob", "mia"):
+        assert kept in afterwards, kept
+    for gone in (STATEMENT, "two instalments of 2025 came late", "Example Bank"):
+        assert gone not in afterwards, gone
+
+    # The trail proves as before, and so does the file of before; a new file has nothing of the applicant in plain.
+    assert loan.instance.json("audit", "verify")["ok"]
+    assert loan.instance.json("audit", "verify", "--export", str(file))["ok"]
+    again = tmp_path / "again.zip"
+    assert _exported(loan, again)["records"] >= 10
+    assert loan.instance.json("audit", "verify", "--export", str(again))["ok"]
+    content = _content(again)
+    for gone in (STATEMENT, "two instalments of 2025 came late", subject):
+        assert gone.encode() not in content, gone
 
 
 def _exported(loan: Loan, file: Path) -> dict[str, Any]:
     facts: dict[str, Any] = loan.instance.json("audit", "export", loan.id, "--out", str(file))
     return facts
+
+
+def _content(file: Path) -> bytes:
+    """Everything in an archive, unpacked."""
+    with ZipFile(file) as archive:
+        return b"".join(archive.read(name) for name in archive.namelist())
 
 
 def _with_one_byte_changed(file: Path) -> bytes:
