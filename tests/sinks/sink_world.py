@@ -106,9 +106,9 @@ class World:
     seconds: float = 0.0
     made: int = 0
     keys: KeyStore | None = None
-    # What a sink inserts and reads at a time.
-    max_rows: int = 7
-    max_consumed: int = 10
+    # What a sink reads and inserts at a time: all there is, because each insert takes as long as a hundred rows.
+    max_rows: int = 1_000
+    max_consumed: int = 1_000
 
     def __post_init__(self) -> None:
         self.broker.create_topics([TopicSpec(topic, self.partitions_of(topic)) for topic in TOPICS])

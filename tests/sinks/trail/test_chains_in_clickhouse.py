@@ -110,7 +110,9 @@ def test_rows_that_were_lost_and_filled_in_again_fit_into_the_chain(own: Client,
 
 
 def test_a_tail_that_clickhouse_lost_gets_the_same_links_again(shared: Client, run_id: str) -> None:
-    world = filled(run_id, shared)
+    world = SmallChunks(run_id, shared)
+    world.pipeline(12)
+    world.settle(world.writer())
     before = world.ask("SELECT kafka_offset, hex(link) FROM tasks WHERE kafka_stream = {name:String} ORDER BY 1, 2")
     shared.command(
         f"DELETE FROM tasks WHERE kafka_stream = '{run_id}' AND kafka_offset >= 3 SETTINGS lightweight_deletes_sync = 2"
@@ -159,7 +161,7 @@ def test_what_is_done_to_stored_rows_is_found_where_it_was_done(own: Client, run
     # Of one partition: how rows are spread over two depends on the name of the run.
     world = World(run_id, own, partitions=1)
     world.pipeline(36)
-    world.settle(world.writer(max_rows=1_000, max_consumed=1_000))
+    world.settle(world.writer())
     latest: dict[str, int] = {}
     for topic, statement, distance in TAMPERING:
         table = TARGETS[topic].table

@@ -33,7 +33,7 @@ def world(own: Client, run_id: str) -> World:
 def settled(world: World) -> Proved:
     """Decisions in ClickHouse, all of them signed but the latest ones."""
     anchors: list[dict[str, Any]] = []
-    writer = world.writer(max_rows=1_000, max_consumed=1_000)
+    writer = world.writer()
     for _ in range(2):
         world.pipeline(12)
         world.settle(writer)
