@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.interlock.api.api_world import World
-from tests.sinks.conftest import own, reused, warehouse  # noqa: F401 - fixtures
+from tests.sinks.conftest import migrated, own, reused, shared, warehouse  # noqa: F401 - fixtures
 
 
 @pytest.fixture
