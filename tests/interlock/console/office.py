@@ -66,6 +66,12 @@ class Office:
         file.write_text(POLICY.format(name=self.name, audit=audit))
         publish_policy(self._broker, file, "test", "")
 
+    def put_in_force(self, text: str) -> None:
+        """Another policy beside it; `{name}` in it is the name of the test."""
+        file = self._folder / "another.yaml"
+        file.write_text(text.replace("{name}", self.name))
+        publish_policy(self._broker, file, "test", "")
+
     def decide(self, kind: str = "pre", **fields: Any) -> str:
         """Sends a decision and returns its id."""
         decision_id = f"{self.name}-{uuid4().hex[:6]}"

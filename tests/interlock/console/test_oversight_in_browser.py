@@ -41,7 +41,7 @@ PAGES = (
     "/nowhere",
 )
 
-EVERY_ROLE = ("policy_owner", "analyst", "admin")
+EVERY_ROLE = ("policy_owner", "analyst", "auditor", "admin")
 
 
 def test_a_halt_is_seen_everywhere_at_once_and_holds_for_the_next_decisions(office: Office) -> None:
@@ -121,6 +121,42 @@ def test_a_policy_is_checked_while_one_types_and_published_by_two_people(office:
     office.until(in_force)
 
 
+def test_an_owner_tries_a_text_on_the_past_before_anybody_is_affected(office: Office) -> None:
+    done = [office.decide("auto", amount=10, confidence=0.9) for _ in range(3)]
+    for decision_id in done:
+        office.resolution(decision_id)
+    page = office.page("ann", f"/policies/{office.name}/edit", "policy_owner")
+    source = page.locator("#policy-source")
+    source.fill(source.input_value().replace("auto: 0.5", "auto: 0.95"))
+    answer = page.locator("#replay")
+
+    def replayed() -> bool:
+        """ClickHouse follows Kafka by some seconds."""
+        with page.expect_response("**/policies/replay"):
+            page.get_by_role("button", name="Replay").click()
+        return "3 of 3 decisions" in answer.inner_text()
+
+    office.until(replayed)
+    expect(answer.get_by_role("table", name=re.compile("Decisions by the route"))).to_contain_text("async")
+
+
+def test_an_auditor_proves_a_decision_and_takes_the_proof_away(office: Office) -> None:
+    done = office.task()
+    office.settle("bob", done)
+    page = office.page("lee", f"/decisions/{done}", "auditor")
+
+    def proved() -> bool:
+        """The sink signs every two seconds."""
+        with page.expect_response("**/proof"):
+            page.get_by_role("button", name="Prove it now").click()
+        return page.get_by_text("all are what was stored and signed").is_visible()
+
+    office.until(proved)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download proof").click()
+    assert office.instance.json("audit", "verify", "--export", str(download.value.path()))["ok"]
+
+
 def _addresses(office: Office) -> list[str]:
     open_task, done = office.task(), office.task()
     office.settle("bob", done)
@@ -144,6 +180,13 @@ def test_every_page_is_accessible_in_both_themes_and_fits_a_tablet(office: Offic
             found[f"{address} dark"] = wrong
         if width := _overflow(page):
             found[f"{address} at 768 px"] = f"{width} px too wide"
+    page.goto(f"{office.instance.url}{addresses[PAGES.index('/decisions/{done}')]}/explanation")
+    for theme in ("light", "dark"):
+        page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
+        if wrong := violations(page, only="" if theme == "light" else "color-contrast"):
+            found[f"explanation {theme}"] = wrong
+    if width := _overflow(page):
+        found["explanation at 768 px"] = f"{width} px too wide"
     assert found == {}
 
 

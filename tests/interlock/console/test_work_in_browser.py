@@ -3,6 +3,7 @@
 import re
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Error, Page, Route, expect
@@ -279,3 +280,70 @@ def test_an_appeal_is_filed_on_the_page_of_a_decision_that_the_desk_does_not_hav
     page.wait_for_url(f"**/tasks/{decision_id}")
     office.ready(page)
     expect(page.locator("main")).to_contain_text("my income was misread")
+
+
+INVOLVED = """
+name: {name}-involved
+domains:
+  {name}-involved: {workflow: pre_approval, models: ['*'], outcomes: [grant, deny], queue: {name}}
+packs: [california-admt]
+"""
+
+
+def test_where_a_pack_asks_for_it_the_evidence_is_opened_and_sentences_are_ticked_before_the_verdict(
+    office: Office,
+) -> None:
+    office.put_in_force(INVOLVED)
+    task_id = office.task(kind="involved")
+    page = office.page("ann")
+    take(office, page, task_id)
+    expect(page.locator("main")).to_contain_text("The evidence is folded")
+    expect(page.locator("main")).not_to_contain_text("purpose")
+    press(page, "f")
+    expect(page.locator("main")).to_contain_text("purpose")
+    write_verdict(page, "a", "income is documented")
+    press(page, "Control+Enter")
+    boxes = page.locator("[data-attestation]")
+    assert boxes.first.evaluate("(box) => box.validity.valueMissing")
+    for box in boxes.all():
+        box.check()
+    press(page, "Control+Enter")
+    page.wait_for_url(lambda url: task_id not in url)
+    assert office.resolution(task_id)["outcome"] == "grant"
+    (verdict,) = office.ask("lee", "GET", f"/v1/decisions/{task_id}/explanation").json()["verdicts"]
+    assert "I have the authority to change the decision." in verdict["attestations"]
+    assert verdict["evidence_opened_at"]
+
+
+EXPERIMENT = """
+name: {name}-trial
+domains:
+  {name}-trial:
+    models: ['*']
+    outcomes: [grant, deny]
+    queue: {name}
+    lanes: {grant: {auto: 0.99, async: 0.5, sync: 0.3}}
+    reliance: {rate: 1, decide_first: 1, from: {from}, until: {until}}
+"""
+
+
+def test_in_the_arm_that_decides_first_the_answer_comes_after_the_first_opinion(office: Office) -> None:
+    today = datetime.now(UTC).date()
+    days = {"{from}": today - timedelta(days=1), "{until}": today + timedelta(days=30)}
+    text = EXPERIMENT
+    for name, day in days.items():
+        text = text.replace(name, day.isoformat())
+    office.put_in_force(text)
+    task_id = office.task(kind="trial")
+    page = office.page("ann")
+    begin(page)
+    office.open(page, f"/tasks/{task_id}")
+    press(page, "c")
+    page.locator("[data-command-form=first-opinion]").wait_for()
+    office.ready(page)
+    expect(page.locator("main")).not_to_contain_text("85.0 %")
+    page.locator("[name=opinion][value=deny]").check()
+    press(page, "s")
+    expect(page.locator("main")).to_contain_text("You thought deny before")
+    expect(page.locator("main")).to_contain_text("85.0 %")
+    expect(page.locator("main")).not_to_contain_text("What weighed in this answer")
