@@ -41,6 +41,7 @@ TESTS = Path(__file__).parent
 # These share one running instance, whose start takes as long as many tests.
 ON_ONE_INSTANCE = (
     "interlock/cli/test_command_line.py",
+    "interlock/cli/test_encrypted_erasure.py",
     "bench/test_running_proof.py",
     "interlock/review/test_appeals_of_the_forgotten.py",
     "crash/test_kill_everything.py",
