@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
+from interlock.schemas.catalogue import TOPICS
 from tests.crash.test_kill_everything import wait_until
 from tests.running_instance import Instance
 
@@ -56,10 +57,9 @@ def _records(instance: Instance) -> Iterator[bytes]:
     broker = instance.platform.serving_kafka()
     with closing(broker.consumer("erasure-search")) as consumer:
         found = [
-            TopicPartition(topic.topic, number, OFFSET_BEGINNING)
-            for topic in consumer.list_topics(timeout=30).topics.values()
-            if not topic.topic.startswith("__")
-            for number in topic.partitions
+            TopicPartition(topic.name, number, OFFSET_BEGINNING)
+            for topic in TOPICS
+            for number in broker.end_offsets(topic.name)
         ]
         consumer.assign(found)
         quiet = 0
