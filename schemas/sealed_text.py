@@ -10,7 +10,7 @@ from typing import Any
 # The version names the whole construction: cipher, nonces, places, padding.
 PREFIX = "enc:v1:"
 
-# A key's id is 16 random bytes in hexadecimal digits.
+# A key's id is 16 bytes in hexadecimal digits.
 _FORM = re.compile(re.escape(PREFIX) + "([0-9a-f]{32}):([A-Za-z0-9_-]+=*)")
 
 

@@ -6,7 +6,7 @@ opens what was escalated to leads to the team, then takes back a skip.
 
 from collections.abc import Iterable
 
-from interlock.processors.desk.reviewers import Reviewer, unfit, unqualified
+from interlock.processors.desk.reviewers import Reviewer, holds, unfit, unqualified
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import DESK, Task
 from interlock.processors.desk.task_records import task_alert, task_changed
@@ -133,14 +133,9 @@ def _rule(task: Task, person: Reviewer, now: int) -> tuple[str, str]:
         case "wrong-queue":
             return f"do not work queue {task.queue}", f"the queue {task.queue}"
         case "not-qualified":
-            missing = [name for name in task.qualifications if not _holds(person, name, now)]
+            missing = [name for name in task.qualifications if not holds(person.qualifications, [name], now)]
             return f"lack {', '.join(missing)}", f"the qualification {', '.join(missing)}"
     return "have no capacity", "a capacity"
-
-
-def _holds(person: Reviewer, qualification: str, now: int) -> bool:
-    expires = person.qualifications.get(qualification, 0)
-    return expires is None or expires > now
 
 
 def _names(names: list[str]) -> str:
