@@ -12,7 +12,7 @@ from interlock.encryption.master import KEY_BYTES, LocalMasterKey
 from interlock.encryption.sqlite_store import SqliteKeyStore
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from interlock.sinks.migrate import migrate
-from tests.sinks.migrated import Migrated, definitions
+from tests.sinks.migrated import Migrated, clear, definitions
 
 
 @pytest.fixture(scope="session")
@@ -60,12 +60,7 @@ def own(warehouse: EmbeddedClickHouse, reused: Client, migrated: Migrated) -> It
             owner.command(f"CREATE DATABASE {reused.database}")
         migrated.fill(reused)
         return
-    filled = reused.query(
-        "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 "
-        "AND engine LIKE '%MergeTree' AND name != 'schema_migrations'"
-    )
-    for (table,) in filled.result_rows:
-        reused.command(f"TRUNCATE TABLE {table}")
+    clear(reused)
 
 
 @pytest.fixture

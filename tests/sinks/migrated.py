@@ -13,6 +13,16 @@ def definitions(client: Client) -> dict[str, str]:
     return {name: text.replace(f"{client.database}.", "") for name, text in client.query(created).result_rows}
 
 
+def clear(client: Client) -> None:
+    """Leaves no row in any table, those behind views included, but what tells of the migrations."""
+    filled = client.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND total_rows > 0 "
+        "AND engine LIKE '%MergeTree' AND name != 'schema_migrations'"
+    )
+    for (table,) in filled.result_rows:
+        client.command(f"TRUNCATE TABLE {table}")
+
+
 class Migrated:
     """The tables and views of a migrated database, without their rows."""
 

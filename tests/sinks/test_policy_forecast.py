@@ -20,6 +20,7 @@ from interlock.policy.load import parse
 from interlock.policy.version import resolved
 from interlock.schemas import catalogue, wire
 from tests.processors.router.messages import NOW
+from tests.sinks.migrated import clear
 from tests.sinks.replay_world import Pipeline, Stored, window
 from tests.sinks.review_records import outcome
 
@@ -34,8 +35,7 @@ CANDIDATE = SOURCE.replace("employed: {auto: 0.95}", "employed: {auto: 0.90}")
 @pytest.fixture(scope="module")
 def stored(reused: Client) -> Iterator[Stored]:
     yield Stored(reused)
-    for table in ("routed_decisions", "policies", "outcomes"):
-        reused.command(f"TRUNCATE TABLE {table}")
+    clear(reused)
 
 
 @cache

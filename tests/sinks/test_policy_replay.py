@@ -27,6 +27,7 @@ from interlock.policy.model import Policy
 from interlock.policy.vocabulary import ROUTING_COLUMNS
 from tests.policy.strategies import COLUMNS, conditions, policies
 from tests.processors.router.messages import NOW, decision
+from tests.sinks.migrated import clear
 from tests.sinks.replay_world import Pipeline, Stored, random_decisions, window
 
 MINUTE = 60_000_000
@@ -39,8 +40,7 @@ Range = tuple[datetime, datetime]
 def stored(reused: Client) -> Iterator[Stored]:
     """One history for the whole file: tests take windows of time of their own."""
     yield Stored(reused)
-    for table in ("routed_decisions", "shadow_decisions", "policies", "calibration_models"):
-        reused.command(f"TRUNCATE TABLE {table}")
+    clear(reused)
 
 
 days = count(1)

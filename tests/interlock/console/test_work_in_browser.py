@@ -310,7 +310,8 @@ def test_where_a_pack_asks_for_it_the_evidence_is_opened_and_sentences_are_ticke
     press(page, "Control+Enter")
     page.wait_for_url(lambda url: task_id not in url)
     assert office.resolution(task_id)["outcome"] == "grant"
-    (verdict,) = office.ask("lee", "GET", f"/v1/decisions/{task_id}/explanation").json()["verdicts"]
+    explanation = f"/v1/decisions/{task_id}/explanation"
+    (verdict,) = office.until(lambda: office.ask("lee", "GET", explanation).json()["verdicts"])
     assert "I have the authority to change the decision." in verdict["attestations"]
     assert verdict["evidence_opened_at"]
 
