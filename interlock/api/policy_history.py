@@ -9,8 +9,9 @@ from interlock.api.backend import Backend
 from interlock.api.pages import newest_first
 from interlock.api.problems import Problem, not_found
 from interlock.errors import UnavailableError
-from interlock.policies import comparisons, history
+from interlock.policies import history
 from interlock.policies.history import Record
+from interlock.policies.replay import comparisons
 from interlock.processors.review.times import micros
 
 # A page that shows a version waits for the replay of its first days.

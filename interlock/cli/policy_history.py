@@ -9,6 +9,7 @@ from interlock.cli.common import DataDir, Json, console, errors, print_json, tab
 from interlock.cli.trials import Name
 from interlock.errors import InterlockError
 from interlock.platform import connection
+from interlock.platform.extras import explain
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -97,11 +98,16 @@ def _row(version: Mapping[str, Any]) -> tuple[str, ...]:
 def _compared(
     platform: "Platform", broker: "Broker", version: Mapping[str, Any], versions: Sequence[Mapping[str, Any]]
 ) -> Mapping[str, Any] | None:
-    from interlock.policies import comparisons
     from interlock.policies import history as told
 
     if not version["forecast"]:
         return None
+    try:
+        from interlock.policies.replay import comparisons
+    except ModuleNotFoundError as error:
+        # Who has the extra of the command line alone reads the rest of the history.
+        unavailable = explain(error, "a comparison") or str(error)
+        return {"days": 0.0, "of_days": 0.0, "measures": [], "unavailable": unavailable}
     found = told.find(broker, lambda: _clickhouse(platform), version["name"], version["version"])
     until = comparisons.replaced_at(versions, version) or datetime.now(UTC)
     record = {**found, "published_at": version["published_at"]}

@@ -14,8 +14,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from interlock.demo import survey
-from interlock.policies.comparisons import compared
 from interlock.policies.replay import Replay, replay
+from interlock.policies.replay.comparisons import compared
 from interlock.policy.load import parse
 from interlock.policy.version import resolved
 from interlock.schemas import catalogue, wire

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from interlock.policies.comparisons import Compared
 from interlock.policies.observed import Cell, Observed
+from interlock.policies.replay.comparisons import Compared
 from tests.interlock.console.console_world import World
 from tests.interlock.console.test_owner_pages_in_browser import confirm, console, pages, site, visit  # noqa: F401
 

@@ -9,9 +9,9 @@ import pytest
 
 from interlock.learning.count_forecasts import Band
 from interlock.learning.strata import Total
-from interlock.policies.comparisons import Compared, compare, first_days
 from interlock.policies.forecasts import kept
 from interlock.policies.replay import Replay
+from interlock.policies.replay.comparisons import Compared, compare, first_days
 from interlock.policies.replay.forecast import Errors, QueueForecast
 
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)

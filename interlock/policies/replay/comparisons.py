@@ -15,7 +15,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from interlock.encryption.keys import KeyStore
 from interlock.errors import InterlockError
-from interlock.policies.replay import replay
+from interlock.policies.replay.replaying import replay
 from interlock.policy.version import from_resolved
 
 if TYPE_CHECKING:
