@@ -33,6 +33,10 @@ _TOLD = ("subject_id", "impact")
 _PLACES = (facts_place("routed_decisions", ""), facts_place("shadow_decisions", ""))
 
 
+# A subject has decisions all over the range. What a key costs to fetch and to prepare is spent once for so many.
+_MAX_CIPHERS = 100_000
+
+
 class Group(NamedTuple):
     """Decisions of one kind of the candidate that history says the same of. `of_group`: an attribute and its value."""
 
@@ -59,6 +63,7 @@ class SealedHistory:
                 **({"attributes": pl.Struct(dict.fromkeys(policy.attributes, pl.String))} if policy.attributes else {}),
             }
         )
+        self._ciphers: dict[str, Cipher | None] = {}
         self.unreadable = 0
 
     def groups(self, query: str, names: Sequence[str], *, of_groups: bool) -> Iterator[Group]:
@@ -96,8 +101,7 @@ class SealedHistory:
         """The facts of every row as JSON, as the sink sealed them; None where they cannot be read."""
         named = block[KEY_COLUMN].dictionary_encode()
         names = named.dictionary.to_pylist()
-        found = self._keys.open_keys(set(names) - {"", ERASED})
-        ciphers = [Cipher(found[name]) if name in found else None for name in names]
+        ciphers = self._ciphers_of(names)
         erased = [name == ERASED for name in names]
         # The ciphertext is no text, whatever ClickHouse calls it.
         sealed, ids = (block[name].cast(pa.binary()).to_pylist() for name in (FACTS_COLUMN, "decision_id"))
@@ -116,6 +120,15 @@ class SealedHistory:
                 except DamagedError:
                     facts.append(None)
         return pl.Series(facts, dtype=pl.Binary).cast(pl.String)
+
+    def _ciphers_of(self, key_ids: Sequence[str]) -> list[Cipher | None]:
+        """One for each key; None for those that are missing or erased."""
+        if len(self._ciphers) > _MAX_CIPHERS:
+            self._ciphers.clear()
+        missing = set(key_ids) - self._ciphers.keys() - {"", ERASED}
+        found = self._keys.open_keys(missing) if missing else {}
+        self._ciphers |= {name: Cipher(found[name]) if name in found else None for name in missing}
+        return [self._ciphers.get(name) for name in key_ids]
 
     def _typed(self, frame: pl.DataFrame, known: pl.DataFrame, attributes: pl.DataFrame) -> pl.DataFrame:
         """The frame with its facts in the place of what is empty in sealed rows, as conditions expect them."""
