@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 
+# The fields of a decision of which something may be sealed.
+FIELDS = frozenset({"subject_id", "attributes", "input", "explanation", "history", "alternatives", "vector"})
+
 # Ciphertexts are as long as their texts: without padding `true` and `false` could be told apart.
 _BLOCK = 32
 

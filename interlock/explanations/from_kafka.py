@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from interlock.encryption.fields import open_record, why_lost
+from interlock.encryption.fields import FIELDS, open_record, why_lost
 from interlock.explanations.related import (
     BEHIND,
     PEOPLE,
@@ -28,9 +28,6 @@ from interlock.streams.ranges import read_range
 
 if TYPE_CHECKING:
     from interlock.encryption.keys import KeyStore
-
-# What a producer encrypts of a decision, as `Entry.lost` names it.
-SEALED = frozenset({"subject_id", "attributes", "input", "explanation", "history", "alternatives", "vector"})
 
 # Of each partition, from its end backwards: some seconds of reading for a person who waits.
 RECENT = 200_000
@@ -87,7 +84,7 @@ def _opened(found: Records, keys: "Callable[[], KeyStore | None]") -> Records:
             inner = entry.record.get("decision")
             opened = open_record(entry.record if inner is None else inner, found.decision_id, store)
             record = opened.record if inner is None else {**entry.record, "decision": opened.record}
-            gone = SEALED if opened.lost else frozenset[str]()
+            gone = FIELDS if opened.lost else frozenset[str]()
             lost.update({opened.lost: None} if opened.lost else {})
             result.append(replace(entry, record=record, lost=entry.lost | gone))
         return tuple(result)

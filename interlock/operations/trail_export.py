@@ -31,8 +31,15 @@ _FILES = ("records.jsonl", "anchors.jsonl")
 
 # What `problems` of damaged files may raise while they are taken apart.
 _UNREADABLE = (
-    ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, NotImplementedError, OSError
-)  # fmt: skip
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+    RecursionError,
+    OSError,
+)
 
 # And taking the archive apart: RuntimeError for one that claims to have a password, EOFError for one that ends early.
 _NO_ARCHIVE = (ValueError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)

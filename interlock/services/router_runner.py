@@ -49,12 +49,11 @@ def router_runner(
     counts = metrics or Metrics("router")
     router = Router(state, settings, lambda *place: _earlier_decisions(broker, *place))
 
+    apply = take or (lambda message: state.apply(message.topic(), message.key(), message.value()))
+
     def refresh() -> None:
         for message in tables.poll():
-            if take is not None:
-                take(message)
-            else:
-                state.apply(message.topic(), message.key(), message.value())
+            apply(message)
 
     run = RunnerSettings(
         group=catalogue.ROUTER_GROUP,

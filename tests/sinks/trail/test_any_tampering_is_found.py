@@ -11,6 +11,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -188,3 +189,9 @@ def test_an_archive_with_any_byte_changed_is_refused_or_proves_the_same_and_neve
     assert (checked.ok, checked.records, checked.unsigned) == (True, 2, 0)
     with zipfile.ZipFile(path) as archive:
         assert archive.read(RECORDS) == CONTENT[RECORDS]
+
+
+@pytest.mark.parametrize("name", [RECORDS, ANCHORS, MANIFEST])
+def test_a_file_that_is_nested_too_deeply_to_be_read_is_refused(tmp_path: Path, name: str) -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000 + b"\n"
+    assert _checked(CONTENT | {name: deep}, tmp_path / "e.zip") is None
