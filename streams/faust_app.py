@@ -1,9 +1,11 @@
-"""Faust as it must be set up here, and the four things about it that have to be put right.
+"""Faust as it must be set up here, and the five things about it that have to be put right.
 
 * It reads uncommitted records unless it is transactional itself; the desk's aborted verdicts would be learned from.
 * Where offsets have gaps, as after every transaction of the desk, it may commit past a record that is still being
   processed (faust-streaming issue 606). Records are acknowledged in order here, so the last one implies all before it.
 * A header whose name is not UTF-8 would stop aiokafka for good (`interlock.streams.tolerant_records`).
+* It never asks aiokafka whether it is still a member of its group, and after some errors aiokafka waits for that
+  question for ever (`Membership`).
 * It and aiokafka log every attempt to reach a broker that is down, with tracebacks.
 """
 
@@ -34,6 +36,9 @@ REBALANCE_SECONDS = 20.0
 
 # Longer than a leader election; then the fold ends with an error, and its caller starts it again.
 REQUEST_SECONDS = 30.0
+
+# The longest that a healthy group takes to let a member in: its request, or a rebalance, and then some.
+JOIN_SECONDS = 45.0
 
 # The same message is logged again after this.
 REPEAT_LOG_SECONDS = 60.0
@@ -143,6 +148,40 @@ class _Consumer(driver.Consumer):
 
 class _Transport(driver.Transport):
     Consumer = _Consumer
+
+
+class Membership:
+    """Whether an app that is started takes part in its group."""
+
+    def __init__(self, app: faust.App, topic: str) -> None:
+        self._app = app
+        self._topic = topic
+        self._well_at: float | None = None
+
+    def trouble(self, now: float) -> str | None:
+        """Why it takes no part and will not by itself; None as long as it does, or may soon. `now`: seconds of a clock
+        that only goes forward."""
+        coordinator = self._coordinator()
+        if coordinator is not None and coordinator._pending_exception is not None:
+            return str(coordinator._pending_exception)
+        if coordinator is not None and coordinator._coordination_task.done():
+            return "its coordination has ended"
+        if self._well_at is None or (coordinator is not None and self._joined(coordinator)):
+            self._well_at = now
+        seconds = now - self._well_at
+        return f"it has tried to join for {seconds:.0f} s" if seconds > JOIN_SECONDS else None
+
+    def _coordinator(self) -> Any | None:
+        """aiokafka's part that keeps up the membership; None before it connects."""
+        consumer: Any = self._app.consumer
+        client = consumer._thread._consumer
+        return client._coordinator if client is not None else None
+
+    def _joined(self, coordinator: Any) -> bool:
+        """A standby has joined too, with no partition. Who assigns partitions must know how many there are."""
+        subscription = coordinator._subscription.subscription
+        assigned = subscription is not None and subscription.assignment is not None
+        return assigned and coordinator._metadata_snapshot.get(self._topic) != 0
 
 
 def one_line_logs(servers: str, clock: Callable[[], float] = time.monotonic) -> None:

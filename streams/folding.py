@@ -9,6 +9,7 @@ Kafka acknowledges the outputs of a record before its offset may be committed; r
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -136,24 +137,32 @@ class Steps:
 async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> None:
     from aiokafka.errors import KafkaError as ClientError
 
-    from interlock.streams.faust_app import make_app
+    from interlock.streams.faust_app import Membership, make_app
 
     app = make_app(
         settings.group, settings.bootstrap_servers, settings.properties, settings.instance, settings.commit_seconds
     )
     failures: list[Exception] = []
     _follow(app, settings.topic, steps, stop, failures)
+    # It ends with the first assignment, so that what keeps this member out of its group would keep it waiting.
+    starting = asyncio.create_task(app.start())
+    membership = Membership(app, settings.topic)
     try:
-        await app.start()
         while not (stop.is_set() or failures or app.should_stop):
+            if starting.done():
+                starting.result()
+            if trouble := membership.trouble(time.monotonic()):
+                raise _ended(settings.topic, f"the client is no member of group {settings.group}: {trouble}")
             await asyncio.sleep(_POLL_INTERVAL_SECONDS)
         if not stop.is_set():
             raise failures[0] if failures else app.crash_reason or _ended(settings.topic, "the client stopped")
     except (ClientError, OSError) as error:
         raise _ended(settings.topic, str(error)) from error
     finally:
+        starting.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(_SHUTDOWN_TIMEOUT_SECONDS):
+                await asyncio.gather(starting, return_exceptions=True)
                 await app.stop()
 
 
