@@ -158,15 +158,15 @@ class Membership:
         self._topic = topic
         self._well_at: float | None = None
 
-    def trouble(self, now: float) -> str | None:
+    def trouble(self, now: float, *, working: bool) -> str | None:
         """Why it takes no part and will not by itself; None as long as it does, or may soon. `now`: seconds of a clock
-        that only goes forward."""
+        that only goes forward. `working`: a record is being processed, which a rebalance waits for."""
         coordinator = self._coordinator()
         if coordinator is not None and coordinator._pending_exception is not None:
             return str(coordinator._pending_exception)
-        if coordinator is not None and coordinator._coordination_task.done():
-            return "its coordination has ended"
-        if self._well_at is None or (coordinator is not None and self._joined(coordinator)):
+        if coordinator is not None and (coordination := coordinator._coordination_task).done():
+            return f"its coordination ended: {'cancelled' if coordination.cancelled() else coordination.exception()}"
+        if self._well_at is None or working or (coordinator is not None and self._joined(coordinator)):
             self._well_at = now
         seconds = now - self._well_at
         return f"it has tried to join for {seconds:.0f} s" if seconds > JOIN_SECONDS else None
@@ -179,9 +179,8 @@ class Membership:
 
     def _joined(self, coordinator: Any) -> bool:
         """A standby has joined too, with no partition. Who assigns partitions must know how many there are."""
-        subscription = coordinator._subscription.subscription
-        assigned = subscription is not None and subscription.assignment is not None
-        return assigned and coordinator._metadata_snapshot.get(self._topic) != 0
+        joining = coordinator._subscription.reassignment_in_progress
+        return not joining and coordinator._metadata_snapshot.get(self._topic) != 0
 
 
 def one_line_logs(servers: str, clock: Callable[[], float] = time.monotonic) -> None:

@@ -102,9 +102,18 @@ class Steps:
         # By partition: the offset after the last record that was folded, and the membership it was read under.
         self._next: dict[int, int] = {}
         self._generation: dict[int, int] = {}
+        self.working = False
+        """A record is being processed. Catching up before the first one may take minutes."""
 
     def process(self, record: Record, generation: int) -> list[Output]:
         """The outputs of `record`, read by this member in `generation` of the group."""
+        self.working = True
+        try:
+            return self._process(record, generation)
+        finally:
+            self.working = False
+
+    def _process(self, record: Record, generation: int) -> list[Output]:
         partition = record.partition
         if self._generation.get(partition) != generation:
             # Only now others may have gone on with the partition; later gaps are markers of transactions.
@@ -151,7 +160,7 @@ async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> N
         while not (stop.is_set() or failures or app.should_stop):
             if starting.done():
                 starting.result()
-            if trouble := membership.trouble(time.monotonic()):
+            if trouble := membership.trouble(time.monotonic(), working=steps.working):
                 raise _ended(settings.topic, f"the client is no member of group {settings.group}: {trouble}")
             await asyncio.sleep(_POLL_INTERVAL_SECONDS)
         if not stop.is_set():

@@ -33,8 +33,20 @@ def test_a_fold_that_its_group_does_not_let_in_ends_and_says_why(kafka: "Embedde
 
 
 def test_a_member_that_does_not_get_in_is_in_trouble_after_longer_than_any_rebalance_takes() -> None:
-    not_connected: Any = SimpleNamespace(consumer=SimpleNamespace(_thread=SimpleNamespace(_consumer=None)))
-    membership = Membership(not_connected, "topic")
-    assert membership.trouble(100.0) is None
-    assert membership.trouble(100.0 + JOIN_SECONDS) is None
-    assert membership.trouble(101.0 + JOIN_SECONDS) == f"it has tried to join for {JOIN_SECONDS + 1:.0f} s"
+    membership = Membership(_not_connected(), "topic")
+    assert membership.trouble(100.0, working=False) is None
+    assert membership.trouble(100.0 + JOIN_SECONDS, working=False) is None
+    told = membership.trouble(101.0 + JOIN_SECONDS, working=False)
+    assert told == f"it has tried to join for {JOIN_SECONDS + 1:.0f} s"
+
+
+def test_a_member_that_processes_a_record_for_long_is_in_no_trouble() -> None:
+    membership = Membership(_not_connected(), "topic")
+    assert membership.trouble(100.0, working=True) is None
+    assert membership.trouble(101.0 + JOIN_SECONDS, working=True) is None
+    assert membership.trouble(101.0 + 2 * JOIN_SECONDS, working=False) is None
+    assert membership.trouble(102.0 + 2 * JOIN_SECONDS, working=False) is not None
+
+
+def _not_connected() -> Any:
+    return SimpleNamespace(consumer=SimpleNamespace(_thread=SimpleNamespace(_consumer=None)))
