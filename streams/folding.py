@@ -33,6 +33,10 @@ _POLL_INTERVAL_SECONDS = 0.1
 # Longer than the last commit takes; what is not committed by then is folded again.
 _SHUTDOWN_TIMEOUT_SECONDS = 10.0
 
+# Modules of aiokafka import each other. A role starts several folds at once, each in a thread: of threads that import
+# them together one may get a module that is not complete yet, and fail.
+_IMPORTING = threading.Lock()
+
 
 @dataclass(frozen=True)
 class FoldSettings:
@@ -88,6 +92,8 @@ def run_fold(settings: FoldSettings, broker: Broker, fold: Fold, stop: threading
     Of several members of a group each has some of the partitions; the others stand by. Raises KafkaException, and
     whatever `fold` raises. The state of `fold` is then of no use any more: start again with a new one.
     """
+    with _IMPORTING:
+        from interlock.streams import faust_app  # noqa: F401 - takes a second, and only roles need it
     asyncio.run(_run(settings, Steps(settings, broker, fold, stop), stop))
 
 

@@ -1,6 +1,8 @@
 """Folding a topic: state that is rebuilt, gaps that are filled, repetitions that are ignored."""
 
 import logging
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -106,6 +108,46 @@ def test_nothing_is_folded_once_it_shall_stop(broker: Broker) -> None:
     stop.set()
     assert Steps(SETTINGS, broker, fold, stop).process(records(broker)[5], generation=1) == []
     assert fold.folded == []
+
+
+# A second fold starts in a new process while the first is loading its client; printed are the threads that load it. The
+# first waits for the second, which must not come.
+_FIRST_IMPORTS = """
+import sys, threading
+from interlock.streams.folding import FoldSettings, run_fold
+from interlock.streams.memory import MemoryBroker
+
+threads, midway, second, stop = set(), threading.Event(), threading.Event(), threading.Event()
+stop.set()
+
+def recorded(event, about):
+    if event == "import" and about[0].startswith("aiokafka."):
+        threads.add(threading.current_thread().name)
+        if midway.is_set():
+            second.set()
+        else:
+            midway.set()
+            second.wait(0.5)
+
+def follow(name):
+    run_fold(FoldSettings(name, "in", "127.0.0.1:1"), MemoryBroker(), lambda _: [], stop)
+
+sys.addaudithook(recorded)
+folds = [threading.Thread(target=follow, args=(name,), name=name) for name in ("first", "second")]
+folds[0].start()
+midway.wait()
+folds[1].start()
+for fold in folds:
+    fold.join()
+print(*sorted(threads))
+"""
+
+
+def test_folds_that_start_together_import_their_client_one_after_the_other() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", _FIRST_IMPORTS], capture_output=True, text=True, timeout=120, check=True
+    )
+    assert run.stdout.split() == ["first"], run.stderr
 
 
 @given(st.lists(st.integers(0, 19), max_size=8), st.integers(1, 3))
