@@ -1,12 +1,13 @@
 """`python -m bench`: the figures of the documentation, measured here and now."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bench.decisions import SUBJECTS
-from interlock.cli.common import Json, console, errors, print_json, table
+from interlock.cli.common import Json, console, errors, print_json, progress_bar, table
 
 app = typer.Typer(help="Benchmarks: every figure is a ratio to a reference of the same run.", no_args_is_help=True)
 
@@ -213,24 +214,27 @@ def queueing(
         _queues(figures)
 
 
-@app.command("learning")
-def learning(
-    scale: Annotated[float, typer.Option(min=0.001, help="Multiplies the number of simulated runs.")] = 1.0,
+@app.command("gates")
+def gates(
+    name: Annotated[str | None, typer.Argument(help="Those whose name contains it; without it, all.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="About a tenth of the runs.")] = False,
     json: Json = False,
 ) -> None:
-    """The statistical promises by simulation: coverage of intervals, false alarms, thresholds that hold.
+    """What each number promises, by simulation: coverage of intervals, false alarms, certificates that hold.
+
+    Exits with 1 where a promise is broken by more than chance explains (three standard errors of a share).
 
     Examples:
 
-        python -m bench learning --scale 0.1
+        python -m bench gates estimates --quick --json
     """
-    from bench.gates import all as benchmark
-
-    figures = benchmark.run(scale, _say)
+    rows = _gates(name, quick=quick)
     if json:
-        print_json(figures)
+        print_json(rows)
     else:
-        _gates(figures)
+        table(list(rows[0]), [list(row.values()) for row in rows])
+    if any(row["kept"] is False for row in rows):
+        raise typer.Exit(1)
 
 
 @app.command("learning-proofs")
@@ -353,7 +357,6 @@ def everything(rounds: Rounds = 3, json: Json = False) -> None:
     from bench import queueing as queues
     from bench import router as routers
     from bench import sink as sinks
-    from bench.gates import all as gates
 
     of_starts = starts.run(say=_say)
     of_routers = routers.run(rounds=rounds, say=_say)
@@ -361,7 +364,7 @@ def everything(rounds: Rounds = 3, json: Json = False) -> None:
     of_sinks = sinks.run(rounds=rounds, say=_say)
     of_desk = desks.run(say=_say)
     of_queues = queues.run(say=_say)
-    of_learning = gates.run(say=_say)
+    of_gates = _gates()
     if json:
         print_json(
             {
@@ -371,7 +374,7 @@ def everything(rounds: Rounds = 3, json: Json = False) -> None:
                 "sink": of_sinks,
                 "desk": of_desk,
                 "queueing": of_queues,
-                "learning": of_learning,
+                "gates": of_gates,
             }
         )
         return
@@ -381,7 +384,7 @@ def everything(rounds: Rounds = 3, json: Json = False) -> None:
     _show(of_sinks, json=False)
     _show(of_desk, json=False)
     _queues(of_queues)
-    _gates(of_learning)
+    table(list(of_gates[0]), [list(row.values()) for row in of_gates])
 
 
 def _routers(figures: list[dict[str, Any]]) -> None:
@@ -400,10 +403,18 @@ def _queues(figures: list[dict[str, Any]]) -> None:
     table(list(figures[0]), [list(row.values()) for row in figures])
 
 
-def _gates(gates: dict[str, dict[str, Any]]) -> None:
-    table(
-        ("gate", "figure", "value"), [(gate, *figure) for gate, by_name in gates.items() for figure in by_name.items()]
-    )
+def _gates(name: str | None = None, *, quick: bool = False) -> list[dict[str, Any]]:
+    from bench.gates import all as benchmark
+
+    chosen = benchmark.chosen(name)
+    rows: list[dict[str, Any]] = []
+    with progress_bar() as progress:
+        task = progress.add_task("gates", total=len(chosen))
+        for each, gate in chosen.items():
+            progress.update(task, description=each)
+            rows += [asdict(row) for row in benchmark.run(each, gate, quick=quick)]
+            progress.advance(task)
+    return rows
 
 
 def main() -> None:

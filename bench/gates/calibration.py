@@ -3,7 +3,9 @@
 Tests run them briefly; long runs give figures to publish. The decisions are real: examples/employment.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,6 +13,7 @@ from scipy.special import expit
 from scipy.stats import binom
 from sklearn.linear_model import LogisticRegression
 
+from bench.gates.gate import Gate, Promise
 from interlock.demo import survey
 from interlock.learning import betting, bounds
 from interlock.learning.arrays import Bools, Floats
@@ -245,3 +248,36 @@ def _coverage(estimates: list[Estimate], truth: float) -> Coverage:
 def _excess(q: Floats, p: Floats) -> float:
     """Expected log-loss of q above that of p where p is the truth."""
     return float((p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))).mean())
+
+
+def _named(names: tuple[str, ...], measure: Callable[[int], tuple[Any, ...]]) -> Callable[[int], dict[str, Any]]:
+    return lambda runs: dict(zip(names, measure(runs), strict=True))
+
+
+_MISSED = ("anytime", "Clopper-Pearson at every look")
+_REQUESTED = ("share of runs", "by the raw rate of the last 100", "median reviews until then")
+_GATED = ("deployed", "excess loss of none", "of always", "of the gate")
+
+_METHODS = ("Horvitz–Thompson", "Hájek", "AIPW")
+
+GATES = {
+    "intervals under selection": Gate(
+        estimator_coverage, 3000, tuple(Promise(f"{method} coverage", 0.93, 0.97) for method in _METHODS)
+    ),
+    "intervals where overrides are rare": Gate(rare_override_coverage, 1000, (Promise("coverage", at_least=0.95),)),
+    "interval ever missed the truth": Gate(_named(_MISSED, ever_miscovered), 2000, (Promise("anytime", at_most=0.05),)),
+    "weighted betting interval ever missed": Gate(betting_miscovered, 1000, (Promise("share", at_most=0.05),)),
+    "retraining asked for at .15": Gate(
+        _named(_REQUESTED, lambda runs: retraining_requests(runs, 0.15)),
+        1000,
+        (Promise("share of runs", at_most=0.05),),
+    ),
+    "retraining asked for at .20": Gate(_named(_REQUESTED, lambda runs: retraining_requests(runs, 0.20)), 200),
+    "log-loss by calibration, 200 labels": Gate(calibration_losses, 100),
+    "gate on a calibrated model": Gate(_named(_GATED, lambda runs: identity_gate(runs, 200, IDENTITY)), 200),
+    "gate on an overconfident model": Gate(
+        _named(_GATED, lambda runs: identity_gate(runs, 500, LogOdds(0.0, 0.5))), 50
+    ),
+    "log-loss under drift": Gate(drifted_stream, 10),
+    "accuracy of the confident": Gate(confident_accuracy, 100),
+}

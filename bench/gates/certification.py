@@ -1,19 +1,16 @@
 """Simulations that test what `learning` promises about thresholds, rules and slices.
 
-Each takes the number of `runs` and returns what was measured; tests run a few, `python -m bench.gates.certification`
+Each takes the number of `runs` and returns what was measured; tests run a few, `python -m bench gates`
 many. The population is the employment example: real scores and real labels, all of them known.
 """
 
-import json
 import math
-import sys
-from collections.abc import Callable
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from bench.gates import drift as drift_gates
+from bench.gates.gate import Gate, Promise
 from interlock.demo import survey
 from interlock.learning.arrays import Bools, Floats
 from interlock.learning.certification import (
@@ -203,25 +200,18 @@ def _named(values: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> Features:
     return {f"f{index}": column for index, column in enumerate(values.T)}
 
 
-GATES: dict[str, tuple[Callable[[int], Measured], int]] = {
-    "thresholds, 1,000 labels": (thresholds, 1000),
-    "thresholds, 3,000 labels": (lambda runs: thresholds(runs, labels=3000), 1000),
-    "thresholds, 1,000 labels, fine grid": (lambda runs: thresholds(runs, grid=FINE), 1000),
-    "thresholds, 3,000 labels, fine grid": (lambda runs: thresholds(runs, labels=3000, grid=FINE), 1000),
-    "streaming": (streaming, 100),
-    "rules, 10,000 + 10,000 labels": (rules, 100),
-    "slices": (slices, 100),
-    **drift_gates.GATES,
+_HELD = (Promise("fixed violations", at_most=0.10),)
+
+GATES = {
+    "thresholds, 1,000 labels": Gate(thresholds, 1000, _HELD),
+    "thresholds, 3,000 labels": Gate(lambda runs: thresholds(runs, labels=3000), 1000, _HELD),
+    "thresholds, 1,000 labels, fine grid": Gate(lambda runs: thresholds(runs, grid=FINE), 1000, _HELD),
+    "thresholds, 3,000 labels, fine grid": Gate(lambda runs: thresholds(runs, labels=3000, grid=FINE), 1000, _HELD),
+    "streaming": Gate(streaming, 100, (Promise("violations", at_most=0.10),)),
+    "rules, 10,000 + 10,000 labels": Gate(rules, 100, (Promise("violations", at_most=0.05),)),
+    "slices": Gate(
+        slices,
+        100,
+        (Promise("found", at_least=0.95), Promise("null bh", at_most=0.05), Promise("routed", at_most=0.05)),
+    ),
 }
-
-
-def main() -> None:
-    """All gates in their full form, one line of JSON each; an argument scales the runs."""
-    scale = float(sys.argv[1]) if len(sys.argv) > 1 else 1.0
-    for name, (gate, runs) in GATES.items():
-        measured = {key: round(value, 4) for key, value in gate(max(1, int(scale * runs))).items()}
-        print(json.dumps({"gate": name, **measured}), flush=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -4,13 +4,13 @@ Each takes the number of `runs` and returns its figures; tests run a few.
 """
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from river.drift import KSWIN, PageHinkley
 from river.drift.binary import DDM, EDDM, HDDMA
 
+from bench.gates.gate import Gate, Promise
 from interlock.learning.arrays import Bools, Floats
 from interlock.learning.drift import KAPPAS, ConfidenceMonitor, e_values, step
 
@@ -113,8 +113,8 @@ def _median(values: Floats) -> float:
     return float(np.median(values)) if len(values) else math.nan
 
 
-GATES: dict[str, tuple[Callable[[int], Measured], int]] = {
-    "drift": (drift, 400),
-    "drift, other detectors": (rivals, 400),
-    "drift, KSWIN": (kswin, 50),
+GATES = {
+    "drift": Gate(drift, 400, (Promise("false alarms at the limit", at_most=0.05),)),
+    "drift, other detectors": Gate(rivals, 400),
+    "drift, KSWIN": Gate(kswin, 50),
 }
