@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from interlock.policy.limits import excesses
 from interlock.policy.notices.terms import Notice
@@ -76,6 +76,20 @@ def filled(defaults: Thresholds, lane: Lane | None) -> tuple[float, float, float
     return auto, max(sync, min(auto, defaults.async_)) if lane.async_ is None else lane.async_, sync
 
 
+# Where groups by a number begin. As many groups as a person compares; the order of the numbers has no meaning.
+Cuts = Annotated[
+    tuple[Annotated[float, Field(allow_inf_nan=False)], ...], Field(max_length=20), AfterValidator(sorted_set)
+]
+
+
+# Two forms; told apart beforehand, so that a mistake is reported once and in terms of the form that was meant.
+Groups = Annotated[
+    Annotated[tuple[str, ...], AfterValidator(sorted_set), Tag("[names]")]
+    | Annotated[dict[str, Cuts], Tag("[ranges]")],
+    Discriminator(lambda given: "[ranges]" if isinstance(given, dict) else "[names]"),
+]
+
+
 class Appeals(_Part):
     """Appeals against decisions of a domain.
 
@@ -133,7 +147,8 @@ class Domain(_Part):
     which it can be overridden after it took effect. `on_timeout`: what happens when a caller has waited in vain:
     `escalate`, or the outcome that is safe. `reason_codes`: what a verdict may give as its reason.
     `adverse`: the outcomes that go against the person concerned; None: those whose lanes give a notice.
-    `appeals`: who may appeal, how often and for how long. `groups`: by which attributes a replay tells errors apart.
+    `appeals`: who may appeal, how often and for how long. `groups`: by which attributes replays, proposals and the
+    fairness report tell people apart; with numbers, where one group ends and the next begins.
     `reliance`: an experiment on how people rely on the answer.
     """
 
@@ -144,7 +159,7 @@ class Domain(_Part):
     adverse: Annotated[tuple[Name, ...], AfterValidator(sorted_set)] | None = None
     lanes: dict[str, Lane] = Field(default_factory=dict)
     attributes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ColumnType] = Field(default_factory=dict)
-    groups: Annotated[tuple[str, ...], AfterValidator(sorted_set)] = ()
+    groups: Groups = ()
     queue: Name = "general"
     options: int = Field(3, ge=2, le=10, strict=True)
     override_window: Seconds = 86_400
@@ -152,6 +167,11 @@ class Domain(_Part):
     reason_codes: tuple[Name, ...] = ()
     appeals: Appeals = Appeals()
     reliance: Reliance | None = None
+
+    @property
+    def group_cuts(self) -> dict[str, tuple[float, ...]]:
+        """Where the groups by each attribute of `groups` begin; no numbers: every value is a group."""
+        return dict(self.groups) if isinstance(self.groups, dict) else dict.fromkeys(self.groups, ())
 
     @property
     def adverse_outcomes(self) -> tuple[str, ...]:

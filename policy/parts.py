@@ -15,7 +15,7 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, strict=False)
 
 
-_Sortable = TypeVar("_Sortable", str, date)
+_Sortable = TypeVar("_Sortable", str, date, float)
 
 
 def sorted_set(names: tuple[_Sortable, ...]) -> tuple[_Sortable, ...]:

@@ -18,7 +18,7 @@ from interlock.policy.model import Audit, Domain, Lane, Pack, Queue, SafeRule, S
 from interlock.policy.notices.checks import notice_problems
 from interlock.policy.source_map import Document, FieldPath
 from interlock.policy.syntax import near, shown
-from interlock.policy.vocabulary import ROUTING_COLUMNS, ColumnType
+from interlock.policy.vocabulary import NUMBERS, ROUTING_COLUMNS, ColumnType
 from interlock.policy.workable import unworkable
 from interlock.schemas import reasons
 
@@ -95,17 +95,25 @@ def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Do
             yield document.problem(lane_path, "is not among the outcomes of the domain", near(outcome, domain.outcomes))
         if defaults is not None:
             yield from _order(defaults, lane, lane_path, document)
-    for group in domain.groups:
-        if group not in domain.attributes:
-            index = document.data["domains"][name]["groups"].index(group)
-            hint = near(group, domain.attributes)
-            yield document.problem((*here, "groups", index), f"{group!r} is no attribute of the domain", hint)
+    yield from _groups(name, domain, document)
     if domain.on_timeout != "escalate" and domain.on_timeout not in domain.outcomes:
         yield document.problem(
             (*here, "on_timeout"),
             f"{domain.on_timeout!r} is not an outcome of the domain",
             near(domain.on_timeout, ("escalate", *domain.outcomes)),
         )
+
+
+def _groups(name: str, domain: Domain, document: Document) -> Iterator[Diagnostic]:
+    written = document.data["domains"][name].get("groups", [])
+    for group, cuts in domain.group_cuts.items():
+        # The index in the file: the field of the model is sorted.
+        here: FieldPath = ("domains", name, "groups", group if isinstance(written, dict) else written.index(group))
+        kind = domain.attributes.get(group)
+        if kind is None:
+            yield document.problem(here, f"{group!r} is no attribute of the domain", near(group, domain.attributes))
+        elif cuts and kind not in NUMBERS:
+            yield document.problem(here, f"{group!r} is no number", f"write {group}: [], then every value is a group")
 
 
 def _queues(domains: Mapping[str, Any], document: Document) -> Iterator[Diagnostic]:

@@ -27,6 +27,9 @@ _MESSAGES = {
     "bool_type": ("must be true or false", ""),
 }
 
+# What pydantic adds to the path of a field: that its key is wrong, and which form of it was taken.
+_NO_PARTS = ("[key]", "[names]", "[ranges]")
+
 _PERCENTAGE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%")
 
 
@@ -38,7 +41,7 @@ def syntax_problems(document: Document, validation: ValidationError) -> Iterator
         # A list whose items are all wrong counts as empty too, which would say nothing new.
         has_inner = any(len(other["loc"]) > len(path) and other["loc"][: len(path)] == path for other in errors)
         if not (error["type"] == "too_short" and has_inner):
-            yield _problem(document, tuple(part for part in path if part != "[key]"), error)
+            yield _problem(document, tuple(part for part in path if part not in _NO_PARTS), error)
 
 
 def near(name: str, known: Iterable[str], otherwise: str = "") -> str:

@@ -44,6 +44,8 @@ class ColumnType(StrEnum):
     BOOL = "bool"
 
 
+NUMBERS = (ColumnType.INT, ColumnType.FLOAT)
+
 # What every rule may use, besides the declared attributes. `confidence` is the calibrated one, the number that
 # lanes compare; `raw_confidence` is the model's own.
 ROUTING_COLUMNS = {

@@ -74,6 +74,7 @@ def show(proposal_id: Id, data_dir: DataDir = None, json: Json = False) -> None:
         interlock proposals show threshold-3fa9c2d1b0
     """
     from interlock.policies import publishing, signing
+    from interlock.policies.group_rows import COLUMNS, group_rows
 
     broker = connection.connect(data_dir).serving_kafka()
     proposal = signing.find(signing.read_proposals(broker), proposal_id)
@@ -89,8 +90,12 @@ def show(proposal_id: Id, data_dir: DataDir = None, json: Json = False) -> None:
         rows.append(
             (proposal["state"], f"{_time(proposal['decided_at'])} by {proposal['decided_by']}: {proposal['reason']}")
         )
-    rows += [(name, _text(value)) for name, value in json_module.loads(proposal["evidence"]).items()]
+    evidence = json_module.loads(proposal["evidence"])
+    groups = evidence.pop("groups", [])
+    rows += [(name, _text(value)) for name, value in evidence.items()]
     table(("", ""), rows)
+    if groups:
+        table(COLUMNS, group_rows(groups), "groups inside what it would release, the worst first")
     policy = publishing.published_policies(broker).get(proposal["policy"])
     if proposal["change"] and proposal["state"] == "open" and policy is not None:
         from interlock.policy.diff import diff

@@ -12,7 +12,8 @@ from interlock.processors.outcomes import SAMPLED_KINDS
 @dataclass(frozen=True, slots=True)
 class Example:
     """One reviewed decision. `confidence`: as the lanes compared it; `propensity`: π, with which it was sent to a
-    person; `waited`: it took effect only after a person had seen it; `at`: when it arrived."""
+    person; `waited`: it took effect only after a person had seen it; `at`: when it arrived; `final`: the outcome that
+    people decided for."""
 
     example_id: str
     domain: str
@@ -25,6 +26,7 @@ class Example:
     waited: bool
     attributes: Mapping[str, str]
     at: int
+    final: str
 
     @property
     def lane(self) -> tuple[str, str, str, str]:
@@ -53,6 +55,7 @@ def example(record: Mapping[str, Any]) -> Example | None:
         record["kind"] == "review",
         record["attributes"],
         record["decided_at"] if record["arrived_at"] is None else record["arrived_at"],
+        record["final"],
     )
 
 

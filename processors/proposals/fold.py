@@ -18,6 +18,7 @@ from interlock.processors.calibration.signals import drift
 from interlock.processors.events import Event
 from interlock.processors.proposals.certificate import Certificate
 from interlock.processors.proposals.examples import Example, example
+from interlock.processors.proposals.groups import with_groups
 from interlock.processors.proposals.lane import WINDOW, Lane
 from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.proposing import PolicyInForce, proposal
@@ -115,7 +116,12 @@ class ProposalFold:
                     "replaced by a newer proposal" if newer else "no longer certified, or the policy does so already"
                 )
                 events.append(self.table.put(revoked(known, reason, now)))
-        events += [self.table.put(new) for name, new in current.items() if self.table.get(name) is None]
+        claims = {claim.proposal_id: claim for claim in lane.claims}
+        for name, new in current.items():
+            if self.table.get(name) is None:
+                assert owner is not None
+                told = with_groups(new, claims[name], lane, recent, owner.policy.domains[lane.name[0]])
+                events.append(self.table.put(told))
         return events
 
     def _owner(self, domain: str) -> PolicyInForce | None:

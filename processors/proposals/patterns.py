@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from interlock.learning.slices import Condition, binned
 from interlock.policy.attributes import BOOLS, FLOAT_FORM, INT_FORM
-from interlock.policy.vocabulary import ColumnType
+from interlock.policy.vocabulary import NUMBERS, ColumnType
 from interlock.processors.proposals.examples import Example
 
 # Stands for a missing value. No pattern with it is ever proposed, whatever a producer writes.
@@ -18,8 +18,6 @@ MISSING = "\0missing"
 
 # A longer text would make a condition that people cannot read.
 _MAX_TEXT = 100
-
-_NUMERIC = (ColumnType.INT, ColumnType.FLOAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def columns(examples: Sequence[Example], types: Mapping[str, ColumnType]) -> dic
         texts = [example.attributes.get(name) for example in examples]
         if all(text is None for text in texts):
             continue
-        if kind in _NUMERIC:
+        if kind in NUMBERS:
             table[name] = binned(np.array([number(text, kind) for text in texts]))
         elif kind is ColumnType.BOOL:
             table[name] = np.array([_flag(text) for text in texts])
@@ -67,7 +65,7 @@ def pattern(conditions: Sequence[Condition], types: Mapping[str, ColumnType]) ->
     texts, ranges, flags = [], [], []
     for name, value in conditions:
         kind = types[name]
-        if kind in _NUMERIC:
+        if kind in NUMBERS:
             if value == "missing":
                 return None
             low, _, high = value.removeprefix("[").removesuffix(")").partition(", ")

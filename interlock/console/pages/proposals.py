@@ -14,6 +14,7 @@ from interlock.api.problems import Problem
 from interlock.console.attempts import attempted
 from interlock.console.pages.showing import needs, show
 from interlock.console.source import Line, compared
+from interlock.policies.group_rows import COLUMNS, group_rows
 
 router = APIRouter()
 
@@ -79,7 +80,11 @@ def one(request: Request, person: Reader, proposal_id: str) -> Response:
         lines=lines or [],
         lines_problem=lines_problem,
         certificate=certificate(proposal),
-        evidence={name: value for name, value in (proposal["evidence"] or {}).items() if name != "changes"},
+        groups=group_rows((proposal["evidence"] or {}).get("groups", [])),
+        group_columns=[{"key": name, "label": name.capitalize()} for name in COLUMNS],
+        evidence={
+            name: value for name, value in (proposal["evidence"] or {}).items() if name not in ("changes", "groups")
+        },
         four_eyes=backend.platform.settings.api.four_eyes,
         blind_to_sign="proposals:write" not in person.scopes,
     )

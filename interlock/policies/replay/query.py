@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from interlock.learning.recalibration_limits import LIFT_FLOOR, MAX_INTERCEPT, MAX_SLOPE
+from interlock.policy.attribute_groups import clickhouse_group
 from interlock.policy.attributes import CLICKHOUSE_SETTINGS, clickhouse_projection
 from interlock.policy.conditions.clickhouse import text_literal
 from interlock.policy.kinds import Kinds
@@ -115,7 +116,10 @@ def groups_of_decision(policy: Policy) -> str:
     parts = ["[('', '')]"]
     for name, domain in sorted(policy.domains.items()):
         if domain.groups:
-            pairs = ", ".join(f"({text_literal(group)}, {_value_of(group)})" for group in domain.groups)
+            pairs = ", ".join(
+                f"({text_literal(group)}, {clickhouse_group(_value_of(group), cuts)})"
+                for group, cuts in domain.group_cuts.items()
+            )
             parts.append(f"if(domain = {text_literal(name)}, [{pairs}], CAST([], 'Array(Tuple(String, String))'))")
     return f"arrayJoin(arrayConcat({', '.join(parts)}))"
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from interlock.encryption.keys import KeyStore
 from interlock.encryption.sealing import Cipher, DamagedError
+from interlock.policy.attribute_groups import group_of
 from interlock.policy.attributes import from_strings
 from interlock.policy.compiled import CompiledPolicy
 from interlock.policy.model import Policy
@@ -145,8 +146,10 @@ def _with_groups(said: pl.DataFrame, policy: Policy, attributes: pl.DataFrame, *
         return everybody
     parts = [everybody]
     for name, domain in policy.domains.items():
-        for group in domain.groups:
-            value = attributes[group].fill_null("").alias("value")
+        for group, cuts in domain.group_cuts.items():
+            texts = attributes[group].unique()
+            names = [group_of(text, cuts) for text in texts]
+            value = attributes[group].replace_strict(texts, names, return_dtype=pl.String).alias("value")
             mine = said.with_columns(pl.lit(group).alias("attribute"), value)
             parts.append(mine.filter(pl.col("domain") == name))
     return pl.concat(parts)
