@@ -135,7 +135,7 @@ class CompiledPolicy:
         return distinct(
             [
                 (lane, self._kinds.lane_bits),
-                (self._level(frame["confidence"].to_numpy(), lane), LEVEL_BITS),
+                (self._level(frame, lane), LEVEL_BITS),
                 (standing, STANDING_BITS),
                 *packed([series.to_numpy() for series in met]),
                 *packed([_mask(route.mask) for route in forced]),
@@ -151,12 +151,18 @@ class CompiledPolicy:
             cached = self._treatments[own_key, extra] = self._interned.setdefault(treatment, treatment)
         return cached
 
-    def _level(self, confidence: NDArray[np.float64], lane: Ints) -> NDArray[np.uint8]:
+    def _level(self, frame: pl.DataFrame, lane: Ints) -> NDArray[np.uint8]:
         """The route by confidence alone, or IMPLAUSIBLE where it is no probability."""
+        confidence: NDArray[np.float64] = frame["confidence"].to_numpy()
         auto, async_, sync = self._thresholds
         level = (confidence < auto.take(lane)).view(np.uint8)
         level += (confidence < async_.take(lane)).view(np.uint8)
         level += (confidence < sync.take(lane)).view(np.uint8)
+        for index, model_id, model_version, threshold in self._kinds.raw_thresholds:
+            same = ((frame["model_id"] == model_id) & (frame["model_version"] == model_version)).fill_null(False)
+            rows = np.flatnonzero((lane == index) & same.to_numpy())
+            own = frame["raw_confidence"].gather(rows).to_numpy()
+            level[rows] = np.where(own >= threshold, Route.AUTO, np.maximum(level[rows], Route.ASYNC))
         # NaN, which stands for NULL here, is not within any bounds.
         level[~((confidence >= 0.0) & (confidence <= 1.0))] = IMPLAUSIBLE
         return level

@@ -1,9 +1,11 @@
 """Edits of a policy's text that change as little of it as possible, so that comments and order stay.
 
-Where only a number changes, it alone is replaced. Any other edit rewrites the text from its content, without comments;
-the previous version keeps them.
+Where only a number changes, it alone is replaced, and a new entry of a mapping is put into it. Any other edit rewrites
+the text from its content, without comments; the previous version keeps them.
 """
 
+import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +14,9 @@ import yaml
 from interlock.policy.load import parse
 from interlock.policy.source_map import EXPONENT_FLOAT, Document
 from interlock.policy.version import version
+
+# A key that YAML reads as this text also within braces, without quotes.
+_PLAIN = re.compile(r"[A-Za-z][\w./-]*@[\w./-]+")
 
 
 def with_threshold(source: str, domain: str, prediction: str, auto: float) -> str:
@@ -23,11 +28,33 @@ def with_threshold(source: str, domain: str, prediction: str, auto: float) -> st
     lane = content["domains"][domain]["lanes"][prediction] or {}
     lowered = {name: min(value, auto) if name in ("async", "sync") else value for name, value in lane.items()}
     content["domains"][domain]["lanes"][prediction] = lowered | {"auto": auto}
-    node = _scalar_at(source, ("domains", domain, "lanes", prediction, "auto"))
-    if node is None:
+    node = _node_at(source, ("domains", domain, "lanes", prediction, "auto"))
+    if not isinstance(node, yaml.ScalarNode):
         return _rewritten(content)
-    edited = source[: node.start_mark.index] + f"{auto:g}" + source[node.end_mark.index :]
-    return _checked(edited, content)
+    return _checked(_between(source, node, f"{auto:g}"), content)
+
+
+def with_raw_threshold(source: str, domain: str, prediction: str, model: str, threshold: float) -> str:
+    """`source` with that threshold in the model's own confidence in the lane. `model`: model_id@model_version.
+
+    Raises KeyError if the policy has no such domain or lane, PolicyError if it is not valid with the threshold.
+    """
+    content = _content(source)
+    lanes = content["domains"][domain]["lanes"]
+    lane = lanes[prediction] or {}
+    lanes[prediction] = lane | {"auto_raw": (lane.get("auto_raw") or {}) | {model: threshold}}
+    path = ("domains", domain, "lanes", prediction)
+    number = _node_at(source, (*path, "auto_raw", model))
+    if isinstance(number, yaml.ScalarNode):
+        return _checked(_between(source, number, f"{threshold:g}"), content)
+    name = model if _PLAIN.fullmatch(model) else json.dumps(model, ensure_ascii=False)
+    for node, entry in (
+        (_node_at(source, (*path, "auto_raw")), f"{name}: {threshold:g}"),
+        (_node_at(source, path), f"auto_raw: {{{name}: {threshold:g}}}"),
+    ):
+        if isinstance(node, yaml.MappingNode):
+            return _checked(_with_entry(source, node, entry), content)
+    return _rewritten(content)
 
 
 def with_safe_rule(source: str, rule: Mapping[str, Any]) -> str:
@@ -83,11 +110,25 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_implicit_resolver(*EXPONENT_FLOAT)
 
 
-def _scalar_at(source: str, path: tuple[str, ...]) -> yaml.ScalarNode | None:
-    """The scalar at a path of the text, None if there is none."""
+def _node_at(source: str, path: tuple[str, ...]) -> yaml.Node | None:
+    """The node at a path of the text, None if there is none."""
     node = yaml.compose(source, yaml.SafeLoader)
     for name in path:
         if not isinstance(node, yaml.MappingNode):
             return None
         node = next((value for key, value in node.value if key.value == name), None)
-    return node if isinstance(node, yaml.ScalarNode) else None
+    return node
+
+
+def _between(source: str, node: yaml.Node, text: str) -> str:
+    """`source` with `text` instead of a node."""
+    return source[: node.start_mark.index] + text + source[node.end_mark.index :]
+
+
+def _with_entry(source: str, node: yaml.MappingNode, entry: str) -> str:
+    """`source` with one more entry in a mapping: the last one within braces, the first one on lines of their own."""
+    if node.flow_style:
+        end = node.end_mark.index - 1
+        return source[:end].rstrip() + (", " if node.value else "") + entry + source[end:]
+    start = node.start_mark
+    return f"{source[: start.index]}{entry}\n{' ' * start.column}{source[start.index :]}"

@@ -27,8 +27,9 @@ STANDING_BITS = 2
 class Kinds:
     """`domains`, `outcomes`, `models`: the names that the policy knows, sorted; a row has the index of its name, or the
     number of names where the policy does not know it. `lanes`: by domain and then outcome, both with a last place for
-    what is not known. `challengers`: domain, model id and model version of each. `conditions`: those of all rules, of
-    priorities and of safe rules, each with what it counts as where it is unknown.
+    what is not known. `raw_thresholds`: index of the lane, model id, model version, and from which confidence of its
+    own that model is automatic there. `challengers`: domain, model id and model version of each. `conditions`: those of
+    all rules, of priorities and of safe rules, each with what it counts as where it is unknown.
 
     Raises ConditionError if a rule is not understood.
     """
@@ -56,6 +57,12 @@ class Kinds:
         )
         self.lanes = self._lay_out_lanes()
         self.lane_bits = len(self.lanes).bit_length()
+        self.raw_thresholds: list[tuple[int, str, str, float]] = [
+            (index, named.rpartition("@")[0], named.rpartition("@")[2], threshold)
+            for index, key in enumerate(self.lanes)
+            if key.lane is not None
+            for named, threshold in sorted(key.lane.auto_raw.items())
+        ]
 
     @property
     def bits(self) -> int:

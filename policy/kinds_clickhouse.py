@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from interlock.policy.conditions.clickhouse import float_literal, matched, text_literal, to_clickhouse
 from interlock.policy.kinds import CHALLENGER, KNOWN, UNKNOWN, Kinds
 from interlock.policy.routing import IMPLAUSIBLE
+from interlock.policy.vocabulary import Route
 
 # Conditions in a 64-bit integer. ClickHouse parses a sum as a tree as deep as it has parts.
 _WORD_BITS = 60
@@ -54,8 +55,16 @@ def _level(kinds: Kinds) -> str:
             listed = ", ".join(float_literal(thresholds[route]) for _, thresholds in own)
             threshold = f"transform(toUInt64(lane), [{indexes}], [{listed}], {threshold})"
         below.append(f"(confidence < {threshold})")
+    level = " + ".join(below)
+    if kinds.raw_thresholds:
+        cases = "".join(
+            f"lane = {index} AND (model_id, model_version) = {_tuple((model_id, model_version))}, "
+            f"if(raw_confidence >= {float_literal(threshold)}, {Route.AUTO:d}, greatest({level}, {Route.ASYNC:d})), "
+            for index, model_id, model_version, threshold in kinds.raw_thresholds
+        )
+        level = f"multiIf({cases}{level})"
     # NaN is not within any bounds.
-    return f"if(confidence >= 0 AND confidence <= 1, {' + '.join(below)}, {IMPLAUSIBLE})"
+    return f"if(confidence >= 0 AND confidence <= 1, {level}, {IMPLAUSIBLE})"
 
 
 def _standing(kinds: Kinds) -> str:

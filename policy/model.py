@@ -42,7 +42,8 @@ def _model_version(text: str) -> str:
 
 
 Seconds = Annotated[int, BeforeValidator(_seconds), Field(gt=0, le=_MAX_SECONDS)]
-ModelVersions = Annotated[tuple[Annotated[str, AfterValidator(_model_version)], ...], AfterValidator(sorted_set)]
+ModelVersion = Annotated[str, AfterValidator(_model_version)]
+ModelVersions = Annotated[tuple[ModelVersion, ...], AfterValidator(sorted_set)]
 
 
 class Thresholds(_Part):
@@ -54,9 +55,14 @@ class Thresholds(_Part):
 
 
 class Lane(_Part):
-    """Thresholds of one outcome; those not given come from the policy's defaults."""
+    """Thresholds of one outcome; those not given come from the policy's defaults.
+
+    `auto_raw`: by model_id@model_version, from which confidence of its own such a model is automatic, instead of
+    `auto`. Recalibration does not move what that accepts.
+    """
 
     auto: Probability | None = None
+    auto_raw: dict[ModelVersion, Probability] = Field(default_factory=dict)
     async_: Probability | None = Field(None, alias="async")
     sync: Probability | None = None
     notice: Name | None = None

@@ -95,6 +95,13 @@ def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Do
             yield document.problem(lane_path, "is not among the outcomes of the domain", near(outcome, domain.outcomes))
         if defaults is not None:
             yield from _order(defaults, lane, lane_path, document)
+        for named in lane.auto_raw:
+            if not {"*", named.rpartition("@")[0]} & {*domain.models} and named not in domain.shadow:
+                yield document.problem(
+                    (*lane_path, "auto_raw", named),
+                    "is the version of a model that does not decide in this domain",
+                    f"models: {', '.join(domain.models)}",
+                )
     yield from _groups(name, domain, document)
     if domain.on_timeout != "escalate" and domain.on_timeout not in domain.outcomes:
         yield document.problem(

@@ -144,7 +144,7 @@ def promise(threshold: Record, wrong: Floats) -> dict[str, Any]:
     low, high = clopper_pearson(errors, cases) if cases else (0.0, 1.0)
     return {
         "prediction": change["prediction"],
-        "threshold": change["auto"],
+        "threshold": change["auto_raw"],
         "labels": json.loads(threshold["evidence"])["labels"],
         "cases": cases,
         "errors": errors,

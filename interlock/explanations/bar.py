@@ -70,9 +70,10 @@ _LABELS = {"auto": "takes effect", "async": "a person, in a queue", "sync": "a p
 
 
 def confidence_bar(explanation: Explanation) -> Bar | None:
-    """None where the thresholds, or a confidence that is a probability, are not known."""
+    """None where the thresholds, or a confidence that is a probability, are not known, or two confidences count: they
+    have no scale in common."""
     rules, answer = explanation.rules, explanation.answer
-    if rules is None or rules.thresholds is None or answer is None:
+    if rules is None or rules.thresholds is None or rules.thresholds.raw or answer is None:
         return None
     if not all(0 <= value <= 1 for value in (answer.confidence, answer.raw_confidence)):
         return None

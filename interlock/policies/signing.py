@@ -109,7 +109,14 @@ def changed_source(source: str, proposal: Proposal) -> str:
             return policy_source.with_safe_rule(source, change["safe_rule"])
         if prediction not in terms.lanes:
             raise InterlockError(f"{domain} no longer has a lane for {prediction!r}: refuse the proposal")
-        if policy.thresholds(terms.lanes[prediction])[0] <= change["auto"]:
+        lane = terms.lanes[prediction]
+        if "auto_raw" in change:
+            model, threshold = change["model"], change["auto_raw"]
+            if lane.auto_raw.get(model) == threshold:
+                return source
+            return policy_source.with_raw_threshold(source, domain, prediction, model, threshold)
+        # A proposal of a release that certified thresholds in calibrated confidence.
+        if policy.thresholds(lane)[0] <= change["auto"]:
             return source
         return policy_source.with_threshold(source, domain, prediction, change["auto"])
     except PolicyError as error:

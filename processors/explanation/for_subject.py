@@ -152,8 +152,9 @@ def _procedure(found: Explanation, rules: Rules) -> Iterator[str]:
     if rules.calibration.version:
         yield f"By the experience with earlier cases, this counted as {counted_as}."
     if rules.thresholds is not None and rules.thresholds.own_lane:
+        which = "the program's own probability" if rules.thresholds.raw else "that probability"
         yield (
-            f"Such a proposal may take effect without a person only where that probability is at least "
+            f"Such a proposal may take effect without a person only where {which} is at least "
             f"{share(rules.thresholds.at_least['auto'])} and no other rule asks for a person."
         )
     elif rules.thresholds is not None:

@@ -64,11 +64,13 @@ class PolicyUsed:
 class Thresholds:
     """From which confidence on a decision for this outcome may take each route: auto, async, sync.
 
-    `own_lane`: the policy lists the outcome; one that it does not list never takes effect without a person."""
+    `own_lane`: the policy lists the outcome; one that it does not list never takes effect without a person. `raw`: auto
+    is compared with the model's own confidence."""
 
     text: str
     at_least: dict[str, float]
     own_lane: bool
+    raw: bool = False
 
 
 @dataclass(frozen=True)

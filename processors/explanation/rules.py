@@ -88,17 +88,31 @@ def thresholds_of(policy: Policy | None, domain: Domain | None, record: Mapping[
     prediction = record["decision"]["prediction"]
     auto, queued, waiting = policy.thresholds(domain.lanes.get(prediction))
     own_lane = prediction in domain.lanes
+    raw = _raw_threshold(domain, record)
     steps = [] if own_lane else [f"{quoted(prediction)} never takes effect without a person"]
-    if own_lane:
+    if raw is not None:
+        steps.append(
+            f"from a confidence of its own of {share(raw)} on, before any correction, what this version of the model "
+            f"says takes effect as {quoted(prediction)} without a person"
+        )
+    elif own_lane:
         steps.append(f"from a confidence of {share(auto)} on, {quoted(prediction)} takes effect without a person")
-    if queued < auto or not own_lane:
+    if raw is not None or queued < auto or not own_lane:
         steps.append(f"from {share(queued)} on it waits in a queue for a person")
     if waiting < queued:
         steps.append(f"from {share(waiting)} on a person is asked at once")
     if waiting > 0:
         steps.append("below that a person handles the case from the start")
     text = sentence("; ".join(steps))
-    return Thresholds(text, {"auto": auto, "async": queued, "sync": waiting}, own_lane)
+    at_least = {"auto": auto if raw is None else raw, "async": queued, "sync": waiting}
+    return Thresholds(text, at_least, own_lane, raw=raw is not None)
+
+
+def _raw_threshold(domain: Domain, record: Mapping[str, Any]) -> float | None:
+    """From which confidence of its own the model decides by itself; None where the calibrated one counts."""
+    decision = record["decision"]
+    lane = domain.lanes.get(decision["prediction"])
+    return lane.auto_raw.get(f"{decision['model_id']}@{decision['model_version']}") if lane else None
 
 
 def reason_of(reason: str, routed: Entry, policy: Policy | None) -> Reason:
@@ -146,6 +160,10 @@ def _lane_reason(reason: str, record: Mapping[str, Any], policy: Policy | None) 
         text = f"{subject} {share(confidence)}, which led to: {ROUTES.get(demands, demands).lower()}."
         return Reason(text, reason, str(ReasonKind.LANE), demands=demands)
     auto, *_ = policy.thresholds(domain.lanes.get(prediction))
+    raw = _raw_threshold(domain, record)
+    if raw is not None:
+        subject = f"The model's own confidence in {quoted(prediction)}, before any correction, was"
+        confidence, auto = record["decision"]["confidence"], raw
     shown, needed = shares(confidence, auto)
     if prediction not in domain.lanes:
         text = f"{subject} {shown}, but {quoted(prediction)} never takes effect without a person."

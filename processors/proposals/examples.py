@@ -11,9 +11,9 @@ from interlock.processors.outcomes import SAMPLED_KINDS
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One reviewed decision. `confidence`: as the lanes compared it; `propensity`: π, with which it was sent to a
-    person; `waited`: it took effect only after a person had seen it; `at`: when it arrived; `final`: the outcome that
-    people decided for."""
+    """One reviewed decision. `confidence`: the calibrated one; `raw`: the model's own; `propensity`: π, with which it
+    was sent to a person; `waited`: it took effect only after a person had seen it; `at`: when it arrived; `final`: the
+    outcome that people decided for."""
 
     example_id: str
     domain: str
@@ -21,6 +21,7 @@ class Example:
     model_version: str
     prediction: str
     confidence: float
+    raw: float
     correct: bool
     propensity: float
     waited: bool
@@ -38,11 +39,12 @@ def example(record: Mapping[str, Any]) -> Example | None:
     """The evidence in a `TrainingExample` record (times as integers), None if it is no sample; raises BadLabelError."""
     if record["kind"] not in SAMPLED_KINDS:
         return None
-    name, propensity, confidence = record["example_id"], record["propensity"], record["calibrated_confidence"]
+    name, propensity = record["example_id"], record["propensity"]
+    confidence, raw = record["calibrated_confidence"], record["confidence"]
     if not 0 < propensity <= 1:
         raise BadLabelError("bad-propensity", f"{name}: propensity {propensity} is not in (0, 1]")
-    if not 0 <= confidence <= 1:
-        raise BadLabelError("bad-confidence", f"{name}: confidence {confidence} is no probability")
+    if not (0 <= confidence <= 1 and 0 <= raw <= 1):
+        raise BadLabelError("bad-confidence", f"{name}: confidence {confidence}, its own {raw}, is no probability")
     return Example(
         name,
         record["domain"],
@@ -50,6 +52,7 @@ def example(record: Mapping[str, Any]) -> Example | None:
         record["model_version"],
         record["prediction"],
         confidence,
+        raw,
         record["final"] == record["prediction"],
         propensity,
         record["kind"] == "review",

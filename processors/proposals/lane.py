@@ -27,7 +27,7 @@ class Claim:
     def covers(self, example: Example) -> bool:
         """Whether the claim is about this decision."""
         if self.proof is not None:
-            return example.confidence >= self.proof.threshold
+            return example.raw >= self.proof.threshold
         assert self.rule is not None
         return self.rule.pattern.holds(example)
 

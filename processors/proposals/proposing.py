@@ -38,10 +38,9 @@ def proposal(claim: Claim, lane: Lane, recent: Sequence[Example], owner: PolicyI
     change = _threshold(claim, lane, domain, owner) if claim.proof else _safe_rule(claim, lane, domain, owner)
     if change is None:
         return None
-    auto = _auto(lane, domain, owner)
 
     def saved(example: Example) -> bool:
-        would_change = example.prediction == lane.name[1] and example.confidence < auto
+        would_change = example.prediction == lane.name[1] and not _automatic(example, domain, owner)
         return example.waited and would_change and claim.covers(example)
 
     workload = scaled(share(recent, saved), 1 - owner.policy.audit.rate)
@@ -67,25 +66,35 @@ def proposal(claim: Claim, lane: Lane, recent: Sequence[Example], owner: PolicyI
     )
 
 
-def _auto(lane: Lane, domain: Domain, owner: PolicyInForce) -> float:
-    """The confidence from which the lane is automatic today; above 1 if it never is."""
-    thresholds = domain.lanes.get(lane.name[1])
-    return owner.policy.thresholds(thresholds)[0] if thresholds is not None else 2.0
+def _automatic(example: Example, domain: Domain, owner: PolicyInForce) -> bool:
+    """Whether the lane lets it take effect today."""
+    lane = domain.lanes.get(example.prediction)
+    if lane is None:
+        return False
+    own = lane.auto_raw.get(f"{example.model_id}@{example.model_version}")
+    return example.confidence >= owner.policy.thresholds(lane)[0] if own is None else example.raw >= own
 
 
 def _threshold(claim: Claim, lane: Lane, domain: Domain, owner: PolicyInForce) -> dict[str, Any] | None:
     proof = claim.proof
+    terms = domain.lanes.get(lane.name[1])
     # A policy keeps an outcome from being automatic by giving it no lane: only a person may add one.
-    if proof is None or lane.name[1] not in domain.lanes or proof.threshold >= _auto(lane, domain, owner):
+    if proof is None or terms is None:
         return None
+    model = f"{lane.name[2]}@{lane.name[3]}"
+    own = terms.auto_raw.get(model)
+    if own is not None and proof.threshold >= own:
+        return None
+    now = f"{owner.policy.thresholds(terms)[0]:g} after calibration" if own is None else f"{own:g}"
     return {
-        "title": f"{lane.name[0]}/{lane.name[1]}: auto from {proof.threshold:g} on instead of "
-        f"{_auto(lane, domain, owner):g}",
-        "covered": f"with confidence {proof.threshold:g} or more",
-        "change": {"auto": proof.threshold},
+        "title": f"{lane.name[0]}/{lane.name[1]}: {model} auto from its own confidence {proof.threshold:g} on "
+        f"instead of {now}",
+        "covered": f"with a confidence of its own of {proof.threshold:g} or more",
+        "change": {"auto_raw": proof.threshold, "model": model},
         "evidence": {
             "method": "fixed sequence of anytime-valid e-processes, reviews weighted by 1/propensity",
             "threshold": proof.threshold,
+            "unit": "raw confidence",
             "labels": proof.labels,
             "accepted": proof.accepted,
             "errors": proof.errors,

@@ -1,4 +1,7 @@
-"""A threshold above which one model version may decide alone, certified as examples arrive."""
+"""A threshold above which one model version may decide alone, certified as examples arrive.
+
+It is a threshold in the model's own confidence: what it accepts stays the same whatever recalibration is in force.
+"""
 
 import math
 from collections import deque
@@ -19,8 +22,8 @@ STRICTEST = 0.1
 
 @dataclass(frozen=True, slots=True)
 class ThresholdProof:
-    """The evidence for a threshold: of `labels` reviewed decisions it accepts `accepted`, `errors` of them wrong.
-    `e_value`: the strength of the evidence, at least 1/δ. `lowest`: the smallest π that occurred."""
+    """The evidence for a threshold in raw confidence: of `labels` reviewed decisions it accepts `accepted`, `errors` of
+    them wrong. `e_value`: the strength of the evidence, at least 1/δ. `lowest`: the smallest π that occurred."""
 
     threshold: float
     labels: int
@@ -64,7 +67,7 @@ class ThresholdEvidence:
                 self._evidence = no_evidence(steps, alpha=self._alpha, delta=self._delta)
                 self._accepted = self._errors = np.zeros(len(self._evidence.thresholds), dtype=np.int64)
             self._new.append(example)
-        self._earlier.append(example.confidence)
+        self._earlier.append(example.raw)
         return restarted
 
     def proof(self) -> ThresholdProof | None:
@@ -88,7 +91,7 @@ class ThresholdEvidence:
         )
 
     def _add(self, evidence: Evidence) -> Evidence:
-        confidence = np.array([example.confidence for example in self._new])
+        confidence = np.array([example.raw for example in self._new])
         correct = np.array([example.correct for example in self._new])
         propensity = np.array([example.propensity for example in self._new])
         self._new = []

@@ -158,8 +158,13 @@ def _thresholds(every: bool) -> st.SearchStrategy[dict[str, float]]:
 
 
 def _domains() -> st.SearchStrategy[dict[str, Any]]:
-    def domain(outcomes: list[str], lanes: list[dict[str, Any]], more: dict[str, Any]) -> dict[str, Any]:
-        return {"outcomes": outcomes, "lanes": dict(zip(outcomes, lanes, strict=False)), **more}
+    def domain(
+        outcomes: list[str], lanes: list[dict[str, Any]], raw: list[float], more: dict[str, Any]
+    ) -> dict[str, Any]:
+        own = dict(zip(("m@1", "a@2"), raw, strict=False)) if "*" in more["models"] else {}
+        own |= dict(zip((f"{name}@1" for name in more["models"] if name != "*"), raw, strict=False))
+        written = [{**lane, "auto_raw": own} if own else lane for lane in lanes]
+        return {"outcomes": outcomes, "lanes": dict(zip(outcomes, written, strict=False)), **more}
 
     more = st.fixed_dictionaries(
         {"models": st.lists(_names | st.just("*"), min_size=1, max_size=3)},
@@ -177,6 +182,7 @@ def _domains() -> st.SearchStrategy[dict[str, Any]]:
         domain,
         st.lists(_names, min_size=2, max_size=3, unique=True),
         st.lists(_thresholds(every=False), max_size=2),
+        st.lists(_probabilities, max_size=2),
         more,
     )
 

@@ -17,7 +17,7 @@ from interlock.policy.conditions.parser import parse_condition
 from interlock.policy.conditions.python import evaluate as holds
 from interlock.policy.duties import Duties, calendar_text
 from interlock.policy.load import load, parse
-from interlock.policy.model import Policy, Queue
+from interlock.policy.model import Lane, Policy, Queue
 from interlock.policy.vocabulary import ROUTING_COLUMNS, Priority, Route, Workflow
 
 LENDING = load(Path(__file__).with_name("lending.yaml"))
@@ -47,7 +47,7 @@ MANY = parse(
     "name: many\ndomains:\n"
     + "".join(
         f"  {name}: {{workflow: {workflow}, models: [m, {name}-1], outcomes: {_OUTCOMES}, queue: {name},"
-        f" lanes: {{yes: {{auto: 0.9, notice: told}}, approve: {{sync: 0.85}}}}}}\n"
+        f" lanes: {{yes: {{auto: 0.9, auto_raw: {{m@1: 0.7, m@2: 0.95}}, notice: told}}, approve: {{sync: 0.85}}}}}}\n"
         for name, workflow in [
             ("e", "escalation"),
             ("pre", "pre_approval"),
@@ -124,6 +124,16 @@ def _condition(policy: str, when: str) -> Condition:
     return parse_condition(when, {**ROUTING_COLUMNS, **COMPILED[policy].attributes})
 
 
+def _by_confidence(policy: Policy, lane: Lane | None, row: dict[str, Any]) -> Route:
+    auto, *others = (row["confidence"] >= threshold for threshold in policy.thresholds(lane))
+    own = lane.auto_raw.get(f"{row['model_id']}@{row['model_version']}") if lane else None
+    if own is not None:
+        auto = row["raw_confidence"] is not None and row["raw_confidence"] >= own
+    if lane is not None and auto:
+        return Route.AUTO
+    return next((route for route, met in zip((Route.ASYNC, Route.SYNC), others, strict=True) if met), Route.MANUAL)
+
+
 def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Route]]) -> Treatment:
     """The treatment of one row, written for clarity."""
     row = {name: _finite(value) for name, value in row.items()}
@@ -143,12 +153,7 @@ def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Rou
         reasons = ["implausible-confidence"]
     else:
         lane = domain.lanes.get(row["prediction"])
-        for route, threshold in zip((Route.AUTO, Route.ASYNC, Route.SYNC), policy.thresholds(lane), strict=True):
-            if row["confidence"] >= threshold:
-                by_lane = route
-                break
-        if lane is None:
-            by_lane = max(by_lane, Route.ASYNC)
+        by_lane = _by_confidence(policy, lane, row)
         reasons = [f"lane:{row['domain']}/{row['prediction']}:{by_lane.label}"]
     shadow = domain is not None and f"{row['model_id']}@{row['model_version']}" in domain.shadow
     if domain is not None and not shadow and "*" not in domain.models and row["model_id"] not in domain.models:
@@ -209,7 +214,7 @@ def _rows() -> st.SearchStrategy[dict[str, Any]]:
             "model_version": st.sampled_from(["1", "2"]),
             "prediction": st.sampled_from(["approve", "reject", "yes", "no", "maybe"]),
             "confidence": st.none() | st.floats(0, 1) | st.sampled_from([0.5, 0.6, 0.8, 0.9, 0.95, 1.0]) | st.floats(),
-            "raw_confidence": st.floats(),
+            "raw_confidence": st.floats() | st.sampled_from([0.6, 0.7, 0.8, 0.9, 0.95]),
             "amount": st.none() | st.floats() | st.sampled_from([10_000.0, 10_000.01, 50_000.01]),
             "novel": st.booleans(),
             "applicant_age": st.none() | st.integers(17, 25),
@@ -244,6 +249,16 @@ def test_a_batch_is_judged_as_its_rows_one_by_one(
     for index, (treatment, row) in enumerate(zip(treatments, rows, strict=True)):
         mine = [(route.reason, route.route) for route in forced if route.mask[index] is not False]
         assert treatment == _reference(policy, row, mine)
+
+
+def test_a_threshold_in_raw_confidence_holds_for_its_model_version_alone() -> None:
+    def route(raw: float, version: str, confidence: float = 0.9) -> str:
+        row = {"model_version": version, "raw_confidence": raw, "confidence": confidence}
+        return _one(MANY, amount=5000.0, **row).route.label
+
+    assert [route(0.69, "1"), route(0.7, "1"), route(0.94, "2"), route(0.95, "2")] == ["async", "auto"] * 2
+    assert [route(0.69, "3"), route(0.7, "3", confidence=0.89)] == ["auto", "async"]  # no threshold of its own
+    assert route(0.3, "1", confidence=0.7) == "sync"  # what is not automatic waits as its calibrated confidence says
 
 
 @given(st.lists(_rows(), min_size=2, max_size=30), st.integers(1, 29), st.sampled_from([LENDING, FOUR, MANY]))

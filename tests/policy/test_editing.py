@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.policy.diff import diff
-from interlock.policy.editing import with_safe_rule, with_threshold
+from interlock.policy.editing import with_raw_threshold, with_safe_rule, with_threshold
 from interlock.policy.load import parse
 from tests.processors.proposals.proposal_world import SOURCE
 
@@ -36,6 +36,22 @@ def test_thresholds_that_would_lie_above_follow() -> None:
         "domains.loan.lanes.approve.auto": 0.7,
         "domains.loan.lanes.approve.async": 0.7,
     }
+
+
+def test_a_threshold_in_raw_confidence_joins_the_others_and_comments_stay() -> None:
+    first = with_raw_threshold(SOURCE, "loan", "approve", "scorer@7", 0.91)
+    assert first == SOURCE.replace("async: 0.85}", "async: 0.85, auto_raw: {scorer@7: 0.91}}")
+    second = with_raw_threshold(first, "loan", "approve", "scorer@8", 0.93)
+    assert second == first.replace("0.91}", "0.91, scorer@8: 0.93}")
+    assert with_raw_threshold(second, "loan", "approve", "scorer@7", 0.88) == second.replace("0.91", "0.88")
+
+
+def test_a_threshold_in_raw_confidence_fits_into_a_lane_of_several_lines() -> None:
+    source = SOURCE.replace("{auto: 0.90, async: 0.85}   # as agreed in May", "# May\n        auto: 0.90 # agreed")
+    after = with_raw_threshold(source, "loan", "approve", "scorer@7: #", 0.91)
+    assert "# May" in after
+    assert "# agreed" in after
+    assert _changes(source, after) == {"domains.loan.lanes.approve.auto_raw.scorer@7: #": 0.91}
 
 
 def test_a_lane_that_had_the_default_gets_a_threshold_of_its_own() -> None:

@@ -135,6 +135,11 @@ def test_models_must_be_listed_because_an_unknown_model_never_reaches_auto() -> 
             "is not among the outcomes of the domain (did you mean approve?)",
         ),
         (
+            "lanes: {approve: {auto_raw: {scorer@7: 0.9}}}",
+            "is the version of a model that does not decide in this domain",
+        ),
+        ("lanes: {approve: {auto_raw: {scorer: 0.9}}}", "write model_id@model_version, such as credit-scorer@7"),
+        (
             "lanes: {approve: {auto: 0.5, async: 0.6}}",
             "must fall from auto to async to sync, but are 0.5, 0.6, 0.5",
         ),

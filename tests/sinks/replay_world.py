@@ -145,6 +145,7 @@ def random_decisions(policy: Policy, count: int, seed: int, prefix: str, at: int
     outcomes = [outcome for domain in policy.domains.values() for outcome in domain.outcomes] + ["maybe"]
     models = [model for domain in policy.domains.values() for model in domain.models if model != "*"] + ["m", "a"]
     thresholds = [limit for lane in _lanes(policy) for limit in policy.thresholds(lane)] + [0.5, 0.8]
+    thresholds += [limit for lane in _lanes(policy) if lane for limit in lane.auto_raw.values()]
     odd = [float("nan"), float("inf"), -0.1, 1.5, -0.0]
     return [
         {

@@ -100,6 +100,15 @@ def test_an_accepted_threshold_is_a_new_policy_version_that_names_proposal_and_p
     assert desk.threshold in {row["proposal_id"] for row in desk.json("list", "--all")}
 
 
+def test_an_accepted_threshold_in_raw_confidence_stands_beside_the_plain_one(desk: Desk) -> None:
+    change = {"domain": "loan", "prediction": "approve", "auto_raw": 0.91, "model": "scorer@7"}
+    decided = desk.json("accept", desk.propose("threshold", change))
+    lane = parse(desk.policy["source"], "lending").domains["loan"].lanes["approve"]
+    assert (lane.auto, lane.auto_raw) == (0.9, {"scorer@7": 0.91})
+    assert "# as agreed in May" in desk.policy["source"]
+    assert decided["policy_version"] == desk.policy["version"]
+
+
 def test_an_accepted_safe_rule_stands_in_the_policy(desk: Desk) -> None:
     desk.type("accept", desk.rule, "--by", "ana")
     (rule,) = parse(desk.policy["source"], "x").safe_rules

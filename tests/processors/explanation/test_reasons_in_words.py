@@ -6,7 +6,7 @@ import pytest
 
 from interlock.policy.load import parse
 from interlock.processors.explanation.records import Entry
-from interlock.processors.explanation.rules import reason_of
+from interlock.processors.explanation.rules import reason_of, thresholds_of
 from interlock.processors.explanation.timeline import events_with_words
 from interlock.processors.explanation.words import duration, shares
 from interlock.schemas import avro_schemas, catalogue
@@ -97,6 +97,21 @@ def test_a_confidence_just_below_the_threshold_does_not_look_like_it() -> None:
     record = routed(decision("d", "loans"), "async", calibrated_confidence=0.94999)
     told = reason_of("lane:loans/approve:async", Entry(record, "t", 0, 0, 0), POLICY)
     assert "94.999 %: less than the 95 %" in told.text
+
+
+def test_a_threshold_in_the_own_confidence_is_told_with_that_confidence() -> None:
+    policy = parse(
+        "name: x\ndomains:\n  loans: {models: ['*'], outcomes: [approve, reject],"
+        " lanes: {approve: {auto: 0.7, auto_raw: {m@7: 0.91}}}}\n",
+        "policy",
+    )
+    entry = _routed(confidence=0.9, model_id="m", model_version="7")
+    told = reason_of("lane:loans/approve:async", entry, policy).text
+    assert "own confidence in “approve”, before any correction, was 90 %: less than the 91 %" in told
+    thresholds = thresholds_of(policy, policy.domains["loans"], entry.record)
+    assert thresholds is not None
+    assert thresholds.text.startswith("From a confidence of its own of 91 % on")
+    assert (thresholds.raw, thresholds.at_least["auto"]) == (True, 0.91)
 
 
 def test_every_event_of_a_task_has_a_sentence() -> None:

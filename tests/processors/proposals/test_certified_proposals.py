@@ -3,11 +3,14 @@
 import json
 import math
 from functools import cache
+from itertools import count
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
+from interlock.policies.signing import changed_source
 from interlock.processors.proposals.fold import ProposalFold
 from interlock.schemas import catalogue, wire
 from interlock.schemas.catalogue import DRIFT_SIGNALS
@@ -36,7 +39,7 @@ def test_a_certified_threshold_holds_its_bound_on_decisions_that_nobody_reviewed
         for proposal in proposals(taken(new_fold(), world.examples(4_000))):
             if proposal["state"] == "open":
                 offered += 1
-                broken += _error_above(json.loads(proposal["change"])["auto"], world) > 0.1
+                broken += _error_above(json.loads(proposal["change"])["auto_raw"], world) > 0.1
     assert offered >= 8
     assert broken / offered <= 0.1 + 2 * math.sqrt(0.1 * 0.9 / offered)
 
@@ -47,14 +50,38 @@ def test_a_proposal_says_what_changes_for_whom_and_with_which_evidence() -> None
     (proposal,) = [p for p in proposals(events) if p["state"] == "open"]
     change, evidence = json.loads(proposal["change"]), json.loads(proposal["evidence"])
     assert (change["domain"], change["prediction"]) == ("loan", "approve")
-    assert change["auto"] == evidence["threshold"] < 0.9
+    assert change["auto_raw"] == evidence["threshold"] < 0.9
+    assert change["model"] == "scorer@7"
     assert (evidence["alpha"], evidence["delta"], evidence["smallest_propensity"]) == (0.1, 0.1, 0.1)
     assert evidence["e_value"] >= 10
     assert 0 < proposal["error_lower"] <= proposal["error_estimate"] <= proposal["error_upper"] < 0.1
     assert proposal["policy_version"] == policy_version()["version"]
     later = list(World(intercept=1.0, seed=8).decide(20_000))
-    freed = np.mean([change["auto"] <= confidence < 0.9 for confidence, *_ in later])
+    freed = np.mean([change["auto_raw"] <= confidence < 0.9 for confidence, *_ in later])
     assert proposal["workload_lower"] <= 0.9 * freed <= proposal["workload_upper"]  # a tenth is audited
+
+
+def test_a_recalibration_in_between_changes_no_certificate() -> None:
+    """The same decisions, once without recalibration, once with two different ones, then with none again."""
+    examples = list(World(intercept=1.0).examples(5_000))
+    fits = [(0.0, 1.0), (-0.3, 0.8), (0.2, 0.6), (0.0, 1.0)]
+    moved = [
+        record | {"calibrated_confidence": float(expit(shift + slope * logit(record["confidence"])))}
+        for record, (shift, slope) in zip(examples, (fits[4 * n // len(examples)] for n in count()), strict=False)
+    ]
+    thresholds = []
+    for records in (examples, moved):
+        (proposal,) = [p for p in proposals(taken(new_fold(), records)) if p["state"] == "open"]
+        thresholds.append((json.loads(proposal["change"]), json.loads(proposal["evidence"])))
+    assert thresholds[0] == thresholds[1]
+
+
+def test_a_threshold_that_is_in_force_is_not_proposed_again() -> None:
+    examples = list(World(intercept=1.0).examples(5_000))
+    (proposal,) = [p for p in proposals(taken(new_fold(), examples)) if p["state"] == "open"]
+    for source in (changed_source(SOURCE, proposal), SOURCE.replace("0.85}", "0.85, auto_raw: {scorer@7: 0.5}}")):
+        assert "auto_raw: {scorer@7" in source
+        assert not [p for p in proposals(taken(new_fold(source), examples)) if p["state"] == "open"]
 
 
 def test_what_did_not_change_is_not_written_again_and_what_was_replaced_is_revoked() -> None:
