@@ -13,10 +13,18 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from interlock.learning.arrays import Bools, Floats, binary, propensities
+from interlock.learning.exact_cmh import upper_tail
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 Condition = tuple[str, str]
 Features = Mapping[str, NDArray[Any]]
+
+# Where there are more different π, as with active learning, they form classes by factors of two: within one, some
+# decisions are at most twice as likely to be reviewed as others. Every class costs two columns.
+_MAX_STRATA = 8
+
+# Where the columns by stratum begin.
+_BY_STRATUM = 5
 
 # bh holds the expected share of false alarms where patterns are independent or positively related, as overlapping
 # ones mostly are; by holds it under any dependence, at the price of some power.
@@ -29,8 +37,8 @@ class Slice:
 
     `support`, `overrides`: as counted among reviewed decisions. `rate`, `overall`: of the whole population, weighted
     by 1/π (Hájek). `lift`: rate / overall, with a 95 % interval `lift_low` … `lift_high` that is not corrected for
-    having looked at many patterns. `p`: probability of so many overrides if the pattern did not matter;
-    `adjusted_p`: corrected for every pattern that was tried.
+    having looked at many patterns. `p`: probability of so many overrides if the pattern did not matter, neither in the
+    population nor among decisions of equal π; `adjusted_p`: corrected for every pattern that was tried.
     """
 
     conditions: tuple[Condition, ...]
@@ -58,11 +66,16 @@ def find(
     """Patterns of up to `depth` conditions and at least `min_support` reviewed decisions, most certain first.
 
     One row for each *reviewed* decision: `overridden`, and `propensity`, its π. `level`: expected share of false
-    alarms among what is returned. With equal π, p is the exact hypergeometric tail; otherwise that of Kish's
-    effective counts, an approximation. Empty where nothing stands out. Refused where π is not in (0, 1].
+    alarms among what is returned. Empty where nothing stands out. Refused where π is not in (0, 1].
+
+    With equal π, p is the exact hypergeometric tail. Otherwise a pattern must stand out twice, and p is the greater of
+    two: that of the rates in the population, from Kish's effective counts, which takes a pattern that by chance has no
+    audit for as bad as its doubtful decisions; and the exact one within strata of equal π, which takes routing that
+    sends some decisions to people for their doubt and others by a rule for a difference between them.
     """
-    patterns = list(_patterns(features, _columns(overridden, propensity), depth, min_support))
-    return _significant(patterns, overridden, propensity, level, correction)
+    columns = _columns(overridden, propensity)
+    patterns = list(_patterns(features, columns, depth, min_support))
+    return _significant(patterns, columns.sum(axis=0), level, correction)
 
 
 def confirm(
@@ -72,7 +85,7 @@ def confirm(
     columns = _columns(overridden, propensity)
     sums = [(known.conditions, columns[matches(features, known.conditions)].sum(axis=0)) for known in slices]
     return _significant(
-        [(conditions, total) for conditions, total in sums if total[0]], overridden, propensity, level, "bh"
+        [(conditions, total) for conditions, total in sums if total[0]], columns.sum(axis=0), level, "bh"
     )
 
 
@@ -109,10 +122,17 @@ def binned(values: Floats, bins: int = 4) -> NDArray[np.str_]:
 
 
 def _columns(overridden: Bools, propensity: Floats) -> Floats:
-    """By row: 1, override, weight, its square, weight of an override."""
+    """By row: 1, override, weight, its square, weight of an override; then, but for the first stratum of π, 1 by
+    stratum, and an override by stratum."""
     weight = 1 / propensities(propensity, np.asarray(overridden, dtype=np.float64))
     hits = binary(overridden, weight, "overridden")
-    return np.column_stack([np.ones(len(weight)), hits, weight, weight**2, weight * hits])
+    strata, stratum = np.unique(propensity, return_inverse=True)
+    if len(strata) > _MAX_STRATA:
+        strata, stratum = np.unique(np.floor(np.log2(weight)), return_inverse=True)
+    member = (stratum[:, None] == np.arange(1, len(strata))).astype(np.float64)
+    return np.column_stack(
+        [np.ones(len(weight)), hits, weight, weight**2, weight * hits, member, member * hits[:, None]]
+    )
 
 
 def _patterns(
@@ -166,15 +186,10 @@ def _extended(
 
 
 def _significant(
-    patterns: Sequence[tuple[tuple[Condition, ...], Floats]],
-    overridden: Bools,
-    propensity: Floats,
-    level: float,
-    correction: Correction,
+    patterns: Sequence[tuple[tuple[Condition, ...], Floats]], total: Floats, level: float, correction: Correction
 ) -> list[Slice]:
     from scipy.stats import false_discovery_control
 
-    total = _columns(overridden, propensity).sum(axis=0)
     patterns = [
         (conditions, sums) for conditions, sums in patterns if sums[0] < total[0]
     ]  # a pattern of everything sets nothing apart
@@ -183,6 +198,11 @@ def _significant(
     inside = np.array([sums for _, sums in patterns])
     p = _tail(inside, total - inside)
     adjusted = false_discovery_control(p, method=correction)
+    if len(total) > _BY_STRATUM:
+        # p only grows by this, so that a pattern above the level stays there and changes nothing for the others.
+        for index in np.flatnonzero(adjusted <= level):
+            p[index] = max(p[index], _tail_within_strata(inside[index], total))
+        adjusted = false_discovery_control(p, method=correction)
     low, high = _lift_interval(inside, total - inside)
     rate, overall = inside[:, 4] / inside[:, 2], float(total[4] / total[2])
     lift = rate / overall
@@ -221,6 +241,18 @@ def _tail(inside: Floats, outside: Floats) -> Floats:
     n, k = np.floor(cases + 1e-6), np.floor(hits + 1e-6)
     others, other_k = np.floor(other_cases + 1e-6), np.ceil(other_hits - 1e-6)
     return np.asarray(hypergeom.sf(k - 1, n + others, k + np.minimum(other_k, others), n), dtype=np.float64)
+
+
+def _tail_within_strata(inside: Floats, total: Floats) -> float:
+    """The same with overrides falling on decisions of equal π at random, exactly."""
+    return upper_tail(*_counts_by_stratum(total), *_counts_by_stratum(inside))
+
+
+def _counts_by_stratum(sums: Floats) -> NDArray[np.int64]:
+    """(2, strata): decisions, and overrides."""
+    counts = sums.round().astype(np.int64)
+    others = counts[_BY_STRATUM:].reshape(2, -1)
+    return np.column_stack([counts[:2] - others.sum(axis=1), others])
 
 
 def _lift_interval(inside: Floats, outside: Floats) -> tuple[Floats, Floats]:

@@ -10,6 +10,7 @@ from scipy.stats import hypergeom
 from sliceline.slicefinder import Slicefinder
 
 from bench.gates.certification import PLANTED, noise, routed
+from bench.gates.slices import DESIGNS, drawn
 from interlock.learning.arrays import Bools
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
 from interlock.learning.slices import Condition, Correction, Features, binned, confirm, counted, find, matches
@@ -131,6 +132,25 @@ def test_routing_alone_makes_no_slice() -> None:
     features, overridden, propensity = routed(0)
     assert find(features, overridden, np.ones(len(overridden)))
     assert find(features, overridden, propensity) == []
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_where_features_say_nothing_few_audits_make_no_slice(design: str) -> None:
+    assert sum(bool(find(*drawn(design, seed), min_support=11)) for seed in range(8)) <= 1
+
+
+def test_a_slice_that_errs_more_in_every_stratum_is_found_with_audits_at_5_percent() -> None:
+    runs = [find(*drawn("20/80, audits 5 %", seed, planted=True), min_support=11) for seed in range(6)]
+    assert sum(any(group.conditions == (("f0", "0"),) for group in slices) for slices in runs) >= 3
+
+
+def test_many_different_propensities_form_classes() -> None:
+    rng = np.random.default_rng(8)
+    propensity = rng.uniform(0.05, 1, 4000)
+    odd = rng.random(4000) < 0.2
+    overridden = rng.random(4000) < np.where(odd, 0.3, 0.1)
+    features: Features = {"odd": odd.astype(np.int64), "propensity": binned(propensity, 4)}
+    assert find(features, overridden, propensity)[0].conditions == (("odd", "1"),)
 
 
 def test_the_lift_interval_covers_the_truth_as_often_as_it_says() -> None:
