@@ -178,8 +178,8 @@ def _arrow(avro: Any) -> Any:
             return pa.list_(_arrow(items))
         case {"type": "map", "values": values}:
             return pa.map_(pa.string(), _arrow(values))
-    plain = {"string": pa.string(), "boolean": pa.bool_(), "double": pa.float64(), "float": pa.float32()}
-    return plain[avro]
+    numbers = {"int": pa.int32(), "double": pa.float64(), "float": pa.float32()}
+    return ({"string": pa.string(), "boolean": pa.bool_()} | numbers)[avro]
 
 
 def write(rows: Iterator[dict[str, Any]], path: Path, make: Callable[[Path], Sink]) -> int:

@@ -8,8 +8,9 @@ import structlog
 
 from interlock.errors import InterlockError, UnavailableError
 from interlock.processors.events import Event
-from interlock.processors.feedback.examples import UnusableOutcomeError, check, is_conclusive
+from interlock.processors.feedback.examples import UnusableOutcomeError, check
 from interlock.processors.feedback.feedback import Feedback
+from interlock.processors.outcomes import is_conclusive
 from interlock.review.payload import PayloadReader
 from interlock.schemas import catalogue, wire
 from interlock.streams.folding import Output, Record, dead_letter

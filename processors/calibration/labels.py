@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.errors import InterlockError
-from interlock.processors.outcomes import SAMPLED_KINDS
+from interlock.processors.outcomes import is_sample
 
 
 class BadLabelError(InterlockError, ValueError):
@@ -38,12 +38,9 @@ class Label:
 def label(outcome: Mapping[str, Any]) -> Label | None:
     """The label in an `Outcome` record (times as integers), None if it is no sample; raises BadLabelError.
 
-    Every decision gives at most one label: of the two verdicts under four eyes, the one that resolves. An audit counts
-    even where it resolves nothing.
+    Every decision gives at most one label.
     """
-    if outcome["kind"] not in SAMPLED_KINDS or outcome["round"] != 0:
-        return None
-    if not outcome["resolves"] and outcome["kind"] != "audit":
+    if not is_sample(outcome):
         return None
     if not 0 < outcome["propensity"] <= 1:
         raise BadLabelError(

@@ -1,10 +1,10 @@
-"""Makes training examples of outcomes, and says which of them are a sample of the model's decisions."""
+"""Makes training examples of outcomes."""
 
 import math
 from typing import Any
 
 from interlock.errors import InterlockError
-from interlock.processors.outcomes import SAMPLED_KINDS, verdict_number
+from interlock.processors.outcomes import way
 
 Record = dict[str, Any]
 
@@ -27,6 +27,8 @@ _COPIED_FIELDS = (
     "policy_version",
     "arrived_at",
     "settled_before",
+    "audit",
+    "round",
 )
 
 
@@ -36,28 +38,6 @@ class UnusableOutcomeError(InterlockError, ValueError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
-
-
-def is_conclusive(outcome: Record) -> bool:
-    """Whether the outcome says what people finally decided on a case.
-
-    The first of two verdicts does not, and a gold item is no case. An audit does even where it changes nothing.
-    """
-    return outcome["kind"] == "audit" or bool(outcome["resolves"] and outcome["kind"] != "gold")
-
-
-def is_sample(outcome: Record) -> bool:
-    """Whether the outcome stands for 1/π decisions: the first verdict on a decision that was sent to people.
-
-    Appeals come from people who disagree. An override counts only if it is the first verdict on a decision that was
-    waiting for its review, which it replaces.
-    """
-    if outcome["round"] != 0 or not is_conclusive(outcome):
-        return False
-    if outcome["kind"] == "override":
-        under_review = outcome["audit"] or outcome["workflow"] == "post_approval"
-        return bool(under_review and verdict_number(outcome) == 1)
-    return outcome["kind"] in SAMPLED_KINDS
 
 
 def check(outcome: Record) -> None:
@@ -93,6 +73,7 @@ def example(outcome: Record, payload: Record | None) -> Record:
         "final": outcome["outcome"],
         "weight": 1 / outcome["propensity"],
         "decided_at": outcome["at"],
+        "way": way(outcome),
     }
 
 

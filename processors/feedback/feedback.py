@@ -8,6 +8,7 @@ from interlock.processors.arrival_order import ArrivalOrderBuffer
 from interlock.processors.events import Event, alert
 from interlock.processors.feedback import examples, patterns
 from interlock.processors.feedback.model_stats import ModelVersionStats, RetrainingTerms
+from interlock.processors.outcomes import is_conclusive, is_sample
 from interlock.schemas import catalogue
 
 # As many slices as a person reads; the examples hold everything.
@@ -34,7 +35,7 @@ class Feedback:
 
         Raises UnusableOutcomeError and then changes nothing.
         """
-        if not examples.is_conclusive(outcome):
+        if not is_conclusive(outcome):
             return []
         examples.check(outcome)
         example = examples.example(outcome, payload)
@@ -42,7 +43,7 @@ class Feedback:
 
     def learn(self, outcome: dict[str, Any], example: dict[str, Any]) -> list[Event]:
         """What follows besides the `TrainingExample`, which exists already."""
-        if not examples.is_sample(outcome):
+        if not is_sample(outcome):
             return []
         key = f"{outcome['model_id']}@{outcome['model_version']}"
         buffer = self._buffers.setdefault(key, ArrivalOrderBuffer())

@@ -74,8 +74,9 @@ class CoachingFold:
 
     @staticmethod
     def _shown(outcome: Mapping[str, Any]) -> bool:
-        """A first verdict by a person who saw the AI's answer: only such a person can just agree with it."""
-        first = outcome["kind"] in ("review", "post_approval") and outcome["round"] == 0
+        """A first verdict by a person who saw the AI's answer: only such a person can just agree with it. Not of what
+        people pick themselves among post_approval decisions, where doubtful ones are opened first."""
+        first = outcome["kind"] == "review" and outcome["round"] == 0
         return first and not outcome["blind"] and 0 <= outcome["confidence"] <= 1
 
     def _gold(self, name: str, reviewer: _Reviewer, at: int) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.processors.calibration.labels import BadLabelError
-from interlock.processors.outcomes import SAMPLED_KINDS
+from interlock.processors.outcomes import is_sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Example:
 
 def example(record: Mapping[str, Any]) -> Example | None:
     """The evidence in a `TrainingExample` record (times as integers), None if it is no sample; raises BadLabelError."""
-    if record["kind"] not in SAMPLED_KINDS:
+    if not is_sample(record):
         return None
     name, propensity = record["example_id"], record["propensity"]
     confidence, raw = record["calibrated_confidence"], record["confidence"]

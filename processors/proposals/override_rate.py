@@ -7,6 +7,7 @@ from typing import Any
 
 from interlock.learning.reliance import too_few_overrides
 from interlock.processors.events import Event, alert
+from interlock.processors.outcomes import AUDIT, is_sample, way
 
 # A look costs a millisecond, and nothing is missed for long.
 _EVERY = 20
@@ -51,12 +52,12 @@ class OverrideRateFold:
         model = self._models.setdefault((outcome["domain"], outcome["model_id"]), _Model())
         if outcome["round"] != 0:
             return []
-        # Blind audits are of what was certain enough to take effect: in what people see the model errs no less.
-        if outcome["kind"] == "audit" and outcome["blind"]:
+        # Audits are of what was certain enough to take effect: in what people see the model errs no less.
+        if is_sample(outcome) and way(outcome) == AUDIT:
             model.errors += outcome["overridden"]
             model.checked += 1
             return []
-        if outcome["kind"] not in ("review", "post_approval") or outcome["blind"]:
+        if outcome["kind"] != "review" or outcome["blind"]:
             return []
         name = outcome["reviewer"]
         reviewer = model.reviewers.setdefault(name, _Reviewer(len(model.reviewers) + 1))

@@ -16,7 +16,7 @@ import numpy as np
 
 from interlock.learning.bounds import wilson
 from interlock.learning.comparison import Comparison, Interval, compare
-from interlock.processors.outcomes import SAMPLED_KINDS
+from interlock.processors.outcomes import is_sample
 from interlock.schemas import json_text
 
 PAIR = "pair"
@@ -71,11 +71,8 @@ def version_decision(routed: dict[str, Any]) -> VersionDecision:
 
 def reviewed_outcome(outcome: dict[str, Any]) -> ReviewedOutcome | None:
     """From an `Outcome` record; None if it is no sample of the model's decisions."""
-    resolves = outcome["resolves"] or outcome["kind"] != "review"
-    if outcome["kind"] not in SAMPLED_KINDS or outcome["round"] != 0 or not resolves:
-        return None
     # Without a propensity there is no telling how many decisions the outcome stands for.
-    if not outcome["reviewer"] or not 0 < outcome["propensity"] <= 1:
+    if not is_sample(outcome) or not 0 < outcome["propensity"] <= 1:
         return None
     return ReviewedOutcome(outcome["outcome"], outcome["propensity"], outcome["blind"])
 

@@ -84,6 +84,7 @@ RELEASED = {
     48: ("KeyEvent", "a0511a4f"),
     49: ("RoutedDecision", "0630ed87"),
     50: ("Task", "7e7e38dd"),
+    51: ("TrainingExample", "e301ca07"),
 }
 
 

@@ -35,6 +35,9 @@ def example(decision_id: str, **changes: Any) -> dict[str, Any]:
         "policy_version": "0123456789abcdef",
         "arrived_at": START - DAY,
         "settled_before": START,
+        "way": "audit",
+        "audit": True,
+        "round": 0,
         **changes,
     }
 

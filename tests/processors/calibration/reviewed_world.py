@@ -70,7 +70,7 @@ class World:
 def outcome(number: int, **fields: Any) -> dict[str, Any]:
     """An `Outcome` record of a first review; `confidence` is the model's own as well."""
     at = START + number * SECOND
-    record = {
+    record: dict[str, Any] = {
         "outcome_id": f"d{number}#1",
         "task_id": f"d{number}",
         "decision_id": f"d{number}",
@@ -109,8 +109,10 @@ def outcome(number: int, **fields: Any) -> dict[str, Any]:
         "partition": 0,
         "offset": number,
         "settled_before": None,
-        **fields,
     }
+    if fields.get("kind") == "audit":
+        record |= {"route": "auto", "audit": True}
+    record |= fields
     record.setdefault("raw_confidence", record["confidence"])
     record["overridden"] = record["outcome"] != record["prediction"]
     return record
@@ -118,7 +120,7 @@ def outcome(number: int, **fields: Any) -> dict[str, Any]:
 
 def example(number: int, **fields: Any) -> dict[str, Any]:
     """A `TrainingExample` record of a first review; `confidence` is the calibrated one as well."""
-    record = {
+    record: dict[str, Any] = {
         "example_id": f"d{number}#1",
         "decision_id": f"d{number}",
         "domain": "loan",
@@ -143,8 +145,13 @@ def example(number: int, **fields: Any) -> dict[str, Any]:
         "arrived_at": None,
         "settled_before": None,
         "policy_version": "p1",
-        **fields,
+        "way": "async",
+        "audit": False,
+        "round": 0,
     }
+    if fields.get("kind") == "audit":
+        record |= {"way": "audit", "audit": True}
+    record |= fields
     record.setdefault("calibrated_confidence", record["confidence"])
     record["overridden"] = record["final"] != record["prediction"]
     record["weight"] = 1 / record["propensity"] if record["propensity"] else 0.0

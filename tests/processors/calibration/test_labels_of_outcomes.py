@@ -1,31 +1,11 @@
 """Which outcomes are samples of what a model does."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.processors.calibration.labels import BadLabelError, label
 from tests.processors.calibration.reviewed_world import outcome
-
-
-@pytest.mark.parametrize(
-    ("fields", "counts"),
-    [
-        ({"kind": "review"}, True),
-        ({"kind": "audit", "resolves": False}, True),
-        ({"kind": "audit", "resolves": True}, True),
-        ({"kind": "post_approval"}, True),
-        ({"kind": "gold", "resolves": False}, False),
-        ({"kind": "appeal", "round": 1}, False),
-        ({"kind": "override"}, False),
-        ({"kind": "review", "round": 1}, False),
-        ({"kind": "review", "resolves": False}, False),
-    ],
-)
-def test_every_decision_is_counted_once_and_only_what_was_sampled(fields: dict[str, Any], counts: bool) -> None:
-    assert (label(outcome(1, **fields)) is not None) is counts
 
 
 def test_a_prediction_was_right_where_people_decided_the_same() -> None:

@@ -9,8 +9,7 @@ import pytest
 from interlock.policy.load import parse
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.task_records import task_changed
-from interlock.processors.feedback.examples import is_conclusive
-from interlock.processors.outcomes import SAMPLED_KINDS
+from interlock.processors.outcomes import is_conclusive, is_sample
 from interlock.processors.review.context import review_context
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.view import TaskView, build_view
@@ -213,7 +212,7 @@ def test_a_verdict_on_a_wrong_answer_resolves_nothing_and_nobody_learns_from_it(
     assert seeded
     for outcome in seeded:
         assert (outcome["kind"], outcome["resolves"]) == ("gold", False)
-        assert outcome["kind"] not in SAMPLED_KINDS
+        assert not is_sample(outcome)
         assert not is_conclusive(outcome)
     ordinary = [outcome for outcome in world.said["reviews.outcomes"] if outcome["kind"] != "gold"]
     assert not any(outcome["seeded"] for outcome in ordinary)

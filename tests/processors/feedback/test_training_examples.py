@@ -1,13 +1,12 @@
 """What becomes of one outcome."""
 
 import math
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.processors.feedback.examples import UnusableOutcomeError, example, is_conclusive, is_sample
+from interlock.processors.feedback.examples import UnusableOutcomeError
 from interlock.processors.feedback.feedback import Feedback
 from interlock.schemas import catalogue, wire
 from tests.processors.feedback.feedback_world import outcome, payload
@@ -94,30 +93,3 @@ def test_no_example_holds_a_number_that_is_none(vector: list[float], propensity:
     kept = wire.decode_plain("TrainingExample", wire.encode("TrainingExample", event.record))
     numbers = [kept["weight"], kept["confidence"], kept["propensity"], *kept["vector"]]
     assert all(math.isfinite(number) for number in numbers)
-
-
-@pytest.mark.parametrize(
-    ("fields", "counts"),
-    [
-        ({}, True),
-        ({"kind": "audit", "audit": True, "resolves": False}, True),
-        ({"kind": "post_approval"}, True),
-        ({"kind": "appeal", "round": 1}, False),
-        ({"round": 1}, False),
-        ({"kind": "gold", "resolves": False}, False),
-        ({"resolves": False}, False),
-        # What a lead replaces was a sample already; what somebody overrode before its review is one now.
-        ({"kind": "override", "outcome_id": "d000001#2", "audit": True}, False),
-        ({"kind": "override", "audit": True}, True),
-        ({"kind": "override", "workflow": "post_approval"}, True),
-        ({"kind": "override"}, False),
-    ],
-)
-def test_one_decision_that_was_sent_to_people_is_one_sample(fields: dict[str, Any], counts: bool) -> None:
-    assert is_sample(outcome(1) | fields) is counts
-
-
-def test_what_is_a_sample_gives_an_example() -> None:
-    judged = outcome(1, kind="override", audit=True)
-    assert is_conclusive(judged)
-    assert example(judged, None)["kind"] == "override"
