@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.decisions import SUBJECTS
-from interlock.cli.common import Json, console, errors, print_json, progress_bar, table
+from interlock.cli.common import Json, console, errors, note, print_json, progress_bar, table
 
 app = typer.Typer(help="Benchmarks: every figure is a ratio to a reference of the same run.", no_args_is_help=True)
 
@@ -277,6 +277,37 @@ def running_proof(
     with tempfile.TemporaryDirectory() as directory:
         figures = benchmark.run(Path(directory) / "instance", sizes, seed, _say)
     _figures(figures, json=json)
+
+
+proofs = typer.Typer(help="Proofs under many seeds, through router, desk and learning.", no_args_is_help=True)
+app.add_typer(proofs, name="proofs")
+
+
+@proofs.command("people")
+def proof_of_people(
+    seeds: Annotated[int, typer.Option(min=1, help="Lives of the model, each with people and coins of its own.")] = 40,
+    quick: Annotated[bool, typer.Option("--quick", help="Lives of 600 decisions instead of 5,400.")] = False,
+    processes: Annotated[int, typer.Option(min=1, help="Lives that run at once.")] = 2,
+    json: Json = False,
+) -> None:
+    """Estimates and certificates with people who miss a tenth of the errors and leave a tenth of the work open.
+
+    Examples:
+
+        python -m bench proofs people --seeds 2 --quick --json
+    """
+    from bench.proofs import fallible
+
+    with progress_bar() as progress:
+        task = progress.add_task("lives", total=seeds)
+
+        def advance(life: dict[str, Any]) -> None:
+            progress.advance(task)
+            note(f"seed {life['seed']}: {fallible.in_one_line(life)}")
+
+        sizes = fallible.QUICK if quick else fallible.FULL
+        lives = fallible.lives(range(1, seeds + 1), sizes, processes, advance)
+    _figures(fallible.summary(lives) | ({"lives": lives} if json else {}), json=json)
 
 
 def _figures(figures: dict[str, Any], *, json: bool) -> None:

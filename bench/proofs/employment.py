@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.special import expit
 
-from bench.proofs.pipeline import SECOND, LearningSettings, Pipeline, Record, people
+from bench.proofs.pipeline import FLAWLESS, SECOND, Habits, LearningSettings, Pipeline, Record, people
 from interlock.demo import survey
 from interlock.learning.arrays import Floats
 from interlock.learning.bounds import clopper_pearson
@@ -234,22 +234,28 @@ def _overconfident(rows: list[Record]) -> list[Record]:
 
 
 def _wrong(rows: Sequence[Record]) -> Floats:
-    return np.array([survey.truth_of(row) != row["prediction"] for row in rows], dtype=np.float64)
+    return np.array([is_wrong(row) for row in rows], dtype=np.float64)
 
 
-def pipeline_of(source: str, seed: int, reviewers: Sequence[Persona] | None) -> Pipeline:
+def is_wrong(row: Record) -> bool:
+    """Whether the model was wrong about a decision."""
+    return bool(survey.truth_of(row) != row["prediction"])
+
+
+def pipeline_of(source: str, seed: int, reviewers: Sequence[Persona] | None, habits: Habits = FLAWLESS) -> Pipeline:
     """The pipeline under policy `source`, with monitor limits for this model."""
     learning = LearningSettings(
         calibration=CalibrationSettings(CalibratorSettings(every=200), override_limit=OVERRIDE_LIMIT),
         proposals=ProposalSettings(ALPHA, DELTA),
     )
-    return Pipeline(source, survey.truth_of, reviewers or people(_BATCH_SIZE), learning, seed=seed, start=START)
+    reviewers = reviewers or people(_BATCH_SIZE)
+    return Pipeline(source, survey.truth_of, reviewers, learning, seed=seed, start=START, habits=habits)
 
 
-def send(pipeline: Pipeline, rows: Sequence[Record], batch: int = _BATCH_SIZE) -> None:
-    """Decides them in batches a minute apart; people finish each batch before the next."""
+def send(pipeline: Pipeline, rows: Sequence[Record], batch: int = _BATCH_SIZE, pause: int = 60 * SECOND) -> None:
+    """Decides them in batches `pause` microseconds apart; people finish each batch before the next."""
     for first in range(0, len(rows), batch):
-        at = pipeline.now + 60 * SECOND
+        at = pipeline.now + pause
         pipeline.decide([row | {"created_at": at} for row in rows[first : first + batch]])
 
 

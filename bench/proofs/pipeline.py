@@ -84,6 +84,26 @@ class LearningSettings:
     proposals: ProposalSettings = field(default_factory=ProposalSettings)
 
 
+@dataclass(frozen=True)
+class Habits:
+    """How people fall short of judging everything rightly.
+
+    `misses`: the share of the model's errors that people take for right, whoever looks. `answers`: the share of tasks
+    that anybody takes up; the others stay open. `gold_errors`, `gold_right`: of reviewed decisions in which the model
+    was wrong or right, the share that a lead plants again as gold items.
+    """
+
+    misses: float = 0.0
+    answers: float = 1.0
+    gold_errors: float = 0.0
+    gold_right: float = 0.0
+
+
+FLAWLESS = Habits()
+
+_LEAD = Persona("lead", "Lead", "lead", 60, 0.5, 1.0, 0.0, 0.0, 600)
+
+
 def people(count: int, accuracy: float = 1.0, deference: float = 0.0) -> list[Persona]:
     """Simulated people. By default they are always right and never defer to the AI."""
     # Their handling time only determines the order in which they finish.
@@ -109,12 +129,15 @@ class Pipeline:
         *,
         seed: int,
         start: int,
+        habits: Habits = FLAWLESS,
     ) -> None:
         self.now = start
+        self._habits = habits
         self.records: dict[str, list[Record]] = {}
         self.routed: dict[str, Record] = {}
         self._truth = truth
         self._people = people
+        self._by_id = {person.id: person for person in people}
         self._seed = seed
         self._offsets: dict[str, count[int]] = {}
         self._commands = count()
@@ -128,7 +151,7 @@ class Pipeline:
         self._calibration = CalibrationFold(learning.calibration)
         self._confidence = ConfidenceDrift()
         self.proposals = ProposalFold(learning.proposals)
-        for person in people:
+        for person in (*people, _LEAD):
             record = {"id": person.id, "name": person.name, "role": person.role}
             self._write(catalogue.REVIEWERS, person.id, record)
         self.publish(source)
@@ -165,6 +188,20 @@ class Pipeline:
         for message in messages:
             self._write_events(self._confidence.process(message.value(), 0, message.offset()))
         self._review_all()
+        self._plant_gold()
+        self._review_all()
+        self._tasks, self._payloads = {}, {}
+
+    def wait(self, microseconds: int) -> None:
+        """Lets time pass without a decision: what is past its deadline is waited for no longer."""
+        self.now += microseconds
+        self._process_at_desk([])
+
+    def sees(self, decision: Mapping[str, Any]) -> str | None:
+        """What people take for the true outcome of a decision."""
+        truth = self._truth(decision)
+        prediction: str = decision["prediction"]
+        return prediction if self._coin("misses", decision["decision_id"], self._habits.misses) else truth
 
     def route(self, decisions: Sequence[Record]) -> tuple[list[_Message], list[_Message]]:
         """Routes a batch; returns its messages and those for the desk."""
@@ -190,11 +227,13 @@ class Pipeline:
         return self.records.get(topic.name, [])
 
     def _review_all(self) -> None:
-        """Lets every person claim and decide tasks until none is left."""
-        while any(task["state"] != "done" for task in self._tasks.values()):
-            claims = self._command([{"kind": "claim", "actor": person.id} for person in self._people])
-            claimed = [(person, reply) for person, reply in zip(self._people, claims, strict=True) if reply["accepted"]]
-            assert claimed, "nobody may decide what is open"
+        """Lets every person claim and decide tasks until none is left but those that nobody takes up."""
+        while to_do := [
+            task for name, task in self._tasks.items() if task["state"] != "done" and self._is_taken_up(name)
+        ]:
+            claims = self._command(self._claims(to_do))
+            claimed = [(self._by_id[lease["actor"]], lease) for lease in claims if lease["accepted"]]
+            assert claimed, f"nobody may decide what is open: {claims[0]['message']}"
             self.now += _REVIEW_TIME
             # The fastest person submits first. In the order of the claims, most urgent first, the doubtful decisions
             # would come in clusters, and every rate monitor would raise false alarms.
@@ -202,13 +241,48 @@ class Pipeline:
             replies = self._command([self._verdict(person, lease) for person, lease in claimed])
             for reply in replies:
                 assert reply["accepted"], reply["message"]
-        self._tasks, self._payloads = {}, {}
+
+    def _claims(self, to_do: Sequence[Record]) -> list[Record]:
+        """Who claims what: everybody the next task, or, where some stay open, each one that does not."""
+        if self._habits.answers == 1:
+            return [{"kind": "claim", "actor": person.id} for person in self._people]
+        claims = []
+        free = [task for task in to_do if task["state"] == "waiting"]
+        held = {task["assigned_to"]: task for task in to_do if task["state"] == "assigned"}
+        for person in self._people:
+            mine = held.get(person.id) or next((task for task in free if person.id not in task["excluded"]), None)
+            if mine is not None:
+                claims.append({"kind": "claim", "actor": person.id, "task_id": mine["task_id"]})
+                free = [task for task in free if task is not mine]
+        return claims
+
+    def _is_taken_up(self, task_id: str) -> bool:
+        return self._habits.answers == 1 or self._coin("answers", task_id, self._habits.answers)
+
+    def _plant_gold(self) -> None:
+        """The lead, who knows the truth, plants some of what has just been decided as items with a known answer."""
+        planted = []
+        for task_id, task in self._tasks.items():
+            # What has been open for longer may end here too, without a verdict.
+            if task["state"] != "done" or task["kind"] == "gold" or task["decision_id"] not in self._payloads:
+                continue
+            decision = self._payloads[task["decision_id"]]["decision"]
+            truth = self._truth(decision)
+            wrong = truth != decision["prediction"]
+            share = self._habits.gold_errors if wrong else self._habits.gold_right
+            if self._coin("gold", task_id, share):
+                planted.append({"kind": "gold", "actor": _LEAD.id, "task_id": task_id, "outcome": truth})
+        for reply in self._command(planted) if planted else []:
+            assert reply["accepted"], reply["message"]
+
+    def _coin(self, purpose: str, name: str, share: float) -> bool:
+        return share > 0 and Random(f"{self._seed}/{purpose}/{name}").random() < share
 
     def _verdict(self, person: Persona, lease: Record) -> Record:
         task = self._tasks[lease["task_id"]]
-        payload = self._payloads[lease["task_id"]]
+        payload = self._payloads[task["decision_id"]]
         shown = build_view(task, Payload(payload, verified=True), self.now, in_force=self._policy)
-        judgement = judge(shown, self._truth(payload["decision"]), person, self._rng("verdict", person, lease))
+        judgement = judge(shown, self.sees(payload["decision"]), person, self._rng("verdict", person, lease))
         return {
             "kind": "submit",
             "actor": person.id,

@@ -1,0 +1,216 @@
+"""The life of the employment model with people who miss errors and leave work open, under many seeds.
+
+At first everything is reviewed. What is certified by then is signed; lanes without a certificate get the thresholds of
+the example. From then on a twentieth of what is automatic is audited, as by default. The reviewers miss a tenth of the
+model's errors, nobody takes up a tenth of the tasks, and a lead plants gold items.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import structlog
+
+from bench.proofs import employment
+from bench.proofs.pipeline import SECOND, Habits, Pipeline, Record
+from interlock.learning.arrays import Bools, Floats
+from interlock.learning.bounds import clopper_pearson
+from interlock.learning.estimates import Estimate, hajek, naive, rogan_gladen
+from interlock.schemas import catalogue
+
+# A tenth of the errors missed and a tenth of the tasks left open. Gold items: some 180 errors and 300 others in a whole
+# life, which tell the sensitivity of people to .02 and their specificity to .003.
+HABITS = Habits(misses=0.1, answers=0.9, gold_errors=0.3, gold_right=0.1)
+
+_DAY = 86_400 * SECOND
+
+# At 200 decisions a day the three days for which an open task is waited for are 600 decisions.
+_PAUSE = _DAY * 20 // 200
+
+# Lanes without a certificate, and as the example has them.
+_AUTOMATIC = (("employed: {auto: 1}", "employed: {auto: 0.85}"), ("{auto: 1, notice", "{auto: 0.90, notice"))
+
+
+@dataclass(frozen=True)
+class Lives:
+    """Decisions of 2015 and 2016, all reviewed, and of 2017, audited at the policy's rate."""
+
+    shadow: int
+    audited: int
+
+
+QUICK, FULL = Lives(100, 500), Lives(2_400, 3_000)
+
+
+def lives(
+    seeds: range, sizes: Lives, processes: int = 2, advance: Callable[[dict[str, Any]], None] = lambda _: None
+) -> list[dict[str, Any]]:
+    """One life by seed, in this order; `advance` hears of each that is over."""
+    if processes == 1:
+        return [_told(life(seed, sizes), advance) for seed in seeds]
+    with ProcessPoolExecutor(processes, initializer=quiet) as pool:
+        started = [pool.submit(partial(life, seed, sizes)) for seed in seeds]
+        for done in as_completed(started):
+            advance(done.result())
+    return [each.result() for each in started]
+
+
+def quiet() -> None:
+    """Leaves out what roles would log in their own processes."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+
+
+def life(seed: int, sizes: Lives) -> dict[str, Any]:
+    """One life: estimates of the audited phase, what was certified and signed, and what was revoked or halted."""
+    pipeline = employment.pipeline_of(employment.careful(), seed, None, HABITS)
+    employment.send(pipeline, employment.early(seed, sizes.shadow), pause=_PAUSE)
+    accepted = [
+        proposal
+        for proposal in pipeline.proposals.table
+        if proposal["state"] == "open" and proposal["kind"] == "threshold"
+    ]
+    for proposal in accepted:
+        pipeline.accept(proposal)
+    pipeline.publish(_with_automatic_lanes(pipeline.source), "the shadow phase is over")
+    held_back = employment.last(seed, sizes.audited)
+    employment.send(pipeline, held_back, pause=_PAUSE)
+    pipeline.wait(4 * _DAY)
+    return {
+        "seed": seed,
+        "rates": _rates(pipeline, held_back),
+        "certificates": [_promise(proposal, employment.last(seed, len(_ALL))) for proposal in accepted],
+        "halts": [record["reason"] for record in pipeline.of(catalogue.CONTROLS) if record["halted"]],
+        "signals": [signal["message"] for signal in pipeline.of(catalogue.DRIFT_SIGNALS)],
+    }
+
+
+def summary(lived: list[dict[str, Any]]) -> dict[str, Any]:
+    """How often intervals held the truth, promises were kept and the model was halted for nothing."""
+    count = len(lived)
+    certified = [life for life in lived if life["certificates"]]
+    broken = [life for life in certified if not all(promise["held"] for promise in life["certificates"])]
+    return {
+        "seeds": count,
+        "covered": {
+            name: sum(life["rates"][name]["covers"] for life in lived) / count
+            for name in ("naive", "as_people_judge", "corrected_for_people")
+        },
+        "seeds_with_a_certificate": len(certified),
+        "seeds_with_a_broken_promise": len(broken),
+        "errors_of_certified": sorted(
+            round(promise["error"], 4) for life in certified for promise in life["certificates"]
+        ),
+        "false_halts": sum(bool(life["halts"]) for life in lived if life not in broken),
+    }
+
+
+def in_one_line(life: dict[str, Any]) -> str:
+    """A life in a few words."""
+    rates = life["rates"]
+    held = ", ".join(
+        f"{name} {estimate['low']:.3f}–{estimate['high']:.3f}{'' if estimate['covers'] else ' misses'}"
+        for name, estimate in rates.items()
+        if isinstance(estimate, dict)
+    )
+    promises = life["certificates"]
+    certified = [f"{each['prediction']} {each['threshold']:g} errs in {each['error']:.3f}" for each in promises]
+    truths = f"truth {rates['truth']:.3f}, as judged {rates['truth_as_judged']:.3f}"
+    return "; ".join((truths, held, *certified, *life["halts"]))
+
+
+def _told(result: dict[str, Any], advance: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    advance(result)
+    return result
+
+
+# More than there are decisions of 2017.
+_ALL = range(20_000)
+
+
+def _with_automatic_lanes(source: str) -> str:
+    for careful, automatic in _AUTOMATIC:
+        source = source.replace(careful, automatic)
+    return source
+
+
+def _rates(pipeline: Pipeline, rows: list[Record]) -> dict[str, Any]:
+    """The share of wrong decisions: the truth, as these people would judge all of them, and what is estimated."""
+    outcomes = {
+        outcome["decision_id"]: outcome for outcome in pipeline.of(catalogue.OUTCOMES) if outcome["kind"] != "gold"
+    }
+    ids = [row["decision_id"] for row in rows]
+    judged = np.array([name in outcomes for name in ids])
+    overridden = np.array([outcomes[name]["overridden"] if name in outcomes else False for name in ids], dtype=float)
+    routed = [pipeline.routed[name] for name in ids]
+    propensity = np.array([decision["propensity"] for decision in routed])
+    automatic = np.array([decision["route"] == "auto" for decision in routed])
+    chosen = ~automatic | np.array([bool(decision["audit"]) for decision in routed])
+    wrong = np.array([employment.is_wrong(row) for row in rows])
+    as_judged = np.array([pipeline.sees(row) != row["prediction"] for row in rows])
+    estimate = hajek(overridden, judged, propensity * _answered(automatic, chosen, judged))
+    return {
+        "truth": float(wrong.mean()),
+        "truth_as_judged": float(as_judged.mean()),
+        "answered": float(judged.sum() / chosen.sum()),
+        "automatic": float(automatic.mean()),
+        "naive": _compared(naive(overridden, judged), wrong.mean()),
+        "as_people_judge": _compared(estimate, as_judged.mean()),
+        "corrected_for_people": _compared(_for_people(estimate, pipeline), wrong.mean()),
+    }
+
+
+def _answered(automatic: Bools, chosen: Bools, judged: Bools) -> Floats:
+    """The answered share of the way in which each decision would come to a person."""
+    shares = np.ones(len(chosen))
+    for way in (automatic, ~automatic):
+        shares[way] = judged[way].sum() / max(1, chosen[way].sum())
+    return shares
+
+
+def _for_people(estimate: Estimate, pipeline: Pipeline) -> Estimate:
+    """The estimate as flawless people would see it, by what the gold items say of these."""
+    gold = [outcome for outcome in pipeline.of(catalogue.OUTCOMES) if outcome["kind"] == "gold"]
+    seen = [item["overridden"] for item in gold if item["gold_outcome"] != item["prediction"]]
+    left = [not item["overridden"] for item in gold if item["gold_outcome"] == item["prediction"]]
+    (sensitivity, of_sensitivity), (specificity, of_specificity) = _share(seen), _share(left)
+    return rogan_gladen(estimate, sensitivity, specificity, of_sensitivity, of_specificity)
+
+
+def _share(hits: list[bool]) -> tuple[float, float]:
+    """A share and the variance of its estimate, by the rule of succession where it is 0 or 1."""
+    share = float(np.mean(hits))
+    cautious = (sum(hits) + 1) / (len(hits) + 2)
+    return share, cautious * (1 - cautious) / len(hits)
+
+
+def _promise(proposal: Record, rows: list[Record]) -> dict[str, Any]:
+    """Whether a threshold that was certified on the first years keeps its promise in all of the last one."""
+    change = json.loads(proposal["change"])
+    accepted = [
+        row for row in rows if row["prediction"] == change["prediction"] and row["confidence"] >= change["auto"]
+    ]
+    wrong = sum(employment.is_wrong(row) for row in accepted)
+    low, high = clopper_pearson(wrong, len(accepted))
+    return {
+        "prediction": change["prediction"],
+        "threshold": change["auto"],
+        "cases": len(accepted),
+        "error": wrong / len(accepted),
+        "low": low,
+        "high": high,
+        "held": wrong <= employment.ALPHA * len(accepted),
+    }
+
+
+def _compared(estimate: Estimate, truth: float) -> dict[str, Any]:
+    return {
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "covers": bool(estimate.low <= truth <= estimate.high),
+    }
