@@ -7,7 +7,7 @@ The first two hold for one look at n cases. Checked after every case, they miss 
 from typing import Any, overload
 
 import numpy as np
-from scipy.special import betaln, ndtri, xlog1py, xlogy
+from scipy.special import betaincinv, betaln, ndtri, xlog1py, xlogy
 
 from interlock.learning.arrays import Floats, open_unit
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
@@ -15,12 +15,10 @@ from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
 def clopper_pearson(successes: float, trials: float, alpha: float = 0.05) -> tuple[float, float]:
     """Exact (conservative) interval at level 1 − alpha; no trials: (0, 1). Counts may be effective, not whole."""
-    from scipy.stats import beta
-
     _check(successes, trials, alpha)
     failures = trials - successes
-    low = float(beta.ppf(alpha / 2, successes, failures + 1)) if successes > 0 else 0.0
-    high = float(beta.ppf(1 - alpha / 2, successes + 1, failures)) if failures > 0 else 1.0
+    low = float(betaincinv(successes, failures + 1, alpha / 2)) if successes > 0 else 0.0
+    high = float(betaincinv(successes + 1, failures, 1 - alpha / 2)) if failures > 0 else 1.0
     return low, high
 
 

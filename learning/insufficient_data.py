@@ -25,6 +25,7 @@ class Reason(StrEnum):
     NO_VARIANCE = "no-variance"
     UNINFORMATIVE_REVIEW = "uninformative-review"
     MEAN_CHANGED = "mean-changed"
+    NOT_ANSWERED = "not-answered"
 
 
 class InsufficientDataError(InterlockError, ValueError):

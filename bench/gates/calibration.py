@@ -262,7 +262,7 @@ _METHODS = ("Horvitz–Thompson", "Hájek", "AIPW")
 
 GATES = {
     "intervals under selection": Gate(
-        estimator_coverage, 3000, tuple(Promise(f"{method} coverage", 0.93, 0.97) for method in _METHODS)
+        estimator_coverage, 3000, tuple(Promise(f"{method} coverage", 0.93, 0.985) for method in _METHODS)
     ),
     "intervals where overrides are rare": Gate(rare_override_coverage, 1000, (Promise("coverage", at_least=0.95),)),
     "interval ever missed the truth": Gate(_named(_MISSED, ever_miscovered), 2000, (Promise("anytime", at_most=0.05),)),
