@@ -1,4 +1,4 @@
-"""Drift on the car-loan stream: the alarm, what it revokes, and the retraining proposal that follows."""
+"""Drift on the car-loan stream: the warning, what a person makes of it, and the retraining proposal that follows."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -20,7 +20,8 @@ from interlock.schemas import catalogue, wire
 # fail in every sixth loan before the monitor noticed.
 LIMIT = 0.065
 
-# While the model is new, people see everything.
+# While the model is new, and again from the warning on, people see everything: a shift of confidence halts nothing by
+# itself, and only reviews can tell whether more is wrong.
 NEW_MODEL = """\
 rules:
   - {id: new-model, when: model_version = '1', route: async, because: The model is new}
@@ -80,6 +81,7 @@ def run(span: Span, seed: int = 1) -> dict[str, Any]:
         pipeline.accept(proposal)
     pipeline.publish(pipeline.source.replace(NEW_MODEL, ""), "the model is no longer new")
     seen: dict[str, Event] = {}
+    warned = False
     for start in range(span.signed, span.end, _BATCH_SIZE):
         _send(pipeline, start, min(start + _BATCH_SIZE, span.end))
         for topic in (catalogue.DRIFT_SIGNALS, catalogue.RETRAINING_REQUESTS, catalogue.CONTROLS):
@@ -87,6 +89,9 @@ def run(span: Span, seed: int = 1) -> dict[str, Any]:
                 name = record.get("signal_id") or record.get("request_id") or record["scope"]
                 kind = record.get("monitor", topic.name)
                 seen.setdefault(name, Event(kind, start + _BATCH_SIZE - 1, record.get("message") or record["reason"]))
+        if not warned and any(event.kind == "confidence" for event in seen.values()):
+            warned = True
+            pipeline.publish(pipeline.source + NEW_MODEL, "other loans come: people look at all of them")
     wrong = np.array(car_loan.wrong())
     signed = {proposal["proposal_id"] for proposal in accepted}
     auto = [

@@ -66,7 +66,7 @@ class ConfidenceDrift:
             seen=monitor.seen,
             message=(
                 f"its mean confidence moved by {shift:+.3f} to {monitor.recent:.3f}. What it decides about, or the "
-                "model itself, has changed: look at what is new; its certificates no longer hold"
+                "model itself, has changed: look at what is new"
             ),
             at=at,
         )

@@ -1,4 +1,7 @@
-"""Whether people override a model version more often than its limit allows: one monitor for each version."""
+"""Whether people override a model version more often than its limit allows: one monitor for each version.
+
+A warning. It revokes no certificate: the override rate is mostly that of doubtful decisions, which none covers.
+"""
 
 from interlock.processors.calibration.labels import Label
 from interlock.processors.calibration.rate import Crossing, ReviewedRate
@@ -48,6 +51,5 @@ def _message(crossing: Crossing, rate: float, limit: float) -> str:
     when = "has recently been" if crossing.kind == "rate-rose" else "is"
     return (
         f"the share of decisions that people override {when} above {limit:.1%}: {rate:.1%} of all decisions over "
-        f"{crossing.seen:,} reviews, corrected for who was reviewed. Look at the latest overrides; certificates of "
-        "this model no longer hold"
+        f"{crossing.seen:,} reviews, corrected for who was reviewed. Look at the latest overrides"
     )

@@ -1,4 +1,7 @@
-"""What a monitor writes on an alarm: a drift signal for programs and an alert for people."""
+"""What a monitor writes on an alarm: a drift signal for programs and an alert for people.
+
+A shift of confidence has a kind of alert of its own, so that people can subscribe to alarms about errors alone.
+"""
 
 from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
@@ -34,7 +37,8 @@ def drift(
         "revokes": list(revokes),
         "at": at,
     }
+    kind = "confidence_shift" if monitor == "confidence" else "drift"
     return [
         Event(catalogue.DRIFT_SIGNALS, signal_id, record),
-        alert("drift", signal_id, "warning", (), f"{model_id}@{model_version}: {message}", at),
+        alert(kind, signal_id, "warning", (), f"{model_id}@{model_version}: {message}", at),
     ]

@@ -29,7 +29,7 @@ from interlock.schemas.keys import check_key
 log = structlog.get_logger()
 
 # The topics that `apply` takes: what proposals depend on besides the examples.
-TABLE_TOPICS = (catalogue.POLICIES.name, catalogue.PROPOSALS.name, catalogue.DRIFT_SIGNALS.name)
+TABLE_TOPICS = (catalogue.POLICIES.name, catalogue.PROPOSALS.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class ProposalSettings:
 
 
 class ProposalFold:
-    """The evidence is a fold of the examples in the order in which their decisions arrived, and of the drift signals by
-    their time. Policies and decisions on earlier proposals determine only what is written.
+    """The evidence is a fold of the examples in the order in which their decisions arrived. Policies and decisions on
+    earlier proposals determine only what is written.
 
     `refused`: number of unusable examples, by reason.
     """
@@ -54,7 +54,6 @@ class ProposalFold:
         self._lanes: dict[tuple[str, str, str, str], Lane] = {}
         self._recent: dict[tuple[str, str, str], deque[Example]] = {}
         self._buffers: dict[tuple[str, str], ArrivalOrderBuffer[Example]] = {}
-        self._drift_times: dict[tuple[str, str], list[int]] = {}
         self._policies: dict[str, Policy] = {}
         self._versions: dict[str, str] = {}
         self.table = ProposalTable()
@@ -64,10 +63,8 @@ class ProposalFold:
         """Applies a record of a topic in TABLE_TOPICS."""
         if topic == catalogue.PROPOSALS.name:
             self.table.apply(key, value)
-        elif topic == catalogue.POLICIES.name:
-            self._apply_policy((key or b"").decode(errors="replace"), value)
         else:
-            self._apply_signal(value)
+            self._apply_policy((key or b"").decode(errors="replace"), value)
 
     def process(self, record: Mapping[str, Any], *, replayed: bool = False) -> list[Event]:
         """What follows from one `TrainingExample` record, times as integers. `replayed`: it was processed before,
@@ -84,7 +81,6 @@ class ProposalFold:
         return [event for each in ready for event in self._count(each, record["decided_at"], replayed=replayed)]
 
     def _count(self, new: Example, now: int, *, replayed: bool) -> list[Event]:
-        self._restart_after_drift(new)
         lane = self._lanes.get(new.lane)
         if lane is None:
             lane = self._lanes[new.lane] = Lane(new.lane, self._settings.alpha, self._settings.delta)
@@ -128,16 +124,6 @@ class ProposalFold:
         policy = policy_owner(self._policies, domain)
         return PolicyInForce(policy, self._versions[policy.name]) if policy else None
 
-    def _restart_after_drift(self, new: Example) -> None:
-        """Forgets the evidence about a model from before the latest signal that it, or its world, has changed."""
-        times = self._drift_times.get((new.model_id, new.model_version), [])
-        if not times or times[0] > new.at:
-            return
-        times[:] = [at for at in times if at > new.at]
-        for lane in self._lanes.values():
-            if lane.name[2:] == (new.model_id, new.model_version):
-                lane.restart()
-
     def _apply_policy(self, name: str, value: bytes | None) -> None:
         if value is None:
             self._policies.pop(name, None)
@@ -151,18 +137,6 @@ class ProposalFold:
             return
         self._policies[name] = policy
         self._versions[name] = record["version"]
-
-    def _apply_signal(self, value: bytes | None) -> None:
-        try:
-            record = wire.decode_plain("DriftSignal", value)
-        except wire.WireError as error:
-            log.error("unreadable drift signal", error=str(error))
-            return
-        # The lane of a broken certificate has restarted already.
-        if record["monitor"] != "certificate":
-            times = self._drift_times.setdefault((record["model_id"], record["model_version"]), [])
-            times.append(record["at"])
-            times.sort()
 
 
 def _broken(lane: Lane, certificate: Certificate, crossing: Crossing, example: Example, now: int) -> list[Event]:

@@ -1,4 +1,7 @@
-"""Revokes certificates on a drift signal, and halts the model version if a person had accepted one.
+"""Revokes certificates that errors have broken, and halts the model version if a person had accepted one.
+
+Only evidence about errors does so: an alarm of the certificate's own monitor. A shift of confidence, or an override
+rate above its limit, says nothing about what a certificate covers; both are warnings, also where an old log holds them.
 
 Only a person puts a policy in force, so this code cannot take back the thresholds of an accepted certificate. It halts
 the model version instead: from the next batch on, none of its decisions takes effect without a person. `interlock
@@ -38,11 +41,9 @@ _ACCEPTED = "had been accepted"
 
 
 def _concerned(proposal: Proposal, signal: dict[str, Any]) -> bool:
-    if proposal["kind"] not in CERTIFIED or proposal["proposed_at"] > signal["at"]:
+    if signal["monitor"] != "certificate" or proposal["kind"] not in CERTIFIED:
         return False
-    if signal["monitor"] == "certificate":
-        return proposal["proposal_id"] in signal["revokes"]
-    return (proposal["model_id"], proposal["model_version"]) == (signal["model_id"], signal["model_version"])
+    return proposal["proposed_at"] <= signal["at"] and proposal["proposal_id"] in signal["revokes"]
 
 
 def _mark(signal: dict[str, Any]) -> str:

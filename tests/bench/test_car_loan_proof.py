@@ -1,4 +1,4 @@
-"""On a published stream whose inputs change at row 75,000: the alarm, what it revokes, and the retraining proposal."""
+"""On a published stream whose inputs change at row 75,000: the warning, what follows, and the retraining proposal."""
 
 import pytest
 
@@ -24,15 +24,15 @@ def test_the_drift_raises_its_alarm_within_a_thousand_rows_and_none_comes_before
     assert car_loan.CHANGE <= first < car_loan.CHANGE + 1_000
 
 
-def test_a_signed_certificate_is_revoked_by_the_alarm_and_nothing_is_automatic_any_more(story: dict) -> None:  # type: ignore[type-arg]
+def test_the_shift_is_told_and_by_itself_revokes_and_halts_nothing(story: dict) -> None:  # type: ignore[type-arg]
     assert story["accepted"]
-    assert len(story["revoked"]) == len(story["accepted"])
-    assert all("confidence" in reason for reason in story["revoked"])
-    (alarm,) = _rows(story, "confidence")
-    assert car_loan.CHANGE <= alarm < car_loan.CHANGE + 1_000
-    assert _rows(story, "controls")[0] == alarm
+    (warning,) = _rows(story, "confidence")
+    assert car_loan.CHANGE <= warning < car_loan.CHANGE + 1_000
+    assert not story["revoked"]
+    assert not _rows(story, "controls")
+    # A person sends everything to people then.
     assert story["automatic"] > 1_000
-    assert story["last_automatic_row"] <= alarm
+    assert story["last_automatic_row"] <= warning
 
 
 def test_overrides_ask_for_retraining_after_the_change_and_not_before(story: dict) -> None:  # type: ignore[type-arg]

@@ -9,7 +9,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from interlock.policies import publishing, signing
@@ -21,7 +20,7 @@ from interlock.streams.kafka import KafkaBroker
 from interlock.streams.ports import TopicSpec
 from interlock.streams.tables import TableReader
 from tests.crash.test_kill_everything import wait_until
-from tests.processors.calibration.reviewed_world import START, World
+from tests.processors.calibration.reviewed_world import World
 from tests.processors.proposals.proposal_world import new_fold, policy_version, proposals, taken
 
 pytestmark = pytest.mark.kafka
@@ -91,7 +90,7 @@ def _wait(role: Role, what: str, condition: Callable[[], Any]) -> None:
     assert role.process.poll() is None, role.log.read_text()
 
 
-def test_outcomes_lead_to_proposals_and_a_drift_takes_an_accepted_one_back(broker: KafkaBroker, role: Role) -> None:
+def test_outcomes_lead_to_proposals_and_errors_take_an_accepted_one_back(broker: KafkaBroker, role: Role) -> None:
     publishing.send(broker, catalogue.POLICIES, "lending", wire.encode("PolicyVersion", policy_version()))
     outcomes = list(World(slope=0.3, version="8").outcomes(1_500))  # people override it too often: another version
     examples = list(World(intercept=1.0).examples(1_500))
@@ -122,20 +121,9 @@ def test_outcomes_lead_to_proposals_and_a_drift_takes_an_accepted_one_back(broke
         broker, signing.find(signing.read_proposals(broker), last["proposal_id"]), "ana", "", publishing.now()
     )
 
-    rng = np.random.default_rng(1)
-    decisions = [
-        {
-            "decision_id": f"d{number}",
-            "domain": "loan",
-            "model_id": "scorer",
-            "model_version": "7",
-            "prediction": "approve",
-            "confidence": float(rng.beta(9, 2) if number < 8_000 else rng.beta(4, 4)),
-            "created_at": START + 10**12 + number,
-        }
-        for number in range(12_000)
-    ]
-    _put(broker, catalogue.DECISIONS, [wire.encode("Decision", decision) for decision in decisions])
+    # The model becomes worse, and audits of what the certificate covers show it.
+    worse = World(intercept=-0.5, seed=2, decided=3_000)
+    _put(broker, catalogue.TRAINING_EXAMPLES, [wire.encode("TrainingExample", its) for its in worse.examples(3_000)])
     _wait(role, "the kill switch", lambda: _records(broker, catalogue.CONTROLS))
     (control, *_) = [wire.decode("Control", value) for _, value in _records(broker, catalogue.CONTROLS)]
     assert (control["scope"], control["halted"], control["set_by"]) == ("model:scorer@7", True, "learning")

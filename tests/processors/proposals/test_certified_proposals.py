@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from interlock.policies.signing import changed_source
-from interlock.processors.proposals.fold import ProposalFold
+from interlock.processors.proposals.fold import TABLE_TOPICS, ProposalFold
 from interlock.schemas import catalogue, wire
 from interlock.schemas.catalogue import DRIFT_SIGNALS
 from tests.processors.calibration.reviewed_world import START, World, example
@@ -128,36 +128,8 @@ def test_a_model_that_stays_as_good_as_promised_breaks_no_certificate() -> None:
     assert not of(taken(new_fold(), World(intercept=0.7, seed=5).examples(20_000)), DRIFT_SIGNALS)
 
 
-def test_after_a_drift_signal_only_later_examples_count() -> None:
-    examples = list(World(intercept=1.0).examples(4_000))
-    fold = new_fold()
-    first = taken(fold, examples[:2_000])
-    assert [proposal["state"] for proposal in proposals(first)].count("open") == 1
-    fold.apply(DRIFT_SIGNALS.name, b"s", wire.encode("DriftSignal", _signal(examples[2_000]["decided_at"])))
-    second = taken(fold, examples[2_000:])
-    old = next(proposal["proposal_id"] for proposal in proposals(first) if proposal["state"] == "open")
-    after = {proposal["proposal_id"]: proposal for proposal in proposals(second)}
-    assert after[old]["state"] == "revoked"
-    assert (
-        json.loads(next(proposal for proposal in after.values() if proposal["state"] == "open")["evidence"])["since"]
-        == (examples[2_000]["decided_at"])
-    )
-
-
-def _signal(at: int) -> dict[str, object]:
-    return {
-        "signal_id": "s",
-        "monitor": "confidence",
-        "model_id": "scorer",
-        "model_version": "7",
-        "domain": "loan",
-        "statistic": 0.1,
-        "threshold": 0.01,
-        "seen": 10,
-        "message": "moved",
-        "revokes": [],
-        "at": at,
-    }
+def test_a_drift_signal_is_none_of_what_the_evidence_depends_on() -> None:
+    assert DRIFT_SIGNALS.name not in TABLE_TOPICS
 
 
 def test_what_a_person_refused_is_not_proposed_again_on_the_same_evidence() -> None:

@@ -31,7 +31,7 @@ def _proposal(name: str, state: str = "open", *, kind: str = "threshold", versio
     return proposal | {"state": state, "decided_by": "ana" if state != "open" else ""}
 
 
-def _signal(monitor: str = "confidence", revokes: tuple[str, ...] = (), at: int = 500) -> dict[str, Any]:
+def _signal(monitor: str = "certificate", revokes: tuple[str, ...] = ("t1", "t2"), at: int = 500) -> dict[str, Any]:
     return {
         "signal_id": f"{monitor}/scorer@7/1",
         "monitor": monitor,
@@ -41,7 +41,7 @@ def _signal(monitor: str = "confidence", revokes: tuple[str, ...] = (), at: int 
         "statistic": 2.0,
         "threshold": 1.0,
         "seen": 5,
-        "message": "its mean confidence moved",
+        "message": "more is wrong than was promised",
         "revokes": list(revokes),
         "at": at,
     }
@@ -80,20 +80,27 @@ def test_where_only_open_proposals_end_nothing_is_halted() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        _proposal("x", "accepted", version="8"),
-        _proposal("x", "refused"),
-        _proposal("x", "accepted", kind="retraining"),
-        _proposal("x", "accepted") | {"proposed_at": 501},
+        _proposal("x", "accepted"),
+        _proposal("t1", "refused"),
+        _proposal("t1", "accepted", kind="retraining"),
+        _proposal("t1", "accepted") | {"proposed_at": 501},
     ],
-    ids=["another version", "refused", "no certificate", "proposed on later evidence"],
+    ids=["another certificate", "refused", "no certificate", "proposed on later evidence"],
 )
 def test_what_the_signal_does_not_speak_of_stays(other: dict[str, Any]) -> None:
     assert revoke(_signal(), _table(other)) == []
 
 
+@pytest.mark.parametrize("monitor", ["confidence", "overrides"])
+def test_a_monitor_that_does_not_watch_the_errors_of_a_certificate_ends_and_halts_nothing(monitor: str) -> None:
+    table = _table(_proposal("t1", "accepted"), _proposal("t2"))
+    assert revoke(_signal(monitor, ()), table) == []
+    assert revoke(_signal(monitor), table) == []  # whatever an old or foreign record claims
+
+
 def test_a_broken_certificate_ends_only_what_it_names() -> None:
     table = _table(_proposal("t1", "accepted"), _proposal("t2", "accepted"))
-    events = revoke(_signal("certificate", ("t2",)), table)
+    events = revoke(_signal(revokes=("t2",)), table)
     assert [proposal["proposal_id"] for proposal in proposals(events)] == ["t2"]
 
 
@@ -102,7 +109,7 @@ def test_a_signal_that_is_taken_twice_says_the_same_twice_so_that_nothing_is_los
     first = revoke(_signal(), table)
     assert revoke(_signal(), table) == first
     # Another signal finds nothing left to end.
-    assert revoke(_signal() | {"signal_id": "overrides/scorer@7/9"}, table) == []
+    assert revoke(_signal() | {"signal_id": "certificate/scorer@7/9"}, table) == []
 
 
 def test_a_request_for_retraining_stands_in_the_list_once() -> None:
