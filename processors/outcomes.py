@@ -12,10 +12,9 @@ AUDIT = "audit"
 _MAX_DIGITS = 9
 
 
-def verdict_number(record: Mapping[str, Any]) -> int:
-    """Which verdict on its task an `Outcome` or `TrainingExample` record is, from 1; 0 if its id does not say."""
-    record_id = record["outcome_id"] if "outcome_id" in record else record["example_id"]
-    number = record_id.rpartition("#")[2]
+def verdict_number(outcome: Mapping[str, Any]) -> int:
+    """Which verdict on its task an `Outcome` record is, from 1; 0 if its id does not say."""
+    number = outcome["outcome_id"].rpartition("#")[2]
     return int(number) if number.isdecimal() and len(number) <= _MAX_DIGITS else 0
 
 
@@ -48,7 +47,8 @@ def is_sample(record: Mapping[str, Any]) -> bool:
         case "audit":
             return True
         case "override":
-            return bool(record["audit"]) and verdict_number(record) == 1
+            outcome_id: str = record["outcome_id"] if "outcome_id" in record else record["example_id"]
+            return bool(record["audit"]) and outcome_id.endswith("#1")
     return False
 
 

@@ -136,22 +136,17 @@ def _review_decisions(messages: Sequence[Message]) -> pa.Table:
 
 
 def _outcomes(messages: Sequence[Message]) -> pa.Table:
-    """With `reviewed`: whether a person said the first word on the decision (the column's own comment says more)."""
+    """With `reviewed`: what `processors/outcomes.py` calls a sample, on whole columns."""
     rows = _plain("Outcome", "decision_id")(messages)
     if "kind" not in rows.column_names:  # all are unreadable
         return rows
-    kinds, first = rows["kind"], pc.equal(rows["round"], 0)
+    kinds = rows["kind"]
     readable = pc.equal(rows["error"], "") if "error" in rows.column_names else pa.scalar(True)
-    by_a_person = pc.and_(readable, pc.and_(pc.not_equal(rows["reviewer"], ""), first))
-    resolving = pc.and_(pc.is_in(kinds, pa.array(["review", "post_approval"])), rows["resolves"])
-    taken_back = pc.and_(
-        pc.and_(pc.equal(kinds, "override"), pc.equal(rows["route"], "auto")),
-        pc.and_(
-            pc.or_(rows["audit"], pc.equal(rows["workflow"], "post_approval")),
-            pc.ends_with(rows["outcome_id"], "#1"),
-        ),
-    )
-    first_word = pc.or_(pc.or_(resolving, pc.equal(kinds, "audit")), taken_back)
+    by_a_person = pc.and_(readable, pc.and_(pc.not_equal(rows["reviewer"], ""), pc.equal(rows["round"], 0)))
+    decided = pc.and_(pc.equal(kinds, "review"), rows["resolves"])
+    before_its_audit = pc.and_(rows["audit"], pc.ends_with(rows["outcome_id"], "#1"))
+    overridden = pc.and_(pc.equal(kinds, "override"), before_its_audit)
+    first_word = pc.or_(pc.or_(decided, pc.equal(kinds, "audit")), overridden)
     return rows.append_column("reviewed", pc.and_(by_a_person, first_word))
 
 

@@ -57,6 +57,12 @@ _OVERRIDES, _OVERRIDES_COLUMNS = of_view(
     where=f"{matches('domain')} AND day > toDate({_SINCE})",
     order="day DESC, domain, model_id, model_version, prediction",
 )
+_OBJECTIONS, _OBJECTIONS_COLUMNS = of_view(
+    "objection_rates",
+    "domain model_id model_version day decisions looked_at objections objection_rate",
+    where=f"{matches('domain')} AND day > toDate({_SINCE})",
+    order="day DESC, domain, model_id, model_version",
+)
 QUESTIONS = (
     Question(
         "metrics",
@@ -169,5 +175,14 @@ LIMIT 1000""",
         _OVERRIDES_COLUMNS,
         (_DOMAIN, days(30)),
         "reviewed_decisions",
+    ),
+    Question(
+        "objections",
+        "Objections in post_approval, day by day",
+        "post_approval decisions that nobody had to audit: of those whose window has closed or on which somebody said "
+        "a word, how many were objected to. No error rate, because nobody has to look",
+        _OBJECTIONS,
+        _OBJECTIONS_COLUMNS,
+        (_DOMAIN, days(30)),
     ),
 )

@@ -90,7 +90,9 @@ def test_what_a_desk_does_is_counted_as_what_it_was(own: Client, run_id: str) ->
     assert people["ann"]["on_duty"]
 
 
-def test_a_post_approval_that_nobody_looked_at_is_missed_and_an_objection_is_a_review(own: Client, run_id: str) -> None:
+def test_a_post_approval_that_nobody_looked_at_is_missed_and_an_objection_is_no_sample(
+    own: Client, run_id: str
+) -> None:
     desk = DeskWorld()
     desk.hire("ann", "bob")
     post = {
@@ -115,7 +117,11 @@ def test_a_post_approval_that_nobody_looked_at_is_missed_and_an_objection_is_a_r
 
     rounds = world.client.query("SELECT task_id, closed_by, sla FROM task_rounds ORDER BY task_id").result_rows
     assert rounds == [("objected", "person", "decided_in_time"), ("untouched", "window", "missed")]
-    assert (queries.metrics(own)["reviewed_decisions"], queries.metrics(own)["override_rate"]) == (1, 1.0)
+    assert (queries.metrics(own)["reviewed_decisions"], queries.metrics(own)["override_rate"]) == (0, None)
+    objections = world.client.query(
+        "SELECT sum(decisions), sum(looked_at), sum(objections) FROM objection_rates WHERE domain = 'post'"
+    ).result_rows
+    assert objections == [(2, 1, 1)]
     story = [row["event"] for row in queries.decision_timeline(own, "objected")]
     assert story[:3] == ["task arrived", "resolution", "verdict"]
     assert {"task overridden", "action roll_back", "action execute", "granted"} <= set(story)

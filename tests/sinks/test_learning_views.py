@@ -200,17 +200,26 @@ def test_nothing_is_estimated_before_the_first_verdict(tale: Tale) -> None:
     assert unknown == [None] * 16
 
 
-def test_post_approval_is_known_where_it_was_judged_and_gold_and_appeals_are_not_counted(tale: Tale) -> None:
-    tale.decide(True, "auto", workflow="post_approval")
-    tale.decide(False, "auto", workflow="post_approval")
+def test_of_post_approval_audits_are_counted_and_not_what_people_open_or_object_to(tale: Tale) -> None:
+    tale.decide(True, "auto", workflow="post_approval", propensity=0.25, kind="override")
+    tale.decide(False, "auto", workflow="post_approval", propensity=0.25)
+    for overridden in (True, False, None, None, None, None, None, None):
+        tale.decide(overridden, "auto", propensity=0.25)
     others: list[dict[str, Any]] = [{"kind": "gold", "resolves": False}, {"kind": "appeal", "round": 1}]
     for changes in others:
         tale.tell(OUTCOMES, [outcome("x", domain=tale.world.name, outcome="reject", **changes)])
     found = tale.estimates()
-    assert (found["decisions"], found["reviewed_decisions"]) == (2, 2)
+    assert (found["decisions"], found["covered_decisions"], found["reviewed_decisions"]) == (10, 10, 2)
     assert found["hajek"] == pytest.approx(0.5)
-    # Everything was reviewed: no doubt is left about these two.
-    assert (found["hajek_standard_error"], found["hajek_lower"], found["hajek_upper"]) == pytest.approx((0, 0.5, 0.5))
+    assert found["answered_rate"] == 1
+
+
+def test_what_everybody_might_look_at_before_audits_in_post_approval_is_known_of_nothing(tale: Tale) -> None:
+    tale.decide(True, "auto", workflow="post_approval", propensity=1.0)
+    tale.decide(False)
+    found = tale.estimates()
+    assert (found["decisions"], found["covered_decisions"], found["reviewed_decisions"]) == (2, 1, 1)
+    assert found["hajek"] == 0
 
 
 @pytest.mark.parametrize("propensity", [0.0, float("nan"), 1.5, -1.0])

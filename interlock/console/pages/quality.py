@@ -69,6 +69,7 @@ def quality(
         "accuracy": ("accuracy", {}),
         "versions": ("population_estimates", {"domain": domain}),
         "calibration": ("calibration", {"model_id": model_id}),
+        "objections": ("objections", {"domain": domain, "days": _DAYS}),
         "slices": ("slices", {"domain": domain, "slice": slice}),
         "drift": ("drift", {"domain": domain, "days": _DAYS}),
         "groups": ("groups", {"domain": domain, "days": _DAYS}),
@@ -89,6 +90,7 @@ def quality(
         numbers=quality_tiles(found["numbers"], numbers[0] if numbers else {}),
         accuracy=accuracy_chart(accuracy),
         versions=versions_chart(versions),
+        objections=[row for row in found["objections"].rows if model_id in ("", row["model_id"])],
         calibrations=calibrations(found["calibration"]),
         drift=[row for row in found["drift"].rows if model_id in ("", row["model_id"])],
         agreement=[row for row in found["agreement"].rows if domain in ("", row["domain"])]
