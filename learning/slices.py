@@ -107,6 +107,19 @@ def counted(
     return [(conditions, int(n), int(k)) for conditions, (n, k) in _patterns(features, columns, depth, min_support)]
 
 
+def sums_of_patterns(
+    literals: Sequence[Condition], rows: Floats, columns: Floats, *, depth: int, min_support: int
+) -> Iterator[tuple[tuple[Condition, ...], Floats]]:
+    """Every pattern of up to `depth` literals on different features, with the sums of `columns` over its rows.
+
+    `literals`: sorted by feature; those of one feature may overlap, as intervals do. `rows`: decisions × literals, 1
+    where one holds. The first column counts rows; at least `min_support`.
+    """
+    features = sorted({name for name, _ in literals})
+    owner = np.array([features.index(name) for name, _ in literals])
+    yield from _extended((), rows, columns, literals, owner, depth, max(min_support, 1))
+
+
 def binned(values: Floats, bins: int = 4) -> NDArray[np.str_]:
     """Numbers as categories `[low, high)` with about equally many rows; not finite ones become "missing".
 

@@ -1,6 +1,5 @@
 """Training examples as evidence for certificates."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,9 +59,3 @@ def example(record: Mapping[str, Any]) -> Example | None:
         record["decided_at"] if record["arrived_at"] is None else record["arrived_at"],
         record["final"],
     )
-
-
-def coin(example_id: str, purpose: str) -> float:
-    """Uniform in [0, 1), the same in every replay, and independent of the audit coin, which has a secret key."""
-    digest = hashlib.sha256(f"{purpose}/{example_id}".encode()).digest()
-    return int.from_bytes(digest[:7], "big") / 2**56

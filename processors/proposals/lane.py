@@ -12,7 +12,7 @@ from interlock.processors.proposals.record import proposal_id
 from interlock.processors.proposals.safe_rules import CertifiedRule, RuleTests
 from interlock.processors.proposals.thresholds import ThresholdEvidence, ThresholdProof
 
-# Examples that rules are mined from and errors estimated on; some 500 bytes each.
+# Examples that errors are estimated on; some 500 bytes each.
 WINDOW = 20_000
 
 
@@ -79,6 +79,7 @@ class Lane:
             self.since = example.at
         self.count += 1
         self.window.append(example)
+        self._tests.add(example)
         return None
 
     def prove(self, types: Mapping[str, ColumnType]) -> None:
@@ -88,9 +89,8 @@ class Lane:
             self._threshold = None
         else:
             self._threshold = self._claim("threshold", f"{proof.threshold:.4f}", proof=proof)
-        if types and self._tests.due(self.count):
-            rules = self._tests.test(self.window, types)
-            self._rules = tuple(self._claim("safe_rule", str(rule.pattern), rule=rule) for rule in rules)
+        rules = self._tests.prove(types)
+        self._rules = tuple(self._claim("safe_rule", str(rule.pattern), rule=rule) for rule in rules)
 
     def _claim(
         self, kind: str, content: str, *, proof: ThresholdProof | None = None, rule: CertifiedRule | None = None

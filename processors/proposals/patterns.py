@@ -1,4 +1,4 @@
-"""Attributes as columns of categories, and patterns in them as conditions of a policy."""
+"""Conditions on attributes that examples fulfil, and patterns of them as conditions of a policy."""
 
 import math
 import re
@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from interlock.learning.slices import Condition, binned
+from interlock.learning.arrays import Floats
+from interlock.learning.rule_evidence import MIN_SUPPORT, Literal, intervals
+from interlock.learning.slices import Condition
 from interlock.policy.attributes import BOOLS, FLOAT_FORM, INT_FORM
 from interlock.policy.vocabulary import NUMBERS, ColumnType
 from interlock.processors.proposals.examples import Example
@@ -18,6 +19,11 @@ MISSING = "\0missing"
 
 # A longer text would make a condition that people cannot read.
 _MAX_TEXT = 100
+
+# Quantiles between which intervals of a number are tried: 35 intervals, or 9 where there are many numbers, so that
+# finding takes a second at most.
+_FINE, _COARSE = 8, 4
+_FEW_NUMBERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +50,39 @@ class Pattern:
         return all(low <= number(attributes.get(name), kind) < high for name, kind, low, high in self.ranges)
 
 
-def columns(examples: Sequence[Example], types: Mapping[str, ColumnType]) -> dict[str, NDArray[np.str_]]:
-    """One column of categories for each declared attribute that any of the examples has."""
-    table = {}
+def literals(examples: Sequence[Example], types: Mapping[str, ColumnType], weight: Floats) -> list[Literal]:
+    """Every condition on one declared attribute that a policy can express and enough examples fulfil: equal to a text,
+    a truth value, or an interval between quantiles weighted by `weight`."""
+    numeric = sum(kind in NUMBERS for kind in types.values())
+    bins = _FINE if numeric <= _FEW_NUMBERS else _COARSE
+    found = []
     for name, kind in sorted(types.items()):
         texts = [example.attributes.get(name) for example in examples]
-        if all(text is None for text in texts):
-            continue
         if kind in NUMBERS:
-            table[name] = binned(np.array([number(text, kind) for text in texts]))
-        elif kind is ColumnType.BOOL:
-            table[name] = np.array([_flag(text) for text in texts])
-        else:
-            table[name] = np.array([MISSING if text is None else text for text in texts])
-    return table
+            values = np.array([number(text, kind) for text in texts], dtype=np.float64)
+            found += [
+                Literal((name, f"[{low:.15g}, {high:.15g})"), rows)
+                for low, high, rows in intervals(values, weight, bins)
+            ]
+            continue
+        if kind is ColumnType.BOOL:
+            texts = [None if (flag := BOOLS.get(text or "")) is None else str(flag).lower() for text in texts]
+        column = np.array([MISSING if text is None else text for text in texts])
+        values_there, support = np.unique(column, return_counts=True)
+        found += [
+            Literal((name, str(value)), column == value)
+            for value, count in zip(values_there.tolist(), support.tolist(), strict=True)
+            if count >= MIN_SUPPORT and pattern([(name, str(value))], types) is not None
+        ]
+    return found
 
 
 def pattern(conditions: Sequence[Condition], types: Mapping[str, ColumnType]) -> Pattern | None:
-    """The pattern of conditions over such columns; None if no policy can express it."""
+    """The pattern of such conditions; None if no policy can express it."""
     texts, ranges, flags = [], [], []
     for name, value in conditions:
         kind = types[name]
         if kind in NUMBERS:
-            if value == "missing":
-                return None
             low, _, high = value.removeprefix("[").removesuffix(")").partition(", ")
             ranges.append((name, kind, float(low), float(high)))
         elif value == MISSING or len(value) > _MAX_TEXT or not value.isprintable():
@@ -89,11 +104,6 @@ def condition(pattern: Pattern) -> str:
         if math.isfinite(high):
             parts.append(f"{name} < {_number(high)}")
     return " AND ".join(parts)
-
-
-def _flag(text: str | None) -> str:
-    value = BOOLS.get(text or "")
-    return MISSING if value is None else str(value).lower()
 
 
 def quoted(text: str) -> str:

@@ -118,7 +118,7 @@ def _safe_rule(claim: Claim, lane: Lane, domain: Domain, owner: PolicyInForce) -
         "domain": lane.name[0],
         "prediction": prediction,
         "when": f"model_id = {quoted(model_id)} AND model_version = {quoted(model_version)} AND {text}",
-        "because": f"At most {lane.alpha:.0%} wrong, shown on {certified.rule.cases:,} reviewed decisions",
+        "because": f"At most {lane.alpha:.0%} wrong, shown on {certified.cases:,} reviewed decisions",
         "proposal": claim.proposal_id,
     }
     return {
@@ -126,15 +126,13 @@ def _safe_rule(claim: Claim, lane: Lane, domain: Domain, owner: PolicyInForce) -
         "covered": f"where {text}",
         "change": {"safe_rule": rule},
         "evidence": {
-            "method": "mined on one half of a uniform sample, exact binomial test with Holm's correction on the other",
-            "sample": certified.sample,
-            "found_cases": certified.rule.mined.cases,
-            "found_errors": certified.rule.mined.errors,
-            "cases": certified.rule.cases,
-            "errors": certified.rule.errors,
-            "p_value": certified.rule.p,
-            "adjusted_p_value": certified.rule.adjusted_p,
-            "error_bound": certified.rule.bound,
+            "method": "found on earlier decisions, proved on later ones: anytime-valid e-process, reviews weighted by "
+            "1/propensity",
+            "found_cases": certified.found.cases,
+            "found_errors": certified.found.errors,
+            "cases": certified.cases,
+            "errors": certified.errors,
+            "e_value": certified.e_value,
             "level": certified.level,
         },
     }

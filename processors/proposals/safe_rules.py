@@ -1,58 +1,125 @@
-"""Mines and certifies safe rules, in a few tests on ever more examples."""
+"""Finds safe rules on earlier examples and proves them on later ones, in a few rounds on ever more examples."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from interlock.learning.certification import uniform_sample
-from interlock.learning.rules import SafeRule, safe_rules
+from interlock.learning.rule_evidence import SAME, Found, RuleEvidence, add, find, no_evidence, proved
 from interlock.policy.vocabulary import ColumnType
-from interlock.processors.proposals.examples import Example, coin
-from interlock.processors.proposals.patterns import Pattern, columns, pattern
+from interlock.processors.proposals.examples import Example
+from interlock.processors.proposals.patterns import Pattern, literals, pattern
 
-# Examples at the first test; each further one waits for twice as many. Fewer than about 240 cannot prove any rule at 5
-# %.
-FIRST_TEST = 500
+# Examples at the first round; each further one waits for twice as many. With a tenth of them audits, as at a rate of 5
+# %, a rule over a third of them has the cases of its own that finding needs.
+FIRST_ROUND = 500
+
+# Latest examples that rules are found in, of those that were certain to be seen and of the audits each: the many of the
+# one do not push out the few of the other.
+WINDOW = 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class CertifiedRule:
-    """A certified rule. `level`: the share of the total risk that this test had."""
+    """A certified rule: found on `found`, proved on `cases` later examples, `errors` of them wrong. `level`: its share
+    of the risk; `e_value`: the strength of the evidence, at least 1/level."""
 
     pattern: Pattern
-    rule: SafeRule
-    sample: int
+    found: Found
+    cases: int
+    errors: int
+    e_value: float
     level: float
 
 
 class RuleTests:
-    """When to test, and at which risk: the k-th test may err with probability δ/(k(k + 1)), all together with δ."""
+    """The rounds of one lane: the k-th may err with probability δ/(k(k + 1)), all together with δ."""
 
     def __init__(self, alpha: float, delta: float) -> None:
         self._alpha = alpha
         self._delta = delta
-        self._tests = 0
+        self._certain: deque[Example] = deque(maxlen=WINDOW)
+        self._audits: deque[Example] = deque(maxlen=WINDOW)
+        self._seen = [0, 0]
+        self._lowest = 1.0
+        self._rounds: list[_Round] = []
+        self._certified: list[Pattern] = []
+        self._widest: list[Pattern] = []
 
-    def due(self, count: int) -> bool:
-        """Whether `count` examples are enough for the next test."""
-        return count >= FIRST_TEST << self._tests
+    def add(self, example: Example) -> None:
+        """Adds an example. Its π MUST NOT be below those of before, once rules have been found."""
+        self._lowest = min(self._lowest, example.propensity)
+        is_audit = example.propensity < 1
+        self._seen[is_audit] += 1
+        (self._audits if is_audit else self._certain).append(example)
+        for each in self._rounds:
+            each.new.append(example)
 
-    def test(self, examples: Sequence[Example], types: Mapping[str, ColumnType]) -> list[CertifiedRule]:
-        """The certified rules of the next test, over declared attributes of `types`, widest first."""
-        self._tests += 1
-        level = self._delta / (self._tests * (self._tests + 1))
-        propensity = np.array([example.propensity for example in examples])
-        coins = np.array([coin(example.example_id, "uniform sample") for example in examples])
-        kept = uniform_sample(propensity, coins, float(propensity.min()))
-        sample = [example for example, keep in zip(examples, kept, strict=True) if keep]
-        features = columns(sample, types)
-        if not features:
-            return []
-        first = np.array([coin(example.example_id, "first half") < 0.5 for example in sample])
-        correct = np.array([example.correct for example in sample])
-        rules = safe_rules(features, correct, first, alpha=self._alpha, delta=level)
-        certified = [(pattern(rule.mined.conditions, types), rule) for rule in rules if rule.certified]
+    def prove(self, types: Mapping[str, ColumnType]) -> list[CertifiedRule]:
+        """The rules that are certified so far, over declared attributes of `types`. Begins a round when it is due."""
+        rules = [rule for each in self._rounds for rule in each.certified(self._lowest)]
+        if [rule.pattern for rule in rules] != self._certified:
+            self._certified = [rule.pattern for rule in rules]
+            self._widest = self._without_narrower(rules)
+        if types and sum(self._seen) >= FIRST_ROUND << len(self._rounds):
+            number = len(self._rounds) + 1
+            self._rounds.append(_Round(self._find(types), self._alpha, self._delta / (number * (number + 1))))
+        return [rule for rule in rules if rule.pattern in self._widest]
+
+    def _without_narrower(self, rules: list[CertifiedRule]) -> list[Pattern]:
+        """The patterns that cover waiting decisions of which no wider one covers nearly all."""
+        waiting = [example for example in (*self._certain, *self._audits) if example.waited]
+        covered = {
+            rule.pattern: {number for number, example in enumerate(waiting) if rule.pattern.holds(example)}
+            for rule in rules
+        }
+        widest: list[Pattern] = []
+        for narrow in sorted(covered, key=lambda rule: -len(covered[rule])):
+            if not any(len(covered[narrow] & covered[wider]) > SAME * len(covered[narrow]) for wider in widest):
+                widest.append(narrow)
+        return widest
+
+    def _find(self, types: Mapping[str, ColumnType]) -> list[tuple[Pattern, Found]]:
+        examples = [*self._certain, *self._audits]
+        # Both parts speak for the same time, however far back either window reaches.
+        spans = [
+            max(1, seen) / max(1, len(part))
+            for seen, part in zip(self._seen, (self._certain, self._audits), strict=True)
+        ]
+        weight = np.array([spans[example.propensity < 1] / example.propensity for example in examples])
+        correct = np.array([example.correct for example in examples])
+        waited = np.array([example.waited for example in examples])
+        rules = find(literals(examples, types, weight), correct, weight, waited, alpha=self._alpha)
+        expressed = [(pattern(found.conditions, types), found) for found in rules]
+        return [(readable, found) for readable, found in expressed if readable is not None]
+
+
+class _Round:
+    """The rules of one round and the evidence of later examples about them."""
+
+    def __init__(self, rules: list[tuple[Pattern, Found]], alpha: float, delta: float) -> None:
+        self.new: list[Example] = []
+        self._rules = rules
+        self._delta = delta
+        self._evidence: RuleEvidence = no_evidence(len(rules), alpha)
+
+    def certified(self, lowest: float) -> list[CertifiedRule]:
+        if self.new and self._rules:
+            inside = np.array([[rule.holds(example) for rule, _ in self._rules] for example in self.new])
+            correct = np.array([example.correct for example in self.new])
+            propensity = np.array([example.propensity for example in self.new])
+            self._evidence = add(self._evidence, inside, correct, propensity, lowest)
+        self.new = []
         return [
-            CertifiedRule(readable, rule, len(sample), level) for readable, rule in certified if readable is not None
+            CertifiedRule(
+                *self._rules[rule],
+                cases=int(self._evidence.cases[rule]),
+                errors=int(self._evidence.errors[rule]),
+                # The e-value of a long proof exceeds the range of a float.
+                e_value=math.exp(min(float(self._evidence.peak[rule]), 700.0)),
+                level=level,
+            )
+            for rule, level in proved(self._evidence, self._delta)
         ]
