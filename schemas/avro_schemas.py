@@ -25,6 +25,7 @@ NAMES = (
     "Alert",
     "Reviewer",
     "Presence",
+    "Tally",
     "TrainingExample",
     "RetrainingRequest",
     "CalibrationReport",

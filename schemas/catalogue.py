@@ -176,6 +176,16 @@ PRESENCE = Topic(
     None,
     "Who is on duty: the rest of the desk's memory.",
 )
+TALLIES = Topic(
+    "reviews.tallies",
+    "Tally",
+    "[domain, model_id, model_version, way]",
+    DESK_PARTITIONS,
+    "compact",
+    None,
+    "How much of what was chosen for people is answered; the desk's memory of it, which outlives the tasks.",
+    stored=False,  # every outcome carries the counts of its way
+)
 OUTCOMES = Topic(
     "reviews.outcomes",
     "Outcome",
@@ -328,6 +338,7 @@ TOPICS = (
     REPLIES,
     TASKS,
     PRESENCE,
+    TALLIES,
     OUTCOMES,
     RESOLUTIONS,
     ACTIONS,

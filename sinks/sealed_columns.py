@@ -210,7 +210,8 @@ COLUMNS: Mapping[str, TableColumns] = {
             "error outcome_id task_id decision_id kind reviewer verdict outcome prediction overridden resolves "
             "gold_outcome reason_code options at arrived_at claimed_at deadline within_sla queue priority route "
             "workflow domain model_id model_version confidence raw_confidence propensity audit blind round "
-            "policy_version payload_hash topic partition offset settled_before reviewed "
+            "policy_version payload_hash topic partition offset settled_before way_settled way_judged "
+            "way_settled_before reviewed "
             "attestations evidence_opened_at "
             "arm seeded first_opinion first_opinion_at"
         ),
@@ -304,7 +305,7 @@ COLUMNS: Mapping[str, TableColumns] = {
         plain=_names(
             "error example_id decision_id domain model_id model_version prediction confidence calibrated_confidence "
             "final overridden verdict reason_code options propensity weight kind blind reviewer decided_at "
-            "policy_version arrived_at settled_before way audit round"
+            "policy_version arrived_at settled_before way audit round way_settled way_judged way_settled_before"
         ),
         decision="decision_id",
         content=(

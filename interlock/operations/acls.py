@@ -129,10 +129,18 @@ def roles(settings: Settings) -> list[Role]:
         Role(
             "desk",
             "hands out tasks and carries out commands",
-            reads=(*catalogue.DESK_INPUTS, *_DESK_TABLES, catalogue.ALERTS, catalogue.POLICIES, catalogue.REVIEWERS),
+            reads=(
+                *catalogue.DESK_INPUTS,
+                *_DESK_TABLES,
+                catalogue.TALLIES,
+                catalogue.ALERTS,
+                catalogue.POLICIES,
+                catalogue.REVIEWERS,
+            ),
             writes=(
                 catalogue.COMMANDS,
                 *_DESK_TABLES,
+                catalogue.TALLIES,
                 catalogue.OUTCOMES,
                 catalogue.RESOLUTIONS,
                 catalogue.ACTIONS,

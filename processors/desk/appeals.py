@@ -110,7 +110,7 @@ def _in_time(task: Task, rules: Appeals, now: int) -> None:
 
 def _begin_round(task: Task, looks: Task) -> None:
     """The next round, unless nobody has judged in an open one: then the appeal is judged in its place."""
-    unjudged = looks.state != "done" and looks.is_sample and not looks.verdicts
+    unjudged = looks.state != "done" and looks.is_optional and looks.round == 0 and not looks.verdicts
     # Of two verdicts on one audit both would count.
     if unjudged and (looks.kind == "post_approval" or looks.quorum == 1):
         task.measures = looks.kind

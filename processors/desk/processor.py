@@ -19,6 +19,7 @@ from interlock.processors.desk.restore import RESTORED_TOPICS, Tables, rebuild
 from interlock.processors.desk.state import RETENTION, DeskState
 from interlock.processors.desk.stored_records import Unreadable
 from interlock.processors.desk.stream_clock import TICK, StreamClock, Takeover, tick_record
+from interlock.processors.desk.tallies import record_of
 from interlock.processors.events import Event, alert
 from interlock.processors.records import Headers, Message, broker_time, in_order
 from interlock.schemas import catalogue
@@ -112,6 +113,7 @@ class DeskProcessor:
             commanded = any(message.topic() == catalogue.COMMANDS.name for message in messages)
             self._go_on(outputs, self.clock, now, commanded=commanded, answered=asked and not self.clock.tick_under_way)
         self._tell_left_out(outputs, told_at)
+        self._write_tallies(outputs, now if self.clock is None else self.clock.time)
         self._encode(outputs)
         self.desk.state.pack(outputs.written_tasks())
         return outputs
@@ -219,6 +221,15 @@ class DeskProcessor:
                 outputs.bad["unreadable-state"] += 1
         left_out.clear()
 
+    def _write_tallies(self, outputs: DeskOutputs, now: int) -> None:
+        state = self.desk.state
+        for key in state.tallies.take_changed():
+            watermarks = {
+                "settled_before": state.model_settled_before(key.model_id, key.model_version, now),
+                "way_settled_before": state.way_settled_before(key, now),
+            }
+            self._write(outputs, [record_of(key, state.tallies[key], watermarks, now)])
+
     def _tell(self, outputs: DeskOutputs, event: Event) -> bool:
         """Writes an alert about what lasts; False if it was told before."""
         if event.key in self._told:
@@ -250,6 +261,8 @@ def _unreadable(record: Unreadable, now: int) -> Event:
             "No reviewer will see this task. Look the decision up with `interlock timeline`, and send it again under a "
             "new decision_id"
         )
+    elif record.topic == catalogue.TALLIES.name:
+        severity, remedy = "warning", "The answers of this model version are counted from now on"
     else:
         severity, remedy = "warning", "This reviewer counts as off duty, and must go on duty again"
     message = (

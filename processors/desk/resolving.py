@@ -6,7 +6,8 @@ from interlock.processors.desk.task import Task, Verdict
 from interlock.processors.desk.task_records import action, outcome, resolution
 from interlock.processors.desk.verdicts import automatic_verdict, content
 from interlock.processors.events import Event
-from interlock.schemas import json_text
+from interlock.processors.outcomes import is_sample
+from interlock.schemas import catalogue, json_text
 
 _SECOND = 1_000_000
 
@@ -76,8 +77,8 @@ def _gives_other_reasons(task: Task, verdict: Verdict, terms: Terms) -> bool:
 def judged(
     state: DeskState, task: Task, verdict: Verdict, now: int, *, kind: str, resolves: bool, claimed_at: int | None
 ) -> Event:
-    """The record of the latest verdict of the task; call it after `state.keep`."""
-    return outcome(
+    """The record of the latest verdict of the task, counted; call it after `state.keep`."""
+    record = outcome(
         task,
         verdict,
         kind=kind,
@@ -87,6 +88,13 @@ def judged(
         # A verdict is refused without all that are due.
         attestations=state.terms(task).attestations,
     )
+    key = task.tally_key
+    if is_sample(record):
+        state.tallies.judged(key)
+    tally = state.tallies[key]
+    record["way_settled"], record["way_judged"] = tally.settled, tally.judged
+    record["way_settled_before"] = state.way_settled_before(key, now)
+    return Event(catalogue.OUTCOMES, task.decision_id, record)
 
 
 def finalise(task: Task, now: int) -> list[Event]:

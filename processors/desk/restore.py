@@ -18,6 +18,8 @@ from interlock.processors.desk.reviewers import PushPause
 from interlock.processors.desk.reviewers import from_record as reviewer_from_record
 from interlock.processors.desk.state import LEASE_WARNING, RETENTION, DeskState
 from interlock.processors.desk.stored_records import Unreadable, read_presence, read_tasks
+from interlock.processors.desk.tallies import Tally, TallyKey, read_tally
+from interlock.processors.desk.task import Task
 from interlock.processors.desk.task_prefix import read_decided
 from interlock.processors.records import Headers, Message
 from interlock.schemas import catalogue, wire
@@ -27,7 +29,7 @@ log = structlog.get_logger()
 
 # Policies before tasks: what a task waits for follows from its policy.
 FOLLOWED_TOPICS = (catalogue.POLICIES.name, catalogue.REVIEWERS.name)
-RESTORED_TOPICS = (catalogue.TASKS.name, catalogue.PRESENCE.name)
+RESTORED_TOPICS = (catalogue.TASKS.name, catalogue.PRESENCE.name, catalogue.TALLIES.name)
 
 # Of these the records of the last day: what was answered and told is not done twice.
 REMEMBERED_TOPICS = (catalogue.REPLIES.name, catalogue.ALERTS.name)
@@ -124,7 +126,10 @@ def rebuild(tables: Tables, records: Iterable[Message], retention: int = RETENTI
         state.on_duty[name] = presence["since"]
         if presence["paused_since"] is not None:
             state.paused[name] = PushPause(presence["paused_since"], presence["pause_reason"])
+    for name, tally in _each(newest, catalogue.TALLIES.name, _read_tallies, unreadable):
+        state.tallies.restore(name, tally)
     tasks = list(_each(newest, catalogue.TASKS.name, read_tasks, unreadable))
+    _count_late(state, tasks)
     amounts: dict[str, deque[float]] = {}
     # In the order of arrival, so that impacts are ranked among the same neighbours as before.
     for task in sorted(tasks, key=lambda task: (task.arrived_at, task.task_id)):
@@ -197,6 +202,25 @@ def _each(
             )
             log.error("unreadable record left out", place=left_out.place, why=left_out.why)
             unreadable.append(left_out)
+
+
+def _count_late(state: DeskState, tasks: Sequence[Task]) -> None:
+    """Counts the late tasks of every key that has no record: they were late before the desk kept tallies, which has a
+    record as soon as one of its tasks is."""
+    uncounted = [task for task in tasks if task.state != "done" and task.is_sample and task.is_late]
+    for task in [task for task in uncounted if task.tally_key not in state.tallies]:
+        state.tallies.settled(task.tally_key)
+
+
+def _read_tallies(keys: Sequence[bytes], values: Sequence[bytes]) -> list[tuple[TallyKey, Tally] | ValueError]:
+    return [_read_one_tally(key, value) for key, value in zip(keys, values, strict=True)]
+
+
+def _read_one_tally(key: bytes, value: bytes) -> tuple[TallyKey, Tally] | ValueError:
+    try:
+        return read_tally(key, value)
+    except ValueError as error:  # WireError is one
+        return error
 
 
 def _read_presences(keys: Sequence[bytes], values: Sequence[bytes]) -> list[dict[str, Any] | ValueError]:

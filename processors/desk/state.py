@@ -13,6 +13,7 @@ from interlock.policy.review import Terms
 from interlock.processors.desk.impact import ImpactScale
 from interlock.processors.desk.refusal import CommandRefused
 from interlock.processors.desk.reviewers import PushPause, Reviewer, off_duty, outside_working_hours
+from interlock.processors.desk.tallies import Tallies, TallyKey
 from interlock.processors.desk.task import Task
 from interlock.processors.desk.tasks import Tasks
 from interlock.processors.desk.waiting import WaitingTasks
@@ -64,13 +65,14 @@ class DeskState:
     arm_key: bytes = b""
     waiting: WaitingTasks = field(default_factory=WaitingTasks)
     workload: Workload = field(default_factory=Workload)
+    tallies: Tallies = field(default_factory=Tallies)
     retention: int = RETENTION
     _decided: dict[str, int] = field(default_factory=dict)
     _first_rest: int | None = None
     _open: set[str] = field(default_factory=set)
     _held: dict[str, dict[str, None]] = field(default_factory=dict)
     _holder: dict[str, str] = field(default_factory=dict)
-    _unsettled: dict[tuple[str, str], SortedSet] = field(default_factory=dict)
+    _unsettled: dict[tuple[str, str], dict[TallyKey, SortedSet]] = field(default_factory=dict)
     _timers: list[tuple[int, str]] = field(default_factory=list)
     _impacts: dict[str, ImpactScale] = field(default_factory=dict)
     _leads: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -142,6 +144,7 @@ class DeskState:
     def keep(self, task: Task) -> None:
         """Files the task by what it is now: call after every change."""
         task.closed_at = task.last_judged_at if task.state == "done" else None
+        known = self.tasks.unpacked.get(task.task_id) is task
         self.tasks[task.task_id] = task
         self._unfile(task.task_id)
         if task.state == "done":
@@ -150,7 +153,7 @@ class DeskState:
         else:
             self._open.add(task.task_id)
             self.touched[task.task_id] = None
-        self._settle(task)
+        self._settle(task, known=known)
         if task.state == "waiting":
             self.waiting.add(task, self.terms(task))
         elif task.holder and task.state != "done":
@@ -224,7 +227,16 @@ class DeskState:
     def settled_before(self, task: Task, now: int) -> int:
         """The watermark of the model version of `task`: all its tasks that arrived earlier have been judged or are past
         their deadline. A task that waits for too long must not keep everything else from being learned."""
-        waiting = self._unsettled.get((task.model_id, task.model_version))
+        return self.model_settled_before(task.model_id, task.model_version, now)
+
+    def model_settled_before(self, model_id: str, model_version: str, now: int) -> int:
+        """The same of a model version by its name."""
+        ways = self._unsettled.get((model_id, model_version))
+        return min(now, *(waiting[0][0] for waiting in ways.values())) if ways else now
+
+    def way_settled_before(self, key: TallyKey, now: int) -> int:
+        """The same watermark of the tasks with this key alone."""
+        waiting = self._unsettled.get((key.model_id, key.model_version), {}).get(key)
         return min(now, waiting[0][0]) if waiting else now
 
     def forget(self, task_id: str) -> None:
@@ -243,18 +255,27 @@ class DeskState:
         """Tasks that are not done, in the order in which they came to be known."""
         return [task for task_id, task in self.tasks.unpacked.items() if task_id in self._open]
 
-    def _settle(self, task: Task) -> None:
+    def _settle(self, task: Task, *, known: bool) -> None:
+        """Keeps count of what is waited for. `known`: this task was kept before, and not only read back."""
         model = task.model_id, task.model_version
-        waiting = self._unsettled.get(model)
-        late = task.breached or task.raised_at is not None
-        if task.state != "done" and not late and task.is_sample:
+        ways = self._unsettled.get(model)
+        key = task.tally_key
+        waiting = None if ways is None else ways.get(key)
+        place = (task.came_at, task.task_id)
+        if task.state != "done" and not task.is_late and task.is_sample:
             if waiting is None:
-                waiting = self._unsettled[model] = SortedSet()
-            waiting.add((task.came_at, task.task_id))
-        elif waiting is not None:
-            waiting.discard((task.came_at, task.task_id))
+                waiting = self._unsettled.setdefault(model, {}).setdefault(key, SortedSet())
+            if place not in waiting:
+                waiting.add(place)
+                if known:
+                    self.tallies.settled(key, -1)
+        elif ways is not None and waiting is not None and place in waiting:
+            waiting.discard(place)
+            self.tallies.settled(key)
             if not waiting:
-                del self._unsettled[model]
+                del ways[key]
+                if not ways:
+                    del self._unsettled[model]
 
     def _unfile(self, task_id: str) -> None:
         self.waiting.remove(task_id)

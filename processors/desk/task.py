@@ -9,6 +9,7 @@ from typing import Any
 
 from interlock.policy.duties import Duties
 from interlock.processors import task_kinds
+from interlock.processors.desk.tallies import TallyKey
 from interlock.schemas.payload import planted_hash
 
 # Values that thousands of tasks share: kept once in memory.
@@ -177,7 +178,18 @@ class Task:
     @property
     def is_sample(self) -> bool:
         """Its verdict measures the model: the task was neither planted nor contested."""
-        return self.kind in ("review", "audit", "post_approval") and self.round == 0
+        return self.kind in ("review", "audit") and self.round == 0
+
+    @property
+    def is_late(self) -> bool:
+        """It is past a deadline, also where it was given another one because of that."""
+        return self.breached or self.raised_at is not None
+
+    @property
+    def tally_key(self) -> TallyKey:
+        """Under which it is counted. What took effect is chosen by chance alone."""
+        way = "audit" if self.route == "auto" else self.route
+        return TallyKey(self.domain, self.model_id, self.model_version, way)
 
     @property
     def is_optional(self) -> bool:
@@ -197,8 +209,7 @@ class Task:
     @property
     def is_urgent(self) -> bool:
         """Its caller still waits, as far as is known: nobody waits for longer than the service level."""
-        late = self.breached or self.raised_at is not None
-        return self.has_caller and not self.caller_left and not self.leads_only and not late
+        return self.has_caller and not self.caller_left and not self.leads_only and not self.is_late
 
     @property
     def caller_leaves_at(self) -> int | None:

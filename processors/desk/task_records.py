@@ -36,8 +36,8 @@ def outcome(
     claimed_at: int | None,
     settled_before: int,
     attestations: tuple[str, ...],
-) -> Event:
-    """The latest verdict of the task, which a person gave with these `attestations`."""
+) -> dict[str, Any]:
+    """The latest verdict of the task, which a person gave with these `attestations`, without the counts of its way."""
     number = len(task.verdicts)
     opinion = task.first_opinion_of(verdict["reviewer"])
     record = {
@@ -92,7 +92,7 @@ def outcome(
         "offset",
     )
     record.update((name, getattr(task, name)) for name in same)
-    return Event(catalogue.OUTCOMES, task.decision_id, record)
+    return record
 
 
 def action(

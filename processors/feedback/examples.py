@@ -29,6 +29,9 @@ _COPIED_FIELDS = (
     "settled_before",
     "audit",
     "round",
+    "way_settled",
+    "way_judged",
+    "way_settled_before",
 )
 
 

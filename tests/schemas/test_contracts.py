@@ -85,6 +85,9 @@ RELEASED = {
     49: ("RoutedDecision", "0630ed87"),
     50: ("Task", "7e7e38dd"),
     51: ("TrainingExample", "e301ca07"),
+    52: ("Outcome", "ff67b9e5"),
+    53: ("Tally", "8f142161"),
+    54: ("TrainingExample", "b71f3471"),
 }
 
 
@@ -136,6 +139,7 @@ def test_the_topics_of_the_data_flow_are_there() -> None:
         "reviewers",
         "reviews.tasks",
         "reviews.presence",
+        "reviews.tallies",
         "resolutions",
         "policies.candidates",
         "proposals",
@@ -145,8 +149,9 @@ def test_the_topics_of_the_data_flow_are_there() -> None:
 
 
 def test_what_one_desk_reads_and_remembers_has_one_partition() -> None:
-    names = ("reviews.async", "reviews.sync", "reviews.manual", "reviews.commands", "reviews.tasks", "reviews.presence")
-    assert {catalogue.BY_NAME[name].partitions for name in names} == {1}
+    written = ("reviews.tasks", "reviews.presence", "reviews.tallies")
+    read = ("reviews.async", "reviews.sync", "reviews.manual", "reviews.commands")
+    assert {catalogue.BY_NAME[name].partitions for name in (*written, *read)} == {1}
 
 
 def test_the_edge_model_has_exactly_the_fields_of_the_schema() -> None:

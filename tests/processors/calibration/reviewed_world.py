@@ -109,6 +109,9 @@ def outcome(number: int, **fields: Any) -> dict[str, Any]:
         "partition": 0,
         "offset": number,
         "settled_before": None,
+        "way_settled": None,
+        "way_judged": None,
+        "way_settled_before": None,
     }
     if fields.get("kind") == "audit":
         record |= {"route": "auto", "audit": True}
@@ -144,6 +147,9 @@ def example(number: int, **fields: Any) -> dict[str, Any]:
         "decided_at": START + number * SECOND,
         "arrived_at": None,
         "settled_before": None,
+        "way_settled": None,
+        "way_judged": None,
+        "way_settled_before": None,
         "policy_version": "p1",
         "way": "async",
         "audit": False,

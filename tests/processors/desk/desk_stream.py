@@ -6,6 +6,7 @@ from itertools import count
 from typing import Any
 
 from interlock.processors.desk.processor import DeskProcessor
+from interlock.processors.desk.restore import RESTORED_TOPICS
 from interlock.processors.desk.stream_clock import StreamClock, Takeover, tick_id
 from interlock.processors.desk.task import Task
 from interlock.schemas import catalogue, wire
@@ -48,7 +49,7 @@ class DeskStream:
         self.desk = DeskProcessor(StreamClock("1"))
         for record in self.followed:
             self.desk.follow(record)
-        self.desk.restore(self._of("reviews.tasks", "reviews.presence"), self._of("reviews.replies", "alerts"))
+        self.desk.restore(self._of(*RESTORED_TOPICS), self._of("reviews.replies", "alerts"))
         name, now = next(self._names), self.steady
         kafka = self._append(Record("reviews.commands", b"tick", self._tick(tick_id(name, 0))))
         self.desk.resume(Takeover(name, now, now, kafka), now)

@@ -8,6 +8,7 @@ from typing import Any
 
 from interlock.processors.desk.outputs import DeskOutputs
 from interlock.processors.desk.processor import DeskProcessor
+from interlock.processors.desk.restore import RESTORED_TOPICS
 from interlock.processors.desk.state import DeskState, next_due
 from interlock.processors.desk.stream_clock import StreamClock, Takeover, tick_record
 from interlock.processors.desk.task import Task, from_record, to_record
@@ -30,6 +31,7 @@ from tests.processors.desk.model_rules import (
     terms_of,
 )
 from tests.processors.desk.model_state import holder as holder_of
+from tests.processors.desk.recount import Recount
 
 PEOPLE = ("ann", "bob", "cid", "lee", "lou")
 LEADS = ("lee", "lou")
@@ -96,6 +98,7 @@ class DeskLife:
         self.now = START
         self.takeovers = 0
         self.model = Model()
+        self.recount = Recount()
         self.skew = 0
         self.desk = self.process()
         self.desk.resume(self.takeover(), self.now)
@@ -440,7 +443,7 @@ class DeskLife:
         for record in self.followed.values():
             self.desk.follow(record)
         written = list(self.kept.values()) if dice.random() < 0.5 else self.log
-        remembered = [record for record in written if record.name in ("reviews.tasks", "reviews.presence")]
+        remembered = [record for record in written if record.name in RESTORED_TOPICS]
         self.desk.restore(remembered, [record for record in self.log if record.name in ("reviews.replies", "alerts")])
         self.desk.resume(self.takeover(), self.now + self.skew)
         self.model.crash(self.now)
@@ -501,7 +504,10 @@ class DeskLife:
         """The desk works, and says nothing more while nothing happens."""
         batch, self.batch = self.batch, []
         outputs = self.desk.process(self.stamped(batch), self.now + self.skew)
-        self.model.observe([content for content, _ in batch], list(self.read(outputs)), self.now)
+        written = list(self.read(outputs))
+        self.recount.observe(written)
+        spoken = [record for record in written if record[0] != "reviews.tallies"]
+        self.model.observe([content for content, _ in batch], spoken, self.now)
         assert self.desk.process([], self.now + self.skew).count == 0, "something was left for later"
 
     def process(self) -> DeskProcessor:

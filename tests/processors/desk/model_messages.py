@@ -6,6 +6,9 @@ from tests.processors.desk.model_permissions import MEANT_BY
 from tests.processors.desk.model_rules import DAY, Named
 from tests.processors.desk.model_state import ModelState, opened_at, opinion_of
 
+# Kinds of tasks whose first verdict measures the model.
+SAMPLES = ("review", "audit")
+
 
 class Messages(ModelState):
     """`said`: what the desk has said and no task has explained yet."""
@@ -98,11 +101,10 @@ class Messages(ModelState):
 
     def settled_before(self, closed: Named | None) -> int:
         """The oldest that still waits for its first judgement in time; all are of one model here."""
-        samples = ("review", "audit", "post_approval")
         waiting = [
             task["due_from"]
             for task in self.open()
-            if task is not closed and task["kind"] in samples and task["round"] == 0
+            if task is not closed and task["kind"] in SAMPLES and task["round"] == 0
             if not task["breached"] and task["raised_at"] is None
         ]
         return int(min([self.now, *waiting]))

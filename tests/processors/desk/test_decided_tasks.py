@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from interlock.processors.desk.command import MAX_NAME_LENGTH
 from interlock.processors.desk.desk import Desk
 from interlock.processors.desk.processor import DeskProcessor
+from interlock.processors.desk.restore import RESTORED_TOPICS
 from interlock.processors.desk.state import DeskState
 from interlock.processors.desk.task import END_OF_TIME, to_record
 from interlock.processors.desk.task_prefix import read_decided
@@ -116,7 +117,10 @@ def test_a_decided_task_is_forgotten_when_the_time_that_is_set_has_passed(taken_
     written = decided(processor)
     if taken_over:
         processor = desk(retention=3 * DAY)
-        processor.restore([record for record in written if record.name in ("reviews.tasks", "reviews.presence")], [])
+        processor.restore(
+            [record for record in written if record.name in RESTORED_TOPICS],
+            [],
+        )
     assert processor.process([], START + 2 * DAY).topics.count("reviews.tasks") == 3
     assert processor.process([], START + 3 * DAY).topics == []
     outputs = processor.process([], START + 3 * DAY + 2_000_000)

@@ -8,6 +8,7 @@ import pytest
 
 from interlock.processors.desk.outputs import DeskOutputs
 from interlock.processors.desk.processor import DeskProcessor
+from interlock.processors.desk.restore import RESTORED_TOPICS
 from interlock.processors.desk.task import Task
 from interlock.schemas import wire
 from interlock.schemas.copy_headers import TASK_HEADER
@@ -84,7 +85,7 @@ class Office:
         policies = self.desk.tables
         self.desk = DeskProcessor(retention=FORGETS_AFTER)
         self.desk.tables = policies
-        kept = [record for record in self.written if record.name in ("reviews.tasks", "reviews.presence")]
+        kept = [record for record in self.written if record.name in RESTORED_TOPICS]
         self.desk.restore(kept, [])
 
 

@@ -51,6 +51,9 @@ def outcome(number: int, *, overridden: bool = False, **fields: Any) -> dict[str
         "partition": 0,
         "offset": number,
         "settled_before": None,
+        "way_settled": None,
+        "way_judged": None,
+        "way_settled_before": None,
     }
     return record | fields
 

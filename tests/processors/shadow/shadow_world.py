@@ -103,6 +103,9 @@ def answered(record: dict[str, Any], outcome: str, **changes: Any) -> dict[str, 
         "partition": 0,
         "offset": 0,
         "settled_before": None,
+        "way_settled": None,
+        "way_judged": None,
+        "way_settled_before": None,
         **changes,
     }
 
