@@ -8,12 +8,9 @@ from interlock.processors.arrival_order import ArrivalOrderBuffer
 from interlock.processors.events import Event, alert
 from interlock.processors.feedback import examples, patterns
 from interlock.processors.feedback.model_stats import ModelVersionStats, RetrainingTerms
+from interlock.processors.feedback.request import MAX_SLICES, request
 from interlock.processors.outcomes import is_conclusive, is_sample
 from interlock.schemas import catalogue
-
-# As many slices as a person reads; the examples hold everything.
-_MAX_SLICES = 10
-
 
 # An outcome and its training example, held back until the watermark passes them.
 _Sample = tuple[dict[str, Any], dict[str, Any]]
@@ -65,68 +62,16 @@ class Feedback:
             return events
         if new := stats.new_slices():
             events.append(_systematic(key, outcome, new, now))
-        if stats.must_request():
-            events += _retraining(key, outcome, stats, self._terms, now)
+        if kind := stats.must_request():
+            events += request(key, kind, outcome, stats, now)
         return events
-
-
-def _retraining(
-    key: str, outcome: dict[str, Any], stats: ModelVersionStats, terms: RetrainingTerms, now: int
-) -> list[Event]:
-    worst = sorted(stats.slices(), key=lambda group: -(group.rate - group.overall) * group.support)[:_MAX_SLICES]
-    assert stats.bounds is not None
-    low, high = stats.bounds
-    naive = stats.all.overridden / stats.all.count
-    reason = (
-        f"People override {stats.all.rate:.1%} of the decisions of {key}, certainly more than {low:.1%}; "
-        f"{terms.limit:.0%} are allowed. (Of the {stats.all.count} that were reviewed: {naive:.1%}.) "
-    )
-    if worst:
-        reason += f"Most of all where {patterns.text(worst[0].conditions)}: {worst[0].rate:.1%}. "
-    if stats.contradictions:
-        reason += f"{stats.contradictions} decisions were judged again with another outcome; the first counts. "
-    reason += f"Retrain it: `interlock export training-examples --model {key} --out examples.parquet`."
-    request_id = f"{key}#{outcome['outcome_id']}"
-    request = {
-        "request_id": request_id,
-        "model_id": outcome["model_id"],
-        "model_version": outcome["model_version"],
-        "domain": outcome["domain"],
-        "limit": terms.limit,
-        "override_rate_estimate": stats.all.rate,
-        "override_rate_lower": low,
-        "override_rate_upper": high,
-        "reviewed": stats.all.count,
-        "reviewed_override_rate": naive,
-        "slices": [_slice(group) for group in worst],
-        "first_example": stats.first_example,
-        "last_example": stats.last_example,
-        "reason": reason,
-        "at": now,
-    }
-    return [
-        Event(catalogue.RETRAINING_REQUESTS, key, request),
-        alert("retraining", request_id, "warning", (), reason, now),
-    ]
-
-
-def _slice(group: Slice) -> dict[str, Any]:
-    return {
-        "pattern": patterns.text(group.conditions),
-        "support": group.support,
-        "overrides": group.overrides,
-        "rate": group.rate,
-        "lift": group.lift,
-        "p_value": group.p,
-        "q_value": group.adjusted_p,
-    }
 
 
 def _systematic(key: str, outcome: dict[str, Any], new: Sequence[Slice], now: int) -> Event:
     worst = "; ".join(
         f"{patterns.text(group.conditions)}: {group.overrides} of {group.support} overridden, "
         f"{group.lift:.1f} times as often as in all"
-        for group in new[:_MAX_SLICES]
+        for group in new[:MAX_SLICES]
     )
     message = f"{key} errs systematically where {worst}. Look at these cases; a rule can send them to people meanwhile."
     return alert("systematic_error", f"{key}#{outcome['outcome_id']}", "warning", (), message, now)

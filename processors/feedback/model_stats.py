@@ -1,24 +1,33 @@
 """What is known of one model version: its reviewed decisions, and whether it must be retrained."""
 
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, Literal
 
 import numpy as np
 
+from interlock.learning.change_point import RUN_LENGTH, ChangeDetector, bounds_since
 from interlock.learning.retraining import LIMIT
 from interlock.learning.slices import Slice, find
 from interlock.processors.feedback.martingale import BettingMartingale
 from interlock.processors.feedback.patterns import columns, facts
+
+# The rate of all decisions since the start is above the limit, or it has risen above it since some moment.
+RequestKind = Literal["start", "change"]
 
 
 @dataclass(frozen=True)
 class RetrainingTerms:
     """When a model version must be retrained.
 
-    `smallest_propensity`: the smallest π that any policy gives a decision, its audit rate. It must be known beforehand:
-    the bound would not hold for the smallest π seen so far. `every`: outcomes between two looks. `renew`: outcomes
-    after which retraining is requested again. `window`: latest outcomes that are searched for patterns.
+    `limit`: override rate of all decisions that is allowed. `smallest_propensity`: the smallest π that any policy gives
+    a decision, its audit rate. It must be known beforehand: the bound would not hold for the smallest π seen so far.
+    `every`: outcomes between two looks. `renew`: outcomes after which retraining is requested again. `window`: latest
+    outcomes that are searched for patterns, each of at least `min_support` decisions. `alpha`: risk that the rate since
+    the start was never above the limit though a request says so. `run_length`: mean number of outcomes until a request
+    says falsely that it has risen above the limit. `level`: share of false patterns, over all looks together.
     """
 
     limit: float = LIMIT
@@ -28,6 +37,7 @@ class RetrainingTerms:
     window: int = 20_000
     min_support: int = 11
     alpha: float = 0.05
+    run_length: float = RUN_LENGTH
     level: float = 0.05
 
 
@@ -38,14 +48,17 @@ class Sample:
     overridden: bool
     propensity: float
     facts: dict[str, str]
+    arrived_at: int
 
 
 class Sums:
     """Counts and the weighted override rate of a sequence of samples."""
 
-    def __init__(self) -> None:
+    def __init__(self, samples: Sequence[Sample] = ()) -> None:
         self.count = self.overridden = 0
         self._weights = self._weighted = 0.0
+        for sample in samples:
+            self.add(sample)
 
     def add(self, sample: Sample) -> None:
         weight = 1 / sample.propensity
@@ -60,11 +73,25 @@ class Sums:
         return self._weighted / self._weights if self.count else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is known since the override rate has most likely been above the limit. `at`: arrival of the first decision
+    since then; where the change is older than the window, of the oldest one in it. `lower`, `upper`: at level 1 − alpha
+    each, whichever moment had been chosen."""
+
+    at: int
+    samples: Sequence[Sample]
+    sums: Sums
+    lower: float
+    upper: float
+
+
 class ModelVersionStats:
     """The samples of one model version, in the order in which their decisions arrived."""
 
     def __init__(self, terms: RetrainingTerms) -> None:
-        self._terms = terms
+        self.terms = terms
+        self._change = ChangeDetector(terms.limit, terms.run_length)
         self._lower = BettingMartingale(terms.limit, terms.alpha)
         self._upper = BettingMartingale(1 - terms.limit, terms.alpha)
         self.all = Sums()
@@ -87,20 +114,23 @@ class ModelVersionStats:
             self.contradictions += first != outcome["outcome"]
             return False
         self._first_outcomes[decision] = outcome["outcome"]
-        if len(self._first_outcomes) > self._terms.window:
+        if len(self._first_outcomes) > self.terms.window:
             self._first_outcomes.popitem(last=False)
-        sample = Sample(outcome["outcome"] != outcome["prediction"], outcome["propensity"], facts(example))
+        sample = Sample(
+            outcome["outcome"] != outcome["prediction"], outcome["propensity"], facts(example), outcome["arrived_at"]
+        )
         self.window.append(sample)
         self.all.add(sample)
         self._since_request.add(sample)
         self.first_example = self.first_example or example["example_id"]
         self.last_example = example["example_id"]
-        if sample.propensity < self._terms.smallest_propensity:
+        if sample.propensity < self.terms.smallest_propensity:
             self.propensity_too_small = True
         else:
-            weight = self._terms.smallest_propensity / sample.propensity
+            weight = self.terms.smallest_propensity / sample.propensity
             self._lower.add(float(sample.overridden), weight)
             self._upper.add(float(not sample.overridden), weight)
+            self._change.add(float(sample.overridden), weight)
         return True
 
     @property
@@ -109,27 +139,47 @@ class ModelVersionStats:
         small."""
         return None if self.propensity_too_small else (self._lower.lower, 1 - self._upper.lower)
 
-    def must_request(self) -> bool:
-        """Whether to request retraining now; if so, the request counts as made.
+    def must_request(self) -> RequestKind | None:
+        """Whether to request retraining now, and why; if so, the request counts as made.
 
-        The bound stays exceeded for good. A request is repeated only if people have overridden as much since the last.
+        A bound stays exceeded for good. A request is repeated only if people have overridden as much since the last.
         """
-        if self.propensity_too_small or not self._lower.exceeded:
-            return False
+        kind = self._due()
         since = self._since_request
-        if self._requested and (since.count < self._terms.renew or since.rate <= self._terms.limit):
-            return False
+        if kind is None or (self._requested and (since.count < self.terms.renew or since.rate <= self.terms.limit)):
+            return None
         self._requested, self._since_request = True, Sums()
-        return True
+        return kind
 
-    def slices(self, level: float | None = None) -> list[Slice]:
-        """Patterns with more overrides than elsewhere, most certain first."""
+    def _due(self) -> RequestKind | None:
+        if self.propensity_too_small:
+            return None
+        if self._lower.exceeded and self.all.rate > self.terms.limit:
+            return "start"
+        return "change" if self._change.exceeded else None
+
+    def change(self) -> Change | None:
+        """The change that is beyond doubt; None if there is none."""
+        if self.propensity_too_small or not self._change.exceeded:
+            return None
+        oldest = self.all.count - len(self.window)
+        samples = list(islice(self.window, max(0, self._change.since - oldest), None))
+        lower, upper = bounds_since(
+            [float(sample.overridden) for sample in samples],
+            [self.terms.smallest_propensity / sample.propensity for sample in samples],
+            self.all.count,
+            self.terms.alpha,
+        )
+        return Change(samples[0].arrived_at, samples, Sums(samples), lower, upper)
+
+    def slices(self, samples: Sequence[Sample], level: float | None = None) -> list[Slice]:
+        """Patterns with more overrides than elsewhere among these samples, most certain first."""
         return find(
-            columns([sample.facts for sample in self.window]),
-            np.array([sample.overridden for sample in self.window], dtype=np.bool_),
-            np.array([sample.propensity for sample in self.window]),
-            min_support=self._terms.min_support,
-            level=level if level is not None else self._terms.level,
+            columns([sample.facts for sample in samples]),
+            np.array([sample.overridden for sample in samples], dtype=np.bool_),
+            np.array([sample.propensity for sample in samples]),
+            min_support=self.terms.min_support,
+            level=level if level is not None else self.terms.level,
         )
 
     def new_slices(self) -> list[Slice]:
@@ -140,9 +190,9 @@ class ModelVersionStats:
         """
         if self.all.count < self._next_look:
             return []
-        self._next_look = self.all.count + max(self._terms.every, len(self.window) // 10)
+        self._next_look = self.all.count + max(self.terms.every, len(self.window) // 10)
         self._looks += 1
-        slices = self.slices(self._terms.level / (self._looks * (self._looks + 1)))
+        slices = self.slices(self.window, self.terms.level / (self._looks * (self._looks + 1)))
         new = [group for group in slices if str(group.conditions) not in self._reported]
         self._reported.update(str(group.conditions) for group in new)
         return new

@@ -88,6 +88,7 @@ RELEASED = {
     52: ("Outcome", "ff67b9e5"),
     53: ("Tally", "8f142161"),
     54: ("TrainingExample", "b71f3471"),
+    55: ("RetrainingRequest", "730bb680"),
 }
 
 

@@ -74,6 +74,13 @@ def request(model: str = "scorer", number: int = 1, **changes: Any) -> dict[str,
         "last_example": "d-9#1",
         "reason": "train it anew",
         "at": START,
+        "kind": "start",
+        "changed_at": None,
+        "rate_since_change": None,
+        "rate_since_change_lower": None,
+        "rate_since_change_upper": None,
+        "reviewed_since_change": None,
+        "slices_since_change": [],
         **changes,
     }
 

@@ -401,16 +401,29 @@ def test_alarms_and_the_slices_of_the_latest_request_are_told_once(tale: Tale) -
     early = signal(f"{name}/1", domain=name)
     tale.tell(catalogue.DRIFT_SIGNALS.name, [early, late, early])
     first = request(name, 1, domain=name)
-    second = request(name, 2, domain=name, at=START + 9, slices=first["slices"][:1])
+    changed = {"kind": "change", "changed_at": START, "rate_since_change": 0.4, "rate_since_change_lower": 0.2}
+    second = request(
+        name,
+        2,
+        domain=name,
+        at=START + 9,
+        slices=first["slices"][:1],
+        slices_since_change=first["slices"][1:],
+        reviewed_since_change=120,
+        **changed,
+    )
     tale.tell(catalogue.RETRAINING_REQUESTS.name, [first, second, first, second])
     found = tale.view("drift", "at")
     assert [(row["signal_id"], row["monitor"], row["revoked_proposals"]) for row in found] == [
         (f"{name}/1", "overrides", ["threshold-1", "safe-rule-2"]),
         (f"{name}/2", "confidence", []),
     ]
-    (slice_,) = tale.view("retraining_slices")
+    slice_, since = tale.view("retraining_slices", "span DESC")
     assert (slice_["pattern"], slice_["support"], slice_["overrides"], slice_["lift"]) == ("purpose = car", 40, 30, 2.8)
     assert (slice_["override_rate_limit"], slice_["override_rate_lower"]) == (0.15, 0.17)
+    assert (since["span"], since["pattern"]) == ("change", "purpose = car AND prediction = approve")
+    assert (since["override_rate_estimate"], since["override_rate_lower"]) == (0.4, 0.2)
+    assert since["changed_at"] is not None
 
 
 def challenger(tale: Tale, decision_id: str, route: str, **changes: Any) -> None:

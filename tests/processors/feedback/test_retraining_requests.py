@@ -87,6 +87,37 @@ def test_it_is_asked_for_again_after_as_many_outcomes_as_agreed_and_only_if_it_g
     assert len(requests(fold(better, terms))) == 1
 
 
+def test_after_a_long_good_time_a_change_is_found_with_its_time_rate_and_slices_since() -> None:
+    rng = np.random.default_rng(11)
+    feedback = Feedback(RetrainingTerms(smallest_propensity=1.0))
+    events: list[Event] = []
+    good = 3_000
+    for number in range(good + 600):
+        region = str(rng.choice(["n", "s"]))
+        rate = 0.1 if number < good else 0.5 if region == "n" else 0.15
+        overridden = bool(rng.random() < rate)
+        events += feedback.process(outcome(number, overridden=overridden), payload(region=region))
+    first = requests(events)[0]
+    assert first["kind"] == "change"
+    assert good + 100 <= first["reviewed"] <= good + 400
+    since = first["reviewed_since_change"]
+    assert first["changed_at"] == outcome(first["reviewed"] - since)["arrived_at"]
+    assert abs(first["reviewed"] - since - good) < 100
+    assert first["rate_since_change_lower"] < 0.325 < first["rate_since_change_upper"]
+    assert first["override_rate_estimate"] < 0.15 < first["rate_since_change"]
+    assert "region = n" in [group["pattern"] for group in first["slices_since_change"]]
+    assert first["reason"].startswith("Since about 2026-01-01 00:4")
+    assert "region = n: " in first["reason"]
+    wire.encode("RetrainingRequest", first)
+
+
+def test_a_model_that_was_never_good_is_told_of_all_its_decisions_and_recovery_ends_the_requests() -> None:
+    bad = stream(1_500, 0.5, seed=2)
+    assert {request["kind"] for request in requests(fold(bad))} == {"start"}
+    better = bad + [outcome(number, overridden=number % 10 == 0) for number in range(1_500, 6_000)]
+    assert requests(fold(better))[-1]["reviewed"] < 2_600
+
+
 def test_many_overrides_among_the_doubtful_alone_are_no_reason() -> None:
     # A third of what is reviewed with certainty is overridden, and hardly anything of the nineteen times as many that
     # are audited: 3 % in all, 20 % among the reviewed.
