@@ -44,7 +44,7 @@ class Treatment:
 
     `reasons`: that of the lane first, then matching rules in the order of the policy, then those of the extra routes.
     `override_seconds`: for how long a post_approval decision that takes effect at once can be overridden, else None.
-    `audit_rate`: the probability that a person sees it although nothing demands one; 0 where a person sees it anyway.
+    `audit_rate`: the probability that a person must judge it although nothing demands one; 0 where one must anyway.
     `pool`: the share of such decisions that is left to the sampler. `shadow`: nothing comes of the decision; `route` is
     the one that it would have had. `duties`: what is demanded of the people who decide it.
     """
@@ -125,8 +125,9 @@ def derive_treatment(
     reasons += [reason for reason, _ in extra]
     if shadow:
         reasons.append(SHADOW)
-    audited = route is Route.AUTO and window is None and not shadow
-    active = policy.audit.active
+    audited = route is Route.AUTO and not shadow
+    # Not where people may object at once: what they overrode before the sampler came would be missing from its picks.
+    active = policy.audit.active if window is None else None
     queue = key.domain.queue if key.domain else "unassigned"
     return Treatment(
         route=route,

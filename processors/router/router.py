@@ -344,8 +344,9 @@ def _envelopes(
         treatment = plan.treatment
         audit = draw == audit_sampling.AUDITED
         takes_effect = treatment.route is Route.AUTO and not treatment.shadow
-        # Whatever the coin says: because a person decides it, or may override it.
-        certainly_reviewed = not (takes_effect or treatment.shadow) or treatment.override_seconds is not None
+        waits_for_a_person = not (takes_effect or treatment.shadow)
+        # Whatever the coin says: people may look at it, and object.
+        open_to_objections = treatment.override_seconds is not None
         if draw == audit_sampling.POOLED:
             treatment = replace(treatment, reasons=(*treatment.reasons, ACTIVE_POOL))
         before[number], after[number] = envelope.encode(
@@ -354,11 +355,11 @@ def _envelopes(
             trial=plan.trial,
             calibration_version=calibration_versions[calibration_index],
             audit=audit,
-            propensity=1.0 if certainly_reviewed else treatment.audit_rate,
+            propensity=1.0 if waits_for_a_person else treatment.audit_rate,
             now=now,
         )
         topics[number] = (catalogue.SHADOW if treatment.shadow else catalogue.ROUTE_TOPICS[treatment.route]).name
-        copied[number] = takes_effect and (audit or certainly_reviewed)
+        copied[number] = takes_effect and (audit or open_to_objections)
     return _Envelopes(topics, before, after, copied)
 
 

@@ -176,7 +176,7 @@ def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Rou
             reasons.append(reason)
     if shadow:
         reasons.append("shadow")
-    audited = route is Route.AUTO and window is None and not shadow
+    audited = route is Route.AUTO and not shadow
     queue = domain.queue if domain else "unassigned"
     described = policy.queues.get(queue, Queue())
     needed = {*described.qualifications, *(name for pack in policy.packs for name in pack.qualifications)}
@@ -192,7 +192,7 @@ def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Rou
         notices=(lane.notice,) if lane and lane.notice else (),
         audit_rate=policy.audit.rate if audited else 0.0,
         override_seconds=None if shadow else window,
-        pool=policy.audit.active.pool if audited and policy.audit.active else 0.0,
+        pool=policy.audit.active.pool if audited and window is None and policy.audit.active else 0.0,
         shadow=shadow,
         duties=Duties(
             quorum=2 if any(rule.four_eyes for rule in rules) else 1,
@@ -361,7 +361,7 @@ def test_pre_approval_and_hybrid_wait_for_a_person_whatever_the_confidence() -> 
 
 def test_post_approval_takes_effect_with_a_window_unless_a_rule_demands_a_person_first() -> None:
     treatment = _one(FOUR, domain="post", confidence=0.85)
-    assert (treatment.route, treatment.override_seconds, treatment.audit_rate) == (Route.AUTO, 7200, 0.0)
+    assert (treatment.route, treatment.override_seconds, treatment.audit_rate) == (Route.AUTO, 7200, 0.1)
     held = _one(FOUR, domain="post", confidence=0.99, novel=True)
     assert (held.route, held.override_seconds) == (Route.SYNC, None)
     unsure = _one(FOUR, domain="post", confidence=0.7)

@@ -26,8 +26,8 @@ SETTINGS = (
 # What of a record a replay passes on besides the routing columns.
 _CHOSEN = ("kafka_timestamp", "route", "reasons", "policy_version", "queue", "workflow", "audit", "propensity")
 
-# Whether a person saw it, or was certain to.
-_REVIEWED = "NOT is_shadow AND (audit OR propensity = 1)"
+# Whether a person had to judge it.
+_REVIEWED = "NOT is_shadow AND (audit OR route != 'auto')"
 
 # Of a group of decisions.
 AGGREGATES = {"decisions": "count()", "reviews": f"countIf({_REVIEWED})", "example": "min(decision_id)"}
@@ -187,7 +187,8 @@ def _judged(history: History) -> str:
         f"SELECT {_stored()}, false AS is_shadow, overridden, verdict_propensity FROM routed_decisions INNER JOIN ("
         "SELECT domain AS verdict_domain, decision_id AS verdict_on, any(outcomes.overridden) AS overridden, "
         "any(outcomes.propensity) AS verdict_propensity FROM outcomes "
-        f"WHERE reviewed AND propensity >= {SMALLEST_PROPENSITY!r} AND domain IN ({domains}) "
+        f"WHERE reviewed AND (route != 'auto' OR audit) AND propensity >= {SMALLEST_PROPENSITY!r} "
+        f"AND domain IN ({domains}) "
         f"AND kafka_timestamp >= fromUnixTimestamp64Milli({history.since}) GROUP BY verdict_domain, verdict_on"
         f") AS verdicts ON domain = verdict_domain AND decision_id = verdict_on "
         f"WHERE NOT review_copy AND {history.condition}"

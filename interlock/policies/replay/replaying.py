@@ -50,11 +50,15 @@ SELECT count(), min(kafka_timestamp), max(kafka_timestamp) FROM routed_decisions
 WHERE NOT review_copy AND route != '' AND domain IN {domains:Array(String)}
 """
 
-# How a decision came to a person, or could have come.
-_WAY = "multiIf(route != 'auto', toString(route), workflow = 'post_approval', 'post_approval', 'audit')"
+# How a decision came to a person, or could have come. Before the audit coin fell in post_approval nobody had to look at
+# such a decision, so nothing is known of it.
+_WAY = (
+    "multiIf(route != 'auto', toString(route), workflow = 'post_approval' AND NOT audit AND propensity = 1, "
+    "'post_approval', 'audit')"
+)
 
 # Nobody was certain to see it.
-_UNSEEN = "audit"
+_UNSEEN = ("audit", "post_approval")
 
 _GROUPS = {
     "forced": forced_reasons(),
@@ -179,17 +183,17 @@ def fate(treatment: Treatment) -> Fate:
 
 
 def expected_review(treatment: Treatment) -> float:
-    """The probability that a decision of this treatment becomes a task."""
+    """The probability that a person must judge a decision of this treatment. In post_approval people may look at all of
+    them, and must at those that are audited."""
     if treatment.shadow:
         return 0.0
-    certain = treatment.route is not Route.AUTO or treatment.override_seconds is not None
-    return 1.0 if certain else treatment.audit_rate
+    return 1.0 if treatment.route is not Route.AUTO else treatment.audit_rate
 
 
 def _alike(group: Sequence[str], lane: str, way: str, treatment: Treatment) -> Key:
     review = expected_review(treatment)
     passes = treatment.route is Route.AUTO and not treatment.shadow and review < 1
-    return Key((group[0], group[1]), lane, way, way == _UNSEEN, passes, review)
+    return Key((group[0], group[1]), lane, way, way in _UNSEEN, passes, review)
 
 
 def domains_in_question(client: "Client", policy: Policy) -> list[str]:

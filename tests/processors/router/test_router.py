@@ -155,13 +155,17 @@ def test_what_is_readable_but_implausible_goes_to_a_person_with_the_reason(field
     assert reason in record["reasons"]
 
 
-def test_a_post_approval_decision_takes_effect_and_is_reviewed_within_its_window() -> None:
-    records = _route(sent(domain="later", amount=10.0))
-    assert [topic for topic, _, _ in records] == ["decisions.auto-approved", "reviews.async"]
-    for _, _, record in records:
+def test_a_post_approval_decision_takes_effect_and_may_be_looked_at_and_chance_picks_some_for_audits() -> None:
+    """Everybody may look at each of them; what stands for the others is what the audit coin picked, as elsewhere."""
+    messages = [sent(f"p{number}", domain="later", amount=10.0) for number in range(400)]
+    records = _route(*messages)
+    assert Counter(topic for topic, _, _ in records) == {"decisions.auto-approved": 400, "reviews.async": 400}
+    picked = {key for _, key, record in records if record["audit"]}
+    assert len(picked) == pytest.approx(100, abs=30)
+    for _, key, record in records:
         assert record["workflow"] == "post_approval"
-        assert record["propensity"] == 1.0
-        assert record["audit"] is False
+        assert record["propensity"] == 0.25
+        assert record["audit"] is (key in picked)
         assert (record["override_until"] - record["routed_at"]).total_seconds() == 24 * 3600
 
 
