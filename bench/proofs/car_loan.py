@@ -10,7 +10,7 @@ from bench.proofs.pipeline import LearningSettings, Pipeline, people
 from examples import car_loan
 from interlock.policy.load import parse
 from interlock.processors.calibration.calibrator import CalibratorSettings
-from interlock.processors.calibration.confidence import ConfidenceDrift
+from interlock.processors.calibration.confidence import ConfidenceDrift, ConfidenceSettings
 from interlock.processors.calibration.fold import CalibrationSettings
 from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.schemas import catalogue, wire
@@ -55,9 +55,9 @@ FULL = Span(0, 6_000, 100_000)
 
 def confidence_alarms(every: int = 1) -> Iterator[int]:
     """Rows of the whole stream at which the confidence monitor alarms, as it comes to them."""
-    drift = ConfidenceDrift(every)
+    drift = ConfidenceDrift(ConfidenceSettings(every=every))
     for row, decision in enumerate(car_loan.decisions()):
-        if drift.process(wire.encode("Decision", decision.to_record()), 0, row):
+        if drift.process(wire.encode("Decision", decision.to_record()), row):
             yield row
 
 

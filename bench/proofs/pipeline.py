@@ -14,6 +14,7 @@ from interlock.policies.signing import changed_source
 from interlock.policy.load import parse
 from interlock.policy.model import Policy
 from interlock.policy.version import resolved, version
+from interlock.processors.calibration import confidence
 from interlock.processors.calibration.confidence import ConfidenceDrift
 from interlock.processors.calibration.fold import CalibrationFold, CalibrationSettings
 from interlock.processors.desk.processor import DeskProcessor
@@ -186,7 +187,7 @@ class Pipeline:
             self._process_at_desk(to_review)
         # The monitor reads `decisions` itself; in production it is ahead of the reviews too.
         for message in messages:
-            self._write_events(self._confidence.process(message.value(), 0, message.offset()))
+            self._write_events(self._confidence.process(message.value(), message.offset()))
         self._review_all()
         self._plant_gold()
         self._review_all()
@@ -347,6 +348,8 @@ class Pipeline:
             self.proposals.apply(topic.name, key.encode(), value)
         if topic.name == catalogue.TRAINING_EXAMPLES.name:
             self._write_events(self.proposals.process(plain))
+        if topic.name in confidence.TABLE_TOPICS:
+            self._confidence.apply(topic.name, value)
         if topic.name == catalogue.DRIFT_SIGNALS.name:
             self._write_events(revoke(plain, self.proposals.table))
             self._write_events(propose_from_signal(plain, self.proposals.table))

@@ -45,7 +45,7 @@ kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal Us
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-feedback --operation Read --group interlock-feedback
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-feedback --operation Describe --group -
 # calibration: calibrates, monitors drift, proposes changes
-kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-calibration --operation Read --topic controls --topic decisions --topic drift.signals --topic policies --topic proposals --topic retraining.requests --topic reviews.outcomes --topic schemas --topic training.examples
+kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-calibration --operation Read --topic calibration.models --topic controls --topic decisions --topic drift.signals --topic policies --topic proposals --topic retraining.requests --topic reviews.outcomes --topic schemas --topic training.examples
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-calibration --operation Write --topic alerts --topic calibration.models --topic calibration.reports --topic controls --topic dead-letter --topic drift.signals --topic policies --topic proposals
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-calibration --operation Read --group interlock-calibration --group interlock-drift --group interlock-proposals --group interlock-retraining --group interlock-revocations
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-calibration --operation Describe --group -

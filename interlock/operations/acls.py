@@ -172,7 +172,13 @@ def roles(settings: Settings) -> list[Role]:
         Role(
             "calibration",
             "calibrates, monitors drift, proposes changes",
-            reads=(*catalogue.CALIBRATION_FOLDS.values(), catalogue.POLICIES, catalogue.CONTROLS, catalogue.PROPOSALS),
+            reads=(
+                *catalogue.CALIBRATION_FOLDS.values(),
+                catalogue.CALIBRATION_MODELS,
+                catalogue.POLICIES,
+                catalogue.CONTROLS,
+                catalogue.PROPOSALS,
+            ),
             writes=(
                 catalogue.CALIBRATION_REPORTS,
                 catalogue.CALIBRATION_MODELS,

@@ -179,6 +179,8 @@ class CalibrationSettings(BaseModel):
     alpha: float = Field(0.05, gt=0, lt=1, description="share of wrong decisions that a certificate allows")
     delta: float = Field(0.10, gt=0, lt=0.5, description="risk that a certificate allows more than that")
     propose_every: int = Field(100, gt=0, description="examples of a lane between two searches for proposals")
+    # Smaller shifts are real in long streams, and harmless; .005 is what 16,384 decisions can tell from noise.
+    min_shift: float = Field(0.01, ge=0.005, lt=1, description="least shift of mean confidence that is told")
     # Faust takes some thousands a second.
     every_decision: int = Field(1, gt=0, description="only every n-th decision is watched for drift")
 

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 
 from interlock.platform.connection import Platform
 from interlock.processors.calibration.calibrator import CalibratorSettings
+from interlock.processors.calibration.confidence import ConfidenceSettings
 from interlock.processors.calibration.fold import CalibrationSettings
 from interlock.processors.proposals.fold import ProposalSettings
 from interlock.schemas import catalogue
@@ -18,7 +19,8 @@ from interlock.streams.folding import Fold
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker
 
-# ADWIN forgets what is older than its window, so a start replays at most this many decisions of a partition.
+# Decisions of a partition that a start reads again at most, which takes minutes. The confidence monitor knows as many
+# days as they cover; with less than two it says nothing until it has seen others.
 MAX_REPLAYED_DECISIONS = 200_000
 
 _Make = Callable[[Broker], AbstractContextManager[Fold]]
@@ -29,6 +31,7 @@ def run(platform: Platform) -> None:
     role = platform.settings.calibration
     settings = CalibrationSettings(CalibratorSettings(role.every), role.override_limit)
     proposing = ProposalSettings(role.alpha, role.delta, role.propose_every)
+    watching = ConfidenceSettings(role.min_shift, role.every_decision)
     proposals = (catalogue.PROPOSALS, catalogue.ALERTS)
     drift = (*proposals, catalogue.DRIFT_SIGNALS)
     fold_specs: list[tuple[str, tuple[Topic, ...], _Make]] = [
@@ -37,7 +40,7 @@ def run(platform: Platform) -> None:
             (*drift, catalogue.CALIBRATION_REPORTS, catalogue.CALIBRATION_MODELS),
             lambda broker: folds.outcomes(broker, settings),
         ),
-        ("drift", drift, lambda broker: folds.decisions(broker, role.every_decision)),
+        ("drift", drift, lambda broker: folds.decisions(broker, watching)),
         (
             "proposals",
             (*drift, catalogue.POLICIES, catalogue.DEAD_LETTER),

@@ -6,7 +6,8 @@ from typing import Any
 
 import structlog
 
-from interlock.processors.calibration.confidence import ConfidenceDrift
+from interlock.processors.calibration import confidence
+from interlock.processors.calibration.confidence import ConfidenceDrift, ConfidenceSettings
 from interlock.processors.calibration.fold import CalibrationFold, CalibrationSettings
 from interlock.processors.events import Event
 from interlock.processors.proposals import fold as proposals
@@ -24,6 +25,9 @@ from interlock.streams.tables import TableReader
 log = structlog.get_logger()
 
 _PROPOSALS = (catalogue.PROPOSALS.name,)
+
+# Decisions after which recalibrations and warnings of others are read; a poll for each would cost more than the rest.
+_REFRESH_DECISIONS = 64
 
 
 @contextmanager
@@ -52,10 +56,21 @@ def outcomes(broker: Broker, settings: CalibrationSettings) -> Iterator[Fold]:
 
 
 @contextmanager
-def decisions(broker: Broker, every: int) -> Iterator[Fold]:  # noqa: ARG001 - the signature of folds
-    """Fold of `decisions`: alarms about shifts of confidence."""
-    drift = ConfidenceDrift(every)
-    yield lambda record: outputs(drift.process(record.value, record.partition, record.offset, record.headers))
+def decisions(broker: Broker, settings: ConfidenceSettings) -> Iterator[Fold]:
+    """Fold of `decisions`: warnings about shifts of confidence."""
+    drift = ConfidenceDrift(settings)
+    with _followed(broker, confidence.TABLE_TOPICS, lambda it: drift.apply(it.topic(), it.value())) as refresh:
+        looked = 0
+
+        def fold(record: Record) -> list[Output]:
+            nonlocal looked
+            looked += 1
+            if not record.replayed and looked % _REFRESH_DECISIONS == 0:
+                refresh()
+            events = drift.process(record.value, record.offset, record.headers, replayed=record.replayed)
+            return outputs(events)
+
+        yield fold
 
 
 @contextmanager

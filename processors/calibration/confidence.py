@@ -1,45 +1,83 @@
-"""Whether a model's confidence has moved: ADWIN on every decision, reviewed or not.
+"""Whether a model's confidence has shifted: every decision, reviewed or not, against the same hours of other days.
 
-Kafka orders decisions only within a partition, so each partition has its own monitor. What a monitor reports does not
-depend on when the other partitions were read.
+A model version has one monitor, whatever the partitions: sums by hour do not depend on the order in which partitions
+are read. What it tells is written to `drift.signals`, which every member of the group reads: after a warning, a member
+that starts again or holds other partitions says nothing more about the same shift.
 """
 
 import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from io import BytesIO
 from typing import Any
 
 import fastavro
+import structlog
 
-from interlock.learning.drift import ConfidenceMonitor
+from interlock.learning.arrays import Floats
+from interlock.learning.calibration import IDENTITY, LogOdds
+from interlock.learning.confidence_shift import Shift, ShiftMonitor
 from interlock.processors.calibration.signals import drift
 from interlock.processors.events import Event
-from interlock.schemas import avro_schemas, wire
+from interlock.schemas import avro_schemas, catalogue, wire
 from interlock.schemas.written import Headers
 
-# The least shift of the mean that is reported. ADWIN finds smaller ones in long streams; they are real and harmless.
-MIN_SHIFT = 0.01
+log = structlog.get_logger()
 
-# The recent mean covers some 200 decisions, fewer than ADWIN needs to find a moderate shift.
-_RECENT_WEIGHT = 1 / 200
+# What `apply` takes.
+TABLE_TOPICS = (catalogue.CALIBRATION_MODELS.name, catalogue.DRIFT_SIGNALS.name)
 
-# ADWIN may see a shift before the recent mean does. The monitor waits this many decisions for it.
-_CONFIRM_WITHIN = 1_000
+# After a warning the reference starts anew. It takes two weeks until it knows the rhythm of a week, and one more to be
+# compared with it. Until then only a shift twice as large as the last is news.
+QUIET_DAYS = 21
+_NEWS = 2
+
+_DAY = 86_400_000_000
 
 # 2000 and 2100: the router sends a decision with a time outside to a person.
 _EARLIEST, _LATEST = 946_684_800_000_000, 4_102_444_800_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class ConfidenceSettings:
+    """`min_shift`: the least shift of mean confidence that is told; smaller ones are real, and harmless. `every`: only
+    offsets divisible by it are read, to save time."""
+
+    min_shift: float = 0.01
+    every: int = 1
+
+
 class ConfidenceDrift:
-    """Monitors of all model versions. `every`: only offsets divisible by it are read, to save time."""
+    """Monitors of all model versions."""
 
-    def __init__(self, every: int = 1) -> None:
-        self._every = every
-        self._monitors: dict[tuple[str, str, int], _Monitor] = {}
+    def __init__(self, settings: ConfidenceSettings | None = None) -> None:
+        self._settings = settings or ConfidenceSettings()
+        self._monitors: dict[str, ShiftMonitor] = {}
+        self._seen: dict[str, int] = {}
+        self._recalibrations: dict[str, LogOdds] = {}
+        # By model version: time and size of the last warning.
+        self._told: dict[str, tuple[int, float]] = {}
 
-    def process(self, value: bytes | None, partition: int, offset: int, headers: Headers = None) -> list[Event]:
-        """What follows from a record of `decisions`; nothing from one that the router refuses."""
-        if offset % self._every:
+    def apply(self, topic: str, value: bytes | None) -> None:
+        """Applies a record of a topic in TABLE_TOPICS; one that cannot be read changes nothing."""
+        try:
+            if topic == catalogue.CALIBRATION_MODELS.name and value is not None:
+                record = wire.decode_plain("CalibrationModel", value)
+                self._recalibrations[_name(record)] = LogOdds(record["intercept"], record["slope"])
+            elif topic == catalogue.DRIFT_SIGNALS.name and value is not None:
+                record = wire.decode_plain("DriftSignal", value)
+                if record["monitor"] == "confidence":
+                    self._remember(_name(record), record["at"], record["statistic"])
+        except wire.WireError as error:
+            log.error("unreadable record", topic=topic, error=str(error))
+
+    def process(
+        self, value: bytes | None, offset: int, headers: Headers = None, *, replayed: bool = False
+    ) -> list[Event]:
+        """What follows from a record of `decisions`; nothing from one that the router refuses. `replayed`: it was
+        processed before, and what followed is in `drift.signals`."""
+        if offset % self._settings.every:
             return []
         try:
             decision = routing_fields(value, headers)
@@ -48,55 +86,63 @@ class ConfidenceDrift:
         confidence, at = decision["confidence"], decision["created_at"]
         if not 0 <= confidence <= 1 or not _EARLIEST <= at < _LATEST:
             return []
-        key = (decision["model_id"], decision["model_version"], partition)
-        monitor = self._monitors.get(key)
+        model = _name(decision)
+        monitor = self._monitors.get(model)
         if monitor is None:
-            monitor = self._monitors[key] = _Monitor()
-        shift = monitor.update(confidence, at)
-        if shift is None:
+            monitor = self._monitors[model] = ShiftMonitor(self._settings.min_shift)
+        self._seen[model] = self._seen.get(model, 0) + 1
+        told = self._told.get(model)
+        shift = monitor.update(confidence, at, self._doubt(model), told[0] if told else None)
+        if shift is None or replayed:
             return []
+        monitor.forget_window()
+        if told and abs(at - told[0]) < QUIET_DAYS * _DAY and abs(shift.size) < _NEWS * told[1]:
+            return []
+        self._remember(model, at, abs(shift.size))
         return drift(
             "confidence",
-            cause=f"{partition}/{offset}",
+            # The day: of members that find it at the same time one is heard.
+            cause=datetime.fromtimestamp(at / 1e6, UTC).date().isoformat(),
             model_id=decision["model_id"],
             model_version=decision["model_version"],
             domain=decision["domain"],
-            statistic=abs(shift),
-            threshold=MIN_SHIFT,
-            seen=monitor.seen,
-            message=(
-                f"its mean confidence moved by {shift:+.3f} to {monitor.recent:.3f}. What it decides about, or the "
-                "model itself, has changed: look at what is new"
-            ),
+            statistic=abs(shift.size),
+            threshold=self._settings.min_shift,
+            seen=self._seen[model],
+            message=_message(shift),
             at=at,
         )
 
+    def _remember(self, model: str, at: int, size: float) -> None:
+        if model not in self._told or self._told[model][0] <= at:
+            self._told[model] = at, size
 
-class _Monitor:
-    def __init__(self) -> None:
-        self._adwin = ConfidenceMonitor()
-        self.seen = 0
-        self.recent = 0.0
-        self._before = 0.0  # mean since the last alarm
-        self._count = 0
-        self._alarm_until = 0
+    def _doubt(self, model: str) -> Any:
+        recalibration = self._recalibrations.get(model, IDENTITY)
 
-    def update(self, confidence: float, at: int) -> float | None:
-        """The shift of the mean, once for each that ADWIN finds and that exceeds MIN_SHIFT."""
-        self.seen += 1
-        # A plain mean at first, so that the first decision does not keep its weight.
-        self.recent += (confidence - self.recent) * max(_RECENT_WEIGHT, 1 / self.seen)
-        if self._adwin.update(confidence, at) is not None and not self._alarm_until:
-            self._alarm_until = self.seen + _CONFIRM_WITHIN
-        if not self._alarm_until:
-            self._count += 1
-            self._before += (confidence - self._before) / self._count
-            return None
-        shift = self.recent - self._before
-        if abs(shift) <= MIN_SHIFT and self.seen < self._alarm_until:
-            return None
-        self._alarm_until = self._count = 0
-        return shift if abs(shift) > MIN_SHIFT else None
+        def doubt(confidence: Floats) -> Floats:
+            return 1 - recalibration.apply(confidence)
+
+        return doubt
+
+
+def _name(record: dict[str, Any]) -> str:
+    return f"{record['model_id']}@{record['model_version']}"
+
+
+def _message(shift: Shift) -> str:
+    low, high = sorted((abs(shift.low), abs(shift.high)))
+    days = f"of the {shift.days} days before with the same weekday" if shift.weekly else f"of {shift.days} days before"
+    direction = "higher" if shift.size > 0 else "lower"
+    more = "more" if shift.errors > 0 else "fewer"
+    fewest, most = sorted((abs(shift.errors_low), abs(shift.errors_high)))
+    return (
+        f"its mean confidence is {shift.mean:.3f} over the latest {shift.decisions:,} decisions, {abs(shift.size):.3f} "
+        f"{direction} ({low:.3f} to {high:.3f}) than in the same hours {days}. By its own "
+        f"calibrated confidence that is {1000 * abs(shift.errors):.0f} errors {more} in a thousand decisions "
+        f"({1000 * fewest:.0f} to {1000 * most:.0f}). What it decides about, or the model itself, has changed: look at "
+        "what is new. Whether more is wrong, reviews and audits will show; nothing is revoked"
+    )
 
 
 def routing_fields(value: bytes | None, headers: Headers = None) -> dict[str, Any]:

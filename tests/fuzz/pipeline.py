@@ -8,6 +8,7 @@ from datetime import timedelta
 from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
 from interlock.processors.calibration.calibrator import CalibratorSettings
+from interlock.processors.calibration.confidence import ConfidenceSettings
 from interlock.processors.calibration.fold import CalibrationSettings
 from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.proposals.fold import ProposalSettings
@@ -142,7 +143,7 @@ class Pipeline:
         proposals = ProposalSettings(0.1, 0.1, 20)
         for topic, made in (
             (catalogue.OUTCOMES, calibration_folds.outcomes(self.broker, calibration)),
-            (catalogue.DECISIONS, calibration_folds.decisions(self.broker, 10)),
+            (catalogue.DECISIONS, calibration_folds.decisions(self.broker, ConfidenceSettings(every=10))),
             (catalogue.TRAINING_EXAMPLES, calibration_folds.examples(self.broker, proposals)),
             (catalogue.DRIFT_SIGNALS, calibration_folds.signals(self.broker)),
             (catalogue.RETRAINING_REQUESTS, calibration_folds.requests(self.broker)),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from interlock.policies import publishing
+from interlock.processors.calibration.confidence import ConfidenceSettings
 from interlock.processors.calibration.fold import CalibrationSettings
 from interlock.processors.proposals.fold import ProposalSettings
 from interlock.schemas import catalogue, wire
@@ -85,7 +86,7 @@ def test_outcomes_and_decisions_that_cannot_be_read_are_left_to_the_roles_that_b
     with folds.outcomes(broker, CalibrationSettings()) as fold:
         assert not list(fold(_record(catalogue.OUTCOMES, b"rubbish")))
         assert not list(fold(_encoded(catalogue.OUTCOMES, outcome(1, propensity=0.0))))
-    with folds.decisions(broker, 1) as fold:
+    with folds.decisions(broker, ConfidenceSettings()) as fold:
         assert not list(fold(_record(catalogue.DECISIONS, b"rubbish")))
 
 
