@@ -228,6 +228,31 @@ def add(
     return replace(evidence, log_e=log_e, peak=peak, decisions=evidence.decisions + len(correct))
 
 
+def audits_to_go(evidence: Evidence, index: int, error: float) -> float | None:
+    """How many more audits at the lowest π bring a threshold to its certificate, if a share `error` of them is wrong.
+
+    None if no bet grows at such an error. A lane without errors needs 77, at alpha 5 % and delta 10 %.
+    """
+    from scipy.optimize import brentq
+
+    goal = -math.log(evidence.delta)
+    if evidence.peak[index] >= goal:
+        return 0.0
+    bets = np.array(evidence.shares)
+    won, lost = np.log1p(bets * evidence.alpha / (1 - evidence.alpha)), np.log1p(-bets)
+    growth = (1 - error) * won + error * lost
+    if not (growth > 0).any():
+        return None
+    missing = goal + math.log(len(bets))
+
+    def short(audits: float) -> float:
+        return missing - float(logsumexp(evidence.log_e[index] + audits * growth))
+
+    # The best bet alone gets there at last; together they do so earlier.
+    latest = float(((missing - evidence.log_e[index])[growth > 0] / growth[growth > 0]).min())
+    return float(brentq(short, 0, latest)) if short(0) > 0 else 0.0
+
+
 def _labelled(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Bools]:
     """Checked; no labels at all are fine here, they certify nothing."""
     if np.size(confidence) == np.size(correct) == 0:

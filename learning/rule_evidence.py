@@ -142,15 +142,23 @@ def proved(evidence: RuleEvidence, delta: float) -> list[tuple[int, float]]:
     The first rule has half of `delta`, the second a quarter, and so on; the share of a certified one passes to the
     next. With probability ≥ 1 − delta no certified rule has a true error above alpha, over all looks together.
     """
-    certified = []
+    levels = _levels(evidence, delta)
+    return [(rule, level) for rule, level in enumerate(levels) if evidence.peak[rule] >= -math.log(level)]
+
+
+def nearness(evidence: RuleEvidence, delta: float) -> list[float]:
+    """By rule, how far it is: its log e-value as a share of what certifies it, 0 to 1."""
+    levels = _levels(evidence, delta)
+    return [min(1.0, float(evidence.peak[rule]) / -math.log(level)) for rule, level in enumerate(levels)]
+
+
+def _levels(evidence: RuleEvidence, delta: float) -> list[float]:
+    levels: list[float] = []
     passed_on = 0.0
     for rule, peak in enumerate(evidence.peak.tolist()):
-        level = passed_on + delta * 0.5 ** (rule + 1)
-        passed_on = 0.0
-        if peak >= -math.log(level):
-            certified.append((rule, level))
-            passed_on = level
-    return certified
+        levels.append(passed_on + delta * 0.5 ** (rule + 1))
+        passed_on = levels[-1] if peak >= -math.log(levels[-1]) else 0.0
+    return levels
 
 
 def intervals(values: Floats, weight: Floats, bins: int) -> list[tuple[float, float, Bools]]:

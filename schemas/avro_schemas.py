@@ -31,6 +31,7 @@ NAMES = (
     "CalibrationReport",
     "DriftSignal",
     "Proposal",
+    "LaneProgress",
     "ActionSequence",
     "SchemaVersion",
     "Access",

@@ -284,6 +284,16 @@ CALIBRATION_REPORTS = Topic(
 )
 DRIFT_SIGNALS = Topic("drift.signals", "DriftSignal", "signal_id", 1, "delete", 365, "Monitors that raised an alarm.")
 PROPOSALS = Topic("proposals", "Proposal", "proposal_id", 1, "compact", None, "Changes that a person must sign.")
+LANE_PROGRESS = Topic(
+    "proposals.progress",
+    "LaneProgress",
+    "domain/prediction/model_id@model_version",
+    1,
+    "compact",
+    None,
+    "How far the certificates of each lane are.",
+    stored=False,  # each record replaces the one before, and what came of it is a proposal
+)
 SCHEMAS = Topic(
     "schemas",
     "SchemaVersion",
@@ -353,6 +363,7 @@ TOPICS = (
     CALIBRATION_REPORTS,
     DRIFT_SIGNALS,
     PROPOSALS,
+    LANE_PROGRESS,
     SCHEMAS,
     AUDIT_ANCHORS,
     VIEWING,

@@ -65,6 +65,49 @@ def list_proposals(
     errors.print(f"{waiting:,} open; `interlock proposals show PROPOSAL` shows the evidence")
 
 
+@app.command("progress")
+def progress(data_dir: DataDir = None, json: Json = False) -> None:
+    """Show how far every lane of the policies in force is on its way to a certificate.
+
+    An audit counts as one; a review that was certain counts for as much less as it was surer. "About" assumes that the
+    errors stay as they are, the days that the pace of the last week does.
+
+    Examples:
+
+        interlock proposals progress
+    """
+    from interlock.policies import progress as reading
+
+    lanes = reading.lanes(connection.connect(data_dir).serving_kafka())
+    if json:
+        print_json(lanes)
+        return
+    table(
+        ("lane", "model", "auto from", "progress", "evidence", "days", "hoped for", "missing"),
+        [
+            (
+                lane["lane"],
+                lane["model"] or "–",
+                f"{lane['auto']:g}" if lane["auto_raw"] is None else f"{lane['auto_raw']:g} raw",
+                lane["said"],
+                "–" if lane["strictest"] is None else f"{lane['strictest']['evidence']:.0%}",
+                "–" if lane["days"] is None else f"{lane['days']:.0f}",
+                _hoped(lane["hoped_for"]),
+                "; ".join(lane["missing"]) or "–",
+            )
+            for lane in lanes
+        ],
+    )
+    errors.print("evidence: share of log 1/δ that the strictest threshold has; `--json` has every number")
+
+
+def _hoped(step: dict[str, Any] | None) -> str:
+    if step is None or step["needed"] is None:
+        return "–"
+    days = "" if step["days"] is None else f", {step['days']:.0f} days"
+    return f"{step['threshold']:g} raw: {step['audits']:.0f} of about {step['needed']:.0f}{days}"
+
+
 @app.command("show")
 def show(proposal_id: Id, data_dir: DataDir = None, json: Json = False) -> None:
     """Show one proposal: the claim, its evidence, and what it would change in the policy in force.

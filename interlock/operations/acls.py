@@ -184,6 +184,7 @@ def roles(settings: Settings) -> list[Role]:
                 catalogue.CALIBRATION_MODELS,
                 catalogue.DRIFT_SIGNALS,
                 catalogue.PROPOSALS,
+                catalogue.LANE_PROGRESS,
                 catalogue.POLICIES,
                 catalogue.CONTROLS,
                 catalogue.ALERTS,
@@ -231,7 +232,7 @@ def roles(settings: Settings) -> list[Role]:
         Role(
             "policy-owner",
             "publishes policies, halts models and signs proposals on the command line",
-            reads=(*_ROUTER_TABLES, catalogue.PROPOSALS),
+            reads=(*_ROUTER_TABLES, catalogue.PROPOSALS, catalogue.LANE_PROGRESS),
             writes=(
                 catalogue.POLICIES,
                 catalogue.POLICY_CANDIDATES,

@@ -43,7 +43,7 @@ def run(platform: Platform) -> None:
         ("drift", drift, lambda broker: folds.decisions(broker, watching)),
         (
             "proposals",
-            (*drift, catalogue.POLICIES, catalogue.DEAD_LETTER),
+            (*drift, catalogue.LANE_PROGRESS, catalogue.POLICIES, catalogue.DEAD_LETTER),
             lambda broker: folds.examples(broker, proposing),
         ),
         (

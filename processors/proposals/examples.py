@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from interlock.learning.answered import Answered
 from interlock.processors.calibration.labels import BadLabelError
 from interlock.processors.outcomes import is_sample
 
@@ -12,7 +13,8 @@ from interlock.processors.outcomes import is_sample
 class Example:
     """One reviewed decision. `confidence`: the calibrated one; `raw`: the model's own; `propensity`: π, with which it
     was sent to a person; `waited`: it took effect only after a person had seen it; `at`: when it arrived; `final`: the
-    outcome that people decided for."""
+    outcome that people decided for. `audits`: of an audit, how many of its domain and model version were settled, and
+    how many of these judged by then, where the desk has told."""
 
     example_id: str
     domain: str
@@ -27,6 +29,7 @@ class Example:
     attributes: Mapping[str, str]
     at: int
     final: str
+    audits: Answered | None = None
 
     @property
     def lane(self) -> tuple[str, str, str, str]:
@@ -58,4 +61,10 @@ def example(record: Mapping[str, Any]) -> Example | None:
         record["attributes"],
         record["decided_at"] if record["arrived_at"] is None else record["arrived_at"],
         record["final"],
+        _audits(record),
     )
+
+
+def _audits(record: Mapping[str, Any]) -> Answered | None:
+    settled, judged = record["way_settled"], record["way_judged"]
+    return Answered(settled, judged) if record["audit"] and settled is not None and judged is not None else None

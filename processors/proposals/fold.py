@@ -20,6 +20,7 @@ from interlock.processors.proposals.certificate import Certificate
 from interlock.processors.proposals.examples import Example, example
 from interlock.processors.proposals.groups import with_groups
 from interlock.processors.proposals.lane import WINDOW, Lane
+from interlock.processors.proposals.progress import progress
 from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.proposing import PolicyInForce, proposal
 from interlock.processors.proposals.record import lane_of, revoked
@@ -95,7 +96,7 @@ class ProposalFold:
             return []
         owner = self._owner(new.domain)
         lane.prove(owner.policy.attribute_types() if owner else {})
-        return [] if replayed else self._proposed(lane, owner, now)
+        return [] if replayed else [*self._proposed(lane, owner, now), progress(lane, now)]
 
     def _proposed(self, lane: Lane, owner: PolicyInForce | None, now: int) -> list[Event]:
         """New proposals, and the revocation of open ones that no longer hold or no longer change anything."""

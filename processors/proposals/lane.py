@@ -4,13 +4,15 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from interlock.learning.answered import Answered, missing
 from interlock.policy.vocabulary import ColumnType
 from interlock.processors.calibration.rate import Crossing
+from interlock.processors.outcomes import AUDIT
 from interlock.processors.proposals.certificate import Certificate
 from interlock.processors.proposals.examples import Example
 from interlock.processors.proposals.record import proposal_id
 from interlock.processors.proposals.safe_rules import CertifiedRule, RuleTests
-from interlock.processors.proposals.thresholds import ThresholdEvidence, ThresholdProof
+from interlock.processors.proposals.thresholds import Step, ThresholdEvidence, ThresholdProof
 
 # Examples that errors are estimated on; some 500 bytes each.
 WINDOW = 20_000
@@ -33,7 +35,8 @@ class Claim:
 
 
 class Lane:
-    """One (domain, prediction, model, version). `count`: examples since `since`, when the evidence began."""
+    """One (domain, prediction, model, version). `count`: examples since `since`, when the evidence began. `rules`: the
+    tests of safe rules."""
 
     def __init__(self, name: tuple[str, str, str, str], alpha: float, delta: float) -> None:
         self.name = name
@@ -47,7 +50,8 @@ class Lane:
         self.count = 0
         self.since = 0
         self.window.clear()
-        self._tests = RuleTests(self.alpha, self.delta)
+        self._audits: tuple[Answered, Answered] | None = None
+        self.rules = RuleTests(self.alpha, self.delta)
         self._threshold: Claim | None = None
         self._rules: tuple[Claim, ...] = ()
         self._certificates: dict[str, Certificate] = {}
@@ -61,6 +65,21 @@ class Lane:
     def certified(self) -> tuple[str, ...]:
         """The ids of everything that was ever claimed on the present evidence."""
         return tuple(sorted(self._certificates))
+
+    @property
+    def steps(self) -> list[Step]:
+        """How far each threshold under test is, strict → lax."""
+        return self._thresholds.steps()
+
+    @property
+    def lowest(self) -> float:
+        """The smallest π that has occurred."""
+        return self._thresholds.lowest
+
+    @property
+    def warm_up(self) -> int:
+        """Examples so far that choose the thresholds."""
+        return self._thresholds.warm_up
 
     def restart(self) -> None:
         """Starts again: earlier evidence no longer speaks for today."""
@@ -78,18 +97,35 @@ class Lane:
         if not self.count:
             self.since = example.at
         self.count += 1
+        if example.audits is not None:
+            first, last = self._audits or (example.audits, example.audits)
+            self._audits = (
+                first,
+                Answered(max(last.settled, example.audits.settled), max(last.judged, example.audits.judged)),
+            )
         self.window.append(example)
-        self._tests.add(example)
+        self.rules.add(example)
         return None
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Which answers are missing before anything is certified, for people."""
+        if self._audits is None:
+            return ()
+        first, last = self._audits
+        return missing({AUDIT: last - first})
+
     def prove(self, types: Mapping[str, ColumnType]) -> None:
-        """Brings `claims` up to date. `types`: of the attributes that the policy of the domain declares."""
+        """Brings `claims` up to date, unless too few audits are answered: what people leave may be what is wrong.
+        `types`: of the attributes that the policy of the domain declares."""
+        if self.missing:
+            return
         proof = self._thresholds.proof()
         if proof is None:
             self._threshold = None
         else:
             self._threshold = self._claim("threshold", f"{proof.threshold:.4f}", proof=proof)
-        rules = self._tests.prove(types)
+        rules = self.rules.prove(types)
         self._rules = tuple(self._claim("safe_rule", str(rule.pattern), rule=rule) for rule in rules)
 
     def _claim(

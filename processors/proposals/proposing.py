@@ -15,7 +15,7 @@ from interlock.processors.proposals.proposal_table import Proposal
 from interlock.processors.proposals.record import opened
 
 # In other workflows everything waits for a person, whatever the confidence.
-_AUTOMATIC = (Workflow.ESCALATION, Workflow.POST_APPROVAL)
+AUTOMATIC = (Workflow.ESCALATION, Workflow.POST_APPROVAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def proposal(claim: Claim, lane: Lane, recent: Sequence[Example], owner: PolicyI
     """
     domain = owner.policy.domains[lane.name[0]]
     # Without audits nothing would show whether the certificate still holds.
-    if domain.workflow not in _AUTOMATIC or not owner.policy.audit.rate:
+    if domain.workflow not in AUTOMATIC or not owner.policy.audit.rate:
         return None
     change = _threshold(claim, lane, domain, owner) if claim.proof else _safe_rule(claim, lane, domain, owner)
     if change is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interlock.learning.rule_evidence import SAME, Found, RuleEvidence, add, find, no_evidence, proved
+from interlock.learning.rule_evidence import SAME, Found, RuleEvidence, add, find, nearness, no_evidence, proved
 from interlock.policy.vocabulary import ColumnType
 from interlock.processors.proposals.examples import Example
 from interlock.processors.proposals.patterns import Pattern, literals, pattern
@@ -47,6 +47,16 @@ class RuleTests:
         self._rounds: list[_Round] = []
         self._certified: list[Pattern] = []
         self._widest: list[Pattern] = []
+
+    @property
+    def tested(self) -> int:
+        """How many rules are tested or were certified."""
+        return sum(each.count for each in self._rounds)
+
+    @property
+    def nearest(self) -> float:
+        """Of the rule nearest to its certificate, or certified: log e-value as a share of what it needs, 0 to 1."""
+        return max((each.nearest for each in self._rounds), default=0.0)
 
     def add(self, example: Example) -> None:
         """Adds an example. Its π MUST NOT be below those of before, once rules have been found."""
@@ -104,6 +114,15 @@ class _Round:
         self._rules = rules
         self._delta = delta
         self._evidence: RuleEvidence = no_evidence(len(rules), alpha)
+
+    @property
+    def count(self) -> int:
+        return len(self._rules)
+
+    @property
+    def nearest(self) -> float:
+        shares = nearness(self._evidence, self._delta)
+        return max(shares, default=0.0)
 
     def certified(self, lowest: float) -> list[CertifiedRule]:
         if self.new and self._rules:

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interlock.learning.certification import Evidence, add, first_thresholds, no_evidence, sample_size
+from interlock.learning.certification import (
+    Evidence,
+    add,
+    audits_to_go,
+    first_thresholds,
+    no_evidence,
+    sample_size,
+)
 from interlock.processors.proposals.examples import Example
 
 # Examples whose confidences choose the thresholds to test, and whose labels are not used for that.
@@ -33,6 +40,20 @@ class ThresholdProof:
     lowest: float
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How far one threshold is. `audits`: reviewed decisions that it accepts, each counted as lowest π / π. `needed`:
+    how many there will be when it is certified, if its error stays as it is, None where it errs too often. `error`:
+    its share of wrong ones, weighted by 1/π, None without any. `evidence`: log e-value as a share of log 1/δ."""
+
+    threshold: float
+    audits: float
+    needed: float | None
+    errors: int
+    error: float | None
+    evidence: float
+
+
 class ThresholdEvidence:
     """The evidence about one lane and model version.
 
@@ -52,6 +73,7 @@ class ThresholdEvidence:
         self._evidence: Evidence | None = None
         self._new: list[Example] = []
         self._accepted = self._errors = np.zeros(0, dtype=np.int64)
+        self._weight = self._wrong = np.zeros(0)
 
     def add(self, example: Example) -> bool:
         """Adds an example; True if it restarted the evidence."""
@@ -66,27 +88,62 @@ class ThresholdEvidence:
                 steps = first_thresholds(np.array(self._earlier), labels, self._alpha, self._delta)
                 self._evidence = no_evidence(steps, alpha=self._alpha, delta=self._delta)
                 self._accepted = self._errors = np.zeros(len(self._evidence.thresholds), dtype=np.int64)
+                self._weight = self._wrong = np.zeros(len(self._evidence.thresholds))
             self._new.append(example)
         self._earlier.append(example.raw)
         return restarted
 
+    @property
+    def lowest(self) -> float:
+        """The smallest π that has occurred."""
+        return self._lowest
+
+    @property
+    def warm_up(self) -> int:
+        """Examples that chose, or will choose, the thresholds: up to WARM_UP."""
+        return len(self._earlier)
+
+    def steps(self) -> list[Step]:
+        """How far each threshold is, strict → lax; empty before there are any."""
+        evidence = self._current()
+        if evidence is None:
+            return []
+        return [self._step(evidence, index) for index in range(len(evidence.thresholds))]
+
+    def _step(self, evidence: Evidence, index: int) -> Step:
+        audits, weight = float(self._lowest * self._weight[index]), float(self._weight[index])
+        error = float(self._wrong[index]) / weight if weight else None
+        remaining = audits_to_go(evidence, index, error or 0.0)
+        return Step(
+            threshold=float(evidence.thresholds[index]),
+            audits=audits,
+            needed=None if remaining is None else audits + remaining,
+            errors=int(self._errors[index]),
+            error=error,
+            evidence=min(1.0, float(evidence.peak[index]) / -math.log(self._delta)),
+        )
+
+    def _current(self) -> Evidence | None:
+        if self._evidence is not None and self._new:
+            self._evidence = self._add(self._evidence)
+        return self._evidence
+
     def proof(self) -> ThresholdProof | None:
         """The laxest threshold that is certified so far."""
-        if self._evidence is None:
+        evidence = self._current()
+        if evidence is None:
             return None
-        if self._new:
-            self._evidence = self._add(self._evidence)
-        threshold = self._evidence.certified
+        threshold = evidence.certified
         if threshold is None:
             return None
-        index = int(np.argmax(self._evidence.thresholds == threshold))
+        index = int(np.argmax(evidence.thresholds == threshold))
         return ThresholdProof(
             threshold=threshold,
-            labels=self._evidence.decisions,
+            labels=evidence.decisions,
             accepted=int(self._accepted[index]),
             errors=int(self._errors[index]),
             # The e-value of a long proof exceeds the range of a float.
-            e_value=math.exp(min(float(self._evidence.peak[index]), 700.0)),
+            e_value=math.exp(min(float(evidence.peak[index]), 700.0)),
             lowest=self._lowest,
         )
 
@@ -97,5 +154,8 @@ class ThresholdEvidence:
         self._new = []
         inside = confidence[:, None] >= evidence.thresholds
         self._accepted = self._accepted + inside.sum(axis=0)
-        self._errors = self._errors + (inside & ~correct[:, None]).sum(axis=0)
+        wrong = inside & ~correct[:, None]
+        self._errors = self._errors + wrong.sum(axis=0)
+        self._weight = self._weight + (inside / propensity[:, None]).sum(axis=0)
+        self._wrong = self._wrong + (wrong / propensity[:, None]).sum(axis=0)
         return add(evidence, confidence, correct, np.ones(len(correct), dtype=np.bool_), propensity, self._lowest)

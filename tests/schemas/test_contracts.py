@@ -89,6 +89,7 @@ RELEASED = {
     53: ("Tally", "8f142161"),
     54: ("TrainingExample", "b71f3471"),
     55: ("RetrainingRequest", "730bb680"),
+    56: ("LaneProgress", "75221eed"),
 }
 
 
@@ -144,6 +145,7 @@ def test_the_topics_of_the_data_flow_are_there() -> None:
         "resolutions",
         "policies.candidates",
         "proposals",
+        "proposals.progress",
         "schemas",
         "access",
     }

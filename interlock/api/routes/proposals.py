@@ -12,6 +12,7 @@ from interlock.api.backend import backend_of
 from interlock.api.owner_fields import Body, IfMatch, Note, Reason
 from interlock.api.pages import Cursor, Limit
 from interlock.api.preconditions import etag
+from interlock.policies import progress as reading
 from interlock.schemas.models import MAX_ID_BYTES
 
 router = APIRouter(prefix="/v1/proposals", tags=["proposals"])
@@ -48,6 +49,13 @@ def listed(
 ) -> Response:
     """With claim, evidence and intervals; without the text of requested policies."""
     return answer(proposals.proposal_rows(backend_of(request), state, kind, cursor, limit))
+
+
+@router.get("/progress", summary="How far every lane is on its way to a certificate")
+def progress(request: Request, person: Reader) -> Response:  # noqa: ARG001 - who may
+    """A row for every lane and model version: what is said in a line, the strictest threshold under test and the one
+    that can be hoped for, each with audits so far, about how many are needed, and days at the pace of the last week."""
+    return answer({"lanes": reading.lanes(backend_of(request).broker)})
 
 
 @router.post("/{proposal_id:id}/accept", summary="Sign a proposal: what it changes is in force at once")

@@ -14,6 +14,7 @@ from interlock.api.problems import Problem
 from interlock.console.attempts import attempted
 from interlock.console.pages.showing import needs, show
 from interlock.console.source import Line, compared
+from interlock.policies import progress
 from interlock.policies.group_rows import COLUMNS, group_rows
 
 router = APIRouter()
@@ -43,6 +44,7 @@ def listed(
     """What is open comes first."""
     backend = backend_of(request)
     found, problem = attempted(lambda: proposals.proposal_rows(backend, "open", kind, "", _OPEN))
+    lanes, _ = attempted(lambda: progress.lanes(backend.broker))
     latest, _ = attempted(lambda: proposals.proposal_rows(backend, state, kind, cursor, _ROWS))
     waiting, decided = found or _NOTHING, latest or _NOTHING
     filters = {name: value for name, value in (("state", state), ("kind", kind)) if value}
@@ -54,6 +56,7 @@ def listed(
         waiting=waiting["proposals"],
         more_wait=waiting["next"] is not None,
         decided=[row for row in decided["proposals"] if row["state"] != "open"],
+        lanes=lanes or [],
         problem=problem,
         chosen={"state": state, "kind": kind},
         kinds=KINDS,
