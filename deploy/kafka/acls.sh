@@ -40,12 +40,12 @@ kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal Us
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-sink --operation Read --group interlock-sink
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-sink --operation Describe --group -
 # feedback: makes training examples of what people decided
-kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-feedback --operation Read --topic decisions.auto-approved --topic reviews.async --topic reviews.manual --topic reviews.outcomes --topic reviews.sync --topic schemas --topic training.examples
+kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-feedback --operation Read --topic decisions.auto-approved --topic reviews.async --topic reviews.manual --topic reviews.outcomes --topic reviews.sync --topic reviews.tallies --topic schemas --topic training.examples
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-feedback --operation Write --topic alerts --topic dead-letter --topic retraining.requests --topic training.examples
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-feedback --operation Read --group interlock-feedback
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-feedback --operation Describe --group -
 # calibration: calibrates, monitors drift, proposes changes
-kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-calibration --operation Read --topic calibration.models --topic controls --topic decisions --topic drift.signals --topic policies --topic proposals --topic retraining.requests --topic reviews.outcomes --topic schemas --topic training.examples
+kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-calibration --operation Read --topic calibration.models --topic controls --topic decisions --topic drift.signals --topic policies --topic proposals --topic retraining.requests --topic reviews.outcomes --topic reviews.tallies --topic schemas --topic training.examples
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-calibration --operation Write --topic alerts --topic calibration.models --topic calibration.reports --topic controls --topic dead-letter --topic drift.signals --topic policies --topic proposals --topic proposals.progress
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-calibration --operation Read --group interlock-calibration --group interlock-drift --group interlock-proposals --group interlock-retraining --group interlock-revocations
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-calibration --operation Describe --group -

@@ -160,7 +160,7 @@ def roles(settings: Settings) -> list[Role]:
         Role(
             "feedback",
             "makes training examples of what people decided",
-            reads=(catalogue.OUTCOMES, *catalogue.ROUTE_TOPICS, catalogue.TRAINING_EXAMPLES),
+            reads=(catalogue.OUTCOMES, catalogue.TALLIES, *catalogue.ROUTE_TOPICS, catalogue.TRAINING_EXAMPLES),
             writes=(
                 catalogue.TRAINING_EXAMPLES,
                 catalogue.RETRAINING_REQUESTS,
@@ -175,6 +175,7 @@ def roles(settings: Settings) -> list[Role]:
             reads=(
                 *catalogue.CALIBRATION_FOLDS.values(),
                 catalogue.CALIBRATION_MODELS,
+                catalogue.TALLIES,
                 catalogue.POLICIES,
                 catalogue.CONTROLS,
                 catalogue.PROPOSALS,

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from interlock.learning.answered import MIN_ANSWERED
 from interlock.platform.secrets import AuditKey, Password, SessionKey, SigningKey
 from interlock.schemas import catalogue
 
@@ -168,6 +169,12 @@ class FeedbackSettings(BaseModel):
     every: int = Field(100, gt=0, description="outcomes of a model version between two analyses")
     renew: int = Field(500, gt=0, description="outcomes after which retraining is asked for again")
     window: int = Field(20_000, gt=0, description="latest outcomes of a model version in which errors are looked for")
+    min_answered: float = Field(
+        MIN_ANSWERED,
+        ge=0,
+        le=1,
+        description="share of each way that must be answered before a request",
+    )
 
 
 class CalibrationSettings(BaseModel):
@@ -178,6 +185,12 @@ class CalibrationSettings(BaseModel):
     override_limit: float = Field(0.15, gt=0, lt=1, description="override rate of all decisions above which it alarms")
     alpha: float = Field(0.05, gt=0, lt=1, description="share of wrong decisions that a certificate allows")
     delta: float = Field(0.10, gt=0, lt=0.5, description="risk that a certificate allows more than that")
+    min_answered: float = Field(
+        MIN_ANSWERED,
+        ge=0,
+        le=1,
+        description="share of each way that must be answered before a proposal",
+    )
     propose_every: int = Field(100, gt=0, description="examples of a lane between two searches for proposals")
     # Smaller shifts are real in long streams, and harmless; .005 is what 16,384 decisions can tell from noise.
     min_shift: float = Field(0.01, ge=0.005, lt=1, description="least shift of mean confidence that is told")

@@ -1,11 +1,12 @@
 """The folds of the calibration role: decode records, follow tables, call the processors, encode."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
 
+from interlock.processors.answered import TallyTable
 from interlock.processors.calibration import confidence
 from interlock.processors.calibration.confidence import ConfidenceDrift, ConfidenceSettings
 from interlock.processors.calibration.fold import CalibrationFold, CalibrationSettings
@@ -18,13 +19,14 @@ from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.retraining import propose_from_request, propose_from_signal
 from interlock.processors.proposals.revoking import revoke
 from interlock.schemas import catalogue, wire
+from interlock.services.followed import followed
 from interlock.streams.folding import Fold, Output, Record, dead_letter
 from interlock.streams.ports import Broker, Message
-from interlock.streams.tables import TableReader
 
 log = structlog.get_logger()
 
 _PROPOSALS = (catalogue.PROPOSALS.name,)
+_PROPOSALS_AND_TALLIES = (*_PROPOSALS, catalogue.TALLIES.name)
 
 # Decisions after which recalibrations and warnings of others are read; a poll for each would cost more than the rest.
 _REFRESH_DECISIONS = 64
@@ -33,9 +35,17 @@ _REFRESH_DECISIONS = 64
 @contextmanager
 def outcomes(broker: Broker, settings: CalibrationSettings) -> Iterator[Fold]:
     """Fold of `reviews.outcomes`: reports, recalibrations, override alarms, and coaching proposals."""
-    calibration, table = CalibrationFold(settings), ProposalTable()
+    table, tallies = ProposalTable(), TallyTable()
+    calibration = CalibrationFold(settings, tallies)
     coaching, override_rates = CoachingFold(table), OverrideRateFold()
-    with _followed(broker, _PROPOSALS, _apply_to(table)) as refresh:
+
+    def apply(message: Message) -> None:
+        if message.topic() == catalogue.TALLIES.name:
+            tallies.apply(message.value())
+        else:
+            table.apply(message.key(), message.value())
+
+    with followed(broker, _PROPOSALS_AND_TALLIES, apply) as refresh:
 
         def fold(record: Record) -> list[Output]:
             try:
@@ -59,7 +69,7 @@ def outcomes(broker: Broker, settings: CalibrationSettings) -> Iterator[Fold]:
 def decisions(broker: Broker, settings: ConfidenceSettings) -> Iterator[Fold]:
     """Fold of `decisions`: warnings about shifts of confidence."""
     drift = ConfidenceDrift(settings)
-    with _followed(broker, confidence.TABLE_TOPICS, lambda it: drift.apply(it.topic(), it.value())) as refresh:
+    with followed(broker, confidence.TABLE_TOPICS, lambda it: drift.apply(it.topic(), it.value())) as refresh:
         looked = 0
 
         def fold(record: Record) -> list[Output]:
@@ -81,7 +91,7 @@ def examples(broker: Broker, settings: ProposalSettings) -> Iterator[Fold]:
     def apply(message: Message) -> None:
         processor.apply(message.topic(), message.key(), message.value())
 
-    with _followed(broker, proposals.TABLE_TOPICS, apply) as refresh:
+    with followed(broker, proposals.TABLE_TOPICS, apply) as refresh:
 
         def fold(record: Record) -> list[Output]:
             try:
@@ -119,7 +129,7 @@ def _proposal_fold(
 ) -> Iterator[Fold]:
     """A fold whose only state are the proposals, so that it needs no replay."""
     table = ProposalTable()
-    with _followed(broker, _PROPOSALS, _apply_to(table)) as refresh:
+    with followed(broker, _PROPOSALS, _apply_to(table)) as refresh:
 
         def fold(record: Record) -> list[Output]:
             if record.replayed:
@@ -133,22 +143,6 @@ def _proposal_fold(
                 return _dead_letters(record, "implausible", error)
 
         yield fold
-
-
-@contextmanager
-def _followed(
-    broker: Broker, topics: tuple[str, ...], apply: Callable[[Message], None]
-) -> Iterator[Callable[[], None]]:
-    """Applies what the tables hold, and then, whenever the yielded function is called, what is new."""
-    with closing(TableReader(broker, topics)) as reader:
-        for message in reader.read_all():
-            apply(message)
-
-        def refresh() -> None:
-            for message in reader.poll():
-                apply(message)
-
-        yield refresh
 
 
 def _apply_to(table: ProposalTable) -> Callable[[Message], None]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from interlock.platform.connection import Platform
+from interlock.processors.answered import TallyTable
 from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.review.payload import PayloadReader
@@ -12,6 +13,7 @@ from interlock.services.common import stop_on_signals
 from interlock.services.endpoint import serve
 from interlock.services.feedback_fold import FeedbackFold, WrittenExamples, fetcher
 from interlock.services.folds import follow, watch_fold
+from interlock.services.followed import followed
 from interlock.streams.folding import Fold
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker
@@ -36,18 +38,21 @@ def run(platform: Platform) -> None:
         every=settings.every,
         renew=settings.renew,
         window=settings.window,
+        min_answered=settings.min_answered,
     )
     has_clickhouse = platform.settings.clickhouse.url is not None or platform.instance is not None
 
     @contextmanager
     def make(broker: Broker) -> Iterator[Fold]:
+        tallies = TallyTable()
         with (
+            followed(broker, (catalogue.TALLIES.name,), lambda message: tallies.apply(message.value())) as refresh,
             closing(
                 PayloadReader(broker, platform.clickhouse if has_clickhouse else None, lambda: platform.keys_to_read)
             ) as payloads,
             closing(WrittenExamples(broker)) as written,
         ):
-            yield FeedbackFold(Feedback(terms), written, fetcher(payloads))
+            yield FeedbackFold(Feedback(terms, tallies), written, fetcher(payloads), refresh)
 
     metrics = Metrics("feedback")
     stop = stop_on_signals()

@@ -35,11 +35,14 @@ class FeedbackFold:
         feedback: Feedback,
         written: "WrittenExamples",
         fetch: Callable[[dict[str, Any]], dict[str, Any] | None],
+        refresh: Callable[[], None] = lambda: None,
     ) -> None:
-        """`fetch`: the `RoutedDecision` of an `Outcome`, None if it is gone."""
+        """`fetch`: the `RoutedDecision` of an `Outcome`, None if it is gone. `refresh` brings the tables up to date
+        that `feedback` reads."""
         self._feedback = feedback
         self._written = written
         self._fetch = fetch
+        self._refresh = refresh
 
     def __call__(self, record: Record) -> list[Output]:
         try:
@@ -56,6 +59,7 @@ class FeedbackFold:
         if record.replayed:
             self._feedback.process(outcome, _as_payload(before))
             return []
+        self._refresh()
         payload = self._fetch(outcome) if before is None else _as_payload(before)
         return [_output(event) for event in self._feedback.process(outcome, payload)]
 

@@ -59,16 +59,17 @@ class Calibrator:
         self._in_force = IDENTITY
         self._warned: set[float] = set()
 
-    def add(self, label: Label) -> list[Event]:
-        """Adds a label; the report, warnings and recalibration that follow from it."""
+    def add(self, label: Label, *, concludes: bool = True) -> list[Event]:
+        """Adds a label; the report, warnings and recalibration that follow from it. `concludes`: enough is answered for
+        warnings and recalibrations; else there is only the report."""
         self._number += 1
         self._weigh(label)
         self._labels.append(label)
         if self._number % self._settings.every:
             return []
         finding = report(self._labels, self._number)
-        model = self._next_model(finding)
-        events = self._warnings(finding, label)
+        model = self._next_model(finding) if concludes else None
+        events = self._warnings(finding, label) if concludes else []
         if model is not None:
             self._in_force = model
             events.append(_published(model, label, len(self._labels)))

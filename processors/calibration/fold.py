@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from interlock.learning.answered import MIN_ANSWERED
+from interlock.processors.answered import AnsweredWays, TallyTable
 from interlock.processors.arrival_order import ArrivalOrderBuffer
 from interlock.processors.calibration.calibrator import Calibrator, CalibratorSettings
 from interlock.processors.calibration.labels import BadLabelError, Label, label
@@ -14,10 +16,13 @@ from interlock.processors.events import Event
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSettings:
-    """`override_limit`: the share of all decisions that people may override before the override monitor alarms."""
+    """`override_limit`: the share of all decisions that people may override before the override monitor alarms.
+    `min_answered`: share of what was chosen on each way to a person that must be answered before there are warnings and
+    recalibrations; 0: nobody asks."""
 
     calibrator: CalibratorSettings = field(default_factory=CalibratorSettings)
     override_limit: float = 0.15
+    min_answered: float = MIN_ANSWERED
 
 
 class _ModelVersion:
@@ -25,9 +30,10 @@ class _ModelVersion:
         self.buffer: ArrivalOrderBuffer[Label] = ArrivalOrderBuffer()
         self.calibrator = Calibrator(settings.calibrator)
         self.overrides = OverrideDrift(settings.override_limit)
+        self.answered = AnsweredWays()
 
-    def add(self, label: Label) -> list[Event]:
-        return [*self.calibrator.add(label), *self.overrides.add(label)]
+    def add(self, label: Label, *, concludes: bool) -> list[Event]:
+        return [*self.calibrator.add(label, concludes=concludes), *self.overrides.add(label)]
 
 
 class CalibrationFold:
@@ -37,8 +43,10 @@ class CalibrationFold:
     `refused`: number of outcomes that must not be used, by reason.
     """
 
-    def __init__(self, settings: CalibrationSettings) -> None:
+    def __init__(self, settings: CalibrationSettings, tallies: TallyTable | None = None) -> None:
+        """`tallies`: what the desk tells of ways without verdicts; it may change between two calls."""
         self._settings = settings
+        self._tallies = tallies or TallyTable()
         self._models: dict[str, _ModelVersion] = {}
         self.refused: Counter[str] = Counter()
 
@@ -54,5 +62,12 @@ class CalibrationFold:
         model = self._models.get(new.model)
         if model is None:
             model = self._models[new.model] = _ModelVersion(self._settings)
+        model.answered.observe(outcome)
+        concludes = not self._missing(new, model)
         ready = model.buffer.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], new)
-        return [event for each in ready for event in model.add(replace(each, at=new.at))]
+        return [event for each in ready for event in model.add(replace(each, at=new.at), concludes=concludes)]
+
+    def _missing(self, label: Label, model: _ModelVersion) -> bool:
+        minimum = self._settings.min_answered
+        settled = self._tallies.settled(label.model_id, label.model_version)
+        return bool(model.answered.missing(minimum, settled))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from interlock.learning.slices import Slice
+from interlock.processors.answered import AnsweredWays, TallyTable
 from interlock.processors.arrival_order import ArrivalOrderBuffer
 from interlock.processors.events import Event, alert
 from interlock.processors.feedback import examples, patterns
@@ -22,8 +23,12 @@ class Feedback:
     Examples are made at once; rates and patterns count them in the order in which their decisions arrived.
     """
 
-    def __init__(self, terms: RetrainingTerms | None = None) -> None:
+    def __init__(self, terms: RetrainingTerms | None = None, tallies: TallyTable | None = None) -> None:
+        """`tallies`: what the desk tells of ways without verdicts; it may change between two calls."""
         self._terms = terms or RetrainingTerms()
+        self._tallies = tallies or TallyTable()
+        self._answered: dict[str, AnsweredWays] = {}
+        self._told_missing: set[str] = set()
         self._models: dict[str, ModelVersionStats] = {}
         self._buffers: dict[str, ArrivalOrderBuffer[_Sample]] = {}
 
@@ -43,6 +48,7 @@ class Feedback:
         if not is_sample(outcome):
             return []
         key = f"{outcome['model_id']}@{outcome['model_version']}"
+        self._answered.setdefault(key, AnsweredWays()).observe(outcome)
         buffer = self._buffers.setdefault(key, ArrivalOrderBuffer())
         sample = (outcome, example)
         ready = buffer.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], sample)
@@ -62,9 +68,20 @@ class Feedback:
             return events
         if new := stats.new_slices():
             events.append(_systematic(key, outcome, new, now))
+        if missing := self._missing(key, outcome):
+            if key not in self._told_missing:
+                self._told_missing.add(key)
+                events.append(_answers_missing(key, outcome, missing, now))
+            return events
+        self._told_missing.discard(key)
         if kind := stats.must_request():
             events += request(key, kind, outcome, stats, now)
         return events
+
+    def _missing(self, key: str, outcome: dict[str, Any]) -> tuple[str, ...]:
+        """What must be answered before anything is concluded about the model version."""
+        settled = self._tallies.settled(outcome["model_id"], outcome["model_version"])
+        return self._answered[key].missing(self._terms.min_answered, settled)
 
 
 def _systematic(key: str, outcome: dict[str, Any], new: Sequence[Slice], now: int) -> Event:
@@ -75,6 +92,16 @@ def _systematic(key: str, outcome: dict[str, Any], new: Sequence[Slice], now: in
     )
     message = f"{key} errs systematically where {worst}. Look at these cases; a rule can send them to people meanwhile."
     return alert("systematic_error", f"{key}#{outcome['outcome_id']}", "warning", (), message, now)
+
+
+def _answers_missing(key: str, outcome: dict[str, Any], missing: Sequence[str], now: int) -> Event:
+    message = (
+        f"Nothing is concluded about {key} because too much is unanswered: {'; '.join(missing)}. Whether it must be "
+        "retrained is not known, nothing is certified or recalibrated, and what was left out may err more often than "
+        "what was judged. Give people time for it (`floors` of a queue, in the policy), or choose less (`audit.rate`, "
+        "thresholds of lanes). This is said again only after enough has been answered in between."
+    )
+    return alert("answers_missing", f"{key}#{outcome['outcome_id']}", "warning", (), message, now)
 
 
 def _bounds_lost(key: str, outcome: dict[str, Any], terms: RetrainingTerms, now: int) -> Event:

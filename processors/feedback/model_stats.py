@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from interlock.learning.answered import MIN_ANSWERED
 from interlock.learning.change_point import RUN_LENGTH, ChangeDetector, bounds_since
 from interlock.learning.retraining import LIMIT
 from interlock.learning.slices import Slice, find
@@ -28,6 +29,7 @@ class RetrainingTerms:
     outcomes that are searched for patterns, each of at least `min_support` decisions. `alpha`: risk that the rate since
     the start was never above the limit though a request says so. `run_length`: mean number of outcomes until a request
     says falsely that it has risen above the limit. `level`: share of false patterns, over all looks together.
+    `min_answered`: share of what was chosen on each way to a person that must be answered; 0: nobody asks.
     """
 
     limit: float = LIMIT
@@ -39,6 +41,7 @@ class RetrainingTerms:
     alpha: float = 0.05
     run_length: float = RUN_LENGTH
     level: float = 0.05
+    min_answered: float = MIN_ANSWERED
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ from typing import Any
 
 import structlog
 
+from interlock.learning.answered import MIN_ANSWERED
 from interlock.policy.errors import PolicyError
 from interlock.policy.model import Policy
 from interlock.policy.review import owner as policy_owner
 from interlock.policy.version import from_resolved
+from interlock.processors.answered import AnsweredWays, TallyTable
 from interlock.processors.arrival_order import ArrivalOrderBuffer
 from interlock.processors.calibration.labels import BadLabelError
 from interlock.processors.calibration.rate import Crossing
@@ -30,17 +32,19 @@ from interlock.schemas.keys import check_key
 log = structlog.get_logger()
 
 # The topics that `apply` takes: what proposals depend on besides the examples.
-TABLE_TOPICS = (catalogue.POLICIES.name, catalogue.PROPOSALS.name)
+TABLE_TOPICS = (catalogue.POLICIES.name, catalogue.PROPOSALS.name, catalogue.TALLIES.name)
 
 
 @dataclass(frozen=True, slots=True)
 class ProposalSettings:
     """`alpha`: share of wrong decisions that may take effect by themselves; `delta`: risk of certifying more.
-    `every`: examples of a lane between two looks."""
+    `every`: examples of a lane between two looks. `min_answered`: share of what was chosen on each way to a person that
+    must be answered before anything is proposed; 0: nobody asks."""
 
     alpha: float = 0.05
     delta: float = 0.10
     every: int = 100
+    min_answered: float = MIN_ANSWERED
 
 
 class ProposalFold:
@@ -57,6 +61,8 @@ class ProposalFold:
         self._buffers: dict[tuple[str, str], ArrivalOrderBuffer[Example]] = {}
         self._policies: dict[str, Policy] = {}
         self._versions: dict[str, str] = {}
+        self._answered: dict[tuple[str, str], AnsweredWays] = {}
+        self._tallies = TallyTable()
         self.table = ProposalTable()
         self.refused: Counter[str] = Counter()
 
@@ -64,6 +70,8 @@ class ProposalFold:
         """Applies a record of a topic in TABLE_TOPICS."""
         if topic == catalogue.PROPOSALS.name:
             self.table.apply(key, value)
+        elif topic == catalogue.TALLIES.name:
+            self._tallies.apply(value)
         else:
             self._apply_policy((key or b"").decode(errors="replace"), value)
 
@@ -77,7 +85,9 @@ class ProposalFold:
             return []
         if new is None:
             return []
-        buffer = self._buffers.setdefault((new.model_id, new.model_version), ArrivalOrderBuffer())
+        model = new.model_id, new.model_version
+        self._answered.setdefault(model, AnsweredWays()).observe(record)
+        buffer = self._buffers.setdefault(model, ArrivalOrderBuffer())
         ready = buffer.add(new.example_id, new.at, record["settled_before"], new)
         return [event for each in ready for event in self._count(each, record["decided_at"], replayed=replayed)]
 
@@ -95,8 +105,15 @@ class ProposalFold:
         if lane.count % self._settings.every:
             return []
         owner = self._owner(new.domain)
-        lane.prove(owner.policy.attribute_types() if owner else {})
+        if not self._missing(new):
+            lane.prove(owner.policy.attribute_types() if owner else {})
         return [] if replayed else [*self._proposed(lane, owner, now), progress(lane, now)]
+
+    def _missing(self, example: Example) -> bool:
+        """Too little is answered to certify anything more; what is certified already stays so meanwhile."""
+        minimum = self._settings.min_answered
+        model = example.model_id, example.model_version
+        return bool(self._answered[model].missing(minimum, self._tallies.settled(*model), example.domain))
 
     def _proposed(self, lane: Lane, owner: PolicyInForce | None, now: int) -> list[Event]:
         """New proposals, and the revocation of open ones that no longer hold or no longer change anything."""

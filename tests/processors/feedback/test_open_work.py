@@ -1,0 +1,114 @@
+"""What was chosen for people and not answered: nothing is concluded, and it is said what is missing."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from interlock.processors.answered import TallyTable
+from interlock.processors.events import Event
+from interlock.processors.feedback.feedback import Feedback
+from interlock.processors.feedback.model_stats import RetrainingTerms
+from interlock.schemas import catalogue, wire
+from tests.processors.feedback.feedback_world import START, outcome
+
+AUDIT = 0.05
+
+
+class Desk:
+    """Half of the decisions take effect, of which 3 % are wrong, and half are reviewed, of which 21 % are: together
+    12 %, where 15 % are allowed. `audits` and `reviews`: shares that people answer."""
+
+    def __init__(self, audits: float, reviews: float, seed: int = 0) -> None:
+        self.answered = {"audit": audits, "async": reviews}
+        self.counts = {"audit": [0, 0], "async": [0, 0]}
+        self._rng = np.random.default_rng(seed)
+        self.number = 0
+
+    def outcomes(self, decisions: int) -> list[dict[str, Any]]:
+        made = [self._outcome() for _ in range(decisions)]
+        return [one for one in made if one is not None]
+
+    def _outcome(self) -> dict[str, Any] | None:
+        self.number += 1
+        auto = self._rng.random() < 0.5
+        wrong = bool(self._rng.random() < (0.03 if auto else 0.21))
+        if auto and self._rng.random() >= AUDIT:
+            return None
+        way = "audit" if auto else "async"
+        self.counts[way][0] += 1
+        if self._rng.random() >= self.answered[way]:
+            return None
+        self.counts[way][1] += 1
+        settled, judged = self.counts[way]
+        told: dict[str, Any] = {"way_settled": settled, "way_judged": judged}
+        if auto:
+            told |= {"kind": "audit", "audit": True, "route": "auto", "propensity": AUDIT}
+        return outcome(self.number, overridden=wrong, **told)
+
+
+def learn(feedback: Feedback, outcomes: list[dict[str, Any]]) -> list[Event]:
+    return [event for one in outcomes for event in feedback.process(one, None)]
+
+
+def requests(events: list[Event]) -> int:
+    return sum(event.topic is catalogue.RETRAINING_REQUESTS for event in events)
+
+
+def told(events: list[Event]) -> list[str]:
+    alerts = [event.record for event in events if event.topic is catalogue.ALERTS]
+    return [alert["message"] for alert in alerts if alert and alert["kind"] == "answers_missing"]
+
+
+@pytest.mark.parametrize(("audits", "reviews"), [(0.1, 1.0), (0.3, 1.0), (1.0, 0.6)])
+def test_where_too_much_is_open_nothing_is_requested_and_it_is_said_once_what_is_missing(
+    audits: float, reviews: float
+) -> None:
+    events = learn(Feedback(), Desk(audits, reviews).outcomes(4_000))
+    assert requests(events) == 0
+    (message,) = told(events)
+    assert ("audits answered" in message) == (audits < 1)
+    assert ("async reviews answered" in message) == (reviews < 1)
+    assert "needed" in message
+
+
+def test_without_the_demand_the_unanswered_audits_of_a_good_model_have_it_retrained() -> None:
+    careless = Feedback(RetrainingTerms(min_answered=0.0))
+    assert requests(learn(careless, Desk(0.1, 1.0).outcomes(4_000))) > 0
+
+
+def test_a_desk_that_answers_everything_hears_nothing() -> None:
+    events = learn(Feedback(), Desk(1.0, 1.0).outcomes(4_000))
+    assert (requests(events), told(events)) == (0, [])
+
+
+def test_once_enough_is_answered_learning_goes_on_and_what_is_missing_later_is_said_again() -> None:
+    desk, feedback = Desk(0.5, 1.0), Feedback()
+    assert len(told(learn(feedback, desk.outcomes(2_000)))) == 1
+    desk.counts["audit"][1] = desk.counts["audit"][0]  # the late ones come in
+    desk.answered["audit"] = 1.0
+    assert told(learn(feedback, desk.outcomes(2_000))) == []
+    desk.answered["audit"] = 0.2
+    assert len(told(learn(feedback, desk.outcomes(8_000)))) == 1
+
+
+def test_audits_that_nobody_ever_did_are_known_from_the_tallies_of_the_desk() -> None:
+    tallies = TallyTable()
+    tally = {"domain": "loan", "model_id": "credit", "model_version": "1", "way": "audit", "settled": 40, "judged": 0}
+    times = dict.fromkeys(("settled_before", "way_settled_before", "at"), START)
+    tallies.apply(wire.encode("Tally", tally | times))
+    reviewed = [one for one in Desk(0.0, 1.0).outcomes(2_000) if not one["audit"]]
+    (message,) = told(learn(Feedback(tallies=tallies), reviewed))
+    assert "0 of 40 audits answered, 32 needed" in message
+
+
+def test_a_way_that_makes_up_next_to_nothing_holds_nothing_up() -> None:
+    desk = Desk(1.0, 1.0)
+    few = [outcome(10**5 + number, route="sync", way_settled=4, way_judged=1) for number in range(1)]
+    events = learn(Feedback(), [*desk.outcomes(1_000), *few, *desk.outcomes(3_000)])
+    assert told(events) == []
+
+
+def test_verdicts_of_before_the_desk_counted_hold_nothing_up() -> None:
+    events = learn(Feedback(), [outcome(number) for number in range(300)])
+    assert told(events) == []
