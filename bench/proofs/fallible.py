@@ -192,13 +192,13 @@ def _promise(proposal: Record, rows: list[Record]) -> dict[str, Any]:
     """Whether a threshold that was certified on the first years keeps its promise in all of the last one."""
     change = json.loads(proposal["change"])
     accepted = [
-        row for row in rows if row["prediction"] == change["prediction"] and row["confidence"] >= change["auto"]
+        row for row in rows if row["prediction"] == change["prediction"] and row["confidence"] >= change["auto_raw"]
     ]
     wrong = sum(employment.is_wrong(row) for row in accepted)
     low, high = clopper_pearson(wrong, len(accepted))
     return {
         "prediction": change["prediction"],
-        "threshold": change["auto"],
+        "threshold": change["auto_raw"],
         "cases": len(accepted),
         "error": wrong / len(accepted),
         "low": low,
