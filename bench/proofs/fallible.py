@@ -23,14 +23,14 @@ from interlock.learning.bounds import clopper_pearson
 from interlock.learning.estimates import Estimate, hajek, naive, rogan_gladen
 from interlock.schemas import catalogue
 
-# A tenth of the errors missed and a tenth of the tasks left open. Gold items: some 180 errors and 300 others in a whole
-# life, which tell the sensitivity of people to .02 and their specificity to .003.
+# A tenth of the errors missed and a tenth of the tasks left open. Gold items: some 120 errors and 200 others in a whole
+# life, which tell the sensitivity of people to .03 and their specificity to .005.
 HABITS = Habits(misses=0.1, answers=0.9, gold_errors=0.3, gold_right=0.1)
 
 _DAY = 86_400 * SECOND
 
-# At 200 decisions a day the three days for which an open task is waited for are 600 decisions.
-_PAUSE = _DAY * 20 // 200
+# At 100 decisions a day the three days for which an open task is waited for are 300 decisions.
+_PAUSE = _DAY * 20 // 100
 
 # Lanes without a certificate, and as the example has them.
 _AUTOMATIC = (("employed: {auto: 1}", "employed: {auto: 0.85}"), ("{auto: 1, notice", "{auto: 0.90, notice"))
@@ -44,7 +44,7 @@ class Lives:
     audited: int
 
 
-QUICK, FULL = Lives(100, 500), Lives(2_400, 3_000)
+QUICK, FULL = Lives(100, 500), Lives(1_600, 2_000)
 
 
 def lives(
