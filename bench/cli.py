@@ -310,6 +310,31 @@ def proof_of_people(
     _figures(fallible.summary(lives) | ({"lives": lives} if json else {}), json=json)
 
 
+@proofs.command("further")
+def proof_on_further_data(
+    quick: Annotated[bool, typer.Option("--quick", help="A tenth of the audit keys and streams.")] = False,
+    json: Json = False,
+) -> None:
+    """Coverage of estimates and broken certificates on real data that nothing was tuned on.
+
+    Examples:
+
+        python -m bench proofs further --quick --json
+    """
+    from bench.proofs import further
+    from bench.proofs.further_data import SOURCES
+
+    _quiet()
+    keys, streams = (20, 5) if quick else (200, 50)
+    with progress_bar() as progress:
+        task = progress.add_task("data sets", total=len(SOURCES))
+        figures = further.run(keys, streams, lambda _: progress.advance(task))
+    if json:
+        print_json(figures)
+    else:
+        table(list(next(iter(further.flat(figures)))), [list(row.values()) for row in further.flat(figures)])
+
+
 def _figures(figures: dict[str, Any], *, json: bool) -> None:
     if json:
         print_json(figures)
