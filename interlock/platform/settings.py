@@ -5,7 +5,7 @@ commands work against a laptop's instance and against any Kafka and ClickHouse.
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -183,7 +183,18 @@ class CalibrationSettings(BaseModel):
     group: str = Field(catalogue.CALIBRATION_GROUP_PREFIX, description="prefix of the names of its consumer groups")
     every: int = Field(50, gt=0, description="outcomes of a model version between two calibration reports")
     override_limit: float = Field(0.15, gt=0, lt=1, description="override rate of all decisions above which it alarms")
+    override_limits: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default_factory=dict,
+        description="JSON: the same of single models; keys MODEL@VERSION, or MODEL for all versions",
+    )
     alpha: float = Field(0.05, gt=0, lt=1, description="share of wrong decisions that a certificate allows")
+    # At the default a rise of errors to twice the promise is found as quickly as ever; docs/learning.md has the table.
+    false_alarms_per_year: float = Field(
+        2.0,
+        gt=0,
+        le=100,
+        description="false halts of a certificate with 1,000 reviews a day whose error is exactly what was promised",
+    )
     delta: float = Field(0.10, gt=0, lt=0.5, description="risk that a certificate allows more than that")
     min_answered: float = Field(
         MIN_ANSWERED,

@@ -29,8 +29,12 @@ _Make = Callable[[Broker], AbstractContextManager[Fold]]
 def run(platform: Platform) -> None:
     """Calibrates confidence, monitors drift, and proposes thresholds, rules, retraining and coaching."""
     role = platform.settings.calibration
-    settings = CalibrationSettings(CalibratorSettings(role.every), role.override_limit, role.min_answered)
-    proposing = ProposalSettings(role.alpha, role.delta, role.propose_every, role.min_answered)
+    settings = CalibrationSettings(
+        CalibratorSettings(role.every), role.override_limit, role.min_answered, role.override_limits
+    )
+    proposing = ProposalSettings(
+        role.alpha, role.delta, role.propose_every, role.min_answered, role.false_alarms_per_year
+    )
     watching = ConfidenceSettings(role.min_shift, role.every_decision)
     proposals = (catalogue.PROPOSALS, catalogue.ALERTS)
     drift = (*proposals, catalogue.DRIFT_SIGNALS)

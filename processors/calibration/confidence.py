@@ -87,18 +87,9 @@ class ConfidenceDrift:
         if not 0 <= confidence <= 1 or not _EARLIEST <= at < _LATEST:
             return []
         model = _name(decision)
-        monitor = self._monitors.get(model)
-        if monitor is None:
-            monitor = self._monitors[model] = ShiftMonitor(self._settings.min_shift)
-        self._seen[model] = self._seen.get(model, 0) + 1
-        told = self._told.get(model)
-        shift = monitor.update(confidence, at, self._doubt(model), told[0] if told else None)
-        if shift is None or replayed:
+        shift = self.watch(model, confidence, at, replayed=replayed)
+        if shift is None:
             return []
-        monitor.forget_window()
-        if told and abs(at - told[0]) < QUIET_DAYS * _DAY and abs(shift.size) < _NEWS * told[1]:
-            return []
-        self._remember(model, at, abs(shift.size))
         return drift(
             "confidence",
             # The day: of members that find it at the same time one is heard.
@@ -112,6 +103,22 @@ class ConfidenceDrift:
             message=_message(shift),
             at=at,
         )
+
+    def watch(self, model: str, confidence: float, at: int, *, replayed: bool = False) -> Shift | None:
+        """Adds a decision of a model version, named MODEL@VERSION; the shift that is to be told, if any."""
+        monitor = self._monitors.get(model)
+        if monitor is None:
+            monitor = self._monitors[model] = ShiftMonitor(self._settings.min_shift)
+        self._seen[model] = self._seen.get(model, 0) + 1
+        told = self._told.get(model)
+        shift = monitor.update(confidence, at, self._doubt(model), told[0] if told else None)
+        if shift is None or replayed:
+            return None
+        monitor.forget_window()
+        if told and abs(at - told[0]) < QUIET_DAYS * _DAY and abs(shift.size) < _NEWS * told[1]:
+            return None
+        self._remember(model, at, abs(shift.size))
+        return shift
 
     def _remember(self, model: str, at: int, size: float) -> None:
         if model not in self._told or self._told[model][0] <= at:

@@ -16,20 +16,26 @@ from interlock.processors.events import Event
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSettings:
-    """`override_limit`: the share of all decisions that people may override before the override monitor alarms.
-    `min_answered`: share of what was chosen on each way to a person that must be answered before there are warnings and
-    recalibrations; 0: nobody asks."""
+    """`override_limit`: the share of all decisions that people may override before the override monitor warns;
+    `override_limits`: the same of single models, by MODEL@VERSION or MODEL. `min_answered`: share of what was chosen on
+    each way to a person that must be answered before there are warnings and recalibrations; 0: nobody asks."""
 
     calibrator: CalibratorSettings = field(default_factory=CalibratorSettings)
     override_limit: float = 0.15
     min_answered: float = MIN_ANSWERED
+    override_limits: Mapping[str, float] = field(default_factory=dict)
+
+    def limit_of(self, model_id: str, model_version: str) -> float:
+        """The override limit of a model version."""
+        limits = self.override_limits
+        return limits.get(f"{model_id}@{model_version}", limits.get(model_id, self.override_limit))
 
 
 class _ModelVersion:
-    def __init__(self, settings: CalibrationSettings) -> None:
+    def __init__(self, settings: CalibrationSettings, first: Label) -> None:
         self.buffer: ArrivalOrderBuffer[Label] = ArrivalOrderBuffer()
         self.calibrator = Calibrator(settings.calibrator)
-        self.overrides = OverrideDrift(settings.override_limit)
+        self.overrides = OverrideDrift(settings.limit_of(first.model_id, first.model_version))
         self.answered = AnsweredWays()
 
     def add(self, label: Label, *, concludes: bool) -> list[Event]:
@@ -61,7 +67,7 @@ class CalibrationFold:
             return []
         model = self._models.get(new.model)
         if model is None:
-            model = self._models[new.model] = _ModelVersion(self._settings)
+            model = self._models[new.model] = _ModelVersion(self._settings, new)
         model.answered.observe(outcome)
         concludes = not self._missing(new, model)
         ready = model.buffer.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], new)

@@ -18,7 +18,7 @@ class OverrideDrift:
 
     def __init__(self, limit: float) -> None:
         # The defaults of learning.drift.RateMonitor.
-        self._rate = ReviewedRate(limit, alpha=0.05, cusum_alpha=1e-3)
+        self._rate = ReviewedRate(limit, alpha=0.05, quick=1e-3)
         self._seen = 0
         self._quiet_until = 0
 

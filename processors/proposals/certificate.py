@@ -2,22 +2,23 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
+from interlock.processors.calibration.alarm_level import AlarmLevel
 from interlock.processors.calibration.rate import Crossing, ReviewedRate
 from interlock.processors.proposals.examples import Example
 
-# The risk of ever revoking a certificate that still holds, and the false alarms per review of the quick monitor: every
-# alarm halts a model until a person has looked.
-RISK = 0.01
-QUICK_FALSE_ALARM_RATE = 1e-4
-
 
 class Certificate:
-    """Says that of the decisions it `covers` a share of at most `alpha` is wrong."""
+    """Says that of the decisions it `covers` a share of at most `alpha` is wrong.
 
-    def __init__(self, proposal_id: str, covers: Callable[[Example], bool], alpha: float) -> None:
+    `level`: how sure an alarm must be, for it halts a model that acts on the certificate until a person has looked.
+    """
+
+    def __init__(self, proposal_id: str, covers: Callable[[Example], bool], alpha: float, level: AlarmLevel) -> None:
         self.proposal_id = proposal_id
         self._covers = covers
-        self._errors = ReviewedRate(alpha, alpha=RISK, cusum_alpha=QUICK_FALSE_ALARM_RATE)
+        self._errors = ReviewedRate(alpha, alpha=level.ever, quick=level.quick, forget=np.logaddexp)
 
     @property
     def error_rate(self) -> float:

@@ -14,6 +14,7 @@ from interlock.policy.review import owner as policy_owner
 from interlock.policy.version import from_resolved
 from interlock.processors.answered import AnsweredWays, TallyTable
 from interlock.processors.arrival_order import ArrivalOrderBuffer
+from interlock.processors.calibration.alarm_level import FALSE_ALARMS_PER_YEAR, alarm_level
 from interlock.processors.calibration.labels import BadLabelError
 from interlock.processors.calibration.rate import Crossing
 from interlock.processors.calibration.signals import drift
@@ -39,12 +40,14 @@ TABLE_TOPICS = (catalogue.POLICIES.name, catalogue.PROPOSALS.name, catalogue.TAL
 class ProposalSettings:
     """`alpha`: share of wrong decisions that may take effect by themselves; `delta`: risk of certifying more.
     `every`: examples of a lane between two looks. `min_answered`: share of what was chosen on each way to a person that
-    must be answered before anything is proposed; 0: nobody asks."""
+    must be answered before anything is proposed; 0: nobody asks. `false_alarms_per_year`: see
+    `calibration.alarm_level`."""
 
     alpha: float = 0.05
     delta: float = 0.10
     every: int = 100
     min_answered: float = MIN_ANSWERED
+    false_alarms_per_year: float = FALSE_ALARMS_PER_YEAR
 
 
 class ProposalFold:
@@ -94,7 +97,7 @@ class ProposalFold:
     def _count(self, new: Example, now: int, *, replayed: bool) -> list[Event]:
         lane = self._lanes.get(new.lane)
         if lane is None:
-            lane = self._lanes[new.lane] = Lane(new.lane, self._settings.alpha, self._settings.delta)
+            lane = self._lanes[new.lane] = self._new_lane(new.lane)
         recent = self._recent.setdefault((new.domain, new.model_id, new.model_version), deque(maxlen=WINDOW))
         recent.append(new)
         broken = lane.add(new)
@@ -114,6 +117,10 @@ class ProposalFold:
         minimum = self._settings.min_answered
         model = example.model_id, example.model_version
         return bool(self._answered[model].missing(minimum, self._tallies.settled(*model), example.domain))
+
+    def _new_lane(self, name: tuple[str, str, str, str]) -> Lane:
+        settings = self._settings
+        return Lane(name, settings.alpha, settings.delta, alarm_level(settings.false_alarms_per_year))
 
     def _proposed(self, lane: Lane, owner: PolicyInForce | None, now: int) -> list[Event]:
         """New proposals, and the revocation of open ones that no longer hold or no longer change anything."""

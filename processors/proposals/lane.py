@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from interlock.learning.answered import Answered, missing
 from interlock.policy.vocabulary import ColumnType
+from interlock.processors.calibration.alarm_level import AlarmLevel, alarm_level
 from interlock.processors.calibration.rate import Crossing
 from interlock.processors.outcomes import AUDIT
 from interlock.processors.proposals.certificate import Certificate
@@ -38,10 +39,13 @@ class Lane:
     """One (domain, prediction, model, version). `count`: examples since `since`, when the evidence began. `rules`: the
     tests of safe rules."""
 
-    def __init__(self, name: tuple[str, str, str, str], alpha: float, delta: float) -> None:
+    def __init__(
+        self, name: tuple[str, str, str, str], alpha: float, delta: float, level: AlarmLevel | None = None
+    ) -> None:
         self.name = name
         self.alpha = alpha
         self.delta = delta
+        self._level = level or alarm_level()
         self.window: deque[Example] = deque(maxlen=WINDOW)
         self._thresholds = ThresholdEvidence(alpha, delta)
         self._reset()
@@ -133,5 +137,7 @@ class Lane:
     ) -> Claim:
         claim = Claim(proposal_id(kind, *self.name, self.since, content), proof, rule)
         if claim.proposal_id not in self._certificates:
-            self._certificates[claim.proposal_id] = Certificate(claim.proposal_id, claim.covers, self.alpha)
+            self._certificates[claim.proposal_id] = Certificate(
+                claim.proposal_id, claim.covers, self.alpha, self._level
+            )
         return claim

@@ -58,7 +58,7 @@ def test_reviewed_decisions_that_are_often_wrong_raise_no_alarm_where_the_others
     # 10 % of all are overridden, but 55 % of the doubtful tenth that people always see.
     alarms = 0
     for seed in range(20):
-        monitor, rng = ReviewedRate(0.15, alpha=0.05, cusum_alpha=1e-9), np.random.default_rng(seed)
+        monitor, rng = ReviewedRate(0.15, alpha=0.05, quick=1e-9), np.random.default_rng(seed)
         for _ in range(3_000):
             doubtful = rng.random() < 0.1
             pi = 1.0 if doubtful else 0.05
@@ -70,7 +70,7 @@ def test_reviewed_decisions_that_are_often_wrong_raise_no_alarm_where_the_others
 
 @pytest.mark.parametrize("limit", [0.02, 0.15, 0.9])
 def test_the_capital_of_a_monitor_is_a_number_whatever_its_limit(limit: float) -> None:
-    monitor = ReviewedRate(limit, alpha=0.05, cusum_alpha=1e-3)
+    monitor = ReviewedRate(limit, alpha=0.05, quick=1e-3)
     for number in range(2_000):
         crossing = monitor.update(number % 50 == 0, 0.05 if number % 7 else 1.0)
         assert crossing is None or np.isfinite(crossing.statistic)
