@@ -58,7 +58,7 @@ class Lane(_Part):
     """Thresholds of one outcome; those not given come from the policy's defaults.
 
     `auto_raw`: by model_id@model_version, from which confidence of its own such a model is automatic, instead of
-    `auto`. Recalibration does not move what that accepts.
+    `auto`. Recalibration does not move what that accepts. `audit_rate`: that of this lane; None: the policy's.
     """
 
     auto: Probability | None = None
@@ -66,6 +66,7 @@ class Lane(_Part):
     async_: Probability | None = Field(None, alias="async")
     sync: Probability | None = None
     notice: Name | None = None
+    audit_rate: Annotated[Probability, Field(gt=0)] | None = None
 
 
 def filled(defaults: Thresholds, lane: Lane | None) -> tuple[float, float, float]:
@@ -372,6 +373,10 @@ class Policy(_Part):
     def thresholds(self, lane: Lane | None) -> tuple[float, float, float]:
         """The thresholds of a lane for auto, async and sync; None: of an outcome without a lane."""
         return filled(self.defaults, lane)
+
+    def audit_rate(self, lane: Lane | None) -> float:
+        """The share of what a lane lets pass that a person sees as well; None: of an outcome without a lane."""
+        return self.audit.rate if lane is None or lane.audit_rate is None else lane.audit_rate
 
     def every_rule(self) -> tuple[Rule, ...]:
         """The policy's own rules, then those of its packs, in order."""

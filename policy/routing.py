@@ -137,7 +137,7 @@ def derive_treatment(
         priority=priority or _PRIORITY_OF_ROUTE[route],
         queue=queue,
         notices=(key.lane.notice,) if key.lane and key.lane.notice else (),
-        audit_rate=policy.audit.rate if audited else 0.0,
+        audit_rate=policy.audit_rate(key.lane) if audited else 0.0,
         override_seconds=None if shadow else window,
         pool=active.pool if audited and active else 0.0,
         shadow=shadow,

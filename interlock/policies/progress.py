@@ -46,7 +46,7 @@ def _row(policy: Policy, domain: str, prediction: str, record: dict[str, Any] | 
         "model": model,
         "auto": policy.thresholds(lane)[0],
         "auto_raw": lane.auto_raw.get(model),
-        "said": said(policy, domain, record),
+        "said": said(policy, domain, prediction, record),
         "missing": [] if record is None else list(record["missing"]),
         "days": steps[0]["days"] if steps else None,
         "strictest": steps[0] if steps else None,
@@ -64,12 +64,12 @@ def _row(policy: Policy, domain: str, prediction: str, record: dict[str, Any] | 
 _RULES = ("rules_tested", "rules_certified", "rule_evidence")
 
 
-def said(policy: Policy, domain: str, record: dict[str, Any] | None) -> str:
+def said(policy: Policy, domain: str, prediction: str, record: dict[str, Any] | None) -> str:
     """One line for people, such as "41 of about 80 audits"."""
     workflow = policy.domains[domain].workflow
     if workflow not in AUTOMATIC:
         return f"nothing is automatic in the workflow {workflow}"
-    if not policy.audit.rate:
+    if not policy.audit_rate(policy.domains[domain].lanes[prediction]):
         return "without audits nothing is proposed: give audit.rate"
     if record is None:
         return "nothing reviewed yet"

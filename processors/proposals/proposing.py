@@ -33,7 +33,8 @@ def proposal(claim: Claim, lane: Lane, recent: Sequence[Example], owner: PolicyI
     """
     domain = owner.policy.domains[lane.name[0]]
     # Without audits nothing would show whether the certificate still holds.
-    if domain.workflow not in AUTOMATIC or not owner.policy.audit.rate:
+    audit_rate = owner.policy.audit_rate(domain.lanes.get(lane.name[1]))
+    if domain.workflow not in AUTOMATIC or not audit_rate:
         return None
     change = _threshold(claim, lane, domain, owner) if claim.proof else _safe_rule(claim, lane, domain, owner)
     if change is None:
@@ -43,7 +44,7 @@ def proposal(claim: Claim, lane: Lane, recent: Sequence[Example], owner: PolicyI
         would_change = example.prediction == lane.name[1] and not _automatic(example, domain, owner)
         return example.waited and would_change and claim.covers(example)
 
-    workload = scaled(share(recent, saved), 1 - owner.policy.audit.rate)
+    workload = scaled(share(recent, saved), 1 - audit_rate)
     if workload is None or not workload.value:
         return None
     error = share([example for example in lane.window if claim.covers(example)], lambda example: not example.correct)

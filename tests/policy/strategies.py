@@ -163,7 +163,7 @@ def _domains() -> st.SearchStrategy[dict[str, Any]]:
     ) -> dict[str, Any]:
         own = dict(zip(("m@1", "a@2"), raw, strict=False)) if "*" in more["models"] else {}
         own |= dict(zip((f"{name}@1" for name in more["models"] if name != "*"), raw, strict=False))
-        written = [{**lane, "auto_raw": own} if own else lane for lane in lanes]
+        written = [{**lane, "auto_raw": own, "audit_rate": 0.25} if own else lane for lane in lanes]
         return {"outcomes": outcomes, "lanes": dict(zip(outcomes, written, strict=False)), **more}
 
     more = st.fixed_dictionaries(

@@ -47,7 +47,8 @@ MANY = parse(
     "name: many\ndomains:\n"
     + "".join(
         f"  {name}: {{workflow: {workflow}, models: [m, {name}-1], outcomes: {_OUTCOMES}, queue: {name},"
-        f" lanes: {{yes: {{auto: 0.9, auto_raw: {{m@1: 0.7, m@2: 0.95}}, notice: told}}, approve: {{sync: 0.85}}}}}}\n"
+        f" lanes: {{yes: {{auto: 0.9, auto_raw: {{m@1: 0.7, m@2: 0.95}}, notice: told}},"
+        f" approve: {{sync: 0.85, audit_rate: 0.2}}}}}}\n"
         for name, workflow in [
             ("e", "escalation"),
             ("pre", "pre_approval"),
@@ -190,7 +191,7 @@ def _reference(policy: Policy, row: dict[str, Any], demands: list[tuple[str, Rou
         priority=next((rule.set for rule in policy.priority if met(rule.when)), Priority(by_route[route])),
         queue=queue,
         notices=(lane.notice,) if lane and lane.notice else (),
-        audit_rate=policy.audit.rate if audited else 0.0,
+        audit_rate=(lane.audit_rate if lane and lane.audit_rate else policy.audit.rate) if audited else 0.0,
         override_seconds=None if shadow else window,
         pool=policy.audit.active.pool if audited and window is None and policy.audit.active else 0.0,
         shadow=shadow,
