@@ -90,12 +90,16 @@ class Habits:
     """How people fall short of judging everything rightly.
 
     `misses`: the share of the model's errors that people take for right, whoever looks. `answers`: the share of tasks
-    that anybody takes up; the others stay open. `gold_errors`, `gold_right`: of reviewed decisions in which the model
-    was wrong or right, the share that a lead plants again as gold items.
+    that anybody takes up; the others stay open. `objects`: of the errors in what took effect and may be looked at, the
+    share that somebody overrides at once, before anybody takes up the task. `looks`: the share of the post_approval
+    tasks that anybody takes up, although nobody has to; None: as of the others. `gold_errors`, `gold_right`: of
+    reviewed decisions in which the model was wrong or right, the share that a lead plants again as gold items.
     """
 
     misses: float = 0.0
     answers: float = 1.0
+    objects: float = 0.0
+    looks: float | None = None
     gold_errors: float = 0.0
     gold_right: float = 0.0
 
@@ -229,6 +233,7 @@ class Pipeline:
 
     def _review_all(self) -> None:
         """Lets every person claim and decide tasks until none is left but those that nobody takes up."""
+        self._object()
         while to_do := [
             task for name, task in self._tasks.items() if task["state"] != "done" and self._is_taken_up(name)
         ]:
@@ -245,7 +250,7 @@ class Pipeline:
 
     def _claims(self, to_do: Sequence[Record]) -> list[Record]:
         """Who claims what: everybody the next task, or, where some stay open, each one that does not."""
-        if self._habits.answers == 1:
+        if self._habits.answers == 1 and self._habits.looks is None:
             return [{"kind": "claim", "actor": person.id} for person in self._people]
         claims = []
         free = [task for task in to_do if task["state"] == "waiting"]
@@ -258,7 +263,24 @@ class Pipeline:
         return claims
 
     def _is_taken_up(self, task_id: str) -> bool:
+        looks = self._habits.looks
+        if looks is not None and self._tasks[task_id]["kind"] == "post_approval":
+            return self._coin("looks", task_id, looks)
         return self._habits.answers == 1 or self._coin("answers", task_id, self._habits.answers)
+
+    def _object(self) -> None:
+        """Somebody overrides errors that took effect, without having been asked."""
+        objections = []
+        for task_id, task in self._tasks.items():
+            may = task["state"] != "done" and task["kind"] in ("audit", "post_approval")
+            if not may or task["decision_id"] not in self._payloads:
+                continue
+            decision = self._payloads[task["decision_id"]]["decision"]
+            if self.sees(decision) != decision["prediction"] and self._coin("objects", task_id, self._habits.objects):
+                lease = {"task_id": task_id, "payload_hash": task["payload_hash"], "epoch": 0}
+                objections.append(self._verdict(self._people[0], lease) | {"kind": "override"})
+        for reply in self._command(objections) if objections else []:
+            assert reply["accepted"], reply["message"]
 
     def _plant_gold(self) -> None:
         """The lead, who knows the truth, plants some of what has just been decided as items with a known answer."""
