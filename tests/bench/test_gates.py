@@ -1,7 +1,9 @@
 """Every gate is found where it stands, and says in its figures whether its promise is kept."""
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
@@ -10,6 +12,8 @@ from typer.testing import CliRunner
 from bench.cli import app
 from bench.gates import all as gates
 from bench.gates.gate import Gate, Promise
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +61,20 @@ def test_every_module_with_gates_is_found() -> None:
     modules = {name.partition(":")[0] for name in gates.gates()}
     assert {"calibration", "certification", "drift"} <= modules
     assert "gate" not in modules
+
+
+def test_every_promise_of_the_documentation_names_a_gate_or_a_test_that_exists() -> None:
+    text = (ROOT / "docs/learning.md").read_text()
+    section = text.split("## What each number promises")[1].split("\n## ")[0]
+    (head, _, *rows) = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    assert head[-1] == "shown by"
+    for promise, *_, shown_by in rows:
+        names = re.findall(r"`([^`]+)`", shown_by)
+        assert names, promise
+        for name in names:
+            assert _exists(name), f"{promise}: {name}"
+
+
+def _exists(name: str) -> bool:
+    file, _, test = name.partition("::")
+    return f"def {test}(" in (ROOT / file).read_text() if test else any(name in gate for gate in gates.gates())
