@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp
 
 from interlock.learning.arrays import Bools, Floats, binary, open_unit, probabilities
 from interlock.learning.bounds import clopper_pearson
@@ -23,6 +22,9 @@ from interlock.learning.insufficient_data import InsufficientDataError, Reason
 # Bets as shares of the highest one that cannot go bankrupt. Small ones win where the true error is just below alpha,
 # large ones where there is none; the average of all loses at most a factor of five for not knowing which.
 SHARES = (0.1, 0.2, 0.4, 0.6, 0.9)
+
+# Decisions whose evidence is computed at once: with a hundred thresholds some 4 MB.
+_BLOCK = 1_000
 
 
 def binomial_p(errors: int | NDArray[np.int64], cases: int | NDArray[np.int64], alpha: float) -> Floats:
@@ -216,15 +218,16 @@ def add(
     confidence, correct = _labelled(confidence, correct)
     _at_least(propensity[reviewed], lowest)
     bets = np.array(evidence.shares) * lowest / (1 - evidence.alpha)
-    log_e, peak = evidence.log_e.copy(), evidence.peak.copy()
-    for index, threshold in enumerate(evidence.thresholds):
-        seen = reviewed & (confidence >= threshold)
-        if not seen.any():
-            continue
-        gain = (evidence.alpha - ~correct[seen]) / propensity[seen]
-        path = log_e[index] + np.cumsum(np.log1p(np.outer(gain, bets)), axis=0)
-        log_e[index] = path[-1]
-        peak[index] = max(peak[index], float(logsumexp(path, axis=1).max()) - math.log(len(bets)))
+    log_e, peak = evidence.log_e, evidence.peak
+    accepted = confidence[reviewed, None] >= evidence.thresholds
+    gain = (evidence.alpha - ~correct[reviewed]) / propensity[reviewed]
+    steps = np.log1p(np.outer(gain, bets))
+    for start in range(0, len(steps), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        # By decision, threshold and bet; what a threshold does not accept leaves its capital as it is.
+        path = log_e + np.cumsum(accepted[part, :, None] * steps[part, None, :], axis=0)
+        log_e = path[-1]
+        peak = np.maximum(peak, np.logaddexp.reduce(path, axis=2).max(axis=0) - math.log(len(bets)))
     return replace(evidence, log_e=log_e, peak=peak, decisions=evidence.decisions + len(correct))
 
 
@@ -246,7 +249,7 @@ def audits_to_go(evidence: Evidence, index: int, error: float) -> float | None:
     missing = goal + math.log(len(bets))
 
     def short(audits: float) -> float:
-        return missing - float(logsumexp(evidence.log_e[index] + audits * growth))
+        return missing - float(np.logaddexp.reduce(evidence.log_e[index] + audits * growth))
 
     # The best bet alone gets there at last; together they do so earlier.
     latest = float(((missing - evidence.log_e[index])[growth > 0] / growth[growth > 0]).min())

@@ -1,6 +1,6 @@
 """Whether a rule treats groups of people alike: errors, shares and impact ratios by group, from reviewed decisions.
 
-Rates are Hájek's, weighted by 1/π, of all decisions like these. Intervals are at 95 % for one group; of many
+Rates are Hájek's, weighted by 1/π, of all decisions like these. Intervals are at 95 % for one group; of many groups
 some stand out by chance. The impact ratio is a group's share over that of the group with the largest one: below
 FOUR_FIFTHS it is taken for evidence of adverse impact (Uniform Guidelines on Employee Selection, 29 CFR 1607.4 D).
 """

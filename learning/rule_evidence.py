@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from interlock.learning.arrays import Bools, Floats
 from interlock.learning.slices import Condition, sums_of_patterns
@@ -118,19 +117,15 @@ def add(evidence: RuleEvidence, inside: Bools, correct: Bools, propensity: Float
     of π that was known before them."""
     bets = np.array([bet for bet, _ in BETS]) * lowest / (1 - evidence.alpha)
     parts = np.log([part for _, part in BETS])
-    log_e, peak = evidence.log_e.copy(), evidence.peak.copy()
-    for rule in range(inside.shape[1]):
-        seen = inside[:, rule]
-        if not seen.any():
-            continue
-        gain = (evidence.alpha - ~correct[seen]) / propensity[seen]
-        path = log_e[rule] + np.cumsum(np.log1p(np.outer(gain, bets)), axis=0)
-        log_e[rule] = path[-1]
-        peak[rule] = max(peak[rule], float(logsumexp(path + parts, axis=1).max()))
+    if not inside.size:
+        return evidence
+    steps = np.log1p(np.outer((evidence.alpha - ~correct) / propensity, bets))
+    # By decision, rule and bet; a decision leaves the capital of rules that do not cover it as it is.
+    path = evidence.log_e + np.cumsum(inside[:, :, None] * steps[:, None, :], axis=0)
     return replace(
         evidence,
-        log_e=log_e,
-        peak=peak,
+        log_e=path[-1],
+        peak=np.maximum(evidence.peak, np.logaddexp.reduce(path + parts, axis=2).max(axis=0)),
         cases=evidence.cases + inside.sum(axis=0),
         errors=evidence.errors + (inside & ~correct[:, None]).sum(axis=0),
     )

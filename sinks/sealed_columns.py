@@ -306,7 +306,8 @@ COLUMNS: Mapping[str, TableColumns] = {
         plain=_names(
             "error example_id decision_id domain model_id model_version prediction confidence calibrated_confidence "
             "final overridden verdict reason_code options propensity weight kind blind reviewer decided_at "
-            "policy_version arrived_at settled_before way audit round way_settled way_judged way_settled_before"
+            "policy_version arrived_at settled_before way audit round way_settled way_judged way_settled_before "
+            "gold_wrong gold_found gold_right gold_left"
         ),
         decision="decision_id",
         content=(

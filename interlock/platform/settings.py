@@ -196,6 +196,9 @@ class CalibrationSettings(BaseModel):
         description="false halts of a certificate with 1,000 reviews a day whose error is exactly what was promised",
     )
     delta: float = Field(0.10, gt=0, lt=0.5, description="risk that a certificate allows more than that")
+    gold_is_typical: bool = Field(
+        False, description="gold items are as hard as other decisions: right answers that people change count too"
+    )
     min_answered: float = Field(
         MIN_ANSWERED,
         ge=0,

@@ -33,7 +33,12 @@ def run(platform: Platform) -> None:
         CalibratorSettings(role.every), role.override_limit, role.min_answered, role.override_limits
     )
     proposing = ProposalSettings(
-        role.alpha, role.delta, role.propose_every, role.min_answered, role.false_alarms_per_year
+        role.alpha,
+        role.delta,
+        role.propose_every,
+        role.min_answered,
+        role.false_alarms_per_year,
+        role.gold_is_typical,
     )
     watching = ConfidenceSettings(role.min_shift, role.every_decision)
     proposals = (catalogue.PROPOSALS, catalogue.ALERTS)

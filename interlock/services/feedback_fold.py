@@ -53,6 +53,7 @@ class FeedbackFold:
     def _process(self, record: Record) -> list[Output]:
         outcome = wire.decode_plain("Outcome", record.value)
         if not is_conclusive(outcome):
+            self._feedback.process(outcome, None)  # how people judge gold items is learned, and gives no example
             return []
         check(outcome)  # an outcome that fails has no example
         before = self._written.find(outcome["outcome_id"], replayed=record.replayed)

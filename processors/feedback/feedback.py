@@ -8,6 +8,7 @@ from interlock.processors.answered import AnsweredWays, TallyTable
 from interlock.processors.arrival_order import ArrivalOrderBuffer
 from interlock.processors.events import Event, alert
 from interlock.processors.feedback import examples, patterns
+from interlock.processors.feedback.gold_record import GoldRecord
 from interlock.processors.feedback.model_stats import ModelVersionStats, RetrainingTerms
 from interlock.processors.feedback.request import MAX_SLICES, request
 from interlock.processors.outcomes import is_conclusive, is_sample
@@ -31,16 +32,18 @@ class Feedback:
         self._told_missing: set[str] = set()
         self._models: dict[str, ModelVersionStats] = {}
         self._buffers: dict[str, ArrivalOrderBuffer[_Sample]] = {}
+        self._gold = GoldRecord()
 
     def process(self, outcome: dict[str, Any], payload: dict[str, Any] | None) -> list[Event]:
         """What follows from an `Outcome`, of which `payload` is the `RoutedDecision`, None if it is gone.
 
         Raises UnusableOutcomeError and then changes nothing.
         """
+        self._gold.add(outcome)
         if not is_conclusive(outcome):
             return []
         examples.check(outcome)
-        example = examples.example(outcome, payload)
+        example = examples.example(outcome, payload) | self._gold.fields(outcome["domain"])
         return [Event(catalogue.TRAINING_EXAMPLES, outcome["decision_id"], example), *self.learn(outcome, example)]
 
     def learn(self, outcome: dict[str, Any], example: dict[str, Any]) -> list[Event]:

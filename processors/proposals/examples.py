@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.learning.answered import Answered
+from interlock.learning.reviewer_errors import GoldItems
 from interlock.processors.calibration.labels import BadLabelError
 from interlock.processors.outcomes import is_sample
 
@@ -14,7 +15,8 @@ class Example:
     """One reviewed decision. `confidence`: the calibrated one; `raw`: the model's own; `propensity`: π, with which it
     was sent to a person; `waited`: it took effect only after a person had seen it; `at`: when it arrived; `final`: the
     outcome that people decided for. `audits`: of an audit, how many of its domain and model version were settled, and
-    how many of these judged by then, where the desk has told."""
+    how many of these judged by then, where the desk has told. `gold`: what was known of people's own errors by then,
+    None: not told."""
 
     example_id: str
     domain: str
@@ -30,6 +32,7 @@ class Example:
     at: int
     final: str
     audits: Answered | None = None
+    gold: GoldItems | None = None
 
     @property
     def lane(self) -> tuple[str, str, str, str]:
@@ -62,9 +65,16 @@ def example(record: Mapping[str, Any]) -> Example | None:
         record["decided_at"] if record["arrived_at"] is None else record["arrived_at"],
         record["final"],
         _audits(record),
+        _gold(record),
     )
 
 
 def _audits(record: Mapping[str, Any]) -> Answered | None:
     settled, judged = record["way_settled"], record["way_judged"]
     return Answered(settled, judged) if record["audit"] and settled is not None and judged is not None else None
+
+
+def _gold(record: Mapping[str, Any]) -> GoldItems | None:
+    if record["gold_wrong"] is None:
+        return None
+    return GoldItems(record["gold_wrong"], record["gold_found"], record["gold_right"], record["gold_left"])

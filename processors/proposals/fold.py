@@ -41,13 +41,15 @@ class ProposalSettings:
     """`alpha`: share of wrong decisions that may take effect by themselves; `delta`: risk of certifying more.
     `every`: examples of a lane between two looks. `min_answered`: share of what was chosen on each way to a person that
     must be answered before anything is proposed; 0: nobody asks. `false_alarms_per_year`: see
-    `calibration.alarm_level`."""
+    `calibration.alarm_level`. `gold_is_typical`: gold items are as hard as other decisions, see
+    `learning.reviewer_errors.visible`."""
 
     alpha: float = 0.05
     delta: float = 0.10
     every: int = 100
     min_answered: float = MIN_ANSWERED
     false_alarms_per_year: float = FALSE_ALARMS_PER_YEAR
+    gold_is_typical: bool = False
 
 
 class ProposalFold:
@@ -120,7 +122,8 @@ class ProposalFold:
 
     def _new_lane(self, name: tuple[str, str, str, str]) -> Lane:
         settings = self._settings
-        return Lane(name, settings.alpha, settings.delta, alarm_level(settings.false_alarms_per_year))
+        level = alarm_level(settings.false_alarms_per_year)
+        return Lane(name, settings.alpha, settings.delta, level, typical=settings.gold_is_typical)
 
     def _proposed(self, lane: Lane, owner: PolicyInForce | None, now: int) -> list[Event]:
         """New proposals, and the revocation of open ones that no longer hold or no longer change anything."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from interlock.learning.answered import Answered, missing
+from interlock.learning.reviewer_errors import RISK_SHARE, GoldItems, Visible, visible
 from interlock.policy.vocabulary import ColumnType
 from interlock.processors.calibration.alarm_level import AlarmLevel, alarm_level
 from interlock.processors.calibration.rate import Crossing
@@ -27,6 +28,20 @@ class Claim:
     proof: ThresholdProof | None = None
     rule: CertifiedRule | None = None
 
+    @property
+    def limit(self) -> float:
+        """The rate of overrides up to which the promise holds."""
+        certified = self.proof or self.rule
+        assert certified is not None
+        return certified.limit
+
+    @property
+    def seen(self) -> Visible | None:
+        """What of the promise people can see; None where nothing is known of their errors."""
+        certified = self.proof or self.rule
+        assert certified is not None
+        return certified.seen
+
     def covers(self, example: Example) -> bool:
         """Whether the claim is about this decision."""
         if self.proof is not None:
@@ -37,17 +52,26 @@ class Claim:
 
 class Lane:
     """One (domain, prediction, model, version). `count`: examples since `since`, when the evidence began. `rules`: the
-    tests of safe rules."""
+    tests of safe rules; `gold`: what is known of people's own errors in the domain."""
 
     def __init__(
-        self, name: tuple[str, str, str, str], alpha: float, delta: float, level: AlarmLevel | None = None
+        self,
+        name: tuple[str, str, str, str],
+        alpha: float,
+        delta: float,
+        level: AlarmLevel | None = None,
+        *,
+        typical: bool = False,
     ) -> None:
+        """`typical`: gold items are as hard as other decisions, see `learning.reviewer_errors.visible`."""
         self.name = name
         self.alpha = alpha
         self.delta = delta
         self._level = level or alarm_level()
         self.window: deque[Example] = deque(maxlen=WINDOW)
-        self._thresholds = ThresholdEvidence(alpha, delta)
+        self._thresholds = ThresholdEvidence(alpha, delta, typical=typical)
+        self._typical = typical
+        self.gold = GoldItems()
         self._reset()
 
     def _reset(self) -> None:
@@ -55,7 +79,7 @@ class Lane:
         self.since = 0
         self.window.clear()
         self._audits: tuple[Answered, Answered] | None = None
-        self.rules = RuleTests(self.alpha, self.delta)
+        self.rules = RuleTests(self.alpha, self.delta, typical=self._typical)
         self._threshold: Claim | None = None
         self._rules: tuple[Claim, ...] = ()
         self._certificates: dict[str, Certificate] = {}
@@ -73,7 +97,17 @@ class Lane:
     @property
     def steps(self) -> list[Step]:
         """How far each threshold under test is, strict → lax."""
-        return self._thresholds.steps()
+        return self._thresholds.steps(self.seen)
+
+    @property
+    def rule_evidence(self) -> float:
+        """How far the safe rule is that is nearest to its certificate, 0 to 1."""
+        return self.rules.nearest(self.seen)
+
+    @property
+    def seen(self) -> Visible | None:
+        """What of the promise people can see; None where nothing is known of their errors."""
+        return visible(self.alpha, self.gold, RISK_SHARE * self.delta, typical=self._typical)
 
     @property
     def lowest(self) -> float:
@@ -101,6 +135,8 @@ class Lane:
         if not self.count:
             self.since = example.at
         self.count += 1
+        if example.gold is not None and example.gold.judged > self.gold.judged:
+            self.gold = example.gold
         if example.audits is not None:
             first, last = self._audits or (example.audits, example.audits)
             self._audits = (
@@ -124,13 +160,14 @@ class Lane:
         `types`: of the attributes that the policy of the domain declares."""
         if self.missing:
             return
-        proof = self._thresholds.proof()
+        seen = self.seen
+        proof = self._thresholds.proof(seen)
         if proof is None:
             self._threshold = None
         else:
-            self._threshold = self._claim("threshold", f"{proof.threshold:.4f}", proof=proof)
-        rules = self.rules.prove(types)
-        self._rules = tuple(self._claim("safe_rule", str(rule.pattern), rule=rule) for rule in rules)
+            self._threshold = self._claim("threshold", _content(f"{proof.threshold:.4f}", seen), proof=proof)
+        named = [(_content(str(rule.pattern), seen), rule) for rule in self.rules.prove(types, seen)]
+        self._rules = tuple(self._claim("safe_rule", content, rule=rule) for content, rule in named)
 
     def _claim(
         self, kind: str, content: str, *, proof: ThresholdProof | None = None, rule: CertifiedRule | None = None
@@ -138,6 +175,11 @@ class Lane:
         claim = Claim(proposal_id(kind, *self.name, self.since, content), proof, rule)
         if claim.proposal_id not in self._certificates:
             self._certificates[claim.proposal_id] = Certificate(
-                claim.proposal_id, claim.covers, self.alpha, self._level
+                claim.proposal_id, claim.covers, claim.limit, self._level
             )
         return claim
+
+
+def _content(covered: str, seen: Visible | None) -> str:
+    """What a claim is told apart by: one about the truth is another than one about what people see."""
+    return covered if seen is None else f"{covered} in truth"

@@ -6,6 +6,7 @@ from typing import Any
 from interlock.processors.events import Event
 from interlock.processors.proposals.examples import Example
 from interlock.processors.proposals.lane import Lane
+from interlock.processors.proposals.people import hindrance
 from interlock.processors.proposals.thresholds import WARM_UP, Step
 from interlock.schemas import catalogue
 
@@ -34,11 +35,11 @@ def progress(lane: Lane, at: int) -> Event:
         "delta": lane.delta,
         "smallest_propensity": lane.lowest,
         "certified": certified,
-        "missing": list(lane.missing),
+        "missing": [*lane.missing, *filter(None, [hindrance(lane.alpha, lane.seen, lane.gold)])],
         "steps": [_step(lane, step) for step in dict.fromkeys(chosen)],
         "rules_tested": lane.rules.tested,
         "rules_certified": sum(claim.rule is not None for claim in lane.claims),
-        "rule_evidence": lane.rules.nearest,
+        "rule_evidence": lane.rule_evidence,
     }
     return Event(catalogue.LANE_PROGRESS, f"{domain}/{prediction}/{model_id}@{model_version}", record)
 

@@ -7,6 +7,7 @@ from typing import Any
 from interlock.learning.estimates import Estimate
 from interlock.policy.model import Domain, Policy
 from interlock.policy.vocabulary import Workflow
+from interlock.processors.proposals import people
 from interlock.processors.proposals.examples import Example
 from interlock.processors.proposals.lane import Claim, Lane
 from interlock.processors.proposals.numbers import scaled, share
@@ -62,8 +63,10 @@ def proposal(claim: Claim, lane: Lane, recent: Sequence[Example], owner: PolicyI
         policy_version=owner.version,
         title=change["title"],
         change={"domain": name, "prediction": prediction, **change["change"]},
-        claim=_promise(change["covered"], lane, workload),
-        evidence=change["evidence"] | {"alpha": lane.alpha, "delta": lane.delta, "since": lane.since},
+        claim=_promise(change["covered"], claim, lane, workload),
+        evidence=change["evidence"]
+        | {"alpha": lane.alpha, "delta": lane.delta, "since": lane.since}
+        | {"people": people.known(lane.alpha, claim.limit, claim.seen, lane.gold, error)},
     )
 
 
@@ -139,10 +142,11 @@ def _safe_rule(claim: Claim, lane: Lane, domain: Domain, owner: PolicyInForce) -
     }
 
 
-def _promise(covered: str, lane: Lane, workload: Estimate) -> str:
+def _promise(covered: str, claim: Claim, lane: Lane, workload: Estimate) -> str:
     return (
-        f"Of what {lane.name[2]}@{lane.name[3]} decides as {lane.name[1]} {covered}, at most {lane.alpha:.0%} is wrong "
-        f"as people judge it; such a claim is false with probability {lane.delta:.0%} at most. People would no longer "
-        f"see up to {workload.value:.1%} of the decisions of {lane.name[0]}; less where rules demand a person all the "
-        "same. It says nothing about other versions of the model"
+        f"Of what {lane.name[2]}@{lane.name[3]} decides as {lane.name[1]} {covered}, "
+        f"{people.promised(lane.alpha, claim.seen, lane.gold)}; such a claim is false with probability "
+        f"{lane.delta:.0%} at most. People would no longer see up to {workload.value:.1%} of the decisions of "
+        f"{lane.name[0]}; less where rules demand a person all the same. It says nothing about other versions of the "
+        "model"
     )

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interlock.learning.reviewer_errors import Visible
 from interlock.learning.rule_evidence import SAME, Found, RuleEvidence, add, find, nearness, no_evidence, proved
 from interlock.policy.vocabulary import ColumnType
 from interlock.processors.proposals.examples import Example
+from interlock.processors.proposals.ladder import Ladder, ladder, remaining
 from interlock.processors.proposals.patterns import Pattern, literals, pattern
 
 # Examples at the first round; each further one waits for twice as many. With a tenth of them audits, as at a rate of 5
@@ -24,7 +26,7 @@ WINDOW = 4_000
 @dataclass(frozen=True, slots=True)
 class CertifiedRule:
     """A certified rule: found on `found`, proved on `cases` later examples, `errors` of them wrong. `level`: its share
-    of the risk; `e_value`: the strength of the evidence, at least 1/level."""
+    of the risk; `e_value`: the strength of the evidence, at least 1/level. `limit`, `seen`: as in `ThresholdProof`."""
 
     pattern: Pattern
     found: Found
@@ -32,14 +34,17 @@ class CertifiedRule:
     errors: int
     e_value: float
     level: float
+    limit: float
+    seen: Visible | None
 
 
 class RuleTests:
     """The rounds of one lane: the k-th may err with probability δ/(k(k + 1)), all together with δ."""
 
-    def __init__(self, alpha: float, delta: float) -> None:
+    def __init__(self, alpha: float, delta: float, *, typical: bool = False) -> None:
         self._alpha = alpha
         self._delta = delta
+        self._typical = typical
         self._certain: deque[Example] = deque(maxlen=WINDOW)
         self._audits: deque[Example] = deque(maxlen=WINDOW)
         self._seen = [0, 0]
@@ -53,10 +58,9 @@ class RuleTests:
         """How many rules are tested or were certified."""
         return sum(each.count for each in self._rounds)
 
-    @property
-    def nearest(self) -> float:
+    def nearest(self, seen: Visible | None) -> float:
         """Of the rule nearest to its certificate, or certified: log e-value as a share of what it needs, 0 to 1."""
-        return max((each.nearest for each in self._rounds), default=0.0)
+        return max((each.nearest(seen) for each in self._rounds), default=0.0)
 
     def add(self, example: Example) -> None:
         """Adds an example. Its π MUST NOT be below those of before, once rules have been found."""
@@ -67,15 +71,17 @@ class RuleTests:
         for each in self._rounds:
             each.new.append(example)
 
-    def prove(self, types: Mapping[str, ColumnType]) -> list[CertifiedRule]:
-        """The rules that are certified so far, over declared attributes of `types`. Begins a round when it is due."""
-        rules = [rule for each in self._rounds for rule in each.certified(self._lowest)]
+    def prove(self, types: Mapping[str, ColumnType], seen: Visible | None = None) -> list[CertifiedRule]:
+        """The rules that are certified so far, over declared attributes of `types`. Begins a round when it is due.
+        `seen`: what of the promise people can see, if known."""
+        rules = [rule for each in self._rounds for rule in each.certified(self._lowest, seen)]
         if [rule.pattern for rule in rules] != self._certified:
             self._certified = [rule.pattern for rule in rules]
             self._widest = self._without_narrower(rules)
         if types and sum(self._seen) >= FIRST_ROUND << len(self._rounds):
             number = len(self._rounds) + 1
-            self._rounds.append(_Round(self._find(types), self._alpha, self._delta / (number * (number + 1))))
+            risk = self._delta / (number * (number + 1))
+            self._rounds.append(_Round(self._find(types), self._alpha, risk, typical=self._typical))
         return [rule for rule in rules if rule.pattern in self._widest]
 
     def _without_narrower(self, rules: list[CertifiedRule]) -> list[Pattern]:
@@ -109,36 +115,45 @@ class RuleTests:
 class _Round:
     """The rules of one round and the evidence of later examples about them."""
 
-    def __init__(self, rules: list[tuple[Pattern, Found]], alpha: float, delta: float) -> None:
+    def __init__(self, rules: list[tuple[Pattern, Found]], alpha: float, delta: float, *, typical: bool) -> None:
         self.new: list[Example] = []
         self._rules = rules
         self._delta = delta
-        self._evidence: RuleEvidence = no_evidence(len(rules), alpha)
+        self._ladder: Ladder[RuleEvidence] = ladder(
+            alpha, delta, lambda limit, _: no_evidence(len(rules), limit), typical=typical
+        )
 
     @property
     def count(self) -> int:
         return len(self._rules)
 
-    @property
-    def nearest(self) -> float:
-        shares = nearness(self._evidence, self._delta)
-        return max(shares, default=0.0)
+    def nearest(self, seen: Visible | None) -> float:
+        evidence = self._ladder.evidence(seen)
+        return 0.0 if evidence is None else max(nearness(evidence, self._risk(seen)), default=0.0)
 
-    def certified(self, lowest: float) -> list[CertifiedRule]:
+    def _risk(self, seen: Visible | None) -> float:
+        return self._delta if seen is None else remaining(self._delta)
+
+    def certified(self, lowest: float, seen: Visible | None) -> list[CertifiedRule]:
         if self.new and self._rules:
             inside = np.array([[rule.holds(example) for rule, _ in self._rules] for example in self.new])
             correct = np.array([example.correct for example in self.new])
             propensity = np.array([example.propensity for example in self.new])
-            self._evidence = add(self._evidence, inside, correct, propensity, lowest)
+            self._ladder = self._ladder.after(lambda one: add(one, inside, correct, propensity, lowest))
         self.new = []
+        evidence = self._ladder.evidence(seen)
+        if evidence is None:
+            return []
         return [
             CertifiedRule(
                 *self._rules[rule],
-                cases=int(self._evidence.cases[rule]),
-                errors=int(self._evidence.errors[rule]),
+                cases=int(evidence.cases[rule]),
+                errors=int(evidence.errors[rule]),
                 # The e-value of a long proof exceeds the range of a float.
-                e_value=math.exp(min(float(self._evidence.peak[rule]), 700.0)),
+                e_value=math.exp(min(float(evidence.peak[rule]), 700.0)),
                 level=level,
+                limit=evidence.alpha,
+                seen=seen,
             )
-            for rule, level in proved(self._evidence, self._delta)
+            for rule, level in proved(evidence, self._risk(seen))
         ]

@@ -17,7 +17,9 @@ from interlock.learning.certification import (
     no_evidence,
     sample_size,
 )
+from interlock.learning.reviewer_errors import Visible
 from interlock.processors.proposals.examples import Example
+from interlock.processors.proposals.ladder import Ladder, ladder
 
 # Examples whose confidences choose the thresholds to test, and whose labels are not used for that.
 WARM_UP = 200
@@ -30,7 +32,9 @@ STRICTEST = 0.1
 @dataclass(frozen=True, slots=True)
 class ThresholdProof:
     """The evidence for a threshold in raw confidence: of `labels` reviewed decisions it accepts `accepted`, `errors` of
-    them wrong. `e_value`: the strength of the evidence, at least 1/δ. `lowest`: the smallest π that occurred."""
+    them wrong. `e_value`: the strength of the evidence, at least 1/δ. `lowest`: the smallest π that occurred. `limit`:
+    the rate of overrides that the evidence is against. `seen`: what people's errors leave of the promise; None: they
+    are taken to make none."""
 
     threshold: float
     labels: int
@@ -38,6 +42,8 @@ class ThresholdProof:
     errors: int
     e_value: float
     lowest: float
+    limit: float
+    seen: Visible | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +67,17 @@ class ThresholdEvidence:
     beforehand. Every start has a risk δ of its own.
     """
 
-    def __init__(self, alpha: float, delta: float) -> None:
+    def __init__(self, alpha: float, delta: float, *, typical: bool = False) -> None:
         self._alpha = alpha
         self._delta = delta
+        self._typical = typical
         self._lowest = 1.0
         self._earlier: deque[float] = deque(maxlen=WARM_UP)
         self.reset()
 
     def reset(self) -> None:
         """Forgets all labels. The latest confidences choose the next thresholds."""
-        self._evidence: Evidence | None = None
+        self._ladder: Ladder[Evidence] | None = None
         self._new: list[Example] = []
         self._accepted = self._errors = np.zeros(0, dtype=np.int64)
         self._weight = self._wrong = np.zeros(0)
@@ -80,15 +87,21 @@ class ThresholdEvidence:
         restarted = False
         if example.propensity < self._lowest:
             self._lowest = example.propensity
-            restarted = self._evidence is not None
+            restarted = self._ladder is not None
             self.reset()
         elif len(self._earlier) == WARM_UP:
-            if self._evidence is None:
+            if self._ladder is None:
                 labels = round(2 * sample_size(self._alpha, self._delta) / STRICTEST)
                 steps = first_thresholds(np.array(self._earlier), labels, self._alpha, self._delta)
-                self._evidence = no_evidence(steps, alpha=self._alpha, delta=self._delta)
-                self._accepted = self._errors = np.zeros(len(self._evidence.thresholds), dtype=np.int64)
-                self._weight = self._wrong = np.zeros(len(self._evidence.thresholds))
+                self._ladder = ladder(
+                    self._alpha,
+                    self._delta,
+                    lambda limit, risk: no_evidence(steps, alpha=limit, delta=risk),
+                    typical=self._typical,
+                )
+                count = len(self._ladder.plain.thresholds)
+                self._accepted = self._errors = np.zeros(count, dtype=np.int64)
+                self._weight = self._wrong = np.zeros(count)
             self._new.append(example)
         self._earlier.append(example.raw)
         return restarted
@@ -103,9 +116,10 @@ class ThresholdEvidence:
         """Examples that chose, or will choose, the thresholds: up to WARM_UP."""
         return len(self._earlier)
 
-    def steps(self) -> list[Step]:
-        """How far each threshold is, strict → lax; empty before there are any."""
-        evidence = self._current()
+    def steps(self, seen: Visible | None = None) -> list[Step]:
+        """How far each threshold is, strict → lax; empty before there are any, and where people's record allows no
+        proof. `seen`: as in `proof`."""
+        evidence = self._current(seen)
         if evidence is None:
             return []
         return [self._step(evidence, index) for index in range(len(evidence.thresholds))]
@@ -120,17 +134,19 @@ class ThresholdEvidence:
             needed=None if remaining is None else audits + remaining,
             errors=int(self._errors[index]),
             error=error,
-            evidence=min(1.0, float(evidence.peak[index]) / -math.log(self._delta)),
+            evidence=min(1.0, float(evidence.peak[index]) / -math.log(evidence.delta)),
         )
 
-    def _current(self) -> Evidence | None:
-        if self._evidence is not None and self._new:
-            self._evidence = self._add(self._evidence)
-        return self._evidence
+    def _current(self, seen: Visible | None) -> Evidence | None:
+        if self._ladder is None:
+            return None
+        if self._new:
+            self._ladder = self._add(self._ladder)
+        return self._ladder.evidence(seen)
 
-    def proof(self) -> ThresholdProof | None:
-        """The laxest threshold that is certified so far."""
-        evidence = self._current()
+    def proof(self, seen: Visible | None = None) -> ThresholdProof | None:
+        """The laxest threshold that is certified so far. `seen`: what of the promise people can see, if known."""
+        evidence = self._current(seen)
         if evidence is None:
             return None
         threshold = evidence.certified
@@ -145,17 +161,20 @@ class ThresholdEvidence:
             # The e-value of a long proof exceeds the range of a float.
             e_value=math.exp(min(float(evidence.peak[index]), 700.0)),
             lowest=self._lowest,
+            limit=evidence.alpha,
+            seen=seen,
         )
 
-    def _add(self, evidence: Evidence) -> Evidence:
+    def _add(self, before: Ladder[Evidence]) -> Ladder[Evidence]:
         confidence = np.array([example.raw for example in self._new])
         correct = np.array([example.correct for example in self._new])
         propensity = np.array([example.propensity for example in self._new])
         self._new = []
-        inside = confidence[:, None] >= evidence.thresholds
+        inside = confidence[:, None] >= before.plain.thresholds
         self._accepted = self._accepted + inside.sum(axis=0)
         wrong = inside & ~correct[:, None]
         self._errors = self._errors + wrong.sum(axis=0)
         self._weight = self._weight + (inside / propensity[:, None]).sum(axis=0)
         self._wrong = self._wrong + (wrong / propensity[:, None]).sum(axis=0)
-        return add(evidence, confidence, correct, np.ones(len(correct), dtype=np.bool_), propensity, self._lowest)
+        reviewed = np.ones(len(correct), dtype=np.bool_)
+        return before.after(lambda one: add(one, confidence, correct, reviewed, propensity, self._lowest))

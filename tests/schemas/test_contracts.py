@@ -90,6 +90,7 @@ RELEASED = {
     54: ("TrainingExample", "b71f3471"),
     55: ("RetrainingRequest", "730bb680"),
     56: ("LaneProgress", "75221eed"),
+    57: ("TrainingExample", "ea84d1ee"),
 }
 
 

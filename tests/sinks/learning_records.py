@@ -41,6 +41,10 @@ def example(decision_id: str, **changes: Any) -> dict[str, Any]:
         "way": "audit",
         "audit": True,
         "round": 0,
+        "gold_wrong": 40,
+        "gold_found": 36,
+        "gold_right": 60,
+        "gold_left": 59,
         **changes,
     }
 

@@ -154,6 +154,10 @@ def example(number: int, **fields: Any) -> dict[str, Any]:
         "way": "async",
         "audit": False,
         "round": 0,
+        "gold_wrong": None,
+        "gold_found": None,
+        "gold_right": None,
+        "gold_left": None,
     }
     if fields.get("kind") == "audit":
         record |= {"way": "audit", "audit": True}

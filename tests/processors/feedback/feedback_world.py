@@ -23,6 +23,7 @@ def outcome(number: int, *, overridden: bool = False, **fields: Any) -> dict[str
         "overridden": overridden,
         "resolves": True,
         "gold_outcome": "",
+        "seeded": False,
         "reason_code": "income",
         "reason_text": "as it looks",
         "modifications": "",

@@ -1,0 +1,59 @@
+"""What is known of people's own errors, and what it makes of a promise, in words and numbers."""
+
+from typing import Any
+
+from interlock.learning.estimates import Estimate
+from interlock.learning.insufficient_data import InsufficientDataError
+from interlock.learning.reviewer_errors import MIN_ITEMS, SUPPOSED_MISSED, GoldItems, Visible, corrected, if_missed
+
+
+def promised(alpha: float, seen: Visible | None, items: GoldItems) -> str:
+    """What holds of the share of wrong decisions, as part of a sentence. `seen`: what of the promise people can see."""
+    if seen is None:
+        return (
+            f"at most {alpha:.0%} is wrong as people judge it (if people miss {SUPPOSED_MISSED:.0%} of errors, this is "
+            f"{if_missed(alpha):.1%} in truth: {items.wrong} gold items have shown a wrong answer, {MIN_ITEMS} are "
+            "needed to tell)"
+        )
+    return (
+        f"at most {alpha:.0%} is wrong in truth, given that people find at least {seen.sensitivity:.0%} of errors, as "
+        f"they do among gold items ({items.found} of {items.wrong} found)"
+    )
+
+
+def known(alpha: float, limit: float, seen: Visible | None, items: GoldItems, error: Estimate | None) -> dict[str, Any]:
+    """The same as evidence, with the error rate that flawless people would have found where that can be told. `limit`:
+    the rate of overrides that the evidence is against."""
+    facts: dict[str, Any] = {
+        "wrong_items": items.wrong,
+        "found": items.found,
+        "right_items": items.right,
+        "left": items.left,
+        "sensitivity_at_least": None if seen is None else seen.sensitivity,
+        "false_alarms_at_least": None if seen is None else seen.false_alarms,
+        "tested_limit": limit,
+        "limit_if_a_fifth_is_missed": if_missed(alpha),
+    }
+    true = _true(error, items)
+    if true is not None:
+        facts |= {"error_in_truth": true.value, "error_in_truth_lower": true.low, "error_in_truth_upper": true.high}
+    return facts
+
+
+def hindrance(alpha: float, seen: Visible | None, items: GoldItems) -> str:
+    """Why people's own errors keep anything from being certified; empty where they do not."""
+    if seen is None or seen.limit > 0.3 * alpha:
+        return ""
+    return (
+        f"People found {items.found} of {items.wrong} wrong answers among gold items, perhaps only "
+        f"{seen.sensitivity:.0%}: too few for a promise of {alpha:.0%} to be seen. Coach first, then plant more"
+    )
+
+
+def _true(error: Estimate | None, items: GoldItems) -> Estimate | None:
+    if error is None:
+        return None
+    try:
+        return corrected(error, items)
+    except InsufficientDataError:
+        return None

@@ -1,0 +1,85 @@
+"""Certificates where people miss errors, as far as their answers to gold items tell."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from bench.gates.reviewers import DELTA, People, certificates
+from interlock.learning.reviewer_errors import GoldItems, visible
+from interlock.processors.proposals.people import hindrance
+from tests.processors.calibration.reviewed_world import World
+from tests.processors.proposals.proposal_world import new_fold, proposals, taken
+
+
+def _examples(count: int, items: GoldItems | None, since: int = 0) -> Iterator[dict[str, Any]]:
+    """Of a good model; the record of people is told from example `since` on."""
+    for number, example in enumerate(World(intercept=1.6, seed=3).examples(count)):
+        if items is not None and number >= since:
+            example |= {
+                "gold_wrong": items.wrong,
+                "gold_found": items.found,
+                "gold_right": items.right,
+                "gold_left": items.left,
+            }
+        yield example
+
+
+def _open(count: int, items: GoldItems | None, since: int = 0) -> dict[str, Any]:
+    events = taken(new_fold(), _examples(count, items, since))
+    (proposal,) = [one for one in proposals(events) if one["state"] == "open" and one["kind"] == "threshold"]
+    return proposal
+
+
+def test_without_gold_items_a_claim_says_as_people_judge_it_and_what_follows_if_they_miss_a_fifth() -> None:
+    proposal = _open(4_000, None)
+    assert "at most 10% is wrong as people judge it" in proposal["claim"]
+    assert "if people miss 20% of errors, this is 12.5% in truth: 0 gold items" in proposal["claim"]
+    known = json.loads(proposal["evidence"])["people"]
+    assert known["tested_limit"] == 0.1
+    assert known["sensitivity_at_least"] is None
+
+
+def test_with_gold_items_a_claim_is_about_the_truth_and_tested_against_what_people_can_see() -> None:
+    proposal = _open(6_000, GoldItems(wrong=200, found=190, right=300, left=299))
+    assert "is wrong in truth, given that people find at least 8" in proposal["claim"]
+    assert "(190 of 200 found)" in proposal["claim"]
+    known = json.loads(proposal["evidence"])["people"]
+    assert known["tested_limit"] == pytest.approx(0.08)
+    assert 0.08 <= 0.1 * known["sensitivity_at_least"] < 0.09
+    assert known["error_in_truth_lower"] <= known["error_in_truth"] <= known["error_in_truth_upper"]
+    # The promise about the truth asks for more: a stricter threshold than the same reviews taken at their word.
+    plain = _open(6_000, None)
+    assert json.loads(proposal["evidence"])["threshold"] >= json.loads(plain["evidence"])["threshold"]
+
+
+def test_evidence_from_before_the_gold_items_counts_when_they_become_known() -> None:
+    proposal = _open(6_000, GoldItems(wrong=200, found=190, right=300, left=299), since=3_000)
+    # At the first look after it, from all labels but those that chose the thresholds.
+    assert json.loads(proposal["evidence"])["labels"] == 3_100 - 200
+
+
+def test_people_who_find_too_little_certify_nothing_and_it_is_said_why() -> None:
+    items = GoldItems(wrong=60, found=12, right=300, left=300)
+    events = taken(new_fold(), _examples(4_000, items))
+    assert not [one for one in proposals(events) if one["state"] == "open"]
+    seen = visible(0.1, items, 0.02)
+    assert "People found 12 of 60 wrong answers" in hindrance(0.1, seen, items)
+    assert hindrance(0.1, None, GoldItems()) == ""
+
+
+def test_certificates_are_honoured_by_people_who_miss_half_and_broken_where_that_is_not_known() -> None:
+    known = certificates(2, People(0.5), decisions=20_000)
+    taken_as_truth = certificates(2, People(0.5), decisions=20_000, corrected=False)
+    assert known.violated == 0
+    assert known.worst < 0.05
+    assert taken_as_truth.violated > DELTA
+
+
+def test_where_right_answers_are_changed_a_certificate_comes_with_typical_gold_items() -> None:
+    people = People(0.95, changed=0.05, gold_right=2_000)
+    assert certificates(1, people, decisions=15_000).certified == 0
+    typical = certificates(1, people, decisions=15_000, typical=True, rate=1.0)
+    assert typical.certified == 1
+    assert typical.worst < 0.05
