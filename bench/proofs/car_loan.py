@@ -49,7 +49,7 @@ class Event:
     message: str
 
 
-QUICK = Span(66_000, 69_000, 78_500)
+QUICK = Span(66_000, 69_000, 79_500)
 FULL = Span(0, 6_000, 100_000)
 
 
@@ -94,11 +94,7 @@ def run(span: Span, seed: int = 1) -> dict[str, Any]:
             pipeline.publish(pipeline.source + NEW_MODEL, "other loans come: people look at all of them")
     wrong = np.array(car_loan.wrong())
     signed = {proposal["proposal_id"] for proposal in accepted}
-    auto = [
-        int(decision_id.rpartition("-")[2])
-        for decision_id, routed in pipeline.routed.items()
-        if routed["route"] == "auto"
-    ]
+    auto = [_row(decision_id) for decision_id, routed in pipeline.routed.items() if routed["route"] == "auto"]
     return {
         "limit": LIMIT,
         "span": asdict(span),
@@ -111,10 +107,32 @@ def run(span: Span, seed: int = 1) -> dict[str, Any]:
             if proposal["proposal_id"] in signed and proposal["state"] == "revoked"
         ],
         "asked": [proposal["title"] for proposal in pipeline.proposals.table if proposal["kind"] == "retraining"],
+        "requests": [
+            {"kind": request["kind"], "changed_row": _first_row(pipeline, request["changed_at"]), **_rates(request)}
+            for request in pipeline.of(catalogue.RETRAINING_REQUESTS)
+        ],
         "events": [asdict(event) for event in seen.values()],
         "automatic": len(auto),
         "last_automatic_row": max(auto),
     }
+
+
+def _row(decision_id: str) -> int:
+    return int(decision_id.rpartition("-")[2])
+
+
+def _first_row(pipeline: Pipeline, at: int | None) -> int | None:
+    """The first reviewed row that arrived then or later; None where no change was dated."""
+    if at is None:
+        return None
+    examples = pipeline.of(catalogue.TRAINING_EXAMPLES)
+    return min(_row(example["decision_id"]) for example in examples if example["arrived_at"] >= at)
+
+
+def _rates(request: dict[str, Any]) -> dict[str, Any]:
+    """What it says of the time since the change."""
+    names = ("rate_since_change", "rate_since_change_lower", "rate_since_change_upper", "reviewed_since_change")
+    return {name: request[name] for name in names}
 
 
 def time_series(every: int = 1_000) -> list[dict[str, float]]:

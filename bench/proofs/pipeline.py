@@ -22,7 +22,7 @@ from interlock.processors.events import Event
 from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.processors.proposals.fold import TABLE_TOPICS, ProposalFold, ProposalSettings
-from interlock.processors.proposals.retraining import propose_from_signal
+from interlock.processors.proposals.retraining import propose_from_request
 from interlock.processors.proposals.revoking import revoke
 from interlock.processors.review.payload import Payload
 from interlock.processors.review.view import build_view
@@ -374,7 +374,8 @@ class Pipeline:
             self._confidence.apply(topic.name, value)
         if topic.name == catalogue.DRIFT_SIGNALS.name:
             self._write_events(revoke(plain, self.proposals.table))
-            self._write_events(propose_from_signal(plain, self.proposals.table))
+        if topic.name == catalogue.RETRAINING_REQUESTS.name:
+            self._write_events(propose_from_request(plain, self.proposals.table))
 
     def _message(self, topic: str, key: bytes, value: bytes | None) -> _Message:
         return _Message(topic, next(self._offsets.setdefault(topic, count())), key, value)

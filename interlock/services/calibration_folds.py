@@ -16,7 +16,7 @@ from interlock.processors.proposals.coaching import CoachingFold
 from interlock.processors.proposals.fold import ProposalFold, ProposalSettings
 from interlock.processors.proposals.override_rate import OverrideRateFold
 from interlock.processors.proposals.proposal_table import ProposalTable
-from interlock.processors.proposals.retraining import propose_from_request, propose_from_signal
+from interlock.processors.proposals.retraining import propose_from_request
 from interlock.processors.proposals.revoking import revoke
 from interlock.schemas import catalogue, wire
 from interlock.services.followed import followed
@@ -107,12 +107,8 @@ def examples(broker: Broker, settings: ProposalSettings) -> Iterator[Fold]:
 
 @contextmanager
 def signals(broker: Broker) -> Iterator[Fold]:
-    """Fold of `drift.signals`: revoked certificates, halted models, and retraining proposals."""
-
-    def react(signal: dict[str, Any], table: ProposalTable) -> list[Event]:
-        return [*revoke(signal, table), *propose_from_signal(signal, table)]
-
-    with _proposal_fold(broker, "DriftSignal", react) as fold:
+    """Fold of `drift.signals`: revoked certificates, and halted models."""
+    with _proposal_fold(broker, "DriftSignal", revoke) as fold:
         yield fold
 
 

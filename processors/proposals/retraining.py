@@ -1,7 +1,6 @@
 """Makes proposals of retraining requests, so that one list holds everything that a person must decide.
 
-A `RetrainingRequest` is about all decisions since the model version began. The override monitor forgets a good past, so
-its signals also lead to a proposal when a model that was good for long has become worse lately.
+The override monitor once asked as well: such proposals have a `signal_id` for a `request_id`.
 """
 
 from typing import Any
@@ -9,19 +8,40 @@ from typing import Any
 from interlock.learning.estimates import Estimate, Target
 from interlock.processors.events import Event
 from interlock.processors.proposals.proposal_table import ProposalTable
-from interlock.processors.proposals.record import opened, proposal_id
+from interlock.processors.proposals.record import opened, proposal_id, revoked
+
+# What a proposal shows of its request besides claim and interval.
+_EVIDENCE = (
+    "request_id",
+    "kind",
+    "changed_at",
+    "limit",
+    "reviewed",
+    "reviewed_override_rate",
+    "reviewed_since_change",
+    "first_example",
+    "last_example",
+    "slices_since_change",
+    "slices",
+)
 
 
 def propose_from_request(request: dict[str, Any], table: ProposalTable) -> list[Event]:
-    """The proposal of a `RetrainingRequest` record (times as integers), unless the table has it already."""
+    """The proposal of a `RetrainingRequest` record (times as integers), unless the table has it already. It replaces
+    open ones about the same model version."""
     name = proposal_id("retraining", request["request_id"])
     if table.get(name) is not None:
         return []
+    about = ("retraining", "open", request["model_id"], request["model_version"])
+    older = [
+        known
+        for known in table
+        if (known["kind"], known["state"], known["model_id"], known["model_version"]) == about
+        and known["proposed_at"] <= request["at"]
+    ]
     model = f"{request['model_id']}@{request['model_version']}"
-    evidence = {
-        key: request[key]
-        for key in ("request_id", "limit", "reviewed", "reviewed_override_rate", "first_example", "last_example")
-    }
+    evidence = {key: request[key] for key in _EVIDENCE}
+    evidence["export"] = f"interlock export training-examples --model {model} --out examples.parquet"
     proposal = opened(
         "retraining",
         name,
@@ -31,34 +51,28 @@ def propose_from_request(request: dict[str, Any], table: ProposalTable) -> list[
         model_version=request["model_version"],
         title=f"Retrain {model}",
         claim=request["reason"],
-        evidence=evidence | {"slices": request["slices"]},
+        evidence=evidence,
         error=_error(request),
     )
-    return [table.put(proposal)]
-
-
-def propose_from_signal(signal: dict[str, Any], table: ProposalTable) -> list[Event]:
-    """The proposal that follows from a `DriftSignal` of the override monitor (times as integers); none from others."""
-    name = proposal_id("retraining", signal["signal_id"])
-    if signal["monitor"] != "overrides" or table.get(name) is not None:
-        return []
-    proposal = opened(
-        "retraining",
-        name,
-        at=signal["at"],
-        domain=signal["domain"],
-        model_id=signal["model_id"],
-        model_version=signal["model_version"],
-        title=f"Retrain {signal['model_id']}@{signal['model_version']}",
-        claim=signal["message"],
-        evidence={key: signal[key] for key in ("signal_id", "statistic", "threshold", "seen")},
-    )
-    return [table.put(proposal)]
+    replaced = [table.put(revoked(known, "replaced by a newer request", request["at"])) for known in older]
+    return [*replaced, table.put(proposal)]
 
 
 def _error(request: dict[str, Any]) -> Estimate | None:
-    values = [request[f"override_rate_{end}"] for end in ("estimate", "lower", "upper")]
+    """The override rate of the decisions that the request is about, with its interval."""
+    since = request["kind"] == "change"
+    rate = "rate_since_change" if since else "override_rate"
+    values = [request[name] for name in (rate if since else "override_rate_estimate", f"{rate}_lower", f"{rate}_upper")]
     if None in values:
         return None
     value, low, high = values
-    return Estimate("as requested", Target.PROCESS, value, 0.0, low, high, 0, request["reviewed"])
+    return Estimate(
+        "as requested",
+        Target.PROCESS,
+        value,
+        0.0,
+        low,
+        high,
+        0,
+        request["reviewed_since_change" if since else "reviewed"],
+    )

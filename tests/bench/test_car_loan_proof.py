@@ -35,11 +35,14 @@ def test_the_shift_is_told_and_by_itself_revokes_and_halts_nothing(story: dict) 
     assert story["last_automatic_row"] <= warning
 
 
-def test_overrides_ask_for_retraining_after_the_change_and_not_before(story: dict) -> None:  # type: ignore[type-arg]
+def test_retraining_is_requested_after_the_change_and_not_before_and_dates_the_change(story: dict) -> None:  # type: ignore[type-arg]
     assert story["error_before"] < story["limit"] < story["error_after"]
-    first = _rows(story, "overrides")[0]
-    assert car_loan.CHANGE < first < car_loan.CHANGE + 5_000
-    assert story["asked"][0].startswith("Retrain ")
+    assert car_loan.CHANGE < _rows(story, "overrides")[0] < car_loan.CHANGE + 5_000
+    assert car_loan.CHANGE < _rows(story, "retraining.requests")[0] < car_loan.CHANGE + 5_000
+    (request,) = story["requests"]
+    assert request["kind"] == "change"
+    assert abs(request["changed_row"] - car_loan.CHANGE) < 500
+    assert [title.partition(" ")[0] for title in story["asked"]] == ["Retrain"]
 
 
 def test_the_plot_of_the_drift_names_the_alarms(story: dict) -> None:  # type: ignore[type-arg]

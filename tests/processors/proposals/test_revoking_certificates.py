@@ -6,7 +6,6 @@ import pytest
 
 from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.record import opened
-from interlock.processors.proposals.retraining import propose_from_request, propose_from_signal
 from interlock.processors.proposals.revoking import revoke
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue, wire
@@ -110,46 +109,6 @@ def test_a_signal_that_is_taken_twice_says_the_same_twice_so_that_nothing_is_los
     assert revoke(_signal(), table) == first
     # Another signal finds nothing left to end.
     assert revoke(_signal() | {"signal_id": "certificate/scorer@7/9"}, table) == []
-
-
-def test_a_request_for_retraining_stands_in_the_list_once() -> None:
-    request = {
-        "request_id": "scorer@7#1",
-        "model_id": "scorer",
-        "model_version": "7",
-        "domain": "loan",
-        "limit": 0.15,
-        "override_rate_estimate": 0.2,
-        "override_rate_lower": 0.16,
-        "override_rate_upper": None,
-        "reviewed": 400,
-        "reviewed_override_rate": 0.3,
-        "slices": [],
-        "first_example": "a",
-        "last_example": "b",
-        "reason": "people override it too often",
-        "at": 900,
-    }
-    table = ProposalTable()
-    (event,) = propose_from_request(request, table)
-    assert event.record is not None
-    wire.encode("Proposal", event.record)
-    assert (event.record["kind"], event.record["change"], event.record["error_estimate"]) == ("retraining", "", None)
-    assert propose_from_request(request, table) == []
-    (known,) = propose_from_request(request | {"request_id": "scorer@7#2", "override_rate_upper": 0.25}, table)
-    assert known.record is not None
-    assert (known.record["error_lower"], known.record["error_upper"]) == (0.16, 0.25)
-
-
-def test_the_override_monitor_asks_for_retraining_once_and_no_other_monitor_does() -> None:
-    table = ProposalTable()
-    assert propose_from_signal(_signal("confidence"), table) == []
-    (event,) = propose_from_signal(_signal("overrides"), table)
-    assert event.record is not None
-    wire.encode("Proposal", event.record)
-    assert (event.record["kind"], event.record["state"], event.record["change"]) == ("retraining", "open", "")
-    assert event.record["title"] == "Retrain scorer@7"
-    assert propose_from_signal(_signal("overrides"), table) == []
 
 
 def test_an_unreadable_proposal_changes_nothing_and_a_tombstone_removes_one() -> None:
