@@ -163,6 +163,9 @@ class FeedbackSettings(BaseModel):
 
     group: str = catalogue.FEEDBACK_GROUP
     limit: float = Field(0.15, gt=0, lt=1, description="allowed override rate of all decisions")
+    limits: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default_factory=dict, description="the same for single models: MODEL@VERSION, MODEL or domain -> limit"
+    )
     smallest_propensity: float = Field(
         0.05, gt=0, le=1, description="the lowest audit rate of the policies in force; the bound does not hold below it"
     )
@@ -174,6 +177,16 @@ class FeedbackSettings(BaseModel):
         ge=0,
         le=1,
         description="share of each way that must be answered before a request",
+    )
+    min_support: int = Field(11, gt=0, description="reviewed decisions that a slice has at least")
+    level: float = Field(0.05, gt=0, lt=1, description="share of false slices, over all looks together")
+    alpha: float = Field(
+        0.05, gt=0, lt=1, description="risk of ever requesting retraining where all decisions keep to the limit"
+    )
+    run_length: float = Field(
+        36_500_000,
+        ge=1,
+        description="outcomes, on average, until a rise above the limit is told falsely: 100 years of 1,000 a day",
     )
 
 

@@ -39,6 +39,11 @@ def run(platform: Platform) -> None:
         renew=settings.renew,
         window=settings.window,
         min_answered=settings.min_answered,
+        min_support=settings.min_support,
+        alpha=settings.alpha,
+        run_length=settings.run_length,
+        level=settings.level,
+        limits=settings.limits,
     )
     has_clickhouse = platform.settings.clickhouse.url is not None or platform.instance is not None
 

@@ -60,7 +60,9 @@ class Feedback:
     def _count(self, key: str, outcome: dict[str, Any], example: dict[str, Any], now: int) -> list[Event]:
         stats = self._models.get(key)
         if stats is None:
-            stats = self._models[key] = ModelVersionStats(self._terms)
+            stats = self._models[key] = ModelVersionStats(
+                self._terms.of(outcome["domain"], outcome["model_id"], outcome["model_version"])
+            )
         had_bounds = not stats.propensity_too_small
         if not stats.add(outcome, example):
             return []

@@ -1,8 +1,8 @@
 """What is known of one model version: its reviewed decisions, and whether it must be retrained."""
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Literal
 
@@ -23,7 +23,8 @@ RequestKind = Literal["start", "change"]
 class RetrainingTerms:
     """When a model version must be retrained.
 
-    `limit`: override rate of all decisions that is allowed. `smallest_propensity`: the smallest π that any policy gives
+    `limit`: override rate of all decisions that is allowed; `limits`: the same for single models, by model@version, by
+    model or by domain, the most special one first. `smallest_propensity`: the smallest π that any policy gives
     a decision, its audit rate. It must be known beforehand: the bound would not hold for the smallest π seen so far.
     `every`: outcomes between two looks. `renew`: outcomes after which retraining is requested again. `window`: latest
     outcomes that are searched for patterns, each of at least `min_support` decisions. `alpha`: risk that the rate since
@@ -42,6 +43,12 @@ class RetrainingTerms:
     run_length: float = RUN_LENGTH
     level: float = 0.05
     min_answered: float = MIN_ANSWERED
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, domain: str, model_id: str, model_version: str) -> "RetrainingTerms":
+        """The terms of one model version: `limit` is its own."""
+        names = (f"{model_id}@{model_version}", model_id, domain)
+        return replace(self, limit=next((self.limits[name] for name in names if name in self.limits), self.limit))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.learning.retraining import assess_override_rate
+from interlock.platform.settings import FeedbackSettings
 from interlock.processors.events import Event
 from interlock.processors.feedback import martingale
 from interlock.processors.feedback.feedback import Feedback
@@ -216,6 +217,32 @@ def test_a_propensity_below_the_least_that_was_promised_ends_the_judgement_and_i
 def test_versions_of_a_model_are_judged_apart() -> None:
     both = [outcome(n, overridden=n % 2 == 0, model_version=str(1 + n % 2)) for n in range(1000)]
     assert {request["model_version"] for request in requests(fold(both))} == {"1"}
+
+
+def test_a_limit_of_its_own_holds_for_a_version_before_that_of_its_model_and_of_its_domain() -> None:
+    bad = stream(600, 0.4, seed=1)
+    limits = {"loan": 0.05, "credit": 0.1, "credit@1": 0.2}
+    assert requests(fold(bad, RetrainingTerms(limits=limits)))[0]["limit"] == 0.2
+    assert requests(fold(bad, RetrainingTerms(limits=limits | {"credit@1": 0.6}))) == []
+    assert RetrainingTerms(limits=limits).of("loan", "credit", "2").limit == 0.1
+    assert RetrainingTerms(limits=limits).of("loan", "other", "2").limit == 0.05
+    assert RetrainingTerms(limits=limits).of("claims", "other", "2").limit == 0.15
+
+
+def test_settings_have_the_same_defaults_as_the_terms() -> None:
+    terms = {name: value for name, value in vars(RetrainingTerms()).items() if hasattr(FeedbackSettings(), name)}
+    assert {name: getattr(FeedbackSettings(), name) for name in terms} == terms
+    assert {
+        "limit",
+        "limits",
+        "min_support",
+        "alpha",
+        "level",
+        "run_length",
+        "every",
+        "renew",
+        "window",
+    } <= terms.keys()
 
 
 def test_the_same_outcomes_give_the_same_bytes() -> None:
