@@ -32,15 +32,15 @@ class ChangeDetector:
         if run_length < 1:
             raise InsufficientDataError(Reason.BAD_PARAMETER, f"run_length must be at least 1, not {run_length}")
         self._log_run_length = float(np.log(run_length))
-        self._bets: Floats = _STAKES / limit
+        self.bets: Floats = _STAKES / limit
         self._count = 0
-        self._sums = np.full(len(self._bets), -np.inf)
-        self._latest = np.zeros(len(self._bets))
-        self._starts = np.zeros(len(self._bets), dtype=np.int64)
+        self._sums = np.full(len(self.bets), -np.inf)
+        self._latest = np.zeros(len(self.bets))
+        self._starts = np.zeros(len(self.bets), dtype=np.int64)
 
     def add(self, value: float, weight: float) -> None:
         """One more outcome: `value` in [0, 1]; `weight` in (0, 1]: the smallest possible π over its own π."""
-        growth = gains(np.array(value), np.array(weight), self._limit, self._bets)
+        growth = gains(np.array(value), np.array(weight), self._limit, self.bets)
         self._starts[self._latest <= 0] = self._count
         self._latest = np.maximum(self._latest, 0) + growth
         self._sums = np.logaddexp(self._sums, 0) + growth
