@@ -116,7 +116,7 @@ def show(proposal_id: Id, data_dir: DataDir = None, json: Json = False) -> None:
 
         interlock proposals show threshold-3fa9c2d1b0
     """
-    from interlock.policies import publishing, signing
+    from interlock.policies import publishing, signing, slice_rows
     from interlock.policies.group_rows import COLUMNS, group_rows
 
     broker = connection.connect(data_dir).serving_kafka()
@@ -135,8 +135,11 @@ def show(proposal_id: Id, data_dir: DataDir = None, json: Json = False) -> None:
         )
     evidence = json_module.loads(proposal["evidence"])
     groups = evidence.pop("groups", [])
-    rows += [(name, _text(value)) for name, value in evidence.items()]
+    slices = slice_rows.slice_rows(evidence)
+    rows += [(name, _text(value)) for name, value in evidence.items() if name not in slice_rows.SPANS]
     table(("", ""), rows)
+    if slices:
+        table(slice_rows.COLUMNS, slices, "where people override it most, the worst first")
     if groups:
         table(COLUMNS, group_rows(groups), "groups inside what it would release, the worst first")
     policy = publishing.published_policies(broker).get(proposal["policy"])

@@ -14,7 +14,7 @@ from interlock.api.problems import Problem
 from interlock.console.attempts import attempted
 from interlock.console.pages.showing import needs, show
 from interlock.console.source import Line, compared
-from interlock.policies import progress
+from interlock.policies import progress, slice_rows
 from interlock.policies.group_rows import COLUMNS, group_rows
 
 router = APIRouter()
@@ -85,8 +85,12 @@ def one(request: Request, person: Reader, proposal_id: str) -> Response:
         certificate=certificate(proposal),
         groups=group_rows((proposal["evidence"] or {}).get("groups", [])),
         group_columns=[{"key": name, "label": name.capitalize()} for name in COLUMNS],
+        slices=slice_rows.slice_rows(proposal["evidence"] or {}),
+        slice_columns=[{"key": name, "label": name.capitalize()} for name in slice_rows.COLUMNS],
         evidence={
-            name: value for name, value in (proposal["evidence"] or {}).items() if name not in ("changes", "groups")
+            name: value
+            for name, value in (proposal["evidence"] or {}).items()
+            if name not in ("changes", "groups", *slice_rows.SPANS)
         },
         four_eyes=backend.platform.settings.api.four_eyes,
         blind_to_sign="proposals:write" not in person.scopes,

@@ -10,13 +10,16 @@ import pytest
 
 from interlock.console.server import PAGES
 from interlock.learning.estimates import Estimate, Target
+from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.record import opened
+from interlock.processors.proposals.retraining import propose_from_request
 from interlock.review.roster import person as reviewer
 from interlock.schemas import catalogue
 from interlock.schemas.error_headers import with_error_headers
 from interlock.streams.ports import Headers
 from interlock.streams.sending import Outgoing, send_and_wait
 from tests.interlock.console.console_world import POLICY, World
+from tests.sinks import learning_records
 
 SCRIPT = "<script>alert(1)</script>"
 HOSTILE = f"\"'>{SCRIPT}\u202etxt"
@@ -229,6 +232,20 @@ def test_a_proposal_has_its_numbers_with_intervals_and_its_certificate(console: 
     assert "812" in page
     assert "0.95 → 0.9" in page
     assert SCRIPT not in page
+
+
+def test_a_retraining_proposal_shows_its_slices_since_the_change_and_since_the_start(console: World) -> None:
+    asked = learning_records.request("scorer", override_rate_upper=0.4)
+    table = ProposalTable()
+    asked |= {"slices_since_change": asked["slices"][1:], "slices": asked["slices"][:1]}
+    for event in propose_from_request(asked, table):
+        assert event.record is not None
+        console.put(catalogue.PROPOSALS, event.key, event.record)
+    page = console.browser("ben", "policy_owner").page(f"/proposals/{event.key}")
+    since, start = page.index("since the change"), page.index("since the start")
+    assert page.index("purpose = car AND prediction = approve") < since < start
+    assert "Overridden of all" in page
+    assert "interlock export training-examples --model scorer@7" in page
 
 
 def test_open_proposals_come_first_and_decided_ones_say_why(console: World) -> None:
