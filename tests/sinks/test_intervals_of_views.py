@@ -1,0 +1,179 @@
+"""The intervals of the views against the functions of `learning`: open work, several strata, few and many overrides."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from interlock.learning.arrays import Bools, Floats
+from interlock.learning.bounds import clopper_pearson
+from interlock.learning.estimates import Estimate, aipw, hajek, horvitz_thompson
+
+pytestmark = pytest.mark.warehouse
+
+MIGRATIONS = Path(__file__).parents[2] / "sinks" / "migrations"
+
+# (way, decisions, propensity, share that errs)
+Way = tuple[str, int, float, float]
+USUAL: tuple[Way, ...] = (("async", 600, 1.0, 0.25), ("auto", 400, 0.05, 0.03))
+
+
+class Decisions:
+    """Decisions of some ways, which of them were chosen, and on which of these a person has said something."""
+
+    def __init__(self, ways: tuple[Way, ...], seed: int, answered: float = 1.0) -> None:
+        rng = np.random.default_rng(seed)
+        self.way = np.concatenate([np.full(size, number) for number, (_, size, _, _) in enumerate(ways)])
+        self.pi: Floats = np.array([pi for _, _, pi, _ in ways])[self.way]
+        self.confidence: Floats = rng.uniform(0.6, 1.0, len(self.way))
+        self.wrong: Bools = rng.random(len(self.way)) < np.array([error for *_, error in ways])[self.way]
+        self.chosen: Bools = rng.random(len(self.way)) < self.pi
+        self.judged: Bools = self.chosen & (rng.random(len(self.way)) < answered)
+        self.routes = [route for route, *_ in ways]
+
+    @property
+    def share(self) -> Floats:
+        """Of the way of each decision, how much of what was chosen is answered."""
+        shares = [
+            self.judged[self.way == way].sum() / self.chosen[self.way == way].sum() for way in range(len(self.routes))
+        ]
+        by_row: Floats = np.array(shares)[self.way]
+        return by_row
+
+    def write(self, client: Client, domain: str) -> None:
+        """Into the tables that the views read."""
+        hours, outcomes = [], []
+        for number, route in enumerate(self.routes):
+            mine = self.way == number
+            auto = route == "auto"
+            counted: list[tuple[Bools, bool]] = [(mine, False), (mine & self.chosen, True)][: 1 + auto]
+            about = [domain, "m", "1", route, "escalation"]
+            hours += [
+                [*about, self.pi[rows].sum(), int(rows.sum()), copied, copied, self.confidence[rows].sum()]
+                for rows, copied in counted
+            ]
+            said = [True, "audit" if auto else "review", auto, "someone", "yes", "approve"]
+            outcomes += [
+                [*about, bool(self.wrong[row]), self.pi[row], self.confidence[row], self.confidence[row], *said]
+                for row in np.flatnonzero(mine & self.judged)
+            ]
+        columns = ["domain", "model_id", "model_version", "route", "workflow"]
+        sums = ["propensity_sum", "records", "review_copy", "audit", "calibrated_confidence_sum"]
+        client.insert("routed_by_hour", hours, column_names=columns + sums)
+        columns += ["overridden", "propensity", "confidence", "raw_confidence", "reviewed", "kind", "audit"]
+        client.insert("outcomes", outcomes, column_names=[*columns, "reviewer", "prediction", "verdict"])
+
+    def estimates(self) -> dict[str, Estimate]:
+        """By the functions."""
+        about, share = (self.wrong, self.judged, self.pi), self.share
+        return {
+            "horvitz_thompson": horvitz_thompson(*about, answered=share),
+            "hajek": hajek(*about, answered=share),
+            "aipw": aipw(*about, 1 - self.confidence, answered=share),
+        }
+
+
+def row(client: Client, domain: str, view: str = "population_estimates") -> dict[str, Any]:
+    query = f"SELECT * FROM {view} WHERE domain = {{domain:String}}"
+    (found,) = client.query(query, parameters={"domain": domain}).named_results()
+    return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("ways", "answered"),
+    [
+        (USUAL, 1.0),
+        (USUAL, 0.9),
+        ((("async", 300, 1.0, 0.3), ("sync", 200, 1.0, 0.1), ("auto", 4000, 0.05, 0.01)), 0.98),
+        ((("manual", 50, 1.0, 0.5), ("async", 900, 1.0, 0.2), ("auto", 3000, 0.1, 0.08)), 0.7),
+    ],
+)
+def test_views_and_functions_give_the_same_intervals(
+    shared: Client, run_id: str, ways: tuple[Way, ...], answered: float
+) -> None:
+    for seed in range(2):
+        decisions = Decisions(ways, seed, answered)
+        decisions.write(shared, f"{run_id}-{seed}")
+        found = row(shared, f"{run_id}-{seed}")
+        for name, estimate in decisions.estimates().items():
+            assert found[name] == pytest.approx(estimate.value)
+            assert found[f"{name}_standard_error"] ** 2 == pytest.approx(estimate.variance, abs=1e-12)
+            ends = (found[f"{name}_lower"], found[f"{name}_upper"])
+            assert ends == pytest.approx((estimate.low, estimate.high), abs=0.0025), (name, seed)
+
+
+def test_one_review_that_is_open_changes_next_to_nothing(shared: Client, run_id: str) -> None:
+    decisions = Decisions((("async", 600, 1.0, 0.25), ("auto", 400, 0.05, 0.0)), 1)
+    decisions.write(shared, f"{run_id}-closed")
+    decisions.judged[5] = False
+    decisions.write(shared, f"{run_id}-open")
+    closed, opened = row(shared, f"{run_id}-closed"), row(shared, f"{run_id}-open")
+    for name in ("horvitz_thompson", "hajek", "aipw"):
+        ends = [(found[f"{name}_lower"], found[f"{name}_upper"]) for found in (opened, closed)]
+        assert ends[0] == pytest.approx(ends[1], abs=2 / 1000), name
+        assert ends[0][1] - opened[name] > 0.03, name
+
+
+def test_where_too_little_is_answered_the_ends_are_null_and_the_row_says_what_is_missing(
+    shared: Client, run_id: str
+) -> None:
+    decisions = Decisions((("async", 100, 1.0, 0.2), ("auto", 1000, 0.1, 0.02)), 2)
+    chosen = np.flatnonzero(decisions.chosen & (decisions.way == 1))
+    decisions.judged[chosen[len(chosen) // 3 :]] = False
+    decisions.write(shared, run_id)
+    found = row(shared, run_id)
+    judged = len(chosen) // 3
+    assert found["hajek"] is not None
+    assert (found["hajek_lower"], found["horvitz_thompson_upper"], found["aipw_upper"]) == (None, None, None)
+    assert found["missing"] == [f"{judged} of {len(chosen)} audits answered, {int(np.ceil(0.8 * len(chosen)))} needed"]
+    assert [tuple(way.values())[:4] for way in found["ways"]] == [
+        ("async", 100, 100, 100),
+        ("audit", 1000, len(chosen), judged),
+    ]
+
+
+def test_audits_of_different_propensities_are_strata_of_their_own(shared: Client, run_id: str) -> None:
+    """How many decisions each has is not stored, so only Hájek, who estimates that, is the same to the last digit."""
+    decisions = Decisions((("async", 300, 1.0, 0.25), ("auto", 4000, 0.05, 0.01)), 3)
+    picked = (decisions.way == 1) & (np.arange(len(decisions.way)) % 8 == 0)
+    decisions.pi[picked] = 0.52
+    rng = np.random.default_rng(4)
+    decisions.chosen = decisions.judged = rng.random(len(decisions.pi)) < decisions.pi
+    decisions.write(shared, run_id)
+    found, expected = row(shared, run_id), decisions.estimates()
+    assert (found["hajek_lower"], found["hajek_upper"]) == pytest.approx(
+        (expected["hajek"].low, expected["hajek"].high), abs=0.0025
+    )
+    for name in ("horvitz_thompson", "aipw"):
+        assert found[f"{name}_upper"] == pytest.approx(expected[name].high, abs=0.01)
+
+
+def test_overrides_of_a_day_have_the_interval_of_the_functions_and_say_of_which_ways(
+    shared: Client, run_id: str
+) -> None:
+    decisions = Decisions((("async", 60, 1.0, 0.25), ("auto", 40, 0.05, 0.03)), 5)
+    decisions.write(shared, run_id)
+    found = row(shared, run_id, "override_analytics")
+    judged = decisions.judged
+    expected = hajek(decisions.wrong[judged], np.ones(judged.sum()), decisions.pi[judged])
+    ends = [found[f"population_override_rate{end}"] for end in ("", "_lower", "_upper")]
+    assert ends == pytest.approx([expected.value, expected.low, expected.high], abs=0.0025)
+    assert found["ways"] == (["async", "audit"] if judged[60:].any() else ["async"])
+
+
+def test_the_quantile_of_the_views_is_off_by_no_more_than_they_say(shared: Client) -> None:
+    """As in the comment of the migration."""
+    (text,) = [path.read_text() for path in MIGRATIONS.glob("*_intervals_by_strata.sql")]
+    (definition,) = set(re.findall(r"1\.959963984540054 AS z, \(x -> .*?AS upper_end", " ".join(text.split())))
+    trials = np.concatenate([np.linspace(0.7, 12, 15), [19.3, 20, 50, 300, 5000, 1e6]])
+    pairs = [(share * size, size) for size in trials.tolist() for share in np.linspace(0, 1, 25).tolist()]
+    query = f"WITH {definition} SELECT arrayMap(one -> upper_end(one.1, one.2), {pairs})"
+    ((found,),) = shared.query(query).result_rows
+    errors = np.array(found) - [clopper_pearson(x, n)[1] for x, n in pairs]
+    sizes = np.array([n for _, n in pairs])
+    assert np.abs(errors).max() < 0.004
+    assert np.abs(errors[sizes >= 50]).max() < 0.0005
+    assert np.abs(errors[[x == 0 for x, _ in pairs]]).max() < 1e-12
