@@ -42,9 +42,11 @@ def training_examples(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Write the cases that people decided, with the answer they gave and the weight 1/propensity to train with.
+    """Write the cases that people decided, with the answer they gave and the weight to train with.
 
-    Of a decision that was judged again, only the last verdict is written.
+    The weight is 1/propensity: for how many decisions the case stands. It is 0 where nobody but people who objected or
+    appealed chose the case, because these stand for no others. Of a decision that was judged again, only the last
+    verdict is written.
 
     Examples:
 

@@ -12,6 +12,7 @@ from interlock.encryption.fields import open_record
 from interlock.encryption.keys import KeyStore
 from interlock.errors import InterlockError
 from interlock.platform.printing import visible_json
+from interlock.processors.outcomes import is_sample
 from interlock.schemas import avro_schemas, catalogue, json_text, wire
 from interlock.streams.ports import Broker
 from interlock.streams.tables import TableReader
@@ -40,8 +41,10 @@ class ExampleFilter:
 class Examples:
     """The selected examples, in the order in which people decided.
 
-    Only the latest example of a decision that was appealed or judged again is kept, and duplicates are dropped. The
-    topic is read twice, so that memory holds one offset for each decision and not the examples.
+    Only the latest example of a decision that was appealed or judged again is kept, and duplicates are dropped. Its
+    weight is that of the decision: 1/π if it is in the sample, whichever verdict came last, and 0 if only somebody who
+    disagreed, or who looked at what nobody had to look at, has judged it. The topic is read twice, so that memory holds
+    one offset and one weight for each decision and not the examples.
 
     `unreadable`: how many were left out, because their producer encrypted them and there is no key.
     """
@@ -61,7 +64,12 @@ class Examples:
         self._progress = progress
         self._read = 0
         last: dict[str, tuple[datetime, int]] = {}
+        self._weights: dict[str, float] = {}
         for offset, example in self._each():
+            if is_sample(example):
+                self._weights[example["decision_id"]] = example["weight"]
+            if not self._selects(example):
+                continue
             position = (example["decided_at"], offset)
             last[example["decision_id"]] = max(position, last.get(example["decision_id"], position))
         self._offsets = {offset for _, offset in last.values()}
@@ -74,15 +82,13 @@ class Examples:
                     self.unreadable += 1
                 else:
                     opened.record.pop("sealed_attributes", None)
-                    yield opened.record
+                    yield opened.record | {"weight": self._weights.get(example["decision_id"], 0.0)}
 
     def _each(self) -> Iterator[tuple[int, dict[str, Any]]]:
         with closing(TableReader(self._broker, [catalogue.TRAINING_EXAMPLES.name])) as reader:
             for part in reader.read_parts():
                 for message in part:
-                    example = wire.decode("TrainingExample", message.value())
-                    if self._selects(example):
-                        yield message.offset(), example
+                    yield message.offset(), wire.decode("TrainingExample", message.value())
                 self._read += len(part)
                 self._progress(self._read)
 
@@ -178,7 +184,7 @@ def _arrow(avro: Any) -> Any:
             return pa.list_(_arrow(items))
         case {"type": "map", "values": values}:
             return pa.map_(pa.string(), _arrow(values))
-    numbers = {"int": pa.int32(), "double": pa.float64(), "float": pa.float32()}
+    numbers = {"int": pa.int32(), "long": pa.int64(), "double": pa.float64(), "float": pa.float32()}
     return ({"string": pa.string(), "boolean": pa.bool_()} | numbers)[avro]
 
 

@@ -18,11 +18,11 @@ WHERE error = '' AND arm != '' AND kafka_timestamp > now64(6) - toIntervalDay({d
     AND (outcomes.reviewer = {reviewer:String} OR {reviewer:String} = '')
 ORDER BY reviewer, domain"""
 
-# First verdicts of people who saw the answer, and what is known of the answer itself: blind audits, which nobody
-# could just agree with, and gold items with the answer that the model gave.
+# First verdicts of people who were asked and saw the answer, and what is known of the answer itself: audits, which
+# hardly anybody could just agree with, and gold items with the answer that the model gave.
 _OVERRIDES = """SELECT reviewer, domain, countIf(overridden), count()
 FROM outcomes
-WHERE error = '' AND kind IN ('review', 'post_approval') AND round = 0 AND NOT blind AND outcomes.reviewer != ''
+WHERE error = '' AND kind = 'review' AND round = 0 AND NOT blind AND outcomes.reviewer != ''
     AND kafka_timestamp > now64(6) - toIntervalDay({days:UInt32})
     AND (outcomes.reviewer = {reviewer:String} OR {reviewer:String} = '')
 GROUP BY reviewer, domain
@@ -30,7 +30,7 @@ ORDER BY reviewer, domain"""
 _ERRORS = """SELECT domain, countIf(if(kind = 'gold', prediction != gold_outcome, overridden)), count()
 FROM outcomes
 WHERE error = '' AND round = 0 AND kafka_timestamp > now64(6) - toIntervalDay({days:UInt32})
-    AND ((kind = 'audit' AND blind) OR (kind = 'gold' AND NOT seeded))
+    AND ((outcomes.reviewed AND audit) OR (kind = 'gold' AND NOT seeded))
 GROUP BY domain"""
 
 

@@ -32,7 +32,14 @@ def test_the_report_tells_each_person_by_domain_and_names_who_overrides_too_litt
         records.append(say(f"open-{number}", "ann", "approve", arm="ai-first"))
     for number in range(200):
         records.append(say(f"nod-{number}", "eve", "approve"))
-        wrong = {"overridden": number % 5 == 0, "kind": "audit", "blind": True, "resolves": False}
+        wrong = {
+            "overridden": number % 5 == 0,
+            "kind": "audit",
+            "audit": True,
+            "route": "auto",
+            "blind": True,
+            "resolves": False,
+        }
         records.append(say(f"audit-{number}", "joe", "approve", **wrong))
     tale.tell(OUTCOMES, records)
     tale.view("population_estimates")

@@ -45,6 +45,27 @@ def test_the_last_word_on_a_decision_is_exported_and_what_was_written_twice_only
     assert [item["example_id"] for item in exported(broker)] == ["d000001#2", "d000002#1"]
 
 
+def test_an_example_has_the_weight_of_its_decision_whoever_spoke_last(broker: Broker) -> None:
+    audit: dict[str, Any] = {"kind": "audit", "audit": True, "route": "auto", "propensity": 0.05}
+    unseen: dict[str, Any] = {"kind": "override", "route": "auto", "propensity": 0.05}
+    appeal: dict[str, Any] = {"kind": "appeal", "round": 1, "propensity": 0.05}
+    send(
+        broker,
+        [
+            outcome(1, **audit),
+            outcome(2, **audit),
+            outcome(2, **appeal, outcome_id="d000002#2", at=START + 9_000_000),
+            outcome(3, **unseen),
+            outcome(4, **appeal, outcome_id="d000004#1"),
+            outcome(5),
+        ],
+    )
+    weights = {item["example_id"]: item["weight"] for item in exported(broker)}
+    assert weights == pytest.approx({"d000001#1": 20, "d000002#2": 20, "d000003#1": 0, "d000004#1": 0, "d000005#1": 1})
+    since = ExampleFilter(since=moment("2026-01-01T00:00:08"))
+    assert [item["weight"] for item in exported(broker, since)] == [pytest.approx(20)]
+
+
 def test_domain_model_version_and_time_choose(broker: Broker) -> None:
     send(
         broker, [outcome(1), outcome(2, model_version="2"), outcome(3, domain="content"), outcome(4, model_id="other")]
