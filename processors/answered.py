@@ -24,8 +24,8 @@ class TallyTable:
     """The newest records of `reviews.tallies`: what no verdict tells, such as of audits that nobody ever did."""
 
     def __init__(self) -> None:
-        self._settled: dict[tuple[str, str], dict[_Way, int]] = {}
-        self._watermarks: dict[tuple[str, str], int] = {}
+        self._settled: dict[str, dict[_Way, int]] = {}
+        self._watermarks: dict[str, int] = {}
 
     def apply(self, value: bytes | None) -> None:
         """Applies a record; one that cannot be read changes nothing."""
@@ -33,17 +33,17 @@ class TallyTable:
             record = wire.decode_plain("Tally", value)
         except wire.WireError:
             return
-        model = record["model_id"], record["model_version"]
+        model = f"{record['model_id']}@{record['model_version']}"
         self._settled.setdefault(model, {})[record["domain"], record["way"]] = record["settled"]
         self._watermarks[model] = max(record["settled_before"], self._watermarks.get(model, 0))
 
-    def settled(self, model_id: str, model_version: str) -> Mapping[_Way, int]:
-        """By domain and way, how many decisions are not waited for any more."""
-        return self._settled.get((model_id, model_version), {})
+    def settled(self, model: str) -> Mapping[_Way, int]:
+        """By domain and way, how many decisions of `model` (model_id@model_version) are not waited for any more."""
+        return self._settled.get(model, {})
 
-    def watermark(self, model_id: str, model_version: str) -> int:
+    def watermark(self, model: str) -> int:
         """Every task of the model version that arrived before it is settled."""
-        return self._watermarks.get((model_id, model_version), 0)
+        return self._watermarks.get(model, 0)
 
 
 class AnsweredWays:

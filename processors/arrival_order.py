@@ -13,21 +13,26 @@ T = TypeVar("T")
 # when people overtake a decision that often within its service level; then it releases the oldest.
 MAX_HELD = 20_000
 
+# How long, in microseconds, a verdict waits at the longest for those that came before it, by the clock, also where
+# service levels count working time: three days, the longest service level there is by default.
+LONGEST_WAIT = 3 * 86_400_000_000
+
 
 class ArrivalOrderBuffer(Generic[T]):
     """Verdicts on the decisions of one model version, held back until the watermark has passed their arrival.
 
     Every outcome carries the desk's watermark (field `settled_before`): all tasks of the model version that arrived
-    before it are judged or past their service level.
+    before it are judged or past their service level. What waits for longer than `longest_wait` counts all the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest_wait: int = LONGEST_WAIT) -> None:
+        self._longest_wait = longest_wait
         self._held: list[tuple[int, str, int, T]] = []
         self._count = 0
 
-    def add(self, item_id: str, arrived_at: int, watermark: int | None, item: T) -> list[T]:
+    def add(self, item_id: str, arrived_at: int, watermark: int | None, item: T, now: int) -> list[T]:
         """Adds an item and returns those that can be counted now, in the order of arrival. Times in microseconds since
-        the epoch.
+        the epoch; `now`: that of the verdict.
 
         `item_id` orders items of equal arrival. Without a watermark `item` is returned at once.
         """
@@ -35,7 +40,12 @@ class ArrivalOrderBuffer(Generic[T]):
             return [item]
         self._count += 1  # so that items are never compared
         heapq.heappush(self._held, (arrived_at, item_id, self._count, item))
+        return self.release(watermark, now)
+
+    def release(self, watermark: int, now: int) -> list[T]:
+        """Those that can be counted now, although no other has come."""
+        before = max(watermark, now - self._longest_wait)
         ready = []
-        while self._held and (self._held[0][0] < watermark or len(self._held) > MAX_HELD):
+        while self._held and (self._held[0][0] < before or len(self._held) > MAX_HELD):
             ready.append(heapq.heappop(self._held)[-1])
         return ready

@@ -42,7 +42,8 @@ _IMPORTING = threading.Lock()
 class FoldSettings:
     """`properties`: librdkafka's, for security. `instance`: tells apart the members of a group, and stays the same over
     restarts. `max_replay_offsets`: state is rebuilt from at most so many offsets, for topics too long to be read from
-    their beginning; None: from all."""
+    their beginning; None: from all. `tick_seconds`: between two ticks, for folds that have any: people wait for what
+    follows from time alone for hours."""
 
     group: str
     topic: str
@@ -50,6 +51,7 @@ class FoldSettings:
     properties: Mapping[str, str] = field(default_factory=dict)
     instance: str = "1"
     commit_seconds: float = 1.0
+    tick_seconds: float = 30.0
     max_replay_offsets: int | None = None
 
 
@@ -77,6 +79,19 @@ class Output(NamedTuple):
 
 OutputTuple = tuple[str, bytes | None, bytes | None]
 Fold = Callable[[Record], Iterable[Output | OutputTuple]]
+Tick = Callable[[], Iterable[Output | OutputTuple]]
+
+
+@dataclass(frozen=True)
+class TickingFold:
+    """A fold of which time alone may make something. `tick`: called now and then, once there has been a record, and
+    never while one is processed. What it makes MUST have ids that follow from records: it may be made again."""
+
+    fold: Fold
+    tick: Tick
+
+    def __call__(self, record: Record) -> Iterable[Output | OutputTuple]:
+        return self.fold(record)
 
 
 def dead_letter(record: Record, reason: str, message: str, step: str) -> Output:
@@ -86,7 +101,9 @@ def dead_letter(record: Record, reason: str, message: str, step: str) -> Output:
     return Output(catalogue.DEAD_LETTER.name, key, value, [(name, data or b"") for name, data in headers])
 
 
-def run_fold(settings: FoldSettings, broker: Broker, fold: Fold, stop: threading.Event) -> None:
+def run_fold(
+    settings: FoldSettings, broker: Broker, fold: Fold, stop: threading.Event, tick: Tick | None = None
+) -> None:
     """Calls `fold` with one record after the other, never two at once, until `stop` is set.
 
     Of several members of a group each has some of the partitions; the others stand by. Raises KafkaException, and
@@ -94,17 +111,20 @@ def run_fold(settings: FoldSettings, broker: Broker, fold: Fold, stop: threading
     """
     with _IMPORTING:
         from interlock.streams import faust_app  # noqa: F401 - takes a second, and only roles need it
-    asyncio.run(_run(settings, Steps(settings, broker, fold, stop), stop))
+    asyncio.run(_run(settings, Steps(settings, broker, fold, stop, tick), stop))
 
 
 class Steps:
     """One record after the other, without gaps and without repetition, whatever happens to the group."""
 
-    def __init__(self, settings: FoldSettings, broker: Broker, fold: Fold, stop: threading.Event) -> None:
+    def __init__(
+        self, settings: FoldSettings, broker: Broker, fold: Fold, stop: threading.Event, tick: Tick | None = None
+    ) -> None:
         self._settings = settings
         self._broker = broker
         self._fold = fold
         self._stop = stop
+        self._tick = tick
         # By partition: the offset after the last record that was folded, and the membership it was read under.
         self._next: dict[int, int] = {}
         self._generation: dict[int, int] = {}
@@ -118,6 +138,12 @@ class Steps:
             return self._process(record, generation)
         finally:
             self.working = False
+
+    def tick(self) -> list[Output]:
+        """What follows from time alone; nothing before the first record, with which the state is rebuilt."""
+        if self._tick is None or not self._next or self._stop.is_set():
+            return []
+        return [Output(*output) for output in self._tick()]
 
     def _process(self, record: Record, generation: int) -> list[Output]:
         partition = record.partition
@@ -158,7 +184,9 @@ async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> N
         settings.group, settings.bootstrap_servers, settings.properties, settings.instance, settings.commit_seconds
     )
     failures: list[Exception] = []
-    _follow(app, settings.topic, steps, stop, failures)
+    turn = asyncio.Lock()
+    _follow(app, settings.topic, steps, stop, failures, turn)
+    ticking = asyncio.create_task(_keep_ticking(app, settings, steps, failures, turn))
     # It ends with the first assignment, so that what keeps this member out of its group would keep it waiting.
     starting = asyncio.create_task(app.start())
     membership = Membership(app, settings.topic)
@@ -175,9 +203,10 @@ async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> N
         raise _ended(settings.topic, str(error)) from error
     finally:
         starting.cancel()
+        ticking.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(_SHUTDOWN_TIMEOUT_SECONDS):
-                await asyncio.gather(starting, return_exceptions=True)
+                await asyncio.gather(starting, ticking, return_exceptions=True)
                 await app.stop()
 
 
@@ -185,8 +214,35 @@ def _ended(topic: str, why: str) -> KafkaException:
     return KafkaException(KafkaError(KafkaError._TRANSPORT, f"{topic} cannot be followed any more: {why}"))
 
 
-def _follow(app: "faust.App", topic: str, steps: Steps, stop: threading.Event, failures: list[Exception]) -> None:
-    """Registers the one agent, which hands records to `steps`."""
+async def _keep_ticking(
+    app: "faust.App", settings: FoldSettings, steps: Steps, failures: list[Exception], turn: asyncio.Lock
+) -> None:
+    """Ticks while the member has a partition; of others it knows nothing."""
+    while not failures:
+        await asyncio.sleep(settings.tick_seconds)
+        try:
+            async with turn:
+                if app.consumer.assignment():
+                    await _send(app, await asyncio.to_thread(steps.tick))
+        except Exception as error:
+            failures.append(error)
+
+
+async def _send(app: "faust.App", outputs: Iterable[Output]) -> None:
+    """Waits until Kafka has acknowledged them."""
+    sent = [await app.producer.send(*output[:3], None, None, [*output.headers]) for output in outputs]
+    await asyncio.gather(*sent)
+
+
+def _follow(
+    app: "faust.App",
+    topic: str,
+    steps: Steps,
+    stop: threading.Event,
+    failures: list[Exception],
+    turn: asyncio.Lock,
+) -> None:
+    """Registers the one agent, which hands records to `steps`, one at a time and none during a tick."""
 
     @app.agent(app.topic(topic, key_type=bytes, value_type=bytes, value_serializer="raw", key_serializer="raw"))
     async def follow(stream: Any) -> None:
@@ -206,9 +262,8 @@ def _follow(app: "faust.App", topic: str, steps: Steps, stop: threading.Event, f
                 return
             try:
                 # In a thread: folds fetch and compute, and this member must send heartbeats to its group meanwhile.
-                outputs = await asyncio.to_thread(steps.process, record, message.generation_id)
-                sent = [await app.producer.send(*output[:3], None, None, [*output.headers]) for output in outputs]
-                await asyncio.gather(*sent)
+                async with turn:
+                    await _send(app, await asyncio.to_thread(steps.process, record, message.generation_id))
             except asyncio.CancelledError:
                 failures.append(_ended(topic, "it was interrupted"))
                 raise

@@ -172,6 +172,7 @@ class FeedbackSettings(BaseModel):
     every: int = Field(100, gt=0, description="outcomes of a model version between two analyses")
     renew: int = Field(500, gt=0, description="outcomes after which retraining is asked for again")
     window: int = Field(20_000, gt=0, description="latest outcomes of a model version in which errors are looked for")
+    longest_wait_days: float = Field(3, gt=0, description="how long a verdict waits at most for earlier ones")
     min_answered: float = Field(
         MIN_ANSWERED,
         ge=0,
@@ -212,6 +213,7 @@ class CalibrationSettings(BaseModel):
     gold_is_typical: bool = Field(
         False, description="gold items are as hard as other decisions: right answers that people change count too"
     )
+    longest_wait_days: float = Field(3, gt=0, description="how long a verdict waits at most for earlier ones")
     min_answered: float = Field(
         MIN_ANSWERED,
         ge=0,

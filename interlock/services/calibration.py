@@ -14,7 +14,7 @@ from interlock.schemas.catalogue import Topic
 from interlock.services import calibration_folds as folds
 from interlock.services.common import stop_on_signals
 from interlock.services.endpoint import serve
-from interlock.services.folds import follow, watch_fold
+from interlock.services.folds import DAY, follow, watch_fold
 from interlock.streams.folding import Fold
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker
@@ -29,8 +29,9 @@ _Make = Callable[[Broker], AbstractContextManager[Fold]]
 def run(platform: Platform) -> None:
     """Calibrates confidence, monitors drift, and proposes thresholds, rules, retraining and coaching."""
     role = platform.settings.calibration
+    longest_wait = round(role.longest_wait_days * DAY)
     settings = CalibrationSettings(
-        CalibratorSettings(role.every), role.override_limit, role.min_answered, role.override_limits
+        CalibratorSettings(role.every), role.override_limit, role.min_answered, role.override_limits, longest_wait
     )
     proposing = ProposalSettings(
         role.alpha,
@@ -39,6 +40,7 @@ def run(platform: Platform) -> None:
         role.min_answered,
         role.false_alarms_per_year,
         role.gold_is_typical,
+        longest_wait,
     )
     watching = ConfidenceSettings(role.min_shift, role.every_decision)
     proposals = (catalogue.PROPOSALS, catalogue.ALERTS)

@@ -19,8 +19,9 @@ from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.retraining import propose_from_request
 from interlock.processors.proposals.revoking import revoke
 from interlock.schemas import catalogue, wire
+from interlock.services.folds import microseconds
 from interlock.services.followed import followed
-from interlock.streams.folding import Fold, Output, Record, dead_letter
+from interlock.streams.folding import Fold, Output, Record, TickingFold, dead_letter
 from interlock.streams.ports import Broker, Message
 
 log = structlog.get_logger()
@@ -62,7 +63,11 @@ def outcomes(broker: Broker, settings: CalibrationSettings) -> Iterator[Fold]:
                 log.warning("outcome not used", outcome=outcome["outcome_id"], refused=dict(refused))
             return outputs(events)
 
-        yield fold
+        def tick() -> list[Output]:
+            refresh()
+            return outputs(calibration.tick(microseconds()))
+
+        yield TickingFold(fold, tick)
 
 
 @contextmanager
@@ -102,7 +107,11 @@ def examples(broker: Broker, settings: ProposalSettings) -> Iterator[Fold]:
                 refresh()
             return outputs(processor.process(example, replayed=record.replayed))
 
-        yield fold
+        def tick() -> list[Output]:
+            refresh()
+            return outputs(processor.tick(microseconds()))
+
+        yield TickingFold(fold, tick)
 
 
 @contextmanager

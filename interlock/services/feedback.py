@@ -12,9 +12,9 @@ from interlock.schemas import catalogue
 from interlock.services.common import stop_on_signals
 from interlock.services.endpoint import serve
 from interlock.services.feedback_fold import FeedbackFold, WrittenExamples, fetcher
-from interlock.services.folds import follow, watch_fold
+from interlock.services.folds import DAY, follow, microseconds, watch_fold
 from interlock.services.followed import followed
-from interlock.streams.folding import Fold
+from interlock.streams.folding import Fold, TickingFold
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker
 
@@ -44,6 +44,7 @@ def run(platform: Platform) -> None:
         run_length=settings.run_length,
         level=settings.level,
         limits=settings.limits,
+        longest_wait=round(settings.longest_wait_days * DAY),
     )
     has_clickhouse = platform.settings.clickhouse.url is not None or platform.instance is not None
 
@@ -57,7 +58,8 @@ def run(platform: Platform) -> None:
             ) as payloads,
             closing(WrittenExamples(broker)) as written,
         ):
-            yield FeedbackFold(Feedback(terms, tallies), written, fetcher(payloads), refresh)
+            fold = FeedbackFold(Feedback(terms, tallies), written, fetcher(payloads), refresh)
+            yield TickingFold(fold, lambda: fold.tick(microseconds()))
 
     metrics = Metrics("feedback")
     stop = stop_on_signals()

@@ -50,6 +50,11 @@ class FeedbackFold:
         except (wire.WireError, UnusableOutcomeError) as error:
             return [] if record.replayed else [dead_letter(record, error.reason, str(error), "feedback")]
 
+    def tick(self, now: int) -> list[Output]:
+        """What follows from time alone; `now` in microseconds since the epoch."""
+        self._refresh()
+        return [_output(event) for event in self._feedback.tick(now)]
+
     def _process(self, record: Record) -> list[Output]:
         outcome = wire.decode_plain("Outcome", record.value)
         if not is_conclusive(outcome):

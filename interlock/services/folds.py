@@ -1,6 +1,7 @@
 """Folds as services: follow a topic until told to stop, and start again after an outage."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
@@ -14,11 +15,13 @@ from interlock.schemas.error_headers import read_error_headers
 from interlock.services.liveness import watch_role
 from interlock.services.retry import UNAVAILABLE, Waiting, text_of
 from interlock.streams.errors import FATAL_CODES
-from interlock.streams.folding import Fold, FoldSettings, Output, Record, run_fold
+from interlock.streams.folding import Fold, FoldSettings, Output, Record, Tick, TickingFold, run_fold
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker
 
 log = structlog.get_logger()
+
+DAY = 86_400_000_000  # microseconds
 
 
 def follow(
@@ -52,7 +55,8 @@ def follow(
                 raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART, absent))
             with make(broker) as fold:
                 log.info("follows", topic=topic, group=group, kafka=platform.bootstrap_servers)
-                run_fold(settings, broker, counted(fold, metrics, waiting.succeeded), stop)
+                tick = counted_tick(fold.tick, metrics) if isinstance(fold, TickingFold) else None
+                run_fold(settings, broker, counted(fold, metrics, waiting.succeeded), stop, tick)
         except UNAVAILABLE as error:
             if isinstance(error, KafkaException) and error.args[0].code() in FATAL_CODES:
                 raise OperatorRequiredError(f"{group} stops: {text_of(error)}") from error
@@ -61,9 +65,25 @@ def follow(
     log.info("stopped", topic=topic, group=group)
 
 
+def microseconds() -> int:
+    """The time, since the epoch, by the clock of this process."""
+    return time.time_ns() // 1_000
+
+
 def watch_fold(platform: Platform, role: str, metrics: Metrics, stop: threading.Event) -> Callable[[], str | None]:
     """As `watch_role`; reading the state back and waiting for Kafka or ClickHouse is no standing still."""
     return watch_role(platform, role, stop, lambda: metrics.value("replayed") + metrics.value("unavailable"))
+
+
+def counted_tick(tick: Tick, metrics: Metrics) -> Tick:
+    """`tick`, with its outputs counted."""
+
+    def process() -> list[Output]:
+        outputs = [Output(*output) for output in tick()]
+        metrics.add("messages_out", len(outputs))
+        return outputs
+
+    return process
 
 
 def counted(fold: Fold, metrics: Metrics, on_record: Callable[[], None]) -> Fold:

@@ -1,13 +1,13 @@
 """Calibration reports, recalibrations and override alarms of all model versions, from outcomes."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interlock.learning.answered import MIN_ANSWERED
 from interlock.processors.answered import AnsweredWays, TallyTable
-from interlock.processors.arrival_order import ArrivalOrderBuffer
+from interlock.processors.arrival_order import LONGEST_WAIT, ArrivalOrderBuffer
 from interlock.processors.calibration.calibrator import Calibrator, CalibratorSettings
 from interlock.processors.calibration.labels import BadLabelError, Label, label
 from interlock.processors.calibration.overrides import OverrideDrift
@@ -18,12 +18,14 @@ from interlock.processors.events import Event
 class CalibrationSettings:
     """`override_limit`: the share of all decisions that people may override before the override monitor warns;
     `override_limits`: the same of single models, by MODEL@VERSION or MODEL. `min_answered`: share of what was chosen on
-    each way to a person that must be answered before there are warnings and recalibrations; 0: nobody asks."""
+    each way to a person that must be answered before there are warnings and recalibrations; 0: nobody asks.
+    `longest_wait`: microseconds for which a verdict waits at most for those on earlier decisions."""
 
     calibrator: CalibratorSettings = field(default_factory=CalibratorSettings)
     override_limit: float = 0.15
     min_answered: float = MIN_ANSWERED
     override_limits: Mapping[str, float] = field(default_factory=dict)
+    longest_wait: int = LONGEST_WAIT
 
     def limit_of(self, model_id: str, model_version: str) -> float:
         """The override limit of a model version."""
@@ -33,7 +35,7 @@ class CalibrationSettings:
 
 class _ModelVersion:
     def __init__(self, settings: CalibrationSettings, first: Label) -> None:
-        self.buffer: ArrivalOrderBuffer[Label] = ArrivalOrderBuffer()
+        self.buffer: ArrivalOrderBuffer[Label] = ArrivalOrderBuffer(settings.longest_wait)
         self.calibrator = Calibrator(settings.calibrator)
         self.overrides = OverrideDrift(settings.limit_of(first.model_id, first.model_version))
         self.answered = AnsweredWays()
@@ -69,11 +71,18 @@ class CalibrationFold:
         if model is None:
             model = self._models[new.model] = _ModelVersion(self._settings, new)
         model.answered.observe(outcome)
-        concludes = not self._missing(new, model)
-        ready = model.buffer.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], new)
-        return [event for each in ready for event in model.add(replace(each, at=new.at), concludes=concludes)]
+        ready = model.buffer.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], new, new.at)
+        return self._count(new.model, model, ready, new.at)
 
-    def _missing(self, label: Label, model: _ModelVersion) -> bool:
-        minimum = self._settings.min_answered
-        settled = self._tallies.settled(label.model_id, label.model_version)
-        return bool(model.answered.missing(minimum, settled))
+    def tick(self, now: int) -> list[Event]:
+        """What follows from time alone: labels that have waited for what is late by now, or for too long."""
+        events = []
+        for name, model in self._models.items():
+            events += self._count(name, model, model.buffer.release(self._tallies.watermark(name), now), now)
+        return events
+
+    def _count(self, name: str, model: _ModelVersion, ready: Sequence[Label], now: int) -> list[Event]:
+        if not ready:
+            return []
+        missing = model.answered.missing(self._settings.min_answered, self._tallies.settled(name))
+        return [event for each in ready for event in model.add(replace(each, at=now), concludes=not missing)]

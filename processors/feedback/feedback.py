@@ -19,7 +19,7 @@ _Sample = tuple[dict[str, Any], dict[str, Any]]
 
 
 class Feedback:
-    """A fold of outcomes. Every record that it makes has the time of the outcome that caused it.
+    """A fold of outcomes. Every record that it makes has the time of the outcome, or the tick, that caused it.
 
     Examples are made at once; rates and patterns count them in the order in which their decisions arrived.
     """
@@ -52,10 +52,20 @@ class Feedback:
             return []
         key = f"{outcome['model_id']}@{outcome['model_version']}"
         self._answered.setdefault(key, AnsweredWays()).observe(outcome)
-        buffer = self._buffers.setdefault(key, ArrivalOrderBuffer())
+        buffer = self._buffers.setdefault(key, ArrivalOrderBuffer(self._terms.longest_wait))
         sample = (outcome, example)
-        ready = buffer.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], sample)
-        return [event for each in ready for event in self._count(key, *each, outcome["at"])]
+        now = outcome["at"]
+        ready = buffer.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], sample, now)
+        return [event for each in ready for event in self._count(key, *each, now)]
+
+    def tick(self, now: int) -> list[Event]:
+        """What follows from time alone: verdicts that have waited for what is late by now, or for too long."""
+        ready = [
+            (key, sample)
+            for key, buffer in self._buffers.items()
+            for sample in buffer.release(self._tallies.watermark(key), now)
+        ]
+        return [event for key, sample in ready for event in self._count(key, *sample, now)]
 
     def _count(self, key: str, outcome: dict[str, Any], example: dict[str, Any], now: int) -> list[Event]:
         stats = self._models.get(key)
@@ -73,7 +83,7 @@ class Feedback:
             return events
         if new := stats.new_slices():
             events.append(_systematic(key, outcome, new, now))
-        if missing := self._missing(key, outcome):
+        if missing := self._missing(key):
             if key not in self._told_missing:
                 self._told_missing.add(key)
                 events.append(_answers_missing(key, outcome, missing, now))
@@ -83,10 +93,9 @@ class Feedback:
             events += request(key, kind, outcome, stats, now)
         return events
 
-    def _missing(self, key: str, outcome: dict[str, Any]) -> tuple[str, ...]:
+    def _missing(self, key: str) -> tuple[str, ...]:
         """What must be answered before anything is concluded about the model version."""
-        settled = self._tallies.settled(outcome["model_id"], outcome["model_version"])
-        return self._answered[key].missing(self._terms.min_answered, settled)
+        return self._answered[key].missing(self._terms.min_answered, self._tallies.settled(key))
 
 
 def _systematic(key: str, outcome: dict[str, Any], new: Sequence[Slice], now: int) -> Event:

@@ -12,6 +12,7 @@ from interlock.learning.answered import MIN_ANSWERED
 from interlock.learning.change_point import RUN_LENGTH, ChangeDetector, bounds_since
 from interlock.learning.retraining import LIMIT
 from interlock.learning.slices import Slice, find
+from interlock.processors.arrival_order import LONGEST_WAIT
 from interlock.processors.feedback.martingale import BettingMartingale
 from interlock.processors.feedback.patterns import columns, facts
 
@@ -31,6 +32,7 @@ class RetrainingTerms:
     the start was never above the limit though a request says so. `run_length`: mean number of outcomes until a request
     says falsely that it has risen above the limit. `level`: share of false patterns, over all looks together.
     `min_answered`: share of what was chosen on each way to a person that must be answered; 0: nobody asks.
+    `longest_wait`: microseconds for which a verdict waits at most for those on earlier decisions.
     """
 
     limit: float = LIMIT
@@ -43,6 +45,7 @@ class RetrainingTerms:
     run_length: float = RUN_LENGTH
     level: float = 0.05
     min_answered: float = MIN_ANSWERED
+    longest_wait: int = LONGEST_WAIT
     limits: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, domain: str, model_id: str, model_version: str) -> "RetrainingTerms":

@@ -13,7 +13,7 @@ from interlock.policy.model import Policy
 from interlock.policy.review import owner as policy_owner
 from interlock.policy.version import from_resolved
 from interlock.processors.answered import AnsweredWays, TallyTable
-from interlock.processors.arrival_order import ArrivalOrderBuffer
+from interlock.processors.arrival_order import LONGEST_WAIT, ArrivalOrderBuffer
 from interlock.processors.calibration.alarm_level import FALSE_ALARMS_PER_YEAR, alarm_level
 from interlock.processors.calibration.labels import BadLabelError
 from interlock.processors.calibration.rate import Crossing
@@ -42,7 +42,8 @@ class ProposalSettings:
     `every`: examples of a lane between two looks. `min_answered`: share of what was chosen on each way to a person that
     must be answered before anything is proposed; 0: nobody asks. `false_alarms_per_year`: see
     `calibration.alarm_level`. `gold_is_typical`: gold items are as hard as other decisions, see
-    `learning.reviewer_errors.visible`."""
+    `learning.reviewer_errors.visible`. `longest_wait`: microseconds for which an example waits at most for those of
+    earlier decisions."""
 
     alpha: float = 0.05
     delta: float = 0.10
@@ -50,6 +51,7 @@ class ProposalSettings:
     min_answered: float = MIN_ANSWERED
     false_alarms_per_year: float = FALSE_ALARMS_PER_YEAR
     gold_is_typical: bool = False
+    longest_wait: int = LONGEST_WAIT
 
 
 class ProposalFold:
@@ -63,10 +65,10 @@ class ProposalFold:
         self._settings = settings
         self._lanes: dict[tuple[str, str, str, str], Lane] = {}
         self._recent: dict[tuple[str, str, str], deque[Example]] = {}
-        self._buffers: dict[tuple[str, str], ArrivalOrderBuffer[Example]] = {}
+        self._buffers: dict[str, ArrivalOrderBuffer[Example]] = {}
         self._policies: dict[str, Policy] = {}
         self._versions: dict[str, str] = {}
-        self._answered: dict[tuple[str, str], AnsweredWays] = {}
+        self._answered: dict[str, AnsweredWays] = {}
         self._tallies = TallyTable()
         self.table = ProposalTable()
         self.refused: Counter[str] = Counter()
@@ -90,11 +92,21 @@ class ProposalFold:
             return []
         if new is None:
             return []
-        model = new.model_id, new.model_version
+        now = record["decided_at"]
+        model = f"{new.model_id}@{new.model_version}"
         self._answered.setdefault(model, AnsweredWays()).observe(record)
-        buffer = self._buffers.setdefault(model, ArrivalOrderBuffer())
-        ready = buffer.add(new.example_id, new.at, record["settled_before"], new)
-        return [event for each in ready for event in self._count(each, record["decided_at"], replayed=replayed)]
+        buffer = self._buffers.setdefault(model, ArrivalOrderBuffer(self._settings.longest_wait))
+        ready = buffer.add(new.example_id, new.at, record["settled_before"], new, now)
+        return [event for each in ready for event in self._count(each, now, replayed=replayed)]
+
+    def tick(self, now: int) -> list[Event]:
+        """What follows from time alone: examples that have waited for what is late by now, or for too long."""
+        ready = [
+            example
+            for model, buffer in self._buffers.items()
+            for example in buffer.release(self._tallies.watermark(model), now)
+        ]
+        return [event for each in ready for event in self._count(each, now, replayed=False)]
 
     def _count(self, new: Example, now: int, *, replayed: bool) -> list[Event]:
         lane = self._lanes.get(new.lane)
@@ -117,8 +129,8 @@ class ProposalFold:
     def _missing(self, example: Example) -> bool:
         """Too little is answered to certify anything more; what is certified already stays so meanwhile."""
         minimum = self._settings.min_answered
-        model = example.model_id, example.model_version
-        return bool(self._answered[model].missing(minimum, self._tallies.settled(*model), example.domain))
+        model = f"{example.model_id}@{example.model_version}"
+        return bool(self._answered[model].missing(minimum, self._tallies.settled(model), example.domain))
 
     def _new_lane(self, name: tuple[str, str, str, str]) -> Lane:
         settings = self._settings

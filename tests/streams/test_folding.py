@@ -1,9 +1,13 @@
 """Folding a topic: state that is rebuilt, gaps that are filled, repetitions that are ignored."""
 
+import asyncio
 import logging
 import subprocess
 import sys
 import threading
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from confluent_kafka import KafkaException
@@ -11,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.streams.faust_app import REPEAT_LOG_SECONDS, credentials, one_line_logs
-from interlock.streams.folding import FoldSettings, Output, Record, Steps
+from interlock.streams.folding import FoldSettings, Output, Record, Steps, _keep_ticking
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import Broker, TopicSpec
 from interlock.streams.tables import TableReader
@@ -108,6 +112,58 @@ def test_nothing_is_folded_once_it_shall_stop(broker: Broker) -> None:
     stop.set()
     assert Steps(SETTINGS, broker, fold, stop).process(records(broker)[5], generation=1) == []
     assert fold.folded == []
+
+
+def test_nothing_ticks_before_the_first_record_has_rebuilt_the_state(broker: Broker) -> None:
+    fold = Summing()
+    one = Steps(
+        SETTINGS, broker, fold, threading.Event(), lambda: [Output("out", None, str(len(fold.folded)).encode())]
+    )
+    assert one.tick() == []
+    one.process(records(broker)[2], generation=1)
+    assert [output.value for output in one.tick()] == [b"3"]
+
+
+@pytest.mark.parametrize("assigned", [True, False])
+def test_a_member_ticks_while_it_has_a_partition_and_waits_until_kafka_has_what_follows(
+    broker: Broker, assigned: bool
+) -> None:
+    ticks: list[int] = []
+    failures: list[Exception] = []
+
+    def tick() -> list[Output]:
+        ticks.append(len(ticks))
+        if len(ticks) == 3:
+            raise KafkaException("enough")
+        return [Output("out", b"k", str(len(ticks)).encode())]
+
+    one = Steps(SETTINGS, broker, Summing(), threading.Event(), tick)
+    one.process(records(broker)[0], generation=1)
+    sent: list[bytes] = []
+    looked = 0
+
+    def assignment() -> set[str]:
+        nonlocal looked
+        looked += 1
+        if looked == 5:
+            failures.append(KafkaException("enough"))
+        return {"in"} if assigned else set()
+
+    async def send(*record: Any) -> "asyncio.Future[None]":
+        sent.append(record[2])
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
+
+    app: Any = SimpleNamespace(consumer=SimpleNamespace(assignment=assignment), producer=SimpleNamespace(send=send))
+    settings = replace(SETTINGS, tick_seconds=0.0)
+
+    async def run() -> None:
+        await _keep_ticking(app, settings, one, failures, asyncio.Lock())
+
+    asyncio.run(run())
+    assert sent == ([b"1", b"2"] if assigned else [])
+    assert str(failures[0]) == "enough"
 
 
 # A second fold starts in a new process while the first is loading its client; printed are the threads that load it. The

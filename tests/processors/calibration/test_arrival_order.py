@@ -20,27 +20,43 @@ MINUTE = 60_000_000
 
 def test_a_verdict_waits_for_those_that_came_before_it() -> None:
     queue: ArrivalOrderBuffer[str] = ArrivalOrderBuffer()
-    assert queue.add("b", 20, 10, "second") == []
-    assert queue.add("c", 30, 10, "third") == []
-    assert queue.add("a", 10, 40, "first") == ["first", "second", "third"]
+    assert queue.add("b", 20, 10, "second", 0) == []
+    assert queue.add("c", 30, 10, "third", 0) == []
+    assert queue.add("a", 10, 40, "first", 0) == ["first", "second", "third"]
 
 
 def test_what_came_at_the_same_time_has_an_order_that_says_nothing_about_the_verdict() -> None:
     queue: ArrivalOrderBuffer[str] = ArrivalOrderBuffer()
-    assert queue.add("b", 10, 10, "right") == []
-    assert queue.add("a", 10, 11, "wrong") == ["wrong", "right"]
+    assert queue.add("b", 10, 10, "right", 0) == []
+    assert queue.add("a", 10, 11, "wrong", 0) == ["wrong", "right"]
 
 
 def test_where_nobody_knows_what_waits_verdicts_count_as_they_come() -> None:
     queue: ArrivalOrderBuffer[str] = ArrivalOrderBuffer()
-    assert [queue.add(str(index), 9 - index, None, f"v{index}") for index in range(3)] == [["v0"], ["v1"], ["v2"]]
+    assert [queue.add(str(index), 9 - index, None, f"v{index}", 0) for index in range(3)] == [["v0"], ["v1"], ["v2"]]
+
+
+def test_nothing_waits_for_longer_than_the_longest_wait_though_what_came_before_is_open() -> None:
+    """One forgotten task must not keep everything uncounted."""
+    queue: ArrivalOrderBuffer[int] = ArrivalOrderBuffer(longest_wait=100)
+    counted = [queue.add(str(at), at, 1, at, at) for at in range(2, 1_002)]
+    assert [value for values in counted for value in values] == list(range(2, 901))
+
+
+def test_time_alone_releases_what_has_waited_long_enough() -> None:
+    queue: ArrivalOrderBuffer[str] = ArrivalOrderBuffer(longest_wait=100)
+    assert queue.add("b", 20, 10, "second", 30) == []
+    assert queue.add("a", 15, 10, "first", 40) == []
+    assert queue.release(10, 115) == []
+    assert queue.release(10, 116) == ["first"]
+    assert queue.release(21, 117) == ["second"]
 
 
 def test_a_late_verdict_counts_at_once_and_only_so_many_are_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrival_order, "MAX_HELD", 2)
     queue: ArrivalOrderBuffer[str] = ArrivalOrderBuffer()
-    assert queue.add("late", 5, 10, "late") == ["late"]
-    assert [queue.add(name, at, 10, name) for name, at in (("z", 30), ("y", 20), ("x", 40))] == [[], [], ["y"]]
+    assert queue.add("late", 5, 10, "late", 0) == ["late"]
+    assert [queue.add(name, at, 10, name, 0) for name, at in (("z", 30), ("y", 20), ("x", 40))] == [[], [], ["y"]]
 
 
 @given(st.permutations(range(30)))
@@ -49,7 +65,7 @@ def test_whatever_the_order_of_judging_all_are_counted_once_in_the_order_of_arri
     waiting, counted = set(order), []
     for arrival in order:
         waiting.discard(arrival)
-        counted += queue.add(str(arrival), arrival, min(waiting, default=len(order)), arrival)
+        counted += queue.add(str(arrival), arrival, min(waiting, default=len(order)), arrival, 0)
     assert counted == sorted(order)
 
 

@@ -13,6 +13,11 @@ from interlock.schemas import catalogue, wire
 from tests.processors.feedback.feedback_world import START, outcome
 
 AUDIT = 0.05
+HOUR = 3_600_000_000
+TALLY: dict[str, Any] = {
+    **{"domain": "loan", "model_id": "credit", "model_version": "1", "way": "audit", "settled": 40, "judged": 0},
+    **dict.fromkeys(("settled_before", "way_settled_before", "at"), START),
+}
 
 
 class Desk:
@@ -94,9 +99,7 @@ def test_once_enough_is_answered_learning_goes_on_and_what_is_missing_later_is_s
 
 def test_audits_that_nobody_ever_did_are_known_from_the_tallies_of_the_desk() -> None:
     tallies = TallyTable()
-    tally = {"domain": "loan", "model_id": "credit", "model_version": "1", "way": "audit", "settled": 40, "judged": 0}
-    times = dict.fromkeys(("settled_before", "way_settled_before", "at"), START)
-    tallies.apply(wire.encode("Tally", tally | times))
+    tallies.apply(wire.encode("Tally", TALLY))
     reviewed = [one for one in Desk(0.0, 1.0).outcomes(2_000) if not one["audit"]]
     (message,) = told(learn(Feedback(tallies=tallies), reviewed))
     assert "0 of 40 audits answered, 32 needed" in message
@@ -112,3 +115,23 @@ def test_a_way_that_makes_up_next_to_nothing_holds_nothing_up() -> None:
 def test_verdicts_of_before_the_desk_counted_hold_nothing_up() -> None:
     events = learn(Feedback(), [outcome(number) for number in range(300)])
     assert told(events) == []
+
+
+def test_the_last_verdicts_of_a_model_count_once_the_desk_tells_that_what_came_before_is_late() -> None:
+    tallies = TallyTable()
+    feedback = Feedback(RetrainingTerms(limit=0.05), tallies)
+    verdicts = [outcome(number, overridden=number % 2 == 0, settled_before=START - HOUR) for number in range(300)]
+    assert requests(learn(feedback, verdicts)) == 0
+    now = verdicts[-1]["at"] + HOUR
+    assert feedback.tick(now) == []
+    tallies.apply(wire.encode("Tally", TALLY | {"settled": 0, "settled_before": now}))
+    assert requests(feedback.tick(now)) == 1
+    assert feedback.tick(now) == []
+
+
+def test_the_last_verdicts_of_a_model_count_after_the_longest_wait_though_nobody_tells_anything() -> None:
+    feedback = Feedback(RetrainingTerms(limit=0.05, longest_wait=24 * HOUR))
+    verdicts = [outcome(number, overridden=number % 2 == 0, settled_before=START - HOUR) for number in range(300)]
+    learn(feedback, verdicts)
+    assert feedback.tick(START + 23 * HOUR) == []
+    assert requests(feedback.tick(START + 25 * HOUR)) == 1
