@@ -40,7 +40,7 @@ kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal Us
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-sink --operation Read --group interlock-sink
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-sink --operation Describe --group -
 # feedback: makes training examples of what people decided
-kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-feedback --operation Read --topic decisions.auto-approved --topic reviews.async --topic reviews.manual --topic reviews.outcomes --topic reviews.sync --topic reviews.tallies --topic schemas --topic training.examples
+kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-feedback --operation Read --topic decisions.auto-approved --topic policies --topic reviews.async --topic reviews.manual --topic reviews.outcomes --topic reviews.sync --topic reviews.tallies --topic schemas --topic training.examples
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-feedback --operation Write --topic alerts --topic dead-letter --topic retraining.requests --topic training.examples
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-feedback --operation Read --group interlock-feedback
 kafka-acls.sh --bootstrap-server "$BOOTSTRAP_SERVERS" --add --allow-principal User:interlock-feedback --operation Describe --group -

@@ -160,7 +160,13 @@ def roles(settings: Settings) -> list[Role]:
         Role(
             "feedback",
             "makes training examples of what people decided",
-            reads=(catalogue.OUTCOMES, catalogue.TALLIES, *catalogue.ROUTE_TOPICS, catalogue.TRAINING_EXAMPLES),
+            reads=(
+                catalogue.OUTCOMES,
+                catalogue.POLICIES,
+                catalogue.TALLIES,
+                *catalogue.ROUTE_TOPICS,
+                catalogue.TRAINING_EXAMPLES,
+            ),
             writes=(
                 catalogue.TRAINING_EXAMPLES,
                 catalogue.RETRAINING_REQUESTS,

@@ -166,9 +166,6 @@ class FeedbackSettings(BaseModel):
     limits: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
         default_factory=dict, description="the same for single models: MODEL@VERSION, MODEL or domain -> limit"
     )
-    smallest_propensity: float = Field(
-        0.05, gt=0, le=1, description="the lowest audit rate of the policies in force; the bound does not hold below it"
-    )
     every: int = Field(100, gt=0, description="outcomes of a model version between two analyses")
     renew: int = Field(500, gt=0, description="outcomes after which retraining is asked for again")
     window: int = Field(20_000, gt=0, description="latest outcomes of a model version in which errors are looked for")

@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 
 from interlock.platform.connection import Platform
 from interlock.processors.answered import TallyTable
+from interlock.processors.feedback.audit_rates import AuditRates
 from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.review.payload import PayloadReader
@@ -16,7 +17,7 @@ from interlock.services.folds import DAY, follow, microseconds, watch_fold
 from interlock.services.followed import followed
 from interlock.streams.folding import Fold, TickingFold
 from interlock.streams.metrics import Metrics
-from interlock.streams.ports import Broker
+from interlock.streams.ports import Broker, Message
 
 _OUTPUTS = [
     topic.name
@@ -28,13 +29,14 @@ _OUTPUTS = [
     )
 ]
 
+_TABLES = (catalogue.POLICIES.name, catalogue.TALLIES.name)
+
 
 def run(platform: Platform) -> None:
     """Makes training examples of what people decided, and requests retraining."""
     settings = platform.settings.feedback
     terms = RetrainingTerms(
         limit=settings.limit,
-        smallest_propensity=settings.smallest_propensity,
         every=settings.every,
         renew=settings.renew,
         window=settings.window,
@@ -50,15 +52,22 @@ def run(platform: Platform) -> None:
 
     @contextmanager
     def make(broker: Broker) -> Iterator[Fold]:
-        tallies = TallyTable()
+        tallies, rates = TallyTable(), AuditRates()
+
+        def apply(message: Message) -> None:
+            if message.topic() == catalogue.TALLIES.name:
+                tallies.apply(message.value())
+            else:
+                rates.apply(message.key(), message.value())
+
         with (
-            followed(broker, (catalogue.TALLIES.name,), lambda message: tallies.apply(message.value())) as refresh,
+            followed(broker, _TABLES, apply) as refresh,
             closing(
                 PayloadReader(broker, platform.clickhouse if has_clickhouse else None, lambda: platform.keys_to_read)
             ) as payloads,
             closing(WrittenExamples(broker)) as written,
         ):
-            fold = FeedbackFold(Feedback(terms, tallies), written, fetcher(payloads), refresh)
+            fold = FeedbackFold(Feedback(terms, tallies, rates), written, fetcher(payloads), refresh)
             yield TickingFold(fold, lambda: fold.tick(microseconds()))
 
     metrics = Metrics("feedback")

@@ -8,6 +8,7 @@ from interlock.processors.answered import AnsweredWays, TallyTable
 from interlock.processors.arrival_order import ArrivalOrderBuffer
 from interlock.processors.events import Event, alert
 from interlock.processors.feedback import examples, patterns
+from interlock.processors.feedback.audit_rates import AuditRates
 from interlock.processors.feedback.gold_record import GoldRecord
 from interlock.processors.feedback.model_stats import ModelVersionStats, RetrainingTerms
 from interlock.processors.feedback.request import MAX_SLICES, request
@@ -24,10 +25,17 @@ class Feedback:
     Examples are made at once; rates and patterns count them in the order in which their decisions arrived.
     """
 
-    def __init__(self, terms: RetrainingTerms | None = None, tallies: TallyTable | None = None) -> None:
-        """`tallies`: what the desk tells of ways without verdicts; it may change between two calls."""
+    def __init__(
+        self,
+        terms: RetrainingTerms | None = None,
+        tallies: TallyTable | None = None,
+        rates: AuditRates | None = None,
+    ) -> None:
+        """`tallies`: what the desk tells of ways without verdicts; `rates`: the audit rates of the policies in force.
+        Both may change between two calls."""
         self._terms = terms or RetrainingTerms()
         self._tallies = tallies or TallyTable()
+        self._rates = rates or AuditRates()
         self._answered: dict[str, AnsweredWays] = {}
         self._told_missing: set[str] = set()
         self._models: dict[str, ModelVersionStats] = {}
@@ -70,15 +78,15 @@ class Feedback:
     def _count(self, key: str, outcome: dict[str, Any], example: dict[str, Any], now: int) -> list[Event]:
         stats = self._models.get(key)
         if stats is None:
-            stats = self._models[key] = ModelVersionStats(
-                self._terms.of(outcome["domain"], outcome["model_id"], outcome["model_version"])
-            )
-        had_bounds = not stats.propensity_too_small
+            smallest = self._rates.smallest(outcome["domain"])
+            terms = self._terms.of(outcome["domain"], outcome["model_id"], outcome["model_version"], smallest)
+            stats = self._models[key] = ModelVersionStats(terms)
+        smallest = stats.smallest_propensity
         if not stats.add(outcome, example):
             return []
         events = []
-        if stats.propensity_too_small and had_bounds:
-            events.append(_bounds_lost(key, outcome, self._terms, now))
+        if stats.smallest_propensity < smallest and stats.all.count > 1:
+            events.append(_bet_anew(key, outcome, smallest, now))
         if stats.all.count % self._terms.every:
             return events
         if new := stats.new_slices():
@@ -118,10 +126,11 @@ def _answers_missing(key: str, outcome: dict[str, Any], missing: Sequence[str], 
     return alert("answers_missing", f"{key}#{outcome['outcome_id']}", "warning", (), message, now)
 
 
-def _bounds_lost(key: str, outcome: dict[str, Any], terms: RetrainingTerms, now: int) -> Event:
+def _bet_anew(key: str, outcome: dict[str, Any], before: float, now: int) -> Event:
     message = (
-        f"Whether {key} must be retrained is no longer known: {outcome['outcome_id']} was reviewed with "
-        f"propensity {outcome['propensity']:g}, and the smallest is set to {terms.smallest_propensity:g}. Set "
-        "INTERLOCK_FEEDBACK__SMALLEST_PROPENSITY to the smallest audit rate of your policies, and restart feedback."
+        f"Whether {key} must be retrained is asked anew: {outcome['outcome_id']} was reviewed with propensity "
+        f"{outcome['propensity']:g}, which is less than the smallest so far ({before:g}), and evidence must know the "
+        "smallest beforehand. An audit rate in its policies has fallen. Nothing needs to be done: what is reviewed "
+        "from now on tells."
     )
-    return alert("retraining", f"{key}/propensity", "warning", (), message, now)
+    return alert("retraining", f"{key}/propensity/{outcome['propensity']:g}", "info", (), message, now)

@@ -25,14 +25,14 @@ class RetrainingTerms:
     """When a model version must be retrained.
 
     `limit`: override rate of all decisions that is allowed; `limits`: the same for single models, by model@version, by
-    model or by domain, the most special one first. `smallest_propensity`: the smallest π that any policy gives
-    a decision, its audit rate. It must be known beforehand: the bound would not hold for the smallest π seen so far.
-    `every`: outcomes between two looks. `renew`: outcomes after which retraining is requested again. `window`: latest
-    outcomes that are searched for patterns, each of at least `min_support` decisions. `alpha`: risk that the rate since
-    the start was never above the limit though a request says so. `run_length`: mean number of outcomes until a request
-    says falsely that it has risen above the limit. `level`: share of false patterns, over all looks together.
-    `min_answered`: share of what was chosen on each way to a person that must be answered; 0: nobody asks.
-    `longest_wait`: microseconds for which a verdict waits at most for those on earlier decisions.
+    model or by domain, the most special one first. `smallest_propensity`: the smallest π of a decision where no policy
+    tells of its domain. It must be known beforehand: a smaller one starts the bounds again. `every`: outcomes between
+    two looks. `renew`: outcomes after which retraining is requested again. `window`: latest outcomes that are searched
+    for patterns, each of at least `min_support` decisions. `alpha`: risk that the rate since the start was never above
+    the limit though a request says so. `run_length`: mean number of outcomes until a request says falsely that it has
+    risen above the limit. `level`: share of false patterns, over all looks together. `min_answered`: share of what was
+    chosen on each way to a person that must be answered; 0: nobody asks. `longest_wait`: microseconds for which a
+    verdict waits at most for those on earlier decisions.
     """
 
     limit: float = LIMIT
@@ -48,10 +48,14 @@ class RetrainingTerms:
     longest_wait: int = LONGEST_WAIT
     limits: Mapping[str, float] = field(default_factory=dict)
 
-    def of(self, domain: str, model_id: str, model_version: str) -> "RetrainingTerms":
-        """The terms of one model version: `limit` is its own."""
+    def of(self, domain: str, model_id: str, model_version: str, smallest: float | None = None) -> "RetrainingTerms":
+        """The terms of one model version: `limit` is its own. `smallest`: what the policies of the domain tell."""
         names = (f"{model_id}@{model_version}", model_id, domain)
-        return replace(self, limit=next((self.limits[name] for name in names if name in self.limits), self.limit))
+        return replace(
+            self,
+            limit=next((self.limits[name] for name in names if name in self.limits), self.limit),
+            smallest_propensity=self.smallest_propensity if smallest is None else smallest,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +108,9 @@ class ModelVersionStats:
 
     def __init__(self, terms: RetrainingTerms) -> None:
         self.terms = terms
-        self._change = ChangeDetector(terms.limit, terms.run_length)
-        self._lower = BettingMartingale(terms.limit, terms.alpha)
-        self._upper = BettingMartingale(1 - terms.limit, terms.alpha)
         self.all = Sums()
+        self.smallest_propensity = terms.smallest_propensity
+        self._bet_anew()
         self._since_request = Sums()
         self._requested = False
         self.window: deque[Sample] = deque(maxlen=terms.window)
@@ -117,7 +120,6 @@ class ModelVersionStats:
         self._next_look = terms.every
         self.contradictions = 0
         self.first_example = self.last_example = ""
-        self.propensity_too_small = False
 
     def add(self, outcome: dict[str, Any], example: dict[str, Any]) -> bool:
         """Adds a sample. False if the decision has one already: only the first outcome of a decision counts."""
@@ -132,25 +134,33 @@ class ModelVersionStats:
         sample = Sample(
             outcome["outcome"] != outcome["prediction"], outcome["propensity"], facts(example), outcome["arrived_at"]
         )
+        if sample.propensity < self.smallest_propensity:
+            self.smallest_propensity = sample.propensity
+            self._bet_anew()
         self.window.append(sample)
         self.all.add(sample)
         self._since_request.add(sample)
         self.first_example = self.first_example or example["example_id"]
         self.last_example = example["example_id"]
-        if sample.propensity < self.terms.smallest_propensity:
-            self.propensity_too_small = True
-        else:
-            weight = self.terms.smallest_propensity / sample.propensity
-            self._lower.add(float(sample.overridden), weight)
-            self._upper.add(float(not sample.overridden), weight)
-            self._change.add(float(sample.overridden), weight)
+        weight = self.smallest_propensity / sample.propensity
+        self._lower.add(float(sample.overridden), weight)
+        self._upper.add(float(not sample.overridden), weight)
+        self._change.add(float(sample.overridden), weight)
         return True
 
+    def _bet_anew(self) -> None:
+        """Starts the bounds and the search for a change again, each with a risk of its own; all else stays."""
+        terms = self.terms
+        self._bets_since = self.all.count
+        self._change = ChangeDetector(terms.limit, terms.run_length)
+        self._lower = BettingMartingale(terms.limit, terms.alpha)
+        self._upper = BettingMartingale(1 - terms.limit, terms.alpha)
+
     @property
-    def bounds(self) -> tuple[float, float] | None:
-        """Bounds of the override rate of all decisions, each at level 1 − alpha at any look; None if a π was too
-        small."""
-        return None if self.propensity_too_small else (self._lower.lower, 1 - self._upper.lower)
+    def bounds(self) -> tuple[float, float]:
+        """Bounds of the override rate of all decisions, each at level 1 − alpha at any look, from the decisions since
+        π has been as small as it is."""
+        return self._lower.lower, 1 - self._upper.lower
 
     def must_request(self) -> RequestKind | None:
         """Whether to request retraining now, and why; if so, the request counts as made.
@@ -165,21 +175,19 @@ class ModelVersionStats:
         return kind
 
     def _due(self) -> RequestKind | None:
-        if self.propensity_too_small:
-            return None
         if self._lower.exceeded and self.all.rate > self.terms.limit:
             return "start"
         return "change" if self._change.exceeded else None
 
     def change(self) -> Change | None:
         """The change that is beyond doubt; None if there is none."""
-        if self.propensity_too_small or not self._change.exceeded:
+        if not self._change.exceeded:
             return None
         oldest = self.all.count - len(self.window)
-        samples = list(islice(self.window, max(0, self._change.since - oldest), None))
+        samples = list(islice(self.window, max(0, self._bets_since + self._change.since - oldest), None))
         lower, upper = bounds_since(
             [float(sample.overridden) for sample in samples],
-            [self.terms.smallest_propensity / sample.propensity for sample in samples],
+            [self.smallest_propensity / sample.propensity for sample in samples],
             self.all.count,
             self.terms.alpha,
         )

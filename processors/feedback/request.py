@@ -19,7 +19,6 @@ def request(key: str, kind: RequestKind, outcome: dict[str, Any], stats: ModelVe
     change = stats.change()
     worst = _worst(stats.slices(stats.window))
     worst_since = _worst(stats.slices(change.samples)) if change else []
-    assert stats.bounds is not None
     low, high = stats.bounds
     reason = _reason(key, kind, stats, change, worst_since if kind == "change" else worst)
     request_id = f"{key}#{outcome['outcome_id']}"
@@ -54,7 +53,6 @@ def request(key: str, kind: RequestKind, outcome: dict[str, Any], stats: ModelVe
 
 
 def _reason(key: str, kind: RequestKind, stats: ModelVersionStats, change: Change | None, worst: list[Slice]) -> str:
-    assert stats.bounds is not None
     if kind == "change" and change is not None:
         reason = (
             f"Since about {moment(change.at):%Y-%m-%d %H:%M} UTC people override {change.sums.rate:.1%} of the "

@@ -12,10 +12,13 @@ from interlock.learning.retraining import assess_override_rate
 from interlock.platform.settings import FeedbackSettings
 from interlock.processors.events import Event
 from interlock.processors.feedback import martingale
+from interlock.processors.feedback.audit_rates import AuditRates
 from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.processors.feedback.patterns import columns, text
 from interlock.schemas import catalogue, wire
+from tests.processors.desk.desk_records import policy_record
+from tests.processors.desk.desk_world import POLICY
 from tests.processors.feedback.feedback_world import outcome, payload, stream
 
 
@@ -205,13 +208,40 @@ def test_a_decision_judged_again_with_another_answer_counts_once_and_is_said() -
     assert len([e for e in events if e.topic is catalogue.TRAINING_EXAMPLES and e.key == "d000000"]) == 2
 
 
-def test_a_propensity_below_the_least_that_was_promised_ends_the_judgement_and_is_told_once() -> None:
-    outcomes = [outcome(number, overridden=True, propensity=0.01 if number > 3 else 1.0) for number in range(1000)]
+def test_a_propensity_below_the_least_so_far_starts_the_bounds_again_and_is_told_once() -> None:
+    outcomes = [outcome(number, overridden=True, propensity=0.01 if number > 350 else 1.0) for number in range(700)]
     events = fold(outcomes)
-    assert requests(events) == []
-    (alert,) = alerts(events, "retraining")
-    assert "INTERLOCK_FEEDBACK__SMALLEST_PROPENSITY" in alert["message"]
-    assert len([e for e in events if e.topic is catalogue.TRAINING_EXAMPLES]) == 1000
+    told, *_ = [alert for alert in alerts(events, "retraining") if "asked anew" in alert["message"]]
+    assert "propensity 0.01" in told["message"]
+    assert told["severity"] == "info"
+    assert requests(events)[-1]["reviewed"] > 351
+
+
+def test_with_two_percent_of_audits_retraining_works_and_a_good_model_is_left_alone() -> None:
+    rates = AuditRates()
+    policy = policy_record(POLICY.replace("name: bank", "name: bank\naudit: {rate: 0.02}"))
+    rates.apply(policy.key_bytes, policy.value_bytes)
+    assert rates.smallest("loan") == 0.02
+
+    def learned(rate: float) -> list[Event]:
+        feedback = Feedback(rates=rates)
+        outcomes = stream(3_000, rate, seed=5, audit=0.02)
+        return [event for one in outcomes for event in feedback.process(one, None)]
+
+    bad = learned(0.3)
+    assert requests(bad)
+    assert not [alert for alert in alerts(bad, "retraining") if "asked anew" in alert["message"]]
+    assert requests(learned(0.1)) == []
+
+
+def test_a_withdrawn_or_unreadable_policy_tells_no_rate_of_its_own() -> None:
+    rates = AuditRates()
+    policy = policy_record(POLICY)
+    rates.apply(policy.key_bytes, policy.value_bytes)
+    rates.apply(policy.key_bytes, b"junk")
+    assert rates.smallest("loan") is not None
+    rates.apply(policy.key_bytes, None)
+    assert rates.smallest("loan") is None
 
 
 def test_versions_of_a_model_are_judged_apart() -> None:
