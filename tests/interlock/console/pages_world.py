@@ -97,6 +97,7 @@ def fill(client: Client) -> None:
         _decide(world, f"d-{number}", number, now)
     _decide_oddly(world, now)
     _agree_always(world, now)
+    _object(world, now)
     for topic, record in (
         (catalogue.REVIEWERS, review_records.reviewer("ann", time_off=[])),
         (catalogue.REVIEWERS, {**review_records.reviewer("odd"), "id": ODD, "name": ODD}),
@@ -159,6 +160,18 @@ def _agree_always(world: World, now: int) -> None:
     for number in range(30):
         said: dict[str, Any] = {"domain": "cards", "reviewer": "kim", "confidence": 0.5, "at": now, "claimed_at": now}
         world.tell(catalogue.OUTCOMES.name, f"k-{number}", outcome(f"k-{number}", **said))
+
+
+def _object(world: World, now: int) -> None:
+    """Of ten post_approval decisions somebody objects to one; nobody says a word on the others in time."""
+    for number in range(10):
+        post: dict[str, Any] = {"domain": "posts", "workflow": "post_approval", "route": "auto"}
+        if number:
+            closed = task(f"p-{number}", "window_closed", kind="post_approval", state="done", at=now, **post)
+            world.tell(catalogue.TASKS.name, f"p-{number}", closed)
+        else:
+            said = outcome("p-0", kind="override", outcome="reject", reviewer=ODD, at=now, claimed_at=None, **post)
+            world.tell(catalogue.OUTCOMES.name, "p-0", said)
 
 
 def _decide_oddly(world: World, now: int) -> None:

@@ -249,6 +249,15 @@ def test_quality_is_narrowed_to_a_domain(console: Console) -> None:
     assert "Calibration of scorer 7" in shown
 
 
+def test_objections_in_post_approval_are_told_as_what_they_are(console: Console) -> None:
+    shown = opened(console, "/quality", domain="posts").text
+    part = shown[shown.index('id="objections"') :]
+    assert "does not say that a decision was right" in part
+    cells = re.findall(r'<td class="number">([^<]*)</td>', part[: part.index("</table>")])
+    assert cells == ["10", "1", "1", "10.0 %"]
+    assert 'id="objections"' not in opened(console, "/quality", domain="loans").text
+
+
 def test_the_part_of_the_team_that_changes_by_itself_is_no_whole_page(console: Console) -> None:
     part = console.get("/team", fragment=True).text
     assert "<html" not in part
