@@ -12,6 +12,7 @@ from bench.gates.certification import population
 from interlock.learning.bounds import anytime
 from interlock.learning.certification import (
     add,
+    audits_to_go,
     binomial_p,
     certify,
     error_bound,
@@ -279,3 +280,26 @@ def test_a_propensity_below_the_promised_one_is_refused_because_capital_could_tu
     with pytest.raises(InsufficientDataError) as refused:
         add(start, np.array([0.9]), yes, yes, np.array([0.05]), 0.1)
     assert refused.value.reason is Reason.BAD_PROPENSITY
+
+
+def test_the_audits_that_are_missing_end_where_the_evidence_certifies() -> None:
+    evidence = no_evidence(np.array([0.9]), alpha=0.05, delta=0.1)
+    needed = audits_to_go(evidence, 0, 0.0)
+    assert needed is not None
+    assert needed == pytest.approx(74.5, abs=0.1)
+    right = np.ones(75, dtype=np.bool_)
+    audited = np.full(75, 0.05)
+    at_74, at_75 = (add(evidence, np.ones(n), right[:n], right[:n], audited[:n], 0.05) for n in (74, 75))
+    assert (at_74.certified, at_75.certified) == (None, 0.9)
+    assert audits_to_go(at_74, 0, 0.0) == pytest.approx(needed - 74, abs=0.01)
+    assert audits_to_go(at_75, 0, 0.0) == 0
+
+
+@pytest.mark.parametrize("error", [0.049, 0.0499, 0.02, 0.0])
+@pytest.mark.parametrize("lost", [0.0, 40.0, 800.0])
+def test_missing_audits_are_told_whatever_has_been_lost_before(error: float, lost: float) -> None:
+    evidence = no_evidence(np.array([0.9]), alpha=0.05, delta=0.1)
+    evidence.log_e[0] -= lost * np.array(evidence.shares)
+    needed = audits_to_go(evidence, 0, error)
+    assert needed is None or 0 < needed < np.inf
+    assert audits_to_go(evidence, 0, 0.06) is None
