@@ -6,13 +6,16 @@ whose upper end lies below it: the dangerous side.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import partial
 
 import numpy as np
 
 from bench.gates.gate import Gate, Promise
+from interlock.learning.answered import MIN_SHOWN
 from interlock.learning.arrays import Bools, Floats
 from interlock.learning.estimates import Estimate, Target, aipw, hajek, horvitz_thompson
+from interlock.learning.insufficient_data import InsufficientDataError
 
 Measured = dict[str, float]
 
@@ -68,6 +71,66 @@ def coverage(runs: int, ways: tuple[Way, ...], target: Target, seed: int = 1) ->
     return tally.measured()
 
 
+class Order(StrEnum):
+    """Which of the chosen decisions people judge while they do not get through all of them."""
+
+    RANDOM = "at random"
+    DOUBTFUL = "the doubtful first"
+    EASY = "the easy first"
+
+
+# Errors grow with doubt on each way: fourfold among reviews, from nothing among audits.
+OPEN_WORK = (Way(600, 1.0, (0.1, 0.4)), Way(3000, 0.05, (0.0, 0.06)))
+
+
+def unanswered(runs: int, answered: float, order: Order, ways: tuple[Way, ...] = OPEN_WORK, seed: int = 2) -> Measured:
+    """Of these decisions, where only a share of what was chosen on each way is answered; or the share of runs in which
+    nothing is said."""
+    rng = np.random.default_rng(seed)
+    risk = np.concatenate([way.risks() for way in ways])
+    pi = np.concatenate([np.full(way.decisions, way.pi) for way in ways])
+    of_way = np.repeat(np.arange(len(ways)), [way.decisions for way in ways])
+    tally = _Tally()
+    for _ in range(runs):
+        wrong = rng.random(len(risk)) < risk
+        chosen = rng.random(len(risk)) < pi
+        urgency = {Order.RANDOM: rng.random(len(risk)), Order.DOUBTFUL: -risk, Order.EASY: risk}[order]
+        judged = np.zeros(len(risk), dtype=bool)
+        shares = np.ones(len(risk))
+        for way in range(len(ways)):
+            waiting = np.flatnonzero(chosen & (of_way == way))
+            first = waiting[np.argsort(urgency[waiting])][: max(1, round(answered * len(waiting)))]
+            judged[first] = True
+            shares[of_way == way] = len(first) / len(waiting)
+        try:
+            tally.add(_three(wrong, judged, pi, risk, Target.THESE, shares), float(wrong.mean()))
+        except InsufficientDataError:
+            tally.refuse()
+    return tally.measured()
+
+
+def a_day(runs: int, ways: tuple[Way, ...] = (Way(60, 1.0, 0.25), Way(40, 0.05, 0.03)), seed: int = 3) -> Measured:
+    """As the view of a day has it, from the verdicts alone: of all decisions on days with an audit, of the reviewed
+    ones on days without, of which it says that it speaks of these."""
+    rng = np.random.default_rng(seed)
+    risk = np.concatenate([way.risks() for way in ways])
+    pi = np.concatenate([np.full(way.decisions, way.pi) for way in ways])
+    audited, not_audited = _Tally(), _Tally()
+    for _ in range(runs):
+        wrong = rng.random(len(risk)) < risk
+        seen = rng.random(len(risk)) < pi
+        estimate = hajek(wrong[seen], np.ones(seen.sum()), pi[seen])
+        if (seen & (pi < 1)).any():
+            audited.add([estimate], float(wrong.mean()))
+        else:
+            not_audited.add([estimate], float(wrong[pi == 1].mean()))
+    return {
+        "days with an audit": audited.measured()["Hájek"],
+        "days without": not_audited.measured()["Hájek"],
+        "share of days without": not_audited.runs / runs,
+    }
+
+
 def _three(
     wrong: Bools, seen: Bools, pi: Floats, risk: Floats, target: Target, answered: Floats | None = None
 ) -> Iterable[Estimate]:
@@ -82,12 +145,12 @@ class _Tally:
     """How often intervals held the truth."""
 
     def __init__(self) -> None:
-        self._runs = 0
+        self.runs = 0
         self._unsaid = 0
         self._held: dict[str, list[float]] = {}
 
     def add(self, estimates: Iterable[Estimate], truth: float) -> None:
-        self._runs += 1
+        self.runs += 1
         for estimate in estimates:
             counts = self._held.setdefault(estimate.method, [0.0, 0.0, 0.0])
             counts[0] += estimate.low <= truth <= estimate.high
@@ -95,12 +158,12 @@ class _Tally:
             counts[2] += estimate.high - estimate.low
 
     def refuse(self) -> None:
-        self._runs += 1
+        self.runs += 1
         self._unsaid += 1
 
     def measured(self) -> Measured:
-        said = self._runs - self._unsaid
-        shown = {"refused": self._unsaid / self._runs} if self._unsaid else {}
+        said = self.runs - self._unsaid
+        shown = {"nothing said": self._unsaid / self.runs}
         for method, counts in self._held.items():
             for name, count in zip((method, f"{method} too low", f"{method} width"), counts, strict=True):
                 shown[name] = count / said
@@ -131,4 +194,16 @@ GATES = {
     )
     for name, ways in DESIGNS.items()
     for target in (Target.THESE, Target.PROCESS)
+} | {
+    f"{answered:.0%} answered, {order}": Gate(
+        partial(unanswered, answered=answered, order=order),
+        600,
+        # Of 30 % nothing is to be said.
+        _promises() if answered > MIN_SHOWN else (Promise("nothing said", at_least=1.0),),
+    )
+    for answered in (0.98, 0.9, 0.6, 0.3)
+    for order in Order
 }
+GATES["a day of 60 reviewed and 40 audited at 5 %"] = Gate(
+    a_day, 4000, (Promise("days with an audit", at_least=0.93), Promise("days without", at_least=0.93))
+)
