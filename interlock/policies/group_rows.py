@@ -15,7 +15,24 @@ COLUMNS = (
     "remarks",
 )
 
+FAIRNESS_COLUMNS = (
+    "model",
+    "attribute",
+    "group",
+    "decisions",
+    "automated",
+    "ratio",
+    "wrong among automated",
+    "verdicts",
+    "people override",
+    "favourable",
+    "favourable ratio",
+    "remarks",
+)
+
 _REMARKS = {
+    "automated-less": "automated less than four fifths as often as the first",
+    "too-few-answered": "less than half of the audits are answered",
     "too-few-verdicts": "too few verdicts",
     "not-known": "attribute not known",
     "released-less": "released less than four fifths as often as the first",
@@ -41,9 +58,36 @@ def group_rows(groups: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
     ]
 
 
+def fairness_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+    """One row for each row of `interlock.policies.fairness.fairness`, by FAIRNESS_COLUMNS."""
+    return [
+        (
+            one["model"],
+            one["attribute"] or "everybody",
+            one["group"] or ("(not known)" if one["attribute"] else ""),
+            one["decisions"],
+            _per_cent(one["automated"]),
+            _ratio(one["automated_ratio"]),
+            _share(one, "automated_error"),
+            one["automated_error_verdicts"],
+            _share(one, "override_rate"),
+            _per_cent(one["favourable"]),
+            _ratio(one["favourable_ratio"]),
+            "; ".join(_REMARKS.get(remark, remark) for remark in one["remarks"]),
+        )
+        for one in rows
+    ]
+
+
+def _per_cent(value: float | None) -> str | None:
+    return None if value is None else f"{value:.1%}"
+
+
 def _share(one: Mapping[str, Any], name: str) -> str | None:
     if one[name] is None:
         return None
+    if one[f"{name}_lower"] is None:
+        return f"{one[name]:.1%}"
     return f"{one[name]:.1%} ({one[f'{name}_lower']:.1%} to {one[f'{name}_upper']:.1%})"
 
 

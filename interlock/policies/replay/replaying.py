@@ -52,13 +52,13 @@ WHERE NOT review_copy AND route != '' AND domain IN {domains:Array(String)}
 
 # How a decision came to a person, or could have come. Before the audit coin fell in post_approval nobody had to look at
 # such a decision, so nothing is known of it.
-_WAY = (
+WAY = (
     "multiIf(route != 'auto', toString(route), workflow = 'post_approval' AND NOT audit AND propensity = 1, "
     "'post_approval', 'audit')"
 )
 
 # Nobody was certain to see it.
-_UNSEEN = ("audit", "post_approval")
+UNSEEN = ("audit", "post_approval")
 
 _GROUPS = {
     "forced": forced_reasons(),
@@ -67,15 +67,15 @@ _GROUPS = {
     "old_reasons": policy_reasons(),
     "old_version": "toString(policy_version)",
     "old_queue": "toString(queue)",
-    "way": _WAY,
+    "way": WAY,
     "hour": "toStartOfHour(kafka_timestamp)",
 }
 
-_GROUPED = {"forced": forced_reasons(), "shadowed": "is_shadow", "way": _WAY}
+_GROUPED = {"forced": forced_reasons(), "shadowed": "is_shadow", "way": WAY}
 
 _JUDGED_GROUPS = {
     "forced": forced_reasons(),
-    "way": _WAY,
+    "way": WAY,
     "was_overridden": "overridden",
     "pi": "verdict_propensity",
 }
@@ -193,7 +193,7 @@ def expected_review(treatment: Treatment) -> float:
 def _alike(group: Sequence[str], lane: str, way: str, treatment: Treatment) -> Key:
     review = expected_review(treatment)
     passes = treatment.route is Route.AUTO and not treatment.shadow and review < 1
-    return Key((group[0], group[1]), lane, way, way in _UNSEEN, passes, review)
+    return Key((group[0], group[1]), lane, way, way in UNSEEN, passes, review)
 
 
 def domains_in_question(client: "Client", policy: Policy) -> list[str]:

@@ -1,0 +1,88 @@
+"""The fairness report on ClickHouse, against what is known of every decision."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from interlock.demo import survey
+from interlock.policies.fairness import fairness
+from interlock.policies.group_rows import FAIRNESS_COLUMNS, fairness_rows
+from interlock.policy.attribute_groups import group_of
+from interlock.policy.load import parse
+from interlock.schemas import catalogue, wire
+from tests.processors.router.messages import NOW
+from tests.sinks.migrated import clear
+from tests.sinks.replay_world import Pipeline, Stored, window
+from tests.sinks.review_records import outcome
+
+CUTS = (18.0, 65.0)
+POLICY = parse(
+    survey.POLICY.read_text()
+    .replace("    queue: eligibility", "    queue: eligibility\n    groups: {age: [18, 65], disability: []}", 1)
+    .replace("audit: {rate: 0.05}", "audit: {rate: 0.5}"),
+    "live",
+)
+COUNT = 1_200
+
+
+@pytest.fixture(scope="module")
+def world(reused: Client) -> Iterator[tuple[Client, list[dict[str, Any]]]]:
+    """A client, and every routed decision; people have judged all that they were asked for."""
+    stored = Stored(reused)
+    pipeline = Pipeline(stored, key=b"k" * 16)
+    pipeline.publish(POLICY, NOW)
+    rows = [decision.to_record() | {"created_at": NOW} for decision in survey.decisions(COUNT, "fair")]
+    written = [
+        record for topic, record in pipeline.route(rows, NOW) if topic != "reviews.async" or record["route"] != "auto"
+    ]
+    pipeline.flush()
+    judged = [record for record in written if record["audit"] or record["route"] != "auto"]
+    verdicts = [
+        (record["decision"]["decision_id"].encode(), _verdict(record), NOW // 1000 + 60_000) for record in judged
+    ]
+    stored.insert(catalogue.OUTCOMES.name, verdicts)
+    yield reused, written
+    clear(reused)
+
+
+def _verdict(record: dict[str, Any]) -> bytes:
+    decision = record["decision"]
+    facts = {name: decision[name] for name in ("domain", "model_id", "model_version", "prediction")}
+    facts |= {name: record[name] for name in ("route", "workflow", "audit", "propensity")}
+    facts |= {"kind": "audit" if record["route"] == "auto" else "review", "outcome": survey.truth_of(decision)}
+    return wire.encode("Outcome", outcome(decision["decision_id"], **facts))
+
+
+def _report(client: Client) -> list[dict[str, Any]]:
+    return fairness(client, POLICY, "employment", *window(NOW, 24 * 60))
+
+
+def test_shares_are_counted_and_errors_estimated_for_every_group(world: tuple[Client, list[dict[str, Any]]]) -> None:
+    client, written = world
+    rows = {(row["attribute"], row["group"]): row for row in _report(client)}
+    assert rows["", ""]["decisions"] == COUNT
+    for name in ("under 18", "18 to under 65", "65 or more"):
+        mine = [one for one in written if group_of(one["decision"]["attributes"]["age"], CUTS) == name]
+        automatic = [one for one in mine if one["route"] == "auto"]
+        row = rows["age", name]
+        assert row["decisions"] == len(mine)
+        assert row["automated"] == pytest.approx(len(automatic) / len(mine))
+        favourable = sum(one["decision"]["prediction"] == "employed" for one in mine)
+        assert row["favourable"] == pytest.approx(favourable / len(mine))
+        wrong = sum(survey.truth_of(one["decision"]) != one["decision"]["prediction"] for one in automatic)
+        assert row["automated_error_verdicts"] == sum(one["audit"] for one in automatic)
+        if row["automated_error"] is not None:
+            assert row["automated_error_lower"] <= wrong / len(automatic) <= row["automated_error_upper"]
+    assert sum(row["decisions"] for key, row in rows.items() if key[0] == "disability") == COUNT
+
+
+def test_impact_ratios_compare_with_the_group_of_the_largest_share(world: tuple[Client, list[dict[str, Any]]]) -> None:
+    ages = [row for row in _report(world[0]) if row["attribute"] == "age"]
+    assert max(row["automated_ratio"] for row in ages) == 1
+    (under,) = [row for row in ages if row["group"] == "under 18"]
+    assert under["favourable_ratio"] < 0.8
+    assert "favoured-less" in under["remarks"]
+    cells = dict(zip(FAIRNESS_COLUMNS, fairness_rows([under])[0], strict=True))
+    assert cells["remarks"].startswith("favoured less than four fifths")
