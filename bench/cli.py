@@ -286,7 +286,7 @@ app.add_typer(proofs, name="proofs")
 @proofs.command("people")
 def proof_of_people(
     seeds: Annotated[int, typer.Option(min=1, help="Lives of the model, each with people and coins of its own.")] = 40,
-    quick: Annotated[bool, typer.Option("--quick", help="Lives of 600 decisions instead of 3,600.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Lives of 600 decisions instead of 3,000.")] = False,
     processes: Annotated[int, typer.Option(min=1, help="Lives that run at once.")] = 2,
     json: Json = False,
 ) -> None:

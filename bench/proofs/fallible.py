@@ -15,12 +15,15 @@ from typing import Any
 
 import numpy as np
 import structlog
+from numpy.typing import NDArray
 
 from bench.proofs import employment
 from bench.proofs.pipeline import SECOND, Habits, Pipeline, Record
+from interlock.learning.answered import span
 from interlock.learning.arrays import Bools, Floats
 from interlock.learning.bounds import clopper_pearson
 from interlock.learning.estimates import Estimate, hajek, naive, rogan_gladen
+from interlock.processors.outcomes import way
 from interlock.schemas import catalogue
 
 # A tenth of the errors missed and a tenth of the tasks left open. Gold items: some 120 errors and 200 others in a whole
@@ -44,7 +47,7 @@ class Lives:
     audited: int
 
 
-QUICK, FULL = Lives(100, 500), Lives(1_600, 2_000)
+QUICK, FULL = Lives(100, 500), Lives(1_500, 1_500)
 
 
 def lives(
@@ -152,11 +155,14 @@ def _rates(pipeline: Pipeline, rows: list[Record]) -> dict[str, Any]:
     chosen = ~automatic | np.array([bool(decision["audit"]) for decision in routed])
     wrong = np.array([employment.is_wrong(row) for row in rows])
     as_judged = np.array([pipeline.sees(row) != row["prediction"] for row in rows])
-    estimate = hajek(overridden, judged, propensity * _answered(automatic, chosen, judged))
+    ways = np.array(["audit" if decision["route"] == "auto" else decision["route"] for decision in routed])
+    answered = _answered(ways, chosen, judged)
+    estimate = hajek(overridden, judged, propensity, answered=answered)
     return {
         "truth": float(wrong.mean()),
         "truth_as_judged": float(as_judged.mean()),
         "answered": float(judged.sum() / chosen.sum()),
+        "answered_as_told": _as_told(list(outcomes.values())),
         "automatic": float(automatic.mean()),
         "naive": _compared(naive(overridden, judged), wrong.mean()),
         "as_people_judge": _compared(estimate, as_judged.mean()),
@@ -164,12 +170,21 @@ def _rates(pipeline: Pipeline, rows: list[Record]) -> dict[str, Any]:
     }
 
 
-def _answered(automatic: Bools, chosen: Bools, judged: Bools) -> Floats:
+def _answered(ways: NDArray[np.str_], chosen: Bools, judged: Bools) -> Floats:
     """The answered share of the way in which each decision would come to a person."""
     shares = np.ones(len(chosen))
-    for way in (automatic, ~automatic):
-        shares[way] = judged[way].sum() / max(1, chosen[way].sum())
+    for name in np.unique(ways):
+        alike = ways == name
+        shares[alike] = judged[alike].sum() / max(1, chosen[alike].sum())
     return shares
+
+
+def _as_told(outcomes: list[Record]) -> dict[str, float]:
+    """The same by way, as the desk tells it with every outcome: of the whole life up to the last verdict."""
+    told: dict[str, list[tuple[int | None, int | None]]] = {}
+    for outcome in outcomes:
+        told.setdefault(way(outcome), []).append((outcome["way_settled"], outcome["way_judged"]))
+    return {name: known.share for name, each in told.items() if (known := span(each, from_start=True)) is not None}
 
 
 def _for_people(estimate: Estimate, pipeline: Pipeline) -> Estimate:

@@ -17,6 +17,8 @@ def test_the_people_of_the_proof_err_and_leave_work_open(lived: list[dict[str, A
     for life in lived:
         rates = life["rates"]
         assert 0.85 <= rates["answered"] <= 0.95
+        for way in ("async", "sync"):
+            assert 0.75 <= rates["answered_as_told"][way] < 1
         assert 0.8 <= rates["truth_as_judged"] / rates["truth"] < 1
 
 
