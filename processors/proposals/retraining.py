@@ -9,6 +9,7 @@ from interlock.learning.estimates import Estimate, Target
 from interlock.processors.events import Event
 from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.record import opened, proposal_id, revoked
+from interlock.schemas.times import moment
 
 # What a proposal shows of its request besides claim and interval.
 _EVIDENCE = (
@@ -41,6 +42,8 @@ def propose_from_request(request: dict[str, Any], table: ProposalTable) -> list[
     ]
     model = f"{request['model_id']}@{request['model_version']}"
     evidence = {key: request[key] for key in _EVIDENCE}
+    if request["changed_at"] is not None:
+        evidence["changed_at"] = moment(request["changed_at"]).isoformat()
     evidence["export"] = f"interlock export training-examples --model {model} --out examples.parquet"
     proposal = opened(
         "retraining",

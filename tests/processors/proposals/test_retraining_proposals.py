@@ -42,7 +42,8 @@ def test_of_a_change_it_shows_the_rate_and_the_slices_since_then() -> None:
     (proposal,) = proposed(request(slices_since_change=slices, **CHANGED), ProposalTable())
     assert (proposal["error_estimate"], proposal["error_lower"], proposal["error_upper"]) == (0.3, 0.2, 0.4)
     evidence = json.loads(proposal["evidence"])
-    assert (evidence["kind"], evidence["changed_at"], evidence["slices_since_change"]) == ("change", 500, slices)
+    assert (evidence["kind"], evidence["slices_since_change"]) == ("change", slices)
+    assert evidence["changed_at"] == "1970-01-01T00:00:00.000500+00:00"
 
 
 def test_a_request_without_an_interval_shows_none() -> None:
