@@ -65,6 +65,11 @@ def _outcome(number: int, overridden: bool) -> tuple[dict[str, object], dict[str
         "prediction": "False",
         "propensity": 1.0,
         "arrived_at": number,
+        "domain": "",
+        "audit": False,
+        "route": "async",
+        "way_settled": None,
+        "way_judged": None,
     }
     return outcome, {"example_id": str(number), "attributes": {}, "prediction": "False"}
 

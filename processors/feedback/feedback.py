@@ -91,7 +91,7 @@ class Feedback:
             return events
         if new := stats.new_slices():
             events.append(_systematic(key, outcome, new, now))
-        if missing := self._missing(key):
+        if missing := self._missing(key, stats):
             if key not in self._told_missing:
                 self._told_missing.add(key)
                 events.append(_answers_missing(key, outcome, missing, now))
@@ -101,9 +101,11 @@ class Feedback:
             events += request(key, kind, outcome, stats, now)
         return events
 
-    def _missing(self, key: str) -> tuple[str, ...]:
-        """What must be answered before anything is concluded about the model version."""
-        return self._answered[key].missing(self._terms.min_answered, self._tallies.settled(key))
+    def _missing(self, key: str, stats: ModelVersionStats) -> tuple[str, ...]:
+        """What must be answered before anything is concluded about the model version, or about a change of it."""
+        settled = self._tallies.settled(key)
+        missing = self._answered[key].missing(self._terms.min_answered, settled)
+        return missing or (stats.missing_since_change(settled) if stats.due() == "change" else ())
 
 
 def _systematic(key: str, outcome: dict[str, Any], new: Sequence[Slice], now: int) -> Event:

@@ -4,6 +4,7 @@ from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from sys import intern
 from typing import Any, Literal
 
 import numpy as np
@@ -13,8 +14,10 @@ from interlock.learning.change_point import RUN_LENGTH, ChangeDetector, bounds_s
 from interlock.learning.retraining import LIMIT
 from interlock.learning.slices import Slice, find
 from interlock.processors.arrival_order import LONGEST_WAIT
+from interlock.processors.feedback.answered_since import Told, Way, missing_since
 from interlock.processors.feedback.martingale import BettingMartingale
 from interlock.processors.feedback.patterns import columns, facts
+from interlock.processors.outcomes import way
 
 # The rate of all decisions since the start is above the limit, or it has risen above it since some moment.
 RequestKind = Literal["start", "change"]
@@ -66,6 +69,7 @@ class Sample:
     propensity: float
     facts: dict[str, str]
     arrived_at: int
+    told: Told | None
 
 
 class Sums:
@@ -132,7 +136,11 @@ class ModelVersionStats:
         if len(self._first_outcomes) > self.terms.window:
             self._first_outcomes.popitem(last=False)
         sample = Sample(
-            outcome["outcome"] != outcome["prediction"], outcome["propensity"], facts(example), outcome["arrived_at"]
+            outcome["outcome"] != outcome["prediction"],
+            outcome["propensity"],
+            facts(example),
+            outcome["arrived_at"],
+            _told(outcome),
         )
         if sample.propensity < self.smallest_propensity:
             self.smallest_propensity = sample.propensity
@@ -167,14 +175,15 @@ class ModelVersionStats:
 
         A bound stays exceeded for good. A request is repeated only if people have overridden as much since the last.
         """
-        kind = self._due()
+        kind = self.due()
         since = self._since_request
         if kind is None or (self._requested and (since.count < self.terms.renew or since.rate <= self.terms.limit)):
             return None
         self._requested, self._since_request = True, Sums()
         return kind
 
-    def _due(self) -> RequestKind | None:
+    def due(self) -> RequestKind | None:
+        """What can be said beyond doubt, if anything."""
         if self._lower.exceeded and self.all.rate > self.terms.limit:
             return "start"
         return "change" if self._change.exceeded else None
@@ -183,8 +192,7 @@ class ModelVersionStats:
         """The change that is beyond doubt; None if there is none."""
         if not self._change.exceeded:
             return None
-        oldest = self.all.count - len(self.window)
-        samples = list(islice(self.window, max(0, self._bets_since + self._change.since - oldest), None))
+        samples = list(islice(self.window, self._before_change(), None))
         lower, upper = bounds_since(
             [float(sample.overridden) for sample in samples],
             [self.smallest_propensity / sample.propensity for sample in samples],
@@ -192,6 +200,16 @@ class ModelVersionStats:
             self.terms.alpha,
         )
         return Change(samples[0].arrived_at, samples, Sums(samples), lower, upper)
+
+    def missing_since_change(self, settled: Mapping[Way, int]) -> tuple[str, ...]:
+        """Of which ways too little is answered since the change, in words. `settled`: what the desk's tallies tell."""
+        told = [sample.told for sample in self.window]
+        start = self._before_change()
+        return missing_since(told[:start], told[start:], settled, self.terms.min_answered)
+
+    def _before_change(self) -> int:
+        """Samples of the window that came before the change."""
+        return max(0, self._bets_since + self._change.since - (self.all.count - len(self.window)))
 
     def slices(self, samples: Sequence[Sample], level: float | None = None) -> list[Slice]:
         """Patterns with more overrides than elsewhere among these samples, most certain first."""
@@ -217,3 +235,11 @@ class ModelVersionStats:
         new = [group for group in slices if str(group.conditions) not in self._reported]
         self._reported.update(str(group.conditions) for group in new)
         return new
+
+
+def _told(outcome: Mapping[str, Any]) -> Told | None:
+    """None: the outcome is older than the counts."""
+    if outcome["way_settled"] is None:
+        return None
+    key = intern(outcome["domain"]), intern(way(outcome))
+    return Told(key, outcome["way_settled"], outcome["way_judged"], outcome["propensity"])

@@ -7,6 +7,7 @@ import pytest
 
 from interlock.processors.answered import TallyTable
 from interlock.processors.events import Event
+from interlock.processors.feedback.answered_since import Told, missing_since
 from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.schemas import catalogue, wire
@@ -95,6 +96,35 @@ def test_once_enough_is_answered_learning_goes_on_and_what_is_missing_later_is_s
     assert told(learn(feedback, desk.outcomes(2_000))) == []
     desk.answered["audit"] = 0.2
     assert len(told(learn(feedback, desk.outcomes(8_000)))) == 1
+
+
+@pytest.mark.parametrize("demanded", [True, False])
+def test_after_a_long_time_in_which_all_was_answered_open_audits_are_taken_for_a_change_only_without_the_demand(
+    demanded: bool,
+) -> None:
+    # Of 300 audits all are answered, and of 60 then 6: nine tenths of all.
+    desk, tallies = Desk(1.0, 1.0), TallyTable()
+    feedback = Feedback(RetrainingTerms(run_length=2_000, min_answered=0.8 if demanded else 0.0), tallies)
+    assert requests(learn(feedback, desk.outcomes(12_000))) == 0
+    desk.answered["audit"] = 0.1
+    events = []
+    for _ in range(12):
+        verdicts = desk.outcomes(200)
+        tallies.apply(wire.encode("Tally", TALLY | {"settled": desk.counts["audit"][0]}))
+        events += learn(feedback, verdicts)
+    assert bool(requests(events)) is not demanded
+    assert ["audits answered" in message for message in told(events)] == [True] * demanded
+
+
+def test_a_way_that_falls_silent_is_missing_by_what_the_tallies_tell() -> None:
+    audit, review = ("loan", "audit"), ("loan", "async")
+    before = [Told(audit, 40, 40, AUDIT)] + [Told(review, n, n, 1.0) for n in range(100)]
+    since = [Told(review, n, n, 1.0) for n in range(100, 200)]
+    assert missing_since(before, since, {audit: 40, review: 200}, 0.8) == ()
+    assert missing_since(before, since, {audit: 70, review: 200}, 0.8) == ("0 of 30 audits answered, 24 needed",)
+    one = [*since, Told(audit, 70, 41, AUDIT)]
+    assert missing_since(before, one, {}, 0.8) == ("1 of 30 audits answered, 24 needed",)
+    assert missing_since([None], [None], {}, 0.8) == ()
 
 
 def test_audits_that_nobody_ever_did_are_known_from_the_tallies_of_the_desk() -> None:
