@@ -4,12 +4,14 @@
 decisions describe the reviewed ones; `weights` (n,) 1/π make them describe all.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.fft import dct, idct
+from scipy.special import betainc, rel_entr
 
 from interlock.learning.arrays import Floats, binary, effective_size, open_unit, positive, probabilities
 from interlock.learning.bounds import wilson
@@ -21,15 +23,21 @@ TENTHS = np.arange(11) / 10
 # A gap between confidence and accuracy that is worth reporting.
 GAP = 0.1
 
+# The level at which a calibrated model is ruled out before a gap is a warning: 500 verdicts, which a bin of a report
+# holds of each way to a person, just suffice for a gap of GAP at a confidence of one half. Nearer to 1 fewer do.
+CERTAIN = 4e-5
+
 # Cells of the smoothed residuals, and the narrowest bandwidth tried: eight cells, so that cells do not show.
 _CELLS = 8192
 _NARROWEST = 8 / _CELLS
 
 
 class Notice(StrEnum):
-    """WARNING: the gap exceeds GAP and its whole interval does. HINT: the gap exceeds it, but may be smaller."""
+    """WARNING: the gap exceeds what is allowed, and a calibrated model would hardly ever show it. HINT: the gap exceeds
+    it, but chance may explain it. FEW: it does not, but so few labels could hardly show it."""
 
     NONE = ""
+    FEW = "few"
     HINT = "hint"
     WARNING = "warning"
 
@@ -39,7 +47,8 @@ class Bin:
     """Labels with low ≤ confidence < high (the last bin includes its end); `gap`: accuracy minus mean confidence.
 
     gap_low ≤ gap ≤ gap_high: Wilson interval of the accuracy, moved by the mean confidence; conservative, as
-    confidences within the bin differ. A negative gap is overconfidence.
+    confidences within the bin differ. A negative gap is overconfidence. `effective`: labels of equal weight that would
+    tell as much.
     """
 
     low: float
@@ -49,16 +58,34 @@ class Bin:
     accuracy: float
     gap_low: float
     gap_high: float
+    effective: float
 
     @property
     def gap(self) -> float:
         return self.accuracy - self.mean_confidence
 
+    def notice(self, allowed: float = GAP) -> Notice:
+        """What is to be said about a gap if one of `allowed` is."""
+        if abs(self.gap) > allowed:
+            return Notice.WARNING if self.chance < CERTAIN else Notice.HINT
+        return Notice.FEW if self.effective < self.needed(allowed) else Notice.NONE
+
     @property
-    def notice(self) -> Notice:
-        if abs(self.gap) <= GAP:
-            return Notice.NONE
-        return Notice.WARNING if self.gap_low > GAP or self.gap_high < -GAP else Notice.HINT
+    def chance(self) -> float:
+        """How often a model that is right as often as it says would be so far off on this side: the binomial tail."""
+        n, right, p = self.effective, self.accuracy * self.effective, self.mean_confidence
+        if p in (0.0, 1.0):
+            return 1.0 if self.gap == 0 else 0.0
+        wrong = n - right
+        if self.gap < 0:
+            return float(betainc(wrong, right + 1, 1 - p)) if wrong > 0 else 1.0
+        return float(betainc(right, wrong + 1, p)) if right > 0 else 1.0
+
+    def needed(self, allowed: float = GAP) -> int:
+        """About how many labels of equal weight make a gap of `allowed` certain (Chernoff's bound)."""
+        p = min(max(self.mean_confidence, allowed / 10), 1 - allowed / 10)
+        q = p - allowed if p > allowed else p + allowed
+        return math.ceil(-math.log(CERTAIN) / float(rel_entr(q, p) + rel_entr(1 - q, 1 - p)))
 
 
 def bins(
@@ -82,7 +109,14 @@ def bins(
         low, high = wilson(accuracy * effective, effective, alpha)
         occupied.append(
             Bin(
-                float(edges[number]), float(edges[number + 1]), int(rows.sum()), mean, accuracy, low - mean, high - mean
+                float(edges[number]),
+                float(edges[number + 1]),
+                int(rows.sum()),
+                mean,
+                accuracy,
+                low - mean,
+                high - mean,
+                effective,
             )
         )
     return occupied

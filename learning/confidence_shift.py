@@ -207,7 +207,8 @@ class ShiftMonitor:
         if total < _SMALLEST or abs(size) <= self._least * total:
             return None
         size /= total
-        variance = (squares / total - size**2) / total
+        # Of skewed values, high ones vary little: by their own variance alone every stroke of luck would look sure.
+        variance = max(squares / total - size**2, reference.noise) / total
         shares = {place: n / total for place, n in places.items()}
         variance += sum(s**2 * reference.noise / reference.count[place[0]][place[1]] for place, s in shares.items())
         compared = sum(s * reference.days[place[0]][place[1]] for place, s in shares.items())

@@ -193,6 +193,14 @@ class CalibrationSettings(BaseModel):
 
     group: str = Field(catalogue.CALIBRATION_GROUP_PREFIX, description="prefix of the names of its consumer groups")
     every: int = Field(50, gt=0, description="outcomes of a model version between two calibration reports")
+    window: int = Field(
+        2_000, ge=100, description="latest outcomes of a model version that a recalibration is fitted to"
+    )
+    gap: float = Field(0.1, ge=0.01, lt=1, description="between confidence and accuracy of a bucket: worth a warning")
+    # With 500 a gap of .1 is certain at any confidence.
+    gap_window: int = Field(
+        500, ge=50, description="latest verdicts of each bucket and way to a person that warnings see"
+    )
     override_limit: float = Field(0.15, gt=0, lt=1, description="override rate of all decisions above which it alarms")
     override_limits: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
         default_factory=dict,

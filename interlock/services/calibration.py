@@ -31,7 +31,11 @@ def run(platform: Platform) -> None:
     role = platform.settings.calibration
     longest_wait = round(role.longest_wait_days * DAY)
     settings = CalibrationSettings(
-        CalibratorSettings(role.every), role.override_limit, role.min_answered, role.override_limits, longest_wait
+        CalibratorSettings(role.every, role.window, role.gap, role.gap_window),
+        role.override_limit,
+        role.min_answered,
+        role.override_limits,
+        longest_wait,
     )
     proposing = ProposalSettings(
         role.alpha,

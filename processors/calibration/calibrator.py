@@ -8,17 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from interlock.learning.calibration import IDENTITY, LogOdds, fit, log_loss
-from interlock.learning.calibration_metrics import Bin, Notice
+from interlock.learning.calibration_metrics import GAP, Bin, Notice
 from interlock.learning.insufficient_data import InsufficientDataError
 from interlock.learning.recalibration_limits import limited
+from interlock.processors.calibration.buckets import BucketWindows
 from interlock.processors.calibration.labels import Label
 from interlock.processors.calibration.report import CalibrationFinding, arrays, report
 from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
 
-# Labels that a fit uses: few enough to follow a drift (log-loss after a drift: .454 with a window of 500, .506 with all
-# labels), enough for two parameters where audits weigh twenty times as much as the rest. A report takes some 30 ms.
+# Labels that a fit uses, by default: few enough to follow a drift (log-loss after a drift: .454 with a window of 500,
+# .506 with all labels), enough for two parameters where audits weigh twenty times as much as the rest. A report takes
+# some 30 ms.
 WINDOW = 2_000
+
+# Verdicts of one bucket and way, by default: with as many a gap of .1 is certain at any confidence, and a bucket that
+# only audits see, at 5 % of 5,000 decisions a day, is younger than two weeks.
+GAP_WINDOW = 500
 
 # The risk of ever recalibrating a model that needs none. A gate that is asked every fifty outcomes whether the gain
 # is positive opens sooner or later: 5–9 % at each look.
@@ -35,9 +41,14 @@ _GRID = np.array([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99]
 
 @dataclass(frozen=True, slots=True)
 class CalibratorSettings:
-    """`every`: outcomes between two reports."""
+    """`every`: outcomes between two reports. `window`: labels that a recalibration is fitted to. `gap`: between
+    confidence and accuracy that is worth a warning; `gap_window`: latest verdicts of each bucket and way that bins rest
+    on."""
 
     every: int = 50
+    window: int = WINDOW
+    gap: float = GAP
+    gap_window: int = GAP_WINDOW
 
 
 class Calibrator:
@@ -51,7 +62,8 @@ class Calibrator:
 
     def __init__(self, settings: CalibratorSettings) -> None:
         self._settings = settings
-        self._labels: deque[Label] = deque(maxlen=WINDOW)
+        self._labels: deque[Label] = deque(maxlen=settings.window)
+        self._buckets = BucketWindows(settings.gap_window)
         self._number = 0
         self._challenger: LogOdds | None = None
         self._log_evidence = 0.0
@@ -65,9 +77,10 @@ class Calibrator:
         self._number += 1
         self._weigh(label)
         self._labels.append(label)
+        self._buckets.add(label)
         if self._number % self._settings.every:
             return []
-        finding = report(self._labels, self._number)
+        finding = report(self._labels, self._buckets, self._number, self._settings.gap)
         model = self._next_model(finding) if concludes else None
         events = self._warnings(finding, label) if concludes else []
         if model is not None:
@@ -119,11 +132,12 @@ class Calibrator:
         by_low = {bucket.low: bucket for bucket in finding.bins}
         for low in sorted(by_low):
             bucket = by_low[low]
-            if bucket.notice is Notice.WARNING and low not in self._warned:
+            notice = bucket.notice(self._settings.gap)
+            if notice is Notice.WARNING and low not in self._warned:
                 self._warned.add(low)
                 cause = f"{label.model}/{low:.1f}/{self._number}"
                 events.append(alert("calibration_gap", cause, "warning", (), _gap(bucket, label), label.at))
-            elif bucket.notice is Notice.NONE:
+            elif notice in (Notice.NONE, Notice.FEW):
                 self._warned.discard(low)
         return events
 

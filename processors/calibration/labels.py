@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.errors import InterlockError
-from interlock.processors.outcomes import is_sample
+from interlock.processors.outcomes import is_sample, way
 
 
 class BadLabelError(InterlockError, ValueError):
@@ -19,7 +19,7 @@ class BadLabelError(InterlockError, ValueError):
 @dataclass(frozen=True, slots=True)
 class Label:
     """One reviewed decision. `confidence`: the model's own; `propensity`: π, with which it was sent to a person;
-    `at`: when it was counted, microseconds since the epoch."""
+    `way`: how it came there; `at`: when it was counted, microseconds since the epoch."""
 
     model_id: str
     model_version: str
@@ -28,6 +28,7 @@ class Label:
     correct: bool
     propensity: float
     at: int
+    way: str
 
     @property
     def model(self) -> str:
@@ -58,4 +59,5 @@ def label(outcome: Mapping[str, Any]) -> Label | None:
         outcome["outcome"] == outcome["prediction"],
         outcome["propensity"],
         outcome["at"],
+        way(outcome),
     )

@@ -10,8 +10,9 @@ import numpy as np
 from interlock.learning import calibration, calibration_metrics
 from interlock.learning.arrays import Floats, effective_size
 from interlock.learning.calibration import LogOdds
-from interlock.learning.calibration_metrics import Bin
+from interlock.learning.calibration_metrics import Bin, Notice
 from interlock.learning.insufficient_data import InsufficientDataError
+from interlock.processors.calibration.buckets import BucketWindows
 from interlock.processors.calibration.labels import Label
 
 
@@ -33,14 +34,13 @@ def arrays(labels: Sequence[Label]) -> tuple[Floats, Floats, Floats]:
     return confidence, correct, 1 / np.array([label.propensity for label in labels])
 
 
-def report(labels: Sequence[Label], number: int) -> CalibrationFinding:
-    """`labels` of one model version, oldest first, at least one; `number`: how many labels it has had in all.
+def report(labels: Sequence[Label], buckets: BucketWindows, number: int, allowed_gap: float) -> CalibrationFinding:
+    """`labels` of one model version, oldest first, at least one: what a recalibration is fitted to; `buckets`: what
+    bins and errors are of. `number`: how many labels it has had in all.
 
     The record lacks `published`, which the labels do not determine.
     """
     f, y, w = arrays(labels)
-    effective = effective_size(w)
-    occupied = calibration_metrics.bins(f, y, w)
     refusal, method, model, better = "", "", None, False
     before = float(np.average(calibration.log_loss(f, y), weights=w))
     after: float | None = None
@@ -52,20 +52,23 @@ def report(labels: Sequence[Label], number: int) -> CalibrationFinding:
         model, better = recalibration.model, recalibration.deploy
         after = before - recalibration.gain
         if better:
-            method = "temperature" if effective < calibration.TEMPERATURE_BELOW else "logistic"
+            method = "temperature" if effective_size(w) < calibration.TEMPERATURE_BELOW else "logistic"
     used = model if model is not None and better else calibration.IDENTITY
     last = labels[-1]
+    f, y, w = buckets.arrays()
+    effective = effective_size(w)
+    occupied = calibration_metrics.bins(f, y, w)
     record = {
         "report_id": f"{last.model}#{number}",
         "model_id": last.model_id,
         "model_version": last.model_version,
         "at": last.at,
-        "reviewed": len(labels),
+        "reviewed": len(f),
         "effective": effective,
-        "bins": [_bin_record(bucket) for bucket in occupied],
+        "bins": [_bin_record(bucket, allowed_gap, buckets) for bucket in occupied],
         "ece": calibration_metrics.ece(f, y, w),
         # The formula counts labels of equal weight; unequal ones are worth fewer, and noise goes with the root.
-        "ece_by_chance": min(1.0, calibration_metrics.ece_noise(f) * math.sqrt(len(labels) / effective)),
+        "ece_by_chance": min(1.0, calibration_metrics.ece_noise(f) * math.sqrt(len(f) / effective)),
         "smooth_ece": calibration_metrics.smooth_ece(f, y, w),
         "brier": float(np.average((f - y) ** 2, weights=w)),
         "log_loss_before": before,
@@ -78,7 +81,8 @@ def report(labels: Sequence[Label], number: int) -> CalibrationFinding:
     return CalibrationFinding(record, occupied, model, better)
 
 
-def _bin_record(bucket: Bin) -> dict[str, Any]:
+def _bin_record(bucket: Bin, allowed_gap: float, buckets: BucketWindows) -> dict[str, Any]:
+    notice = bucket.notice(allowed_gap)
     return {
         "count": bucket.labels,
         "mean_confidence": bucket.mean_confidence,
@@ -87,5 +91,11 @@ def _bin_record(bucket: Bin) -> dict[str, Any]:
         "lower": float(np.clip(bucket.mean_confidence + bucket.gap_low, 0, bucket.accuracy)),
         "upper": float(np.clip(bucket.mean_confidence + bucket.gap_high, bucket.accuracy, 1)),
         "gap": bucket.mean_confidence - bucket.accuracy,
-        "finding": str(bucket.notice),
+        "finding": _few(bucket, allowed_gap, buckets) if notice is Notice.FEW else str(notice),
     }
+
+
+def _few(bucket: Bin, allowed_gap: float, buckets: BucketWindows) -> str:
+    """Counted as labels of equal weight, which audits among reviews are not."""
+    what = "audits" if buckets.audited(bucket.low) else "reviews"
+    return f"too few {what}: {bucket.effective:.0f} of about {bucket.needed(allowed_gap)}"
