@@ -275,6 +275,13 @@ class Audit(_Part):
     active: Active | None = None
 
 
+class Risk(_Part):
+    """`per_year`: with which probability any certificate given in a year may be false, all lanes, kinds and starts of
+    evidence together; None: each has the risk of its own that `calibration.delta` sets."""
+
+    per_year: Annotated[Probability, Field(gt=0, lt=1)] | None = None
+
+
 class CalibrationUse(_Part):
     """Whether lanes compare the calibrated confidence."""
 
@@ -342,6 +349,7 @@ class Policy(_Part):
     rules: tuple[Rule, ...] = ()
     safe_rules: tuple[SafeRule, ...] = ()
     audit: Audit = Audit()
+    risk: Risk = Risk()
     calibration: CalibrationUse = CalibrationUse()
     service_levels: ServiceLevels = ServiceLevels()
     priority: tuple[PriorityRule, ...] = ()

@@ -6,6 +6,7 @@ the smallest chance of all, whatever the others have; the estimate gains by Neym
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from bench.gates.gate import Gate
 from interlock.demo import survey
@@ -16,17 +17,14 @@ from interlock.learning.estimates import Target, hajek
 ALPHA, DELTA = 0.05, 0.10
 AUDITS = 0.05
 AUTO = 0.95
-_WARM_UP = 500
+# As the product does.
+_WARM_UP = 200
 
 
 def measured(runs: int) -> dict[str, float]:
     """Median decisions until the first certificate, and mean width of the interval of the error of what is automatic,
     from 20,000 decisions; audits equally, near the threshold with a floor of a quarter, and twice as many of them."""
-    frame = pl.read_parquet(survey.SAMPLE)
-    score = frame["predicted_probability"].to_numpy()
-    lane = score < 0.5
-    confidence, right = 1 - score[lane], frame["employed"].to_numpy()[lane] == 0
-    per_decision = len(frame) / len(confidence)
+    confidence, right, per_decision = _lane()
     rates = {
         "equal": np.full(len(confidence), AUDITS),
         "near thresholds": near_thresholds(confidence, AUDITS),
@@ -38,10 +36,8 @@ def measured(runs: int) -> dict[str, float]:
         first, widths = [], []
         for seed in range(runs):
             rng = np.random.default_rng(seed)
-            order = rng.permutation(len(confidence))
-            seen = order[rng.random(len(order)) < propensity[order]]
-            places = np.flatnonzero(np.isin(order, seen))
-            found = _first_certificate(confidence[seen], right[seen], propensity[seen], float(propensity.min()))
+            seen, places = _reviewed(propensity, rng)
+            found = _first_certificate(confidence[seen], right[seen], propensity[seen])
             first.append(np.inf if found is None else places[found] * per_decision)
             audits = seen[propensity[seen] < 1]
             estimate = hajek(~right[audits], np.ones(len(audits)), propensity[audits], Target.PROCESS)
@@ -49,6 +45,36 @@ def measured(runs: int) -> dict[str, float]:
         figures[f"{name}: decisions"] = float(np.median(first))
         figures[f"{name}: width"] = float(np.mean(widths))
     return figures
+
+
+def timeline(runs: int) -> dict[str, float]:
+    """Median decisions until the first certificate, by the share of what is automatic that people see; 1: in shadow."""
+    confidence, right, per_decision = _lane()
+    figures = {}
+    for rate in (1.0, 0.5, 0.2, 0.1, 0.05):
+        propensity = np.where(confidence >= AUTO, rate, 1.0)
+        first = []
+        for seed in range(runs):
+            seen, places = _reviewed(propensity, np.random.default_rng(seed))
+            found = _first_certificate(confidence[seen], right[seen], propensity[seen])
+            first.append(np.inf if found is None else places[found] * per_decision)
+        figures[f"people see {rate:.0%}"] = float(np.median(first))
+    return figures
+
+
+def _lane() -> tuple[Floats, Bools, float]:
+    """Confidence, and whether the model was right, of the decisions of a lane; how many there are of all for each."""
+    frame = pl.read_parquet(survey.SAMPLE)
+    score = frame["predicted_probability"].to_numpy()
+    lane = score < 0.5
+    return 1 - score[lane], frame["employed"].to_numpy()[lane] == 0, len(frame) / int(lane.sum())
+
+
+def _reviewed(propensity: Floats, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The decisions that people see, in the order of a stream, and which in it they are."""
+    order = rng.permutation(len(propensity))
+    places = np.flatnonzero(rng.random(len(order)) < propensity[order])
+    return order[places], places
 
 
 def near_thresholds(confidence: Floats, rate: float) -> Floats:
@@ -63,8 +89,9 @@ def near_thresholds(confidence: Floats, rate: float) -> Floats:
     return np.clip(high * doubt, rate / 4, 1)
 
 
-def _first_certificate(confidence: Floats, right: Bools, propensity: Floats, lowest: float) -> int | None:
+def _first_certificate(confidence: Floats, right: Bools, propensity: Floats) -> int | None:
     """Which reviewed decision completes it."""
+    lowest = float(propensity.min())
     labels = round(20 * sample_size(ALPHA, DELTA))
     thresholds = first_thresholds(confidence[:_WARM_UP], labels, ALPHA, DELTA)
     evidence = no_evidence(thresholds, alpha=ALPHA, delta=DELTA)
@@ -77,4 +104,7 @@ def _first_certificate(confidence: Floats, right: Bools, propensity: Floats, low
     return None
 
 
-GATES = {"allocation of audits": Gate(measured, 50, quick=5)}
+GATES = {
+    "allocation of audits": Gate(measured, 50, quick=5),
+    "time to the first certificate": Gate(timeline, 50, quick=5),
+}

@@ -78,9 +78,11 @@ def progress(data_dir: DataDir = None, json: Json = False) -> None:
     """
     from interlock.policies import progress as reading
 
-    lanes = reading.lanes(connection.connect(data_dir).serving_kafka())
+    broker = connection.connect(data_dir).serving_kafka()
+    lanes = reading.lanes(broker)
+    risks = reading.risks(lanes, broker)
     if json:
-        print_json(lanes)
+        print_json({"lanes": lanes, "risk": risks})
         return
     table(
         ("lane", "model", "auto from", "progress", "evidence", "days", "hoped for", "missing"),
@@ -98,6 +100,8 @@ def progress(data_dir: DataDir = None, json: Json = False) -> None:
             for lane in lanes
         ],
     )
+    for risk in risks:
+        errors.print(reading.risk_said(risk), markup=False)
     errors.print("evidence: share of log 1/δ that the strictest threshold has; `--json` has every number")
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from interlock.policies import publishing
 from interlock.policy.model import Policy
 from interlock.policy.version import from_resolved
-from interlock.processors.proposals.proposing import AUTOMATIC
+from interlock.processors.proposals.risk import AUTOMATIC, used
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 from interlock.schemas.times import moment
@@ -36,6 +36,29 @@ def lanes(broker: "Broker") -> list[dict[str, Any]]:
     return rows
 
 
+def risks(rows: list[dict[str, Any]], broker: "Broker") -> list[dict[str, Any]]:
+    """Of every policy in force, the risk a year that it allows and what its lanes have used, of `rows` of `lanes`;
+    None both where it has no budget."""
+    found = []
+    for name, published in publishing.published_policies(broker).items():
+        policy = from_resolved(published["resolved"])
+        starts: dict[str, int] = {}
+        year = max((row["since"][:4] for row in rows if row["since"]), default="")
+        for row in rows:
+            if row["policy"] == name and row["since"] and row["since"].startswith(year):
+                starts[row["lane"]] = max(row["start"], starts.get(row["lane"], 0))
+        found.append({"policy": name, "per_year": policy.risk.per_year, "used": used(policy, starts.values())})
+    return found
+
+
+def risk_said(risk: dict[str, Any]) -> str:
+    """One line for people."""
+    if risk["per_year"] is None:
+        return f"{risk['policy']}: every claim has a risk of its own; risk.per_year in the policy would share one"
+    part, whole = (f"{risk[name] * 100:.3g}%" for name in ("used", "per_year"))
+    return f"{risk['policy']}: {part} of the {whole} risk of a false certificate a year is used"
+
+
 def _row(policy: Policy, domain: str, prediction: str, record: dict[str, Any] | None) -> dict[str, Any]:
     model = "" if record is None else f"{record['model_id']}@{record['model_version']}"
     lane = policy.domains[domain].lanes[prediction]
@@ -55,6 +78,7 @@ def _row(policy: Policy, domain: str, prediction: str, record: dict[str, Any] | 
         "certified": None if record is None else record["certified"],
         "alpha": None if record is None else record["alpha"],
         "delta": None if record is None else record["delta"],
+        "start": None if record is None else record["start"],
         "rules": None if record is None else {name: record[name] for name in _RULES},
         "since": None if record is None else moment(record["since"]).isoformat(timespec="seconds"),
         "at": None if record is None else moment(record["at"]).isoformat(timespec="seconds"),

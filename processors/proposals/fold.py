@@ -27,6 +27,7 @@ from interlock.processors.proposals.progress import progress
 from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.proposing import PolicyInForce, proposal
 from interlock.processors.proposals.record import lane_of, revoked
+from interlock.processors.proposals.risk import Starts, delta_of
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 
@@ -70,6 +71,7 @@ class ProposalFold:
         self._versions: dict[str, str] = {}
         self._answered: dict[str, AnsweredWays] = {}
         self._tallies = TallyTable()
+        self._starts = Starts()
         self.table = ProposalTable()
         self.refused: Counter[str] = Counter()
 
@@ -122,20 +124,22 @@ class ProposalFold:
         if lane.count % self._settings.every:
             return []
         owner = self._owner(new.domain)
-        if not self._missing(new):
-            lane.prove(owner.policy.attribute_types() if owner else {})
-        return [] if replayed else [*self._proposed(lane, owner, now), progress(lane, now)]
+        missing = self._missing(new)
+        if not missing:
+            delta = delta_of(owner.policy if owner else None, lane.start, self._settings.delta)
+            lane.prove(owner.policy.attribute_types() if owner else {}, delta)
+        return [] if replayed else [*self._proposed(lane, owner, now), progress(lane, now, missing)]
 
-    def _missing(self, example: Example) -> bool:
-        """Too little is answered to certify anything more; what is certified already stays so meanwhile."""
+    def _missing(self, example: Example) -> tuple[str, ...]:
+        """Which answers are missing to certify anything more, for people; what is certified stays so meanwhile."""
         minimum = self._settings.min_answered
         model = f"{example.model_id}@{example.model_version}"
-        return bool(self._answered[model].missing(minimum, self._tallies.settled(model), example.domain))
+        return self._answered[model].missing(minimum, self._tallies.settled(model), example.domain)
 
     def _new_lane(self, name: tuple[str, str, str, str]) -> Lane:
         settings = self._settings
         level = alarm_level(settings.false_alarms_per_year)
-        return Lane(name, settings.alpha, settings.delta, level, typical=settings.gold_is_typical)
+        return Lane(name, settings.alpha, settings.delta, level, typical=settings.gold_is_typical, starts=self._starts)
 
     def _proposed(self, lane: Lane, owner: PolicyInForce | None, now: int) -> list[Event]:
         """New proposals, and the revocation of open ones that no longer hold or no longer change anything."""

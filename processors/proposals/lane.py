@@ -4,15 +4,14 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from interlock.learning.answered import Answered, missing
 from interlock.learning.reviewer_errors import RISK_SHARE, GoldItems, Visible, visible
 from interlock.policy.vocabulary import ColumnType
 from interlock.processors.calibration.alarm_level import AlarmLevel, alarm_level
 from interlock.processors.calibration.rate import Crossing
-from interlock.processors.outcomes import AUDIT
 from interlock.processors.proposals.certificate import Certificate
 from interlock.processors.proposals.examples import Example
 from interlock.processors.proposals.record import proposal_id
+from interlock.processors.proposals.risk import Starts
 from interlock.processors.proposals.safe_rules import CertifiedRule, RuleTests
 from interlock.processors.proposals.thresholds import Step, ThresholdEvidence, ThresholdProof
 
@@ -51,8 +50,9 @@ class Claim:
 
 
 class Lane:
-    """One (domain, prediction, model, version). `count`: examples since `since`, when the evidence began. `rules`: the
-    tests of safe rules; `gold`: what is known of people's own errors in the domain."""
+    """One (domain, prediction, model, version). `count`: examples since `since`, when the evidence began, as the
+    `start`-th of its year. `rules`: the tests of safe rules; `gold`: what is known of people's own errors in the
+    domain; `delta`: the risk of either kind of claim at the latest look."""
 
     def __init__(
         self,
@@ -62,12 +62,15 @@ class Lane:
         level: AlarmLevel | None = None,
         *,
         typical: bool = False,
+        starts: Starts | None = None,
     ) -> None:
-        """`typical`: gold items are as hard as other decisions, see `learning.reviewer_errors.visible`."""
+        """`typical`: gold items are as hard as other decisions, see `learning.reviewer_errors.visible`. `starts`:
+        numbers the starts of evidence of all lanes."""
         self.name = name
         self.alpha = alpha
         self.delta = delta
         self._level = level or alarm_level()
+        self._starts = starts or Starts()
         self.window: deque[Example] = deque(maxlen=WINDOW)
         self._thresholds = ThresholdEvidence(alpha, delta, typical=typical)
         self._typical = typical
@@ -77,8 +80,8 @@ class Lane:
     def _reset(self) -> None:
         self.count = 0
         self.since = 0
+        self.start = 1
         self.window.clear()
-        self._audits: tuple[Answered, Answered] | None = None
         self.rules = RuleTests(self.alpha, self.delta, typical=self._typical)
         self._threshold: Claim | None = None
         self._rules: tuple[Claim, ...] = ()
@@ -97,12 +100,12 @@ class Lane:
     @property
     def steps(self) -> list[Step]:
         """How far each threshold under test is, strict → lax."""
-        return self._thresholds.steps(self.seen)
+        return self._thresholds.steps(self.seen, self.delta)
 
     @property
     def rule_evidence(self) -> float:
         """How far the safe rule is that is nearest to its certificate, 0 to 1."""
-        return self.rules.nearest(self.seen)
+        return self.rules.nearest(self.seen, self.delta)
 
     @property
     def seen(self) -> Visible | None:
@@ -134,39 +137,25 @@ class Lane:
             self._reset()
         if not self.count:
             self.since = example.at
+            self.start = self._starts.next(*self.name[:2], example.at)
         self.count += 1
         if example.gold is not None and example.gold.judged > self.gold.judged:
             self.gold = example.gold
-        if example.audits is not None:
-            first, last = self._audits or (example.audits, example.audits)
-            self._audits = (
-                first,
-                Answered(max(last.settled, example.audits.settled), max(last.judged, example.audits.judged)),
-            )
         self.window.append(example)
         self.rules.add(example)
         return None
 
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Which answers are missing before anything is certified, for people."""
-        if self._audits is None:
-            return ()
-        first, last = self._audits
-        return missing({AUDIT: last - first})
-
-    def prove(self, types: Mapping[str, ColumnType]) -> None:
-        """Brings `claims` up to date, unless too few audits are answered: what people leave may be what is wrong.
-        `types`: of the attributes that the policy of the domain declares."""
-        if self.missing:
-            return
+    def prove(self, types: Mapping[str, ColumnType], delta: float) -> None:
+        """Brings `claims` up to date. `types`: of the attributes that the policy of the domain declares; `delta`: the
+        risk of either kind of claim."""
+        self.delta = delta
         seen = self.seen
-        proof = self._thresholds.proof(seen)
+        proof = self._thresholds.proof(seen, delta)
         if proof is None:
             self._threshold = None
         else:
             self._threshold = self._claim("threshold", _content(f"{proof.threshold:.4f}", seen), proof=proof)
-        named = [(_content(str(rule.pattern), seen), rule) for rule in self.rules.prove(types, seen)]
+        named = [(_content(str(rule.pattern), seen), rule) for rule in self.rules.prove(types, seen, delta)]
         self._rules = tuple(self._claim("safe_rule", content, rule=rule) for content, rule in named)
 
     def _claim(

@@ -1,6 +1,6 @@
 """How far the certificates of a lane are: a record that is replaced at every look at the evidence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from interlock.processors.events import Event
@@ -16,8 +16,8 @@ DAY = 86_400_000_000  # microseconds
 _PACE_DAYS = 7
 
 
-def progress(lane: Lane, at: int) -> Event:
-    """The record of a lane; `at`: time of the latest verdict."""
+def progress(lane: Lane, at: int, missing: Sequence[str] = ()) -> Event:
+    """The record of a lane; `at`: time of the latest verdict; `missing`: which answers are."""
     domain, prediction, model_id, model_version = lane.name
     steps = lane.steps
     chosen = [steps[0], hoped_for(steps)] if steps else []
@@ -35,11 +35,12 @@ def progress(lane: Lane, at: int) -> Event:
         "delta": lane.delta,
         "smallest_propensity": lane.lowest,
         "certified": certified,
-        "missing": [*lane.missing, *filter(None, [hindrance(lane.alpha, lane.seen, lane.gold)])],
+        "missing": [*missing, *filter(None, [hindrance(lane.alpha, lane.seen, lane.gold)])],
         "steps": [_step(lane, step) for step in dict.fromkeys(chosen)],
         "rules_tested": lane.rules.tested,
         "rules_certified": sum(claim.rule is not None for claim in lane.claims),
         "rule_evidence": lane.rule_evidence,
+        "start": lane.start,
     }
     return Event(catalogue.LANE_PROGRESS, f"{domain}/{prediction}/{model_id}@{model_version}", record)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from interlock.learning.estimates import Estimate
 from interlock.policy.model import Domain, Policy
-from interlock.policy.vocabulary import Workflow
 from interlock.processors.proposals import people
 from interlock.processors.proposals.examples import Example
 from interlock.processors.proposals.lane import Claim, Lane
@@ -14,9 +13,7 @@ from interlock.processors.proposals.numbers import scaled, share
 from interlock.processors.proposals.patterns import condition, quoted
 from interlock.processors.proposals.proposal_table import Proposal
 from interlock.processors.proposals.record import opened
-
-# In other workflows everything waits for a person, whatever the confidence.
-AUTOMATIC = (Workflow.ESCALATION, Workflow.POST_APPROVAL)
+from interlock.processors.proposals.risk import AUTOMATIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +60,9 @@ def proposal(claim: Claim, lane: Lane, recent: Sequence[Example], owner: PolicyI
         policy_version=owner.version,
         title=change["title"],
         change={"domain": name, "prediction": prediction, **change["change"]},
-        claim=_promise(change["covered"], claim, lane, workload),
+        claim=_promise(change["covered"], claim, lane, workload, owner.policy),
         evidence=change["evidence"]
-        | {"alpha": lane.alpha, "delta": lane.delta, "since": lane.since}
+        | {"alpha": lane.alpha, "delta": lane.delta, "since": lane.since, "start": lane.start}
         | {"people": people.known(lane.alpha, claim.limit, claim.seen, lane.gold, error)},
     )
 
@@ -142,11 +139,15 @@ def _safe_rule(claim: Claim, lane: Lane, domain: Domain, owner: PolicyInForce) -
     }
 
 
-def _promise(covered: str, claim: Claim, lane: Lane, workload: Estimate) -> str:
+def _promise(covered: str, claim: Claim, lane: Lane, workload: Estimate, policy: Policy) -> str:
+    per_year = policy.risk.per_year
+    budget = (
+        "" if per_year is None else f", its part of the {per_year * 100:.3g}% a year that the policy allows for all"
+    )
     return (
         f"Of what {lane.name[2]}@{lane.name[3]} decides as {lane.name[1]} {covered}, "
-        f"{people.promised(lane.alpha, claim.seen, lane.gold)}; such a claim is false with probability "
-        f"{lane.delta:.0%} at most. People would no longer see up to {workload.value:.1%} of the decisions of "
-        f"{lane.name[0]}; less where rules demand a person all the same. It says nothing about other versions of the "
-        "model"
+        f"{people.promised(lane.alpha, claim.seen, lane.gold)}; each such claim is false with probability "
+        f"{lane.delta * 100:.3g}% at most{budget}. People would no longer see up to {workload.value:.1%} of the "
+        f"decisions of {lane.name[0]}; less where rules demand a person all the same. It says nothing about other "
+        "versions of the model"
     )

@@ -58,9 +58,13 @@ class RuleTests:
         """How many rules are tested or were certified."""
         return sum(each.count for each in self._rounds)
 
-    def nearest(self, seen: Visible | None) -> float:
+    def nearest(self, seen: Visible | None = None, delta: float | None = None) -> float:
         """Of the rule nearest to its certificate, or certified: log e-value as a share of what it needs, 0 to 1."""
-        return max((each.nearest(seen) for each in self._rounds), default=0.0)
+        return max((each.nearest(seen, level) for each, level in self._levels(delta)), default=0.0)
+
+    def _levels(self, delta: float | None) -> list[tuple["_Round", float]]:
+        risk = self._delta if delta is None else delta
+        return [(each, risk / (number * (number + 1))) for number, each in enumerate(self._rounds, 1)]
 
     def add(self, example: Example) -> None:
         """Adds an example. Its π MUST NOT be below those of before, once rules have been found."""
@@ -71,17 +75,18 @@ class RuleTests:
         for each in self._rounds:
             each.new.append(example)
 
-    def prove(self, types: Mapping[str, ColumnType], seen: Visible | None = None) -> list[CertifiedRule]:
+    def prove(
+        self, types: Mapping[str, ColumnType], seen: Visible | None = None, delta: float | None = None
+    ) -> list[CertifiedRule]:
         """The rules that are certified so far, over declared attributes of `types`. Begins a round when it is due.
-        `seen`: what of the promise people can see, if known."""
-        rules = [rule for each in self._rounds for rule in each.certified(self._lowest, seen)]
+        `seen`: what of the promise people can see, if known. `delta`: at which risk all together, by default that of
+        the beginning."""
+        rules = [rule for each, level in self._levels(delta) for rule in each.certified(self._lowest, seen, level)]
         if [rule.pattern for rule in rules] != self._certified:
             self._certified = [rule.pattern for rule in rules]
             self._widest = self._without_narrower(rules)
         if types and sum(self._seen) >= FIRST_ROUND << len(self._rounds):
-            number = len(self._rounds) + 1
-            risk = self._delta / (number * (number + 1))
-            self._rounds.append(_Round(self._find(types), self._alpha, risk, typical=self._typical))
+            self._rounds.append(_Round(self._find(types), self._alpha, self._delta, typical=self._typical))
         return [rule for rule in rules if rule.pattern in self._widest]
 
     def _without_narrower(self, rules: list[CertifiedRule]) -> list[Pattern]:
@@ -118,7 +123,6 @@ class _Round:
     def __init__(self, rules: list[tuple[Pattern, Found]], alpha: float, delta: float, *, typical: bool) -> None:
         self.new: list[Example] = []
         self._rules = rules
-        self._delta = delta
         self._ladder: Ladder[RuleEvidence] = ladder(
             alpha, delta, lambda limit, _: no_evidence(len(rules), limit), typical=typical
         )
@@ -127,14 +131,11 @@ class _Round:
     def count(self) -> int:
         return len(self._rules)
 
-    def nearest(self, seen: Visible | None) -> float:
+    def nearest(self, seen: Visible | None, delta: float) -> float:
         evidence = self._ladder.evidence(seen)
-        return 0.0 if evidence is None else max(nearness(evidence, self._risk(seen)), default=0.0)
+        return 0.0 if evidence is None else max(nearness(evidence, _risk(seen, delta)), default=0.0)
 
-    def _risk(self, seen: Visible | None) -> float:
-        return self._delta if seen is None else remaining(self._delta)
-
-    def certified(self, lowest: float, seen: Visible | None) -> list[CertifiedRule]:
+    def certified(self, lowest: float, seen: Visible | None, delta: float) -> list[CertifiedRule]:
         if self.new and self._rules:
             inside = np.array([[rule.holds(example) for rule, _ in self._rules] for example in self.new])
             correct = np.array([example.correct for example in self.new])
@@ -155,5 +156,9 @@ class _Round:
                 limit=evidence.alpha,
                 seen=seen,
             )
-            for rule, level in proved(evidence, self._risk(seen))
+            for rule, level in proved(evidence, _risk(seen, delta))
         ]
+
+
+def _risk(seen: Visible | None, delta: float) -> float:
+    return delta if seen is None else remaining(delta)

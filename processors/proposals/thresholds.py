@@ -5,7 +5,7 @@ It is a threshold in the model's own confidence: what it accepts stays the same 
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from interlock.learning.certification import (
 )
 from interlock.learning.reviewer_errors import Visible
 from interlock.processors.proposals.examples import Example
-from interlock.processors.proposals.ladder import Ladder, ladder
+from interlock.processors.proposals.ladder import Ladder, ladder, remaining
 
 # Examples whose confidences choose the thresholds to test, and whose labels are not used for that.
 WARM_UP = 200
@@ -116,10 +116,10 @@ class ThresholdEvidence:
         """Examples that chose, or will choose, the thresholds: up to WARM_UP."""
         return len(self._earlier)
 
-    def steps(self, seen: Visible | None = None) -> list[Step]:
+    def steps(self, seen: Visible | None = None, delta: float | None = None) -> list[Step]:
         """How far each threshold is, strict → lax; empty before there are any, and where people's record allows no
-        proof. `seen`: as in `proof`."""
-        evidence = self._current(seen)
+        proof. `seen`, `delta`: as in `proof`."""
+        evidence = self._current(seen, delta)
         if evidence is None:
             return []
         return [self._step(evidence, index) for index in range(len(evidence.thresholds))]
@@ -127,26 +127,30 @@ class ThresholdEvidence:
     def _step(self, evidence: Evidence, index: int) -> Step:
         audits, weight = float(self._lowest * self._weight[index]), float(self._weight[index])
         error = float(self._wrong[index]) / weight if weight else None
-        remaining = audits_to_go(evidence, index, error or 0.0)
+        missing = audits_to_go(evidence, index, error or 0.0)
         return Step(
             threshold=float(evidence.thresholds[index]),
             audits=audits,
-            needed=None if remaining is None else audits + remaining,
+            needed=None if missing is None else audits + missing,
             errors=int(self._errors[index]),
             error=error,
             evidence=min(1.0, float(evidence.peak[index]) / -math.log(evidence.delta)),
         )
 
-    def _current(self, seen: Visible | None) -> Evidence | None:
+    def _current(self, seen: Visible | None, delta: float | None) -> Evidence | None:
         if self._ladder is None:
             return None
         if self._new:
             self._ladder = self._add(self._ladder)
-        return self._ladder.evidence(seen)
+        evidence = self._ladder.evidence(seen)
+        if evidence is None or delta is None:
+            return evidence
+        return replace(evidence, delta=delta if seen is None else remaining(delta))
 
-    def proof(self, seen: Visible | None = None) -> ThresholdProof | None:
-        """The laxest threshold that is certified so far. `seen`: what of the promise people can see, if known."""
-        evidence = self._current(seen)
+    def proof(self, seen: Visible | None = None, delta: float | None = None) -> ThresholdProof | None:
+        """The laxest threshold that is certified so far. `seen`: what of the promise people can see, if known. `delta`:
+        at which risk, by default the one that chose the thresholds to test."""
+        evidence = self._current(seen, delta)
         if evidence is None:
             return None
         threshold = evidence.certified

@@ -57,6 +57,8 @@ READ_ELSEWHERE = {
     ("Publishing", "four_eyes"): "interlock/policies",
     ("Publishing", "shadow_decisions"): "interlock/policies",
     ("Publishing", "shadow_for"): "interlock/policies",
+    ("Policy", "risk"): "processors/proposals",
+    ("Risk", "per_year"): "processors/proposals",
     ("Rule", "because"): "processors/review",
     ("SafeRule", "because"): "processors/review",
 }

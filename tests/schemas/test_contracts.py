@@ -91,6 +91,7 @@ RELEASED = {
     55: ("RetrainingRequest", "730bb680"),
     56: ("LaneProgress", "75221eed"),
     57: ("TrainingExample", "ea84d1ee"),
+    58: ("LaneProgress", "091cdf5f"),
 }
 
 

@@ -54,8 +54,12 @@ def listed(
 @router.get("/progress", summary="How far every lane is on its way to a certificate")
 def progress(request: Request, person: Reader) -> Response:  # noqa: ARG001 - who may
     """A row for every lane and model version: what is said in a line, the strictest threshold under test and the one
-    that can be hoped for, each with audits so far, about how many are needed, and days at the pace of the last week."""
-    return answer({"lanes": reading.lanes(backend_of(request).broker)})
+    that can be hoped for, each with audits so far, about how many are needed, and days at the pace of the
+    last week. `risk`: what each
+    policy allows a year, and what is used."""
+    broker = backend_of(request).broker
+    lanes = reading.lanes(broker)
+    return answer({"lanes": lanes, "risk": reading.risks(lanes, broker)})
 
 
 @router.post("/{proposal_id:id}/accept", summary="Sign a proposal: what it changes is in force at once")

@@ -45,6 +45,7 @@ def listed(
     backend = backend_of(request)
     found, problem = attempted(lambda: proposals.proposal_rows(backend, "open", kind, "", _OPEN))
     lanes, _ = attempted(lambda: progress.lanes(backend.broker))
+    risks, _ = attempted(lambda: progress.risks(lanes or [], backend.broker))
     latest, _ = attempted(lambda: proposals.proposal_rows(backend, state, kind, cursor, _ROWS))
     waiting, decided = found or _NOTHING, latest or _NOTHING
     filters = {name: value for name, value in (("state", state), ("kind", kind)) if value}
@@ -57,6 +58,7 @@ def listed(
         more_wait=waiting["next"] is not None,
         decided=[row for row in decided["proposals"] if row["state"] != "open"],
         lanes=lanes or [],
+        risks=[progress.risk_said(risk) for risk in risks or []],
         problem=problem,
         chosen={"state": state, "kind": kind},
         kinds=KINDS,

@@ -43,6 +43,7 @@ RECORD: dict[str, Any] = {
     "rules_tested": 4,
     "rules_certified": 0,
     "rule_evidence": 0.2,
+    "start": 1,
 }
 
 
@@ -66,7 +67,7 @@ def _put(broker: Any, source: str, *records: dict[str, Any]) -> None:
 def _rows(*words: str) -> Any:
     done = CliRunner().invoke(app, ["proposals", "progress", *words], catch_exceptions=False)
     assert done.exit_code == 0
-    return json.loads(done.stdout) if words else done.output
+    return json.loads(done.stdout)["lanes"] if words else done.output
 
 
 def test_a_lane_says_how_many_audits_it_has_of_about_how_many_and_in_how_many_days(broker: Any) -> None:
@@ -107,3 +108,13 @@ def test_a_lane_that_nobody_has_reviewed_is_listed_and_one_of_no_policy_is_not(b
     _put(broker, SOURCE, RECORD | {"domain": "other"})
     (row,) = _rows("--json")
     assert (row["lane"], row["model"], row["said"], row["days"]) == ("loan/approve", "", "nothing reviewed yet", None)
+
+
+def test_the_risk_that_a_policy_allows_a_year_is_told_with_what_is_used(broker: Any) -> None:
+    _put(broker, SOURCE + "risk: {per_year: 0.08}\n", RECORD | {"start": 3})
+    done = CliRunner().invoke(app, ["proposals", "progress", "--json"], catch_exceptions=False)
+    assert json.loads(done.stdout)["risk"] == [
+        {"policy": "lending", "per_year": 0.08, "used": pytest.approx(0.08 * (1 / 2 + 1 / 6 + 1 / 12))}
+    ]
+    shown = " ".join(_rows().split())
+    assert "lending: 6% of the 8% risk of a false certificate a year is used" in shown
