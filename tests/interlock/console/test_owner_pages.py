@@ -19,6 +19,7 @@ from interlock.schemas.error_headers import with_error_headers
 from interlock.streams.ports import Headers
 from interlock.streams.sending import Outgoing, send_and_wait
 from tests.interlock.console.console_world import POLICY, World
+from tests.interlock.policies.test_certification_progress import RECORD as LANE_PROGRESS
 from tests.sinks import learning_records
 
 SCRIPT = "<script>alert(1)</script>"
@@ -189,6 +190,20 @@ def test_two_versions_are_compared_in_meaning_and_by_line(console: World) -> Non
     assert 'class="line-added"' in page
     same = ana.page(f"/policies/lending/compare?before={first}&after={first}")
     assert "The texts are equal" in same
+
+
+def test_how_far_every_lane_is_stands_on_the_page_of_proposals_and_in_the_api(console: World) -> None:
+    publish(console, POLICY + "risk: {per_year: 0.08}\n")
+    record = LANE_PROGRESS | {"domain": "loans", "prediction": "approve"}
+    console.put(catalogue.LANE_PROGRESS, "loans/approve/scorer@7", record)
+    ana = console.browser("ana", "policy_owner")
+    page = ana.page("/proposals")
+    assert "41 of about 84 audits" in page
+    assert "nothing reviewed yet" in page  # the lane of reject
+    assert "63 of 100 audits answered, 80 needed" in page
+    assert "2% of the 8% risk of a false certificate a year is used" in page
+    lanes = ana.send("GET", "/v1/proposals/progress").json()["lanes"]
+    assert [lane["lane"] for lane in lanes] == ["loans/approve", "loans/reject"]
 
 
 def test_who_asked_for_a_policy_has_no_button_to_accept_it(console: World) -> None:
