@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli import recalling, review_verdicts
+from interlock.cli import doubtful, recalling, review_verdicts
 from interlock.cli.common import DataDir, Json, errors, print_json, table
 from interlock.cli.review_options import As, Because, Queue, Reason, Reveal, Task, open_session, show_view, tell
 from interlock.errors import UsageError
@@ -13,6 +13,7 @@ from interlock.platform import connection
 
 app = typer.Typer(help="Look at what waits for a person, and decide it.", no_args_is_help=True)
 
+app.command("doubtful")(doubtful.doubtful)
 app.command("approve")(review_verdicts.approve)
 app.command("reject")(review_verdicts.reject)
 app.command("modify")(review_verdicts.modify)

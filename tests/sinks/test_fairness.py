@@ -7,6 +7,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from interlock.demo import survey
+from interlock.operations.doubtful import doubtful
 from interlock.policies.fairness import fairness
 from interlock.policies.group_rows import FAIRNESS_COLUMNS, fairness_rows
 from interlock.policy.attribute_groups import group_of
@@ -86,3 +87,17 @@ def test_impact_ratios_compare_with_the_group_of_the_largest_share(world: tuple[
     assert "favoured-less" in under["remarks"]
     cells = dict(zip(FAIRNESS_COLUMNS, fairness_rows([under])[0], strict=True))
     assert cells["remarks"].startswith("favoured less than four fifths")
+
+
+def test_verdicts_are_ranked_by_how_little_supports_them(world: tuple[Client, list[dict[str, Any]]]) -> None:
+    """One person disagrees with a model that is nearly sure."""
+    client, written = world
+    ranked = doubtful(client, "employment", 36_500, 5)
+    assert len(ranked) == 5
+    assert [one["doubt"] for one in ranked] == sorted((one["doubt"] for one in ranked), reverse=True)
+    verdicts = sum(one["audit"] or one["route"] != "auto" for one in written)
+    everything = doubtful(client, "employment", 36_500, verdicts + 10)
+    assert len(everything) == verdicts
+    changed = [one for one in everything if one["overridden"]]
+    assert max(changed, key=lambda one: one["confidence"])["decision_id"] == changed[0]["decision_id"]
+    assert not doubtful(client, "nothing", 36_500, 5)
