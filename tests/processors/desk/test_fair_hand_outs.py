@@ -2,13 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import combinations, count, cycle
 from random import Random
 
 import pytest
 
+from interlock.policy.review import DEFAULT_FLOORS
 from interlock.processors.desk import waiting
 from interlock.processors.desk.command import Command
 from interlock.processors.desk.reviewers import Reviewer, unfit
@@ -111,7 +112,7 @@ def test_an_owed_class_is_named_as_the_reason() -> None:
 class NaiveDesk:
     """Looks at every task: what a claim must give."""
 
-    def __init__(self, world: DeskWorld, floors: dict[str, dict[str, float]]) -> None:
+    def __init__(self, world: DeskWorld, floors: Mapping[str, Mapping[str, float]]) -> None:
         self.world = world
         self.floors = floors
         self.debts: dict[str, float] = {}
@@ -165,7 +166,7 @@ def test_a_claim_gets_what_somebody_who_looks_at_every_task_would_give(seed: int
     world.hire("ann", qualifications=advice, capacity=1000)
     world.hire("bob", qualifications=advice, capacity=1000)
     world.hire("cid", capacity=1000)
-    naive = NaiveDesk(world, {"underwriting": {"low": 0.3}, "moderation": {"low": 0.3}, "advisers": {}})
+    naive = NaiveDesk(world, {"underwriting": {"low": 0.3}, "moderation": {"low": 0.3}, "advisers": DEFAULT_FLOORS})
     for number in range(150):
         queue, domain = dice.choice([("underwriting", "loan"), ("moderation", "post"), ("advisers", "advice")])
         world.arrive(

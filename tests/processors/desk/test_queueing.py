@@ -1,9 +1,13 @@
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
 from bench.queueing import LOADS, ORDERS, PUBLISHED, Desk, Keyed, Workload, in_time, run, simulate, workload
-from interlock.processors.desk.order import QueueOrder, WaitingTask
+from interlock.policy.review import DEFAULT_FLOORS
+from interlock.processors.desk.order import OrderName, QueueOrder, WaitingTask
 
 HOUR = 3600 * 1_000_000
 
@@ -118,6 +122,32 @@ def test_floors_keep_low_work_alive_under_overload(floor: float, least: float, m
     # From the first hours, in which nothing is late yet, until the end of the arrivals.
     busy = (begun > 6 * HOUR) & (begun < 47 * HOUR)
     assert least <= low[busy].mean() <= most
+
+
+@pytest.mark.parametrize(("order", "automatic"), [("deadline", 0.83), ("score", 0.5)])
+def test_by_default_four_fifths_of_the_audits_are_answered_in_time_at_a_load_of_120_percent(
+    order: OrderName, automatic: float
+) -> None:
+    """Audits are 5 % of what takes effect and due in three days; people review the rest, within four hours."""
+    draw = np.random.default_rng(7)
+    audits = 0.05 * automatic / (0.05 * automatic + 1 - automatic)
+    hours, reviewers = 24 * 8, 5
+    count = hours * 4 * reviewers * 12 // 10  # a quarter of an hour each
+    arrivals = np.sort(draw.random(count)) * hours
+    low = draw.random(count) < audits
+    scores = 0.4 * draw.random(count) + 0.2 * np.where(low, 0.03, 0.3)
+    waiting = [
+        replace(task, score=float(score))
+        for task, score in zip(tasks(arrivals, arrivals + np.where(low, 72, 4), low), scores, strict=True)
+    ]
+    work = Workload(waiting, [HOUR // 4] * count)
+    due = low & (arrivals < hours - 72)
+
+    def answered(floors: Mapping[str, float]) -> float:
+        begun = simulate(work, Desk(QueueOrder(order, floors)), reviewers)
+        return float((begun < np.array([task.deadline for task in work.tasks]))[due].mean())
+
+    assert answered(DEFAULT_FLOORS) > max(0.8, answered({}) + 0.04)
 
 
 def test_a_floor_under_overload_costs_the_others_what_it_gives() -> None:
