@@ -56,6 +56,7 @@ def examine(platform: Platform) -> list[Finding]:
             _checked("signatures", lambda: _signatures(platform)),
             _checked("reliance", lambda: _reliance(platform)),
             _checked("reviewers", lambda: _reviewers(platform)),
+            _checked("answers", lambda: _answers(platform)),
             _checked("retention", lambda: _retention(platform)),
             _checked("audit trail", lambda: _audit_trail(platform)),
             _checked("payload topics", lambda: _payload_topics(platform)),
@@ -301,6 +302,16 @@ def _reviewers(platform: Platform) -> Finding:
     if problems:
         return Finding("warning", "reviewers", "; ".join(problems))
     return Finding("ok", "reviewers", "somebody may do what the policies send to people")
+
+
+def _answers(platform: Platform) -> Finding:
+    from interlock.operations.answers import read_tallies, unanswered
+
+    lines = unanswered(read_tallies(platform.serving_kafka()), time.time_ns() // 1000)
+    if lines:
+        lines.append("nothing is concluded about these models: give people time for it (floors), or choose less")
+        return Finding("warning", "answers", "\n".join(lines))
+    return Finding("ok", "answers", "people answer at least four fifths of what is chosen for them")
 
 
 def _retention(platform: Platform) -> Finding:
