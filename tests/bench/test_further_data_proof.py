@@ -19,7 +19,7 @@ def sources(campaign: bool) -> list[Source]:
 
 
 def test_corrected_intervals_hold_the_truth_and_the_naive_one_does_not(sources: list[Source], campaign: bool) -> None:
-    keys = 200 if campaign else 60
+    keys = 200 if campaign else 40
     for source in sources:
         covered: dict[str, Any] = further.coverage(source, keys)["covered"]
         assert covered.pop("naive") <= 0.05, source.name
@@ -29,7 +29,7 @@ def test_corrected_intervals_hold_the_truth_and_the_naive_one_does_not(sources: 
 
 
 def test_certificates_are_broken_no_more_often_than_promised(sources: list[Source], campaign: bool) -> None:
-    streams = 50 if campaign else 4
+    streams = 50 if campaign else 2
     for source in sources:
         for audited in (False, True):
             figures = further.certified(scored(source), streams, audited=audited)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.warehouse
 
 HABITS = Habits(misses=0.1, answers=0.85, objects=0.5, gold_errors=0.2, gold_right=0.05)
 
-DECISIONS = 600
+DECISIONS = 400
 
 
 def _lived(domain: str) -> Pipeline:
