@@ -1,7 +1,4 @@
-"""Whether the world has changed: a change of mean confidence, or errors and overrides above their limit.
-
-Either alarm says that past labels no longer speak for today: certificates are revoked, evidence starts again.
-"""
+"""Whether errors or overrides are above their limit; and ADWIN, which `confidence_shift` is compared with."""
 
 import math
 from collections.abc import Sequence

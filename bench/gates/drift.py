@@ -217,7 +217,7 @@ GATES = {
             Promise("+0.05 wrong sign", at_most=0),
             Promise("-0.05 wrong sign", at_most=0),
         ),
-        2,
+        8,
     ),
     "certificates that halt": Gate(
         certificates,
