@@ -12,7 +12,7 @@ from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.outcomes import is_sample
 from interlock.processors.proposals.examples import example
 from interlock.processors.proposals.thresholds import ThresholdEvidence
-from interlock.schemas import catalogue
+from interlock.schemas import catalogue, wire
 
 # A certificate promises at most 5 % errors, and is false with a risk of 10 % at most.
 ALPHA, DELTA = 0.05, 0.1
@@ -76,7 +76,8 @@ def certified(runs: int, decisions: int = 40_000, truth: float = 0.08) -> dict[s
                 kind = "override" if wrong and rng.random() < share else "audit"
                 confidence = 0.96 + 0.03 * float(rng.random())
                 judged = outcome(number, kind, wrong=wrong, audit=True, workflow="escalation", confidence=confidence)
-                label = example(examples.example(judged, None))
+                written = wire.encode("TrainingExample", examples.example(judged, None))
+                label = example(wire.decode_plain("TrainingExample", written))
                 if label is not None:
                     evidence.add(label)
                     seen += [not label.correct] * (name == "three quarters")
