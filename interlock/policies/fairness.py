@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.encryption.keys import KeyStore
 from interlock.learning.answered import MIN_SHOWN
+from interlock.learning.estimates import Estimate, Target
 from interlock.learning.groups import FOUR_FIFTHS, MIN_VERDICTS
+from interlock.learning.insufficient_data import InsufficientDataError
+from interlock.learning.reviewer_errors import GoldItems, corrected
 from interlock.learning.strata import Stratum, total
 from interlock.policies.replay.query import History
 from interlock.policies.replay.reading import Reader
@@ -18,6 +21,13 @@ from interlock.policy.model import Policy
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
+
+# How people judged items whose answer is known; see `learning.reviewer_errors.GoldItems`.
+_GOLD = """SELECT
+    countIf(prediction != gold_outcome), countIf(prediction != gold_outcome AND outcome != prediction),
+    countIf(prediction = gold_outcome), countIf(prediction = gold_outcome AND outcome = prediction)
+FROM outcomes
+WHERE error = '' AND kind = 'gold' AND NOT seeded AND domain = {domain:String} AND outcomes.reviewer != ''"""
 
 # What is asked of every decision, SQL by name.
 _SAID = {
@@ -91,9 +101,9 @@ def fairness(
         one.squares += weight / propensity
         one.wrong += weight * overridden
     rows = [_row(domain, name, group, told=bool(adverse)) for name, group in groups.items()]
-    for row in rows:
-        row["unreadable"] = unreadable
-    return sorted(_compared(rows), key=_order)
+    items = GoldItems(*client.query(_GOLD, parameters={"domain": domain}).result_rows[0])
+    told = [row | _in_truth(row, items) | {"unreadable": unreadable} for row in rows]
+    return sorted(_compared(told), key=_order)
 
 
 def _row(domain: str, name: _GROUP, group: _Group, *, told: bool) -> dict[str, Any]:
@@ -133,6 +143,20 @@ def _rate(name: str, ways: Iterable[_Way]) -> dict[str, Any]:
         f"{name}_verdicts": found.judged,
         f"{name}_answered": answered,
     }
+
+
+def _in_truth(row: Mapping[str, Any], items: GoldItems) -> dict[str, float | None]:
+    """The error of automated decisions that flawless people would have found; nothing where too little is known."""
+    name, value, low = "automated_error_in_truth", row["automated_error"], row["automated_error_lower"]
+    try:
+        if value is None or low is None:
+            return dict.fromkeys((name, f"{name}_lower", f"{name}_upper"))
+        verdicts = row["automated_error_verdicts"]
+        high = row["automated_error_upper"]
+        found = corrected(Estimate("strata", Target.THESE, value, 0.0, low, high, row["decisions"], verdicts), items)
+    except InsufficientDataError:
+        return dict.fromkeys((name, f"{name}_lower", f"{name}_upper"))
+    return {name: found.value, f"{name}_lower": found.low, f"{name}_upper": found.high}
 
 
 def _compared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

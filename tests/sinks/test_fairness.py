@@ -7,8 +7,9 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from interlock.demo import survey
+from interlock.learning.reviewer_errors import GoldItems
 from interlock.operations.doubtful import doubtful
-from interlock.policies.fairness import fairness
+from interlock.policies.fairness import _in_truth, fairness
 from interlock.policies.group_rows import FAIRNESS_COLUMNS, fairness_rows
 from interlock.policy.attribute_groups import group_of
 from interlock.policy.load import parse
@@ -77,6 +78,14 @@ def test_shares_are_counted_and_errors_estimated_for_every_group(world: tuple[Cl
         if row["automated_error"] is not None:
             assert row["automated_error_lower"] <= wrong / len(automatic) <= row["automated_error_upper"]
     assert sum(row["decisions"] for key, row in rows.items() if key[0] == "disability") == COUNT
+    assert rows["", ""]["automated_error_in_truth"] is None  # there are no gold items
+
+
+def test_with_gold_items_the_error_in_truth_stands_beside_what_people_found() -> None:
+    found = {"automated_error": 0.04, "automated_error_lower": 0.03, "automated_error_upper": 0.05}
+    found |= {"automated_error_verdicts": 2_000, "decisions": 9_000}
+    told = _in_truth(found, GoldItems(wrong=100, found=80, right=400, left=400))
+    assert told["automated_error_in_truth"] == pytest.approx(0.05)
 
 
 def test_impact_ratios_compare_with_the_group_of_the_largest_share(world: tuple[Client, list[dict[str, Any]]]) -> None:
