@@ -39,7 +39,7 @@ _CALIBRATION, _CALIBRATION_COLUMNS = of_view(
 _ESTIMATES, _ESTIMATES_COLUMNS = of_view(
     "population_estimates",
     "domain model_id model_version decisions covered_decisions reviewed_decisions answered_rate naive naive_lower "
-    "naive_upper hajek hajek_lower hajek_upper aipw aipw_lower aipw_upper",
+    "naive_upper hajek hajek_lower hajek_upper aipw aipw_lower aipw_upper missing",
     where=matches("domain"),
     order="domain, model_id, model_version",
 )
@@ -53,7 +53,7 @@ _OVERRIDES, _OVERRIDES_COLUMNS = of_view(
     "override_analytics",
     "domain model_id model_version prediction day reviewed_decisions overrides override_rate override_rate_lower "
     "override_rate_upper population_override_rate population_override_rate_lower population_override_rate_upper "
-    "modification_rate top_reason_codes",
+    "modification_rate top_reason_codes ways",
     where=f"{matches('domain')} AND day > toDate({_SINCE})",
     order="day DESC, domain, model_id, model_version, prediction",
 )

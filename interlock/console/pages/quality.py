@@ -90,6 +90,7 @@ def quality(
         numbers=quality_tiles(found["numbers"], numbers[0] if numbers else {}),
         accuracy=accuracy_chart(accuracy),
         versions=versions_chart(versions),
+        unanswered=[row for row in versions if row["missing"]],
         objections=[row for row in found["objections"].rows if model_id in ("", row["model_id"])],
         calibrations=calibrations(found["calibration"]),
         drift=[row for row in found["drift"].rows if model_id in ("", row["model_id"])],
