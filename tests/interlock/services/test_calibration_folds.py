@@ -61,12 +61,13 @@ def test_examples_become_proposals_and_a_person_s_word_is_heard(broker: Any) -> 
     examples = list(World(intercept=1.0).examples(2_000))
     with folds.examples(broker, ProposalSettings(alpha=0.1)) as fold:
         made = [Output(*item) for its in examples for item in fold(_encoded(catalogue.TRAINING_EXAMPLES, its))]
-    assert _topics(made) == {"proposals"}
-    assert made[-1].value is not None
-    publishing.send(broker, catalogue.PROPOSALS, (made[-1].key or b"").decode(), made[-1].value)
+    assert _topics(made) == {"proposals", "proposals.progress"}
+    proposed = [output for output in made if output.topic == "proposals"][-1]
+    assert proposed.value is not None
+    publishing.send(broker, catalogue.PROPOSALS, (proposed.key or b"").decode(), proposed.value)
     with folds.examples(broker, ProposalSettings(alpha=0.1)) as fold:
         again = [item for its in examples for item in fold(_encoded(catalogue.TRAINING_EXAMPLES, its))]
-    assert made[-1] not in again
+    assert proposed not in again
 
 
 def test_a_signal_halts_what_was_accepted_while_the_fold_was_running(broker: Any) -> None:
