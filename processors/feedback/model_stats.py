@@ -1,7 +1,7 @@
 """What is known of one model version: its reviewed decisions, and whether it must be retrained."""
 
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from sys import intern
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from interlock.learning.answered import MIN_ANSWERED
+from interlock.learning.answered import MIN_ANSWERED, MIN_SHOWN, Answered
 from interlock.learning.change_point import RUN_LENGTH, ChangeDetector, bounds_since
 from interlock.learning.retraining import LIMIT
 from interlock.learning.slices import Slice, find
@@ -73,25 +73,53 @@ class Sample:
 
 
 class Sums:
-    """Counts and the weighted override rate of a sequence of samples."""
+    """Counts and the override rate of a sequence of samples, each weighted by 1/(π · answered share of its way)."""
 
-    def __init__(self, samples: Sequence[Sample] = ()) -> None:
+    def __init__(self, samples: Iterable[Sample] = (), *, from_start: bool = False) -> None:
+        """`from_start`: the samples begin with the model version, so that what nobody judged before the first of them
+        counts as unanswered too."""
         self.count = self.overridden = 0
-        self._weights = self._weighted = 0.0
+        self._from_start = from_start
+        self._ways: dict[Way | None, _WaySums] = {}
         for sample in samples:
             self.add(sample)
 
     def add(self, sample: Sample) -> None:
-        weight = 1 / sample.propensity
         self.count += 1
         self.overridden += sample.overridden
-        self._weights += weight
-        self._weighted += weight * sample.overridden
+        self._ways.setdefault(sample.told.way if sample.told else None, _WaySums()).add(sample)
 
     @property
     def rate(self) -> float:
-        """Of all decisions, each sample counting 1/π (Hájek); 0 before the first one."""
-        return self._weighted / self._weights if self.count else 0.0
+        """Of all decisions (Hájek); 0 before the first one."""
+        shares = {way: sums.answered(from_start=self._from_start) for way, sums in self._ways.items()}
+        weights = sum(sums.weights / shares[way] for way, sums in self._ways.items())
+        return sum(sums.weighted / shares[way] for way, sums in self._ways.items()) / weights if weights else 0.0
+
+
+class _WaySums:
+    """Sums over the samples of one way, and the ends of what they told of it."""
+
+    def __init__(self) -> None:
+        self.weights = self.weighted = 0.0
+        self._first: Answered | None = None
+        self._newest = Answered(0, 0)
+
+    def add(self, sample: Sample) -> None:
+        weight = 1 / sample.propensity
+        self.weights += weight
+        self.weighted += weight * sample.overridden
+        if sample.told is None:
+            return
+        told = Answered(sample.told.settled, sample.told.judged)
+        first = self._first or told
+        self._first = Answered(min(first.settled, told.settled), min(first.judged, told.judged))
+        self._newest = Answered(max(self._newest.settled, told.settled), max(self._newest.judged, told.judged))
+
+    def answered(self, *, from_start: bool) -> float:
+        """Below MIN_SHOWN as if it were that: nothing is concluded there, and a rate is only shown."""
+        span = self._newest if from_start or self._first is None else self._newest - self._first
+        return max(span.share, MIN_SHOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +140,7 @@ class ModelVersionStats:
 
     def __init__(self, terms: RetrainingTerms) -> None:
         self.terms = terms
-        self.all = Sums()
+        self.all = Sums(from_start=True)
         self.smallest_propensity = terms.smallest_propensity
         self._bet_anew()
         self._since_request = Sums()

@@ -9,7 +9,7 @@ from interlock.processors.answered import TallyTable
 from interlock.processors.events import Event
 from interlock.processors.feedback.answered_since import Told, missing_since
 from interlock.processors.feedback.feedback import Feedback
-from interlock.processors.feedback.model_stats import RetrainingTerms
+from interlock.processors.feedback.model_stats import RetrainingTerms, Sample, Sums
 from interlock.schemas import catalogue, wire
 from tests.processors.feedback.feedback_world import START, outcome
 
@@ -165,3 +165,14 @@ def test_the_last_verdicts_of_a_model_count_after_the_longest_wait_though_nobody
     learn(feedback, verdicts)
     assert feedback.tick(START + 23 * HOUR) == []
     assert requests(feedback.tick(START + 25 * HOUR)) == 1
+
+
+def test_verdicts_stand_for_the_unanswered_decisions_of_their_own_way_in_the_rate_that_is_told() -> None:
+    def sample(way: str, judged: int, settled: int, *, overridden: bool) -> Sample:
+        propensity = 0.5 if way == "audit" else 1.0
+        return Sample(overridden, propensity, {}, 0, Told(("loan", way), settled, judged, propensity))
+
+    reviews = [sample("async", number, number, overridden=number <= 10) for number in range(1, 41)]
+    audits = [sample("audit", number, 2 * number, overridden=False) for number in range(1, 11)]
+    # 40 reviewed decisions; 20 audits of which 10 were answered stand for 40 decisions, not for 20.
+    assert Sums([*reviews, *audits], from_start=True).rate == pytest.approx(10 / 80)
