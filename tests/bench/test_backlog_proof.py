@@ -11,7 +11,9 @@ from interlock.schemas import catalogue
 
 def _alarms(monkeypatch: pytest.MonkeyPatch, *, in_order: bool) -> list[str]:
     if not in_order:
-        monkeypatch.setattr(ArrivalOrderBuffer, "add", lambda _self, _item_id, _arrived_at, _watermark, item: [item])
+        monkeypatch.setattr(
+            ArrivalOrderBuffer, "add", lambda _self, _item_id, _arrived_at, _watermark, item, _now: [item]
+        )
     pipeline = employment_proof.pipeline_of(survey.POLICY.read_text(), 1, people(20))
     employment_proof.send(pipeline, employment_proof.early(1, 2_000), batch=500)
     return [signal["monitor"] for signal in pipeline.of(catalogue.DRIFT_SIGNALS)]
