@@ -61,7 +61,7 @@ COMMANDS: Mapping[str, Entry] = {
         "proposals", "app", "Changes that people's answers justify: look at the evidence, sign or refuse."
     ),
     "shadow": Entry("shadow", "app", "Challengers: what they would have done."),
-    "fairness": Entry("fairness", "fairness", "What happened to groups of people."),
+    "fairness": Entry("fairness", "fairness", "Tell by group how much was decided by machine."),
     "reliance": Entry("reliance", "app", "How people rely on the AI's answer."),
     "dead-letters": Entry("dead_letters", "app", "Messages that could not be read."),
     "openapi": Entry("openapi", "openapi", "Print the OpenAPI document of the HTTP API."),

@@ -19,7 +19,7 @@ def fairness(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
-    """Tell by group how much was decided by machine, how often that was wrong, and how often it was favourable.
+    """Tell by group how much was decided by machine, how often it was wrong, and how often it was favourable.
 
     Groups are those that the policy in force names in `groups`. Errors are estimated from verdicts, by 1/propensity.
     The group whose automated decisions are wrong beyond doubt comes first.
