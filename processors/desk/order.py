@@ -12,6 +12,7 @@ A queue keeps its tasks in lanes. The tasks of a lane demand the same of people 
 person who may not judge them passes over all of them at once.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -107,6 +108,7 @@ class QueueOrder:
         self._waiting: dict[str, tuple[WaitingTask, Demands]] = {}
         self._all: SortedTasks = _LISTS[order]()
         self._lanes: dict[Demands, dict[str, SortedTasks]] = {}
+        self._counts: Counter[str] = Counter()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -121,6 +123,7 @@ class QueueOrder:
         """Adds a task; replaces an entry of the same id."""
         self.remove(task.task_id)
         self._waiting[task.task_id] = task, demands
+        self._counts[task.priority] += 1
         key = self._key(task)
         self._all.add(key)
         lanes = self._lanes.setdefault(demands, {})
@@ -133,6 +136,7 @@ class QueueOrder:
         task, demands = self._waiting.pop(task_id, (None, _NOTHING))
         if task is None:
             return
+        self._counts[task.priority] -= 1
         key = self._key(task)
         self._all.remove(key)
         lanes = self._lanes[demands]
@@ -145,6 +149,10 @@ class QueueOrder:
     def lanes(self) -> Mapping[Demands, Mapping[str, SortedTasks]]:
         """The tasks in lanes, by demands and class; no lane is empty."""
         return self._lanes
+
+    def waiting_floors(self) -> list[tuple[str, float]]:
+        """The floors of the classes of which a task waits."""
+        return [(priority, floor) for priority, floor in self.floors.items() if floor and self._counts[priority]]
 
     def in_order(self, now: int) -> Iterator[str]:
         """Every id, best first. Add and remove nothing while iterating."""

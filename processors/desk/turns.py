@@ -8,7 +8,7 @@ A floor is kept with a debt. It grows by the floor with every hand-out that coul
 one with every hand-out to it; a class that is owed a whole hand-out goes first.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
 
@@ -56,13 +56,17 @@ class Debts:
 
 def floors_of(lanes: Sequence[OpenLane]) -> dict[str, float]:
     """By class with a waiting task, the share of the hand-outs that it is owed; together at most 1."""
-    floors: dict[str, float] = {}
-    for open_lane in lanes:
-        floor = open_lane.queue.floors.get(open_lane.priority, 0.0)
-        if floor:
-            floors[open_lane.priority] = max(floor, floors.get(open_lane.priority, 0.0))
-    most = max(1.0, sum(floors.values()))
-    return {priority: floor / most for priority, floor in sorted(floors.items())}
+    return shares((each.priority, each.queue.floors.get(each.priority, 0.0)) for each in lanes)
+
+
+def shares(floors: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Of each class the greatest of its floors; in proportion where they are together more than all hand-outs."""
+    greatest: dict[str, float] = {}
+    for priority, floor in floors:
+        if floor > greatest.get(priority, 0.0):
+            greatest[priority] = floor
+    most = max(1.0, sum(greatest.values()))
+    return {priority: floor / most for priority, floor in sorted(greatest.items())}
 
 
 def in_turn(lanes: Sequence[OpenLane], debts: Debts, now: int) -> Iterator[str]:

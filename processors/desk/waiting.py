@@ -12,7 +12,7 @@ from interlock.policy.review import Terms
 from interlock.processors.desk.order import PRIORITY_RANK, Demands, OrderName, QueueOrder, WaitingTask
 from interlock.processors.desk.reviewers import Reviewer, unfit
 from interlock.processors.desk.task import Task
-from interlock.processors.desk.turns import Debts, OpenLane, floors_of, in_turn
+from interlock.processors.desk.turns import Debts, OpenLane, in_turn, shares
 
 # Where many people have judged or passed on a few tasks each, more than so many lanes wait, and the first tasks of a
 # queue are looked at one by one: a lane costs some 5 µs, a task 8, and a person may do one of the first few.
@@ -120,9 +120,9 @@ class WaitingTasks:
         What went up to the leads alone counts for no floor.
         """
         line = self._placed[task.task_id][0]
-        if not line.leads and any(order.floors for order in self._lines.values()):
+        floors = {} if line.leads else self._floors(me, self._orders(me, queue, leads=False), now)
+        if floors:
             floor = self._lines[line].floors.get(task.priority, 0.0)
-            floors = floors_of(self._lanes(me, queue, now))
             self._debts_of(me, queue).hand_out(floors, task.priority if floor else "")
 
     def why(self, task_id: str, now: int) -> str:
@@ -141,20 +141,22 @@ class WaitingTasks:
 
     def _turn(self, me: Reviewer, queue: str, now: int, *, leads: bool) -> Turn | None:
         """The best for a person of what waits for a team, or for `leads`; what went up to these counts for no floor."""
-        firsts = self._firsts(me, self._orders(me, queue, leads=leads), now)
+        orders = self._orders(me, queue, leads=leads)
+        debts, floors = Debts() if leads else self._debts_of(me, queue), self._floors(me, orders, now)
+        owed = debts.owed(floors)
+        firsts = None if owed else self._firsts(me, orders, now)
         if firsts is not None:
             return Turn(self._tasks[min(firsts)[-1]]) if firsts else None
         lanes = self._lanes(me, queue, now, leads=leads)
         if not lanes:
             return None
-        debts, floors = Debts() if leads else self._debts_of(me, queue), floors_of(lanes)
         task = self._tasks[next(in_turn(lanes, debts, now))]
-        return Turn(task, floors[task.priority] if task.priority in debts.owed(floors) else 0.0)
+        return Turn(task, floors[task.priority] if task.priority in owed else 0.0)
 
     def _firsts(self, me: Reviewer, orders: list[QueueOrder], now: int) -> list[tuple[int, int, str]] | None:
         """The urgency, which ends with the id, of the first task in each queue that a person may do; None where it must
-        be found in the lanes: they are few, floors decide, or a queue begins with much that the person may not do."""
-        if any(order.floors for order in orders) or sum(len(order.lanes()) for order in orders) <= _MANY_LANES:
+        be found in the lanes: they are few, or a queue begins with much that the person may not do."""
+        if sum(len(order.lanes()) for order in orders) <= _MANY_LANES:
             return None
         firsts = []
         for order in orders:
@@ -165,6 +167,18 @@ class WaitingTasks:
             elif len(order) > _LOOKED_AT:
                 return None
         return firsts
+
+    def _floors(self, me: Reviewer, orders: list[QueueOrder], now: int) -> dict[str, float]:
+        """By class of which there is a task that the person may do, the share of the hand-outs that it is owed."""
+        return shares(
+            (priority, floor)
+            for order in orders
+            for priority, floor in order.waiting_floors()
+            if any(
+                priority in classes and self._may(me, classes[priority].any_id(), now)
+                for classes in order.lanes().values()
+            )
+        )
 
     def _orders(self, me: Reviewer, queue: str, *, leads: bool) -> list[QueueOrder]:
         """The queues of a person, or one of them, as they wait for the team or for `leads`."""

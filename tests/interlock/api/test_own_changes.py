@@ -46,7 +46,8 @@ class Counter:
         asked = command(self._sent, kind, "ann", **fields)
         written = as_written(self._desk.process([asked], START + self._sent))
         self.late = [record for record in written if record.name != catalogue.REPLIES.name]
-        return Reply(**wire.decode("CommandReply", written[-1].value_bytes or b""))
+        (reply,) = [record for record in written if record.name == catalogue.REPLIES.name]
+        return Reply(**wire.decode("CommandReply", reply.value_bytes or b""))
 
     def deliver(self) -> None:
         producer = self.broker.producer(None)

@@ -115,7 +115,11 @@ def test_as_reviews_the_planted_answers_would_be_noticed() -> None:
 def test_the_folds_certify_thresholds_and_safe_rules_of_these_reviews(
     learned: dict[str, dict[str, list[Event]]],
 ) -> None:
-    kinds = {event.record["kind"] for event in learned["with"]["proposals"] if event.record is not None}
+    kinds = {
+        event.record["kind"]
+        for event in learned["with"]["proposals"]
+        if event.topic is catalogue.PROPOSALS and event.record is not None
+    }
     assert {"threshold", "safe_rule"} <= kinds
     topics = {event.topic.name for event in learned["with"]["calibration"]}
     assert catalogue.CALIBRATION_MODELS.name in topics
