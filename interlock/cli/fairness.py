@@ -32,8 +32,8 @@ def fairness(
     """
     from interlock.errors import UsageError
     from interlock.policies import publishing
-    from interlock.policies.fairness import fairness as report
     from interlock.policies.group_rows import FAIRNESS_COLUMNS, fairness_rows
+    from interlock.policies.replay.fairness import fairness as report
     from interlock.policies.replay.times import read_range
     from interlock.policy.review import owner
     from interlock.policy.version import from_resolved

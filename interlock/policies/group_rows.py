@@ -60,7 +60,7 @@ def group_rows(groups: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
 
 
 def fairness_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
-    """One row for each row of `interlock.policies.fairness.fairness`, by FAIRNESS_COLUMNS."""
+    """One row for each row of `interlock.policies.replay.fairness.fairness`, by FAIRNESS_COLUMNS."""
     return [
         (
             one["model"],

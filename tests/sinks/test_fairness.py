@@ -9,8 +9,8 @@ from clickhouse_connect.driver.client import Client
 from interlock.demo import survey
 from interlock.learning.reviewer_errors import GoldItems
 from interlock.operations.doubtful import doubtful
-from interlock.policies.fairness import _in_truth, fairness
 from interlock.policies.group_rows import FAIRNESS_COLUMNS, fairness_rows
+from interlock.policies.replay.fairness import _in_truth, fairness
 from interlock.policy.attribute_groups import group_of
 from interlock.policy.load import parse
 from interlock.schemas import catalogue, wire

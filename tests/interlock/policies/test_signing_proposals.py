@@ -44,7 +44,7 @@ class Desk:
             title=f"a {kind}",
             claim="at most 5 % is wrong",
             at=1_767_225_600_000_000,
-            evidence={"labels": 100, "slices": [{"pattern": "x"}]},
+            evidence={"labels": 100, "bins": [{"pattern": "x"}]},
             change=change,
             domain="loan",
             policy="lending" if change else "",
