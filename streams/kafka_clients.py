@@ -44,7 +44,7 @@ class OrderlyConsumer(KafkaConsumer):
     """Gives its partitions back before it closes, and reads on behind a batch that cannot be decompressed.
 
     librdkafka may wait for ever where a rebalance falls into `close` (librdkafka issue 4884; seen with 2.16: the
-    rebalance callback sends its assignment to a group handler that has just ended).
+    rebalance callback asks a group handler that has just ended, and holds the interpreter lock meanwhile).
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -155,6 +155,8 @@ class OrderlyConsumer(KafkaConsumer):
     def _give_back(self) -> None:
         self.unsubscribe()
         deadline = time.monotonic() + GIVE_BACK_SECONDS
+        # An assignment that has come and was not taken yet is in no list: only a poll shows it.
+        self.consume(1, POLL_SECONDS)
         while self.assignment() and time.monotonic() < deadline:
             self.consume(1, POLL_SECONDS)  # runs the revoke callback
 
