@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import get_context
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,8 @@ def lives(
     """One life by seed, in this order; `advance` hears of each that is over."""
     if processes == 1:
         return [_told(life(seed, sizes), advance) for seed in seeds]
-    with ProcessPoolExecutor(processes, initializer=quiet) as pool:
+    # Forked, the threads of Polars would be missing.
+    with ProcessPoolExecutor(processes, get_context("spawn"), quiet) as pool:
         started = [pool.submit(partial(life, seed, sizes)) for seed in seeds]
         for done in as_completed(started):
             advance(done.result())
@@ -120,7 +122,7 @@ def in_one_line(life: dict[str, Any]) -> str:
     held = ", ".join(
         f"{name} {estimate['low']:.3f}–{estimate['high']:.3f}{'' if estimate['covers'] else ' misses'}"
         for name, estimate in rates.items()
-        if isinstance(estimate, dict)
+        if isinstance(estimate, dict) and "low" in estimate
     )
     promises = life["certificates"]
     certified = [f"{each['prediction']} {each['threshold']:g} errs in {each['error']:.3f}" for each in promises]
