@@ -96,7 +96,7 @@ def said(policy: Policy, domain: str, prediction: str, record: dict[str, Any] | 
     if not policy.audit_rate(policy.domains[domain].lanes[prediction]):
         return "without audits nothing is proposed: give audit.rate"
     if record is None:
-        return "nothing reviewed yet"
+        return "nothing counted yet"
     if record["certified"] is not None:
         return f"certified from {record['certified']:g} of its own confidence on"
     if not record["steps"]:

@@ -199,7 +199,7 @@ def test_how_far_every_lane_is_stands_on_the_page_of_proposals_and_in_the_api(co
     ana = console.browser("ana", "policy_owner")
     page = ana.page("/proposals")
     assert "41 of about 84 audits" in page
-    assert "nothing reviewed yet" in page  # the lane of reject
+    assert "nothing counted yet" in page  # the lane of reject
     assert "63 of 100 audits answered, 80 needed" in page
     assert "2% of the 8% risk of a false certificate a year is used" in page
     lanes = ana.send("GET", "/v1/proposals/progress").json()["lanes"]

@@ -107,7 +107,7 @@ def test_a_lane_says_what_it_waits_for(broker: Any, source: str, changes: dict[s
 def test_a_lane_that_nobody_has_reviewed_is_listed_and_one_of_no_policy_is_not(broker: Any) -> None:
     _put(broker, SOURCE, RECORD | {"domain": "other"})
     (row,) = _rows("--json")
-    assert (row["lane"], row["model"], row["said"], row["days"]) == ("loan/approve", "", "nothing reviewed yet", None)
+    assert (row["lane"], row["model"], row["said"], row["days"]) == ("loan/approve", "", "nothing counted yet", None)
 
 
 def test_the_risk_that_a_policy_allows_a_year_is_told_with_what_is_used(broker: Any) -> None:
