@@ -1,5 +1,7 @@
 """On a published stream whose inputs change at row 75,000: the warning, what follows, and the retraining proposal."""
 
+from typing import Any
+
 import pytest
 
 from bench.proofs import car_loan as car_loan_proof
@@ -11,11 +13,11 @@ pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def story() -> dict:  # type: ignore[type-arg]
+def story() -> dict[str, Any]:
     return car_loan_proof.run(car_loan_proof.QUICK)
 
 
-def _rows(story: dict, kind: str) -> list[int]:  # type: ignore[type-arg]
+def _rows(story: dict[str, Any], kind: str) -> list[int]:
     return [event["row"] for event in story["events"] if event["kind"] == kind]
 
 
@@ -24,7 +26,7 @@ def test_the_drift_raises_its_alarm_within_a_thousand_rows_and_none_comes_before
     assert car_loan.CHANGE <= first < car_loan.CHANGE + 1_000
 
 
-def test_the_shift_is_told_and_by_itself_revokes_and_halts_nothing(story: dict) -> None:  # type: ignore[type-arg]
+def test_the_shift_is_told_and_by_itself_revokes_and_halts_nothing(story: dict[str, Any]) -> None:
     assert story["accepted"]
     (warning,) = _rows(story, "confidence")
     assert car_loan.CHANGE <= warning < car_loan.CHANGE + 1_000
@@ -35,7 +37,7 @@ def test_the_shift_is_told_and_by_itself_revokes_and_halts_nothing(story: dict) 
     assert story["last_automatic_row"] <= warning
 
 
-def test_retraining_is_requested_after_the_change_and_not_before_and_dates_the_change(story: dict) -> None:  # type: ignore[type-arg]
+def test_retraining_is_requested_after_the_change_and_not_before_and_dates_the_change(story: dict[str, Any]) -> None:
     assert story["error_before"] < story["limit"] < story["error_after"]
     assert car_loan.CHANGE < _rows(story, "overrides")[0] < car_loan.CHANGE + 5_000
     assert car_loan.CHANGE < _rows(story, "retraining.requests")[0] < car_loan.CHANGE + 5_000
@@ -45,7 +47,7 @@ def test_retraining_is_requested_after_the_change_and_not_before_and_dates_the_c
     assert [title.partition(" ")[0] for title in story["asked"]] == ["Retrain"]
 
 
-def test_the_plot_of_the_drift_names_the_alarms(story: dict) -> None:  # type: ignore[type-arg]
+def test_the_plot_of_the_drift_names_the_alarms(story: dict[str, Any]) -> None:
     chart = learning_plots.drift(car_loan_proof.time_series(), story, car_loan.CHANGE)
     assert "confidence alarm" in chart
     assert "override alarm" in chart
