@@ -17,6 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -503,16 +504,27 @@ def test_an_insert_repeated_with_its_token_counts_once_in_the_table_and_in_its_a
 
 # --- many at a time -------------------------------------------------------------------------------------
 
-SLOW = "SELECT sum(cityHash64(number, toString(number))) FROM numbers(40000000)"
+
+@contextmanager
+def endless(target: Target, query: str) -> Iterator[str]:
+    """A query that runs until its client goes away; yields the query that counts it."""
+    marker = f"/* {secrets.token_hex(8)} */"
+    parameters = urlencode({"cancel_http_readonly_queries_on_client_close": "1"})
+    body = f"{query} {marker}".encode()
+    head = f"POST /?{parameters} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    head += f"Authorization: {target.basic['Authorization']}\r\n\r\n"
+    count = f"SELECT count() FROM system.processes WHERE query LIKE '{query}%' AND query NOT LIKE '%processes%'"
+    with socket.create_connection(target.address) as connection:
+        connection.sendall(head.encode() + body)
+        until(lambda: target.value(count) == "1", "the query runs")
+        yield count
+    until(lambda: target.value(count) == "0", "the query is stopped")
 
 
 def test_small_queries_are_answered_while_a_slow_one_runs(target: Target) -> None:
-    with ThreadPoolExecutor(1) as threads:
-        slow = threads.submit(target.value, SLOW)
-        until(lambda: target.value("SELECT count() FROM system.processes") != "1", "the slow query runs")
+    with endless(target, "SELECT count() FROM system.numbers") as running:
         assert [target.value(f"SELECT {number}") for number in range(20)] == [str(n) for n in range(20)]
-        assert not slow.done()
-        slow.result(DEADLINE)
+        assert target.value(running) == "1"
 
 
 def test_queries_of_several_clients_run_at_the_same_time(target: Target, table: str) -> None:
@@ -527,13 +539,5 @@ def test_queries_of_several_clients_run_at_the_same_time(target: Target, table: 
 @pytest.mark.parametrize("query", ["SELECT count() FROM system.numbers", "SELECT number FROM system.numbers"])
 def test_a_query_nobody_waits_for_any_more_is_stopped(target: Target, query: str) -> None:
     """One that never answers, and one that never stops answering."""
-    marker = f"/* {secrets.token_hex(8)} */"
-    parameters = urlencode({"cancel_http_readonly_queries_on_client_close": "1"})
-    body = f"{query} {marker}".encode()
-    head = f"POST /?{parameters} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
-    head += f"Authorization: {target.basic['Authorization']}\r\n\r\n"
-    count = f"SELECT count() FROM system.processes WHERE query LIKE '{query}%' AND query NOT LIKE '%processes%'"
-    with socket.create_connection(target.address) as connection:
-        connection.sendall(head.encode() + body)
-        until(lambda: target.value(count) == "1", "the query runs")
-    until(lambda: target.value(count) == "0", "the query is stopped")
+    with endless(target, query):
+        pass
