@@ -7,9 +7,8 @@ import numpy as np
 from interlock.learning.arrays import Floats
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
-# Shares of the score. On tabular data the exact mixture matters little (statistics: spambase, credit_data, digits).
+# Share of the score; the rest is distance. It matters little on tabular data (spambase, credit_data, digits).
 UNCERTAINTY = 0.6
-DIVERSITY = 0.4
 
 # Share of the budget that is drawn at random, so that every candidate has a known chance.
 EXPLORE = 0.1
@@ -26,9 +25,16 @@ class Selection:
 
 
 def select(
-    uncertainty: Floats, vectors: Floats, labelled: Floats, coins: Floats, *, budget: int, explore: float = EXPLORE
+    uncertainty: Floats,
+    vectors: Floats,
+    labelled: Floats,
+    coins: Floats,
+    *,
+    budget: int,
+    explore: float = EXPLORE,
+    uncertainty_share: float = UNCERTAINTY,
 ) -> Selection:
-    """Selects up to `budget` candidates: most by score, a share `explore` (at least one) at random.
+    """Selects up to `budget` candidates: most by score (see `greedy`), a share `explore` (at least one) at random.
 
     `uncertainty`: (n,), ≥ 0, any unit, such as 1 − confidence. `vectors`: (n, d) features of the candidates,
     `labelled`: (m, d) features of what already has labels; m may be 0. `coins`: (n,), uniform in [0, 1) and independent
@@ -60,7 +66,7 @@ def select(
     if n <= budget:
         return Selection(tuple(range(n)), n, np.ones(n))
     drawn = max(1, round(explore * budget))
-    by_score = greedy(uncertainty, vectors, labelled, budget - drawn)
+    by_score = greedy(uncertainty, vectors, labelled, budget - drawn, uncertainty_share=uncertainty_share)
     others = np.setdiff1d(np.arange(n), by_score)
     by_chance = others[np.argsort(coins[others], kind="stable")[:drawn]]
     propensity = np.full(n, drawn / len(others))
@@ -74,12 +80,13 @@ def greedy(
     labelled: Floats,
     count: int,
     *,
-    weights: tuple[float, float] = (UNCERTAINTY, DIVERSITY),
+    uncertainty_share: float = UNCERTAINTY,
 ) -> list[int]:
-    """`count` candidates, one after the other: highest w₀·uncertainty + w₁·distance to labelled ∪ already selected.
+    """`count` candidates, one after the other: highest w·uncertainty + (1 − w)·distance to labelled ∪ already selected.
 
-    Both terms are divided by their maximum, the distance again after every selection, and features by their standard
-    deviation first. Each selection takes O(n·d). Equal scores: the earlier row.
+    w is `uncertainty_share`, in [0, 1]. Both terms are divided by their maximum, the distance again after every
+    selection, and features by their standard deviation first. Each selection takes O(n·d). Equal scores: the earlier
+    row.
     """
     from scipy.spatial import KDTree
 
@@ -94,7 +101,7 @@ def greedy(
     selected: list[int] = []
     for _ in range(min(count, len(points))):
         distance = np.sqrt(nearest) if np.isfinite(nearest).all() else np.zeros(len(points))
-        score = weights[0] * doubt + weights[1] * _scaled(distance)
+        score = uncertainty_share * doubt + (1 - uncertainty_share) * _scaled(distance)
         best = int(np.argmax(np.where(left, score, -np.inf)))
         selected.append(best)
         left[best] = False

@@ -255,12 +255,18 @@ class PriorityRule(_Part):
 class Active(_Part):
     """Active learning: the sampler audits a share `pool` of the auto decisions instead of the router.
 
-    It audits them at the same rate, and besides the audits `budget_per_day` of them that teach the most.
+    It audits them at the same rate, and besides the audits `budget_per_day` of them that teach the most: those with the
+    highest score, of which `uncertainty` is the share of doubt and the rest that of distance from earlier samples. A
+    share `explore` of the budget, at least one decision, is drawn at random.
     """
 
     budget_per_day: int = Field(ge=1, strict=True)
     # Half: the audits of the other half never depend on a second process.
     pool: Annotated[Probability, Field(gt=0)] = 0.5
+    # What the first version of the pipeline used; on tabular data the mixture matters little.
+    uncertainty: Probability = 0.6
+    # Chance shows what neither doubt nor distance sees; a tenth costs a tenth of what the greedy picks teach.
+    explore: Probability = 0.1
 
 
 class Audit(_Part):

@@ -16,7 +16,7 @@ import pyarrow as pa
 from interlock.learning.active import select
 from interlock.learning.arrays import Floats
 from interlock.policy.errors import PolicyError
-from interlock.policy.model import Policy
+from interlock.policy.model import Active, Policy
 from interlock.policy.version import from_resolved
 from interlock.processors.records import OutputLists
 from interlock.processors.router import audit_sampling as coin
@@ -84,7 +84,7 @@ class Sampler:
             budget = _budget(active.budget_per_day, since, now) if active else 0
             shares = _shares(budget, [len(members) for members in owned.values()])
             for (stratum, members), share in zip(owned.items(), shares, strict=True):
-                sampled += self._of_stratum(stratum, members, share)
+                sampled += self._of_stratum(stratum, members, share, active)
         return sampled
 
     def remember(self, sampled: Iterable[Sampled]) -> None:
@@ -95,13 +95,16 @@ class Sampler:
     def _owner(self, domain: str) -> Policy | None:
         return next((policy for _, policy in sorted(self._policies.items()) if domain in policy.domains), None)
 
-    def _of_stratum(self, stratum: _Stratum, candidates: list[Candidate], budget: int) -> list[Sampled]:
+    def _of_stratum(
+        self, stratum: _Stratum, candidates: list[Candidate], budget: int, active: Active | None
+    ) -> list[Sampled]:
         ids = [candidate.decision_id for candidate in candidates]
         uncertainty = 1 - np.array([candidate.confidence for candidate in candidates])
         vectors, seen = _vectors([candidate.vector for candidate in candidates], self._seen[stratum])
         # Each purpose has its own coins: that of the bare id decided what is a candidate.
         coins = coin.siphash(pa.array([f"pick:{decision_id}" for decision_id in ids]), self._key) / 2.0**64
-        selection = select(uncertainty, vectors, seen, coins, budget=budget)
+        shares = {"explore": active.explore, "uncertainty_share": active.uncertainty} if active else {}
+        selection = select(uncertainty, vectors, seen, coins, budget=budget, **shares)
         audits = coin.siphash(pa.array([f"audit:{decision_id}" for decision_id in ids]), self._key) / 2.0**64
         reasons = {row: PICKED_AUDIT for row, candidate in enumerate(candidates) if audits[row] < candidate.rate}
         reasons |= {

@@ -20,7 +20,7 @@ from sklearn.metrics import pairwise_distances
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from interlock.learning.active import DIVERSITY, UNCERTAINTY, greedy
+from interlock.learning.active import UNCERTAINTY, greedy
 from interlock.learning.arrays import Floats
 
 # As in the reference. On digits greedy picks are ahead of doubt by little more than one standard error of five runs.
@@ -50,7 +50,7 @@ def all_at_once(chances: Floats, vectors: Floats, labelled: Floats, _rng: np.ran
     """The score of the greedy picks, never renewed: what is alike is picked together."""
     uncertainty = _doubt(chances)
     distance = KDTree(labelled).query(vectors)[0]
-    score = UNCERTAINTY * uncertainty / uncertainty.max() + DIVERSITY * distance / distance.max()
+    score = UNCERTAINTY * uncertainty / uncertainty.max() + (1 - UNCERTAINTY) * distance / distance.max()
     return np.argsort(-score, kind="stable")[:BATCH]
 
 

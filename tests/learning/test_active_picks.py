@@ -19,7 +19,7 @@ def test_by_diversity_alone_the_picks_are_within_twice_the_best_cover() -> None:
     for seed in range(200):
         points = np.random.default_rng(seed).normal(size=(12, 2))
         points /= points.std(axis=0)  # picks are made on features of unit variance
-        picked = greedy(np.zeros(12), points, np.empty((0, 2)), 3, weights=(0.0, 1.0))
+        picked = greedy(np.zeros(12), points, np.empty((0, 2)), 3, uncertainty_share=0.0)
         best = min(_radius(points, centres) for centres in combinations(range(12), 3))
         worst = max(worst, _radius(points, tuple(picked)) / best)
     assert 1.2 < worst <= 2

@@ -45,6 +45,8 @@ READ_ELSEWHERE = {
     ("Appeals", "on_behalf_of"): "processors/desk",
     ("Appeals", "priority"): "processors/desk",
     ("Active", "budget_per_day"): "processors/sampling",
+    ("Active", "explore"): "processors/sampling",
+    ("Active", "uncertainty"): "processors/sampling",
     ("Domain", "groups"): "interlock/policies/replay",
     ("Reliance", "rate"): "processors/desk",
     ("Reliance", "decide_first"): "processors/desk",

@@ -108,6 +108,25 @@ def test_the_greedy_part_prefers_the_doubtful_and_every_propensity_is_at_least_t
     assert expected > RATE
 
 
+def test_a_policy_may_set_how_much_doubt_counts_and_how_much_chance_draws() -> None:
+    pool = _pool(routed(stream(2000, np.random.default_rng(6), amount=1.0), ACTIVE))
+
+    def picked(active: str) -> list[Candidate]:
+        policy = POLICY.replace("rate: 0.1", f"rate: 0.1, active: {{budget_per_day: 240, pool: 0.4, {active}}}")
+        sampler = Sampler(KEY)
+        sampler.apply(b"lending", published(parse(policy, "lending")))
+        sampled = sampler.sample(pool, NOW, NOW + 4 * HOUR)
+        return [sample.candidate for sample in sampled if sample.reason == "picked:greedy"]
+
+    as_written = [
+        sample.candidate for sample in _sampler().sample(pool, NOW, NOW + 4 * HOUR) if sample.reason == "picked:greedy"
+    ]
+    assert picked("uncertainty: 0.6, explore: 0.1") == as_written
+    doubtful = sorted(candidate.confidence for candidate in pool)[:20]
+    assert sorted(candidate.confidence for candidate in picked("uncertainty: 1, explore: 0.5")) == doubtful
+    assert sorted(candidate.confidence for candidate in picked("uncertainty: 0, explore: 0.5")) != doubtful
+
+
 def test_without_vectors_or_with_broken_ones_uncertainty_alone_decides() -> None:
     rng = np.random.default_rng(7)
     broken: list[list[list[float]]] = [[[]] * 200, [[1.0]] * 199 + [[1.0, 2.0]], [[float("nan")]] * 200]
