@@ -97,6 +97,8 @@ def quality(
         agreement=[row for row in found["agreement"].rows if domain in ("", row["domain"])]
         if "agreement" in found
         else None,
+        tells_fairness="proposals:read" in person.scopes,
+        fairness_address=f"/quality/fairness?{urlencode({'domain': domain}, errors='replace')}" if domain else "",
         routes=routes_chart(found["routes"].rows, zone_name_of(request)),
         hours=_HOURS,
         days=_DAYS,

@@ -128,6 +128,7 @@ def _decide(world: World, decision_id: str, number: int, now: int) -> None:
         confidence=confidence,
         created_at=at - 40_000,
         subject_id=f"s-{number % 4}",
+        attributes={"age": "70" if number % 4 == 0 else "40"},
     )
     envelope = routed(content, "async" if judged else "auto", routed_at=at, calibrated_confidence=confidence)
     world.send(ASYNC if judged else AUTO, decision_id.encode(), wire.encode("RoutedDecision", envelope))

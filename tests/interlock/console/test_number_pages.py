@@ -297,6 +297,40 @@ def test_personal_fields_of_a_case_are_blurred_and_so_are_those_that_a_verdict_m
         assert re.search(rf'</bdi></span><input[^>]*data-field="{field}"', shown)
 
 
+def test_a_domain_tells_what_happened_to_groups_of_people(console: Console) -> None:
+    page = console.get("/quality", "analyst", fragment=True, domain="loans").text
+    (address,) = re.findall(r'hx-get="(/quality/fairness[^"]*)"', page)
+    shown = console.get(html.unescape(address), "analyst", fragment=True)
+    assert shown.status_code == 200
+    assert '<p class="problem"' not in shown.text
+    for group in ("everybody", "18 to under 65", "65 or more"):
+        assert f"<bdi>{group}</bdi>" in shown.text
+    rows = console.get("/v1/fairness", "analyst", domain="loans").json()
+    counted = {(row["attribute"], row["group"]): (row["decisions"], row["automated"]) for row in rows}
+    assert counted == {
+        ("", ""): (60, 20 / 60),
+        ("age", "18 to under 65"): (45, 15 / 45),
+        ("age", "65 or more"): (15, 5 / 15),
+    }
+
+
+def test_groups_are_told_to_no_one_who_reviews_and_reads_no_proposals(console: Console) -> None:
+    assert "/quality/fairness" not in console.get("/quality", "reviewer", fragment=True, domain="loans").text
+    assert console.get("/v1/fairness", "reviewer", domain="loans").status_code == 403
+    assert console.get("/quality/fairness", "reviewer", fragment=True, domain="loans").status_code == 403
+
+
+def test_fairness_says_why_it_is_not_told(console: Console, without: Console) -> None:
+    refused = console.get("/v1/fairness", "analyst", domain="elsewhere")
+    assert (refused.status_code, refused.json()["code"]) == (404, "unknown-domain")
+    wrong = console.get("/v1/fairness", "analyst", domain="loans", since="soon")
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "invalid")
+    assert without.get("/v1/fairness", "analyst", domain="loans").status_code == 503
+    shown = without.get("/quality/fairness", "analyst", fragment=True, domain="loans")
+    assert shown.status_code == 200
+    assert "Fairness cannot be shown: " in shown.text
+
+
 CANDIDATE = """
 name: lending
 domains:

@@ -10,11 +10,13 @@ import pytest
 from interlock.console.asking import Asked, address, rows_behind
 from interlock.console.cells import cell
 from interlock.console.pages.decisions import cursor_of, from_cursor
+from interlock.console.pages.fairness import errors_chart
 from interlock.console.pages.quality import calibrations, routes_chart
 from interlock.console.pages.queues import rate_chart
 from interlock.console.pages.team import member
 from interlock.console.pages.work import agreement_tiles, pace_tiles
 from interlock.console.quality_tiles import quality_tiles
+from interlock.console.text import percent
 from interlock.review.roster import person
 from interlock.sinks.questions import QUESTIONS
 
@@ -48,6 +50,18 @@ def test_rows_that_need_more_than_is_known_are_those_of_the_number_itself() -> N
     assert rows_behind("team", {}, {}) == "/answers/team"
     assert rows_behind("team", {}, {"reviewer": "ann"}) == "/answers/verdicts?reviewer=ann"
     assert rows_behind("alerts", {"kind": "drift"}, {}) == "/answers/alerts?kind=drift"
+
+
+def test_errors_of_groups_stand_as_bars_in_the_order_of_the_report_where_they_are_known() -> None:
+    def row(group: str, error: float | None) -> dict[str, Any]:
+        found: dict[str, Any] = {"model": "m@7", "attribute": "age" if group else "", "group": group}
+        found |= {"automated_error": error, "automated_error_lower": error, "automated_error_upper": error}
+        return found | {"automated_error_verdicts": 40}
+
+    chart = errors_chart([row("", 0.05), row("65 or more", 0.25), row("under 18", None)])
+    shown = [("m@7, everybody", percent(0.05)), ("m@7, age = 65 or more", percent(0.25))]
+    assert [cells[:2] for cells in chart.rows] == shown
+    assert not errors_chart([row("", None)]).rows
 
 
 @pytest.mark.parametrize("name", QUESTIONS)

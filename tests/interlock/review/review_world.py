@@ -32,6 +32,7 @@ domains:
       approve: {auto: 0.90, async: 0.50, sync: 0.30}
       reject: {auto: 0.95, async: 0.50, sync: 0.30, notice: adverse_action}
     attributes: {age: int}
+    groups: {age: [18, 65]}
     queue: underwriting
     reason_codes: [income, history]
 rules:
