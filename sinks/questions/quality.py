@@ -53,7 +53,7 @@ _OVERRIDES, _OVERRIDES_COLUMNS = of_view(
     "override_analytics",
     "domain model_id model_version prediction day reviewed_decisions overrides override_rate override_rate_lower "
     "override_rate_upper population_override_rate population_override_rate_lower population_override_rate_upper "
-    "modification_rate top_reason_codes ways",
+    "modification_rate top_reason_codes ways missing",
     where=f"{matches('domain')} AND day > toDate({_SINCE})",
     order="day DESC, domain, model_id, model_version, prediction",
 )

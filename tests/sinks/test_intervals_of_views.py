@@ -1,6 +1,7 @@
 """The intervals of the views against the functions of `learning`: open work, several strata, few and many overrides."""
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -56,15 +57,20 @@ class Decisions:
                 for rows, copied in counted
             ]
             said = [True, "audit" if auto else "review", auto, "someone", "yes", "approve"]
+            told = int((mine & self.chosen).sum()), int((mine & self.judged).sum())
             outcomes += [
-                [*about, bool(self.wrong[row]), self.pi[row], self.confidence[row], self.confidence[row], *said]
+                [*about, bool(self.wrong[row]), self.pi[row], self.confidence[row], self.confidence[row], *said, *told]
                 for row in np.flatnonzero(mine & self.judged)
             ]
         columns = ["domain", "model_id", "model_version", "route", "workflow"]
         sums = ["propensity_sum", "records", "review_copy", "audit", "calibrated_confidence_sum"]
         client.insert("routed_by_hour", hours, column_names=columns + sums)
         columns += ["overridden", "propensity", "confidence", "raw_confidence", "reviewed", "kind", "audit"]
-        client.insert("outcomes", outcomes, column_names=[*columns, "reviewer", "prediction", "verdict"])
+        client.insert(
+            "outcomes",
+            outcomes,
+            column_names=[*columns, "reviewer", "prediction", "verdict", "way_settled", "way_judged"],
+        )
 
     def estimates(self) -> dict[str, Estimate]:
         """By the functions."""
@@ -151,17 +157,59 @@ def test_audits_of_different_propensities_are_strata_of_their_own(shared: Client
         assert found[f"{name}_upper"] == pytest.approx(expected[name].high, abs=0.01)
 
 
+@pytest.mark.parametrize("answered", [1.0, 0.9, 0.6])
 def test_overrides_of_a_day_have_the_interval_of_the_functions_and_say_of_which_ways(
-    shared: Client, run_id: str
+    shared: Client, run_id: str, answered: float
 ) -> None:
-    decisions = Decisions((("async", 60, 1.0, 0.25), ("auto", 40, 0.05, 0.03)), 5)
+    decisions = Decisions((("async", 60, 1.0, 0.25), ("auto", 400, 0.05, 0.03)), 5, answered)
     decisions.write(shared, run_id)
     found = row(shared, run_id, "override_analytics")
     judged = decisions.judged
-    expected = hajek(decisions.wrong[judged], np.ones(judged.sum()), decisions.pi[judged])
+    about = decisions.wrong[judged], np.ones(judged.sum()), decisions.pi[judged]
+    expected = hajek(*about, answered=decisions.share[judged])
     ends = [found[f"population_override_rate{end}"] for end in ("", "_lower", "_upper")]
     assert ends == pytest.approx([expected.value, expected.low, expected.high], abs=0.0025)
-    assert found["ways"] == (["async", "audit"] if judged[60:].any() else ["async"])
+    assert found["ways"] == ["async", "audit"]
+    assert bool(found["missing"]) == (answered < 0.8)
+
+
+def test_a_day_on_which_less_than_half_of_the_audits_was_answered_has_no_interval(shared: Client, run_id: str) -> None:
+    decisions = Decisions((("async", 60, 1.0, 0.25), ("auto", 1000, 0.05, 0.03)), 5)
+    audits = np.flatnonzero(decisions.judged & (decisions.way == 1))
+    decisions.judged[audits[len(audits) // 3 :]] = False
+    decisions.write(shared, run_id)
+    found = row(shared, run_id, "override_analytics")
+    assert (found["population_override_rate_lower"], found["population_override_rate_upper"]) == (None, None)
+    assert found["population_override_rate"] is not None
+    needed = int(np.ceil(0.8 * len(audits)))
+    assert found["missing"] == [f"{len(audits) // 3} of {len(audits)} audits answered, {needed} needed"]
+
+
+def test_what_was_open_on_other_days_is_no_open_work_of_the_day(shared: Client, run_id: str) -> None:
+    """The desk's counts run on: the first day left half open, the second nothing, and the third tells nothing."""
+    columns = [
+        "domain",
+        "model_id",
+        "model_version",
+        "route",
+        "workflow",
+        "overridden",
+        "propensity",
+        "reviewed",
+        "kind",
+    ]
+    columns += ["reviewer", "prediction", "verdict", "at", "way_settled", "way_judged"]
+    about = [run_id, "m", "1", "async", "escalation", False, 1.0, True, "review", "someone", "yes", "approve"]
+    days = [datetime(2026, 1, day, 12, tzinfo=UTC) for day in (1, 2, 3)]
+    counts = [
+        *((days[0], 20, judged) for judged in range(1, 11)),
+        *((days[1], 20 + one, 10 + one) for one in (1, 2, 3)),
+    ]
+    rows = [[*about, *told] for told in [*counts, (days[2], None, None)]]
+    shared.insert("outcomes", rows, column_names=columns)
+    query = "SELECT missing FROM override_analytics WHERE domain = {domain:String} ORDER BY day"
+    found = shared.query(query, parameters={"domain": run_id}).result_rows
+    assert found == [(["10 of 20 async reviews answered, 16 needed"],), ([],), ([],)]
 
 
 def test_the_quantile_of_the_views_is_off_by_no_more_than_they_say(shared: Client) -> None:
