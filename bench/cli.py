@@ -286,7 +286,8 @@ app.add_typer(proofs, name="proofs")
 @proofs.command("people")
 def proof_of_people(
     seeds: Annotated[int, typer.Option(min=1, help="Lives of the model, each with people and coins of its own.")] = 40,
-    quick: Annotated[bool, typer.Option("--quick", help="Lives of 600 decisions instead of 3,000.")] = False,
+    first: Annotated[int, typer.Option(min=1, help="The first seed, for a part of the lives.")] = 1,
+    quick: Annotated[bool, typer.Option("--quick", help="Lives of 600 decisions instead of 8,000.")] = False,
     processes: Annotated[int, typer.Option(min=1, help="Lives that run at once.")] = 2,
     json: Json = False,
 ) -> None:
@@ -298,6 +299,7 @@ def proof_of_people(
     """
     from bench.proofs import fallible
 
+    _quiet()
     with progress_bar() as progress:
         task = progress.add_task("lives", total=seeds)
 
@@ -306,7 +308,7 @@ def proof_of_people(
             note(f"seed {life['seed']}: {fallible.in_one_line(life)}")
 
         sizes = fallible.QUICK if quick else fallible.FULL
-        lives = fallible.lives(range(1, seeds + 1), sizes, processes, advance)
+        lives = fallible.lives(range(first, first + seeds), sizes, processes, advance)
     _figures(fallible.summary(lives) | ({"lives": lives} if json else {}), json=json)
 
 

@@ -43,5 +43,5 @@ def test_certified_thresholds_keep_their_promise_and_no_model_is_halted_for_noth
     # A certificate may be false with a risk of a tenth.
     assert figures["seeds_with_a_broken_promise"] <= 0.1 * len(lived)
     if campaign:
-        # With people who miss a tenth few are certified within 1,500 decisions: 3 when this was written.
-        assert figures["seeds_with_a_certificate"] >= 1
+        # 11 of 12 when this was written; without certificates nothing would be said about broken ones.
+        assert figures["seeds_with_a_certificate"] >= 0.75 * len(lived)
