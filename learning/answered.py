@@ -9,6 +9,7 @@ model, Little 1993, "Pattern-mixture models for multivariate incomplete data"). 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 # People look at the doubtful first, or at the easy first. In the simulations of bench/gates/estimates.py, in which
 # errors grow with doubt from nothing to twice their mean, what is left errs less than twice as often as what was judged
@@ -50,6 +51,10 @@ class Answered:
         """Of the span since `earlier`."""
         return Answered(self.settled - earlier.settled, self.judged - earlier.judged)
 
+    def later_of(self, other: "Answered") -> "Answered":
+        """Of two counts of the same span, which only grow, the ends that were reached last."""
+        return Answered(max(self.settled, other.settled), max(self.judged, other.judged))
+
 
 def span(told: Iterable[tuple[int | None, int | None]], *, from_start: bool = False) -> Answered | None:
     """What was answered over the verdicts of one way, from the `way_settled` and `way_judged` of each, in any order.
@@ -74,6 +79,18 @@ def missing(ways: Mapping[str, Answered | None], minimum: float = MIN_ANSWERED) 
         f"{ceil(round(minimum * answered.settled, 9))} needed"
         for way, answered in sorted(ways.items())
         if answered is not None and not answered.enough(minimum)
+    )
+
+
+def read(ways: Iterable[Mapping[str, Any]]) -> dict[str, Answered]:
+    """By way, from the field `answered` of a `RetrainingRequest` or of its proposal's evidence."""
+    return {each["way"]: Answered(each["settled"], each["judged"]) for each in ways}
+
+
+def said(ways: Mapping[str, Answered]) -> str:
+    """For a person: "92 of 100 audits, 340 of 350 async reviews"."""
+    return ", ".join(
+        f"{answered.judged:,} of {answered.settled:,} {_NOUNS.get(way, way)}" for way, answered in sorted(ways.items())
     )
 
 

@@ -263,7 +263,7 @@ COLUMNS: Mapping[str, TableColumns] = {
             "error error_message raw request_id model_id model_version domain limit override_rate_estimate "
             "override_rate_lower override_rate_upper reviewed reviewed_override_rate slices first_example "
             "last_example reason at kind changed_at rate_since_change rate_since_change_lower "
-            "rate_since_change_upper reviewed_since_change slices_since_change"
+            "rate_since_change_upper reviewed_since_change slices_since_change answered"
         ),
     ),
     "reviewers": TableColumns(

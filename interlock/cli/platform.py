@@ -175,13 +175,14 @@ def down(data_dir: DataDir = None) -> None:
 
 
 def status(data_dir: DataDir = None, json: Json = False) -> None:
-    """Say what runs and where, what stands still, and what is halted. Exit code 4 when no instance runs, 1 when a part
-    of it does not run or stands still.
+    """Say what runs and where, what stands still, what is halted, and of which models too little is answered to learn
+    from. Exit code 4 when no instance runs, 1 when a part of it does not run or stands still.
 
     Examples:
 
         interlock status --json
     """
+    from interlock.operations.answers import read_unanswered
     from interlock.policies.controls import known_halts
 
     platform = connection.connect(data_dir)
@@ -194,12 +195,15 @@ def status(data_dir: DataDir = None, json: Json = False) -> None:
     findings = known_findings(instance)
     if json:
         halted = [halt.facts() for halt in known_halts(platform)]
-        print_json({**_facts(instance), "findings": findings, "halted": halted})
+        unanswered = read_unanswered(platform.serving_kafka(), time.time_ns() // 1000)
+        print_json({**_facts(instance), "findings": findings, "halted": halted, "unanswered": unanswered})
     else:
         _show(directory)
         for line in summary((fact["kind"], fact["group"], fact["text"]) for fact in findings or ()):
             console.print(Text(line, "bold red"), soft_wrap=True)
         show_halts(known_halts(platform))
+        for line in read_unanswered(platform.serving_kafka(), time.time_ns() // 1000):
+            console.print(Text(f"nothing is concluded about {line}", "yellow"), soft_wrap=True)
     if findings or not all(child.state == "running" and instances.alive(child) for child in instance.children):
         raise typer.Exit(ExitCode.FAILED)
 

@@ -120,6 +120,7 @@ def show(proposal_id: Id, data_dir: DataDir = None, json: Json = False) -> None:
 
         interlock proposals show threshold-3fa9c2d1b0
     """
+    from interlock.learning import answered
     from interlock.policies import publishing, signing, slice_rows
     from interlock.policies.group_rows import COLUMNS, group_rows
 
@@ -138,9 +139,11 @@ def show(proposal_id: Id, data_dir: DataDir = None, json: Json = False) -> None:
             (proposal["state"], f"{_time(proposal['decided_at'])} by {proposal['decided_by']}: {proposal['reason']}")
         )
     evidence = json_module.loads(proposal["evidence"])
-    groups = evidence.pop("groups", [])
+    groups, ways = evidence.pop("groups", []), evidence.pop("answered", [])
     slices = slice_rows.slice_rows(evidence)
     rows += [(name, _text(value)) for name, value in evidence.items() if name not in slice_rows.SPANS]
+    if ways:
+        rows.append(("answered", answered.said(answered.read(ways))))
     table(("", ""), rows)
     if slices:
         table(slice_rows.COLUMNS, slices, "where people override it most, the worst first")

@@ -305,9 +305,9 @@ def _reviewers(platform: Platform) -> Finding:
 
 
 def _answers(platform: Platform) -> Finding:
-    from interlock.operations.answers import read_tallies, unanswered
+    from interlock.operations.answers import read_unanswered
 
-    lines = unanswered(read_tallies(platform.serving_kafka()), time.time_ns() // 1000)
+    lines = read_unanswered(platform.serving_kafka(), time.time_ns() // 1000)
     if lines:
         lines.append("nothing is concluded about these models: give people time for it (floors), or choose less")
         return Finding("warning", "answers", "\n".join(lines))

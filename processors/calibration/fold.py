@@ -34,11 +34,11 @@ class CalibrationSettings:
 
 
 class _ModelVersion:
-    def __init__(self, settings: CalibrationSettings, first: Label) -> None:
+    def __init__(self, settings: CalibrationSettings, tallies: TallyTable, first: Label) -> None:
         self.buffer: ArrivalOrderBuffer[Label] = ArrivalOrderBuffer(settings.longest_wait)
         self.calibrator = Calibrator(settings.calibrator)
         self.overrides = OverrideDrift(settings.limit_of(first.model_id, first.model_version))
-        self.answered = AnsweredWays()
+        self.answered = AnsweredWays(tallies, first.model)
 
     def add(self, label: Label, *, concludes: bool) -> list[Event]:
         return [*self.calibrator.add(label, concludes=concludes), *self.overrides.add(label)]
@@ -52,7 +52,7 @@ class CalibrationFold:
     """
 
     def __init__(self, settings: CalibrationSettings, tallies: TallyTable | None = None) -> None:
-        """`tallies`: what the desk tells of ways without verdicts; it may change between two calls."""
+        """`tallies`: what the desk tells of ways that are silent; it may change between two calls."""
         self._settings = settings
         self._tallies = tallies or TallyTable()
         self._models: dict[str, _ModelVersion] = {}
@@ -69,20 +69,21 @@ class CalibrationFold:
             return []
         model = self._models.get(new.model)
         if model is None:
-            model = self._models[new.model] = _ModelVersion(self._settings, new)
-        model.answered.observe(outcome)
+            model = self._models[new.model] = _ModelVersion(self._settings, self._tallies, new)
+        model.answered.observe(outcome, new.at)
         ready = model.buffer.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], new, new.at)
-        return self._count(new.model, model, ready, new.at)
+        return self._count(model, ready, new.at)
 
     def tick(self, now: int) -> list[Event]:
         """What follows from time alone: labels that have waited for what is late by now, or for too long."""
         events = []
         for name, model in self._models.items():
-            events += self._count(name, model, model.buffer.release(self._tallies.watermark(name), now), now)
+            events += self._count(model, model.buffer.release(self._tallies.watermark(name), now), now)
         return events
 
-    def _count(self, name: str, model: _ModelVersion, ready: Sequence[Label], now: int) -> list[Event]:
+    def _count(self, model: _ModelVersion, ready: Sequence[Label], now: int) -> list[Event]:
         if not ready:
             return []
-        missing = model.answered.missing(self._settings.min_answered, self._tallies.settled(name))
+        # Reports and recalibrations rest on the latest labels.
+        missing = model.answered.missing_lately(self._settings.min_answered, now)
         return [event for each in ready for event in model.add(replace(each, at=now), concludes=not missing)]

@@ -3,12 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from interlock.learning import answered
 from interlock.learning.answered import Answered
-from interlock.processors.answered import LEAST
-
-# A domain and a way.
-Way = tuple[str, str]
+from interlock.processors.answered import Way, missing_of
 
 
 class Told(NamedTuple):
@@ -20,15 +16,23 @@ class Told(NamedTuple):
     propensity: float
 
 
-def missing_since(
-    before: Iterable[Told | None], since: Iterable[Told | None], settled: Mapping[Way, int], minimum: float
-) -> tuple[str, ...]:
-    """Of which ways too little is answered over the verdicts `since`, in words; those left out that make up next to
-    nothing. `settled`: as the desk's tallies have it, which also tell of what came after the latest verdict.
-    """
+class AnsweredSince(NamedTuple):
+    """What was answered of each domain and way since the change, and for how many decisions one of it stands."""
+
+    spans: dict[Way, Answered]
+    weights: dict[Way, float]
+
+    def missing(self, minimum: float) -> tuple[str, ...]:
+        """Of which ways too little is answered, in words; those left out that make up next to nothing."""
+        return missing_of(self.spans, self.weights, minimum)
+
+
+def answered_since(
+    before: Iterable[Told | None], since: Iterable[Told | None], newest: Mapping[Way, Answered]
+) -> AnsweredSince:
+    """Over the verdicts `since`. `newest`: what is known by now, also of what came after the latest verdict."""
     earlier, later = _by_way(before), _by_way(since)
-    spans: dict[Way, Answered] = {}
-    weights: dict[Way, float] = {}
+    found = AnsweredSince({}, {})
     for way in earlier.keys() | later.keys():
         told = later.get(way, [])
         least = min((each.settled for each in told), default=None)
@@ -37,16 +41,13 @@ def missing_since(
         start = max(known or told[:1], key=lambda each: each.settled, default=None)
         if start is None:
             continue
-        newest = max(settled.get(way, 0), *(each.settled for each in (start, *told)))
-        judged = max(each.judged for each in (start, *told))
-        spans[way] = Answered(newest - start.settled, judged - start.judged)
-        weights[way] = sum(1 / each.propensity for each in told or known) / len(told or known)
-    total = sum(span.settled * weights[way] for way, span in spans.items())
-    ways: dict[str, Answered] = {}
-    for way, span in spans.items():
-        if max(0, span.settled - span.judged) * weights[way] >= LEAST * total > 0:
-            ways[way[1]] = ways.get(way[1], Answered(0, 0)) + span
-    return answered.missing(ways, minimum)
+        begun = Answered(start.settled, start.judged)
+        end = newest.get(way, begun)
+        for each in (start, *told):
+            end = end.later_of(Answered(each.settled, each.judged))
+        found.spans[way] = end - begun
+        found.weights[way] = sum(1 / each.propensity for each in told or known) / len(told or known)
+    return found
 
 
 def _by_way(verdicts: Iterable[Told | None]) -> dict[Way, list[Told]]:

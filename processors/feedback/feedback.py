@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+from interlock.learning.answered import Answered
 from interlock.learning.slices import Slice
-from interlock.processors.answered import AnsweredWays, TallyTable
+from interlock.processors.answered import AnsweredWays, TallyTable, by_way
 from interlock.processors.arrival_order import ArrivalOrderBuffer
 from interlock.processors.events import Event, alert
 from interlock.processors.feedback import examples, patterns
 from interlock.processors.feedback.audit_rates import AuditRates
 from interlock.processors.feedback.gold_record import GoldRecord
-from interlock.processors.feedback.model_stats import ModelVersionStats, RetrainingTerms
+from interlock.processors.feedback.model_stats import ModelVersionStats, RequestKind, RetrainingTerms
 from interlock.processors.feedback.request import MAX_SLICES, request
 from interlock.processors.outcomes import is_conclusive, is_sample
 from interlock.schemas import catalogue
@@ -31,7 +32,7 @@ class Feedback:
         tallies: TallyTable | None = None,
         rates: AuditRates | None = None,
     ) -> None:
-        """`tallies`: what the desk tells of ways without verdicts; `rates`: the audit rates of the policies in force.
+        """`tallies`: what the desk tells of ways that are silent; `rates`: the audit rates of the policies in force.
         Both may change between two calls."""
         self._terms = terms or RetrainingTerms()
         self._tallies = tallies or TallyTable()
@@ -59,10 +60,10 @@ class Feedback:
         if not is_sample(outcome):
             return []
         key = f"{outcome['model_id']}@{outcome['model_version']}"
-        self._answered.setdefault(key, AnsweredWays()).observe(outcome)
+        now = outcome["at"]
+        self._answered.setdefault(key, AnsweredWays(self._tallies, key)).observe(outcome, now)
         buffer = self._buffers.setdefault(key, ArrivalOrderBuffer(self._terms.longest_wait))
         sample = (outcome, example)
-        now = outcome["at"]
         ready = buffer.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], sample, now)
         return [event for each in ready for event in self._count(key, *each, now)]
 
@@ -86,26 +87,47 @@ class Feedback:
             return []
         events = []
         if stats.smallest_propensity < smallest and stats.all.count > 1:
+            self._answered[key].begin_anew(now)
             events.append(_bet_anew(key, outcome, smallest, now))
         if stats.all.count % self._terms.every:
             return events
         if new := stats.new_slices():
             events.append(_systematic(key, outcome, new, now))
-        if missing := self._missing(key, stats):
+        if self._must_leave_past(key, stats, now):
+            stats.bet_anew()
+            self._answered[key].begin_anew(now)
+            events.append(_past_left(key, outcome, now))
+        if missing := self._missing(key, stats, now):
             if key not in self._told_missing:
                 self._told_missing.add(key)
                 events.append(_answers_missing(key, outcome, missing, now))
             return events
         self._told_missing.discard(key)
         if kind := stats.must_request():
-            events += request(key, kind, outcome, stats, now)
+            events += request(key, kind, outcome, stats, self._shares(key, kind, stats, now), now)
         return events
 
-    def _missing(self, key: str, stats: ModelVersionStats) -> tuple[str, ...]:
+    def _must_leave_past(self, key: str, stats: ModelVersionStats, now: int) -> bool:
+        """Whether all is answered lately and too little before, of what would be concluded from: that will not mend."""
+        ways, minimum = self._answered[key], self._terms.min_answered
+        if ways.missing_lately(minimum, now):
+            return False
+        return bool(ways.missing(minimum, now) or (not stats.changed_lately and self._missing(key, stats, now)))
+
+    def _missing(self, key: str, stats: ModelVersionStats, now: int) -> tuple[str, ...]:
         """What must be answered before anything is concluded about the model version, or about a change of it."""
-        settled = self._tallies.settled(key)
-        missing = self._answered[key].missing(self._terms.min_answered, settled)
-        return missing or (stats.missing_since_change(settled) if stats.due() == "change" else ())
+        ways, minimum = self._answered[key], self._terms.min_answered
+        missing = ways.missing_lately(minimum, now) or ways.missing(minimum, now)
+        if missing or stats.due() != "change":
+            return missing
+        return stats.answered_since_change(ways.newest(now)).missing(minimum)
+
+    def _shares(self, key: str, kind: RequestKind, stats: ModelVersionStats, now: int) -> dict[str, Answered]:
+        """What was answered by way, over the span that the request speaks of."""
+        ways = self._answered[key]
+        since_change = kind == "change"
+        spans = stats.answered_since_change(ways.newest(now)).spans if since_change else ways.since_begun(now)
+        return by_way(spans.items())
 
 
 def _systematic(key: str, outcome: dict[str, Any], new: Sequence[Slice], now: int) -> Event:
@@ -126,6 +148,15 @@ def _answers_missing(key: str, outcome: dict[str, Any], missing: Sequence[str], 
         "thresholds of lanes). This is said again only after enough has been answered in between."
     )
     return alert("answers_missing", f"{key}#{outcome['outcome_id']}", "warning", (), message, now)
+
+
+def _past_left(key: str, outcome: dict[str, Any], now: int) -> Event:
+    message = (
+        f"Whether {key} must be retrained is asked anew: too much of what was chosen for people was left unanswered, "
+        "and lately enough is answered. What was judged before counts for nothing here any more. Nothing needs to be "
+        "done: what is reviewed from now on tells."
+    )
+    return alert("retraining", f"{key}#{outcome['outcome_id']}/answers", "info", (), message, now)
 
 
 def _bet_anew(key: str, outcome: dict[str, Any], before: float, now: int) -> Event:

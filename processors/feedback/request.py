@@ -1,8 +1,9 @@
 """`RetrainingRequest` records: what was found, since when, where most of all, and what to do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from interlock.learning.answered import Answered, said
 from interlock.learning.slices import Slice
 from interlock.processors.events import Event, alert
 from interlock.processors.feedback import patterns
@@ -14,13 +15,21 @@ from interlock.schemas.times import moment
 MAX_SLICES = 10
 
 
-def request(key: str, kind: RequestKind, outcome: dict[str, Any], stats: ModelVersionStats, now: int) -> list[Event]:
-    """The request and its alert. `key`: model_id@model_version; `outcome`: the one that decided it."""
+def request(
+    key: str,
+    kind: RequestKind,
+    outcome: dict[str, Any],
+    stats: ModelVersionStats,
+    answered: Mapping[str, Answered],
+    now: int,
+) -> list[Event]:
+    """The request and its alert. `key`: model_id@model_version; `outcome`: the one that decided it; `answered`: by way,
+    over the span that it speaks of."""
     change = stats.change()
     worst = _worst(stats.slices(stats.window))
     worst_since = _worst(stats.slices(change.samples)) if change else []
     low, high = stats.bounds
-    reason = _reason(key, kind, stats, change, worst_since if kind == "change" else worst)
+    reason = _reason(key, kind, stats, change, answered, worst_since if kind == "change" else worst)
     request_id = f"{key}#{outcome['outcome_id']}"
     record = {
         "request_id": request_id,
@@ -28,11 +37,11 @@ def request(key: str, kind: RequestKind, outcome: dict[str, Any], stats: ModelVe
         "model_version": outcome["model_version"],
         "domain": outcome["domain"],
         "limit": stats.terms.limit,
-        "override_rate_estimate": stats.all.rate,
+        "override_rate_estimate": stats.evidence.rate,
         "override_rate_lower": low,
         "override_rate_upper": high,
-        "reviewed": stats.all.count,
-        "reviewed_override_rate": _naive(stats.all),
+        "reviewed": stats.evidence.count,
+        "reviewed_override_rate": _naive(stats.evidence),
         "slices": [_slice(group) for group in worst],
         "first_example": stats.first_example,
         "last_example": stats.last_example,
@@ -45,6 +54,9 @@ def request(key: str, kind: RequestKind, outcome: dict[str, Any], stats: ModelVe
         "rate_since_change_upper": change.upper if change else None,
         "reviewed_since_change": change.sums.count if change else None,
         "slices_since_change": [_slice(group) for group in worst_since],
+        "answered": [
+            {"way": way, "settled": span.settled, "judged": span.judged} for way, span in sorted(answered.items())
+        ],
     }
     return [
         Event(catalogue.RETRAINING_REQUESTS, key, record),
@@ -52,7 +64,14 @@ def request(key: str, kind: RequestKind, outcome: dict[str, Any], stats: ModelVe
     ]
 
 
-def _reason(key: str, kind: RequestKind, stats: ModelVersionStats, change: Change | None, worst: list[Slice]) -> str:
+def _reason(
+    key: str,
+    kind: RequestKind,
+    stats: ModelVersionStats,
+    change: Change | None,
+    answered: Mapping[str, Answered],
+    worst: list[Slice],
+) -> str:
     if kind == "change" and change is not None:
         reason = (
             f"Since about {moment(change.at):%Y-%m-%d %H:%M} UTC people override {change.sums.rate:.1%} of the "
@@ -62,10 +81,12 @@ def _reason(key: str, kind: RequestKind, stats: ModelVersionStats, change: Chang
         )
     else:
         reason = (
-            f"People override {stats.all.rate:.1%} of the decisions of {key}, certainly more than "
-            f"{stats.bounds[0]:.1%}; {stats.terms.limit:.1%} are allowed. (Of the {stats.all.count} that were "
-            f"reviewed: {_naive(stats.all):.1%}.) "
+            f"People override {stats.evidence.rate:.1%} of the decisions of {key}, certainly more than "
+            f"{stats.bounds[0]:.1%}; {stats.terms.limit:.1%} are allowed. (Of the {stats.evidence.count} that were "
+            f"reviewed: {_naive(stats.evidence):.1%}.) "
         )
+    if answered:
+        reason += f"Of what was chosen for people they have answered {said(answered)}. "
     if worst:
         reason += f"Most of all where {patterns.text(worst[0].conditions)}: {worst[0].rate:.1%}. "
     if stats.contradictions:

@@ -96,7 +96,7 @@ class ProposalFold:
             return []
         now = record["decided_at"]
         model = f"{new.model_id}@{new.model_version}"
-        self._answered.setdefault(model, AnsweredWays()).observe(record)
+        self._answered.setdefault(model, AnsweredWays(self._tallies, model)).observe(record, now)
         buffer = self._buffers.setdefault(model, ArrivalOrderBuffer(self._settings.longest_wait))
         ready = buffer.add(new.example_id, new.at, record["settled_before"], new, now)
         return [event for each in ready for event in self._count(each, now, replayed=replayed)]
@@ -124,17 +124,18 @@ class ProposalFold:
         if lane.count % self._settings.every:
             return []
         owner = self._owner(new.domain)
-        missing = self._missing(new)
+        missing = self._missing(new, now)
         if not missing:
             delta = delta_of(owner.policy if owner else None, lane.start, self._settings.delta)
             lane.prove(owner.policy.attribute_types() if owner else {}, delta)
         return [] if replayed else [*self._proposed(lane, owner, now), progress(lane, now, missing)]
 
-    def _missing(self, example: Example) -> tuple[str, ...]:
+    def _missing(self, example: Example, now: int) -> tuple[str, ...]:
         """Which answers are missing to certify anything more, for people; what is certified stays so meanwhile."""
         minimum = self._settings.min_answered
         model = f"{example.model_id}@{example.model_version}"
-        return self._answered[model].missing(minimum, self._tallies.settled(model), example.domain)
+        ways = self._answered[model]
+        return ways.missing_lately(minimum, now, example.domain) or ways.missing(minimum, now, example.domain)
 
     def _new_lane(self, name: tuple[str, str, str, str]) -> Lane:
         settings = self._settings

@@ -20,6 +20,7 @@ _EVIDENCE = (
     "reviewed",
     "reviewed_override_rate",
     "reviewed_since_change",
+    "answered",
     "first_example",
     "last_example",
     "slices_since_change",

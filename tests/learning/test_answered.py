@@ -2,7 +2,7 @@
 
 import pytest
 
-from interlock.learning.answered import MIN_ANSWERED, Answered, missing, most, span, widened
+from interlock.learning.answered import MIN_ANSWERED, Answered, missing, most, read, said, span, widened
 
 
 def test_the_share_of_a_span_is_what_was_judged_of_what_was_settled_in_it() -> None:
@@ -31,6 +31,12 @@ def test_what_is_missing_is_said_by_way_with_the_number_that_is_needed() -> None
     ways = {"audit": Answered(100, 63), "async": Answered(35, 28), "sync": None, "manual": Answered(0, 0)}
     assert missing(ways) == ("63 of 100 audits answered, 80 needed",)
     assert missing({"async": Answered(35, 27)}) == ("27 of 35 async reviews answered, 28 needed",)
+
+
+def test_shares_by_way_are_read_from_a_record_and_said_to_a_person() -> None:
+    ways = read([{"way": "audit", "settled": 100, "judged": 92}, {"way": "async", "settled": 3500, "judged": 3400}])
+    assert said(ways) == "3,400 of 3,500 async reviews, 92 of 100 audits"
+    assert said({}) == ""
 
 
 def test_a_promise_about_all_is_a_stricter_one_about_what_was_answered() -> None:

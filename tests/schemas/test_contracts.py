@@ -92,6 +92,7 @@ RELEASED = {
     56: ("LaneProgress", "75221eed"),
     57: ("TrainingExample", "ea84d1ee"),
     58: ("LaneProgress", "091cdf5f"),
+    59: ("RetrainingRequest", "ffb0aa15"),
 }
 
 

@@ -14,6 +14,7 @@ from interlock.api.problems import Problem
 from interlock.console.attempts import attempted
 from interlock.console.pages.showing import needs, show
 from interlock.console.source import Line, compared
+from interlock.learning.answered import read, said
 from interlock.policies import progress, slice_rows
 from interlock.policies.group_rows import COLUMNS, group_rows
 
@@ -87,12 +88,13 @@ def one(request: Request, person: Reader, proposal_id: str) -> Response:
         certificate=certificate(proposal),
         groups=group_rows((proposal["evidence"] or {}).get("groups", [])),
         group_columns=[{"key": name, "label": name.capitalize()} for name in COLUMNS],
+        answered=said(read((proposal["evidence"] or {}).get("answered", []))),
         slices=slice_rows.slice_rows(proposal["evidence"] or {}),
         slice_columns=[{"key": name, "label": name.capitalize()} for name in slice_rows.COLUMNS],
         evidence={
             name: value
             for name, value in (proposal["evidence"] or {}).items()
-            if name not in ("changes", "groups", *slice_rows.SPANS)
+            if name not in ("answered", "changes", "groups", *slice_rows.SPANS)
         },
         four_eyes=backend.platform.settings.api.four_eyes,
         blind_to_sign="proposals:write" not in person.scopes,

@@ -260,6 +260,7 @@ def test_a_retraining_proposal_shows_its_slices_since_the_change_and_since_the_s
     since, start = page.index("since the change"), page.index("since the start")
     assert page.index("purpose = car AND prediction = approve") < since < start
     assert "Overridden, of all decisions" in page
+    assert "they have answered 92 of 100 audits." in page
     assert "interlock export training-examples --model scorer@7" in page
 
 

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from interlock.processors.answered import TallyTable
+from interlock.learning.answered import Answered
+from interlock.processors.answered import LATELY, AnsweredWays, TallyTable
 from interlock.processors.events import Event
-from interlock.processors.feedback.answered_since import Told, missing_since
+from interlock.processors.feedback.answered_since import Told, answered_since
 from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.feedback.model_stats import RetrainingTerms, Sample, Sums
 from interlock.schemas import catalogue, wire
@@ -120,11 +121,87 @@ def test_a_way_that_falls_silent_is_missing_by_what_the_tallies_tell() -> None:
     audit, review = ("loan", "audit"), ("loan", "async")
     before = [Told(audit, 40, 40, AUDIT)] + [Told(review, n, n, 1.0) for n in range(100)]
     since = [Told(review, n, n, 1.0) for n in range(100, 200)]
-    assert missing_since(before, since, {audit: 40, review: 200}, 0.8) == ()
-    assert missing_since(before, since, {audit: 70, review: 200}, 0.8) == ("0 of 30 audits answered, 24 needed",)
-    one = [*since, Told(audit, 70, 41, AUDIT)]
-    assert missing_since(before, one, {}, 0.8) == ("1 of 30 audits answered, 24 needed",)
-    assert missing_since([None], [None], {}, 0.8) == ()
+
+    def missing(told: list[Told], audits: Answered) -> tuple[str, ...]:
+        return answered_since(before, told, {audit: audits, review: Answered(200, 200)}).missing(0.8)
+
+    assert missing(since, Answered(40, 40)) == ()
+    assert missing(since, Answered(70, 40)) == ("0 of 30 audits answered, 24 needed",)
+    assert missing([*since, Told(audit, 70, 41, AUDIT)], Answered(0, 0)) == ("1 of 30 audits answered, 24 needed",)
+    assert answered_since([None], [None], {}).missing(0.8) == ()
+
+
+def observed(ways: AnsweredWays, outcomes: list[dict[str, Any]]) -> int:
+    for one in outcomes:
+        ways.observe(one, one["at"])
+    return int(outcomes[-1]["at"])
+
+
+def test_ten_thousand_answers_of_ten_thousand_do_not_hide_that_none_of_the_next_five_hundred_is_given() -> None:
+    desk, tallies = Desk(1.0, 1.0), TallyTable()
+    desk.counts["audit"] = [10_000, 10_000]
+    ways = AnsweredWays(tallies, "credit@1")
+    now = observed(ways, desk.outcomes(6_000))
+    settled = desk.counts["audit"][0]
+    tallies.apply(wire.encode("Tally", TALLY | {"settled": settled + 500, "judged": settled, "at": now}))
+    assert ways.missing(0.8, now) == ()
+    (missing,) = ways.missing_lately(0.8, now)
+    assert missing.endswith(f" audits answered, {np.ceil(0.8 * int(missing.split()[2])):.0f} needed")
+
+
+def test_what_the_desk_tells_later_says_nothing_about_before() -> None:
+    desk, tallies = Desk(1.0, 1.0), TallyTable()
+    ways = AnsweredWays(tallies, "credit@1")
+    now = observed(ways, desk.outcomes(1_000))
+    tallies.apply(wire.encode("Tally", TALLY | {"settled": 10_000, "at": now + 1}))
+    assert ways.missing(0.8, now) == ()
+    assert ways.missing(0.8, now + 1) != ()
+
+
+def test_a_way_that_is_used_no_more_holds_nothing_up_whatever_was_left_open_on_it() -> None:
+    desk = Desk(0.5, 1.0)
+    ways = AnsweredWays(TallyTable(), "credit@1")
+    assert ways.missing_lately(0.8, observed(ways, desk.outcomes(4_000)))
+    reviewed = [one for one in desk.outcomes(2 * LATELY + 1_000) if not one["audit"]]
+    assert ways.missing_lately(0.8, observed(ways, reviewed)) == ()
+
+
+@pytest.mark.parametrize("bad", [True, False])
+def test_a_backlog_of_long_ago_is_left_behind_once_all_is_answered_lately(bad: bool) -> None:
+    desk, feedback = Desk(1.0, 1.0), Feedback()
+    desk.counts["audit"] = [2_000, 0]
+    assert len(told(learn(feedback, desk.outcomes(1_000)))) == 1
+    learned = 0
+    alerts: list[dict[str, Any] | None] = []
+    while not alerts:
+        outcomes = desk.outcomes(500)
+        learned += len(outcomes)
+        alerts = [event.record for event in learn(feedback, outcomes) if event.topic is catalogue.ALERTS]
+    (anew,) = alerts
+    assert anew is not None
+    assert ("asked anew" in anew["message"], anew["severity"]) == (True, "info")
+    assert learned <= LATELY + 100
+    later = desk.outcomes(4_000)
+    if bad:
+        later = [one | {"outcome": "reject", "overridden": True} if one["at"] % 3 else one for one in later]
+    made = [event.record for event in learn(feedback, later) if event.topic is catalogue.RETRAINING_REQUESTS]
+    assert bool(made) is bad
+
+
+def test_a_request_tells_of_how_much_of_what_was_chosen_it_knows_since_the_change_that_it_speaks_of() -> None:
+    desk, feedback = Desk(1.0, 1.0), Feedback(RetrainingTerms(run_length=2_000))
+    assert requests(learn(feedback, desk.outcomes(8_000))) == 0
+    desk.answered["async"] = 0.9
+    worse = [one | {"outcome": "reject"} if number % 3 else one for number, one in enumerate(desk.outcomes(2_000))]
+    request = next(event.record for event in learn(feedback, worse) if event.topic is catalogue.RETRAINING_REQUESTS)
+    assert request is not None
+    assert request["kind"] == "change"
+    shares = {each["way"]: each["judged"] / each["settled"] for each in request["answered"]}
+    assert shares == {"audit": 1.0, "async": pytest.approx(0.9, abs=0.05)}
+    async_, audit = request["answered"]
+    assert async_["settled"] < 1_000
+    assert f"they have answered {async_['judged']} of {async_['settled']} async reviews, " in request["reason"]
+    assert f"{audit['judged']} of {audit['settled']} audits. " in request["reason"]
 
 
 def test_audits_that_nobody_ever_did_are_known_from_the_tallies_of_the_desk() -> None:

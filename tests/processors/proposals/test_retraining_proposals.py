@@ -34,6 +34,7 @@ def test_a_request_stands_in_the_list_once_with_what_to_do() -> None:
     evidence = json.loads(proposal["evidence"])
     assert evidence["export"] == "interlock export training-examples --model scorer@7 --out examples.parquet"
     assert evidence["slices"][0]["pattern"] == "purpose = car"
+    assert evidence["answered"] == [{"way": "audit", "settled": 100, "judged": 92}]
     assert proposed(request(override_rate_upper=0.3), table) == []
 
 
