@@ -307,7 +307,8 @@ COLUMNS: Mapping[str, TableColumns] = {
             "error example_id decision_id domain model_id model_version prediction confidence calibrated_confidence "
             "final overridden verdict reason_code options propensity weight kind blind reviewer decided_at "
             "policy_version arrived_at settled_before way audit round way_settled way_judged way_settled_before "
-            "gold_wrong gold_found gold_right gold_left"
+            "gold_wrong gold_found gold_right gold_left "
+            "errors_found_by_both errors_found_by_one changed_by_mistake left_by_both"
         ),
         decision="decision_id",
         content=(

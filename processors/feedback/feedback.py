@@ -12,6 +12,7 @@ from interlock.processors.feedback import examples, patterns
 from interlock.processors.feedback.audit_rates import AuditRates
 from interlock.processors.feedback.gold_record import GoldRecord
 from interlock.processors.feedback.model_stats import ModelVersionStats, RequestKind, RetrainingTerms
+from interlock.processors.feedback.pair_record import PairRecord
 from interlock.processors.feedback.request import MAX_SLICES, request
 from interlock.processors.outcomes import is_conclusive, is_sample
 from interlock.schemas import catalogue
@@ -42,6 +43,7 @@ class Feedback:
         self._models: dict[str, ModelVersionStats] = {}
         self._buffers: dict[str, ArrivalOrderBuffer[_Sample]] = {}
         self._gold = GoldRecord()
+        self._pairs = PairRecord()
 
     def process(self, outcome: dict[str, Any], payload: dict[str, Any] | None) -> list[Event]:
         """What follows from an `Outcome`, of which `payload` is the `RoutedDecision`, None if it is gone.
@@ -49,10 +51,12 @@ class Feedback:
         Raises UnusableOutcomeError and then changes nothing.
         """
         self._gold.add(outcome)
+        self._pairs.add(outcome)
         if not is_conclusive(outcome):
             return []
         examples.check(outcome)
-        example = examples.example(outcome, payload) | self._gold.fields(outcome["domain"])
+        domain = outcome["domain"]
+        example = examples.example(outcome, payload) | self._gold.fields(domain) | self._pairs.fields(domain)
         return [Event(catalogue.TRAINING_EXAMPLES, outcome["decision_id"], example), *self.learn(outcome, example)]
 
     def learn(self, outcome: dict[str, Any], example: dict[str, Any]) -> list[Event]:

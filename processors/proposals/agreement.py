@@ -12,7 +12,7 @@ from interlock.learning.agreement import krippendorff_alpha
 from interlock.learning.bounds import anytime
 from interlock.learning.dawid_skene import Quality, fit, quality
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
-from interlock.processors.outcomes import verdict_number
+from interlock.processors.double_reviews import Pair, PairFinder, Verdict
 from interlock.processors.proposals.proposal_table import Proposal
 from interlock.processors.proposals.record import opened, proposal_id
 
@@ -22,22 +22,6 @@ LOST_LIMIT = 0.6
 
 # Double reviews, of all people, from which agreement and accuracy are estimated; the fit takes half a second.
 WINDOW = 5_000
-
-# Tasks that wait for their second or third verdict: more than any desk holds. Beyond it the oldest are forgotten.
-MAX_WAITING = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """`number`: which verdict on its task, from 1."""
-
-    number: int
-    reviewer: str
-    outcome: str
-
-
-def _parsed(outcome: Mapping[str, Any]) -> _Verdict:
-    return _Verdict(verdict_number(outcome), outcome["reviewer"], outcome["outcome"])
 
 
 @dataclass
@@ -50,21 +34,6 @@ class _Reviewer:
     lost: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """A double review."""
-
-    domain: str
-    verdicts: tuple[_Verdict, _Verdict]
-
-    @property
-    def agree(self) -> bool:
-        return self.verdicts[0].outcome == self.verdicts[1].outcome
-
-    def has(self, reviewer: str) -> bool:
-        return any(verdict.reviewer == reviewer for verdict in self.verdicts)
-
-
 class DoubleReviews:
     """A fold of the outcomes in their order. `risk`: of ever naming any reviewer wrongly.
 
@@ -72,67 +41,40 @@ class DoubleReviews:
     lost. A reviewer who is as good as the others on the same cases loses one dispute in two, however hard the cases are
     and whatever the accuracy of the others. Every dispute is therefore a coin, and every look is valid (McNemar 1947,
     at every look).
-
-    Nothing else is a double review. The third reviewer sees both verdicts, and only decides which was right. Appeals
-    and overrides follow a known decision, and one of the two may override in their own cause. Audits are blind, but
-    no second verdict follows them. A lead who knows the verdicts chooses gold items.
-
-    `refused`: number of verdicts that could not be used, by reason.
     """
 
     def __init__(self, risk: float) -> None:
         self._risk = risk
         self._reviewers: dict[str, _Reviewer] = {}
-        self._waiting: dict[str, tuple[_Verdict, ...]] = {}
-        self._pairs: deque[_Pair] = deque(maxlen=WINDOW)
-        self.refused: Counter[str] = Counter()
+        self._finder = PairFinder()
+        self._pairs: deque[Pair] = deque(maxlen=WINDOW)
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Number of verdicts that could not be used, by reason."""
+        return self._finder.refused
 
     def add(self, outcome: Mapping[str, Any], *, replayed: bool = False) -> list[Proposal]:
         """Adds an `Outcome` record, times as integers; a proposal for the reviewer whom it names, if any. `replayed`:
         only the state is needed."""
-        if outcome["kind"] not in ("review", "post_approval"):
+        pair = self._finder.add(outcome)
+        if pair is None:
             return []
-        task_id = outcome["task_id"]
-        before = self._waiting.get(task_id, ())
-        verdict = _parsed(outcome)
-        if any(earlier.reviewer == verdict.reviewer for earlier in before):
-            self.refused["same-person"] += 1
+        if pair.agree or pair.word is None:
+            self._pairs.append(pair)
             return []
-        self._waiting.pop(task_id, None)
-        match verdict.number, before:
-            case 1, _ if not outcome["resolves"]:
-                self._wait(task_id, (verdict,))
-            case 2, (first,):
-                self._second(outcome, (first, verdict))
-            case 2, _:
-                self.refused["first-unknown"] += 1
-            case 3, (first, second):
-                return self._dispute((first, second), verdict, outcome, replayed=replayed)
-        return []
-
-    def _wait(self, task_id: str, verdicts: tuple[_Verdict, ...]) -> None:
-        self._waiting[task_id] = verdicts
-        if len(self._waiting) > MAX_WAITING:
-            del self._waiting[next(iter(self._waiting))]
-            self.refused["waited-too-long"] += 1
-
-    def _second(self, outcome: Mapping[str, Any], verdicts: tuple[_Verdict, _Verdict]) -> None:
-        pair = _Pair(outcome["domain"], verdicts)
-        self._pairs.append(pair)
-        # Two may also differ only in the fields they changed. A third decides that too, but neither outcome was wrong.
-        if not pair.agree:
-            self._wait(outcome["task_id"], verdicts)
+        return self._dispute(pair.verdicts, pair.word, outcome, replayed=replayed)
 
     def _dispute(
-        self, pair: tuple[_Verdict, _Verdict], third: _Verdict, outcome: Mapping[str, Any], *, replayed: bool
+        self, pair: tuple[Verdict, Verdict], word: str, outcome: Mapping[str, Any], *, replayed: bool
     ) -> list[Proposal]:
-        if third.outcome not in (verdict.outcome for verdict in pair):
+        if word not in (verdict.outcome for verdict in pair):
             return []  # both were wrong, which does not compare them
         for verdict in pair:
             reviewer = self._reviewers.setdefault(verdict.reviewer, _Reviewer(len(self._reviewers) + 1))
             reviewer.disputes += 1
-            reviewer.lost += verdict.outcome != third.outcome
-        (loser,) = (verdict.reviewer for verdict in pair if verdict.outcome != third.outcome)
+            reviewer.lost += verdict.outcome != word
+        (loser,) = (verdict.reviewer for verdict in pair if verdict.outcome != word)
         reviewer = self._reviewers[loser]
         if reviewer.lost <= LOST_LIMIT * reviewer.disputes:
             return []  # the lower bound is no higher
@@ -178,7 +120,7 @@ class DoubleReviews:
         )
 
 
-def _estimates(pairs: list[_Pair], reviewer: str) -> dict[str, Any]:
+def _estimates(pairs: list[Pair], reviewer: str) -> dict[str, Any]:
     """What the latest double reviews of one domain say about `reviewer`; not part of the test. None: not known.
 
     Pairs do not determine sensitivity and specificity (`learning.dawid_skene.fit`), so each reviewer has one accuracy.
@@ -203,7 +145,7 @@ def _estimates(pairs: list[_Pair], reviewer: str) -> dict[str, Any]:
     }
 
 
-def _alpha(pairs: list[_Pair]) -> dict[str, float] | None:
+def _alpha(pairs: list[Pair]) -> dict[str, float] | None:
     """Krippendorff's alpha with its interval; None without pairs, or if all verdicts have the same outcome."""
     _, answers = _numbered([[verdict.outcome for verdict in pair.verdicts] for pair in pairs])
     try:
@@ -213,7 +155,7 @@ def _alpha(pairs: list[_Pair]) -> dict[str, float] | None:
     return {"value": alpha.value, "lower": alpha.low, "upper": alpha.high}
 
 
-def _quality(pairs: list[_Pair], reviewer: str) -> Quality:
+def _quality(pairs: list[Pair], reviewer: str) -> Quality:
     """Raises InsufficientDataError."""
     names, people = _numbered([[verdict.reviewer for verdict in pair.verdicts] for pair in pairs])
     outcomes, answers = _numbered([[verdict.outcome for verdict in pair.verdicts] for pair in pairs])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlock.learning.answered import Answered
+from interlock.learning.double_reviews import PairCounts
 from interlock.learning.reviewer_errors import GoldItems
 from interlock.processors.calibration.labels import BadLabelError
 from interlock.processors.outcomes import is_sample
@@ -15,8 +16,8 @@ class Example:
     """One reviewed decision. `confidence`: the calibrated one; `raw`: the model's own; `propensity`: π, with which it
     was sent to a person; `waited`: it took effect only after a person had seen it; `at`: when it arrived; `final`: the
     outcome that people decided for. `audits`: of an audit, how many of its domain and model version were settled, and
-    how many of these judged by then, where the desk has told. `gold`: what was known of people's own errors by then,
-    None: not told."""
+    how many of these judged by then, where the desk has told. `gold`, `pairs`: what was known of people's own
+    errors by then, None: not told."""
 
     example_id: str
     domain: str
@@ -33,6 +34,7 @@ class Example:
     final: str
     audits: Answered | None = None
     gold: GoldItems | None = None
+    pairs: PairCounts | None = None
 
     @property
     def lane(self) -> tuple[str, str, str, str]:
@@ -66,6 +68,7 @@ def example(record: Mapping[str, Any]) -> Example | None:
         record["final"],
         _audits(record),
         _gold(record),
+        _pairs(record),
     )
 
 
@@ -78,3 +81,14 @@ def _gold(record: Mapping[str, Any]) -> GoldItems | None:
     if record["gold_wrong"] is None:
         return None
     return GoldItems(record["gold_wrong"], record["gold_found"], record["gold_right"], record["gold_left"])
+
+
+def _pairs(record: Mapping[str, Any]) -> PairCounts | None:
+    if record["errors_found_by_both"] is None:
+        return None
+    return PairCounts(
+        record["errors_found_by_both"],
+        record["errors_found_by_one"],
+        record["changed_by_mistake"],
+        record["left_by_both"],
+    )

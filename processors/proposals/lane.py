@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from interlock.learning.double_reviews import PairCounts
 from interlock.learning.reviewer_errors import RISK_SHARE, GoldItems, Visible, visible
 from interlock.policy.vocabulary import ColumnType
 from interlock.processors.calibration.alarm_level import AlarmLevel, alarm_level
@@ -51,8 +52,8 @@ class Claim:
 
 class Lane:
     """One (domain, prediction, model, version). `count`: examples since `since`, when the evidence began, as the
-    `start`-th of its year. `rules`: the tests of safe rules; `gold`: what is known of people's own errors in the
-    domain; `delta`: the risk of either kind of claim at the latest look."""
+    `start`-th of its year. `rules`: the tests of safe rules; `gold`, `pairs`: what is known of people's own errors
+    in the domain; `delta`: the risk of either kind of claim at the latest look."""
 
     def __init__(
         self,
@@ -75,6 +76,7 @@ class Lane:
         self._thresholds = ThresholdEvidence(alpha, delta, typical=typical)
         self._typical = typical
         self.gold = GoldItems()
+        self.pairs = PairCounts()
         self._reset()
 
     def _reset(self) -> None:
@@ -110,7 +112,8 @@ class Lane:
     @property
     def seen(self) -> Visible | None:
         """What of the promise people can see; None where nothing is known of their errors."""
-        return visible(self.alpha, self.gold, RISK_SHARE * self.delta, typical=self._typical)
+        risk = RISK_SHARE * self.delta
+        return visible(self.alpha, self.gold, risk, typical=self._typical, pairs=self.pairs)
 
     @property
     def lowest(self) -> float:
@@ -141,6 +144,8 @@ class Lane:
         self.count += 1
         if example.gold is not None and example.gold.judged > self.gold.judged:
             self.gold = example.gold
+        if example.pairs is not None and example.pairs.told > self.pairs.told:
+            self.pairs = example.pairs
         self.window.append(example)
         self.rules.add(example)
         return None

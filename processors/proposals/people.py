@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from interlock.learning.double_reviews import PairCounts, sensitivity
 from interlock.learning.estimates import Estimate
 from interlock.learning.insufficient_data import InsufficientDataError
 from interlock.learning.reviewer_errors import MIN_ITEMS, SUPPOSED_MISSED, GoldItems, Visible, corrected, if_missed
 
 
-def promised(alpha: float, seen: Visible | None, items: GoldItems) -> str:
+def promised(alpha: float, seen: Visible | None, items: GoldItems, pairs: PairCounts) -> str:
     """What holds of the share of wrong decisions, as part of a sentence. `seen`: what of the promise people can see."""
     if seen is None:
         return (
@@ -15,13 +16,23 @@ def promised(alpha: float, seen: Visible | None, items: GoldItems) -> str:
             f"{if_missed(alpha):.1%} in truth: {items.wrong} gold items have shown a wrong answer, {MIN_ITEMS} are "
             "needed to tell)"
         )
+    sources = []
+    if seen.by_gold is not None:
+        sources.append(f"among gold items ({items.found} of {items.wrong} found)")
+    if seen.by_pairs is not None:
+        sources.append(f"where two judge independently ({_of_pairs(pairs)})")
+    unseen = (
+        "" if seen.by_gold is not None else ". Errors that everybody misses are in no double review: plant gold items"
+    )
     return (
         f"at most {alpha:.0%} is wrong in truth, given that people find at least {seen.sensitivity:.0%} of errors, as "
-        f"they do among gold items ({items.found} of {items.wrong} found)"
+        f"they do {' and '.join(sources)}{unseen}"
     )
 
 
-def known(alpha: float, limit: float, seen: Visible | None, items: GoldItems, error: Estimate | None) -> dict[str, Any]:
+def known(
+    alpha: float, limit: float, seen: Visible | None, items: GoldItems, pairs: PairCounts, error: Estimate | None
+) -> dict[str, Any]:
     """The same as evidence, with the error rate that flawless people would have found where that can be told. `limit`:
     the rate of overrides that the evidence is against."""
     facts: dict[str, Any] = {
@@ -29,31 +40,51 @@ def known(alpha: float, limit: float, seen: Visible | None, items: GoldItems, er
         "found": items.found,
         "right_items": items.right,
         "left": items.left,
+        "errors_found_by_both": pairs.both,
+        "errors_found_by_one": pairs.one,
+        "changed_by_mistake": pairs.alarms,
+        "left_by_both": pairs.neither,
         "sensitivity_at_least": None if seen is None else seen.sensitivity,
+        "by_gold_items": None if seen is None else seen.by_gold,
+        "by_double_reviews": None if seen is None else seen.by_pairs,
         "false_alarms_at_least": None if seen is None else seen.false_alarms,
         "tested_limit": limit,
         "limit_if_a_fifth_is_missed": if_missed(alpha),
     }
-    true = _true(error, items)
+    true = _true(error, items, pairs)
     if true is not None:
         facts |= {"error_in_truth": true.value, "error_in_truth_lower": true.low, "error_in_truth_upper": true.high}
     return facts
 
 
-def hindrance(alpha: float, seen: Visible | None, items: GoldItems) -> str:
+def hindrance(alpha: float, seen: Visible | None, items: GoldItems, pairs: PairCounts) -> str:
     """Why people's own errors keep anything from being certified; empty where they do not."""
     if seen is None or seen.limit > 0.3 * alpha:
         return ""
+    by_gold = seen.by_gold is not None and seen.by_gold <= seen.sensitivity
+    found = (
+        f"People found {items.found} of {items.wrong} wrong answers among gold items"
+        if by_gold
+        else f"Where two judged independently, {_of_pairs(pairs)}"
+    )
     return (
-        f"People found {items.found} of {items.wrong} wrong answers among gold items, perhaps only "
-        f"{seen.sensitivity:.0%}: too few for a promise of {alpha:.0%} to be seen. Coach first, then plant more"
+        f"{found}, perhaps only {seen.sensitivity:.0%}: too few for a promise of {alpha:.0%} to be seen. Coach first, "
+        f"then {'plant more' if by_gold else 'have more judged by two'}"
     )
 
 
-def _true(error: Estimate | None, items: GoldItems) -> Estimate | None:
+def _of_pairs(pairs: PairCounts) -> str:
+    found = sensitivity(pairs)
+    return (
+        f"of {pairs.found:,} errors that one of two found both found {pairs.both:,}: one finds {found.value:.0%}, "
+        f"between {found.low:.0%} and {found.high:.0%}"
+    )
+
+
+def _true(error: Estimate | None, items: GoldItems, pairs: PairCounts) -> Estimate | None:
     if error is None:
         return None
     try:
-        return corrected(error, items)
+        return corrected(error, items, pairs=pairs)
     except InsufficientDataError:
         return None

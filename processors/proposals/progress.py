@@ -35,7 +35,7 @@ def progress(lane: Lane, at: int, missing: Sequence[str] = ()) -> Event:
         "delta": lane.delta,
         "smallest_propensity": lane.lowest,
         "certified": certified,
-        "missing": [*missing, *filter(None, [hindrance(lane.alpha, lane.seen, lane.gold)])],
+        "missing": [*missing, *filter(None, [hindrance(lane.alpha, lane.seen, lane.gold, lane.pairs)])],
         "steps": [_step(lane, step) for step in dict.fromkeys(chosen)],
         "rules_tested": lane.rules.tested,
         "rules_certified": sum(claim.rule is not None for claim in lane.claims),

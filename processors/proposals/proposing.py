@@ -63,7 +63,7 @@ def proposal(claim: Claim, lane: Lane, recent: Sequence[Example], owner: PolicyI
         claim=_promise(change["covered"], claim, lane, workload, owner.policy),
         evidence=change["evidence"]
         | {"alpha": lane.alpha, "delta": lane.delta, "since": lane.since, "start": lane.start}
-        | {"people": people.known(lane.alpha, claim.limit, claim.seen, lane.gold, error)},
+        | {"people": people.known(lane.alpha, claim.limit, claim.seen, lane.gold, lane.pairs, error)},
     )
 
 
@@ -146,7 +146,7 @@ def _promise(covered: str, claim: Claim, lane: Lane, workload: Estimate, policy:
     )
     return (
         f"Of what {lane.name[2]}@{lane.name[3]} decides as {lane.name[1]} {covered}, "
-        f"{people.promised(lane.alpha, claim.seen, lane.gold)}; each such claim is false with probability "
+        f"{people.promised(lane.alpha, claim.seen, lane.gold, lane.pairs)}; each such claim is false with probability "
         f"{lane.delta * 100:.3g}% at most{budget}. People would no longer see up to {workload.value:.1%} of the "
         f"decisions of {lane.name[0]}; less where rules demand a person all the same. It says nothing about other "
         "versions of the model"

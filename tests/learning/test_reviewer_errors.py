@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from interlock.learning.double_reviews import PairCounts
 from interlock.learning.estimates import Estimate, Target, hajek, rogan_gladen
 from interlock.learning.insufficient_data import InsufficientDataError
 from interlock.learning.reviewer_errors import GoldItems, corrected, if_missed, visible
@@ -36,6 +37,45 @@ def test_people_who_change_right_answers_as_often_as_wrong_ones_vouch_for_nothin
     seen = visible(0.05, GoldItems(wrong=100, found=50, right=1_000, left=300), 0.02, typical=True)
     assert seen is not None
     assert seen.limit == 0
+
+
+def test_where_there_are_few_gold_items_double_reviews_tell_alone() -> None:
+    pairs = PairCounts(both=400, one=120, alarms=10, neither=3_000)
+    seen = visible(0.05, GoldItems(wrong=29, found=29), 0.02, pairs=pairs)
+    assert seen is not None
+    assert seen.by_gold is None
+    assert seen.sensitivity == seen.by_pairs
+    assert 0.75 * 0.05 < seen.limit < 0.87 * 0.05
+    assert visible(0.05, GoldItems(), 0.02, pairs=PairCounts(both=29, neither=1_000)) is None
+
+
+@pytest.mark.parametrize("typical", [False, True])
+@pytest.mark.parametrize("pairs", [PairCounts(60, 90, 5, 900), PairCounts(600, 10, 5, 900), PairCounts(6, 3, 0, 9)])
+def test_double_reviews_only_ever_lower_the_limit_that_gold_items_allow(pairs: PairCounts, typical: bool) -> None:
+    items = GoldItems(wrong=200, found=180, right=2_000, left=1_900)
+    without = visible(0.05, items, 0.02, typical=typical)
+    seen = visible(0.05, items, 0.02, typical=typical, pairs=pairs)
+    assert without is not None
+    assert seen is not None
+    assert seen.limit <= without.limit
+    assert (seen == without) == (not pairs.enough)
+
+
+def test_rates_are_corrected_by_double_reviews_where_there_are_few_gold_items() -> None:
+    found = corrected(estimate(0.2), GoldItems(), pairs=PairCounts(both=810, one=180, alarms=38, neither=3_610))
+    # One finds 90 % of errors and changes 0.5 % of right answers.
+    assert found.value == pytest.approx((0.2 - 0.0052) / (0.9 - 0.0052), abs=0.001)
+    assert found.low < found.value < found.high
+    with pytest.raises(InsufficientDataError, match="one has found 20 errors"):
+        corrected(estimate(0.2), GoldItems(), pairs=PairCounts(both=10, one=10, neither=1_000))
+
+
+def test_where_both_sources_tell_the_interval_of_a_rate_covers_what_either_says() -> None:
+    items, pairs = GoldItems(wrong=300, found=285, right=300, left=300), PairCounts(both=200, one=170, neither=2_000)
+    gold, double = corrected(estimate(0.2), items), corrected(estimate(0.2), GoldItems(), pairs=pairs)
+    found = corrected(estimate(0.2), items, pairs=pairs)
+    assert gold.high < double.value
+    assert (found.value, found.low, found.high) == (gold.value, gold.low, double.high)
 
 
 @pytest.mark.parametrize("sensitivity", [0.7, 0.9])

@@ -93,6 +93,7 @@ RELEASED = {
     57: ("TrainingExample", "ea84d1ee"),
     58: ("LaneProgress", "091cdf5f"),
     59: ("RetrainingRequest", "ffb0aa15"),
+    60: ("TrainingExample", "1f5b9e0c"),
 }
 
 

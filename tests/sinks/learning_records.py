@@ -45,6 +45,10 @@ def example(decision_id: str, **changes: Any) -> dict[str, Any]:
         "gold_found": 36,
         "gold_right": 60,
         "gold_left": 59,
+        "errors_found_by_both": 40,
+        "errors_found_by_one": 12,
+        "changed_by_mistake": 7,
+        "left_by_both": 300,
         **changes,
     }
 

@@ -11,6 +11,8 @@ from statsmodels.stats.proportion import proportion_confint
 from interlock.learning import estimates
 from interlock.learning.agreement import cohen_kappa, percent_agreement
 from interlock.learning.bounds import clopper_pearson
+from interlock.learning.double_reviews import PairCounts, false_alarms, sensitivity
+from interlock.processors.feedback.pair_record import PairRecord
 from interlock.schemas import catalogue, wire
 from interlock.sinks import queries
 from tests.sinks.learning_records import example, proposal, report, request, signal
@@ -364,6 +366,51 @@ def test_the_agreement_of_people_who_judged_alone_is_that_of_the_functions(tale:
         lost, of = row["disputes_lost"], row["disputes"]
         assert told == pytest.approx([lost / of, *wilson(lost, of)])
     assert sum(row["disputes_lost"] for row in found.values()) * 2 == sum(disputes.values())
+
+
+@pytest.mark.parametrize(("error", "found", "changed", "third"), [(0.3, 0.8, 0.1, 0.8), (0.3, 0.95, 0.0, 1.0)])
+def test_what_two_people_find_is_that_of_the_fold_and_the_functions(
+    tale: Tale, error: float, found: float, changed: float, third: float
+) -> None:
+    rng, record, undecided = np.random.default_rng(2), PairRecord(), 0
+
+    def say(task: int, number: int, reviewer: str, said: str, **changes: Any) -> None:
+        made = {"reviewer": reviewer, "outcome": said, "prediction": "approve", "domain": tale.world.name, **changes}
+        told = outcome(f"{tale.world.name}-{task}", number, **made)
+        record.add(told)
+        tale.tell(OUTCOMES, [told])
+
+    for task in range(200):
+        wrong = rng.random() < error
+        first, second = ("reject" if rng.random() < (found if wrong else changed) else "approve" for _ in range(2))
+        if first == second == "reject" and task % 3 == 0:
+            second = "ask"
+        say(task, 1, "ann", first, resolves=False)
+        say(task, 2, "bob", second, resolves=first == second)
+        if first != second and task % 10:
+            say(task, 3, "lea", "reject" if wrong == (rng.random() < third) else "approve")
+        elif first != second:
+            undecided += "approve" in (first, second)
+
+    (row,) = tale.view("errors_found_by_two")
+    counts = record.fields(tale.world.name)
+    assert {name: row[name] for name in counts} == counts
+    assert row["double_reviews"] == sum(counts.values())
+    pairs = PairCounts(*counts.values())
+    assert row["enough"] == pairs.enough is True
+    assert row["undecided"] == undecided
+    for name, share in (("sensitivity", sensitivity(pairs)), ("false_alarm_rate", false_alarms(pairs))):
+        assert row[name] == pytest.approx(share.value)
+        assert [row[f"{name}_{end}"] for end in ("lower", "upper")] == pytest.approx([share.low, share.high], abs=0.01)
+
+
+def test_two_who_found_nothing_tell_nothing_of_what_they_miss(tale: Tale) -> None:
+    for number, reviewer in ((1, "ann"), (2, "bob")):
+        made = {"reviewer": reviewer, "domain": tale.world.name, "resolves": number == 2}
+        tale.tell(OUTCOMES, [outcome(f"{tale.world.name}-1", number, **made)])
+    (row,) = tale.view("errors_found_by_two")
+    assert (row["sensitivity"], row["sensitivity_lower"], row["sensitivity_upper"]) == (None, 0, 1)
+    assert (row["left_by_both"], row["false_alarm_rate"], row["enough"]) == (1, 0, False)
 
 
 def test_full_agreement_on_one_outcome_is_no_agreement_beyond_chance(tale: Tale) -> None:

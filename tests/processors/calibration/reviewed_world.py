@@ -158,6 +158,10 @@ def example(number: int, **fields: Any) -> dict[str, Any]:
         "gold_found": None,
         "gold_right": None,
         "gold_left": None,
+        "errors_found_by_both": None,
+        "errors_found_by_one": None,
+        "changed_by_mistake": None,
+        "left_by_both": None,
     }
     if fields.get("kind") == "audit":
         record |= {"way": "audit", "audit": True}

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from interlock.processors import double_reviews
 from interlock.processors.events import Event
 from interlock.processors.proposals import agreement
 from interlock.processors.proposals.coaching import CoachingFold
@@ -203,7 +204,7 @@ def _ids(outcomes: Outcomes) -> set[str]:
 
 
 def test_verdicts_that_make_no_double_review_are_counted_by_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agreement, "MAX_WAITING", 2)
+    monkeypatch.setattr(double_reviews, "MAX_WAITING", 2)
     fold = CoachingFold(ProposalTable())
     first = [_verdict(task, 1, "ben", "approve", resolves=False) for task in range(3)]
     assert not _taken([*first, first[2], _verdict(0, 2, "ana", "reject", resolves=False)], fold)

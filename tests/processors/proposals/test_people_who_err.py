@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 
 from bench.gates.reviewers import DELTA, People, certificates
+from interlock.learning.double_reviews import PairCounts
 from interlock.learning.reviewer_errors import GoldItems, visible
 from interlock.processors.proposals.people import hindrance
 from tests.processors.calibration.reviewed_world import World
 from tests.processors.proposals.proposal_world import new_fold, proposals, taken
 
 
-def _examples(count: int, items: GoldItems | None, since: int = 0) -> Iterator[dict[str, Any]]:
+def _examples(
+    count: int, items: GoldItems | None, since: int = 0, pairs: PairCounts | None = None
+) -> Iterator[dict[str, Any]]:
     """Of a good model; the record of people is told from example `since` on."""
     for number, example in enumerate(World(intercept=1.6, seed=3).examples(count)):
         if items is not None and number >= since:
@@ -23,11 +26,18 @@ def _examples(count: int, items: GoldItems | None, since: int = 0) -> Iterator[d
                 "gold_right": items.right,
                 "gold_left": items.left,
             }
+        if pairs is not None and number >= since:
+            example |= {
+                "errors_found_by_both": pairs.both,
+                "errors_found_by_one": pairs.one,
+                "changed_by_mistake": pairs.alarms,
+                "left_by_both": pairs.neither,
+            }
         yield example
 
 
-def _open(count: int, items: GoldItems | None, since: int = 0) -> dict[str, Any]:
-    events = taken(new_fold(), _examples(count, items, since))
+def _open(count: int, items: GoldItems | None, since: int = 0, pairs: PairCounts | None = None) -> dict[str, Any]:
+    events = taken(new_fold(), _examples(count, items, since, pairs))
     (proposal,) = [one for one in proposals(events) if one["state"] == "open" and one["kind"] == "threshold"]
     return proposal
 
@@ -60,13 +70,45 @@ def test_evidence_from_before_the_gold_items_counts_when_they_become_known() -> 
     assert json.loads(proposal["evidence"])["labels"] == 3_100 - 200
 
 
+def test_a_claim_says_that_it_rests_on_double_reviews_and_what_these_cannot_show() -> None:
+    proposal = _open(6_000, None, pairs=PairCounts(both=1_100, one=110, alarms=20, neither=4_000))
+    assert "given that people find at least 9" in proposal["claim"]
+    assert "of 1,210 errors that one of two found both found 1,100: one finds 95%, between 9" in proposal["claim"]
+    assert "Errors that everybody misses are in no double review: plant gold items" in proposal["claim"]
+    assert "gold items (" not in proposal["claim"]
+    known = json.loads(proposal["evidence"])["people"]
+    assert known["tested_limit"] == pytest.approx(0.09)
+    assert known["by_gold_items"] is None
+    assert known["by_double_reviews"] == known["sensitivity_at_least"]
+    assert (known["errors_found_by_both"], known["errors_found_by_one"]) == (1_100, 110)
+    assert known["error_in_truth_lower"] <= known["error_in_truth"] <= known["error_in_truth_upper"]
+
+
+def test_a_claim_names_both_sources_where_both_tell() -> None:
+    items, pairs = GoldItems(wrong=200, found=190, right=300, left=299), PairCounts(both=400, one=110, neither=4_000)
+    proposal = _open(6_000, items, pairs=pairs)
+    assert "among gold items (190 of 200 found) and where two judge independently (of 510 errors" in proposal["claim"]
+    assert "plant gold items" not in proposal["claim"]
+    known = json.loads(proposal["evidence"])["people"]
+    assert known["sensitivity_at_least"] == known["by_double_reviews"] < known["by_gold_items"]
+
+
+def test_people_who_find_little_where_two_judge_certify_nothing_and_it_is_said_why() -> None:
+    pairs = PairCounts(both=10, one=60, neither=1_000)
+    events = taken(new_fold(), _examples(4_000, None, pairs=pairs))
+    assert not [one for one in proposals(events) if one["state"] == "open"]
+    told = hindrance(0.1, visible(0.1, GoldItems(), 0.02, pairs=pairs), GoldItems(), pairs)
+    assert told.startswith("Where two judged independently, of 70 errors that one of two found both found 10")
+    assert told.endswith("Coach first, then have more judged by two")
+
+
 def test_people_who_find_too_little_certify_nothing_and_it_is_said_why() -> None:
     items = GoldItems(wrong=60, found=12, right=300, left=300)
     events = taken(new_fold(), _examples(4_000, items))
     assert not [one for one in proposals(events) if one["state"] == "open"]
     seen = visible(0.1, items, 0.02)
-    assert "People found 12 of 60 wrong answers" in hindrance(0.1, seen, items)
-    assert hindrance(0.1, None, GoldItems()) == ""
+    assert "People found 12 of 60 wrong answers" in hindrance(0.1, seen, items, PairCounts())
+    assert hindrance(0.1, None, GoldItems(), PairCounts()) == ""
 
 
 def test_certificates_are_honoured_by_people_who_miss_half_and_broken_where_that_is_not_known() -> None:
