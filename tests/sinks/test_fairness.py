@@ -12,49 +12,18 @@ from interlock.operations.doubtful import doubtful
 from interlock.policies.group_rows import FAIRNESS_COLUMNS, fairness_rows
 from interlock.policies.replay.fairness import _in_truth, fairness
 from interlock.policy.attribute_groups import group_of
-from interlock.policy.load import parse
-from interlock.schemas import catalogue, wire
-from tests.processors.router.messages import NOW
+from tests.sinks.fairness_world import CUTS, NOW, POLICY, decide
 from tests.sinks.migrated import clear
-from tests.sinks.replay_world import Pipeline, Stored, window
-from tests.sinks.review_records import outcome
+from tests.sinks.replay_world import window
 
-CUTS = (18.0, 65.0)
-POLICY = parse(
-    survey.POLICY.read_text()
-    .replace("    queue: eligibility", "    queue: eligibility\n    groups: {age: [18, 65], disability: []}", 1)
-    .replace("audit: {rate: 0.05}", "audit: {rate: 0.5}"),
-    "live",
-)
 COUNT = 1_200
 
 
 @pytest.fixture(scope="module")
 def world(reused: Client) -> Iterator[tuple[Client, list[dict[str, Any]]]]:
     """A client, and every routed decision; people have judged all that they were asked for."""
-    stored = Stored(reused)
-    pipeline = Pipeline(stored, key=b"k" * 16)
-    pipeline.publish(POLICY, NOW)
-    rows = [decision.to_record() | {"created_at": NOW} for decision in survey.decisions(COUNT, "fair")]
-    written = [
-        record for topic, record in pipeline.route(rows, NOW) if topic != "reviews.async" or record["route"] != "auto"
-    ]
-    pipeline.flush()
-    judged = [record for record in written if record["audit"] or record["route"] != "auto"]
-    verdicts = [
-        (record["decision"]["decision_id"].encode(), _verdict(record), NOW // 1000 + 60_000) for record in judged
-    ]
-    stored.insert(catalogue.OUTCOMES.name, verdicts)
-    yield reused, written
+    yield reused, decide(reused, COUNT)
     clear(reused)
-
-
-def _verdict(record: dict[str, Any]) -> bytes:
-    decision = record["decision"]
-    facts = {name: decision[name] for name in ("domain", "model_id", "model_version", "prediction")}
-    facts |= {name: record[name] for name in ("route", "workflow", "audit", "propensity")}
-    facts |= {"kind": "audit" if record["route"] == "auto" else "review", "outcome": survey.truth_of(decision)}
-    return wire.encode("Outcome", outcome(decision["decision_id"], **facts))
 
 
 def _report(client: Client) -> list[dict[str, Any]]:

@@ -213,9 +213,12 @@ def test_what_was_open_on_other_days_is_no_open_work_of_the_day(shared: Client, 
 
 
 def test_the_quantile_of_the_views_is_off_by_no_more_than_they_say(shared: Client) -> None:
-    """As in the comment of the migration."""
-    (text,) = [path.read_text() for path in MIGRATIONS.glob("*_intervals_by_strata.sql")]
-    (definition,) = set(re.findall(r"1\.959963984540054 AS z, \(x -> .*?AS upper_end", " ".join(text.split())))
+    """As in the comment of the migration. Every view that has it has the same."""
+    texts = [" ".join(path.read_text().split()) for path in sorted(MIGRATIONS.glob("*.sql"))]
+    pattern = r"1\.959963984540054 AS z, \(x -> .*?AS upper_end"
+    definitions = [found for text in texts for found in re.findall(pattern, text)]
+    assert len(definitions) == sum(text.count("AS upper_end") for text in texts)
+    (definition,) = set(definitions)
     trials = np.concatenate([np.linspace(0.7, 12, 15), [19.3, 20, 50, 300, 5000, 1e6]])
     pairs = [(share * size, size) for size in trials.tolist() for share in np.linspace(0, 1, 25).tolist()]
     query = f"WITH {definition} SELECT arrayMap(one -> upper_end(one.1, one.2), {pairs})"

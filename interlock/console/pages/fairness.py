@@ -63,13 +63,12 @@ def fairness(
 def errors_chart(rows: Sequence[Mapping[str, Any]]) -> Chart:
     """How often automated decisions are wrong, for everybody and for each group that has enough verdicts."""
     told = [row for row in rows if row["automated_error"] is not None]
+    several = len({row["model"] for row in rows}) > 1
     return intervals(
         "Wrong among automated decisions, by group",
         [
             Estimate(
-                f"{row['model']}, {row['attribute']} = {row['group'] or '(not known)'}"
-                if row["attribute"]
-                else f"{row['model']}, everybody",
+                _name(row, with_model=several),
                 row["automated_error"],
                 row["automated_error_lower"],
                 row["automated_error_upper"],
@@ -78,3 +77,8 @@ def errors_chart(rows: Sequence[Mapping[str, Any]]) -> Chart:
             for row in told[:_BARS]
         ],
     )
+
+
+def _name(row: Mapping[str, Any], *, with_model: bool) -> str:
+    of_whom = f"{row['attribute']} = {row['group'] or '(not known)'}" if row["attribute"] else "everybody"
+    return f"{of_whom}, {row['model']}" if with_model else of_whom

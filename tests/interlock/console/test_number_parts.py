@@ -59,8 +59,10 @@ def test_errors_of_groups_stand_as_bars_in_the_order_of_the_report_where_they_ar
         return found | {"automated_error_verdicts": 40}
 
     chart = errors_chart([row("", 0.05), row("65 or more", 0.25), row("under 18", None)])
-    shown = [("m@7, everybody", percent(0.05)), ("m@7, age = 65 or more", percent(0.25))]
+    shown = [("everybody", percent(0.05)), ("age = 65 or more", percent(0.25))]
     assert [cells[:2] for cells in chart.rows] == shown
+    two = errors_chart([row("", 0.05), row("", 0.02) | {"model": "m@8"}])
+    assert [cells[0] for cells in two.rows] == ["everybody, m@7", "everybody, m@8"]
     assert not errors_chart([row("", None)]).rows
 
 
