@@ -46,7 +46,7 @@ def training_examples(
 
     The weight is 1/propensity: for how many decisions the case stands. It is 0 where nobody but people who objected or
     appealed chose the case, because these stand for no others. Of a decision that was judged again, only the last
-    verdict is written.
+    verdict is written. `groups` tells to which groups of the policy in force the decision belongs.
 
     Examples:
 
@@ -97,6 +97,8 @@ def preferences(
 def _examples(data_dir: str | None, domain: str, model: str, since: str) -> Iterator["Examples"]:
     """The wanted examples, and a bar that shows how far the reading is."""
     from interlock.operations.export import ExampleFilter, Examples, moment
+    from interlock.policies import publishing
+    from interlock.policy.version import from_resolved
     from interlock.schemas import catalogue
 
     try:
@@ -111,7 +113,9 @@ def _examples(data_dir: str | None, domain: str, model: str, since: str) -> Iter
     with progress_bar() as bar:
         task = bar.add_task(name, total=2 * sum(broker.end_offsets(name).values()))
         progress: Callable[[int], None] = lambda read: bar.update(task, completed=read)  # noqa: E731 - one call
-        examples = Examples(broker, ExampleFilter(domain, model, start), progress, platform.keys_to_read)
+        policies = [from_resolved(one["resolved"]) for one in publishing.published_policies(broker).values()]
+        cuts = {told: its.group_cuts for policy in policies for told, its in policy.domains.items()}
+        examples = Examples(broker, ExampleFilter(domain, model, start), progress, platform.keys_to_read, cuts)
         yield examples
     if examples.unreadable:
         note(

@@ -1,7 +1,7 @@
 """Exports training examples of the topic `training.examples` to files: the latest example of each decision."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +12,7 @@ from interlock.encryption.fields import open_record
 from interlock.encryption.keys import KeyStore
 from interlock.errors import InterlockError
 from interlock.platform.printing import visible_json
+from interlock.policy.attribute_groups import group_of
 from interlock.processors.outcomes import is_sample
 from interlock.schemas import avro_schemas, catalogue, json_text, wire
 from interlock.streams.ports import Broker
@@ -46,6 +47,8 @@ class Examples:
     disagreed, or who looked at what nobody had to look at, has judged it. The topic is read twice, so that memory holds
     one offset and one weight for each decision and not the examples.
 
+    Each example has beside its fields the `groups` of its decision, names by attribute: "18 to under 65" by age.
+
     `unreadable`: how many were left out, because their producer encrypted them and there is no key.
     """
 
@@ -55,9 +58,12 @@ class Examples:
         selects: ExampleFilter,
         progress: Callable[[int], None],
         keys: KeyStore | None = None,
+        cuts: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
     ) -> None:
-        """`progress` gets the number of records read so far. Raises KafkaException."""
+        """`progress` gets the number of records read so far. `cuts`: `policy.model.Domain.group_cuts` by domain. Raises
+        KafkaException."""
         self.unreadable = 0
+        self._cuts = cuts or {}
         self._keys = keys
         self._broker = broker
         self._selects = selects
@@ -82,7 +88,12 @@ class Examples:
                     self.unreadable += 1
                 else:
                     opened.record.pop("sealed_attributes", None)
-                    yield opened.record | {"weight": self._weights.get(example["decision_id"], 0.0)}
+                    weight = self._weights.get(example["decision_id"], 0.0)
+                    yield opened.record | {"weight": weight, "groups": self._groups(opened.record)}
+
+    def _groups(self, example: dict[str, Any]) -> dict[str, str]:
+        cuts = self._cuts.get(example["domain"], {})
+        return {name: group_of(example["attributes"].get(name), ends) for name, ends in cuts.items()}
 
     def _each(self) -> Iterator[tuple[int, dict[str, Any]]]:
         with closing(TableReader(self._broker, [catalogue.TRAINING_EXAMPLES.name])) as reader:
@@ -150,12 +161,13 @@ class Parquet:
         from pyarrow.parquet import ParquetWriter
 
         fields = avro_schemas.parsed("TrainingExample")["fields"]
-        self._schema = pa.schema([(field["name"], _arrow(field["type"])) for field in fields])
+        columns = [(field["name"], _arrow(field["type"])) for field in fields]
+        self._schema = pa.schema([*columns, ("groups", pa.map_(pa.string(), pa.string()))])
         self._writer = ParquetWriter(path, self._schema, compression="zstd")
         self._rows: list[dict[str, Any]] = []
 
     def write(self, row: dict[str, Any]) -> None:
-        self._rows.append(row | {"attributes": sorted(row["attributes"].items())})
+        self._rows.append(row | {name: sorted(row[name].items()) for name in ("attributes", "groups")})
         if len(self._rows) >= _BATCH_ROWS:
             self._flush()
 

@@ -86,9 +86,21 @@ def test_a_parquet_file_has_every_field_of_an_example(broker: Broker, tmp_path: 
     file = tmp_path / "examples.parquet"
     assert write(iter(exported(broker)), file, Parquet) == 3
     rows = pq.read_table(file).to_pylist()
-    assert rows == [item | {"attributes": [("purpose", "car")]} for item in exported(broker)]
+    assert rows == [item | {"attributes": [("purpose", "car")], "groups": []} for item in exported(broker)]
     assert rows[0]["weight"] == pytest.approx(20)
     assert [file.name for file in tmp_path.iterdir()] == ["examples.parquet"]
+
+
+def test_an_example_names_the_groups_of_its_decision(broker: Broker, tmp_path: Path) -> None:
+    send(broker, [outcome(1, domain="loans"), outcome(2, domain="cards")], age="40", sex="f")
+    cuts: dict[str, dict[str, tuple[float, ...]]] = {"loans": {"age": (18, 65), "sex": (), "race": ()}}
+    examples = list(Examples(broker, ExampleFilter(), lambda _: None, cuts=cuts))
+    named = {one["domain"]: one["groups"] for one in examples}
+    assert named == {"loans": {"age": "18 to under 65", "sex": "f", "race": ""}, "cards": {}}
+    file = tmp_path / "examples.parquet"
+    write(iter(examples), file, Parquet)
+    told = [dict(row["groups"]) for row in pq.read_table(file).to_pylist()]
+    assert told == [one["groups"] for one in examples]
 
 
 def test_json_lines_say_the_same(broker: Broker, tmp_path: Path) -> None:
@@ -133,7 +145,7 @@ def test_the_command_writes_a_file_and_says_how_many(
     kafka: EmbeddedKafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broker = KafkaBroker(kafka.bootstrap_servers)
-    broker.create_topics([TopicSpec(catalogue.TRAINING_EXAMPLES.name, 1)])
+    broker.create_topics([TopicSpec(topic.name, 1) for topic in (catalogue.TRAINING_EXAMPLES, catalogue.POLICIES)])
     send(broker, [outcome(number, domain="exported", options=["approve", "reject"]) for number in range(5)])
     monkeypatch.setenv("INTERLOCK_KAFKA__BOOTSTRAP_SERVERS", kafka.bootstrap_servers)
     monkeypatch.setenv("INTERLOCK_DATA_DIR", str(tmp_path))
