@@ -25,6 +25,12 @@ _AGREEMENT, _AGREEMENT_COLUMNS = of_view(
     "kappa_upper disputes disputes_lost lost_share lost_share_lower lost_share_upper",
     order="reviewer, domain",
 )
+_FOUND, _FOUND_COLUMNS = of_view(
+    "errors_found_by_two",
+    "domain double_reviews errors_found_by_both errors_found_by_one undecided changed_by_mistake left_by_both enough "
+    "sensitivity sensitivity_lower sensitivity_upper false_alarm_rate false_alarm_rate_lower false_alarm_rate_upper",
+    order="domain",
+)
 _VERDICT_COLUMNS = (
     "at task_id decision_id domain verdict outcome prediction overridden reason_code within_sla handling_seconds"
 )
@@ -117,5 +123,13 @@ LIMIT 1000""",
         _AGREEMENT,
         _AGREEMENT_COLUMNS,
         rows_of="verdicts",
+    ),
+    Question(
+        "errors_found_by_two",
+        "How many errors people miss",
+        "Decisions under four eyes, by domain: what both found of the errors that one of two found. Errors that "
+        "everybody misses are not among them, so people miss more rather than less",
+        _FOUND,
+        _FOUND_COLUMNS,
     ),
 )

@@ -7,6 +7,7 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from interlock.demo import survey
+from interlock.learning.double_reviews import PairCounts
 from interlock.learning.reviewer_errors import GoldItems
 from interlock.operations.doubtful import doubtful
 from interlock.policies.group_rows import FAIRNESS_COLUMNS, fairness_rows
@@ -47,13 +48,16 @@ def test_shares_are_counted_and_errors_estimated_for_every_group(world: tuple[Cl
         if row["automated_error"] is not None:
             assert row["automated_error_lower"] <= wrong / len(automatic) <= row["automated_error_upper"]
     assert sum(row["decisions"] for key, row in rows.items() if key[0] == "disability") == COUNT
-    assert rows["", ""]["automated_error_in_truth"] is None  # there are no gold items
+    assert rows["", ""]["automated_error_in_truth"] is None  # there are neither gold items nor double reviews
 
 
-def test_with_gold_items_the_error_in_truth_stands_beside_what_people_found() -> None:
+def test_with_gold_items_or_double_reviews_the_error_in_truth_stands_beside_what_people_found() -> None:
     found = {"automated_error": 0.04, "automated_error_lower": 0.03, "automated_error_upper": 0.05}
     found |= {"automated_error_verdicts": 2_000, "decisions": 9_000}
-    told = _in_truth(found, GoldItems(wrong=100, found=80, right=400, left=400))
+    told = _in_truth(found, GoldItems(wrong=100, found=80, right=400, left=400), PairCounts())
+    assert told["automated_error_in_truth"] == pytest.approx(0.05)
+    # One person finds four in five there too.
+    told = _in_truth(found, GoldItems(), PairCounts(both=200, one=100, neither=4_000))
     assert told["automated_error_in_truth"] == pytest.approx(0.05)
 
 

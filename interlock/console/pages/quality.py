@@ -73,6 +73,7 @@ def quality(
         "slices": ("slices", {"domain": domain, "slice": slice}),
         "drift": ("drift", {"domain": domain, "days": _DAYS}),
         "groups": ("groups", {"domain": domain, "days": _DAYS}),
+        "found": ("errors_found_by_two", {}),
         "routes": ("routes_by_minute", {"hours": _HOURS}),
     }
     if sees_team(person):
@@ -94,6 +95,7 @@ def quality(
         objections=[row for row in found["objections"].rows if model_id in ("", row["model_id"])],
         calibrations=calibrations(found["calibration"]),
         drift=[row for row in found["drift"].rows if model_id in ("", row["model_id"])],
+        errors_found=[row for row in found["found"].rows if domain in ("", row["domain"])],
         agreement=[row for row in found["agreement"].rows if domain in ("", row["domain"])]
         if "agreement" in found
         else None,

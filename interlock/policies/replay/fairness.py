@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.encryption.keys import KeyStore
 from interlock.learning.answered import MIN_SHOWN
+from interlock.learning.double_reviews import PairCounts
 from interlock.learning.estimates import Estimate, Target
 from interlock.learning.groups import FOUR_FIFTHS, MIN_VERDICTS
 from interlock.learning.insufficient_data import InsufficientDataError
@@ -28,6 +29,10 @@ _GOLD = """SELECT
     countIf(prediction = gold_outcome), countIf(prediction = gold_outcome AND outcome = prediction)
 FROM outcomes
 WHERE error = '' AND kind = 'gold' AND NOT seeded AND domain = {domain:String} AND outcomes.reviewer != ''"""
+
+# What decisions that two people judged show of them; see `learning.double_reviews.PairCounts`.
+_PAIRS = """SELECT errors_found_by_both, errors_found_by_one, changed_by_mistake, left_by_both
+FROM errors_found_by_two WHERE domain = {domain:String}"""
 
 # What is asked of every decision, SQL by name.
 _SAID = {
@@ -102,7 +107,9 @@ def fairness(
         one.wrong += weight * overridden
     rows = [_row(domain, name, group, told=bool(adverse)) for name, group in groups.items()]
     items = GoldItems(*client.query(_GOLD, parameters={"domain": domain}).result_rows[0])
-    told = [row | _in_truth(row, items) | {"unreadable": unreadable} for row in rows]
+    counts = client.query(_PAIRS, parameters={"domain": domain}).result_rows
+    pairs = PairCounts(*counts[0]) if counts else PairCounts()
+    told = [row | _in_truth(row, items, pairs) | {"unreadable": unreadable} for row in rows]
     return sorted(_compared(told), key=_order)
 
 
@@ -145,7 +152,7 @@ def _rate(name: str, ways: Iterable[_Way]) -> dict[str, Any]:
     }
 
 
-def _in_truth(row: Mapping[str, Any], items: GoldItems) -> dict[str, float | None]:
+def _in_truth(row: Mapping[str, Any], items: GoldItems, pairs: PairCounts) -> dict[str, float | None]:
     """The error of automated decisions that flawless people would have found; nothing where too little is known."""
     name, value, low = "automated_error_in_truth", row["automated_error"], row["automated_error_lower"]
     try:
@@ -153,7 +160,8 @@ def _in_truth(row: Mapping[str, Any], items: GoldItems) -> dict[str, float | Non
             return dict.fromkeys((name, f"{name}_lower", f"{name}_upper"))
         verdicts = row["automated_error_verdicts"]
         high = row["automated_error_upper"]
-        found = corrected(Estimate("strata", Target.THESE, value, 0.0, low, high, row["decisions"], verdicts), items)
+        seen = Estimate("strata", Target.THESE, value, 0.0, low, high, row["decisions"], verdicts)
+        found = corrected(seen, items, pairs=pairs)
     except InsufficientDataError:
         return dict.fromkeys((name, f"{name}_lower", f"{name}_upper"))
     return {name: found.value, f"{name}_lower": found.low, f"{name}_upper": found.high}

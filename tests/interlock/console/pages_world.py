@@ -98,6 +98,7 @@ def fill(client: Client) -> None:
     _decide_oddly(world, now)
     _agree_always(world, now)
     _object(world, now)
+    _judge_twice(world, now)
     for topic, record in (
         (catalogue.REVIEWERS, review_records.reviewer("ann", time_off=[])),
         (catalogue.REVIEWERS, {**review_records.reviewer("odd"), "id": ODD, "name": ODD}),
@@ -173,6 +174,16 @@ def _object(world: World, now: int) -> None:
         else:
             said = outcome("p-0", kind="override", outcome="reject", reviewer=ODD, at=now, claimed_at=None, **post)
             world.tell(catalogue.OUTCOMES.name, "p-0", said)
+
+
+def _judge_twice(world: World, now: int) -> None:
+    """Three errors that two people found, one that one of them found, and two right answers that both left."""
+    answers = [("reject", "reject")] * 3 + [("reject", "approve", "reject")] + [("approve", "approve")] * 2
+    for case, said in enumerate(answers):
+        for number, (reviewer, final) in enumerate(zip(("eva", "finn", "lea"), said, strict=False), 1):
+            told: dict[str, Any] = {"domain": "cards", "prediction": "approve", "outcome": final, "at": now}
+            told |= {"reviewer": reviewer, "resolves": number == len(said)}
+            world.tell(catalogue.OUTCOMES.name, f"c-{case}", outcome(f"c-{case}", number, **told))
 
 
 def _decide_oddly(world: World, now: int) -> None:

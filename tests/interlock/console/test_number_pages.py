@@ -258,6 +258,16 @@ def test_objections_in_post_approval_are_told_as_what_they_are(console: Console)
     assert 'id="objections"' not in opened(console, "/quality", domain="loans").text
 
 
+def test_what_two_people_found_and_one_of_them_missed_is_told_by_domain(console: Console) -> None:
+    shown = opened(console, "/quality", domain="cards").text
+    part = shown[shown.index('id="errors-found"') :]
+    assert "Errors that everybody misses are not among them" in part
+    row = part[part.index("<tbody") : part.index("</table>")]
+    assert [int(cell) for cell in re.findall(r'<td class="number">(\d+)</td>', row)] == [6, 3, 1]
+    assert "85.7 %" in row  # of three by both and one by one: 2 · 3 / (2 · 3 + 1)
+    assert 'id="errors-found"' not in opened(console, "/quality", domain="posts").text
+
+
 def test_the_part_of_the_team_that_changes_by_itself_is_no_whole_page(console: Console) -> None:
     part = console.get("/team", fragment=True).text
     assert "<html" not in part

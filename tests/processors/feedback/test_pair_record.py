@@ -5,6 +5,7 @@ from typing import Any
 from interlock.processors.feedback.feedback import Feedback
 from interlock.schemas import wire
 from tests.processors.calibration.reviewed_world import outcome
+from tests.processors.desk.desk_world import DeskWorld
 
 Counts = tuple[int, int, int, int]
 
@@ -63,3 +64,21 @@ def test_each_domain_has_its_own_counts_and_what_one_person_judges_is_in_none() 
     for number, decided in enumerate(("reject", "approve")):
         feedback.process(outcome(number, outcome=decided), None)
     assert told(feedback, 3) == (0, 0, 0, 0)
+
+
+def test_what_two_say_at_the_desk_is_counted_and_appeals_and_overrides_of_it_are_not() -> None:
+    world = DeskWorld()
+    world.hire("ana", "ben", "cem")
+    world.hire("lea", role="lead")
+    for name, said in (("both", ("reject", "reject")), ("one", ("reject", "approve", "reject")), ("none", ())):
+        task_id = world.arrive(name, reasons=("big",)).task_id
+        for who, decided in zip(("ben", "ana", "lea"), said or ("approve", "approve"), strict=False):
+            world.decide(who, decided, task_id=task_id)
+        if name == "none":
+            world.command("appeal", "lea", task_id=task_id, reason_text="unfair")
+            world.decide("cem", "reject", task_id=task_id)
+    feedback = Feedback()
+    for record in world.said["reviews.outcomes"]:
+        feedback.process(record, None)
+    (domain,) = {record["domain"] for record in world.said["reviews.outcomes"]}
+    assert told(feedback, 100, domain=domain) == (1, 1, 0, 1)
