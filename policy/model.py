@@ -17,6 +17,8 @@ from interlock.policy.working_hours import Calendar, Date
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)]
 # A sentence that a person reads before each verdict and that every record of it repeats.
 Attestation = Annotated[str, Field(pattern=r"^\S[^\r\n]*$", max_length=300)]
+# A share of decisions that neither nothing nor everything keeps to.
+Limit = Annotated[Probability, Field(gt=0, lt=1)]
 HumanRoute = Literal["async", "sync", "manual"]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -156,7 +158,9 @@ class Domain(_Part):
     `adverse`: the outcomes that go against the person concerned; None: those whose lanes give a notice.
     `appeals`: who may appeal, how often and for how long. `groups`: by which attributes replays, proposals and the
     fairness report tell people apart; with numbers, where one group ends and the next begins.
-    `reliance`: an experiment on how people rely on the answer.
+    `reliance`: an experiment on how people rely on the answer. `override_limit`: the share of all decisions that people
+    may override before drift is told and retraining requested; None: as set for the platform. `override_limits`: the
+    same for single models, by model_id@model_version or model_id.
     """
 
     workflow: Workflow = Workflow.ESCALATION
@@ -174,6 +178,13 @@ class Domain(_Part):
     reason_codes: tuple[Name, ...] = ()
     appeals: Appeals = Appeals()
     reliance: Reliance | None = None
+    override_limit: Limit | None = None
+    override_limits: dict[str, Limit] = Field(default_factory=dict)
+
+    def limit_of(self, model_id: str, model_version: str) -> float | None:
+        """The override limit of a model version, the most special one that is given."""
+        of_model = self.override_limits.get(model_id, self.override_limit)
+        return self.override_limits.get(f"{model_id}@{model_version}", of_model)
 
     @property
     def group_cuts(self) -> dict[str, tuple[float, ...]]:

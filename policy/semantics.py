@@ -102,6 +102,13 @@ def _domain(name: str, domain: Domain, defaults: Thresholds | None, document: Do
                     "is the version of a model that does not decide in this domain",
                     f"models: {', '.join(domain.models)}",
                 )
+    for named in domain.override_limits:
+        if not {"*", named, named.rpartition("@")[0]} & {*domain.models, *domain.shadow}:
+            yield document.problem(
+                (*here, "override_limits", named),
+                "is no model that decides in this domain, and no version of one",
+                near(named, (*domain.models, *domain.shadow)),
+            )
     yield from _groups(name, domain, document)
     if domain.on_timeout != "escalate" and domain.on_timeout not in domain.outcomes:
         yield document.problem(

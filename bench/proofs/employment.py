@@ -33,10 +33,6 @@ START = 1_767_225_600_000_000  # 2026-01-01
 
 ALPHA, DELTA = 0.05, 0.10
 
-# People override 17 % of this model's decisions. At the default limit of 15 % retraining would be requested at once,
-# and every certificate would be revoked.
-OVERRIDE_LIMIT = 0.25
-
 _CAREFUL = (("employed: {auto: 0.85}", "employed: {auto: 1}"), ("{auto: 0.90, notice", "{auto: 1, notice"))
 
 # Decisions in a batch: as many as there are people, so that no backlog forms.
@@ -243,9 +239,9 @@ def is_wrong(row: Record) -> bool:
 
 
 def pipeline_of(source: str, seed: int, reviewers: Sequence[Persona] | None, habits: Habits = FLAWLESS) -> Pipeline:
-    """The pipeline under policy `source`, with monitor limits for this model."""
+    """The pipeline under policy `source`."""
     learning = LearningSettings(
-        calibration=CalibrationSettings(CalibratorSettings(every=200), override_limit=OVERRIDE_LIMIT),
+        calibration=CalibrationSettings(CalibratorSettings(every=200)),
         proposals=ProposalSettings(ALPHA, DELTA),
     )
     reviewers = reviewers or people(_BATCH_SIZE)

@@ -21,6 +21,7 @@ from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.events import Event
 from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.feedback.model_stats import RetrainingTerms
+from interlock.processors.learning_terms import LearningTerms
 from interlock.processors.proposals.fold import TABLE_TOPICS, ProposalFold, ProposalSettings
 from interlock.processors.proposals.retraining import propose_from_request
 from interlock.processors.proposals.revoking import revoke
@@ -109,6 +110,11 @@ FLAWLESS = Habits()
 _LEAD = Persona("lead", "Lead", "lead", 60, 0.5, 1.0, 0.0, 0.0, 600)
 
 
+def coin(seed: int, purpose: str, name: str, share: float) -> bool:
+    """True for `share` of all names, the same ones under the same seed; every purpose has a coin of its own."""
+    return share > 0 and Random(f"{seed}/{purpose}/{name}").random() < share
+
+
 def people(count: int, accuracy: float = 1.0, deference: float = 0.0) -> list[Persona]:
     """Simulated people. By default they are always right and never defer to the AI."""
     # Their handling time only determines the order in which they finish.
@@ -152,8 +158,9 @@ class Pipeline:
         self._payloads: dict[str, Record] = {}
         self._tasks: dict[str, Record] = {}
         self._waiting: list[Record] = []
-        self._feedback = Feedback(learning.feedback)
-        self._calibration = CalibrationFold(learning.calibration)
+        self._terms = LearningTerms()
+        self._feedback = Feedback(learning.feedback, policies=self._terms)
+        self._calibration = CalibrationFold(learning.calibration, policies=self._terms)
         self._confidence = ConfidenceDrift()
         self.proposals = ProposalFold(learning.proposals)
         for person in (*people, _LEAD):
@@ -299,7 +306,7 @@ class Pipeline:
             assert reply["accepted"], reply["message"]
 
     def _coin(self, purpose: str, name: str, share: float) -> bool:
-        return share > 0 and Random(f"{self._seed}/{purpose}/{name}").random() < share
+        return coin(self._seed, purpose, name, share)
 
     def _verdict(self, person: Persona, lease: Record) -> Record:
         task = self._tasks[lease["task_id"]]
@@ -366,6 +373,8 @@ class Pipeline:
             self._state.apply(topic.name, key.encode(), value)
         if topic.name in (catalogue.POLICIES.name, catalogue.REVIEWERS.name):
             self._desk.follow(self._message(topic.name, key.encode(), value))
+        if topic.name == catalogue.POLICIES.name:
+            self._terms.apply(key.encode(), value)
         if topic.name in TABLE_TOPICS:
             self.proposals.apply(topic.name, key.encode(), value)
         if topic.name == catalogue.TRAINING_EXAMPLES.name:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from clickhouse_connect.driver.client import Client as ClickHouse
 
-from bench.proofs.employment import ALPHA, DELTA, OVERRIDE_LIMIT, audit_key, careful, losses, promise, too_sure
+from bench.proofs.employment import ALPHA, DELTA, audit_key, careful, losses, promise, too_sure
 from bench.proofs.pipeline import people
 from bench.proofs.platform import PacedDecisions, RunningInstance, at_work, running, until
 from interlock.demo import survey
@@ -37,7 +37,6 @@ SETTINGS = {
     "INTERLOCK_CALIBRATION__ALPHA": str(ALPHA),
     "INTERLOCK_CALIBRATION__DELTA": str(DELTA),
     "INTERLOCK_CALIBRATION__EVERY": "100",
-    "INTERLOCK_CALIBRATION__OVERRIDE_LIMIT": str(OVERRIDE_LIMIT),
 }
 
 # The proof reads ClickHouse only at the end.

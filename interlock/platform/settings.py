@@ -5,7 +5,7 @@ commands work against a laptop's instance and against any Kafka and ClickHouse.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -162,10 +162,6 @@ class FeedbackSettings(BaseModel):
     """Training examples and requests for retraining."""
 
     group: str = catalogue.FEEDBACK_GROUP
-    limit: float = Field(0.15, gt=0, lt=1, description="allowed override rate of all decisions")
-    limits: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
-        default_factory=dict, description="the same for single models: MODEL@VERSION, MODEL or domain -> limit"
-    )
     every: int = Field(100, gt=0, description="outcomes of a model version between two analyses")
     renew: int = Field(500, gt=0, description="outcomes after which retraining is asked for again")
     window: int = Field(20_000, gt=0, description="latest outcomes of a model version in which errors are looked for")
@@ -200,11 +196,6 @@ class CalibrationSettings(BaseModel):
     # With 500 a gap of .1 is certain at any confidence.
     gap_window: int = Field(
         500, ge=50, description="latest verdicts of each bucket and way to a person that warnings see"
-    )
-    override_limit: float = Field(0.15, gt=0, lt=1, description="override rate of all decisions above which it alarms")
-    override_limits: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
-        default_factory=dict,
-        description="JSON: the same of single models; keys MODEL@VERSION, or MODEL for all versions",
     )
     alpha: float = Field(0.05, gt=0, lt=1, description="share of wrong decisions that a certificate allows")
     # At the default a rise of errors to twice the promise is found as quickly as ever; docs/learning.md has the table.
@@ -320,6 +311,9 @@ class Settings(BaseSettings):
     feedback: FeedbackSettings = FeedbackSettings()
     calibration: CalibrationSettings = CalibrationSettings()
     api: ApiSettings = ApiSettings()
+    override_limit: float = Field(
+        0.15, gt=0, lt=1, description="override rate of all decisions that is allowed, where no policy says another one"
+    )
     metrics_port: int = Field(0, description="Prometheus metrics of a role; 0: none")
     metrics_host: str = Field("127.0.0.1", description="address on which metrics are served; 0.0.0.0 in containers")
     instance_id: str = Field("1", description="distinguishes several processes of one role; keep it across restarts")

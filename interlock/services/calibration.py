@@ -32,9 +32,8 @@ def run(platform: Platform) -> None:
     longest_wait = round(role.longest_wait_days * DAY)
     settings = CalibrationSettings(
         CalibratorSettings(role.every, role.window, role.gap, role.gap_window),
-        role.override_limit,
+        platform.settings.override_limit,
         role.min_answered,
-        role.override_limits,
         longest_wait,
     )
     proposing = ProposalSettings(

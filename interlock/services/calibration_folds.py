@@ -11,6 +11,7 @@ from interlock.processors.calibration import confidence
 from interlock.processors.calibration.confidence import ConfidenceDrift, ConfidenceSettings
 from interlock.processors.calibration.fold import CalibrationFold, CalibrationSettings
 from interlock.processors.events import Event
+from interlock.processors.learning_terms import LearningTerms
 from interlock.processors.proposals import fold as proposals
 from interlock.processors.proposals.coaching import CoachingFold
 from interlock.processors.proposals.fold import ProposalFold, ProposalSettings
@@ -27,7 +28,7 @@ from interlock.streams.ports import Broker, Message
 log = structlog.get_logger()
 
 _PROPOSALS = (catalogue.PROPOSALS.name,)
-_PROPOSALS_AND_TALLIES = (*_PROPOSALS, catalogue.TALLIES.name)
+_BESIDE_OUTCOMES = (*_PROPOSALS, catalogue.TALLIES.name, catalogue.POLICIES.name)
 
 # Decisions after which recalibrations and warnings of others are read; a poll for each would cost more than the rest.
 _REFRESH_DECISIONS = 64
@@ -36,17 +37,19 @@ _REFRESH_DECISIONS = 64
 @contextmanager
 def outcomes(broker: Broker, settings: CalibrationSettings) -> Iterator[Fold]:
     """Fold of `reviews.outcomes`: reports, recalibrations, override alarms, and coaching proposals."""
-    table, tallies = ProposalTable(), TallyTable()
-    calibration = CalibrationFold(settings, tallies)
+    table, tallies, policies = ProposalTable(), TallyTable(), LearningTerms()
+    calibration = CalibrationFold(settings, tallies, policies)
     coaching, override_rates = CoachingFold(table), OverrideRateFold()
 
     def apply(message: Message) -> None:
         if message.topic() == catalogue.TALLIES.name:
             tallies.apply(message.value())
+        elif message.topic() == catalogue.POLICIES.name:
+            policies.apply(message.key(), message.value())
         else:
             table.apply(message.key(), message.value())
 
-    with followed(broker, _PROPOSALS_AND_TALLIES, apply) as refresh:
+    with followed(broker, _BESIDE_OUTCOMES, apply) as refresh:
 
         def fold(record: Record) -> list[Output]:
             try:

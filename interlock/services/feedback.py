@@ -5,9 +5,9 @@ from contextlib import closing, contextmanager
 
 from interlock.platform.connection import Platform
 from interlock.processors.answered import TallyTable
-from interlock.processors.feedback.audit_rates import AuditRates
 from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.feedback.model_stats import RetrainingTerms
+from interlock.processors.learning_terms import LearningTerms
 from interlock.review.payload import PayloadReader
 from interlock.schemas import catalogue
 from interlock.services.common import stop_on_signals
@@ -36,7 +36,7 @@ def run(platform: Platform) -> None:
     """Makes training examples of what people decided, and requests retraining."""
     settings = platform.settings.feedback
     terms = RetrainingTerms(
-        limit=settings.limit,
+        limit=platform.settings.override_limit,
         every=settings.every,
         renew=settings.renew,
         window=settings.window,
@@ -45,20 +45,19 @@ def run(platform: Platform) -> None:
         alpha=settings.alpha,
         run_length=settings.run_length,
         level=settings.level,
-        limits=settings.limits,
         longest_wait=round(settings.longest_wait_days * DAY),
     )
     has_clickhouse = platform.settings.clickhouse.url is not None or platform.instance is not None
 
     @contextmanager
     def make(broker: Broker) -> Iterator[Fold]:
-        tallies, rates = TallyTable(), AuditRates()
+        tallies, policies = TallyTable(), LearningTerms()
 
         def apply(message: Message) -> None:
             if message.topic() == catalogue.TALLIES.name:
                 tallies.apply(message.value())
             else:
-                rates.apply(message.key(), message.value())
+                policies.apply(message.key(), message.value())
 
         with (
             followed(broker, _TABLES, apply) as refresh,
@@ -67,7 +66,7 @@ def run(platform: Platform) -> None:
             ) as payloads,
             closing(WrittenExamples(broker)) as written,
         ):
-            fold = FeedbackFold(Feedback(terms, tallies, rates), written, fetcher(payloads), refresh)
+            fold = FeedbackFold(Feedback(terms, tallies, policies), written, fetcher(payloads), refresh)
             yield TickingFold(fold, lambda: fold.tick(microseconds()))
 
     metrics = Metrics("feedback")

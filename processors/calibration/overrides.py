@@ -19,6 +19,7 @@ class OverrideDrift:
     def __init__(self, limit: float) -> None:
         # The defaults of learning.drift.RateMonitor.
         self._rate = ReviewedRate(limit, alpha=0.05, quick=1e-3)
+        self.limit = limit
         self._seen = 0
         self._quiet_until = 0
 
@@ -42,7 +43,7 @@ class OverrideDrift:
             statistic=crossing.statistic,
             threshold=crossing.threshold,
             seen=crossing.seen,
-            message=_message(crossing, rate, self._rate.limit),
+            message=_message(crossing, rate, self.limit),
             at=label.at,
         )
 

@@ -1,6 +1,7 @@
 """Feedback: makes training examples, alerts about systematic errors and retraining requests of outcomes."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from interlock.learning.answered import Answered
@@ -9,11 +10,11 @@ from interlock.processors.answered import AnsweredWays, TallyTable, by_way
 from interlock.processors.arrival_order import ArrivalOrderBuffer
 from interlock.processors.events import Event, alert
 from interlock.processors.feedback import examples, patterns
-from interlock.processors.feedback.audit_rates import AuditRates
 from interlock.processors.feedback.gold_record import GoldRecord
 from interlock.processors.feedback.model_stats import ModelVersionStats, RequestKind, RetrainingTerms
 from interlock.processors.feedback.pair_record import PairRecord
 from interlock.processors.feedback.request import MAX_SLICES, request
+from interlock.processors.learning_terms import LearningTerms
 from interlock.processors.outcomes import is_conclusive, is_sample
 from interlock.schemas import catalogue
 
@@ -31,16 +32,18 @@ class Feedback:
         self,
         terms: RetrainingTerms | None = None,
         tallies: TallyTable | None = None,
-        rates: AuditRates | None = None,
+        policies: LearningTerms | None = None,
     ) -> None:
-        """`tallies`: what the desk tells of ways that are silent; `rates`: the audit rates of the policies in force.
-        Both may change between two calls."""
+        """`tallies`: what the desk tells of ways that are silent; `policies`: what those in force set. Both may change
+        between two calls."""
         self._terms = terms or RetrainingTerms()
         self._tallies = tallies or TallyTable()
-        self._rates = rates or AuditRates()
+        self._policies = policies or LearningTerms()
         self._answered: dict[str, AnsweredWays] = {}
         self._told_missing: set[str] = set()
         self._models: dict[str, ModelVersionStats] = {}
+        # By model version, the first domain that it decided in, whose limit is its own.
+        self._domains: dict[str, str] = {}
         self._buffers: dict[str, ArrivalOrderBuffer[_Sample]] = {}
         self._gold = GoldRecord()
         self._pairs = PairRecord()
@@ -81,11 +84,18 @@ class Feedback:
         return [event for key, sample in ready for event in self._count(key, *sample, now)]
 
     def _count(self, key: str, outcome: dict[str, Any], example: dict[str, Any], now: int) -> list[Event]:
+        domain = self._domains.setdefault(key, outcome["domain"])
+        limit = self._policies.override_limit(domain, outcome["model_id"], outcome["model_version"])
+        limit = self._terms.limit if limit is None else limit
         stats = self._models.get(key)
         if stats is None:
-            smallest = self._rates.smallest(outcome["domain"])
-            terms = self._terms.of(outcome["domain"], outcome["model_id"], outcome["model_version"], smallest)
+            smallest = self._policies.smallest_propensity(domain)
+            smallest = self._terms.smallest_propensity if smallest is None else smallest
+            terms = replace(self._terms, limit=limit, smallest_propensity=smallest)
             stats = self._models[key] = ModelVersionStats(terms)
+        elif limit != stats.terms.limit:
+            stats.limit_to(limit)
+            self._answered[key].begin_anew(now)
         smallest = stats.smallest_propensity
         if not stats.add(outcome, example):
             return []

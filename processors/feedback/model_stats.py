@@ -2,7 +2,7 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from sys import intern
 from typing import Any, Literal
@@ -32,9 +32,8 @@ _FIRST_START = 0.8
 class RetrainingTerms:
     """When a model version must be retrained.
 
-    `limit`: override rate of all decisions that is allowed; `limits`: the same for single models, by model@version,
-    by model or by domain, the most special one first. `smallest_propensity`: the smallest π of a decision where no
-    policy tells of its domain. It must be known beforehand: a smaller one starts the bounds again. `every`: outcomes
+    `limit`: override rate of all decisions that is allowed, `smallest_propensity`: the smallest π of a decision, both
+    where no policy tells another. π must be known beforehand: a smaller one starts the bounds again. `every`: outcomes
     between two looks. `renew`: outcomes after which retraining is requested again. `window`: latest outcomes that are
     searched for patterns, each of at least `min_support` decisions. `alpha`: risk that the rate since the start was
     never above the limit though a request says so, over all starts together. `run_length`: mean number of outcomes
@@ -54,16 +53,6 @@ class RetrainingTerms:
     level: float = 0.05
     min_answered: float = MIN_ANSWERED
     longest_wait: int = LONGEST_WAIT
-    limits: Mapping[str, float] = field(default_factory=dict)
-
-    def of(self, domain: str, model_id: str, model_version: str, smallest: float | None = None) -> "RetrainingTerms":
-        """The terms of one model version: `limit` is its own. `smallest`: what the policies of the domain tell."""
-        names = (f"{model_id}@{model_version}", model_id, domain)
-        return replace(
-            self,
-            limit=next((self.limits[name] for name in names if name in self.limits), self.limit),
-            smallest_propensity=self.smallest_propensity if smallest is None else smallest,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +190,11 @@ class ModelVersionStats:
         alpha = terms.alpha * _share_of_risk(self._starts)
         self._lower = BettingMartingale(terms.limit, alpha)
         self._upper = BettingMartingale(1 - terms.limit, alpha)
+
+    def limit_to(self, limit: float) -> None:
+        """Sets another limit, against which the evidence starts again."""
+        self.terms = replace(self.terms, limit=limit)
+        self.bet_anew()
 
     @property
     def bounds(self) -> tuple[float, float]:

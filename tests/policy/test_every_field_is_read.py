@@ -48,6 +48,8 @@ READ_ELSEWHERE = {
     ("Active", "explore"): "processors/sampling",
     ("Active", "uncertainty"): "processors/sampling",
     ("Domain", "groups"): "interlock/policies/replay",
+    ("Domain", "override_limit"): "policy",
+    ("Domain", "override_limits"): "policy",
     ("Reliance", "rate"): "processors/desk",
     ("Reliance", "decide_first"): "processors/desk",
     ("Reliance", "wrong_answers"): "processors/desk",

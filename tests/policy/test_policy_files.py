@@ -146,6 +146,8 @@ def test_models_must_be_listed_because_an_unknown_model_never_reaches_auto() -> 
         ("lanes: {approve: {auto: 0.5, sync: 0.6}}", "thresholds must fall"),
         ("on_timeout: aprove", "on_timeout: 'aprove' is not an outcome of the domain (did you mean approve?)"),
         ("workflow: pre-approval", "workflow: 'pre-approval' is not allowed (write 'escalation', 'pre_approval',"),
+        ("override_limits: {scorer@7: 0.2}", "is no model that decides in this domain, and no version of one"),
+        ("override_limit: 1", "override_limit: should be less than 1"),
         ("options: 1", "options: should be greater than or equal to 2"),
         ("attributes: {age: integer}", "attributes.age: 'integer' is not allowed (write 'string', 'int',"),
         ("attributes: {Age: int}", "'Age' is not a valid name"),

@@ -1,4 +1,4 @@
-"""How often what halts is wrong, and whose limit holds."""
+"""How often what halts is wrong."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from interlock.processors.calibration.alarm_level import (
     REVIEWS_PER_YEAR,
     alarm_level,
 )
-from interlock.processors.calibration.fold import CalibrationSettings
 from interlock.processors.calibration.rate import ReviewedRate
 
 
@@ -37,13 +36,6 @@ def test_the_simulated_monitor_is_the_one_that_halts() -> None:
     alarms, reviews = certificate_alarms(wrong=wrong)
     assert alarms == 3
     assert reviews.tolist() == first
-
-
-def test_a_model_may_have_a_limit_of_its_own_and_a_version_too() -> None:
-    settings = CalibrationSettings(override_limit=0.15, override_limits={"scorer": 0.25, "scorer@8": 0.3})
-    assert settings.limit_of("other", "1") == 0.15
-    assert settings.limit_of("scorer", "7") == 0.25
-    assert settings.limit_of("scorer", "8") == 0.3
 
 
 def test_the_default_of_the_setting_is_that_of_the_level() -> None:

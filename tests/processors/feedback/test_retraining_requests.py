@@ -12,10 +12,10 @@ from interlock.learning.retraining import assess_override_rate
 from interlock.platform.settings import FeedbackSettings
 from interlock.processors.events import Event
 from interlock.processors.feedback import martingale
-from interlock.processors.feedback.audit_rates import AuditRates
 from interlock.processors.feedback.feedback import Feedback
 from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.processors.feedback.patterns import columns, text
+from interlock.processors.learning_terms import LearningTerms
 from interlock.schemas import catalogue, wire
 from tests.processors.desk.desk_records import policy_record
 from tests.processors.desk.desk_world import POLICY
@@ -219,13 +219,12 @@ def test_a_propensity_below_the_least_so_far_starts_the_bounds_again_and_is_told
 
 
 def test_with_two_percent_of_audits_retraining_works_and_a_good_model_is_left_alone() -> None:
-    rates = AuditRates()
+    policies = LearningTerms()
     policy = policy_record(POLICY.replace("name: bank", "name: bank\naudit: {rate: 0.02}"))
-    rates.apply(policy.key_bytes, policy.value_bytes)
-    assert rates.smallest("loan") == 0.02
+    policies.apply(policy.key_bytes, policy.value_bytes)
 
     def learned(rate: float) -> list[Event]:
-        feedback = Feedback(rates=rates)
+        feedback = Feedback(policies=policies)
         outcomes = stream(3_000, rate, seed=5, audit=0.02)
         return [event for one in outcomes for event in feedback.process(one, None)]
 
@@ -235,37 +234,15 @@ def test_with_two_percent_of_audits_retraining_works_and_a_good_model_is_left_al
     assert requests(learned(0.1)) == []
 
 
-def test_a_withdrawn_or_unreadable_policy_tells_no_rate_of_its_own() -> None:
-    rates = AuditRates()
-    policy = policy_record(POLICY)
-    rates.apply(policy.key_bytes, policy.value_bytes)
-    rates.apply(policy.key_bytes, b"junk")
-    assert rates.smallest("loan") is not None
-    rates.apply(policy.key_bytes, None)
-    assert rates.smallest("loan") is None
-
-
 def test_versions_of_a_model_are_judged_apart() -> None:
     both = [outcome(n, overridden=n % 2 == 0, model_version=str(1 + n % 2)) for n in range(1000)]
     assert {request["model_version"] for request in requests(fold(both))} == {"1"}
-
-
-def test_a_limit_of_its_own_holds_for_a_version_before_that_of_its_model_and_of_its_domain() -> None:
-    bad = stream(600, 0.4, seed=1)
-    limits = {"loan": 0.05, "credit": 0.1, "credit@1": 0.2}
-    assert requests(fold(bad, RetrainingTerms(limits=limits)))[0]["limit"] == 0.2
-    assert requests(fold(bad, RetrainingTerms(limits=limits | {"credit@1": 0.6}))) == []
-    assert RetrainingTerms(limits=limits).of("loan", "credit", "2").limit == 0.1
-    assert RetrainingTerms(limits=limits).of("loan", "other", "2").limit == 0.05
-    assert RetrainingTerms(limits=limits).of("claims", "other", "2").limit == 0.15
 
 
 def test_settings_have_the_same_defaults_as_the_terms() -> None:
     terms = {name: value for name, value in vars(RetrainingTerms()).items() if hasattr(FeedbackSettings(), name)}
     assert {name: getattr(FeedbackSettings(), name) for name in terms} == terms
     assert {
-        "limit",
-        "limits",
         "min_support",
         "alpha",
         "level",
