@@ -258,7 +258,7 @@ def learning_proofs(
 
 @app.command("running-proof")
 def running_proof(
-    quick: Annotated[bool, typer.Option("--quick", help="Two minutes instead of four.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Half a minute: whether all steps work.")] = False,
     seed: Seed = 1,
     json: Json = False,
 ) -> None:

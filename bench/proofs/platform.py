@@ -1,4 +1,5 @@
-"""A complete local instance for a proof, simulated people who work its queues, and the progress of decisions."""
+"""A complete local instance for a proof, simulated people who work its queues, a lead who plants gold items, and the
+progress of decisions."""
 
 import os
 import subprocess
@@ -6,11 +7,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import TopicPartition
 
@@ -18,7 +20,12 @@ from interlock.client.client import Client
 from interlock.platform import instance as instances
 from interlock.platform.connection import Platform
 from interlock.platform.settings import ClickHouseSettings, KafkaSettings, Settings
+from interlock.review.board import Board
+from interlock.review.desk_client import DeskClient
+from interlock.review.desk_connection import Reply
+from interlock.review.enrolment import publish_reviewers
 from interlock.review.payload import PayloadReader
+from interlock.review.roster import Person
 from interlock.schemas import catalogue, wire
 from interlock.schemas.models import Decision
 from interlock.simulation.personas import Persona, TruthSource
@@ -31,6 +38,9 @@ TIMEOUT_SECONDS = 300.0
 
 # Simulated people need not wait: a minute of handling time passes at once.
 _SPEEDUP = 1e6
+
+# Gold items that are planted at once: one by one each would wait for the desk's reply to the one before.
+_PLANTERS = 8
 
 # Decisions that are sent together.
 _BATCH_SIZE = 10
@@ -83,12 +93,22 @@ def running(directory: Path, audit_key: bytes, settings: Mapping[str, str]) -> I
 
 
 @contextmanager
-def at_work(platform: Platform, people: Sequence[Persona], truth: TruthSource, seed: int) -> Iterator[Simulation]:
-    """People who work all queues meanwhile. Raises the error that made a person stop."""
+def at_work(
+    platform: Platform, people: Sequence[Persona], truth: TruthSource, seed: int, puts_aside: Callable[[str], bool]
+) -> Iterator[Simulation]:
+    """People who work all queues meanwhile, but for the tasks that they put aside. Raises the error that made a person
+    stop."""
     broker = platform.kafka()
     payloads = PayloadReader(broker, platform.clickhouse, lambda: platform.keys_to_read)
     simulation = Simulation(
-        broker, people, truth=truth, clock=SystemClock(), payloads=payloads, seed=seed, speedup=_SPEEDUP
+        broker,
+        people,
+        truth=truth,
+        clock=SystemClock(),
+        payloads=payloads,
+        seed=seed,
+        speedup=_SPEEDUP,
+        puts_aside=puts_aside,
     )
     simulation.register()
 
@@ -101,20 +121,53 @@ def at_work(platform: Platform, people: Sequence[Persona], truth: TruthSource, s
         work.result()
 
 
-class PacedDecisions:
-    """Sends decisions no faster than people decide them, and follows them in Kafka. Not thread-safe."""
+class Lead:
+    """A lead who knows the truth and plants some of what was judged as gold items."""
 
-    def __init__(self, platform: Platform, run_id: str, people: Simulation, max_in_flight: int) -> None:
-        """`run_id`: how the ids of the decisions begin. `max_in_flight`: the limit of undecided decisions. With no more
-        than there are people, no backlog forms that people would work by urgency."""
+    def __init__(self, platform: Platform, answer: Callable[[Mapping[str, Any]], str]) -> None:
+        """`answer`: the right outcome for the decision of an `Outcome` record; empty: it is not planted."""
+        broker = platform.kafka()
+        publish_reviewers(broker, [Person(id="proof-lead", name="Lead", role="lead").to_record()])
+        self._answer = answer
+        self._client = DeskClient(broker, "proof-lead")
+        self._pool = ThreadPoolExecutor(_PLANTERS)
+        self._planted: list[Future[Reply]] = []
+
+    def hear(self, outcome: Mapping[str, Any]) -> None:
+        """Plants what was judged, if it is one of those."""
+        answer = self._answer(outcome)
+        if answer:
+            self._planted.append(self._pool.submit(self._client.gold, outcome["task_id"], answer))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the desk has everything. Raises CommandRefusedError."""
+        return all(reply.done() and reply.result().accepted for reply in self._planted)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+        self._client.close()
+
+
+class PacedDecisions:
+    """Sends decisions no faster than people decide them, and follows them in Kafka. Not thread-safe.
+
+    `judged`, `gold`: verdicts so far on decisions and on gold items."""
+
+    def __init__(self, platform: Platform, run_id: str, people: Simulation, lead: Lead, max_in_flight: int) -> None:
+        """`run_id`: how the ids of the decisions begin. `max_in_flight`: the limit of undecided decisions, those left
+        out that were put aside. With no more than there are people, no backlog forms that people would work by urgency.
+        """
         self._broker = platform.kafka()
         self._prefix = run_id.encode()
         self._people = people
+        self._lead = lead
         self._max_in_flight = max_in_flight
         self._reader = TableReader(self._broker, (catalogue.AUTO_APPROVED.name, _OUTCOMES, _EXAMPLES))
         self._done: set[str] = set()
         self._last_offsets: dict[str, int] = {}
-        self._sent = self._examples = self.judged = 0
+        self._domains: set[str] = set()
+        self._sent = self._examples = self.judged = self.gold = 0
 
     def send(self, decisions: Sequence[Decision]) -> None:
         """Sends them as fast as people keep up. Returns when enough have taken effect unseen or were judged."""
@@ -124,7 +177,22 @@ class PacedDecisions:
                 self._wait_for(len(batch))
                 client.submit_many(decision.model_copy(update={"created_at": datetime.now(UTC)}) for decision in batch)
                 self._sent += len(batch)
+                self._domains.update(decision.domain for decision in batch)
         self._wait_for(self._max_in_flight)
+
+    def settle(self) -> None:
+        """Returns when every task is judged, or is put aside and nobody waits for it any longer."""
+        with Board(self._broker) as board:
+
+            def is_settled() -> bool:
+                board.refresh()
+                return all(
+                    task["state"] == "snoozed" and task["breached"]
+                    for task in board.open_tasks
+                    if task["domain"] in self._domains
+                )
+
+            until(lambda: self._poll() and self._lead.is_done and is_settled(), "nobody waits for a verdict")
 
     def learn(self) -> None:
         """Returns when every verdict so far is an example, and calibration and proposals have processed it."""
@@ -135,9 +203,13 @@ class PacedDecisions:
 
     def _wait_for(self, room: int) -> None:
         def has_room() -> bool:
-            return self._poll() and self._sent - len(self._done) + room <= self._max_in_flight
+            return self._poll() and self._sent - len(self._done | self._aside()) + room <= self._max_in_flight
 
         until(has_room, f"people keep up: {self._sent} decisions sent")
+
+    def _aside(self) -> set[str]:
+        """The decisions that people put aside; without the gold items among them."""
+        return {name for name in self._people.aside.copy() if name.encode().startswith(self._prefix)}
 
     def _poll(self) -> bool:
         """Reads new records. Raises the error that made people stop."""
@@ -155,8 +227,13 @@ class PacedDecisions:
             elif topic == _EXAMPLES:
                 self._examples += 1
             else:
-                self._done.add(wire.decode_plain("Outcome", message.value())["decision_id"])
+                outcome = wire.decode_plain("Outcome", message.value())
+                if outcome["kind"] == "gold":
+                    self.gold += 1
+                    continue
+                self._done.add(outcome["decision_id"])
                 self.judged += 1
+                self._lead.hear(outcome)
         return True
 
     def _learned(self) -> bool:

@@ -1,6 +1,7 @@
 """Simulated reviewers at work: each in a thread, all through the same line to the desk as people's tools use.
 
 `speedup` shortens what people do (handling, breaks), not what the desk measures: its clock is the real one.
+`puts_aside`: the tasks, by id, that whoever gets them puts aside without deciding, again whenever they come back.
 """
 
 import threading
@@ -32,6 +33,12 @@ from interlock.simulation.personas import (
 )
 from interlock.streams.clock import Clock
 from interlock.streams.ports import Broker
+
+# For how long people put a task aside, in microseconds. The desk takes seven days at most.
+_ASIDE = 6 * 86_400_000_000
+
+# What is put aside stays with the person: who does so holds as many tasks as the roster allows.
+_MAX_CAPACITY = 1_000
 
 # The pause of a reviewer who finds no task, in seconds of the machine.
 _IDLE_SECONDS = 0.2
@@ -70,6 +77,7 @@ class Simulation:
         seed: int = 0,
         speedup: float = 1.0,
         decisions: int | None = None,
+        puts_aside: Callable[[str], bool] | None = None,
     ) -> None:
         self._broker = broker
         self._people = list(people)
@@ -80,11 +88,13 @@ class Simulation:
         self._speedup = speedup
         self._limit = decisions
         self._left = decisions
+        self._puts_aside = puts_aside
         self._lock = threading.Lock()
         self._policies = Policies(broker)
         self._busy = len(self._people)
         self.stopping = threading.Event()
         self.tallies = {person.id: Tally() for person in self._people}
+        self.aside: set[str] = set()
         self.trouble = ""
         self.failure: BaseException | None = None
 
@@ -101,11 +111,12 @@ class Simulation:
     def register(self) -> None:
         """Adds all reviewers to the roster, with every qualification that a published policy asks for."""
         needed = sorted(qualifications(self._policies.in_force.values()))
+        holds: Record = {} if self._puts_aside is None else {"capacity": _MAX_CAPACITY}
         publish_reviewers(
             self._broker,
             [
                 Person.model_validate(
-                    {"id": person.id, "name": person.name, "role": person.role, "qualifications": needed}
+                    {"id": person.id, "name": person.name, "role": person.role, "qualifications": needed, **holds}
                 ).to_record()
                 for person in self._people
             ],
@@ -166,6 +177,12 @@ class Simulation:
             if refused.code != "nothing-to-do":
                 tally.refused[refused.code] += 1
             return False
+        if self._puts_aside is not None and self._puts_aside(lease.task_id):
+            desk.snooze(
+                lease.task_id, lease.epoch, self._clock.now() + _ASIDE, reason_code="other", reason_text="not now"
+            )
+            self.aside.add(lease.task_id)
+            return True
         task = board.leased(lease.task_id, lease.epoch)
         payload = self._payloads.read(task)
         rng = generator(self._seed, persona, task["task_id"])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 # How people judged items whose answer is known; see `learning.reviewer_errors.GoldItems`.
-_GOLD = """SELECT
+GOLD = """SELECT
     countIf(prediction != gold_outcome), countIf(prediction != gold_outcome AND outcome != prediction),
     countIf(prediction = gold_outcome), countIf(prediction = gold_outcome AND outcome = prediction)
 FROM outcomes
@@ -106,7 +106,7 @@ def fairness(
         one.squares += weight / propensity
         one.wrong += weight * overridden
     rows = [_row(domain, name, group, told=bool(adverse)) for name, group in groups.items()]
-    items = GoldItems(*client.query(_GOLD, parameters={"domain": domain}).result_rows[0])
+    items = GoldItems(*client.query(GOLD, parameters={"domain": domain}).result_rows[0])
     counts = client.query(_PAIRS, parameters={"domain": domain}).result_rows
     pairs = PairCounts(*counts[0]) if counts else PairCounts()
     told = [row | _in_truth(row, items, pairs) | {"unreadable": unreadable} for row in rows]
