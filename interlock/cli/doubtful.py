@@ -12,22 +12,30 @@ def doubtful(
     domain: Annotated[str, typer.Option(help="Of which domain.")],
     days: Annotated[int, typer.Option(min=1, max=3660, help="So many days back from now.")] = 30,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="So many at most.")] = 20,
+    confirmed: Annotated[
+        bool | None,
+        typer.Option(
+            "--confirmed/--changed", help="Only where the person left the answer, or changed it.", show_default="both"
+        ),
+    ] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """List the verdicts that are most likely wrong, for a lead to look at again.
 
     Neither the model's confidence nor the person's record on gold items supports them. That is no proof: a person may
-    well see what the model does not.
+    well see what the model does not. What people overlook is among the confirmed ones.
 
     Examples:
 
         interlock review doubtful --domain loan_approval --days 7
+
+        interlock review doubtful --domain loan_approval --confirmed
     """
     from interlock.operations.doubtful import doubtful as ranked
 
     with connection.database_errors():
-        found = ranked(connection.connect(data_dir).clickhouse(analyst=True), domain, days, limit)
+        found = ranked(connection.connect(data_dir).clickhouse(analyst=True), domain, days, limit, confirmed)
     if json:
         print_json(found)
         return

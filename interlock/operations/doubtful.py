@@ -13,6 +13,7 @@ _VERDICTS = """SELECT decision_id, task_id, reviewer, prediction, outcome, overr
 FROM outcomes
 WHERE outcomes.reviewed AND domain = {domain:String} AND outcomes.reviewer != '' AND confidence >= 0 AND confidence <= 1
     AND kafka_timestamp > now64(6) - toIntervalDay({days:UInt32})
+    AND overridden IN {overridden:Array(Bool)}
 ORDER BY at DESC, outcome_id
 LIMIT 200000"""
 
@@ -25,10 +26,13 @@ WHERE error = '' AND kind = 'gold' AND NOT seeded AND domain = {domain:String} A
 GROUP BY reviewer"""
 
 
-def doubtful(client: Client, domain: str, days: int, limit: int) -> list[dict[str, Any]]:
-    """For JSON: the `limit` verdicts of the latest days that are most likely wrong, the most doubtful first. Raises
-    ClickHouseError."""
-    asked = {"domain": domain, "days": days}
+def doubtful(client: Client, domain: str, days: int, limit: int, confirmed: bool | None = None) -> list[dict[str, Any]]:
+    """For JSON: the `limit` verdicts of the latest days that are most likely wrong, the most doubtful first.
+
+    `confirmed`: only those that left the model's answer, or only those that changed it. Raises ClickHouseError.
+    """
+    overridden = [False, True] if confirmed is None else [not confirmed]
+    asked = {"domain": domain, "days": days, "overridden": overridden}
     rows = client.query(_VERDICTS, parameters=asked).result_rows
     if not rows:
         return []

@@ -82,4 +82,7 @@ def test_verdicts_are_ranked_by_how_little_supports_them(world: tuple[Client, li
     assert len(everything) == verdicts
     changed = [one for one in everything if one["overridden"]]
     assert max(changed, key=lambda one: one["confidence"])["decision_id"] == changed[0]["decision_id"]
+    kept = [one for one in everything if not one["overridden"]]
+    assert doubtful(client, "employment", 36_500, 5, confirmed=True) == kept[:5]
+    assert doubtful(client, "employment", 36_500, 5, confirmed=False) == changed[:5]
     assert not doubtful(client, "nothing", 36_500, 5)
