@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from interlock.learning.double_reviews import PairCounts, sensitivity
+from interlock.learning.double_reviews import MIN_FOUND, PairCounts, sensitivity
 from interlock.learning.estimates import Estimate
 from interlock.learning.insufficient_data import InsufficientDataError
 from interlock.learning.reviewer_errors import MIN_ITEMS, SUPPOSED_MISSED, GoldItems, Visible, corrected, if_missed
@@ -14,7 +14,8 @@ def promised(alpha: float, seen: Visible | None, items: GoldItems, pairs: PairCo
         return (
             f"at most {alpha:.0%} is wrong as people judge it (if people miss {SUPPOSED_MISSED:.0%} of errors, this is "
             f"{if_missed(alpha):.1%} in truth: {items.wrong} gold items have shown a wrong answer, {MIN_ITEMS} are "
-            "needed to tell)"
+            f"needed to tell, or {MIN_FOUND} errors found by one of two who judged independently, so far "
+            f"{pairs.found})"
         )
     sources = []
     if seen.by_gold is not None:

@@ -42,10 +42,11 @@ def _open(count: int, items: GoldItems | None, since: int = 0, pairs: PairCounts
     return proposal
 
 
-def test_without_gold_items_a_claim_says_as_people_judge_it_and_what_follows_if_they_miss_a_fifth() -> None:
+def test_where_little_is_known_a_claim_says_as_people_judge_it_and_what_follows_if_they_miss_a_fifth() -> None:
     proposal = _open(4_000, None)
     assert "at most 10% is wrong as people judge it" in proposal["claim"]
     assert "if people miss 20% of errors, this is 12.5% in truth: 0 gold items" in proposal["claim"]
+    assert "or 30 errors found by one of two who judged independently, so far 0)" in proposal["claim"]
     known = json.loads(proposal["evidence"])["people"]
     assert known["tested_limit"] == 0.1
     assert known["sensitivity_at_least"] is None
