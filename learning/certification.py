@@ -4,8 +4,8 @@ Terms used throughout: `alpha` is the highest share of wrong answers allowed amo
 probability with which the whole procedure may certify something worse. `confidence` in [0, 1]; accepted means
 confidence ≥ threshold. A threshold is "strict" when high, "lax" when low.
 
-The fixed-sample functions need labels that are a uniform random sample of the decisions: use `uniform_sample` first
-where people saw some decisions more often than others, or collect `Evidence`, which weighs by 1/π.
+The fixed-sample functions need labels that are a uniform random sample of the decisions. Where people saw some
+decisions more often than others collect `Evidence`, which weighs by 1/π.
 """
 
 import math
@@ -64,17 +64,6 @@ def sample_size(alpha: float, delta: float, *, errors: int = 0, hypotheses: int 
         middle = (low + high) // 2
         low, high = (middle, high) if binom.cdf(errors, middle, alpha) > level else (low, middle)
     return high
-
-
-def uniform_sample(propensity: Floats, coins: Floats, lowest: float) -> Bools:
-    """Which reviewed decisions to keep so that every decision had the same chance, `lowest`, to be among them.
-
-    `propensity`: π of each reviewed decision; `lowest`: the smallest π of *any* decision under the policy, reviewed
-    or not. `coins`: uniform in [0, 1), independent of those that chose what people see (a hash under another key).
-    Costs labels, and makes exact binomial tests valid. Refused where some π is below `lowest`.
-    """
-    _at_least(propensity, lowest)
-    return np.asarray(coins < lowest / propensity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from scipy.sparse import csr_array
 
 from interlock.learning.arrays import Floats, open_unit
 from interlock.learning.bounds import clopper_pearson
+from interlock.learning.holm import holm
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
-from interlock.learning.rules import holm
 
 Index = NDArray[np.int64]
 

@@ -1,4 +1,4 @@
-"""Simulations that test what `learning` promises about thresholds, rules and slices.
+"""Simulations that test what `learning` promises about thresholds and slices.
 
 Each takes the number of `runs` and returns what was measured; tests run a few, `python -m bench gates`
 many. The population is the employment example: real scores and real labels, all of them known.
@@ -21,8 +21,7 @@ from interlock.learning.certification import (
     no_evidence,
     selective_guarantee,
 )
-from interlock.learning.rules import safe_rules
-from interlock.learning.slices import Correction, Features, Slice, binned, find, matches
+from interlock.learning.slices import Correction, Features, Slice, binned, find
 
 Measured = dict[str, float]
 
@@ -130,25 +129,6 @@ def streaming(
     return measured
 
 
-def rules(
-    runs: int, labels: int = 10_000, alpha: float = 0.02, delta: float = 0.05, depth: int = 2, seed: int = 3
-) -> Measured:
-    """Rules from `labels` labels in each half: certified ones by run, runs with one whose true error is above alpha."""
-    _, correct, features = population()
-    rng = np.random.default_rng(seed)
-    certified = violations = candidates = 0
-    for _ in range(runs):
-        rows = rng.integers(0, len(correct), 2 * labels)
-        drawn = {name: column[rows] for name, column in features.items()}
-        half = np.arange(2 * labels) < labels
-        tested = safe_rules(drawn, correct[rows], half, alpha=alpha, delta=delta, depth=depth)
-        safe = [rule.mined.conditions for rule in tested if rule.certified]
-        candidates += len(tested)
-        certified += len(safe)
-        violations += any((~correct[matches(features, conditions)]).mean() > alpha for conditions in safe)
-    return {"candidates": candidates / runs, "certified": certified / runs, "violations": violations / runs}
-
-
 def noise(seed: int, planted: bool, rows: int = 2000) -> tuple[Features, Bools]:
     """Eight features of four values; 8 % overrides, 35 % in the planted slice."""
     rng = np.random.default_rng(seed)
@@ -208,7 +188,6 @@ GATES = {
     "thresholds, 1,000 labels, fine grid": Gate(lambda runs: thresholds(runs, grid=FINE), 1000, _HELD),
     "thresholds, 3,000 labels, fine grid": Gate(lambda runs: thresholds(runs, labels=3000, grid=FINE), 1000, _HELD),
     "streaming": Gate(streaming, 100, (Promise("violations", at_most=0.10),)),
-    "rules, 10,000 + 10,000 labels": Gate(rules, 100, (Promise("violations", at_most=0.05),)),
     "slices": Gate(
         slices,
         100,

@@ -23,7 +23,6 @@ from interlock.learning.certification import (
     no_evidence,
     sample_size,
     selective_guarantee,
-    uniform_sample,
 )
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
 
@@ -189,17 +188,6 @@ def test_a_confidence_that_is_no_probability_is_refused_by_name(wrong: float) ->
     with pytest.raises(InsufficientDataError) as refused:
         certify(np.array([wrong]), np.array([True]), np.array([0.9]), alpha=0.05, delta=0.1)
     assert refused.value.reason is Reason.NOT_A_PROBABILITY
-
-
-def test_thinning_gives_every_decision_the_same_chance() -> None:
-    rng = np.random.default_rng(1)
-    propensity = rng.choice([0.1, 0.4, 1.0], 200_000)
-    kept = (rng.random(200_000) < propensity) & uniform_sample(propensity, rng.random(200_000), 0.1)
-    for value in (0.1, 0.4, 1.0):
-        n = (propensity == value).sum()
-        assert kept[propensity == value].mean() == pytest.approx(0.1, abs=4 * math.sqrt(0.09 / n))
-    with pytest.raises(InsufficientDataError, match="smallest that the policy allows"):
-        uniform_sample(np.array([0.05]), np.array([0.5]), 0.1)
 
 
 def _stream(correct: list[bool], share: float = 0.95) -> float:

@@ -26,7 +26,6 @@ def test_intervals_hold_the_truth_as_often_as_they_say_and_the_naive_one_does_no
 def test_of_decisions_drawn_anew_the_estimates_spread_as_published() -> None:
     runs = 1000
     coverages = gates.estimator_coverage(runs, target=Target.PROCESS)
-    # The truth and the naive rate themselves: test_textbook_rules.
     assert coverages["naive"].bias == pytest.approx(0.2782 - 0.1724, abs=0.014)
     for method, sd in (("Horvitz–Thompson", 0.0056), ("Hájek", 0.0065), ("AIPW", 0.0054)):
         assert abs(coverages[method].bias) <= 3e-4, method
