@@ -74,7 +74,7 @@ def missing(ways: Mapping[str, Answered | None], minimum: float = MIN_ANSWERED) 
     """For each way below `minimum`, for a person: "63 of 100 audits answered, 80 needed". Ways that nobody has told of
     are not missing: their verdicts are older than the counts."""
     return tuple(
-        f"{answered.judged} of {answered.settled} {_NOUNS.get(way, way)} answered, "
+        f"{answered_of(way, answered)}, "
         # Without the rounding 0.8 of 35 would be 28.000000000000004, of which 29 is the next whole number.
         f"{ceil(round(minimum * answered.settled, 9))} needed"
         for way, answered in sorted(ways.items())
@@ -92,6 +92,11 @@ def said(ways: Mapping[str, Answered]) -> str:
     return ", ".join(
         f"{answered.judged:,} of {answered.settled:,} {_NOUNS.get(way, way)}" for way, answered in sorted(ways.items())
     )
+
+
+def answered_of(way: str, answered: Answered) -> str:
+    """For a person: "63 of 100 audits answered"."""
+    return f"{answered.judged} of {answered.settled} {_NOUNS.get(way, way)} answered"
 
 
 def most(share: float, factor: float = UNANSWERED_FACTOR) -> float:

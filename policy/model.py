@@ -157,10 +157,10 @@ class Domain(_Part):
     `escalate`, or the outcome that is safe. `reason_codes`: what a verdict may give as its reason.
     `adverse`: the outcomes that go against the person concerned; None: those whose lanes give a notice.
     `appeals`: who may appeal, how often and for how long. `groups`: by which attributes replays, proposals and the
-    fairness report tell people apart; with numbers, where one group ends and the next begins.
-    `reliance`: an experiment on how people rely on the answer. `override_limit`: the share of all decisions that people
-    may override before drift is told and retraining requested; None: as set for the platform. `override_limits`: the
-    same for single models, by model_id@model_version or model_id.
+    fairness report tell people apart; with numbers, where one group ends and the next begins. `certify_by`: one of
+    these; a certificate then holds for each of its groups. `reliance`: an experiment on how people rely on the answer.
+    `override_limit`: the share of all decisions that people may override before drift is told and retraining requested;
+    None: as set for the platform. `override_limits`: the same for single models, by model_id@model_version or model_id.
     """
 
     workflow: Workflow = Workflow.ESCALATION
@@ -171,6 +171,7 @@ class Domain(_Part):
     lanes: dict[str, Lane] = Field(default_factory=dict)
     attributes: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], ColumnType] = Field(default_factory=dict)
     groups: Groups = ()
+    certify_by: str | None = None
     queue: Name = "general"
     options: int = Field(3, ge=2, le=10, strict=True)
     override_window: Seconds = 86_400

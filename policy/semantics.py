@@ -128,6 +128,12 @@ def _groups(name: str, domain: Domain, document: Document) -> Iterator[Diagnosti
             yield document.problem(here, f"{group!r} is no attribute of the domain", near(group, domain.attributes))
         elif cuts and kind not in NUMBERS:
             yield document.problem(here, f"{group!r} is no number", f"write {group}: [], then every value is a group")
+    if domain.certify_by is not None and domain.certify_by not in domain.group_cuts:
+        yield document.problem(
+            ("domains", name, "certify_by"),
+            f"{domain.certify_by!r} is none of the groups of the domain",
+            near(domain.certify_by, domain.group_cuts),
+        )
 
 
 def _queues(domains: Mapping[str, Any], document: Document) -> Iterator[Diagnostic]:

@@ -17,6 +17,7 @@ from interlock.learning.bounds import anytime
 from interlock.learning.double_reviews import PairCounts, false_alarms, sensitivity
 from interlock.learning.reviewer_errors import RISK_SHARE, GoldItems, Visible, visible
 from interlock.processors.proposals.examples import Example
+from interlock.processors.proposals.ladder import terms
 from interlock.processors.proposals.thresholds import ThresholdEvidence
 
 ALPHA, DELTA = 0.05, 0.10
@@ -125,7 +126,7 @@ def _threshold(
     certified = None
     for number, (row, propensity, right) in enumerate(zip(rows, pi, confirmed, strict=True)):
         evidence.add(_example(number, float(raw[row]), float(propensity), right=bool(right)))
-        if number % 100 == 99 and (proof := evidence.proof(seen)) is not None:
+        if number % 100 == 99 and (proof := evidence.proof(terms(ALPHA, DELTA, seen))) is not None:
             certified = proof.threshold
     return certified
 

@@ -8,16 +8,16 @@ from interlock.learning.answered import Answered
 from interlock.learning.double_reviews import PairCounts
 from interlock.learning.reviewer_errors import GoldItems
 from interlock.processors.calibration.labels import BadLabelError
-from interlock.processors.outcomes import is_sample
+from interlock.processors.outcomes import AUDIT, is_sample
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
     """One reviewed decision. `confidence`: the calibrated one; `raw`: the model's own; `propensity`: π, with which it
     was sent to a person; `waited`: it took effect only after a person had seen it; `at`: when it arrived; `final`: the
-    outcome that people decided for. `audits`: of an audit, how many of its domain and model version were settled, and
-    how many of these judged by then, where the desk has told. `gold`, `pairs`: what was known of people's own
-    errors by then, None: not told."""
+    outcome that people decided for. `way`: how it came to a person, see `outcomes.way`. `answered`: how many of its
+    domain, model version and way were settled, and how many of these judged by then, None: not told. `gold`, `pairs`:
+    what was known of people's own errors by then, None: not told."""
 
     example_id: str
     domain: str
@@ -32,7 +32,8 @@ class Example:
     attributes: Mapping[str, str]
     at: int
     final: str
-    audits: Answered | None = None
+    way: str = ""
+    answered: Answered | None = None
     gold: GoldItems | None = None
     pairs: PairCounts | None = None
 
@@ -40,6 +41,11 @@ class Example:
     def lane(self) -> tuple[str, str, str, str]:
         """What a certificate is about: domain, prediction, model and version."""
         return self.domain, self.prediction, self.model_id, self.model_version
+
+    @property
+    def audits(self) -> Answered | None:
+        """What was answered of the audits by then; None: it is no audit, or nobody has told."""
+        return self.answered if self.way == AUDIT else None
 
 
 def example(record: Mapping[str, Any]) -> Example | None:
@@ -66,15 +72,16 @@ def example(record: Mapping[str, Any]) -> Example | None:
         record["attributes"],
         record["decided_at"] if record["arrived_at"] is None else record["arrived_at"],
         record["final"],
-        _audits(record),
+        record["way"] or (AUDIT if record["audit"] else ""),
+        _answered(record),
         _gold(record),
         _pairs(record),
     )
 
 
-def _audits(record: Mapping[str, Any]) -> Answered | None:
+def _answered(record: Mapping[str, Any]) -> Answered | None:
     settled, judged = record["way_settled"], record["way_judged"]
-    return Answered(settled, judged) if record["audit"] and settled is not None and judged is not None else None
+    return None if settled is None or judged is None else Answered(settled, judged)
 
 
 def _gold(record: Mapping[str, Any]) -> GoldItems | None:

@@ -16,10 +16,9 @@ from interlock.processors.answered import AnsweredWays, TallyTable
 from interlock.processors.arrival_order import LONGEST_WAIT, ArrivalOrderBuffer
 from interlock.processors.calibration.alarm_level import FALSE_ALARMS_PER_YEAR, alarm_level
 from interlock.processors.calibration.labels import BadLabelError
-from interlock.processors.calibration.rate import Crossing
-from interlock.processors.calibration.signals import drift
 from interlock.processors.events import Event
-from interlock.processors.proposals.certificate import Certificate
+from interlock.processors.proposals.broken import broken
+from interlock.processors.proposals.by_group import grouping
 from interlock.processors.proposals.examples import Example, example
 from interlock.processors.proposals.groups import with_groups
 from interlock.processors.proposals.lane import WINDOW, Lane
@@ -28,6 +27,7 @@ from interlock.processors.proposals.proposal_table import ProposalTable
 from interlock.processors.proposals.proposing import PolicyInForce, proposal
 from interlock.processors.proposals.record import lane_of, revoked
 from interlock.processors.proposals.risk import Starts, delta_of
+from interlock.processors.proposals.withdrawing import is_withdrawn, withdrawn
 from interlock.schemas import catalogue, wire
 from interlock.schemas.keys import check_key
 
@@ -116,22 +116,25 @@ class ProposalFold:
             lane = self._lanes[new.lane] = self._new_lane(new.lane)
         recent = self._recent.setdefault((new.domain, new.model_id, new.model_version), deque(maxlen=WINDOW))
         recent.append(new)
-        broken = lane.add(new)
-        if broken is not None:
-            events = _broken(lane, *broken, new, now)
+        alarm = lane.add(new)
+        if alarm is not None:
+            events = broken(lane, *alarm, now)
             lane.restart()
             return events
         if lane.count % self._settings.every:
             return []
         owner = self._owner(new.domain)
         missing = self._missing(new, now)
-        if not missing:
-            delta = delta_of(owner.policy if owner else None, lane.start, self._settings.delta)
-            lane.prove(owner.policy.attribute_types() if owner else {}, delta)
+        delta = delta_of(owner.policy if owner else None, lane.start, self._settings.delta)
+        newest = self._answered[f"{new.model_id}@{new.model_version}"].newest(now)
+        by = grouping(owner.policy.domains[new.domain]) if owner else None
+        lane.look(delta, {way: told for (domain, way), told in newest.items() if domain == new.domain}, by)
+        lane.prove(owner.policy.attribute_types() if owner else {}, fresh=not missing)
         return [] if replayed else [*self._proposed(lane, owner, now), progress(lane, now, missing)]
 
     def _missing(self, example: Example, now: int) -> tuple[str, ...]:
-        """Which answers are missing to certify anything more, for people; what is certified stays so meanwhile."""
+        """Which answers are missing to certify anything more, for people; what is certified stays so as far as the
+        evidence allows with as few answers."""
         minimum = self._settings.min_answered
         model = f"{example.model_id}@{example.model_version}"
         ways = self._answered[model]
@@ -153,13 +156,11 @@ class ProposalFold:
             is_open = known["state"] == "open" and known["proposed_at"] <= now
             if is_open and lane_of(known) == lane.name and known["proposal_id"] not in current:
                 newer = any(new["kind"] == known["kind"] for new in current.values())
-                reason = (
-                    "replaced by a newer proposal" if newer else "no longer certified, or the policy does so already"
-                )
-                events.append(self.table.put(revoked(known, reason, now)))
+                events.append(self.table.put(revoked(known, withdrawn(known, lane, newer=newer), now)))
         claims = {claim.proposal_id: claim for claim in lane.claims}
         for name, new in current.items():
-            if self.table.get(name) is None:
+            earlier = self.table.get(name)
+            if earlier is None or is_withdrawn(earlier, now):
                 assert owner is not None
                 told = with_groups(new, claims[name], lane, recent, owner.policy.domains[lane.name[0]])
                 events.append(self.table.put(told))
@@ -182,22 +183,3 @@ class ProposalFold:
             return
         self._policies[name] = policy
         self._versions[name] = record["version"]
-
-
-def _broken(lane: Lane, certificate: Certificate, crossing: Crossing, example: Example, now: int) -> list[Event]:
-    return drift(
-        "certificate",
-        cause=example.example_id,
-        model_id=example.model_id,
-        model_version=example.model_version,
-        domain=example.domain,
-        statistic=crossing.statistic,
-        threshold=crossing.threshold,
-        seen=crossing.seen,
-        message=(
-            f"certificate {certificate.proposal_id} for {example.domain}/{example.prediction} is broken: "
-            f"{certificate.error_rate:.1%} of what it covers is wrong, at most {lane.alpha:.0%} was promised"
-        ),
-        at=now,
-        revokes=lane.certified,
-    )

@@ -9,12 +9,10 @@ import numpy as np
 from interlock.learning.groups import FOUR_FIFTHS, Group, Share, by_group
 from interlock.policy.attribute_groups import NOT_KNOWN, group_of
 from interlock.policy.model import Domain
+from interlock.processors.proposals.by_group import MAX_GROUPS
 from interlock.processors.proposals.examples import Example
 from interlock.processors.proposals.lane import Claim, Lane
 from interlock.processors.proposals.proposal_table import Proposal
-
-# As many groups of an attribute as a person compares; an attribute with more values makes no groups.
-MAX_GROUPS = 50
 
 
 def with_groups(proposal: Proposal, claim: Claim, lane: Lane, recent: Sequence[Example], domain: Domain) -> Proposal:

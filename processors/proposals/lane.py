@@ -4,13 +4,17 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from interlock.learning.answered import Answered
 from interlock.learning.double_reviews import PairCounts
 from interlock.learning.reviewer_errors import RISK_SHARE, GoldItems, Visible, visible
 from interlock.policy.vocabulary import ColumnType
 from interlock.processors.calibration.alarm_level import AlarmLevel, alarm_level
 from interlock.processors.calibration.rate import Crossing
+from interlock.processors.proposals.by_group import Grouping
 from interlock.processors.proposals.certificate import Certificate
 from interlock.processors.proposals.examples import Example
+from interlock.processors.proposals.ladder import Terms, rung, terms
+from interlock.processors.proposals.open_work import Answers, OpenWork
 from interlock.processors.proposals.record import proposal_id
 from interlock.processors.proposals.risk import Starts
 from interlock.processors.proposals.safe_rules import CertifiedRule, RuleTests
@@ -22,38 +26,48 @@ WINDOW = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a certificate claims, under the id of its proposal: a threshold with its proof, or a safe rule."""
+    """What a certificate claims, under the id of its proposal: a threshold with its proof, or a safe rule. `seen`: what
+    of the promise people can see; None: they are taken at their word. `answers`: what of the evidence was answered.
+    `by`: of which groups each keeps the promise for itself; None: all of them together do."""
 
     proposal_id: str
-    proof: ThresholdProof | None = None
-    rule: CertifiedRule | None = None
+    certified: ThresholdProof | CertifiedRule
+    seen: Visible | None
+    answers: Answers
+    by: Grouping | None
+
+    @property
+    def proof(self) -> ThresholdProof | None:
+        """That of a threshold."""
+        return self.certified if isinstance(self.certified, ThresholdProof) else None
+
+    @property
+    def rule(self) -> CertifiedRule | None:
+        """The safe rule."""
+        return self.certified if isinstance(self.certified, CertifiedRule) else None
 
     @property
     def limit(self) -> float:
-        """The rate of overrides up to which the promise holds."""
-        certified = self.proof or self.rule
-        assert certified is not None
-        return certified.limit
+        """The rate of overrides, among what people judged, that the evidence is against."""
+        return self.certified.limit
 
     @property
-    def seen(self) -> Visible | None:
-        """What of the promise people can see; None where nothing is known of their errors."""
-        certified = self.proof or self.rule
-        assert certified is not None
-        return certified.seen
+    def groups(self) -> tuple[str, ...]:
+        """Which groups keep the promise, each for itself."""
+        return self.certified.groups
 
     def covers(self, example: Example) -> bool:
         """Whether the claim is about this decision."""
-        if self.proof is not None:
-            return example.raw >= self.proof.threshold
-        assert self.rule is not None
-        return self.rule.pattern.holds(example)
+        if isinstance(self.certified, ThresholdProof):
+            return example.raw >= self.certified.threshold
+        return self.certified.pattern.holds(example)
 
 
 class Lane:
     """One (domain, prediction, model, version). `count`: examples since `since`, when the evidence began, as the
     `start`-th of its year. `rules`: the tests of safe rules; `gold`, `pairs`: what is known of people's own errors
-    in the domain; `delta`: the risk of either kind of claim at the latest look."""
+    in the domain. Of the latest look, `delta`: the risk of either kind of claim; `answers`: what of the evidence was
+    answered; `by`: the groups that claims are about, None: all together."""
 
     def __init__(
         self,
@@ -77,6 +91,7 @@ class Lane:
         self._typical = typical
         self.gold = GoldItems()
         self.pairs = PairCounts()
+        self.by: Grouping | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -84,6 +99,8 @@ class Lane:
         self.since = 0
         self.start = 1
         self.window.clear()
+        self._open_work = OpenWork()
+        self.answers = Answers()
         self.rules = RuleTests(self.alpha, self.delta, typical=self._typical)
         self._threshold: Claim | None = None
         self._rules: tuple[Claim, ...] = ()
@@ -100,14 +117,29 @@ class Lane:
         return tuple(sorted(self._certificates))
 
     @property
+    def terms(self) -> Terms:
+        """What a proof must reach at the latest look."""
+        return terms(self.alpha, self.delta, self.seen, self.answers.share)
+
+    @property
     def steps(self) -> list[Step]:
         """How far each threshold under test is, strict → lax."""
-        return self._thresholds.steps(self.seen, self.delta)
+        return self._thresholds.steps(self.terms)
+
+    @property
+    def tested_limit(self) -> float | None:
+        """The rate of overrides that evidence is held to at the latest look; None where it is held to none so low."""
+        return rung(self.alpha, self.terms.limit, typical=self._typical)
 
     @property
     def rule_evidence(self) -> float:
         """How far the safe rule is that is nearest to its certificate, 0 to 1."""
-        return self.rules.nearest(self.seen, self.delta)
+        return self.rules.nearest(self.terms)
+
+    @property
+    def group_hindrance(self) -> str:
+        """Which group keeps every threshold from its certificate; empty where none does."""
+        return self._thresholds.hindrance(self.terms)
 
     @property
     def seen(self) -> Visible | None:
@@ -130,12 +162,14 @@ class Lane:
         self._thresholds.reset()
         self._reset()
 
-    def add(self, example: Example) -> tuple[Certificate, Crossing] | None:
-        """Adds an example; the certificate that it breaks, if any. The caller must then restart the lane."""
+    def add(self, example: Example) -> tuple[Certificate, Crossing, str | None] | None:
+        """Adds an example; the certificate that it breaks, if any, and in which group, None: in all together. The
+        caller must then restart the lane."""
         for certificate in self._certificates.values():
-            crossing = certificate.add(example)
-            if crossing is not None:
-                return certificate, crossing
+            alarm = certificate.add(example)
+            if alarm is not None:
+                self.window.append(example)
+                return certificate, *alarm
         if self._thresholds.add(example):
             self._reset()
         if not self.count:
@@ -147,33 +181,56 @@ class Lane:
         if example.pairs is not None and example.pairs.told > self.pairs.told:
             self.pairs = example.pairs
         self.window.append(example)
+        self._open_work.add(example)
         self.rules.add(example)
         return None
 
-    def prove(self, types: Mapping[str, ColumnType], delta: float) -> None:
-        """Brings `claims` up to date. `types`: of the attributes that the policy of the domain declares; `delta`: the
-        risk of either kind of claim."""
+    def look(self, delta: float, newest: Mapping[str, Answered], by: Grouping | None = None) -> None:
+        """Takes in the terms of today. `delta`: the risk of either kind of claim; `newest`: by way to a person, what
+        the desk has counted so far in the domain and model version; `by`: the groups that claims are to be about."""
         self.delta = delta
+        self.answers = self._open_work.answers(newest)
+        self.by = by
+        self._thresholds.certify_by(by, self.window)
+        self.rules.certify_by(by, self.window)
+
+    def prove(self, types: Mapping[str, ColumnType], *, fresh: bool = True) -> None:
+        """Brings `claims` up to date, under the terms of the latest look. `types`: of the attributes that the policy of
+        the domain declares. `fresh`: also with new claims; else those that were made stay as far as they still hold."""
+        proof = self._thresholds.proof(self.terms)
+        threshold = None if proof is None else self._claim("threshold", f"{proof.threshold:.4f}", proof)
+        if fresh or not self._laxer(threshold):
+            self._threshold = threshold if fresh or self._is_known(threshold) else None
+        rules = [self._claim("safe_rule", str(rule.pattern), rule) for rule in self.rules.prove(types, self.terms)]
+        self._rules = tuple(claim for claim in rules if fresh or self._is_known(claim))
+        for claim in self.claims:
+            self._watch(claim)
+
+    def _laxer(self, new: Claim | None) -> bool:
+        """Whether it holds of all that the present one does, and of more."""
+        old = self._threshold
+        if old is None or old.proof is None or new is None or new.proof is None:
+            return False
+        return new.proof.threshold < old.proof.threshold
+
+    def _is_known(self, claim: Claim | None) -> bool:
+        return claim is not None and claim.proposal_id in self._certificates
+
+    def _watch(self, claim: Claim) -> None:
+        if claim.proposal_id in self._certificates:
+            return
+        self._certificates[claim.proposal_id] = Certificate(
+            claim.proposal_id,
+            claim.covers,
+            self.alpha if claim.seen is None else claim.seen.limit,
+            self._level,
+            by=claim.by,
+            since=self.window[-1].at,
+        )
+
+    def _claim(self, kind: str, covered: str, certified: ThresholdProof | CertifiedRule) -> Claim:
         seen = self.seen
-        proof = self._thresholds.proof(seen, delta)
-        if proof is None:
-            self._threshold = None
-        else:
-            self._threshold = self._claim("threshold", _content(f"{proof.threshold:.4f}", seen), proof=proof)
-        named = [(_content(str(rule.pattern), seen), rule) for rule in self.rules.prove(types, seen, delta)]
-        self._rules = tuple(self._claim("safe_rule", content, rule=rule) for content, rule in named)
-
-    def _claim(
-        self, kind: str, content: str, *, proof: ThresholdProof | None = None, rule: CertifiedRule | None = None
-    ) -> Claim:
-        claim = Claim(proposal_id(kind, *self.name, self.since, content), proof, rule)
-        if claim.proposal_id not in self._certificates:
-            self._certificates[claim.proposal_id] = Certificate(
-                claim.proposal_id, claim.covers, claim.limit, self._level
-            )
-        return claim
-
-
-def _content(covered: str, seen: Visible | None) -> str:
-    """What a claim is told apart by: one about the truth is another than one about what people see."""
-    return covered if seen is None else f"{covered} in truth"
+        # A claim about the truth is another than one about what people see, and one about groups than about all.
+        about = [covered, *(["in truth"] if seen else []), *([f"by {self.by}"] if self.by else [])]
+        name = proposal_id(kind, *self.name, self.since, " ".join(about))
+        return Claim(name, certified, seen, self.answers, self.by)

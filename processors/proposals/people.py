@@ -6,6 +6,11 @@ from interlock.learning.double_reviews import MIN_FOUND, PairCounts, sensitivity
 from interlock.learning.estimates import Estimate
 from interlock.learning.insufficient_data import InsufficientDataError
 from interlock.learning.reviewer_errors import MIN_ITEMS, SUPPOSED_MISSED, GoldItems, Visible, corrected, if_missed
+from interlock.processors.proposals.ladder import RUNGS
+
+# Right answers that people change, as a share of the limit, from which they are named as what hinders: what is left for
+# the model is half of what was promised, which takes more than twice the audits.
+_MUCH = 0.5
 
 
 def promised(alpha: float, seen: Visible | None, items: GoldItems, pairs: PairCounts) -> str:
@@ -59,9 +64,22 @@ def known(
 
 
 def hindrance(alpha: float, seen: Visible | None, items: GoldItems, pairs: PairCounts) -> str:
-    """Why people's own errors keep anything from being certified; empty where they do not."""
-    if seen is None or seen.limit > 0.3 * alpha:
+    """Why people's own errors keep anything from being certified, or make it hard; empty where they do not."""
+    if seen is not None and seen.limit < RUNGS[-1] * alpha:
+        return _too_few(alpha, seen, items, pairs)
+    limit = alpha if seen is None else seen.limit
+    counted_on = seen is not None and seen.false_alarms > 0
+    changed = items.right - items.left
+    if items.right < MIN_ITEMS or counted_on or changed / items.right < _MUCH * limit:
         return ""
+    return (
+        f"People changed {changed} of {items.right} right answers among gold items ({changed / items.right:.1%}), "
+        f"which counts as errors of the model, of which they may find {limit:.1%} at most. Coach first; if gold items "
+        "are as hard as other decisions, set INTERLOCK_CALIBRATION__GOLD_IS_TYPICAL"
+    )
+
+
+def _too_few(alpha: float, seen: Visible, items: GoldItems, pairs: PairCounts) -> str:
     by_gold = seen.by_gold is not None and seen.by_gold <= seen.sensitivity
     found = (
         f"People found {items.found} of {items.wrong} wrong answers among gold items"

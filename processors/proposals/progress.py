@@ -7,6 +7,7 @@ from interlock.processors.events import Event
 from interlock.processors.proposals.examples import Example
 from interlock.processors.proposals.lane import Lane
 from interlock.processors.proposals.people import hindrance
+from interlock.processors.proposals.proposing import tested
 from interlock.processors.proposals.thresholds import WARM_UP, Step
 from interlock.schemas import catalogue
 
@@ -35,7 +36,8 @@ def progress(lane: Lane, at: int, missing: Sequence[str] = ()) -> Event:
         "delta": lane.delta,
         "smallest_propensity": lane.lowest,
         "certified": certified,
-        "missing": [*missing, *filter(None, [hindrance(lane.alpha, lane.seen, lane.gold, lane.pairs)])],
+        "missing": [*missing, *filter(None, _hindrances(lane, told=bool(missing)))],
+        "tested_limit": lane.tested_limit,
         "steps": [_step(lane, step) for step in dict.fromkeys(chosen)],
         "rules_tested": lane.rules.tested,
         "rules_certified": sum(claim.rule is not None for claim in lane.claims),
@@ -43,6 +45,13 @@ def progress(lane: Lane, at: int, missing: Sequence[str] = ()) -> Event:
         "start": lane.start,
     }
     return Event(catalogue.LANE_PROGRESS, f"{domain}/{prediction}/{model_id}@{model_version}", record)
+
+
+def _hindrances(lane: Lane, *, told: bool) -> tuple[str, ...]:
+    """What keeps the lane from a certificate, or makes it harder. `told`: too few answers are told of already."""
+    limit = lane.tested_limit
+    open_work = "" if told or limit is None else tested(lane.answers, limit).removesuffix(". ")
+    return hindrance(lane.alpha, lane.seen, lane.gold, lane.pairs), open_work, lane.group_hindrance
 
 
 def hoped_for(steps: list[Step]) -> Step:

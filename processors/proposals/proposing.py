@@ -10,6 +10,7 @@ from interlock.processors.proposals import people
 from interlock.processors.proposals.examples import Example
 from interlock.processors.proposals.lane import Claim, Lane
 from interlock.processors.proposals.numbers import scaled, share
+from interlock.processors.proposals.open_work import Answers
 from interlock.processors.proposals.patterns import condition, quoted
 from interlock.processors.proposals.proposal_table import Proposal
 from interlock.processors.proposals.record import opened
@@ -63,7 +64,9 @@ def proposal(claim: Claim, lane: Lane, recent: Sequence[Example], owner: PolicyI
         claim=_promise(change["covered"], claim, lane, workload, owner.policy),
         evidence=change["evidence"]
         | {"alpha": lane.alpha, "delta": lane.delta, "since": lane.since, "start": lane.start}
-        | {"people": people.known(lane.alpha, claim.limit, claim.seen, lane.gold, lane.pairs, error)},
+        | {"people": people.known(lane.alpha, claim.limit, claim.seen, lane.gold, lane.pairs, error)}
+        | {"answered": {"share": claim.answers.share, "ways": str(claim.answers)}}
+        | ({} if claim.by is None else {"certified_by": str(claim.by), "certified_groups": list(claim.groups)}),
     )
 
 
@@ -144,10 +147,16 @@ def _promise(covered: str, claim: Claim, lane: Lane, workload: Estimate, policy:
     budget = (
         "" if per_year is None else f", its part of the {per_year * 100:.3g}% a year that the policy allows for all"
     )
+    each = "" if claim.by is None else f", of each group ({', '.join(map(claim.by.named, claim.groups))})"
     return (
-        f"Of what {lane.name[2]}@{lane.name[3]} decides as {lane.name[1]} {covered}, "
+        f"Of what {lane.name[2]}@{lane.name[3]} decides as {lane.name[1]} {covered}{each}, "
         f"{people.promised(lane.alpha, claim.seen, lane.gold, lane.pairs)}; each such claim is false with probability "
-        f"{lane.delta * 100:.3g}% at most{budget}. People would no longer see up to {workload.value:.1%} of the "
-        f"decisions of {lane.name[0]}; less where rules demand a person all the same. It says nothing about other "
-        "versions of the model"
+        f"{lane.delta * 100:.3g}% at most{budget}. {tested(claim.answers, claim.limit)}"
+        f"People would no longer see up to {workload.value:.1%} of the decisions of {lane.name[0]}; less where rules "
+        "demand a person all the same. It says nothing about other versions of the model"
     )
+
+
+def tested(answers: Answers, limit: float) -> str:
+    """What open work makes of the promise, as a sentence; empty where everything is answered."""
+    return f"{answers}: tested against {limit * 100:.3g}%. " if str(answers) else ""

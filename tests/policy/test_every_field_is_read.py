@@ -47,6 +47,7 @@ READ_ELSEWHERE = {
     ("Active", "budget_per_day"): "processors/sampling",
     ("Active", "explore"): "processors/sampling",
     ("Active", "uncertainty"): "processors/sampling",
+    ("Domain", "certify_by"): "processors/proposals",
     ("Domain", "groups"): "interlock/policies/replay",
     ("Domain", "override_limit"): "policy",
     ("Domain", "override_limits"): "policy",

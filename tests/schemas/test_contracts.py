@@ -94,6 +94,7 @@ RELEASED = {
     58: ("LaneProgress", "091cdf5f"),
     59: ("RetrainingRequest", "ffb0aa15"),
     60: ("TrainingExample", "1f5b9e0c"),
+    61: ("LaneProgress", "ddadbf79"),
 }
 
 

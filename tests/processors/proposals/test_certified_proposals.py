@@ -2,6 +2,8 @@
 
 import json
 import math
+import re
+from datetime import datetime
 from functools import cache
 from itertools import count
 
@@ -120,6 +122,16 @@ def test_a_certificate_is_broken_when_the_model_becomes_worse_and_evidence_begin
     assert (signal["monitor"], signal["model_version"]) == ("certificate", "7")
     assert signal["revokes"]
     assert signal["at"] < START + (good.decided + 1_500) * 1_000_000
+    # What was promised, what was found, and since when: the model became worse at decision 4,000.
+    said = re.search(
+        r"at most 10% wrong was promised; since (.+) UTC people found ([0-9.]+)% wrong, in ([0-9]+) reviews of what it "
+        r"covers \(([0-9.]+)% in [0-9,]+ since it was given\)",
+        signal["message"],
+    )
+    assert said is not None
+    since = (datetime.fromisoformat(f"{said[1]}+00:00").timestamp() * 1_000_000 - START) / 1_000_000
+    assert since == pytest.approx(good.decided, abs=400)
+    assert 10 < float(said[4]) < float(said[2])
     # What was certified before is not certified on the new evidence.
     assert not [proposal for proposal in proposals(events) if proposal["state"] == "open"]
 

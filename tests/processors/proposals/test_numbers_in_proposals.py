@@ -27,7 +27,8 @@ def _judged(draw: np.random.Generator, answered: float = 1.0) -> list[Example]:
             correct=bool(right[number]),
             propensity=0.05,
             waited=False,
-            audits=Answered(int(chosen[: number + 1].sum()), int((chosen & judged)[: number + 1].sum())),
+            way="audit",
+            answered=Answered(int(chosen[: number + 1].sum()), int((chosen & judged)[: number + 1].sum())),
         )
         for number in np.flatnonzero(chosen & judged).tolist()
     ]
@@ -48,7 +49,7 @@ def test_the_interval_of_the_error_holds_the_truth_where_audits_are_few(answered
 
 
 def test_nothing_is_said_where_most_audits_are_not_answered() -> None:
-    first = replace(_EXAMPLE, propensity=0.05, waited=False, audits=Answered(10, 9))
-    second = replace(first, audits=Answered(110, 39))
+    first = replace(_EXAMPLE, propensity=0.05, waited=False, way="audit", answered=Answered(10, 9))
+    second = replace(first, answered=Answered(110, 39))
     assert share([_EXAMPLE, first, second], _wrong) is None
     assert share([], _wrong) is None

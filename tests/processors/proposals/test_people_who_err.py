@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from bench.gates.reviewers import DELTA, People, certificates
 from interlock.learning.double_reviews import PairCounts
 from interlock.learning.reviewer_errors import GoldItems, visible
 from interlock.processors.proposals.people import hindrance
+from interlock.schemas import catalogue
 from tests.processors.calibration.reviewed_world import World
-from tests.processors.proposals.proposal_world import new_fold, proposals, taken
+from tests.processors.proposals.proposal_world import new_fold, of, proposals, taken
 
 
 def _examples(
@@ -57,8 +59,8 @@ def test_with_gold_items_a_claim_is_about_the_truth_and_tested_against_what_peop
     assert "is wrong in truth, given that people find at least 8" in proposal["claim"]
     assert "(190 of 200 found)" in proposal["claim"]
     known = json.loads(proposal["evidence"])["people"]
-    assert known["tested_limit"] == pytest.approx(0.08)
-    assert 0.08 <= 0.1 * known["sensitivity_at_least"] < 0.09
+    assert known["tested_limit"] == pytest.approx(0.085)
+    assert 0.085 <= 0.1 * known["sensitivity_at_least"] < 0.09
     assert known["error_in_truth_lower"] <= known["error_in_truth"] <= known["error_in_truth_upper"]
     # The promise about the truth asks for more: a stricter threshold than the same reviews taken at their word.
     plain = _open(6_000, None)
@@ -110,6 +112,24 @@ def test_people_who_find_too_little_certify_nothing_and_it_is_said_why() -> None
     seen = visible(0.1, items, 0.02)
     assert "People found 12 of 60 wrong answers" in hindrance(0.1, seen, items, PairCounts())
     assert hindrance(0.1, None, GoldItems(), PairCounts()) == ""
+
+
+def test_people_who_change_right_answers_are_named_as_what_hinders_with_the_number() -> None:
+    items = GoldItems(wrong=200, found=190, right=200, left=190)
+    said = hindrance(0.05, visible(0.05, items, 0.02), items, PairCounts())
+    assert said.startswith("People changed 10 of 200 right answers among gold items (5.0%), which counts as errors")
+    assert "they may find 4.3% at most" in said
+    # Also where too few wrong items are known to tell what they miss.
+    assert "People changed 10 of 200" in hindrance(0.05, None, replace(items, wrong=0, found=0), PairCounts())
+    # One in two hundred is no hindrance, nor is it where the limit counts on what is changed.
+    assert hindrance(0.05, visible(0.05, items, 0.02), replace(items, left=199), PairCounts()) == ""
+    assert hindrance(0.05, visible(0.05, items, 0.02, typical=True), items, PairCounts()) == ""
+
+
+def test_progress_tells_that_changed_right_answers_hinder() -> None:
+    events = taken(new_fold(), _examples(600, GoldItems(wrong=200, found=190, right=200, left=180)))
+    (said,) = of(events, catalogue.LANE_PROGRESS)[-1]["missing"]
+    assert said.startswith("People changed 20 of 200 right answers")
 
 
 def test_certificates_are_honoured_by_people_who_miss_half_and_broken_where_that_is_not_known() -> None:

@@ -6,10 +6,12 @@ import pytest
 
 from bench.gates import risk as gate
 from interlock.policy.load import parse
+from interlock.processors.events import Event
+from interlock.processors.proposals.fold import ProposalFold
 from interlock.processors.proposals.risk import KINDS, Starts, delta_of, lanes_of, used
-from interlock.schemas import catalogue
+from interlock.schemas import catalogue, wire
 from tests.processors.calibration.reviewed_world import START, World
-from tests.processors.proposals.proposal_world import SOURCE, new_fold, of, proposals, taken
+from tests.processors.proposals.proposal_world import SOURCE, new_fold, of, policy_version, proposals, taken
 
 BUDGET = SOURCE + "risk: {per_year: 0.08}\n"
 YEAR = 365 * 86_400_000_000
@@ -46,6 +48,36 @@ def test_a_proposal_and_the_progress_of_its_lane_tell_which_part_of_the_budget_t
     assert evidence["e_value"] >= 50
     assert "each such claim is false with probability 2% at most, its part of the 8% a year" in proposal["claim"]
     assert of(events, catalogue.LANE_PROGRESS)[-1]["delta"] == pytest.approx(0.02)
+
+
+def _published(fold: ProposalFold, source: str) -> None:
+    fold.apply(catalogue.POLICIES.name, b"lending", wire.encode("PolicyVersion", policy_version(source)))
+
+
+def _states(events: list[Event]) -> list[tuple[str, str]]:
+    """Of thresholds, in the order in which they were written."""
+    written = of(events, catalogue.PROPOSALS)
+    return [(one["state"], one["reason"]) for one in written if one["kind"] == "threshold"]
+
+
+def test_a_budget_that_is_lowered_takes_an_open_claim_back_says_why_and_makes_it_again_when_it_suffices() -> None:
+    world, fold = World(intercept=1.6, seed=3), new_fold()
+    examples = list(world.examples(6_000))
+    before = _states(taken(fold, examples[:2_400]))
+    assert [state for state, _ in before] == ["open"]
+    _published(fold, SOURCE + "risk: {per_year: 0.004}\n")
+    (state, reason), *later = _states(taken(fold, examples[2_400:]))
+    assert state == "revoked"
+    assert reason == "no longer certified: the policy now allows it a risk of 0.1% instead of 10%"
+    assert [state for state, _ in later][:1] == ["open"]
+
+
+def test_a_budget_that_is_raised_or_lowered_less_than_the_evidence_reaches_changes_nothing_that_is_open() -> None:
+    world, fold = World(intercept=1.6, seed=3), new_fold(SOURCE + "risk: {per_year: 0.1}\n")
+    taken(fold, world.examples(4_000))
+    for budget in (0.3, 0.09):
+        _published(fold, SOURCE + f"risk: {{per_year: {budget}}}\n")
+        assert _states(taken(fold, world.examples(400))) == []
 
 
 def test_a_new_version_of_the_model_takes_a_smaller_part() -> None:
