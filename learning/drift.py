@@ -1,4 +1,4 @@
-"""Whether errors or overrides are above their limit; and ADWIN, which `confidence_shift` is compared with."""
+"""Whether errors or overrides are above their limit."""
 
 import math
 from collections.abc import Sequence
@@ -15,42 +15,13 @@ KAPPAS = (0.5, 1.0, 2.0, 3.0, 4.0)
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """`kind`: confidence-moved, rate-above-limit or rate-rose. `at`: time of the decision that raised it, as passed in.
+    """`kind`: rate-above-limit or rate-rose. `at`: time of the decision that raised it, as passed in.
     `decisions`: how many the monitor had seen. `why`: a sentence for people."""
 
     kind: str
     at: int
     decisions: int
     why: str
-
-
-class ConfidenceMonitor:
-    """ADWIN (Bifet & Gavaldà 2007) on confidences in [0, 1]: an adaptive window that drops what differs from now.
-
-    Goes on after an alarm with what it kept. `delta`: false alarm probability by check, river's default.
-    """
-
-    def __init__(self, delta: float = 0.002) -> None:
-        from river.drift import ADWIN
-
-        self._adwin = ADWIN(delta=open_unit(delta, "delta"))  # type: ignore[no-untyped-call, unused-ignore]
-        self._decisions = 0
-
-    def update(self, confidence: float, at: int) -> Alarm | None:
-        """Adds the next decision. Refused where the confidence is missing or no probability; nothing changes then."""
-        if not 0 <= confidence <= 1:
-            raise InsufficientDataError(Reason.NOT_A_PROBABILITY, f"confidence must lie in [0, 1], not {confidence}")
-        before, window = self._adwin.estimation, self._adwin.width
-        self._adwin.update(confidence)  # type: ignore[no-untyped-call, unused-ignore]
-        self._decisions += 1
-        if not self._adwin.drift_detected:
-            return None
-        now, kept = self._adwin.estimation, self._adwin.width
-        why = (
-            f"mean confidence is {now:.3f} over the last {kept:,.0f} decisions, "
-            f"it was {before:.3f} over the last {window:,.0f} before the older ones were dropped"
-        )
-        return Alarm("confidence-moved", at, self._decisions, why)
 
 
 class RateMonitor:

@@ -35,7 +35,6 @@ EXTRA_OF_MODULE = {
             "numpy",
             "polars",
             "pyarrow",
-            "river",
             "scipy",
             "sortedcontainers",
             "standardwebhooks",

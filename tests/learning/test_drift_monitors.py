@@ -1,34 +1,12 @@
 """Drift: what each monitor notices, what it says, and what it never does."""
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.learning.drift import KAPPAS, ConfidenceMonitor, RateMonitor, e_values, step
+from interlock.learning.drift import KAPPAS, RateMonitor, e_values, step
 from interlock.learning.insufficient_data import InsufficientDataError, Reason
-
-
-def test_a_drop_of_confidence_is_noticed_with_its_time_and_both_means() -> None:
-    rng = np.random.default_rng(1)
-    monitor = ConfidenceMonitor()
-    values = np.concatenate([rng.normal(0.85, 0.05, 2000), rng.normal(0.70, 0.05, 500)]).clip(0, 1)
-    alarms = [alarm for at, value in enumerate(values) if (alarm := monitor.update(float(value), 10 * at))]
-    first = alarms[0]
-    assert 2000 < first.decisions < 2150
-    assert first.at == 10 * (first.decisions - 1)
-    assert first.kind == "confidence-moved"
-    assert "it was 0.8" in first.why
-
-
-def test_a_missing_confidence_is_refused_and_changes_nothing() -> None:
-    monitor = ConfidenceMonitor()
-    with pytest.raises(InsufficientDataError) as refused:
-        monitor.update(math.nan, 0)
-    assert refused.value.reason is Reason.NOT_A_PROBABILITY
-    assert all(monitor.update(0.8, at) is None for at in range(200))
 
 
 def test_a_rate_above_the_limit_is_proved_once_and_says_how_high_it_was() -> None:
