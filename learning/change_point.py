@@ -51,6 +51,20 @@ class ChangeDetector:
         """The rate is, or has lately been, above the limit."""
         return bool(log_evidence(self._sums) >= self._log_run_length)
 
+    def exceeds_with(self, values: Floats, weights: Floats, open_weights: Floats) -> bool:
+        """Whether the rate is certainly above the limit after further outcomes, in the order in which their decisions
+        arrived, though others that arrived are not judged yet: `open_weights`, one for each of these, at least its own.
+
+        An open one counts as 0, which is the least that it can be. So the capital is at most what it will have been in
+        the order of arrival once all is judged, and the promise holds in whichever order people judge.
+        """
+        capital = np.cumsum(gains(values, weights, self._limit, self.bets), axis=0)
+        before = np.vstack([np.zeros(len(self.bets)), capital])
+        starts = np.logaddexp.reduce(-before[:-1], axis=0) if len(values) else -np.inf
+        lost = gains(np.zeros(len(open_weights)), open_weights, self._limit, self.bets).sum(axis=0)
+        sums = before[-1] + np.logaddexp(self._sums, starts) + lost
+        return bool(log_evidence(sums) >= self._log_run_length)
+
     @property
     def since(self) -> int:
         """How many outcomes came before the one from which the rate has most likely been too high: the start at which
@@ -69,13 +83,19 @@ def log_evidence(sums: Floats) -> Floats:
 
 
 def bounds_since(
-    values: Sequence[float] | Floats, weights: Sequence[float] | Floats, outcomes: int, alpha: float = 0.05
+    values: Sequence[float] | Floats,
+    weights: Sequence[float] | Floats,
+    outcomes: int,
+    alpha: float = 0.05,
+    open_weights: Sequence[float] | Floats = (),
 ) -> tuple[float, float]:
     """Bounds of the mean since a change that was looked for among all `outcomes` so far, each at level 1 − alpha.
 
-    `values` and `weights` (as in `betting`): those since the change. Both bounds hold whichever start was chosen, and
+    `values` and `weights` (as in `betting`): those since the change; `open_weights`: of those that are not judged yet,
+    which count as 0 for the lower bound and as 1 for the upper one. Both bounds hold whichever start was chosen, and
     for that reason each start has its share of alpha.
     """
     x = np.asarray(values, dtype=np.float64)
     share = alpha / max(outcomes, len(x))
-    return lower(x, weights, share), 1 - lower(1 - x, weights, share)
+    lost, w = np.zeros(len(open_weights)), np.concatenate([open_weights, weights])
+    return lower(np.concatenate([lost, x]), w, share), 1 - lower(np.concatenate([lost, 1 - x]), w, share)

@@ -30,6 +30,11 @@ class ArrivalOrderBuffer(Generic[T]):
         self._held: list[tuple[int, str, int, T]] = []
         self._count = 0
 
+    @property
+    def held(self) -> list[T]:
+        """What is held back, in the order of arrival."""
+        return [item for *_, item in sorted(self._held, key=lambda entry: entry[:3])]
+
     def add(self, item_id: str, arrived_at: int, watermark: int | None, item: T, now: int) -> list[T]:
         """Adds an item and returns those that can be counted now, in the order of arrival. Times in microseconds since
         the epoch; `now`: that of the verdict.

@@ -211,7 +211,7 @@ COLUMNS: Mapping[str, TableColumns] = {
             "gold_outcome reason_code options at arrived_at claimed_at deadline within_sla queue priority route "
             "workflow domain model_id model_version confidence raw_confidence propensity audit blind round "
             "policy_version payload_hash topic partition offset settled_before way_settled way_judged "
-            "way_settled_before reviewed "
+            "way_settled_before open_audits open_reviews reviewed "
             "attestations evidence_opened_at "
             "arm seeded first_opinion first_opinion_at"
         ),
@@ -263,7 +263,7 @@ COLUMNS: Mapping[str, TableColumns] = {
             "error error_message raw request_id model_id model_version domain limit override_rate_estimate "
             "override_rate_lower override_rate_upper reviewed reviewed_override_rate slices first_example "
             "last_example reason at kind changed_at rate_since_change rate_since_change_lower "
-            "rate_since_change_upper reviewed_since_change slices_since_change answered"
+            "rate_since_change_upper reviewed_since_change slices_since_change open_since_change answered"
         ),
     ),
     "reviewers": TableColumns(

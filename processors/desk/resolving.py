@@ -94,6 +94,7 @@ def judged(
     tally = state.tallies[key]
     record["way_settled"], record["way_judged"] = tally.settled, tally.judged
     record["way_settled_before"] = state.way_settled_before(key, now)
+    record["open_audits"], record["open_reviews"] = state.waited_for(task.model_id, task.model_version)
     return Event(catalogue.OUTCOMES, task.decision_id, record)
 
 

@@ -18,6 +18,7 @@ from interlock.processors.desk.task import Task
 from interlock.processors.desk.tasks import Tasks
 from interlock.processors.desk.waiting import WaitingTasks
 from interlock.processors.desk.workload import Workload
+from interlock.processors.outcomes import AUDIT
 
 # How long the desk keeps a decided task, so that it can be overridden or appealed, unless the settings say otherwise:
 # people are told that they have a month. ClickHouse keeps the history.
@@ -238,6 +239,12 @@ class DeskState:
         """The same watermark of the tasks with this key alone."""
         waiting = self._unsettled.get((key.model_id, key.model_version), {}).get(key)
         return min(now, waiting[0][0]) if waiting else now
+
+    def waited_for(self, model_id: str, model_version: str) -> tuple[int, int]:
+        """How many tasks of the model version keep its watermark back: audits, and others."""
+        ways = self._unsettled.get((model_id, model_version), {})
+        audits = sum(len(waiting) for key, waiting in ways.items() if key.way == AUDIT)
+        return audits, sum(len(waiting) for waiting in ways.values()) - audits
 
     def forget(self, task_id: str) -> None:
         """Removes a task."""

@@ -1,5 +1,6 @@
 """Feedback: makes training examples, alerts about systematic errors and retraining requests of outcomes."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ from interlock.processors.arrival_order import ArrivalOrderBuffer
 from interlock.processors.events import Event, alert
 from interlock.processors.feedback import examples, patterns
 from interlock.processors.feedback.gold_record import GoldRecord
-from interlock.processors.feedback.model_stats import ModelVersionStats, RequestKind, RetrainingTerms
+from interlock.processors.feedback.model_stats import ModelVersionStats, OpenWork, RequestKind, RetrainingTerms
 from interlock.processors.feedback.pair_record import PairRecord
 from interlock.processors.feedback.request import MAX_SLICES, request
 from interlock.processors.learning_terms import LearningTerms
@@ -45,6 +46,7 @@ class Feedback:
         # By model version, the first domain that it decided in, whose limit is its own.
         self._domains: dict[str, str] = {}
         self._buffers: dict[str, ArrivalOrderBuffer[_Sample]] = {}
+        self._verdicts: Counter[str] = Counter()
         self._gold = GoldRecord()
         self._pairs = PairRecord()
 
@@ -72,7 +74,11 @@ class Feedback:
         buffer = self._buffers.setdefault(key, ArrivalOrderBuffer(self._terms.longest_wait))
         sample = (outcome, example)
         ready = buffer.add(outcome["outcome_id"], outcome["arrived_at"], outcome["settled_before"], sample, now)
-        return [event for each in ready for event in self._count(key, *each, now)]
+        events = [event for each in ready for event in self._count(key, *each, now)]
+        self._verdicts[key] += 1
+        if outcome["open_audits"] is not None and self._verdicts[key] % self._terms.every == 0:
+            events += self._look_ahead(key, outcome, OpenWork(outcome["open_audits"], outcome["open_reviews"]), now)
+        return events
 
     def tick(self, now: int) -> list[Event]:
         """What follows from time alone: verdicts that have waited for what is late by now, or for too long."""
@@ -83,7 +89,17 @@ class Feedback:
         ]
         return [event for key, sample in ready for event in self._count(key, *sample, now)]
 
-    def _count(self, key: str, outcome: dict[str, Any], example: dict[str, Any], now: int) -> list[Event]:
+    def _look_ahead(self, key: str, outcome: dict[str, Any], open_work: OpenWork, now: int) -> list[Event]:
+        """A request that need not wait for what is open: the rate is too high even if all of that is right."""
+        stats, held = self._stats(key, outcome, now), self._buffers[key].held
+        if not held or not stats.rises_with(held, open_work):
+            return []
+        ahead = stats.ahead(held, open_work)
+        if self._missing(key, ahead, now) or not stats.must_request_ahead(ahead):
+            return []
+        return request(key, "change", outcome, ahead, self._shares(key, "change", ahead, now), now)
+
+    def _stats(self, key: str, outcome: dict[str, Any], now: int) -> ModelVersionStats:
         domain = self._domains.setdefault(key, outcome["domain"])
         limit = self._policies.override_limit(domain, outcome["model_id"], outcome["model_version"])
         limit = self._terms.limit if limit is None else limit
@@ -96,6 +112,10 @@ class Feedback:
         elif limit != stats.terms.limit:
             stats.limit_to(limit)
             self._answered[key].begin_anew(now)
+        return stats
+
+    def _count(self, key: str, outcome: dict[str, Any], example: dict[str, Any], now: int) -> list[Event]:
+        stats = self._stats(key, outcome, now)
         smallest = stats.smallest_propensity
         if not stats.add(outcome, example):
             return []

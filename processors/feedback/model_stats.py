@@ -2,14 +2,16 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy, deepcopy
 from dataclasses import dataclass, replace
 from itertools import islice
 from sys import intern
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from interlock.learning.answered import MIN_ANSWERED, MIN_SHOWN, Answered
+from interlock.learning.arrays import Floats
 from interlock.learning.change_point import RUN_LENGTH, ChangeDetector, bounds_since
 from interlock.learning.retraining import LIMIT
 from interlock.learning.slices import Slice, find
@@ -86,8 +88,12 @@ class Sums:
     @property
     def rate(self) -> float:
         """Of all decisions (Hájek); 0 before the first one."""
+        return self.rate_with(0.0)
+
+    def rate_with(self, right: float) -> float:
+        """The same if so many decisions besides are right."""
         shares = {way: sums.answered(from_start=self._from_start) for way, sums in self._ways.items()}
-        weights = sum(sums.weights / shares[way] for way, sums in self._ways.items())
+        weights = right + sum(sums.weights / shares[way] for way, sums in self._ways.items())
         return sum(sums.weighted / shares[way] for way, sums in self._ways.items()) / weights if weights else 0.0
 
 
@@ -119,14 +125,22 @@ class _WaySums:
 @dataclass(frozen=True, slots=True)
 class Change:
     """What is known since the override rate has most likely been above the limit. `at`: arrival of the first decision
-    since then; where the change is older than the window, of the oldest one in it. `lower`, `upper`: at level 1 − alpha
-    each, whichever moment had been chosen."""
+    since then; where the change is older than the window, of the oldest one in it. `rate`: of all decisions, those that
+    are still open taken for right. `lower`, `upper`: at level 1 − alpha each, whichever moment had been chosen."""
 
     at: int
     samples: Sequence[Sample]
     sums: Sums
+    rate: float
     lower: float
     upper: float
+
+
+class OpenWork(NamedTuple):
+    """Decisions of a model version that were chosen for people and are not judged yet."""
+
+    audits: int = 0
+    reviews: int = 0
 
 
 class ModelVersionStats:
@@ -140,6 +154,8 @@ class ModelVersionStats:
         self.bet_anew()
         self._since_request = Sums()
         self._requested = False
+        self._told_of = 0
+        self._open = OpenWork()
         self.window: deque[Sample] = deque(maxlen=terms.window)
         self._first_outcomes: OrderedDict[str, str] = OrderedDict()
         self._reported: set[str] = set()
@@ -171,7 +187,8 @@ class ModelVersionStats:
         self.window.append(sample)
         self.all.add(sample)
         self.evidence.add(sample)
-        self._since_request.add(sample)
+        if self.all.count > self._told_of:
+            self._since_request.add(sample)
         self.first_example = self.first_example or example["example_id"]
         self.last_example = example["example_id"]
         weight = self.smallest_propensity / sample.propensity
@@ -179,6 +196,57 @@ class ModelVersionStats:
         self._upper.add(float(not sample.overridden), weight)
         self._change.add(float(sample.overridden), weight)
         return True
+
+    def rises_with(self, held: Iterable[tuple[dict[str, Any], dict[str, Any]]], open_work: OpenWork) -> bool:
+        """Whether it is beyond doubt that the rate has risen above the limit, taking in verdicts that wait for those on
+        earlier decisions, in the order of arrival, and taking what is open for right."""
+        values, weights, known = [], [], set()
+        for outcome, _ in held:
+            if outcome["propensity"] < self.smallest_propensity:
+                return False  # the bets begin anew with it
+            if outcome["decision_id"] in self._first_outcomes or outcome["decision_id"] in known:
+                continue
+            known.add(outcome["decision_id"])
+            values.append(float(outcome["outcome"] != outcome["prediction"]))
+            weights.append(self.smallest_propensity / outcome["propensity"])
+        return self._change.exceeds_with(np.array(values), np.array(weights), self._open_weights(open_work))
+
+    def ahead(self, held: Iterable[tuple[dict[str, Any], dict[str, Any]]], open_work: OpenWork) -> "ModelVersionStats":
+        """What is known of a change if verdicts count too that wait for those on earlier decisions. The bounds and the
+        evidence since the start remain: they are valid in the order of arrival alone."""
+        other = copy(self)
+        other.all, other._since_request = deepcopy(self.all), deepcopy(self._since_request)
+        other.evidence, other._change = deepcopy(self.evidence), deepcopy(self._change)
+        other._lower, other._upper = deepcopy(self._lower), deepcopy(self._upper)
+        other.window, other._first_outcomes = copy(self.window), copy(self._first_outcomes)
+        for outcome, example in held:
+            other.add(outcome, example)
+        other.evidence, other._lower, other._upper = self.evidence, self._lower, self._upper
+        other._open = open_work
+        return other
+
+    def must_request_ahead(self, ahead: "ModelVersionStats") -> bool:
+        """Whether to request retraining now because of what `ahead` knows; if so, the request counts as made."""
+        since, limit = ahead._since_request, self.terms.limit
+        if self._requested and (since.count < self.terms.renew or since.rate_with(ahead._open_decisions) <= limit):
+            return False
+        self._requested, self._since_request = True, Sums()
+        # Those that are ahead will come here too.
+        self._told_of = ahead.all.count
+        return True
+
+    @property
+    def open_work(self) -> OpenWork:
+        """What is taken for right."""
+        return self._open
+
+    @property
+    def _open_decisions(self) -> float:
+        """For how many decisions the open ones stand, an audit for as many as any can."""
+        return self._open.audits / self.smallest_propensity + self._open.reviews
+
+    def _open_weights(self, open_work: OpenWork) -> Floats:
+        return np.repeat([1.0, self.smallest_propensity], open_work)
 
     def bet_anew(self) -> None:
         """Starts the bounds and the search for a change again; all else stays. `evidence` are the samples since."""
@@ -229,8 +297,10 @@ class ModelVersionStats:
             [self.smallest_propensity / sample.propensity for sample in samples],
             self.all.count,
             self.terms.alpha,
+            self._open_weights(self._open),
         )
-        return Change(samples[0].arrived_at, samples, Sums(samples), lower, upper)
+        sums = Sums(samples)
+        return Change(samples[0].arrived_at, samples, sums, sums.rate_with(self._open_decisions), lower, upper)
 
     def answered_since_change(self, newest: Mapping[Way, Answered]) -> AnsweredSince:
         """What was answered since the change, by what is known by now."""

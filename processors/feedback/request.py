@@ -49,11 +49,12 @@ def request(
         "at": now,
         "kind": kind,
         "changed_at": change.at if change else None,
-        "rate_since_change": change.sums.rate if change else None,
+        "rate_since_change": change.rate if change else None,
         "rate_since_change_lower": change.lower if change else None,
         "rate_since_change_upper": change.upper if change else None,
         "reviewed_since_change": change.sums.count if change else None,
         "slices_since_change": [_slice(group) for group in worst_since],
+        "open_since_change": sum(stats.open_work) if change else None,
         "answered": [
             {"way": way, "settled": span.settled, "judged": span.judged} for way, span in sorted(answered.items())
         ],
@@ -74,11 +75,16 @@ def _reason(
 ) -> str:
     if kind == "change" and change is not None:
         reason = (
-            f"Since about {moment(change.at):%Y-%m-%d %H:%M} UTC people override {change.sums.rate:.1%} of the "
+            f"Since about {moment(change.at):%Y-%m-%d %H:%M} UTC people override {change.rate:.1%} of the "
             f"decisions of {key} ({change.lower:.1%} to {change.upper:.1%}); {stats.terms.limit:.1%} are allowed. (Of "
             f"the {change.sums.count} that were reviewed since: {_naive(change.sums):.1%}. Of all decisions since it "
-            f"began: {stats.all.rate:.1%}.) "
+            f"began: {stats.evidence.rate:.1%}.) "
         )
+        if any(stats.open_work):
+            reason += (
+                f"{stats.open_work.audits} audits and {stats.open_work.reviews} reviews that are still open count as "
+                "right in it, so it is more rather than less. "
+            )
     else:
         reason = (
             f"People override {stats.evidence.rate:.1%} of the decisions of {key}, certainly more than "

@@ -62,3 +62,33 @@ def test_the_bounds_hold_the_rate_though_the_start_was_chosen_to_be_the_worst() 
 def test_a_run_length_below_one_is_refused() -> None:
     with pytest.raises(InsufficientDataError, match="run_length"):
         ChangeDetector(0.15, 0.5)
+
+
+_OUTCOMES = st.lists(
+    st.tuples(st.booleans(), st.sampled_from([0.05, 0.5, 1.0]), st.booleans()), min_size=1, max_size=120
+)
+
+
+@given(_OUTCOMES, st.integers(0, 60))
+def test_what_is_said_while_some_are_open_is_still_said_once_all_are_judged_in_whichever_order(
+    outcomes: list[tuple[bool, float, bool]], counted: int
+) -> None:
+    whole, running = ChangeDetector(0.15, run_length=20), ChangeDetector(0.15, run_length=20)
+    for number, (wrong, weight, _) in enumerate(outcomes):
+        whole.add(float(wrong), weight)
+        if number < counted:
+            running.add(float(wrong), weight)
+    later = outcomes[counted:]
+    judged = [(float(wrong), weight) for wrong, weight, is_open in later if not is_open]
+    values, weights = np.array([value for value, _ in judged]), np.array([weight for _, weight in judged])
+    still_open = np.array([weight for _, weight, is_open in later if is_open])
+    assert whole.exceeded or not running.exceeds_with(values, weights, still_open)
+    everything = np.array([float(wrong) for wrong, *_ in later]), np.array([weight for _, weight, _ in later])
+    assert running.exceeds_with(*everything, np.array([])) == whole.exceeded
+
+
+def test_bounds_since_a_change_take_what_is_open_for_right_below_and_for_wrong_above() -> None:
+    values = np.random.default_rng(4).random(400) < 0.4
+    closed = bounds_since(values.astype(float), np.ones(400), 400)
+    few_open = bounds_since(values.astype(float), np.ones(400), 400, open_weights=np.ones(40))
+    assert few_open[0] < closed[0] < 0.4 < closed[1] < few_open[1]

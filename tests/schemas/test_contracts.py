@@ -95,6 +95,8 @@ RELEASED = {
     59: ("RetrainingRequest", "ffb0aa15"),
     60: ("TrainingExample", "1f5b9e0c"),
     61: ("LaneProgress", "ddadbf79"),
+    62: ("Outcome", "275f1dbe"),
+    63: ("RetrainingRequest", "97e67d0d"),
 }
 
 

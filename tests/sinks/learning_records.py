@@ -89,6 +89,7 @@ def request(model: str = "scorer", number: int = 1, **changes: Any) -> dict[str,
         "rate_since_change_upper": None,
         "reviewed_since_change": None,
         "slices_since_change": [],
+        "open_since_change": None,
         "answered": [{"way": "audit", "settled": 100, "judged": 92}],
         **changes,
     }

@@ -165,6 +165,8 @@ def outcome(decision_id: str, number: int = 1, **changes: Any) -> dict[str, Any]
         "way_settled": 1,
         "way_judged": 1,
         "way_settled_before": START,
+        "open_audits": 2,
+        "open_reviews": 5,
         "attestations": ["I can change the decision"],
         "evidence_opened_at": START,
         "arm": "decide-first",

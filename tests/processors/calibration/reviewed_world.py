@@ -112,6 +112,8 @@ def outcome(number: int, **fields: Any) -> dict[str, Any]:
         "way_settled": None,
         "way_judged": None,
         "way_settled_before": None,
+        "open_audits": None,
+        "open_reviews": None,
     }
     if fields.get("kind") == "audit":
         record |= {"route": "auto", "audit": True}

@@ -96,15 +96,20 @@ class Messages(ModelState):
             "first_opinion": opinion_of(task, said["reviewer"]).get("outcome", ""),
             "first_opinion_at": opinion_of(task, said["reviewer"]).get("at"),
             "evidence_opened_at": opened_at(task, said["reviewer"]),
-            "settled_before": self.settled_before(task if resolves or kind in ("audit", "gold") else None),
+            **self.waited_for(task if resolves or kind in ("audit", "gold") else None),
         }
 
-    def settled_before(self, closed: Named | None) -> int:
-        """The oldest that still waits for its first judgement in time; all are of one model here."""
+    def waited_for(self, closed: Named | None) -> Named:
+        """What still waits for its first judgement in time, and since when; all are of one model here."""
         waiting = [
-            task["due_from"]
+            task
             for task in self.open()
             if task is not closed and task["kind"] in SAMPLES and task["round"] == 0
             if not task["breached"] and task["raised_at"] is None
         ]
-        return int(min([self.now, *waiting]))
+        audits = sum(task["route"] == "auto" for task in waiting)
+        return {
+            "settled_before": min([self.now, *(task["due_from"] for task in waiting)]),
+            "open_audits": audits,
+            "open_reviews": len(waiting) - audits,
+        }

@@ -28,14 +28,17 @@ def office() -> DeskStream:
     return world
 
 
-def test_a_verdict_settles_its_task_and_tells_how_much_of_its_way_is_answered() -> None:
+def test_a_verdict_settles_its_task_and_tells_how_much_of_its_way_is_answered_and_what_is_still_open() -> None:
     world = office()
     world.arrive("d1")
     world.arrive("d2", **AUDIT)
+    world.arrive("d3")
     judged = judge(world, "d1")
     assert (judged["way_settled"], judged["way_judged"]) == (1, 1)
+    assert (judged["open_audits"], judged["open_reviews"]) == (1, 1)
     judged = judge(world, "d2", verdict="choose", outcome="approve")
     assert (judged["way_settled"], judged["way_judged"]) == (1, 1)
+    assert (judged["open_audits"], judged["open_reviews"]) == (0, 1)
     assert tallies(world) == {"async": (1, 1), "audit": (1, 1)}
 
 

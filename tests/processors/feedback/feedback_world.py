@@ -55,6 +55,8 @@ def outcome(number: int, *, overridden: bool = False, **fields: Any) -> dict[str
         "way_settled": None,
         "way_judged": None,
         "way_settled_before": None,
+        "open_audits": None,
+        "open_reviews": None,
     }
     return record | fields
 

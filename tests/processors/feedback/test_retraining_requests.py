@@ -277,3 +277,35 @@ def test_no_request_holds_a_number_that_is_none() -> None:
             numbers = [value for value in kept.values() if isinstance(value, float)]
             numbers += [value for part in kept["slices"] for value in part.values() if isinstance(value, float)]
             assert all(math.isfinite(value) for value in numbers)
+
+
+def reviewed_while_audits_wait(rate: float, *, told: bool) -> list[Event]:
+    """Everything counts up to a moment at which ten audits come that nobody has done yet."""
+    rng = np.random.default_rng(8)
+    good = [outcome(number, overridden=bool(rng.random() < 0.05)) for number in range(500)]
+    waiting = {
+        "settled_before": good[-1]["at"],
+        "open_audits": 10 if told else None,
+        "open_reviews": 3 if told else None,
+    }
+    later = [outcome(number, overridden=bool(rng.random() < rate), **waiting) for number in range(600, 2_100)]
+    return fold(good + later, RetrainingTerms(smallest_propensity=0.5, longest_wait=10**12))
+
+
+def test_a_change_that_is_certain_even_if_all_that_is_open_is_right_is_told_of_before_it_is_judged() -> None:
+    first, *later = requests(reviewed_while_audits_wait(0.5, told=True))
+    assert first["kind"] == "change"
+    assert first["reviewed_since_change"] < 600
+    assert first["open_since_change"] == 13
+    assert "10 audits and 3 reviews that are still open count as right in it" in first["reason"]
+    share = first["rate_since_change"]
+    assert first["rate_since_change_lower"] < share < 0.5 < first["rate_since_change_upper"]
+    numbers = [first["request_id"], *(request["request_id"] for request in later)]
+    verdicts = [int(name.split("#d")[1][:6]) for name in numbers]
+    assert np.diff(verdicts).min() >= 500
+    wire.encode("RetrainingRequest", first)
+
+
+def test_without_word_of_what_is_open_or_with_a_good_model_verdicts_wait_for_those_on_earlier_decisions() -> None:
+    assert requests(reviewed_while_audits_wait(0.5, told=False)) == []
+    assert requests(reviewed_while_audits_wait(0.1, told=True)) == []

@@ -106,6 +106,8 @@ def answered(record: dict[str, Any], outcome: str, **changes: Any) -> dict[str, 
         "way_settled": None,
         "way_judged": None,
         "way_settled_before": None,
+        "open_audits": None,
+        "open_reviews": None,
         **changes,
     }
 
