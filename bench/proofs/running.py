@@ -29,7 +29,7 @@ from interlock.learning.estimates import Estimate, Target
 from interlock.learning.insufficient_data import InsufficientDataError
 from interlock.learning.reviewer_errors import GoldItems, corrected
 from interlock.policies.publishing import publish_policy
-from interlock.policies.replay.fairness import GOLD
+from interlock.policies.replay.known_errors import KnownErrors, known_errors
 from interlock.policies.signing import read_proposals
 from interlock.schemas.models import Decision
 
@@ -243,7 +243,7 @@ def _rates(clickhouse: ClickHouse, wrong: Floats, seen: Floats) -> dict[str, Any
 
 def _gold(clickhouse: ClickHouse, model: Model) -> GoldItems:
     """What gold items in the domain of the model say of people, as the fairness report counts them."""
-    return GoldItems(*clickhouse.query(GOLD, parameters={"domain": model.domain}).result_rows[0])
+    return known_errors(clickhouse).get(model.domain, KnownErrors()).items
 
 
 def _certificates(

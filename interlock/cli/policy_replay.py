@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from interlock.learning.strata import Total
     from interlock.policies.replay import Replay
     from interlock.policies.replay.forecast import Errors
+    from interlock.policies.replay.known_errors import InTruth
     from interlock.policies.replay.matrix import Fate
 
 Candidate = Annotated[str, typer.Argument(help="A policy file (YAML), or the name of a published policy.")]
@@ -72,6 +73,8 @@ def _print(result: "Replay") -> None:
         [_errors(of) for of in result.errors],
         title="Errors that take effect with nobody certain to see them (estimated from verdicts, by 1/propensity)",
     )
+    if result.errors_in_truth is not None:
+        errors.print(_in_truth(result.errors_in_truth))
     if result.breaches:
         print()
         rows = [(one.queue, round(one.due), round(one.late, 1), _ends(one.low, one.high)) for one in result.breaches]
@@ -100,6 +103,13 @@ def _print_changes(result: "Replay") -> None:
         [(example.decision_id, *_fate(example.old), *_fate(example.new)) for example in result.examples],
         title="Examples",
     )
+
+
+def _in_truth(found: "InTruth") -> str:
+    if found.known:
+        ends = _ends(found.low, found.high)
+        return f"in truth {found.value:,.0f} would pass ({ends}), by what people miss and change by mistake"
+    return f"if people miss 20 % of errors, {found.value:,.0f} would pass: too little is known of what they miss"
 
 
 def _errors(of: "Errors") -> tuple[str, float | None, float | None, str, str, float, float]:

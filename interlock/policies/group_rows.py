@@ -70,7 +70,7 @@ def fairness_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
             _per_cent(one["automated"]),
             _ratio(one["automated_ratio"]),
             _share(one, "automated_error"),
-            _share(one, "automated_error_in_truth"),
+            _share(one, "automated_error_in_truth") or _supposed(one["automated_error_if_a_fifth_is_missed"]),
             one["automated_error_verdicts"],
             _share(one, "override_rate"),
             _per_cent(one["favourable"]),
@@ -83,6 +83,10 @@ def fairness_rows(rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
 
 def _per_cent(value: float | None) -> str | None:
     return None if value is None else f"{value:.1%}"
+
+
+def _supposed(value: float | None) -> str | None:
+    return None if value is None else f"{value:.1%} if a fifth is missed"
 
 
 def _share(one: Mapping[str, Any], name: str) -> str | None:

@@ -12,6 +12,7 @@ from interlock.learning.reviewer_errors import GoldItems
 from interlock.operations.doubtful import doubtful
 from interlock.policies.group_rows import FAIRNESS_COLUMNS, fairness_rows
 from interlock.policies.replay.fairness import _in_truth, fairness
+from interlock.policies.replay.known_errors import KnownErrors
 from interlock.policy.attribute_groups import group_of
 from tests.sinks.fairness_world import CUTS, NOW, POLICY, decide
 from tests.sinks.migrated import clear
@@ -54,11 +55,15 @@ def test_shares_are_counted_and_errors_estimated_for_every_group(world: tuple[Cl
 def test_with_gold_items_or_double_reviews_the_error_in_truth_stands_beside_what_people_found() -> None:
     found = {"automated_error": 0.04, "automated_error_lower": 0.03, "automated_error_upper": 0.05}
     found |= {"automated_error_verdicts": 2_000, "decisions": 9_000}
-    told = _in_truth(found, GoldItems(wrong=100, found=80, right=400, left=400), PairCounts())
+    told = _in_truth(found, KnownErrors(GoldItems(wrong=100, found=80, right=400, left=400)))
     assert told["automated_error_in_truth"] == pytest.approx(0.05)
+    assert told["automated_error_if_a_fifth_is_missed"] is None
     # One person finds four in five there too.
-    told = _in_truth(found, GoldItems(), PairCounts(both=200, one=100, neither=4_000))
+    told = _in_truth(found, KnownErrors(pairs=PairCounts(both=200, one=100, neither=4_000)))
     assert told["automated_error_in_truth"] == pytest.approx(0.05)
+    told = _in_truth(found, KnownErrors())
+    assert told["automated_error_in_truth"] is None
+    assert told["automated_error_if_a_fifth_is_missed"] == pytest.approx(0.05)
 
 
 def test_impact_ratios_compare_with_the_group_of_the_largest_share(world: tuple[Client, list[dict[str, Any]]]) -> None:

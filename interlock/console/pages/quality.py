@@ -10,12 +10,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from interlock.api.access.principal import Principal
-from interlock.api.backend import backend_of
-from interlock.console.asking import Asked, asked_together
+from interlock.api.backend import Backend, backend_of
+from interlock.console.asking import FAILURES, Asked, asked_together
 from interlock.console.charts import Bin, Chart, Estimate, Line, calibration_plot, intervals, series
 from interlock.console.pages.showing import Numbers, show
 from interlock.console.quality_tiles import quality_tiles
 from interlock.console.rendering import zone_name_of
+from interlock.policies.replay.known_errors import InTruth, KnownErrors, known_errors
 from interlock.schemas.models import MAX_ID_BYTES
 from interlock.sinks.questions import Value
 
@@ -39,6 +40,16 @@ class Calibration:
     facts: dict[str, Any]
     findings: tuple[dict[str, Any], ...]
     rows_address: str
+
+
+@dataclass(frozen=True)
+class SeenAndTrue:
+    """How often people would override a model version, and how often people without errors would."""
+
+    version: str
+    domain: str
+    seen: Mapping[str, Any]
+    truth: InTruth
 
 
 @router.get("/quality")
@@ -92,6 +103,7 @@ def quality(
         accuracy=accuracy_chart(accuracy),
         versions=versions_chart(versions),
         unanswered=[row for row in versions if row["missing"]],
+        in_truth=in_truth(versions, _known_errors(backend)),
         objections=[row for row in found["objections"].rows if model_id in ("", row["model_id"])],
         calibrations=calibrations(found["calibration"]),
         drift=[row for row in found["drift"].rows if model_id in ("", row["model_id"])],
@@ -110,6 +122,35 @@ def quality(
 def sees_team(person: Principal) -> bool:
     """Numbers that compare people are for who balances and coaches, not for the colleagues of those compared."""
     return "tasks:write" not in person.scopes or "reviewers:read" in person.scopes
+
+
+def in_truth(rows: Sequence[Mapping[str, Any]], people: Mapping[str, KnownErrors]) -> list[SeenAndTrue]:
+    """One for each model version whose override rate is estimated with an interval."""
+    return [
+        SeenAndTrue(
+            f"{row['model_id']} {row['model_version']}",
+            row["domain"],
+            row,
+            people.get(row["domain"], KnownErrors()).in_truth(
+                row["hajek"],
+                row["hajek_lower"],
+                row["hajek_upper"],
+                row["covered_decisions"],
+                row["reviewed_decisions"],
+            ),
+        )
+        for row in rows
+        if row["hajek"] is not None and row["hajek_lower"] is not None
+    ]
+
+
+def _known_errors(backend: Backend) -> Mapping[str, KnownErrors]:
+    """Nothing where ClickHouse does not say: the section above says why."""
+    try:
+        with backend.clickhouse() as client:
+            return known_errors(client)
+    except FAILURES:
+        return {}
 
 
 def accuracy_chart(rows: Sequence[Mapping[str, Any]]) -> Chart:

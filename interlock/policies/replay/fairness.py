@@ -8,12 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from interlock.encryption.keys import KeyStore
 from interlock.learning.answered import MIN_SHOWN
-from interlock.learning.double_reviews import PairCounts
-from interlock.learning.estimates import Estimate, Target
 from interlock.learning.groups import FOUR_FIFTHS, MIN_VERDICTS
-from interlock.learning.insufficient_data import InsufficientDataError
-from interlock.learning.reviewer_errors import GoldItems, corrected
 from interlock.learning.strata import Stratum, total
+from interlock.policies.replay.known_errors import KnownErrors, known_errors
 from interlock.policies.replay.query import History
 from interlock.policies.replay.reading import Reader
 from interlock.policies.replay.replaying import UNSEEN, WAY
@@ -22,17 +19,6 @@ from interlock.policy.model import Policy
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
-
-# How people judged items whose answer is known; see `learning.reviewer_errors.GoldItems`.
-GOLD = """SELECT
-    countIf(prediction != gold_outcome), countIf(prediction != gold_outcome AND outcome != prediction),
-    countIf(prediction = gold_outcome), countIf(prediction = gold_outcome AND outcome = prediction)
-FROM outcomes
-WHERE error = '' AND kind = 'gold' AND NOT seeded AND domain = {domain:String} AND outcomes.reviewer != ''"""
-
-# What decisions that two people judged show of them; see `learning.double_reviews.PairCounts`.
-_PAIRS = """SELECT errors_found_by_both, errors_found_by_one, changed_by_mistake, left_by_both
-FROM errors_found_by_two WHERE domain = {domain:String}"""
 
 # What is asked of every decision, SQL by name.
 _SAID = {
@@ -106,10 +92,8 @@ def fairness(
         one.squares += weight / propensity
         one.wrong += weight * overridden
     rows = [_row(domain, name, group, told=bool(adverse)) for name, group in groups.items()]
-    items = GoldItems(*client.query(GOLD, parameters={"domain": domain}).result_rows[0])
-    counts = client.query(_PAIRS, parameters={"domain": domain}).result_rows
-    pairs = PairCounts(*counts[0]) if counts else PairCounts()
-    told = [row | _in_truth(row, items, pairs) | {"unreadable": unreadable} for row in rows]
+    people = known_errors(client).get(domain, KnownErrors())
+    told = [row | _in_truth(row, people) | {"unreadable": unreadable} for row in rows]
     return sorted(_compared(told), key=_order)
 
 
@@ -152,19 +136,19 @@ def _rate(name: str, ways: Iterable[_Way]) -> dict[str, Any]:
     }
 
 
-def _in_truth(row: Mapping[str, Any], items: GoldItems, pairs: PairCounts) -> dict[str, float | None]:
-    """The error of automated decisions that flawless people would have found; nothing where too little is known."""
-    name, value, low = "automated_error_in_truth", row["automated_error"], row["automated_error_lower"]
-    try:
-        if value is None or low is None:
-            return dict.fromkeys((name, f"{name}_lower", f"{name}_upper"))
-        verdicts = row["automated_error_verdicts"]
-        high = row["automated_error_upper"]
-        seen = Estimate("strata", Target.THESE, value, 0.0, low, high, row["decisions"], verdicts)
-        found = corrected(seen, items, pairs=pairs)
-    except InsufficientDataError:
-        return dict.fromkeys((name, f"{name}_lower", f"{name}_upper"))
-    return {name: found.value, f"{name}_lower": found.low, f"{name}_upper": found.high}
+def _in_truth(row: Mapping[str, Any], people: KnownErrors) -> dict[str, float | None]:
+    """The error of automated decisions that flawless people would have found; where too little is known of people, what
+    it is if they miss a fifth of errors."""
+    names = [f"automated_error_in_truth{end}" for end in ("", "_lower", "_upper")]
+    supposed = "automated_error_if_a_fifth_is_missed"
+    value, low, high = (row[f"automated_error{end}"] for end in ("", "_lower", "_upper"))
+    told: dict[str, float | None] = dict.fromkeys((*names, supposed))
+    if value is None or low is None or high is None:
+        return told
+    true = people.in_truth(value, low, high, row["decisions"], row["automated_error_verdicts"])
+    if true.known:
+        return told | dict(zip(names, (true.value, true.low, true.high), strict=True))
+    return told | {supposed: true.value}
 
 
 def _compared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from interlock.encryption.keys import KeyStore
 from interlock.errors import InterlockError, UsageError
 from interlock.policies.replay.breaches import breaches
-from interlock.policies.replay.forecast import Key, Strata, queue_forecasts
+from interlock.policies.replay.forecast import Errors, Key, Strata, queue_forecasts
+from interlock.policies.replay.known_errors import InTruth, KnownErrors, known_errors
 from interlock.policies.replay.matrix import SHADOW, Fate, Tally
 from interlock.policies.replay.query import History, forced_reasons, policy_reasons
 from interlock.policies.replay.reading import ALL, Reader
@@ -136,6 +137,7 @@ def replay(client: "Client", policy: Policy, since: datetime, until: datetime, k
         if AMBIGUOUS_DOMAIN not in forced:
             key = _alike(group.of_group, kinds.lane_of(group.key).name, way, treatments.of(group.key, forced))
             strata.judge(key, group.decisions, propensity, overridden)
+    errors = strata.errors()
     return Replay(
         policy=policy.name,
         version=version(policy),
@@ -153,10 +155,22 @@ def replay(client: "Client", policy: Policy, since: datetime, until: datetime, k
         examples=tally.examples,
         reviews=tally.reviews,
         queues=queue_forecasts(tally.reviews, max(since, tally.first_hour), until),
-        errors=strata.errors(),
+        errors=errors,
+        errors_in_truth=_in_truth(client, history.domains, errors),
         overrides=strata.overrides(),
         breaches=breaches(policy, tally.arrivals, staffing(client, since, until), history.until * 1000),
     )
+
+
+def _in_truth(client: "Client", domains: Sequence[str], errors: Sequence[Errors]) -> InTruth | None:
+    """Of the errors of all groups. People of several domains err differently: what is known of them is not mixed."""
+    passing = next((of.candidate for of in errors if not of.attribute), None)
+    if passing is None or not passing.judged or not passing.population:
+        return None
+    people = known_errors(client).get(domains[0], KnownErrors()) if len(domains) == 1 else KnownErrors()
+    value, low, high = (min(1.0, number / passing.population) for number in (passing.value, passing.low, passing.high))
+    found = people.in_truth(value, low, high, round(passing.population), passing.judged)
+    return found.times(passing.population)
 
 
 class Treatments:

@@ -8,6 +8,7 @@ from typing import Any
 from interlock.learning.strata import Total
 from interlock.policies.replay.breaches import Late
 from interlock.policies.replay.forecast import Errors, QueueForecast
+from interlock.policies.replay.known_errors import InTruth
 from interlock.policies.replay.matrix import Cell, Example, QueueHour, RuleEffect
 
 
@@ -20,6 +21,8 @@ class Replay:
     than one policy claimed their domain. `unreadable`: how many more were left out, because what the
     rules ask for is sealed under a key that is missing or erased. `queues`, `errors`, `overrides`, `breaches`: what is
     to be expected of the candidate; no `breaches` where nobody has worked, or there is too much to simulate.
+    `errors_in_truth`: the errors of the candidate of all groups, corrected for what people miss; None where nobody has
+    judged anything.
     """
 
     policy: str
@@ -41,6 +44,7 @@ class Replay:
     errors: tuple[Errors, ...]
     overrides: Total
     breaches: tuple[Late, ...]
+    errors_in_truth: InTruth | None = None
 
     def facts(self) -> dict[str, Any]:
         """As JSON has it."""

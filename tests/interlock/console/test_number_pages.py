@@ -359,6 +359,13 @@ def test_the_editor_shows_what_a_policy_would_have_done_with_the_past(console: C
     for part in ("would take another route", "lane:loans/approve:auto", "/decisions/d-", "People would overrule"):
         assert part in shown.text
     assert "Late tasks at the present staffing" in shown.text
+    assert "If people miss 20 % of errors, about" in shown.text
+
+
+def test_override_rates_stand_beside_what_they_are_in_truth(console: Console) -> None:
+    shown = opened(console, "/quality").text
+    table = shown[shown.index("Override rates, corrected for what people miss") :].partition("</table>")[0]
+    assert "if people miss 20 %" in table
 
 
 @pytest.mark.parametrize(

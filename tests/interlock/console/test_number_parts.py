@@ -11,12 +11,14 @@ from interlock.console.asking import Asked, address, rows_behind
 from interlock.console.cells import cell
 from interlock.console.pages.decisions import cursor_of, from_cursor
 from interlock.console.pages.fairness import errors_chart
-from interlock.console.pages.quality import calibrations, routes_chart
+from interlock.console.pages.quality import calibrations, in_truth, routes_chart
 from interlock.console.pages.queues import rate_chart
 from interlock.console.pages.team import member
 from interlock.console.pages.work import agreement_tiles, pace_tiles
 from interlock.console.quality_tiles import quality_tiles
 from interlock.console.text import percent
+from interlock.learning.reviewer_errors import GoldItems
+from interlock.policies.replay.known_errors import KnownErrors
 from interlock.review.roster import person
 from interlock.sinks.questions import QUESTIONS
 
@@ -64,6 +66,24 @@ def test_errors_of_groups_stand_as_bars_in_the_order_of_the_report_where_they_ar
     two = errors_chart([row("", 0.05), row("", 0.02) | {"model": "m@8"}])
     assert [cells[0] for cells in two.rows] == ["everybody, m@7", "everybody, m@8"]
     assert not errors_chart([row("", None)]).rows
+
+
+def test_rates_are_corrected_by_what_is_known_of_the_people_of_their_domain_or_as_if_they_missed_a_fifth() -> None:
+    row: dict[str, Any] = {
+        "model_id": "m",
+        "model_version": "7",
+        "hajek": 0.08,
+        "hajek_lower": 0.06,
+        "hajek_upper": 0.1,
+    }
+    row |= {"covered_decisions": 9_000, "reviewed_decisions": 2_000}
+    people = {"loans": KnownErrors(GoldItems(wrong=100, found=50, right=400, left=400))}
+    rows = [row | {"domain": "loans"}, row | {"domain": "cards"}, row | {"domain": "posts", "hajek_lower": None}]
+    loans, cards = in_truth(rows, people)
+    assert (loans.domain, loans.truth.known, cards.domain, cards.truth.known) == ("loans", True, "cards", False)
+    assert loans.truth.value == pytest.approx(0.16)
+    assert loans.truth.low < 0.16 < loans.truth.high
+    assert (cards.truth.low, cards.truth.value, cards.truth.high) == pytest.approx((0.075, 0.1, 0.125))
 
 
 @pytest.mark.parametrize("name", QUESTIONS)
