@@ -7,7 +7,7 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.interlock.console.office import POLICY, Office
+from tests.interlock.console.office import PATIENCE_SECONDS, POLICY, Office
 from tests.interlock.console.test_styleguide import violations
 
 pytestmark = pytest.mark.kafka
@@ -188,6 +188,19 @@ def test_every_page_is_accessible_in_both_themes_and_fits_a_tablet(office: Offic
     if width := _overflow(page):
         found["explanation at 768 px"] = f"{width} px too wide"
     assert found == {}
+
+
+def test_the_fairness_of_a_domain_is_accessible_and_fits_a_tablet(office: Office) -> None:
+    office.resolution(office.decide("auto", amount=10, confidence=0.99))
+    page = office.page("lee", f"/quality?domain={office.name}-auto", *EVERY_ROLE)
+    section = page.locator("section[aria-labelledby=fairness]")
+    # The page first reads every other number.
+    expect(section.get_by_text("The policy names no groups")).to_be_visible(timeout=PATIENCE_SECONDS * 1000)
+    expect(section.get_by_role("table")).to_be_visible()
+    assert not violations(page)
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    assert not violations(page, only="color-contrast")
+    assert not _overflow(page)
 
 
 def _overflow(page: Page) -> int:
