@@ -167,7 +167,8 @@ class PacedDecisions:
         self._done: set[str] = set()
         self._last_offsets: dict[str, int] = {}
         self._domains: set[str] = set()
-        self._sent = self._examples = self.judged = self.gold = 0
+        self._sent: set[str] = set()
+        self._examples = self.judged = self.gold = 0
 
     def send(self, decisions: Sequence[Decision]) -> None:
         """Sends them as fast as people keep up. Returns when enough have taken effect unseen or were judged."""
@@ -176,7 +177,7 @@ class PacedDecisions:
                 batch = decisions[first : first + _BATCH_SIZE]
                 self._wait_for(len(batch))
                 client.submit_many(decision.model_copy(update={"created_at": datetime.now(UTC)}) for decision in batch)
-                self._sent += len(batch)
+                self._sent.update(decision.decision_id for decision in batch)
                 self._domains.update(decision.domain for decision in batch)
         self._wait_for(self._max_in_flight)
 
@@ -203,13 +204,10 @@ class PacedDecisions:
 
     def _wait_for(self, room: int) -> None:
         def has_room() -> bool:
-            return self._poll() and self._sent - len(self._done | self._aside()) + room <= self._max_in_flight
+            # Gold items that were put aside are none of those that were sent.
+            return self._poll() and len(self._sent - self._done - self._people.aside) + room <= self._max_in_flight
 
-        until(has_room, f"people keep up: {self._sent} decisions sent")
-
-    def _aside(self) -> set[str]:
-        """The decisions that people put aside; without the gold items among them."""
-        return {name for name in self._people.aside.copy() if name.encode().startswith(self._prefix)}
+        until(has_room, f"people keep up: {len(self._sent)} decisions sent")
 
     def _poll(self) -> bool:
         """Reads new records. Raises the error that made people stop."""

@@ -52,7 +52,7 @@ _LATE_ROWS = {"INTERLOCK_SINK__FLUSH_SECONDS": "3"}
 _SERVICE_LEVELS = "\nservice_levels: {critical: 10s, high: 10s, medium: 10s, low: 10s}\n"
 
 # Far longer than anybody takes here, and no longer than needed to get back what somebody has forgotten.
-_LEASE = ("lease: 10m", "lease: 30s")
+_LEASE = ("lease: 10m", "lease: 1m")
 
 # Where the policy names its domain.
 _DOMAIN_NAMES = ("name: employment\n", "\n  employment:\n")

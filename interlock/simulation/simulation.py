@@ -178,10 +178,13 @@ class Simulation:
                 tally.refused[refused.code] += 1
             return False
         if self._puts_aside is not None and self._puts_aside(lease.task_id):
-            desk.snooze(
-                lease.task_id, lease.epoch, self._clock.now() + _ASIDE, reason_code="other", reason_text="not now"
-            )
-            self.aside.add(lease.task_id)
+            try:
+                until = self._clock.now() + _ASIDE
+                desk.snooze(lease.task_id, lease.epoch, until, reason_code="other", reason_text="not now")
+            except CommandRefusedError as refused:
+                tally.refused[refused.code] += 1
+            else:
+                self.aside.add(lease.task_id)
             return True
         task = board.leased(lease.task_id, lease.epoch)
         payload = self._payloads.read(task)
