@@ -189,7 +189,11 @@ def doubles(runs: int) -> dict[str, Certified]:
         "miss 50 %": certificates(runs, replace(few, found=0.5)),
         "miss 10 %": certificates(runs, replace(few, found=0.9)),
         "miss 30 %, a fifth is hard": certificates(runs, replace(few, hard=0.2)),
+        # What double reviews cannot see: no promise, but it is to be known how far off it is.
         "miss 30 %, two fifths are hard": certificates(runs, replace(few, hard=0.4)),
+        "miss 30 %, two fifths are hard, 10,000 double reviews": certificates(
+            runs, replace(few, hard=0.4, doubles=10_000)
+        ),
         "miss 30 %, taken as the truth": certificates(runs, few, corrected=False),
         "miss 30 %, easy gold items": certificates(runs, easy),
         "miss 30 %, easy gold items and double reviews": certificates(runs, replace(easy, doubles=1_000)),
