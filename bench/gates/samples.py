@@ -28,6 +28,7 @@ def outcome(number: int, kind: str, *, wrong: bool, audit: bool, workflow: str, 
     """The `Outcome` record of the first verdict on a decision that took effect, a second after it came."""
     return {
         "outcome_id": f"d{number}#1",
+        "task_id": f"d{number}",
         "decision_id": f"d{number}",
         "kind": kind,
         "audit": audit,
