@@ -122,7 +122,7 @@ def price(runs: int) -> dict[str, float]:
 GATES = {
     "certificates where what nobody judged errs twice as often": Gate(
         designs,
-        200,
+        100,
         (
             Promise("85 % answered", at_most=DELTA),
             Promise("85 % answered, all of the lane beside", at_most=DELTA),
@@ -130,5 +130,5 @@ GATES = {
         ),
         quick=2,
     ),
-    "audits that open work costs": Gate(price, 100, quick=2),
+    "audits that open work costs": Gate(price, 20, quick=2),
 }

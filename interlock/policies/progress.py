@@ -70,6 +70,7 @@ def _row(policy: Policy, domain: str, prediction: str, record: dict[str, Any] | 
         "auto": policy.thresholds(lane)[0],
         "auto_raw": lane.auto_raw.get(model),
         "said": said(policy, domain, prediction, record),
+        "tested_limit": None if record is None else record["tested_limit"],
         "missing": [] if record is None else list(record["missing"]),
         "days": steps[0]["days"] if steps else None,
         "strictest": steps[0] if steps else None,

@@ -44,6 +44,7 @@ RECORD: dict[str, Any] = {
     "rules_certified": 0,
     "rule_evidence": 0.2,
     "start": 1,
+    "tested_limit": 0.0475,
 }
 
 
@@ -75,6 +76,7 @@ def test_a_lane_says_how_many_audits_it_has_of_about_how_many_and_in_how_many_da
     (row,) = _rows("--json")
     assert (row["lane"], row["model"]) == ("loan/approve", "scorer@7")
     assert row["said"] == "41 of about 84 audits"
+    assert row["tested_limit"] == 0.0475
     assert row["days"] == pytest.approx(42.9 / 4)
     assert row["missing"] == ["63 of 100 audits answered, 80 needed"]
     assert "41 of about 84" in " ".join(_rows().split())
