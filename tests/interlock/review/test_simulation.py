@@ -183,3 +183,19 @@ def test_a_team_takes_no_more_than_it_was_told_to(world: World) -> None:
     with Board(world.broker) as board:
         assert len(board.open_tasks) == 18
         assert {task["state"] for task in board.open_tasks} == {"waiting"}
+
+
+def test_what_a_person_puts_aside_stays_open_however_much_it_is(world: World) -> None:
+    for number in range(8):
+        world.arrive(decision(f"d-{number}"))
+    # One more than the roster lets people hold, unless it says otherwise.
+    aside = {f"d-{number}" for number in range(6)}
+    simulation = _simulation(world, 1, decisions=2, puts_aside=aside.__contains__)
+    simulation.register()
+    simulation.run()
+    assert simulation.failure is None
+    with Board(world.broker) as board:
+        states = {name: task["state"] for name, task in board.tasks.items()}
+    assert simulation.aside == {name for name, state in states.items() if state == "snoozed"}
+    assert {name for name, state in states.items() if state == "done"} == {"d-6", "d-7"}
+    assert simulation.aside == aside
