@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.gates.reviewers import People
+from bench.gates.reviewers import People, shares
 from interlock.learning.bounds import anytime, clopper_pearson
 from interlock.learning.double_reviews import PairCounts, false_alarms, sensitivity
 
@@ -69,3 +69,7 @@ def test_errors_that_are_hard_for_everybody_make_people_look_better_than_they_ar
     rng = np.random.default_rng(4)
     pairs = People(0.7, doubles=20_000, hard=0.4, third=1.0).pairs(rng, 0.15)
     assert sensitivity(pairs, 0.1, anytime).low > 0.75
+
+
+def test_the_lower_bound_holds_at_every_look() -> None:
+    assert max(covered.broken for covered in shares(10).values()) <= 0.1

@@ -146,3 +146,11 @@ def test_where_right_answers_are_changed_a_certificate_comes_with_typical_gold_i
     typical = certificates(1, people, decisions=15_000, typical=True, rate=1.0)
     assert typical.certified == 1
     assert typical.worst < 0.05
+
+
+def test_double_reviews_hold_what_easy_gold_items_would_let_through() -> None:
+    easy = People(0.5, gold_found=0.95)
+    alone = certificates(1, easy, decisions=12_000)
+    both = certificates(1, replace(easy, doubles=1_000), decisions=12_000)
+    assert alone.violated == 1
+    assert both.violated == 0
