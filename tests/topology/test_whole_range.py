@@ -198,7 +198,8 @@ def _review(task: dict[str, Any], routed: bytes) -> None:
 def _learn(task: dict[str, Any], routed: bytes, folder: Path) -> None:
     judged = outcome(1, decision_id=task["decision_id"], options=list(task["options"]) or ["approve", "reject"])
     learned = example(judged, damaged.read("RoutedDecision", routed).record)
-    record = wire.decode("TrainingExample", wire.encode("TrainingExample", learned))
+    groups = {"answer": learned["prediction"]}
+    record = wire.decode("TrainingExample", wire.encode("TrainingExample", learned)) | {"groups": groups}
     lines, columns = JsonLines(folder / "a.jsonl"), Parquet(folder / "a.parquet")
     for row in (record, *preferences(record)):
         lines.write(row)
