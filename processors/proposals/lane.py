@@ -92,9 +92,11 @@ class Lane:
         self.gold = GoldItems()
         self.pairs = PairCounts()
         self.by: Grouping | None = None
-        self._reset()
+        self._certificates: dict[str, Certificate] = {}
+        self._begin()
 
-    def _reset(self) -> None:
+    def _begin(self) -> None:
+        """The evidence for further claims begins. What is certified stays under watch: it may be in force."""
         self.count = 0
         self.since = 0
         self.start = 1
@@ -104,7 +106,6 @@ class Lane:
         self.rules = RuleTests(self.alpha, self.delta, typical=self._typical)
         self._threshold: Claim | None = None
         self._rules: tuple[Claim, ...] = ()
-        self._certificates: dict[str, Certificate] = {}
 
     @property
     def claims(self) -> tuple[Claim, ...]:
@@ -113,7 +114,7 @@ class Lane:
 
     @property
     def certified(self) -> tuple[str, ...]:
-        """The ids of everything that was ever claimed on the present evidence."""
+        """The ids of everything that was claimed and is watched: all since the last broken certificate."""
         return tuple(sorted(self._certificates))
 
     @property
@@ -158,9 +159,10 @@ class Lane:
         return self._thresholds.warm_up
 
     def restart(self) -> None:
-        """Starts again: earlier evidence no longer speaks for today."""
+        """Starts again after a broken certificate: neither evidence nor claims of before speak for today."""
         self._thresholds.reset()
-        self._reset()
+        self._certificates.clear()
+        self._begin()
 
     def add(self, example: Example) -> tuple[Certificate, Crossing, str | None] | None:
         """Adds an example; the certificate that it breaks, if any, and in which group, None: in all together. The
@@ -171,7 +173,7 @@ class Lane:
                 self.window.append(example)
                 return certificate, *alarm
         if self._thresholds.add(example):
-            self._reset()
+            self._begin()
         if not self.count:
             self.since = example.at
             self.start = self._starts.next(*self.name[:2], example.at)

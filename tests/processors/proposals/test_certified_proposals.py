@@ -136,6 +136,22 @@ def test_a_certificate_is_broken_when_the_model_becomes_worse_and_evidence_begin
     assert not [proposal for proposal in proposals(events) if proposal["state"] == "open"]
 
 
+def test_what_was_signed_while_people_saw_everything_is_watched_by_the_audits_that_follow() -> None:
+    """The first audit has a smaller π than anything before, so that evidence for further claims begins anew with it."""
+    fold = new_fold()
+    seen, audited = World(intercept=1.0, auto=1.0, seed=1), World(intercept=-0.5, auto=0.7, seed=2)
+    signed = [p for p in proposals(taken(fold, seen.examples(3_000))) if p["state"] == "open"]
+    assert signed
+    audited.decided = seen.decided
+    signal = of(taken(fold, audited.examples(6_000)), DRIFT_SIGNALS)[0]
+    assert signal["monitor"] == "certificate"
+    assert {proposal["proposal_id"] for proposal in signed} <= set(signal["revokes"])
+    # Those that the change spares break nothing.
+    fold, good = new_fold(), World(intercept=1.0, auto=0.7, seed=2, decided=seen.decided)
+    taken(fold, World(intercept=1.0, auto=1.0, seed=1).examples(3_000))
+    assert not of(taken(fold, good.examples(20_000)), DRIFT_SIGNALS)
+
+
 def test_a_model_that_stays_as_good_as_promised_breaks_no_certificate() -> None:
     assert not of(taken(new_fold(), World(intercept=0.7, seed=5).examples(20_000)), DRIFT_SIGNALS)
 
