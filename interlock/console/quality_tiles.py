@@ -6,6 +6,9 @@ from typing import Any
 from interlock.console.asking import Asked
 from interlock.console.text import interval, number, percent, span
 
+# Where the view has a rate and no interval.
+_NOT_SURE = "; too little of what was chosen for people is answered to say how sure it is"
+
 
 def quality_tiles(found: Asked, row: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Arguments of the macro `tile`, from a row of question `metrics` or `metrics_by_domain`; empty without a row."""
@@ -20,7 +23,8 @@ def quality_tiles(found: Asked, row: Mapping[str, Any]) -> list[dict[str, Any]]:
             "label": "Accuracy, corrected",
             "value": percent(row["ai_accuracy"]),
             "interval": interval(row["ai_accuracy_lower"], row["ai_accuracy_upper"]),
-            "population": f"of all {decisions}, estimated from {reviewed}",
+            "population": f"of all {decisions}, estimated from {reviewed}"
+            + ("" if row["ai_accuracy"] is None or row["ai_accuracy_lower"] is not None else _NOT_SURE),
         },
         {
             "label": "Accuracy, naive",

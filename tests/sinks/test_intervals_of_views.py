@@ -11,7 +11,7 @@ from clickhouse_connect.driver.client import Client
 
 from interlock.learning.arrays import Bools, Floats
 from interlock.learning.bounds import clopper_pearson
-from interlock.learning.estimates import Estimate, aipw, hajek, horvitz_thompson
+from interlock.learning.estimates import Estimate, Target, aipw, hajek, horvitz_thompson
 
 pytestmark = pytest.mark.warehouse
 
@@ -210,6 +210,44 @@ def test_what_was_open_on_other_days_is_no_open_work_of_the_day(shared: Client, 
     query = "SELECT missing FROM override_analytics WHERE domain = {domain:String} ORDER BY day"
     found = shared.query(query, parameters={"domain": run_id}).result_rows
     assert found == [(["10 of 20 async reviews answered, 16 needed"],), ([],), ([],)]
+
+
+@pytest.mark.parametrize("answered", [1.0, 0.98, 0.9, 0.6])
+def test_the_accuracy_of_a_domain_has_the_interval_of_the_functions(
+    shared: Client, run_id: str, answered: float
+) -> None:
+    ways: tuple[Way, ...] = (("async", 300, 1.0, 0.3), ("sync", 200, 1.0, 0.1), ("auto", 4000, 0.05, 0.02))
+    decisions = Decisions(ways, 7, answered)
+    decisions.write(shared, run_id)
+    count_verdicts(shared, run_id, decisions)
+    found = row(shared, run_id, "metrics_by_domain")
+    told = hajek(decisions.wrong, decisions.judged, decisions.pi, Target.PROCESS, answered=decisions.share)
+    ends = [found[f"ai_accuracy{end}"] for end in ("", "_lower", "_upper")]
+    assert ends == pytest.approx([1 - told.value, 1 - told.high, 1 - told.low], abs=0.0025)
+    assert 0 < found["ai_accuracy_standard_error"] < 0.02
+
+
+def test_where_too_little_is_answered_the_accuracy_has_no_interval(shared: Client, run_id: str) -> None:
+    """As little as in an hour in which people have begun with what is doubtful, and nobody has done an audit."""
+    for number, ways in enumerate([(1, 0), (0, 1)]):
+        decisions = Decisions((("async", 600, 1.0, 0.25), ("auto", 400, 0.05, 0.03)), 1)
+        for way, kept in enumerate(ways):
+            judged = np.flatnonzero(decisions.judged & (decisions.way == way))
+            decisions.judged[judged[0 if not kept else len(judged) :]] = False
+        decisions.write(shared, f"{run_id}-{number}")
+        count_verdicts(shared, f"{run_id}-{number}", decisions)
+        found = row(shared, f"{run_id}-{number}", "metrics_by_domain")
+        assert found["ai_accuracy"] is not None
+        assert (found["ai_accuracy_lower"], found["ai_accuracy_upper"]) == (None, None)
+
+
+def count_verdicts(client: Client, domain: str, decisions: Decisions) -> None:
+    """Into the sums by hour, without which a domain has no metrics."""
+    client.insert(
+        "outcomes_by_hour",
+        [[domain, True, int(decisions.judged.sum())]],
+        column_names=["domain", "reviewed", "records"],
+    )
 
 
 def test_the_quantile_of_the_views_is_off_by_no_more_than_they_say(shared: Client) -> None:

@@ -153,6 +153,9 @@ def test_tiles_of_quality_exist_for_all_domains_and_for_one() -> None:
         row = dict.fromkeys(QUESTIONS[name].columns)
         tiles = quality_tiles(Asked(name, [row]), {**row, "ai_accuracy": 0.5, "dead_letters": 0})
         assert tiles[0]["value"] == "50.0 %"
+        assert tiles[0]["population"].endswith(
+            "too little of what was chosen for people is answered to say how sure it is"
+        )
         assert all(tile["sql"] and tile["rows"] and tile["population"] for tile in tiles)
     assert quality_tiles(Asked("metrics", []), {}) == []
 
