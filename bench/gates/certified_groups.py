@@ -124,7 +124,7 @@ def _example(number: int, confidence: float, right: bool, attributes: dict[str, 
 
 GATES = {
     "certificates by group where one group errs too often": Gate(
-        invented, 100, (Promise("false by groups", at_most=DELTA, before=0.6),), quick=2
+        invented, 100, (Promise("false by groups", at_most=DELTA, before=0.82),), quick=2
     ),
     "certificates by age, employment": Gate(
         employment, 8, (Promise("by age: a group hidden", at_most=DELTA, before=1.0),), quick=1
