@@ -30,11 +30,19 @@ def test_the_shift_is_told_and_by_itself_revokes_and_halts_nothing(story: dict[s
     assert story["accepted"]
     (warning,) = _rows(story, "confidence")
     assert car_loan.CHANGE <= warning < car_loan.CHANGE + 1_000
-    assert not story["revoked"]
-    assert not _rows(story, "controls")
+    assert not any(row <= warning + 1_000 for kind in ("certificate", "controls") for row in _rows(story, kind))
     # A person sends everything to people then.
     assert story["automatic"] > 1_000
     assert story["last_automatic_row"] <= warning
+
+
+def test_the_errors_that_follow_break_the_certificate_and_halt_the_model(story: dict[str, Any]) -> None:
+    """It was signed while people saw everything, and is watched through the audits and on."""
+    broken = _rows(story, "certificate")[0]
+    assert car_loan.CHANGE < broken < car_loan.CHANGE + 5_000
+    assert _rows(story, "controls") == [broken]
+    assert len(story["revoked"]) == len(story["accepted"])
+    assert all("at most 5% wrong was promised" in reason for reason in story["revoked"])
 
 
 def test_retraining_is_requested_after_the_change_and_not_before_and_dates_the_change(story: dict[str, Any]) -> None:
