@@ -43,6 +43,7 @@ domains:
     models: ['*']
     outcomes: [approve, reject]
     lanes: {approve: {auto: 0.5}, reject: {auto: 0.5}}
+audit: {rate: 0}   # an audit may still change what took effect, and ids are random
 """
 
 TIMEOUT_SECONDS = 60.0
