@@ -38,7 +38,6 @@ CREATE OR REPLACE VIEW accuracy_of_all
     standard_error Float64 COMMENT 'Standard error of accuracy that selection alone causes'
 )
 AS
-WITH NOT open_work.unsaid AS shown
 SELECT
     is_total, domain, total AS weight, 1 - rate_of_all AS accuracy,
     if(shown, 1 - least(1, greatest(rate_of_all, (most_wrong + sqrt(above + z * z * mixing)) / total)), NULL) AS lower,
@@ -54,6 +53,9 @@ FROM
     SELECT
         is_total, if(is_total, '', strata.domain) AS domain,
         z, total, rate_of_all, squares,
+        sumIf(decisions, first AND (judged = 0 OR judged < 0.5 * picked)) AS unsaid,
+        sumIf(decisions, first) AS routed,
+        unsaid < 0.05 * routed OR routed = 0 AS shown,
         sum(wwy / (answered * answered) - wy / answered) AS spread,
         sum(size * ends.2) AS least_wrong,
         sum(pow(size * (ends.2 - ends.1), 2)) AS below,
@@ -81,11 +83,12 @@ FROM
                     x / n
                 )
             )) AS upper_end,
-            w * w / ww AS kish
+            if(w > 0, w * w / ww, 1) AS kish
         SELECT
             *,
-            wy / w AS rate,
-            if(picked > 0, least(1, judged / picked), 1) AS answered,
+            row_number() OVER (PARTITION BY domain, model_id, model_version, way ORDER BY octave) = 1 AS first,
+            if(w > 0, wy / w, 0) AS rate,
+            if(judged > 0 AND picked > 0, least(1, judged / picked), 1) AS answered,
             w / answered AS size,
             (1 - upper_end((1 - rate) * kish, kish), upper_end(rate * kish, kish)) AS exact,
             -- (low, least, most, high) of the rate of a stratum: the ends of the region that open work leaves, and of its interval.
@@ -108,35 +111,15 @@ FROM
                 sumIf(v, overridden) AS wy,
                 sumIf(v * v, overridden) AS wwy
             FROM outcomes
-            WHERE outcomes.reviewed AND propensity >= 0.000001 AND propensity <= 1
+            WHERE outcomes.reviewed AND (route != 'auto' OR audit) AND propensity >= 0.000001 AND propensity <= 1
             GROUP BY domain, model_id, model_version, way, octave
         ) AS heard
-        LEFT JOIN picked_by_way AS routed USING (domain, model_id, model_version, way)
+        -- Of a way without any verdict there are only the decisions.
+        FULL JOIN picked_by_way AS chosen USING (domain, model_id, model_version, way)
     ) AS strata
     ARRAY JOIN [false, true] AS is_total
     GROUP BY is_total, domain
-) AS sums
-LEFT JOIN
-(
-    -- Where too little is answered, nobody can say.
-    SELECT
-        is_total, if(is_total, '', ways.domain) AS domain,
-        sumIf(decisions, judged = 0 OR judged < 0.5 * picked) >= 0.05 * sum(decisions) AS unsaid
-    FROM
-    (
-        SELECT domain, decisions, picked, judged
-        FROM picked_by_way AS routed
-        LEFT JOIN
-        (
-            SELECT domain, model_id, model_version, if(route != 'auto', toString(route), 'audit') AS way, count() AS judged
-            FROM outcomes
-            WHERE outcomes.reviewed AND propensity >= 0.000001 AND propensity <= 1
-            GROUP BY domain, model_id, model_version, way
-        ) AS heard USING (domain, model_id, model_version, way)
-    ) AS ways
-    ARRAY JOIN [false, true] AS is_total
-    GROUP BY is_total, domain
-) AS open_work USING (is_total, domain)
+)
 COMMENT 'How often people would confirm the models, estimated for all decisions, one row a domain and one for all';
 
 CREATE OR REPLACE VIEW review_metrics

@@ -227,6 +227,19 @@ def test_the_accuracy_of_a_domain_has_the_interval_of_the_functions(
     assert 0 < found["ai_accuracy_standard_error"] < 0.02
 
 
+def test_objections_that_an_early_release_took_for_reviews_are_no_sample_of_the_accuracy(
+    shared: Client, run_id: str
+) -> None:
+    decisions = Decisions(USUAL, 8)
+    decisions.write(shared, run_id)
+    count_verdicts(shared, run_id, decisions)
+    before = row(shared, run_id, "metrics_by_domain")["ai_accuracy"]
+    columns = ["domain", "model_id", "model_version", "route", "workflow", "overridden", "propensity", "reviewed"]
+    objection = [run_id, "m", "1", "auto", "post_approval", True, 1.0, True]
+    shared.insert("outcomes", [objection] * 50, column_names=columns)
+    assert row(shared, run_id, "metrics_by_domain")["ai_accuracy"] == pytest.approx(before)
+
+
 def test_where_too_little_is_answered_the_accuracy_has_no_interval(shared: Client, run_id: str) -> None:
     """As little as in an hour in which people have begun with what is doubtful, and nobody has done an audit."""
     for number, ways in enumerate([(1, 0), (0, 1)]):
