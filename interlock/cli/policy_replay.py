@@ -109,7 +109,10 @@ def _in_truth(found: "InTruth") -> str:
     if found.known:
         ends = _ends(found.low, found.high)
         return f"in truth {found.value:,.0f} would pass ({ends}), by what people miss and change by mistake"
-    return f"if people miss 20 % of errors, {found.value:,.0f} would pass: too little is known of what they miss"
+    from interlock.learning.reviewer_errors import SUPPOSED_MISSED
+
+    supposed = f"if people miss {SUPPOSED_MISSED:.0%} of errors, {found.value:,.0f} would pass"
+    return f"{supposed}: too little is known of what they miss"
 
 
 def _errors(of: "Errors") -> tuple[str, float | None, float | None, str, str, float, float]:
