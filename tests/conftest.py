@@ -109,6 +109,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="also run the tests that start a real schema registry (downloads 158 MB once)",
     )
+    parser.addoption(
+        "--clients",
+        action="store_true",
+        help="also run the tests with clients in other languages, where their toolchains are found (docs/testing.md)",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -161,6 +166,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker("campaign")
         if item.get_closest_marker("registry") and not config.getoption("--registry"):
             item.add_marker(pytest.mark.skip(reason="starts a real schema registry: run with --registry"))
+        if item.get_closest_marker("clients") and not config.getoption("--clients"):
+            item.add_marker(pytest.mark.skip(reason="builds a client in another language: run with --clients"))
 
 
 @pytest.fixture(autouse=True)
