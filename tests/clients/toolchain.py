@@ -1,5 +1,6 @@
 """Programs in other languages, built and run with the toolchains of this machine."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -17,6 +18,19 @@ def need(*commands: str) -> None:
     missing = [command for command in commands if not shutil.which(command)]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+def copied(source: Path) -> Path:
+    """A copy of a program where it may be built: outside of the repository, and kept, so that a later run compiles
+    nothing again. Every state of the program has its own."""
+    files = sorted(path for path in source.rglob("*") if path.is_file())
+    state = hashlib.sha256()
+    for path in files:
+        state.update(f"{path.relative_to(source)}\0".encode() + path.read_bytes() + b"\0")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interlock-tests"
+    directory = cache / f"{source.parent.name}-{source.name}-{state.hexdigest()[:16]}"
+    shutil.copytree(source, directory, dirs_exist_ok=True)
+    return directory
 
 
 def run(
