@@ -40,6 +40,21 @@ def list_topics(json: Json = False) -> None:
     )
 
 
+@app.command("asyncapi")
+def asyncapi() -> None:
+    """Print the topics as an AsyncAPI 3.0 document: addresses, keys, schemas with their ids, who writes and who reads.
+
+    Examples:
+
+        interlock topics asyncapi > asyncapi.json
+    """
+    import json as json_module
+
+    from interlock.operations.asyncapi import document
+
+    print(json_module.dumps(document(), indent=1, ensure_ascii=False))
+
+
 @app.command("create")
 def create(
     data_dir: DataDir = None,
