@@ -50,6 +50,7 @@ ON_ONE_INSTANCE = (
 # These share another one, on which people work over HTTP.
 ON_CONSOLE_INSTANCE = (
     "examples/test_declined_loan.py",
+    "examples/test_first_hour.py",
     "interlock/api/test_restarts.py",
     "interlock/api/test_two_servers.py",
     "interlock/console/test_oversight_in_browser.py",

@@ -131,21 +131,26 @@ def show(
 
 @app.command("diff")
 def diff(
-    old: Annotated[str, typer.Argument(help="A policy file, or the name of a published policy.")],
-    new: PolicyFile,
+    old: Annotated[str, typer.Argument(help="A policy file, or the name of a published policy; may be left out.")],
+    new: Annotated[Path | None, typer.Argument(help="The policy file that is compared with it.")] = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> None:
     """Say what a policy file changes, compared with another file or with what is published.
 
+    One file alone is compared with the published policy of its name.
+
     Examples:
+
+        interlock policy diff examples/loan_approval/policy.yaml
 
         interlock policy diff lending examples/loan_approval/policy.yaml
     """
     from interlock.policies import publishing
     from interlock.policy.diff import diff as compare
 
-    changes = compare(publishing.policy_named(old, data_dir), publishing.load_policy(new))
+    changed = publishing.load_policy(new or Path(old))
+    changes = compare(publishing.policy_named(old if new else changed.name, data_dir), changed)
     if json:
         print_json([change.__dict__ for change in changes])
     elif changes:

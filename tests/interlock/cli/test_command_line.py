@@ -193,7 +193,9 @@ def test_policies_are_checked_shown_compared_and_refused(local_instance: Instanc
     assert "name: compare" in local_instance.run("policy", "show", "compare").stdout
     changed = tmp_path / "changed.yaml"
     changed.write_text(POLICY.format(name="compare").replace("0.9", "0.8"))
-    assert any("0.8" in str(change) for change in local_instance.json("policy", "diff", "compare", str(changed)))
+    changes = local_instance.json("policy", "diff", "compare", str(changed))
+    assert any("0.8" in str(change) for change in changes)
+    assert local_instance.json("policy", "diff", str(changed)) == changes
     assert "none.yaml: cannot be read" in local_instance.run("policy", "check", "none.yaml", code=1).stderr
     bad = tmp_path / "bad.yaml"
     bad.write_text("name: bad\ndomians: {}\n")
