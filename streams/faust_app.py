@@ -10,19 +10,18 @@
 """
 
 import logging
-import ssl
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import faust
-from confluent_kafka import KafkaError, KafkaException
-from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.drivers import aiokafka as driver
 from yarl import URL
 
 from interlock.schemas.catalogue import MAX_DERIVED_MESSAGE_BYTES
+from interlock.streams.faust_settings import credentials, tuning
+from interlock.streams.kafka_properties import checked
 from interlock.streams.tolerant_records import tolerate_header_names
 
 log = logging.getLogger(__name__)
@@ -54,14 +53,15 @@ def make_app(
 ) -> faust.App:
     """An app that is started by hand: no worker, no web server, no tables, no topics of its own.
 
-    Raises KafkaException where `properties`, librdkafka's, ask for what aiokafka cannot do.
+    Raises PropertyError where `properties`, librdkafka's, ask for what aiokafka cannot do.
     """
+    given = checked(properties)
     one_line_logs(bootstrap_servers)
     tolerate_header_names()
     app = faust.App(
         group,
         broker=[URL(f"kafka://{server.strip()}") for server in bootstrap_servers.split(",")],
-        broker_credentials=credentials(properties),
+        broker_credentials=credentials(given),
         processing_guarantee="at_least_once",
         broker_commit_interval=commit_seconds,
         broker_commit_every=1_000,
@@ -75,7 +75,6 @@ def make_app(
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=MAX_DERIVED_MESSAGE_BYTES,
         producer_acks=-1,
-        producer_compression_type="lz4",
         producer_max_request_size=MAX_DERIVED_MESSAGE_BYTES,
         producer_request_timeout=REQUEST_SECONDS,
         topic_allow_declare=False,
@@ -85,36 +84,10 @@ def make_app(
         # Nothing is kept there: the folds' state is the log itself. By default it would be made in whatever directory
         # the process was started in.
         datadir=tempfile.gettempdir(),
+        **{"producer_compression_type": "lz4", **tuning(given)},
     )
     app.transport = _Transport(app.conf.broker_consumer, app)
     return app
-
-
-def credentials(properties: Mapping[str, str]) -> SSLCredentials | SASLCredentials | None:
-    """What librdkafka's security settings mean to aiokafka; others, which only tune librdkafka, mean nothing here."""
-    protocol = properties.get("security.protocol", "plaintext").upper()
-    context = _ssl_context(properties) if protocol.endswith("SSL") else None
-    if not protocol.startswith("SASL_"):
-        return SSLCredentials(context) if context is not None else None
-    mechanism = properties.get("sasl.mechanism", properties.get("sasl.mechanisms", "PLAIN")).upper()
-    if mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
-        text = f"sasl.mechanism {mechanism} is not supported by the learning roles: use PLAIN or SCRAM-SHA-256 or -512"
-        raise KafkaException(KafkaError(KafkaError._UNSUPPORTED_FEATURE, text))
-    return SASLCredentials(
-        username=properties.get("sasl.username"),
-        password=properties.get("sasl.password"),
-        mechanism=mechanism,
-        ssl_context=context,
-    )
-
-
-def _ssl_context(properties: Mapping[str, str]) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=properties.get("ssl.ca.location"))
-    if certificate := properties.get("ssl.certificate.location"):
-        context.load_cert_chain(certificate, properties.get("ssl.key.location"), properties.get("ssl.key.password"))
-    if properties.get("ssl.endpoint.identification.algorithm", "https") == "none":
-        context.check_hostname = False
-    return context
 
 
 class _ConsumerThread(driver.AIOKafkaConsumerThread):

@@ -5,11 +5,10 @@ The clients are confluent_kafka's own, but for what `kafka_clients` changes.
 """
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
@@ -25,12 +24,15 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported
 from interlock.schemas import written
 from interlock.schemas.catalogue import MAX_RECORD_BYTES
 from interlock.streams import ports
-from interlock.streams.forks import abandon
+from interlock.streams.forks import abandon, begin_anew_in_children
 from interlock.streams.kafka_clients import NO_GROUP, OrderlyConsumer, PunctualProducer
+from interlock.streams.kafka_properties import checked, combined, wrong_property
 from interlock.streams.ports import ADMIN_TIMEOUT_SECONDS
 from interlock.streams.schema_topic import SchemaTopic
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 GroupProtocol = Literal["consumer", "classic"]
 
@@ -124,22 +126,23 @@ class KafkaBroker:
     def __init__(
         self,
         bootstrap_servers: str,
-        security: Mapping[str, str] | None = None,
+        properties: Mapping[str, str] | None = None,
         group_protocol: GroupProtocol = "consumer",
     ) -> None:
-        """`security`: librdkafka settings such as `security.protocol` and `sasl.*`.
+        """`properties`: librdkafka's, such as `security.protocol`; they win over ours. Raises PropertyError for one
+        that may not be set; wrong ones are told by the first client that is made.
 
         The first broker of a process is also asked for schemas that the process does not know, whoever reads with it.
         """
+        self._given = checked(properties or {})
         self._common: dict[str, Any] = {
             **CLIENT,
-            **(security or {}),
             "bootstrap.servers": bootstrap_servers,
             "error_cb": _ErrorLog(bootstrap_servers),
         }
         self._group_protocol: GroupProtocol = group_protocol
         self._admin_client: AdminClient | None = None
-        self._admin_process = os.getpid()
+        begin_anew_in_children(self)
         if written.source() is None:
             written.use(SchemaTopic(self))
 
@@ -153,13 +156,23 @@ class KafkaBroker:
     ) -> ports.Consumer:
         protocol = EXCLUSIVE if exclusive else GROUP[self._group_protocol]
         membership = {**protocol, "group.id": group} if group else {"group.id": NO_GROUP}
-        return OrderlyConsumer(
-            {**self._common, **CONSUMER, **membership, "isolation.level": isolation, **(overrides or {})}
+        return self._made(
+            OrderlyConsumer, {**CONSUMER, **membership, "isolation.level": isolation, **(overrides or {})}
         )
 
     def producer(self, transactional_id: str | None, overrides: Mapping[str, Any] | None = None) -> ports.Producer:
         identity = {**TRANSACTIONS, "transactional.id": transactional_id} if transactional_id else {}
-        return PunctualProducer({**self._common, **PRODUCER, **identity, **(overrides or {})})
+        return self._made(PunctualProducer, {**PRODUCER, **identity, **(overrides or {})})
+
+    def _made(self, make: Callable[[dict[str, Any]], T], ours: Mapping[str, Any]) -> T:
+        """A client with our properties and the user's. Raises PropertyError where librdkafka does not take these."""
+        try:
+            return make(combined({**self._common, **ours}, self._given))
+        except KafkaException as error:
+            wrong = wrong_property(error, self._given)
+            if wrong is None:
+                raise
+            raise wrong from error
 
     def create_topics(self, specs: Sequence[ports.TopicSpec]) -> None:
         if not specs:
@@ -218,12 +231,14 @@ class KafkaBroker:
         )
         return {partition.partition: answer.result().offset for partition, answer in answers.items()}
 
+    def after_fork(self) -> None:
+        """A child has an administration client of its own."""
+        abandon(self._admin_client)
+        self._admin_client = None
+
     def _admin(self) -> AdminClient:
-        if self._admin_process != os.getpid():
-            abandon(self._admin_client)
-            self._admin_client, self._admin_process = None, os.getpid()
         if self._admin_client is None:
-            self._admin_client = AdminClient(self._common)
+            self._admin_client = self._made(AdminClient, {})
         return self._admin_client
 
 

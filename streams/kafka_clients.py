@@ -14,6 +14,7 @@ from confluent_kafka import Producer as KafkaProducer
 
 from interlock.streams import ports
 from interlock.streams.consuming import any_error
+from interlock.streams.forks import begin_anew_in_children, disable
 from interlock.streams.unreadable_batches import UnreadableBatch, end_of_batch
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,17 @@ PROBE: Mapping[str, Any] = {
 }
 
 
+# What asks Kafka for something, or waits for what a thread of librdkafka does.
+_OF_CONSUMERS = (
+    *("subscribe", "unsubscribe", "assign", "unassign", "assignment", "consume", "poll", "pause", "resume", "seek"),
+    *("commit", "committed", "position", "get_watermark_offsets", "list_topics", "offsets_for_times"),
+)
+_OF_PRODUCERS = (
+    *("produce", "poll", "flush", "purge", "list_topics", "init_transactions", "begin_transaction"),
+    *("send_offsets_to_transaction", "commit_transaction", "abort_transaction"),
+)
+
+
 class OrderlyConsumer(KafkaConsumer):
     """Gives its partitions back before it closes, and reads on behind a batch that cannot be decompressed.
 
@@ -55,6 +67,10 @@ class OrderlyConsumer(KafkaConsumer):
         """What `consume` returns next, one by one: all messages of a batch are of one class."""
         self._positions: dict[ports.Partition, int] = {}
         """Of partitions that stand before an unreadable batch, or of which one was the last that was consumed."""
+        begin_anew_in_children(self)
+
+    def after_fork(self) -> None:
+        disable(self, _OF_CONSUMERS)
 
     def subscribe(
         self, topics: list[str], on_assign: ports.RebalanceCallback | None = None, *args: Any, **callbacks: Any
@@ -168,6 +184,13 @@ class PunctualProducer(KafkaProducer):
     ever, also when the coordinator is back (librdkafka issues 5456 and 5511; with 2.16 nearly every kill of a broker
     under load). The thread that waits is left behind: what it may still do is fenced by the next producer.
     """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        begin_anew_in_children(self)
+
+    def after_fork(self) -> None:
+        disable(self, _OF_PRODUCERS)
 
     def send_offsets_to_transaction(
         self, positions: list[TopicPartition], group_metadata: Any, timeout: float = -1

@@ -11,10 +11,8 @@ When `submit` returns, Kafka has the decision; when it raises, the error says wh
 decision at any later time.
 """
 
-import os
 import threading
 import time
-import weakref
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from itertools import islice
@@ -31,7 +29,7 @@ from interlock.client.result import DecisionResult, NotDecidedError
 from interlock.errors import InterlockError, UnavailableError
 from interlock.schemas import wire
 from interlock.schemas.headers import CALLER_HEADERS, caller_headers
-from interlock.streams.forks import abandon
+from interlock.streams.forks import abandon, begin_anew_in_children
 from interlock.streams.ports import Broker, Headers, Producer
 
 if TYPE_CHECKING:
@@ -83,7 +81,7 @@ class Client:
         caller: str | None = None,
         encrypt: "Encryption | None" = None,
     ) -> None:
-        """`properties`: further librdkafka settings such as `security.protocol`. Without `bootstrap_servers` the
+        """`properties`: librdkafka's, such as `security.protocol`; they win over ours. Without `bootstrap_servers` the
         INTERLOCK_ settings apply, and the local instance. `broker` replaces Kafka in tests. `grace_seconds`: how
         long after its time-out `decide` waits for the desk's reply. `caller`: under which name it waits, by default one
         of its own; only under the name that submitted a decision can the waiting be ended, so a service that shall be
@@ -109,7 +107,7 @@ class Client:
         self._closed = False
         self._begin()
         self._running_producer()  # a wrong setting is told here and not by the first decision
-        _CLIENTS.add(self)
+        begin_anew_in_children(self)
 
     def _begin(self) -> None:
         """What every process needs for itself."""
@@ -118,7 +116,7 @@ class Client:
         self._listener: Listener | None = None
         self._resolutions: ResolutionLookup | None = None
 
-    def _after_fork(self) -> None:
+    def after_fork(self) -> None:
         """Runs in the child. Its copies of the parent's connections can be neither used nor freed, and a lock that a
         thread of the parent held would never be released."""
         abandon(self._producer)
@@ -320,16 +318,3 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-# Every client of this process, for a child that is forked from it.
-_CLIENTS: "weakref.WeakSet[Client]" = weakref.WeakSet()
-
-
-def _begin_anew() -> None:
-    for client in list(_CLIENTS):
-        client._after_fork()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_anew)

@@ -20,7 +20,7 @@ class KafkaSettings(BaseModel):
 
     bootstrap_servers: str | None = Field(None, description="host:port, several separated by commas")
     properties: dict[str, str] = Field(
-        default_factory=dict, description="further librdkafka properties, for example security.protocol"
+        default_factory=dict, description="librdkafka properties, for example security.protocol; they win over ours"
     )
     group_protocol: Literal["consumer", "classic"] = Field(
         "consumer", description="consumer (KIP-848, brokers from 4.0 on) or classic"

@@ -19,6 +19,7 @@ from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.schemas import catalogue, json_text, wire
 from interlock.schemas.signed_commands import Signer
 from interlock.streams.consuming import records_of
+from interlock.streams.forks import begin_anew_in_children
 from interlock.streams.ports import Broker, Headers
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,11 @@ def answers(reply: Reply, command: dict[str, Any]) -> bool:
 
 
 class DeskConnection:
-    """Sends commands and waits for their replies; safe to share between threads."""
+    """Sends commands and waits for their replies; safe to share between threads.
+
+    In a forked child one that its parent made connects anew with the first command; calls that wait in the parent go on
+    there.
+    """
 
     def __init__(
         self,
@@ -103,6 +108,14 @@ class DeskConnection:
         self._signer = signer
         self._seconds = attempt_seconds
         self._attempts = attempts
+        self._broker = broker
+        self._lock = threading.Lock()
+        self._inherited = False
+        self._connect()
+        begin_anew_in_children(self)
+
+    def _connect(self) -> None:
+        broker = self._broker
         names = [catalogue.COMMANDS.name, catalogue.REPLIES.name]
         missing = [name for name in names if name not in broker.topic_states(names)]
         if missing:
@@ -113,13 +126,17 @@ class DeskConnection:
         self._consumer = broker.consumer(None)
         # The offsets themselves and not "the end", which librdkafka would look up later, perhaps after the reply.
         self._consumer.assign([TopicPartition(catalogue.REPLIES.name, number, end) for number, end in ends.items()])
-        self._lock = threading.Lock()
         # By the id of the command. Several may wait under one: a caller who repeats a command that is under way.
         self._waiting: dict[bytes, list[tuple[dict[str, Any], Future[Reply]]]] = {}
         self._failure: BaseException | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="desk replies", daemon=True)
         self._thread.start()
+
+    def after_fork(self) -> None:
+        """Its lock may be held by a thread of the parent, and what it waits for comes there."""
+        self._lock = threading.Lock()
+        self._inherited = True
 
     def signature(self, person: str, value: bytes) -> Headers:
         """The headers that say that `person` has given what `value` says; none where this process has no key."""
@@ -133,6 +150,10 @@ class DeskConnection:
                 json_text.check_text(text if isinstance(text, str) else "")
             except json_text.JsonError as error:
                 raise UsageError(f"{name} {error}") from error
+        with self._lock:
+            if self._inherited:
+                self._connect()
+                self._inherited = False
         value = wire.encode("Command", command)
         key = (command.get("task_id") or command["actor"]).encode()
         headers: Headers | None = self.signature(command["actor"], value) or None
@@ -158,10 +179,12 @@ class DeskConnection:
     def broken(self) -> bool:
         """Whether Kafka refused what no retry can mend, or it is closed: only a new one hears replies again."""
         with self._lock:
-            return self._failure is not None
+            return self._failure is not None and not self._inherited
 
     def close(self) -> None:
         """Stops listening; callers who still wait get an error."""
+        if self._inherited:
+            return
         self._stopping.set()
         self._thread.join()
         self._producer.flush(self._seconds)

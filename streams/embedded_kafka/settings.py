@@ -39,6 +39,8 @@ class BrokerSettings:
     password: str = field(default="", repr=False)
     # Further users of a broker with a password, and theirs: they may do what access control lists allow, and no more.
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    # Kafka's own settings, which win over ours: further listeners with TLS, for example. They may hold passwords.
+    properties: Mapping[str, str] = field(default_factory=dict, repr=False)
     # Of a cluster: the controller ports of the nodes 1, 2, …, which of them this is, and the id they share.
     cluster: tuple[int, ...] = ()
     node_id: int = 1
@@ -82,7 +84,7 @@ def server_properties(settings: BrokerSettings) -> str:
         if settings.cluster
         else f"controller.quorum.bootstrap.servers={HOST}:{settings.controller_port}"
     )
-    return Template(_TEMPLATE.read_text()).substitute(
+    text = Template(_TEMPLATE.read_text()).substitute(
         port=settings.port,
         controller_port=settings.controller_port,
         node_id=settings.node_id,
@@ -96,6 +98,8 @@ def server_properties(settings: BrokerSettings) -> str:
         partitions=settings.partitions,
         max_message_bytes=settings.max_message_bytes,
     )
+    # Of two lines with one name Java takes the later one.
+    return "\n".join([text, *(f"{name}={value}" for name, value in settings.properties.items()), ""])
 
 
 def _security(password: str, users: Mapping[str, str]) -> list[str]:

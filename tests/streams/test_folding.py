@@ -14,7 +14,7 @@ from confluent_kafka import KafkaException
 from hypothesis import given
 from hypothesis import strategies as st
 
-from interlock.streams.faust_app import REPEAT_LOG_SECONDS, credentials, one_line_logs
+from interlock.streams.faust_app import REPEAT_LOG_SECONDS, one_line_logs
 from interlock.streams.folding import FoldSettings, Output, Record, Steps, _keep_ticking
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import Broker, TopicSpec
@@ -223,33 +223,6 @@ def test_whatever_is_killed_and_whenever_outputs_are_those_of_one_undisturbed_ru
                 said.setdefault(number, set()).add(made.value)
         place = max(0, max(place, end) - committed_behind)  # what was done and not committed is done again
     assert [said[number] for number in range(20)] == [{value} for value in expected]
-
-
-@pytest.mark.parametrize(
-    ("properties", "protocol", "mechanism"),
-    [
-        (
-            {"security.protocol": "SASL_PLAINTEXT", "sasl.username": "u", "sasl.password": "p"},
-            "SASL_PLAINTEXT",
-            "PLAIN",
-        ),
-        ({"security.protocol": "sasl_ssl", "sasl.mechanism": "SCRAM-SHA-512"}, "SASL_SSL", "SCRAM-SHA-512"),
-        ({"security.protocol": "SSL"}, "SSL", None),
-    ],
-)
-def test_security_settings_of_librdkafka_hold_for_faust_too(
-    properties: dict[str, str], protocol: str, mechanism: str | None
-) -> None:
-    found = credentials(properties)
-    assert found is not None
-    assert found.protocol.value == protocol
-    assert mechanism is None or found.mechanism.value == mechanism  # type: ignore[union-attr]
-
-
-def test_plain_text_needs_no_credentials_and_what_cannot_be_done_is_named() -> None:
-    assert credentials({"fetch.min.bytes": "1"}) is None
-    with pytest.raises(KafkaException, match="GSSAPI"):
-        credentials({"security.protocol": "SASL_SSL", "sasl.mechanism": "GSSAPI"})
 
 
 def test_the_client_tells_a_trouble_in_one_line_and_not_again_within_a_minute(

@@ -4,17 +4,28 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from confluent_kafka import TopicPartition
 
 from interlock import Client, DecisionResult
+from interlock.executors import Executor
+from interlock.review.desk_client import DeskClient
+from interlock.review.desk_connection import DeskConnection
+from interlock.schemas import catalogue, wire
+from interlock.streams.forks import ForkedError
 from interlock.streams.kafka import KafkaBroker
+from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import TopicSpec
 from interlock.streams.ranges import read_topic
+from interlock.streams.tables import TableReader
 from tests.interlock.client.test_client import decision
 from tests.interlock.client.test_deciding import TOPICS, Desk, memory, resolution, working
+from tests.interlock.review.test_desk_client import reply_to
 
 # A child that hangs ends with a signal, and the test with it.
 CHILD_SECONDS = 60
@@ -126,3 +137,66 @@ def test_on_kafka_a_child_that_ends_in_the_ordinary_way_frees_nothing_of_its_par
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     client.close()
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("what", ["executor", "consumer", "producer", "reader"])
+def test_on_kafka_what_cannot_begin_anew_says_at_once_that_it_was_made_before_the_fork(what: str, kafka: Any) -> None:
+    broker = KafkaBroker(kafka.bootstrap_servers)
+    names = (*TOPICS, catalogue.ACTIONS, catalogue.ACTIONS_RETRY, catalogue.ACTION_SEQUENCES)
+    broker.create_topics([TopicSpec(topic.name, topic.partitions) for topic in names])
+    executor = Executor(broker, f"executor-{uuid4().hex}", lambda _: None) if what == "executor" else None
+    consumer, producer = broker.consumer(f"forked-{uuid4().hex}"), broker.producer(None)
+    reader = TableReader(broker, ["decisions"])
+    uses: dict[str, Callable[[], object]] = {
+        "executor": lambda: executor.run(threading.Event()) if executor is not None else None,
+        "consumer": lambda: consumer.consume(1, 1),
+        "producer": lambda: producer.produce("decisions", b"value"),
+        "reader": reader.poll,
+    }
+
+    def work() -> None:
+        began = time.monotonic()
+        with pytest.raises(ForkedError, match="made before this process was forked"):
+            uses[what]()
+        assert time.monotonic() - began < 5
+        consumer.close()
+        reader.close()
+
+    assert in_a_child(work) == 0
+    consumer.close()
+    reader.close()
+    if executor is not None:
+        executor.close()
+
+
+def test_a_connection_to_the_desk_connects_anew_in_a_child() -> None:
+    broker = MemoryBroker()
+    broker.create_topics([TopicSpec(topic.name, 1) for topic in (catalogue.COMMANDS, catalogue.REPLIES)])
+    with DeskConnection(broker) as connection:
+        parents = connection._thread
+
+        def work() -> None:
+            asked: list[str] = []
+            commands = broker.consumer(None)
+            commands.assign([TopicPartition(catalogue.COMMANDS.name, 0, 0)])
+
+            def answer() -> None:
+                while not (messages := commands.consume(1, 1)):
+                    pass
+                command = wire.decode_plain("Command", messages[0].value())
+                asked.append(command["kind"])
+                value = wire.encode("CommandReply", reply_to(command))
+                producer = broker.producer(None)
+                producer.produce(catalogue.REPLIES.name, value, command["command_id"].encode())
+                producer.flush(5)
+
+            desk = threading.Thread(target=answer)
+            desk.start()
+            assert DeskClient(broker, "ada", connection=connection).on_duty().accepted
+            desk.join()
+            assert asked == ["on_duty"]
+            assert connection._thread is not parents
+            connection.close()
+
+        assert in_a_child(work) == 0

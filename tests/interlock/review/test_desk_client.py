@@ -57,7 +57,7 @@ def scripted(answer: Callable[[dict[str, Any], int], bool]) -> Iterator[tuple[Co
                 if answer(command, before):
                     others = [command | {name: "other"} for name in ("actor", "kind") if before == 0]
                     for asked in (*others, command):  # somebody else may have chosen the same id
-                        value = wire.encode("CommandReply", _reply(asked))
+                        value = wire.encode("CommandReply", reply_to(asked))
                         producer.produce(catalogue.REPLIES.name, value, command["command_id"])
                     producer.flush()
 
@@ -68,7 +68,7 @@ def scripted(answer: Callable[[dict[str, Any], int], bool]) -> Iterator[tuple[Co
     thread.join()
 
 
-def _reply(command: dict[str, Any]) -> dict[str, Any]:
+def reply_to(command: dict[str, Any]) -> dict[str, Any]:
     return {
         "command_id": command["command_id"],
         "kind": command["kind"],
@@ -218,7 +218,7 @@ def test_an_id_that_another_person_has_used_is_refused_instead_of_answered(world
 )
 def test_a_reply_is_about_the_task_that_the_command_named(kind: str, task_id: str, answered: str, about: bool) -> None:
     command = {"command_id": "1", "kind": kind, "actor": "ann", "task_id": task_id, "issued_at": 0}
-    reply = Reply(**wire.decode("CommandReply", wire.encode("CommandReply", _reply(command | {"task_id": answered}))))
+    reply = Reply(**wire.decode("CommandReply", wire.encode("CommandReply", reply_to(command | {"task_id": answered}))))
     assert answers(reply, command) is about
 
 
