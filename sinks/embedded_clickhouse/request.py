@@ -16,6 +16,7 @@ from interlock.sinks.embedded_clickhouse.errors import (
     BAD_ARGUMENTS,
     NOT_IMPLEMENTED,
     UNKNOWN_FORMAT,
+    UNKNOWN_ROLE,
     refusal,
 )
 from interlock.sinks.embedded_clickhouse.settings import Account
@@ -64,20 +65,21 @@ class QueryParameters:
     query_id: str
     default_format: str | None
     compress_response: bool
+    compress_blocks: bool  # the answer in ClickHouse's own compressed blocks
+    decompress_blocks: bool  # the body is in them
+    protocol_version: int  # the revision in which the client reads the Native format
     settings: Mapping[str, str]
     params: Mapping[str, str]
 
 
 def parameters(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str]) -> QueryParameters:
-    """Sort URL (or form) parameters. Raises for ClickHouse's own compressed framing and for odd names."""
+    """Sort URL (or form) parameters. Raises for odd names and values, and for roles, which no account has."""
     given = dict(pairs)
-    for own_framing in ("compress", "decompress"):
-        if given.get(own_framing, "0") not in {"", "0"}:
-            raise refusal(
-                NOT_IMPLEMENTED,
-                f"{own_framing}=1 (the native block framing) is not supported by the embedded server; "
-                "use Content-Encoding / Accept-Encoding",
-            )
+    if given.get("role"):
+        raise refusal(UNKNOWN_ROLE, f"There is no role {given['role']!r}: users of the embedded server have no roles")
+    revision = given.get("client_protocol_version") or "0"
+    if not revision.isascii() or not revision.isdecimal():
+        raise refusal(BAD_ARGUMENTS, f"client_protocol_version {revision!r} is not a number")
     settings: dict[str, str] = {}
     params: dict[str, str] = {}
     for key, value in given.items():
@@ -97,10 +99,17 @@ def parameters(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str]) -> 
         database=given.get("database") or headers.get("x-clickhouse-database", ""),
         query_id=given.get("query_id", ""),
         default_format=default_format,
-        compress_response=given.get("enable_http_compression", "0") not in {"", "0", "false"},
+        compress_response=_is_on(given, "enable_http_compression"),
+        compress_blocks=_is_on(given, "compress"),
+        decompress_blocks=_is_on(given, "decompress"),
+        protocol_version=int(revision),
         settings=settings,
         params=params,
     )
+
+
+def _is_on(given: Mapping[str, str], name: str) -> bool:
+    return given.get(name, "0").lower() not in {"", "0", "false"}
 
 
 def authenticate(accounts: Iterable[Account], headers: Mapping[str, str], query: Mapping[str, str]) -> Account:

@@ -317,7 +317,7 @@ def test_parameters_are_sorted_into_interface_settings_and_query_parameters() ->
     assert (sorted_out.settings, sorted_out.params) == ({"max_threads": "1"}, {"x": "2"})
 
 
-@pytest.mark.parametrize("pair", [("a b", "1"), ("x=1, readonly", "0"), ("decompress", "1"), ("default_format", "A B")])
+@pytest.mark.parametrize("pair", [("a b", "1"), ("x=1, readonly", "0"), ("role", "r"), ("default_format", "A B")])
 def test_parameters_that_cannot_be_meant_are_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(ClickHouseError):
         parameters([pair], {})
