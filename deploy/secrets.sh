@@ -10,6 +10,7 @@ case "${1:-}" in
   compose)
     echo "INTERLOCK_PASSWORD=$(new)"
     echo "INTERLOCK_ANALYST_PASSWORD=$(new)"
+    echo "INTERLOCK_GRAFANA_PASSWORD=$(new)"
     echo "INTERLOCK_AUDIT_KEY=$(new)"
     echo "INTERLOCK_SESSION_KEY=$(openssl rand -hex 32)"
     echo "INTERLOCK_SIGNING_KEY=$(openssl rand -hex 32)"
@@ -24,6 +25,7 @@ case "${1:-}" in
     console=$(openssl rand -hex 32)
     callers=$(openssl rand -hex 32)
     echo "INTERLOCK_SIGNING__KEY=$console"
+    echo "INTERLOCK_ROUTER__SIGNERS={\"console\": \"$console\"}"
     echo "INTERLOCK_DESK__SIGNERS={\"console\": {\"key\": \"$console\"}, \"callers\": {\"key\": \"$callers\", \"speaks_for\": \"callers\"}}" ;;
   kubernetes-keys)
     echo "INTERLOCK_ENCRYPTION__MASTER_KEY=$(openssl rand -hex 32)" ;;

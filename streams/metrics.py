@@ -24,6 +24,7 @@ CounterName = Literal[
     "notices",
     "replayed",
     "http_requests",
+    "drift_signals",
 ]
 GaugeName = Literal[
     "lag",
@@ -34,6 +35,7 @@ GaugeName = Literal[
     "group_lag",
     "group_findings",
     "http_open",
+    "last_look_timestamp_seconds",
 ]
 HistogramName = Literal["batch_size", "batch_seconds", "commit_seconds", "http_seconds"]
 MetricName = CounterName | GaugeName | HistogramName
@@ -77,11 +79,20 @@ DEFINITIONS: Mapping[MetricName, Definition] = {
         "From a request to the end of its answer, without waits for resolutions and streams of events.",
         buckets=_SECONDS,
     ),
-    "lag": Definition("Messages not yet processed, over the assigned partitions, as of the latest batch."),
+    "drift_signals": Definition(
+        "Alarms of monitors: a shift of confidence, a high override rate, a certificate that is broken.", ("monitor",)
+    ),
+    "lag": Definition(
+        "Messages not yet processed, over the assigned partitions, as of the latest batch; of a role that stands still "
+        "interlock_group_lag tells the truth."
+    ),
     "assigned_partitions": Definition("Partitions this instance reads."),
     "group_lag": Definition("Offsets that wait for a consumer group, over all partitions.", ("group", "topic")),
     "group_findings": Definition(
         "Partitions of a consumer group that are stalled, have no owner, went back or lost records.", ("group", "kind")
+    ),
+    "last_look_timestamp_seconds": Definition(
+        "When the watch saw the consumer groups last, in seconds since 1970: what it says of them is as old."
     ),
     "breaker_share": Definition("Share of bad messages among the latest ones, 0 to 1."),
     "open_tasks": Definition("Tasks that are not decided yet."),
@@ -107,6 +118,12 @@ class Metrics:
             n: Histogram(*_arguments(n), registry=self.registry, buckets=DEFINITIONS[n].buckets)
             for n in get_args(HistogramName)
         }
+
+    def expose(self, *names: MetricName, **labels: str) -> None:
+        """Shows them as 0 from now on: Prometheus sees a count rise only where it has seen it before."""
+        for name in names:
+            family = self._counters.get(name) or self._gauges.get(name) or self._histograms[name]
+            family.labels(role=self._role, **labels)
 
     def add(self, name: CounterName, amount: float = 1, **labels: str) -> None:
         """Counts up. `labels`: exactly those of the definition."""

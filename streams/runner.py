@@ -146,6 +146,11 @@ class Runner:
         self._clock = clock or SystemClock()
         self._before_batch = before_batch
         self._metrics = metrics or Metrics(settings.group)
+        self._metrics.expose("messages_in", "messages_out", "batches", "batch_size", "batch_seconds", "commit_seconds")
+        self._metrics.expose("aborts", "producer_restarts", "unavailable", "lag", "assigned_partitions")
+        self._metrics.expose("dead_letters", reason=OVERSIZED)
+        for event in ("assigned", "revoked"):
+            self._metrics.expose("rebalances", event=event)
         self._stop = stop or threading.Event()
         self._executor = executor or ThreadPoolExecutor(1, thread_name_prefix="commit")
         timeout = settings.request_seconds

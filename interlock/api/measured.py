@@ -17,6 +17,7 @@ class Measured:
         self._app = app
         self._metrics = metrics
         self._open = 0
+        metrics.expose("http_open", "http_seconds")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

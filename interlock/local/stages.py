@@ -93,7 +93,10 @@ def _process(
 
 
 def _environment(platform: Platform, instance: Instance) -> dict[str, str]:
+    settings = platform.settings
     return {
+        # The name of a laptop changes with its network, and the data directory is nobody else's.
+        "INTERLOCK_INSTANCE_ID": settings.instance_id if "instance_id" in settings.model_fields_set else "1",
         "INTERLOCK_DATA_DIR": str(platform.settings.data_dir.absolute()),
         "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": instance.bootstrap_servers,
         "INTERLOCK_KAFKA__PROPERTIES": json.dumps({**platform.settings.kafka.properties, **instance.kafka_properties}),

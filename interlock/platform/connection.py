@@ -167,7 +167,7 @@ class Platform:
     def kafka_properties(self) -> dict[str, str]:
         """Further librdkafka properties of Kafka's clients; the local instance's where no setting names Kafka."""
         own = self.instance.kafka_properties if not self.settings.kafka.bootstrap_servers and self.instance else {}
-        return {**own, **self.settings.kafka.properties}
+        return {**own, **self.settings.kafka.properties, **self.settings.kafka.credentials}
 
     @property
     def client_properties(self) -> dict[str, str | int | float | bool]:

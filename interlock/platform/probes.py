@@ -3,11 +3,12 @@
 import json
 import socket
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
-from interlock.platform.instance import Instance
+if TYPE_CHECKING:
+    from interlock.platform.instance import Instance
 
 # Long enough for a TLS handshake across a continent, short enough for a person who waits.
 KAFKA_TIMEOUT_SECONDS = 5.0
@@ -87,7 +88,7 @@ def summary(findings: Iterable[tuple[str, str, str]]) -> list[str]:
     ]
 
 
-def known_findings(instance: Instance) -> list[dict[str, Any]] | None:
+def known_findings(instance: "Instance") -> list[dict[str, Any]] | None:
     """What the watch of a local instance has found; None if it does not answer."""
     for child in instance.children:
         if child.role == "watch" and child.metrics_port:

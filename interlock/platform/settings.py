@@ -4,10 +4,11 @@ If an address is not set, the local instance that `interlock up` started in the 
 commands work against a laptop's instance and against any Kafka and ClickHouse.
 """
 
+import socket
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from interlock.learning.answered import MIN_ANSWERED
@@ -22,9 +23,36 @@ class KafkaSettings(BaseModel):
     properties: dict[str, str] = Field(
         default_factory=dict, description="librdkafka properties, for example security.protocol; they win over ours"
     )
+    user: str = Field("", description="the property sasl.username, where the password comes from a secret store")
+    password: Password = Field(SecretStr(""), description="the property sasl.password")
     group_protocol: Literal["consumer", "classic"] = Field(
         "consumer", description="consumer (KIP-848, brokers from 4.0 on) or classic"
     )
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """User and password as librdkafka properties."""
+        return {"sasl.username": self.user, "sasl.password": self.password.get_secret_value()} if self.user else {}
+
+    @model_validator(mode="after")
+    def _logs_in_one_way(self) -> Self:
+        if bool(self.user) != bool(self.password.get_secret_value()):
+            raise ValueError("INTERLOCK_KAFKA__USER and INTERLOCK_KAFKA__PASSWORD belong together: set both or neither")
+        if not self.user:
+            return self
+        if twice := self.credentials.keys() & self.properties.keys():
+            raise ValueError(
+                f"INTERLOCK_KAFKA__PROPERTIES names {' and '.join(sorted(twice))} as well: take it out, or leave "
+                "INTERLOCK_KAFKA__USER and INTERLOCK_KAFKA__PASSWORD unset"
+            )
+        # Without these librdkafka would ignore the password, or look for a Kerberos ticket.
+        says_how = bool(self.properties.keys() & {"sasl.mechanism", "sasl.mechanisms"})
+        if not says_how or not self.properties.get("security.protocol", "").lower().startswith("sasl_"):
+            raise ValueError(
+                "INTERLOCK_KAFKA__USER needs security.protocol and sasl.mechanism in INTERLOCK_KAFKA__PROPERTIES, as "
+                'in {"security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512"}'
+            )
+        return self
 
 
 class ClickHouseSettings(BaseModel):
@@ -316,6 +344,11 @@ class Settings(BaseSettings):
     )
     metrics_port: int = Field(0, description="Prometheus metrics of a role; 0: none")
     metrics_host: str = Field("127.0.0.1", description="address on which metrics are served; 0.0.0.0 in containers")
-    instance_id: str = Field("1", description="distinguishes several processes of one role; keep it across restarts")
+    # A container, a pod and a machine have a name of their own, which a restart keeps.
+    instance_id: str = Field(
+        default_factory=socket.gethostname,
+        min_length=1,
+        description="distinguishes several processes of one role; keep it across restarts; unset: the name of the host",
+    )
     without: list[str] = Field(default_factory=list, description="roles that `interlock up` does not start")
     log_format: Literal["console", "json"] = "console"

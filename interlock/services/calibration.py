@@ -69,6 +69,8 @@ def run(platform: Platform) -> None:
     ]
     stop = stop_on_signals()
     metrics = Metrics("calibration")
+    for monitor in ("confidence", "overrides", "certificate"):
+        metrics.expose("drift_signals", monitor=monitor)
     serve(metrics, platform.settings, health=watch_fold(platform, "calibration", metrics, stop))
     failures: list[BaseException] = []
 

@@ -51,6 +51,8 @@ def desk_runner(
     `clock` and `executor` are for tests.
     """
     counts = metrics or Metrics("desk")
+    counts.expose("open_tasks", "replayed")
+    counts.expose("task_events", event="breached")
     time = clock or SteadyClock()
 
     def refresh() -> None:

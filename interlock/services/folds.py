@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from interlock.errors import OperatorRequiredError
 from interlock.platform.connection import Platform
-from interlock.schemas import catalogue
+from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import read_error_headers
 from interlock.services.liveness import watch_role
 from interlock.services.retry import UNAVAILABLE, Waiting, text_of
@@ -38,6 +38,7 @@ def follow(
 
     `max_replay_offsets`: as in FoldSettings. Raises InterlockError where only a person can help.
     """
+    metrics.expose("unavailable", "replayed", "messages_in", "messages_out")
     waiting = Waiting(f"{group}: following {topic}")
     while not stop.is_set():
         try:
@@ -80,7 +81,7 @@ def counted_tick(tick: Tick, metrics: Metrics) -> Tick:
 
     def process() -> list[Output]:
         outputs = [Output(*output) for output in tick()]
-        metrics.add("messages_out", len(outputs))
+        _count(outputs, metrics)
         return outputs
 
     return process
@@ -96,10 +97,16 @@ def counted(fold: Fold, metrics: Metrics, on_record: Callable[[], None]) -> Fold
         else:
             on_record()
             metrics.add("messages_in")
-            metrics.add("messages_out", len(outputs))
-            for output in outputs:
-                if output.topic == catalogue.DEAD_LETTER.name:
-                    metrics.add("dead_letters", reason=read_error_headers(output.headers).get("exception", ""))
+            _count(outputs, metrics)
         return outputs
 
     return process
+
+
+def _count(outputs: Sequence[Output], metrics: Metrics) -> None:
+    metrics.add("messages_out", len(outputs))
+    for output in outputs:
+        if output.topic == catalogue.DEAD_LETTER.name:
+            metrics.add("dead_letters", reason=read_error_headers(output.headers).get("exception", ""))
+        elif output.topic == catalogue.DRIFT_SIGNALS.name and output.value is not None:
+            metrics.add("drift_signals", monitor=wire.decode_plain("DriftSignal", output.value)["monitor"])

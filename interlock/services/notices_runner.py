@@ -47,6 +47,8 @@ def notices_runner(
     `clock` and `executor` are for tests. `keys`: open what producers encrypted.
     """
     counts = metrics or Metrics("notices")
+    for result in ("written", "unwritable"):
+        counts.expose("notices", result=result)
     ending = stop or threading.Event()
 
     def refresh() -> None:

@@ -47,6 +47,7 @@ def router_runner(
     `take`: applies a record of the tables instead, where not every one counts. `clock` and `executor` are for tests.
     """
     counts = metrics or Metrics("router")
+    counts.expose("repeated", "breaker_share")
     router = Router(state, settings, lambda *place: _earlier_decisions(broker, *place))
 
     apply = take or (lambda message: state.apply(message.topic(), message.key(), message.value()))

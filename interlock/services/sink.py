@@ -27,6 +27,7 @@ def run(platform: Platform) -> None:
 
     stop = stop_on_signals()
     metrics = Metrics("sink")
+    metrics.expose("messages_in", "batches", "unavailable", "lag", "assigned_partitions")
     signer = trail_signer(platform)
     sink = wait_until_available(lambda: writer(platform, metrics), stop)
     if sink is None:

@@ -76,6 +76,7 @@ class Watch:
             self._told = {_id_of(message) for message in alerts.read_all()}
         self._standing: set[tuple[str, str]] = set()  # kinds and groups that were alerted, and still stand
         self.facts: list[dict[str, Any]] = []
+        self._measure([])
 
     def step(self, now: float, time_us: int) -> list[Finding]:
         """One look. `now`: seconds of a clock that only goes forward; `time_us`: for the alerts, microseconds since the
@@ -86,6 +87,7 @@ class Watch:
             self.facts = []  # nothing is known now
             raise
         self.facts = [_fact(finding, now) for finding in findings]
+        self._metrics.set("last_look_timestamp_seconds", time_us / 1e6)
         self._measure(findings)
         self._tell(findings, now, time_us)
         return findings

@@ -105,6 +105,10 @@ class Dispatcher(Generic[T]):
         self._clock = clock or SystemClock()
         self._pool = pool or ThreadPoolExecutor(concurrency, thread_name_prefix=group)
         self._metrics = metrics
+        if metrics is not None:
+            metrics.expose("lag", "assigned_partitions")
+            for event in ("assigned", "revoked", "lost"):
+                metrics.expose("rebalances", event=event)
         self._joined = joined
         self._max_unfinished = max_unfinished
         self._deliveries: Deliveries[T | WireError] = Deliveries(schedule or Schedule())

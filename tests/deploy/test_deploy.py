@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ from interlock.platform.connection import Platform
 from interlock.platform.keys import has_master_key
 from interlock.platform.settings import Settings
 from interlock.platform.trail_keys import trail_signer
+from tests.deploy.compose import COMPOSE, ROOT, new_secrets, own_services
 from tests.docs.commands import accept
 
-ROOT = Path(__file__).parents[2]
-COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 MANIFESTS = [
     manifest
@@ -36,12 +34,6 @@ def pods() -> Iterator[dict[str, Any]]:
 def containers() -> Iterator[dict[str, Any]]:
     for pod in pods():
         yield from pod["containers"]
-
-
-def own_services() -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, service in COMPOSE["services"].items():
-        if service["image"].startswith("interlock:"):
-            yield name, service
 
 
 def test_compose_runs_commands_that_exist() -> None:
@@ -67,7 +59,7 @@ def test_every_setting_of_the_deployments_is_one() -> None:
         if manifest["kind"] in ("ConfigMap", "Secret"):
             found |= set(manifest.get("data", {})) | set(manifest.get("stringData", {}))
     for secret in ("kubernetes", "kubernetes-keys", "kubernetes-trail"):
-        found |= set(_new_secrets(secret))
+        found |= set(new_secrets(secret))
     found |= {item["name"] for container in containers() for item in container.get("env", [])}
     found |= set(re.findall(r"INTERLOCK_\w+(?==)", (ROOT / "deploy" / "Dockerfile").read_text()))
     assert len(found) > 6
@@ -92,22 +84,16 @@ def test_every_mounted_file_exists() -> None:
     assert all((ROOT / file).is_file() for file in files)
 
 
-def _new_secrets(of: str) -> dict[str, str]:
-    done = subprocess.run(["sh", ROOT / "deploy/secrets.sh", of], capture_output=True, text=True, check=True)
-    return dict(line.split("=") for line in done.stdout.splitlines())
-
-
 def test_every_secret_of_compose_is_made_by_the_script() -> None:
     wanted = set(re.findall(r"\$\{(\w+):\?", (ROOT / "docker-compose.yml").read_text()))
-    assert wanted == set(_new_secrets("compose"))
+    assert wanted == set(new_secrets("compose"))
 
 
 def test_the_secrets_of_kubernetes_are_settings_new_each_time_and_not_guessable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, second = (
-        _new_secrets("kubernetes") | _new_secrets("kubernetes-keys") | _new_secrets("kubernetes-trail")
-        for _ in range(2)
+        new_secrets("kubernetes") | new_secrets("kubernetes-keys") | new_secrets("kubernetes-trail") for _ in range(2)
     )
     assert len({*first.values(), *second.values()}) == 2 * len(first)
     for name, value in first.items():
@@ -155,17 +141,6 @@ def test_every_image_is_pinned_to_a_version() -> None:
         container["image"] for container in containers()
     ]
     assert all(re.fullmatch(r"[\w./-]+:v?\d+\.\d+(\.\d+)?", image) for image in images), images
-
-
-def test_prometheus_collects_from_every_role_of_compose() -> None:
-    config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
-    targets = [
-        target.split(":")[0]
-        for job in config["scrape_configs"]
-        for item in job["static_configs"]
-        for target in item["targets"]
-    ]
-    assert sorted(targets) == sorted(name for name, service in own_services() if service["command"][0] == "run")
 
 
 def test_kustomize_names_every_manifest() -> None:

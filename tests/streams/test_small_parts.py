@@ -116,6 +116,23 @@ def test_every_metric_is_defined_and_exposed_with_its_role_and_help() -> None:
     assert "# HELP interlock_messages_in_total Messages whose batch was committed." in text
 
 
+def test_what_is_not_counted_yet_is_shown_as_0_so_that_the_first_one_is_an_increase() -> None:
+    metrics = Metrics("router")
+    metrics.expose("aborts", "lag", "commit_seconds")
+    metrics.expose("rebalances", event="revoked")
+    text = generate_latest(metrics.registry).decode()
+    for series in (
+        'interlock_aborts_total{role="router"} 0.0',
+        'interlock_lag{role="router"} 0.0',
+        'interlock_commit_seconds_count{role="router"} 0.0',
+        'interlock_rebalances_total{event="revoked",role="router"} 0.0',
+    ):
+        assert series in text.splitlines()
+    metrics.add("aborts")
+    metrics.expose("aborts")
+    assert metrics.value("aborts") == 1
+
+
 @pytest.mark.parametrize(
     ("key", "signed"),
     [  # the vectors of Kafka's own tests

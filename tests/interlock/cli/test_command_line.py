@@ -6,14 +6,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from interlock.local.stages import ROLES, WATCH
 from interlock.platform import instance as instances
 from interlock.platform.probes import kafka_problem
 from interlock.streams.embedded_kafka.settings import password_properties
+from tests.deploy.promql import expressions, selectors
 from tests.running_instance import Instance
 
 pytestmark = [pytest.mark.kafka, pytest.mark.warehouse]
@@ -234,17 +238,35 @@ def test_a_second_instance_in_the_same_directory_is_refused(local_instance: Inst
         assert "interlock down" in refused
 
 
-def test_the_prometheus_metrics_count_what_was_routed(local_instance: Instance) -> None:
-    from urllib.request import urlopen
-
-    from interlock.platform.instance import read
-
-    description = read(local_instance.directory)
+def _series(instance: Instance) -> list[Sample]:
+    """All series that the roles of an instance expose."""
+    description = instances.read(instance.directory)
     assert description is not None
-    port = next(child.metrics_port for child in description.children if child.role == "router")
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as response:
-        text = response.read().decode()
-    assert 'interlock_messages_in_total{role="router"}' in text
+    found: list[Sample] = []
+    for child in description.children:
+        if child.metrics_port:
+            with urlopen(f"http://127.0.0.1:{child.metrics_port}/metrics", timeout=5) as response:
+                families = text_string_to_metric_families(response.read().decode())
+                found += [sample for family in families for sample in family.samples]
+    return found
+
+
+def test_every_series_that_dashboards_and_alerts_ask_for_is_exposed_by_a_role_before_anything_goes_wrong(
+    local_instance: Instance,
+) -> None:
+    asked = {selector for expression in expressions() for selector in selectors(expression)}
+
+    def all_exposed() -> list[Sample]:
+        exposed = _series(local_instance)
+        there = all(any(one.takes(sample.name, sample.labels) for sample in exposed) for one in asked)
+        return exposed if there else []
+
+    # The watch looks for the first time half a minute after its start, and the desk knows what it cannot read when it
+    # has read its records.
+    exposed = _until(all_exposed, "every series that is asked for")
+    for role in ("router", "desk", "sink", "feedback", "calibration", "notices"):
+        own = {sample.name for sample in exposed if sample.labels.get("role") == role}
+        assert {"interlock_messages_in_total", "interlock_unavailable_total"} <= own, role
 
 
 def test_nothing_of_an_instance_listens_on_another_address_than_that_of_this_machine(local_instance: Instance) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from interlock.client.client import Client
 from interlock.errors import InterlockError, UnavailableError
+from interlock.local.stages import _environment
 from interlock.platform import instance as instances
 from interlock.platform.connection import connect
 from interlock.streams.embedded_kafka.settings import free_port
@@ -218,3 +219,13 @@ def test_commands_and_clients_find_the_password_of_the_instance(
     assert (properties["sasl.username"], properties["sasl.password"]) == ("interlock", instance.kafka_password)
     monkeypatch.setenv("INTERLOCK_KAFKA__BOOTSTRAP_SERVERS", "elsewhere:9092")
     assert connect(str(tmp_path)).kafka_properties == {}
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_the_roles_of_a_local_instance_have_one_name_whatever_network_the_laptop_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = _described(tmp_path)
+    assert _environment(connect(str(tmp_path)), instance)["INTERLOCK_INSTANCE_ID"] == "1"
+    monkeypatch.setenv("INTERLOCK_INSTANCE_ID", "2")
+    assert _environment(connect(str(tmp_path)), instance)["INTERLOCK_INSTANCE_ID"] == "2"
