@@ -1,7 +1,5 @@
 """Rows of a file as decisions, or as errors that name line and field."""
 
-import csv
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,159 +8,206 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from interlock.errors import InterlockError, UsageError
+from interlock.errors import UsageError
+from interlock.policy.syntax import shown
+from interlock.produce import values
+from interlock.produce.columns import check_columns, unknown_field
+from interlock.produce.formats import open_rows
 from interlock.produce.mapping import ColumnMapping
+from interlock.produce.opening import content_hash
+from interlock.produce.repeated_ids import RepeatedIds
+from interlock.produce.rows import Problem, Row, Rows
+from interlock.produce.values import CellError
 from interlock.schemas import json_text
 from interlock.schemas.models import Decision
 
-# What the csv module puts where a row is longer or shorter than the first line.
-_SURPLUS = "\0surplus"
-_MISSING = "\0missing"
-
-# What decoding leaves of bytes that are not UTF-8.
-_UNDECODED = re.compile("[\udc80-\udcff]")
-
-# Rows in memory at a time: some megabytes of ordinary columns.
-CHUNK_ROWS = 5_000
-
-# Here every row has the columns of the first.
-_TABLES = (".csv", ".parquet")
+_TEXTS = frozenset(
+    ("decision_id", "domain", "model_id", "model_version", "prediction", "impact", "jurisdiction", "subject_id")
+)
 
 
 @dataclass(frozen=True)
 class LineError:
-    """A line that is no decision: where, which field, what is wrong."""
+    """A line that is no decision: where, and everything that is wrong. `raw`: the line, for a `RowWriter`."""
 
     file: str
     line: int
-    field: str
-    message: str
+    problems: tuple[Problem, ...]
+    raw: Any = None
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.field + ': ' if self.field else ''}{self.message}"
+        return "\n".join(f"{self.file}:{self.line}: {problem}" for problem in self.problems)
 
 
 def read(path: Path, mapping: ColumnMapping, now: Callable[[], datetime]) -> Iterator[Decision | LineError]:
-    """Every line or row of a .jsonl, .csv or .parquet file, in order; raises InterlockError if it cannot be read."""
-    unchecked = path.suffix.lower() in _TABLES
-    for line, row in _rows(path):
-        if unchecked and isinstance(row, dict):
-            mapping.check(list(row), path)
-            unchecked = False
-        if isinstance(row, str):
-            yield LineError(str(path), line, "", row)
-            continue
+    """Every line or row of a file, in order; raises InterlockError if it cannot be read, or its columns do not fit."""
+    with open_rows(path, mapping.layout) as rows:
+        yield from decisions(rows, path, mapping, now)
+
+
+def decisions(
+    rows: Rows, path: Path, mapping: ColumnMapping, now: Callable[[], datetime]
+) -> Iterator[Decision | LineError]:
+    """The rows of an open file. Raises InterlockError at once if its columns do not fit."""
+    if rows.columns is not None:
+        check_columns(rows.columns, mapping, rows.name)
+    return _decisions(rows, _Conversion(path, mapping, now, whole_table=rows.columns is not None), now)
+
+
+def _decisions(rows: Rows, conversion: "_Conversion", now: Callable[[], datetime]) -> Iterator[Decision | LineError]:
+    with RepeatedIds() as ids:
+        for row in rows:
+            found = conversion.decision(row, now())
+            if isinstance(found, Decision):
+                first = ids.first_line(found.decision_id, row.line)
+                if first is None:
+                    yield found
+                    continue
+                found = (Problem("decision_id", "stands in an earlier line too", f": line {first:,}"),)
+            yield LineError(rows.name, row.line, found, row.raw)
+
+
+class _Conversion:
+    """Rows to decisions, as a mapping says. `whole_table`: the columns have been checked, none is unknown."""
+
+    def __init__(self, path: Path, mapping: ColumnMapping, now: Callable[[], datetime], *, whole_table: bool) -> None:
+        self._mapping = mapping
+        self._now = now
+        self._own = frozenset(mapping.own_fields())
+        self._mapped = tuple(mapping.fields.items())
+        self._decimal = mapping.layout.decimal
+        self._zone = mapping.layout.zone
+        self._check_unknown = not whole_table and not mapping.ignore_unknown
+        self._known = {*Decision.model_fields, *mapping.named_columns(), *mapping.ignore}
+        self._ids = None if mapping.id_prefix is None else f"{mapping.id_prefix}{content_hash(path)}-"
+        self._converters: dict[str, Callable[[Any], Any]] = {
+            **dict.fromkeys(_TEXTS, values.text),
+            **dict.fromkeys(("confidence", "amount"), self._number),
+            **dict.fromkeys(("alternatives", "explanation", "vector"), values.structure),
+            "created_at": self._time,
+            "attributes": self._attribute_map,
+            "history": self._history,
+        }
+        self._constants = self._converted_constants()
+
+    def decision(self, row: Row, now: datetime) -> "Decision | tuple[Problem, ...]":
+        """The decision in a row, or everything that is wrong with it."""
+        if isinstance(row.content, Problem):
+            return (row.content,)
+        content, problems = self._content(row.content, row.line, now)
         try:
-            yield Decision.model_validate(mapping.decision(row, line, now()))
+            decision = Decision.model_validate(content)
         except ValidationError as error:
-            first = error.errors()[0]
-            name = ".".join(str(part) for part in first["loc"])
-            yield LineError(str(path), line, name, first["msg"].removeprefix("Value error, "))
+            wrong = {problem.field.partition(".")[0] for problem in problems}
+            problems += [
+                self._problem(each) for each in error.errors(include_url=False, include_context=False)
+                if each["loc"][0] not in wrong
+            ]  # fmt: skip
+            return tuple(problems)
+        return tuple(problems) if problems else decision
 
-
-def check_readable(path: Path) -> None:
-    """Raises InterlockError if there is no such file."""
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-
-
-def count(path: Path) -> int | None:
-    """How many rows a file has, where that is known without reading it."""
-    if path.suffix.lower() != ".parquet":
-        return None
-    try:
-        return int(_parquet_reader().read_metadata(path).num_rows)
-    except (OSError, ValueError):  # reading reports what is wrong
-        return None
-
-
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Line number, counted from 1, and row; a string says why a line is no row."""
-    readers = {".jsonl": _json_lines, ".ndjson": _json_lines, ".csv": _csv, ".parquet": _parquet}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise InterlockError(f"{path}: cannot tell what this is; known endings: {', '.join(readers)}")
-    try:
-        yield from reader(path)
-    except OSError as error:
-        raise InterlockError(f"cannot read {path}: {error}") from error
-
-
-def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    with path.open("rb") as file:
-        for line, text in enumerate(file, 1):
-            if not text.strip():
+    def _content(self, row: dict[str, Any], line: int, now: datetime) -> tuple[dict[str, Any], list[Problem]]:
+        own, converters = self._own, self._converters
+        problems: list[Problem] = []
+        content = dict(self._constants)
+        given = [(name, value) for name, value in row.items() if value is not None and name in own]
+        given += [(name, row[column]) for name, column in self._mapped if row.get(column) is not None]
+        for name, value in given:
+            if type(value) is str and name in _TEXTS:  # as most are
+                content[name] = value
                 continue
             try:
-                row = json_text.parse_unlimited(text)
-            except json_text.JsonError as error:
-                yield line, str(error)
-                continue
-            yield line, row if isinstance(row, dict) else "not a JSON object"
+                content[name] = converters[name](value) if name in converters else value
+            except CellError as error:
+                problems.append(Problem(self._label(name), error.kind, _found(error.value)))
+        if self._check_unknown:
+            problems += [Problem(name, unknown_field(name)) for name in row if name not in self._known]
+        if self._ids is not None:
+            if "decision_id" in content:
+                problems.append(Problem("decision_id", "stands in the line, and --id-prefix makes others"))
+            content["decision_id"] = f"{self._ids}{line}"
+        content.setdefault("created_at", now)
+        if self._mapping.attributes:
+            content["attributes"] = self._attributes(row, content.get("attributes"), problems)
+        if self._mapping.input:
+            content["input"] = self._input(row, content.get("input"), problems)
+        return content, problems
 
-
-def _csv(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Line 1 holds the names of the columns; an empty cell is a missing value."""
-    # Bytes that are not UTF-8 spoil their own row only.
-    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        reader = csv.DictReader(file, restkey=_SURPLUS, restval=_MISSING, strict=True)
-        columns = len(reader.fieldnames or ())
-        while True:
+    def _converted_constants(self) -> dict[str, Any]:
+        """Raises UsageError."""
+        content = {}
+        for name, value in self._mapping.constants.items():
+            convert = self._converters.get(name)
             try:
-                row = next(reader, None)
-            except csv.Error as error:
-                yield reader.line_num, f"not CSV: {error}"
-                continue
-            if row is None:
-                return
-            cells = [cell for cell in row.values() if isinstance(cell, str) and cell is not _MISSING]
-            given = len(cells) + len(row.get(_SURPLUS, ()))
-            if given != columns:
-                yield reader.line_num, f"has {given} columns, the first line names {columns}"
-            elif any(map(_UNDECODED.search, cells)):
-                yield reader.line_num, "is not UTF-8"
-            else:
-                yield reader.line_num, {name: cell or None for name, cell in row.items()}
+                content[name] = value if convert is None else convert(value)
+            except CellError as error:
+                raise UsageError(f"--set {name}: {error.kind}{_found(error.value)}") from error
+        return content
 
+    def _time(self, value: Any) -> datetime:
+        return values.time(value, self._zone, self._now())
 
-def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    reader = _parquet_reader()
-    from pyarrow import ArrowException
+    def _number(self, value: Any) -> Any:
+        return values.number(value, self._decimal)
 
-    line = 1
-    try:
-        with reader.ParquetFile(path) as file:
-            for batch in file.iter_batches(CHUNK_ROWS):
-                for row in _python_rows(batch):
-                    yield line, row
-                    line += 1
-    except ArrowException as error:
-        raise InterlockError(f"cannot read {path}: {error}") from error
+    def _attribute_map(self, value: Any) -> Any:
+        value = values.structure(value)
+        if not isinstance(value, dict):
+            return value
+        return {key: values.attribute(item, self._decimal) for key, item in value.items() if item is not None}
 
+    def _history(self, value: Any) -> Any:
+        value = values.structure(value)
+        if not isinstance(value, dict) or not isinstance(value.get("previous_decisions"), list):
+            return value
+        return {**value, "previous_decisions": [self._previous(item) for item in value["previous_decisions"]]}
 
-def _python_rows(batch: Any) -> Iterator[dict[str, Any] | str]:
-    """The rows of a batch; a string for one with a value that Python cannot hold, a time after the year 9999 say."""
-    try:
-        yield from batch.to_pylist()
-    except (ValueError, OverflowError):  # of which row and column is not said
-        for number in range(len(batch)):
-            yield _python_row(batch.slice(number, 1))
+    def _previous(self, value: Any) -> Any:
+        if not isinstance(value, dict) or "decided_at" not in value:
+            return value
+        return {**value, "decided_at": self._time(value["decided_at"])}
 
+    def _attributes(self, row: dict[str, Any], own: Any, problems: list[Problem]) -> Any:
+        found: dict[str, Any] = {}
+        for name, column in self._mapping.attributes.items():
+            if (value := row.get(column)) is not None:
+                try:
+                    found[name] = values.attribute(value, self._decimal)
+                except CellError as error:
+                    problems.append(Problem(f"attributes.{name}", error.kind, _found(error.value)))
+        return {**own, **found} if isinstance(own, dict) else found
 
-def _python_row(row: Any) -> dict[str, Any] | str:
-    content: dict[str, Any] = {}
-    for name, column in zip(row.schema.names, row.columns, strict=True):
+    def _input(self, row: dict[str, Any], own: Any, problems: list[Problem]) -> Any:
+        found = {}
+        for column in self._mapping.input:
+            try:
+                found[column] = values.plain(row.get(column))
+            except CellError as error:
+                problems.append(Problem(f"input.{column}", error.kind, _found(error.value)))
+        if not own:
+            return found
         try:
-            content[name] = column[0].as_py()
-        except (ValueError, OverflowError) as error:
-            return f"column {name!r} has a value that Python cannot hold: {error}"
-    return content
+            whole = values.structure(own)
+        except CellError as error:
+            problems.append(Problem("input", error.kind))
+            return found
+        return {**whole, **found} if isinstance(whole, dict) else own
+
+    def _label(self, name: str) -> str:
+        column = self._mapping.fields.get(name)
+        return name if column is None or column == name else f"{name} (column {column!r})"
+
+    def _problem(self, error: Any) -> Problem:
+        """One of pydantic's, in the words of a file."""
+        name, *parts = error["loc"]
+        place = ".".join([self._label(str(name)), *map(str, parts)])
+        if error["type"] == "missing":
+            return Problem(place, "is missing")
+        return Problem(place, error["msg"].removeprefix("Value error, "), _found(error["input"]))
 
 
-def _parquet_reader() -> Any:
-    """Not a base dependency, and of no use to the other formats."""
-    import pyarrow.parquet
-
-    return pyarrow.parquet
+def _found(value: Any) -> str:
+    """What stands there, where that is short enough to be of use."""
+    if isinstance(value, dict | list | tuple | json_text.JsonError):
+        return ""
+    return f" (found {shown(value)})"

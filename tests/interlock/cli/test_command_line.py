@@ -76,10 +76,10 @@ def test_a_file_is_produced_routed_stored_and_told(local_instance: Instance, tmp
     file = tmp_path / "decisions.jsonl"
     lines = [_decision("story", 1), _decision("story", 2, amount=5000), _decision("story", 3, confidence=0.1)]
     file.write_text("\n".join([*lines, '{"confidence": 7}', "rubbish"]) + "\n")
-    done = local_instance.run("produce", str(file), "--rejects", str(tmp_path / "rejects"), code=1)
-    assert f"{file}:4: decision_id: Field required" in done.stderr
+    done = local_instance.run("produce", str(file), "--rejects", str(tmp_path / "rejects.jsonl"), code=1)
+    assert f"{file}:4: decision_id: is missing" in done.stderr
     assert f"{file}:5: not JSON" in done.stderr
-    assert len((tmp_path / "rejects").read_text().splitlines()) == 2
+    assert len((tmp_path / "rejects.jsonl").read_text().splitlines()) == 2
     _until(lambda: sum(_routes(local_instance, "story").values()) == 3, "three decisions are stored")
     assert _routes(local_instance, "story") == {"auto": 1, "sync": 1, "manual": 1}
     _until(lambda: "task arrived" in local_instance.events("story-2"), "the task has arrived")

@@ -2,6 +2,7 @@
 
 from interlock.client.client import Client
 from interlock.produce.reading import LineError
+from interlock.produce.rows import Problem
 from interlock.produce.sending import MAX_LISTED_ERRORS, send
 from interlock.schemas import catalogue
 from interlock.schemas.models import Decision
@@ -10,7 +11,7 @@ from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import TopicSpec
 from tests.interlock.client.test_client import decision
 
-WRONG = LineError("f", 2, "confidence", "is missing")
+WRONG = LineError("f", 2, (Problem("confidence", "is missing"),))
 
 
 def memory() -> MemoryBroker:

@@ -1,0 +1,61 @@
+"""What the formats that are text share: an open file, and a copy of some of its lines."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from interlock.produce.layout import Layout
+from interlock.produce.opening import open_bytes, open_text
+from interlock.produce.rows import shown_name
+
+
+class TextRows:
+    """An open file of text. `head`: what stands before its first row."""
+
+    total: int | None = None
+    head = ""
+
+    def __init__(self, path: Path, layout: Layout, newline: str) -> None:
+        self.name = shown_name(path)
+        file = open_bytes(path)
+        try:
+            self.file = open_text(file, layout.encoding, newline)
+        except BaseException:
+            file.close()
+            raise
+        self.encoding = self.file.encoding
+
+    def copy(self, path: Path) -> "TextWriter":
+        """A file of the same encoding that begins with the same head; raises OSError."""
+        return TextWriter(path, self.encoding, self.head)
+
+    def close(self) -> None:
+        self.file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class TextWriter:
+    """Lines as they stood in another file, with its head before them."""
+
+    def __init__(self, path: Path, encoding: str, head: str) -> None:
+        self._file = path.open("w", encoding=encoding, errors="surrogateescape", newline="")
+        self._lines = 0
+        if head:
+            self.write(head)
+
+    def write(self, raw: Any) -> int:
+        begins = self._lines + 1
+        text = raw if raw.endswith(("\n", "\r")) else raw + "\n"
+        self._file.write(text)
+        self._lines += text.count("\n") or text.count("\r")
+        return begins
+
+    def close(self) -> None:
+        self._file.close()
