@@ -44,6 +44,7 @@ ON_ONE_INSTANCE = (
     "interlock/cli/test_encrypted_erasure.py",
     "bench/test_running_proof.py",
     "interlock/review/test_appeals_of_the_forgotten.py",
+    "examples/test_reviewer_tools.py",
     "crash/test_kill_everything.py",
 )
 
