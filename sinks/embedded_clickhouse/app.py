@@ -8,6 +8,7 @@ import logging
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -39,7 +40,13 @@ from interlock.sinks.embedded_clickhouse.request import QueryParameters, authent
 from interlock.sinks.embedded_clickhouse.result_stream import ResultStream
 from interlock.sinks.embedded_clickhouse.running import Job, Runner
 from interlock.sinks.embedded_clickhouse.settings import Account
-from interlock.sinks.embedded_clickhouse.sql import InsertWithData, insert_with_data, parse
+from interlock.sinks.embedded_clickhouse.sql import (
+    InsertWithData,
+    insert_with_data,
+    kill_of_one_query,
+    parse,
+    with_own_query_ids,
+)
 
 log = logging.getLogger("interlock.clickhouse")
 
@@ -130,6 +137,8 @@ class Gateway:
         return await self._query(request, job(_text(prefix + await body.all(_STATEMENT_BYTES))))
 
     async def _query(self, request: Request, job: Job) -> Response:
+        given = job.text
+        job = replace(job, text=with_own_query_ids(given))
         statement = parse(job.text)
         if statement is None:
             raise refusal(SYNTAX_ERROR, "Syntax error: Empty query")
@@ -137,7 +146,11 @@ class Gateway:
         encoding = _encoding(request, job.parameters)
         compressed = _encoder(job.parameters, output_format, encoding)
         if not statement.is_select:
-            result = await self._runner.command(job, output_format)
+            kill = kill_of_one_query(given)
+            if kill is not None:
+                result = await self._runner.kill(job, kill, kill.format or output_format)
+            else:
+                result = await self._runner.command(job, output_format)
             return self._whole(result.data, result, job, output_format, encoding, compressed)
         stream = await self._runner.select(job, statement, output_format)
         try:

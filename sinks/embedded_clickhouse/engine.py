@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,32 @@ class Handle:
             elapsed=done.elapsed(),
         )
 
+    def prepare(self, query_id: str, database: str, settings: Mapping[str, str]) -> None:
+        """What one request asks for, under the rights of the handle."""
+        # The engine gives queries ids of its own; log_comment is how Engine.kill finds this one.
+        self.set({"log_comment": query_id})
+        if database:
+            self.use(database)
+        self.set({key: value for key, value in settings.items() if key != "log_comment"})
+
+    def state(self, settings: Iterable[str], *, database: bool) -> Callable[[], None]:
+        """What puts these settings, and perhaps the database, back to what they are now."""
+        names = ", ".join(quoted(name) for name in settings)
+        current = self.query("SELECT currentDatabase()").data.decode().rstrip("\n") if database else ""
+        rows = f"SELECT name, changed, value FROM system.settings WHERE name IN ({names})" if names else ""
+        before = [line.split("\t") for line in self.query(rows, "TabSeparatedRaw").lines()] if rows else []
+
+        def restore() -> None:
+            if current:
+                self.use(current)
+            for name, changed, value in before:
+                self.query(f"SET {name} = {quoted(value) if changed == '1' else 'DEFAULT'}")
+
+        return restore
+
+    def use(self, database: str) -> None:
+        self.query("USE {database:Identifier}", params={"database": escaped(database)})
+
     def set(self, settings: Mapping[str, str]) -> None:
         """SET every setting (or ``param_x``). The engine refuses unknown ones and, read-only, changes."""
         if settings:
@@ -105,44 +131,27 @@ class Engine:
             self.forbidden = Forbidden.of(
                 root.query("SELECT name FROM system.functions WHERE NOT is_aggregate AND origin = 'System'").lines(),
                 root.query("SELECT name FROM system.table_functions").lines(),
+                root.query("SELECT name FROM system.settings").lines(),
             )
         except BaseException:
             os.close(self._lock)
             raise
         self.version, self.timezone, self.host_name = about.decode().rstrip("\n").split("\t")
 
-    @contextmanager
-    def handle(
-        self,
-        account: Account,
-        query_id: str,
-        database: str = "",
-        settings: Mapping[str, str] | None = None,
-        *,
-        get_request: bool = False,
-    ) -> Iterator[Handle]:
-        """A fresh handle with this user's rights; ``settings`` are applied under those rights.
-
-        ``get_request`` forbids writing but not settings, as ClickHouse does for every HTTP GET.
-        """
+    def open(self, account: Account) -> Handle:
+        """A fresh handle with this user's rights and limits; whoever opens it closes it."""
         with _engine_errors():
             handle = Handle(chdb.connect(self._address))
-        try:
-            if account.read_only:
+        if account.read_only:
+            try:
                 handle.query(f"SET ROLE {engine_config.ANALYST_ROLE}")
-            # The engine gives queries ids of its own; log_comment is how kill() finds this one.
-            own = {"log_comment": query_id}
-            if account.read_only:
-                own |= engine_config.ANALYST_LIMITS
-            if account.read_only or get_request:
-                own["readonly"] = "1" if account.read_only else "2"
-            handle.set(own)
-            if database:
-                handle.query("USE {database:Identifier}", params={"database": escaped(database)})
-            handle.set({key: value for key, value in (settings or {}).items() if key != "log_comment"})
-            yield handle
-        finally:
-            handle.close()
+                handle.set({**engine_config.ANALYST_LIMITS, **engine_config.ANALYST_SPILL, "readonly": "2"})
+                # Its constraints hold from here on.
+                handle.set({"profile": engine_config.ANALYST_PROFILE})
+            except BaseException:
+                handle.close()
+                raise
+        return handle
 
     def kill(self, query_id: str) -> bool:
         """Ask the engine to stop a running query; it stops at its next block. False if it runs no such query."""

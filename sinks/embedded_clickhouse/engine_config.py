@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ANALYST_ROLE = "analyst"
+ANALYST_PROFILE = "analyst"
 
 MIB = 1024 * 1024
 
@@ -27,17 +28,39 @@ ANALYST_MEMORY = 128 * MIB
 SERVER_MEMORY = QUERY_MEMORY + ANALYST_RUNNING * ANALYST_MEMORY
 # Sorting and grouping go to disk well before that limit.
 SPILL_MEMORY = 64 * MIB
+# Each may be set lower for a query, never higher, and not to 0, which would mean none.
 ANALYST_LIMITS: Mapping[str, str] = {
     "max_threads": "1",
     "max_memory_usage": str(ANALYST_MEMORY),
-    "max_bytes_before_external_group_by": str(ANALYST_MEMORY // 3),
-    "max_bytes_before_external_sort": str(ANALYST_MEMORY // 3),
-    "max_bytes_before_external_join": str(ANALYST_MEMORY // 3),
-    # Nobody waits longer at a dashboard, and others wait for their turn.
-    "max_execution_time": "60",
+    # Nobody waits longer at a dashboard, and others wait for their turn. Grafana waits a minute, and its driver asks
+    # for five seconds more than that.
+    "max_execution_time": "65",
     # What sorting and grouping write to disk, which Kafka and the tables need as well.
     "max_temporary_data_on_disk_size_for_query": str(1024 * MIB),
 }
+# Sorting and grouping of the analyst go to disk when they have this much.
+ANALYST_SPILL: Mapping[str, str] = {
+    "max_bytes_before_external_group_by": str(ANALYST_MEMORY // 3),
+    "max_bytes_before_external_sort": str(ANALYST_MEMORY // 3),
+    "max_bytes_before_external_join": str(ANALYST_MEMORY // 3),
+}
+# What the analyst cannot set at all: it would get around a limit, or reach the queries of others.
+ANALYST_FIXED = (
+    "readonly",
+    "max_memory_usage_for_user",
+    "max_temporary_data_on_disk_size_for_user",
+    "max_concurrent_queries_for_user",
+    "max_untracked_memory",
+    "memory_overcommit_ratio_denominator",
+    "memory_overcommit_ratio_denominator_for_user",
+    "query_profiler_cpu_time_period_ns",
+    "query_profiler_real_time_period_ns",
+    "use_query_cache",
+)
+_CONSTRAINTS = "".join(
+    [f"<{name}><min>1</min><max>{most}</max></{name}>" for name, most in ANALYST_LIMITS.items()]
+    + [f"<{name}><const/></{name}>" for name in ANALYST_FIXED]
+)
 # Blocks of an insert: a sink chunk of up to 100,000 rows is always one block, and with it one part and one
 # deduplication entry, while a block of wide rows cannot fill the memory above.
 INSERT_BLOCK_ROWS = 262_144
@@ -75,7 +98,8 @@ _USERS = f"""<clickhouse>
     <async_insert>0</async_insert>
     <implicit_select>0</implicit_select>
     <allow_introspection_functions>0</allow_introspection_functions>
-  </default></profiles>
+  </default>
+  <{ANALYST_PROFILE}><constraints>{_CONSTRAINTS}</constraints></{ANALYST_PROFILE}></profiles>
   <quotas><default/></quotas>
   <roles>
     <{ANALYST_ROLE}><grants><query>GRANT SELECT, SHOW, dictGet ON *.*</query></grants></{ANALYST_ROLE}>
@@ -90,6 +114,11 @@ _USERS = f"""<clickhouse>
   </default></users>
 </clickhouse>
 """
+
+
+def users() -> str:
+    """The engine's users, roles and profiles."""
+    return _USERS
 
 
 def write(data_dir: Path) -> Path:

@@ -14,6 +14,7 @@ from email.policy import HTTP
 from interlock.sinks.embedded_clickhouse.errors import (
     AUTHENTICATION_FAILED,
     BAD_ARGUMENTS,
+    INVALID_SESSION_TIMEOUT,
     NOT_IMPLEMENTED,
     UNKNOWN_FORMAT,
     UNKNOWN_ROLE,
@@ -21,8 +22,8 @@ from interlock.sinks.embedded_clickhouse.errors import (
 )
 from interlock.sinks.embedded_clickhouse.settings import Account
 
-# Parameters of the HTTP interface that are no settings of the engine. Sessions are accepted and have no
-# effect (every request is its own); so are the hints about progress headers and buffering.
+# Parameters of the HTTP interface that are no settings of the engine. The hints about progress headers and buffering
+# are accepted and have no effect.
 _INTERFACE = frozenset(
     {
         "query",
@@ -56,6 +57,20 @@ _INTERFACE = frozenset(
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+# In seconds, as servers have them (default_session_timeout, max_session_timeout).
+_SESSION_SECONDS = 60
+_LONGEST_SESSION_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class SessionParameters:
+    """The session that a request belongs to. ``must_exist``: it may not be the first one of it."""
+
+    name: str
+    seconds: int
+    must_exist: bool
+
+
 @dataclass(frozen=True)
 class QueryParameters:
     """The parameters of a query as ClickHouse names them, sorted by what they mean."""
@@ -70,6 +85,7 @@ class QueryParameters:
     protocol_version: int  # the revision in which the client reads the Native format
     settings: Mapping[str, str]
     params: Mapping[str, str]
+    session: SessionParameters | None = None
 
 
 def parameters(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str]) -> QueryParameters:
@@ -105,7 +121,20 @@ def parameters(pairs: Iterable[tuple[str, str]], headers: Mapping[str, str]) -> 
         protocol_version=int(revision),
         settings=settings,
         params=params,
+        session=_session(given),
     )
+
+
+def _session(given: Mapping[str, str]) -> SessionParameters | None:
+    if not given.get("session_id"):
+        return None
+    text = given.get("session_timeout") or str(_SESSION_SECONDS)
+    if not (text.isascii() and text.isdecimal()) or int(text) > _LONGEST_SESSION_SECONDS:
+        raise refusal(
+            INVALID_SESSION_TIMEOUT,
+            f"Invalid session timeout {text!r}: a number of seconds, at most {_LONGEST_SESSION_SECONDS}",
+        )
+    return SessionParameters(given["session_id"], int(text), _is_on(given, "session_check"))
 
 
 def _is_on(given: Mapping[str, str], name: str) -> bool:

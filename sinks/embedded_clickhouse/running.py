@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from interlock.sinks.embedded_clickhouse.access import check_read_only
-from interlock.sinks.embedded_clickhouse.engine import Engine, Handle, Result
+from interlock.sinks.embedded_clickhouse.access import check_read_only, check_settings, only_reads
+from interlock.sinks.embedded_clickhouse.engine import Engine, Handle, Result, quoted
 from interlock.sinks.embedded_clickhouse.engine_config import ANALYST_RUNNING
-from interlock.sinks.embedded_clickhouse.errors import READONLY, SAME_QUERY_ID, TOO_MANY_QUERIES, refusal
+from interlock.sinks.embedded_clickhouse.errors import ACCESS_DENIED, READONLY, SAME_QUERY_ID, TOO_MANY_QUERIES, refusal
 from interlock.sinks.embedded_clickhouse.insert_stream import insert_into, open_insert
 from interlock.sinks.embedded_clickhouse.request import QueryParameters
 from interlock.sinks.embedded_clickhouse.result_stream import ResultStream, open_stream, select_into
+from interlock.sinks.embedded_clickhouse.sessions import Sessions
 from interlock.sinks.embedded_clickhouse.settings import Account
-from interlock.sinks.embedded_clickhouse.sql import Statement
+from interlock.sinks.embedded_clickhouse.sql import Kill, Statement, tokens
 
 T = TypeVar("T")
 
@@ -46,11 +47,18 @@ class Job:
     get_request: bool
 
 
+@dataclass
+class _Running:
+    job: Job
+    stream: ResultStream | None = None
+
+
 class Runner:
     """Runs statements in threads, at most ``MAX_RUNNING`` of a user at a time; further ones of the analyst wait."""
 
     def __init__(self, engine: Engine, accounts: Iterable[Account]) -> None:
         self._engine = engine
+        self._sessions = Sessions(engine)
         self._free = {account.name: MAX_RUNNING for account in accounts}
         threads = sum(self._free.values()) * _THREADS_PER_QUERY + _SPARE_THREADS
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="clickhouse")
@@ -58,7 +66,7 @@ class Runner:
             account.name: asyncio.Semaphore(ANALYST_RUNNING if account.read_only else MAX_RUNNING)
             for account in accounts
         }
-        self._running: dict[str, ResultStream | None] = {}  # by query id
+        self._running: dict[str, _Running] = {}  # by query id
         self._stopping: set[asyncio.Task[None]] = set()
 
     async def call(self, work: Callable[[], T]) -> T:
@@ -83,7 +91,7 @@ class Runner:
         except BaseException:
             self._release(job)
             raise
-        self._running[job.query_id] = stream
+        self._running[job.query_id].stream = stream
         stream.done.add_done_callback(lambda _: self._release(job))
         return stream
 
@@ -125,6 +133,39 @@ class Runner:
             stream.close()
         return await asyncio.shield(stream.done)
 
+    async def kill(self, job: Job, kill: Kill, output_format: str) -> Result:
+        """Stop a query as KILL QUERY does: the analyst only one of the analyst's. It needs no turn of its own.
+
+        Nothing is stopped, and the answer has no row, where no such query runs.
+        """
+        found = self._running.get(kill.query_id)
+        if found is not None and job.account.read_only and found.job.account != job.account:
+            raise refusal(
+                ACCESS_DENIED, f"User {job.account.name} attempts to kill query created by {found.job.account.name}"
+            )
+        status = "waiting"
+        if found is not None and kill.mode != "TEST":
+            task = asyncio.get_running_loop().create_task(self._kill_while_running(kill.query_id, found))
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+            if kill.mode == "SYNC":
+                await asyncio.shield(task)
+                status = "finished"
+        rows = {"kill_status": status, "query_id": kill.query_id}
+        if found is not None:
+            rows |= {"user": found.job.account.name, "query": found.job.text}
+        names = ("kill_status", "query_id", "user", "query")
+        columns = ", ".join(f"{quoted(rows.get(name, ''))} AS {name}" for name in names)
+
+        def answer() -> Result:
+            handle = self._engine.open(job.account)
+            try:
+                return handle.query(f"SELECT {columns} LIMIT {len(rows) // len(names)}", output_format)
+            finally:
+                handle.close()
+
+        return await self.call(answer)
+
     def abandon(self, job: Job, stream: ResultStream) -> None:
         """Stop a query whose reader has gone."""
         stream.close()
@@ -137,9 +178,9 @@ class Runner:
         """Stop everything that runs; returns when nothing does. Inserts still waiting for data are not
         stopped by this: their requests must be cancelled."""
         while self._running:
-            for query_id, stream in list(self._running.items()):
-                if stream is not None:
-                    stream.close()  # a query cannot be stopped while it waits for room in its pipe
+            for query_id, running in list(self._running.items()):
+                if running.stream is not None:
+                    running.stream.close()  # a query cannot be stopped while it waits for room in its pipe
                 await self.call(partial(self._engine.kill, query_id))
             await asyncio.sleep(_KILL_EVERY_SECONDS)
 
@@ -152,17 +193,42 @@ class Runner:
         if self._stopping:
             await asyncio.wait(self._stopping)
         self._threads.shutdown()
+        self._sessions.close()
         return True
 
     @contextmanager
     def _handle(self, job: Job) -> Iterator[Handle]:
         wanted = job.parameters
-        with self._engine.handle(
-            job.account, job.query_id, wanted.database, wanted.settings, get_request=job.get_request
-        ) as handle:
-            if job.account.read_only:
-                check_read_only(job.text, wanted.params, handle.canonical, self._engine.forbidden)
-            yield handle
+        if job.account.read_only:
+            check_settings(wanted.settings, self._engine.forbidden)
+        with self._opened(job) as (handle, kept):
+            uses = next((token.value for token in tokens(job.text)), "") == "USE"
+            restore = handle.state(wanted.settings, database=not uses) if kept else None
+            if job.get_request and kept:
+                only_reads(job.text)
+            elif job.get_request and not job.account.read_only:
+                handle.set({"readonly": "2"})  # forbids writing, but no settings
+            try:
+                handle.prepare(job.query_id, wanted.database, wanted.settings)
+                if job.account.read_only:
+                    check_read_only(job.text, wanted.params, handle.canonical, self._engine.forbidden)
+                yield handle
+            finally:
+                if restore is not None:
+                    restore()
+
+    @contextmanager
+    def _opened(self, job: Job) -> Iterator[tuple[Handle, bool]]:
+        """A handle, and whether its session keeps it."""
+        if job.parameters.session is not None:
+            with self._sessions.handle(job.account, job.parameters.session, job.text) as opened:
+                yield opened
+            return
+        handle = self._engine.open(job.account)
+        try:
+            yield handle, False
+        finally:
+            handle.close()
 
     async def _admit(self, job: Job) -> None:
         """Returns when it is the job's turn; whoever called must release it."""
@@ -175,7 +241,7 @@ class Runner:
                 f"Too many simultaneous queries: user {name} already has {MAX_RUNNING}; wait for one to end",
             )
         self._free[name] -= 1
-        self._running[job.query_id] = None
+        self._running[job.query_id] = _Running(job)
         try:
             await asyncio.wait_for(self._turns[name].acquire(), _TURN_SECONDS)
         except BaseException as error:
@@ -198,6 +264,11 @@ class Runner:
         """Returns when the query is told to stop, or over."""
         while not done.done() and not await self.call(partial(self._engine.kill, query_id)):
             await asyncio.wait({done}, timeout=_KILL_EVERY_SECONDS)
+
+    async def _kill_while_running(self, query_id: str, found: _Running) -> None:
+        while self._running.get(query_id) is found:
+            await self.call(partial(self._engine.kill, query_id))
+            await asyncio.sleep(_KILL_EVERY_SECONDS)
 
     async def _kill_until_done(self, query_id: str, done: asyncio.Future[Result]) -> None:
         while not done.done():

@@ -26,6 +26,10 @@ _SELECT_WORDS = frozenset({"SELECT", "WITH", "FROM"})
 # INSERT INTO t SELECT, INSERT INTO t (WITH ...), INSERT INTO t FROM INFILE
 _ROWS_COME_FROM = frozenset({"SELECT", "WITH", "INFILE"})
 _NAME_FOLLOWS = frozenset({".", "INTO", "TABLE"})  # a table may be called "values" or "format"
+_OWN_QUERY_ID = "Settings['log_comment']"
+_PROCESSES = (
+    f"(SELECT * REPLACE ({_OWN_QUERY_ID} AS query_id, {_OWN_QUERY_ID} AS initial_query_id) FROM system.processes)"
+)
 _NOT_A_CLAUSE_AFTER = frozenset({"SELECT", "AS", ",", "."})
 
 
@@ -75,6 +79,47 @@ def tokens(text: str) -> Iterator[Token]:
         yield Token(kind, value.upper() if kind == "word" else value, match.start(), match.end(), depth)
         if kind == "symbol" and value in "([{":
             depth += 1
+
+
+@dataclass(frozen=True)
+class Kill:
+    """KILL QUERY WHERE query_id = '…', as drivers cancel. ``mode``: ASYNC unless SYNC or TEST is named."""
+
+    query_id: str
+    mode: str
+    format: str | None
+
+
+def kill_of_one_query(text: str) -> Kill | None:
+    """The query that the statement stops; None for any other statement, and for a KILL by another condition."""
+    found = one_statement(text)
+    values = [token.value for token in found]
+    if values[:5] != ["KILL", "QUERY", "WHERE", "QUERY_ID", "="] or found[5:6] == [] or found[5].kind != "string":
+        return None
+    rest = values[6:]
+    mode = rest.pop(0) if rest and rest[0] in {"SYNC", "ASYNC", "TEST"} else "ASYNC"
+    named = text[found[-1].start : found[-1].end] if len(rest) == 2 and rest[0] == "FORMAT" else None
+    if (rest and named is None) or "\\" in values[5] or not values[5].startswith("'"):
+        return None
+    return Kill(values[5][1:-1].replace("''", "'"), mode, named)
+
+
+def with_own_query_ids(text: str) -> str:
+    """``text`` with the ids that clients give their queries, where it looks at ``system.processes`` or stops queries.
+
+    The engine gives queries ids of its own, and has those of clients as their ``log_comment``.
+    """
+    found = list(tokens(text))
+    values = [token.value for token in found]
+    places: list[tuple[int, int, str]] = []
+    if values[:2] == ["KILL", "QUERY"]:
+        places = [(token.start, token.end, _OWN_QUERY_ID) for token in found if token.value == "QUERY_ID"]
+    for index in range(1, len(found) - 2):
+        if values[index - 1] in {"FROM", "JOIN"} and values[index : index + 3] == ["SYSTEM", ".", "PROCESSES"]:
+            places.append((found[index].start, found[index + 2].end, _PROCESSES))
+    for start, end, replacement in reversed(places):
+        text = text[:start] + replacement + text[end:]
+    return text
 
 
 def insert_with_data(head: bytes) -> InsertWithData | None:

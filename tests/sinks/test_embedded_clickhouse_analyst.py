@@ -13,16 +13,22 @@ from types import SimpleNamespace
 from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import urlopen
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
-from interlock.sinks.embedded_clickhouse.access import Forbidden, check_read_only
+from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings, engine_config
+from interlock.sinks.embedded_clickhouse.access import Forbidden, check_read_only, reviewed_settings
 from interlock.sinks.embedded_clickhouse.engine import Handle
-from interlock.sinks.embedded_clickhouse.engine_config import ANALYST_MEMORY, ANALYST_RUNNING
+from interlock.sinks.embedded_clickhouse.engine_config import (
+    ANALYST_FIXED,
+    ANALYST_LIMITS,
+    ANALYST_MEMORY,
+    ANALYST_RUNNING,
+)
 from interlock.sinks.embedded_clickhouse.errors import ClickHouseError
 
 pytestmark = pytest.mark.warehouse
@@ -60,7 +66,7 @@ def test_the_analyst_reads_everything_in_every_way(server: EmbeddedClickHouse) -
     assert analyst.query("EXPLAIN SELECT 1").result_rows
 
 
-READONLY, ACCESS_DENIED = 164, 497
+READONLY, ACCESS_DENIED, CONSTRAINT_VIOLATION = 164, 497, 452
 
 
 @pytest.mark.parametrize(
@@ -85,7 +91,17 @@ READONLY, ACCESS_DENIED = 164, 497
         ("SET ROLE writer", READONLY),
         ("SET ROLE ALL", READONLY),
         ("SELECT 1 SETTINGS readonly = 0", READONLY),
-        ("SELECT 1 SETTINGS max_memory_usage = 0", READONLY),
+        ("SELECT 1 SETTINGS max_memory_usage = 0", CONSTRAINT_VIOLATION),
+        ("SELECT 1 SETTINGS profile = 'default'", READONLY),
+        ("SELECT * FROM (SELECT 1 SETTINGS profile = 'default')", READONLY),
+        ("SET profile = 'default'", READONLY),
+        ("SET DEFAULT ROLE writer TO default", READONLY),
+        ("SET max_threads = 1, dialect = 'prql'", READONLY),
+        ("SELECT 1 SETTINGS log_comment = 'x'", READONLY),
+        ("SELECT 1 SETTINGS max_threads = 1, `log_comment` = 'x'", READONLY),
+        ("SELECT * FROM facts SETTINGS additional_table_filters = {'facts': 'file(\\'/etc/passwd\\')'}", READONLY),
+        ("SELECT * FROM (SELECT 1 FROM facts SETTINGS additional_result_filter = 'file(\\'/etc/passwd\\')')", READONLY),
+        ("SELECT 1 UNION ALL SELECT 2 SETTINGS format_schema = '/etc/passwd'", READONLY),
         ("GRANT ALL ON *.* TO default", READONLY),
         ("EXECUTE AS default SELECT 1", READONLY),
         ("SELECT 1; DROP TABLE facts", 62),
@@ -166,16 +182,123 @@ def test_a_query_that_is_cancelled_while_it_is_checked_is_told_as_cancelled() ->
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"),
-    [("readonly", "0"), ("readonly", "2"), ("max_memory_usage", "0"), ("allow_introspection_functions", "1")],
+    ("setting", "value", "code"),
+    [
+        ("readonly", "0", READONLY),
+        ("readonly", "1", READONLY),
+        ("max_memory_usage", "0", CONSTRAINT_VIOLATION),
+        ("max_memory_usage", "1000000000", CONSTRAINT_VIOLATION),
+        ("max_execution_time", "0", CONSTRAINT_VIOLATION),
+        ("max_execution_time", "66", CONSTRAINT_VIOLATION),
+        ("max_threads", "0", CONSTRAINT_VIOLATION),
+        ("max_threads", "auto", CONSTRAINT_VIOLATION),
+        ("max_temporary_data_on_disk_size_for_query", "0", CONSTRAINT_VIOLATION),
+        ("max_untracked_memory", "1000000000", READONLY),
+        ("max_memory_usage_for_user", "1", READONLY),
+        ("use_query_cache", "1", READONLY),
+        ("allow_introspection_functions", "1", READONLY),
+        ("additional_result_filter", "file('/etc/passwd') != ''", READONLY),
+        ("profile", "default", READONLY),
+        ("no_such_setting", "1", 115),
+    ],
 )
-def test_the_analyst_cannot_change_settings_by_url(server: EmbeddedClickHouse, setting: str, value: str) -> None:
+def test_the_analyst_cannot_lift_limits_by_url(server: EmbeddedClickHouse, setting: str, value: str, code: int) -> None:
     user = {"user": "analyst", "password": server.settings.analyst_password}
     query = urlencode({**user, setting: value, "query": "SELECT count() FROM facts"})
     with pytest.raises(HTTPError) as refused:
         urlopen(f"{server.url}/?{query}", timeout=DEADLINE)
     with refused.value as answer:
-        assert answer.headers["X-ClickHouse-Exception-Code"] == str(READONLY)
+        assert answer.headers["X-ClickHouse-Exception-Code"] == str(code)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("max_execution_time", "1"),
+        ("max_execution_time", "65"),  # Grafana's minute, and the five seconds that its driver adds
+        ("max_memory_usage", "50000000"),
+        ("max_threads", "1"),
+        ("max_result_rows", "1000"),
+        ("max_rows_to_read", "1000"),
+        ("readonly", "2"),
+        ("output_format_json_quote_64bit_integers", "0"),
+        ("session_timezone", "Europe/Berlin"),
+        ("join_use_nulls", "1"),
+    ],
+)
+def test_the_analyst_may_tighten_limits_and_shape_answers_by_url_and_in_the_query(
+    server: EmbeddedClickHouse, setting: str, value: str
+) -> None:
+    analyst = server.client("analyst")
+    query = f"SELECT toString(getSetting('{setting}'))"
+    in_url = urlencode(
+        {"user": "analyst", "password": server.settings.analyst_password, setting: value, "query": query}
+    )
+    with urlopen(f"{server.url}/?{in_url}", timeout=DEADLINE) as answer:
+        (by_url,) = answer.read().decode().split()
+    assert {"0": "false", "1": "true"}.get(value, value) in {by_url, {"0": "false", "1": "true"}.get(by_url)}
+    if setting != "readonly":
+        assert analyst.raw_query(f"{query} SETTINGS {setting} = '{value}'").decode().strip() == by_url
+
+
+def test_a_tightened_limit_is_kept(server: EmbeddedClickHouse) -> None:
+    analyst = server.client("analyst")
+    with pytest.raises(DatabaseError) as refused:
+        analyst.query("SELECT id FROM facts SETTINGS max_result_rows = 3")
+    assert refused.value.code == 396
+    stopped = analyst.query(
+        "SELECT number FROM numbers(100000)",
+        settings={"max_result_rows": 10, "result_overflow_mode": "break", "max_block_size": 10},
+    )
+    assert len(stopped.result_rows) == 10
+    with pytest.raises(DatabaseError) as refused:
+        analyst.query("SELECT sum(id) FROM facts SETTINGS max_rows_to_read = 3")
+    assert refused.value.code == 158
+
+
+def test_a_limit_in_a_subquery_cannot_be_lifted_either(server: EmbeddedClickHouse) -> None:
+    inner = "SELECT getSetting('max_execution_time') AS t SETTINGS max_execution_time = 0"
+    assert server.client("analyst").query(f"SELECT t FROM ({inner})").first_row == (1,)
+
+
+def test_a_column_called_settings_is_no_clause(server: EmbeddedClickHouse) -> None:
+    inner = "SELECT 1 AS settings, 'x' AS profile"
+    query = f"SELECT settings, profile = 'x' FROM ({inner}) WHERE settings = 1 AND profile = 'x'"
+    assert server.client("analyst").query(query).first_row == (1, 1)
+    inner = "SELECT 'x' AS dialect"
+    union = f"SELECT 1 AS a, 2 AS b SETTINGS max_threads = 1 UNION ALL SELECT 1, dialect = 'x' FROM ({inner})"
+    assert len(server.client("analyst").query(union).result_rows) == 2
+
+
+def test_every_reviewed_setting_is_one_of_the_engine(server: EmbeddedClickHouse) -> None:
+    known = {name for (name,) in server.client().query("SELECT name FROM system.settings").result_rows}
+    assert reviewed_settings() - known == set()
+    assert reviewed_settings() & set(ANALYST_FIXED) == {"readonly"}
+    assert set(ANALYST_LIMITS) <= reviewed_settings()
+
+
+def test_a_server_has_the_same_constraints_for_the_analyst_as_the_embedded_engine() -> None:
+    """deploy/clickhouse/analyst.xml against the profile of the engine, by name and kind."""
+
+    def constraints(text: str) -> dict[str, list[str]]:
+        profile = ElementTree.fromstring(text).find("./profiles/analyst/constraints")
+        assert profile is not None
+        return {setting.tag: [kind.tag for kind in setting] for setting in profile}
+
+    root = Path(__file__).parents[2]
+    of_server = constraints((root / "deploy/clickhouse/analyst.xml").read_text())
+    assert of_server == constraints(engine_config.users())
+    assert set(of_server) == {*ANALYST_LIMITS, *ANALYST_FIXED}
+
+
+def test_every_limit_of_the_analyst_on_a_server_is_its_own_highest_value() -> None:
+    profile = ElementTree.parse(Path(__file__).parents[2] / "deploy/clickhouse/analyst.xml").find("./profiles/analyst")
+    assert profile is not None
+    for name in ANALYST_LIMITS:
+        assert profile.findtext(name) == profile.findtext(f"constraints/{name}/max"), name
+        assert profile.findtext(f"constraints/{name}/min") == "1", name
+    assert profile.findtext("readonly") == "2"
+    assert profile.findtext("max_execution_time") == ANALYST_LIMITS["max_execution_time"]
 
 
 def test_neither_user_can_write_result_files(server: EmbeddedClickHouse, tmp_path: Path) -> None:
@@ -262,7 +385,7 @@ def test_the_queries_of_analysts_have_limits_of_time_memory_threads_and_disk(ser
         "SELECT getSetting('max_execution_time'), getSetting('max_threads'), getSetting('max_memory_usage'), "
         "getSetting('max_temporary_data_on_disk_size_for_query')"
     )
-    assert limits.first_row == (60, 1, 128 * MIB, 1024 * MIB)
+    assert limits.first_row == (65, 1, 128 * MIB, 1024 * MIB)
 
 
 def test_the_sink_keeps_half_of_its_rate_beside_endless_queries(

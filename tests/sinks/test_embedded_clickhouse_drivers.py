@@ -8,7 +8,12 @@ from __future__ import annotations
 import http.client
 import random
 import struct
+import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
+from typing import cast
 from urllib.parse import urlencode
 
 import pytest
@@ -18,13 +23,19 @@ from hypothesis import strategies as st
 
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from interlock.sinks.embedded_clickhouse.block_compression import BlockDecoder, BlockEncoder
+from interlock.sinks.embedded_clickhouse.engine import Engine
 from interlock.sinks.embedded_clickhouse.errors import ClickHouseError
 from interlock.sinks.embedded_clickhouse.native import NativeEncoder
+from interlock.sinks.embedded_clickhouse.request import SessionParameters
+from interlock.sinks.embedded_clickhouse.sessions import Sessions
+from interlock.sinks.embedded_clickhouse.settings import Account
+from interlock.sinks.embedded_clickhouse.sql import Kill, kill_of_one_query, with_own_query_ids
 
 pytestmark = pytest.mark.warehouse
 
 # What clickhouse-go 2.51 sends.
 GO_REVISION = 54460
+Answer = tuple[int, dict[str, str], bytes]  # status, headers, body
 BLOCK_INFO = b"\x01\x00\x02\xff\xff\xff\xff\x00"
 EVERY_TYPE = """
 SELECT toUInt64(number) AS n, if(number % 3 = 0, NULL, toString(number)) AS s,
@@ -48,9 +59,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClickHo
         yield running
 
 
-def asked(
-    server: EmbeddedClickHouse, body: str | bytes, user: str = "analyst", **parameters: object
-) -> tuple[int, dict[str, str], bytes]:
+def asked(server: EmbeddedClickHouse, body: str | bytes, user: str = "analyst", **parameters: object) -> Answer:
     passwords = {account.name: account.password for account in server.settings.accounts}
     query = urlencode({"user": user, "password": passwords[user], **parameters})
     connection = http.client.HTTPConnection(server.host, server.port, timeout=30)
@@ -247,3 +256,173 @@ def test_the_greeting_of_the_go_client_is_answered(server: EmbeddedClickHouse) -
     )
     assert status == 200
     assert opened(body).startswith(BLOCK_INFO + b"\x04\x01\x0ddisplayName()\x06String\x00")
+
+
+# --- sessions --------------------------------------------------------------------------------------------
+
+
+def test_a_temporary_table_lives_as_long_as_its_session(server: EmbeddedClickHouse) -> None:
+    for statement in ("CREATE TEMPORARY TABLE mine (id UInt8)", "INSERT INTO mine VALUES (1), (2)"):
+        assert asked(server, statement, "default", session_id="a")[0] == 200
+    assert asked(server, "SELECT sum(id) FROM mine", "default", session_id="a")[2] == b"3\n"
+    for other in ({}, {"session_id": "b"}):
+        assert asked(server, "SELECT sum(id) FROM mine", "default", **other)[1]["x-clickhouse-exception-code"] == "60"
+
+
+@pytest.mark.parametrize("user", ["analyst", "default"])
+def test_set_and_use_hold_for_the_session_and_what_the_url_says_for_its_request(
+    server: EmbeddedClickHouse, user: str
+) -> None:
+    question = "SELECT getSetting('max_block_size'), getSetting('max_result_rows'), currentDatabase()"
+
+    def answer(**parameters: object) -> list[str]:
+        return asked(server, question, user, session_id=f"s-{user}", **parameters)[2].decode().split()
+
+    before = answer()
+    for statement in ("SET max_block_size = 1234", "USE system"):
+        assert asked(server, statement, user, session_id=f"s-{user}", database="default")[0] == 200
+    assert answer() == ["1234", before[1], "system"]
+    assert answer(max_block_size=4321, max_result_rows=7, database="default") == ["4321", "7", "default"]
+    assert answer() == ["1234", before[1], "system"]
+
+
+def test_the_analyst_cannot_lift_limits_in_a_session(server: EmbeddedClickHouse) -> None:
+    assert asked(server, "SET max_execution_time = 5", session_id="tight")[0] == 200
+    question = "SELECT getSetting('max_execution_time')"
+    assert asked(server, question, session_id="tight")[2] == b"5\n"
+    for statement, code in (
+        ("SET max_execution_time = 0", "452"),
+        ("SET max_execution_time = DEFAULT", "452"),
+        ("SET profile = 'default'", "164"),
+        ("SET ROLE writer", "164"),
+        ("CREATE TEMPORARY TABLE mine (id UInt8)", "164"),
+    ):
+        assert asked(server, statement, session_id="tight")[1]["x-clickhouse-exception-code"] == code
+    assert asked(server, question, session_id="tight")[2] == b"5\n"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"session_id": "nobody", "session_check": 1}, "372"),
+        ({"session_id": "x", "session_timeout": 3601}, "374"),
+        ({"session_id": "x", "session_timeout": "soon"}, "374"),
+    ],
+)
+def test_a_session_that_cannot_be_is_refused(
+    server: EmbeddedClickHouse, parameters: dict[str, object], code: str
+) -> None:
+    assert asked(server, "SELECT 1", "analyst", **parameters)[1]["x-clickhouse-exception-code"] == code
+
+
+def test_a_session_belongs_to_its_user_and_ends_some_time_after_its_last_query() -> None:
+    opened, now = list[SimpleNamespace](), [0.0]
+
+    def opens(account: Account) -> SimpleNamespace:
+        opened.append(SimpleNamespace(account=account, closed=False))
+        opened[-1].close = lambda handle=opened[-1]: setattr(handle, "closed", True)
+        return opened[-1]
+
+    sessions = Sessions(cast(Engine, SimpleNamespace(open=opens)), clock=lambda: now[0])
+    one, other, session = Account("one", ""), Account("other", ""), SessionParameters("s", 60, must_exist=False)
+
+    def handle(account: Account, text: str) -> object:
+        with sessions.handle(account, session, text) as (found, kept):
+            locked = pytest.raises(ClickHouseError, match="locked") if kept else nullcontext()
+            with locked, sessions.handle(account, session, text):
+                pass
+            return found
+
+    kept = handle(one, "SET max_threads = 1")
+    assert handle(one, "SELECT 1") is kept
+    assert handle(other, "SELECT 1") is not kept
+    now[0] = 59.0
+    assert handle(one, "SELECT 1") is kept
+    now[0] = 120.0
+    assert handle(one, "SELECT 1") is not kept
+    assert all(each.closed for each in opened)
+
+
+def test_nobody_keeps_more_than_64_sessions() -> None:
+    sessions = Sessions(cast(Engine, SimpleNamespace(open=lambda _: SimpleNamespace(close=lambda: None))))
+    account = Account("one", "")
+    for number in range(64):
+        with sessions.handle(account, SessionParameters(str(number), 60, must_exist=False), "USE system"):
+            pass
+    more = SessionParameters("more", 60, must_exist=False)
+    with pytest.raises(ClickHouseError, match="Too many sessions"), sessions.handle(account, more, "USE system"):
+        pass
+
+
+# --- queries by their ids --------------------------------------------------------------------------------
+
+
+@contextmanager
+def endless(server: EmbeddedClickHouse, user: str, query_id: str) -> Iterator[Future[Answer]]:
+    """A query that runs until somebody stops it; it is seen under its id before the block begins."""
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(asked, server, "SELECT count() FROM system.numbers", user, query_id=query_id)
+        seen = f"SELECT count() FROM system.processes WHERE query_id = '{query_id}'"
+        try:
+            deadline = time.monotonic() + 30
+            while asked(server, seen, "default")[2] != b"1\n":
+                assert time.monotonic() < deadline
+            yield running
+        finally:
+            asked(server, f"KILL QUERY WHERE query_id = '{query_id}' SYNC", "default")
+
+
+@pytest.mark.parametrize("killer", ["analyst", "default"])
+def test_a_query_is_stopped_by_its_id(server: EmbeddedClickHouse, killer: str) -> None:
+    """clickhouse-jdbc sends this for Statement.cancel(). The analyst has one turn, which the query itself holds."""
+    with endless(server, "analyst", "stop-me") as running:
+        statement = "KILL QUERY WHERE query_id = 'stop-me'"
+        _, _, told = asked(server, statement, killer, default_format="TabSeparatedWithNames")
+        assert told.decode().splitlines() == [
+            "kill_status\tquery_id\tuser\tquery",
+            "waiting\tstop-me\tanalyst\tSELECT count() FROM system.numbers",
+        ]
+        status, headers, _ = running.result(30)
+    assert (status, headers["x-clickhouse-exception-code"]) == (500, "394")
+
+
+def test_the_analyst_stops_no_query_of_another_user(server: EmbeddedClickHouse) -> None:
+    with endless(server, "default", "not-yours"):
+        _, headers, body = asked(server, "KILL QUERY WHERE query_id = 'not-yours' SYNC")
+        assert headers["x-clickhouse-exception-code"] == "497"
+        assert b"attempts to kill query created by default" in body
+        assert asked(server, "KILL QUERY WHERE query_id != ''")[1]["x-clickhouse-exception-code"] == "164"
+        still = "SELECT count() FROM system.processes WHERE query_id = 'not-yours'"
+        assert asked(server, still, "default")[2] == b"1\n"
+
+
+def test_the_writer_stops_queries_by_other_conditions_on_their_ids(server: EmbeddedClickHouse) -> None:
+    with endless(server, "default", "job-7") as running:
+        assert asked(server, "KILL QUERY WHERE query_id LIKE 'job-%' ASYNC", "default")[0] == 200
+        assert running.result(30)[1]["x-clickhouse-exception-code"] == "394"
+
+
+def test_stopping_a_query_that_does_not_run_stops_nothing(server: EmbeddedClickHouse) -> None:
+    status, _, body = asked(server, "KILL QUERY WHERE query_id = 'gone'")
+    assert (status, body) == (200, b"")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("KILL QUERY WHERE query_id = 'a'", Kill("a", "ASYNC", None)),
+        ("kill query where query_id='a''b' sync format JSON;", Kill("a'b", "SYNC", "JSON")),
+        ("KILL QUERY WHERE query_id = 'a' OR 1", None),
+        ("KILL QUERY WHERE user = 'a'", None),
+        ("KILL MUTATION WHERE query_id = 'a'", None),
+        ("SELECT 1", None),
+    ],
+)
+def test_only_one_query_named_by_its_id_is_taken_for_a_cancellation(text: str, expected: Kill | None) -> None:
+    assert kill_of_one_query(text) == expected
+
+
+def test_query_ids_are_put_where_processes_are_looked_at_and_nowhere_else() -> None:
+    for text in ("SELECT 'FROM system.processes', query_id FROM t", "SELECT system.processes.query_id"):
+        assert with_own_query_ids(text) == text
+    assert "log_comment" in with_own_query_ids("SELECT * FROM a JOIN system . processes AS p USING query_id")
