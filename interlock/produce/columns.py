@@ -1,7 +1,7 @@
 """What is wrong with the columns of a table, looked at once, before anything is sent."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from interlock.errors import UsageError
 from interlock.policy.syntax import near
@@ -17,7 +17,13 @@ def check_columns(columns: Sequence[str], mapping: ColumnMapping, name: str) -> 
     """Raises UsageError with everything that is wrong: columns that are missing, named twice, or used for nothing."""
     if not columns:
         return
-    problems = [*_missing(columns, mapping), *_repeated(columns, mapping), *_unused(columns, mapping)]
+    given = {*Decision.model_fields, *mapping.named_columns()}
+    probably = recognised([column for column in columns if column not in given], _absent(columns, mapping))
+    problems = [
+        *_missing(columns, mapping, probably),
+        *_repeated(columns, mapping),
+        *_unused(columns, mapping, probably),
+    ]
     if problems:
         raise UsageError(f"{name}: {'; '.join(problems)}. `interlock produce --explain` proposes a mapping")
 
@@ -29,7 +35,11 @@ def unknown_field(name: str) -> str:
     return f"is no field of a decision{meant} say --attribute (for rules), --input (for reviewers) or --ignore-unknown"
 
 
-def _missing(columns: Sequence[str], mapping: ColumnMapping) -> "list[str]":
+def _absent(columns: Sequence[str], mapping: ColumnMapping) -> "list[str]":
+    return [name for name in required(mapping) if name not in columns]
+
+
+def _missing(columns: Sequence[str], mapping: ColumnMapping, probably: Mapping[str, str]) -> "list[str]":
     problems = []
     for column in dict.fromkeys(mapping.named_columns()):
         if column not in columns:
@@ -38,10 +48,9 @@ def _missing(columns: Sequence[str], mapping: ColumnMapping) -> "list[str]":
         "decision_id" in mapping.fields or ("decision_id" in columns and "decision_id" in mapping.own_fields())
     ):
         problems.append("ids stand in a column, and --id-prefix makes others: leave one of them out")
-    missing = [name for name in required(mapping) if name not in columns]
-    if missing:
-        meant = _probably([column for column in columns if column not in Decision.model_fields], missing)
+    if missing := _absent(columns, mapping):
         one = " (if that is one column only by mistake, say --delimiter)" if len(columns) == 1 else ""
+        meant = _suggested(probably)
         problems.append(
             f"no column gives {', '.join(missing)}; it has {_named(columns)}{one}{meant}; "
             "--map FIELD=COLUMN names a column, --set FIELD=VALUE a value for all rows"
@@ -58,7 +67,7 @@ def _repeated(columns: Sequence[str], mapping: ColumnMapping) -> "list[str]":
     return [f"columns {_places(columns, column)} are both named {column!r}: rename one" for column in repeated]
 
 
-def _unused(columns: Sequence[str], mapping: ColumnMapping) -> "list[str]":
+def _unused(columns: Sequence[str], mapping: ColumnMapping, probably: Mapping[str, str]) -> "list[str]":
     if mapping.ignore_unknown:
         return []
     problems = []
@@ -68,14 +77,14 @@ def _unused(columns: Sequence[str], mapping: ColumnMapping) -> "list[str]":
             f"column {', '.join(unnamed)} has no name: give it one, leave it out (pandas: index=False), "
             "or say --ignore-unknown"
         )
-    known = {*Decision.model_fields, *mapping.named_columns(), *mapping.ignore, ""}
+    known = {*Decision.model_fields, *mapping.named_columns(), *mapping.ignore, *probably.values(), ""}
     unknown = [column for column, count in Counter(columns).items() if count == 1 and column not in known]
     if unknown:
         others = {*columns, *required(mapping), "decision_id"}
         spare = [name for name in mapping.own_fields() if name not in others]
         problems.append(
             f"nothing is said about {_named(unknown)}: --attribute NAME gives a column to rules, --input NAME to "
-            f"reviewers, --ignore-unknown leaves the others out{_probably(unknown, spare)}"
+            f"reviewers, --ignore-unknown leaves the others out{_suggested(recognised(unknown, spare))}"
         )
     return problems
 
@@ -88,10 +97,9 @@ def required(mapping: ColumnMapping) -> "list[str]":
     return [name for name, field in Decision.model_fields.items() if field.is_required() and name not in given]
 
 
-def _probably(columns: Sequence[str], missing: Sequence[str]) -> str:
+def _suggested(probably: Mapping[str, str]) -> str:
     return "".join(
-        f"; {name} is probably {column!r}: --map {_quoted(f'{name}={column}')}"
-        for name, column in recognised(columns, missing).items()
+        f"; {name} is probably {column!r}: --map {_quoted(f'{name}={column}')}" for name, column in probably.items()
     )
 
 

@@ -55,7 +55,8 @@ def propose(rows: Rows, mapping: ColumnMapping, now: datetime) -> str:
         id_prefix = f"{simple(rows.name.rpartition('/')[2].partition('.')[0]) or 'row'}-"
         missing.remove("decision_id")
     comments = [f"Proposed for {rows.name} from {len(contents):,} rows: read it, correct it, and give it to --mapping."]
-    comments += [f"{name} is the column of that name." for name, column in guesses.items() if name == column]
+    if named := [name for name, column in guesses.items() if name == column]:
+        comments.append(f"Named as fields, and taken as such: {', '.join(named)}.")
     comments += doubts
     comments += [f"Two columns are named {name!r}: rename one." for name in repeated]
     if len(contents) < len(sample):
@@ -126,10 +127,13 @@ def _is_number(cell: str, decimal: str) -> bool:
 
 def _as_yaml(mapping: ColumnMapping, comments: Sequence[str], missing: Sequence[str]) -> str:
     lines = [f"# {json_text.printable(comment)}" for comment in comments]
-    lines += _block("fields", mapping.fields)
-    if missing:
-        lines.append(f"# Missing: no column sounds like {', '.join(missing)}. Say under `set` what holds for all rows.")
+    lines += _block("fields", mapping.fields) or ["fields: {}"]
     lines += _block("set", mapping.constants)
+    if missing:
+        lines.append(
+            "# Missing, because no column sounds like it: say what holds for all rows, or name a column above."
+        )
+        lines += ["# set:"] * (not mapping.constants) + [f"#   {name}:" for name in missing]
     lines += _block("attributes", mapping.attributes)
     if mapping.input:
         lines.append(

@@ -13,6 +13,7 @@ _OTHER_NAMES = {
     "model_id": "model model_name classifier",
     "model_version": "version model_ver model_release",
     "prediction": "predicted predicted_label predicted_class label outcome decision answer result class recommendation "
+    "suggestion suggested "
     "vorhersage ergebnis",
     "confidence": "score probability predicted_probability proba prob p certainty conf konfidenz",
     "created_at": "timestamp ts time created date datetime decided_at event_time predicted_at scored_at zeitpunkt "
