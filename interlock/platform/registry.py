@@ -1,11 +1,13 @@
 """A schema registry of Confluent's API, as the settings say how to reach it."""
 
 import json
+import ssl
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from interlock.errors import UsageError
+from interlock.schemas.registry_failures import meaning
 from interlock.schemas.written import SchemaUnavailableError
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class Registry:
         except Exception as error:
             # The client lets the errors of its HTTP library through, which are of many kinds.
             raise SchemaUnavailableError(
-                f"the schema registry at {self.address} does not answer about {key} ({type(error).__name__}: {error})"
+                f"the schema registry at {self.address} does not answer about {key}: {meaning(error)}"
             ) from error
         # A union alone stays in a list of its own, or it would be taken for several documents.
         several = len(documents) > 1 or isinstance(documents[0], list)
@@ -78,6 +80,7 @@ def client(settings: "RegistrySettings") -> "SchemaRegistryClient":
     """A client with these settings; raises UsageError naming what is wrong with them."""
     from confluent_kafka.schema_registry import SchemaRegistryClient
 
+    _check_files(settings)
     config: dict[str, Any] = {
         "url": settings.url,
         "timeout": settings.timeout_seconds,
@@ -102,3 +105,43 @@ def client(settings: "RegistrySettings") -> "SchemaRegistryClient":
         return SchemaRegistryClient(config)
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(f"the settings of the schema registry (INTERLOCK_REGISTRY__…) are wrong: {error}") from error
+
+
+def _check_files(settings: "RegistrySettings") -> None:
+    """Raises UsageError naming the setting and file that is wrong: OpenSSL names neither, and would ask the terminal
+    for the password of a key."""
+    context = ssl.create_default_context()
+    for name in ("ca_file", "certificate_file", "key_file"):
+        if (path := getattr(settings, name)) is None:
+            continue
+        try:
+            path.open().close()
+        except OSError as error:
+            raise UsageError(f"INTERLOCK_REGISTRY__{name.upper()}: {path}: {error.strerror}") from error
+    try:
+        if settings.ca_file is not None:
+            context.load_verify_locations(settings.ca_file)
+    except ssl.SSLError as error:
+        raise UsageError(f"INTERLOCK_REGISTRY__CA_FILE: {settings.ca_file} has no certificate in PEM form") from error
+    if settings.certificate_file is None:
+        return
+    key_file = settings.key_file or settings.certificate_file
+    try:
+        context.load_cert_chain(settings.certificate_file, key_file, password=_no_password)
+    except _EncryptedError as error:
+        raise UsageError(
+            f"INTERLOCK_REGISTRY__KEY_FILE: {key_file} has a password: store the key without one"
+        ) from error
+    except ssl.SSLError as error:
+        raise UsageError(
+            f"INTERLOCK_REGISTRY__CERTIFICATE_FILE, __KEY_FILE: {settings.certificate_file} has no certificate in PEM "
+            f"form, or {key_file} not its key"
+        ) from error
+
+
+class _EncryptedError(Exception):
+    """A key has a password."""
+
+
+def _no_password() -> str:
+    raise _EncryptedError

@@ -37,12 +37,23 @@ def test_publishing_registers_every_topic_under_the_pinned_ids_and_can_be_repeat
     assert all(one.registry_id == one.id for one in first if one.subject.startswith("interlock."))
 
 
-def test_a_registry_that_numbers_schemas_otherwise_is_refused_with_what_to_do() -> None:
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        Schema('"string"', "AVRO"),
+        Schema('{"type": "object"}', "JSON"),
+        Schema('{"type": "record", "name": "A", "fields": [{"name": "other", "type": "com.acme.Other"}]}', "AVRO"),
+    ],
+    ids=["Avro", "JSON", "with references"],
+)
+def test_a_registry_that_numbers_schemas_otherwise_is_refused_with_what_to_do_and_left_as_it_was(
+    theirs: Schema,
+) -> None:
     client = _mock()
-    client.register_schema("something-else", Schema('"string"', "AVRO"))
+    client.register_schema("something-else", theirs)
     with pytest.raises(RegistryError, match=r"messages carry id 1 for Decision.*--context.*--any-ids"):
         publish(client)
-    assert client.get_subjects() == ["something-else", "interlock.Decision"]
+    assert client.get_subjects() == ["something-else"]
 
 
 def test_a_registry_that_holds_other_schemas_may_number_ours_as_it_likes() -> None:
