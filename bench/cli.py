@@ -163,6 +163,29 @@ def console_(
     _show(benchmark.run(reviewers, seconds, tasks, waits, _say), json)
 
 
+@app.command("footprint")
+def footprint(
+    minutes: Annotated[float, typer.Option(min=0.05, help="How long the idle instance is looked at.")] = 1.0,
+    settle: Annotated[float, typer.Option(min=0, help="Seconds between its start and that.")] = 90.0,
+    json: Json = False,
+) -> None:
+    """What an instance costs that has nothing to do: memory and processor time by process, and its start.
+
+    Examples:
+
+        python -m bench footprint --minutes 5 --json
+    """
+    from bench import footprint as benchmark
+
+    figures = benchmark.run(minutes, settle, _say)
+    if json:
+        print_json(figures)
+        return
+    table(("process", "memory (PSS), MiB", "% of one core", "threads"), list(benchmark.rows(figures)))
+    starts = {name: value for name, value in figures.items() if "start" in name}
+    table(("figure", "value"), list(starts.items()))
+
+
 @app.command("screenshots")
 def screenshots(
     folder: Annotated[Path, typer.Argument(help="Where the pictures go.")] = Path("docs/images"),

@@ -4,7 +4,7 @@ Loading all of them takes a second, which neither `--help` nor any one command s
 """
 
 import sys
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, cast
@@ -149,8 +149,9 @@ def interlock(
     """Human-in-the-loop decisions on Kafka: automate the routine, escalate the exceptional."""
 
 
-def run(commands: typer.Typer = app) -> None:
-    """Runs a command; errors that a user can cause end with one message and an exit code, never with a traceback."""
+def run(commands: Callable[[], object] = app) -> None:
+    """Runs a command, by default that of the command line. Errors that a user can cause end with one message and an
+    exit code, never with a traceback."""
     from interlock.platform.log_config import quieten
 
     quieten()

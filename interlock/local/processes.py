@@ -13,9 +13,12 @@ import psutil
 import structlog
 
 from interlock.errors import InterlockError
+from interlock.local.forked import Forked, ForkServer
 from interlock.platform.exit_codes import ExitCode
 from interlock.platform.instance import OTHERS, Child
+from interlock.platform.probes import listens
 from interlock.streams.embedded_kafka.launch import known_cause, without_stack_frames
+from interlock.streams.embedded_kafka.settings import free_port, is_free
 
 log = structlog.get_logger()
 
@@ -33,17 +36,19 @@ BUSY_LOAD = 1.5
 
 @dataclass
 class Process:
-    """One supervised role: `ready` tells whether it serves."""
+    """One supervised role. `ready` tells whether it serves; without it, that something listens on `metrics_port` does.
+    With `forks` it is forked and `command` is not used."""
 
     role: str
     command: list[str]
     environment: Mapping[str, str]
     log_file: Path
-    ready: Callable[[], bool]
+    ready: Callable[[], bool] | None = None
     metrics_port: int = 0
+    forks: ForkServer | None = None
     restarts: int = 0
     state: str = "new"
-    _popen: subprocess.Popen[bytes] | None = None
+    _popen: subprocess.Popen[bytes] | Forked | None = None
     _started: float = 0.0
     _log_start: int = 0
     _log_size: int = 0
@@ -57,18 +62,28 @@ class Process:
         self.log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(self.log_file, "ab", opener=_private) as output:
             self._log_start = self._log_size = output.seek(0, os.SEEK_END)
-            self._popen = subprocess.Popen(
-                self.command,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, **self.environment},
-                process_group=0,
-                umask=OTHERS,
-            )
+            # Another program may have taken it since it was chosen, or since the process before this one ended.
+            if self.metrics_port and not is_free(self.metrics_port):
+                self.metrics_port = free_port()
+            environment = {**self.environment, "INTERLOCK_METRICS_PORT": str(self.metrics_port)}
+            if self.forks is not None:
+                self._popen = self.forks.fork(self.role, environment, self.log_file)
+            else:
+                self._popen = subprocess.Popen(
+                    self.command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    env={**os.environ, **environment},
+                    process_group=0,
+                    umask=OTHERS,
+                )
         self._started = self._last_sign = time.monotonic()
         self._kill_at = None
         self.state = "starting"
+
+    def _serves(self) -> bool:
+        return self.ready() if self.ready is not None else listens(self.metrics_port)
 
     @property
     def seconds(self) -> float:
@@ -81,7 +96,7 @@ class Process:
         assert self._popen is not None
         if self._popen.poll() is not None:
             raise InterlockError(f"{self.role} ended with code {self._popen.returncode} while starting.\n{self.tail()}")
-        if self.ready():
+        if self._serves():
             self.state = "running"
             return True
         now, size = time.monotonic(), self.log_file.stat().st_size
@@ -105,7 +120,7 @@ class Process:
                 if self._kill_at is not None and now > self._kill_at:
                     self._kill_at = None
                     self._popen.kill()
-                if self.state == "starting" and self.ready():
+                if self.state == "starting" and self._serves():
                     self.state = "running"
                     return True
                 return False

@@ -1,11 +1,13 @@
 """What a local instance consists of, and in which order it comes up."""
 
 import json
+import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from interlock.local.forked import ForkServer
 from interlock.local.processes import Process, role_command
 from interlock.local.supervisor import Report, Supervisor
 from interlock.platform.connection import Platform
@@ -25,13 +27,15 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
     """The supervisor of a whole local instance, not yet started; `timeout` as for Supervisor."""
     data_dir = platform.settings.data_dir
     environment = _environment(platform, instance)
+    # Elsewhere than on Linux, libraries of the system do not survive a fork.
+    forks = ForkServer(environment, data_dir / "logs" / "fork-server.log") if sys.platform == "linux" else None
     stages = [
         [
             _process("kafka", data_dir, environment, lambda: broker_serves(instance)),
             _process("clickhouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping")),
         ],
-        [_role(role, data_dir, environment, instance) for role in roles(platform.settings)],
-        [_with_metrics(WATCH, data_dir, environment)],
+        [_role(role, data_dir, environment, instance, forks) for role in roles(platform.settings)],
+        [_with_metrics(WATCH, data_dir, environment, forks)],
     ]
 
     def prepare() -> None:
@@ -44,7 +48,7 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
         migrate(platform)
         report.line(f"topics and tables ready after {time.monotonic() - started:.1f} s")
 
-    return Supervisor(data_dir, instance, stages, {"clickhouse": prepare}, report, timeout)
+    return Supervisor(data_dir, instance, stages, {"clickhouse": prepare}, report, timeout, forks)
 
 
 def broker_serves(instance: Instance) -> bool:
@@ -62,33 +66,36 @@ def roles(settings: Settings) -> list[str]:
     return [role for role in started if role not in settings.without]
 
 
-def _role(role: str, data_dir: Path, environment: Mapping[str, str], instance: Instance) -> Process:
+def _role(
+    role: str, data_dir: Path, environment: Mapping[str, str], instance: Instance, forks: ForkServer | None
+) -> Process:
     if role != "console":
-        return _with_metrics(role, data_dir, environment)
+        return _with_metrics(role, data_dir, environment, forks)
     own = {"INTERLOCK_API__PORT": str(instance.console_port)}
-    return _process(role, data_dir, {**environment, **own}, partial(listens, instance.console_port))
+    return _process(role, data_dir, {**environment, **own}, partial(listens, instance.console_port), forks=forks)
 
 
-def _with_metrics(role: str, data_dir: Path, environment: Mapping[str, str]) -> Process:
+def _with_metrics(role: str, data_dir: Path, environment: Mapping[str, str], forks: ForkServer | None) -> Process:
     """A role whose metrics port is the sign that it serves."""
-    port = free_port()
-    return _process(role, data_dir, environment, partial(listens, port), port)
+    return _process(role, data_dir, environment, None, free_port(), forks)
 
 
 def _process(
     role: str,
     data_dir: Path,
     environment: Mapping[str, str],
-    ready: Callable[[], bool],
+    ready: Callable[[], bool] | None,
     metrics_port: int = 0,
+    forks: ForkServer | None = None,
 ) -> Process:
     return Process(
         role=role,
         command=role_command(role),
-        environment={**environment, "INTERLOCK_METRICS_PORT": str(metrics_port)},
+        environment=environment,
         log_file=data_dir / "logs" / f"{role}.log",
         ready=ready,
         metrics_port=metrics_port,
+        forks=forks,
     )
 
 

@@ -9,6 +9,7 @@ from types import FrameType
 
 import structlog
 
+from interlock.local.forked import ForkServer
 from interlock.local.health import Health
 from interlock.local.processes import Process, busy_machine
 from interlock.platform import instance as description
@@ -53,7 +54,9 @@ class Supervisor:
         after: dict[str, Callable[[], None]],
         report: Report,
         timeout: float | None = None,
+        forks: ForkServer | None = None,
     ) -> None:
+        self._forks = forks
         self._data_dir = data_dir
         self._instance = instance
         self._stages = stages
@@ -82,6 +85,8 @@ class Supervisor:
     def up(self) -> None:
         """Starts everything; returns when all serve, or raises InterlockError with everything stopped again."""
         try:
+            if self._forks is not None:
+                self._forks.start()
             for stage in self._stages:
                 if self._stop.is_set():
                     return
@@ -143,6 +148,8 @@ class Supervisor:
             for process in stage:
                 process.wait_stopped(STOP_TIMEOUT_SECONDS)
                 self._record()
+        if self._forks is not None:
+            self._forks.stop()
 
     def _record(self) -> None:
         """Describes the instance for others. A full disk must not end the supervisor: its children need it then."""

@@ -17,6 +17,9 @@ from interlock.streams.embedded_kafka.settings import BrokerSettings, is_free, s
 
 _LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
 
+# Measured: an idle broker of the platform takes 190 MB with it, and 290 MB where the JVM begins with a 64th of 23 GB.
+_FIRST_HEAP = "64m"
+
 # What Kafka and the JVM write when they give up, and what it means for the person who started them.
 _CAUSES = {
     "Failed to acquire lock on file": "another broker is using the data directory; stop it first",
@@ -110,6 +113,8 @@ def command_line(settings: BrokerSettings) -> list[str]:
         shutil.copyfile(_LOG_CONFIGURATION, log_configuration)
     java = [
         str(_java()),
+        # It grows when it must. By default the JVM begins with a 64th of the machine's memory and fills that first.
+        f"-Xms{_FIRST_HEAP}",
         f"-Xmx{settings.heap}",
         "-XX:+UseSerialGC",  # the smallest memory, and two cores have no threads to spare for another
         "-XX:+ExitOnOutOfMemoryError",  # better restarted by a supervisor than alive and mute

@@ -1,6 +1,7 @@
 """A start shows its steps, waits as long as a process lives and writes, and quotes only what belongs to this start."""
 
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -119,3 +120,21 @@ def test_a_busy_machine_is_named_as_the_reason(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(InterlockError, match="this machine is busy: load 24 on 2 cores"):
         _supervisor(tmp_path, lines, silent, timeout=0.5).up()
     assert lines[1:] == ["starting takes longer than usual (this machine is busy: load 24 on 2 cores)"]
+
+
+def test_a_role_whose_port_another_program_has_taken_listens_on_another_one(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        server = "import http.server as h, os; h.test(bind='127.0.0.1', port=int(os.environ['INTERLOCK_METRICS_PORT']))"
+        command = [sys.executable, "-S", "-c", server]
+        router = Process("router", command, {}, tmp_path / "router.log", metrics_port=port)
+        supervisor = _supervisor(tmp_path, [], router)
+        supervisor.up()
+        try:
+            assert router.metrics_port != port
+            assert router.state == "running"
+            assert router.child().metrics_port == router.metrics_port
+        finally:
+            supervisor.down()
