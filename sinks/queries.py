@@ -1,12 +1,19 @@
 """What the command line asks ClickHouse."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from io import IOBase
+from typing import Any, cast
 
 from clickhouse_connect.driver.client import Client
 
 from interlock.encryption.keys import KeyStore
+from interlock.errors import UsageError
+from interlock.sinks.embedded_clickhouse.errors import INTO_OUTFILE_NOT_ALLOWED, ClickHouseError
+from interlock.sinks.embedded_clickhouse.sql import parse
 from interlock.sinks.timeline_words import with_words
+
+# Of an answer that goes to a file.
+_PIECE_BYTES = 1 << 20
 
 _RATES = """
 SELECT
@@ -53,6 +60,32 @@ def decision_timeline(client: Client, decision_id: str, keys: KeyStore | None = 
         "ORDER BY toStartOfMillisecond(at), step, at, kafka_topic, kafka_partition, kafka_offset"
     )
     return with_words(client, keys, decision_id, client.query(query, parameters={"id": decision_id}).named_results())
+
+
+def format_of(query: str) -> str | None:
+    """The FORMAT that the query itself names. Raises UsageError for what `select` and `stream` cannot ask."""
+    try:
+        statement = parse(query)
+    except ClickHouseError as error:
+        if error.code == INTO_OUTFILE_NOT_ALLOWED:
+            raise UsageError(
+                "INTO OUTFILE would write on the machine of ClickHouse: leave it out, end the query with a FORMAT, and "
+                "redirect the answer to a file"
+            ) from None
+        raise UsageError("several statements at once: ask one at a time") from None
+    if statement is None:
+        raise UsageError("there is no query, only white space or comments")
+    return statement.format
+
+
+def stream(client: Client, query: str) -> Iterator[bytes]:
+    """The answer in the FORMAT that the query names, in pieces. Raises ClickHouse's errors before the first piece."""
+    answer = cast(IOBase, client.raw_stream(query))
+    try:
+        while piece := answer.read(_PIECE_BYTES):
+            yield piece
+    finally:
+        answer.close()
 
 
 def select(client: Client, query: str) -> tuple[Sequence[str], Sequence[Sequence[Any]]]:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -13,7 +13,7 @@ from interlock.cli.common import DataDir, Json, errors, print_json, table, verti
 from interlock.errors import InterlockError, UsageError
 from interlock.platform import connection
 from interlock.platform.exit_codes import ExitCode
-from interlock.platform.printing import all_visible
+from interlock.platform.printing import all_visible, visible
 
 # Figures with more digits than anybody reads, inside text.
 _LONG_FRACTION = re.compile(r"\b\d+\.\d{4,}\b")
@@ -51,6 +51,9 @@ def sql(
 ) -> None:
     """Ask ClickHouse as the read-only analyst. Rows too wide for the terminal are printed as blocks of lines.
 
+    A query that ends with a FORMAT of ClickHouse is answered in that format, byte by byte: JSONEachRow, Vertical,
+    Markdown, Parquet, Arrow and others. Redirect what is no text to a file.
+
     Examples:
 
         interlock sql "SELECT route, count() FROM routed_decisions GROUP BY route"
@@ -58,12 +61,23 @@ def sql(
         interlock sql "SELECT * FROM override_analytics" --csv
 
         interlock sql "DESCRIBE metrics" --json
+
+        interlock sql "SELECT * FROM metrics FORMAT Vertical"
+
+        interlock sql "SELECT * FROM routed_decisions LIMIT 1000 FORMAT Parquet" > decisions.parquet
     """
     from interlock.sinks import queries
 
     if csv + block + json > 1:
         raise UsageError("choose one of --csv, --vertical and --json")
     text = sys.stdin.read() if query == "-" else query
+    named = queries.format_of(text)
+    if named is not None:
+        if csv or block or json:
+            raise UsageError(f"the query names FORMAT {named}: leave it out, or the option")
+        with connection.database_errors():
+            _print_bytes(queries.stream(connection.connect(data_dir).clickhouse(analyst=True), text), named)
+        return
     with connection.database_errors():
         columns, rows = queries.select(connection.connect(data_dir).clickhouse(analyst=True), text)
     if json:
@@ -80,6 +94,24 @@ def sql(
         vertical(columns, rows)
     else:
         table(columns, rows)
+
+
+def _print_bytes(pieces: Iterable[bytes], named: str) -> None:
+    """To a file as they are; to a terminal only text, and nothing in it that acts on the terminal."""
+    if not sys.stdout.isatty():
+        # CliRunner's standard output, as a file's, has the bytes behind it.
+        for piece in pieces:
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return
+    whole = b"".join(pieces)
+    try:
+        text = whole.decode()
+    except UnicodeDecodeError:
+        raise UsageError(f'{named} is no text: redirect it to a file, as in interlock sql "…" > answer') from None
+    if "\0" in text:
+        raise UsageError(f'{named} is no text: redirect it to a file, as in interlock sql "…" > answer')
+    sys.stdout.write(visible(text))
 
 
 def _unchanged(value: Any) -> Any:

@@ -27,7 +27,7 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import Self
 
-from interlock.sinks.embedded_clickhouse.errors import ACCESS_DENIED, READONLY, refusal
+from interlock.sinks.embedded_clickhouse.errors import ACCESS_DENIED, READONLY, UNKNOWN_TABLE, ClickHouseError, refusal
 from interlock.sinks.embedded_clickhouse.sql import Token, one_statement, parse, tokens
 
 _READING = frozenset({"SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "SET", "USE"})
@@ -136,6 +136,13 @@ def check_read_only(sql: str, params: Mapping[str, str], canonical: Callable[[st
         for key, value in params.items():
             if (forbidden.functions | forbidden.table_functions) & set(value.lower().split(".")):
                 raise refusal(ACCESS_DENIED, f"Not enough privileges: parameter {key} names {value!r}")
+
+
+def unknown_table(names: Iterable[str], exists: Callable[[str], bool]) -> ClickHouseError:
+    """The error that a server has for a query of these tables, of which at least one does not exist."""
+    missing = next((name for name in names if not exists(name)), None)
+    which = f"Unknown table expression identifier {missing}" if missing else "Unknown table"
+    return refusal(UNKNOWN_TABLE, f"{which}: SHOW TABLES lists all")
 
 
 def _settings(text: str, found: Sequence[Token]) -> Iterator[str]:

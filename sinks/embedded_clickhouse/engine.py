@@ -97,6 +97,14 @@ class Handle:
         if settings:
             self.query("SET " + ", ".join(f"{key} = {quoted(value)}" for key, value in settings.items()))
 
+    def has_table(self, name: str) -> bool:
+        """``name`` as it stands in a query. (EXISTS says yes to everything: it might be a file.)"""
+        database, _, table = name.rpartition(".")
+        of = quoted(database.strip('`"')) if database else "currentDatabase()"
+        called = quoted(table.strip('`"'))
+        found = f"SELECT count() FROM system.tables WHERE database = {of} AND name = {called}"
+        return self.query(found).lines() != ["0"]
+
     def canonical(self, sql: str) -> str:
         """The engine's formatting of one statement; raises its syntax error, also for several statements."""
         formatted = self.query("SELECT formatQuerySingleLine({sql:String})", "TabSeparatedRaw", {"sql": escaped(sql)})

@@ -10,18 +10,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from interlock.sinks.embedded_clickhouse.access import check_read_only, check_settings, only_reads
+from interlock.sinks.embedded_clickhouse.access import check_read_only, check_settings, only_reads, unknown_table
 from interlock.sinks.embedded_clickhouse.engine import Engine, Handle, Result, quoted
 from interlock.sinks.embedded_clickhouse.engine_config import ANALYST_RUNNING
-from interlock.sinks.embedded_clickhouse.errors import ACCESS_DENIED, READONLY, SAME_QUERY_ID, TOO_MANY_QUERIES, refusal
+from interlock.sinks.embedded_clickhouse.errors import (
+    ACCESS_DENIED,
+    READONLY,
+    SAME_QUERY_ID,
+    TOO_MANY_QUERIES,
+    ClickHouseError,
+    refusal,
+)
 from interlock.sinks.embedded_clickhouse.insert_stream import insert_into, open_insert
 from interlock.sinks.embedded_clickhouse.request import QueryParameters
 from interlock.sinks.embedded_clickhouse.result_stream import ResultStream, open_stream, select_into
 from interlock.sinks.embedded_clickhouse.sessions import Sessions
 from interlock.sinks.embedded_clickhouse.settings import Account
-from interlock.sinks.embedded_clickhouse.sql import Kill, Statement, tokens
+from interlock.sinks.embedded_clickhouse.sql import Kill, Statement, table_names, tokens
 
 T = TypeVar("T")
+
+_READS_FILE = "READ ON FILE"
 
 # Queries that a user may have; more would only make all of them slower. Per user, so that analysts cannot keep
 # the pipeline from writing.
@@ -213,6 +222,11 @@ class Runner:
                 if job.account.read_only:
                     check_read_only(job.text, wanted.params, handle.canonical, self._engine.forbidden)
                 yield handle
+            except ClickHouseError as error:
+                # The embedded build takes an unknown table for a file, which the analyst may not read.
+                if job.account.read_only and error.code == ACCESS_DENIED and _READS_FILE in error.text:
+                    raise unknown_table(table_names(job.text), handle.has_table) from error
+                raise
             finally:
                 if restore is not None:
                     restore()

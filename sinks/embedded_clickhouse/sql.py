@@ -30,6 +30,7 @@ _OWN_QUERY_ID = "Settings['log_comment']"
 _PROCESSES = (
     f"(SELECT * REPLACE ({_OWN_QUERY_ID} AS query_id, {_OWN_QUERY_ID} AS initial_query_id) FROM system.processes)"
 )
+_TABLE_FOLLOWS = frozenset({"FROM", "JOIN", "TABLE", "DESCRIBE", "DESC"})
 _NOT_A_CLAUSE_AFTER = frozenset({"SELECT", "AS", ",", "."})
 
 
@@ -120,6 +121,24 @@ def with_own_query_ids(text: str) -> str:
     for start, end, replacement in reversed(places):
         text = text[:start] + replacement + text[end:]
     return text
+
+
+def table_names(text: str) -> Iterator[str]:
+    """What stands where a statement names tables, as it is written; also names of its own (WITH x AS …)."""
+    found = list(tokens(text))
+    for index in range(1, len(found)):
+        first = found[index]
+        if (
+            found[index - 1].value not in _TABLE_FOLLOWS
+            or first.kind not in {"word", "quoted"}
+            or first.value == "TABLE"
+        ):
+            continue
+        following = [token.value for token in found[index + 1 : index + 3]]
+        if following[:1] == ["("]:
+            continue  # a table function
+        last = found[index + 2] if following[:1] == ["."] and len(following) == 2 else first
+        yield text[first.start : last.end]
 
 
 def insert_with_data(head: bytes) -> InsertWithData | None:

@@ -66,7 +66,7 @@ def test_the_analyst_reads_everything_in_every_way(server: EmbeddedClickHouse) -
     assert analyst.query("EXPLAIN SELECT 1").result_rows
 
 
-READONLY, ACCESS_DENIED, CONSTRAINT_VIOLATION = 164, 497, 452
+READONLY, ACCESS_DENIED, CONSTRAINT_VIOLATION, UNKNOWN_TABLE = 164, 497, 452, 60
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ READONLY, ACCESS_DENIED, CONSTRAINT_VIOLATION = 164, 497, 452
         ("SELECT 1 /*", 62),
         ("SELECT * FROM file('/etc/passwd', 'LineAsString')", ACCESS_DENIED),
         ("DESCRIBE TABLE file('/etc/passwd', 'LineAsString')", ACCESS_DENIED),
-        ("SELECT * FROM `/etc/passwd`", ACCESS_DENIED),
+        ("SELECT * FROM `/etc/passwd`", UNKNOWN_TABLE),
         ("SELECT * FROM url('http://127.0.0.1:1/', 'CSV', 'a String')", ACCESS_DENIED),
         ("DESCRIBE TABLE url('http://127.0.0.1:1/', 'CSV')", ACCESS_DENIED),
         ("SELECT * FROM s3('http://abc.s3.us-east-1.amazonaws.com/k', 'CSV', 'a String')", ACCESS_DENIED),
@@ -299,6 +299,22 @@ def test_every_limit_of_the_analyst_on_a_server_is_its_own_highest_value() -> No
         assert profile.findtext(f"constraints/{name}/min") == "1", name
     assert profile.findtext("readonly") == "2"
     assert profile.findtext("max_execution_time") == ANALYST_LIMITS["max_execution_time"]
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("SELECT * FROM fact", "identifier fact: SHOW TABLES lists all"),
+        ("SELECT 1 FROM facts AS a JOIN default.`no such` AS b ON 1", "identifier default.`no such`:"),
+        ("WITH x AS (SELECT 1) SELECT * FROM facts WHERE id IN (SELECT id FROM gone)", "identifier gone:"),
+        ("DESCRIBE TABLE fact", "identifier fact:"),
+        ("SELECT * FROM system.query_log", "identifier 'system.query_log'"),
+    ],
+)
+def test_a_table_that_does_not_exist_is_named(server: EmbeddedClickHouse, query: str, named: str) -> None:
+    with pytest.raises(DatabaseError, match=named) as refused:
+        server.client("analyst").raw_query(query)
+    assert refused.value.code == UNKNOWN_TABLE
 
 
 def test_neither_user_can_write_result_files(server: EmbeddedClickHouse, tmp_path: Path) -> None:

@@ -3,16 +3,23 @@
 import csv
 import io
 import json
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from typer.testing import CliRunner
 
+from interlock.cli import queries as query_commands
 from interlock.cli.app import app
-from interlock.errors import UsageError
+from interlock.errors import InterlockError, UsageError
 from interlock.platform import connection
 from interlock.sinks import queries as database
+from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 
 RUNNER = CliRunner()
 COLUMNS = ("name", "share", "reasons")
@@ -83,3 +90,87 @@ def test_the_timeline_shows_places_in_kafka_only_where_they_are_asked_for(option
 def test_a_file_of_json_has_all_of_the_timeline() -> None:
     facts: list[dict[str, Any]] = json.loads(_output("timeline", "d", "--json"))
     assert facts[0].keys() == EVENT.keys()
+
+
+# --- a FORMAT of the query -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClickHouse]:
+    with EmbeddedClickHouse(ServerSettings.private(tmp_path_factory.mktemp("clickhouse"))) as server:
+        yield server
+
+
+@pytest.fixture
+def embedded(monkeypatch: pytest.MonkeyPatch, warehouse: EmbeddedClickHouse) -> None:
+    """The commands ask an engine, as its analyst."""
+    monkeypatch.undo()
+    platform = SimpleNamespace(clickhouse=lambda *, analyst: warehouse.client("analyst" if analyst else None))
+    monkeypatch.setattr(connection, "connect", lambda data_dir: platform)  # noqa: ARG005
+
+
+@pytest.mark.warehouse
+@pytest.mark.usefixtures("embedded")
+class TestOnTheEngine:
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("SELECT 1 AS a FORMAT JSONEachRow", '{"a":1}\n'),
+            ("SELECT 1 AS a, 'x' AS b FORMAT Vertical", "Row 1:\n──────\na: 1\nb: x\n"),
+            ("SELECT 1 AS a FORMAT CSVWithNames ; -- done\n", '"a"\n1\n'),
+            ("SELECT 1 AS a FORMAT Markdown SETTINGS max_threads = 1", "| a |\n|-:|\n| 1 |\n"),
+            ("DESCRIBE TABLE system.one FORMAT TSV", "dummy\tUInt8\t\t\t\t\t\n"),
+            ("/* FORMAT CSV */ SELECT 'FORMAT CSV' AS a FORMAT TSV", "FORMAT CSV\n"),
+        ],
+    )
+    def test_a_query_that_names_its_format_is_answered_in_it(self, query: str, expected: str) -> None:
+        assert _output("sql", query) == expected
+
+    @pytest.mark.parametrize("query", ["SELECT 1 AS a;", "SELECT 1 AS a -- why", "/* FORMAT X */ SELECT 1 AS a ;\n;"])
+    def test_closing_semicolons_and_comments_do_no_harm(self, query: str) -> None:
+        assert json.loads(_output("sql", query, "--json")) == [{"a": 1}]
+
+    @pytest.mark.parametrize(
+        ("named", "read"),
+        [
+            ("Parquet", lambda data: parquet.read_table(pa.BufferReader(data))),
+            ("ArrowStream", lambda data: pa.ipc.open_stream(data).read_all()),
+        ],
+    )
+    def test_files_of_columns_come_out_byte_by_byte(self, named: str, read: Callable[[bytes], pa.Table]) -> None:
+        query = f"SELECT number, toString(number) AS text FROM numbers(300000) FORMAT {named}"
+        answer = RUNNER.invoke(app, ["sql", query], catch_exceptions=False)
+        assert read(answer.stdout_bytes)["number"].to_pylist() == list(range(300_000))
+
+    def test_an_error_of_such_a_query_names_what_is_wrong(self) -> None:
+        with pytest.raises(InterlockError, match="UNKNOWN_FORMAT"):
+            _output("sql", "SELECT 1 FORMAT Nonsense")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["SELECT 1 FORMAT JSON", "--csv"], "the query names FORMAT JSON"),
+        (["SELECT 1 INTO OUTFILE 'x.csv'"], "redirect the answer to a file"),
+        (["SELECT 1; SELECT 2"], "one at a time"),
+        (["/* nothing */ ;"], "there is no query"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_what_to_do(arguments: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        _output("sql", *arguments)
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"), [(b"a\tb\n", "a\tb\n"), (b"\x1b[2J\n", "\\x1b[2J\n"), (b"PAR1\xff", None), (b"PAR\x00", None)]
+)
+def test_a_terminal_gets_text_and_nothing_that_acts_on_it(
+    monkeypatch: pytest.MonkeyPatch, data: bytes, shown: str | None
+) -> None:
+    monkeypatch.setattr(database, "stream", lambda client, query: iter([data]))  # noqa: ARG005
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stdout", terminal)
+    with nullcontext() if shown is not None else pytest.raises(UsageError, match="redirect it to a file"):
+        query_commands.sql("SELECT 1 FORMAT Parquet")
+    assert terminal.getvalue() == (shown or "")
