@@ -2,7 +2,6 @@
 
 import ast
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -16,9 +15,8 @@ from examples.reviewer_tools.plain_python.desk import RefusedError, proved
 from interlock.schemas import description, wire
 from interlock.schemas.payload import payload_hash, planted_hash
 from tests.crash.test_kill_everything import wait_until
+from tests.examples.reviewer_tools import BUILD_SECONDS, TOOLS, run_tool, tool_command
 from tests.running_instance import Instance
-
-TOOLS = Path(__file__).parents[2] / "examples" / "reviewer_tools"
 
 POLICY = """
 name: {name}
@@ -33,12 +31,6 @@ domains:
 rules:
   - {{id: strange, when: amount > 1000, route: manual, because: people look at large amounts first}}
 """
-
-# The first build downloads and compiles what the tool depends on.
-BUILD_SECONDS = 240
-
-# More than any of its commands takes, and less than a tool that hangs.
-TOOL_SECONDS = 60
 
 Tool = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -63,11 +55,10 @@ def tool(language: str, contracts: Path, local_instance: Instance, tmp_path: Pat
     assert instance is not None
     lines = {"bootstrap.servers": instance.bootstrap_servers, **instance.kafka_properties}
     properties.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
-    command = _python() if language == "python" else _go(tmp_path)
+    command = tool_command(language, tmp_path)
 
     def run(*arguments: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
-        whole = [*command, str(properties), str(contracts), *arguments]
-        return _run(whole, TOOLS, TOOL_SECONDS, typed)
+        return run_tool([*command, str(properties), str(contracts), *arguments], typed)
 
     return run
 
@@ -181,29 +172,3 @@ def _prepare(instance: Instance, directory: Path, name: str, people: Sequence[st
     ]
     file.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     instance.run("produce", str(file))
-
-
-def _python() -> list[str]:
-    return [sys.executable, "-m", "plain_python"]
-
-
-def _go(directory: Path) -> list[str]:
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("not installed: go")
-    source = TOOLS / "go"
-    downloaded = _run([go, "mod", "download"], source, BUILD_SECONDS)
-    if downloaded.returncode:
-        pytest.skip(f"the Go modules cannot be had: {downloaded.stderr.strip()[-300:]}")
-    program = directory / "reviewer"
-    built = _run([go, "build", "-o", str(program), "."], source, BUILD_SECONDS)
-    assert built.returncode == 0, built.stderr
-    return [str(program)]
-
-
-def _run(
-    command: Sequence[str], directory: Path, seconds: float, typed: str = ""
-) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command, check=False, cwd=directory, input=typed, capture_output=True, text=True, timeout=seconds
-    )
