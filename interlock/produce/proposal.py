@@ -22,6 +22,9 @@ from interlock.schemas.models import Decision
 # Enough to tell a score from an amount, little to wait for.
 SAMPLE_ROWS = 1_000
 
+# A guess is kept where this share of a column's values fits: files have slips, which are named when they are sent.
+_FITTING_SHARE = 0.9
+
 # Fields that one cell can hold.
 _FLAT = (
     "decision_id", "domain", "model_id", "model_version", "prediction", "confidence", "created_at", "impact", "amount",
@@ -83,37 +86,46 @@ def _decimal_commas(contents: Sequence[Mapping[str, Any]], columns: Sequence[str
 def _fitting(
     guesses: Mapping[str, str], contents: Sequence[Mapping[str, Any]], decimal: str, layout: Layout, now: datetime
 ) -> tuple[dict[str, str], list[str]]:
-    """The guesses that the values do not contradict, and a comment for each other one. A name that is exactly a
-    field's is no guess."""
+    """The guesses that the values bear out, and a comment on what does not fit. A name that is exactly a field's is no
+    guess."""
     fitting: dict[str, str] = {}
     doubts = []
     for name, column in guesses.items():
         cells = [content[column] for content in contents if content.get(column) is not None]
-        wrong = None if name == column else _contradiction(name, cells, decimal, layout, now)
-        if wrong is None:
+        wrong = [] if name == column else _contradictions(name, cells, decimal, layout, now)
+        if len(wrong) <= (1 - _FITTING_SHARE) * len(cells):
             fitting[name] = column
+            if wrong:
+                doubts.append(
+                    f"{column!r} is taken for {name}, but in {len(wrong):,} of {len(cells):,} rows {wrong[0]}."
+                )
         else:
-            doubts.append(f"{column!r} sounds like {name}, but {wrong}.")
+            doubts.append(f"{column!r} sounds like {name}, but {wrong[0]}.")
     return fitting, doubts
 
 
-def _contradiction(name: str, cells: Sequence[Any], decimal: str, layout: Layout, now: datetime) -> str | None:
+def _contradictions(name: str, cells: Sequence[Any], decimal: str, layout: Layout, now: datetime) -> list[str]:
+    """What is wrong with each cell that cannot be such a field."""
     if name == "decision_id" and len(set(map(str, cells))) < len(cells):
-        return "its values repeat"
-    for cell in cells:
-        try:
-            if name in ("confidence", "amount"):
-                number = float(values.number(cell, decimal))
-                if name == "confidence" and not 0 <= number <= 1:
-                    return f"{cell!r} is not between 0 and 1"
-            elif name == "created_at":
-                values.time(cell, layout.zone, now)
-            elif not isinstance(values.text(cell), str):
-                return f"{cell!r} is no text"
-        except CellError as error:
-            return f"{error.value!r} {error.kind}"
-        except (TypeError, ValueError):
-            return f"{cell!r} is no number"
+        return ["its values repeat"] * len(cells)  # the column of a customer or a product, for example
+    found = (_contradiction(name, cell, decimal, layout, now) for cell in cells)
+    return [wrong for wrong in found if wrong is not None]
+
+
+def _contradiction(name: str, cell: Any, decimal: str, layout: Layout, now: datetime) -> str | None:
+    try:
+        if name in ("confidence", "amount"):
+            number = float(values.number(cell, decimal))
+            if name == "confidence" and not 0 <= number <= 1:
+                return f"{cell!r} is not between 0 and 1"
+        elif name == "created_at":
+            values.time(cell, layout.zone, now)
+        elif not isinstance(values.text(cell), str):
+            return f"{cell!r} is no text"
+    except CellError as error:
+        return f"{error.value!r} {error.kind}"
+    except (TypeError, ValueError):
+        return f"{cell!r} is no number"
     return None
 
 

@@ -74,6 +74,14 @@ def test_a_name_whose_values_say_otherwise_is_not_believed(tmp_path: Path) -> No
         assert f"# {doubt}" in text
 
 
+def test_a_few_slips_do_not_hide_what_a_column_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("case,score\n1,85\n" + "".join(f"{number},0.5\n" for number in range(2, 21)))
+    text, mapping = proposed(path)
+    assert mapping.fields == {"decision_id": "case", "confidence": "score"}
+    assert "# 'score' is taken for confidence, but in 1 of 20 rows '85' is not between 0 and 1." in text
+
+
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
 def test_lines_of_json_and_typed_tables_are_proposed_for_too(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"a.{ending}"
