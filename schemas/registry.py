@@ -58,7 +58,7 @@ def publish(client: Any, *, context: str = "", prefix: str = "", any_ids: bool =
     # All record names come first: some registries number every subject, even of a schema that they know.
     subjects = [(f"interlock.{version.name}", version) for version in versions]
     subjects += [(f"{topic.name}-value", current[topic.schema]) for topic in catalogue.TOPICS if topic.schema]
-    if not any_ids and _other_has(client, f"{scope}{prefix}{subjects[0][0]}", versions[0]):
+    if not any_ids and _is_taken(client, scope, f"{scope}{prefix}{subjects[0][0]}", versions[0]):
         raise _taken(versions[0])  # before anything is written
     published = []
     for index, (name, version) in enumerate(subjects):
@@ -78,10 +78,14 @@ def _register(client: Any, subject: str, version: Version) -> int:
     return number
 
 
-def _other_has(client: Any, subject: str, version: Version) -> bool:
-    """Whether the id of the version stands for another schema."""
+def _is_taken(client: Any, scope: str, subject: str, version: Version) -> bool:
+    """Whether the id of the version stands for another schema there."""
     found = _under_its_id(client, subject, version)
-    return found is not None and not _is(version, found)
+    if found is None or _is(version, found):
+        return False
+    # What is not in the default context Confluent's registry looks for in the others; an empty context has free ids.
+    subjects: list[str] = _asked(client.get_subjects, "to list its subjects")
+    return any(name.startswith(scope) if scope else not name.startswith(":.") for name in subjects)
 
 
 def _under_its_id(client: Any, subject: str, version: Version) -> Schema | None:

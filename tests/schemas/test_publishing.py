@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
+from confluent_kafka.schema_registry.error import SchemaRegistryError
 from confluent_kafka.serialization import MessageField, SerializationContext
 from pydantic import SecretStr
 
@@ -54,6 +55,49 @@ def test_a_registry_that_numbers_schemas_otherwise_is_refused_with_what_to_do_an
     with pytest.raises(RegistryError, match=r"messages carry id 1 for Decision.*--context.*--any-ids"):
         publish(client)
     assert client.get_subjects() == ["something-else"]
+
+
+class _WithContexts:
+    """Confluent's registry: every context numbers for itself, and where the default one has no schema of an id, the
+    others are asked for it. (The mock of its client has one numbering for all.)"""
+
+    def __init__(self) -> None:
+        self._schemas: dict[str, list[Schema]] = {}
+        self._subjects: dict[str, None] = {}
+
+    def register_schema(self, subject: str, schema: Schema) -> int:
+        self._subjects[subject] = None
+        held = self._schemas.setdefault(self._context(subject), [])
+        if schema not in held:
+            held.append(schema)
+        return held.index(schema) + 1
+
+    def get_schema(self, number: int, subject: str) -> Schema:
+        context = self._context(subject)
+        for name in (context,) if context else ("", *self._schemas):
+            held = self._schemas.get(name, [])
+            if number <= len(held):
+                return held[number - 1]
+        raise SchemaRegistryError(404, 40403, "not found")
+
+    def get_subjects(self) -> list[str]:
+        return list(self._subjects)
+
+    def _context(self, subject: str) -> str:
+        return subject[2:].partition(":")[0] if subject.startswith(":.") else ""
+
+
+@pytest.mark.parametrize("context", ["", "interlock"])
+def test_what_another_context_holds_does_not_hinder(context: str) -> None:
+    client = _WithContexts()
+    client.register_schema(":.payments:something-else", Schema('"string"', "AVRO"))
+    published = publish(client, context=context)
+    assert published[0].registry_id == 1
+    client = _WithContexts()
+    client.register_schema(f":.{context}:something-else" if context else "something-else", Schema('"string"', "AVRO"))
+    with pytest.raises(RegistryError, match="messages carry id 1"):
+        publish(client, context=context)
+    assert len(client.get_subjects()) == 1
 
 
 def test_a_registry_that_holds_other_schemas_may_number_ours_as_it_likes() -> None:
