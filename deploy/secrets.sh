@@ -1,9 +1,10 @@
 #!/bin/sh
 # New secrets, each once for one deployment:
 #   sh deploy/secrets.sh compose > .env
-#   sh deploy/secrets.sh kubernetes > deploy/kubernetes/secrets.env
-#   sh deploy/secrets.sh kubernetes-keys > deploy/kubernetes/keys.env
-#   sh deploy/secrets.sh kubernetes-trail > deploy/kubernetes/trail.env
+#   sh deploy/secrets.sh kubernetes > deploy/kubernetes/base/secrets.env
+#   sh deploy/secrets.sh kubernetes-keys > deploy/kubernetes/base/keys.env
+#   sh deploy/secrets.sh kubernetes-trail > deploy/kubernetes/base/trail.env
+#   sh deploy/secrets.sh kubernetes-webhooks > deploy/kubernetes/components/webhooks/webhooks.env
 set -eu
 new() { openssl rand -hex 16; }
 case "${1:-}" in
@@ -31,7 +32,9 @@ case "${1:-}" in
     echo "INTERLOCK_ENCRYPTION__MASTER_KEY=$(openssl rand -hex 32)" ;;
   kubernetes-trail)
     echo "INTERLOCK_TRAIL__SIGNING_KEY=$(openssl rand -hex 32)" ;;
+  kubernetes-webhooks)
+    echo "INTERLOCK_WEBHOOKS__SECRET=whsec_$(openssl rand -base64 32)" ;;
   *)
-    echo "usage: sh deploy/secrets.sh compose|kubernetes|kubernetes-keys|kubernetes-trail" >&2
+    echo "usage: sh deploy/secrets.sh compose|kubernetes|kubernetes-keys|kubernetes-trail|kubernetes-webhooks" >&2
     exit 2 ;;
 esac

@@ -15,14 +15,18 @@ from interlock.policy.syntax import near, shown, syntax_problems
 
 def load(path: Path) -> Policy:
     """The policy in a file; raises PolicyError with every problem, also if it cannot be read."""
+    return parse(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a policy file; raises PolicyError if it cannot be read."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise PolicyError([Diagnostic(str(path), 0, "", f"cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise PolicyError([Diagnostic(str(path), line, "", "is not UTF-8 text")]) from error
-    return parse(text, str(path))
 
 
 def parse(text: str, source: str) -> Policy:

@@ -233,9 +233,10 @@ def publish(
 
     platform = connection.connect(data_dir)
     broker = platform.serving_kafka()
-    unseen = check_retention(platform, publishing.load_policy(file))
-    version = publishing.publish_policy(broker, file, by or _me(), note, platform.signer)
-    warnings = [*shadowed(publishing.load_policy(file)), *roster_problems(broker, time.time_ns() // 1000)]
+    loaded, source = publishing.read_policy(file)
+    unseen = check_retention(platform, loaded)
+    version = publishing.publish_text(broker, loaded, source, str(file), by or _me(), note, platform.signer)
+    warnings = [*shadowed(loaded), *roster_problems(broker, time.time_ns() // 1000)]
     if unseen:
         warnings.append(unseen)
     if json:

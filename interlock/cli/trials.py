@@ -51,7 +51,8 @@ def try_(
     broker = platform.serving_kafka()
     published = publishing.published_policies(broker)
     if file is not None:
-        name, source = publishing.load_policy(file).name, file.read_text(encoding="utf-8")
+        policy, source = publishing.read_policy(file)
+        name = policy.name
     else:
         found = signing.find(signing.read_proposals(broker), proposal)
         in_force = published.get(found["policy"], {"source": ""})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from interlock.errors import InterlockError, UnavailableError
 from interlock.platform import connection
 from interlock.policy.errors import PolicyError
-from interlock.policy.load import load
+from interlock.policy.load import parse, read_text
 from interlock.policy.model import Policy, Publishing, Queue
 from interlock.policy.version import from_resolved, resolved, version
 from interlock.schemas import catalogue, wire
@@ -65,8 +65,14 @@ class UnknownScopeError(InterlockError):
 
 def load_policy(file: Path) -> Policy:
     """The policy in a file; raises InterlockError with every problem in it."""
+    return read_policy(file)[0]
+
+
+def read_policy(file: Path) -> tuple[Policy, str]:
+    """The same with its text. The file is read once: a pipe, such as /dev/stdin in a container, gives it once."""
     try:
-        return load(file)
+        text = read_text(file)
+        return parse(text, str(file)), text
     except PolicyError as error:
         raise InterlockError(f"the policy is not valid; nothing was changed.\n{error}") from error
 
@@ -94,17 +100,23 @@ def published_policies(broker: "Broker") -> dict[str, dict[str, Any]]:
 
 
 def publish_policy(broker: "Broker", file: Path, by: str, note: str, signer: "Signer | None" = None) -> dict[str, str]:
-    """Puts the policy in `file` in force; raises InterlockError and changes nothing if it is invalid, if another
-    published policy owns one of its domains, if nobody on the roster has what its packs demand, or if the version in
-    force demands a trial or two people."""
+    """Puts the policy in `file` in force; raises as `publish_text`, and if it is invalid."""
+    policy, source = read_policy(file)
+    return publish_text(broker, policy, source, str(file), by, note, signer)
+
+
+def publish_text(
+    broker: "Broker", policy: Policy, source: str, where: str, by: str, note: str, signer: "Signer | None" = None
+) -> dict[str, str]:
+    """Puts `policy` in force, which `source` is the text of; `where` is what a refusal calls it. Raises InterlockError
+    and changes nothing if another published policy owns one of its domains, if nobody on the roster has what its packs
+    demand, or if the version in force demands a trial or two people."""
     from interlock.policies.honouring import check_people
 
-    policy = load_policy(file)
     check_people(broker, policy, now())
-    source = file.read_text(encoding="utf-8")
     published = published_policies(broker)
     check_at_once(published, policy.name, people=1)
-    record = policy_record(policy, source, str(file), published, by, note)
+    record = policy_record(policy, source, where, published, by, note)
     value = wire.encode("PolicyVersion", record)
     headers = signature(signer, by, catalogue.POLICIES, policy.name, value)
     send(broker, catalogue.POLICIES, policy.name, value, headers)

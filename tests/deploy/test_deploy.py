@@ -2,38 +2,20 @@
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from interlock.platform.connection import Platform
 from interlock.platform.keys import has_master_key
 from interlock.platform.settings import Settings
 from interlock.platform.trail_keys import trail_signer
 from tests.deploy.compose import COMPOSE, ROOT, new_secrets, own_services
+from tests.deploy.kubernetes import BASE, containers, manifests, pods
 from tests.docs.commands import accept
 
-KUBERNETES = ROOT / "deploy" / "kubernetes"
-MANIFESTS = [
-    manifest
-    for file in sorted(KUBERNETES.glob("*.yaml"))
-    if file.name != "kustomization.yaml"
-    for manifest in yaml.safe_load_all(file.read_text())
-]
-
-
-def pods() -> Iterator[dict[str, Any]]:
-    for manifest in MANIFESTS:
-        if "template" in manifest.get("spec", {}):
-            yield manifest["spec"]["template"]["spec"]
-
-
-def containers() -> Iterator[dict[str, Any]]:
-    for pod in pods():
-        yield from pod["containers"]
+MANIFESTS = manifests()
 
 
 def test_compose_runs_commands_that_exist() -> None:
@@ -46,19 +28,12 @@ def test_compose_runs_commands_that_exist() -> None:
         accept(["interlock", *service["command"]])
 
 
-def test_kubernetes_runs_commands_that_exist() -> None:
-    commands = [container["args"] for container in containers()]
-    assert len(commands) == 10
-    for command in commands:
-        accept(["interlock", *command])
-
-
 def test_every_setting_of_the_deployments_is_one() -> None:
     found = {name for _, service in own_services() for name in service["environment"]}
     for manifest in MANIFESTS:
         if manifest["kind"] in ("ConfigMap", "Secret"):
             found |= set(manifest.get("data", {})) | set(manifest.get("stringData", {}))
-    for secret in ("kubernetes", "kubernetes-keys", "kubernetes-trail"):
+    for secret in ("kubernetes", "kubernetes-keys", "kubernetes-trail", "kubernetes-webhooks"):
         found |= set(new_secrets(secret))
     found |= {item["name"] for container in containers() for item in container.get("env", [])}
     found |= set(re.findall(r"INTERLOCK_\w+(?==)", (ROOT / "deploy" / "Dockerfile").read_text()))
@@ -117,7 +92,7 @@ def test_who_stores_or_reads_personal_data_shares_one_key_store_and_nobody_else_
     for name, service in own_services():
         assert ("keys:/var/lib/interlock" in service.get("volumes", [])) == (name in reading)
     store = "/var/lib/interlock/keys.sqlite"
-    for pod in pods():
+    for pod in pods(BASE):
         (container,) = pod["containers"]
         secrets = [source["secretRef"]["name"] for source in container["envFrom"] if "secretRef" in source]
         has_keys = container["name"] in reading
@@ -141,30 +116,6 @@ def test_every_image_is_pinned_to_a_version() -> None:
         container["image"] for container in containers()
     ]
     assert all(re.fullmatch(r"[\w./-]+:v?\d+\.\d+(\.\d+)?", image) for image in images), images
-
-
-def test_kustomize_names_every_manifest() -> None:
-    listed = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["resources"]
-    assert {*listed, "kustomization.yaml"} == {file.name for file in KUBERNETES.glob("*.yaml")}
-
-
-def test_pods_run_without_privileges_and_have_limits() -> None:
-    for pod in pods():
-        assert pod["securityContext"]["runAsNonRoot"]
-    for container in containers():
-        assert container["securityContext"]["readOnlyRootFilesystem"]
-        assert not container["securityContext"]["allowPrivilegeEscalation"]
-        assert {"requests", "limits"} <= set(container["resources"])
-
-
-def test_selectors_find_their_pods() -> None:
-    labels = [m["spec"]["template"]["metadata"]["labels"] for m in MANIFESTS if "template" in m.get("spec", {})]
-    for manifest in MANIFESTS:
-        spec = manifest.get("spec", {})
-        selector = spec.get("podSelector") or spec.get("selector")
-        if selector:
-            wanted = selector.get("matchLabels", selector)
-            assert any(wanted.items() <= label.items() for label in labels), manifest["kind"]
 
 
 @pytest.mark.docker

@@ -7,6 +7,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,12 +25,14 @@ START_TIMEOUT = 90.0  # seconds; measured 5 on a free machine
 
 
 class Apicurio:
-    """One registry with an empty in-memory store, for the length of the `with` block.
+    """One registry for the length of the `with` block, with an empty store in memory unless `storage` (its variables)
+    says another one.
 
     `url` is its Confluent-compatible base address, as `SchemaRegistryClient` wants it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, storage: Mapping[str, str] | None = None) -> None:
+        self._storage = storage or {"APICURIO_STORAGE_KIND": "sql"}  # H2 in memory
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}/apis/ccompat/v7"
 
@@ -46,7 +49,7 @@ class Apicurio:
                 cwd=self._directory.name,
                 env={
                     **os.environ,
-                    "APICURIO_STORAGE_KIND": "sql",  # H2 in memory
+                    **self._storage,
                     "QUARKUS_HTTP_HOST": "127.0.0.1",
                     "QUARKUS_HTTP_PORT": str(self._port),
                     # Cannot be switched off, and would take port 9000 of every interface.
