@@ -20,6 +20,11 @@ def need(*commands: str) -> None:
         pytest.skip(f"not installed: {', '.join(missing)}")
 
 
+def cache() -> Path:
+    """Where builds and downloads are kept between runs."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interlock-tests"
+
+
 def copied(source: Path) -> Path:
     """A copy of a program where it may be built: outside of the repository, and kept, so that a later run compiles
     nothing again. Every state of the program has its own."""
@@ -27,8 +32,7 @@ def copied(source: Path) -> Path:
     state = hashlib.sha256()
     for path in files:
         state.update(f"{path.relative_to(source)}\0".encode() + path.read_bytes() + b"\0")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "interlock-tests"
-    directory = cache / f"{source.parent.name}-{source.name}-{state.hexdigest()[:16]}"
+    directory = cache() / f"{source.parent.name}-{source.name}-{state.hexdigest()[:16]}"
     shutil.copytree(source, directory, dirs_exist_ok=True)
     return directory
 

@@ -1,0 +1,1 @@
+select kind, count() as facts from default.facts group by kind

@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select sum(facts) as facts from {{ ref('kinds') }}
