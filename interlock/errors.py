@@ -17,5 +17,9 @@ class OperatorRequiredError(InterlockError):
     """Stopped on purpose: starting again without a change would stop again."""
 
 
+class KafkaAccessError(OperatorRequiredError):
+    """Kafka does not let this principal in, or do what it needs: a password, a certificate or a right is wrong."""
+
+
 class UnavailableError(InterlockError):
     """Kafka, ClickHouse, the desk or the local instance cannot be reached; later it may be."""

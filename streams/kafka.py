@@ -4,10 +4,9 @@ The clients are confluent_kafka's own, but for what `kafka_clients` changes.
 "Measured": on two shared cores, with 330-byte records and the embedded broker on the same machine.
 """
 
-import logging
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
@@ -27,23 +26,22 @@ from interlock.streams import ports
 from interlock.streams.forks import abandon, begin_anew_in_children
 from interlock.streams.kafka_clients import NO_GROUP, OrderlyConsumer, PunctualProducer
 from interlock.streams.kafka_properties import checked, combined, wrong_property
+from interlock.streams.kafka_trouble import RIGHTS, Troubles
 from interlock.streams.ports import ADMIN_TIMEOUT_SECONDS
 from interlock.streams.schema_topic import SchemaTopic
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 GroupProtocol = Literal["consumer", "classic"]
-
-# librdkafka reports a broker that is down at every attempt to reach it, several times a second.
-REPEAT_LOG_SECONDS = 60.0
 
 CLIENT: Mapping[str, Any] = {
     # Below "critical" the C library writes to stderr by itself; what matters reaches the log by error_cb.
     "log_level": 2,
     # After an outage the first attempt to reconnect comes within 2 s instead of 10 s.
     "reconnect.backoff.max.ms": 2_000,
+    # By default a producer, and whoever asks about a topic with one, lets brokers create what does not exist: without
+    # the settings of the catalogue.
+    "allow.auto.create.topics": False,
 }
 
 CONSUMER: Mapping[str, Any] = {
@@ -135,10 +133,11 @@ class KafkaBroker:
         The first broker of a process is also asked for schemas that the process does not know, whoever reads with it.
         """
         self._given = checked(properties or {})
+        self._troubles = Troubles(bootstrap_servers, self._given)
         self._common: dict[str, Any] = {
             **CLIENT,
             "bootstrap.servers": bootstrap_servers,
-            "error_cb": _ErrorLog(bootstrap_servers),
+            "error_cb": self._troubles,
         }
         self._group_protocol: GroupProtocol = group_protocol
         self._admin_client: AdminClient | None = None
@@ -186,9 +185,11 @@ class KafkaBroker:
             )
             for spec in specs
         ]
-        for created in self._admin().create_topics(new, request_timeout=ADMIN_TIMEOUT_SECONDS).values():
+        answers = self._admin().create_topics(new, request_timeout=ADMIN_TIMEOUT_SECONDS)
+        for name, created in answers.items():
             try:
-                created.result()
+                with self._explaining("Create", "topic", name):
+                    created.result()
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
@@ -203,13 +204,17 @@ class KafkaBroker:
         self, names: Sequence[str], config_keys: Sequence[str] = (), *, timeout: float = ADMIN_TIMEOUT_SECONDS
     ) -> dict[str, ports.TopicState]:
         admin = self._admin()
-        known = admin.list_topics(timeout=timeout).topics
+        with self._explaining("Describe", "the cluster"):
+            known = admin.list_topics(timeout=timeout).topics
         existing = [name for name in names if name in known]
+        for name in set(names) - set(existing):
+            self._check_absent(name, timeout)
         config: dict[str, dict[str, str]] = {name: {} for name in existing}
         if config_keys and existing:
             resources = [ConfigResource(ResourceType.TOPIC, name) for name in existing]
             for resource, answer in admin.describe_configs(resources, request_timeout=timeout).items():
-                entries = answer.result()
+                with self._explaining("DescribeConfigs", "topic", resource.name):
+                    entries = answer.result()
                 config[resource.name] = {key: entries[key].value for key in config_keys if key in entries}
         return {name: ports.TopicState(name, len(known[name].partitions), config[name]) for name in existing}
 
@@ -219,17 +224,38 @@ class KafkaBroker:
         ]
         resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=entries)
         for changed in self._admin().incremental_alter_configs([resource]).values():
-            changed.result(ADMIN_TIMEOUT_SECONDS)
+            with self._explaining("AlterConfigs", "topic", topic):
+                changed.result(ADMIN_TIMEOUT_SECONDS)
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         admin = self._admin()
-        known = admin.list_topics(topic, timeout=ADMIN_TIMEOUT_SECONDS).topics
+        with self._explaining("Describe", "topic", topic):
+            known = admin.list_topics(topic, timeout=ADMIN_TIMEOUT_SECONDS).topics
+            if (problem := known[topic].error) is not None:
+                raise KafkaException(problem)
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         asked = {TopicPartition(topic, number): latest for number in known[topic].partitions}
         answers = admin.list_offsets(
             asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ADMIN_TIMEOUT_SECONDS
         )
-        return {partition.partition: answer.result().offset for partition, answer in answers.items()}
+        with self._explaining("Describe", "topic", topic):
+            return {partition.partition: answer.result().offset for partition, answer in answers.items()}
+
+    def _check_absent(self, topic: str, timeout: float) -> None:
+        """Raises KafkaException where a topic may exist and we must not see it: the list of all leaves it out."""
+        with self._explaining("Describe", "topic", topic):
+            found = self._admin().list_topics(topic, timeout=timeout).topics.get(topic)
+            if found is not None and found.error is not None and found.error.code() in RIGHTS:
+                raise KafkaException(found.error)
+
+    @contextmanager
+    def _explaining(self, operation: str, resource: str, name: str = "") -> Iterator[None]:
+        """Lets what Kafka refuses name the right, and what it does not answer the reason."""
+        try:
+            yield
+        except KafkaException as error:
+            self._admin().poll(0)  # the reason is an event
+            raise KafkaException(self._troubles.explained(error.args[0], operation, resource, name)) from error
 
     def after_fork(self) -> None:
         """A child has an administration client of its own."""
@@ -240,22 +266,3 @@ class KafkaBroker:
         if self._admin_client is None:
             self._admin_client = self._made(AdminClient, {})
         return self._admin_client
-
-
-class _ErrorLog:
-    """Turns librdkafka's repeated error events into one log line for each error code."""
-
-    def __init__(self, servers: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._servers = servers
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._logged_at: dict[int, float] = {}
-
-    def __call__(self, error: KafkaError) -> None:
-        with self._lock:
-            now = self._clock()
-            repeated = now - self._logged_at.get(error.code(), -REPEAT_LOG_SECONDS) < REPEAT_LOG_SECONDS
-            if not repeated:
-                self._logged_at[error.code()] = now
-        level = logging.DEBUG if repeated else logging.WARNING
-        log.log(level, "Kafka at %s: %s (%s); the client goes on trying", self._servers, error.str(), error.name())

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from confluent_kafka import Producer as KafkaProducer
 from interlock.streams import ports
 from interlock.streams.consuming import any_error
 from interlock.streams.forks import begin_anew_in_children, disable
+from interlock.streams.kafka_trouble import RIGHTS, Troubles
 from interlock.streams.unreadable_batches import UnreadableBatch, end_of_batch
 
 log = logging.getLogger(__name__)
@@ -27,11 +28,15 @@ POLL_SECONDS = 0.01
 # A round trip, or one batch that is decompressed up to the limit.
 REQUEST_SECONDS = 10.0
 
+# More than librdkafka tells before a request times out.
+_EVENTS = 100
+
 # How much longer than its time-out a request may take before it counts as never answered: a busy machine is late too.
 OVERDUE_SECONDS = 2.0
 
-# The group of consumers that join none: librdkafka wants a name, and asks Kafka who coordinates it.
-NO_GROUP = "-"
+# The group of consumers that join none: librdkafka wants a name, and asks Kafka who coordinates it. They neither join
+# it nor commit to it, and go on without an answer.
+NO_GROUP = "interlock-readers"
 
 # A consumer that looks at one place: aborted records and the end of the partition are answers as well.
 PROBE: Mapping[str, Any] = {
@@ -62,7 +67,9 @@ class OrderlyConsumer(KafkaConsumer):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         self._config = config
-        self._subscribed = False
+        self._troubles: Troubles = config["error_cb"]
+        self._group: str = config["group.id"]
+        self._subscribed: list[str] = []
         self._unreadable: list[UnreadableBatch] = []
         """What `consume` returns next, one by one: all messages of a batch are of one class."""
         self._positions: dict[ports.Partition, int] = {}
@@ -82,7 +89,7 @@ class OrderlyConsumer(KafkaConsumer):
                 on_assign(consumer, partitions)
 
         super().subscribe(topics, assigned, *args, **callbacks)
-        self._subscribed = True
+        self._subscribed = topics
 
     def assign(self, partitions: list[TopicPartition]) -> None:
         self._unreadable.clear()
@@ -104,11 +111,27 @@ class OrderlyConsumer(KafkaConsumer):
         readable: list[ports.Message] = []
         for message in messages:
             error = message.error()
-            if error is None or error.code() != KafkaError._BAD_COMPRESSION:
-                readable.append(message)
-            else:
+            if error is not None and error.code() == KafkaError._BAD_COMPRESSION:
                 self._skip(message, error)
+            elif error is not None and error.code() in RIGHTS:
+                self._refused(message, error)
+            else:
+                readable.append(message)
         return readable
+
+    def committed(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
+        try:
+            return super().committed(partitions, timeout)
+        except KafkaException as error:
+            if not self._subscribed:
+                self.consume(_EVENTS, 0)  # the reason is an event, which may raise
+            raise KafkaException(self._troubles.explained(error.args[0], "Read", "group", self._group)) from error
+
+    def get_watermark_offsets(self, partition: TopicPartition, *args: Any, **options: Any) -> Any:
+        try:
+            return super().get_watermark_offsets(partition, *args, **options)
+        except KafkaException as error:
+            raise KafkaException(self._troubles.explained(error.args[0], "Read", "topic", partition.topic)) from error
 
     def position(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
         found = super().position(partitions)
@@ -120,10 +143,27 @@ class OrderlyConsumer(KafkaConsumer):
     def close(self) -> None:
         try:
             if self._subscribed:
-                self._subscribed = False
+                self._subscribed = []
                 self._give_back()
         finally:
             super().close()
+
+    def _refused(self, event: Any, error: KafkaError) -> None:
+        """Raises KafkaException with the name of what may not be read."""
+        if error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+            if self._group == NO_GROUP:
+                return
+            raise KafkaException(self._troubles.explained(error, "Read", "group", self._group))
+        named = event.topic() or ", ".join(filter(self._may_not_read, self._subscribed)) or ", ".join(self._subscribed)
+        raise KafkaException(self._troubles.explained(error, "Read", "topic", named))
+
+    def _may_not_read(self, topic: str) -> bool:
+        """Whether we must not see it: the consumer protocol tells only that it is one of those subscribed to."""
+        try:
+            found = self.list_topics(topic, REQUEST_SECONDS).topics.get(topic)
+        except KafkaException:
+            return False
+        return found is not None and found.error is not None and found.error.code() in RIGHTS
 
     def _forget(self, partition: TopicPartition) -> None:
         """Where it is read from is decided anew."""
@@ -157,6 +197,8 @@ class OrderlyConsumer(KafkaConsumer):
         try:
             probe.assign([TopicPartition(*partition, offset)])
             messages = probe.consume(1, REQUEST_SECONDS)
+            if messages and (event := messages[0].error()) and event.code() == KafkaError.GROUP_AUTHORIZATION_FAILED:
+                messages = probe.consume(1, REQUEST_SECONDS)  # nobody needs a right to the group that is none
         finally:
             probe.close()
         if not messages:
@@ -186,11 +228,42 @@ class PunctualProducer(KafkaProducer):
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
-        super().__init__(config)
+        # For records without a callback of their own; librdkafka then tells neither flush nor commit why they failed.
+        super().__init__({"on_delivery": self._delivered, **config})
+        self._troubles: Troubles = config["error_cb"]
+        self._id: str = config.get("transactional.id", "")
+        self._refusal: KafkaError | None = None
         begin_anew_in_children(self)
 
     def after_fork(self) -> None:
         disable(self, _OF_PRODUCERS)
+
+    def explained(self, error: KafkaError, topic: str) -> KafkaError:
+        return self._troubles.explained(error, "Write", "topic", topic)
+
+    def init_transactions(self, *args: Any) -> None:
+        self._of_transactions(super().init_transactions, *args)
+
+    def commit_transaction(self, *args: Any) -> None:
+        self._of_transactions(super().commit_transaction, *args)
+
+    def abort_transaction(self, *args: Any) -> None:
+        self._of_transactions(super().abort_transaction, *args)
+
+    def _of_transactions(self, request: Callable[..., None], *args: Any) -> None:
+        try:
+            request(*args)
+        except KafkaException as error:
+            refusal, self._refusal = self._refusal, None
+            if refusal is not None:  # why the transaction failed
+                raise KafkaException(refusal) from error
+            explained = self._troubles.explained(error.args[0], "Write", "transactional-id", self._id)
+            raise KafkaException(explained) from error
+
+    def _delivered(self, error: KafkaError | None, message: Any) -> None:
+        if error is not None and error.code() in RIGHTS:
+            self._refusal = self.explained(error, message.topic())
+            self._troubles.tell((error.code(), message.topic()), self._refusal.str())
 
     def send_offsets_to_transaction(
         self, positions: list[TopicPartition], group_metadata: Any, timeout: float = -1

@@ -149,6 +149,10 @@ class Producer(Protocol):
     def poll(self, timeout: float = -1) -> int: ...
     def purge(self, in_queue: bool = True, in_flight: bool = True, blocking: bool = True) -> None: ...
 
+    def explained(self, error: KafkaError, topic: str) -> KafkaError:
+        """`error` of a record for `topic` in words that name the missing right, or why Kafka does not answer."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:

@@ -1,7 +1,7 @@
 """Sending records outside of transactions, and waiting until Kafka has acknowledged them."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -26,9 +26,9 @@ def send_and_wait(producer: Producer, records: Iterable[Outgoing], timeout: floa
     """
     failures: list[KafkaError] = []
 
-    def note(error: KafkaError | None, _: object) -> None:
+    def note(error: KafkaError | None, message: Any) -> None:
         if error is not None:
-            failures.append(error)
+            failures.append(producer.explained(error, message.topic()))
 
     try:
         for record in records:
@@ -41,7 +41,8 @@ def send_and_wait(producer: Producer, records: Iterable[Outgoing], timeout: floa
                 headers=record.headers,
             )
         if producer.flush(timeout):
-            failures.append(KafkaError(KafkaError._TIMED_OUT, f"no acknowledgement within {timeout:g} s"))
+            late = KafkaError(KafkaError._TIMED_OUT, f"no acknowledgement within {timeout:g} s")
+            failures.append(producer.explained(late, ""))
     except BufferError as error:
         producer.purge()
         raise KafkaException(KafkaError(KafkaError._QUEUE_FULL, "too many records at once")) from error

@@ -174,8 +174,10 @@ def run(commands: Callable[[], object] = app) -> None:
         kafka_error = _kafka_error(error)
         if kafka_error is None:
             raise
+        from interlock.streams.kafka_trouble import RIGHTS
+
         print(f"interlock: Kafka: {kafka_error.str()}", file=sys.stderr)
-        sys.exit(ExitCode.UNAVAILABLE)
+        sys.exit(ExitCode.OPERATOR_REQUIRED if kafka_error.code() in RIGHTS else ExitCode.UNAVAILABLE)
 
 
 def _kafka_error(error: Exception) -> "KafkaError | None":

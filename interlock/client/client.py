@@ -148,7 +148,7 @@ class Client:
     def _send(self, encoded: Iterable[tuple[str, bytes]], headers: Headers | None) -> int:
         """Decisions by id, as they stand in Kafka."""
         producer = self._running_producer()
-        delivery = Deliveries()
+        delivery = Deliveries(producer)
         count = 0
         try:
             for decision_id, value in encoded:

@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 
 from interlock.schemas import catalogue
 from interlock.streams.ports import Headers, Producer
@@ -19,7 +19,8 @@ _NO_ACKNOWLEDGEMENT = (
 class Deliveries:
     """Which decisions of one call Kafka took. Callbacks may run in any thread that polls."""
 
-    def __init__(self) -> None:
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
         self._lock = threading.Lock()
         self._under_way: dict[int, str] = {}
         self._failed: dict[str, str] = {}
@@ -38,18 +39,22 @@ class Deliveries:
             self._under_way[number] = decision_id
 
         def delivered(error: Any, _: Any) -> None:
+            reason = error and self._explained(error)
             with self._lock:
                 self._under_way.pop(number, None)
-                if error is not None:
-                    self._failed[decision_id] = error.str()
+                if reason is not None:
+                    self._failed[decision_id] = reason
 
         return delivered
 
     def failures(self) -> dict[str, str]:
         """Reason by decision id."""
+        late = self._explained(KafkaError(KafkaError._TIMED_OUT, _NO_ACKNOWLEDGEMENT))
         with self._lock:
-            late = dict.fromkeys(self._under_way.values(), _NO_ACKNOWLEDGEMENT)
-            return {**self._failed, **late}
+            return {**self._failed, **dict.fromkeys(self._under_way.values(), late)}
+
+    def _explained(self, error: KafkaError) -> str:
+        return self._producer.explained(error, catalogue.DECISIONS.name).str()
 
 
 def enqueue(producer: Producer, decision_id: str, value: bytes, headers: Headers | None, delivery: Deliveries) -> None:

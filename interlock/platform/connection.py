@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from interlock.errors import InterlockError, UnavailableError, UsageError
+from interlock.errors import InterlockError, KafkaAccessError, UnavailableError, UsageError
 from interlock.platform import instance
 from interlock.platform.instance import Instance
 from interlock.platform.probes import kafka_problem
@@ -138,11 +138,15 @@ class Platform:
         return broker
 
     def serving_kafka(self) -> "KafkaBroker":
-        """Kafka, if it answers; otherwise raises UnavailableError within seconds."""
+        """Kafka, if it answers; otherwise raises UnavailableError within seconds, or KafkaAccessError where a password
+        or a certificate is wrong."""
         problem = kafka_problem(self.client_properties)
+        if problem is not None and problem.certain:
+            raise KafkaAccessError(f"Kafka at {self.bootstrap_servers}: {problem.text}")
         if problem is not None:
             raise UnavailableError(
-                f"Kafka at {self.bootstrap_servers} does not answer ({problem}). Is it running, is the address right?",
+                f"Kafka at {self.bootstrap_servers} does not answer ({problem.text}). Is it running, is the address "
+                "right?",
             )
         return self.kafka()
 

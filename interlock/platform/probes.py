@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError, URLError
@@ -10,8 +11,12 @@ from urllib.request import urlopen
 if TYPE_CHECKING:
     from interlock.platform.instance import Instance
 
-# Long enough for a TLS handshake across a continent, short enough for a person who waits.
-KAFKA_TIMEOUT_SECONDS = 5.0
+if TYPE_CHECKING:
+    from interlock.streams.kafka_trouble import Trouble
+
+# Together long enough for a TLS handshake across a continent, short enough for a person who waits. The first ones are
+# short because a wrong password is known after half a second.
+_ATTEMPT_SECONDS = (0.5, 0.5, 1.0, 3.0)
 
 # What a role serves beside its metrics: 200 or 503 with the reason for which a supervisor should restart it, and the
 # findings of the watch.
@@ -22,20 +27,70 @@ FINDINGS_PATH = "/findings"
 _ROLE_TIMEOUT_SECONDS = 2.0
 
 
-def kafka_problem(properties: Mapping[str, str | int | float | bool]) -> str | None:
-    """Why no broker answers a request for metadata; None if one does. `properties` are librdkafka's."""
-    from confluent_kafka import KafkaException
+def kafka_problem(properties: Mapping[str, str | int | float | bool]) -> "Trouble | None":
+    """Why no broker answers a request for metadata; None if one does. `properties` are librdkafka's. Raises
+    PropertyError where they are wrong."""
+    from confluent_kafka import KafkaError, KafkaException
     from confluent_kafka.admin import AdminClient
 
-    # Its log would repeat on the terminal what this function returns.
-    admin = AdminClient({**properties, "log_level": 0})
+    from interlock.streams.kafka_properties import checked, wrong_property
+    from interlock.streams.kafka_trouble import Trouble, trouble
+
+    servers = str(properties["bootstrap.servers"])
+    given = checked({name: str(value) for name, value in properties.items() if name != "bootstrap.servers"})
+    events: list[KafkaError] = []
     try:
-        # Metadata may be asked for with any time-out. Requests about groups may not: where they time out, librdkafka
-        # aborts the process (see `interlock.streams.embedded_kafka.broker`).
-        admin.list_topics(timeout=KAFKA_TIMEOUT_SECONDS)
+        # Its log would repeat on the terminal what this function returns.
+        config: dict[str, Any] = {**given, "bootstrap.servers": servers, "log_level": 0, "error_cb": events.append}
+        admin = AdminClient(config)
     except KafkaException as error:
-        return str(error.args[0].str())
+        raise wrong_property(error, given) or error from error
+    protocol = given.get("security.protocol", "plaintext").upper()
+    host, port = _first(servers)
+    problem = ""
+    for seconds in _ATTEMPT_SECONDS:
+        try:
+            # Metadata may be asked for with any time-out. Requests about groups may not: where they time out,
+            # librdkafka aborts the process (see `interlock.streams.embedded_kafka.broker`).
+            admin.list_topics(timeout=seconds)
+        except KafkaException as error:
+            problem = str(error.args[0].str())
+            admin.poll(0)  # what is wrong is told in events only
+            for found in filter(None, (trouble(event, given) for event in events)):
+                return found
+            # Of a broker that drops who speaks another protocol librdkafka tells nothing.
+            if not protocol.endswith("SSL") and _speaks_tls(host, port):
+                text = f"the port speaks TLS, and security.protocol is {protocol}: is it SASL_SSL or SSL?"
+                return Trouble(text, certain=False)
+        else:
+            return None
+    return Trouble(_asks_for_password(host, port, protocol) or problem, certain=False)
+
+
+def _asks_for_password(host: str, port: int, protocol: str) -> str | None:
+    """What to try where a server listens and drops whoever speaks `protocol`."""
+    if not protocol.startswith("SASL_") and listens(port, host):
+        return (
+            f"a server listens there and does not answer, and security.protocol is {protocol}: it may ask for a "
+            f"password (SASL_{protocol} with sasl.mechanism, sasl.username and sasl.password)"
+        )
     return None
+
+
+def _first(servers: str) -> tuple[str, int]:
+    """Host and port of the first of `servers`; librdkafka's port where there is none."""
+    host, colon, port = servers.split(",", 1)[0].strip().rpartition("://")[2].rpartition(":")
+    return (host.strip("[]"), int(port)) if colon and port.isdigit() else (port, 9092)
+
+
+def _speaks_tls(host: str, port: int) -> bool:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, port), timeout=2) as plain, context.wrap_socket(plain):
+            return True
+    except OSError:
+        return False
 
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:

@@ -161,7 +161,9 @@ class DeskConnection:
         future = self._expect(command)
         try:
             for _ in range(self._attempts):
-                self._send(key, value, headers, lambda error, _: complaints.append(error.str()) if error else None)
+                self._send(
+                    key, value, headers, lambda error, _: complaints.append(self._complaint(error)) if error else None
+                )
                 try:
                     reply = future.result(self._seconds)
                 except TimeoutError:
@@ -210,6 +212,9 @@ class DeskConnection:
     ) -> None:
         self._producer.produce(catalogue.COMMANDS.name, value, key, on_delivery=on_delivery, headers=headers)
         self._producer.poll(0)
+
+    def _complaint(self, error: KafkaError) -> str:
+        return self._producer.explained(error, catalogue.COMMANDS.name).str()
 
     def _listen(self) -> None:
         """Runs in the thread."""

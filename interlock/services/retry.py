@@ -6,8 +6,9 @@ from typing import TypeVar
 
 from confluent_kafka import KafkaException
 
-from interlock.errors import UnavailableError
+from interlock.errors import KafkaAccessError, UnavailableError
 from interlock.streams.backoff import Backoff
+from interlock.streams.kafka_trouble import RIGHTS
 
 T = TypeVar("T")
 
@@ -28,7 +29,10 @@ class Waiting:
         )
 
     def failed(self, error: Exception, stop: threading.Event) -> None:
-        """Logs an error of UNAVAILABLE, unless it is the same again, and waits for the next attempt or for `stop`."""
+        """Logs an error of UNAVAILABLE, unless it is the same again, and waits for the next attempt or for `stop`.
+        Raises KafkaAccessError for a right that is missing."""
+        if isinstance(error, KafkaException) and error.args[0].code() in RIGHTS:
+            raise KafkaAccessError(text_of(error)) from error
         self._backoff.failed(text_of(error), f"trying again every {PAUSE_SECONDS:g} s")
         stop.wait(self._backoff.pause())
 

@@ -54,6 +54,9 @@ class MemoryProducer(Client):
     def __len__(self) -> int:
         return len(self._queue)
 
+    def explained(self, error: KafkaError, topic: str) -> KafkaError:
+        return error
+
     def init_transactions(self, timeout: float = -1) -> None:
         with self._request():
             identity = self._identity()

@@ -4,9 +4,10 @@ clients, and an authorizer. One process, a listener for each kind."""
 import base64
 import ipaddress
 import json
+import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
+from interlock.operations.acls import Acl, Operation, Resource
+from interlock.operations.granting import grant
 from interlock.streams.embedded_kafka import BrokerSettings, EmbeddedKafka, free_port
 from interlock.streams.embedded_kafka.settings import password_properties
 
@@ -40,6 +43,9 @@ _SECURITY = {
     "TLSPLAIN": "SASL_SSL",
     "OTHERHOST": "SSL",
 }
+
+
+_EVERYTHING: Mapping[Resource, tuple[Operation, ...]] = {"topic": ("Read", "Write"), "group": ("Read",)}
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,15 @@ class Authority:
         self._certificate = self._signed(self._name, self._key, None)
         self.certificate = directory / "ca.pem"
         self.certificate.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+
+    def rehashed(self) -> Path:
+        """A directory with the certificate under the name that OpenSSL looks for, as made by `openssl rehash`."""
+        directory = self._directory / "rehashed"
+        if not directory.exists():
+            directory.mkdir()
+            (directory / "ca.pem").write_bytes(self.certificate.read_bytes())
+            subprocess.run(["openssl", "rehash", directory], check=True)
+        return directory
 
     def issue(self, name: str, host: str | None = None) -> Identity:
         """For a server at `host`, or for a client of that name."""
@@ -168,6 +183,16 @@ class SecuredKafka:
             "sasl.password": self._users[user] if password is None else password,
         }
 
+    def allow_everything(self, users: Sequence[str]) -> None:
+        """To users of that name, on topics and groups."""
+        rights: list[Acl] = [
+            Acl(f"User:{user}", operation, resource, "*")
+            for user in users
+            for resource, operations in _EVERYTHING.items()
+            for operation in operations
+        ]
+        grant(AdminClient({"bootstrap.servers": self.kafka.bootstrap_servers, **self.root}), rights)
+
     def _properties(self, settings: BrokerSettings, server: Identity, elsewhere: Identity) -> dict[str, str]:
         listeners = {"SASL_PLAINTEXT": settings.port, "CONTROLLER": settings.controller_port, **self._ports}
         security = {"SASL_PLAINTEXT": "SASL_PLAINTEXT", "CONTROLLER": "SASL_PLAINTEXT", **_SECURITY}
@@ -188,6 +213,8 @@ class SecuredKafka:
                 'user_interlock="root" user_somebody="somebody\'s";'
             ),
             "listener.name.mutual.ssl.client.auth": "required",
+            # As by default: clients must not rely on its being switched off.
+            "auto.create.topics.enable": "true",
         }
         for mechanism in ("scram-sha-256", "scram-sha-512"):
             found[f"listener.name.scram.{mechanism}.sasl.jaas.config"] = (

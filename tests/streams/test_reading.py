@@ -4,11 +4,12 @@ import threading
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.cimpl import Message
 
 from interlock.streams.consuming import records_of
 from interlock.streams.errors import FATAL_CODES
+from interlock.streams.kafka import KafkaBroker
 from interlock.streams.memory import FaultPlan, MemoryBroker
 from interlock.streams.offsets import committed_offsets
 from interlock.streams.ports import TopicSpec
@@ -157,7 +158,7 @@ def test_a_record_that_kafka_does_not_take_is_an_error_and_is_not_sent_later(ste
 
 
 def test_without_a_broker_sending_ends_after_its_timeout() -> None:
-    producer = Producer({"bootstrap.servers": "127.0.0.1:1", "log_level": 0, "error_cb": lambda _: None})
+    producer = KafkaBroker("127.0.0.1:1").producer(None)
     with pytest.raises(KafkaException, match=r"no acknowledgement within 0.2 s"):
         send_and_wait(producer, [Outgoing(TOPIC, b"k", b"1")], 0.2)
     assert producer.flush(1.0) == 0  # nothing is left that could be sent later

@@ -13,7 +13,7 @@ from interlock.streams.backoff import Backoff
 from interlock.streams.batch_limit import BatchLimit
 from interlock.streams.clock import ManualClock, SystemClock
 from interlock.streams.errors import FATAL_CODES, RecoveryAction, recovery_action
-from interlock.streams.kafka import _ErrorLog
+from interlock.streams.kafka_trouble import Troubles
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.memory.partitioner import murmur2
 from interlock.streams.metrics import DEFINITIONS, CounterName, GaugeName, HistogramName, Metrics
@@ -82,7 +82,7 @@ def test_a_new_kind_of_trouble_is_told_although_the_old_one_is_not_over(caplog: 
 def test_librdkafkas_repeated_complaints_become_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     now = [1000.0]
-    complain = _ErrorLog("broker:9092", lambda: now[0])
+    complain = Troubles("broker:9092", {}, lambda: now[0])
     for second in range(61):
         now[0] = 1000.0 + second
         complain(KafkaError(KafkaError._TRANSPORT, "Connection refused"))
