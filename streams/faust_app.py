@@ -16,12 +16,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import faust
+from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
+from confluent_kafka import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from yarl import URL
 
 from interlock.schemas.catalogue import MAX_DERIVED_MESSAGE_BYTES
 from interlock.streams.faust_settings import credentials, tuning
 from interlock.streams.kafka_properties import checked
+from interlock.streams.kafka_trouble import missing_right, principal
 from interlock.streams.tolerant_records import tolerate_header_names
 
 log = logging.getLogger(__name__)
@@ -41,6 +44,8 @@ JOIN_SECONDS = 45.0
 
 # The same message is logged again after this.
 REPEAT_LOG_SECONDS = 60.0
+
+_REFUSALS = (GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
 _LOGGERS = ("faust", "mode", "aiokafka")
 
@@ -90,6 +95,20 @@ def make_app(
     return app
 
 
+def refusal(error: BaseException | None, group: str, topic: str, properties: Mapping[str, str]) -> KafkaError | None:
+    """What aiokafka's `error` says of a right that is missing to a reader of `topic` in `group`."""
+    if not isinstance(error, _REFUSALS):
+        return None
+    who = principal(properties)
+    if isinstance(error, GroupAuthorizationFailedError):
+        return KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, missing_right(who, "Read", "group", group))
+    told = error.args[0] if error.args else topic
+    named = [told] if isinstance(told, str) else sorted(told)
+    operation = "Read" if named == [topic] else "Write"
+    text = missing_right(who, operation, "topic", ", ".join(named))
+    return KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED, text)
+
+
 class _ConsumerThread(driver.AIOKafkaConsumerThread):
     logger = _LOGGER
 
@@ -133,9 +152,13 @@ class Membership:
 
     def trouble(self, now: float, *, working: bool) -> str | None:
         """Why it takes no part and will not by itself; None as long as it does, or may soon. `now`: seconds of a clock
-        that only goes forward. `working`: a record is being processed, which a rebalance waits for."""
+        that only goes forward. `working`: a record is being processed, which a rebalance waits for.
+
+        Raises aiokafka's error where Kafka refuses the group or a topic."""
         coordinator = self._coordinator()
         if coordinator is not None and coordinator._pending_exception is not None:
+            if isinstance(coordinator._pending_exception, _REFUSALS):
+                raise coordinator._pending_exception
             return str(coordinator._pending_exception)
         if coordinator is not None and (coordination := coordinator._coordination_task).done():
             return f"its coordination ended: {'cancelled' if coordination.cancelled() else coordination.exception()}"

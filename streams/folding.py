@@ -178,7 +178,7 @@ class Steps:
 async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> None:
     from aiokafka.errors import KafkaError as ClientError
 
-    from interlock.streams.faust_app import Membership, make_app
+    from interlock.streams.faust_app import Membership, make_app, refusal
 
     app = make_app(
         settings.group, settings.bootstrap_servers, settings.properties, settings.instance, settings.commit_seconds
@@ -200,7 +200,8 @@ async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> N
         if not stop.is_set():
             raise failures[0] if failures else app.crash_reason or _ended(settings.topic, "the client stopped")
     except (ClientError, OSError) as error:
-        raise _ended(settings.topic, str(error)) from error
+        refused = refusal(error, settings.group, settings.topic, settings.properties)
+        raise KafkaException(refused) if refused else _ended(settings.topic, str(error)) from error
     finally:
         starting.cancel()
         ticking.cancel()

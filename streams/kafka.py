@@ -5,11 +5,11 @@ The clients are confluent_kafka's own, but for what `kafka_clients` changes.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, TypeVar
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
     AdminClient,
     AlterConfigOpType,
@@ -26,7 +26,7 @@ from interlock.streams import ports
 from interlock.streams.forks import abandon, begin_anew_in_children
 from interlock.streams.kafka_clients import NO_GROUP, OrderlyConsumer, PunctualProducer
 from interlock.streams.kafka_properties import checked, combined, wrong_property
-from interlock.streams.kafka_trouble import RIGHTS, Troubles
+from interlock.streams.kafka_trouble import RIGHTS, Troubles, principal
 from interlock.streams.ports import ADMIN_TIMEOUT_SECONDS
 from interlock.streams.schema_topic import SchemaTopic
 
@@ -145,6 +145,11 @@ class KafkaBroker:
         if written.source() is None:
             written.use(SchemaTopic(self))
 
+    @property
+    def principal(self) -> str:
+        """Who we are to Kafka, as far as the properties tell."""
+        return principal(self._given)
+
     def consumer(
         self,
         group: str | None,
@@ -217,6 +222,25 @@ class KafkaBroker:
                     entries = answer.result()
                 config[resource.name] = {key: entries[key].value for key in config_keys if key in entries}
         return {name: ports.TopicState(name, len(known[name].partitions), config[name]) for name in existing}
+
+    def allowed(self, topics: Collection[str]) -> dict[str, frozenset[str]]:
+        """What we may do with each of these topics, as Kafka names it (`Read`, `Write`, …); without those that do not
+        exist. Raises KafkaException."""
+        asked = TopicCollection(sorted(topics))
+        answers = self._admin().describe_topics(
+            asked, include_authorized_operations=True, request_timeout=ADMIN_TIMEOUT_SECONDS
+        )
+        found = {}
+        for topic, answer in answers.items():
+            try:
+                operations = answer.result().authorized_operations or ()
+                found[topic] = frozenset(each.name.title().replace("_", "") for each in operations)
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                    found[topic] = frozenset()
+                elif error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise
+        return found
 
     def configure_topic(self, topic: str, config: Mapping[str, str]) -> None:
         entries = [

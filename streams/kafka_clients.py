@@ -28,7 +28,8 @@ POLL_SECONDS = 0.01
 # A round trip, or one batch that is decompressed up to the limit.
 REQUEST_SECONDS = 10.0
 
-# More than librdkafka tells before a request times out.
+# A coordinator answers within milliseconds; how many events librdkafka may have told meanwhile.
+_FIRST_ANSWER_SECONDS = 2.0
 _EVENTS = 100
 
 # How much longer than its time-out a request may take before it counts as never answered: a busy machine is late too.
@@ -120,11 +121,14 @@ class OrderlyConsumer(KafkaConsumer):
         return readable
 
     def committed(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
+        if not self._subscribed and timeout > _FIRST_ANSWER_SECONDS:
+            try:
+                return super().committed(partitions, _FIRST_ANSWER_SECONDS)
+            except KafkaException:
+                self.consume(_EVENTS, 0)  # raises where the reason is a right: librdkafka asks until the time-out
         try:
             return super().committed(partitions, timeout)
         except KafkaException as error:
-            if not self._subscribed:
-                self.consume(_EVENTS, 0)  # the reason is an event, which may raise
             raise KafkaException(self._troubles.explained(error.args[0], "Read", "group", self._group)) from error
 
     def get_watermark_offsets(self, partition: TopicPartition, *args: Any, **options: Any) -> Any:

@@ -43,6 +43,8 @@ class Turn:
         self._producer = producer
         self.places: dict[Partition, int] = {}
         """By partition, the offset of the first record, as soon as Kafka has it."""
+        self.refusal: KafkaError | None = None
+        """Why Kafka did not take a record; a commit that fails for it says nothing of that."""
 
     def write(self, topic: Topic, key: str, value: bytes | None, headers: Headers | None = None) -> None:
         """`value` None: a tombstone."""
@@ -51,6 +53,8 @@ class Turn:
     def _stored(self, error: KafkaError | None, message: Message) -> None:
         if error is None:
             self.places.setdefault((message.topic(), message.partition()), message.offset())
+        elif self.refusal is None:
+            self.refusal = self._producer.explained(error, message.topic())
 
 
 @contextmanager
@@ -61,11 +65,11 @@ def turn(broker: Broker, subject: str) -> Iterator[Turn]:
     Raises TurnLostError, and UnavailableError where it is unknown whether Kafka has the records.
     """
     producer = broker.producer(f"interlock-turn-{subject}", _REPORTED)
+    mine = Turn(producer)
     try:
         producer.init_transactions(TIMEOUT_SECONDS)
         producer.begin_transaction()
         try:
-            mine = Turn(producer)
             yield mine
             producer.flush(TIMEOUT_SECONDS)  # so that the places are known; what fails, fails the commit
         except BaseException:
@@ -79,7 +83,8 @@ def turn(broker: Broker, subject: str) -> Iterator[Turn]:
             raise TurnLostError(
                 f"somebody else changed the {subject} at the same moment; nothing was changed here: look again"
             ) from error
-        raise UnavailableError(f"Kafka did not take the change of the {subject}: {error.args[0].str()}") from error
+        reason = mine.refusal or error.args[0]
+        raise UnavailableError(f"Kafka did not take the change of the {subject}: {reason.str()}") from error
 
 
 def _abort(producer: Producer) -> None:

@@ -55,6 +55,11 @@ COMMANDS: Mapping[str, Entry] = {
     "reviewers": Entry("reviewers", "app", "Who decides, and who is on duty."),
     "tokens": Entry("tokens", "app", "What programs show when they use the HTTP API."),
     "topics": Entry("topics", "app", "The topic catalogue."),
+    "acls": Entry(
+        "acls",
+        "acls",
+        "Print the access control lists (ACLs) that each role needs in Kafka, as commands of Kafka's own tool.",
+    ),
     "schemas": Entry("schemas", "app", "The Avro contracts."),
     "policy": Entry("policy", "app", "Policies: which decisions may take effect by themselves."),
     "proposals": Entry(

@@ -5,8 +5,9 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -95,6 +96,9 @@ class Role(StrEnum):
 
 # Roles that are packages of their own.
 _MODULES = {Role.API: "interlock.api.server", Role.CONSOLE: "interlock.console.server"}
+
+# Of which access control lists the rights are, where they have another name.
+_ACLS = {Role.API: "console", Role.WEBHOOKS: "executor"}
 
 
 def up(
@@ -242,6 +246,11 @@ def run(role: Annotated[Role, typer.Argument(help="Which one.")], data_dir: Data
 
     platform = connection.connect(data_dir)
     configure(platform.settings.log_format)
+    if role not in (Role.KAFKA, Role.CLICKHOUSE):
+        from interlock.operations.rights import check_rights
+
+        checked = partial(check_rights, role=_ACLS.get(role, role.value), settings=platform.settings)
+        platform = replace(platform, on_kafka=checked)
     import_module(_MODULES.get(role, f"interlock.services.{role.value}")).run(platform)
 
 

@@ -118,61 +118,6 @@ def alter(
         errors.print("every topic is as this version expects it")
 
 
-@app.command("acls")
-def acls(
-    data_dir: DataDir = None,
-    role: Annotated[list[str] | None, typer.Option(help="Only these roles; may be repeated.")] = None,
-    principal: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ROLE=User:NAME", help="Who a role is; otherwise User:interlock-ROLE. May be repeated."),
-    ] = None,
-    apply: Annotated[bool, typer.Option("--apply", help="Create them in Kafka instead of printing commands.")] = False,
-    json: Json = False,
-) -> None:
-    """Print the access control lists (ACLs) that each role needs in Kafka, as commands of Kafka's own tool.
-
-    They allow what a role does and nothing else. Existing ACLs stay as they are. docs/trust.md says what each right is
-    worth to whoever has it.
-
-    Examples:
-
-        interlock topics acls
-        interlock topics acls --role router --role desk --principal desk=User:CN=desk
-        interlock topics acls --apply
-    """
-    from dataclasses import asdict
-
-    from interlock.errors import UsageError
-    from interlock.operations import acls as lists
-    from interlock.operations.granting import grant
-
-    platform = connection.connect(data_dir)
-    known = lists.roles(platform.settings)
-    given: dict[str, str] = {}
-    for text in principal or ():
-        name, _, given[name] = text.partition("=")
-        if ":" not in given[name]:
-            raise UsageError(f"--principal {text}: write it as ROLE=User:NAME")
-    who_is = lists.principals(known, given)
-    lists.principals(known, dict.fromkeys(role or (), ""))
-    chosen = [one for one in known if not role or one.name in role]
-    found = [acl for one in chosen for acl in lists.acls(one, who_is[one.name])]
-    address = platform.settings.kafka.bootstrap_servers
-    if platform.instance is not None and address is None:
-        address = platform.instance.bootstrap_servers
-    if apply:
-        grant(platform.admin(), found)
-    if json:
-        print_json([asdict(acl) for acl in found])
-    elif apply:
-        errors.print(f"{len(found)} access control lists of {len(chosen)} roles are in force")
-    else:
-        for one in chosen:
-            print(f"# {one.name}: {one.does}")
-            for line in lists.commands(lists.acls(one, who_is[one.name]), address):
-                print(line)
-
-
 def prepare(
     data_dir: DataDir = None,
     partitions: Annotated[int | None, typer.Option(min=1, help="Partitions of the decision and review topics.")] = None,

@@ -1,7 +1,9 @@
 """What each role may do in Kafka, as access control lists (ACLs): no more than it does.
 
 A reading client needs Read on its topics and its group, a writing one Write on its topics and its transactional id.
-Both imply Describe. Nobody needs a right to the cluster to write idempotently (from Kafka 3.0 on).
+Both imply Describe. Nobody needs a right to the cluster to write idempotently (from Kafka 3.0 on). Readers that join no
+group ask all the same who coordinates the one that they name: without Describe on it they work as well, but a broker
+that logs what it refuses would log that twice a second.
 """
 
 import shlex
@@ -288,7 +290,7 @@ def acls(role: Role, principal: str) -> list[Acl]:
         wanted += [
             (operation, "topic", topic.name)
             for topic in catalogue.TOPICS
-            for operation in ("Create", "AlterConfigs", "DescribeConfigs")
+            for operation in ("Create", "AlterConfigs")  # the second one implies DescribeConfigs
         ]
         wanted += [("Describe", "cluster", "kafka-cluster"), ("DescribeConfigs", "cluster", "kafka-cluster")]
     return [_acl(principal, *right) for right in dict.fromkeys(wanted)]
@@ -312,13 +314,13 @@ def commands(found: Sequence[Acl], bootstrap_servers: str | None = None) -> Iter
         yield f"kafka-acls.sh --bootstrap-server {address} {shlex.join(words)}"
 
 
-def principals(known: Sequence[Role], given: Mapping[str, str]) -> dict[str, str]:
-    """The principal of each role: that of `given`, or `User:interlock-ROLE`. Raises UsageError for an unknown role."""
+def principals(known: Sequence[Role], given: Mapping[str, str], prefix: str = "User:interlock-") -> dict[str, str]:
+    """The principal of each role: that of `given`, or `prefix` and its name. Raises UsageError for an unknown role."""
     names = [role.name for role in known]
     for name in given:
         if name not in names:
             raise UsageError(f"there is no role {name!r}: {', '.join(names)}")
-    return {name: given.get(name, f"User:interlock-{name}") for name in names}
+    return {name: given.get(name, f"{prefix}{name}") for name in names}
 
 
 def _acl(principal: str, operation: Operation, resource: Resource, name: str) -> Acl:

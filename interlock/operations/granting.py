@@ -43,16 +43,17 @@ _REASONS = {
 
 def grant(admin: AdminClient, acls: Sequence[Acl]) -> None:
     """Creates what does not exist yet. Raises InterlockError where Kafka refuses, for example without an authorizer."""
-    futures = admin.create_acls([_binding(acl) for acl in acls], request_timeout=_TIMEOUT_SECONDS)
-    for binding, future in futures.items():
+    futures = admin.create_acls([binding(acl) for acl in acls], request_timeout=_TIMEOUT_SECONDS)
+    for created, future in futures.items():
         try:
             future.result()
         except KafkaException as error:
             reason = _REASONS.get(error.args[0].code(), error.args[0].str())
-            raise InterlockError(f"Kafka does not take an ACL for {binding.principal}: {reason}") from error
+            raise InterlockError(f"Kafka does not take an ACL for {created.principal}: {reason}") from error
 
 
-def _binding(acl: Acl) -> AclBinding:
+def binding(acl: Acl) -> AclBinding:
+    """As Kafka's administration takes it."""
     pattern = ResourcePatternType.PREFIXED if acl.prefixed else ResourcePatternType.LITERAL
     return AclBinding(
         _RESOURCES[acl.resource],

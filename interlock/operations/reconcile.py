@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from interlock.operations.group_owners import count_members
 from interlock.platform.connection import Platform
 from interlock.schemas import catalogue
 from interlock.sinks.reconcile import Reconciliation
@@ -9,7 +10,6 @@ from interlock.sinks.reconcile import reconcile as compare
 from interlock.sinks.repair import Repair
 from interlock.sinks.repair import repair as mend
 from interlock.sinks.stream_ids import stream_ids
-from interlock.streams.group_members import count_members
 
 
 def reconcile(platform: Platform) -> Reconciliation:
@@ -34,7 +34,7 @@ def repair(platform: Platform, say: Callable[[str], None]) -> Repair:
         platform.clickhouse(),
         partitions={name: state.partitions for name, state in states.items()},
         stream_ids=stream_ids(admin, states),
-        sink_members=lambda: count_members(admin, catalogue.SINK_GROUP),
+        sink_members=lambda: count_members(platform.client_properties, catalogue.SINK_GROUP),
         keys=platform.keys_to_seal,
         say=say,
     )

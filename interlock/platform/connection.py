@@ -15,6 +15,8 @@ from interlock.platform.instance import Instance
 from interlock.platform.probes import kafka_problem
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from clickhouse_connect.driver.client import Client as ClickHouseClient
     from confluent_kafka.admin import AdminClient
 
@@ -33,9 +35,11 @@ _NOWHERE = (
 
 @dataclass(frozen=True)
 class Platform:
-    """Kafka and ClickHouse as the settings say how to reach them."""
+    """Kafka and ClickHouse as the settings say how to reach them. `on_kafka` is called with a Kafka that answers before
+    it is used; a role looks there whether it has its rights."""
 
     settings: "Settings"
+    on_kafka: "Callable[[KafkaBroker], None] | None" = None
 
     @cached_property
     def instance(self) -> Instance | None:
@@ -148,7 +152,10 @@ class Platform:
                 f"Kafka at {self.bootstrap_servers} does not answer ({problem.text}). Is it running, is the address "
                 "right?",
             )
-        return self.kafka()
+        kafka = self.kafka()
+        if self.on_kafka is not None:
+            self.on_kafka(kafka)
+        return kafka
 
     def admin(self) -> "AdminClient":
         """Kafka's administration."""

@@ -8,12 +8,12 @@ from clickhouse_connect.driver.client import Client
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from interlock.operations.group_owners import count_members
 from interlock.schemas import catalogue
 from interlock.sinks.chunk import Chunk, planned
 from interlock.sinks.reconcile import reconcile
 from interlock.sinks.stream_ids import stream_ids
 from interlock.sinks.writer import SinkSettings, SinkWriter
-from interlock.streams.group_members import count_members
 from interlock.streams.kafka import KafkaBroker
 from interlock.streams.ports import TopicSpec
 
@@ -47,16 +47,16 @@ def test_a_chunk_survives_in_the_metadata_of_a_commit(broker: KafkaBroker) -> No
 
 
 def test_the_members_of_a_group_are_counted(broker: KafkaBroker, kafka: "EmbeddedKafka") -> None:
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    properties = {"bootstrap.servers": kafka.bootstrap_servers}
     group = f"group-{uuid4()}"
-    assert count_members(admin, group) == 0
+    assert count_members(properties, group) == 0
     consumer = broker.consumer(group)
     consumer.subscribe([TOPIC])
     while not consumer.assignment():
         consumer.consume(1, 0.1)
-    assert count_members(admin, group) == 1
+    assert count_members(properties, group) == 1
     consumer.close()
-    assert count_members(admin, group) == 0
+    assert count_members(properties, group) == 0
 
 
 def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(

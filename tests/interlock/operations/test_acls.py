@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from interlock.cli.topics import app
+from interlock.cli.app import app
 from interlock.errors import UsageError
 from interlock.operations.acls import Acl, Role, acls, commands, principals, roles
 from interlock.platform.settings import Settings
@@ -49,7 +49,7 @@ def test_a_producer_may_do_nothing_but_send_decisions(known: dict[str, Role]) ->
     assert acls(known["producer"], "User:shop") == [
         Acl("User:shop", "Read", "topic", "schemas"),
         Acl("User:shop", "Write", "topic", "decisions"),
-        Acl("User:shop", "Describe", "group", "-"),
+        Acl("User:shop", "Describe", "group", "interlock-readers"),
     ]
 
 

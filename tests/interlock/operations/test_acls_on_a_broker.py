@@ -1,30 +1,25 @@
 """A broker that refuses what no access control list allows: with the rights of its role every role does its work, and
 nothing else."""
 
-import json
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import replace
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from interlock import Client
 from interlock.client.result import DecisionResult
 from interlock.errors import InterlockError
 from interlock.executors import Execution, Executor
-from interlock.operations.acls import Role, acls, roles
+from interlock.operations.acls import Role, acls
 from interlock.operations.granting import grant
-from interlock.platform.connection import Platform
 from interlock.platform.provisioning import create_topics, record_schemas
-from interlock.platform.settings import KafkaSettings, Settings
+from interlock.platform.settings import Settings
 from interlock.policies.publishing import publish_control, publish_policy, send
 from interlock.processors.events import alert
 from interlock.review.desk_client import DeskClient
@@ -34,13 +29,10 @@ from interlock.schemas import catalogue, wire
 from interlock.schemas.models import Decision
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from interlock.sinks.migrate import migrate
-from interlock.streams.embedded_kafka import BrokerSettings, EmbeddedKafka
-from interlock.streams.embedded_kafka.settings import password_properties
-from interlock.streams.kafka import KafkaBroker
 from interlock.streams.offsets import committed_offsets
 from interlock.streams.ports import Message
-from interlock.streams.tables import TableReader
 from tests.crash.test_kill_everything import wait_until
+from tests.interlock.operations.acl_cluster import Cluster
 
 pytestmark = pytest.mark.kafka
 
@@ -56,69 +48,15 @@ domains:
 """
 
 
-class Cluster:
-    """A broker where everybody is known and nobody may do anything at first."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.roles = roles(Settings())
-        self.passwords = {f"interlock-{role.name}": f"secret of {role.name}" for role in self.roles}
-        settings = BrokerSettings.on_free_ports(directory / "kafka")
-        self.kafka = EmbeddedKafka(replace(settings, password="root", users=self.passwords))
-
-    def platform(self, role: str) -> Platform:
-        return self._platform(password_properties(self.passwords[f"interlock-{role}"], f"interlock-{role}"))
-
-    def broker(self, role: str) -> KafkaBroker:
-        return self.platform(role).kafka()
-
-    @property
-    def administrator(self) -> Platform:
-        return self._platform(password_properties("root"))
-
-    @contextmanager
-    def process(self, role: str, **settings: str) -> Iterator["subprocess.Popen[bytes]"]:
-        """`interlock run ROLE` as its own principal; `settings`: further variables of its environment."""
-        platform = self.platform(role)
-        environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("INTERLOCK_")},
-            "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
-            "INTERLOCK_KAFKA__PROPERTIES": json.dumps(platform.kafka_properties),
-            "INTERLOCK_DATA_DIR": str(self.directory / role),
-            "INTERLOCK_ROUTER__AUDIT_KEY": "6f1b0c9de2547a83b1f0e9d8c7a65b43",
-            "INTERLOCK_CALIBRATION__EVERY": "1",
-            **settings,
-        }
-        with self.log(role).open("ab") as output:
-            command = [sys.executable, "-m", "interlock", "run", role]
-            process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-    def log(self, role: str) -> Path:
-        return self.directory / f"{role}.log"
-
-    def count(self, topic: catalogue.Topic) -> int:
-        with closing(TableReader(self.administrator.kafka(), [topic.name])) as reader:
-            return len(reader.read_all())
-
-    def _platform(self, properties: dict[str, str]) -> Platform:
-        servers = KafkaSettings(bootstrap_servers=self.kafka.bootstrap_servers, properties=properties)
-        return Platform(Settings(data_dir=self.directory, kafka=servers))
-
-
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     cluster = Cluster(tmp_path_factory.mktemp("acls"))
-    with cluster.kafka:
+    with cluster.secured:
         yield cluster
 
 
 def test_without_rights_nobody_creates_a_topic_or_grants_a_right(cluster: Cluster) -> None:
-    with pytest.raises(Exception, match=r"(?i)authorization"):
+    with pytest.raises(KafkaException, match=r"User:interlock-router has no right to Describe on topic"):
         create_topics(cluster.platform("router"))
     with pytest.raises(InterlockError, match=r"User:interlock-router.*needs Alter on the cluster"):
         grant(cluster.platform("router").admin(), acls(cluster.roles[0], "User:interlock-router"))
@@ -126,7 +64,7 @@ def test_without_rights_nobody_creates_a_topic_or_grants_a_right(cluster: Cluste
 
 def test_with_its_rights_every_role_does_its_work(cluster: Cluster) -> None:
     for role in cluster.roles:
-        grant(cluster.administrator.admin(), acls(role, f"User:interlock-{role.name}"))
+        cluster.allow(cluster.rights(role))
     operator = cluster.platform("operator")
     assert len(create_topics(operator)) == len(catalogue.TOPICS)
     record_schemas(operator)
@@ -166,7 +104,7 @@ def test_with_their_rights_a_producer_sends_the_sink_stores_and_the_notifier_rea
     cluster: Cluster, tmp_path: Path
 ) -> None:
     for role in cluster.roles:
-        grant(cluster.administrator.admin(), acls(role, f"User:interlock-{role.name}"))
+        cluster.allow(cluster.rights(role))
     create_topics(cluster.platform("operator"))
     root = cluster.administrator.kafka()
     with ExitStack() as stack:
