@@ -9,6 +9,7 @@ import typer
 from interlock.cli.common import errors
 from interlock.errors import InterlockError, UsageError
 from interlock.platform.exit_codes import ExitCode
+from interlock.schemas import json_text
 
 
 def openapi(
@@ -37,10 +38,12 @@ def openapi(
         print(present)
         return
     try:
-        earlier = json_module.loads(against.read_text())
+        earlier = json_text.parse_unlimited(against.read_bytes())
         found = breaking_changes(earlier, document())
     except OSError as error:
         raise UsageError(f"cannot read {against}: {error.strerror}") from error
+    except json_text.JsonError as error:
+        raise InterlockError(f"{against} is no OpenAPI document: {error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InterlockError(f"{against} is no OpenAPI document: {error!r}") from error
     for change in found:

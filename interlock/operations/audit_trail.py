@@ -15,7 +15,7 @@ from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.operations.retention import kept_days
 from interlock.platform.connection import Platform
 from interlock.platform.trail_keys import trail_signer, trusted_key
-from interlock.schemas import catalogue, wire
+from interlock.schemas import catalogue, json_text, wire
 from interlock.sinks.rows import TARGETS
 from interlock.sinks.stream_ids import stream_ids
 from interlock.sinks.trail.anchors import Proved, key_id, proved, signed_anchor
@@ -207,9 +207,9 @@ def directory_anchors(directory: Path) -> Iterator[Anchor]:
     if not files:
         raise UsageError(f"there is no file of anchors (*.jsonl) in {directory}")
     for file in files:
-        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(file.read_bytes().splitlines(), 1):
             try:
-                record = json.loads(line)
+                record = json_text.parse(line)
                 record["anchor_id"], record["signature"]
             except (ValueError, KeyError, TypeError) as error:
                 raise InterlockError(f"{file}, line {number} is no anchor: {error}") from error

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from interlock.errors import UsageError
+from interlock.schemas import json_text
 
 # Examples name people's cases, and tasks by hour and queue are many: the report has them, a version keeps the sums.
 _LEFT_OUT = ("examples", "reviews")
@@ -20,8 +21,8 @@ def kept(text: str, version: str) -> str:
     if not text:
         return ""
     try:
-        report = json.loads(text)
-    except ValueError as error:
+        report = json_text.parse(text)
+    except json_text.JsonError as error:
         raise UsageError(f"the forecast is no JSON: {error}; `interlock policy replay --json` writes one") from error
     if not isinstance(report, dict) or "version" not in report:
         raise UsageError("the forecast is no report of a replay: `interlock policy replay --json` writes one")

@@ -53,8 +53,8 @@ def load_mapping(path: Path) -> ColumnMapping:
         raise UsageError(f"cannot read the mapping {path}: {error.strerror}") from error
     except PolicyError as error:
         raise UsageError(str(error).replace(_OTHER_FILE, f"a mapping is YAML with {', '.join(KEYS)}")) from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"cannot read the mapping {path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"the mapping {path} is not UTF-8 text: byte 0x{error.object[error.start]:02X}") from error
     return _Parts(document).mapping()
 
 

@@ -26,6 +26,10 @@ _TEXTS = frozenset(
 )
 
 
+# What the model itself makes text of.
+_SCALARS = frozenset((str, int, float, bool))
+
+
 @dataclass(frozen=True)
 class LineError:
     """A line that is no decision: where, and everything that is wrong. `raw`: the line, for a `RowWriter`."""
@@ -74,6 +78,7 @@ class _Conversion:
         self._mapping = mapping
         self._now = now
         self._own = frozenset(mapping.own_fields())
+        self._own_texts = self._own & _TEXTS
         self._mapped = tuple(mapping.fields.items())
         self._decimal = mapping.layout.decimal
         self._zone = mapping.layout.zone
@@ -107,20 +112,17 @@ class _Conversion:
         return tuple(problems) if problems else decision
 
     def _content(self, row: dict[str, Any], line: int, now: datetime) -> tuple[dict[str, Any], list[Problem]]:
-        own, converters = self._own, self._converters
         problems: list[Problem] = []
         content = dict(self._constants)
-        given = [(name, value) for name, value in row.items() if value is not None and name in own]
-        given += [(name, row[column]) for name, column in self._mapped if row.get(column) is not None]
-        for name, value in given:
-            if type(value) is str and name in _TEXTS:  # as most are
+        for name, value in row.items():
+            if type(value) is str and name in self._own_texts:  # as most are
                 content[name] = value
-                continue
-            try:
-                content[name] = converters[name](value) if name in converters else value
-            except CellError as error:
-                problems.append(Problem(self._label(name), error.kind, _found(error.value)))
-        if self._check_unknown:
+            elif value is not None and name in self._own:
+                self._convert(name, value, content, problems)
+        for name, column in self._mapped:
+            if (value := row.get(column)) is not None:
+                self._convert(name, value, content, problems)
+        if self._check_unknown and not row.keys() <= self._known:
             problems += [Problem(name, unknown_field(name)) for name in row if name not in self._known]
         if self._ids is not None:
             if "decision_id" in content:
@@ -132,6 +134,13 @@ class _Conversion:
         if self._mapping.input:
             content["input"] = self._input(row, content.get("input"), problems)
         return content, problems
+
+    def _convert(self, name: str, value: Any, content: dict[str, Any], problems: list[Problem]) -> None:
+        convert = self._converters.get(name)
+        try:
+            content[name] = value if convert is None else convert(value)
+        except CellError as error:
+            problems.append(Problem(self._label(name), error.kind, _found(error.value)))
 
     def _converted_constants(self) -> dict[str, Any]:
         """Raises UsageError."""
@@ -152,7 +161,7 @@ class _Conversion:
 
     def _attribute_map(self, value: Any) -> Any:
         value = values.structure(value)
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) or (self._decimal == "." and _SCALARS.issuperset(map(type, value.values()))):
             return value
         return {key: values.attribute(item, self._decimal) for key, item in value.items() if item is not None}
 

@@ -2,12 +2,16 @@
 
 import copy
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from interlock.api.contract import breaking_changes, document
+from interlock.cli.app import app
+from interlock.errors import InterlockError
 
 COMMITTED = Path(__file__).parents[3] / "docs" / "openapi.json"
 
@@ -63,3 +67,19 @@ def test_a_verdict_that_is_no_longer_taken_is_named(present: dict[str, Any]) -> 
     narrower["components"]["schemas"]["Submit"]["properties"]["verdict"]["enum"].remove("choose")
     expected = "POST /v1/tasks/{task_id}/submit, its body: verdict: choose is no longer taken"
     assert breaking_changes(present, narrower) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ('{"a":' * 3_000, "nested deeper than 64 levels"),
+        ('{"a": NaN}', "not JSON: NaN at character 7; write null"),
+        ("\xff", "not JSON: not UTF-8 (invalid start byte at byte 1)"),
+        ("{}", "KeyError('paths')"),
+    ],
+)
+def test_an_earlier_document_that_is_none_is_told_in_one_sentence(tmp_path: Path, content: str, problem: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(content.encode("latin-1"))
+    with pytest.raises(InterlockError, match=re.escape(f"{path} is no OpenAPI document: {problem}")):
+        CliRunner().invoke(app, ["openapi", "--against", str(path)], catch_exceptions=False)

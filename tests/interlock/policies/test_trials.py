@@ -176,6 +176,10 @@ def test_a_wrong_text_or_forecast_is_not_tried() -> None:
         owner.begin(text().replace("outcomes", "outcoms"))
     with pytest.raises(UsageError, match="the forecast is no JSON"):
         owner.begin(text(0.8), forecast="{")
+    with pytest.raises(UsageError, match="the forecast is no JSON: not JSON: NaN at character 12"):
+        owner.begin(text(0.8), forecast='{"version":NaN}')
+    with pytest.raises(UsageError, match="the forecast is no JSON: nested deeper than 64 levels"):
+        owner.begin(text(0.8), forecast='{"version":' + "[" * 3_000 + "]" * 3_000 + "}")
     with pytest.raises(UsageError, match="no report of a replay"):
         owner.begin(text(0.8), forecast="[1]")
     with pytest.raises(UsageError, match="replay this one"):

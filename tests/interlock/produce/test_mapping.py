@@ -77,7 +77,7 @@ def test_a_mapping_that_is_not_there_or_no_text_is_one_sentence(tmp_path: Path) 
         load_mapping(tmp_path / "none.yaml")
     path = tmp_path / "a.yaml"
     path.write_bytes(b"fields: {amount: \xff}")
-    with pytest.raises(UsageError, match=r"cannot read the mapping .*a\.yaml: 'utf-8' codec can't decode byte 0xff"):
+    with pytest.raises(UsageError, match=r"the mapping .*a\.yaml is not UTF-8 text: byte 0xFF"):
         load_mapping(path)
 
 

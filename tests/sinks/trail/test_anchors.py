@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from interlock.errors import InterlockError
-from interlock.operations.audit_trail import name_key, publisher
+from interlock.operations.audit_trail import directory_anchors, name_key, publisher
 from interlock.platform.settings import Settings
 from interlock.platform.trail_keys import Ed25519Signer
 from interlock.schemas import catalogue, wire
@@ -220,3 +220,10 @@ def test_anchors_are_written_to_a_directory_to_be_copied_off_site(tmp_path: Any)
     lines = (tmp_path / "anchors" / "anchors-2026-01-01.jsonl").read_text().splitlines()
     assert [json.loads(line)["anchor_id"] for line in lines] == [one["anchor_id"] for one in world.written()]
     assert len(proved(map(json.loads, lines), [OLD.public_key]).anchors) == 2
+
+
+@pytest.mark.parametrize("line", ["[" * 3_000, '{"anchor_id": NaN}', "\xff", "[]", "rubbish"])
+def test_a_line_of_the_directory_that_is_no_anchor_is_named(tmp_path: Any, line: str) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"anchor_id": "a", "signature": "b"}\n' + line.encode("latin-1") + b"\n")
+    with pytest.raises(InterlockError, match=r"a\.jsonl, line 2 is no anchor: "):
+        list(directory_anchors(tmp_path))
