@@ -25,7 +25,7 @@ class CsvRows(TextRows):
         super().__init__(path, layout, newline="")
         self.columns: Sequence[str] | None = None
         csv.field_size_limit(_MAX_CELL)
-        self._lines = _Lines(self.file)
+        self._lines = _Lines(self.lines())
         self._delimiter = layout.delimiter or ("\t" if inner_ending(path) == ".tsv" else None)
         try:
             with readable(self.name):
@@ -109,8 +109,8 @@ class CsvRows(TextRows):
 class _Lines:
     """The lines of a file with their number; a line that was taken can be given back."""
 
-    def __init__(self, file: Any) -> None:
-        self._file = iter(file)
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._coming = lines
         self._back: deque[str] = deque()
         self.number = 0
         self.taken: list[str] = []
@@ -119,7 +119,7 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
-        line: str = self._back.popleft() if self._back else next(self._file)
+        line: str = self._back.popleft() if self._back else next(self._coming)
         self.number += 1
         self.taken.append(line)
         return line

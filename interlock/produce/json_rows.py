@@ -24,7 +24,7 @@ class JsonRows(TextRows):
 
     def __iter__(self) -> Iterator[Row]:
         with readable(self.name):
-            for line, text in enumerate(self.file, 1):
+            for line, text in enumerate(self.lines(), 1):
                 if text.strip():
                     yield Row(line, self._content(text), text)
 
@@ -35,6 +35,8 @@ class JsonRows(TextRows):
             row = json_text.parse_unlimited(text)
         except json_text.JsonError as error:
             return Problem("", *_split(_PLACE.sub(r" at character \1", str(error)), ": "))
+        if isinstance(row, list):
+            return Problem("", "a JSON array: send one object a line, as jq -c '.[]' writes them")
         return row if isinstance(row, dict) else Problem("", "not a JSON object")
 
 

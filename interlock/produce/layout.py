@@ -27,7 +27,7 @@ _ADVICE = {
     **dict.fromkeys(
         (".xlsx", ".xls", ".xlsm", ".ods"), 'a workbook: save the sheet as "CSV UTF-8", then send the .csv file'
     ),
-    ".json": "send one object a line, as .jsonl: jq -c '.[]' turns an array into lines",
+    ".json": "send one object a line, as .jsonl: jq -c '.[]' makes lines of an array",
     ".zip": "unpack it first",
 }
 

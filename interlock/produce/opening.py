@@ -93,8 +93,8 @@ def readable(name: str) -> Iterator[None]:
 
 def content_hash(path: Path) -> str:
     """The first digits of the SHA-256 of a file as it stands; raises UsageError."""
-    if path == STDIN:
-        raise UsageError("--id-prefix makes ids of the whole file: write standard input to a file first")
+    if path == STDIN or (path.exists() and not path.is_file()):
+        raise UsageError("--id-prefix makes ids of the whole file: write what comes through a pipe to a file first")
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:_HASH_DIGITS]

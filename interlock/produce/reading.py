@@ -26,6 +26,9 @@ _TEXTS = frozenset(
 )
 
 
+# What pydantic says of it does not tell what to write.
+_IN_OTHER_WORDS = {"bool_parsing": "is neither true nor false", "bool_type": "is neither true nor false"}
+
 # What the model itself makes text of.
 _SCALARS = frozenset((str, int, float, bool))
 
@@ -212,7 +215,8 @@ class _Conversion:
         place = ".".join([self._label(str(name)), *map(str, parts)])
         if error["type"] == "missing":
             return Problem(place, "is missing")
-        return Problem(place, error["msg"].removeprefix("Value error, "), _found(error["input"]))
+        kind = _IN_OTHER_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+        return Problem(place, kind, _found(error["input"]))
 
 
 def _found(value: Any) -> str:

@@ -1,11 +1,12 @@
 """Lines that were left out, in a file that can be mended and sent again, and beside it the reasons."""
 
 import csv
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from interlock.errors import UsageError
+from interlock.errors import InterlockError, UsageError
 from interlock.produce.layout import Layout, inner_ending
 from interlock.produce.reading import LineError
 from interlock.produce.rows import Rows
@@ -41,19 +42,28 @@ class Rejects:
 
     def add(self, error: LineError) -> None:
         """Writes the line, and what is wrong with it."""
-        line = self._lines.write(error.raw)
-        for problem in error.problems:
-            text = json_text.printable(f"{problem.kind}{problem.detail}")
-            self._reasons.writerow([line, json_text.printable(problem.field), text, error.line])
+        try:
+            line = self._lines.write(error.raw)
+            for problem in error.problems:
+                text = json_text.printable(f"{problem.kind}{problem.detail}")
+                self._reasons.writerow([line, json_text.printable(problem.field), text, error.line])
+        except OSError as failure:  # a full disk, say
+            raise self._unwritable(failure) from failure
         self.count += 1
 
     def close(self) -> None:
-        self._lines.close()
-        self._file.close()
+        try:
+            with closing(self._file):
+                self._lines.close()
+        except OSError as failure:
+            raise self._unwritable(failure) from failure
         if not self.count:
             for path in (self.path, self.reasons):
                 if path.is_file():  # and no device
-                    path.unlink()
+                    path.unlink(missing_ok=True)
+
+    def _unwritable(self, failure: OSError) -> InterlockError:
+        return InterlockError(f"cannot write {self.path}: {failure.strerror}; it misses lines that were left out")
 
     def __enter__(self) -> Self:
         return self

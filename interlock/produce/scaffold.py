@@ -38,7 +38,8 @@ audit: {rate: 0.05}                 # the share of automatic decisions that a pe
 """)
 
 _MAPPING = Template("""\
-# How the columns of decisions.csv become the fields of a decision. A column named like a field needs no line here.
+# How the columns of decisions.csv become the fields of a decision; see docs/producing.md. A column named like a field
+# needs no line here. `interlock produce FILE --explain` proposes such a file for another table.
 fields: {decision_id: case, prediction: answer, confidence: score}   # field: column
 set: {domain: $domain, model_id: $model, model_version: "1"}   # the same for every row
 attributes: [region]                                # columns that the policy declares as attributes

@@ -1,12 +1,17 @@
 """What the formats that are text share: an open file, and a copy of some of its lines."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from interlock.errors import InterlockError
 from interlock.produce.layout import Layout
 from interlock.produce.opening import open_bytes, open_text
 from interlock.produce.rows import shown_name
+
+# Longer than a line with a decision of 4 MiB, the largest that a topic takes, can sensibly be.
+MAX_LINE = 32 << 20
 
 
 class TextRows:
@@ -24,6 +29,17 @@ class TextRows:
             file.close()
             raise
         self.encoding = self.file.encoding
+
+    def lines(self) -> Iterator[str]:
+        """Line after line as it stands; raises InterlockError for one that is too long to be held in memory."""
+        number = 0
+        while line := self.file.readline(MAX_LINE):
+            number += 1
+            if len(line) == MAX_LINE:
+                raise InterlockError(
+                    f"{self.name}:{number}: the line has more than {MAX_LINE:,} characters: send one decision a line"
+                )
+            yield line
 
     def copy(self, path: Path) -> "TextWriter":
         """A file of the same encoding that begins with the same head; raises OSError."""

@@ -58,7 +58,7 @@ def test_json_lines_name_line_and_field_of_what_is_wrong(tmp_path: Path) -> None
     assert errors(path) == [
         f"{path}:3: confidence: Input should be less than or equal to 1 (found 7)",
         f"{path}:4: not JSON: Expecting value at character 1",
-        f"{path}:5: not a JSON object",
+        f"{path}:5: a JSON array: send one object a line, as jq -c '.[]' writes them",
         f"{path}:6: alternatives.0.confidence: is missing",
     ]
 

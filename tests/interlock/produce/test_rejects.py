@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from interlock.errors import UsageError
+from interlock.errors import InterlockError, UsageError
 from interlock.produce.formats import open_rows
 from interlock.produce.layout import Layout
 from interlock.produce.mapping import ColumnMapping
@@ -112,3 +112,13 @@ def test_places_where_rejects_would_do_harm_or_could_not_be_sent_again_are_refus
     assert path.read_text() == reasons.read_text() == "decision_id,confidence\na,0.5\n"
     with open_rows(path, Layout()) as rows:
         assert len(list(rows)) == 1
+
+
+@pytest.mark.parametrize("long", [1, 9_000])  # told when the file is closed, or before
+def test_a_full_disk_is_one_sentence(tmp_path: Path, long: int) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("decision_id,confidence\n" + f"{'x' * long},7\n" * 9)
+    full = tmp_path / "full.csv"
+    full.symlink_to("/dev/full")
+    with pytest.raises(InterlockError, match=r"cannot write .*full\.csv: No space left on device; it"):
+        rejected(path, full)

@@ -4,13 +4,17 @@ import bz2
 import gzip
 import json
 import lzma
+import os
+import sys
 from pathlib import Path
 
 import pytest
 from backports import zstd
 
 from interlock.errors import InterlockError, UsageError
+from interlock.produce import text_rows
 from interlock.produce.layout import Layout
+from interlock.produce.opening import content_hash
 from tests.interlock.produce.files import mapping, outcome
 
 HEADER = "decision_id,confidence"
@@ -190,7 +194,7 @@ def test_everything_that_is_wrong_with_a_line_is_told_at_once(tmp_path: Path) ->
         "(found '1.200,50')",
         "2: created_at: is a number that is no time: write 2026-01-31 or 2026-01-31 10:00:00 (found '20240131')",
         "2: decision_id: is missing",
-        "2: novel: Input should be a valid boolean, unable to interpret input (found 'perhaps')",
+        "2: novel: is neither true nor false (found 'perhaps')",
     ]
 
 
@@ -245,3 +249,28 @@ def test_packed_files_are_unpacked_by_their_ending_and_damage_is_one_sentence(
     for damaged in (packed[: len(packed) // 2], b"no archive"):
         with pytest.raises(InterlockError, match=rf"cannot read .*a\.csv\.{ending}: "):
             outcome(file(tmp_path, damaged, f"a.csv.{ending}"))
+
+
+def test_a_line_that_would_not_fit_into_memory_ends_the_file_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(text_rows, "MAX_LINE", 1_000)
+    for name in ("a.csv", "a.jsonl"):
+        path = file(tmp_path, f"{HEADER}\n{'x' * 2_000}\n", name)
+        with pytest.raises(InterlockError, match=r"a\.\w+:2: the line has more than 1,000 characters: send one"):
+            outcome(path)
+
+
+def test_a_packing_that_this_python_cannot_undo_names_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "backports.zstd", None)
+    with pytest.raises(UsageError, match=r"need Python 3\.14 or the package backports\.zstd: pip install"):
+        outcome(file(tmp_path, b"", "a.csv.zst"))
+
+
+def test_ids_cannot_be_made_for_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "a.csv"
+    os.mkfifo(pipe)
+    with pytest.raises(UsageError, match="write what comes through a pipe to a file first"):
+        content_hash(pipe)
