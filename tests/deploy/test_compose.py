@@ -3,10 +3,12 @@
 import json
 import re
 import socket
+from pathlib import PurePosixPath
 from typing import Any
 
 import jsonschema_rs
 import pytest
+import yaml
 
 from interlock.cli.platform import Role
 from interlock.local.stages import ROLES, WATCH
@@ -79,6 +81,12 @@ def test_the_registry_keeps_schemas_in_kafka() -> None:
 
 def test_grafana_has_a_password_of_its_own() -> None:
     assert SERVICES["grafana"]["environment"]["GF_SECURITY_ADMIN_PASSWORD"].startswith("${INTERLOCK_GRAFANA_PASSWORD:?")
+
+
+def test_grafana_finds_the_dashboard() -> None:
+    providers = yaml.safe_load((ROOT / "deploy" / "grafana" / "dashboards.yml").read_text())["providers"]
+    (dashboard,) = [path for path, source in mounts("grafana").items() if source.endswith("pipeline.json")]
+    assert [provider["options"]["path"] for provider in providers] == [str(PurePosixPath(dashboard).parent)]
 
 
 def test_scaled_roles_are_told_apart_by_the_names_of_their_containers() -> None:

@@ -79,7 +79,7 @@ def test_the_secrets_of_kubernetes_are_settings_new_each_time_and_not_guessable(
     assert settings.router.audit_key is not None
     assert has_master_key(settings)
     assert trail_signer(Platform(settings))
-    assert settings.signing.key == settings.desk.signers["console"].key
+    assert settings.signing.key == settings.desk.signers["console"].key == settings.router.signers["console"]
     assert settings.desk.signers["callers"].speaks_for == "callers"
 
 

