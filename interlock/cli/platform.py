@@ -200,7 +200,8 @@ def status(data_dir: DataDir = None, json: Json = False) -> None:
     if json:
         halted = [halt.facts() for halt in known_halts(platform)]
         unanswered = read_unanswered(platform.serving_kafka(), time.time_ns() // 1000)
-        print_json({**_facts(instance), "findings": findings, "halted": halted, "unanswered": unanswered})
+        facts = {**_facts(instance), "clickhouse_user": platform.settings.clickhouse.analyst_user}
+        print_json({**facts, "findings": findings, "halted": halted, "unanswered": unanswered})
     else:
         _show(directory)
         for line in summary((fact["kind"], fact["group"], fact["text"]) for fact in findings or ()):

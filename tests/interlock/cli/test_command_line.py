@@ -217,6 +217,8 @@ def test_status_and_doctor_find_everything_well(local_instance: Instance) -> Non
     status = local_instance.json("status")
     assert set(status["roles"]) == {"kafka", "clickhouse", *ROLES, WATCH}
     assert all(role["state"] == "running" for role in status["roles"].values())
+    assert status["clickhouse"].startswith("http://127.0.0.1:")
+    assert status["clickhouse_user"] == "analyst"
     findings = local_instance.json("doctor")
     assert {finding["what"] for finding in findings} >= {"Kafka", "topics", "ClickHouse", "policies", "router"}
     assert not [finding for finding in findings if finding["state"] == "wrong"]
