@@ -141,17 +141,25 @@ def _send(
     from interlock.client.client import DeliveryError
     from interlock.produce.sending import send
 
+    sent = 0
+
+    def shown(count: int) -> None:
+        nonlocal sent
+        sent = count
+        progress(count)
+
     try:
         return send(
             source,
             client,
             rate=rate if client is not None else None,
             strict=strict,
-            progress=progress,
+            progress=shown,
             on_error=rejected.add if rejected is not None else _nothing,
         )
     except DeliveryError as error:
-        raise UnavailableError(str(error)) from error
+        before = f"Before it {sent:,} decisions were sent; the file may be sent again: what has arrived counts once."
+        raise UnavailableError(f"{error} {before}") from error
 
 
 def _nothing(error: "LineError") -> None:

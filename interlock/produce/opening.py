@@ -11,12 +11,14 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from interlock.errors import InterlockError, UsageError
 from interlock.produce.layout import STDIN
+from interlock.produce.values import FIRST_TIME
 
 # The longest first: the mark of UTF-32 begins as that of UTF-16 does. The names write the mark again.
 _MARKS = (
@@ -100,6 +102,14 @@ def content_hash(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()[:_HASH_DIGITS]
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def last_written(path: Path, now: datetime) -> datetime | None:
+    """When a file was last written; None for a pipe, and where the file system says what cannot be."""
+    if not path.is_file():
+        return None
+    written = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    return written if FIRST_TIME <= written <= now else None
 
 
 def _marked(file: io.BufferedReader) -> str:

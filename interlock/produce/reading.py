@@ -14,7 +14,7 @@ from interlock.produce import values
 from interlock.produce.columns import check_columns, unknown_field
 from interlock.produce.formats import open_rows
 from interlock.produce.mapping import ColumnMapping
-from interlock.produce.opening import content_hash
+from interlock.produce.opening import content_hash, last_written
 from interlock.produce.repeated_ids import RepeatedIds
 from interlock.produce.rows import Problem, Row, Rows
 from interlock.produce.values import CellError
@@ -58,13 +58,13 @@ def decisions(
     """The rows of an open file. Raises InterlockError at once if its columns do not fit."""
     if rows.columns is not None:
         check_columns(rows.columns, mapping, rows.name)
-    return _decisions(rows, _Conversion(path, mapping, now, whole_table=rows.columns is not None), now)
+    return _decisions(rows, _Conversion(path, mapping, now, whole_table=rows.columns is not None))
 
 
-def _decisions(rows: Rows, conversion: "_Conversion", now: Callable[[], datetime]) -> Iterator[Decision | LineError]:
+def _decisions(rows: Rows, conversion: "_Conversion") -> Iterator[Decision | LineError]:
     with RepeatedIds() as ids:
         for row in rows:
-            found = conversion.decision(row, now())
+            found = conversion.decision(row)
             if isinstance(found, Decision):
                 first = ids.first_line(found.decision_id, row.line)
                 if first is None:
@@ -80,6 +80,7 @@ class _Conversion:
     def __init__(self, path: Path, mapping: ColumnMapping, now: Callable[[], datetime], *, whole_table: bool) -> None:
         self._mapping = mapping
         self._now = now
+        self._written = last_written(path, now())
         self._own = frozenset(mapping.own_fields())
         self._own_texts = self._own & _TEXTS
         self._mapped = tuple(mapping.fields.items())
@@ -98,11 +99,11 @@ class _Conversion:
         }
         self._constants = self._converted_constants()
 
-    def decision(self, row: Row, now: datetime) -> "Decision | tuple[Problem, ...]":
+    def decision(self, row: Row) -> "Decision | tuple[Problem, ...]":
         """The decision in a row, or everything that is wrong with it."""
         if isinstance(row.content, Problem):
             return (row.content,)
-        content, problems = self._content(row.content, row.line, now)
+        content, problems = self._content(row.content, row.line)
         try:
             decision = Decision.model_validate(content)
         except ValidationError as error:
@@ -114,7 +115,7 @@ class _Conversion:
             return tuple(problems)
         return tuple(problems) if problems else decision
 
-    def _content(self, row: dict[str, Any], line: int, now: datetime) -> tuple[dict[str, Any], list[Problem]]:
+    def _content(self, row: dict[str, Any], line: int) -> tuple[dict[str, Any], list[Problem]]:
         problems: list[Problem] = []
         content = dict(self._constants)
         for name, value in row.items():
@@ -131,7 +132,8 @@ class _Conversion:
             if "decision_id" in content:
                 problems.append(Problem("decision_id", "stands in the line, and --id-prefix makes others"))
             content["decision_id"] = f"{self._ids}{line}"
-        content.setdefault("created_at", now)
+        if "created_at" not in content:
+            content["created_at"] = self._written or self._now()
         if self._mapping.attributes:
             content["attributes"] = self._attributes(row, content.get("attributes"), problems)
         if self._mapping.input:

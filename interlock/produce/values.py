@@ -14,7 +14,7 @@ from interlock.schemas import json_text
 from interlock.schemas.models import as_text
 
 # Before this the router holds a time for implausible; the first numbers that can be a time are those of its seconds.
-_FIRST_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+FIRST_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 
 # What a time can be counted in. Between 2000 and 2100 no two of them give the same number.
 _UNITS_PER_SECOND = (1, 1_000, 1_000_000, 1_000_000_000)
@@ -97,7 +97,7 @@ def time(value: Any, zone: tzinfo, now: datetime) -> datetime:
 def _plausible(found: datetime, value: Any, zone: tzinfo) -> datetime:
     if found.tzinfo is None:
         found = found.replace(tzinfo=zone)
-    if found < _FIRST_TIME:
+    if found < FIRST_TIME:
         raise CellError("is before the year 2000: no decision of a model is so old", value)
     return found
 
@@ -165,6 +165,6 @@ def _counted(value: Any, now: datetime) -> datetime | None:
         return None
     for units in _UNITS_PER_SECOND:
         seconds = count / units
-        if _FIRST_TIME.timestamp() <= seconds <= (now + _AHEAD).timestamp():
+        if FIRST_TIME.timestamp() <= seconds <= (now + _AHEAD).timestamp():
             return datetime.fromtimestamp(seconds, UTC)
     return None

@@ -47,7 +47,7 @@ def kind(name: str, declared: Any) -> str:
 def test_the_table_of_fields_is_that_of_the_schema_and_of_what_is_needed() -> None:
     shown = [(name.strip("`"), type_, needed) for name, type_, needed, _ in rows("field")]
     needed = {name: "yes" if field.is_required() else "" for name, field in Decision.model_fields.items()}
-    needed["created_at"] = "now"
+    needed["created_at"] = "or file"
     assert shown == [
         (field["name"], kind(field["name"], field["type"]), needed[field["name"]]) for field in SCHEMA["fields"]
     ]

@@ -9,10 +9,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from interlock.cli.app import app
-from interlock.errors import InterlockError, UsageError
+from interlock.client.client import DeliveryError
+from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.produce.reading import LineError
 from interlock.produce.rows import Problem
-from interlock.produce.sending import MAX_KINDS, Summary
+from interlock.produce.sending import BATCH_SIZE, MAX_KINDS, Summary
+from interlock.schemas.models import Decision
 
 RUNNER = CliRunner()
 
@@ -92,6 +94,34 @@ def test_what_was_read_before_a_file_breaks_off_is_counted(tmp_path: Path) -> No
     found = re.search(r"found ([\d,]+) decisions", done.stderr)
     assert found
     assert 40_000 < int(found[1].replace(",", "")) <= 50_000
+
+
+class Failing:
+    """A client whose Kafka takes one batch."""
+
+    def __init__(self) -> None:
+        self._batches = 0
+
+    def submit_many(self, decisions: list[Decision]) -> int:
+        self._batches += 1
+        if self._batches > 1:
+            raise DeliveryError({decisions[0].decision_id: "no acknowledgement in time"})
+        return len(decisions)
+
+    def __enter__(self) -> "Failing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def test_when_kafka_fails_midway_what_was_sent_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("interlock.cli.produce._client", lambda *_: Failing())
+    path = tmp_path / "a.csv"
+    path.write_text("decision_id,confidence\n" + "".join(f"{number},0.5\n" for number in range(2 * BATCH_SIZE)))
+    message = f"decision {BATCH_SIZE}: no acknowledgement .* Before it {BATCH_SIZE} decisions were"
+    with pytest.raises(UnavailableError, match=message):
+        produce(str(path))
 
 
 def test_problems_of_any_number_of_kinds_are_summed_up_in_bounded_memory() -> None:

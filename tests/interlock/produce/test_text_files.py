@@ -6,6 +6,7 @@ import json
 import lzma
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -234,6 +235,15 @@ def test_made_ids_are_the_same_for_the_same_file_and_others_for_every_other(tmp_
         outcome(both, made)
     line = file(tmp_path, '{"decision_id":"a","confidence":0.5}', "a.jsonl")
     assert outcome(line, made)[1] == ["1: decision_id: stands in the line, and --id-prefix makes others"]
+
+
+def test_a_file_that_tells_no_times_has_the_same_content_whenever_it_is_read(tmp_path: Path) -> None:
+    path = file(tmp_path, f"{HEADER}\na,0.5\n")
+    for written, expected in (("2025-12-31", "2025-12-31"), ("1980-01-01", "2026-01-01"), ("2026-02-01", "2026-01-01")):
+        seconds = datetime.fromisoformat(f"{written}T00:00:00+00:00").timestamp()
+        os.utime(path, (seconds, seconds))
+        ((decision,), _) = outcome(path)
+        assert decision.created_at.date().isoformat() == expected
 
 
 @pytest.mark.parametrize(
