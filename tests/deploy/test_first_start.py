@@ -132,12 +132,20 @@ class Deployment:
         assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def prepare(self) -> None:
+        self.command("prepare", *COMPOSE["services"]["prepare"]["command"])
+
     @contextmanager
-    def running(self, services: Sequence[str]) -> Iterator[dict[str, int]]:
-        """Those services, once they serve; gives their metrics ports."""
+    def running(self, services: Sequence[str], *, prepared: bool) -> Iterator[dict[str, int]]:
+        """Those services, once they serve; gives their metrics ports. Without `prepared` they are started before topics
+        and tables are made, as on Kubernetes."""
+        if prepared:
+            self.prepare()
         ports = {service: free_port() for service in services}
         with ExitStack() as stack:
             started = {service: stack.enter_context(self._process(service, ports[service])) for service in services}
+            if not prepared:
+                self.prepare()
             for service, process in started.items():
                 # The port opens when the role has what it needs.
                 until(partial(self._serves, service, process, ports[service]), service)
@@ -223,19 +231,17 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         writer_user=COMPOSE["services"]["clickhouse"]["environment"]["CLICKHOUSE_USER"],
     )
     with EmbeddedKafka(directory / "kafka") as kafka, EmbeddedClickHouse(server) as clickhouse, receiver() as address:
-        made = Deployment(directory, kafka, clickhouse, address)
-        made.command("prepare", *COMPOSE["services"]["prepare"]["command"])
-        yield made
+        yield Deployment(directory, kafka, clickhouse, address)
 
 
 def test_what_the_documentation_says_to_type_publishes_a_policy_and_decides_a_case(
     deployment: Deployment, campaign: bool
 ) -> None:
     """Half a minute for what nothing else tries: that the settings of the services fit each other. The long form has
-    every role beside these, and waits for the outcome in ClickHouse."""
+    every role, started before there are topics, and waits for the outcome in ClickHouse."""
     roles = [name for name, service in own_services() if service["command"][0] == "run"]
     command = partial(deployment.command, "console")  # docker compose exec console interlock
-    with deployment.running(roles if campaign else ["router", "desk", "console"]) as ports:
+    with deployment.running(roles if campaign else ["router", "desk", "console"], prepared=not campaign) as ports:
         # Signed with the key of the console, as routers and the desk demand here.
         command("policy", "publish", "/dev/stdin", "--by", "ann", "--note", "first", stdin=POLICY)
         command("reviewers", "add", "ann", "--name", "Ann")
