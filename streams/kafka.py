@@ -7,6 +7,7 @@ The clients are confluent_kafka's own, but for what `kafka_clients` changes.
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -166,7 +167,9 @@ class KafkaBroker:
 
     def producer(self, transactional_id: str | None, overrides: Mapping[str, Any] | None = None) -> ports.Producer:
         identity = {**TRANSACTIONS, "transactional.id": transactional_id} if transactional_id else {}
-        return self._made(PunctualProducer, {**PRODUCER, **identity, **(overrides or {})})
+        return self._made(
+            partial(PunctualProducer, allowed=self.allowed), {**PRODUCER, **identity, **(overrides or {})}
+        )
 
     def _made(self, make: Callable[[dict[str, Any]], T], ours: Mapping[str, Any]) -> T:
         """A client with our properties and the user's. Raises PropertyError where librdkafka does not take these."""

@@ -7,7 +7,7 @@ library; `interlock.streams.memory` implements them in plain Python. Both pass t
 Errors are confluent_kafka's own: `KafkaException` whose first argument is a `KafkaError`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -149,8 +149,8 @@ class Producer(Protocol):
     def poll(self, timeout: float = -1) -> int: ...
     def purge(self, in_queue: bool = True, in_flight: bool = True, blocking: bool = True) -> None: ...
 
-    def explained(self, error: KafkaError, topic: str) -> KafkaError:
-        """`error` of a record for `topic` in words that name the missing right, or why Kafka does not answer."""
+    def explained(self, error: KafkaError, topics: Collection[str]) -> KafkaError:
+        """`error` of records for some of `topics`, with the right that is missing, or why Kafka does not answer."""
         ...
 
 

@@ -28,7 +28,7 @@ def send_and_wait(producer: Producer, records: Iterable[Outgoing], timeout: floa
 
     def note(error: KafkaError | None, message: Any) -> None:
         if error is not None:
-            failures.append(producer.explained(error, message.topic()))
+            failures.append(producer.explained(error, [message.topic()]))
 
     try:
         for record in records:
@@ -42,7 +42,7 @@ def send_and_wait(producer: Producer, records: Iterable[Outgoing], timeout: floa
             )
         if producer.flush(timeout):
             late = KafkaError(KafkaError._TIMED_OUT, f"no acknowledgement within {timeout:g} s")
-            failures.append(producer.explained(late, ""))
+            failures.append(producer.explained(late, ()))
     except BufferError as error:
         producer.purge()
         raise KafkaException(KafkaError(KafkaError._QUEUE_FULL, "too many records at once")) from error

@@ -4,7 +4,7 @@ Raises KafkaException throughout; `interlock.streams.errors.recovery_action` say
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from operator import length_hint
 from typing import Any
@@ -37,6 +37,8 @@ class Transactor:
         self._overrides = overrides
         self._timeout = timeout
         self._producer: Producer | None = None
+        self._topics: set[str] = set()
+        """All that were written to: Kafka does not tell which one it refuses."""
         self._open = False
 
     def restart(self) -> None:
@@ -55,10 +57,12 @@ class Transactor:
         producer.begin_transaction()
         self._open = True
         n = outputs.count
+        topics = outputs.topics if isinstance(outputs.topics, Sequence) else [*outputs.topics]
+        self._topics.update(topics)
         headers = repeat(None, n) if outputs.headers is None else outputs.headers
         timestamps = repeat(0, n)  # now
         rows = zip(
-            outputs.topics,
+            topics,
             outputs.values,
             outputs.keys,
             repeat(-1, n),  # partition: by key
@@ -107,9 +111,14 @@ class Transactor:
         """Commits what was written together with the input positions, within one deadline."""
         producer = self._current()
         deadline = time.monotonic() + self._timeout
-        # Offsets first: these two round trips go on while the records are still being delivered.
-        producer.send_offsets_to_transaction(positions, group_metadata, self._timeout)
-        producer.commit_transaction(max(_MIN_COMMIT_SECONDS, deadline - time.monotonic()))
+        try:
+            # Offsets first: these two round trips go on while the records are still being delivered.
+            producer.send_offsets_to_transaction(positions, group_metadata, self._timeout)
+            producer.commit_transaction(max(_MIN_COMMIT_SECONDS, deadline - time.monotonic()))
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
+                raise
+            raise KafkaException(producer.explained(error.args[0], self._topics)) from error
         self._open = False
 
     def abort(self) -> None:

@@ -54,7 +54,7 @@ class Turn:
         if error is None:
             self.places.setdefault((message.topic(), message.partition()), message.offset())
         elif self.refusal is None:
-            self.refusal = self._producer.explained(error, message.topic())
+            self.refusal = self._producer.explained(error, [message.topic()])
 
 
 @contextmanager

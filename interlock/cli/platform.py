@@ -195,7 +195,7 @@ def status(data_dir: DataDir = None, json: Json = False) -> None:
     if instance is None:
         if json:
             print_json({"running": False})
-        raise UnavailableError(instances.not_running(directory))
+        raise UnavailableError(instances.not_running(directory) + _elsewhere(platform))
     findings = known_findings(instance)
     if json:
         halted = [halt.facts() for halt in known_halts(platform)]
@@ -211,6 +211,14 @@ def status(data_dir: DataDir = None, json: Json = False) -> None:
             console.print(Text(f"nothing is concluded about {line}", "yellow"), soft_wrap=True)
     if findings or not all(child.state == "running" and instances.alive(child) for child in instance.children):
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _elsewhere(platform: connection.Platform) -> str:
+    """What is known of a Kafka that the settings name. Raises what `serving_kafka` raises."""
+    if platform.settings.kafka.bootstrap_servers is None:
+        return ""
+    platform.serving_kafka()
+    return f". Kafka at {platform.bootstrap_servers} answers: `interlock doctor` checks it and what its roles have read"
 
 
 def doctor(data_dir: DataDir = None, json: Json = False) -> None:

@@ -54,7 +54,7 @@ class Deliveries:
             return {**self._failed, **dict.fromkeys(self._under_way.values(), late)}
 
     def _explained(self, error: KafkaError) -> str:
-        return self._producer.explained(error, catalogue.DECISIONS.name).str()
+        return self._producer.explained(error, [catalogue.DECISIONS.name]).str()
 
 
 def enqueue(producer: Producer, decision_id: str, value: bytes, headers: Headers | None, delivery: Deliveries) -> None:

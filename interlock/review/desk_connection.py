@@ -214,7 +214,7 @@ class DeskConnection:
         self._producer.poll(0)
 
     def _complaint(self, error: KafkaError) -> str:
-        return self._producer.explained(error, catalogue.COMMANDS.name).str()
+        return self._producer.explained(error, [catalogue.COMMANDS.name]).str()
 
     def _listen(self) -> None:
         """Runs in the thread."""

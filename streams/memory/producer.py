@@ -4,7 +4,7 @@
 
 import zlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from confluent_kafka import (
@@ -54,7 +54,7 @@ class MemoryProducer(Client):
     def __len__(self) -> int:
         return len(self._queue)
 
-    def explained(self, error: KafkaError, topic: str) -> KafkaError:
+    def explained(self, error: KafkaError, topics: Collection[str]) -> KafkaError:
         return error
 
     def init_transactions(self, timeout: float = -1) -> None:

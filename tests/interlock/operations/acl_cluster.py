@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # re-exported without saying so
+    AclBinding,
     AclBindingFilter,
     AclOperation,
     AclPermissionType,
@@ -28,17 +29,28 @@ from interlock.streams.tables import TableReader
 from tests.crash.test_kill_everything import wait_until
 from tests.streams.secured_kafka import SecuredKafka
 
+_ANYTHING: Any = None  # which the package's types leave out
 
-def all_rights() -> AclBindingFilter:
-    anything: Any = None
+_EVERY = AclBindingFilter(
+    ResourceType.ANY,
+    _ANYTHING,
+    ResourcePatternType.ANY,
+    _ANYTHING,
+    _ANYTHING,
+    AclOperation.ANY,
+    AclPermissionType.ANY,
+)
+
+
+def _only(given: AclBinding) -> AclBindingFilter:
     return AclBindingFilter(
-        ResourceType.ANY,
-        anything,
-        ResourcePatternType.ANY,
-        anything,
-        anything,
-        AclOperation.ANY,
-        AclPermissionType.ANY,
+        given.restype,
+        given.name,
+        given.resource_pattern_type,
+        given.principal,
+        given.host,
+        given.operation,
+        given.permission_type,
     )
 
 
@@ -105,7 +117,21 @@ class Cluster:
         admin = self.administrator.admin()
         grant(admin, rights)
         wanted = {binding(acl) for acl in rights}
-        wait_until(lambda: wanted <= {*admin.describe_acls(all_rights()).result()}, "the rights are in force", 30)
+        wait_until(lambda: wanted <= {*admin.describe_acls(_EVERY).result()}, "the rights are in force", 30)
+
+    def take(self, rights: Sequence[Acl]) -> None:
+        """Takes them away again; returns when the broker knows."""
+        admin = self.administrator.admin()
+        taken = {binding(acl) for acl in rights}
+        for done in admin.delete_acls([_only(each) for each in taken]).values():
+            done.result()
+        wait_until(lambda: not taken & {*admin.describe_acls(_EVERY).result()}, "the rights are gone", 30)
+
+    def take_everything(self) -> None:
+        admin = self.administrator.admin()
+        for done in admin.delete_acls([_EVERY]).values():
+            done.result()
+        wait_until(lambda: not admin.describe_acls(_EVERY).result(), "all rights are gone", 30)
 
     def _platform(self, servers: str, properties: dict[str, str]) -> Platform:
         kafka = KafkaSettings(bootstrap_servers=servers, properties=properties)

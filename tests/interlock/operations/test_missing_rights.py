@@ -1,18 +1,17 @@
 """A role that lacks a right says which one and ends; so do commands and clients."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AclBindingFilter  # type: ignore[attr-defined]  # re-exported without saying so
 
 from interlock import Client, DeliveryError
 from interlock.errors import InterlockError
 from interlock.executors import Executor
 from interlock.operations.acls import Acl, Role
-from interlock.operations.granting import binding
 from interlock.operations.rights import missing_rights
 from interlock.platform.exit_codes import ExitCode
 from interlock.platform.provisioning import create_topics
@@ -23,11 +22,13 @@ from interlock.schemas import catalogue
 from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettings
 from interlock.sinks.migrate import migrate
 from interlock.streams.kafka import KafkaBroker
+from interlock.streams.runner import Runner, RunnerSettings, UnrecoverableError
 from interlock.streams.tables import TableReader
 from interlock.streams.turns import turn
 from tests.crash.test_kill_everything import wait_until
 from tests.interlock.client.test_client import decision
-from tests.interlock.operations.acl_cluster import Cluster, all_rights
+from tests.interlock.operations.acl_cluster import Cluster
+from tests.streams.counting import Counting
 
 pytestmark = pytest.mark.kafka
 
@@ -50,11 +51,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 @pytest.fixture
 def nobody(cluster: Cluster) -> Cluster:
     """The cluster, without any right of anybody."""
-    everything = all_rights()
-    admin = cluster.administrator.admin()
-    for done in admin.delete_acls([everything]).values():
-        done.result()
-    wait_until(lambda: not admin.describe_acls(everything).result(), "the rights are gone", TIMEOUT_SECONDS)
+    cluster.take_everything()
     return cluster
 
 
@@ -90,20 +87,8 @@ def test_each_right_to_a_topic_that_a_role_lacks_is_found_before_it_begins(
     nobody.allow(rights)
     broker = nobody.broker(name)
     wait_until(partial(lacks, broker, name, []), "all rights are in force", TIMEOUT_SECONDS)
-    admin = nobody.administrator.admin()
     for acl in samples([acl for acl in rights if acl.resource == "topic"], campaign):
-        given = binding(acl)
-        one = AclBindingFilter(
-            given.restype,
-            given.name,
-            given.resource_pattern_type,
-            given.principal,
-            given.host,
-            given.operation,
-            given.permission_type,
-        )
-        for done in admin.delete_acls([one]).values():
-            done.result()
+        nobody.take([acl])
         wait_until(partial(lacks, broker, name, [acl]), str(acl), TIMEOUT_SECONDS)
         nobody.allow([acl])
         wait_until(partial(lacks, broker, name, []), str(acl), TIMEOUT_SECONDS)
@@ -147,6 +132,39 @@ def test_a_role_without_one_right_names_it_and_ends(
     assert f"User:interlock-{name}" in said
     assert "interlock acls" in said
     assert "Traceback" not in said
+
+
+def test_webhooks_without_their_group_name_it_and_end(nobody: Cluster, campaign: bool) -> None:
+    if not campaign:
+        pytest.skip("in the long form only")
+    group = Settings().webhooks.group
+    nobody.allow(without(nobody.rights(role(nobody, "executor")), "Read", "group", group))
+    reached = {"INTERLOCK_WEBHOOKS__URL": "http://127.0.0.1:1", "INTERLOCK_WEBHOOKS__SECRET": "whsec_MfKQ9r8GKYqrTwjU"}
+    with nobody.command("executor", "run", "webhooks", **reached) as process:
+        code = process.wait(TIMEOUT_SECONDS)
+    said = nobody.log("executor").read_text()
+    assert code == ExitCode.OPERATOR_REQUIRED, said
+    assert f"User:interlock-executor has no right to Read on group {group}" in said
+
+
+def test_a_role_whose_right_is_taken_away_while_it_works_names_it_and_ends(nobody: Cluster) -> None:
+    rights = nobody.rights(role(nobody, "router"))
+    nobody.allow([*rights, *nobody.rights(role(nobody, "producer"))])
+    broker = nobody.broker("router")
+    settings = RunnerSettings(group=catalogue.ROUTER_GROUP, instance="taken", inputs=("decisions",))
+    running = Runner(broker, Counting(broker, "taken", counts=catalogue.SHADOW.name), settings)
+    with closing(Client(broker=nobody.broker("producer"))) as client:
+        client.submit(decision())
+
+        def works() -> bool:
+            running.step()
+            return nobody.count(catalogue.SHADOW) > 0
+
+        wait_until(works, "a record is written", TIMEOUT_SECONDS)
+        nobody.take([acl for acl in rights if (acl.operation, acl.name) == ("Write", "decisions.shadow")])
+        client.submit(decision(decision_id="another"))
+    with pytest.raises(UnrecoverableError, match=r"interlock-router has no right to Write on topic decisions\.shadow"):
+        running.run()
 
 
 def test_a_sink_without_its_group_names_it_and_ends(nobody: Cluster, tmp_path: Path, campaign: bool) -> None:
