@@ -24,3 +24,10 @@ def test_every_query_runs_on_the_tables(shared: Client) -> None:
 
 def test_every_panel_says_which_population_it_speaks_of() -> None:
     assert all(len(panel["description"]) > 20 for panel in PANELS)
+
+
+def test_a_figure_of_which_there_is_nothing_yet_says_so() -> None:
+    for panel in PANELS:
+        if panel["type"] == "stat":
+            counts = panel["fieldConfig"]["defaults"]["unit"] == "short"
+            assert panel["fieldConfig"]["defaults"]["noValue"] == ("0" if counts else "none yet")
