@@ -13,6 +13,7 @@ from confluent_kafka import Producer as KafkaProducer
 from interlock.streams.clock import ManualClock
 from interlock.streams.errors import RecoveryAction, recovery_action
 from interlock.streams.kafka import GROUP, GroupProtocol, KafkaBroker
+from interlock.streams.kafka_trouble import Troubles
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import Broker
 from tests.streams.conformance import Conformance, Environment, consume_until
@@ -80,7 +81,8 @@ class _NeverAnswered(KafkaProducer):
 def test_offsets_that_are_never_answered_fail_after_their_time_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("interlock.streams.kafka_clients.OVERDUE_SECONDS", 0.1)
     made = type(KafkaBroker("127.0.0.1:1").producer("id"))
-    producer = type("_Stuck", (made, _NeverAnswered), {})({"bootstrap.servers": "127.0.0.1:1", "log_level": 0})
+    settings = {"bootstrap.servers": "127.0.0.1:1", "log_level": 0, "error_cb": Troubles("127.0.0.1:1", {})}
+    producer = type("_Stuck", (made, _NeverAnswered), {})(settings, allowed=dict.fromkeys)
     with pytest.raises(KafkaException) as late:
         producer.send_offsets_to_transaction([TopicPartition("topic", 0, 1)], None, 0.1)
     assert recovery_action(late.value.args[0]) is RecoveryAction.RESTART, "it is not known what became of them"
@@ -98,7 +100,7 @@ def test_librdkafka_closes_a_consumer_only_when_it_has_no_partitions_any_more(
     recorder = type("_Recorded", (type(made), _Recorder), {})
     made.close()
     settings = {"bootstrap.servers": kafka.bootstrap_servers, "group.id": f"group-{uuid4()}"}
-    consumer = recorder({**GROUP[protocol], **settings})
+    consumer = recorder({**GROUP[protocol], **settings, "error_cb": Troubles(kafka.bootstrap_servers, {})})
     consumer.subscribe([topic])
     consume_until(lambda: len(consumer.assignment()) == 2, consumer)
     consumer.close()
