@@ -27,7 +27,11 @@ _TEXTS = frozenset(
 
 
 # What pydantic says of it does not tell what to write.
-_IN_OTHER_WORDS = {"bool_parsing": "is neither true nor false", "bool_type": "is neither true nor false"}
+_IN_OTHER_WORDS = {
+    "bool_parsing": "is neither true nor false",
+    "bool_type": "is neither true nor false",
+    "extra_forbidden": "is no field of it",
+}
 
 # What the model itself makes text of.
 _SCALARS = frozenset((str, int, float, bool))

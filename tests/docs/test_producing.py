@@ -2,10 +2,16 @@
 
 import json
 import re
+import shlex
+from pathlib import Path
 from typing import Any, get_args
 
+import pytest
+from typer.testing import CliRunner
+
+from interlock.cli.app import app
 from interlock.produce.layout import _FORMAT_OF_ENDING, COMPRESSIONS
-from interlock.produce.mapping import KEYS
+from interlock.produce.mapping import KEYS, load_mapping
 from interlock.produce.proposal import SAMPLE_ROWS
 from interlock.schemas import json_text
 from interlock.schemas.models import MAX_ID_BYTES, MAX_STRING_BYTES, Decision
@@ -87,11 +93,24 @@ def test_every_key_of_a_mapping_has_its_row_and_every_ending_is_named() -> None:
         assert f"`{ending}`" in PAGE
 
 
-def test_the_mapping_that_is_shown_and_every_row_of_the_table_can_be_read(tmp_path: Any) -> None:
-    from interlock.produce.mapping import load_mapping
-
+def test_the_mapping_that_is_shown_and_every_row_of_the_table_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "columns.yaml"
     (shown,) = blocks(PAGE, "yaml")
     for text in [shown, *(re.match(r"`(.*?)`", first)[1] for first, *_ in rows("key of a mapping file"))]:  # type: ignore[index]
         path.write_text(text)
         load_mapping(path)
+
+
+def test_what_the_page_shows_of_wrong_lines_is_what_the_command_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (table,) = blocks(PAGE, "csv")
+    Path("claims.csv").write_text(table)
+    constants = "domain: d, model_id: m, model_version: 1, prediction: p"
+    Path("columns.yaml").write_text(f"fields: {{decision_id: claim_no, confidence: score}}\nset: {{{constants}}}")
+    (shown,) = blocks(PAGE, "console")
+    command, _, answer = shown.removeprefix("$ interlock ").partition("\n")
+    done = CliRunner().invoke(app, shlex.split(command), catch_exceptions=False)
+    assert done.exit_code == 1
+    assert sorted(done.output.splitlines()) == sorted(answer.splitlines())

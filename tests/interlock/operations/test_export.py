@@ -12,7 +12,7 @@ from interlock.cli.app import app
 from interlock.errors import InterlockError
 from interlock.operations.export import ExampleFilter, Examples, JsonLines, Parquet, moment, preferences, write
 from interlock.processors.feedback.examples import example
-from interlock.schemas import catalogue, wire
+from interlock.schemas import catalogue, json_text, wire
 from interlock.streams.embedded_kafka import EmbeddedKafka
 from interlock.streams.kafka import KafkaBroker
 from interlock.streams.memory import MemoryBroker
@@ -161,3 +161,23 @@ def test_the_command_writes_a_file_and_says_how_many(
         key = "examples" if what == "training-examples" else "preferences"
         assert json.loads(done.stdout) == {"file": file, "format": form, key: count}
     assert len((tmp_path / "z.jsonl").read_text().splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    "given", ['{"x": NaN}', '{"x": "\\ud83d"}', '{"x": ' + "[" * 3_000 + "]" * 3_000 + "}", '{"x": 1e999}', "rubbish"]
+)
+def test_an_input_that_not_every_reader_takes_is_exported_as_its_text(tmp_path: Path, given: str) -> None:
+    path = tmp_path / "preferences.jsonl"
+    lines = JsonLines(path)
+    record = example(outcome(1), payload()) | {
+        "options": ["a", "b"],
+        "final": "a",
+        "weight": float("inf"),
+        "input": given,
+    }
+    for pair in preferences(record):
+        lines.write(pair)
+    lines.close()
+    (text,) = path.read_text(encoding="utf-8").splitlines()
+    pair = json_text.parse(text)  # strict: no NaN, no half of a character
+    assert (pair["context"]["input"], pair["weight"]) == (given, None)

@@ -51,6 +51,7 @@ def test_json_lines_name_line_and_field_of_what_is_wrong(tmp_path: Path) -> None
         "rubbish",
         "[1]",
         json.dumps({**GOOD, "alternatives": [{"option": "x"}]}),
+        json.dumps({**GOOD, "explanation": {"reason": "x"}}),
         json.dumps({**GOOD, "decision_id": "2"}),
     ]
     path.write_text("\n".join(lines))
@@ -60,6 +61,7 @@ def test_json_lines_name_line_and_field_of_what_is_wrong(tmp_path: Path) -> None
         f"{path}:4: not JSON: Expecting value at character 1",
         f"{path}:5: a JSON array: send one object a line, as jq -c '.[]' writes them",
         f"{path}:6: alternatives.0.confidence: is missing",
+        f"{path}:7: explanation.reason: is no field of it (found 'x')",
     ]
 
 

@@ -91,6 +91,9 @@ def test_a_person_becomes_the_record_that_the_desk_reads() -> None:
         ("reviewers: []", "r.yaml:1: reviewers: "),
         ("- id: a", "r.yaml:1: a roster is a YAML mapping"),
         ("reviewers: [", "r.yaml:1: not YAML"),
+        ("reviewers: " + "[" * 3_000, "r.yaml:1: not YAML: nested too deeply"),
+        ('reviewers: [{id: "\\ud83d"}]', "r.yaml:1: reviewers.0.id: holds half a character"),
+        ("reviewers: [{id: a, capacity: .nan}]", "r.yaml:1: reviewers.0.capacity: "),
     ],
 )
 def test_a_mistake_is_named_with_file_line_and_field(text: str, problem: str) -> None:
