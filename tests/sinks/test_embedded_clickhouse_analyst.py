@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -296,6 +299,69 @@ def test_a_server_has_the_same_constraints_for_the_analyst_as_the_embedded_engin
     of_server = constraints((root / "deploy/clickhouse/analyst.xml").read_text())
     assert of_server == constraints(engine_config.users())
     assert set(of_server) == {*ANALYST_LIMITS, *ANALYST_FIXED}
+
+
+ENGINE_WITH_PROFILE = """
+import json, sys
+import chdb
+
+address, values, statements = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
+root = chdb.connect(address)
+connection = chdb.connect(address)
+# A server gives its users the values of their profile when they come in; the embedded build only heeds its constraints.
+for name, value in values:
+    connection.query(f"SET {name} = {value}")
+connection.query("SET profile = 'analyst'")
+codes = []
+for statement in statements:
+    try:
+        connection.query(statement)
+        codes.append(0)
+    except RuntimeError as error:
+        codes.append(int(str(error).split("Code: ")[1].split(".")[0]))
+print(json.dumps(codes))
+"""
+
+
+def test_the_profile_of_a_server_lets_clients_tighten_limits_and_not_lift_them(tmp_path: Path) -> None:
+    """deploy/clickhouse/analyst.xml as the engine takes it, which is the one of a server of that version."""
+    profiles = ElementTree.parse(Path(__file__).parents[2] / "deploy/clickhouse/analyst.xml").find("./profiles")
+    assert profiles is not None
+    values = [[one.tag, one.text] for one in profiles[0] if one.tag not in {"constraints", "readonly"}]
+    users = "<default><profile>default</profile><quota>default</quota><password></password>"
+    users += "<networks><ip>::/0</ip></networks><grants><query>GRANT SELECT ON *.*</query></grants></default>"
+    ElementTree.SubElement(profiles, "default")
+    text = ElementTree.tostring(profiles, encoding="unicode")
+    (tmp_path / "users.xml").write_text(
+        f"<clickhouse>{text}<quotas><default/></quotas><users>{users}</users></clickhouse>"
+    )
+    (tmp_path / "config.xml").write_text(
+        f"<clickhouse><users_config>{tmp_path / 'users.xml'}</users_config></clickhouse>"
+    )
+    expected = {
+        "SET max_execution_time = 5": 0,
+        "SELECT 1 SETTINGS max_memory_usage = 1000000": 0,
+        "SET max_result_rows = 10, result_overflow_mode = 'break'": 0,
+        "SET max_threads = 1": 0,
+        "SET max_execution_time = 0": CONSTRAINT_VIOLATION,
+        "SET max_execution_time = 66": CONSTRAINT_VIOLATION,
+        "SELECT 1 SETTINGS max_memory_usage = 0": CONSTRAINT_VIOLATION,
+        "SET max_threads = 3": CONSTRAINT_VIOLATION,
+        "SET max_temporary_data_on_disk_size_for_query = 0": CONSTRAINT_VIOLATION,
+        "SET max_untracked_memory = 1000000000": CONSTRAINT_VIOLATION,
+        "SET max_memory_usage_for_user = 1": CONSTRAINT_VIOLATION,
+        "SET readonly = 0": READONLY,
+    }
+    address = f"{tmp_path / 'engine'}?config-file={tmp_path / 'config.xml'}"
+    given = json.dumps([*values, ["readonly", "2"]]), json.dumps([*expected])
+    told = subprocess.run(
+        [sys.executable, "-c", ENGINE_WITH_PROFILE, address, *given],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert dict(zip(expected, json.loads(told.stdout), strict=True)) == expected
 
 
 def test_every_limit_of_the_analyst_on_a_server_is_its_own_highest_value() -> None:
