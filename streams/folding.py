@@ -27,8 +27,8 @@ from interlock.streams.ranges import read_range
 if TYPE_CHECKING:
     import faust
 
-# How late a fold notices that it shall stop.
-_POLL_INTERVAL_SECONDS = 0.1
+# How late a fold notices that it shall stop. A role has up to five folds, and looking costs each of them.
+_POLL_INTERVAL_SECONDS = 0.5
 
 # Longer than the last commit takes; what is not committed by then is folded again.
 _SHUTDOWN_TIMEOUT_SECONDS = 10.0

@@ -75,10 +75,13 @@ class TableReader:
         self._reader.timeout = timeout
         return self._reader.batches()
 
-    def poll(self) -> list[Message]:
-        """What has come since, also in partitions that were added meanwhile; returns at once."""
+    def poll(self, seconds: float = 0.0) -> list[Message]:
+        """What has come since, also in partitions that were added meanwhile. Returns at once, or waits for so many
+        seconds until something comes."""
         self._new_partitions.follow()
-        return list(records_of(self._consumer.consume(BATCH_SIZE, 0)))
+        # One message ends the wait; asking for more would wait until they are there.
+        first = self._consumer.consume(1, seconds) if seconds else []
+        return [message for part in (first, self._consumer.consume(BATCH_SIZE, 0)) for message in records_of(part)]
 
     def close(self) -> None:
         self._consumer.close()

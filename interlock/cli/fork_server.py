@@ -21,12 +21,13 @@ from importlib.abc import MetaPathFinder
 from typing import NoReturn
 
 from interlock.errors import InterlockError
-from interlock.local.forked import REQUEST_BYTES, Request
+from interlock.local.forked import PREPARE, REQUEST_BYTES, Request
 
 # All roles that the supervisor forks, with what they and their libraries would import when they begin to work.
 PRELOADED = (
     "interlock.cli.app",
     "interlock.cli.platform",
+    "interlock.platform.keys",
     "interlock.platform.log_config",
     "interlock.services.router",
     "interlock.services.desk",
@@ -38,13 +39,20 @@ PRELOADED = (
     "interlock.services.watch",
     "interlock.console.server",
     "interlock.streams.kafka",
+    "interlock.streams.topics",
+    "interlock.platform.provisioning",
+    "interlock.sinks.migrate",
     "interlock.streams.faust_app",
     "faust.app.router",
+    "faust.assignor.partition_assignor",
+    "faust.fixups.django",
     "faust.tables.wrappers",
+    "faust.topics",
     "faust.worker",
+    "encodings.idna",
     "anyio._backends._asyncio",
     "uvicorn.lifespan.on",
-    "uvicorn.loops.auto",
+    "uvicorn.loops.uvloop",
     "uvicorn.protocols.http.auto",
 )
 
@@ -130,7 +138,8 @@ def become(request: Request) -> NoReturn:
 
     code: object = 0
     try:
-        app.run(partial(platform.run, platform.Role(request.role)))
+        prepares = request.role == PREPARE
+        app.run(_prepare if prepares else partial(platform.run, platform.Role(request.role)))
     except SystemExit as end:
         code = end.code
     except BaseException:
@@ -142,6 +151,13 @@ def become(request: Request) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else code is not None)
+
+
+def _prepare() -> None:
+    from interlock.platform.connection import connect
+    from interlock.platform.provisioning import prepare
+
+    prepare(connect())
 
 
 def main() -> None:

@@ -15,6 +15,9 @@ from pathlib import Path
 
 from interlock.platform.instance import OTHERS
 
+# Asks for topics and tables instead of a role.
+PREPARE = "prepare"
+
 # A request names a role, its log and some settings.
 REQUEST_BYTES = 64 * 1024
 

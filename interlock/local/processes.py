@@ -82,6 +82,13 @@ class Process:
         self._kill_at = None
         self.state = "starting"
 
+    def run(self) -> None:
+        """Starts it and waits for its end. Raises InterlockError with what it has written, if it fails."""
+        self.start()
+        assert self._popen is not None
+        if code := self._popen.wait():
+            raise InterlockError(f"{self.role} ended with code {code}.\n{self.tail()}")
+
     def _serves(self) -> bool:
         return self.ready() if self.ready is not None else listens(self.metrics_port)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from interlock.local.forked import ForkServer
+from interlock.local.forked import PREPARE, ForkServer
 from interlock.local.processes import Process, role_command
 from interlock.local.supervisor import Report, Supervisor
 from interlock.platform.connection import Platform
@@ -39,13 +39,14 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
     ]
 
     def prepare() -> None:
-        from interlock.platform.provisioning import create_topics, migrate, record_schemas
-
         started = time.monotonic()
         report.status("creating topics and tables")
-        create_topics(platform)
-        record_schemas(platform)
-        migrate(platform)
+        if forks is not None:  # what it needs, the supervisor would have to import, and keep
+            _process(PREPARE, data_dir, environment, None, forks=forks).run()
+        else:
+            from interlock.platform.provisioning import prepare as prepare_all
+
+            prepare_all(platform)
         report.line(f"topics and tables ready after {time.monotonic() - started:.1f} s")
 
     return Supervisor(data_dir, instance, stages, {"clickhouse": prepare}, report, timeout, forks)
@@ -112,4 +113,6 @@ def _environment(platform: Platform, instance: Instance) -> dict[str, str]:
         "INTERLOCK_CLICKHOUSE__ANALYST_PASSWORD": instance.analyst_password,
         "INTERLOCK_ROUTER__AUDIT_KEY": instance.audit_key,
         "INTERLOCK_API__SESSION_KEY": instance.session_key,
+        # By default every few threads get a part of the heap of their own, of which most is never used.
+        "MALLOC_ARENA_MAX": "2",
     }

@@ -1,6 +1,7 @@
 """What must exist before the roles run: topics, schemas and tables."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -85,3 +86,12 @@ def migrate(platform: Platform) -> list[str]:
 
     configured = platform.settings.clickhouse
     return apply(platform.clickhouse(), cluster=configured.cluster, durable=configured.durable)
+
+
+def prepare(platform: Platform) -> None:
+    """All of it, as the roles of a local instance need it; topics and tables at once, as two servers make them."""
+    with ThreadPoolExecutor(1) as executor:
+        tables = executor.submit(migrate, platform)
+        create_topics(platform)
+        record_schemas(platform)
+        tables.result()

@@ -69,6 +69,9 @@ INSERT_BLOCK_BYTES = 64 * MIB
 MARK_CACHE = 32 * MIB
 # Merges in the background: two at a time on two cores; the default of 16 is for servers.
 BACKGROUND_THREADS = 2
+# How often the engine compares the memory that it knows of with that of the process: 50 ms by default, for servers that
+# allocate gigabytes in a second.
+MEMORY_PERIOD_MS = 1_000
 
 _CONFIG = f"""<clickhouse>
   <users_config>{{users}}</users_config>
@@ -79,6 +82,7 @@ _CONFIG = f"""<clickhouse>
   <background_common_pool_size>2</background_common_pool_size>
   <background_move_pool_size>1</background_move_pool_size>
   <background_fetches_pool_size>1</background_fetches_pool_size>
+  <memory_worker_period_ms>{MEMORY_PERIOD_MS}</memory_worker_period_ms>
 </clickhouse>
 """
 

@@ -16,7 +16,7 @@ from interlock.streams.expired import Expired
 from interlock.streams.memory import FaultPlan, InlineExecutor, MemoryBroker, abortable, unavailable
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Headers, Message, TopicSpec
-from interlock.streams.runner import ProcessingError, Runner, RunnerSettings, UnrecoverableError
+from interlock.streams.runner import IDLE_SECONDS, ProcessingError, Runner, RunnerSettings, UnrecoverableError
 from tests.streams.world import Columns, Copy, Impatient, LateExecutor, World
 
 SETTINGS = RunnerSettings("copy", "a", ("in",), max_batch=5)
@@ -83,6 +83,58 @@ def test_before_batch_is_called_between_batches() -> None:
     world.settle(runner)
     assert calls[:2] == ["before", "process"]
     assert set(calls[2:]) == {"before"}
+
+
+def test_an_idle_runner_waits_for_a_record_and_reads_its_tables_before_it_processes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    calls: list[str] = []
+
+    class Noting(Copy):
+        def process(self, messages: Sequence[Message], now: int) -> Columns:
+            calls.append(f"process {len(messages)}")
+            return super().process(messages, now)
+
+    runner = make(world, Noting(), before_batch=lambda: calls.append("tables"))
+    world.settle(runner)
+    calls.clear()
+    consume = runner._consumer.consume
+
+    def waiting(number: int, timeout: float) -> Sequence[Message]:
+        if timeout >= IDLE_SECONDS:  # the records come while it waits
+            world.put(0, 3)
+            calls.append("waited")
+        return consume(number, timeout)
+
+    monkeypatch.setattr(runner._consumer, "consume", waiting)
+    runner.step()
+    assert calls == ["waited", "tables", "process 3"]
+    calls.clear()
+    runner.step()  # there is a commit to be seen to its end
+    assert "waited" not in calls
+
+
+def test_an_idle_runner_with_ticks_waits_no_longer_than_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    settings = replace(SETTINGS, tick_seconds=IDLE_SECONDS / 2)
+    runner = Runner(
+        world.broker.process(), Copy(), settings, clock=world.clock, stop=Impatient(), executor=LateExecutor()
+    )
+    world.settle(runner)
+    waits: list[float] = []
+    consume = runner._consumer.consume
+
+    def noting(number: int, timeout: float) -> Sequence[Message]:
+        if number == 1:
+            waits.append(timeout)
+        return consume(number, timeout)
+
+    monkeypatch.setattr(runner._consumer, "consume", noting)
+    runner.step()
+    world.clock.advance(IDLE_SECONDS / 8)
+    runner.step()
+    assert 0 < waits[-1] <= IDLE_SECONDS * 3 / 8 + 1e-6
 
 
 def test_a_batch_is_processed_at_the_time_of_the_runners_clock() -> None:
