@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -75,6 +77,17 @@ StartTimeout = Annotated[
 ]
 
 
+Roles = Annotated[
+    str | None,
+    typer.Option(
+        "--roles",
+        metavar="ROLE,ROLE,…",
+        help="Start only these; Kafka and ClickHouse always run. What others read waits for them.",
+        show_default="all, without those in INTERLOCK_WITHOUT",
+    ),
+]
+
+
 class Role(StrEnum):
     """Every process that Interlock consists of."""
 
@@ -110,6 +123,7 @@ def up(
     any_port: AnyPort = False,
     secure: Secure = None,
     timeout: StartTimeout = None,
+    roles: Roles = None,
 ) -> None:
     """Start Kafka, ClickHouse, router, desk, sink and console on this machine; Ctrl-C stops them in order.
 
@@ -121,16 +135,22 @@ def up(
         interlock up
 
         interlock up --detach --data-dir /tmp/second-instance --any-port
+
+        interlock up --roles router,desk,sink,console
     """
     require("local")
+    from interlock.local import stages
+
+    if roles is not None:  # for the roles and for whoever they start: the one way of leaving out
+        os.environ["INTERLOCK_WITHOUT"] = dumps(stages.left_out(roles, connection.connect(data_dir).settings))
     platform = connection.connect(data_dir)
+    stages.roles(platform.settings)  # a wrong one is named before anything starts
     directory = platform.settings.data_dir
     ports = Ports(kafka_port, clickhouse_port, console_port, any_port, secure)
     if detach:
         start_detached(directory, ports, timeout)
         _show(directory)
         return
-    from interlock.local.stages import supervisor
     from interlock.local.supervisor import Report
     from interlock.platform.keys import make_local
     from interlock.platform.log_config import configure
@@ -143,7 +163,7 @@ def up(
         make_local(directory)
         with errors.status("starting …") as status:
             report = Report(lambda line: errors.print(line, markup=False, highlight=False), status.update)
-            running = supervisor(connection.connect(data_dir), instance, report, timeout)
+            running = stages.supervisor(connection.connect(data_dir), instance, report, timeout)
             running.handle_signals()
             running.up()
         if not running.stopping.is_set():
@@ -372,7 +392,15 @@ def _facts(instance: instances.Instance) -> dict[str, object]:
             child.role: {"pid": child.pid, "state": child.state, "restarts": child.restarts}
             for child in instance.children
         },
+        "left_out": instance.left_out,
     }
+
+
+def _memory(pid: int) -> float:
+    """Megabytes; of what processes share, each has its part, where the system tells (Linux)."""
+    with suppress(psutil.AccessDenied, AttributeError):
+        return float(psutil.Process(pid).memory_full_info().pss / 1e6)
+    return psutil.Process(pid).memory_info().rss / 1e6
 
 
 def _show(directory: Path) -> None:
@@ -381,12 +409,15 @@ def _show(directory: Path) -> None:
     rows = []
     for child in instance.children:
         state = child.state if instances.alive(child) or child.state != "running" else "gone"
-        memory = psutil.Process(child.pid).memory_info().rss / 1e6 if instances.alive(child) else 0.0
+        memory = _memory(child.pid) if instances.alive(child) else 0.0
         rows.append((child.role, state, child.pid, child.restarts, f"{memory:.0f} MB"))
     table(("role", "state", "pid", "restarts", "memory"), rows)
+    if instance.left_out:
+        console.print(f"left out    {', '.join(instance.left_out)}   (what they read waits)")
     console.print(
         f"Kafka       {instance.bootstrap_servers}{'   (asks for a password)' if instance.kafka_password else ''}"
     )
     console.print(f'ClickHouse  {instance.clickhouse_url}   (interlock sql "SELECT …")')
     console.print(f"data, logs  {directory}")
-    console.print(f"console     {instance.console_url}   (where people work)")
+    if "console" not in instance.left_out:
+        console.print(f"console     {instance.console_url}   (where people work)")

@@ -1,12 +1,14 @@
 """What a local instance consists of, and in which order it comes up."""
 
+import difflib
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from interlock.errors import UsageError
 from interlock.local.forked import PREPARE, ForkServer
 from interlock.local.processes import Process, role_command
 from interlock.local.supervisor import Report, Supervisor
@@ -23,6 +25,13 @@ ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler", "notice
 WATCH = "watch"
 
 
+# Roles that tell the outside world, and the setting that names the address.
+TELLING = {"webhooks": "INTERLOCK_WEBHOOKS__URL", "notifier": "INTERLOCK_ALERTS__URLS"}
+
+# Whatever else runs needs these two.
+SERVERS = ("kafka", "clickhouse")
+
+
 def supervisor(platform: Platform, instance: Instance, report: Report, timeout: float | None) -> Supervisor:
     """The supervisor of a whole local instance, not yet started; `timeout` as for Supervisor."""
     data_dir = platform.settings.data_dir
@@ -35,8 +44,9 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
             _process("clickhouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping")),
         ],
         [_role(role, data_dir, environment, instance, forks) for role in roles(platform.settings)],
-        [_with_metrics(WATCH, data_dir, environment, forks)],
+        [_with_metrics(WATCH, data_dir, environment, forks)] if WATCH not in platform.settings.without else [],
     ]
+    instance.left_out = list(platform.settings.without)
 
     def prepare() -> None:
         started = time.monotonic()
@@ -60,11 +70,40 @@ def broker_serves(instance: Instance) -> bool:
 
 
 def roles(settings: Settings) -> list[str]:
-    """The roles to start beside Kafka and ClickHouse: those that tell the outside world where the settings name an
-    address, and none that the settings leave out."""
-    wanted = {"webhooks": bool(settings.webhooks.url), "notifier": bool(settings.alerts.urls)}
+    """The roles to start beside Kafka, ClickHouse and the watch: those that tell the outside world where the settings
+    name an address, and none that the settings leave out. Raises UsageError where these name no role."""
+    _check(settings.without, "INTERLOCK_WITHOUT")
+    wanted = _telling(settings)
     started = [*ROLES, *(role for role, needed in wanted.items() if needed)]
     return [role for role in started if role not in settings.without]
+
+
+def left_out(chosen: str, settings: Settings) -> list[str]:
+    """What `--roles` leaves out, `chosen` being roles with commas between them. Raises UsageError."""
+    names = [name.strip() for name in chosen.split(",") if name.strip()]
+    if not names:
+        raise UsageError("--roles names no role: choose from " + ", ".join((*ROLES, WATCH, *TELLING)))
+    _check([name for name in names if name not in SERVERS], "--roles")
+    idle = [role for role, addressed in _telling(settings).items() if not addressed]
+    for role in idle:
+        if role in names:
+            raise UsageError(f"--roles: {role} has nobody to tell anything: set {TELLING[role]}")
+    return [role for role in (*ROLES, WATCH, *TELLING) if role not in (*names, *idle)]
+
+
+def _telling(settings: Settings) -> dict[str, bool]:
+    return {"webhooks": bool(settings.webhooks.url), "notifier": bool(settings.alerts.urls)}
+
+
+def _check(names: Sequence[str], where: str) -> None:
+    known = (*ROLES, WATCH, *TELLING)
+    for name in names:
+        if name in SERVERS:
+            raise UsageError(f"{where}: {name} cannot be left out, as every role needs it")
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            meant = f" (did you mean {close[0]}?)" if close else ""
+            raise UsageError(f"{where}: there is no role {name!r}{meant}: choose from {', '.join(known)}")
 
 
 def _role(
@@ -105,6 +144,8 @@ def _environment(platform: Platform, instance: Instance) -> dict[str, str]:
     return {
         # The name of a laptop changes with its network, and the data directory is nobody else's.
         "INTERLOCK_INSTANCE_ID": settings.instance_id if "instance_id" in settings.model_fields_set else "1",
+        # The watch looks for no progress of what does not run.
+        "INTERLOCK_WITHOUT": json.dumps(settings.without),
         "INTERLOCK_DATA_DIR": str(platform.settings.data_dir.absolute()),
         "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": instance.bootstrap_servers,
         "INTERLOCK_KAFKA__PROPERTIES": json.dumps({**platform.settings.kafka.properties, **instance.kafka_properties}),

@@ -59,8 +59,8 @@ class Supervisor:
         self._forks = forks
         self._data_dir = data_dir
         self._instance = instance
-        self._stages = stages
-        self._processes = [process for stage in stages for process in stage]
+        self._stages = [stage for stage in stages if stage]
+        self._processes = [process for stage in self._stages for process in stage]
         self._after = after
         self._report = report
         self._timeout = timeout

@@ -104,6 +104,8 @@ def _roles(platform: Platform) -> Iterator[Finding]:
             child.role,
             f"{child.state}{restarts}" + ("" if healthy else f"; see {log}"),
         )
+    for role in instance.left_out:
+        yield Finding("ok", role, "left out by `interlock up --roles` or INTERLOCK_WITHOUT; what it reads waits")
 
 
 def _checked(what: str, check: Callable[[], Finding]) -> Finding:

@@ -19,7 +19,8 @@ EXECUTOR_STALLED_SECONDS = 60.0
 
 
 def watched_groups(settings: Settings) -> list[WatchedGroup]:
-    """Every group that the roles under these settings are members of."""
+    """Every group that the roles under these settings are members of; none of a role that is left out, whose records
+    wait until it is started."""
 
     def group(name: str, role: str, topics: tuple[Topic, ...], seconds: float, **more: Any) -> WatchedGroup:
         return WatchedGroup(name, role, tuple(topic.name for topic in topics), seconds, **more)
@@ -28,7 +29,7 @@ def watched_groups(settings: Settings) -> list[WatchedGroup]:
     held = settings.alerts.digest_seconds + settings.alerts.quiet_seconds
     # A sampler reads in runs, and commits at the end of each.
     sampler_seconds = 2 * settings.sampler.round_seconds + STALLED_SECONDS
-    return [
+    groups = [
         group(catalogue.ROUTER_GROUP, "router", (catalogue.DECISIONS,), STALLED_SECONDS),
         group(catalogue.DESK_GROUP, "desk", catalogue.DESK_INPUTS, STALLED_SECONDS),
         group(catalogue.SINK_GROUP, "sink", catalogue.STORED_TOPICS, STALLED_SECONDS),
@@ -55,3 +56,4 @@ def watched_groups(settings: Settings) -> list[WatchedGroup]:
             holds_seconds=held,
         ),
     ]
+    return [each for each in groups if each.role not in settings.without]

@@ -6,7 +6,7 @@ import os
 import secrets
 import stat
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -66,6 +66,7 @@ class Instance:
     console_port: int = 0  # 0: described by a version without the console
     session_key: str = ""  # empty: described by a version without the HTTP API, until its next start
     trail_key: str = ""  # signs the audit trail; empty: described by a version without one, until its next start
+    left_out: list[str] = field(default_factory=list)  # roles that were not to be started
 
     @property
     def bootstrap_servers(self) -> str:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from interlock.errors import InterlockError
+from interlock.errors import InterlockError, UsageError
 from interlock.local import processes
 from interlock.local.processes import Process
-from interlock.local.stages import ROLES, roles
+from interlock.local.stages import ROLES, SERVERS, WATCH, left_out, roles, supervisor
 from interlock.local.supervisor import Report, Supervisor
+from interlock.platform.connection import Platform
+from interlock.platform.groups import watched_groups
 from interlock.platform.instance import Instance
-from interlock.platform.settings import Settings
+from interlock.platform.settings import Settings, WebhookSettings
 
 
 def _process(directory: Path, role: str, program: str, ready: Callable[[], bool] = lambda: False) -> Process:
@@ -38,6 +40,54 @@ def test_roles_can_be_left_out() -> None:
         "notices",
         "console",
     ]
+
+
+@pytest.mark.parametrize("without", [["sink"], ["watch", "sampler", "webhooks"]])
+def test_the_processes_of_an_instance_are_those_that_are_not_left_out(tmp_path: Path, without: list[str]) -> None:
+    platform = Platform(Settings(data_dir=tmp_path, without=without))
+    instance = Instance(os.getpid(), 1, 2, 3, "", "", "", False, [])
+    made = supervisor(platform, instance, Report(lambda _: None), None)
+    started = {process.role for stage in made._stages for process in stage}
+    assert started == {*SERVERS, *ROLES, WATCH} - {*without}
+    assert instance.left_out == without
+    # Nobody looks for the progress of what does not run.
+    assert not {group.role for group in watched_groups(platform.settings)} & {*without}
+
+
+def test_roles_are_chosen_by_name_and_the_others_are_left_out() -> None:
+    assert left_out("router, desk,sink,console", Settings()) == [
+        *("feedback", "calibration", "sampler", "notices", "watch")
+    ]
+    addressed = Settings(webhooks=WebhookSettings(url="https://receiver.example"))
+    chosen = left_out("kafka,webhooks,watch", addressed)
+    assert {*chosen} == {*ROLES}
+    assert roles(addressed.model_copy(update={"without": chosen})) == ["webhooks"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said"),
+    [
+        ("router,dsk", r"--roles: there is no role 'dsk' \(did you mean desk\?\): choose from sink, router, "),
+        ("router desk", "--roles: there is no role 'router desk'"),
+        (" , ", "--roles names no role: choose from sink, "),
+        ("router,webhooks", "--roles: webhooks has nobody to tell anything: set INTERLOCK_WEBHOOKS__URL"),
+    ],
+)
+def test_a_role_that_cannot_be_chosen_is_named_with_what_can(chosen: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        left_out(chosen, Settings())
+
+
+@pytest.mark.parametrize(
+    ("role", "said"),
+    [
+        ("snk", r"INTERLOCK_WITHOUT: there is no role 'snk' \(did you mean sink\?\)"),
+        ("kafka", "INTERLOCK_WITHOUT: kafka cannot be left out"),
+    ],
+)
+def test_a_role_that_cannot_be_left_out_is_named(role: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        roles(Settings(without=[role]))
 
 
 def test_every_process_is_named_when_it_starts_and_when_it_serves(tmp_path: Path) -> None:
