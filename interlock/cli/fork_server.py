@@ -27,6 +27,7 @@ from interlock.local.forked import PREPARE, REQUEST_BYTES, Request
 PRELOADED = (
     "interlock.cli.app",
     "interlock.cli.platform",
+    "interlock.operations.rights",
     "interlock.platform.keys",
     "interlock.platform.log_config",
     "interlock.services.router",
