@@ -119,7 +119,7 @@ def _contradiction(name: str, cell: Any, decimal: str, layout: Layout, now: date
             if name == "confidence" and not 0 <= number <= 1:
                 return f"{cell!r} is not between 0 and 1"
         elif name == "created_at":
-            values.time(cell, layout.zone, now)
+            values.plausible(cell, values.time(cell, layout.zone, now))
         elif not isinstance(values.text(cell), str):
             return f"{cell!r} is no text"
     except CellError as error:

@@ -97,7 +97,8 @@ class _Conversion:
             **dict.fromkeys(_TEXTS, values.text),
             **dict.fromkeys(("confidence", "amount"), self._number),
             **dict.fromkeys(("alternatives", "explanation", "vector"), values.structure),
-            "created_at": self._time,
+            "created_at": self._created_at,
+            "input": values.plain,
             "attributes": self._attribute_map,
             "history": self._history,
         }
@@ -111,12 +112,10 @@ class _Conversion:
         try:
             decision = Decision.model_validate(content)
         except ValidationError as error:
-            wrong = {problem.field.partition(".")[0] for problem in problems}
-            problems += [
-                self._problem(each) for each in error.errors(include_url=False, include_context=False)
-                if each["loc"][0] not in wrong
-            ]  # fmt: skip
-            return tuple(problems)
+            # A field of which something is said already is not missing as well.
+            told = {problem.field for problem in problems}
+            found = map(self._problem, error.errors(include_url=False, include_context=False))
+            return (*problems, *(problem for problem in found if problem.field not in told))
         return tuple(problems) if problems else decision
 
     def _content(self, row: dict[str, Any], line: int) -> tuple[dict[str, Any], list[Problem]]:
@@ -161,6 +160,9 @@ class _Conversion:
             except CellError as error:
                 raise UsageError(f"--set {name}: {error.kind}{_found(error.value)}") from error
         return content
+
+    def _created_at(self, value: Any) -> datetime:
+        return values.plausible(value, self._time(value))
 
     def _time(self, value: Any) -> datetime:
         return values.time(value, self._zone, self._now())

@@ -79,7 +79,7 @@ def time(value: Any, zone: tzinfo, now: datetime) -> datetime:
         raise CellError("is no time", value)
     if isinstance(value, str) and value[4:5] == "-":  # the usual form, read faster
         with suppress(ValueError):
-            return _plausible(datetime.fromisoformat(value), value, zone)
+            return _zoned(datetime.fromisoformat(value), zone)
     if isinstance(value, int | float | Decimal) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
         found = _counted(value, now)
         if found is None:
@@ -91,12 +91,11 @@ def time(value: Any, zone: tzinfo, now: datetime) -> datetime:
         found = _TIME.validate_python(value.strip() if isinstance(value, str) else value)
     except ValidationError as error:
         raise CellError("is no time: write 2026-01-31 or 2026-01-31 10:00:00", value) from error
-    return _plausible(found, value, zone)
+    return _zoned(found, zone)
 
 
-def _plausible(found: datetime, value: Any, zone: tzinfo) -> datetime:
-    if found.tzinfo is None:
-        found = found.replace(tzinfo=zone)
+def plausible(value: Any, found: datetime) -> datetime:
+    """The time that was found in a cell; raises CellError for one that the router would not believe."""
     if found < FIRST_TIME:
         raise CellError("is before the year 2000: no decision of a model is so old", value)
     return found
@@ -168,3 +167,7 @@ def _counted(value: Any, now: datetime) -> datetime | None:
         if FIRST_TIME.timestamp() <= seconds <= (now + _AHEAD).timestamp():
             return datetime.fromtimestamp(seconds, UTC)
     return None
+
+
+def _zoned(found: datetime, zone: tzinfo) -> datetime:
+    return found if found.tzinfo is not None else found.replace(tzinfo=zone)

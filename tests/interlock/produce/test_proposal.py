@@ -106,6 +106,12 @@ def test_a_file_that_needs_no_mapping_gets_one_that_says_nothing(tmp_path: Path)
     assert mapping == ColumnMapping()
 
 
+def test_a_date_of_birth_is_no_time_of_a_decision(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("date\n1990-01-31\n")
+    assert "# 'date' sounds like created_at, but '1990-01-31' is before the year 2000" in proposed(path)[0]
+
+
 def test_what_was_said_on_the_command_line_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes("score|Größe|id\n0.5|x|1\n".encode("cp1252"))

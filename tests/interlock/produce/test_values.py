@@ -91,7 +91,17 @@ def test_a_number_that_can_only_be_seconds_or_parts_of_them_since_1970_is_that(c
 @pytest.mark.parametrize("cell", ["1999-12-31", "1970-01-01T00:00:00Z", datetime(1, 1, 1)])  # noqa: DTZ001 - naive on purpose
 def test_a_time_before_2000_is_an_error(cell: Any) -> None:
     with pytest.raises(CellError, match="is before the year 2000"):
-        values.time(cell, UTC, NOW)
+        values.plausible(cell, values.time(cell, UTC, NOW))
+
+
+def test_an_earlier_decision_about_the_same_subject_may_be_older(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    line = '{"decision_id":"a","confidence":0.5,"history":{"previous_decisions":[%s]}}\n'
+    previous = '{"decision_id":"b","outcome":"x","decided_at":%s}'
+    path.write_text(line % (previous % '"1995-05-01"') + line.replace("a", "c", 1) % (previous % "19950501"))
+    ((decision,), errors) = outcome(path)
+    assert decision.history.previous_decisions[0].decided_at.year == 1995
+    assert len(errors) == 1
 
 
 @pytest.mark.parametrize("cell", ["31.01.2024", "1/31/2024", "yesterday", True, [1], time(1)])
@@ -192,3 +202,18 @@ def test_a_constant_that_is_no_value_of_its_field_is_told_before_anything_is_rea
     path = parquet(tmp_path, decision_id=["a"])
     with pytest.raises(UsageError, match=r"--set created_at: is a number that is no time: .* \(found '20240131'\)"):
         outcome(path, mapping(constants={**CONSTANTS, "created_at": "20240131"}))
+
+
+def test_a_cell_of_a_mapped_column_that_is_no_value_is_told_once_with_its_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("decision_id,the.score,when\na,high,20240131\n")
+    _, errors = outcome(path, mapping(fields={"confidence": "the.score", "created_at": "when"}))
+    assert [error.partition(" (found")[0] for error in errors[0].splitlines()] == [
+        "2: confidence (column 'the.score'): is no number",
+        "2: created_at (column 'when'): is a number that is no time: write 2026-01-31 or 2026-01-31 10:00:00",
+    ]
+
+
+def test_an_input_column_of_any_type_has_a_json_form(tmp_path: Path) -> None:
+    path = parquet(tmp_path, decision_id=["a"], input=pa.array([{"raw": b"x", "length": timedelta(seconds=90)}]))
+    assert outcome(path)[0][0].input == '{"raw":"x","length":90}'
