@@ -9,6 +9,7 @@ from interlock.errors import InterlockError
 from interlock.produce.layout import Layout
 from interlock.produce.opening import open_bytes, open_text
 from interlock.produce.rows import shown_name
+from interlock.schemas import json_text
 
 # Longer than a line with a decision of 4 MiB, the largest that a topic takes, can sensibly be.
 MAX_LINE = 32 << 20
@@ -69,7 +70,10 @@ class TextWriter:
     def write(self, raw: Any) -> int:
         begins = self._lines + 1
         text = raw if raw.endswith(("\n", "\r")) else raw + "\n"
-        self._file.write(text)
+        try:
+            self._file.write(text)
+        except UnicodeEncodeError:  # UTF-16 cannot write back what it could not read
+            self._file.write(json_text.printable(text))
         self._lines += text.count("\n") or text.count("\r")
         return begins
 

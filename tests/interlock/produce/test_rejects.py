@@ -63,6 +63,14 @@ def test_bytes_that_could_not_be_read_are_written_as_they_were(tmp_path: Path) -
     assert to.read_bytes() == path.read_bytes()
 
 
+def test_half_a_character_of_utf_16_is_written_as_the_mark_of_a_lost_one(tmp_path: Path) -> None:
+    path, to = tmp_path / "a.csv", tmp_path / "b.csv"
+    cut = "\ufeffdecision_id,confidence\nx@,0.5\n".encode("utf-16-le").replace(b"@\0", b"\xbd\xdc")
+    path.write_bytes(cut)
+    assert rejected(path, to)[0]["problem"].startswith("is not utf-16: byte 0xBD at character 2")
+    assert to.read_text(encoding="utf-16") == "decision_id,confidence\nx\ufffd\ufffd,0.5\n"
+
+
 def test_lines_of_json_are_written_as_they_stand_even_if_they_are_no_json(tmp_path: Path) -> None:
     path, to = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     path.write_text('{"decision_id":"a","confidence":0.5}\nrubbish\n{"confidence":7,  "x":"\\ud83d"}')
