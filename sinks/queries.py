@@ -1,10 +1,13 @@
 """What the command line asks ClickHouse."""
 
+import re
 from collections.abc import Iterator, Sequence
-from io import IOBase
+from io import BufferedIOBase
 from typing import Any, cast
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import StreamFailureError
+from urllib3.exceptions import HTTPError
 
 from interlock.encryption.keys import KeyStore
 from interlock.errors import UsageError
@@ -14,6 +17,9 @@ from interlock.sinks.timeline_words import with_words
 
 # Of an answer that goes to a file.
 _PIECE_BYTES = 1 << 20
+# How a server ends an answer that fails behind its first rows: at most so much, with the reason between two marks.
+_REASON_BYTES = 16 << 10
+_REASON = re.compile(rb"__exception__\r\n\w+\r\n(?P<reason>.*)\n\d+ \w+\r\n__exception__\r\n\Z", re.DOTALL)
 
 _RATES = """
 SELECT
@@ -79,11 +85,19 @@ def format_of(query: str) -> str | None:
 
 
 def stream(client: Client, query: str) -> Iterator[bytes]:
-    """The answer in the FORMAT that the query names, in pieces. Raises ClickHouse's errors before the first piece."""
-    answer = cast(IOBase, client.raw_stream(query))
+    """The answer in the FORMAT that the query names, in pieces. Raises ClickHouse's errors before the first piece, and
+    StreamFailureError where the answer breaks off behind it."""
+    answer = cast(BufferedIOBase, client.raw_stream(query))
+    end = b""
     try:
-        while piece := answer.read(_PIECE_BYTES):
+        # What has come is handed on before the connection breaks: the reason stands at its end.
+        while piece := answer.read1(_PIECE_BYTES):
+            end = (end + piece)[-_REASON_BYTES:]
             yield piece
+    except HTTPError as error:
+        told = _REASON.search(end)
+        reason = told["reason"].decode(errors="replace").strip() if told else str(error)
+        raise StreamFailureError(f"the answer broke off and is incomplete: {reason}") from error
     finally:
         answer.close()
 

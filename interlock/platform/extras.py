@@ -18,6 +18,7 @@ EXTRA_OF_MODULE = {
             "sqlglot",
             "structlog",
             "typer",
+            "urllib3",
             "yaml",
         ),
         "cli",

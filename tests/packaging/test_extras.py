@@ -23,6 +23,7 @@ BROUGHT_ALONG = {
     "compression": "Python 3.14",
     "markupsafe": "jinja2",
     "pydantic_core": "pydantic",
+    "urllib3": "clickhouse-connect",
     "yarl": "faust-streaming",
 }
 

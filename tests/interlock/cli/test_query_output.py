@@ -142,6 +142,12 @@ class TestOnTheEngine:
         answer = RUNNER.invoke(app, ["sql", query], catch_exceptions=False)
         assert read(answer.stdout_bytes)["number"].to_pylist() == list(range(300_000))
 
+    def test_an_answer_that_breaks_off_is_said_to_be_incomplete_and_why(self) -> None:
+        query = "SELECT throwIf(number = 3000000, 'too many') FROM numbers(4000000) FORMAT TSV"
+        with pytest.raises(InterlockError, match=r"incomplete: Code: 395.*too many") as told:
+            _output("sql", query)
+        assert "__exception__" not in str(told.value)
+
     def test_an_error_of_such_a_query_names_what_is_wrong(self) -> None:
         with pytest.raises(InterlockError, match="UNKNOWN_FORMAT"):
             _output("sql", "SELECT 1 FORMAT Nonsense")
