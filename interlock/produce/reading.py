@@ -1,5 +1,6 @@
 """Rows of a file as decisions, or as errors that name line and field."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +33,9 @@ _IN_OTHER_WORDS = {
     "bool_type": "is neither true nor false",
     "extra_forbidden": "is no field of it",
 }
+
+# Where something is in a text: what lines with the same problem do not share.
+_PLACE_IN_TEXT = re.compile(r"(?: \(U\+[0-9A-F]{4}\))? at character \d+")
 
 # What the model itself makes text of.
 _SCALARS = frozenset((str, int, float, bool))
@@ -224,7 +228,10 @@ class _Conversion:
         if error["type"] == "missing":
             return Problem(place, "is missing")
         kind = _IN_OTHER_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
-        return Problem(place, kind, _found(error["input"]))
+        where = _PLACE_IN_TEXT.search(kind)
+        if where is None:
+            return Problem(place, kind, _found(error["input"]))
+        return Problem(place, _PLACE_IN_TEXT.sub("", kind, count=1), f" ({re.sub('[()]', '', where[0]).strip()})")
 
 
 def _found(value: Any) -> str:

@@ -96,6 +96,17 @@ def test_what_was_read_before_a_file_breaks_off_is_counted(tmp_path: Path) -> No
     assert 40_000 < int(found[1].replace(",", "")) <= 50_000
 
 
+def test_lines_with_the_same_problem_at_other_places_are_summed_up_together(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    cut = [f'{{"decision_id":"{number}","confidence":0.5,"impact":"{"x" * number}\\ud83d"}}\n' for number in range(9)]
+    path.write_text("".join(cut) + '{"a" 1}\n{"ab" 1}\n')
+    problems = json.loads(produce(str(path), "--dry-run", "--json").stdout)["problems"]
+    assert [(found["field"], found["lines"], found["problem"][:28]) for found in problems] == [
+        ("impact", 9, "has half of a surrogate pair"),
+        ("", 2, "not JSON"),
+    ]
+
+
 class Failing:
     """A client whose Kafka takes one batch."""
 

@@ -198,8 +198,8 @@ def test_a_line_that_a_later_reader_could_not_take_is_named_and_the_others_are_r
         complaints,
         [
             "not JSON: NaN at character",
-            "input: not JSON: -Infinity at character 11; write null",
-            "input: has half of a surrogate pair (U+D83D) at character 8",
+            "input: not JSON: -Infinity; write null (at character 11)",
+            "Such text has no UTF-8 (U+D83D at character 8)",
             "input: has half of a surrogate pair",
             "attributes.mood: has half of a surrogate pair",
             "attributes.",
