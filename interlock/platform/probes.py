@@ -48,7 +48,7 @@ def kafka_problem(properties: Mapping[str, str | int | float | bool]) -> "Troubl
     protocol = given.get("security.protocol", "plaintext").upper()
     host, port = _first(servers)
     problem = ""
-    for seconds in _ATTEMPT_SECONDS:
+    for number, seconds in enumerate(_ATTEMPT_SECONDS):
         try:
             # Metadata may be asked for with any time-out. Requests about groups may not: where they time out,
             # librdkafka aborts the process (see `interlock.streams.embedded_kafka.broker`).
@@ -58,8 +58,9 @@ def kafka_problem(properties: Mapping[str, str | int | float | bool]) -> "Troubl
             admin.poll(0)  # what is wrong is told in events only
             for found in filter(None, (trouble(event, given) for event in events)):
                 return found
-            # Of a broker that drops who speaks another protocol librdkafka tells nothing.
-            if not protocol.endswith("SSL") and _speaks_tls(host, port):
+            # Of a broker that drops who speaks another protocol librdkafka tells nothing. Tried once: where nothing
+            # answers at all, it takes time.
+            if number == 1 and not protocol.endswith("SSL") and _speaks_tls(host, port):
                 text = f"the port speaks TLS, and security.protocol is {protocol}: is it SASL_SSL or SSL?"
                 return Trouble(text, certain=False)
         else:
