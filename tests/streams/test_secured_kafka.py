@@ -2,6 +2,10 @@
 why."""
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +19,7 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from interlock import Client, DeliveryError
 from interlock.errors import KafkaAccessError, UnavailableError
 from interlock.platform.connection import Platform
+from interlock.platform.exit_codes import ExitCode
 from interlock.platform.probes import kafka_problem
 from interlock.platform.settings import KafkaSettings, Settings
 from interlock.streams.faust_settings import credentials
@@ -198,6 +203,27 @@ def test_another_protocol_than_that_of_the_port_is_named(
         Platform(Settings(data_dir=tmp_path, kafka=settings)).serving_kafka()
     for word in words:
         assert word in str(told.value)
+
+
+@pytest.mark.parametrize("words", [["prepare"], ["status"], ["run", "router"], ["run", "feedback"], ["run", "console"]])
+def test_a_command_or_a_role_with_a_wrong_password_says_so_in_one_line_and_ends(
+    words: list[str], secured: SecuredKafka, tmp_path: Path
+) -> None:
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("INTERLOCK_")},
+        "INTERLOCK_KAFKA__BOOTSTRAP_SERVERS": secured.at("SCRAM"),
+        "INTERLOCK_KAFKA__PROPERTIES": json.dumps(secured.scram("alice", "a wrong one")),
+        "INTERLOCK_CLICKHOUSE__URL": "http://127.0.0.1:1",
+        "INTERLOCK_DATA_DIR": str(tmp_path),
+        "INTERLOCK_ROUTER__AUDIT_KEY": "6f1b0c9de2547a83b1f0e9d8c7a65b43",
+        "INTERLOCK_API__SESSION_KEY": "6f1b0c9de2547a83b1f0e9d8c7a65b43" * 2,
+    }
+    command = [sys.executable, "-m", "interlock", *words]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == ExitCode.OPERATOR_REQUIRED, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("interlock:")]
+    assert "wrong password: Kafka does not let User:alice log in" in line
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("listener", ["TLSPLAIN", "SCRAM"])
