@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from interlock.errors import InterlockError
 from interlock.schemas import json_text
 from interlock.schemas.models import as_text
 
@@ -33,7 +34,7 @@ _COMMA_NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}([.' \u00a0\u202f]\d{3})+)(,\d+)?(
 _TIME: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
-class CellError(Exception):
+class CellError(InterlockError):
     """A cell that is no value of its kind; `kind` says why, the same for all such cells, `value` what stands there."""
 
     def __init__(self, kind: str, value: Any) -> None:
