@@ -150,7 +150,7 @@ class Desk:
 
     def _consumer(self, more: dict[str, Any] | None = None) -> Any:
         fixed = {
-            "group.id": "-",  # demanded by the library; nothing is committed, so there is no group
+            "group.id": "interlock-readers",  # demanded by the library, and known to its role; nothing is committed
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
