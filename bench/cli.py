@@ -181,7 +181,8 @@ def footprint(
     if json:
         print_json(figures)
         return
-    table(("process", "memory (PSS), MiB", "% of one core", "threads"), list(benchmark.rows(figures)))
+    columns = ("process", "memory (PSS), MiB", "of it of files", "% of one core", "threads")
+    table(columns, list(benchmark.rows(figures)))
     starts = {name: value for name, value in figures.items() if "start" in name}
     table(("figure", "value"), list(starts.items()))
 

@@ -26,17 +26,17 @@ SETTLE_SECONDS = 90.0
 # The only child of the supervisor that is no role.
 FORK_SERVER = "fork server"
 
-_MIB = 1024 * 1024
-
 
 @dataclass(frozen=True)
 class Sample:
-    """One process: seconds of the processor since it began, its memory in MiB, its threads."""
+    """One role: seconds of the processor since it began, its memory in MiB, its threads. `files`: how much of the memory
+    is pages of programs and libraries, which the kernel drops when it needs them for something else."""
 
     role: str
-    cpu_seconds: float
-    pss: float
-    threads: int
+    cpu_seconds: float = 0.0
+    pss: float = 0.0
+    files: float = 0.0
+    threads: int = 0
 
 
 def run(minutes: float = 1.0, settle: float = SETTLE_SECONDS, say: Callable[[str], None] = print) -> dict[str, Any]:
@@ -70,6 +70,7 @@ def idle(directory: Path, seconds: float) -> dict[str, Any]:
     processes = {
         after.role: {
             "pss_mib": round(after.pss, 1),
+            "of_files_mib": round(after.files, 1),
             "cpu_percent": round(100 * (after.cpu_seconds - before[after.role].cpu_seconds) / passed, 2),
             "threads": after.threads,
         }
@@ -78,7 +79,7 @@ def idle(directory: Path, seconds: float) -> dict[str, Any]:
     }
     total = {
         name: round(sum(process[name] for process in processes.values()), 1)
-        for name in ("pss_mib", "cpu_percent", "threads")
+        for name in ("pss_mib", "of_files_mib", "cpu_percent", "threads")
     }
     return {"processes": processes, "total": total}
 
@@ -89,15 +90,26 @@ def samples(directory: Path) -> list[Sample]:
     for process, role in processes(directory):
         with suppress(psutil.NoSuchProcess):
             times = process.cpu_times()
-            so_far = found.get(role, Sample(role, 0.0, 0.0, 0))
+            so_far = found.get(role, Sample(role))
+            memory = _memory(process.pid)
             found[role] = Sample(
                 role,
                 # Those of children are known once these have ended.
                 so_far.cpu_seconds + times.user + times.system + times.children_user + times.children_system,
-                so_far.pss + process.memory_full_info().pss / _MIB,
+                so_far.pss + memory["Pss"],
+                so_far.files + memory["Pss_File"],
                 so_far.threads + process.num_threads(),
             )
     return list(found.values())
+
+
+def _memory(pid: int) -> dict[str, float]:
+    """Proportional set sizes in MiB, by what they are of. Raises psutil.NoSuchProcess."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    except (FileNotFoundError, ProcessLookupError) as error:
+        raise psutil.NoSuchProcess(pid) from error
+    return {name: int(size.split()[0]) / 1024 for name, _, size in (line.partition(":") for line in lines)}
 
 
 def processes(directory: Path) -> Iterator[tuple[psutil.Process, str]]:
@@ -143,8 +155,8 @@ def _prepare_broker() -> None:
     subprocess.run([sys.executable, "-P", "-m", "interlock.streams.embedded_kafka.aot_cache_training"], check=True)
 
 
-def rows(figures: dict[str, Any]) -> Iterator[tuple[str, float, float, int]]:
+def rows(figures: dict[str, Any]) -> Iterator[tuple[str, float, float, float, int]]:
     """The processes, the largest first, and the total."""
     processes = sorted(figures["processes"].items(), key=lambda item: -item[1]["pss_mib"])
     for role, process in (*processes, ("total", figures["total"])):
-        yield role, process["pss_mib"], process["cpu_percent"], int(process["threads"])
+        yield role, process["pss_mib"], process["of_files_mib"], process["cpu_percent"], int(process["threads"])

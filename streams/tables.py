@@ -4,21 +4,25 @@ Read without a group, because every instance needs every record.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock.streams.consuming import records_of
 from interlock.streams.new_partitions import NewPartitions
-from interlock.streams.ports import Broker, Message
-from interlock.streams.ranges import BATCH_SIZE, FIRST_OFFSET, READ_ONCE, READ_TO_END, RangeReader
+from interlock.streams.ports import Broker, Consumer, Message
+from interlock.streams.ranges import BATCH_SIZE, FIRST_OFFSET, READ_ONCE, RangeReader
 
 _Read = TypeVar("_Read")
 
 # A cluster that has just started may be electing leaders for this long.
 _TIMEOUT_SECONDS = 30.0
+
+# Of who follows a table: the broker answers as soon as there is a record, or after so long. With the default (0.5 s) a
+# dozen tables at rest cost it as much as everything else that it does for an idle instance.
+FOLLOWING: Mapping[str, Any] = {"fetch.wait.max.ms": 5_000}
 
 
 class TableReader:
@@ -31,11 +35,10 @@ class TableReader:
         *,
         last: int | None = None,
         since: int | None = None,
-        once: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`last`: only that many offsets of each partition, to see what was written lately. Transaction markers and
-        aborted records take offsets too, so that fewer records may come. `once`: only `read_all` is called, no `poll`.
+        aborted records take offsets too, so that fewer records may come.
 
         Raises KafkaException if a topic does not exist: a missing table must not be taken for an empty one.
         """
@@ -49,7 +52,9 @@ class TableReader:
             partition: FIRST_OFFSET if last is None else max(FIRST_OFFSET, end - last)
             for partition, end in ends.items()
         }
-        self._consumer = broker.consumer(None, overrides=READ_ONCE if once else READ_TO_END)
+        self._broker = broker
+        self._monotonic = monotonic
+        self._consumer: Consumer | None = broker.consumer(None, overrides=READ_ONCE)
         if since is not None:
             places = [TopicPartition(*partition, since) for partition in starts]
             found = self._consumer.offsets_for_times(places, _TIMEOUT_SECONDS)
@@ -60,7 +65,8 @@ class TableReader:
                 for partition, start in starts.items()
             }
         self._reader = RangeReader(self._consumer, starts, ends, follow=True)
-        self._new_partitions = NewPartitions(broker, self._consumer, starts, monotonic)
+        self._places = self._reader.positions
+        self._new_partitions: NewPartitions | None = None
 
     def read_all(self, timeout: float = _TIMEOUT_SECONDS) -> list[Message]:
         """Everything that was there when this object was made, and what came along since, oldest first per partition.
@@ -73,18 +79,41 @@ class TableReader:
     def read_parts(self, timeout: float = _TIMEOUT_SECONDS) -> Iterator[Sequence[Message]]:
         """The same in parts, for tables that are larger than what is kept of them."""
         self._reader.timeout = timeout
-        return self._reader.batches()
+        yield from self._reader.batches()
+        self._end_reading()
 
     def poll(self, seconds: float = 0.0) -> list[Message]:
         """What has come since, also in partitions that were added meanwhile. Returns at once, or waits for so many
         seconds until something comes."""
+        if self._new_partitions is None:
+            self._new_partitions = self._follow()
+        assert self._consumer is not None
         self._new_partitions.follow()
         # One message ends the wait; asking for more would wait until they are there.
         first = self._consumer.consume(1, seconds) if seconds else []
         return [message for part in (first, self._consumer.consume(BATCH_SIZE, 0)) for message in records_of(part)]
 
+    def _end_reading(self) -> None:
+        """Keeps the places. The consumer would go on asking for the end of the partitions, many times a second."""
+        if self._consumer is None:
+            return
+        for place in self._consumer.position([TopicPartition(*partition) for partition in self._places]):
+            if place.offset >= 0:
+                self._places[place.topic, place.partition] = place.offset
+        self.close()
+
+    def _follow(self) -> NewPartitions:
+        """Goes on, where reading has ended, with a consumer that lets the broker wait."""
+        self._end_reading()
+        places = [TopicPartition(*partition, offset) for partition, offset in sorted(self._places.items())]
+        self._consumer = self._broker.consumer(None, overrides=FOLLOWING)
+        self._consumer.assign(places)
+        return NewPartitions(self._broker, self._consumer, self._places, self._monotonic)
+
     def close(self) -> None:
-        self._consumer.close()
+        if self._consumer is not None:
+            self._consumer.close()
+            self._consumer = None
 
 
 def newest(broker: Broker, topic: str, read: Callable[[str, bytes], _Read]) -> dict[str, _Read]:
@@ -93,7 +122,7 @@ def newest(broker: Broker, topic: str, read: Callable[[str, bytes], _Read]) -> d
     A record of which `read` raises ValueError leaves the one before in force. Raises KafkaException.
     """
     found: dict[str, _Read] = {}
-    with closing(TableReader(broker, [topic], once=True)) as reader:
+    with closing(TableReader(broker, [topic])) as reader:
         for message in reader.read_all():
             key, value = (message.key() or b"").decode(errors="replace"), message.value()
             if value is None:

@@ -35,7 +35,7 @@ def test_memory_and_threads_of_a_role_are_those_of_all_its_processes(tmp_path: P
 
 
 def test_the_largest_process_stands_first_and_the_total_last() -> None:
-    small, large = ({"pss_mib": size, "cpu_percent": 0.1, "threads": 1} for size in (1.0, 2.0))
-    total = {"pss_mib": 3.0, "cpu_percent": 0.2, "threads": 2}
+    small, large = ({"pss_mib": size, "of_files_mib": 0.5, "cpu_percent": 0.1, "threads": 1} for size in (1.0, 2.0))
+    total = {"pss_mib": 3.0, "of_files_mib": 1.0, "cpu_percent": 0.2, "threads": 2}
     figures = {"processes": {"desk": small, "kafka": large}, "total": total}
     assert [row[0] for row in footprint.rows(figures)] == ["kafka", "desk", "total"]

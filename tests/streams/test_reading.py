@@ -1,6 +1,8 @@
 """What readers and senders share: records of a consume call, ranges of partitions, acknowledged sending."""
 
 import threading
+from contextlib import closing
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from interlock.streams.offsets import committed_offsets
 from interlock.streams.ports import TopicSpec
 from interlock.streams.ranges import READ_TO_END, RangeReader, read_range, read_topic
 from interlock.streams.sending import Outgoing, send_and_wait
+from interlock.streams.tables import TableReader
 
 TOPIC = "t"
 
@@ -162,3 +165,38 @@ def test_without_a_broker_sending_ends_after_its_timeout() -> None:
     with pytest.raises(KafkaException, match=r"no acknowledgement within 0.2 s"):
         send_and_wait(producer, [Outgoing(TOPIC, b"k", b"1")], 0.2)
     assert producer.flush(1.0) == 0  # nothing is left that could be sent later
+
+
+@pytest.mark.parametrize("parts", [None, 0, 1, 99], ids=["whole", "nothing", "one part", "all parts"])
+def test_whoever_follows_a_table_gets_every_record_once_however_much_was_read_before(parts: int | None) -> None:
+    broker = transactions(3, 20)
+    table = TableReader(broker, [TOPIC])
+    if parts is None:
+        found = values(table.read_all())
+    else:
+        found = [number for part in islice(table.read_parts(), parts) for number in values(part)]
+    producer = broker.producer(None)
+    for number in range(20, 25):  # come between the two
+        producer.produce(TOPIC, b"%d" % number, None, number % 3)
+    producer.flush()
+    found += values(table.poll())
+    found += values(table.poll())
+    assert sorted(found) == list(range(25))
+    assert table.poll() == []
+    table.close()
+
+
+def test_a_record_ends_the_waiting_for_one() -> None:
+    broker = MemoryBroker(waits=True)
+    broker.create_topics([TopicSpec(TOPIC, 1)])
+    with closing(TableReader(broker, [TOPIC])) as table:
+        assert table.poll() == []
+        # Longer than any test may take.
+        found: list[int] = []
+        waiting = threading.Thread(target=lambda: found.extend(values(table.poll(600))))
+        waiting.start()
+        producer = broker.producer(None)
+        producer.produce(TOPIC, b"1", None, 0)
+        producer.flush()
+        waiting.join()
+        assert found == [1]

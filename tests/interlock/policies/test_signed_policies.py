@@ -107,7 +107,7 @@ def test_who_has_not_the_key_neither_tries_nor_promotes_nor_withdraws_and_people
 
 
 def _written(watched: Watched, topic: catalogue.Topic) -> Any:
-    return TableReader(watched.broker, [topic.name], once=True).read_all()[-1]
+    return TableReader(watched.broker, [topic.name]).read_all()[-1]
 
 
 def test_a_signature_holds_for_its_record_and_place_alone() -> None:
