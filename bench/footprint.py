@@ -29,8 +29,8 @@ FORK_SERVER = "fork server"
 
 @dataclass(frozen=True)
 class Sample:
-    """One role: seconds of the processor since it began, its memory in MiB, its threads. `files`: how much of the memory
-    is pages of programs and libraries, which the kernel drops when it needs them for something else."""
+    """One role: seconds of the processor since it began, its memory in MiB, its threads. `files`: how much of the
+    memory is pages of programs and libraries, which the kernel drops when it needs them for something else."""
 
     role: str
     cpu_seconds: float = 0.0
