@@ -151,7 +151,7 @@ def read(broker: Broker, timeout: float = _TIMEOUT_SECONDS) -> list[dict[str, An
 def _messages(broker: Broker, timeout: float) -> list[Message]:
     if not broker.topic_states([catalogue.SCHEMAS.name]):
         return []
-    with closing(TableReader(broker, [catalogue.SCHEMAS.name])) as table:
+    with closing(TableReader(broker, [catalogue.SCHEMAS.name], once=True)) as table:
         return table.read_all(timeout)
 
 

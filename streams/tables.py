@@ -35,10 +35,11 @@ class TableReader:
         *,
         last: int | None = None,
         since: int | None = None,
+        once: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`last`: only that many offsets of each partition, to see what was written lately. Transaction markers and
-        aborted records take offsets too, so that fewer records may come.
+        aborted records take offsets too, so that fewer records may come. `once`: nobody calls `poll`.
 
         Raises KafkaException if a topic does not exist: a missing table must not be taken for an empty one.
         """
@@ -53,6 +54,7 @@ class TableReader:
             for partition, end in ends.items()
         }
         self._broker = broker
+        self._once = once
         self._monotonic = monotonic
         self._consumer: Consumer | None = broker.consumer(None, overrides=READ_ONCE)
         if since is not None:
@@ -80,11 +82,17 @@ class TableReader:
         """The same in parts, for tables that are larger than what is kept of them."""
         self._reader.timeout = timeout
         yield from self._reader.batches()
-        self._end_reading()
+        if self._once:
+            self.close()
+        else:
+            self._new_partitions = self._follow()
 
     def poll(self, seconds: float = 0.0) -> list[Message]:
         """What has come since, also in partitions that were added meanwhile. Returns at once, or waits for so many
-        seconds until something comes."""
+        seconds until something comes.
+
+        Records come in the background from the end of reading on: who polls seldom gets all of them at once.
+        """
         if self._new_partitions is None:
             self._new_partitions = self._follow()
         assert self._consumer is not None
@@ -93,21 +101,16 @@ class TableReader:
         first = self._consumer.consume(1, seconds) if seconds else []
         return [message for part in (first, self._consumer.consume(BATCH_SIZE, 0)) for message in records_of(part)]
 
-    def _end_reading(self) -> None:
-        """Keeps the places. The consumer would go on asking for the end of the partitions, many times a second."""
-        if self._consumer is None:
-            return
+    def _follow(self) -> NewPartitions:
+        """Goes on, where reading has ended, with a consumer that lets the broker wait. That of the reading would go on
+        asking for the end of the partitions, many times a second."""
+        assert self._consumer is not None
         for place in self._consumer.position([TopicPartition(*partition) for partition in self._places]):
             if place.offset >= 0:
                 self._places[place.topic, place.partition] = place.offset
-        self.close()
-
-    def _follow(self) -> NewPartitions:
-        """Goes on, where reading has ended, with a consumer that lets the broker wait."""
-        self._end_reading()
-        places = [TopicPartition(*partition, offset) for partition, offset in sorted(self._places.items())]
+        self._consumer.close()
         self._consumer = self._broker.consumer(None, overrides=FOLLOWING)
-        self._consumer.assign(places)
+        self._consumer.assign([TopicPartition(*place, offset) for place, offset in sorted(self._places.items())])
         return NewPartitions(self._broker, self._consumer, self._places, self._monotonic)
 
     def close(self) -> None:
@@ -122,7 +125,7 @@ def newest(broker: Broker, topic: str, read: Callable[[str, bytes], _Read]) -> d
     A record of which `read` raises ValueError leaves the one before in force. Raises KafkaException.
     """
     found: dict[str, _Read] = {}
-    with closing(TableReader(broker, [topic])) as reader:
+    with closing(TableReader(broker, [topic], once=True)) as reader:
         for message in reader.read_all():
             key, value = (message.key() or b"").decode(errors="replace"), message.value()
             if value is None:

@@ -52,7 +52,7 @@ def _name(record: dict[str, Any]) -> str:
 def _newest(broker: Broker, topic: str, schema: str) -> list[dict[str, Any]]:
     """The newest record of every key that can be read."""
     newest = {}
-    with closing(TableReader(broker, [topic])) as reader:
+    with closing(TableReader(broker, [topic], once=True)) as reader:
         for message in reader.read_all():
             newest[message.key()] = message.value()
     records = []

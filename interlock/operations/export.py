@@ -96,7 +96,7 @@ class Examples:
         return {name: group_of(example["attributes"].get(name), ends) for name, ends in cuts.items()}
 
     def _each(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        with closing(TableReader(self._broker, [catalogue.TRAINING_EXAMPLES.name])) as reader:
+        with closing(TableReader(self._broker, [catalogue.TRAINING_EXAMPLES.name], once=True)) as reader:
             for part in reader.read_parts():
                 for message in part:
                     yield message.offset(), wire.decode("TrainingExample", message.value())

@@ -58,6 +58,6 @@ def _reviewed_outcomes(broker: Broker, decision_ids: set[str]) -> dict[str, Revi
 
 
 def _messages(broker: Broker, topics: list[str]) -> Iterator[Message]:
-    with closing(TableReader(broker, topics)) as reader:
+    with closing(TableReader(broker, topics, once=True)) as reader:
         for part in reader.read_parts():
             yield from part

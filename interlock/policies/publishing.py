@@ -220,7 +220,7 @@ def unsigned_policies(broker: "Broker") -> list[str]:
 
     signed: dict[tuple[str, bytes | None], bool] = {}
     topics = [catalogue.POLICIES.name, catalogue.POLICY_CANDIDATES.name]
-    with closing(TableReader(broker, topics)) as reader:
+    with closing(TableReader(broker, topics, once=True)) as reader:
         for record in reader.read_all():
             place = record.topic(), record.key()
             if record.value() is None:

@@ -37,7 +37,7 @@ def read_proposals(broker: "Broker") -> ProposalTable:
     from interlock.streams.tables import TableReader
 
     proposals = ProposalTable()
-    with closing(TableReader(broker, [catalogue.PROPOSALS.name])) as reader:
+    with closing(TableReader(broker, [catalogue.PROPOSALS.name], once=True)) as reader:
         for message in reader.read_all():
             proposals.apply(message.key(), message.value())
     return proposals

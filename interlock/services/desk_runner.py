@@ -63,7 +63,7 @@ def desk_runner(
         name, written = str(uuid4()), time.now()
         kafka = write_tick(broker, tick_id(name, 0), written)
         heard = time.now()
-        with closing(TableReader(broker, RESTORED_TOPICS)) as tables:
+        with closing(TableReader(broker, RESTORED_TOPICS, once=True)) as tables:
             processor.restore(_each(tables, counts), _remembered(broker, processor, kafka, counts))
         if processor.clock is not None:
             processor.resume(Takeover(name, written, heard, kafka), time.now())
@@ -97,7 +97,7 @@ def _remembered(broker: Broker, processor: DeskProcessor, kafka: int, counts: Me
     come: before an outage of days, perhaps."""
     since = (min(kafka, processor.latest) - REMEMBERED_FOR) // 1_000 - _CLOCKS_DIFFER_MS
     # A new desk has no record; negative times mean something else to Kafka.
-    with closing(TableReader(broker, REMEMBERED_TOPICS, since=max(0, since))) as found:
+    with closing(TableReader(broker, REMEMBERED_TOPICS, since=max(0, since), once=True)) as found:
         yield from _each(found, counts)
 
 

@@ -88,7 +88,7 @@ class WrittenExamples:
         """
         if self._table is None or (replayed and not self._replaying):
             self.close()
-            self._table = TableReader(self._broker, [catalogue.TRAINING_EXAMPLES.name])
+            self._table = TableReader(self._broker, [catalogue.TRAINING_EXAMPLES.name], once=True)
             self._parts = self._table.read_parts()
         self._replaying = replayed
         while example_id not in self._kept:

@@ -49,7 +49,7 @@ class ForgottenTrials:
 
 def told_before(broker: Broker) -> set[str]:
     """The ids of such alerts that Kafka still has. Raises KafkaException."""
-    with closing(TableReader(broker, [catalogue.ALERTS.name])) as reader:
+    with closing(TableReader(broker, [catalogue.ALERTS.name], once=True)) as reader:
         ids = {(record.key() or b"").decode(errors="replace") for record in reader.read_all()}
     return {one for one in ids if one.startswith((f"{_FORGOTTEN}/", f"{_ENDED}/"))}
 

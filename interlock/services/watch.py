@@ -72,7 +72,7 @@ class Watch:
         self._watch = watch
         self._metrics = metrics
         self._producer = broker.producer(None, {"message.timeout.ms": int(SEND_SECONDS * 1000)})
-        with closing(TableReader(broker, [catalogue.ALERTS.name], last=_REMEMBERED_ALERTS)) as alerts:
+        with closing(TableReader(broker, [catalogue.ALERTS.name], last=_REMEMBERED_ALERTS, once=True)) as alerts:
             self._told = {_id_of(message) for message in alerts.read_all()}
         self._standing: set[tuple[str, str]] = set()  # kinds and groups that were alerted, and still stand
         self.facts: list[dict[str, Any]] = []

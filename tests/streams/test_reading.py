@@ -4,6 +4,7 @@ import threading
 from contextlib import closing
 from itertools import islice
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -200,3 +201,15 @@ def test_a_record_ends_the_waiting_for_one() -> None:
         producer.flush()
         waiting.join()
         assert found == [1]
+
+
+@pytest.mark.parametrize(("once", "consumers"), [(False, 2), (True, 1)])
+def test_whoever_follows_a_table_asks_for_new_records_from_the_end_of_reading_on(once: bool, consumers: int) -> None:
+    """So that somebody who polls for the first time hours later gets all of them."""
+    broker = transactions(3, 20)
+    with (
+        patch.object(broker, "consumer", wraps=broker.consumer) as made,
+        closing(TableReader(broker, [TOPIC], once=once)) as table,
+    ):
+        table.read_all()
+        assert made.call_count == consumers
