@@ -1,6 +1,5 @@
 """The footprint is that of all processes of an instance, each counted once and under its role."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,20 +10,29 @@ from bench import footprint
 from interlock.platform import instance as instances
 from interlock.platform.instance import Child, Instance
 
-# A role that has started another process.
-_ROLE = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+# A supervisor with a role that has started another process; it prints the role's pid.
+_SUPERVISOR = """
+import subprocess, sys
+sleeper = "import time; time.sleep(60)"
+role = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {sleeper!r}])"
+child = subprocess.Popen([sys.executable, "-c", role])
+print(child.pid, flush=True)
+child.wait()
+"""
 
 
 def test_memory_and_threads_of_a_role_are_those_of_all_its_processes(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", _ROLE]) as role:
+    with subprocess.Popen([sys.executable, "-c", _SUPERVISOR], stdout=subprocess.PIPE, text=True) as supervisor:
+        assert supervisor.stdout is not None
+        role = int(supervisor.stdout.readline())
         try:
-            children = [Child("desk", role.pid, 0.0), Child("watch", 0, 0.0, state="restarting")]
-            instances.write(tmp_path, Instance(os.getpid(), 1, 2, 3, "", "", "", True, children))
+            children = [Child("desk", role, 0.0), Child("watch", 0, 0.0, state="restarting")]
+            instances.write(tmp_path, Instance(supervisor.pid, 1, 2, 3, "", "", "", True, children))
             while len(list(footprint.processes(tmp_path))) < 3:
-                assert role.poll() is None
+                assert supervisor.poll() is None
             figures = footprint.idle(tmp_path, 0.5)
         finally:
-            for process, _ in list(footprint.processes(tmp_path))[1:]:
+            for process, _ in list(footprint.processes(tmp_path)):
                 process.kill()
     assert set(figures["processes"]) == {"supervisor", "desk"}
     assert figures["processes"]["desk"]["threads"] == 2
