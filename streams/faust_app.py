@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 
 # A worker that was killed is missed after this; Faust's default (60 s) blocks its group for a minute.
 SESSION_SECONDS = 8.0
-HEARTBEAT_SECONDS = 1.0
+# The broker misses a member after four of them.
+HEARTBEAT_SECONDS = 2.0
 
 # How long the broker waits for members that are alive to join again; each has at most one record to finish.
 REBALANCE_SECONDS = 20.0

@@ -21,6 +21,7 @@ from interlock.schemas.signed_commands import Signer
 from interlock.streams.consuming import records_of
 from interlock.streams.forks import begin_anew_in_children
 from interlock.streams.ports import Broker, Headers
+from interlock.streams.tables import FOLLOWING
 
 log = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ class DeskConnection:
         ends = broker.end_offsets(catalogue.REPLIES.name)
         # Linger would delay a person's click for the sake of batches that never fill.
         self._producer = broker.producer(None, {"linger.ms": 0, "delivery.report.only.error": False})
-        self._consumer = broker.consumer(None)
+        self._consumer = broker.consumer(None, overrides=FOLLOWING)
         # The offsets themselves and not "the end", which librdkafka would look up later, perhaps after the reply.
         self._consumer.assign([TopicPartition(catalogue.REPLIES.name, number, end) for number, end in ends.items()])
         # By the id of the command. Several may wait under one: a caller who repeats a command that is under way.
