@@ -288,6 +288,7 @@ class KafkaBroker:
         """A child has an administration client of its own."""
         abandon(self._admin_client)
         self._admin_client = None
+        self._troubles.after_fork()
 
     def _admin(self) -> AdminClient:
         if self._admin_client is None:

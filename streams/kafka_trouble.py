@@ -140,6 +140,10 @@ class Troubles:
                 self._logged_at[kind] = now
         log.log(logging.DEBUG if repeated else logging.WARNING, "Kafka at %s: %s", self._servers, text)
 
+    def after_fork(self) -> None:
+        """In a child: a thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+
     def latest(self) -> Trouble | None:
         """What was wrong with the settings a moment ago."""
         with self._lock:

@@ -20,8 +20,8 @@ _Read = TypeVar("_Read")
 # A cluster that has just started may be electing leaders for this long.
 _TIMEOUT_SECONDS = 30.0
 
-# Of who follows a table: the broker answers as soon as there is a record, or after so long. With the default (0.5 s) a
-# dozen tables at rest cost it as much as everything else that it does for an idle instance.
+# Of who follows the same partitions for long: the broker answers as soon as there is a record, or after so long. With
+# the default (0.5 s) a dozen tables at rest cost it as much as everything else that it does for an idle instance.
 FOLLOWING: Mapping[str, Any] = {"fetch.wait.max.ms": 5_000}
 
 

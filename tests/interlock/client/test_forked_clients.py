@@ -203,3 +203,13 @@ def test_a_connection_to_the_desk_connects_anew_in_a_child() -> None:
         # Held for the child too: it would inherit the lock from whichever thread of the parent had it at that moment.
         with broker.cluster.changed:
             assert in_a_child(work) == 0
+
+
+def test_a_child_asks_why_kafka_does_not_answer_though_a_thread_of_the_parent_was_just_told() -> None:
+    broker = KafkaBroker("127.0.0.1:1")
+
+    def work() -> None:
+        assert broker._troubles.latest() is None
+
+    with broker._troubles._lock:
+        assert in_a_child(work) == 0
