@@ -5,10 +5,10 @@ they are under way (librdkafka issue 4605).
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
 
 from interlock.streams.consuming import records_of
 from interlock.streams.ports import Broker, Consumer, Message, Partition
@@ -48,6 +48,29 @@ class ProgressReader:
             self.close()  # new clients for the next attempt: they know nothing of the broker before
             raise
 
+    def ends(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        """Where their logs end for a read_committed reader, in one request of each broker. Raises KafkaException."""
+        if not partitions:
+            return {}
+        try:
+            return self._asked_ends(partitions)
+        except BaseException:
+            self.close()
+            raise
+
+    def _asked_ends(self, partitions: Collection[Partition]) -> dict[Partition, int]:
+        asked = [TopicPartition(*partition, OFFSET_END) for partition in sorted(partitions)]
+        answers = self._prober().offsets_for_times(asked, _REQUEST_SECONDS)
+        for answer in answers:
+            if answer.error is not None:
+                raise KafkaException(answer.error)
+        return {(answer.topic, answer.partition): answer.offset for answer in answers}
+
+    def _prober(self) -> Consumer:
+        if self._probe is None:
+            self._probe = self._broker.consumer(None, overrides=_PROBE)
+        return self._probe
+
     def close(self) -> None:
         consumers = [*self._members.values(), *([self._probe] if self._probe else [])]
         self._members, self._probe = {}, None
@@ -71,9 +94,7 @@ class ProgressReader:
         return self._waiting(committed)
 
     def _waiting(self, committed: Mapping[Partition, int | None]) -> dict[Partition, Progress]:
-        if self._probe is None:
-            self._probe = self._broker.consumer(None, overrides=_PROBE)
-        probe = self._probe
+        probe = self._prober()
         places = {partition: FIRST_OFFSET if at is None else at for partition, at in committed.items()}
         probe.assign([TopicPartition(*partition, at) for partition, at in sorted(places.items())])
         # By partition the offset of its first record, and where it ended for those that had one or none.

@@ -1,7 +1,7 @@
 """The progress of all consumer groups of the platform, as an observer sees it."""
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from confluent_kafka import KafkaException
@@ -11,8 +11,12 @@ from interlock.streams.ports import Broker, Partition
 from interlock.streams.progress import Finding, Judge, Progress, WatchedGroup
 from interlock.streams.progress_reader import ProgressReader
 
-# To find out who is assigned what costs half a second of processor time.
-OWNERS_SECONDS = 30.0
+# To find out who is assigned what starts a process, which takes a tenth of a second of processor time.
+OWNERS_SECONDS = 60.0
+
+# Where a group has read everything, only the ends of its partitions are looked at, all in one request. What they do not
+# show, such as offsets that somebody sets back, is seen after so long.
+REST_SECONDS = 60.0
 
 # A moving offset is seen moving within seconds.
 _SETTLE_PAUSE_SECONDS = 1.0
@@ -33,15 +37,19 @@ class GroupsWatch:
         self._owners = owners
         self._owners_seconds = owners_seconds
         self._next_owners: float | None = None
+        self._next_observation: float | None = None
         self._reader = ProgressReader(broker)
         self._judge = Judge()
+        self._observed: dict[str, dict[Partition, Progress]] = {}
+        # By partition, as of just before its groups were observed.
+        self._ends: dict[Partition, int] = {}
         self.progress: dict[str, dict[Partition, Progress]] = {}
         """By group, as of the latest look."""
 
     def look(self, now: float) -> list[Finding]:
         """What is wrong at `now`, in seconds of a clock that only goes forward. Raises KafkaException."""
         try:
-            observed = {group.group: self._reader.observe(group) for group in self._groups}
+            observed = self._observe(now)
         except KafkaException:
             self.forget()
             raise
@@ -62,9 +70,26 @@ class GroupsWatch:
             self.progress[group.group] = progress
         return findings
 
+    def _observe(self, now: float) -> dict[str, dict[Partition, Progress]]:
+        """Asks about groups for which something waits, or may wait by now, and now and then about all."""
+        ends = self._reader.ends({partition for progress in self._observed.values() for partition in progress})
+        everything = self._next_observation is None or now >= self._next_observation
+        if everything:
+            self._next_observation = now + REST_SECONDS
+        for group in self._groups:
+            before = self._observed.get(group.group)
+            if everything or before is None or not self._rests(before, ends):
+                self._observed[group.group] = self._reader.observe(group)
+        self._ends = ends
+        return self._observed
+
+    def _rests(self, progress: Mapping[Partition, Progress], ends: Mapping[Partition, int]) -> bool:
+        return all(one.waiting is None and self._ends.get(each) == ends[each] for each, one in progress.items())
+
     def forget(self) -> None:
         """Standing still counts from the next look on."""
         self._judge.forget()
+        self._observed, self._ends = {}, {}
 
     @property
     def patience(self) -> float:

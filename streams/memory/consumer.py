@@ -159,12 +159,16 @@ class MemoryConsumer(Client):
 
     def offsets_for_times(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
         with self._request():
-            if early := [each.offset for each in partitions if each.offset < 0]:
-                # Kafka means something else by -1 to -3, which nobody here asks for, and refuses the rest so.
+            if early := [each.offset for each in partitions if each.offset < OFFSET_END]:
+                # Kafka means something else by -2 and -3, which nobody here asks for, and refuses the rest so.
                 raise error(KafkaError.UNSUPPORTED_VERSION, f"no times: {early}")
             logs = [self._cluster.log(each.topic, each.partition) for each in partitions]
             return [
-                TopicPartition(each.topic, each.partition, log.offset_at(each.offset))
+                TopicPartition(
+                    each.topic,
+                    each.partition,
+                    log.visible_end(self._isolation) if each.offset == OFFSET_END else log.offset_at(each.offset),
+                )
                 for each, log in zip(partitions, logs, strict=True)
             ]
 

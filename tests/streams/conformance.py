@@ -14,7 +14,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
+    TIMESTAMP_LOG_APPEND_TIME,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]  # re-exported without saying so
 
 from interlock.schemas.headers import headers_of, read_headers
@@ -438,6 +445,25 @@ class Conformance:
         with pytest.raises(KafkaException, match="no-such-topic does not exist") as refused:
             TableReader(env.broker, ["no-such-topic"])
         assert refused.value.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+
+    def test_the_ends_of_partitions_are_where_readers_of_committed_records_end(self, env: Environment) -> None:
+        topic, other = env.topic(partitions=2), env.topic()
+        env.fill(topic, [b"x"] * 3, 1)
+        producer = env.transactional()
+        producer.begin_transaction()
+        producer.produce(topic, b"open", partition=1)
+        producer.flush(DEADLINE_SECONDS)
+        asked = [TopicPartition(topic, 0, OFFSET_END), TopicPartition(topic, 1, OFFSET_END)]
+        with closing(env.broker.consumer(None)) as consumer:
+            found = consumer.offsets_for_times([*asked, TopicPartition(other, 0, OFFSET_END)], DEADLINE_SECONDS)
+            assert {(each.topic, each.partition): each.offset for each in found} == {
+                (topic, 0): 0,
+                (topic, 1): 3,
+                (other, 0): 0,
+            }
+            producer.commit_transaction(DEADLINE_SECONDS)
+            # Behind the marker, which Kafka writes after its answer to the commit.
+            _until(lambda: offsets(consumer.offsets_for_times(asked, DEADLINE_SECONDS)) == [0, 5], "the marker stands")
 
     def test_a_time_before_1970_is_refused_where_records_are_looked_up_by_time(self, env: Environment) -> None:
         topic = env.topic()

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from interlock.operations.group_owners import Owners, group_owners
-from interlock.operations.progress import GroupsWatch, settled_findings
+from interlock.operations.progress import REST_SECONDS, GroupsWatch, settled_findings
 from interlock.platform.groups import watched_groups
 from interlock.platform.settings import Settings
 from interlock.schemas import catalogue
@@ -119,6 +119,27 @@ def test_an_outage_of_kafka_is_raised_and_standing_still_counts_from_its_end(bro
         watch.look(10)
     assert watch.look(30) == []
     assert [found.kind for found in watch.look(50)] == ["stalled"]
+
+
+def test_a_group_that_has_read_everything_is_asked_about_again_only_when_there_are_records_or_now_and_then(
+    broker: MemoryBroker,
+) -> None:
+    process = broker.process()
+    watch = GroupsWatch(process, [GROUP])
+    for now in (0, 5, 10):
+        assert watch.look(now) == []
+    process.faults.inject_at("committed", unavailable())
+    for now in (15, 20):
+        assert watch.look(now) == []
+    _send(broker, 1)
+    with pytest.raises(type(unavailable())):
+        watch.look(25)
+    _commit(broker, 1, 1)
+    for now in (30, 35, 40):
+        assert watch.look(now) == []
+    _commit(broker, 1, 0)
+    assert watch.look(REST_SECONDS - 5) == []
+    assert [finding.kind for finding in watch.look(REST_SECONDS)] == ["went_back"]
 
 
 def test_every_role_that_commits_offsets_is_watched() -> None:
