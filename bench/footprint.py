@@ -116,7 +116,10 @@ def processes(directory: Path) -> Iterator[tuple[psutil.Process, str]]:
     """Every process of the running instance; one that a role has started counts with the role."""
     instance = instances.read(directory)
     assert instance is not None
-    names = {child.pid: child.role for child in instance.children}
+    roles: dict[int, list[str]] = {}
+    for described in instance.children:
+        roles.setdefault(described.pid, []).append(described.role)
+    names = {pid: ", ".join(shared) for pid, shared in roles.items()}
     supervisor = psutil.Process(instance.supervisor_pid)
     yield supervisor, "supervisor"
     for child in supervisor.children():

@@ -2,6 +2,7 @@
 
 import ctypes
 import socket
+import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 
@@ -16,7 +17,6 @@ from interlock.api.backend import Backend
 from interlock.errors import InterlockError
 from interlock.platform.connection import Platform
 from interlock.services import endpoint
-from interlock.services.common import stop_on_signals
 from interlock.services.retry import wait_until_available
 
 log = structlog.get_logger()
@@ -35,16 +35,15 @@ _ARENAS = 2
 _BACKLOG = 4096
 
 
-def run(platform: Platform) -> None:
+def run(platform: Platform, stop: threading.Event) -> None:
     """Serves until SIGTERM."""
-    serve(platform)
+    serve(platform, stop)
 
 
-def serve(platform: Platform, install_pages: Callable[[FastAPI], None] = lambda _: None) -> None:
+def serve(platform: Platform, stop: threading.Event, install_pages: Callable[[FastAPI], None] = lambda _: None) -> None:
     """Serves the API, and what `install_pages` adds to it, until SIGTERM. Raises InterlockError."""
     settings = platform.settings.api
     _share_memory_among_threads()
-    stop = stop_on_signals()
     backend = wait_until_available(lambda: Backend(platform), stop)
     if backend is None:
         return

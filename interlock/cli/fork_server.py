@@ -125,7 +125,7 @@ def _tell(report: int, number: int) -> None:
 
 
 def become(request: Request) -> NoReturn:
-    """Runs the role in this process, a child of the server, as `interlock run` does. Ends the process."""
+    """Runs the role, or roles, in this process, a child of the server, as `interlock run` does. Ends the process."""
     os.setpgid(0, 0)  # Ctrl-C reaches the supervisor only: it stops in order
     log = os.open(request.log_file, os.O_WRONLY | os.O_APPEND)
     os.dup2(log, sys.stdout.fileno())
@@ -133,14 +133,19 @@ def become(request: Request) -> NoReturn:
     os.close(log)
     os.environ.update(request.environment)
     with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:  # what `ps` and `top` show
-        name.write(request.role)
+        name.write(request.name)
     gc.enable()
     from interlock.cli import app, platform
 
     code: object = 0
     try:
-        prepares = request.role == PREPARE
-        app.run(_prepare if prepares else partial(platform.run, platform.Role(request.role)))
+        if request.name == PREPARE:
+            app.run(_prepare)
+        elif request.ports:
+            ports = {platform.Role(role): port for role, port in request.ports.items()}
+            app.run(partial(platform.run_together, ports))
+        else:
+            app.run(partial(platform.run, platform.Role(request.name)))
     except SystemExit as end:
         code = end.code
     except BaseException:

@@ -4,11 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from importlib import import_module
 from json import dumps
 from pathlib import Path
 from typing import Annotated
@@ -269,18 +272,39 @@ def run(role: Annotated[Role, typer.Argument(help="Which one.")], data_dir: Data
 
         INTERLOCK_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 interlock run router
     """
-    from importlib import import_module
-
     from interlock.platform.log_config import configure
 
     platform = connection.connect(data_dir)
     configure(platform.settings.log_format)
-    if role not in (Role.KAFKA, Role.CLICKHOUSE):
-        from interlock.operations.rights import check_rights
+    if role in (Role.KAFKA, Role.CLICKHOUSE):
+        import_module(f"interlock.services.{role.value}").run(platform)
+        return
+    from interlock.services.signals import stop_on_signals
 
-        checked = partial(check_rights, role=_ACLS.get(role, role.value), settings=platform.settings)
-        platform = replace(platform, on_kafka=checked)
-    import_module(_MODULES.get(role, f"interlock.services.{role.value}")).run(platform)
+    _serve(role, platform, stop_on_signals())
+
+
+def run_together(ports: Mapping[Role, int]) -> None:
+    """Runs several roles in this process, each with a metrics port of its own."""
+    from interlock.platform.log_config import configure
+    from interlock.services.signals import stop_on_signals
+    from interlock.services.together import run_in_threads
+
+    platform = connection.connect(None)
+    configure(platform.settings.log_format)
+    own = {
+        role: replace(platform, settings=platform.settings.model_copy(update={"metrics_port": port}))
+        for role, port in ports.items()
+    }
+    run_in_threads({role.value: partial(_serve, role, own[role]) for role in own}, stop_on_signals())
+
+
+def _serve(role: Role, platform: connection.Platform, stop: threading.Event) -> None:
+    from interlock.operations.rights import check_rights
+
+    checked = partial(check_rights, role=_ACLS.get(role, role.value), settings=platform.settings)
+    module = import_module(_MODULES.get(role, f"interlock.services.{role.value}"))
+    module.run(replace(platform, on_kafka=checked), stop)
 
 
 @dataclass(frozen=True)
@@ -371,7 +395,8 @@ def _follow_start(directory: Path, process: "subprocess.Popen[bytes]", log: Path
 def _stop_orphans(directory: Path) -> None:
     """Children of a supervisor that was killed: they hold the data, so they must go before a new start."""
     instance = instances.read(directory)
-    orphans = [psutil.Process(c.pid) for c in instance.children if instances.alive(c)] if instance else []
+    pids = {child.pid for child in instance.children if instances.alive(child)} if instance else set()
+    orphans = [psutil.Process(pid) for pid in pids]
     for orphan in orphans:
         orphan.terminate()
     for orphan in psutil.wait_procs(orphans, timeout=20)[1]:
@@ -407,10 +432,14 @@ def _show(directory: Path) -> None:
     instance = instances.read(directory)
     assert instance is not None
     rows = []
+    counted: set[int] = set()
     for child in instance.children:
         state = child.state if instances.alive(child) or child.state != "running" else "gone"
         memory = _memory(child.pid) if instances.alive(child) else 0.0
-        rows.append((child.role, state, child.pid, child.restarts, f"{memory:.0f} MB"))
+        # Roles that share a process have its memory together.
+        shown = "″" if child.pid in counted else f"{memory:.0f} MB"
+        counted.add(child.pid)
+        rows.append((child.role, state, child.pid, child.restarts, shown))
     table(("role", "state", "pid", "restarts", "memory"), rows)
     if instance.left_out:
         console.print(f"left out    {', '.join(instance.left_out)}   (what they read waits)")

@@ -1,5 +1,7 @@
 """The role `console`: the HTTP API and the pages that people work with."""
 
+import threading
+
 from fastapi import APIRouter, FastAPI
 
 from interlock.api.server import serve
@@ -53,9 +55,9 @@ for _router in (static_files.router, *PAGES):
     _EVERYTHING.include_router(_router, include_in_schema=False)
 
 
-def run(platform: Platform) -> None:
+def run(platform: Platform, stop: threading.Event) -> None:
     """Serves until SIGTERM."""
-    serve(platform, install)
+    serve(platform, stop, install)
 
 
 def install(app: FastAPI) -> None:

@@ -27,11 +27,13 @@ _UNKNOWN = -signal.SIGKILL
 
 @dataclass(frozen=True)
 class Request:
-    """One role to fork: settings beside those of the server, and the file for what it writes."""
+    """One process to fork: its name, settings beside those of the server, and the file for what it writes. `ports`: the
+    roles that run in it, where they are several, each with its metrics port."""
 
-    role: str
+    name: str
     environment: Mapping[str, str]
     log_file: str
+    ports: Mapping[str, int]
 
     def encode(self) -> bytes:
         return json.dumps(self.__dict__).encode()
@@ -70,9 +72,11 @@ class ForkServer:
                 umask=OTHERS,
             )
 
-    def fork(self, role: str, environment: Mapping[str, str], log_file: Path) -> "Forked":
-        """Asks for a role. Raises OSError."""
-        request = Request(role, environment, str(log_file.absolute())).encode()
+    def fork(
+        self, name: str, environment: Mapping[str, str], log_file: Path, ports: Mapping[str, int] | None = None
+    ) -> "Forked":
+        """Asks for the role `name`, or for several in a process of that name. Raises OSError."""
+        request = Request(name, environment, str(log_file.absolute()), ports or {}).encode()
         told, telling = os.pipe()
         try:
             try:

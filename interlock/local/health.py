@@ -25,7 +25,7 @@ class Health:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """`ask`: what the role on a port wants to be restarted for; raises OSError if it does not answer."""
-        self._processes = [process for process in processes if process.metrics_port]
+        self._processes = processes
         self._ask = ask
         self._monotonic = monotonic
         self._silent_since: dict[str, float] = {}
@@ -33,23 +33,26 @@ class Health:
 
     def look(self) -> None:
         """Asks each of them once."""
-        for process in self._processes:
-            role = process.role
-            if process.state != "running":
-                self._silent_since.pop(role, None)
-                continue
-            try:
-                problem = self._ask(process.metrics_port)
-                self._silent_since.pop(role, None)
-            except OSError:
-                seconds = self._monotonic() - self._silent_since.setdefault(role, self._monotonic())
-                problem = f"{role} has answered nothing for {seconds:.0f} s" if seconds >= SILENT_SECONDS else None
-            if problem:
-                self._silent_since.pop(role, None)
-                self._problems[role] = problem
+        # The supervisor may change them meanwhile.
+        for process in list(self._processes):
+            for role, port in process.metrics_ports.items():
+                problem = self._problem(role, port) if process.state == "running" else None
+                if problem or process.state != "running":
+                    self._silent_since.pop(role, None)
+                if problem:
+                    self._problems[process.name] = problem
+
+    def _problem(self, role: str, port: int) -> str | None:
+        try:
+            problem = self._ask(port)
+        except OSError:
+            seconds = self._monotonic() - self._silent_since.setdefault(role, self._monotonic())
+            return f"{role} has answered nothing for {seconds:.0f} s" if seconds >= SILENT_SECONDS else None
+        self._silent_since.pop(role, None)
+        return problem
 
     def take(self) -> dict[str, str]:
-        """Why to restart which roles, each told once."""
+        """Why to restart which processes, each told once."""
         taken, self._problems = self._problems, {}
         return taken
 

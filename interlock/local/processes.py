@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,18 +34,22 @@ HEALTHY_SECONDS = 60.0
 BUSY_LOAD = 1.5
 
 
-@dataclass
+@dataclass(eq=False)
 class Process:
-    """One supervised role. `ready` tells whether it serves; without it, that something listens on `metrics_port` does.
-    With `forks` it is forked and `command` is not used."""
+    """One supervised process. `ready` tells whether it serves; without it, that something listens on each of its
+    `metrics_ports`, by role, does. With `forks` it is forked and `command` is not used.
 
-    role: str
+    `apart`: where several roles share it, each of them as a process of its own. They take its place where it has ended
+    by itself, or stands still: then only the role ends whose fault it is."""
+
+    name: str
     command: list[str]
     environment: Mapping[str, str]
     log_file: Path
     ready: Callable[[], bool] | None = None
-    metrics_port: int = 0
+    metrics_ports: dict[str, int] = field(default_factory=dict)
     forks: ForkServer | None = None
+    apart: Sequence["Process"] = ()
     restarts: int = 0
     state: str = "new"
     _popen: subprocess.Popen[bytes] | Forked | None = None
@@ -62,12 +66,14 @@ class Process:
         self.log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(self.log_file, "ab", opener=_private) as output:
             self._log_start = self._log_size = output.seek(0, os.SEEK_END)
-            # Another program may have taken it since it was chosen, or since the process before this one ended.
-            if self.metrics_port and not is_free(self.metrics_port):
-                self.metrics_port = free_port()
-            environment = {**self.environment, "INTERLOCK_METRICS_PORT": str(self.metrics_port)}
+            # Another program may have taken one since it was chosen, or since the process before this one ended.
+            for role, port in self.metrics_ports.items():
+                if not is_free(port):
+                    self.metrics_ports[role] = free_port()
+            environment = {**self.environment, "INTERLOCK_METRICS_PORT": str(self.metrics_ports.get(self.name, 0))}
             if self.forks is not None:
-                self._popen = self.forks.fork(self.role, environment, self.log_file)
+                ports = self.metrics_ports if self.apart else {}
+                self._popen = self.forks.fork(self.name, environment, self.log_file, ports)
             else:
                 self._popen = subprocess.Popen(
                     self.command,
@@ -87,10 +93,15 @@ class Process:
         self.start()
         assert self._popen is not None
         if code := self._popen.wait():
-            raise InterlockError(f"{self.role} ended with code {code}.\n{self.tail()}")
+            raise InterlockError(f"{self.name} ended with code {code}.\n{self.tail()}")
 
     def _serves(self) -> bool:
-        return self.ready() if self.ready is not None else listens(self.metrics_port)
+        return self.ready() if self.ready is not None else all(map(listens, self.metrics_ports.values()))
+
+    @property
+    def title(self) -> str:
+        """Its name, with the roles that share it."""
+        return f"{self.name} ({', '.join(self.metrics_ports)})" if self.apart else self.name
 
     @property
     def seconds(self) -> float:
@@ -102,7 +113,7 @@ class Process:
         has neither served nor written anything for `timeout` seconds; None: it may take as long as it lives."""
         assert self._popen is not None
         if self._popen.poll() is not None:
-            raise InterlockError(f"{self.role} ended with code {self._popen.returncode} while starting.\n{self.tail()}")
+            raise InterlockError(f"{self.name} ended with code {self._popen.returncode} while starting.\n{self.tail()}")
         if self._serves():
             self.state = "running"
             return True
@@ -111,7 +122,7 @@ class Process:
             self._log_size, self._last_sign = size, now
         if timeout is not None and now - self._last_sign > timeout:
             raise InterlockError(
-                f"{self.role} does not serve after {self.seconds:.0f} s, and has written nothing for {timeout:g} s"
+                f"{self.name} does not serve after {self.seconds:.0f} s, and has written nothing for {timeout:g} s"
                 f"{busy_machine()}; `--timeout` lets it take longer.\n{self.tail()}"
             )
         return False
@@ -134,11 +145,11 @@ class Process:
             self._popen = None
             if code == ExitCode.OPERATOR_REQUIRED:
                 self.state = "stopped: needs a person"
-                log.error("stopped on purpose and not started again", role=self.role, log=str(self.log_file))
+                log.error("stopped on purpose and not started again", role=self.name, log=str(self.log_file))
                 return True
             self.state = "restarting"
             self._next_start = now + self._backoff
-            log.warning("ended; starting again", role=self.role, code=code, seconds=self._backoff)
+            log.warning("ended; starting again", role=self.name, code=code, seconds=self._backoff)
             self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
             return True
         if self.state == "restarting" and now >= self._next_start:
@@ -148,13 +159,22 @@ class Process:
             except OSError as error:  # no memory or no room for another process; later there may be
                 self._next_start = now + self._backoff
                 self._backoff = min(self._backoff * 2, LONGEST_BACKOFF)
-                log.error("cannot be started; trying again", role=self.role, reason=error.strerror)
+                log.error("cannot be started; trying again", role=self.name, reason=error.strerror)
             return True
         return False
 
+    @property
+    def ended(self) -> bool:
+        """By itself, or because it stood still."""
+        return self._popen is None and self.state not in ("new", "stopped")
+
+    def take_over(self) -> None:
+        """Lets `watch` start it, in the place of a process that has ended."""
+        self.state, self._next_start = "restarting", time.monotonic()
+
     def restart(self, reason: str, timeout: float) -> None:
         """Stops it, by SIGKILL when `timeout` seconds are not enough, and returns at once; `watch` starts it again."""
-        log.error("restarting a role that stands still", role=self.role, reason=reason)
+        log.error("restarting a role that stands still", role=self.name, reason=reason)
         self.state = "stopping: stands still"
         self._kill_at = time.monotonic() + timeout
         self.ask_to_stop()
@@ -172,19 +192,20 @@ class Process:
         try:
             self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
-            log.warning("did not stop in time; killed", role=self.role, seconds=timeout)
+            log.warning("did not stop in time; killed", role=self.name, seconds=timeout)
             self._popen.kill()
             self._popen.wait()
         self.state = "stopped"
 
-    def child(self) -> Child:
-        """How the instance's description names it."""
+    def children(self) -> list[Child]:
+        """How the instance's description names its roles."""
         pid = self._popen.pid if self._popen is not None else 0
         try:
             started = psutil.Process(pid).create_time() if pid else 0.0
         except psutil.NoSuchProcess:
             started = 0.0
-        return Child(self.role, pid, started, self.metrics_port, self.restarts, self.state)
+        ports = self.metrics_ports or {self.name: 0}
+        return [Child(role, pid, started, port, self.restarts, self.state) for role, port in ports.items()]
 
     def tail(self, lines: int = 15) -> str:
         """The end of what it has written since it was started."""
@@ -196,7 +217,7 @@ class Process:
             text = ""
         if not text:
             return f"It has written nothing to {self.log_file} since this start."
-        cause = known_cause(text) if self.role == "kafka" else None
+        cause = known_cause(text) if self.name == "kafka" else None
         return "\n".join(
             [
                 *([f"Probably {cause}."] if cause else []),

@@ -5,6 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -24,6 +25,11 @@ ROLES = ("sink", "router", "desk", "feedback", "calibration", "sampler", "notice
 # Starts when the others serve: what they have not joined yet is no finding, however slow the machine is.
 WATCH = "watch"
 
+# Roles with little to do, which share a process: each of its own would take some 30 MB more.
+LIGHT = ("feedback", "calibration", "sampler", "notices", WATCH)
+
+# The name of that process.
+BACKGROUND = "background"
 
 # Roles that tell the outside world, and the setting that names the address.
 TELLING = {"webhooks": "INTERLOCK_WEBHOOKS__URL", "notifier": "INTERLOCK_ALERTS__URLS"}
@@ -38,13 +44,13 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
     environment = _environment(platform, instance)
     # Elsewhere than on Linux, libraries of the system do not survive a fork.
     forks = ForkServer(environment, data_dir / "logs" / "fork-server.log") if sys.platform == "linux" else None
+    processes = _Processes(data_dir, environment, instance, forks)
     stages = [
         [
-            _process("kafka", data_dir, environment, lambda: broker_serves(instance)),
-            _process("clickhouse", data_dir, environment, lambda: answers(f"{instance.clickhouse_url}/ping")),
+            processes.server("kafka", lambda: broker_serves(instance)),
+            processes.server("clickhouse", lambda: answers(f"{instance.clickhouse_url}/ping")),
         ],
-        [_role(role, data_dir, environment, instance, forks) for role in roles(platform.settings)],
-        [_with_metrics(WATCH, data_dir, environment, forks)] if WATCH not in platform.settings.without else [],
+        *_role_stages(platform.settings, processes),
     ]
     instance.left_out = list(platform.settings.without)
 
@@ -52,7 +58,7 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
         started = time.monotonic()
         report.status("creating topics and tables")
         if forks is not None:  # what it needs, the supervisor would have to import, and keep
-            _process(PREPARE, data_dir, environment, None, forks=forks).run()
+            processes.preparation().run()
         else:
             from interlock.platform.provisioning import prepare as prepare_all
 
@@ -60,6 +66,15 @@ def supervisor(platform: Platform, instance: Instance, report: Report, timeout: 
         report.line(f"topics and tables ready after {time.monotonic() - started:.1f} s")
 
     return Supervisor(data_dir, instance, stages, {"clickhouse": prepare}, report, timeout, forks)
+
+
+def _role_stages(settings: Settings, processes: "_Processes") -> list[list[Process]]:
+    started = [*roles(settings), *([WATCH] if WATCH not in settings.without else [])]
+    light = [role for role in started if role in LIGHT]
+    shares = processes.forks is not None and len(light) > 1
+    last = light if shares else [role for role in light if role == WATCH]
+    first = [processes.role(role) for role in started if role not in last]
+    return [first, [processes.shared(last)] if shares else [processes.role(role) for role in last]]
 
 
 def broker_serves(instance: Instance) -> bool:
@@ -106,37 +121,53 @@ def _check(names: Sequence[str], where: str) -> None:
             raise UsageError(f"{where}: there is no role {name!r}{meant}: choose from {', '.join(known)}")
 
 
-def _role(
-    role: str, data_dir: Path, environment: Mapping[str, str], instance: Instance, forks: ForkServer | None
-) -> Process:
-    if role != "console":
-        return _with_metrics(role, data_dir, environment, forks)
-    own = {"INTERLOCK_API__PORT": str(instance.console_port)}
-    return _process(role, data_dir, {**environment, **own}, partial(listens, instance.console_port), forks=forks)
+@dataclass(frozen=True)
+class _Processes:
+    """Makes the processes of one instance."""
 
+    data_dir: Path
+    environment: Mapping[str, str]
+    instance: Instance
+    forks: ForkServer | None
 
-def _with_metrics(role: str, data_dir: Path, environment: Mapping[str, str], forks: ForkServer | None) -> Process:
-    """A role whose metrics port is the sign that it serves."""
-    return _process(role, data_dir, environment, None, free_port(), forks)
+    def server(self, name: str, ready: Callable[[], bool]) -> Process:
+        return self._process(name, ready, {}, None)
 
+    def preparation(self) -> Process:
+        """Creates topics and tables, and ends."""
+        return self._process(PREPARE, None, {}, self.forks)
 
-def _process(
-    role: str,
-    data_dir: Path,
-    environment: Mapping[str, str],
-    ready: Callable[[], bool] | None,
-    metrics_port: int = 0,
-    forks: ForkServer | None = None,
-) -> Process:
-    return Process(
-        role=role,
-        command=role_command(role),
-        environment=environment,
-        log_file=data_dir / "logs" / f"{role}.log",
-        ready=ready,
-        metrics_port=metrics_port,
-        forks=forks,
-    )
+    def role(self, role: str) -> Process:
+        """Its metrics port is the sign that it serves; the console has a port of its own."""
+        if role != "console":
+            return self._process(role, None, {role: free_port()}, self.forks)
+        port = self.instance.console_port
+        console = replace(self, environment={**self.environment, "INTERLOCK_API__PORT": str(port)})
+        return console._process(role, partial(listens, port), {}, self.forks)
+
+    def shared(self, roles: Sequence[str]) -> Process:
+        """One process for several roles."""
+        ports = {role: free_port() for role in roles}
+        return self._process(BACKGROUND, None, ports, self.forks, apart=[self.role(role) for role in roles])
+
+    def _process(
+        self,
+        name: str,
+        ready: Callable[[], bool] | None,
+        metrics_ports: dict[str, int],
+        forks: ForkServer | None,
+        apart: Sequence[Process] = (),
+    ) -> Process:
+        return Process(
+            name=name,
+            command=role_command(name),
+            environment=self.environment,
+            log_file=self.data_dir / "logs" / f"{name}.log",
+            ready=ready,
+            metrics_ports=metrics_ports,
+            forks=forks,
+            apart=apart,
+        )
 
 
 def _environment(platform: Platform, instance: Instance) -> dict[str, str]:

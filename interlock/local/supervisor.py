@@ -90,14 +90,14 @@ class Supervisor:
             for stage in self._stages:
                 if self._stop.is_set():
                     return
-                self._report.line(f"starting {', '.join(process.role for process in stage)} …")
+                self._report.line(f"starting {', '.join(process.title for process in stage)} …")
                 for process in stage:
                     process.start()
                     self._record()
                 self._wait_until_ready(stage)
                 for process in stage:
-                    if process.role in self._after and not self._stop.is_set():
-                        self._after[process.role]()
+                    if process.name in self._after and not self._stop.is_set():
+                        self._after[process.name]()
             self._instance.ready = not self._stop.is_set()
             self._record()
         except BaseException:
@@ -113,7 +113,7 @@ class Supervisor:
                 if not process.check_start(self._timeout):
                     continue
                 starting.remove(process)
-                self._report.line(f"{process.role} ready after {process.seconds:.1f} s")
+                self._report.line(f"{process.name} ready after {process.seconds:.1f} s")
                 self._record()
             if starting:
                 seconds, busy = max(process.seconds for process in starting), busy_machine()
@@ -122,9 +122,9 @@ class Supervisor:
                     self._report.line(f"starting takes longer than usual{busy}")
                 if seconds - told >= TELL_SECONDS:
                     told = seconds
-                    waited_for = ", ".join(f"{process.role} (log: {process.log_file})" for process in starting)
+                    waited_for = ", ".join(f"{process.name} (log: {process.log_file})" for process in starting)
                     self._report.line(f"still starting after {seconds:.0f} s, and waited for: {waited_for}")
-                self._report.status(f"starting {', '.join(process.role for process in starting)}: {seconds:.0f} s")
+                self._report.status(f"starting {', '.join(process.name for process in starting)}: {seconds:.0f} s")
                 self._stop.wait(POLL_INTERVAL_SECONDS)
 
     def watch(self) -> None:
@@ -134,10 +134,23 @@ class Supervisor:
         while not self._stop.wait(WATCH_INTERVAL_SECONDS):
             problems = health.take()
             for process in self._processes:
-                if process.role in problems and process.state == "running":
-                    process.restart(problems[process.role], STOP_TIMEOUT_SECONDS)
-            if any([process.watch() for process in self._processes]) or problems or self._unrecorded:
+                if process.name in problems and process.state == "running":
+                    process.restart(problems[process.name], STOP_TIMEOUT_SECONDS)
+            changed = any([process.watch() for process in self._processes])
+            for process in [process for process in self._processes if process.apart and process.ended]:
+                self._separate(process)
+            if changed or problems or self._unrecorded:
                 self._record()
+
+    def _separate(self, shared: Process) -> None:
+        """From now on each of its roles has a process of its own, which the next round of `watch` starts."""
+        log.warning("its roles get a process each", process=shared.name, log=str(shared.log_file))
+        for process in shared.apart:
+            process.take_over()
+        for group in (self._processes, *self._stages):
+            if shared in group:
+                place = group.index(shared)
+                group[place : place + 1] = shared.apart
 
     def down(self) -> None:
         """Stops everything, the last stage first, the processes of one stage side by side."""
@@ -153,7 +166,9 @@ class Supervisor:
 
     def _record(self) -> None:
         """Describes the instance for others. A full disk must not end the supervisor: its children need it then."""
-        self._instance.children = [process.child() for process in self._processes if process.state != "new"]
+        self._instance.children = [
+            child for process in self._processes if process.state != "new" for child in process.children()
+        ]
         try:
             description.write(self._data_dir, self._instance)
         except OSError as error:

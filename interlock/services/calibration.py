@@ -12,7 +12,6 @@ from interlock.processors.proposals.fold import ProposalSettings
 from interlock.schemas import catalogue
 from interlock.schemas.catalogue import Topic
 from interlock.services import calibration_folds as folds
-from interlock.services.common import stop_on_signals
 from interlock.services.endpoint import serve
 from interlock.services.folds import DAY, follow, watch_fold
 from interlock.streams.folding import Fold
@@ -26,7 +25,7 @@ MAX_REPLAYED_DECISIONS = 200_000
 _Make = Callable[[Broker], AbstractContextManager[Fold]]
 
 
-def run(platform: Platform) -> None:
+def run(platform: Platform, stop: threading.Event) -> None:
     """Calibrates confidence, monitors drift, and proposes thresholds, rules, retraining and coaching."""
     role = platform.settings.calibration
     longest_wait = round(role.longest_wait_days * DAY)
@@ -67,7 +66,6 @@ def run(platform: Platform) -> None:
         ),
         ("retraining", (*proposals, catalogue.DEAD_LETTER), folds.requests),
     ]
-    stop = stop_on_signals()
     metrics = Metrics("calibration")
     for monitor in ("confidence", "overrides", "certificate"):
         metrics.expose("drift_signals", monitor=monitor)
@@ -88,9 +86,7 @@ def run(platform: Platform) -> None:
     threads = [threading.Thread(target=run_fold, args=spec, name=spec[0]) for spec in fold_specs]
     for thread in threads:
         thread.start()
-    # Joins with a time-out, so that signals are handled meanwhile.
-    while any(thread.is_alive() for thread in threads):
-        for thread in threads:
-            thread.join(0.2)
+    for thread in threads:
+        thread.join()
     if failures:
         raise failures[0]

@@ -1,5 +1,6 @@
 """The desk as a service: one instance works, the others stand by."""
 
+import threading
 from contextlib import closing
 
 import structlog
@@ -10,21 +11,20 @@ from interlock.processors.desk.authority import Authority, KnownSigner
 from interlock.processors.desk.processor import DeskProcessor
 from interlock.processors.desk.restore import FOLLOWED_TOPICS
 from interlock.processors.desk.stream_clock import StreamClock
-from interlock.services.common import stop_on_signals, table_reader
 from interlock.services.desk_runner import desk_runner
 from interlock.services.endpoint import serve
 from interlock.services.liveness import watch_role
 from interlock.services.retry import wait_until_available
+from interlock.services.table_reader import table_reader
 from interlock.streams.metrics import Metrics
 from interlock.streams.runner import ProcessingError, UnrecoverableError
 
 log = structlog.get_logger()
 
 
-def run(platform: Platform) -> None:
+def run(platform: Platform, stop: threading.Event) -> None:
     """Makes tasks of what people must see, and carries out what they command; stands by while another desk works."""
 
-    stop = stop_on_signals()
     metrics = Metrics("desk")
     signers = {
         name: KnownSigner(bytes.fromhex(signer.key.get_secret_value()), signer.speaks_for)

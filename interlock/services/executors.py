@@ -12,7 +12,6 @@ from confluent_kafka import KafkaException
 
 from interlock.errors import InterlockError, OperatorRequiredError
 from interlock.platform.connection import Platform
-from interlock.services.common import stop_on_signals
 from interlock.services.endpoint import serve
 from interlock.services.retry import wait_until_available
 from interlock.streams.dispatch.seen import Seen, SqliteSeen
@@ -25,10 +24,16 @@ class Member(Protocol):
     def run(self, stop: threading.Event) -> None: ...
 
 
-def run_member(platform: Platform, name: str, group: str, join: Callable[[Seen], Member], metrics: Metrics) -> None:
-    """Runs the member that `join` makes until SIGTERM, with a file that remembers what was done. Raises
+def run_member(
+    platform: Platform,
+    stop: threading.Event,
+    name: str,
+    group: str,
+    join: Callable[[Seen], Member],
+    metrics: Metrics,
+) -> None:
+    """Runs the member that `join` makes until `stop` is set, with a file that remembers what was done. Raises
     OperatorRequiredError where Kafka refuses, InterlockError where the file cannot be used."""
-    stop = stop_on_signals()
     # One file for each process of a group.
     path = platform.settings.data_dir / "executors" / f"{group}-{platform.settings.instance_id}.sqlite"
     try:

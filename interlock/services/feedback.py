@@ -1,5 +1,6 @@
 """The feedback role: training examples of what people decided, and retraining requests."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -10,7 +11,6 @@ from interlock.processors.feedback.model_stats import RetrainingTerms
 from interlock.processors.learning_terms import LearningTerms
 from interlock.review.payload import PayloadReader
 from interlock.schemas import catalogue
-from interlock.services.common import stop_on_signals
 from interlock.services.endpoint import serve
 from interlock.services.feedback_fold import FeedbackFold, WrittenExamples, fetcher
 from interlock.services.folds import DAY, follow, microseconds, watch_fold
@@ -32,7 +32,7 @@ _OUTPUTS = [
 _TABLES = (catalogue.POLICIES.name, catalogue.TALLIES.name)
 
 
-def run(platform: Platform) -> None:
+def run(platform: Platform, stop: threading.Event) -> None:
     """Makes training examples of what people decided, and requests retraining."""
     settings = platform.settings.feedback
     terms = RetrainingTerms(
@@ -70,6 +70,5 @@ def run(platform: Platform) -> None:
             yield TickingFold(fold, lambda: fold.tick(microseconds()))
 
     metrics = Metrics("feedback")
-    stop = stop_on_signals()
     serve(metrics, platform.settings, health=watch_fold(platform, "feedback", metrics, stop))
     follow(platform, settings.group, catalogue.OUTCOMES.name, _OUTPUTS, make, metrics, stop)

@@ -1,5 +1,6 @@
 """The role that writes notices to the people whom decisions are about."""
 
+import threading
 from contextlib import closing
 
 import structlog
@@ -8,11 +9,11 @@ from interlock.errors import OperatorRequiredError
 from interlock.platform.connection import Platform
 from interlock.processors.notices.words import Words
 from interlock.review.payload import PayloadReader
-from interlock.services.common import stop_on_signals, table_reader
 from interlock.services.endpoint import serve
 from interlock.services.liveness import watch_role
 from interlock.services.notices_runner import TABLES, notices_runner
 from interlock.services.retry import wait_until_available
+from interlock.services.table_reader import table_reader
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Message
 from interlock.streams.runner import ProcessingError, UnrecoverableError
@@ -20,9 +21,8 @@ from interlock.streams.runner import ProcessingError, UnrecoverableError
 log = structlog.get_logger()
 
 
-def run(platform: Platform) -> None:
+def run(platform: Platform, stop: threading.Event) -> None:
     """Writes the notices that decisions owe, exactly once."""
-    stop = stop_on_signals()
     metrics = Metrics("notices")
     words = Words()
     has_clickhouse = platform.settings.clickhouse.url is not None or platform.instance is not None

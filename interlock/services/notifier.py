@@ -1,5 +1,7 @@
 """The notifier as a service: alerts reach people."""
 
+import threading
+
 import structlog
 
 from interlock.executors.digests import Digests
@@ -12,7 +14,7 @@ from interlock.streams.metrics import Metrics
 log = structlog.get_logger()
 
 
-def run(platform: Platform) -> None:
+def run(platform: Platform, stop: threading.Event) -> None:
     """Sends alerts to people."""
 
     chosen = platform.settings.alerts
@@ -31,4 +33,4 @@ def run(platform: Platform) -> None:
             digests=Digests(chosen.digest_seconds, chosen.quiet_seconds),
         )
 
-    run_member(platform, "notifier", chosen.group, join, metrics)
+    run_member(platform, stop, "notifier", chosen.group, join, metrics)

@@ -1,5 +1,6 @@
 """The router as a service: decisions in, routes out, exactly once."""
 
+import threading
 from contextlib import closing
 
 import structlog
@@ -11,12 +12,12 @@ from interlock.processors.router.breaker import TooManyBadMessagesError
 from interlock.processors.router.router import RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue
-from interlock.services.common import stop_on_signals, table_reader
 from interlock.services.endpoint import serve
 from interlock.services.finding_alerts import alert_teller, expired_teller
 from interlock.services.liveness import watch_role
 from interlock.services.retry import wait_until_available
 from interlock.services.router_runner import TABLES, router_runner, signed_only
+from interlock.services.table_reader import table_reader
 from interlock.streams.clock import SystemClock
 from interlock.streams.metrics import Metrics
 from interlock.streams.runner import ProcessingError, UnrecoverableError
@@ -24,10 +25,9 @@ from interlock.streams.runner import ProcessingError, UnrecoverableError
 log = structlog.get_logger()
 
 
-def run(platform: Platform) -> None:
+def run(platform: Platform, stop: threading.Event) -> None:
     """Routes decisions, exactly once."""
 
-    stop = stop_on_signals()
     metrics = Metrics("router")
     configured = platform.settings.router
     audit_key = platform.audit_key

@@ -1,5 +1,6 @@
 """The sampler role."""
 
+import threading
 from contextlib import closing
 
 import structlog
@@ -7,10 +8,10 @@ import structlog
 from interlock.platform.connection import Platform
 from interlock.processors.sampling.sampler import Sampler
 from interlock.schemas import catalogue
-from interlock.services.common import stop_on_signals, table_reader
 from interlock.services.endpoint import serve
 from interlock.services.retry import wait_until_available
 from interlock.services.sampling_runs import SamplingRuns
+from interlock.services.table_reader import table_reader
 from interlock.streams.clock import SystemClock
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Message
@@ -18,9 +19,8 @@ from interlock.streams.ports import Message
 log = structlog.get_logger()
 
 
-def run(platform: Platform) -> None:
+def run(platform: Platform, stop: threading.Event) -> None:
     """Audits the candidates of active learning and samples from them, one run after another."""
-    stop = stop_on_signals()
     clock = SystemClock()
     sampler = Sampler(platform.audit_key)
     period = platform.settings.sampler.round_seconds

@@ -1,5 +1,7 @@
 """The ClickHouse sink as a service: every topic to its table, exactly once."""
 
+import threading
+
 import structlog
 
 from interlock.errors import OperatorRequiredError
@@ -8,7 +10,6 @@ from interlock.platform.connection import Platform
 from interlock.platform.trail_keys import trail_signer
 from interlock.schemas import catalogue
 from interlock.services.anchoring import Anchoring, latest_anchor
-from interlock.services.common import stop_on_signals
 from interlock.services.endpoint import serve
 from interlock.services.finding_alerts import expired_teller
 from interlock.services.liveness import watch_role
@@ -22,10 +23,9 @@ from interlock.streams.metrics import Metrics
 log = structlog.get_logger()
 
 
-def run(platform: Platform) -> None:
+def run(platform: Platform, stop: threading.Event) -> None:
     """Copies every topic to ClickHouse, exactly once."""
 
-    stop = stop_on_signals()
     metrics = Metrics("sink")
     metrics.expose("messages_in", "batches", "unavailable", "lag", "assigned_partitions")
     signer = trail_signer(platform)

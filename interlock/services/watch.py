@@ -23,7 +23,6 @@ from interlock.platform.connection import Platform
 from interlock.platform.groups import watched_groups
 from interlock.processors.events import Event
 from interlock.schemas import catalogue
-from interlock.services.common import stop_on_signals
 from interlock.services.endpoint import serve
 from interlock.services.finding_alerts import SEND_SECONDS, finding_alert, outgoing
 from interlock.services.forgotten_trials import ForgottenTrials, told_before
@@ -124,9 +123,8 @@ class Watch:
             self._metrics.set("group_findings", count, group=group.group, kind=kind)
 
 
-def run(platform: Platform) -> None:
+def run(platform: Platform, stop: threading.Event) -> None:
     """Watches all consumer groups, and alerts people to what stands still."""
-    stop = stop_on_signals()
     metrics = Metrics("watch")
     groups = watched_groups(platform.settings)
 

@@ -1,5 +1,6 @@
 """Webhooks as a service: what takes effect is posted to another system."""
 
+import threading
 from contextlib import closing
 
 from interlock.errors import OperatorRequiredError
@@ -12,7 +13,7 @@ from interlock.streams.dispatch.seen import Seen
 from interlock.streams.metrics import Metrics
 
 
-def run(platform: Platform) -> None:
+def run(platform: Platform, stop: threading.Event) -> None:
     """Posts what takes effect to another system."""
 
     chosen = platform.settings.webhooks
@@ -42,4 +43,4 @@ def run(platform: Platform) -> None:
         )
 
     with closing(sender):
-        run_member(platform, "webhooks", chosen.group, join, metrics)
+        run_member(platform, stop, "webhooks", chosen.group, join, metrics)

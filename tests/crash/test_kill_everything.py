@@ -137,7 +137,7 @@ class Victims:
         """Returns when the end of what was killed has been noticed: a second signal to the same dead process would not
         count."""
         pids = {role: wait_until(partial(self._pid, role), f"{role} runs") for role in fault.killed}
-        for pid in pids.values():
+        for pid in {*pids.values()}:  # some roles share a process
             os.kill(pid, signal.SIGKILL)
         for role, pid in pids.items():
             wait_until(partial(self._noticed, role, pid), f"the end of {role} is noticed")

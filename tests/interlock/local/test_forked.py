@@ -12,6 +12,7 @@ import pytest
 
 from interlock.local.forked import Forked, ForkServer
 from interlock.platform.exit_codes import ExitCode
+from interlock.streams.embedded_kafka.settings import free_port
 from tests.crash.test_kill_everything import wait_until
 
 # Nothing listens there, so that a role waits for Kafka.
@@ -76,6 +77,21 @@ def test_a_role_stops_when_it_is_asked_to_also_before_it_is_forked(server: ForkS
         forked.send_signal(signal.SIGTERM)
         # Before it has said what a signal means to it, one simply ends it.
         assert forked.wait(60) in (0, -signal.SIGTERM)
+
+
+def test_several_roles_run_in_one_process_and_stop_together(server: ForkServer, tmp_path: Path) -> None:
+    log = tmp_path / "background.log"
+    log.touch()
+    forked = server.fork("background", {}, log, {"watch": free_port(), "notices": free_port()})
+    try:
+        wait_until(lambda: forked.poll() is None and log.read_text().count("trying again") > 1, "both wait", 60)
+        assert {"role=watch", "role=notices"} <= {*log.read_text().split()}
+        assert psutil.Process(forked.pid).name() == "background"
+        forked.send_signal(signal.SIGTERM)
+        assert forked.wait(60) == 0
+    finally:
+        forked.kill()
+        forked.wait(60)
 
 
 def test_a_role_that_is_killed_is_told_and_leaves_the_others_alone(server: ForkServer, tmp_path: Path) -> None:

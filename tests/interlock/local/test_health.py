@@ -11,14 +11,16 @@ from interlock.local import health as health_module
 from interlock.local.health import SILENT_SECONDS, Health
 from interlock.local.processes import Process
 from interlock.local.supervisor import Report, Supervisor
+from interlock.platform.exit_codes import ExitCode
 from interlock.platform.instance import Instance
 from tests.crash.test_kill_everything import wait_until
 
 
-def _process(directory: Path, role: str, program: str = "", port: int = 1) -> Process:
+def _process(directory: Path, role: str, program: str = "", port: int | None = 1) -> Process:
     command = [sys.executable, "-S", "-c", f"import signal, time\n{program}\nprint('up', flush=True)\ntime.sleep(60)"]
     log = directory / f"{role}.log"
-    return Process(role, command, {}, log, lambda: log.exists() and "up" in log.read_text(), metrics_port=port)
+    ports = {} if port is None else {role: port}
+    return Process(role, command, {}, log, lambda: log.exists() and "up" in log.read_text(), ports)
 
 
 def _running(directory: Path, role: str = "router") -> Process:
@@ -57,7 +59,7 @@ def test_a_role_that_answers_nothing_is_named_after_two_minutes_and_not_while_it
 
 
 def test_processes_without_a_port_are_not_asked(tmp_path: Path) -> None:
-    kafka = _process(tmp_path, "kafka", port=0)
+    kafka = _process(tmp_path, "kafka", port=None)
     kafka.state = "running"
     Health([kafka], ask=lambda _: pytest.fail("kafka has no such port")).look()
 
@@ -93,3 +95,44 @@ def test_the_supervisor_restarts_a_role_that_stands_still_and_leaves_the_others_
     assert after["router"] != before["router"]
     assert after["desk"] == before["desk"]
     supervisor.down()
+
+
+@pytest.mark.parametrize("code", [1, ExitCode.OPERATOR_REQUIRED, None], ids=["fails", "needs a person", "stands still"])
+def test_roles_whose_process_has_ended_get_a_process_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int | None
+) -> None:
+    monkeypatch.setattr(health_module, "CHECK_SECONDS", 0.05)
+    monkeypatch.setattr("interlock.local.supervisor.STOP_TIMEOUT_SECONDS", 0.5)
+
+    def ask(port: int) -> str | None:
+        return "notices stands still" if code is None and port == 2 else None
+
+    monkeypatch.setattr("interlock.local.supervisor.Health", lambda processes: Health(processes, ask=ask))
+    apart = [_process(tmp_path, role, port=port) for role, port in (("watch", 11), ("notices", 12))]
+    shared = _process(tmp_path, "background")
+    shared.metrics_ports, shared.apart = {"watch": 1, "notices": 2}, apart
+    end = tmp_path / "end"
+    if code is not None:
+        shared.command[-1] = (
+            "import pathlib, time\nprint('up', flush=True)\n"
+            f"while not pathlib.Path({str(end)!r}).exists(): time.sleep(0.01)\nraise SystemExit({code})"
+        )
+    desk = _process(tmp_path, "desk", port=3)
+    instance = Instance(os.getpid(), 1, 2, 3, "", "", "", False, [])
+    supervisor = Supervisor(tmp_path, instance, [[desk], [shared]], {}, Report(lambda _: None))
+    supervisor.up()
+    before = {child.role: child.pid for child in instance.children}
+    assert before["watch"] == before["notices"] != before["desk"]
+    watching = threading.Thread(target=supervisor.watch)
+    watching.start()
+    end.touch()
+    wait_until(lambda: all(process.state == "running" for process in apart), "they run apart", 30)
+    supervisor.stopping.set()
+    watching.join()
+    children = {child.role: child for child in instance.children}
+    assert list(children) == ["desk", "watch", "notices"]
+    assert len({child.pid for child in children.values()}) == 3
+    assert [child.restarts for child in children.values()] == [0, 1, 1]
+    assert children["desk"].pid == before["desk"]
+    supervisor.down()
+    assert [process.state for process in (desk, *apart)] == ["stopped"] * 3

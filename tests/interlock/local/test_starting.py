@@ -12,7 +12,7 @@ import pytest
 from interlock.errors import InterlockError, UsageError
 from interlock.local import processes
 from interlock.local.processes import Process
-from interlock.local.stages import ROLES, SERVERS, WATCH, left_out, roles, supervisor
+from interlock.local.stages import LIGHT, ROLES, SERVERS, WATCH, left_out, roles, supervisor
 from interlock.local.supervisor import Report, Supervisor
 from interlock.platform.connection import Platform
 from interlock.platform.groups import watched_groups
@@ -47,11 +47,39 @@ def test_the_processes_of_an_instance_are_those_that_are_not_left_out(tmp_path: 
     platform = Platform(Settings(data_dir=tmp_path, without=without))
     instance = Instance(os.getpid(), 1, 2, 3, "", "", "", False, [])
     made = supervisor(platform, instance, Report(lambda _: None), None)
-    started = {process.role for stage in made._stages for process in stage}
+    made_processes = [process for stage in made._stages for process in stage]
+    started = {role for process in made_processes for role in process.metrics_ports or [process.name]}
     assert started == {*SERVERS, *ROLES, WATCH} - {*without}
     assert instance.left_out == without
     # Nobody looks for the progress of what does not run.
     assert not {group.role for group in watched_groups(platform.settings)} & {*without}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere roles are not forked, and share nothing")
+@pytest.mark.parametrize(
+    ("without", "last"),
+    [([], [[*LIGHT]]), (["watch", "calibration"], [["feedback", "sampler", "notices"]]), (["sampler"], [[*LIGHT]])],
+)
+def test_roles_with_little_to_do_share_a_process_that_starts_last(
+    tmp_path: Path, without: list[str], last: list[list[str]]
+) -> None:
+    platform = Platform(Settings(data_dir=tmp_path, without=without))
+    made = supervisor(platform, Instance(os.getpid(), 1, 2, 3, "", "", "", False, []), Report(lambda _: None), None)
+    assert [[role for role in process.metrics_ports if role not in without] for process in made._stages[-1]] == [
+        [role for role in roles if role not in without] for roles in last
+    ]
+    (shared,) = made._stages[-1]
+    assert [process.name for process in shared.apart] == [*shared.metrics_ports]
+    ports = [*shared.metrics_ports.values(), *(port for each in shared.apart for port in each.metrics_ports.values())]
+    assert len({*ports}) == len(ports)
+
+
+def test_one_such_role_has_a_process_of_its_own_and_the_watch_starts_last(tmp_path: Path) -> None:
+    without = ["feedback", "calibration", "sampler", "notices", "console"]
+    platform = Platform(Settings(data_dir=tmp_path, without=without))
+    made = supervisor(platform, Instance(os.getpid(), 1, 2, 3, "", "", "", False, []), Report(lambda _: None), None)
+    stages = [[process.name for process in stage] for stage in made._stages[1:]]
+    assert stages == [["sink", "router", "desk"], ["watch"]]
 
 
 def test_roles_are_chosen_by_name_and_the_others_are_left_out() -> None:
@@ -179,12 +207,12 @@ def test_a_role_whose_port_another_program_has_taken_listens_on_another_one(tmp_
         port = taken.getsockname()[1]
         server = "import http.server as h, os; h.test(bind='127.0.0.1', port=int(os.environ['INTERLOCK_METRICS_PORT']))"
         command = [sys.executable, "-S", "-c", server]
-        router = Process("router", command, {}, tmp_path / "router.log", metrics_port=port)
+        router = Process("router", command, {}, tmp_path / "router.log", metrics_ports={"router": port})
         supervisor = _supervisor(tmp_path, [], router)
         supervisor.up()
         try:
-            assert router.metrics_port != port
+            assert router.metrics_ports["router"] != port
             assert router.state == "running"
-            assert router.child().metrics_port == router.metrics_port
+            assert [child.metrics_port for child in router.children()] == [*router.metrics_ports.values()]
         finally:
             supervisor.down()
