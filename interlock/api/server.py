@@ -1,10 +1,9 @@
 """The role `api`: serves the HTTP API."""
 
-import ctypes
 import socket
 import threading
 from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 
 import structlog
 import uvicorn
@@ -16,6 +15,7 @@ from interlock.api.app import create_app
 from interlock.api.backend import Backend
 from interlock.errors import InterlockError
 from interlock.platform.connection import Platform
+from interlock.platform.heap import share_memory_among_threads
 from interlock.services import endpoint
 from interlock.services.retry import wait_until_available
 
@@ -26,10 +26,6 @@ STOP_SECONDS = 3
 
 # Longer than the idle time-out of common load balancers (60 s), so that they and not this server close connections.
 KEEP_ALIVE_SECONDS = 75
-
-# Of mallopt in malloc.h. Two arenas: the event loop and the threads rarely wait for one another.
-_M_ARENA_MAX = -8
-_ARENAS = 2
 
 # Reviewers and callers who wait hold a connection each.
 _BACKLOG = 4096
@@ -43,7 +39,7 @@ def run(platform: Platform, stop: threading.Event) -> None:
 def serve(platform: Platform, stop: threading.Event, install_pages: Callable[[FastAPI], None] = lambda _: None) -> None:
     """Serves the API, and what `install_pages` adds to it, until SIGTERM. Raises InterlockError."""
     settings = platform.settings.api
-    _share_memory_among_threads()
+    share_memory_among_threads()
     backend = wait_until_available(lambda: Backend(platform), stop)
     if backend is None:
         return
@@ -58,12 +54,6 @@ def serve(platform: Platform, stop: threading.Event, install_pages: Callable[[Fa
         log.info("serves HTTP", url=f"http://{settings.host}:{settings.port}")
         uvicorn.Server(configuration(app)).run(sockets=[listening])
     log.info("stopped")
-
-
-def _share_memory_among_threads() -> None:
-    """Keeps glibc from giving each of some hundred threads a heap of its own, of which most would stay unused."""
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def _access(platform: Platform, backend: Backend, table: AccessTable) -> Access:

@@ -1,8 +1,9 @@
 """Imports what roles consist of, once, and forks the roles from itself: none of them imports it again, and they share
 the memory of what none of them changes.
 
-`python -m interlock.cli.fork_server FD`: FD is a socket of the supervisor (`interlock.local.forked`). Nothing but
-imports happens before a fork, so that no thread of ours can hold a lock that a child would wait for.
+It is itself a fork of the supervisor, or `python -m interlock.cli.fork_server FD` where FD is a socket of the
+supervisor (`interlock.local.forked`). Nothing but imports happens before a fork, so that no thread of ours can hold a
+lock that a child would wait for.
 """
 
 import atexit
@@ -15,6 +16,7 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
 from importlib.abc import MetaPathFinder
@@ -22,6 +24,10 @@ from typing import NoReturn
 
 from interlock.errors import InterlockError
 from interlock.local.forked import PREPARE, REQUEST_BYTES, Request
+from interlock.platform.heap import share_memory_among_threads
+
+# What starts first, and runs another program or library than the roles.
+SERVERS = ("kafka", "clickhouse")
 
 # All roles that the supervisor forks, with what they and their libraries would import when they begin to work.
 PRELOADED = (
@@ -67,8 +73,11 @@ class _WithoutPandas(MetaPathFinder):
             raise ModuleNotFoundError("roles of the local platform do without pandas", name=name)
 
 
-def serve(requests: socket.socket) -> Request | None:
-    """Forks until the supervisor closes its end. Returns None then; in each child what it shall be."""
+def serve(requests: socket.socket, imports: Iterator[None]) -> Request | None:
+    """Forks until the supervisor closes its end. Returns None then; in each child what it shall be.
+
+    While nothing is asked it goes on with `imports`, in small steps. Kafka and ClickHouse need none of them, and the
+    others need all."""
     # To whom to tell with what code which child has ended.
     reports: dict[int, int] = {}
     woken, waking = os.pipe()
@@ -76,11 +85,15 @@ def serve(requests: socket.socket) -> Request | None:
         os.set_blocking(end, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(waking, warn_on_full_buffer=False)
+    importing = True
     with selectors.DefaultSelector() as selector:
         selector.register(requests, selectors.EVENT_READ)
         selector.register(woken, selectors.EVENT_READ)
         while True:
-            ready = {key.fileobj for key, _ in selector.select()}
+            # Nobody starts a server without a first request at once: Kafka does not wait for an import.
+            ready = {key.fileobj for key, _ in selector.select(0 if importing and reports else None)}
+            if not ready:
+                importing = next(imports, False) is None
             if woken in ready:
                 os.read(woken, 4096)
                 _report_ends(reports)
@@ -89,6 +102,11 @@ def serve(requests: socket.socket) -> Request | None:
             data, (*descriptors,), _, _ = socket.recv_fds(requests, REQUEST_BYTES, 1)
             if not data:
                 return None
+            request = Request.decode(data)
+            if request.name not in SERVERS:
+                for _ in imports:
+                    pass
+                importing = False
             (report,) = descriptors
             try:
                 pid = os.fork()
@@ -105,7 +123,24 @@ def serve(requests: socket.socket) -> Request | None:
             requests.close()
             for descriptor in (woken, waking, report, *reports.values()):
                 os.close(descriptor)
-            return Request.decode(data)
+            return request
+
+
+def _imports() -> Iterator[None]:
+    """What roles would import, with a stop after each step."""
+    # The servers come first, and do with pandas what they want.
+    sys.meta_path.insert(0, _WithoutPandas())
+    for module in PRELOADED:
+        # The role that needs it says what is missing, in its own log.
+        with contextlib.suppress(ImportError):
+            import_module(module)
+        yield
+    from interlock.platform.connection import connect
+
+    with contextlib.suppress(InterlockError):  # as every role does first; a wrong setting is theirs to tell
+        connect()
+    gc.collect()
+    gc.freeze()
 
 
 def _report_ends(reports: dict[int, int]) -> None:
@@ -166,25 +201,17 @@ def _prepare() -> None:
     prepare(connect())
 
 
-def main() -> None:
+def main(requests: socket.socket) -> None:
     """Runs the server, and in its children the roles."""
     # A collection would write to every object, in memory that the children shall share.
     gc.disable()
-    sys.meta_path.insert(0, _WithoutPandas())
-    for module in PRELOADED:
-        # The role that needs it says what is missing, in its own log.
-        with contextlib.suppress(ImportError):
-            import_module(module)
-    from interlock.platform.connection import connect
-
-    with contextlib.suppress(InterlockError):  # as every role does first; a wrong setting is theirs to tell
-        connect()
-    gc.collect()
-    gc.freeze()
-    request = serve(socket.socket(fileno=int(sys.argv[1])))
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:
+        name.write("fork-server")
+    share_memory_among_threads()
+    request = serve(requests, _imports())
     if request is not None:
         become(request)
 
 
 if __name__ == "__main__":
-    main()
+    main(socket.socket(fileno=int(sys.argv[1])))

@@ -154,6 +154,7 @@ def up(
         start_detached(directory, ports, timeout)
         _show(directory)
         return
+    from interlock.cli import fork_server
     from interlock.local.supervisor import Report
     from interlock.platform.keys import make_local
     from interlock.platform.log_config import configure
@@ -164,9 +165,11 @@ def up(
         instance = ports.describe(directory)
         instances.write(directory, instance)
         make_local(directory)
+        platform = connection.connect(data_dir)
+        forks = stages.fork_server(platform, instance, fork_server.main)
         with errors.status("starting …") as status:
             report = Report(lambda line: errors.print(line, markup=False, highlight=False), status.update)
-            running = stages.supervisor(connection.connect(data_dir), instance, report, timeout)
+            running = stages.supervisor(platform, instance, report, timeout, forks)
             running.handle_signals()
             running.up()
         if not running.stopping.is_set():

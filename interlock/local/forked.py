@@ -1,14 +1,17 @@
 """Roles as children of the fork server, handled like `subprocess.Popen`."""
 
+import gc
 import json
+import multiprocessing
 import os
 import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,34 +46,63 @@ class Request:
         return cls(**json.loads(data))
 
 
+Serve = Callable[[socket.socket], object]
+
+
 class ForkServer:
     """The process from which roles are forked. It ends with the supervisor; the roles outlive it."""
 
-    def __init__(self, environment: Mapping[str, str], log_file: Path) -> None:
+    def __init__(self, environment: Mapping[str, str], log_file: Path, serve: Serve | None = None) -> None:
+        """`serve`: what the server does with its socket. With it, and as long as this process has a single thread, the
+        server starts as a fork, which shares the memory of what this process has imported."""
         self._environment = environment
         self._log_file = log_file
-        self._popen: subprocess.Popen[bytes] | None = None
+        self._serve = serve
+        self._process: subprocess.Popen[bytes] | multiprocessing.process.BaseProcess | None = None
         self._socket: socket.socket | None = None
 
     def start(self) -> None:
         """Begins with the imports, and returns at once; does nothing while it runs."""
-        if self._popen is not None and self._popen.poll() is None:
+        if self._runs():
             return
         self.stop()
         self._log_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # Whole messages, as on a datagram socket, and an end, as on a stream.
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs, open(self._log_file, "ab", opener=_private) as output:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-P", "-m", "interlock.cli.fork_server", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, **self._environment},
-                pass_fds=[theirs.fileno()],
-                process_group=0,
-                umask=OTHERS,
-            )
+            if self._serve is not None and threading.active_count() == 1:
+                self._process = self._forked(self._serve, theirs, output.fileno())
+            else:
+                self._process = self._spawned(theirs, output.fileno())
+
+    def _runs(self) -> bool:
+        match self._process:
+            case None:
+                return False
+            case subprocess.Popen():
+                return self._process.poll() is None
+        return self._process.is_alive()
+
+    def _forked(self, serve: Serve, theirs: socket.socket, output: int) -> multiprocessing.process.BaseProcess:
+        gc.collect()
+        gc.freeze()  # a collection would write to every object, in memory that both shall share
+        process = multiprocessing.get_context("fork").Process(
+            target=_serve_as_fork, args=(serve, theirs, output, self._environment), daemon=True
+        )
+        process.start()
+        return process
+
+    def _spawned(self, theirs: socket.socket, output: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "interlock.cli.fork_server", str(theirs.fileno())],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**os.environ, **self._environment},
+            pass_fds=[theirs.fileno()],
+            process_group=0,
+            umask=OTHERS,
+        )
 
     def fork(
         self, name: str, environment: Mapping[str, str], log_file: Path, ports: Mapping[str, int] | None = None
@@ -100,9 +132,30 @@ class ForkServer:
         """The roles go on."""
         if self._socket is not None:
             self._socket.close()
-        if self._popen is not None:
-            self._popen.wait()
-        self._socket = self._popen = None
+        match self._process:
+            case None:
+                pass
+            case subprocess.Popen():
+                self._process.wait()
+            case _:
+                self._process.join()
+        self._socket = self._process = None
+
+
+def _serve_as_fork(serve: Serve, theirs: socket.socket, output: int, environment: Mapping[str, str]) -> None:
+    """What a new process begins with: a group, permissions, files and settings of its own."""
+    os.setpgid(0, 0)
+    os.umask(OTHERS)
+    standard = sys.stdin.fileno(), sys.stdout.fileno(), sys.stderr.fileno()
+    for descriptor in standard[1:]:
+        os.dup2(output, descriptor)
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        # The lock of the instance above all, which must be free as soon as the supervisor ends.
+        if descriptor not in (*standard, theirs.fileno()):
+            with suppress(OSError):  # that of the list itself
+                os.close(descriptor)
+    os.environ.update(environment)
+    serve(theirs)
 
 
 class Forked:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from interlock.errors import UsageError
-from interlock.local.forked import PREPARE, ForkServer
+from interlock.local.forked import PREPARE, ForkServer, Serve
 from interlock.local.processes import Process, role_command
 from interlock.local.supervisor import Report, Supervisor
 from interlock.platform.connection import Platform
@@ -38,12 +38,22 @@ TELLING = {"webhooks": "INTERLOCK_WEBHOOKS__URL", "notifier": "INTERLOCK_ALERTS_
 SERVERS = ("kafka", "clickhouse")
 
 
-def supervisor(platform: Platform, instance: Instance, report: Report, timeout: float | None) -> Supervisor:
-    """The supervisor of a whole local instance, not yet started; `timeout` as for Supervisor."""
+def fork_server(platform: Platform, instance: Instance, serve: Serve) -> ForkServer | None:
+    """The server from which everything is forked, started; None where nothing can be. `serve` as for ForkServer."""
+    if sys.platform != "linux":  # elsewhere libraries of the system do not survive a fork
+        return None
+    forks = ForkServer(_environment(platform, instance), platform.settings.data_dir / "logs" / "fork-server.log", serve)
+    forks.start()
+    return forks
+
+
+def supervisor(
+    platform: Platform, instance: Instance, report: Report, timeout: float | None, forks: ForkServer | None = None
+) -> Supervisor:
+    """The supervisor of a whole local instance, not yet started; `timeout` as for Supervisor. Without `forks` every
+    process imports for itself what it consists of."""
     data_dir = platform.settings.data_dir
     environment = _environment(platform, instance)
-    # Elsewhere than on Linux, libraries of the system do not survive a fork.
-    forks = ForkServer(environment, data_dir / "logs" / "fork-server.log") if sys.platform == "linux" else None
     processes = _Processes(data_dir, environment, instance, forks)
     stages = [
         [
@@ -131,7 +141,7 @@ class _Processes:
     forks: ForkServer | None
 
     def server(self, name: str, ready: Callable[[], bool]) -> Process:
-        return self._process(name, ready, {}, None)
+        return self._process(name, ready, {}, self.forks)
 
     def preparation(self) -> Process:
         """Creates topics and tables, and ends."""

@@ -7,6 +7,7 @@ import secrets
 import stat
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -272,11 +273,19 @@ def _owner(port: int) -> str:
 
 
 def _instance_of(process: "psutil.Process") -> str:
-    """Roles of an instance have its directory in their environment."""
+    """The instance that `process` belongs to, where the system tells this user in which directory it was started."""
     import psutil
 
     try:
-        directory = process.environ().get("INTERLOCK_DATA_DIR")
+        named = process.environ().get("INTERLOCK_DATA_DIR")
+        words = process.cmdline()
+        given = [word for option, word in pairwise(words) if option == "--data-dir"]
+        started = Path(process.cwd())
     except (psutil.Error, OSError):
         return ""
-    return f", of the instance in {directory}" if directory else ""
+    for directory in [*([Path(named)] if named else []), *(started / word for word in given), find_data_dir(started)]:
+        with suppress(OSError, ValueError):
+            described = read(directory)
+            if described is not None and process.pid in {child.pid for child in described.children}:
+                return f", of the instance in {directory}"
+    return ""

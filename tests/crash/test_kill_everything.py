@@ -27,8 +27,7 @@ import pytest
 from interlock.client.client import Client
 from interlock.demo import survey
 from interlock.demo.counts import count
-from interlock.local.stages import ROLES as LOCAL_ROLES
-from interlock.local.stages import WATCH
+from interlock.local.stages import BACKGROUND, LIGHT, ROLES
 from interlock.operations.reconcile import reconcile
 from interlock.platform import instance as instances
 from interlock.platform.connection import Platform
@@ -77,8 +76,9 @@ def second(local_instance: Instance, tmp_path_factory: pytest.TempPathFactory) -
     """A whole local instance, started as a user would, beside `local_instance`."""
     second = Instance(tmp_path_factory.mktemp("killed") / "instance")
     steps = second.run("up", "--detach").stderr
-    for role in ("kafka", "clickhouse", "topics and tables", *LOCAL_ROLES, WATCH):
-        assert f"{role} ready after " in steps
+    for part in ("kafka", "clickhouse", "topics and tables", *({*ROLES} - {*LIGHT}), BACKGROUND):
+        assert f"{part} ready after " in steps
+    assert {*LIGHT} <= {*re.findall("[a-z]+", steps)}
     assert second.json("status")["kafka"] != local_instance.json("status")["kafka"]
     yield second
     second.run("down")

@@ -1,6 +1,7 @@
 """The command line against a real local instance, as a user would type it."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from prometheus_client.samples import Sample
 from interlock.local.stages import ROLES, WATCH
 from interlock.platform import instance as instances
 from interlock.platform.probes import kafka_problem
-from interlock.streams.embedded_kafka.settings import password_properties
+from interlock.streams.embedded_kafka.settings import free_port, password_properties
 from tests.deploy.promql import expressions, selectors
 from tests.running_instance import Instance
 
@@ -269,6 +270,32 @@ def test_every_series_that_dashboards_and_alerts_ask_for_is_exposed_by_a_role_be
     for role in ("router", "desk", "sink", "feedback", "calibration", "notices"):
         own = {sample.name for sample in exposed if sample.labels.get("role") == role}
         assert {"interlock_messages_in_total", "interlock_unavailable_total"} <= own, role
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
+def test_everything_of_an_instance_is_forked_from_one_process_which_holds_no_lock(local_instance: Instance) -> None:
+    description = instances.read(local_instance.directory)
+    assert description is not None
+    (server,) = psutil.Process(description.supervisor_pid).children()
+    assert {process.pid for process in server.children()} == {child.pid for child in description.children}
+    for process in (server, *server.children()):
+        assert str(local_instance.directory / instances.LOCK) not in {file.path for file in process.open_files()}
+
+
+def test_a_taken_port_is_named_with_the_instance_that_has_taken_it(local_instance: Instance, tmp_path: Path) -> None:
+    description = instances.read(local_instance.directory)
+    assert description is not None
+    ports = {
+        "--kafka-port": description.kafka_port,
+        "--clickhouse-port": description.clickhouse_port,
+        "--console-port": description.console_port,
+    }
+    other = Instance(tmp_path / "other")
+    for option, port in ports.items():
+        options = [word for each in ports if each != option for word in (each, str(free_port()))]
+        refused = other.run("up", option, str(port), *options, code=1).stderr
+        assert f"port {port}, on which " in refused
+        assert f", of the instance in {local_instance.directory})" in refused
 
 
 def test_nothing_of_an_instance_listens_on_another_address_than_that_of_this_machine(local_instance: Instance) -> None:
