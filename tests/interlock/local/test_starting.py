@@ -11,6 +11,7 @@ import pytest
 
 from interlock.errors import InterlockError, UsageError
 from interlock.local import processes
+from interlock.local.forked import ForkServer
 from interlock.local.processes import Process
 from interlock.local.stages import LIGHT, ROLES, SERVERS, WATCH, left_out, roles, supervisor
 from interlock.local.supervisor import Report, Supervisor
@@ -20,13 +21,17 @@ from interlock.platform.instance import Instance
 from interlock.platform.settings import Settings, WebhookSettings
 
 
+def _instance() -> Instance:
+    return Instance(os.getpid(), 1, 2, 3, "", "", "", False, [])
+
+
 def _process(directory: Path, role: str, program: str, ready: Callable[[], bool] = lambda: False) -> Process:
     command = [sys.executable, "-S", "-c", f"import time\n{program}"]
     return Process(role, command, {}, directory / f"{role}.log", ready)
 
 
 def _supervisor(directory: Path, lines: list[str], *stage: Process, timeout: float | None = None) -> Supervisor:
-    instance = Instance(os.getpid(), 1, 2, 3, "", "", "", False, [])
+    instance = _instance()
     return Supervisor(directory, instance, [list(stage)], {}, Report(lines.append), timeout)
 
 
@@ -45,7 +50,7 @@ def test_roles_can_be_left_out() -> None:
 @pytest.mark.parametrize("without", [["sink"], ["watch", "sampler", "webhooks"]])
 def test_the_processes_of_an_instance_are_those_that_are_not_left_out(tmp_path: Path, without: list[str]) -> None:
     platform = Platform(Settings(data_dir=tmp_path, without=without))
-    instance = Instance(os.getpid(), 1, 2, 3, "", "", "", False, [])
+    instance = _instance()
     made = supervisor(platform, instance, Report(lambda _: None), None)
     made_processes = [process for stage in made._stages for process in stage]
     started = {role for process in made_processes for role in process.metrics_ports or [process.name]}
@@ -55,21 +60,17 @@ def test_the_processes_of_an_instance_are_those_that_are_not_left_out(tmp_path: 
     assert not {group.role for group in watched_groups(platform.settings)} & {*without}
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere roles are not forked, and share nothing")
 @pytest.mark.parametrize(
-    ("without", "last"),
-    [([], [[*LIGHT]]), (["watch", "calibration"], [["feedback", "sampler", "notices"]]), (["sampler"], [[*LIGHT]])],
+    ("without", "together"), [([], [*LIGHT]), (["watch", "calibration"], ["feedback", "sampler", "notices"])]
 )
 def test_roles_with_little_to_do_share_a_process_that_starts_last(
-    tmp_path: Path, without: list[str], last: list[list[str]]
+    tmp_path: Path, without: list[str], together: list[str]
 ) -> None:
     platform = Platform(Settings(data_dir=tmp_path, without=without))
-    made = supervisor(platform, Instance(os.getpid(), 1, 2, 3, "", "", "", False, []), Report(lambda _: None), None)
-    assert [[role for role in process.metrics_ports if role not in without] for process in made._stages[-1]] == [
-        [role for role in roles if role not in without] for roles in last
-    ]
+    forks = ForkServer({}, tmp_path / "fork-server.log")
+    made = supervisor(platform, _instance(), Report(lambda _: None), None, forks)
     (shared,) = made._stages[-1]
-    assert [process.name for process in shared.apart] == [*shared.metrics_ports]
+    assert [*shared.metrics_ports] == [process.name for process in shared.apart] == together
     ports = [*shared.metrics_ports.values(), *(port for each in shared.apart for port in each.metrics_ports.values())]
     assert len({*ports}) == len(ports)
 
@@ -77,7 +78,8 @@ def test_roles_with_little_to_do_share_a_process_that_starts_last(
 def test_one_such_role_has_a_process_of_its_own_and_the_watch_starts_last(tmp_path: Path) -> None:
     without = ["feedback", "calibration", "sampler", "notices", "console"]
     platform = Platform(Settings(data_dir=tmp_path, without=without))
-    made = supervisor(platform, Instance(os.getpid(), 1, 2, 3, "", "", "", False, []), Report(lambda _: None), None)
+    forks = ForkServer({}, tmp_path / "fork-server.log")
+    made = supervisor(platform, _instance(), Report(lambda _: None), None, forks)
     stages = [[process.name for process in stage] for stage in made._stages[1:]]
     assert stages == [["sink", "router", "desk"], ["watch"]]
 
