@@ -129,7 +129,6 @@ def _through_the_sink(
     topic: str = TOPIC,
     keys: SqliteKeyStore | None = None,
 ) -> float:
-    consumer = broker.consumer(stream)
     inserted = 0
     done = threading.Event()
 
@@ -146,7 +145,8 @@ def _through_the_sink(
         def set(self, name: str, value: float) -> None:
             """Gauges do not matter here."""
 
-    writer = SinkWriter(consumer, client, SinkSettings({topic: stream}), topics=[topic], metrics=Counting(), keys=keys)
+    settings = SinkSettings({topic: stream})
+    writer = SinkWriter(broker, client, settings, group=stream, topics=[topic], metrics=Counting(), keys=keys)
     while not inserted:
         writer.step()
     first, started = inserted, time.perf_counter()

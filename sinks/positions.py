@@ -27,18 +27,18 @@ def read_committed(consumer: Consumer, partitions: Sequence[Partition]) -> list[
     return committed
 
 
-def find_starts(consumer: Consumer, warehouse: Warehouse, committed: Sequence[TopicPartition]) -> list[Start]:
-    """Where to begin in each partition of `committed`. Raises KafkaException, ClickHouseError, OSError and
-    SinkStoppedError."""
+def find_starts(asking: Consumer, warehouse: Warehouse, committed: Sequence[TopicPartition]) -> list[Start]:
+    """Where to begin in each partition of `committed`. `asking`: as of expired_records. Raises KafkaException,
+    ClickHouseError, OSError and SinkStoppedError."""
     partitions = [(known.topic, known.partition) for known in committed]
     held = warehouse.last_chunks(partitions)
     return [
-        _start(consumer, partition, known, held.get(partition))
+        _start(asking, partition, known, held.get(partition))
         for partition, known in zip(partitions, committed, strict=True)
     ]
 
 
-def _start(consumer: Consumer, partition: Partition, committed: TopicPartition, held: Chunk | None) -> Start:
+def _start(asking: Consumer, partition: Partition, committed: TopicPartition, held: Chunk | None) -> Start:
     try:
         plan = chunks.planned(*partition, committed.metadata)
     except chunks.ForeignMetadataError as error:
@@ -46,7 +46,7 @@ def _start(consumer: Consumer, partition: Partition, committed: TopicPartition, 
     found = start(committed.offset, plan, held)
     if not (found.ahead or found.fill_to):
         return found
-    oldest, end = consumer.get_watermark_offsets(TopicPartition(*partition), REQUEST_TIMEOUT_SECONDS)
+    oldest, end = asking.get_watermark_offsets(TopicPartition(*partition), REQUEST_TIMEOUT_SECONDS)
     if found.ahead and held is not None and held.last >= end:
         raise SinkStoppedError(
             f"ClickHouse holds {held.topic}[{held.partition}] up to offset {held.last}, but in Kafka the partition "

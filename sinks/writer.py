@@ -37,6 +37,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -55,7 +56,7 @@ from interlock.sinks.trail.anchors import ChainName
 from interlock.sinks.warehouse import Stored, Warehouse
 from interlock.streams.backoff import Backoff
 from interlock.streams.expired import Expired, expired_records
-from interlock.streams.ports import Consumer, Partition
+from interlock.streams.ports import Broker, Partition
 
 log = structlog.get_logger()
 
@@ -118,10 +119,11 @@ class SinkWriter:
 
     def __init__(
         self,
-        consumer: Consumer,
+        broker: Broker,
         client: Client,
         settings: SinkSettings,
         *,
+        group: str = catalogue.SINK_GROUP,
         topics: Iterable[str] = TOPICS,
         metrics: Metrics | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -129,11 +131,12 @@ class SinkWriter:
         on_expired: Callable[[list[Expired]], None] = lambda _: None,
         keys: KeyStore | None = None,
     ) -> None:
-        """`consumer`: a member of `catalogue.SINK_GROUP`. `client`: without a session, because two threads use it,
+        """`client`: without a session, because two threads use it,
         and with a timeout well below five minutes. `executor`: where inserts run; None: threads of its own.
         `on_expired` is told of records that were deleted before they were read. `keys` seal the rows; None: rows are
         stored as they are."""
-        self._consumer = consumer
+        self._broker = broker
+        self._consumer = broker.consumer(group)
         self._on_expired = on_expired
         self._warehouse = Warehouse(client, dict(settings.stream_ids), keys)
         self._settings = settings
@@ -141,9 +144,12 @@ class SinkWriter:
         self._monotonic = monotonic
         self._executor = executor or ThreadPoolExecutor(MAX_CONCURRENT_INSERTS, thread_name_prefix="sink")
         self._partitions: dict[Partition, AssignedPartition] = {}
+        self._moved = True  # since the lag was counted
         self._database = _backoff("ClickHouse", monotonic)
         self._kafka = _backoff("Kafka", monotonic)
-        consumer.subscribe(list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
+        self._consumer.subscribe(
+            list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke
+        )
 
     def run(self, stop: threading.Event, after_step: Callable[[bool], None] = lambda _: None) -> None:
         """Steps until `stop` is set, then inserts what is there and leaves the group. Raises SinkStoppedError.
@@ -195,6 +201,7 @@ class SinkWriter:
 
     def _read(self) -> None:
         messages = self._consumer.consume(self._settings.max_consumed, self._poll_seconds())
+        self._moved = self._moved or bool(messages)
         now = self._monotonic()
         for message in messages:
             error = message.error()
@@ -226,10 +233,12 @@ class SinkWriter:
         for assigned in partitions:
             partition = assigned.topic, assigned.partition
             self._partitions[partition] = AssignedPartition(partition)
+        self._moved = True
 
     def _on_revoke(self, _: Any, partitions: list[TopicPartition]) -> None:
         for revoked in partitions:
             self._partitions.pop((revoked.topic, revoked.partition), None)
+        self._moved = True
 
     def _adopt(self) -> None:
         """Finds out how far new partitions are. Nothing is inserted of a partition before that is known."""
@@ -238,8 +247,9 @@ class SinkWriter:
             return
         try:
             committed = read_committed(self._consumer, [partition.topic_partition for partition in new])
-            expired = expired_records(self._consumer, committed, REQUEST_TIMEOUT_SECONDS)
-            starts = find_starts(self._consumer, self._warehouse, committed)
+            with closing(self._broker.consumer(None)) as asking:
+                expired = expired_records(asking, committed, REQUEST_TIMEOUT_SECONDS)
+                starts = find_starts(asking, self._warehouse, committed)
             lasts = self._warehouse.last_rows(
                 [(partition.topic_partition, start.begin) for partition, start in zip(new, starts, strict=True)]
             )
@@ -267,7 +277,9 @@ class SinkWriter:
         if self._plan(due):
             self._insert(due)
             self._done()
-        self._count_lag()
+        if self._moved or due:
+            self._count_lag()
+            self._moved = False
 
     def _due(self, *, everything: bool) -> list[AssignedPartition]:
         now = self._monotonic()

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaException, TopicPartition
 
 from interlock.streams.ports import Consumer, Partition
 from interlock.streams.progress import MARKER
@@ -25,13 +25,20 @@ class Expired:
     count: int
 
 
-def expired_records(consumer: Consumer, committed: Sequence[TopicPartition], timeout: float) -> list[Expired]:
-    """What is missing at the `committed` offsets of assigned partitions. Logs it. Raises KafkaException."""
+def expired_records(asking: Consumer, committed: Sequence[TopicPartition], timeout: float) -> list[Expired]:
+    """What is missing at the `committed` offsets of assigned partitions. Logs it. Raises KafkaException.
+
+    `asking`: a consumer that reads nothing. What a reader asks is answered only after what it waits for.
+    """
+    known = [place for place in committed if place.offset >= 0]  # a new group reads what there is
+    if not known:
+        return []
+    asked = [TopicPartition(place.topic, place.partition, OFFSET_BEGINNING) for place in known]
     found = []
-    for place in committed:
-        if place.offset < 0:  # a new group reads what there is
-            continue
-        start, _ = consumer.get_watermark_offsets(TopicPartition(place.topic, place.partition), timeout)
+    for place, oldest in zip(known, asking.offsets_for_times(asked, timeout), strict=True):
+        if oldest.error is not None:
+            raise KafkaException(oldest.error)
+        start = oldest.offset
         if start - place.offset > MARKER:
             missing = Expired((place.topic, place.partition), place.offset, start - place.offset)
             log.error(

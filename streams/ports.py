@@ -94,8 +94,9 @@ class Consumer(Protocol):
 
     def offsets_for_times(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
         """The first offset whose record is as late as the milliseconds since the epoch that stand in place of the
-        offset; OFFSET_END where there is none. Where OFFSET_END stands in its place, the end: of all partitions of a
-        broker in one request. Raises KafkaException for a time before 1970."""
+        offset; OFFSET_END where there is none. Where OFFSET_BEGINNING or OFFSET_END stands in its place, the first
+        offset or the end. All partitions of a broker are asked about in one request. Raises KafkaException for a time
+        before 1970."""
         ...
 
     def consumer_group_metadata(self) -> Any:

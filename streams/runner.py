@@ -10,9 +10,10 @@ A step:
     1. recovers from the failures of earlier steps (`interlock.streams.recovery`);
     2. waits for a record where none came before, and lets `before_batch` change the processor's state;
     3. consumes; rebalance callbacks run in here and wait for the commit in flight;
-    4. takes positions and group metadata, in this thread (in another it would hang), and processes;
+    4. processes;
     5. waits for the commit in flight; if it failed, drops the batch, which is read again;
-    6. begins a transaction, writes the outputs, and hands the commit to the helper.
+    6. takes positions and group metadata, in this thread (in another it would hang), begins a transaction, writes the
+       outputs, and hands the commit to the helper.
 
 Whenever `consume` is called, nothing but the commit in flight is unfinished: a rebalance never finds a batch that
 is processed but not written. After a revocation what `consume` returns is dropped and the next step rewinds,
@@ -39,6 +40,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +56,7 @@ from interlock.streams.errors import RecoveryAction
 from interlock.streams.expired import Expired, expired_records
 from interlock.streams.metrics import Metrics
 from interlock.streams.outputs import Outputs, Processor
-from interlock.streams.ports import Broker, Message
+from interlock.streams.ports import Broker, Message, Partition
 from interlock.streams.recovery import Recovery, UnrecoverableError, committed_offsets
 from interlock.streams.transaction import Transactor
 from interlock.streams.unreadable_batches import UnreadableBatch
@@ -65,6 +67,9 @@ log = logging.getLogger(__name__)
 
 # How late an idle runner notices that it shall stop, and reads its tables; a record, or a rebalance, ends the waiting.
 IDLE_SECONDS = 0.25
+
+# The client waits for whole milliseconds: one that wakes up before a tick would wait again for the rest.
+_TIMER_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +111,6 @@ class ProcessingError(InterlockError):
 
 
 @dataclass(frozen=True, slots=True)
-class _Batch:
-    messages: Sequence[Message]
-    positions: list[TopicPartition]
-    metadata: Any
-
-
-@dataclass(frozen=True, slots=True)
 class _InFlight:
     commit: Future[None]
     positions: list[TopicPartition]
@@ -146,6 +144,7 @@ class Runner:
         partitions before the first batch with their messages. `executor` runs the commits, by default in a thread of
         its own. `on_expired` is told of records that were deleted before they were read.
         """
+        self._broker = broker
         self._settings = settings
         self._processor = processor
         self._clock = clock or SystemClock()
@@ -172,6 +171,7 @@ class Runner:
         )
         self._limit = BatchLimit(settings.max_batch, timeout)
         self._on_expired = on_expired
+        self._held: set[Partition] = set()  # what is assigned
         self._new: list[TopicPartition] = []  # assigned, and not yet looked at for records that are missing
         self._in_flight: _InFlight | None = None
         self._behind = False
@@ -211,7 +211,7 @@ class Runner:
             started = time.perf_counter()
             outputs = self._process(batch)
             self._metrics.observe("batch_seconds", time.perf_counter() - started)
-            if self._finish() and outputs is not None and (batch.messages or outputs.count):
+            if self._finish() and outputs is not None and (batch or outputs.count):
                 self._write(batch, outputs)
         if self._in_flight is not None and self._in_flight.commit.done():
             self._finish()
@@ -222,8 +222,11 @@ class Runner:
         if not self._recovery.stands_by(self._consumer):
             self._stop.wait(self._recovery.pause())
         # Only to learn of rebalances, and what is read is dropped: a member that was replaced must not fence its
-        # successor, and while a rebalance waits for its callbacks no committed offsets are told.
-        self._read()
+        # successor, and while a rebalance waits for its callbacks no committed offsets are told. Not before the first
+        # producer is there: what is assigned then would be read, dropped, and read again only after Kafka has kept the
+        # answer to the next fetch back for as long as it may.
+        if self._held or self._settings.exclusive:
+            self._read()
         self._recovery.repair(self._consumer)
 
     def close(self) -> None:
@@ -245,14 +248,13 @@ class Runner:
         if not self._idle or self._in_flight is not None:
             return ()
         try:
-            return self._consumer.consume(1, min(IDLE_SECONDS, self._seconds_to_tick()))
+            return self._consumer.consume(1, min(IDLE_SECONDS, self._seconds_to_tick() + _TIMER_SECONDS))
         except KafkaException as error:
             self._recovery.failed("reading", error.args[0], RecoveryAction.REWIND)
             return ()
 
-    def _read(self, first: Sequence[Message] = ()) -> _Batch | None:
-        """The next batch, which begins with `first`, with the group's metadata and the positions after it; None if
-        there is nothing to do."""
+    def _read(self, first: Sequence[Message] = ()) -> Sequence[Message] | None:
+        """The next batch, which begins with `first` and at a tick is empty; None if there is nothing to do."""
         try:
             messages = first
             if not any(isinstance(message, UnreadableBatch) for message in first):  # those come alone
@@ -268,14 +270,11 @@ class Runner:
             if self._recovery.needed or not (messages or self._tick_is_due()):
                 return None
             self._behind = len(messages) > self._limit.messages // 2
-            # After a tick some may be unknown (-1001), which leaves their committed offsets as they are.
-            positions = self._consumer.position(self._consumer.assignment())
-            if not positions:  # a tick for a member without partitions
+            if not self._held:  # a tick for a member without partitions
                 return None
             if self._new and not self._look_for_expired():
                 return None
-            self._measure_lag(positions)
-            return _Batch(messages, positions, self._consumer.consumer_group_metadata())
+            return messages
         except KafkaException as error:
             self._recovery.failed("reading", error.args[0], RecoveryAction.REWIND)
             return None
@@ -286,7 +285,8 @@ class Runner:
             return False
         timeout = self._settings.request_seconds
         committed = committed_offsets(self._consumer, self._new, timeout, self._recovery.committed)
-        expired = expired_records(self._consumer, committed, timeout)
+        with closing(self._broker.consumer(None)) as asking:
+            expired = expired_records(asking, committed, timeout)
         self._new = []
         if expired:
             self._on_expired(expired)
@@ -302,30 +302,38 @@ class Runner:
         # A clock that was set back must not stop the ticks until it has caught up.
         return 0.0 if passed < 0 else max(0.0, self._settings.tick_seconds - passed)
 
-    def _process(self, batch: _Batch) -> Outputs | None:
+    def _process(self, batch: Sequence[Message]) -> Outputs | None:
         """None if the processor needed Kafka and did not reach it: the batch is read again."""
         self._processed = self._clock.now()
         try:
-            return self._processor.process(batch.messages, self._processed)
+            return self._processor.process(batch, self._processed)
         except KafkaException as error:
             self._recovery.failed("processing", error.args[0], RecoveryAction.REWIND)
             return None
         except Exception as error:
             raise self._processing_failed(batch, error) from error
 
-    def _write(self, batch: _Batch, outputs: Outputs) -> None:
+    def _write(self, batch: Sequence[Message], outputs: Outputs) -> None:
+        try:
+            # After a tick some may be unknown (-1001), which leaves their committed offsets as they are.
+            positions = self._consumer.position([TopicPartition(*partition) for partition in sorted(self._held)])
+            metadata = self._consumer.consumer_group_metadata()
+            self._measure_lag(positions)
+        except KafkaException as error:
+            self._recovery.failed("reading", error.args[0], RecoveryAction.REWIND)
+            return
         try:
             oversized = self._transactor.write(outputs)
         except KafkaException as error:
-            self._limit.failed(error.args[0], len(batch.messages))
+            self._limit.failed(error.args[0], len(batch))
             self._recovery.failed("writing", error.args[0])
             return
         except Exception as error:  # a column that raises when it is read, or of the wrong length
             raise self._processing_failed(batch, error) from error
         if oversized:
             self._metrics.add("dead_letters", oversized, reason=OVERSIZED)
-        commit = self._executor.submit(self._transactor.commit, batch.positions, batch.metadata)
-        self._in_flight = _InFlight(commit, batch.positions, len(batch.messages), outputs.count, time.perf_counter())
+        commit = self._executor.submit(self._transactor.commit, positions, metadata)
+        self._in_flight = _InFlight(commit, positions, len(batch), outputs.count, time.perf_counter())
 
     def _finish(self) -> bool:
         """Waits for the commit in flight, if any. False if something is broken."""
@@ -349,6 +357,7 @@ class Runner:
             reason = "an exclusive group's inputs must have one partition each"
             self._recovery.failed("taking over", KafkaError(KafkaError._INVALID_ARG, reason), RecoveryAction.STOP)
         self._assigned(partitions)
+        self._held |= {(partition.topic, partition.partition) for partition in partitions}
         self._new += [TopicPartition(partition.topic, partition.partition) for partition in partitions]
         self._rebalanced("assigned", partitions)
 
@@ -356,6 +365,7 @@ class Runner:
         """Lost partitions too: the commit in flight is then either refused or was in time."""
         self._finish()  # within the deadline that the commit has anyway; nothing else is unfinished
         gone = {(partition.topic, partition.partition) for partition in partitions}
+        self._held -= gone
         self._new = [partition for partition in self._new if (partition.topic, partition.partition) not in gone]
         self._recovery.require(RecoveryAction.REWIND)
         if self._settings.exclusive:
@@ -364,6 +374,7 @@ class Runner:
 
     def _rebalanced(self, event: str, partitions: list[TopicPartition]) -> None:
         self._metrics.add("rebalances", event=event)
+        self._metrics.set("assigned_partitions", len(self._held))
         names = ", ".join(sorted(f"{p.topic}[{p.partition}]" for p in partitions))
         log.info("%s: %s %s", self._settings.name, event, names or "nothing")
 
@@ -387,11 +398,10 @@ class Runner:
             if position.offset >= 0:
                 lag += max(0, end - position.offset)
         self._metrics.set("lag", lag)
-        self._metrics.set("assigned_partitions", len(positions))
 
-    def _processing_failed(self, batch: _Batch, error: Exception) -> ProcessingError:
+    def _processing_failed(self, batch: Sequence[Message], error: Exception) -> ProcessingError:
         ranges: dict[str, list[int]] = {}
-        for message in batch.messages:
+        for message in batch:
             ranges.setdefault(f"{message.topic()}[{message.partition()}]", []).append(message.offset())
         where = ", ".join(
             f"{name} offsets {min(offsets)} to {max(offsets)}" for name, offsets in sorted(ranges.items())

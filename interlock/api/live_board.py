@@ -5,6 +5,7 @@ fields that order it, of each decided one the offset at which Kafka has its reco
 """
 
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -48,8 +49,13 @@ _POLL_SECONDS = 0.25
 # A broker that restarts is back by then; until it is, the board shows what it knew.
 _RETRY_SECONDS = 1.0
 
-# librdkafka goes on without a word when it loses its broker, so the board asks; a request takes a millisecond.
+# librdkafka goes on without a word when it loses its broker, so the board asks; a request takes a millisecond. Seldom
+# while nobody wants to know: who asks first after that may be told how it was so long ago.
 _PROBE_SECONDS = 1.0
+_SELDOM_SECONDS = 10.0
+
+# Pages and health checks ask more often than that as long as there is anybody.
+_WANTED_SECONDS = 60.0
 _PROBE_TIMEOUT_SECONDS = 2.0
 
 # A reply and its task become visible together, but on two topics: a reader may see the reply some moments earlier. The
@@ -88,6 +94,7 @@ class LiveBoard:
         self._halts: dict[str, Halt] = {}
         self._viewers: dict[str, dict[str, int]] = {}
         self._problem = ""
+        self._wanted_at = time.monotonic()
         self._stopping = threading.Event()
         self._reader = TableReader(broker, [topic.name for topic in FOLLOWED])
         try:
@@ -104,6 +111,7 @@ class LiveBoard:
     @property
     def problem(self) -> str:
         """Why the board is not up to date; empty while it is."""
+        self._wanted_at = time.monotonic()
         return self._problem
 
     def task(self, task_id: str) -> Record | None:
@@ -226,14 +234,14 @@ class LiveBoard:
         self._reader.close()
 
     def _follow(self) -> None:
-        next_probe = 0.0
+        probed_at = -math.inf
         while not self._stopping.is_set():
             try:
                 messages = self._reader.poll(_POLL_SECONDS)
-                if not messages and time.monotonic() >= next_probe:
+                if not messages and time.monotonic() >= probed_at + self._probe_seconds():
                     self._broker.topic_states([_TASKS.name], timeout=_PROBE_TIMEOUT_SECONDS)
                     self._problem = ""
-                    next_probe = time.monotonic() + _PROBE_SECONDS
+                    probed_at = time.monotonic()
             except KafkaException as error:
                 self._problem = f"Kafka does not answer: {error.args[0].str()}"
                 self._stopping.wait(_RETRY_SECONDS)
@@ -243,6 +251,10 @@ class LiveBoard:
             self._take(messages)
             with self._changed:
                 self._changed.notify_all()
+
+    def _probe_seconds(self) -> float:
+        wanted = time.monotonic() < self._wanted_at + _WANTED_SECONDS
+        return _PROBE_SECONDS if wanted else _SELDOM_SECONDS
 
     def _take(self, messages: Sequence[Message]) -> None:
         for message in messages:

@@ -18,6 +18,7 @@ from interlock.platform.connection import Platform
 from interlock.platform.heap import share_memory_among_threads
 from interlock.services import endpoint
 from interlock.services.retry import wait_until_available
+from interlock.streams.http_server import QuietServer
 
 log = structlog.get_logger()
 
@@ -52,7 +53,7 @@ def serve(platform: Platform, stop: threading.Event, install_pages: Callable[[Fa
         endpoint.serve(app.state.metrics, platform.settings)
         listening = listen(settings.host, settings.port)
         log.info("serves HTTP", url=f"http://{settings.host}:{settings.port}")
-        uvicorn.Server(configuration(app)).run(sockets=[listening])
+        QuietServer(configuration(app)).run(sockets=[listening])
     log.info("stopped")
 
 

@@ -125,17 +125,23 @@ class Platform:
         kafka, clickhouse = self.settings.kafka.bootstrap_servers, self.settings.clickhouse.url
         return kafka in (None, self.instance.bootstrap_servers) and clickhouse in (None, self.instance.clickhouse_url)
 
-    def kafka(self) -> "KafkaBroker":
-        """Kafka. From now on schemas of the registry are looked up there as well, if the settings name one."""
-        from interlock.schemas import written
+    @cached_property
+    def _broker(self) -> "KafkaBroker":
+        """One for the process: each has a client for questions about topics, whose threads wake up every second."""
         from interlock.streams.kafka import KafkaBroker
-        from interlock.streams.schema_topic import SchemaTopic
 
-        broker = KafkaBroker(
+        return KafkaBroker(
             self.bootstrap_servers,
             self.kafka_properties,
             group_protocol=self.settings.kafka.group_protocol,
         )
+
+    def kafka(self) -> "KafkaBroker":
+        """Kafka. From now on schemas of the registry are looked up there as well, if the settings name one."""
+        from interlock.schemas import written
+        from interlock.streams.schema_topic import SchemaTopic
+
+        broker = self._broker
         source = written.source()
         if self.registry is not None and getattr(source, "registry", None) is not self.registry:
             written.use(SchemaTopic(broker, self.registry))

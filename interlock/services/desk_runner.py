@@ -1,9 +1,10 @@
 """The desk on the exactly-once runner: one instance works, the others stand by and restore its state to take over."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
+from typing import Any
 from uuid import uuid4
 
 from interlock.processors.desk.outputs import DeskOutputs
@@ -45,6 +46,7 @@ def desk_runner(
     stop: threading.Event | None = None,
     clock: Clock | None = None,
     executor: Executor | None = None,
+    consumer_overrides: Mapping[str, Any] | None = None,
 ) -> Runner:
     """A runner for `processor`, which has applied what `followed` held so far; it applies further records itself.
 
@@ -81,6 +83,7 @@ def desk_runner(
             max_wait_seconds=MAX_WAIT_SECONDS,
             exclusive=True,
             tick_seconds=TICK_SECONDS,
+            consumer_overrides=consumer_overrides or {},
         ),
         clock=time,
         before_batch=refresh,

@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import make_wsgi_app
@@ -51,7 +51,13 @@ def serve(
             f"metrics cannot be served on {host}:{port}: {error.strerror or error}. Choose another "
             "INTERLOCK_METRICS_PORT, or an INTERLOCK_METRICS_HOST that is an address of this machine."
         ) from error
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+    threading.Thread(target=_answer_requests, args=(server,), name="metrics", daemon=True).start()
+
+
+def _answer_requests(server: WSGIServer) -> None:
+    """For as long as the process runs; `serve_forever` would look twice a second whether somebody ends it."""
+    while True:
+        server.handle_request()
 
 
 def _answer(start: StartResponse, code: int, kind: str, text: str) -> list[bytes]:

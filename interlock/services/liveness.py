@@ -1,6 +1,6 @@
 """Whether a role stands still so that only a restart can help: what `/healthz` answers, for supervisors.
 
-Asked of Kafka by a thread with clients of its own, because the role's clients are what may be stuck.
+Asked of Kafka by a thread with consumers of its own, because the role's clients are what may be stuck.
 """
 
 import threading
@@ -24,7 +24,8 @@ log = structlog.get_logger()
 # kill of Kafka (measured), and there a restart takes minutes too.
 RESTART_SECONDS = 120.0
 
-LOOK_SECONDS = 10.0
+# Seldom against that, because each look of every role is a request to Kafka. A restart comes so much later.
+LOOK_SECONDS = 30.0
 
 
 class Liveness:

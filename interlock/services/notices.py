@@ -10,6 +10,7 @@ from interlock.platform.connection import Platform
 from interlock.processors.notices.words import Words
 from interlock.review.payload import PayloadReader
 from interlock.services.endpoint import serve
+from interlock.services.fetching import fetching
 from interlock.services.liveness import watch_role
 from interlock.services.notices_runner import TABLES, notices_runner
 from interlock.services.retry import wait_until_available
@@ -49,6 +50,7 @@ def run(platform: Platform, stop: threading.Event) -> None:
             metrics=metrics,
             stop=stop,
             keys=lambda: platform.keys_to_read,
+            consumer_overrides=fetching(platform),
         )
         serve(metrics, platform.settings, health=watch_role(platform, "notices", stop))
         log.info("notices runs", kafka=platform.bootstrap_servers, notices=sorted(words.names))

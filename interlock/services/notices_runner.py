@@ -41,6 +41,7 @@ def notices_runner(
     clock: Clock | None = None,
     executor: Executor | None = None,
     keys: Callable[[], KeyStore | None] = lambda: None,
+    consumer_overrides: Mapping[str, Any] | None = None,
 ) -> Runner:
     """A runner that writes notices with `words`, which have what `tables` held so far; it applies further records.
 
@@ -63,6 +64,7 @@ def notices_runner(
             instance=instance,
             inputs=(catalogue.AUTO_APPROVED.name, catalogue.ACTIONS.name),
             max_batch=MAX_BATCH,
+            consumer_overrides=consumer_overrides or {},
         ),
         clock=clock,
         before_batch=refresh,

@@ -13,6 +13,7 @@ from interlock.processors.router.router import RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue
 from interlock.services.endpoint import serve
+from interlock.services.fetching import fetching
 from interlock.services.finding_alerts import alert_teller, expired_teller
 from interlock.services.liveness import watch_role
 from interlock.services.retry import wait_until_available
@@ -51,6 +52,7 @@ def run(platform: Platform, stop: threading.Event) -> None:
             metrics=metrics,
             stop=stop,
             take=take,
+            consumer_overrides=fetching(platform),
             on_expired=expired_teller(platform.kafka(), "router", catalogue.ROUTER_GROUP),
         )
         serve(metrics, platform.settings, health=watch_role(platform, "router", stop))

@@ -1,9 +1,10 @@
 """The router on its runner: what joins it to Kafka, the same in the service and in tests."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
+from typing import Any
 
 from interlock.processors.events import Event
 from interlock.processors.router.authority import PolicyAuthority, unsigned
@@ -41,6 +42,7 @@ def router_runner(
     take: Callable[[Message], None] | None = None,
     clock: Clock | None = None,
     executor: Executor | None = None,
+    consumer_overrides: Mapping[str, Any] | None = None,
 ) -> Runner:
     """A runner that routes under `state`, which has what `tables` (of TABLES) held so far; it applies further records.
 
@@ -60,6 +62,7 @@ def router_runner(
         group=catalogue.ROUTER_GROUP,
         instance=instance,
         inputs=(catalogue.DECISIONS.name,),
+        consumer_overrides=consumer_overrides or {},
         producer_overrides={"message.max.bytes": catalogue.MAX_ROUTED_BYTES},
     )
     return Runner(

@@ -67,7 +67,7 @@ def writer(platform: Platform, metrics: Metrics) -> SinkWriter:
     topics = [topic.name for topic in catalogue.STORED_TOPICS]
     settings = SinkSettings(stream_ids(platform.admin(), topics), flush_seconds=platform.settings.sink.flush_seconds)
     return SinkWriter(
-        kafka.consumer(catalogue.SINK_GROUP),
+        kafka,
         platform.clickhouse(),
         settings,
         metrics=metrics,

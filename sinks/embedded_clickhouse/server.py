@@ -17,6 +17,7 @@ import uvicorn
 from interlock.sinks.embedded_clickhouse.child import EmbeddedClickHouse
 from interlock.sinks.embedded_clickhouse.listening import listen
 from interlock.sinks.embedded_clickhouse.settings import ServerSettings
+from interlock.streams.http_server import QuietServer
 
 if TYPE_CHECKING:
     from interlock.sinks.embedded_clickhouse.running import Runner
@@ -34,8 +35,8 @@ _STOP_SECONDS = 5
 _URL_BYTES = 1 << 20
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, with queries that outlast the grace period stopped before their requests are cancelled."""
+class _Server(QuietServer):
+    """Stops queries that outlast the grace period before their requests are cancelled."""
 
     def __init__(self, config: uvicorn.Config, runner: Runner) -> None:
         super().__init__(config)

@@ -159,18 +159,10 @@ class MemoryConsumer(Client):
 
     def offsets_for_times(self, partitions: list[TopicPartition], timeout: float = -1) -> list[TopicPartition]:
         with self._request():
-            if early := [each.offset for each in partitions if each.offset < OFFSET_END]:
-                # Kafka means something else by -2 and -3, which nobody here asks for, and refuses the rest so.
+            if early := [each.offset for each in partitions if each.offset < OFFSET_BEGINNING]:
+                # Kafka means something else by -3, which nobody here asks for, and refuses the rest so.
                 raise error(KafkaError.UNSUPPORTED_VERSION, f"no times: {early}")
-            logs = [self._cluster.log(each.topic, each.partition) for each in partitions]
-            return [
-                TopicPartition(
-                    each.topic,
-                    each.partition,
-                    log.visible_end(self._isolation) if each.offset == OFFSET_END else log.offset_at(each.offset),
-                )
-                for each, log in zip(partitions, logs, strict=True)
-            ]
+            return [TopicPartition(each.topic, each.partition, self._offset_at(each)) for each in partitions]
 
     def consumer_group_metadata(self) -> GroupMetadata:
         with self._request():
@@ -283,6 +275,11 @@ class MemoryConsumer(Client):
         if offset < 0:
             raise error(KafkaError._INVALID_ARG, f"offset {partition.offset} cannot be sought")
         return offset
+
+    def _offset_at(self, partition: TopicPartition) -> int:
+        if partition.offset >= 0:
+            return self._cluster.log(partition.topic, partition.partition).offset_at(partition.offset)
+        return self._absolute(partition)
 
     def _join(self) -> str:
         return self._cluster.join(self._process, self._group_name(), self._topics, exclusive=self._exclusive)

@@ -221,9 +221,8 @@ class World:
         """A sink. By default it inserts at once whatever it has read."""
         sizes = {"flush_seconds": 0.0, "max_rows": self.max_rows, "max_consumed": self.max_consumed, **changes}
         settings = SinkSettings(self.stream_ids, **sizes)
-        consumer = (broker or self.broker).consumer(SINK_GROUP)
         return SinkWriter(
-            consumer,
+            broker or self.broker,
             client or self.client,
             settings,
             metrics=metrics,

@@ -80,7 +80,7 @@ def _sink(pipeline: Topology, client: Client, keys: SqliteKeyStore | None = None
     process.cluster.group(SINK_GROUP).committed.clear()
     topics = [topic.name for topic in catalogue.STORED_TOPICS]
     writer = SinkWriter(
-        process.consumer(SINK_GROUP),
+        process,
         client,
         SinkSettings(dict.fromkeys(topics, "explanations"), flush_seconds=0.0, max_rows=5000, max_consumed=5000),
         monotonic=lambda: 0.0,

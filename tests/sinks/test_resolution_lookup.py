@@ -183,9 +183,8 @@ def test_on_kafka_and_clickhouse_a_restarted_client_has_what_was_stored_and_what
     write(RESOLUTIONS, "Resolution", names[1], resolution(names[1], outcome="reject", domain=run))
     stored = [RESOLUTIONS, AUTO]
     ids = stream_ids(AdminClient({"bootstrap.servers": kafka.bootstrap_servers}), stored)
-    sink = SinkWriter(
-        broker.consumer(f"sink-{run}"), own, SinkSettings(ids, flush_seconds=0.05, max_rows=1_000), topics=stored
-    )
+    settings = SinkSettings(ids, flush_seconds=0.05, max_rows=1_000)
+    sink = SinkWriter(broker, own, settings, group=f"sink-{run}", topics=stored)
     tables = "SELECT decision_id FROM resolutions UNION ALL SELECT decision_id FROM routed_decisions"
     mine = f"SELECT count() FROM ({tables}) WHERE startsWith(decision_id, {{run:String}})"
     for _ in range(500):

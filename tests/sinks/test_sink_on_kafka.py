@@ -78,7 +78,7 @@ def test_records_of_transactions_arrive_once_over_two_sinks_and_reconcile(
 
     def sink() -> SinkWriter:
         settings = SinkSettings(ids, flush_seconds=0.05, max_rows=130)
-        return SinkWriter(broker.consumer(group), own, settings, topics=[TOPIC])
+        return SinkWriter(broker, own, settings, group=group, topics=[TOPIC])
 
     def inserted() -> bool:
         watcher = broker.consumer(group)

@@ -465,6 +465,14 @@ class Conformance:
             # Behind the marker, which Kafka writes after its answer to the commit.
             _until(lambda: offsets(consumer.offsets_for_times(asked, DEADLINE_SECONDS)) == [0, 5], "the marker stands")
 
+    def test_the_beginnings_of_partitions_are_told_in_one_question_too(self, env: Environment) -> None:
+        topic = env.topic(partitions=2)
+        env.fill(topic, [b"x"] * 3, 1)
+        env.delete_records(topic, 1, 2)
+        asked = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in (0, 1)]
+        with closing(env.broker.consumer(None)) as consumer:
+            assert offsets(consumer.offsets_for_times(asked, DEADLINE_SECONDS)) == [0, 2]
+
     def test_a_time_before_1970_is_refused_where_records_are_looked_up_by_time(self, env: Environment) -> None:
         topic = env.topic()
         env.fill(topic, [b"x"])
