@@ -24,7 +24,7 @@ from typing import NoReturn
 
 from interlock.errors import InterlockError
 from interlock.local.forked import PREPARE, REQUEST_BYTES, Request
-from interlock.platform.heap import share_memory_among_threads
+from interlock.platform.heap import give_back_unused, share_memory_among_threads
 
 # What starts first, and runs another program or library than the roles.
 SERVERS = ("kafka", "clickhouse")
@@ -140,6 +140,7 @@ def _imports() -> Iterator[None]:
     with contextlib.suppress(InterlockError):  # as every role does first; a wrong setting is theirs to tell
         connect()
     gc.collect()
+    give_back_unused()
     gc.freeze()
 
 

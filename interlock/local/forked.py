@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from interlock.platform.heap import give_back_unused
 from interlock.platform.instance import OTHERS
 
 # Asks for topics and tables instead of a role.
@@ -85,6 +86,7 @@ class ForkServer:
 
     def _forked(self, serve: Serve, theirs: socket.socket, output: int) -> multiprocessing.process.BaseProcess:
         gc.collect()
+        give_back_unused()
         gc.freeze()  # a collection would write to every object, in memory that both shall share
         process = multiprocessing.get_context("fork").Process(
             target=_serve_as_fork, args=(serve, theirs, output, self._environment), daemon=True

@@ -1,7 +1,7 @@
 """Alerts of what is wrong with the progress of consumer groups."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 from confluent_kafka import KafkaException
@@ -31,15 +31,21 @@ def outgoing(event: Event) -> Outgoing:
     return Outgoing(event.topic.name, event.key.encode(), wire.encode("Alert", event.record or {}))
 
 
+def send_alerts(broker: Broker, events: Iterable[Event]) -> None:
+    """Returns when Kafka has them, or raises KafkaException. Alerts are rare: a producer that waits for them would cost
+    more than one for each time."""
+    producer = broker.producer(None, {"message.timeout.ms": int(SEND_SECONDS * 1000)})
+    send_and_wait(producer, map(outgoing, events), SEND_SECONDS)
+
+
 def alert_teller(broker: Broker) -> Callable[[list[Event]], None]:
     """What a role calls with alerts that follow from no batch; where Kafka does not take them the log has them."""
 
     def tell(events: list[Event]) -> None:
         for event in events:
             log.error((event.record or {})["message"])
-        producer = broker.producer(None, {"message.timeout.ms": int(SEND_SECONDS * 1000)})
         try:
-            send_and_wait(producer, map(outgoing, events), SEND_SECONDS)
+            send_alerts(broker, events)
         except KafkaException as error:
             log.error("the alert could not be given", reason=error.args[0].str())
 
@@ -54,9 +60,8 @@ def expired_teller(broker: Broker, role: str, group: str) -> Callable[[list[Expi
     def tell(expired: list[Expired]) -> None:
         findings = [Finding("expired", watched, one.partition, 0, one.committed, one.count) for one in expired]
         events = [finding_alert(finding, 0, time.time_ns() // 1000) for finding in findings]
-        producer = broker.producer(None, {"message.timeout.ms": int(SEND_SECONDS * 1000)})
         try:
-            send_and_wait(producer, map(outgoing, events), SEND_SECONDS)
+            send_alerts(broker, events)
         except KafkaException as error:
             log.error("no alert could be given of records that expired unread", reason=error.args[0].str())
 

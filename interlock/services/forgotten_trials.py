@@ -8,9 +8,8 @@ from interlock.policies.trials import candidates, forgotten
 from interlock.processors.events import Event, alert
 from interlock.schemas import catalogue
 from interlock.schemas.times import moment
-from interlock.services.finding_alerts import SEND_SECONDS, outgoing
+from interlock.services.finding_alerts import send_alerts
 from interlock.streams.ports import Broker
-from interlock.streams.sending import send_and_wait
 from interlock.streams.tables import TableReader
 
 _FORGOTTEN, _ENDED = "trial_forgotten", "trial_ended"
@@ -28,7 +27,6 @@ class ForgottenTrials:
         self._days = days
         self._told = told
         self._looked_at = 0
-        self._producer = broker.producer(None, {"message.timeout.ms": int(SEND_SECONDS * 1000)})
 
     def step(self, now: int) -> list[Event]:
         """The alerts given at `now`, microseconds since the epoch; looks once a minute. Raises KafkaException."""
@@ -41,7 +39,7 @@ class ForgottenTrials:
         events += [_ended(cause, now) for cause in sorted(_causes(self._told) - _causes(standing))]
         new = [event for event in events if event.key not in self._told]
         if new:  # if Kafka does not take them, the next look tries again
-            send_and_wait(self._producer, map(outgoing, new), SEND_SECONDS)
+            send_alerts(self._broker, new)
         self._told.update(event.key for event in new)
         self._looked_at = now
         return new

@@ -24,13 +24,12 @@ from interlock.platform.groups import watched_groups
 from interlock.processors.events import Event
 from interlock.schemas import catalogue
 from interlock.services.endpoint import serve
-from interlock.services.finding_alerts import SEND_SECONDS, finding_alert, outgoing
+from interlock.services.finding_alerts import finding_alert, send_alerts
 from interlock.services.forgotten_trials import ForgottenTrials, told_before
 from interlock.services.retry import UNAVAILABLE, Waiting, wait_until_available
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker, Message
 from interlock.streams.progress import Finding, Kind, WatchedGroup
-from interlock.streams.sending import send_and_wait
 from interlock.streams.tables import TableReader
 
 log = structlog.get_logger()
@@ -70,7 +69,7 @@ class Watch:
         self._groups = groups
         self._watch = watch
         self._metrics = metrics
-        self._producer = broker.producer(None, {"message.timeout.ms": int(SEND_SECONDS * 1000)})
+        self._broker = broker
         with closing(TableReader(broker, [catalogue.ALERTS.name], last=_REMEMBERED_ALERTS, once=True)) as alerts:
             self._told = {_id_of(message) for message in alerts.read_all()}
         self._standing: set[tuple[str, str]] = set()  # kinds and groups that were alerted, and still stand
@@ -106,7 +105,7 @@ class Watch:
             if finding.kind in _OF_A_GROUP:
                 standing.add(pair)
         if new:  # if Kafka does not take them, the next look tries again
-            send_and_wait(self._producer, map(outgoing, new.values()), SEND_SECONDS)
+            send_alerts(self._broker, new.values())
             for event in new.values():
                 log.error((event.record or {})["message"])
         self._told.update(new)
