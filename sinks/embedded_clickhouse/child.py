@@ -11,14 +11,14 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
-
-import clickhouse_connect
-from clickhouse_connect.driver.client import Client
+from typing import TYPE_CHECKING, Any
 
 from interlock.errors import InterlockError
 from interlock.sinks.embedded_clickhouse.listening import listen
 from interlock.sinks.embedded_clickhouse.settings import ANALYST_PASSWORD, WRITER_PASSWORD, ServerSettings
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
 
 # The first start loads half a gigabyte of library: one second warm, several from a cold disk.
 _START_SECONDS = 60.0
@@ -118,6 +118,8 @@ class EmbeddedClickHouse:
 
         Without a session: every query is on its own, so one client may be used by several threads.
         """
+        import clickhouse_connect  # not at the top: the server's process imports this module, and needs no client
+
         passwords = {account.name: account.password for account in self.settings.accounts}
         name = user or self.settings.writer_user
         options = {"autogenerate_session_id": False} | options

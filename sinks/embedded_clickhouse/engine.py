@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -136,20 +137,31 @@ class Engine:
                 self._root = chdb.connect(self._address)
             root = Handle(self._root)
             about = root.query("SELECT version(), timezone(), hostName()").data
-            self.forbidden = Forbidden.of(
-                root.query("SELECT name FROM system.functions WHERE NOT is_aggregate AND origin = 'System'").lines(),
-                root.query("SELECT name FROM system.table_functions").lines(),
-                root.query("SELECT name FROM system.settings").lines(),
-            )
         except BaseException:
             os.close(self._lock)
             raise
         self.version, self.timezone, self.host_name = about.decode().rstrip("\n").split("\t")
 
+    @cached_property
+    def forbidden(self) -> Forbidden:
+        """What the analyst may not use, asked for with an analyst's first query.
+
+        For the answer the engine tries each of its functions. To describe how some of them fail, it reads the symbols
+        of all libraries, and keeps them: 13 MB.
+        """
+        handle = self._connect()
+        try:
+            return Forbidden.of(
+                handle.query("SELECT name FROM system.functions WHERE NOT is_aggregate AND origin = 'System'").lines(),
+                handle.query("SELECT name FROM system.table_functions").lines(),
+                handle.query("SELECT name FROM system.settings").lines(),
+            )
+        finally:
+            handle.close()
+
     def open(self, account: Account) -> Handle:
         """A fresh handle with this user's rights and limits; whoever opens it closes it."""
-        with _engine_errors():
-            handle = Handle(chdb.connect(self._address))
+        handle = self._connect()
         if account.read_only:
             try:
                 handle.query(f"SET ROLE {engine_config.ANALYST_ROLE}")
@@ -163,12 +175,16 @@ class Engine:
 
     def kill(self, query_id: str) -> bool:
         """Ask the engine to stop a running query; it stops at its next block. False if it runs no such query."""
-        handle = Handle(chdb.connect(self._address))
+        handle = self._connect()
         try:
             told = handle.query(f"KILL QUERY WHERE Settings['log_comment'] = {quoted(query_id)} ASYNC")
         finally:
             handle.close()
         return bool(told.data)
+
+    def _connect(self) -> Handle:
+        with _engine_errors():
+            return Handle(chdb.connect(self._address))
 
     def close(self) -> None:
         """Shut the engine down and give the data directory free."""

@@ -61,6 +61,8 @@ def run_foreground(settings: ServerSettings, listener: socket.socket | None = No
     # Times without a zone mean UTC on every machine; the engine reads this when it is loaded.
     os.environ["TZ"] = "UTC"
     time.tzset()
+    # chDB imports it where it finds it, for results as Python objects, which nobody asks this process for: 49 MB.
+    sys.modules.setdefault("pyarrow", None)  # type: ignore[arg-type]  # how Python is told that a module is not there
     from interlock.sinks.embedded_clickhouse.app import create_app
     from interlock.sinks.embedded_clickhouse.engine import Engine
     from interlock.sinks.embedded_clickhouse.running import Runner

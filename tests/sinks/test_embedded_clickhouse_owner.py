@@ -52,6 +52,22 @@ def until(condition: Callable[[], bool], what: str) -> None:
 # --- memory ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has mapped")
+def test_a_server_loads_no_library_for_results_that_nobody_asks_it_for(server: EmbeddedClickHouse) -> None:
+    libraries = Path(f"/proc/{server.pid}/maps").read_text()
+    assert "_chdb" in libraries
+    for unused in ("libarrow", "numpy", "clickhouse_connect"):
+        assert unused not in libraries
+
+
+def test_the_symbols_of_all_libraries_are_first_read_when_an_analyst_asks(tmp_path: Path) -> None:
+    mapped = "SELECT value FROM system.metrics WHERE metric = 'MMappedFiles'"
+    with EmbeddedClickHouse(ServerSettings.private(tmp_path)) as fresh:
+        assert fresh.client().query(mapped).result_rows == [(0,)]
+        assert fresh.client("analyst").query("SELECT 1").result_rows == [(1,)]
+        assert fresh.client().query(mapped).result_rows != [(0,)]  # why they are not read before
+
+
 @pytest.mark.parametrize("text", [b"SELECT 1" + b" " * (256 * MIB), b"SELECT " + b"(" * MIB])
 def test_a_query_that_is_small_on_the_wire_and_large_in_memory_is_refused(
     server: EmbeddedClickHouse, text: bytes
