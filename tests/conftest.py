@@ -13,7 +13,7 @@ os.environ.pop("COLUMNS", None)
 for _library in ("OPENBLAS", "OMP", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
-# A broker that lives for seconds never gets back what the optimising compiler costs: half of the start-up.
+# A Java program that lives for seconds never gets back what the optimising compiler costs: half of the start-up.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 # Where the environment forbids bytecode beside the sources, every started process would compile all of its modules

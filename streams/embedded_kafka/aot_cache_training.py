@@ -19,10 +19,6 @@ from interlock.streams.embedded_kafka.settings import BrokerSettings
 # The JVM writes the cache when it ends: 7 s, but the machine may be busy with what matters more.
 _STOP_TIMEOUT_SECONDS = 600.0
 
-# With the profiles of a whole run in the cache, the optimising compiler begins at once, and a start takes twice the
-# processor time. The quick compiler alone records none.
-_WITHOUT_PROFILES = ("-XX:TieredStopAtLevel=1",)
-
 
 def make(file: Path) -> bool:
     """Writes the cache; whether this call did. Raises BrokerError, OSError."""
@@ -36,7 +32,7 @@ def make(file: Path) -> bool:
             return False
         made = Path(directory) / file.name
         settings = BrokerSettings.on_free_ports(Path(directory) / "broker")
-        options = (*_WITHOUT_PROFILES, f"-XX:AOTCacheOutput={made}")
+        options = (f"-XX:AOTCacheOutput={made}",)
         with EmbeddedKafka(replace(settings, java_options=options), _STOP_TIMEOUT_SECONDS) as broker:
             broker.stop(_STOP_TIMEOUT_SECONDS)
         made.replace(file)

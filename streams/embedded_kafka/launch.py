@@ -17,8 +17,12 @@ from interlock.streams.embedded_kafka.settings import BrokerSettings, is_free, s
 
 _LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
 
-# Measured: an idle broker of the platform takes 190 MB with it, and 290 MB where the JVM begins with a 64th of 23 GB.
-_FIRST_HEAP = "64m"
+# An idle broker of the platform keeps some 35 MB of objects. It begins with less and gets more when it must: by default
+# the JVM begins with a 64th of the machine's memory, and fills that before it collects for the first time.
+_FIRST_HEAP = "32m"
+# How much of the old generation a full collection leaves free, in percent: 40 to 70 by default, of which an idle
+# broker makes no use.
+_LEAST_FREE, _MOST_FREE = 10, 20
 
 # What Kafka and the JVM write when they give up, and what it means for the person who started them.
 _CAUSES = {
@@ -113,9 +117,14 @@ def command_line(settings: BrokerSettings) -> list[str]:
         shutil.copyfile(_LOG_CONFIGURATION, log_configuration)
     java = [
         str(_java()),
-        # It grows when it must. By default the JVM begins with a 64th of the machine's memory and fills that first.
         f"-Xms{_FIRST_HEAP}",
         f"-Xmx{settings.heap}",
+        f"-XX:MinHeapFreeRatio={_LEAST_FREE}",
+        f"-XX:MaxHeapFreeRatio={_MOST_FREE}",
+        # The quick compiler alone. What the optimising one does in the first quarter of an hour costs an idle broker
+        # 16 MB and 1 % of a core. Nor does it pay under load: to write and read 6,000,000 records and to commit 4,000
+        # small transactions takes 18 s of the processor without it, and 23 s with it.
+        "-XX:TieredStopAtLevel=1",
         "-XX:+UseSerialGC",  # the smallest memory, and two cores have no threads to spare for another
         "-XX:+ExitOnOutOfMemoryError",  # better restarted by a supervisor than alive and mute
         f"-XX:ErrorFile={data_dir}/jvm-crash-%p.log",  # otherwise in whatever directory we were started from

@@ -1,6 +1,7 @@
 """The embedded broker: what stops a start is said, and what a started one was given it keeps."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -259,6 +260,17 @@ def test_it_listens_on_the_loopback_interface_only(broker: EmbeddedKafka) -> Non
 def test_it_stays_small(broker: EmbeddedKafka) -> None:
     resident = psutil.Process(broker.pid).memory_info().rss / 2**20
     assert 100 < resident < 500  # MiB: 512 MiB of heap are a limit, not a need
+
+
+@pytest.mark.kafka
+def test_java_begins_with_a_small_heap_and_its_quick_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("JDK_JAVA_OPTIONS", raising=False)  # of these tests, which every Java program would take
+    *java, _program, _properties = prepare(BrokerSettings.on_free_ports(tmp_path))
+    told = subprocess.run([*java, "-XX:+PrintFlagsFinal", "-version"], capture_output=True, text=True, check=True)
+    flags = dict(re.findall(r" (\w+) += (\S+)", told.stdout))
+    assert flags["TieredStopAtLevel"] == "1"
+    assert (int(flags["InitialHeapSize"]), int(flags["MaxHeapSize"])) == (32 * 2**20, 512 * 2**20)
+    assert int(flags["MaxHeapFreeRatio"]) <= 20
 
 
 @pytest.mark.kafka
