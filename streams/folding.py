@@ -23,12 +23,13 @@ from interlock.schemas.dead_letters import dead_letter as make_dead_letter
 from interlock.schemas.headers import headers_of
 from interlock.streams.ports import Broker
 from interlock.streams.ranges import read_range
+from interlock.streams.when_set import when_set
 
 if TYPE_CHECKING:
     import faust
 
-# How late a fold notices that it shall stop. A role has up to five folds, and looking costs each of them.
-_POLL_INTERVAL_SECONDS = 0.5
+# How often a fold looks at its membership, of which it is told nothing. What it looks for lasts for longer.
+_LOOK_SECONDS = 2.0
 
 # Longer than the last commit takes; what is not committed by then is folded again.
 _SHUTDOWN_TIMEOUT_SECONDS = 10.0
@@ -175,6 +176,18 @@ class Steps:
             self._next[partition] = message.offset() + 1
 
 
+class _Failures:
+    """What the tasks of a fold failed with, for the one that ends it. `look`: set when there may be a reason to end."""
+
+    def __init__(self) -> None:
+        self.first: Exception | None = None
+        self.look = asyncio.Event()
+
+    def add(self, error: Exception) -> None:
+        self.first = self.first or error
+        self.look.set()
+
+
 async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> None:
     from aiokafka.errors import KafkaError as ClientError
 
@@ -183,26 +196,33 @@ async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> N
     app = make_app(
         settings.group, settings.bootstrap_servers, settings.properties, settings.instance, settings.commit_seconds
     )
-    failures: list[Exception] = []
+    failures = _Failures()
     turn = asyncio.Lock()
     _follow(app, settings.topic, steps, stop, failures, turn)
     ticking = asyncio.create_task(_keep_ticking(app, settings, steps, failures, turn))
     # It ends with the first assignment, so that what keeps this member out of its group would keep it waiting.
     starting = asyncio.create_task(app.start())
+    starting.add_done_callback(lambda _: failures.look.set())
+    loop = asyncio.get_running_loop()
+    forget_stop = when_set(stop, lambda: loop.call_soon_threadsafe(failures.look.set))
     membership = Membership(app, settings.topic)
     try:
-        while not (stop.is_set() or failures or app.should_stop):
+        while not (stop.is_set() or failures.first or app.should_stop):
             if starting.done():
                 starting.result()
             if trouble := membership.trouble(time.monotonic(), working=steps.working):
                 raise _ended(settings.topic, f"the client is no member of group {settings.group}: {trouble}")
-            await asyncio.sleep(_POLL_INTERVAL_SECONDS)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await failures.look.wait()
+            failures.look.clear()
         if not stop.is_set():
-            raise failures[0] if failures else app.crash_reason or _ended(settings.topic, "the client stopped")
+            raise failures.first or app.crash_reason or _ended(settings.topic, "the client stopped")
     except (ClientError, OSError) as error:
         refused = refusal(error, settings.group, settings.topic, settings.properties)
         raise KafkaException(refused) if refused else _ended(settings.topic, str(error)) from error
     finally:
+        forget_stop()
         starting.cancel()
         ticking.cancel()
         with suppress(TimeoutError):
@@ -216,10 +236,10 @@ def _ended(topic: str, why: str) -> KafkaException:
 
 
 async def _keep_ticking(
-    app: "faust.App", settings: FoldSettings, steps: Steps, failures: list[Exception], turn: asyncio.Lock
+    app: "faust.App", settings: FoldSettings, steps: Steps, failures: _Failures, turn: asyncio.Lock
 ) -> None:
     """Ticks while the member has a partition; of others it knows nothing."""
-    while not failures:
+    while not failures.first:
         await asyncio.sleep(settings.tick_seconds)
         try:
             async with turn:
@@ -227,7 +247,7 @@ async def _keep_ticking(
                     await _send(app, await asyncio.to_thread(steps.tick))
         except Exception as error:
             # Not raised: nobody awaits this task before the end. `_run` ends the fold with it, as after a record.
-            failures.append(error)
+            failures.add(error)
 
 
 async def _send(app: "faust.App", outputs: Iterable[Output]) -> None:
@@ -241,7 +261,7 @@ def _follow(
     topic: str,
     steps: Steps,
     stop: threading.Event,
-    failures: list[Exception],
+    failures: _Failures,
     turn: asyncio.Lock,
 ) -> None:
     """Registers the one agent, which hands records to `steps`, one at a time and none during a tick."""
@@ -260,18 +280,18 @@ def _follow(
                 tuple(message.headers or ()),
                 replayed=False,
             )
-            if failures:
+            if failures.first:
                 return
             try:
                 # In a thread: folds fetch and compute, and this member must send heartbeats to its group meanwhile.
                 async with turn:
                     await _send(app, await asyncio.to_thread(steps.process, record, message.generation_id))
             except asyncio.CancelledError:
-                failures.append(_ended(topic, "it was interrupted"))
+                failures.add(_ended(topic, "it was interrupted"))
                 raise
             except Exception as error:
                 # Not raised: Faust would start the agent again, with the next record.
-                failures.append(error)
+                failures.add(error)
                 return
             if stop.is_set():
                 return

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.streams.faust_app import REPEAT_LOG_SECONDS, one_line_logs
-from interlock.streams.folding import FoldSettings, Output, Record, Steps, _keep_ticking
+from interlock.streams.folding import FoldSettings, Output, Record, Steps, _Failures, _keep_ticking
 from interlock.streams.memory import MemoryBroker
 from interlock.streams.ports import Broker, TopicSpec
 from interlock.streams.tables import TableReader
@@ -129,7 +129,7 @@ def test_a_member_ticks_while_it_has_a_partition_and_waits_until_kafka_has_what_
     broker: Broker, assigned: bool
 ) -> None:
     ticks: list[int] = []
-    failures: list[Exception] = []
+    failures = _Failures()
 
     def tick() -> list[Output]:
         ticks.append(len(ticks))
@@ -146,7 +146,7 @@ def test_a_member_ticks_while_it_has_a_partition_and_waits_until_kafka_has_what_
         nonlocal looked
         looked += 1
         if looked == 5:
-            failures.append(KafkaException("enough"))
+            failures.add(KafkaException("enough"))
         return {"in"} if assigned else set()
 
     async def send(*record: Any) -> "asyncio.Future[None]":
@@ -163,7 +163,7 @@ def test_a_member_ticks_while_it_has_a_partition_and_waits_until_kafka_has_what_
 
     asyncio.run(run())
     assert sent == ([b"1", b"2"] if assigned else [])
-    assert str(failures[0]) == "enough"
+    assert str(failures.first) == "enough"
 
 
 # A second fold starts in a new process while the first is loading its client; printed are the threads that load it. The
