@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from interlock.local.processes import Process
 from interlock.platform.probes import role_problem
 
-# A role notices after two minutes that it stands still; some seconds more make no difference.
-CHECK_SECONDS = 5.0
+# A role notices after two minutes that it stands still; some seconds more make no difference, and each question costs
+# it a thread.
+CHECK_SECONDS = 15.0
 
 # A process that is starved by others still answers within seconds. Far above that, because a restart helps only a
 # process that hangs.

@@ -20,8 +20,10 @@ log = structlog.get_logger()
 # A role finishes the batch in flight, the broker flushes and closes its log segments.
 STOP_TIMEOUT_SECONDS = 20.0
 
-# How often ends of children are noticed; well below the shortest back-off.
+# How often ends of children are noticed: while one is being restarted well below the shortest back-off, and otherwise
+# seldom, as looking costs an instance at rest as much as a role.
 WATCH_INTERVAL_SECONDS = 0.1
+QUIET_INTERVAL_SECONDS = 0.5
 
 # How often a starting process is asked whether it serves.
 POLL_INTERVAL_SECONDS = 0.05
@@ -131,7 +133,7 @@ class Supervisor:
         """Returns when asked to stop."""
         health = Health(self._processes)
         threading.Thread(target=health.run, args=(self._stop,), name="health", daemon=True).start()
-        while not self._stop.wait(WATCH_INTERVAL_SECONDS):
+        while not self._stop.wait(self._interval()):
             problems = health.take()
             for process in self._processes:
                 if process.name in problems and process.state == "running":
@@ -141,6 +143,10 @@ class Supervisor:
                 self._separate(process)
             if changed or problems or self._unrecorded:
                 self._record()
+
+    def _interval(self) -> float:
+        quiet = all(process.state == "running" for process in self._processes)
+        return QUIET_INTERVAL_SECONDS if quiet else WATCH_INTERVAL_SECONDS
 
     def _separate(self, shared: Process) -> None:
         """From now on each of its roles has a process of its own, which the next round of `watch` starts."""
