@@ -242,25 +242,27 @@ class Runner:
         self._transactor.discard()
         self._executor.shutdown()
 
-    def _wait_for_a_record(self) -> Sequence[Message]:
-        """The first record after a time without any, or what else ends the waiting; nothing while there is work. Asking
-        every few milliseconds instead would cost an idle instance a hundredth of a core."""
+    def _wait_for_a_record(self) -> Sequence[Message] | None:
+        """The first record after a time without any, or what else ends the waiting, if anything does; None while there
+        is work. Asking every few milliseconds instead would cost an idle instance a hundredth of a core."""
         if not self._idle or self._in_flight is not None:
-            return ()
+            return None
         try:
             return self._consumer.consume(1, min(IDLE_SECONDS, self._seconds_to_tick() + _TIMER_SECONDS))
         except KafkaException as error:
             self._recovery.failed("reading", error.args[0], RecoveryAction.REWIND)
             return ()
 
-    def _read(self, first: Sequence[Message] = ()) -> Sequence[Message] | None:
-        """The next batch, which begins with `first` and at a tick is empty; None if there is nothing to do."""
+    def _read(self, first: Sequence[Message] | None = None) -> Sequence[Message] | None:
+        """The next batch, at a tick an empty one; None if there is nothing to do. `first`: what ended the waiting."""
         try:
-            messages = first
-            if not any(isinstance(message, UnreadableBatch) for message in first):  # those come alone
+            messages = first or ()
+            waited_in_vain = first is not None and not first
+            # What cannot be read comes alone.
+            if not (waited_in_vain or any(isinstance(message, UnreadableBatch) for message in messages)):
                 waited = time.monotonic() - self._last_read
                 timeout = max(0.0, self._settings.max_wait_seconds - waited)
-                messages = [*first, *self._consumer.consume(max(1, self._limit.messages - len(first)), timeout)]
+                messages = [*messages, *self._consumer.consume(max(1, self._limit.messages - len(messages)), timeout)]
             self._last_read = time.monotonic()
             self._idle = not messages
             try:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -73,7 +73,8 @@ class Backend:
             signer=platform.signer,
             encrypt=platform.encryption(),
         )
-        self._payloads: SimpleQueue[PayloadReader] = SimpleQueue()
+        # The last that was used first: the others have no connection before several are needed at a time.
+        self._payloads: LifoQueue[PayloadReader] = LifoQueue()
         for _ in range(PAYLOAD_READERS):
             self._payloads.put(
                 PayloadReader(

@@ -16,7 +16,7 @@ from interlock.processors.review.payload import Payload, as_shown
 from interlock.schemas import damaged, wire
 from interlock.schemas.payload import payload_hash, planted_hash
 from interlock.schemas.sealed_text import key_ids
-from interlock.streams.ports import Broker
+from interlock.streams.ports import Broker, Consumer
 from interlock.streams.ranges import READ_TO_END, RangeReader
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class PayloadReader:
         self._keys = keys
         self._broker = broker
         self._partitions: dict[str, int] = {}
-        self._consumer = broker.consumer(None, overrides=_FETCHING)
+        self._consumer: Consumer | None = None  # from the first payload on
 
     def read(self, task: dict[str, Any], *, as_sent: bool = False) -> Payload:
         """The payload of a `Task` record. `as_sent`: what its producer encrypted stays so.
@@ -86,7 +86,9 @@ class PayloadReader:
 
     def close(self) -> None:
         with self._lock:
-            self._consumer.close()
+            if self._consumer is not None:
+                self._consumer.close()
+                self._consumer = None
 
     def _from_kafka(self, topic: str, partition: int, offset: int) -> bytes | None:
         """The record's value; None if Kafka no longer has it. Raises KafkaException."""
@@ -94,6 +96,8 @@ class PayloadReader:
             return None
         start = {(topic, partition): offset}
         with self._lock:
+            if self._consumer is None:
+                self._consumer = self._broker.consumer(None, overrides=_FETCHING)
             try:
                 reader = RangeReader(self._consumer, start, {(topic, partition): offset + 1}, timeout=TIMEOUT_SECONDS)
                 while reader.unread:

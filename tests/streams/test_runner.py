@@ -115,6 +115,37 @@ def test_an_idle_runner_waits_for_a_record_and_reads_its_tables_before_it_proces
     assert "waited" not in calls
 
 
+def test_a_tick_that_writes_nothing_asks_the_client_only_for_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    ticks: list[int] = []
+
+    class Noting(Copy):
+        def process(self, messages: Sequence[Message], now: int) -> Columns:
+            ticks.append(now)
+            return super().process(messages, now)
+
+    settings = replace(SETTINGS, tick_seconds=IDLE_SECONDS)
+    runner = Runner(
+        world.broker.process(), Noting(), settings, clock=world.clock, stop=Impatient(), executor=LateExecutor()
+    )
+    world.settle(runner)
+    ticks.clear()
+    calls: list[str] = []
+    client = runner._consumer
+
+    class Watched:
+        def __getattr__(self, name: str) -> object:
+            calls.append(name)
+            return getattr(client, name)
+
+    monkeypatch.setattr(runner, "_consumer", Watched())
+    for _ in range(4):
+        world.clock.advance(IDLE_SECONDS)
+        runner.step()
+    assert len(ticks) == 4
+    assert calls == ["consume"] * 4
+
+
 def test_an_idle_runner_with_ticks_waits_no_longer_than_to_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     settings = replace(SETTINGS, tick_seconds=IDLE_SECONDS / 2)

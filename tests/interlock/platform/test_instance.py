@@ -14,6 +14,7 @@ from interlock.errors import InterlockError, UnavailableError
 from interlock.local.stages import _environment
 from interlock.platform import instance as instances
 from interlock.platform.connection import connect
+from interlock.services.fetching import fetching
 from interlock.streams.embedded_kafka.settings import free_port
 
 
@@ -205,8 +206,19 @@ def test_a_platform_is_local_where_kafka_and_clickhouse_are_those_of_the_instanc
     monkeypatch.setenv("INTERLOCK_KAFKA__BOOTSTRAP_SERVERS", instance.bootstrap_servers)
     monkeypatch.setenv("INTERLOCK_CLICKHOUSE__URL", instance.clickhouse_url)
     assert connect(str(tmp_path)).is_local
+    assert fetching(connect(str(tmp_path))) == {"fetch.wait.max.ms": 2_000}
     monkeypatch.setenv("INTERLOCK_KAFKA__BOOTSTRAP_SERVERS", "elsewhere:9092")
     assert not connect(str(tmp_path)).is_local
+    assert fetching(connect(str(tmp_path))) == {}  # where members come and go
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_everything_in_a_process_asks_about_topics_with_one_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTERLOCK_KAFKA__BOOTSTRAP_SERVERS", "elsewhere:9092")
+    platform = connect(str(tmp_path))
+    assert platform.kafka() is platform.kafka()
 
 
 @pytest.mark.usefixtures("no_settings")

@@ -1,6 +1,7 @@
 """Fetching what a task is about, and proving that it is that."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 from uuid import uuid4
 
@@ -53,6 +54,25 @@ def test_each_task_gets_its_own_payload_in_any_order(broker: Broker, topic: str)
         assert found.verified
         assert found.routed["decision"]["decision_id"] == f"d-{place}"
     reader.close()
+
+
+def test_a_reader_connects_with_the_first_payload_that_it_is_asked_for(
+    broker: Broker, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (task,) = store(broker, topic, routed(decision("d-1")))
+    connections: list[object] = []
+    connect = broker.consumer
+
+    def noting(*arguments: Any, **options: Any) -> Any:
+        connections.append(arguments)
+        return connect(*arguments, **options)
+
+    monkeypatch.setattr(broker, "consumer", noting)
+    with closing(PayloadReader(broker)) as reader:
+        assert not connections
+        for _ in range(2):
+            reader.read(task)
+        assert len(connections) == 1
 
 
 def test_what_is_not_what_the_desk_judges_is_not_shown(broker: Broker, topic: str) -> None:
