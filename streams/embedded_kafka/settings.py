@@ -93,7 +93,7 @@ def server_properties(settings: BrokerSettings) -> str:
         protocol="SASL_PLAINTEXT" if settings.password else "PLAINTEXT",
         replicas=len(settings.cluster) or 1,
         min_insync=min(len(settings.cluster) or 1, _MIN_INSYNC),
-        session_ms=9000 if settings.cluster else 2000,
+        session_ms=9000 if settings.cluster else 2600,
         log_dir=settings.log_dir.absolute(),
         partitions=settings.partitions,
         max_message_bytes=settings.max_message_bytes,
