@@ -36,25 +36,31 @@ class NewPartitions:
         self._monotonic = monotonic
         self._next = monotonic() + LOOK_SECONDS
 
-    def follow(self) -> None:
-        """Looks for new ones from time to time; they are read from their beginning."""
+    def find(self) -> set[Partition]:
+        """Looks for new ones from time to time."""
         now = self._monotonic()
         if now < self._next:
-            return
+            return set()
         self._next = now + LOOK_SECONDS
         try:
             states = self._broker.topic_states(self._topics, timeout=_REQUEST_SECONDS)
         except KafkaException:
-            return  # its own client reports it
+            return set()  # its own client reports it
         new = {
             (name, number)
             for name, state in states.items()
             for number in range(state.partitions)
             if (name, number) not in self._starts
         }
+        if new:
+            log.info("reading new partitions: %s", ", ".join(f"{topic}[{number}]" for topic, number in sorted(new)))
+        return new
+
+    def follow(self) -> None:
+        """Lets the consumer read new ones too, from their beginning."""
+        new = self.find()
         if not new:
             return
-        log.info("reading new partitions: %s", ", ".join(f"{topic}[{number}]" for topic, number in sorted(new)))
         positions = {
             (place.topic, place.partition): place.offset
             for place in self._consumer.position([TopicPartition(*partition) for partition in self._starts])

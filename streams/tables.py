@@ -4,7 +4,7 @@ Read without a group, because every instance needs every record.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock.streams.consuming import records_of
 from interlock.streams.new_partitions import NewPartitions
-from interlock.streams.ports import Broker, Consumer, Message
+from interlock.streams.ports import Broker, Consumer, Message, Partition
 from interlock.streams.ranges import BATCH_SIZE, FIRST_OFFSET, READ_ONCE, RangeReader
 
 _Read = TypeVar("_Read")
@@ -21,8 +21,9 @@ _Read = TypeVar("_Read")
 _TIMEOUT_SECONDS = 30.0
 
 # Of who follows the same partitions for long: the broker answers as soon as there is a record, or after so long. With
-# the default (0.5 s) a dozen tables at rest cost it as much as everything else that it does for an idle instance.
-FOLLOWING: Mapping[str, Any] = {"fetch.wait.max.ms": 5_000}
+# the default (0.5 s) a dozen tables at rest cost it as much as everything else that it does for an idle instance. A
+# broker that vanished without a word is noticed a minute after that (socket.timeout.ms).
+FOLLOWING: Mapping[str, Any] = {"fetch.wait.max.ms": 10_000}
 
 
 class TableReader:
@@ -95,19 +96,22 @@ class TableReader:
         """
         if self._new_partitions is None:
             self._new_partitions = self._follow()
+        elif new := self._new_partitions.find():
+            self._new_partitions = self._follow(new)
         assert self._consumer is not None
-        self._new_partitions.follow()
         # One message ends the wait; asking for more would wait until they are there.
         first = self._consumer.consume(1, seconds) if seconds else []
         return [message for part in (first, self._consumer.consume(BATCH_SIZE, 0)) for message in records_of(part)]
 
-    def _follow(self) -> NewPartitions:
-        """Goes on, where reading has ended, with a consumer that lets the broker wait. That of the reading would go on
-        asking for the end of the partitions, many times a second."""
+    def _follow(self, new: Collection[Partition] = ()) -> NewPartitions:
+        """Goes on, where reading has ended and at the beginning of `new` ones, with a consumer that lets the broker
+        wait. That of the reading would go on asking for the end of the partitions, many times a second; one that waits
+        already would ask for new ones only after that."""
         assert self._consumer is not None
         for place in self._consumer.position([TopicPartition(*partition) for partition in self._places]):
             if place.offset >= 0:
                 self._places[place.topic, place.partition] = place.offset
+        self._places.update(dict.fromkeys(new, FIRST_OFFSET))
         self._consumer.close()
         self._consumer = self._broker.consumer(None, overrides=FOLLOWING)
         self._consumer.assign([TopicPartition(*place, offset) for place, offset in sorted(self._places.items())])
