@@ -1,32 +1,29 @@
-"""Faust as it must be set up here, and the six things about it that have to be put right.
+"""Faust as it must be set up here, and the things about it that have to be put right.
 
-* It reads uncommitted records unless it is transactional itself; the desk's aborted verdicts would be learned from.
+* It reads uncommitted records unless it is transactional itself; the desk's aborted verdicts would be learned from
+  (`interlock.streams.faust_consumer`, as the next two).
 * Where offsets have gaps, as after every transaction of the desk, it may commit past a record that is still being
   processed (faust-streaming issue 606). Records are acknowledged in order here, so the last one implies all before it.
+* Its timers and aiokafka's keep their two event loops busy where there is nothing to do.
 * A header whose name is not UTF-8 would stop aiokafka for good (`interlock.streams.tolerant_records`).
 * It never asks aiokafka whether it is still a member of its group, and after some errors aiokafka waits for that
   question for ever (`Membership`).
 * It and aiokafka log every attempt to reach a broker that is down, with tracebacks.
-* With nothing to do, a dozen of its and aiokafka's timers wake their two event loops sixty times a second.
 """
 
-import asyncio
 import logging
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import faust
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from confluent_kafka import KafkaError
-from faust.transport.drivers import aiokafka as driver
-from faust.types import TP
-from mode import Service
 from yarl import URL
 
 from interlock.schemas.catalogue import MAX_DERIVED_MESSAGE_BYTES
+from interlock.streams.faust_consumer import Monitor, Transport
 from interlock.streams.faust_settings import credentials, tuning
 from interlock.streams.kafka_properties import checked
 from interlock.streams.kafka_trouble import missing_right, principal
@@ -38,11 +35,6 @@ log = logging.getLogger(__name__)
 SESSION_SECONDS = 8.0
 # The broker misses a member after four of them.
 HEARTBEAT_SECONDS = 2.0
-
-# How long the broker may hold back its answer while there is no record; the first one ends the wait at once. It answers
-# nothing else on the connection meanwhile (heartbeats and commits have one of their own), not even for partitions that
-# a rebalance has just brought. Where others may leave some, Faust's 1.5 s hold.
-ALONE_FETCH_SECONDS = 5.0
 
 # How long the broker waits for members that are alive to join again; each has at most one record to finish.
 REBALANCE_SECONDS = 20.0
@@ -59,9 +51,6 @@ REPEAT_LOG_SECONDS = 60.0
 _REFUSALS = (GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
 _LOGGERS = ("faust", "mode", "aiokafka")
-
-# mode would make loggers named like this module for the classes here, which speaks for itself.
-_LOGGER = logging.getLogger("faust.interlock")
 
 
 def make_app(
@@ -97,13 +86,13 @@ def make_app(
         topic_disable_leader=True,
         web_enabled=False,
         worker_redirect_stdouts=False,
-        Monitor=_Monitor,
+        Monitor=Monitor,
         # Nothing is kept there: the folds' state is the log itself. By default it would be made in whatever directory
         # the process was started in.
         datadir=tempfile.gettempdir(),
         **{"producer_compression_type": "lz4", **tuning(given)},
     )
-    app.transport = _Transport(app.conf.broker_consumer, app)
+    app.transport = Transport(app.conf.broker_consumer, app)
     return app
 
 
@@ -119,147 +108,6 @@ def refusal(error: BaseException | None, group: str, topic: str, properties: Map
     operation = "Read" if named == [topic] else "Write"
     text = missing_right(who, operation, "topic", ", ".join(named))
     return KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED, text)
-
-
-class _Monitor(faust.Monitor):
-    @Service.task
-    async def _sampler(self) -> None:
-        """Nobody asks for its averages."""
-
-
-class _Nodes(set[Any]):
-    """The brokers whose answers aiokafka's fetching loop waits for. Where it looks just before one is taken out, it
-    does not ask that broker again, and nobody would wake it."""
-
-    def __init__(self, tell: Callable[[], None]) -> None:
-        super().__init__()
-        self._tell = tell
-
-    def discard(self, node: Any) -> None:
-        super().discard(node)
-        self._tell()
-
-
-def _all_partitions(consumer: Any, partitions: set[TP]) -> set[TP]:
-    """Those of the same topics."""
-    topics = {each.topic for each in partitions}
-    return {TP(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()}
-
-
-class _ConsumerThread(driver.AIOKafkaConsumerThread):
-    logger = _LOGGER
-    _fetching: asyncio.Task[Any] | None = None
-
-    def _create_worker_consumer(self, transport: driver.Transport) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._isolation_level = "read_committed"
-        # Its fetching loop also looks around when nothing has happened, because of what `_Nodes` tells it here. With
-        # aiokafka's 0.2 s that is what costs a fold at rest most.
-        consumer._consumer_timeout = ALONE_FETCH_SECONDS
-        return consumer
-
-    async def on_start(self) -> None:
-        await super().on_start()
-        consumer: Any = self._consumer
-        fetcher = consumer._fetcher
-        fetcher._in_flight = _Nodes(lambda: fetcher._notify(fetcher._wait_consume_future))
-
-    async def _fetch_records(
-        self, consumer: Any, active_partitions: set[TP], timeout: float | None = None, max_records: int | None = None
-    ) -> Any:
-        # Not earlier after a rebalance: until now Faust may have moved to another place.
-        if self.consumer.flow_active and active_partitions == _all_partitions(consumer, active_partitions):
-            consumer._fetcher._fetch_max_wait_ms = round(ALONE_FETCH_SECONDS * 1000)
-        fetching = super()._fetch_records(consumer, active_partitions, timeout, max_records)
-        self._fetching = asyncio.create_task(fetching)
-        try:
-            return await self._fetching
-        except asyncio.CancelledError:
-            if (this := asyncio.current_task()) is not None and this.cancelling():
-                raise
-            return {}
-
-    def interrupt(self) -> None:
-        """Ends the wait for records, called from another thread. What has come by then is not lost."""
-        with suppress(RuntimeError):  # its loop has ended
-            self.thread_loop.call_soon_threadsafe(self._interrupt)
-
-    def _interrupt(self) -> None:
-        consumer: Any = self._consumer
-        consumer._fetcher._fetch_max_wait_ms = consumer._fetch_max_wait_ms
-        if self._fetching is not None:
-            self._fetching.cancel()
-
-    async def _keepalive2(self) -> None:
-        """Wakes the loop of the app, to no effect."""
-
-    @Service.task
-    async def _thread_keepalive(self) -> None:
-        """Wakes the loop of this thread, where those do it that call into it."""
-
-
-class _Consumer(driver.Consumer):
-    logger = _LOGGER
-    _thread: _ConsumerThread
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._acknowledged = asyncio.Event()
-
-    def ack(self, message: Any) -> bool:
-        done = super().ack(message)
-        self._acknowledged.set()
-        return done
-
-    @Service.task
-    async def _commit_handler(self) -> None:
-        """Commits as soon as there is something to commit, and then not before the interval has passed."""
-        while not self.should_stop:
-            await self.wait(self._acknowledged.wait())
-            self._acknowledged.clear()
-            await self.commit()
-            if any(self._acked.values()):  # somebody else was committing, and perhaps less
-                self._acknowledged.set()
-            await self.sleep(self.commit_interval)
-
-    async def on_partitions_revoked(self, revoked: set[Any]) -> None:
-        """Commits, which Faust forgets: the next member would process the last records again."""
-        await self.commit()
-        await super().on_partitions_revoked(revoked)
-
-    @Service.task
-    async def _commit_livelock_detector(self) -> None:
-        """It would log what `interlock.services.liveness` acts on."""
-
-    async def _getmany(self, active_partitions: Any, timeout: float) -> Any:
-        # It hears nothing of a partition that is taken up again: then Faust's own second holds.
-        steady = not (self._buffered_partitions or self._paused_partitions)
-        return await super()._getmany(active_partitions, ALONE_FETCH_SECONDS if steady else timeout)
-
-    def stop_flow(self) -> None:
-        """Also ends a wait that was begun: it would go on through the rebalance, with the partitions of before."""
-        super().stop_flow()
-        self._thread.interrupt()
-
-    def _new_consumer_thread(self) -> _ConsumerThread:
-        return _ConsumerThread(self, loop=self.loop, beacon=self.beacon)
-
-    def _new_offset(self, tp: Any) -> int | None:
-        """The offset after the last acknowledged record."""
-        acked = self._acked[tp]
-        if not acked:
-            return None
-        last = max(acked)
-        acked.clear()
-        self._acked_index[tp].clear()
-        return last + 1
-
-    async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:
-        """Gaps need no book-keeping then."""
-
-
-class _Transport(driver.Transport):
-    Consumer = _Consumer
 
 
 class Membership:

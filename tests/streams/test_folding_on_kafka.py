@@ -16,7 +16,8 @@ from confluent_kafka import KafkaException, TopicPartition
 from faust.types import TP
 
 from interlock.streams import folding
-from interlock.streams.faust_app import ALONE_FETCH_SECONDS, JOIN_SECONDS, Membership, _ConsumerThread, _Nodes, make_app
+from interlock.streams.faust_app import JOIN_SECONDS, Membership, make_app
+from interlock.streams.faust_consumer import ALONE_FETCH_SECONDS, AwaitedNodes, ConsumerThread
 from interlock.streams.folding import FoldSettings, Record, run_fold
 from interlock.streams.kafka import KafkaBroker
 from tests.streams.conformance import DEADLINE_SECONDS, Environment, consume_until
@@ -111,7 +112,7 @@ def test_a_member_lets_kafka_hold_back_its_answer_for_long_only_while_it_has_all
     async def run() -> tuple[Any, list[float]]:
         app: Any = make_app("group", "nowhere:9092", {}, "1", 1.0)
         thread = app.consumer._thread
-        assert isinstance(thread, _ConsumerThread)
+        assert isinstance(thread, ConsumerThread)
         waits, begun = [], asyncio.Event()
 
         async def fetched_records(*_: Any, **__: Any) -> None:
@@ -145,7 +146,7 @@ def test_a_member_lets_kafka_hold_back_its_answer_for_long_only_while_it_has_all
 
 def test_the_fetching_loop_is_told_of_every_request_that_has_ended() -> None:
     told: list[set[int]] = []
-    nodes = _Nodes(lambda: told.append(set(nodes)))
+    nodes = AwaitedNodes(lambda: told.append(set(nodes)))
     nodes.update({1, 2})
     nodes.discard(1)
     nodes.discard(2)
