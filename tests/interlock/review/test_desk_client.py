@@ -13,6 +13,7 @@ from interlock.errors import InterlockError, UnavailableError
 from interlock.processors.desk.authority import Authority, KnownSigner
 from interlock.processors.desk.command import Command
 from interlock.processors.review.times import micros
+from interlock.review import desk_connection
 from interlock.review.desk_client import DeskClient
 from interlock.review.desk_connection import CommandRefusedError, DeskConnection, DeskUnavailableError, Reply, answers
 from interlock.schemas import catalogue, wire
@@ -85,6 +86,14 @@ def reply_to(command: dict[str, Any]) -> dict[str, Any]:
         "partition": -1,
         "offset": -1,
     }
+
+
+def test_a_connection_looks_around_less_often_while_nobody_gives_commands() -> None:
+    with scripted(lambda *_: True) as (broker, _), DeskConnection(broker) as connection:
+        connection._used_at -= desk_connection._RECENTLY_SECONDS
+        assert connection._poll_seconds() == desk_connection._REST_INTERVAL_SECONDS
+        DeskClient(broker, "ann", connection=connection).on_duty()
+        assert connection._poll_seconds() == desk_connection._POLL_INTERVAL_SECONDS
 
 
 def test_a_case_goes_from_claim_to_verdict(world: World) -> None:
