@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, Entry] = {
     "status": Entry("platform", "status", "Say what runs and where."),
     "doctor": Entry("platform", "doctor", "Check everything Interlock needs."),
     "run": Entry(
-        "platform", "run", "Run one role in the foreground against the Kafka and ClickHouse named in the settings."
+        "roles", "run", "Run one role in the foreground against the Kafka and ClickHouse named in the settings."
     ),
     "prepare": Entry("topics", "prepare", "Create missing topics, record the schemas and bring the tables up to date."),
     "metrics": Entry("queries", "metrics", "Show the numbers of the `metrics` view."),

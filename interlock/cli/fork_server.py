@@ -32,7 +32,7 @@ SERVERS = ("kafka", "clickhouse")
 # All roles that the supervisor forks, with what they and their libraries would import when they begin to work.
 PRELOADED = (
     "interlock.cli.app",
-    "interlock.cli.platform",
+    "interlock.cli.roles",
     "interlock.operations.rights",
     "interlock.platform.keys",
     "interlock.platform.log_config",
@@ -171,17 +171,17 @@ def become(request: Request) -> NoReturn:
     with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:  # what `ps` and `top` show
         name.write(request.name)
     gc.enable()
-    from interlock.cli import app, platform
+    from interlock.cli import app, roles
 
     code: object = 0
     try:
         if request.name == PREPARE:
             app.run(_prepare)
         elif request.ports:
-            ports = {platform.Role(role): port for role, port in request.ports.items()}
-            app.run(partial(platform.run_together, ports))
+            ports = {roles.Role(role): port for role, port in request.ports.items()}
+            app.run(partial(roles.run_together, ports))
         else:
-            app.run(partial(platform.run, platform.Role(request.name)))
+            app.run(partial(roles.run, roles.Role(request.name)))
     except SystemExit as end:
         code = end.code
     except BaseException:

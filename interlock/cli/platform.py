@@ -4,14 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from functools import partial
-from importlib import import_module
+from dataclasses import dataclass
 from json import dumps
 from pathlib import Path
 from typing import Annotated
@@ -89,32 +84,6 @@ Roles = Annotated[
         show_default="all, without those in INTERLOCK_WITHOUT",
     ),
 ]
-
-
-class Role(StrEnum):
-    """Every process that Interlock consists of."""
-
-    KAFKA = "kafka"
-    CLICKHOUSE = "clickhouse"
-    ROUTER = "router"
-    DESK = "desk"
-    SINK = "sink"
-    WEBHOOKS = "webhooks"
-    NOTIFIER = "notifier"
-    FEEDBACK = "feedback"
-    CALIBRATION = "calibration"
-    SAMPLER = "sampler"
-    NOTICES = "notices"
-    WATCH = "watch"
-    API = "api"
-    CONSOLE = "console"
-
-
-# Roles that are packages of their own.
-_MODULES = {Role.API: "interlock.api.server", Role.CONSOLE: "interlock.console.server"}
-
-# Of which access control lists the rights are, where they have another name.
-_ACLS = {Role.API: "console", Role.WEBHOOKS: "executor"}
 
 
 def up(
@@ -266,48 +235,6 @@ def doctor(data_dir: DataDir = None, json: Json = False) -> None:
         table(("", "what", "finding"), [(Text(f.state, colours[f.state]), f.what, f.finding) for f in findings])
     if any(finding.state == "wrong" for finding in findings):
         raise typer.Exit(ExitCode.FAILED)
-
-
-def run(role: Annotated[Role, typer.Argument(help="Which one.")], data_dir: DataDir = None) -> None:
-    """Run one role in the foreground against the Kafka and ClickHouse named in the settings: what containers run.
-
-    Examples:
-
-        INTERLOCK_KAFKA__BOOTSTRAP_SERVERS=kafka:9092 interlock run router
-    """
-    from interlock.platform.log_config import configure
-
-    platform = connection.connect(data_dir)
-    configure(platform.settings.log_format)
-    if role in (Role.KAFKA, Role.CLICKHOUSE):
-        import_module(f"interlock.services.{role.value}").run(platform)
-        return
-    from interlock.services.signals import stop_on_signals
-
-    _serve(role, platform, stop_on_signals())
-
-
-def run_together(ports: Mapping[Role, int]) -> None:
-    """Runs several roles in this process, each with a metrics port of its own."""
-    from interlock.platform.log_config import configure
-    from interlock.services.signals import stop_on_signals
-    from interlock.services.together import run_in_threads
-
-    platform = connection.connect(None)
-    configure(platform.settings.log_format)
-    own = {
-        role: replace(platform, settings=platform.settings.model_copy(update={"metrics_port": port}))
-        for role, port in ports.items()
-    }
-    run_in_threads({role.value: partial(_serve, role, own[role]) for role in own}, stop_on_signals())
-
-
-def _serve(role: Role, platform: connection.Platform, stop: threading.Event) -> None:
-    from interlock.operations.rights import check_rights
-
-    checked = partial(check_rights, role=_ACLS.get(role, role.value), settings=platform.settings)
-    module = import_module(_MODULES.get(role, f"interlock.services.{role.value}"))
-    module.run(replace(platform, on_kafka=checked), stop)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
-from interlock.cli.platform import Role
+from interlock.cli.roles import Role
 from interlock.local.stages import ROLES, WATCH
 from interlock.platform.settings import Settings
 from tests.deploy.compose import COMPOSE, ROOT, environment, own_services

@@ -63,7 +63,7 @@ def test_every_name_in_a_recipe_is_one() -> None:
     for path, name in (
         ("processors/desk/desk.py", "HANDLERS"),
         ("interlock/local/stages.py", "ROLES"),
-        ("interlock/cli/platform.py", "Role"),
+        ("interlock/cli/roles.py", "Role"),
         ("schemas/catalogue.py", "TOPICS"),
         ("policy/conditions/ast.py", "FunctionName"),
     ):
