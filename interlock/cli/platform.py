@@ -1,4 +1,4 @@
-"""`interlock up | down | status | doctor | run`: the platform and its roles."""
+"""`interlock up | down | status | doctor`: the platform and its roles."""
 
 import os
 import signal
