@@ -91,7 +91,11 @@ class ProgressReader:
             if answer.error is not None:
                 raise KafkaException(answer.error)
             committed[answer.topic, answer.partition] = answer.offset if answer.offset >= 0 else None
-        return self._waiting(committed)
+        found = self._waiting(committed)
+        if all(progress.waiting is None for progress in found.values()):
+            # Nobody asks soon again, and until then each of its threads would wake up every second.
+            self._members.pop(group.group).close()
+        return found
 
     def _waiting(self, committed: Mapping[Partition, int | None]) -> dict[Partition, Progress]:
         probe = self._prober()

@@ -12,11 +12,11 @@ from interlock.streams.progress import Finding, Judge, Progress, WatchedGroup
 from interlock.streams.progress_reader import ProgressReader
 
 # To find out who is assigned what starts a process, which takes a tenth of a second of processor time.
-OWNERS_SECONDS = 60.0
+OWNERS_SECONDS = 120.0
 
 # Where a group has read everything, only the ends of its partitions are looked at, all in one request. What they do not
 # show, such as offsets that somebody sets back, is seen after so long.
-REST_SECONDS = 60.0
+REST_SECONDS = 120.0
 
 # A moving offset is seen moving within seconds.
 _SETTLE_PAUSE_SECONDS = 1.0
