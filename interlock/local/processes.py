@@ -69,7 +69,7 @@ class Process:
             # Another program may have taken one since it was chosen, or since the process before this one ended.
             for role, port in self.metrics_ports.items():
                 if not is_free(port):
-                    self.metrics_ports[role] = free_port()
+                    self.metrics_ports[role] = free_port(self.metrics_ports.values())
             environment = {**self.environment, "INTERLOCK_METRICS_PORT": str(self.metrics_ports.get(self.name, 0))}
             if self.forks is not None:
                 ports = self.metrics_ports if self.apart else {}

@@ -54,7 +54,7 @@ def supervisor(
     process imports for itself what it consists of."""
     data_dir = platform.settings.data_dir
     environment = _environment(platform, instance)
-    processes = _Processes(data_dir, environment, instance, forks)
+    processes = _Processes(data_dir, environment, instance, forks, instance.ports)
     stages = [
         [
             processes.server("kafka", lambda: broker_serves(instance)),
@@ -139,6 +139,8 @@ class _Processes:
     environment: Mapping[str, str]
     instance: Instance
     forks: ForkServer | None
+    taken: set[int]
+    """Ports that somebody is about to listen on."""
 
     def server(self, name: str, ready: Callable[[], bool]) -> Process:
         return self._process(name, ready, {}, self.forks)
@@ -150,15 +152,20 @@ class _Processes:
     def role(self, role: str) -> Process:
         """Its metrics port is the sign that it serves; the console has a port of its own."""
         if role != "console":
-            return self._process(role, None, {role: free_port()}, self.forks)
+            return self._process(role, None, {role: self._free_port()}, self.forks)
         port = self.instance.console_port
         console = replace(self, environment={**self.environment, "INTERLOCK_API__PORT": str(port)})
         return console._process(role, partial(listens, port), {}, self.forks)
 
     def shared(self, roles: Sequence[str]) -> Process:
         """One process for several roles."""
-        ports = {role: free_port() for role in roles}
+        ports = {role: self._free_port() for role in roles}
         return self._process(BACKGROUND, None, ports, self.forks, apart=[self.role(role) for role in roles])
+
+    def _free_port(self) -> int:
+        port = free_port(self.taken)
+        self.taken.add(port)
+        return port
 
     def _process(
         self,

@@ -70,6 +70,11 @@ class Instance:
     left_out: list[str] = field(default_factory=list)  # roles that were not to be started
 
     @property
+    def ports(self) -> set[int]:
+        """On which its servers and its console listen."""
+        return {self.kafka_port, self.controller_port, self.clickhouse_port, self.console_port}
+
+    @property
     def bootstrap_servers(self) -> str:
         return f"127.0.0.1:{self.kafka_port}"
 
@@ -199,16 +204,19 @@ def describe(
     kafka, clickhouse = (before.kafka_port, before.clickhouse_port) if before else (None, None)
     console = before.console_port or None if before else None
     password = before.kafka_password if before else ""
+    # None of them listens before the last is chosen.
+    before_ports = (kafka, clickhouse, console, before.controller_port if before else None)
+    taken = {port for port in (kafka_port, clickhouse_port, console_port, *before_ports) if port}
     if secure is not None:
         password = (password or secrets.token_hex(16)) if secure else ""
     return Instance(
         supervisor_pid=os.getpid(),
-        kafka_port=_port("Kafka", "--kafka-port", kafka_port, kafka, KAFKA_PORT, any_port),
-        controller_port=_free(before.controller_port if before else None),
+        kafka_port=_port("Kafka", "--kafka-port", kafka_port, kafka, KAFKA_PORT, any_port, taken),
+        controller_port=_free(before.controller_port if before else None, taken),
         clickhouse_port=_port(
-            "ClickHouse", "--clickhouse-port", clickhouse_port, clickhouse, CLICKHOUSE_PORT, any_port
+            "ClickHouse", "--clickhouse-port", clickhouse_port, clickhouse, CLICKHOUSE_PORT, any_port, taken
         ),
-        console_port=_port("the console", "--console-port", console_port, console, CONSOLE_PORT, any_port),
+        console_port=_port("the console", "--console-port", console_port, console, CONSOLE_PORT, any_port, taken),
         writer_password=before.writer_password if before else secrets.token_hex(16),
         analyst_password=before.analyst_password if before else secrets.token_hex(16),
         audit_key=before.audit_key if before else secrets.token_hex(16),
@@ -232,9 +240,17 @@ def alive(child: Child) -> bool:
         return False
 
 
-def _port(server: str, option: str, given: int | None, before: int | None, convention: int, any_port: bool) -> int:
+def _port(
+    server: str,
+    option: str,
+    given: int | None,
+    before: int | None,
+    convention: int,
+    any_port: bool,
+    taken: set[int],
+) -> int:
     if any_port and given is None:
-        return _free(before)
+        return _free(before, taken)
     port = given or before or convention
     if is_free(port):
         return port
@@ -245,9 +261,11 @@ def _port(server: str, option: str, given: int | None, before: int | None, conve
     )
 
 
-def _free(before: int | None) -> int:
-    """The port of the last start if it is free, else another free one."""
-    return before if before is not None and is_free(before) else free_port()
+def _free(before: int | None, taken: set[int]) -> int:
+    """The port of the last start if it is free, else another free one that is not `taken`, which it is from now on."""
+    port = before if before and is_free(before) else free_port(taken)
+    taken.add(port)
+    return port
 
 
 def _owner(port: int) -> str:

@@ -2,7 +2,7 @@
 
 import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
@@ -50,9 +50,7 @@ class BrokerSettings:
     def on_free_ports(cls, data_dir: Path, heap: str = "512m") -> Self:
         """Settings for a broker of which only the directory matters, as in tests."""
         port = free_port()
-        while (controller_port := free_port()) == port:
-            pass
-        return cls(data_dir, port, controller_port, heap)
+        return cls(data_dir, port, free_port({port}), heap)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -126,9 +124,10 @@ def _security(password: str, users: Mapping[str, str]) -> list[str]:
     ]
 
 
-def free_port() -> int:
-    """A TCP port of the loopback interface that no process listens on. Another process may still take it first."""
-    while not is_free(port := secrets.choice(_FREE_PORTS)):
+def free_port(besides: Collection[int] = ()) -> int:
+    """A TCP port of the loopback interface that no process listens on, and none of `besides`, which somebody is about
+    to take. Another process may still take it first."""
+    while (port := secrets.choice(_FREE_PORTS)) in besides or not is_free(port):
         pass
     return port
 

@@ -15,6 +15,7 @@ from interlock.local.stages import _environment
 from interlock.platform import instance as instances
 from interlock.platform.connection import connect
 from interlock.services.fetching import fetching
+from interlock.streams.embedded_kafka import settings
 from interlock.streams.embedded_kafka.settings import free_port
 
 
@@ -241,3 +242,11 @@ def test_the_roles_of_a_local_instance_have_one_name_whatever_network_the_laptop
     assert _environment(connect(str(tmp_path)), instance)["INTERLOCK_INSTANCE_ID"] == "1"
     monkeypatch.setenv("INTERLOCK_INSTANCE_ID", "2")
     assert _environment(connect(str(tmp_path)), instance)["INTERLOCK_INSTANCE_ID"] == "2"
+
+
+def test_no_two_parts_of_an_instance_get_the_same_port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = range(settings._FREE_PORTS.start, settings._FREE_PORTS.start + 12)
+    monkeypatch.setattr(settings, "_FREE_PORTS", few)
+    monkeypatch.setattr(settings, "is_free", lambda _: True)
+    for _ in range(20):
+        assert len(instances.describe(tmp_path, any_port=True).ports) == 4
