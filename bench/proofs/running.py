@@ -31,7 +31,10 @@ from interlock.learning.reviewer_errors import GoldItems, corrected
 from interlock.policies.publishing import publish_policy
 from interlock.policies.replay.known_errors import KnownErrors, known_errors
 from interlock.policies.signing import read_proposals
+from interlock.schemas import catalogue
 from interlock.schemas.models import Decision
+from interlock.streams.ports import Broker
+from interlock.streams.tables import newest
 
 Record = dict[str, Any]
 
@@ -160,6 +163,9 @@ def prove(
         decisions.settle()
         decisions.send(first_years[-_LATECOMERS:])
         decisions.learn()
+        # Where all this took less than the service levels, open work still held verdicts back, until the next tick.
+        broker = instance.platform.kafka()
+        until(lambda: _is_recalibrated(broker, TOO_SURE), "the model that is too sure is recalibrated")
         tell(f"{decisions.judged:,} verdicts are learned from")
         signed = _sign(instance)
         tell(f"signed: {', '.join(proposal['title'] for proposal in signed) or 'nothing'}; now 2017")
@@ -317,6 +323,11 @@ def _sign(instance: RunningInstance) -> list[Record]:
 
 def _proposals(instance: RunningInstance) -> list[Record]:
     return list(read_proposals(instance.platform.kafka()))
+
+
+def _is_recalibrated(broker: Broker, model: Model) -> bool:
+    topic = catalogue.CALIBRATION_MODELS.name
+    return f"{survey.MODEL}@{model.version}" in newest(broker, topic, lambda key, _: key)
 
 
 def _publish(instance: RunningInstance) -> None:
