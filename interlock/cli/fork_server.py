@@ -23,11 +23,8 @@ from importlib.abc import MetaPathFinder
 from typing import NoReturn
 
 from interlock.errors import InterlockError
-from interlock.local.forked import PREPARE, REQUEST_BYTES, Request
+from interlock.local.forked import PREPARE, REQUEST_BYTES, SERVERS, Request
 from interlock.platform.heap import give_back_unused, share_memory_among_threads
-
-# What starts first, and runs another program or library than the roles.
-SERVERS = ("kafka", "clickhouse")
 
 # All roles that the supervisor forks, with what they and their libraries would import when they begin to work.
 PRELOADED = (
@@ -73,7 +70,7 @@ class _WithoutPandas(MetaPathFinder):
             raise ModuleNotFoundError("roles of the local platform do without pandas", name=name)
 
 
-def serve(requests: socket.socket, imports: Iterator[None]) -> Request | None:
+def serve(requests: socket.socket, imports: Iterator[str]) -> Request | None:
     """Forks until the supervisor closes its end. Returns None then; in each child what it shall be.
 
     While nothing is asked it goes on with `imports`, in small steps. Kafka and ClickHouse need none of them, and the
@@ -93,7 +90,7 @@ def serve(requests: socket.socket, imports: Iterator[None]) -> Request | None:
             # Nobody starts a server without a first request at once: Kafka does not wait for an import.
             ready = {key.fileobj for key, _ in selector.select(0 if importing and reports else None)}
             if not ready:
-                importing = next(imports, False) is None
+                importing = next(imports, None) is not None
             if woken in ready:
                 os.read(woken, 4096)
                 _report_ends(reports)
@@ -126,15 +123,15 @@ def serve(requests: socket.socket, imports: Iterator[None]) -> Request | None:
             return request
 
 
-def _imports() -> Iterator[None]:
-    """What roles would import, with a stop after each step."""
+def _imports() -> Iterator[str]:
+    """Imports what roles would import, and tells the name of each module when that is done."""
     # The servers come first, and do with pandas what they want.
     sys.meta_path.insert(0, _WithoutPandas())
     for module in PRELOADED:
         # The role that needs it says what is missing, in its own log.
         with contextlib.suppress(ImportError):
             import_module(module)
-        yield
+        yield module
     from interlock.platform.connection import connect
 
     with contextlib.suppress(InterlockError):  # as every role does first; a wrong setting is theirs to tell

@@ -61,17 +61,20 @@ def run(role: Annotated[Role, typer.Argument(help="Which one.")], data_dir: Data
 
 def run_together(ports: Mapping[Role, int]) -> None:
     """Runs several roles in this process, each with a metrics port of its own."""
+    import structlog
+
     from interlock.platform.log_config import configure
     from interlock.services.signals import stop_on_signals
     from interlock.services.together import run_in_threads
 
     platform = connection.connect(None)
     configure(platform.settings.log_format)
-    own = {
-        role: replace(platform, settings=platform.settings.model_copy(update={"metrics_port": port}))
-        for role, port in ports.items()
-    }
-    run_in_threads({role.value: partial(_serve, role, own[role]) for role in own}, stop_on_signals())
+
+    def serve(role: Role, port: int, stop: threading.Event) -> None:
+        structlog.contextvars.bind_contextvars(role=role.value)
+        _serve(role, replace(platform, settings=platform.settings.model_copy(update={"metrics_port": port})), stop)
+
+    run_in_threads({role.value: partial(serve, role, port) for role, port in ports.items()}, stop_on_signals())
 
 
 def _serve(role: Role, platform: connection.Platform, stop: threading.Event) -> None:

@@ -19,6 +19,9 @@ from pathlib import Path
 from interlock.platform.heap import give_back_unused
 from interlock.platform.instance import OTHERS
 
+# Whatever else runs needs these two. They start first, and need nothing that roles import.
+SERVERS = ("kafka", "clickhouse")
+
 # Asks for topics and tables instead of a role.
 PREPARE = "prepare"
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from interlock.errors import UsageError
-from interlock.local.forked import PREPARE, ForkServer, Serve
+from interlock.local.forked import PREPARE, SERVERS, ForkServer, Serve
 from interlock.local.processes import Process, role_command
 from interlock.local.supervisor import Report, Supervisor
 from interlock.platform.connection import Platform
@@ -33,9 +33,6 @@ BACKGROUND = "background"
 
 # Roles that tell the outside world, and the setting that names the address.
 TELLING = {"webhooks": "INTERLOCK_WEBHOOKS__URL", "notifier": "INTERLOCK_ALERTS__URLS"}
-
-# Whatever else runs needs these two.
-SERVERS = ("kafka", "clickhouse")
 
 
 def fork_server(platform: Platform, instance: Instance, serve: Serve) -> ForkServer | None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 
 from interlock.platform.connection import Platform
 from interlock.processors.calibration.calibrator import CalibratorSettings
@@ -14,6 +15,7 @@ from interlock.schemas.catalogue import Topic
 from interlock.services import calibration_folds as folds
 from interlock.services.endpoint import serve
 from interlock.services.folds import DAY, follow, watch_fold
+from interlock.services.together import run_in_threads
 from interlock.streams.folding import Fold
 from interlock.streams.metrics import Metrics
 from interlock.streams.ports import Broker
@@ -70,23 +72,13 @@ def run(platform: Platform, stop: threading.Event) -> None:
     for monitor in ("confidence", "overrides", "certificate"):
         metrics.expose("drift_signals", monitor=monitor)
     serve(metrics, platform.settings, health=watch_fold(platform, "calibration", metrics, stop))
-    failures: list[BaseException] = []
 
-    def run_fold(name: str, outputs: tuple[Topic, ...], make: _Make) -> None:
-        try:
-            topic = catalogue.CALIBRATION_FOLDS[name]
-            names = [output.name for output in outputs]
-            group = f"{role.group}-{name}"
-            max_replay = MAX_REPLAYED_DECISIONS if topic is catalogue.DECISIONS else None
-            follow(platform, group, topic.name, names, make, metrics, stop, max_replay_offsets=max_replay)
-        except BaseException as error:
-            failures.append(error)
-            stop.set()  # the other folds too: the supervisor restarts the whole role, or asks a person
+    def run_fold(name: str, outputs: tuple[Topic, ...], make: _Make, stop: threading.Event) -> None:
+        topic = catalogue.CALIBRATION_FOLDS[name]
+        names = [output.name for output in outputs]
+        group = f"{role.group}-{name}"
+        max_replay = MAX_REPLAYED_DECISIONS if topic is catalogue.DECISIONS else None
+        follow(platform, group, topic.name, names, make, metrics, stop, max_replay_offsets=max_replay)
 
-    threads = [threading.Thread(target=run_fold, args=spec, name=spec[0]) for spec in fold_specs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
+    # When one fails the others stop too: the supervisor restarts the whole role, or asks a person.
+    run_in_threads({spec[0]: partial(run_fold, *spec) for spec in fold_specs}, stop)

@@ -11,9 +11,9 @@ import pytest
 
 from interlock.errors import InterlockError, UsageError
 from interlock.local import processes
-from interlock.local.forked import ForkServer
+from interlock.local.forked import SERVERS, ForkServer
 from interlock.local.processes import Process
-from interlock.local.stages import LIGHT, ROLES, SERVERS, WATCH, left_out, roles, supervisor
+from interlock.local.stages import LIGHT, ROLES, WATCH, left_out, roles, supervisor
 from interlock.local.supervisor import Report, Supervisor
 from interlock.platform.connection import Platform
 from interlock.platform.groups import watched_groups
