@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock.streams.outputs import Outputs, Replaceable
 from interlock.streams.ports import Broker, Producer
+from interlock.streams.sending import refused
 
 # How often a full queue is checked for room.
 _FULL_QUEUE_SECONDS = 0.1
@@ -83,7 +84,7 @@ class Transactor:
                 self._produce_when_there_is_room(producer, row)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE or not isinstance(outputs, Replaceable):
-                    raise
+                    raise refused(producer, error, self._topics) from error
                 # A column that is left over tells which row this is, at no cost for all others.
                 replaced += self._produce_instead(producer, outputs.instead_of(n - length_hint(timestamps) - 1))
         return replaced
@@ -104,6 +105,8 @@ class Transactor:
                 producer.produce(*row)
             except BufferError:
                 producer.poll(_FULL_QUEUE_SECONDS)
+            except KafkaException as error:
+                raise refused(producer, error, self._topics) from error
             else:
                 return
 
@@ -118,7 +121,7 @@ class Transactor:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise
-            raise KafkaException(producer.explained(error.args[0], self._topics)) from error
+            raise refused(producer, error, self._topics) from error
         self._open = False
 
     def abort(self) -> None:

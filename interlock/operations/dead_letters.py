@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing
 from functools import lru_cache
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from interlock.errors import InterlockError
 from interlock.operations.letters import TOPIC, Letter, letter_of, read_letter, read_letters
@@ -20,6 +20,7 @@ from interlock.schemas.retry_headers import Order
 from interlock.streams.offsets import committed_offsets
 from interlock.streams.ports import Broker, Producer
 from interlock.streams.ranges import read_range
+from interlock.streams.sending import refused
 
 __all__ = ["Letter", "discard", "read_letter", "read_letters", "replay"]
 
@@ -207,7 +208,10 @@ def _send(
         _produce(producer, letter, targets.of(letter))
     if progress is not None:
         producer.send_offsets_to_transaction(*progress, TIMEOUT_SECONDS)
-    producer.commit_transaction(TIMEOUT_SECONDS)
+    try:
+        producer.commit_transaction(TIMEOUT_SECONDS)
+    except KafkaException as error:
+        raise refused(producer, error, {targets.of(letter).topic for letter in letters}) from error
 
 
 def _produce(producer: Producer, letter: Letter, target: Target) -> None:
@@ -221,5 +225,7 @@ def _produce(producer: Producer, letter: Letter, target: Target) -> None:
                     f"Kafka has taken nothing for {TIMEOUT_SECONDS:g} s: run the command again when it does"
                 ) from None
             producer.poll(_FULL_QUEUE_SECONDS)
+        except KafkaException as error:
+            raise refused(producer, error, [target.topic]) from error
         else:
             return

@@ -1,6 +1,7 @@
 """A role that lacks a right says which one and ends; so do commands and clients."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,9 @@ from interlock.sinks.embedded_clickhouse import EmbeddedClickHouse, ServerSettin
 from interlock.sinks.migrate import migrate
 from interlock.streams.kafka import KafkaBroker
 from interlock.streams.runner import Runner, RunnerSettings, UnrecoverableError
+from interlock.streams.sending import Outgoing, send_and_wait
 from interlock.streams.tables import TableReader
+from interlock.streams.transaction import Transactor
 from interlock.streams.turns import turn
 from tests.crash.test_kill_everything import wait_until
 from tests.interlock.client.test_client import decision
@@ -33,6 +36,9 @@ from tests.streams.counting import Counting
 pytestmark = pytest.mark.kafka
 
 TIMEOUT_SECONDS = 60
+
+# Some seconds of writing, in which the answer of Kafka to the first of them comes.
+RECORDS = 1_000_000
 
 FIRST_FOLD = next(iter(catalogue.CALIBRATION_FOLDS))
 
@@ -240,3 +246,43 @@ def test_clients_and_commands_name_the_right_that_they_lack(nobody: Cluster) -> 
         sign(nobody.broker("policy-owner"), catalogue.RESOLUTIONS)
     with pytest.raises((KafkaException, InterlockError), match=r"reviewer-tool has no right to Describe on topic"):
         DeskClient(nobody.broker("reviewer-tool"), "ann")
+
+
+class Repeated:
+    """The columns of a batch that is written until Kafka has refused one of its records."""
+
+    def __init__(self, topic: str) -> None:
+        self.count = RECORDS
+        self.topics = itertools.repeat(topic, RECORDS)
+        self.keys = self.values = itertools.repeat(b"", RECORDS)
+        self.headers = None
+
+
+def write_in_a_turn(broker: KafkaBroker, topic: catalogue.Topic) -> None:
+    with turn(broker, "policies") as mine:
+        for _ in range(RECORDS):
+            mine.write(topic, "key", None)
+
+
+def write_in_a_transaction(broker: KafkaBroker, topic: catalogue.Topic) -> None:
+    transactor = Transactor(broker, "interlock-turn-policies", {}, TIMEOUT_SECONDS)
+    transactor.restart()
+    transactor.write(Repeated(topic.name))
+
+
+def send_twice(broker: KafkaBroker, topic: catalogue.Topic) -> None:
+    producer = broker.producer(None)
+    with pytest.raises(KafkaException):
+        send_and_wait(producer, [Outgoing(topic.name, b"key", b"")], TIMEOUT_SECONDS)
+    send_and_wait(producer, [Outgoing(topic.name, b"key", b"")], TIMEOUT_SECONDS)
+
+
+@pytest.mark.parametrize("write", [write_in_a_turn, write_in_a_transaction, send_twice])
+def test_a_record_that_is_refused_at_once_because_an_earlier_one_was_names_the_right(
+    write: Callable[[KafkaBroker, catalogue.Topic], None], nobody: Cluster
+) -> None:
+    rights = nobody.rights(role(nobody, "policy-owner"))
+    nobody.allow([acl for acl in rights if acl.resource == "transactional-id"])
+    nobody.allow([Acl("User:interlock-policy-owner", "Write", "topic", "policies")])
+    with pytest.raises((KafkaException, InterlockError), match=r"policy-owner has no right to Write on topic resol"):
+        write(nobody.broker("policy-owner"), catalogue.RESOLUTIONS)
