@@ -124,6 +124,7 @@ class SinkWriter:
         settings: SinkSettings,
         *,
         group: str = catalogue.SINK_GROUP,
+        consumer_overrides: Mapping[str, Any] | None = None,
         topics: Iterable[str] = TOPICS,
         metrics: Metrics | None = None,
         monotonic: Callable[[], float] = time.monotonic,
@@ -136,7 +137,7 @@ class SinkWriter:
         `on_expired` is told of records that were deleted before they were read. `keys` seal the rows; None: rows are
         stored as they are."""
         self._broker = broker
-        self._consumer = broker.consumer(group)
+        self._consumer = broker.consumer(group, overrides=consumer_overrides)
         self._on_expired = on_expired
         self._warehouse = Warehouse(client, dict(settings.stream_ids), keys)
         self._settings = settings
@@ -271,15 +272,19 @@ class SinkWriter:
     # The three steps
 
     def _flush(self, *, everything: bool = False) -> None:
-        if not (self._kafka.is_due and self._database.is_due):
-            return
-        due = self._due(everything=everything)
-        if self._plan(due):
-            self._insert(due)
-            self._done()
-        if self._moved or due:
-            self._count_lag()
-            self._moved = False
+        """Inserts what is due. Of what was read more may be left than one chunk: it follows at once, because to hold
+        back a partition throws away what the client has fetched of it."""
+        started = self._monotonic()
+        while self._kafka.is_due and self._database.is_due:
+            due = self._due(everything=everything)
+            if self._plan(due):
+                self._insert(due)
+                self._done()
+            if self._moved or due:
+                self._count_lag()
+                self._moved = False
+            if everything or not due or self._monotonic() - started > MAX_INSERT_SECONDS:
+                return
 
     def _due(self, *, everything: bool) -> list[AssignedPartition]:
         now = self._monotonic()

@@ -31,10 +31,8 @@ from interlock.streams.tolerant_records import tolerate_header_names
 
 log = logging.getLogger(__name__)
 
-# A worker that was killed is missed after this; Faust's default (60 s) blocks its group for a minute.
-SESSION_SECONDS = 8.0
-# The broker misses a member after four of them.
-HEARTBEAT_SECONDS = 2.0
+# A member is missed after so many heartbeats that did not come.
+HEARTBEATS_OF_SESSION = 4
 
 # How long the broker waits for members that are alive to join again; each has at most one record to finish.
 REBALANCE_SECONDS = 20.0
@@ -54,7 +52,12 @@ _LOGGERS = ("faust", "mode", "aiokafka")
 
 
 def make_app(
-    group: str, bootstrap_servers: str, properties: Mapping[str, str], instance: str, commit_seconds: float
+    group: str,
+    bootstrap_servers: str,
+    properties: Mapping[str, str],
+    instance: str,
+    commit_seconds: float,
+    heartbeat_seconds: float,
 ) -> faust.App:
     """An app that is started by hand: no worker, no web server, no tables, no topics of its own.
 
@@ -70,8 +73,8 @@ def make_app(
         processing_guarantee="at_least_once",
         broker_commit_interval=commit_seconds,
         broker_commit_every=1_000,
-        broker_session_timeout=SESSION_SECONDS,
-        broker_heartbeat_interval=HEARTBEAT_SECONDS,
+        broker_session_timeout=HEARTBEATS_OF_SESSION * heartbeat_seconds,
+        broker_heartbeat_interval=heartbeat_seconds,
         broker_rebalance_timeout=REBALANCE_SECONDS,
         broker_request_timeout=REQUEST_SECONDS,
         # A static member: after a restart it is known again at once, instead of when the session of its dead

@@ -17,7 +17,7 @@ from faust.types import TP
 # How long the broker may hold back its answer while there is no record; the first one ends the wait at once. It answers
 # nothing else on the connection meanwhile (heartbeats and commits have one of their own), not even for partitions that
 # a rebalance has just brought. Where others may leave some, Faust's 1.5 s hold.
-ALONE_FETCH_SECONDS = 5.0
+ALONE_FETCH_SECONDS = 10.0
 
 # mode would make loggers named like this module for the classes here, which speaks for itself.
 _LOGGER = logging.getLogger("faust.interlock")

@@ -44,7 +44,8 @@ class FoldSettings:
     """`properties`: librdkafka's, for security. `instance`: tells apart the members of a group, and stays the same over
     restarts. `max_replay_offsets`: state is rebuilt from at most so many offsets, for topics too long to be read from
     their beginning; None: from all. `tick_seconds`: between two ticks, for folds that have any: people wait for what
-    follows from time alone for hours."""
+    follows from time alone for hours. `heartbeat_seconds`: how late a member learns that another has come; one that was
+    killed is missed after four times as long, unless it comes again."""
 
     group: str
     topic: str
@@ -54,6 +55,8 @@ class FoldSettings:
     commit_seconds: float = 1.0
     tick_seconds: float = 30.0
     max_replay_offsets: int | None = None
+    # A group waits for a killed member for 8 s; with Faust's defaults for a minute.
+    heartbeat_seconds: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +197,12 @@ async def _run(settings: FoldSettings, steps: Steps, stop: threading.Event) -> N
     from interlock.streams.faust_app import Membership, make_app, refusal
 
     app = make_app(
-        settings.group, settings.bootstrap_servers, settings.properties, settings.instance, settings.commit_seconds
+        settings.group,
+        settings.bootstrap_servers,
+        settings.properties,
+        settings.instance,
+        settings.commit_seconds,
+        settings.heartbeat_seconds,
     )
     failures = _Failures()
     turn = asyncio.Lock()

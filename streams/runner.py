@@ -66,7 +66,7 @@ __all__ = ["ProcessingError", "Runner", "RunnerSettings", "UnrecoverableError"]
 log = logging.getLogger(__name__)
 
 # How late an idle runner notices that it shall stop, and reads its tables; a record, or a rebalance, ends the waiting.
-IDLE_SECONDS = 0.25
+IDLE_SECONDS = 0.5
 
 # The client waits for whole milliseconds: one that wakes up before a tick would wait again for the rest.
 _TIMER_SECONDS = 0.001

@@ -44,7 +44,7 @@ FOLLOWED = (*feed.TOPICS, _REVIEWERS)
 VIEWING_MICROSECONDS = 60_000_000
 
 # How late the board notices that it shall stop; a change ends the waiting at once.
-_POLL_SECONDS = 0.25
+_POLL_SECONDS = 0.5
 
 # A broker that restarts is back by then; until it is, the board shows what it knew.
 _RETRY_SECONDS = 1.0

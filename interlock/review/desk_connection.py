@@ -36,7 +36,7 @@ ATTEMPTS = 6
 # Ten looks a second cost 0.08 % of a core (measured): fewer where nobody has given a command for as long as all
 # attempts take.
 _POLL_INTERVAL_SECONDS = 0.1
-_REST_INTERVAL_SECONDS = 0.25
+_REST_INTERVAL_SECONDS = 0.5
 _RECENTLY_SECONDS = 30.0
 
 

@@ -13,8 +13,8 @@ from interlock.processors.desk.restore import FOLLOWED_TOPICS
 from interlock.processors.desk.stream_clock import StreamClock
 from interlock.services.desk_runner import desk_runner
 from interlock.services.endpoint import serve
-from interlock.services.fetching import fetching
 from interlock.services.liveness import watch_role
+from interlock.services.resting import exclusive_heartbeats, fetching
 from interlock.services.retry import wait_until_available
 from interlock.services.table_reader import table_reader
 from interlock.streams.metrics import Metrics
@@ -47,7 +47,7 @@ def run(platform: Platform, stop: threading.Event) -> None:
             platform.settings.instance_id,
             metrics=metrics,
             stop=stop,
-            consumer_overrides=fetching(platform),
+            consumer_overrides={**fetching(platform), **exclusive_heartbeats(platform)},
         )
         # While the desk reads its records commands wait, and after a restart it would only begin anew.
         health = watch_role(platform, "desk", stop, lambda: metrics.value("replayed"))

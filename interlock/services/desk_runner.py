@@ -24,7 +24,7 @@ from interlock.streams.tables import TableReader
 INPUTS = tuple(topic.name for topic in catalogue.DESK_INPUTS)
 
 # How late a timer may fire; people count in minutes.
-TICK_SECONDS = 0.25
+TICK_SECONDS = 0.5
 
 # A backlog of decisions is read in batches of some tenths of a second, which leave room for commands in between.
 MAX_BATCH = 1_000

@@ -13,6 +13,7 @@ from interlock.platform.connection import Platform
 from interlock.schemas import catalogue, wire
 from interlock.schemas.error_headers import read_error_headers
 from interlock.services.liveness import watch_role
+from interlock.services.resting import fold_heartbeats
 from interlock.services.retry import UNAVAILABLE, Waiting, text_of
 from interlock.streams.errors import FATAL_CODES
 from interlock.streams.folding import Fold, FoldSettings, Output, Record, Tick, TickingFold, run_fold
@@ -50,6 +51,7 @@ def follow(
                 platform.kafka_properties,
                 platform.settings.instance_id,
                 max_replay_offsets=max_replay_offsets,
+                **fold_heartbeats(platform),
             )
             if missing := {topic, *outputs} - broker.topic_states([topic, *outputs]).keys():
                 absent = f"topic {', '.join(sorted(missing))} does not exist: create the topics first"

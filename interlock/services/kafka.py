@@ -5,6 +5,7 @@ from typing import NoReturn
 from interlock.errors import InterlockError
 from interlock.platform.connection import Platform
 from interlock.schemas import catalogue
+from interlock.services.resting import BROKER_HEARTBEATS
 from interlock.streams.embedded_kafka import BrokerError, BrokerSettings, run_foreground
 
 
@@ -21,6 +22,7 @@ def run(platform: Platform) -> NoReturn:
         partitions=catalogue.DATA_PARTITIONS,
         max_message_bytes=catalogue.MAX_MESSAGE_BYTES,
         password=instance.kafka_password,
+        properties=BROKER_HEARTBEATS,
     )
     try:
         run_foreground(settings)

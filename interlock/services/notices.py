@@ -10,9 +10,9 @@ from interlock.platform.connection import Platform
 from interlock.processors.notices.words import Words
 from interlock.review.payload import PayloadReader
 from interlock.services.endpoint import serve
-from interlock.services.fetching import fetching
 from interlock.services.liveness import watch_role
 from interlock.services.notices_runner import TABLES, notices_runner
+from interlock.services.resting import fetching
 from interlock.services.retry import wait_until_available
 from interlock.services.table_reader import table_reader
 from interlock.streams.metrics import Metrics

@@ -13,9 +13,9 @@ from interlock.processors.router.router import RouterSettings
 from interlock.processors.router.state import RouterState
 from interlock.schemas import catalogue
 from interlock.services.endpoint import serve
-from interlock.services.fetching import fetching
 from interlock.services.finding_alerts import alert_teller, expired_teller
 from interlock.services.liveness import watch_role
+from interlock.services.resting import fetching
 from interlock.services.retry import wait_until_available
 from interlock.services.router_runner import TABLES, router_runner, signed_only
 from interlock.services.table_reader import table_reader

@@ -13,6 +13,7 @@ from interlock.services.anchoring import Anchoring, latest_anchor
 from interlock.services.endpoint import serve
 from interlock.services.finding_alerts import expired_teller
 from interlock.services.liveness import watch_role
+from interlock.services.resting import fetching
 from interlock.services.retry import wait_until_available
 from interlock.sinks.failures import SinkStoppedError
 from interlock.sinks.stream_ids import stream_ids
@@ -70,6 +71,7 @@ def writer(platform: Platform, metrics: Metrics) -> SinkWriter:
         kafka,
         platform.clickhouse(),
         settings,
+        consumer_overrides=fetching(platform),
         metrics=metrics,
         on_expired=expired_teller(kafka, "sink", catalogue.SINK_GROUP),
         keys=platform.keys_to_seal,

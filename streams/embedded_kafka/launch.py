@@ -14,6 +14,7 @@ from typing import NoReturn
 from interlock.streams.embedded_kafka import aot_cache
 from interlock.streams.embedded_kafka.errors import BrokerError
 from interlock.streams.embedded_kafka.settings import BrokerSettings, is_free, server_properties
+from interlock.streams.embedded_kafka.timer_slack import let_timers_be_late
 
 _LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
 
@@ -55,6 +56,7 @@ def run_foreground(settings: BrokerSettings) -> NoReturn:
         aot_cache.make_in_background(aot_cache_file())
         hand_over(claim, os.getpid(), settings)
         os.set_inheritable(claim, True)
+        let_timers_be_late()
         os.execv(command[0], command)
 
 

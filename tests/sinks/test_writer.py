@@ -430,6 +430,24 @@ def test_records_that_expired_before_they_were_read_are_told_with_their_number(s
     assert world.in_clickhouse()[DECISIONS] == 3 + 10
 
 
+def test_all_chunks_that_were_read_at_once_are_inserted_at_once_and_nothing_is_held_back(
+    shared: Client, run_id: str
+) -> None:
+    world = SmallChunks(run_id, shared, partitions=1)
+    for number in range(50):
+        world.send(DECISIONS, b"%d" % number, b"x" * 100)
+    client = FaultyClient(shared, {}, {})
+    writer = world.writer(client=client, flush_seconds=1.0, max_rows=20, max_consumed=1000)
+    while not client.tokens:
+        writer.step()
+        world.seconds += 0.1
+    assert client.tables.count(client.tables[0]) == 2  # the rest waits for others, as long as it may
+    assert not any(partition.paused for partition in writer._partitions.values())
+    world.seconds += 10
+    world.settle(writer)
+    world.assert_exactly_once()
+
+
 def test_partitions_that_are_lost_while_they_rest_are_read_on_when_they_come_back(shared: Client, run_id: str) -> None:
     """librdkafka keeps them paused; the sink read nothing of them until it was restarted."""
     world = SmallChunks(run_id, shared)

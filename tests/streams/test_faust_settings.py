@@ -136,16 +136,16 @@ def test_properties_of_the_user_win_in_faust_too() -> None:
         "metadata.max.age.ms": "60000",
         "connections.max.idle.ms": "90000",
     }
-    conf = make_app("g", "nowhere:9092", given, "1", 1.0).conf
+    conf = make_app("g", "nowhere:9092", given, "1", 1.0, 2.0).conf
     assert (conf.producer_compression_type, conf.producer_linger, conf.producer_max_batch_size) == ("zstd", 0.02, 50000)
     assert conf.broker_client_id == "learners"
     assert (conf.producer_metadata_max_age_ms, conf.consumer_connections_max_idle_ms) == (60000, 90000)
-    assert make_app("g", "nowhere:9092", {}, "1", 1.0).conf.producer_compression_type == "lz4"
+    assert make_app("g", "nowhere:9092", {}, "1", 1.0, 2.0).conf.producer_compression_type == "lz4"
     assert tuning({"compression.type": "none"}) == {"producer_compression_type": None}
 
 
 def test_faust_refuses_what_the_other_roles_refuse() -> None:
     with pytest.raises(PropertyError, match=r"auto\.offset\.reset"):
-        make_app("g", "nowhere:9092", {"auto.offset.reset": "latest"}, "1", 1.0)
+        make_app("g", "nowhere:9092", {"auto.offset.reset": "latest"}, "1", 1.0, 2.0)
     with pytest.raises(PropertyError, match=r"linger\.ms is 'soon'"):
-        make_app("g", "nowhere:9092", {"linger.ms": "soon"}, "1", 1.0)
+        make_app("g", "nowhere:9092", {"linger.ms": "soon"}, "1", 1.0, 2.0)

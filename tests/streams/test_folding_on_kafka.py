@@ -110,7 +110,7 @@ def test_a_member_lets_kafka_hold_back_its_answer_for_long_only_while_it_has_all
     partitions: int, milliseconds: float
 ) -> None:
     async def run() -> tuple[Any, list[float]]:
-        app: Any = make_app("group", "nowhere:9092", {}, "1", 1.0)
+        app: Any = make_app("group", "nowhere:9092", {}, "1", 1.0, 2.0)
         thread = app.consumer._thread
         assert isinstance(thread, ConsumerThread)
         waits, begun = [], asyncio.Event()

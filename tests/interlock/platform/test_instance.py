@@ -14,7 +14,7 @@ from interlock.errors import InterlockError, UnavailableError
 from interlock.local.stages import _environment
 from interlock.platform import instance as instances
 from interlock.platform.connection import connect
-from interlock.services.fetching import fetching
+from interlock.services.resting import exclusive_heartbeats, fetching, fold_heartbeats
 from interlock.streams.embedded_kafka import settings
 from interlock.streams.embedded_kafka.settings import free_port
 
@@ -208,9 +208,13 @@ def test_a_platform_is_local_where_kafka_and_clickhouse_are_those_of_the_instanc
     monkeypatch.setenv("INTERLOCK_CLICKHOUSE__URL", instance.clickhouse_url)
     assert connect(str(tmp_path)).is_local
     assert fetching(connect(str(tmp_path))) == {"fetch.wait.max.ms": 2_000}
+    assert exclusive_heartbeats(connect(str(tmp_path))) == {"heartbeat.interval.ms": 2_000}
+    assert fold_heartbeats(connect(str(tmp_path))) == {"heartbeat_seconds": 7.0}
     monkeypatch.setenv("INTERLOCK_KAFKA__BOOTSTRAP_SERVERS", "elsewhere:9092")
     assert not connect(str(tmp_path)).is_local
-    assert fetching(connect(str(tmp_path))) == {}  # where members come and go
+    # Where members come and go.
+    platform = connect(str(tmp_path))
+    assert fetching(platform) == exclusive_heartbeats(platform) == fold_heartbeats(platform) == {}
 
 
 @pytest.mark.usefixtures("no_settings")

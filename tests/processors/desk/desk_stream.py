@@ -23,7 +23,7 @@ from tests.processors.desk.desk_records import (
 from tests.processors.desk.desk_world import POLICY, SECOND
 
 # A desk that has nothing to do is called that often (`interlock.services.desk_runner.TICK_SECONDS`).
-TICK = SECOND // 4
+TICK = SECOND // 2
 
 MOST_ROUNDS = 100
 
