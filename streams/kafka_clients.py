@@ -53,7 +53,7 @@ _OF_CONSUMERS = (
     *("commit", "committed", "position", "get_watermark_offsets", "list_topics", "offsets_for_times"),
 )
 _OF_PRODUCERS = (
-    *("produce", "poll", "flush", "purge", "list_topics", "init_transactions", "begin_transaction"),
+    *("produce", "enqueue", "poll", "flush", "purge", "list_topics", "init_transactions", "begin_transaction"),
     *("send_offsets_to_transaction", "commit_transaction", "abort_transaction"),
 )
 
@@ -251,6 +251,15 @@ class PunctualProducer(KafkaProducer):
         if error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED and len(topics) > 1:
             topics = self._not_writable(topics)
         return self._troubles.explained(error, "Write", "topic", ", ".join(sorted(topics)))
+
+    # As it comes: to explain costs each record 0.3 us (measured).
+    enqueue = KafkaProducer.produce
+
+    def produce(self, topic: str, *args: Any, **named: Any) -> None:
+        try:
+            super().produce(topic, *args, **named)
+        except KafkaException as error:
+            raise KafkaException(self.explained(error.args[0], [topic])) from error
 
     def init_transactions(self, *args: Any) -> None:
         self._of_transactions(super().init_transactions, *args)

@@ -134,7 +134,14 @@ class Producer(Protocol):
         timestamp: int = 0,
         headers: Headers | None = None,
     ) -> None:
-        """Queues a record; `timestamp` in milliseconds, 0: now. Raises BufferError if the queue is full."""
+        """Queues a record; `timestamp` in milliseconds, 0: now. Raises BufferError if the queue is full, and
+        KafkaException, `explained`, for what is refused at once: a record that is too large, and any record for a topic
+        of which librdkafka knows already that we may not write to it."""
+        ...
+
+    # Any: the arguments of `produce`.
+    def enqueue(self, topic: str, *args: Any, **named: Any) -> None:
+        """As `produce`, for loops over many records: what is refused is not explained."""
         ...
 
     def send_offsets_to_transaction(

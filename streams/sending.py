@@ -1,6 +1,6 @@
 """Sending records outside of transactions, and waiting until Kafka has acknowledged them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException
@@ -18,12 +18,6 @@ class Outgoing(NamedTuple):
     partition: int = -1  # that of the key
 
 
-def refused(producer: Producer, error: KafkaException, topics: Collection[str]) -> KafkaException:
-    """What was raised for records of `topics`, with the right that is missing. librdkafka tells neither the topic nor
-    who asked, and as soon as it knows the answer of Kafka it refuses records already in `produce`."""
-    return KafkaException(producer.explained(error.args[0], topics))
-
-
 def send_and_wait(producer: Producer, records: Iterable[Outgoing], timeout: float) -> None:
     """Returns when every record is stored. Raises KafkaException if one is refused or not acknowledged in `timeout`
     seconds; some may be stored nevertheless, but none is sent any more afterwards.
@@ -38,17 +32,14 @@ def send_and_wait(producer: Producer, records: Iterable[Outgoing], timeout: floa
 
     try:
         for record in records:
-            try:
-                producer.produce(
-                    record.topic,
-                    record.value,
-                    record.key,
-                    record.partition,
-                    on_delivery=note,
-                    headers=record.headers,
-                )
-            except KafkaException as error:
-                raise refused(producer, error, [record.topic]) from error
+            producer.produce(
+                record.topic,
+                record.value,
+                record.key,
+                record.partition,
+                on_delivery=note,
+                headers=record.headers,
+            )
         if producer.flush(timeout):
             late = KafkaError(KafkaError._TIMED_OUT, f"no acknowledgement within {timeout:g} s")
             failures.append(producer.explained(late, ()))

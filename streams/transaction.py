@@ -13,7 +13,6 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from interlock.streams.outputs import Outputs, Replaceable
 from interlock.streams.ports import Broker, Producer
-from interlock.streams.sending import refused
 
 # How often a full queue is checked for room.
 _FULL_QUEUE_SECONDS = 0.1
@@ -75,16 +74,16 @@ class Transactor:
         )
         # The most expensive loop of the runner. Positional, because naming the arguments costs as much as the call;
         # a plain loop, because `map` and `starmap` are no faster and lose the record that met a full queue.
-        produce = producer.produce
+        enqueue = producer.enqueue
         replaced = 0
         for row in rows:
             try:
-                produce(*row)
+                enqueue(*row)
             except BufferError:
                 self._produce_when_there_is_room(producer, row)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE or not isinstance(outputs, Replaceable):
-                    raise refused(producer, error, self._topics) from error
+                    raise KafkaException(producer.explained(error.args[0], self._topics)) from error
                 # A column that is left over tells which row this is, at no cost for all others.
                 replaced += self._produce_instead(producer, outputs.instead_of(n - length_hint(timestamps) - 1))
         return replaced
@@ -105,8 +104,6 @@ class Transactor:
                 producer.produce(*row)
             except BufferError:
                 producer.poll(_FULL_QUEUE_SECONDS)
-            except KafkaException as error:
-                raise refused(producer, error, self._topics) from error
             else:
                 return
 
@@ -121,7 +118,7 @@ class Transactor:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_AUTHORIZATION_FAILED:
                 raise
-            raise refused(producer, error, self._topics) from error
+            raise KafkaException(producer.explained(error.args[0], self._topics)) from error
         self._open = False
 
     def abort(self) -> None:

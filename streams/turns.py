@@ -16,7 +16,6 @@ from interlock.schemas.catalogue import Topic
 from interlock.streams.consuming import records_of
 from interlock.streams.ports import Broker, Headers, Message, Partition, Producer
 from interlock.streams.ranges import READ_ONCE
-from interlock.streams.sending import refused
 
 # Longer than a broker's restart.
 TIMEOUT_SECONDS = 30.0
@@ -49,10 +48,7 @@ class Turn:
 
     def write(self, topic: Topic, key: str, value: bytes | None, headers: Headers | None = None) -> None:
         """`value` None: a tombstone."""
-        try:
-            self._producer.produce(topic.name, value, key.encode(), on_delivery=self._stored, headers=headers)
-        except KafkaException as error:
-            raise refused(self._producer, error, [topic.name]) from error
+        self._producer.produce(topic.name, value, key.encode(), on_delivery=self._stored, headers=headers)
 
     def _stored(self, error: KafkaError | None, message: Message) -> None:
         if error is None:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from clickhouse_connect.driver.exceptions import OperationalError
-from confluent_kafka import KafkaException
 from fastapi import Request
 
 from interlock.api.live_board import LiveBoard
@@ -27,7 +26,6 @@ from interlock.review.desk_connection import ATTEMPT_SECONDS, DeskConnection
 from interlock.review.payload import PayloadReader
 from interlock.streams.clock import Clock, SystemClock
 from interlock.streams.ports import Broker
-from interlock.streams.sending import refused
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client as ClickHouse
@@ -118,10 +116,7 @@ class Backend:
 
     def tell(self, topic: str, key: str, value: bytes) -> None:
         """Sends a record that may get lost. Raises KafkaException."""
-        try:
-            self._teller.produce(topic, value, key.encode())
-        except KafkaException as error:
-            raise refused(self._teller, error, [topic]) from error
+        self._teller.produce(topic, value, key.encode())
         self._teller.poll(0)
 
     def payload(self, task: dict[str, Any]) -> Payload:

@@ -63,7 +63,7 @@ def enqueue(producer: Producer, decision_id: str, value: bytes, headers: Headers
     key = decision_id.encode()
     while True:
         try:
-            producer.produce(catalogue.DECISIONS.name, value, key, on_delivery=callback, headers=headers)
+            producer.enqueue(catalogue.DECISIONS.name, value, key, on_delivery=callback, headers=headers)
         except BufferError:  # Kafka is slower than the caller: wait for room
             producer.poll(POLL_INTERVAL_SECONDS)
         except KafkaException as error:  # refused on the spot, for example for its size

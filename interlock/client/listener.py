@@ -20,7 +20,6 @@ from interlock.streams.consuming import records_of
 from interlock.streams.errors import FATAL_CODES
 from interlock.streams.new_partitions import NewPartitions
 from interlock.streams.ports import Broker, Consumer, Headers, Message, Producer
-from interlock.streams.sending import refused
 
 log = logging.getLogger(__name__)
 
@@ -200,8 +199,6 @@ class Listener:
             self._producer.produce(catalogue.COMMANDS.name, value, ask.decision_id.encode(), headers=headers)
             self._producer.poll(0)
         except (BufferError, KafkaException) as error:  # the caller gets an error when the grace period ends
-            if isinstance(error, KafkaException):
-                error = refused(self._producer, error, [catalogue.COMMANDS.name])
             log.warning("the desk could not be asked about %s: %s", ask.decision_id, error)
 
 

@@ -140,24 +140,24 @@ class _Processes:
     """Ports that somebody is about to listen on."""
 
     def server(self, name: str, ready: Callable[[], bool]) -> Process:
-        return self._process(name, ready, {}, self.forks)
+        return self._process(name, ready, {})
 
     def preparation(self) -> Process:
         """Creates topics and tables, and ends."""
-        return self._process(PREPARE, None, {}, self.forks)
+        return self._process(PREPARE, None, {})
 
     def role(self, role: str) -> Process:
         """Its metrics port is the sign that it serves; the console has a port of its own."""
         if role != "console":
-            return self._process(role, None, {role: self._free_port()}, self.forks)
+            return self._process(role, None, {role: self._free_port()})
         port = self.instance.console_port
         console = replace(self, environment={**self.environment, "INTERLOCK_API__PORT": str(port)})
-        return console._process(role, partial(listens, port), {}, self.forks)
+        return console._process(role, partial(listens, port), {})
 
     def shared(self, roles: Sequence[str]) -> Process:
         """One process for several roles."""
         ports = {role: self._free_port() for role in roles}
-        return self._process(BACKGROUND, None, ports, self.forks, apart=[self.role(role) for role in roles])
+        return self._process(BACKGROUND, None, ports, apart=[self.role(role) for role in roles])
 
     def _free_port(self) -> int:
         port = free_port(self.taken)
@@ -169,7 +169,6 @@ class _Processes:
         name: str,
         ready: Callable[[], bool] | None,
         metrics_ports: dict[str, int],
-        forks: ForkServer | None,
         apart: Sequence[Process] = (),
     ) -> Process:
         return Process(
@@ -179,7 +178,7 @@ class _Processes:
             log_file=self.data_dir / "logs" / f"{name}.log",
             ready=ready,
             metrics_ports=metrics_ports,
-            forks=forks,
+            forks=self.forks,
             apart=apart,
         )
 

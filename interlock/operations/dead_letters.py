@@ -20,7 +20,6 @@ from interlock.schemas.retry_headers import Order
 from interlock.streams.offsets import committed_offsets
 from interlock.streams.ports import Broker, Producer
 from interlock.streams.ranges import read_range
-from interlock.streams.sending import refused
 
 __all__ = ["Letter", "discard", "read_letter", "read_letters", "replay"]
 
@@ -211,7 +210,8 @@ def _send(
     try:
         producer.commit_transaction(TIMEOUT_SECONDS)
     except KafkaException as error:
-        raise refused(producer, error, {targets.of(letter).topic for letter in letters}) from error
+        written = {targets.of(letter).topic for letter in letters}
+        raise KafkaException(producer.explained(error.args[0], written)) from error
 
 
 def _produce(producer: Producer, letter: Letter, target: Target) -> None:
@@ -225,7 +225,5 @@ def _produce(producer: Producer, letter: Letter, target: Target) -> None:
                     f"Kafka has taken nothing for {TIMEOUT_SECONDS:g} s: run the command again when it does"
                 ) from None
             producer.poll(_FULL_QUEUE_SECONDS)
-        except KafkaException as error:
-            raise refused(producer, error, [target.topic]) from error
         else:
             return

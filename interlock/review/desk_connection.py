@@ -14,7 +14,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from interlock.errors import InterlockError, UnavailableError, UsageError
 from interlock.schemas import catalogue, json_text, wire
@@ -22,7 +22,6 @@ from interlock.schemas.signed_commands import Signer
 from interlock.streams.consuming import records_of
 from interlock.streams.forks import begin_anew_in_children
 from interlock.streams.ports import Broker, Headers
-from interlock.streams.sending import refused
 from interlock.streams.tables import FOLLOWING
 
 log = logging.getLogger(__name__)
@@ -220,10 +219,7 @@ class DeskConnection:
     def _send(
         self, key: bytes, value: bytes, headers: Headers | None, on_delivery: Callable[[KafkaError | None, Any], None]
     ) -> None:
-        try:
-            self._producer.produce(catalogue.COMMANDS.name, value, key, on_delivery=on_delivery, headers=headers)
-        except KafkaException as error:
-            raise refused(self._producer, error, [catalogue.COMMANDS.name]) from error
+        self._producer.produce(catalogue.COMMANDS.name, value, key, on_delivery=on_delivery, headers=headers)
         self._producer.poll(0)
 
     def _complaint(self, error: KafkaError) -> str:

@@ -97,6 +97,8 @@ class MemoryProducer(Client):
             at = timestamp or self._cluster.clock.now() // 1000
             self._queue.append((topic, partition, key, value, headers, at, on_delivery or callback))
 
+    enqueue = produce
+
     def flush(self, timeout: float = -1) -> int:
         with self._request():
             self._step("flush")
