@@ -119,6 +119,11 @@ TRANSACTIONS: Mapping[str, Any] = {
 }
 
 
+# Of a partition whose leader is being elected, as just after its topic was created. librdkafka asks once.
+_NO_LEADER_YET = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE})
+_ELECTION_PAUSE_SECONDS = 0.05
+
+
 class KafkaBroker:
     """`interlock.streams.ports.Broker` for a real cluster."""
 
@@ -262,11 +267,18 @@ class KafkaBroker:
                 raise KafkaException(problem)
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
         asked = {TopicPartition(topic, number): latest for number in known[topic].partitions}
-        answers = admin.list_offsets(
-            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ADMIN_TIMEOUT_SECONDS
-        )
-        with self._explaining("Describe", "topic", topic):
-            return {partition.partition: answer.result().offset for partition, answer in answers.items()}
+        deadline = time.monotonic() + ADMIN_TIMEOUT_SECONDS
+        while True:
+            answers = admin.list_offsets(
+                asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ADMIN_TIMEOUT_SECONDS
+            )
+            try:
+                with self._explaining("Describe", "topic", topic):
+                    return {partition.partition: answer.result().offset for partition, answer in answers.items()}
+            except KafkaException as error:
+                if error.args[0].code() not in _NO_LEADER_YET or time.monotonic() > deadline:
+                    raise
+            time.sleep(_ELECTION_PAUSE_SECONDS)
 
     def _check_absent(self, topic: str, timeout: float) -> None:
         """Raises KafkaException where a topic may exist and we must not see it: the list of all leaves it out."""

@@ -212,10 +212,14 @@ def local_instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Instan
 
     Tests use domains and ids of their own.
     """
+    from bench.proofs.employment import audit_key
+    from bench.proofs.platform import describe
     from bench.proofs.running import SETTINGS
     from tests.running_instance import Instance
 
     running = Instance(tmp_path_factory.mktemp("platform") / "instance", SETTINGS | _FORGETFUL)
+    # With another key each time, too few of some decisions would be audited now and then for what the tests expect.
+    describe(running.directory, audit_key(1))
     running.run("up", "--detach", "--secure")
     _RUNNING["local_instance"] = running
     yield running

@@ -79,11 +79,16 @@ class RunningInstance:
         return process.stdout
 
 
+def describe(directory: Path, audit_key: bytes) -> None:
+    """Makes a directory in which an instance starts with a given audit key, which decides what is audited."""
+    directory.mkdir(parents=True)
+    instances.write(directory, replace(instances.describe(directory, any_port=True), audit_key=audit_key.hex()))
+
+
 @contextmanager
 def running(directory: Path, audit_key: bytes, settings: Mapping[str, str]) -> Iterator[RunningInstance]:
     """Starts an instance as a user would, with a given audit key, and stops it at the end."""
-    directory.mkdir(parents=True)
-    instances.write(directory, replace(instances.describe(directory, any_port=True), audit_key=audit_key.hex()))
+    describe(directory, audit_key)
     instance = RunningInstance(directory, settings)
     try:
         instance.command("up", "--detach")
